@@ -19,22 +19,22 @@ let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Pr
 /// What a service that is run inside a test needs.
 let frame: [Target.Dependency] = [
     "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
-    "ServiceRuntime", "Telemetry",
+    "ServiceRuntime",
 ]
 
-/// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
+/// A library in `Sources/<group>/<name>`, with its half-page overview in `README.md` beside it.
 func library(
-    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
-    settings: [SwiftSetting] = []
+    _ name: String, in group: String, uses dependencies: [Target.Dependency] = [],
+    beside files: [String] = [], settings: [SwiftSetting] = []
 ) -> Target {
     .target(
-        name: name, dependencies: dependencies, exclude: ["README.md"] + files,
-        swiftSettings: strict + settings)
+        name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)",
+        exclude: ["README.md"] + files, swiftSettings: strict + settings)
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
 func clibrary(_ name: String, apt package: String) -> Target {
-    .systemLibrary(name: name, providers: [.apt([package])])
+    .systemLibrary(name: name, path: "Sources/C/\(name)", providers: [.apt([package])])
 }
 
 /// A service: all of it in `services/<product>/`, its sources in `Sources` there.
@@ -80,151 +80,128 @@ let package = Package(
         // C libraries. Exactly one Swift module imports each.
         clibrary("CLinux", apt: "libc6-dev"),
         // A header of libxxhash-dev, compiled here.
-        .target(name: "CXXHash", publicHeadersPath: "."),
+        .target(name: "CXXHash", path: "Sources/C/CXXHash", publicHeadersPath: "."),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
-        // What the two above bring with them. Nobody calls it: it does its work before `main`.
+        // What the two above bring with them. No code calls it: it does its work before `main`.
         .target(
-            name: "COpenSSL", publicHeadersPath: ".", linkerSettings: [.linkedLibrary("crypto")]),
+            name: "COpenSSL", path: "Sources/C/COpenSSL", publicHeadersPath: ".",
+            linkerSettings: [.linkedLibrary("crypto")]),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
 
-        // The pure ring: values, codecs, machines. No I/O, clock, randomness, logger, Foundation.
-        library("Primitives", uses: ["CXXHash"]),
-        library("MarketModel", uses: ["Primitives"]),
-        library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
-        library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        library("StreamCore", uses: ["MarketModel", "Primitives"]),
+        // The model: values of the market, and who owns which partition. It is pure, as the codecs
+        // and machines below are: no I/O, clock, randomness, logger, Foundation.
+        library("Primitives", in: "Model", uses: ["CXXHash"]),
         library(
-            "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
-        // Custom operators, for all programs that compute a graph.
-        library(
-            "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
-        // Markets from seeds and an oracle, for tests.
-        library(
-            "SimulationKit",
-            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
-        library("Membership", uses: ["MarketModel", "Primitives"]),
-        // The broker's protocol, client side. Its cursors are views of a message.
-        library(
-            "IBProtocol", uses: ["MarketModel", "Primitives"],
-            settings: [.enableExperimentalFeature("Lifetimes")]),
+            "MarketModel", in: "Model", uses: ["Primitives"], beside: ["Providers/README.md"]),
+        library("Membership", in: "Model", uses: ["MarketModel", "Primitives"]),
 
-        // Files for people: YAML, and the graphs, calendars and tables that are written in it.
-        library("YAMLFile", uses: ["Primitives", "CYAML"]),
+        // The edges: one module per C library. They know no market and not each other.
+        library("NatsTransport", in: "Edges", uses: ["Primitives", "CNats", "COpenSSL"]),
+        library("PostgresClient", in: "Edges", uses: ["Primitives", "CPostgres", "COpenSSL"]),
+        library("ValkeyClient", in: "Edges", uses: ["Primitives", "CHiredis"]),
+        library("YAMLFile", in: "Edges", uses: ["Primitives", "CYAML"]),
+        // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
-            "GraphLanguage",
+            "ServiceRuntime", in: "Edges", uses: ["Primitives", "CMicroHTTP", "CLinux"],
+            beside: ["Telemetry/README.md"]),
+
+        // The tape: packets, the machines that write and read them, and both carried out on NATS.
+        library(
+            "TapeCodec", in: "Tape", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
+        library("TapeProtocol", in: "Tape", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        library(
+            "TapeTransport", in: "Tape", uses: ["NatsTransport", "ServiceRuntime"] + tape,
+            beside: ["DeadLetters/README.md", "Live/README.md"]),
+        library(
+            "MembershipTransport", in: "Tape",
+            uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime"] + tape),
+        library(
+            "TapeKeeping", in: "Tape",
+            uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
+                + ["ServiceRuntime"] + tape),
+        // Disk for what the tape cannot take at the moment.
+        library("TickSpool", in: "Tape", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+
+        // Operators: the machines that make bars of ticks, and the files that say which.
+        library("StreamCore", in: "Operators", uses: ["MarketModel", "Primitives"]),
+        library(
+            "OperatorGraph", in: "Operators",
+            uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"],
+            beside: ["Shipped/README.md"]),
+        library(
+            "GraphLanguage", in: "Operators",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
 
+        // Providers of market data. The broker's cursors are views of a message.
         library(
-            "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
-
-        // Disk for what the tape cannot take at the moment.
-        library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-
-        // What every service stands on: logs and metrics, configuration, threads, operations port.
-        library("Telemetry", uses: ["Primitives"]),
-        library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
-
-        // What a provider of market data is to a gateway.
-        library("ProviderModel", uses: ["MarketModel", "Primitives"]),
+            "ProviderKit", in: "Providers",
+            uses: ["ServiceRuntime", "YAMLFile", "MarketModel", "Primitives"],
+            beside: ["Instruments/README.md"]),
         library(
-            "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
+            "IBProtocol", in: "Providers", uses: ["MarketModel", "Primitives"],
+            settings: [.enableExperimentalFeature("Lifetimes")]),
+        library("IBEngine", in: "Providers", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         library(
-            "ProviderKit",
-            uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
-        library(
-            "IBKRProvider",
-            uses: [
-                "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel",
-                "ServiceRuntime", "Telemetry", "MarketModel", "Primitives",
-            ]),
-
+            "IBKRProvider", in: "Providers",
+            uses: ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
+                + ["MarketModel", "Primitives"]),
         // Recordings of a tape, and the provider that delivers them again.
         library(
-            "ReplayProvider",
-            uses: [
-                "ProviderKit", "ProviderModel", "TapeTransport", "NatsTransport", "ServiceRuntime",
-                "Telemetry",
-            ] + tape),
-        // The other side of Interactive Brokers' socket, for tests and demonstrations.
-        library("IBSimulator", uses: ["Primitives"]),
+            "ReplayProvider", in: "Providers",
+            uses: ["ProviderKit", "TapeTransport", "NatsTransport", "ServiceRuntime"] + tape),
 
-        // The edge ring: one module per C library. They know no market and not each other.
-        library("NatsTransport", uses: ["Primitives", "CNats", "COpenSSL"]),
-        library("PostgresClient", uses: ["Primitives", "CPostgres", "COpenSSL"]),
-        library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
-
-        // The tape's records as rows.
-        library("StoreSinks", uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
-
-        // Where the rings meet: the tape's machines, carried out on NATS.
-        library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
-
-        // What the database or a gateway refused, for a person.
+        // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
         library(
-            "DeadLetters",
-            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+            "StoreSinks", in: "Stores",
+            uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
+        library(
+            "HotState", in: "Stores",
+            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "ValkeyClient"] + tape),
 
+        // The kit, for tests and demonstrations: markets from seeds with an oracle, and the other
+        // side of Interactive Brokers' socket.
         library(
-            "LiveFanOut",
-            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
-        library(
-            "MembershipTransport",
-            uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
-                + tape),
-
-        library(
-            "TapeKeeping",
-            uses: [
-                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry",
-            ] + tape),
-
-        // The latest of each symbol in Valkey.
-        library(
-            "HotState",
-            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry", "ValkeyClient"]
-                + tape),
+            "SimulationKit", in: "Kit",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        library("IBSimulator", in: "Kit", uses: ["Primitives"]),
 
         // The services.
         service(
             "ProviderGateway", in: "provider-gateway",
-            uses: [
-                "DeadLetters", "IBKRProvider", "InstrumentFile", "Membership",
-                "MembershipTransport", "LiveFanOut", "NatsTransport", "ProviderKit",
-                "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry", "YAMLFile",
-            ] + tape),
+            uses: tape + [
+                "TapeTransport", "IBKRProvider", "ProviderKit", "Membership", "MembershipTransport",
+                "NatsTransport", "ReplayProvider", "TapeKeeping", "TickSpool", "ServiceRuntime",
+                "YAMLFile",
+            ]),
         service(
             "OperatorWorker", in: "operator-worker",
-            uses: [
-                "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
-                "Operators", "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry", "YAMLFile",
-            ] + tape),
+            uses: tape + [
+                "GraphLanguage", "Membership", "MembershipTransport", "TapeTransport",
+                "OperatorGraph", "StreamCore", "TapeKeeping", "NatsTransport", "ServiceRuntime",
+                "YAMLFile",
+            ]),
         service(
             "StoreWriter", in: "store-writer",
-            uses: [
-                "DeadLetters", "HotState", "Membership", "MembershipTransport",
-                "PostgresClient", "StoreSinks",
-                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
-                "ValkeyClient",
-            ] + tape),
+            uses: tape + [
+                "TapeTransport", "HotState", "Membership", "MembershipTransport", "PostgresClient",
+                "StoreSinks", "TapeKeeping", "NatsTransport", "ServiceRuntime", "ValkeyClient",
+            ]),
 
         // Tools.
         program(
-            "TapelineTool", at: "Sources/tapeline",
-            uses: [
-                "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
-                "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "ReplayProvider", "StreamCore", "YAMLFile", "IBSimulator",
-            ] + tape),
+            "TapelineTool", at: "Sources/Tool/tapeline",
+            uses: tape + [
+                "TapeTransport", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
+                "TickSpool", "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
+                "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
+                "IBSimulator",
+            ]),
 
         program(
-            "IBKRSimulator", at: "Sources/ibkr-simulator",
+            "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
             uses: ["IBSimulator", "ServiceRuntime", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -256,92 +233,79 @@ let package = Package(
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
-            of: "Operators",
-            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
-        tests(
-            of: "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
-        tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
+            of: "ProviderKit", uses: ["YAMLFile", "MarketModel", "Primitives"]),
         tests(
             of: "IBKRProvider",
             uses: [
-                "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel", "ServiceRuntime",
-                "ServiceTestSupport", "Telemetry", "TestSupport", "MarketModel", "Primitives",
+                "IBEngine", "IBProtocol", "ProviderKit", "MarketModel", "ServiceRuntime",
+                "ServiceTestSupport", "TestSupport", "Primitives",
             ]),
         tests(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(
             of: "ReplayProvider",
-            uses: frame + tape
-                + [
-                    "OperatorWorker", "ProviderGateway", "ProviderKit", "ProviderModel",
-                    "ServiceTestSupport", "TapelineTool", "TestSupport",
-                ]),
+            uses: frame + tape + [
+                "OperatorWorker", "ProviderGateway", "ProviderKit", "ServiceTestSupport",
+                "TapelineTool", "TestSupport",
+            ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(
-            of: "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
+            of: "IBEngine", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
         tests(
-            of: "DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
-            beside: ["Golden"]),
-        tests(
-            of: "Telemetry", uses: ["Primitives", "TestSupport"],
-            beside: ["read_openmetrics.py"]),
-        tests(
-            of: "ServiceRuntime",
-            uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
+            of: "ServiceRuntime", uses: ["Primitives", "TestSupport", "ServiceFixture"],
+            beside: ["Telemetry/read_openmetrics.py"]),
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport", "COpenSSL"]),
         tests(of: "PostgresClient", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
         tests(
             of: "TapeTransport",
-            uses: ["NatsTransport", "ServiceRuntime", "Telemetry", "TestSupport"] + tape),
-        tests(
-            of: "LiveFanOut", uses: frame + tape + ["ServiceTestSupport", "TestSupport"],
-            beside: ["live_subscriber.py"]),
+            uses: tape + ["Membership", "MembershipTransport", "TapeKeeping", "NatsTransport"]
+                + ["ServiceRuntime"] + ["ServiceTestSupport", "TestSupport"],
+            beside: ["DeadLetters/Golden", "Live/live_subscriber.py"]),
         tests(
             of: "MembershipTransport",
-            uses: ["Membership", "NatsTransport", "ServiceRuntime", "Telemetry"]
-                + ["TapeTransport", "ServiceTestSupport", "TestSupport"] + tape),
+            uses: tape + [
+                "Membership", "NatsTransport", "ServiceRuntime", "TapeTransport",
+                "ServiceTestSupport", "TestSupport",
+            ]),
         tests(
             of: "TapeKeeping",
-            uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
-                + ["ServiceRuntime", "Telemetry", "ServiceTestSupport", "TestSupport"] + tape),
+            uses: tape + [
+                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
+                "ServiceRuntime", "ServiceTestSupport", "TestSupport",
+            ]),
         tests(
             of: "ProviderGateway",
-            uses: frame + tape
-                + [
-                    "DeadLetters", "IBKRProvider", "IBKRSimulator", "IBSimulator",
-                    "LiveFanOut", "OperatorGraph", "ProviderKit", "ProviderModel", "StreamCore",
-                    "TickSpool", "ServiceTestSupport", "TestSupport",
-                ]),
+            uses: frame + tape + [
+                "IBKRProvider", "IBKRSimulator", "IBSimulator", "OperatorGraph", "ProviderKit",
+                "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+            ]),
         tests(
             of: "OperatorWorker",
-            uses: frame + tape
-                + [
-                    "LiveFanOut", "OperatorGraph", "StreamCore", "SimulationKit",
-                    "ServiceTestSupport", "TestSupport",
-                ]),
+            uses: frame + tape + [
+                "OperatorGraph", "StreamCore", "SimulationKit", "ServiceTestSupport", "TestSupport",
+            ]),
         tests(
             of: "HotState",
             uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
         tests(
             of: "StoreWriter",
-            uses: frame + tape
-                + ["DeadLetters", "HotState", "PostgresClient", "StoreSinks"]
-                + ["ValkeyClient", "ServiceTestSupport", "TestSupport"],
+            uses: frame + tape + [
+                "HotState", "PostgresClient", "StoreSinks", "ValkeyClient", "ServiceTestSupport",
+                "TestSupport",
+            ],
             beside: ["data_page.py", "data_page.sql"]),
         tests(
             of: "TapelineTool",
-            uses: frame + tape
-                + [
-                    "DeadLetters", "LiveFanOut", "PostgresClient", "ServiceTestSupport",
-                    "StoreSinks", "StoreWriter", "TestSupport", "TickSpool",
-                    "OperatorGraph", "StreamCore",
-                ]),
+            uses: frame + tape + [
+                "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
+                "TickSpool", "OperatorGraph", "StreamCore",
+            ]),
         .testTarget(
             name: "ObservabilityTests",
             dependencies: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],
@@ -391,25 +355,26 @@ let package = Package(
             linkerSettings: [.linkedLibrary("nats")]),
         .executableTarget(
             name: "TapeBenchmark",
-            dependencies: ["CBareTape", "Membership", "MembershipTransport", "NatsTransport"]
-                + ["ServiceRuntime", "TapeKeeping", "TapeTransport", "Telemetry", "TestSupport"]
-                + tape,
+            dependencies: tape + [
+                "CBareTape", "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
+                "TapeKeeping", "TapeTransport", "TestSupport",
+            ],
             path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "CBareHot", path: "Benchmarks/CBareHot",
             linkerSettings: [.linkedLibrary("nats"), .linkedLibrary("hiredis")]),
         .executableTarget(
             name: "HotStateBenchmark",
-            dependencies: [
+            dependencies: tape + [
                 "CAllocationCounter", "CBareHot", "HotState", "NatsTransport", "ServiceRuntime",
-            ]
-                + ["ServiceTestSupport", "TapeTransport", "Telemetry", "TestSupport"]
-                + ["ValkeyClient"] + tape,
+                "ServiceTestSupport", "TapeTransport", "TestSupport", "ValkeyClient",
+            ],
             path: "Benchmarks/HotStateBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "TakeoverBenchmark",
-            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
-                + ["TestSupport"] + tape,
+            dependencies: tape + [
+                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+            ],
             path: "Benchmarks/TakeoverBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "StoreBenchmark",
@@ -418,21 +383,22 @@ let package = Package(
             path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "WriterBenchmark",
-            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
-                + ["TestSupport"] + tape,
+            dependencies: tape + [
+                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+            ],
             path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "RepairBenchmark",
-            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
-                + ["TestSupport"] + tape,
+            dependencies: tape + [
+                "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport",
+            ],
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "IBKRBenchmark",
-            dependencies: [
+            dependencies: tape + [
                 "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
-            ]
-                + ["NatsTransport", "ProviderKit", "ProviderModel", "ServiceRuntime"]
-                + ["TapeTransport", "Telemetry", "TestSupport"] + tape,
+                "NatsTransport", "ProviderKit", "ServiceRuntime", "TapeTransport", "TestSupport",
+            ],
             path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "IBProtocolBenchmark",

@@ -5,7 +5,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 
 /// One tape, one Valkey, and a publisher between the turns of both readers.

@@ -7,7 +7,6 @@ import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 import ValkeyClient
 

@@ -5,7 +5,6 @@ import IBSimulator
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import TapeCodec
 

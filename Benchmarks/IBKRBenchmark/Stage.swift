@@ -4,7 +4,6 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 
 /// A nats-server that syncs every write, as the product ships it, and a client of it.

@@ -5,7 +5,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 
 /// A server whose tape holds eight hours of trades, the last of them just now.

@@ -5,7 +5,6 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 
 /// A gateway and some workers, as shipped, on a server that syncs every write.

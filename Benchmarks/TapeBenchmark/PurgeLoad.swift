@@ -8,7 +8,6 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 /// The tape's publisher on all partitions but one, on a thread of its own, at a rate that is
 /// changed while it runs. The one that it leaves out gets a packet at the start.

@@ -5,7 +5,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 
 /// The benchmark's surroundings are not what it needs.

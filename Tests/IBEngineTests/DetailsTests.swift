@@ -1,7 +1,6 @@
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @testable import IBEngine

@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @Suite("The engine in worlds from a seed") struct EngineSimulationTests {

@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @testable import IBEngine

@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @Suite("Feeds and what becomes of them") struct FeedTests {

@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @Suite("What level 1 tells, and how it is marked") struct Level1Tests {

@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @Suite("Lines of the account") struct LineTests {

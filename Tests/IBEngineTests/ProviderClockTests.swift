@@ -1,5 +1,5 @@
 import Primitives
-import ProviderModel
+import MarketModel
 import Testing
 
 @testable import IBEngine

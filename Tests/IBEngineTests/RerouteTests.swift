@@ -1,5 +1,4 @@
 import MarketModel
-import ProviderModel
 import Testing
 
 @testable import IBEngine

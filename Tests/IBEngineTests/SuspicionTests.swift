@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 @Suite("Notices that data may be missing") struct SuspicionTests {

@@ -1,8 +1,8 @@
 import IBEngine
 import IBProtocol
 import Primitives
-import ProviderModel
-import Telemetry
+import MarketModel
+import ServiceRuntime
 import Testing
 
 @testable import IBKRProvider

@@ -8,7 +8,6 @@ import ServiceTestSupport
 import Synchronization
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 import Testing
 

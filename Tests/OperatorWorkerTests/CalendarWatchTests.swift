@@ -5,7 +5,6 @@ import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
-import Telemetry
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import NatsTransport
 import OperatorGraph
@@ -9,7 +9,6 @@ import StreamCore
 import Synchronization
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import NatsTransport
 import OperatorGraph
@@ -8,7 +8,6 @@ import ServiceTestSupport
 import StreamCore
 import Synchronization
 import TapeCodec
-import TapeTransport
 import TestSupport
 import Testing
 

@@ -5,7 +5,6 @@ import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
 import TapeCodec
-import Telemetry
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceRuntime
 
 /// One symbol's book as rows edit it: levels by position, best first, bids and asks.

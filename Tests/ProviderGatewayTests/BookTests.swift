@@ -2,7 +2,6 @@ import Foundation
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization

@@ -2,7 +2,6 @@ import IBKRProvider
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TestSupport

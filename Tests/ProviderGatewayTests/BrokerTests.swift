@@ -2,7 +2,6 @@ import Foundation
 import IBKRProvider
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TapeTransport

@@ -1,13 +1,11 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 import Testing
 

@@ -1,16 +1,14 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import NatsTransport
 import OperatorGraph
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

@@ -2,7 +2,6 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TapeProtocol

@@ -1,4 +1,4 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import NatsTransport
 import Primitives
@@ -6,7 +6,6 @@ import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

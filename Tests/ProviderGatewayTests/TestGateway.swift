@@ -3,7 +3,6 @@ import Membership
 import MembershipTransport
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization

@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import Testing
 
 @Suite("The router, when instruments end or begin anew")

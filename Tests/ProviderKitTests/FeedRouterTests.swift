@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import Testing
 
 @Suite("The router of a source's providers")

@@ -1,6 +1,5 @@
 import MarketModel
 import ProviderKit
-import ProviderModel
 import Testing
 
 @Suite("The book of instruments")

@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 
 /// A router of three providers with one instrument, whose time a test moves.
 struct RouterBench {

@@ -1,13 +1,11 @@
 import MarketModel
 import NatsTransport
 import Primitives
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 import Testing
 

@@ -1,7 +1,6 @@
 import Foundation
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceTestSupport
 import TestSupport
 import Testing

@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceTestSupport
 import TapeCodec
 import TapeTransport

@@ -2,7 +2,6 @@ import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
-import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec

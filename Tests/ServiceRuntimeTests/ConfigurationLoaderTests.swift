@@ -1,5 +1,4 @@
 import ServiceRuntime
-import Telemetry
 import Testing
 
 @Suite struct ConfigurationLoaderTests {

@@ -1,4 +1,4 @@
-import Telemetry
+import ServiceRuntime
 import Testing
 
 @testable import ServiceRuntime

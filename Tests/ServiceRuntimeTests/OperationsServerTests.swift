@@ -1,6 +1,6 @@
 import Glibc
 import Primitives
-import Telemetry
+import ServiceRuntime
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Primitives
-import Telemetry
+import ServiceRuntime
 import Testing
 
 @testable import ServiceRuntime

@@ -1,5 +1,5 @@
 import Synchronization
-public import Telemetry
+public import ServiceRuntime
 
 /// The log lines of a service under test.
 public final class CapturedLog: Sendable {

@@ -1,7 +1,6 @@
 public import ServiceRuntime
 import Synchronization
 import TestSupport
-import Telemetry
 
 /// What a service gets from its frame, without the process around it: a configuration that its own
 /// description has accepted, a log that is kept, no port and no signals.

@@ -6,7 +6,6 @@ import TapeKeeping
 public import TapeProtocol
 public import TapeTransport
 import ServiceRuntime
-import Telemetry
 public import TestSupport
 
 /// A tape of one test: a namespace of its own on a real nats-server, with its streams made, and an

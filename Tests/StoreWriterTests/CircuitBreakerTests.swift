@@ -1,7 +1,7 @@
 import Primitives
 import ServiceTestSupport
 import Synchronization
-import Telemetry
+import ServiceRuntime
 import Testing
 
 @testable import StoreWriter

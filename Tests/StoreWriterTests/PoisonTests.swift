@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import PostgresClient
 import Primitives

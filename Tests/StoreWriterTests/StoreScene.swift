@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import NatsTransport
 import PostgresClient
@@ -8,7 +8,6 @@ import ServiceTestSupport
 import StoreSinks
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

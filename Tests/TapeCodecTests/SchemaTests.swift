@@ -21,7 +21,7 @@ import Testing
         process.arguments =
             [
                 "python3", Self.tests.appendingPathComponent("decode_packet.py").path,
-                Self.root.appendingPathComponent("Sources/TapeCodec/tape.sbe.xml").path,
+                Self.root.appendingPathComponent("Sources/Tape/TapeCodec/tape.sbe.xml").path,
             ] + arguments
         let output = Pipe()
         process.standardOutput = output

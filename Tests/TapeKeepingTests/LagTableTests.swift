@@ -5,7 +5,7 @@ import Primitives
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
-import Telemetry
+import ServiceRuntime
 import TestSupport
 import Testing
 

@@ -4,7 +4,7 @@ import Primitives
 import Synchronization
 import TapeCodec
 import TapeProtocol
-import Telemetry
+import ServiceRuntime
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
 import Primitives
 import ServiceRuntime
-import Telemetry
 import TestSupport
 import Testing
 

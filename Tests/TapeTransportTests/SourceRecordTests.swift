@@ -3,7 +3,7 @@ import NatsTransport
 import Primitives
 import TapeProtocol
 import TapeTransport
-import Telemetry
+import ServiceRuntime
 import TestSupport
 import Testing
 

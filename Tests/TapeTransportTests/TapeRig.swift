@@ -6,7 +6,6 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TestSupport
 import Testing
 

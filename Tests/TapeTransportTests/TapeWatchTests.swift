@@ -1,7 +1,7 @@
 import NatsTransport
 import Primitives
 import TapeProtocol
-import Telemetry
+import ServiceRuntime
 import TestSupport
 import Testing
 

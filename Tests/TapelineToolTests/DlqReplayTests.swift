@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import NatsTransport
 import Primitives
@@ -6,7 +6,6 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import Foundation
 import MarketModel
 import NatsTransport
@@ -8,7 +8,6 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 

@@ -5,12 +5,10 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
-import TapeTransport
-import Telemetry
+@testable import TapeTransport
 import TestSupport
 import Testing
 
-@testable import LiveFanOut
 @testable import TapelineTool
 
 @Suite("tapeline tail --live")

@@ -1,7 +1,6 @@
 import Foundation
 import Synchronization
 import ServiceRuntime
-import Telemetry
 import TestSupport
 import Testing
 

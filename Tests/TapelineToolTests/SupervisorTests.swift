@@ -1,7 +1,6 @@
 import Foundation
 import Primitives
 import ServiceRuntime
-import Telemetry
 import TestSupport
 import Testing
 

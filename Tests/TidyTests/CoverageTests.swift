@@ -22,27 +22,28 @@ import Testing
     @Test("lines are summed per target, of sources and services only")
     func sums() throws {
         let coverage = try coverage([
-            ("/checkout/Sources/A/One.swift", 100, 90),
-            ("/checkout/Sources/A/Sub/Two.swift", 100, 80),
+            ("/checkout/Sources/G/A/One.swift", 100, 90),
+            ("/checkout/Sources/G/A/Sub/Two.swift", 100, 80),
             ("/checkout/services/b/Sources/Main.swift", 10, 9),
             ("/checkout/Tests/ATests/A.swift", 100, 0),
-            ("/other/Sources/A/A.swift", 100, 0), ("/checkout/.build/x/runner.swift", 100, 0),
+            ("/other/Sources/G/A/A.swift", 100, 0), ("/checkout/.build/x/runner.swift", 100, 0),
         ])
         #expect(coverage.targets.map(\.name) == ["A", "b"])
         #expect(coverage.targets.map(\.percent) == [85, 90])
-        #expect(coverage.targets.first?.worst?.path == "Sources/A/Sub/Two.swift")
+        #expect(coverage.targets.first?.worst?.path == "Sources/G/A/Sub/Two.swift")
         #expect(coverage.problems(modules: ["A", "b"]).isEmpty)
     }
 
     @Test("a target below the floor is named, with the file to begin with")
     func low() throws {
         let coverage = try coverage([
-            ("/checkout/Sources/A/One.swift", 1_000, 849), ("/checkout/Sources/A/Two.swift", 0, 0),
+            ("/checkout/Sources/G/A/One.swift", 1_000, 849),
+            ("/checkout/Sources/G/A/Two.swift", 0, 0),
         ])
         let problems = coverage.problems(modules: ["A"])
         #expect(problems.count == 1)
         #expect(problems.first?.contains("A: 84.9 %") == true)
-        #expect(problems.first?.contains("Sources/A/One.swift") == true)
+        #expect(problems.first?.contains("Sources/G/A/One.swift") == true)
     }
 
     @Test("a target that nothing measures is named")

@@ -17,7 +17,7 @@ struct KeyUse {
     }
 
     /// A program that reads the services' keys, and is none of the libraries that services share.
-    private static let tool = "Sources/tapeline/"
+    private static let tool = "Sources/Tool/tapeline/"
 
     private let repository: Repository
     let keys: [Key]

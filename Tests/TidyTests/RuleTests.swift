@@ -31,20 +31,20 @@ import Testing
     func place() throws {
         let rule = try #require(Rule.all.first { $0.name == "banned: fatalError" })
         let text = "func f() {\n    // fatalError(\n    fatalError(\"no\")\n}\n"
-        let violations = rule.check(Repository(files: ["Sources/A/A.swift": text]))
+        let violations = rule.check(Repository(files: ["Sources/G/A/A.swift": text]))
         #expect(violations.map(\.line) == [3])
-        #expect(violations.first?.description.hasPrefix("Sources/A/A.swift:3: ") == true)
+        #expect(violations.first?.description.hasPrefix("Sources/G/A/A.swift:3: ") == true)
     }
 
     @Test("an exception covers its place only")
     func exceptions() throws {
         let rule = try #require(Rule.all.first { $0.name == "banned: fatalError" })
         let repository = Repository(files: [
-            "Sources/A/A.swift": "fatalError(1)\nfatalError(2)\n",
-            "Sources/A/B.swift": "fatalError(1)\n",
+            "Sources/G/A/A.swift": "fatalError(1)\nfatalError(2)\n",
+            "Sources/G/A/B.swift": "fatalError(1)\n",
         ])
         let exception = Exception(
-            rule: rule.name, path: "Sources/A/A.swift", containing: "(1)", reason: "an example")
+            rule: rule.name, path: "Sources/G/A/A.swift", containing: "(1)", reason: "an example")
         let covered = rule.check(repository).map { exception.covers($0, of: rule, in: repository) }
         #expect(covered == [true, false, false])
     }

@@ -15,10 +15,10 @@ import subprocess
 import sys
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-STREAM = "Sources/StreamCore/"
-GRAPH = "Sources/OperatorGraph/"
+STREAM = "Sources/Operators/StreamCore/"
+GRAPH = "Sources/Operators/OperatorGraph/"
 WORKER = "services/operator-worker/Sources/"
-ENGINE = "Sources/IBEngine/"
+ENGINE = "Sources/Providers/IBEngine/"
 
 # Name, file, what stands there (once), what is put there.
 FAULTS = [

@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 /// A machine with its clock, the requests it made and the records it gave.

@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 private func start(_ request: IBRequest) -> RequestTime? {

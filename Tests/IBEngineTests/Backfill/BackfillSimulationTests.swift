@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 /// A machine in a world: what it asks is answered, or not.

@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// A market of one instrument, a feed that loses what comes in outages, and a server that tells
 /// history in pages, refuses, says nothing and hangs up, all from a seed.

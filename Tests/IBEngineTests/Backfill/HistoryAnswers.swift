@@ -2,7 +2,6 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
-import ProviderModel
 import Testing
 
 /// Answers of a server, read as they are read from the wire.

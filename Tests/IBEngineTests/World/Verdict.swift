@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// What the market tells of in a way of its own; of what happens once, each has one value.
 enum Track: Hashable, CaseIterable {

@@ -1,7 +1,6 @@
 import IBEngine
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// A market, a server with faults, and an engine that records it, with clocks of their own.
 struct World {

@@ -1,4 +1,4 @@
-import ProviderModel
+import MarketModel
 
 /// What the long run follows: all kinds of data and of contracts, in both modes and mixed.
 enum BrokerInstruments {

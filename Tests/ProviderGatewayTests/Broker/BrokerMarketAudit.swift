@@ -1,7 +1,6 @@
 import IBSimulator
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// What happened in the simulator's market, sent or not, as far as history can tell of it.
 struct BrokerMarket {

@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// Every value that the simulator says it sent is on the tape exactly once, or lies in a gap that
 /// is on record for its instrument and kind; and nothing else is on the tape.

@@ -64,7 +64,7 @@ struct PodTests {
     @Test("services are asked by their own pages, at the port that they serve")
     func probes() throws {
         let router = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/Sources/ServiceRuntime/Operations/"
+            contentsOfFile: "\(ServerPrograms.checkout)/Sources/Edges/ServiceRuntime/Operations/"
                 + "OperationsRouter.swift", encoding: .utf8)
         for rendered in try Rendered.all() {
             for service in Service.all {

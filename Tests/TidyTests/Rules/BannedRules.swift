@@ -41,13 +41,13 @@ struct BannedWord: Sendable {
         let longer = "mySpecial\(name.filter(\.isWordCharacter))Thing"
         var kept: [Rule.Example] = [
             [
-                "Sources/A/A.swift":
+                "Sources/G/A/A.swift":
                     "// \(line)\nlet a = \"\(line)\"\nlet \(longer) = 1\n"
             ],
             ["docs/a.md": line],
         ]
         var broken: [Rule.Example] = [
-            ["Sources/A/A.swift": "    \(line)\n"],
+            ["Sources/G/A/A.swift": "    \(line)\n"],
             ["services/a/Sources/A.swift": "x { \(line) }\n"],
         ]
         switch place {
@@ -141,11 +141,11 @@ private let unwrapRule = Rule(
     name: "banned: forced unwrapping",
     fix: "guard let, or an Optional that is one",
     broken: [
-        ["Sources/A/A.swift": "let a = b!\n"], ["Sources/A/A.swift": "var a: String!\n"],
-        ["services/a/Sources/A.swift": "f(x)!.y\n"], ["Sources/A/A.swift": "d[\"k\"]!\n"],
+        ["Sources/G/A/A.swift": "let a = b!\n"], ["Sources/G/A/A.swift": "var a: String!\n"],
+        ["services/a/Sources/A.swift": "f(x)!.y\n"], ["Sources/G/A/A.swift": "d[\"k\"]!\n"],
     ],
     kept: [
-        ["Sources/A/A.swift": "if !a, a != b, a!=b, f(!c) { g(\"Stop!\") } // now!\n"],
+        ["Sources/G/A/A.swift": "if !a, a != b, a!=b, f(!c) { g(\"Stop!\") } // now!\n"],
         ["Tests/ATests/A.swift": "a!\n"],
     ],
     check: { repository in
@@ -176,13 +176,13 @@ private let emptyCatchRule = Rule(
     name: "banned: empty catch",
     fix: "count it, log it, throw it on, or say in code what happens instead",
     broken: [
-        ["Sources/A/A.swift": "do { try f() } catch {}\n"],
+        ["Sources/G/A/A.swift": "do { try f() } catch {}\n"],
         [
-            "Sources/A/A.swift":
+            "Sources/G/A/A.swift":
                 "do {\n    try f()\n} catch let error as A {\n    // never mind\n}\n"
         ],
     ],
-    kept: [["Sources/A/A.swift": "do { try f() } catch { g() }\nfunc catchAll() {}\n"]],
+    kept: [["Sources/G/A/A.swift": "do { try f() } catch { g() }\nfunc catchAll() {}\n"]],
     check: { repository in
         repository.swift.filter { $0.isProduct || $0.isTest }.flatMap { file in
             let code = file.codeLines.joined(separator: "\n")
@@ -197,14 +197,15 @@ private let markerRule = Rule(
     name: "left-over markers",
     fix: "finish it, or write down why it is right as it is",
     broken: [
-        ["Sources/A/A.swift": "// TODO: more\n"], ["Makefile": "# FIXME\n"],
+        ["Sources/G/A/A.swift": "// TODO: more\n"], ["Makefile": "# FIXME\n"],
         ["services/a/default.env": "# a placeholder\n"], ["deploy/a.sh": "echo XXX\n"],
-        ["Tests/ATests/A.swift": "// for now this\n"], ["Sources/A/A.swift": "let a = \"TODO\"\n"],
-        ["docs/a.md": "This is not implemented yet.\n"], ["Sources/A/A.swift": "/* a HACK */\n"],
+        ["Tests/ATests/A.swift": "// for now this\n"],
+        ["Sources/G/A/A.swift": "let a = \"TODO\"\n"],
+        ["docs/a.md": "This is not implemented yet.\n"], ["Sources/G/A/A.swift": "/* a HACK */\n"],
     ],
     kept: [
-        ["Sources/A/A.swift": "// waits for nowhere, mktemp XXXXXX, HACKING.md, todo list\n"],
-        ["Sources/A/A.swift": "let placeholder = \"failed for now\"\n"],
+        ["Sources/G/A/A.swift": "// waits for nowhere, mktemp XXXXXX, HACKING.md, todo list\n"],
+        ["Sources/G/A/A.swift": "let placeholder = \"failed for now\"\n"],
     ],
     check: { repository in
         let marker = /\b(?:TODO|FIXME|XXX|HACK)\b/
@@ -227,7 +228,7 @@ private let killByNameRule = Rule(
     name: "banned: killing by name",
     fix: "kill the process id that was noted at its start, after a look at its start time",
     broken: [
-        ["deploy/a.sh": "pkill nats\n"], ["Sources/A/A.swift": "run(\"killall\")\n"],
+        ["deploy/a.sh": "pkill nats\n"], ["Sources/G/A/A.swift": "run(\"killall\")\n"],
         ["Makefile": "\tkill $(pgrep x)\n"],
     ],
     kept: [["deploy/a.sh": "kill \"$pid\"  # our own, skillfully\n"]],

@@ -8,7 +8,7 @@ private let shared = """
 
     """
 private let natsEntries = "# Where.\nNATS_URL=x\n# Who.\n#NATS_USER=\n"
-private let sharedPath = "Sources/Runtime/SharedKeys.swift"
+private let sharedPath = "Sources/G/Runtime/SharedKeys.swift"
 private let servicePath = "services/a/Sources/Configuration.swift"
 private let listPath = "services/a/default.env"
 
@@ -24,7 +24,7 @@ private let keyRule = Rule(
         ],
         [
             sharedPath: shared,
-            "Sources/Runtime/Application.swift": "ConfigurationKey.other(port: 1)",
+            "Sources/G/Runtime/Application.swift": "ConfigurationKey.other(port: 1)",
             servicePath: "", listPath: "",
         ],
     ],
@@ -128,7 +128,7 @@ private let keyReadmeRule = Rule(
         }
     })
 
-private let cataloguePath = "Sources/ServiceRuntime/Configuration/KeyCatalogue.swift"
+private let cataloguePath = "Sources/Edges/ServiceRuntime/Configuration/KeyCatalogue.swift"
 
 private let keyCatalogueRule = Rule(
     name: "KeyCatalogue knows the keys of all services",

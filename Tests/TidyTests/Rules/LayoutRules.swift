@@ -3,7 +3,7 @@ let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule]
 /// A module's folder and its files, by its path.
 private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
     Dictionary(grouping: repository.swift.filter { $0.path.hasPrefix("Sources/") }) {
-        "Sources/\($0.module ?? "")"
+        "Sources/\($0.group ?? "")/\($0.module ?? "")"
     }
 }
 
@@ -14,14 +14,14 @@ private let readmeRule = Rule(
     fix:
         "half a page: purpose, main type, invariants, threads, who frees, what it must never do",
     broken: [
-        ["Sources/A/A.swift": "struct A {}\n"],
-        ["Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": "# A\n"],
-        ["Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": "# B\n" + readme],
+        ["Sources/G/A/A.swift": "struct A {}\n"],
+        ["Sources/G/A/A.swift": "struct A {}\n", "Sources/G/A/README.md": "# A\n"],
+        ["Sources/G/A/A.swift": "struct A {}\n", "Sources/G/A/README.md": "# B\n" + readme],
     ],
     kept: [
         [
-            "Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": readme,
-            "Sources/tool/Main.swift": "@main struct Main {}\n", "Sources/CNats/shim.h": "",
+            "Sources/G/A/A.swift": "struct A {}\n", "Sources/G/A/README.md": readme,
+            "Sources/G/tool/Main.swift": "@main struct Main {}\n", "Sources/C/CNats/shim.h": "",
         ]
     ],
     check: { repository in
@@ -34,7 +34,7 @@ private let readmeRule = Rule(
             guard let file = repository.file(path) else {
                 return [Violation(path, 1, "it is missing.")]
             }
-            let title = "# \(folder.dropFirst("Sources/".count))"
+            let title = "# \(folder.split(separator: "/").last ?? "")"
             if file.lines.first != title {
                 return [Violation(path, 1, "it does not begin with '\(title)'.")]
             }
@@ -84,10 +84,12 @@ private let folderRule = Rule(
     name: "no drawer for everything",
     fix: "name the folder or file after what is in it, or put it beside its only user",
     broken: [
-        ["Sources/A/Utils/B.swift": ""], ["Sources/Common/B.swift": ""],
+        ["Sources/G/A/Utils/B.swift": ""], ["Sources/G/Common/B.swift": ""],
         ["Tests/ATests/Helpers.swift": ""], ["services/a/Sources/Extensions/X.swift": ""],
     ],
-    kept: [["Sources/A/Routing/B.swift": "", "Sources/A/CommonPrefix.swift": "", "docs/a.md": ""]],
+    kept: [
+        ["Sources/G/A/Routing/B.swift": "", "Sources/G/A/CommonPrefix.swift": "", "docs/a.md": ""]
+    ],
     check: { repository in
         repository.paths.sorted().compactMap { path in
             let parts = path.split(separator: "/").map {

@@ -13,17 +13,17 @@ private let metricRule = Rule(
     fix:
         "a row of its table with the name first, or remove the row of a metric that is gone",
     broken: [
-        ["Sources/A/A.swift": "counter(\"mds_a_total\")\n"],
+        ["Sources/G/A/A.swift": "counter(\"mds_a_total\")\n"],
         ["services/a/Sources/A.swift": "counter(\"sink_b_total\")\n", metricsPage: metricsTable],
-        ["Sources/A/A.swift": "// \"mds_a_total\"\n", metricsPage: metricsTable],
+        ["Sources/G/A/A.swift": "// \"mds_a_total\"\n", metricsPage: metricsTable],
         [
-            "Sources/A/A.swift": "counter(\"mds_a_total\")\n",
+            "Sources/G/A/A.swift": "counter(\"mds_a_total\")\n",
             metricsPage: metricsTable + "| `mds_a_total` | counter | | again | |\n",
         ],
     ],
     kept: [
         [
-            "Sources/A/A.swift": "counter(\"mds_a_total\")\nlet a = \"mds_\", b = \"my_mds_x\"\n",
+            "Sources/G/A/A.swift": "counter(\"mds_a_total\")\nlet a = \"mds_\", b = \"my_mds_x\"\n",
             "Tests/ATests/A.swift": "\"mds_other_total\"\n",
             metricsPage: "`mds_x_total` in prose is none.\n\n" + metricsTable,
         ]

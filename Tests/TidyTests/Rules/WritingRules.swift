@@ -9,20 +9,20 @@ private let safetyRule = Rule(
     fix:
         "a comment `// Safety:` right above that says why: who owns, who frees, which thread",
     broken: [
-        ["Sources/A/A.swift": "final class A: @unchecked Sendable {}\n"],
-        ["Sources/A/A.swift": "// Safety: this one.\n@safe struct A {}\n\n@safe struct B {}\n"],
+        ["Sources/G/A/A.swift": "final class A: @unchecked Sendable {}\n"],
+        ["Sources/G/A/A.swift": "// Safety: this one.\n@safe struct A {}\n\n@safe struct B {}\n"],
         ["services/a/Sources/A.swift": "// It is safe.\nlet box = Unmanaged.passRetained(x)\n"],
         ["Tests/ATests/A.swift": "nonisolated(unsafe) var a = 1\n"],
     ],
     kept: [
         [
-            "Sources/A/A.swift":
+            "Sources/G/A/A.swift":
                 "// Safety: one thread.\n@safe\nfinal class A: @unchecked Sendable {}\n",
-            "Sources/A/B.swift": "let a = 1  // @safe Unmanaged\nlet safe = a\n",
-            "Sources/A/C.swift":
+            "Sources/G/A/B.swift": "let a = 1  // @safe Unmanaged\nlet safe = a\n",
+            "Sources/G/A/C.swift":
                 "/// What it is.\n///\n// Safety: released in the last callback.\n"
                 + "unsafe f(\n    Unmanaged.passRetained(x))\n",
-            "Sources/A/D.swift":
+            "Sources/G/A/D.swift":
                 "@safe\nstruct D {\n    // Safety: freed in deinit.\n    let a = b\n}\n",
         ]
     ],
@@ -55,7 +55,7 @@ private let machinePathRule = Rule(
     fix: "a path relative to the checkout, a setting, or mktemp",
     broken: [
         ["docs/a.md": "see /home/somebody/tapeline\n"], ["Makefile": "x:\n\tcd /root/x\n"],
-        ["Sources/A/A.swift": "let a = \"/work/x\"\n"], ["deploy/a.sh": "cd /mnt/disk/x\n"],
+        ["Sources/G/A/A.swift": "let a = \"/work/x\"\n"], ["deploy/a.sh": "cd /mnt/disk/x\n"],
         ["docs/a.md": "C:\\Users\\x, /Users/somebody/x\n"],
     ],
     kept: [
@@ -97,7 +97,7 @@ private let knownHostRule = Rule(
         [
             "deploy/a.sh":
                 "curl https://deb.debian.org/debian http://127.0.0.1:1/ \"http://$host:1/\"\n",
-            "Sources/A/A.swift": "let a = \"nats://\\(host):4222\", b = \"nats://nats:4222\"\n",
+            "Sources/G/A/A.swift": "let a = \"nats://\\(host):4222\", b = \"nats://nats:4222\"\n",
         ]
     ],
     check: { repository in

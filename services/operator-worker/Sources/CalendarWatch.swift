@@ -2,7 +2,6 @@ import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
-import Telemetry
 
 /// How long the calendars of the graph go on. Behind its end a calendar has no sessions, so that
 /// windows of sessions end without a word: it is told long before, and then as a problem.

@@ -1,6 +1,5 @@
 import GraphLanguage
 import OperatorGraph
-import Operators
 import ServiceRuntime
 import YAMLFile
 

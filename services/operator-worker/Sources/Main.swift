@@ -1,11 +1,9 @@
-import LiveFanOut
+import TapeTransport
 import Membership
 import MembershipTransport
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 @main
 struct Main {

@@ -2,7 +2,7 @@ import MarketModel
 import OperatorGraph
 import Primitives
 import StreamCore
-import Telemetry
+import ServiceRuntime
 
 /// Gauges and counters over all partitions of the worker, brought up to date ten times a second
 /// from the machines' own accounts: nothing is counted per tick.

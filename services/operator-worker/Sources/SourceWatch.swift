@@ -2,7 +2,6 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import StreamCore
-import Telemetry
 
 /// How far each source of the tape has come in this worker's partitions, and which one stands still
 /// while others go on: values over all partitions wait for it.

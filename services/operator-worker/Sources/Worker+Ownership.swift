@@ -5,7 +5,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 // How partitions come and go: what the membership orders, and what it is told.
 extension Worker {

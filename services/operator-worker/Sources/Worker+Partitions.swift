@@ -5,7 +5,6 @@ import ServiceRuntime
 import StreamCore
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 // How partitions come to work, and what the checkpoint thread answers on the way.
 extension Worker {

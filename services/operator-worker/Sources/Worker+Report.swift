@@ -5,7 +5,6 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 // What the worker says of its partitions: readiness, metrics, status, positions.
 extension Worker {

@@ -1,4 +1,4 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import Membership
 import MembershipTransport
@@ -9,8 +9,6 @@ import ServiceRuntime
 import StreamCore
 import TapeCodec
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 /// The data plane of the operator: one thread that reads those partitions of the tape which are its
 /// process's own, makes bars and publishes them.

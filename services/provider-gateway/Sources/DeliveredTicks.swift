@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 
 /// What the providers of a tenure deliver, as the tenure's thread takes it: batch by batch out of

@@ -1,9 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
-import Telemetry
 
 /// What a source gets from providers: which of them, and of which instruments.
 struct Delivery: Sendable {

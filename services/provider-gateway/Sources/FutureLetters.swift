@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import Primitives
 import ProviderKit
@@ -6,8 +6,6 @@ import ServiceRuntime
 import Synchronization
 import TapeCodec
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 /// Makes dead letters of ticks that may not go onto the tape, on a thread of its own: a disk or a
 /// server that is slow holds no other tick up.

@@ -1,11 +1,9 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import Membership
 import Primitives
 import ServiceRuntime
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 /// The gateway's thread: stands by until the source's group gives it the source, works on it for
 /// as long as it is its own, and stands by again.

@@ -1,6 +1,5 @@
-import LiveFanOut
-import ServiceRuntime
 import TapeTransport
+import ServiceRuntime
 
 /// What all tenures of one gateway share.
 struct GatewayParts {

@@ -1,6 +1,6 @@
 import IBKRProvider
 import ProviderKit
-import ProviderModel
+import MarketModel
 import ReplayProvider
 import ServiceRuntime
 

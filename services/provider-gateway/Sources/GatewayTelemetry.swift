@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 import TapeTransport
-import Telemetry
+import ServiceRuntime
 
 /// The gateway's counters; bumped per tick (one atomic add) and per packet.
 struct GatewayMetrics {

@@ -1,5 +1,5 @@
-import InstrumentFile
-import ProviderModel
+import ProviderKit
+import MarketModel
 import ServiceRuntime
 import YAMLFile
 

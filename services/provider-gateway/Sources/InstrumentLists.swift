@@ -1,6 +1,5 @@
-import InstrumentFile
 import ProviderKit
-import ProviderModel
+import MarketModel
 import ServiceRuntime
 import TapeTransport
 import YAMLFile

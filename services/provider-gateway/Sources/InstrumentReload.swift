@@ -1,9 +1,7 @@
 import MarketModel
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import Synchronization
-import Telemetry
 import YAMLFile
 
 /// Reads the lists again when it is asked to, on a thread of its own: a disk may be slow. What was

@@ -1,13 +1,11 @@
-import LiveFanOut
+import TapeTransport
 import Membership
 import MembershipTransport
 import ProviderKit
-import ProviderModel
+import MarketModel
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 @main
 struct Main {

@@ -3,7 +3,6 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import Synchronization
-import Telemetry
 
 /// Has the providers of a tenure end, each on a thread of its own, while the tenure's thread goes
 /// on taking what they have to say to the end.

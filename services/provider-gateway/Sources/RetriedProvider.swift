@@ -1,10 +1,8 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import Synchronization
-import Telemetry
 
 /// One of several providers of a source, which tries again by itself when it cannot be started:
 /// what is wrong with it concerns nobody else.

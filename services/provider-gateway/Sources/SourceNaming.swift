@@ -1,7 +1,6 @@
 import MarketModel
 import ProviderKit
 import ServiceRuntime
-import Telemetry
 
 extension GatewaySettings {
     /// What to tell of a source that is called like a provider whose data it does not have; nil:

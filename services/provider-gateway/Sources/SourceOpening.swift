@@ -1,12 +1,10 @@
-import LiveFanOut
+import TapeTransport
 import Membership
 import Primitives
 import ProviderKit
-import ProviderModel
+import MarketModel
 import ServiceRuntime
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 /// A source that is open on every one of its subjects: nobody else adds ticks to it any more, and
 /// the provider goes on behind the last one that stands.

@@ -3,7 +3,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeProtocol
-import Telemetry
 import TickSpool
 
 /// The spool of this gateway's source, over all tenures: what became of it, and for people to see.

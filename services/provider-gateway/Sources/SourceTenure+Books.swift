@@ -3,7 +3,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 /// Rows of books. A reset is never left out: where it finds no room, one is put on the tape first
 /// thing when there is some.

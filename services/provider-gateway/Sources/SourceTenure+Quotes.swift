@@ -1,9 +1,7 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceRuntime
 import TapeTransport
-import Telemetry
 
 /// Quotes that wait while quotes are conflated.
 extension SourceTenure {

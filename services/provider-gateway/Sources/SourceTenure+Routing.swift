@@ -1,8 +1,6 @@
 import MarketModel
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
-import Telemetry
 
 /// Which instruments there are, and which provider delivers each.
 extension SourceTenure {

@@ -1,11 +1,9 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 /// How a tenure takes what providers have, and what becomes of each record.
 extension SourceTenure {

@@ -4,7 +4,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 import TickSpool
 
 /// How the time ended in which this gateway was the source's own.

@@ -1,8 +1,6 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceRuntime
-import Telemetry
 
 /// The clocks of one tenure: what time it is for its source, how far its watermark may go, and
 /// which ticks are too far ahead.

@@ -3,7 +3,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 import TickSpool
 
 /// The way of one tenure's packets through the spool and out of it.

@@ -1,7 +1,6 @@
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 
 /// What a tenure takes its ticks from: a market that is made up here, or what providers deliver.
 ///

@@ -1,8 +1,6 @@
-import DeadLetters
+import TapeTransport
 import ServiceRuntime
 import StoreSinks
-import TapeTransport
-import Telemetry
 
 /// Rows that were committed as set aside.
 struct DeadLettersKept: TelemetryEvent {

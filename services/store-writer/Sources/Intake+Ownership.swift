@@ -5,7 +5,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 // Which partitions are this process's own, and from where they are read.
 extension Intake {

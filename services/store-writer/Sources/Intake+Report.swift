@@ -3,7 +3,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 // What is said of the partitions and of the queue.
 extension Intake {

@@ -7,7 +7,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 /// Reads the tape for all workers: one thread with the readers of every partition and the
 /// membership's port.

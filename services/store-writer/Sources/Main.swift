@@ -4,7 +4,6 @@ import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 @main
 struct Main {

@@ -1,5 +1,5 @@
 import Primitives
-import Telemetry
+import ServiceRuntime
 
 /// A lane has been above its low mark for a while: its worker does not keep up.
 struct QueueHigh: TelemetryEvent {

@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import Glibc
 import MarketModel
 import PostgresClient

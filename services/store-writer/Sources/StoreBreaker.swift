@@ -1,5 +1,5 @@
 import Synchronization
-import Telemetry
+import ServiceRuntime
 
 /// The circuit breaker of this process: all its workers share one database.
 final class StoreBreaker: Sendable {

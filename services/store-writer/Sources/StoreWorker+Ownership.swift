@@ -6,7 +6,6 @@ import Primitives
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
-import Telemetry
 
 // Which partitions the worker claims, and what becomes of those that it has.
 extension StoreWorker {

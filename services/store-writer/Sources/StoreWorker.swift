@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import MarketModel
 import Membership
 import MembershipTransport
@@ -7,8 +7,6 @@ import Primitives
 import ServiceRuntime
 import StoreSinks
 import TapeCodec
-import TapeTransport
-import Telemetry
 
 /// One life of a worker: writes what waits in its lane to the database.
 ///

@@ -2,7 +2,6 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import TapeTransport
-import Telemetry
 
 /// The thread of a worker: one life after the other.
 struct WorkerLoop: Sendable {

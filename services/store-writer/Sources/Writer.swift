@@ -1,4 +1,4 @@
-import DeadLetters
+import TapeTransport
 import HotState
 import MarketModel
 import MembershipTransport
@@ -6,8 +6,6 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 import TapeProtocol
-import TapeTransport
-import Telemetry
 
 /// The writer as a whole: the intake that reads the tape, the workers that write, the membership
 /// that says which partitions are this process's, and the hot state beside them.

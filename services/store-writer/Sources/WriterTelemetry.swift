@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 import StoreSinks
-import Telemetry
+import ServiceRuntime
 
 /// The writer's counters; bumped per batch. Some carry the names that the predecessor's dashboards
 /// ask for.

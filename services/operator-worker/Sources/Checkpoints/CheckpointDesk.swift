@@ -6,7 +6,6 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 /// Does the jobs of one checkpoint thread, one at a time.
 struct CheckpointDesk {

@@ -1,6 +1,6 @@
 import MarketModel
 import Primitives
-import Telemetry
+import ServiceRuntime
 
 struct CheckpointWritten: TelemetryEvent {
     static let name = "operator.checkpoint.written"

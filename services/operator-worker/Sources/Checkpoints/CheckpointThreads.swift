@@ -7,7 +7,6 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 /// Talk to the bucket of checkpoints, look at the tape's end when a partition begins, and at single
 /// packets for repairs: all that blocks and is no matter of the data plane. Answers lie in a box,

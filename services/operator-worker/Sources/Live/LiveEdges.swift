@@ -1,4 +1,4 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import OperatorGraph
 

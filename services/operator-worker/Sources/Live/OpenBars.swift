@@ -1,11 +1,10 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
 import TapeCodec
-import TapeTransport
 
 /// Tells whoever listens live how the bars of windows stand that are not closed yet: of one
 /// partition, in packets that go nowhere else. Nothing of it is on the tape or in the state.

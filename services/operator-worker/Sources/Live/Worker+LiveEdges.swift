@@ -1,11 +1,9 @@
-import LiveFanOut
+import TapeTransport
 import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
-import TapeTransport
-import Telemetry
 
 // Ticks of nodes on their way to those who watch: from a partition into its node's edge, and from
 // there to the live thread as far as it has room. Nothing of it is on the tape.

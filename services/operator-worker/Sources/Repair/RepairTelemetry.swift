@@ -2,7 +2,7 @@ import MarketModel
 import OperatorGraph
 import Primitives
 import TapeProtocol
-import Telemetry
+import ServiceRuntime
 
 struct RepairDone: TelemetryEvent {
     static let name = "operator.repair.done"

@@ -7,7 +7,6 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 // Repairs: a second reader of the same partition reads a part of the tape again, twice
 // when it is much, while the first one is held. One partition at a time, so that what lies in

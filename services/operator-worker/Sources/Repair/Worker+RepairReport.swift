@@ -4,7 +4,6 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 import TapeProtocol
-import Telemetry
 
 // What is said of repairs: an event each, counters, and a line in /status.
 extension Worker {

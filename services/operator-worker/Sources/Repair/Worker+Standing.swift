@@ -5,7 +5,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 // Behind both passes of a repair: the bars that stand where others may come to be are read back.
 extension Worker {

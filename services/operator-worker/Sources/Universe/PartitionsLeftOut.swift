@@ -1,4 +1,4 @@
-import Telemetry
+import ServiceRuntime
 
 /// Which partitions the share over all of them does not wait for has changed.
 struct PartitionsLeftOut: TelemetryEvent {

@@ -4,7 +4,6 @@ import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 // The share that works over all partitions: what it reads, and what it tells of that.
 extension Worker {

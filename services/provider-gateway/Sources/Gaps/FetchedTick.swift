@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// A tick that was fetched later, and of what a gap it may be there to fill.
 ///

@@ -1,9 +1,8 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import TapeCodec
 import TapeTransport
-import Telemetry
+import ServiceRuntime
 
 /// Keeps in mind what is missing of a source, for as long as the source is this gateway's own: it
 /// follows what the tape acknowledges, stores it, and writes what the gateway itself has to say of

@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderModel
 
 /// What a tenure makes of what is missing from before it: it goes to whoever feeds the instrument
 /// now, whoever left it, or is given up on the tape. Pure.

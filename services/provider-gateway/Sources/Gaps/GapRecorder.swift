@@ -5,7 +5,6 @@ import ServiceRuntime
 import Synchronization
 import TapeProtocol
 import TapeTransport
-import Telemetry
 
 /// Stores the ledgers of one source on a thread of its own, so that a slow disk never holds up
 /// ticks. A write that fails is an event, and is tried again until a newer one takes its place.

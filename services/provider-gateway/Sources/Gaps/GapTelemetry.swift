@@ -1,5 +1,5 @@
 import MarketModel
-import Telemetry
+import ServiceRuntime
 
 /// What the gateway has to count of gaps that outlive a process.
 struct GapMetrics {

@@ -1,7 +1,6 @@
 import PostgresClient
 import Primitives
 import ServiceRuntime
-import Telemetry
 
 /// The thread that keeps the tables in order beside the writing: it looks after what kind of
 /// database this is, makes the partitions that come, and drops what is too old.

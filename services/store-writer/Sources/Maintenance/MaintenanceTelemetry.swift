@@ -1,4 +1,4 @@
-import Telemetry
+import ServiceRuntime
 
 struct DatabaseFound: TelemetryEvent {
     static let name = "writer.database.found"

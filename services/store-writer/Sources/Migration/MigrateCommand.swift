@@ -1,7 +1,6 @@
 import PostgresClient
 import ServiceRuntime
 import TapeTransport
-import Telemetry
 
 /// `store-writer migrate`: makes or updates the schema with the migrator's rights, and grants the
 /// service its own.

@@ -1,0 +1,145 @@
+internal import Glibc
+
+/// One run of a service whose configuration is right.
+struct ServiceRun {
+    private let description: ServiceDescription
+    private let configuration: Configuration
+    private let stopTimeMax: Duration
+    private let telemetry: TelemetryHub
+    private let readiness: Readiness
+    private let notice: StopNotice
+
+    init(
+        _ description: ServiceDescription, _ configuration: Configuration, stopTimeMax: Duration,
+        hungTimeMax: Duration
+    ) {
+        readiness = Readiness(threads: ThreadWatch(hungTimeMax: hungTimeMax))
+        self.description = description
+        self.configuration = configuration
+        self.stopTimeMax = stopTimeMax
+        let level = LogLevel(named: configuration.text("LOG_LEVEL")) ?? .info
+        let format = LogFormat(
+            named: configuration.text("LOG_FORMAT"), isTerminal: isatty(2) == 1)
+        let logger = Logger(service: description.name, level: level, format: format ?? .json)
+        telemetry = TelemetryHub(logger: logger, metrics: MetricRegistry())
+        notice = StopNotice(telemetry, readiness)
+    }
+
+    func run(_ body: (ServiceContext) throws -> ExitCode) -> Never {
+        let code: ExitCode
+        let hasLeftThreadBehind: Bool
+        do {
+            let shutdown = try ShutdownSignal.install()
+            try startWatchdog(shutdown)
+            let context = try start(shutdown)
+            code = try body(context)
+            shutdown.request("its work is done")
+            // The body may be faster than the thread of the signals.
+            notice.give(shutdown)
+            context.operations.stop()
+            hasLeftThreadBehind = context.hasLeftThreadBehind
+        } catch {
+            // Threads of the body may be left: `exit` would clear up under their feet.
+            let code = ServiceRun.code(for: error)
+            telemetry.emit(ServiceFailed(error, code: code))
+            telemetry.logger.flush()
+            _exit(code.rawValue)
+        }
+        telemetry.emit(ServiceStopped(code: code))
+        telemetry.logger.flush()
+        if hasLeftThreadBehind { _exit(code.rawValue) }
+        exit(code.rawValue)
+    }
+
+    private func start(_ shutdown: ShutdownSignal) throws(ServiceError) -> ServiceContext {
+        let metrics = telemetry.metrics
+        metrics.addProcessMetrics()
+        metrics.addBuildInformation(service: description.name, version: description.version)
+        metrics.addLogMetrics(of: telemetry.logger)
+        readiness.threads.show(in: metrics)
+        readiness.expectFirstWord()
+        let context = ServiceContext(
+            service: description, configuration: configuration, telemetry: telemetry,
+            readiness: readiness,
+            operations: try operations(), shutdown: shutdown, clock: SystemClock())
+        for warning in configuration.warnings {
+            telemetry.emit(ConfigurationDoubtful(message: warning))
+        }
+        telemetry.emit(ServiceStarted(description, context, process: getpid()))
+        shutdown.onRequest { [notice] in notice.give(shutdown) }
+        context.operations.addStatusSection("threads") { [threads = readiness.threads] in
+            threads.write(into: &$0)
+        }
+        try ThreadWatchman(watch: readiness.threads, shutdown: shutdown, telemetry: telemetry)
+            .start()
+        return context
+    }
+
+    /// A subcommand runs beside the service, which has the port already.
+    private func operations() throws(ServiceError) -> OperationsServer {
+        let identity = ServiceIdentity(name: description.name, version: description.version)
+        if configuration.subcommand != nil {
+            return OperationsServer(withoutPort: identity, readiness: readiness)
+        }
+        let metrics = telemetry.metrics
+        let server = try OperationsServer(
+            address: configuration.text("OPS_ADDRESS"),
+            port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
+            readiness: readiness, metrics: { metrics.render($0) })
+        // Not held by the registry, which the server's own page holds.
+        metrics.countReading(
+            "mds_operations_connections_total", "Connections to the operations port."
+        ) { [weak server] in server.map { Double($0.acceptedConnections) } }
+        metrics.countReading(
+            "mds_operations_connections_cut_total",
+            "Connections to the operations port that a limit or deadline has ended."
+        ) { [weak server] in server.map { Double($0.cutConnections) } }
+        metrics.watchQueue(
+            "operations", capacity: { OperationsLimits().connectionsMax },
+            depth: { [weak server] in server?.openConnections })
+        return server
+    }
+
+    private static func code(for error: any Error) -> ExitCode {
+        switch error {
+        case ServiceError.badAddress: .usage
+        default: .failure
+        }
+    }
+
+    /// Ends the process when it does not end by itself in time after the wish to stop.
+    private func startWatchdog(_ shutdown: ShutdownSignal) throws(ServiceError) {
+        _ = try ServiceThread(name: "watchdog") { [telemetry, stopTimeMax] in
+            while !shutdown.wait(timeout: .seconds(3_600)) {}
+            let deadline = SystemClock().deadline(after: stopTimeMax)
+            // Nothing wakes this wait: the process is gone when everything goes well.
+            ConditionLock(()).wait(until: deadline, while: { true }, then: { _, _ in })
+            let code = ExitCode.failure
+            telemetry.emit(ServiceStuck(limit: stopTimeMax, code: code))
+            telemetry.logger.flush()
+            _exit(code.rawValue)
+        }
+    }
+}
+
+/// Says once that the service stops; whoever comes second waits until it is said.
+private final class StopNotice: Sendable {
+    private let telemetry: TelemetryHub
+    private let readiness: Readiness
+    private let isGiven = ConditionLock(false)
+
+    init(_ telemetry: TelemetryHub, _ readiness: Readiness) {
+        self.telemetry = telemetry
+        self.readiness = readiness
+    }
+
+    func give(_ shutdown: ShutdownSignal) {
+        isGiven.withLock { isGiven in
+            if isGiven { return }
+            isGiven = true
+            let reason = shutdown.reason ?? "request"
+            readiness.set("service", "stops: \(reason)")
+            telemetry.emit(ServiceStopping(reason: reason))
+        }
+    }
+}

@@ -1,0 +1,85 @@
+internal import Glibc
+
+/// The thread that runs a service's watch of its threads, and ends the process when one of them
+/// hangs for too long.
+///
+/// From the wish to stop on it accuses nobody any more: then the frame's own deadline holds. What
+/// it found before stands.
+struct ThreadWatchman {
+    /// How long the log may take to say something: the thread that hangs may hold it.
+    private static let wordsTimeout = Duration.seconds(1)
+
+    let watch: ThreadWatch
+    let shutdown: ShutdownSignal
+    let telemetry: TelemetryHub
+
+    func start() throws(ServiceError) {
+        _ = try ServiceThread(name: "thread-watch") { run() }
+    }
+
+    private func run() {
+        while !shutdown.wait(timeout: ThreadWatch.turnTime) {
+            let finding = watch.turn()
+            for silence in finding.fell { say(ThreadHung(silence: silence)) }
+            for thread in finding.rose { say(ThreadTurnsAgain(thread: thread)) }
+            guard let silence = finding.end else { continue }
+            let code = ExitCode.hung
+            say(ServiceHung(silence: silence, code: code), isLast: true)
+            _exit(code.rawValue)
+        }
+    }
+
+    /// On a thread of its own: nothing of this process is certain any more.
+    private func say(_ event: some TelemetryEvent & Sendable, isLast: Bool = false) {
+        do throws(ServiceError) {
+            let words = try ServiceThread(name: "thread-words") { [telemetry] in
+                telemetry.emit(event)
+                if isLast { telemetry.logger.flush() }
+            }
+            _ = words.join(timeout: Self.wordsTimeout)
+        } catch {
+            // Without a thread for it nobody hears of it but by `/healthz` and the exit code.
+            return
+        }
+    }
+}
+
+/// A thread that does the service's work stands still.
+struct ThreadHung: TelemetryEvent {
+    static let name = "service.thread.hung"
+    let level = LogLevel.error
+    let silence: ThreadWatch.Silence
+
+    var message: String {
+        "\(silence.problem): what this process owns goes to others, and it ends soon unless the "
+            + "thread goes on"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("thread", LogValue(silence.thread)), ("silent.seconds", LogValue(silence.seconds)),
+            ("limit.seconds", LogValue(silence.limitSeconds)),
+        ]
+    }
+}
+
+struct ThreadTurnsAgain: TelemetryEvent {
+    static let name = "service.thread.turns"
+    let level = LogLevel.warning
+    let thread: String
+
+    var message: String { "thread \(thread) gives signs of life again" }
+    var fields: [(String, LogValue)] { [("thread", LogValue(thread))] }
+}
+
+/// A thread stood still for too long; the process ends, so that another one takes its place.
+struct ServiceHung: TelemetryEvent {
+    static let name = "service.hung"
+    let level = LogLevel.error
+    let silence: ThreadWatch.Silence
+    let code: ExitCode
+
+    var message: String { "\(silence.problem): ends, to be started again" }
+    var fields: [(String, LogValue)] {
+        [("thread", LogValue(silence.thread)), ("exit.code", LogValue(code.rawValue))]
+    }
+}

@@ -1,0 +1,146 @@
+/// The settings of a service, complete and checked. Made by `ServiceCommandLine`.
+///
+/// The getters stop the process if the schema has no such key or the key is of another kind: that
+/// is a mistake in the code, because every value was checked when it was loaded. Printing a
+/// configuration shows no secret.
+public struct Configuration: Sendable {
+    public let service: String
+    /// The subcommand that was asked for; `nil` = to run the service.
+    public let subcommand: String?
+    /// The switches of the subcommand that were given, as they are written: `--dry-run`.
+    public let subcommandFlags: Set<String>
+    /// What is odd but no error; to be logged once.
+    public let warnings: [String]
+    /// In the order of the schema.
+    let entries: [Entry]
+    private let places: [String: Int]
+
+    struct Entry: Sendable {
+        let key: ConfigurationKey
+        /// `nil` = not set, and without a default.
+        let value: ConfigurationValue?
+        /// The value as it was written, or `<redacted>`, or nothing.
+        let shown: String
+        let source: ConfigurationSource
+    }
+
+    init(
+        service: String, subcommand: String?, subcommandFlags: Set<String> = [],
+        warnings: [String], entries: [Entry]
+    ) {
+        self.service = service
+        self.subcommand = subcommand
+        self.subcommandFlags = subcommandFlags
+        self.warnings = warnings
+        self.entries = entries
+        places = Dictionary(
+            entries.enumerated().map { ($1.key.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: values that are always there: required, or with a default
+
+    public func text(_ name: String) -> String { present(name, optionalText(name)) }
+
+    /// Also the bytes of a `.byteCount`.
+    public func integer(_ name: String) -> Int { present(name, optionalInteger(name)) }
+
+    public func real(_ name: String) -> Double { present(name, optionalReal(name)) }
+
+    public func flag(_ name: String) -> Bool { present(name, optionalFlag(name)) }
+
+    public func duration(_ name: String) -> Duration { present(name, optionalDuration(name)) }
+
+    /// Sorted, each once.
+
+    // MARK: values that may be absent
+
+    public func optionalText(_ name: String) -> String? {
+        guard let value = entry(name).value else { return nil }
+        guard case .text(let text) = value else { wrongKind(name, "text") }
+        return text
+    }
+
+    public func optionalInteger(_ name: String) -> Int? {
+        guard let value = entry(name).value else { return nil }
+        guard case .integer(let number) = value else { wrongKind(name, "a whole number") }
+        return number
+    }
+
+    public func optionalReal(_ name: String) -> Double? {
+        guard let value = entry(name).value else { return nil }
+        guard case .real(let number) = value else { wrongKind(name, "a number") }
+        return number
+    }
+
+    public func optionalFlag(_ name: String) -> Bool? {
+        guard let value = entry(name).value else { return nil }
+        guard case .flag(let flag) = value else { wrongKind(name, "a flag") }
+        return flag
+    }
+
+    public func optionalDuration(_ name: String) -> Duration? {
+        guard let value = entry(name).value else { return nil }
+        guard case .duration(let duration) = value else { wrongKind(name, "a duration") }
+        return duration
+    }
+
+    /// Of a `.list` or `.urls`; empty if nothing is set.
+    public func list(_ name: String) -> [String] {
+        guard let value = entry(name).value else { return [] }
+        guard case .list(let items) = value else { wrongKind(name, "a list") }
+        return items
+    }
+
+    public func secret(_ name: String) -> Secret? {
+        guard let value = entry(name).value else { return nil }
+        guard case .secret(let secret) = value else { wrongKind(name, "a secret") }
+        return secret
+    }
+
+    /// All settings for the one log line at the start, secrets redacted: `config.NATS_URL`.
+    public var logFields: [(String, LogValue)] {
+        entries.filter { $0.value != nil }.map { ("config.\($0.key.name)", LogValue($0.shown)) }
+    }
+
+    // MARK: parts
+
+    private func entry(_ name: String) -> Entry {
+        guard let place = places[name] else {
+            preconditionFailure("\(name) is not in the schema of \(service)")
+        }
+        return entries[place]
+    }
+
+    private func present<Value>(_ name: String, _ value: Value?) -> Value {
+        guard let value else {
+            preconditionFailure("\(name) may be absent: ask for the optional value")
+        }
+        return value
+    }
+
+    private func wrongKind(_ name: String, _ asked: String) -> Never {
+        preconditionFailure("\(name) is not \(asked)")
+    }
+}
+
+/// Where a value came from.
+public enum ConfigurationSource: Equatable, Sendable, CustomStringConvertible {
+    case notSet
+    case `default`
+    case file(path: String, line: Int)
+    case environment
+    case flag
+    /// A secret, from the file that `<name>_FILE` names.
+    indirect case secretFile(path: String, named: ConfigurationSource)
+
+    public var description: String {
+        switch self {
+        case .notSet: "not set"
+        case .default: "default"
+        case .file(let path, let line): "\(path) line \(line)"
+        case .environment: "environment"
+        case .flag: "flag"
+        case .secretFile(let path, let source): "file \(path), named by \(source)"
+        }
+    }
+}

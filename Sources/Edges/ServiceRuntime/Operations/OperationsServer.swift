@@ -1,0 +1,181 @@
+internal import CLinux
+internal import Glibc
+public import Primitives
+internal import Synchronization
+
+/// The operations port: `/metrics`, `/healthz`, `/readyz`, `/status` and what a service adds.
+///
+/// One thread of its own accepts, parses and answers, so the pages answer however busy or stuck the
+/// other threads are. What a page needs is read by closures on that thread: they must not block.
+public final class OperationsServer: Sendable {
+    /// Where it listens: the free port that was found when 0 was asked for. 0: without a port.
+    public let port: UInt16
+    public let address: String
+
+    private let router = OperationsRouter()
+    private let status: StatusPage
+    private let counters = OperationsCounters()
+    /// Nil without a port.
+    private let running: (control: OperationsControl, thread: ServiceThread)?
+
+    /// Listens when this returns. `address` is an IPv4 or IPv6 address, or `localhost`.
+    public init(
+        address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
+        metrics: @escaping @Sendable (MetricFormat) -> [UInt8],
+        limits: OperationsLimits = OperationsLimits()
+    ) throws(ServiceError) {
+        limits.check()
+        self.address = address
+        status = StatusPage(
+            identity: identity, readiness: readiness,
+            sectionBytesMax: limits.statusSectionBytesMax)
+        router.addStandardPages(status: status, readiness: readiness, metrics: metrics)
+        let control = try OperationsControl()
+        let loop = try OperationsLoop(
+            address: address, port: port, router: router, limits: limits, control: control,
+            counters: counters)
+        self.port = loop.port
+        running = (control, try ServiceThread(name: "operations") { loop.run() })
+    }
+
+    /// For a program that runs beside a service which has the port: it takes pages and sections,
+    /// and nobody can read them.
+    public init(withoutPort identity: ServiceIdentity, readiness: Readiness) {
+        port = 0
+        address = ""
+        running = nil
+        status = StatusPage(
+            identity: identity, readiness: readiness,
+            sectionBytesMax: OperationsLimits().statusSectionBytesMax)
+    }
+
+    deinit { running?.control.stop() }
+
+    /// Connections since the start.
+    public var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
+    /// Connections now; those that were cut count until the library has let go of them.
+    public var openConnections: Int { counters.open.load(ordering: .relaxed) }
+    /// Connections that were ended by a limit or a deadline, since the start.
+    public var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
+
+    /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
+    public func addEndpoint(
+        _ path: String, _ respond: @escaping @Sendable () -> OperationsResponse
+    ) {
+        router.add(path) { _ in respond() }
+    }
+
+    /// Adds or replaces a section of `/status`. `write` writes the members of the section's object,
+    /// on the operations thread; it must not block.
+    public func addStatusSection(
+        _ name: String, _ write: @escaping @Sendable (inout JSONWriter) -> Void
+    ) {
+        status.addSection(name, write)
+    }
+
+    /// Closes the port and all connections, and returns when that is done. Stopping twice is
+    /// stopping once.
+    public func stop() {
+        guard let running else { return }
+        running.control.stop()
+        running.thread.join()
+    }
+}
+
+/// Written by the operations thread, read by everybody.
+final class OperationsCounters: Sendable {
+    let accepted = Atomic<UInt64>(0)
+    let cut = Atomic<UInt64>(0)
+    let open = Atomic<Int>(0)
+}
+
+/// How the server tells its loop to end.
+final class OperationsControl: Sendable {
+    /// Readable once `stop` was called.
+    let descriptor: Int32
+    private let stopping = Atomic(false)
+
+    init() throws(ServiceError) {
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        if descriptor < 0 { throw .system(operation: "eventfd", .current) }
+    }
+
+    deinit { close(descriptor) }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    func stop() {
+        stopping.store(true, ordering: .releasing)
+        // It fails only when the counter is full, and then it is readable anyway.
+        _ = eventfd_write(descriptor, 1)
+    }
+}
+
+/// What the operations thread does.
+final class OperationsLoop {
+    /// Connections that are accepted between two turns of the library.
+    static let acceptBatchMax = 32
+    /// How long nothing is accepted when the process has no descriptor left and no connection that
+    /// could be cut for one; without the pause the loop would spin.
+    static let shortagePause = Duration.milliseconds(100)
+    /// The longest sleep; everything that ends it earlier is a descriptor.
+    static let sleepMax = Duration.seconds(60)
+
+    private let listener: ListeningSocket
+    private let daemon: HTTPDaemon
+    private let control: OperationsControl
+    private let clock = SystemClock()
+    private var acceptsAgain: Timestamp
+
+    init(
+        address: String, port: UInt16, router: OperationsRouter, limits: OperationsLimits,
+        control: OperationsControl, counters: OperationsCounters
+    ) throws(ServiceError) {
+        listener = try ListeningSocket(address: address, port: port)
+        daemon = try HTTPDaemon(router: router, limits: limits, counters: counters)
+        self.control = control
+        acceptsAgain = clock.monotonic()
+    }
+
+    var port: UInt16 { listener.port }
+
+    func run() {
+        while !control.isStopping {
+            if waitForWork() { acceptConnections() }
+            daemon.turn()
+        }
+    }
+
+    /// True when somebody wants to connect.
+    private func waitForWork() -> Bool {
+        let now = clock.monotonic()
+        let isPaused = now < acceptsAgain
+        let limit =
+            isPaused
+            ? Duration.nanoseconds(acceptsAgain.nanoseconds(since: now))
+            : OperationsLoop.sleepMax
+        let timeout = daemon.sleepMax(at: now, atMost: limit)
+        // A negative descriptor is passed over by poll.
+        let waits = [
+            isPaused ? -1 : listener.descriptor, daemon.readinessDescriptor, control.descriptor,
+        ]
+        var polls = waits.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let ready = unsafe poll(&polls, nfds_t(polls.count), timeout.pollMilliseconds)
+        return ready > 0 && polls[0].revents != 0
+    }
+
+    private func acceptConnections() {
+        for _ in 0..<OperationsLoop.acceptBatchMax {
+            switch listener.accept() {
+            case .connection(let descriptor, let address): daemon.add(descriptor, from: address)
+            case .nobody: return
+            case .shortage:
+                // The next turn of the library frees the descriptor of what was cut.
+                if !daemon.cutOne() {
+                    acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
+                }
+                return
+            }
+        }
+    }
+}

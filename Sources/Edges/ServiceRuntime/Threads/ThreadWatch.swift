@@ -1,0 +1,153 @@
+internal import Primitives
+internal import Synchronization
+
+/// Watches the threads that do a service's work. One that turns no more, and waits for nothing that
+/// has a deadline of ours, is *hung*: the service is not alive (`/healthz`), its memberships say
+/// `paused`, so that others take its partitions, and a while later the process ends.
+///
+/// It has no clock of its own: whoever runs it says `turn` once per `turnTime`.
+public final class ThreadWatch: Sendable {
+    /// Of a thread that never waits for long.
+    public static let loopLimit = Duration.seconds(5)
+    /// Of a thread that asks servers and disks, each call with a deadline below this.
+    public static let callLimit = Duration.seconds(45)
+    /// How long a disk may take for what was written to it, and the system to find the addresses of
+    /// a name: neither has a deadline of ours. Resolvers give up within it, as they are configured
+    /// by default.
+    public static let systemTime = Duration.seconds(180)
+    /// From the moment at which a thread counts as hung to the end of the process.
+    public static let hungTimeMax = Duration.seconds(30)
+    /// Between two turns.
+    static let turnTime = Duration.milliseconds(250)
+    /// More threads than this are a bug: threads are named in code, and their numbers are bounded.
+    public static let threadsMax = 512
+
+    /// What is known of one thread.
+    struct Silence: Equatable, Sendable {
+        let thread: String
+        let turns: Int
+        let turnsMax: Int
+
+        var isHung: Bool { turns > turnsMax }
+        var seconds: Int { Int(max(0, turns)) / ThreadWatch.turnsPerSecond }
+        var limitSeconds: Int { turnsMax / ThreadWatch.turnsPerSecond }
+        var problem: String { "thread \(thread): no sign of life for \(seconds) s" }
+    }
+
+    /// What a turn has found.
+    struct Finding: Equatable, Sendable {
+        /// Hung in this turn and not in the one before.
+        var fell: [Silence] = []
+        /// The other way round.
+        var rose: [String] = []
+        /// The process is to end: this thread hangs for too long.
+        var end: Silence?
+    }
+
+    private struct State {
+        var beats: [ThreadBeat] = []
+        var hung: [Silence] = []
+        var metrics: MetricRegistry?
+    }
+
+    private static let turnsPerSecond = turns(in: .seconds(1))
+    private let state = ConditionLock(State())
+    private let hasHung = Atomic(false)
+    private let hungTurnsMax: Int
+
+    public init(hungTimeMax: Duration = ThreadWatch.hungTimeMax) {
+        hungTurnsMax = Self.turns(in: hungTimeMax)
+    }
+
+    static func turns(in time: Duration) -> Int {
+        let turns = max(0, time.clampedNanoseconds) / turnTime.clampedNanoseconds
+        return Int(clamping: min(turns, Int64(Int32.max)))
+    }
+
+    /// From now on the thread of this name has to beat within `limit`, until it retires.
+    public func thread(
+        _ name: String, within limit: Duration = ThreadWatch.loopLimit
+    ) -> ThreadBeat {
+        let beat = ThreadBeat(name, within: limit)
+        let metrics = state.withLock { state in
+            state.beats.removeAll(where: \.isRetired)
+            state.beats.append(beat)
+            precondition(
+                state.beats.count <= Self.threadsMax,
+                "more than \(Self.threadsMax) threads are watched")
+            return state.metrics
+        }
+        if let metrics { show(beat, in: metrics) }
+        return beat
+    }
+
+    /// Whether a thread hangs. One atomic load.
+    public var isHung: Bool { hasHung.load(ordering: .relaxed) }
+
+    /// One line for each thread that hangs.
+    var problems: [String] { state.withLock { $0.hung.map(\.problem) } }
+
+    /// One turn of the watch.
+    func turn() -> Finding {
+        state.withLock { state in
+            state.beats.removeAll(where: \.isRetired)
+            let before = state.hung.map(\.thread)
+            state.hung = state.beats.compactMap { beat in
+                let silence = Silence(
+                    thread: beat.name, turns: beat.countTurn(), turnsMax: beat.turnsMax)
+                return silence.isHung ? silence : nil
+            }
+            hasHung.store(!state.hung.isEmpty, ordering: .relaxed)
+            let now = state.hung.map(\.thread)
+            return Finding(
+                fell: state.hung.filter { !before.contains($0.thread) },
+                rose: before.filter { !now.contains($0) },
+                end: state.hung.first { $0.turns > $0.turnsMax + hungTurnsMax })
+        }
+    }
+
+    // MARK: showing
+
+    /// Shows each thread, those that come later, too.
+    func show(in metrics: MetricRegistry) {
+        let beats = state.withLock { state in
+            state.metrics = metrics
+            return state.beats
+        }
+        metrics.reading("mds_threads_hung", "Watched threads that give no sign of life.") {
+            [weak self] in
+            self.map { watch in Double(watch.state.withLock { $0.hung.count }) }
+        }
+        for beat in beats { show(beat, in: metrics) }
+    }
+
+    private func show(_ beat: ThreadBeat, in metrics: MetricRegistry) {
+        metrics.reading(
+            "mds_thread_silence_seconds",
+            "For how long a watched thread gave no sign of life, beyond calls with a deadline.",
+            labels: [("thread", beat.name)]
+        ) { [weak beat] in
+            guard let beat, !beat.isRetired else { return nil }
+            return Double(max(0, beat.silence)) / Double(Self.turnsPerSecond)
+        }
+    }
+
+    /// The section "threads" of `/status`.
+    func write(into json: inout JSONWriter) {
+        let beats = state.withLock { $0.beats }
+        json.member(
+            "watched",
+            array: { json in
+                for beat in beats where !beat.isRetired {
+                    let silence = Silence(
+                        thread: beat.name, turns: beat.silence, turnsMax: beat.turnsMax)
+                    json.object { json in
+                        json.member("thread", beat.name)
+                        json.member("silentSeconds", silence.seconds)
+                        json.member("limitSeconds", silence.limitSeconds)
+                        json.member("hung", silence.isHung)
+                    }
+                }
+            })
+    }
+}

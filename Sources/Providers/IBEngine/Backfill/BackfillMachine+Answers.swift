@@ -1,0 +1,318 @@
+public import IBProtocol
+public import MarketModel
+internal import Primitives
+
+extension BackfillMachine {
+    /// False: it is no answer to a request of this machine.
+    public mutating func took(
+        _ message: IBMessage, now: Moment, into records: inout [ProviderRecord]
+    ) -> Bool {
+        switch message {
+        case .historicalTrades(let answer):
+            guard var job = open.removeValue(forKey: answer.request) else { return false }
+            job.page.add(answer.ticks, in: job.seconds)
+            took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
+        case .historicalQuotes(let answer):
+            guard var job = open.removeValue(forKey: answer.request) else { return false }
+            job.page.add(answer.ticks, in: job.seconds)
+            took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
+        case .historicalBars(let answer):
+            guard var job = open.removeValue(forKey: answer.request) else { return false }
+            if lags(answer.bars, behind: job, now) {
+                if let later = again(job, now: now) {
+                    waitingJobs.append(later)
+                    break
+                }
+                endBars(of: &job, at: Self.lastSecond(answer.bars))
+            }
+            add(answer.bars, to: &job, now: now, into: &records)
+            turn(job, pagesMax: limits.barPagesMax, now: now, into: &records)
+        default: return false
+        }
+        updateDue()
+        return true
+    }
+
+    /// A message that answers a request of this machine came, and cannot be read.
+    public mutating func unreadable(
+        _ request: Int32, now: Moment, into records: inout [ProviderRecord]
+    ) -> Bool {
+        guard let job = open.removeValue(forKey: request) else { return false }
+        fail(job, "an answer that cannot be read", now: now, into: &records)
+        updateDue()
+        return true
+    }
+
+    /// False: it is about none of this machine's requests.
+    public mutating func refused(
+        _ notice: IBNotice, now: Moment, into records: inout [ProviderRecord]
+    ) -> Bool {
+        guard let job = open[notice.request] else { return false }
+        // Warnings: the answer is still to come.
+        if (2_100..<2_200).contains(notice.code) { return true }
+        let why = "\(notice.text.cut(toUTF8: 200)) (\(notice.code))"
+        switch notice.meaning {
+        case .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow, .nothingToCancel:
+            return true
+        case _ where isHistoryDown:
+            // Whatever it says, it does not say it of the gap.
+            open[notice.request] = nil
+            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+        case .pacingViolation, .competingSession:
+            open[notice.request] = nil
+            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+        case .historyEmpty:
+            open[notice.request] = nil
+            if let later = again(job, now: now) {
+                waitingJobs.append(later)
+            } else {
+                abandon(job, "no data: \(why)", now: now, into: &records)
+            }
+        case .historyNotPermitted, .notSubscribed:
+            open[notice.request] = nil
+            giveUp(job, "no permission: \(why)", now: now, into: &records)
+        case .invalidRequest:
+            open[notice.request] = nil
+            giveUp(job, "refused: \(why)", now: now, into: &records)
+        case .noSuchContract where job.contract.id == 0:
+            open[notice.request] = nil
+            abandon(job, "refused: \(why)", now: now, into: &records)
+        default:
+            open[notice.request] = nil
+            counters.refused += 1
+            fail(job, "refused: \(why)", now: now, into: &records)
+        }
+        updateDue()
+        return true
+    }
+
+    private mutating func took(
+        _ job: BackfillJob, _ request: Int32, isLast: Bool, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        guard job.page.count <= limits.pageTicksMax else {
+            fail(job, "an answer without an end", now: now, into: &records)
+            return
+        }
+        guard isLast else {
+            open[request] = job
+            open[request]?.due = now.monotonic.later(by: limits.answerWait.clampedNanoseconds)
+            return
+        }
+        guard job.page.proves(job, limits, now: now.wall) else {
+            return unproven(job, now: now, into: &records)
+        }
+        var job = job
+        let extent = job.page.extent(of: job.seconds, asked: Int(limits.pageTicks))
+        tell(&job, extent, now: now, into: &records)
+        job.seconds = extent.upTo..<max(extent.upTo, job.seconds.upperBound)
+        job.page = HistoryPage()
+        let isOfQuotes = job.means == .ticks(.bidAsk)
+        turn(
+            job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
+            into: &records)
+    }
+
+    /// Nothing shows that history has come as far as the gap's end. In the end, what is after the
+    /// last tick of the answer is given up.
+    private mutating func unproven(
+        _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        if let later = again(job, now: now) {
+            waitingJobs.append(later)
+            return
+        }
+        var job = job
+        if let last = job.page.lastSecond, last > job.seconds.lowerBound {
+            tell(
+                &job, HistoryPage.Extent(upTo: last, isCut: false), now: now, into: &records)
+            job.seconds = last..<max(last, job.seconds.upperBound)
+        }
+        abandon(job, Self.unprovenEnd, now: now, into: &records)
+    }
+
+    /// The last bar that was asked for, or a part of it, is not there: it may be none, and history
+    /// may not have it yet.
+    private func lags(
+        _ bars: [HistoricalBar], behind job: BackfillJob, _ now: Moment
+    ) -> Bool {
+        guard case .bars(_, let width) = job.means, job.part.upperBound == job.seconds.upperBound
+        else { return false }
+        let last = Self.lastSecond(bars) ?? Int64.min
+        guard last < job.part.upperBound - 2 * width else { return false }
+        let next = last == Int64.min ? last : last + width
+        return !job.isClosed(from: next, now.wall, limits)
+    }
+
+    private static func lastSecond(_ bars: [HistoricalBar]) -> Int64? {
+        bars.compactMap { bar -> Int64? in
+            guard case .instant(let time) = bar.time else { return nil }
+            return WholeSecond.floor(time)
+        }.max()
+    }
+
+    /// After the last bar that there is nothing is known to be complete.
+    private func endBars(of job: inout BackfillJob, at last: Int64?) {
+        guard case .bars(_, let width) = job.means else { return }
+        let end = last.map { WholeSecond.start($0 + width) } ?? job.toldUpTo
+        job.barsUntil = min(job.barsUntil, max(end, job.gap.from))
+        job.isUnproven = true
+    }
+
+    /// The same once more, when history may only be late, for some hours; nil: it is given up. Bars
+    /// that stand in for ticks prove nothing anyway, so they are asked for while a gap is young.
+    private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
+        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
+        guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
+        var job = job
+        let wait = (0..<job.lagTries).reduce(limits.lagWait.clampedNanoseconds) { wait, _ in
+            min(wait.later(by: wait), limits.lagWaitMax.clampedNanoseconds)
+        }
+        counters.lagging += 1
+        job.lagTries += 1
+        job.page = HistoryPage()
+        job.due = now.monotonic.later(by: wait)
+        return job
+    }
+
+    /// An answer was complete: the gap is done, or has its next turn behind the others.
+    private mutating func turn(
+        _ job: BackfillJob, pagesMax: Int, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        var job = job
+        counters.pages += 1
+        job.pages += 1
+        job.failures = 0
+        job.due = now.monotonic
+        if job.seconds.isEmpty {
+            finish(job, now: now, into: &records)
+        } else if job.pages >= pagesMax {
+            giveUp(job, "more than \(pagesMax) requests", now: now, into: &records)
+        } else {
+            waitingJobs.append(job)
+        }
+    }
+
+    /// The ticks of the page that did not arrive, and how far the gap is filled with them.
+    private mutating func tell(
+        _ job: inout BackfillJob, _ extent: HistoryPage.Extent, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        let seconds = job.seconds.lowerBound..<extent.upTo
+        var added = AddedTicks()
+        for tick in job.page.trades {
+            if tick.attributes.contains(.unreported), !job.wantsUnreported { continue }
+            var trade = tick.trade(
+                symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
+            trade.size = inUnits(trade.size, of: job.contract)
+            let likeness = TickLikeness(trade)
+            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
+            records.append(.trade(trade))
+            added.note(likeness, isShared: job.isShared(likeness.second, limits))
+        }
+        for tick in job.page.quotes {
+            var quote = tick.quote(
+                symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
+            quote.bidSize = inUnits(quote.bidSize, of: job.contract)
+            quote.askSize = inUnits(quote.askSize, of: job.contract)
+            let likeness = TickLikeness(quote)
+            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
+            records.append(.quote(quote))
+            added.note(likeness, isShared: job.isShared(likeness.second, limits))
+        }
+        counters.ticksAdded += UInt64(added.count)
+        job.added += added.count
+        share(added, of: job)
+        tell(&job, extent, added, now: now, into: &records)
+    }
+
+    /// Gaps that lie close together ask for some of the same seconds.
+    private mutating func share(_ added: AddedTicks, of job: BackfillJob) {
+        guard job.isExact, !added.shared.isEmpty else { return }
+        let key = BackfillBorders.Key(job.gap)
+        borders.note(
+            added.shared.filter { job.isNearEnd($0.second, limits) }, of: key,
+            max: limits.borderTicksMax)
+        for index in waitingJobs.indices where BackfillBorders.Key(waitingJobs[index].gap) == key {
+            waitingJobs[index].arrived.add(added.shared)
+        }
+        for (id, other) in open where BackfillBorders.Key(other.gap) == key {
+            open[id]?.arrived.add(added.shared)
+        }
+    }
+
+    private func add(
+        _ bars: [HistoricalBar], to job: inout BackfillJob, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        guard case .bars(let kind, let width) = job.means else { return }
+        let part = job.part
+        for bar in bars {
+            guard case .instant(let time) = bar.time else { continue }
+            let second = WholeSecond.floor(time)
+            guard part.contains(second), job.isMissing(barAt: time, width: width) else { continue }
+            var record = bar.record(
+                job.gap.instrument, at: time, width: width, kind: kind, receivedAt: now.wall)
+            if historySizesAreLots, job.contract.isStockInLots {
+                record.volume = record.volume.inLots
+            }
+            records.append(.providerBar(record))
+            job.bars += 1
+        }
+        job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)
+    }
+
+    private func inUnits(_ size: Quantity, of contract: Contract) -> Quantity {
+        historySizesAreLots && contract.isStockInLots ? size.inLots : size
+    }
+}
+
+/// Which seconds ticks were added to.
+struct AddedTicks: Sendable {
+    private(set) var count = 0
+    private(set) var first: Int64?
+    private(set) var last: Int64?
+    /// Those in seconds that another gap may ask for as well.
+    private(set) var shared: [TickLikeness] = []
+
+    mutating func note(_ likeness: TickLikeness, isShared: Bool) {
+        let second = likeness.second
+        if isShared { shared.append(likeness) }
+        count += 1
+        first = min(first ?? second, second)
+        last = max(last ?? second, second)
+    }
+
+    /// Without the bounds that are not before this second.
+    func before(_ second: Int64) -> AddedTicks {
+        var part = self
+        if let first, first >= second { part.first = nil }
+        if let last, last >= second { part.last = nil }
+        return part
+    }
+}
+
+extension HistoricalBar {
+    fileprivate func record(
+        _ instrument: UInt32, at time: Timestamp, width: Int64, kind: HistoryKind,
+        receivedAt: Timestamp
+    ) -> ProviderBar {
+        let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
+        let header = TickHeader(
+            symbol: instrument, flags: .backfilled, resolution: TimeResolution.second.rawValue,
+            providerTime: close, receiveTime: receivedAt)
+        let barKind: ProviderBarKind =
+            switch kind {
+            case .trades: .trades
+            case .midpoint: .midpoint
+            case .bidAsk: .bidAsk
+            default: .unknown
+            }
+        var bar = ProviderBar(header: header, openTime: time, closeTime: close, kind: barKind)
+        (bar.open, bar.high, bar.low, bar.close) = (open, high, low, self.close)
+        bar.vwap = vwap
+        bar.volume = volume
+        bar.trades = trades
+        return bar
+    }
+}

@@ -1,0 +1,157 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+// What becomes of a gap, and what the tape is told of it.
+extension BackfillMachine {
+    /// Told once, before the first request.
+    func begin(_ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]) {
+        guard !job.hasBegun else { return }
+        job.hasBegun = true
+        let gap = job.gap
+        records.append(job.record(.filling, gap.from, gap.to, "", at: now.wall))
+        let start = min(gap.to, WholeSecond.start(job.seconds.lowerBound))
+        guard job.isExact || job.isTooOld, start > gap.from else { return }
+        let why = job.isTooOld ? "too old" : Self.unknownArrivals
+        records.append(job.record(.abandoned, gap.from, start, why, at: now.wall))
+        job.toldUpTo = start
+    }
+
+    static let unknownArrivals = "what arrived in this part is not known"
+    static let unprovenEnd = "history does not show that it has come so far"
+    static let leftOut = "something arrived in this second, and cannot be compared"
+
+    /// How far the gap is filled with a page. Without new ticks the record is left to a later page.
+    func tell(
+        _ job: inout BackfillJob, _ extent: HistoryPage.Extent, _ added: AddedTicks, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        let end = WholeSecond.start(extent.upTo)
+        let isLast = extent.upTo >= job.seconds.upperBound
+        let cut = WholeSecond.start(extent.upTo - 1)
+        if extent.isCut {
+            // That second stays incomplete, whatever was added to it, in the gap or at its border.
+            fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
+            let why = "more ticks in this second than an answer holds"
+            records.append(job.record(.abandoned, cut, end, why, at: now.wall))
+            job.toldUpTo = max(job.toldUpTo, min(end, job.gap.to))
+        } else if added.count > 0, !isLast {
+            fill(&job, end, added, now: now, into: &records)
+        } else if isLast {
+            job.lastAdded = added
+        }
+    }
+
+    /// All that was to be asked for was answered.
+    mutating func finish(
+        _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        var job = job
+        counters.barsAdded += UInt64(job.bars)
+        guard !job.isStandIn else {
+            counters.abandoned += 1
+            abandon(
+                &job, job.gap.to, "bars only: \(job.reason)", now: now, into: &records)
+            return
+        }
+        counters.filled += 1
+        let end = job.isExact ? WholeSecond.start(job.seconds.upperBound) : job.barsUntil
+        fill(&job, min(end, job.gap.to), job.lastAdded, now: now, into: &records)
+        let why = job.isUnproven ? Self.unprovenEnd : Self.unknownArrivals
+        abandon(&job, job.gap.to, why, now: now, into: &records)
+    }
+
+    /// The rest of it will not come.
+    mutating func abandon(
+        _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        var job = job
+        counters.abandoned += 1
+        counters.barsAdded += UInt64(job.bars)
+        let detail = job.reason.isEmpty ? why : "\(why); no ticks: \(job.reason)"
+        abandon(&job, job.gap.to, detail, now: now, into: &records)
+    }
+
+    /// Ticks are not to be had: bars stand in for them, where there are whole seconds.
+    mutating func giveUp(
+        _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard case .ticks(let kind) = job.means else {
+            abandon(job, why, now: now, into: &records)
+            return
+        }
+        let start = max(job.seconds.lowerBound, WholeSecond.ceiling(job.gap.from))
+        let end = min(job.seconds.upperBound, WholeSecond.floor(job.gap.to))
+        guard start < end else {
+            abandon(job, why, now: now, into: &records)
+            return
+        }
+        var job = job
+        job.means = .bars(kind, width: FetchedBars.standInSeconds)
+        job.seconds = start..<end
+        job.reason = why
+        job.page = HistoryPage()
+        (job.pages, job.failures) = (0, 0)
+        job.due = now.monotonic
+        waitingJobs.append(job)
+    }
+
+    /// It may succeed later.
+    mutating func fail(
+        _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard !isHistoryDown else {
+            return postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+        }
+        var job = job
+        job.failures += 1
+        guard job.failures < limits.attemptsMax else {
+            giveUp(job, "\(why), \(job.failures) times", now: now, into: &records)
+            return
+        }
+        let first = limits.retryWait.clampedNanoseconds
+        let wait = (1..<job.failures).reduce(first) { wait, _ in wait.later(by: wait) }
+        postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
+    }
+
+    mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {
+        var job = job
+        job.page = HistoryPage()
+        job.due = now.monotonic.later(by: wait)
+        waitingJobs.append(job)
+    }
+
+    /// Up to `end` it is filled in; more than that if ticks of the border were added.
+    private func fill(
+        _ job: inout BackfillJob, _ end: Timestamp, _ added: AddedTicks, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        var from = job.toldUpTo
+        var to = min(end, job.gap.to)
+        if let first = added.first { from = min(from, WholeSecond.start(first)) }
+        if let last = added.last { to = max(to, WholeSecond.start(last + 1)) }
+        guard from < to else { return }
+        let detail = job.added == 1 ? "1 tick added" : "\(job.added) ticks added"
+        for second in job.leftOut {
+            let (start, next) = (WholeSecond.start(second), WholeSecond.start(second + 1))
+            guard start >= from, next <= to else { continue }
+            if from < start {
+                records.append(job.record(.filled, from, start, detail, at: now.wall))
+            }
+            records.append(job.record(.abandoned, start, next, Self.leftOut, at: now.wall))
+            from = next
+        }
+        if from < to { records.append(job.record(.filled, from, to, detail, at: now.wall)) }
+        job.toldUpTo = max(job.toldUpTo, to)
+    }
+
+    private func abandon(
+        _ job: inout BackfillJob, _ end: Timestamp, _ why: String, now: Moment,
+        into records: inout [ProviderRecord]
+    ) {
+        let end = min(end, job.gap.to)
+        guard job.toldUpTo < end else { return }
+        records.append(job.record(.abandoned, job.toldUpTo, end, why, at: now.wall))
+        job.toldUpTo = end
+    }
+}

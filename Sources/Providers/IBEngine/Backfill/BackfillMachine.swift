@@ -1,0 +1,281 @@
+public import IBProtocol
+public import MarketModel
+internal import Primitives
+
+/// Asks history for what outages left out, and puts the difference to what arrived on the tape.
+///
+/// A gap is asked for page by page. What a page completes goes to the tape at once, together with
+/// a record that says so: a page that was cut off leaves nothing behind, and the next connection,
+/// or the next process, goes on behind the last record.
+public struct BackfillMachine: Sendable {
+    let limits: BackfillLimits
+    /// Those that are not asked for at the moment, by turns.
+    var waitingJobs: [BackfillJob] = []
+    /// By the request's number.
+    var open: [Int32: BackfillJob] = [:]
+    var borders = BackfillBorders()
+    /// The server's version tells sizes of stocks by the hundred.
+    public var historySizesAreLots = false
+    /// The vendor says so, or is away: what fails or is refused now is tried again, and does not
+    /// count.
+    public var isHistoryDown = false
+    public internal(set) var counters = BackfillCounters()
+    /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.
+    public private(set) var nextDue = Int64.max
+
+    public init(_ limits: BackfillLimits) { self.limits = limits }
+
+    public var waiting: Int { waitingJobs.count + open.count }
+
+    /// Whether an answer to this request is still expected: if not, its place with the server is
+    /// free.
+    public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
+
+    /// A gap that has ended, `EngineLimits.borderWait` after its end, so that `arrivals` can have
+    /// all that came around it. One that lasts, or is empty, is nothing to fill.
+    public mutating func add(
+        _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
+        hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard gap.to.isDefined, gap.from < gap.to else { return }
+        defer { updateDue() }
+        guard let (means, comparison) = Self.means(of: gap.kind, feeds, contract) else {
+            let job = BackfillJob(gap, contract, .ticks(.trades), 0..<0)
+            // History has them; but of ticks only trades and quotes are asked for.
+            let isOfMidpoints = gap.kind == .indicator && feeds.contains(.midpoints)
+            let why =
+                isOfMidpoints ? "midpoints are not fetched" : "history has none of this kind"
+            abandon(job, why, now: now, into: &records)
+            return
+        }
+        let inside = WholeSecond.ceiling(gap.from)
+        let behind = WholeSecond.floor(gap.to)
+        var seconds = inside..<max(inside, behind)
+        var leftOut: [Int64] = []
+        switch comparison {
+        case .oneByOne where arrivals.areConflated, .conflated:
+            (seconds, leftOut) = secondsBetween(arrivals, gap, comparison)
+        case .oneByOne: seconds = exactSeconds(gap, arrivals)
+        case .none: break
+        }
+        var barsUntil = gap.to
+        if case .bars(_, let width) = means {
+            let start = WholeSecond.floor(gap.from) - width
+            seconds = start..<max(start, behind)
+            // The bar that ended it came a while behind its own end.
+            let isUnknown = arrivals.ticks.isEmpty && !arrivals.until.isDefined
+            if isUnknown { barsUntil = gap.to.advanced(byNanoseconds: -EngineLimits.barLag) }
+        }
+        var job = BackfillJob(gap, contract, means, seconds)
+        job.barsUntil = max(gap.from, barsUntil)
+        job.leftOut = leftOut
+        job.hours = hours
+        job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
+        job.isExact = comparison != .none
+        let oldest = WholeSecond.floor(
+            now.wall.advanced(byNanoseconds: -limits.ageMax.clampedNanoseconds))
+        if seconds.lowerBound < oldest {
+            job.seconds = oldest..<max(oldest, seconds.upperBound)
+            job.isTooOld = true
+        }
+        guard !job.seconds.isEmpty else {
+            let why = job.isTooOld ? "too old" : "shorter than history's seconds"
+            abandon(job, why, now: now, into: &records)
+            return
+        }
+        count(arrivals, into: &job)
+        makeRoom(now: now, into: &records)
+        waitingJobs.append(job)
+    }
+
+    /// What is to be asked now. Requests without an answer are given up: their cancels come along.
+    public mutating func next(
+        now: Moment, ids: inout RequestIDs, into requests: inout [IBRequest],
+        into records: inout [ProviderRecord]
+    ) {
+        for id in open.keys.sorted() {
+            guard let job = open[id], job.due <= now.monotonic else { continue }
+            open[id] = nil
+            counters.unanswered += 1
+            requests.append(.cancelHistory(id: id))
+            fail(job, "no answer", now: now, into: &records)
+        }
+        while open.count < limits.requestsOpenMax,
+            let index = waitingJobs.firstIndex(where: { $0.due <= now.monotonic })
+        {
+            var job = waitingJobs.remove(at: index)
+            begin(&job, now: now, into: &records)
+            let id = ids.next()
+            job.due = now.monotonic.later(by: limits.sendWait.clampedNanoseconds)
+            requests.append(job.request(id: id, count: limits.pageTicks))
+            open[id] = job
+        }
+        updateDue()
+    }
+
+    /// The request has left: the answer is expected from now on.
+    public mutating func sent(_ request: Int32, now: Int64) {
+        guard open[request] != nil else { return }
+        open[request]?.due = now.later(by: limits.answerWait.clampedNanoseconds)
+        updateDue()
+    }
+
+    /// The request could not be queued: its gap is asked for again later.
+    public mutating func notSent(_ request: Int32, now: Int64) {
+        guard var job = open.removeValue(forKey: request) else { return }
+        job.due = now.later(by: limits.retryWait.clampedNanoseconds)
+        waitingJobs.append(job)
+        updateDue()
+    }
+
+    /// No answer will come; what was asked is asked again on the next connection.
+    public mutating func disconnected(now: Int64) {
+        let jobs = open.keys.sorted().compactMap { open[$0] }
+        open = [:]
+        waitingJobs.insert(
+            contentsOf: jobs.map { job in
+                var job = job
+                job.page = HistoryPage()
+                job.due = now
+                return job
+            }, at: 0)
+        updateDue()
+    }
+
+    /// Nobody wants the instrument any more.
+    public mutating func drop(
+        instrument: UInt32, now: Moment, into requests: inout [IBRequest],
+        into records: inout [ProviderRecord]
+    ) {
+        let why = "not followed any more"
+        for id in open.keys.sorted() {
+            guard let job = open[id], job.gap.instrument == instrument else { continue }
+            open[id] = nil
+            requests.append(.cancelHistory(id: id))
+            abandon(job, why, now: now, into: &records)
+        }
+        for job in waitingJobs where job.gap.instrument == instrument {
+            abandon(job, why, now: now, into: &records)
+        }
+        waitingJobs.removeAll { $0.gap.instrument == instrument }
+        borders.forget(instrument: instrument)
+        updateDue()
+    }
+
+    mutating func updateDue() {
+        var due = open.values.reduce(Int64.max) { min($0, $1.due) }
+        if open.count < limits.requestsOpenMax {
+            due = waitingJobs.reduce(due) { min($0, $1.due) }
+        }
+        nextDue = due
+    }
+
+    /// How what history tells is compared with what arrived.
+    private enum Comparison {
+        case oneByOne
+        /// The feed puts several trades together, or tells of quotes value by value, and its counts
+        /// are not those of history: only seconds without an arrival are filled in.
+        case conflated
+        /// Of bars, which have numbers: their times.
+        case none
+    }
+
+    /// How a kind is asked for. nil: history has none of it.
+    private static func means(
+        of kind: DataKind, _ feeds: Instrument.Feeds, _ contract: Contract
+    ) -> (BackfillJob.Means, Comparison)? {
+        switch kind {
+        case .trade:
+            guard let ticks = contract.kind.tradeHistory else { return nil }
+            let isTickByTick = !feeds.isDisjoint(with: [.trades, .allTrades])
+            return (.ticks(ticks), isTickByTick ? .oneByOne : .conflated)
+        case .quote:
+            guard contract.kind.hasQuotes else { return nil }
+            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .conflated)
+        case .providerBar:
+            return (.bars(contract.kind.barKind, width: FetchedBars.liveSeconds), .none)
+        case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
+        }
+    }
+
+    private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
+        let border = limits.borderSeconds
+        var start = firstWithoutArrivals(gap)
+        if arrivals.since.isDefined {
+            start = max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
+        }
+        start = max(start, borders.known(BackfillBorders.Key(gap)))
+        let end =
+            arrivals.until.isDefined
+            ? min(WholeSecond.ceiling(gap.to) + border, WholeSecond.floor(arrivals.until))
+            : WholeSecond.floor(gap.to) - border
+        return start..<max(start, end)
+    }
+
+    /// The first second of a gap in which for certain nothing arrived before it, when nobody knows
+    /// what did. The gap begins where its feed was behind by what a tick needs to come; another one
+    /// that tells of the same (level 1 hands over to tick by tick) may have been ahead of that.
+    /// Where a process was lost, its gap begins before what was on its way, and the last that came
+    /// may be of the second behind that.
+    private func firstWithoutArrivals(_ gap: OpenGap) -> Int64 {
+        let ahead = gap.from.advanced(byNanoseconds: EngineLimits.transit)
+        let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
+        return gap.reason == .gatewayLost ? max(first, WholeSecond.floor(gap.from) + 2) : first
+    }
+
+    /// The seconds of the gap, of those that lie wholly in it, and those among them in which
+    /// something arrived, which are left out. What came before it may be stamped in its first one;
+    /// further ones came late, behind it, or in the middle. Where all came one by one before it,
+    /// the beginning is compared.
+    private func secondsBetween(
+        _ arrivals: Arrivals, _ gap: OpenGap, _ comparison: Comparison
+    ) -> (Range<Int64>, leftOut: [Int64]) {
+        let first = WholeSecond.floor(gap.from) + 1
+        let isExactBefore =
+            comparison == .oneByOne && arrivals.since.isDefined
+            && !arrivals.ticks.contains { $0.isConflated && Int64($0.second) <= first }
+        var start = max(
+            arrivals.since.isDefined ? first : firstWithoutArrivals(gap),
+            borders.known(BackfillBorders.Key(gap)))
+        if isExactBefore { start = exactSeconds(gap, arrivals).lowerBound }
+        // Quotes of level 1 have the time at which they came: history has them before that.
+        let isStamped = gap.kind != .quote
+        let back = isStamped ? 0 : EngineLimits.transit
+        var end = WholeSecond.floor(gap.to.advanced(byNanoseconds: -back))
+        end =
+            arrivals.until.isDefined
+            ? min(end, WholeSecond.floor(arrivals.until)) : end - limits.borderSeconds
+        var leftOut: Set<Int64> = []
+        for tick in arrivals.ticks where tick.isConflated || !isExactBefore {
+            leftOut.insert(Int64(tick.second))
+            if !isStamped { leftOut.insert(Int64(tick.second) - 1) }
+        }
+        while start < end, leftOut.contains(start) { start += 1 }
+        while start < end, leftOut.contains(end - 1) { end -= 1 }
+        let seconds = start..<max(start, end)
+        return (seconds, leftOut.filter(seconds.contains).sorted())
+    }
+
+    private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
+        if job.gap.kind == .providerBar {
+            for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
+        }
+        guard job.isExact else { return }
+        for tick in arrivals.ticks where job.seconds.contains(Int64(tick.second)) {
+            job.arrived.add(tick)
+            job.latestArrived = max(job.latestArrived, Int64(tick.second))
+        }
+        let key = BackfillBorders.Key(job.gap)
+        for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)
+        where job.seconds.contains(likeness.second) {
+            job.arrived.add(likeness)
+        }
+    }
+
+    private mutating func makeRoom(now: Moment, into records: inout [ProviderRecord]) {
+        while waiting >= limits.gapsMax, !waitingJobs.isEmpty {
+            let job = waitingJobs.removeFirst()
+            abandon(job, "more than \(limits.gapsMax) gaps wait", now: now, into: &records)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+/// What all parts of the engine work with.
+struct EngineTools: Sendable {
+    let settings: IBEngineSettings
+    /// Asked for with every tick: a `Duration` has 128 bits to be divided.
+    let silentAfter: Int64
+    var pacing: PacingMachine
+    var backfill: BackfillMachine
+    var ids = RequestIDs()
+    var outages = OutageBook()
+    var clock = ProviderClock()
+    var counters = EngineCounters()
+    /// Requests can be answered.
+    var isReady = false
+    /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
+    var isHealthy = false
+    /// Nothing says that what knows of contracts is down.
+    var knowsContracts = true
+    /// A part of the market data does not come; and when that was told last, monotonic.
+    var isFarmDown = false
+    var farmDownSince: Int64 = 0
+    /// When the server was asked for the time by whoever doubts a feed, and when it answered,
+    /// monotonic.
+    var timeAsked = Int64.min
+    var timeTold = Int64.min
+    var version = ServerVersion.max
+
+    init(_ settings: IBEngineSettings) {
+        self.settings = settings
+        silentAfter = max(EngineLimits.second, settings.silentAfter.clampedNanoseconds)
+        var limits = PacingLimits()
+        limits.lines = max(1, settings.lines)
+        limits.tickByTickLines = max(0, settings.tickByTickLines)
+        pacing = PacingMachine(limits)
+        backfill = BackfillMachine(BackfillLimits())
+    }
+
+    /// Whether the platform can know that there is no such contract.
+    var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
+
+    var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
+}
+
+/// Where a request's answers go.
+struct FeedRoute: Hashable, Sendable {
+    var place: Int
+    var slot: Int
+
+    /// Among all that is wanted.
+    var order: Int { place * FeedKind.allCases.count + slot }
+}

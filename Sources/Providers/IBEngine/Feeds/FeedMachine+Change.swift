@@ -1,0 +1,43 @@
+internal import MarketModel
+internal import Primitives
+
+// Instruments of which other feeds are wanted than before.
+extension FeedMachine {
+    /// The instrument ends, and begins anew with other feeds of the same contract: what falls in
+    /// between is missing, from the last value on, until the new feeds deliver. Nil: it is another
+    /// contract, or was not there, and begins as if it were new.
+    mutating func endForChange(
+        _ number: UInt32, to next: Instrument, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) -> InstrumentEntry? {
+        guard let place = place(of: number), entries[place].instrument.contract == next.contract
+        else {
+            end(number, now, &tools, &out)
+            return nil
+        }
+        let cause = OutageCause(.restart, "other feeds of it are wanted")
+        for slot in entries[place].slots.indices {
+            let route = FeedRoute(place: place, slot: slot)
+            interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+        }
+        flushClosings(now, of: place, until: now.wall, &tools, &out)
+        let kept = FeedKind.needed(next.feeds).reduce(into: KindSet()) {
+            $0.formUnion($1.kinds(of: next))
+        }
+        let old = entries[place]
+        end(number, keeping: kept, now, &tools, &out)
+        return old
+    }
+}
+
+extension InstrumentEntry {
+    /// Its contract is the same one.
+    mutating func takeDetails(of old: InstrumentEntry) {
+        guard old.details == .settled else { return }
+        details = .settled
+        (detailsDue, contract) = (old.detailsDue, old.contract)
+        isContractKnown = old.isContractKnown
+        (zone, hoursText, allHoursText) = (old.zone, old.hoursText, old.allHoursText)
+        (hours, allHours) = (old.hours, old.allHours)
+    }
+}

@@ -1,0 +1,164 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+// What happens to all feeds at once.
+extension FeedMachine {
+    /// Data may be missing behind `trusted`; the subscriptions stay as they are.
+    mutating func interruptAll(
+        _ cause: OutageCause, trusted: Timestamp, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            interrupt(route, cause, trusted: trusted, now, &tools, &out)
+        }
+        suspicion = nil
+        for group in lives.indices { lives[group].rest() }
+    }
+
+    /// All that was asked is gone: with the connection, or because the server says so.
+    mutating func forgetAll(
+        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            entries[route.place].askForAllAgain(route.slot)
+            let slot = entries[route.place].slots[route.slot]
+            guard
+                slot.request != 0 || slot.state == .interrupted || slot.state == .down
+                    || slot.state == .waitingForLines || slot.feed == .headlines
+            else { continue }
+            drop(route, cancels: false, reason, now, &tools, &out)
+            entries[route.place].slots[route.slot].due = now.monotonic
+            entries[route.place].slots[route.slot].since = .undefined
+            set(route, .waiting, reason, now, &out)
+            // It waits for its turn: what level 1 tells meanwhile is not thrown away.
+            giveBack(route, reason, now, &tools, &out)
+        }
+        nextScan = min(nextScan, now.monotonic)
+    }
+
+    /// Details that were asked for come on no other connection.
+    mutating func forgetDetails() {
+        headlines.disconnected()
+        detailsRoutes.removeAll(keepingCapacity: true)
+        for place in entries.indices {
+            if case .asked = entries[place].details { entries[place].details = .unknown }
+            if entries[place].details == .refused { entries[place].details = .unknown }
+            if entries[place].details == .unknown { entries[place].detailsDue = 0 }
+        }
+    }
+
+    /// What was interrupted by this comes again; after a long while it is asked for anew, because
+    /// servers forget.
+    mutating func resumeAll(
+        _ kind: OutageCause.Kind, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            let slot = entries[route.place].slots[route.slot]
+            guard slot.state == .interrupted, slot.cause?.kind == kind else { continue }
+            // What changed in a book meanwhile is known by the new one alone.
+            let isLong = now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+            if isLong || slot.feed.lines == .depth {
+                restart(route, "it was away", now, &tools, &out)
+            } else {
+                resume(route, now, &tools, &out)
+            }
+        }
+    }
+
+    /// What the vendor's loss had interrupted does not come back with the vendor alone.
+    mutating func deferAll(to cause: OutageCause) {
+        if suspicion?.cause.kind == .server { suspicion?.cause = cause }
+        for route in allRoutes
+        where entries[route.place].slots[route.slot].cause?.kind == .server {
+            set(cause, route)
+        }
+    }
+
+    /// A farm was broken, or the vendor away, and what they feed comes again without a word of it:
+    /// those that have not come back by themselves are asked for anew.
+    func isLeftBehind(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) -> Bool {
+        let slot = entries[route.place].slots[route.slot]
+        return (slot.cause?.kind == .farm || slot.cause?.kind == .server) && tools.isHealthy
+            && now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+            && hasCome(since: slot.interrupted, of: entries[route.place].group)
+    }
+
+    /// Data have come that were not on their way already.
+    func hasCome(since time: Int64, of group: Int) -> Bool {
+        lives[group].last > time.later(by: EngineLimits.straggling)
+    }
+
+    /// Nothing waits for a farm any more that was broken at that time, though it never told that
+    /// it is back.
+    func hasFlown(since time: Int64) -> Bool {
+        guard hasComeAnywhere(since: time) else { return false }
+        return !entries.contains { entry in
+            entry.isActive
+                && entry.slots.contains {
+                    !$0.feed.isDocument
+                        && ($0.state == .asked || $0.state == .interrupted
+                            || $0.isSuspected && $0.isDelivering)
+                }
+        }
+    }
+
+    func hasComeAnywhere(since time: Int64) -> Bool {
+        lives.indices.contains { hasCome(since: time, of: $0) }
+    }
+
+    mutating func cancelAll(
+        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            drop(route, cancels: true, reason, now, &tools, &out)
+            set(route, .waiting, reason, now, &out)
+        }
+    }
+
+    var allRoutes: [FeedRoute] {
+        entries.indices.filter { entries[$0].isActive }.flatMap { place in
+            entries[place].slots.indices.map { FeedRoute(place: place, slot: $0) }
+        }
+    }
+
+    /// Instruments of which something should come at this time: it is busy in their place, and
+    /// they have a feed that is never quiet for long and was not refused. Nil: nobody has told any
+    /// hours of that time.
+    func inSession(_ time: Timestamp) -> Int? {
+        let isTold = entries.contains { $0.isActive && $0.busyHours?.covers(time) == true }
+        guard isTold else { return nil }
+        return entries.count { entry in
+            entry.isActive && entry.busyHours?.opened(at: time) != nil
+                && entry.slots.contains { $0.isWatched && $0.state != .refused }
+        }
+    }
+
+    func status(_ tools: EngineTools) -> [InstrumentStatus] {
+        entries.filter(\.isActive).map { entry in
+            InstrumentStatus(
+                instrument: entry.number, symbol: entry.instrument.symbol.text,
+                feeds: entry.slots.map { slot in
+                    var state = slot.state
+                    var reason = slot.reason
+                    // It waits in a queue of our own for a line of the account.
+                    if state == .asked, !slot.isSent, let limit = slot.feed.lines,
+                        !tools.pacing.hasLine(limit)
+                    {
+                        state = .waitingForLines
+                        reason = "all lines are in use"
+                    }
+                    let until =
+                        state == .refused && entry.details == .refused
+                        ? entry.detailsDue : slot.due
+                    // What waits for nothing but its turn has no time at which it is tried.
+                    return FeedStatus(
+                        feed: slot.feed, state: state, reason: reason,
+                        until: until == Int64.min ? Int64.max : until)
+                })
+        }
+    }
+}

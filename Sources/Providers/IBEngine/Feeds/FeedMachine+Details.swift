@@ -1,0 +1,224 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+// What the provider knows of a contract, before anything else is asked of it.
+extension FeedMachine {
+    mutating func scanDetails(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard now.monotonic >= entries[place].detailsDue else { return }
+        switch entries[place].details {
+        case .asked(let id):
+            // Without them its data can be asked for all the same; only its hours are not known.
+            detailsRoutes[id] = nil
+            tools.pacing.withdraw(id: id)
+            entries[place].details = .settled
+            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.downWaitMax)
+        case .settled where detailsRoutes.isEmpty || entries[place].detailsFound == 0,
+            .unknown, .refused, .settled:
+            askDetails(place, now, &tools)
+        }
+    }
+
+    private mutating func askDetails(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools
+    ) {
+        let id = tools.ids.next()
+        let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
+        let isAsked = tools.pacing.ask(request, .live, now: now.monotonic)
+        let isSettled = entries[place].details == .settled
+        entries[place].detailsDue = now.monotonic.later(
+            by: !isAsked
+                ? EngineLimits.second
+                : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
+        guard isAsked else { return }
+        detailsRoutes[id] = place
+        entries[place].detailsFound = 0
+        entries[place].detailsCandidate = nil
+        // New hours of a contract that is known do not hold its data up.
+        if !isSettled { entries[place].details = .asked(id) }
+    }
+
+    mutating func took(_ details: ContractDetails) {
+        guard let place = detailsRoutes[details.request] else { return }
+        entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
+        entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
+    }
+
+    private mutating func install(
+        _ details: ContractDetails, _ place: Int, _ out: inout IBEngine.Output
+    ) {
+        let wanted = Contract(entries[place].instrument)
+        var contract = wanted
+        contract.id = details.contract.id
+        if contract.primaryExchange.isEmpty {
+            contract.primaryExchange = details.contract.primaryExchange
+        }
+        entries[place].contract = contract
+        entries[place].isContractKnown = true
+        entries[place].zone = details.zone
+        entries[place].hoursText =
+            details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
+        entries[place].allHoursText =
+            details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
+        readHours(place)
+        let isNew = !details.zone.isEmpty && zones[details.zone] == nil
+        if isNew { out.tell(.zoneWanted(details.zone)) }
+    }
+
+    mutating func tookAllDetails(
+        _ request: Int32, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        guard let place = detailsRoutes.removeValue(forKey: request) else { return }
+        let found = entries[place].detailsFound
+        // Of several none is known to be meant.
+        if let details = entries[place].detailsCandidate { install(details, place, &out) }
+        entries[place].detailsCandidate = nil
+        guard entries[place].details != .settled else { return }
+        guard found > 1 else {
+            entries[place].details = .settled
+            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.detailsAge)
+            nextScan = min(nextScan, now.monotonic)
+            return
+        }
+        let reason = "\(found) contracts are meant: name its exchange, currency or expiry"
+        refuseInstrument(place, reason, now, &out)
+    }
+
+    /// Nothing of it can be asked for. It is tried again in an hour, or on a new connection.
+    mutating func refuseInstrument(
+        _ place: Int, _ reason: String, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        entries[place].details = .refused
+        entries[place].contract = Contract(entries[place].instrument)
+        entries[place].isContractKnown = false
+        entries[place].detailsReason = reason.asReason
+        entries[place].detailsDue = now.monotonic.later(by: EngineLimits.refusedWait)
+        for slot in entries[place].slots.indices {
+            entries[place].slots[slot].due = Int64.min
+            set(FeedRoute(place: place, slot: slot), .refused, reason, now, &out)
+        }
+        tellState(place, now, &out)
+    }
+
+    // MARK: hours
+
+    mutating func know(_ zone: String, _ rules: ZoneRules) {
+        guard zones.count < EngineLimits.zonesMax || zones[zone] != nil else { return }
+        zones[zone] = rules
+        for place in entries.indices where entries[place].zone == zone { readHours(place) }
+    }
+
+    private mutating func readHours(_ place: Int) {
+        let entry = entries[place]
+        let rules = zones[entry.zone]
+        entries[place].hours = rules.map { SessionHours(entry.hoursText, $0) }
+        entries[place].allHours = rules.map { SessionHours(entry.allHoursText, $0) }
+    }
+
+    // MARK: silence
+
+    /// Whether a subscription that was neither refused nor answered by a tick can be taken to
+    /// deliver: its market is closed, or others there do, or it has been quiet for long.
+    func isSettled(_ route: FeedRoute, _ tools: EngineTools, _ now: Moment) -> Bool {
+        guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        if let hours = entry.allHours, hours.covers(now.wall),
+            hours.opened(at: now.wall) == nil
+        {
+            return true
+        }
+        // What had come before a farm broke says nothing of what comes since.
+        guard !tools.isFarmDown else {
+            return lives[entry.group].last > slot.asked
+                && hasCome(since: tools.farmDownSince, of: entry.group)
+        }
+        return lives[entry.group].last > slot.asked
+            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+    }
+
+    /// A feed of which nothing comes for long while it should: it is asked for anew.
+    mutating func watch(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard tools.isHealthy, entries[route.place].slots[route.slot].isOverdue(now) else {
+            return
+        }
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        if let hours = entry.busyHours, hours.covers(now.wall) {
+            guard let opened = hours.opened(at: now.wall) else { return }
+            guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
+        } else {
+            // Its hours are not known: it should trade when others there do.
+            let alive = lives[entry.group].last
+            guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
+                now.monotonic >= lives[entry.group].since.later(by: slot.patience)
+            else { return }
+        }
+        guard !entry.isQuiet(slot), isServerThere(slot, now, &tools) else { return }
+        let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
+        entries[route.place].slots[route.slot].patience = patience
+        entries[route.place].slots[route.slot].ticksSinceSilence = 0
+        let seconds = slot.patience / EngineLimits.second
+        let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
+        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+        restart(route, cause.text, now, &tools, &out)
+    }
+}
+
+extension FeedMachine {
+    /// Whether the server has answered since the feed became overdue: one that does not is no
+    /// reason to ask for a feed anew, and the session sees to it. It is asked once for all feeds.
+    private func isServerThere(
+        _ slot: FeedSlot, _ now: Moment, _ tools: inout EngineTools
+    ) -> Bool {
+        let since = slot.lastTick.later(by: slot.patience)
+        if tools.timeTold >= since { return true }
+        if tools.timeAsked < since {
+            tools.timeAsked = now.monotonic
+            _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        }
+        return now.monotonic >= tools.timeAsked.later(by: EngineLimits.heartbeatWait)
+    }
+}
+
+extension InstrumentEntry {
+    @inline(__always)
+    mutating func note(volume now: Quantity, _ time: Int64) {
+        guard now.isDefined, now != volume else { return }
+        if volume.isDefined { volumeGrew = time }
+        volume = now
+    }
+
+    /// Nothing was traded since the last trade, says the day's volume of level 1.
+    func isQuiet(_ slot: FeedSlot) -> Bool {
+        guard slot.feed == .trades, volume.isDefined,
+            slots.contains(where: { $0.feed == .marketData && $0.state == .live })
+        else { return false }
+        return volumeGrew <= slot.lastTick.later(by: EngineLimits.straggling)
+    }
+}
+
+extension FeedSlot {
+    func isOverdue(_ now: Moment) -> Bool {
+        now.monotonic >= lastTick.later(by: patience) && isWatched
+    }
+
+    func canSettle(_ now: Moment) -> Bool {
+        isSent && !needsTick && now.monotonic >= asked.later(by: EngineLimits.settling)
+    }
+
+    /// It is never quiet for long while the market is open.
+    var isWatched: Bool {
+        switch feed {
+        case .marketData:
+            !kinds.isDisjoint(with: [.trade, .quote, .indicator, .optionComputation])
+        case .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: true
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: false
+        }
+    }
+}

@@ -1,0 +1,141 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+// Who tells of trades and quotes: level 1, or a feed that tells them one by one.
+extension FeedMachine {
+    /// Level 1 tells of trades and quotes, too, until they come one by one. Both tell of the trades
+    /// of this moment: those of a whole second on are the one's, those before it the other's.
+    mutating func takeOver(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
+        let kinds = entries[route.place].slots[route.slot].kinds
+        guard let level1 = entries[route.place].level1 else { return }
+        let other = entries[route.place].slots[level1]
+        if kinds.contains(.trade) {
+            let began = entries[route.place].level1TradesFrom
+            if began.isDefined { entries[route.place].level1TradesBegan = began }
+            entries[route.place].tradesFrom = .undefined
+            entries[route.place].level1TradesFrom = .undefined
+        }
+        guard kinds.contains(.trade), other.kinds.contains(.trade), other.isDelivering else {
+            entries[route.place].slots[level1].kinds.subtract(kinds)
+            return
+        }
+        entries[route.place].tradesFrom = tools.clock.aligned(now.wall)
+            .advanced(byNanoseconds: 2 * EngineLimits.second)
+            .floored(toNanoseconds: EngineLimits.second)
+    }
+
+    /// The hand-over is complete when what was on its way by level 1 has come for certain, or is in
+    /// an outage of its own.
+    mutating func finishTakeOver(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[place]
+        let from = entry.tradesFrom
+        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1,
+            tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
+        else { return }
+        guard entry.slots[level1].isDelivering else {
+            // What comes while both have stopped is the other feed's, as it was to be.
+            if entry.hasTradesOneByOne { endTakeOver(place, now, &tools, &out) }
+            return
+        }
+        let proof = from.advanced(byNanoseconds: EngineLimits.transit)
+        guard tools.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
+        entries[place].tradesFrom = .undefined
+        entries[place].slots[level1].kinds.remove(.trade)
+    }
+
+    /// Level 1 stopped while it handed trades over: its outage ends where the other feed begins.
+    /// If that one has stopped as well, the first to come back has them: level 1 from the next
+    /// whole second on, because stragglers of the other feed have been told.
+    mutating func endTakeOver(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[place]
+        let from = entry.tradesFrom
+        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1 else {
+            return
+        }
+        if entry.hasTradesOneByOne {
+            close(place, .trade, to: from, isWanted: true, now, &tools, &out)
+            entries[place].slots[level1].kinds.remove(.trade)
+        } else if !entry.slots[level1].isDelivering {
+            entries[place].tradesFrom = .undefined
+            guard tools.outages.isOpen(entry.number, .trade) else { return }
+            entries[place].level1TradesFrom = nextSecond(now, tools)
+        }
+    }
+
+    /// The next whole second by the provider's clock.
+    func nextSecond(_ now: Moment, _ tools: EngineTools) -> Timestamp {
+        tools.clock.aligned(now.wall)
+            .advanced(byNanoseconds: EngineLimits.second)
+            .floored(toNanoseconds: EngineLimits.second)
+    }
+
+    /// Level 1 delivers again, and tells of trades in place of another feed: from the next whole
+    /// second on, so that history can have all of those before.
+    mutating func beginTrades(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
+        let number = entries[route.place].number
+        guard entries[route.place].level1TradesFrom.isDefined,
+            tools.outages.isOpen(number, .trade)
+        else { return }
+        let second = nextSecond(now, tools)
+        entries[route.place].level1TradesFrom = second
+        entries[route.place].slots[route.slot].regained.tradesSince = second
+    }
+
+    /// What does not come one by one for a while comes by level 1 again, until it does. Its trades
+    /// are told of from the next whole second on: those before it may have come one by one.
+    mutating func giveBack(
+        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
+            return
+        }
+        let slot = entry.slots[level1]
+        let kinds = entry.slots[route.slot].kinds
+            .intersection(slot.feed.kinds(of: entry.instrument))
+        let isHandingOver = entry.tradesFrom.isDefined && !entry.level1TradesFrom.isDefined
+        guard !kinds.isSubset(of: slot.kinds) || isHandingOver && kinds.contains(.trade) else {
+            return
+        }
+        let second = nextSecond(now, tools)
+        if kinds.contains(.trade) { entries[route.place].level1TradesFrom = second }
+        entries[route.place].slots[level1].kinds.formUnion(kinds)
+        entries[route.place].slots[level1].regained = Regained(
+            kinds: kinds, since: now.wall, tradesSince: second)
+        // Otherwise they are told of when it delivers again.
+        guard slot.isDelivering else { return }
+        let place = FeedRoute(place: route.place, slot: level1)
+        tellSubscription(place, .start, "not one by one: \(reason)", kinds, now, tools, &out)
+        for kind in kinds.kinds {
+            let end = kind == .trade ? second : now.wall
+            close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
+        }
+    }
+}
+
+extension InstrumentEntry {
+    var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
+
+    var hasTradesOneByOne: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
+
+    /// Whether the feed that has trades one by one leaves one of this time to level 1.
+    @inline(__always)
+    func isLevel1Alone(tradeAt time: Timestamp) -> Bool {
+        tradesFrom.isDefined && time < tradesFrom
+            || level1TradesFrom.isDefined && time >= level1TradesFrom
+    }
+
+    /// Whether level 1 tells of a trade of this time, and not the feed that has them one by one.
+    @inline(__always)
+    func isLevel1(tradeAt time: Timestamp) -> Bool {
+        guard time >= level1TradesBegan else { return false }
+        guard level1TradesFrom.isDefined else { return time < tradesFrom }
+        return time >= level1TradesFrom || tradesFrom.isDefined && time < tradesFrom
+    }
+}

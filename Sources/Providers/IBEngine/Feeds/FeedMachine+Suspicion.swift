@@ -1,0 +1,157 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+/// A notice says that something broke through which data come. Whose data is not known: feeds are
+/// watched closely until they have shown that they are not meant, or fell silent.
+struct Suspicion: Sendable {
+    var cause: OutageCause
+    /// When it was said, monotonic.
+    var since: Int64
+    /// What was said to be broken is there again.
+    var isSettled = false
+
+    /// What comes later than that was not on its way already.
+    var isOver: Int64 { since.later(by: EngineLimits.straggling) }
+}
+
+// Notices that data may be missing, and whether they are.
+extension FeedMachine {
+    /// All that delivers is suspected; no outage begins by it.
+    mutating func suspectAll(_ cause: OutageCause, _ now: Moment) {
+        suspicion = Suspicion(cause: cause, since: now.monotonic)
+        for route in allRoutes where entries[route.place].slots[route.slot].isDelivering {
+            entries[route.place].slots[route.slot].isSuspected = true
+        }
+    }
+
+    /// Something of a feed came, which is not noted yet. The pause before it was a usual one of the
+    /// feed and of its place, or an outage.
+    mutating func examine(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard let suspicion else { return }
+        let group = entries[route.place].group
+        if lives[group].pause(now) > lives[group].patience(else: tools.silentAfter) {
+            for other in suspects(of: group) {
+                confirm(other, suspicion, hasEnded: true, now, &tools, &out)
+            }
+            lives[group].rest()
+        } else if isSuspect(route), isSilent(route, suspicion, now) {
+            confirm(route, suspicion, hasEnded: true, now, &tools, &out)
+        }
+        if now.monotonic >= suspicion.isOver {
+            entries[route.place].slots[route.slot].isSuspected = false
+        }
+    }
+
+    /// Looks at all that is still suspected, once what was on its way has come.
+    mutating func scanSuspects(
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard let suspicion, now.monotonic >= suspicion.isOver else { return }
+        var isAnyLeft = false
+        for route in allRoutes where isSuspect(route) {
+            let group = entries[route.place].group
+            if isClosed(route, now) {
+                isAnyLeft = true
+            } else if isSilent(route, suspicion, now) || isPlaceSilent(route, now) {
+                confirm(route, suspicion, hasEnded: false, now, &tools, &out)
+            } else if hasCome(since: suspicion.since, of: group),
+                bound(of: route, suspicion).map({ $0 > tools.silentAfter }) ?? true
+            {
+                entries[route.place].slots[route.slot].isSuspected = false
+            } else {
+                isAnyLeft = true
+            }
+        }
+        if !isAnyLeft { self.suspicion = nil }
+    }
+
+    /// What was said to be broken is there again. Where nothing has shown that data went on, some
+    /// are missing; where so much comes that a break would have been seen, the feeds go on being
+    /// watched until what was on its way has come.
+    mutating func settleSuspects(
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard let suspicion else { return }
+        self.suspicion?.isSettled = true
+        for route in allRoutes where isSuspect(route) {
+            guard !isClosed(route, now) else {
+                entries[route.place].slots[route.slot].isSuspected = false
+                continue
+            }
+            let group = entries[route.place].group
+            let isShown = hasCome(since: suspicion.since, of: group)
+            let isSeen = suspicion.cause.kind == .farm && lives[group].isBusy
+            if isSilent(route, suspicion, now) || isPlaceSilent(route, now) || !isShown && !isSeen {
+                confirm(route, suspicion, hasEnded: false, now, &tools, &out)
+            }
+        }
+        scanSuspects(now, &tools, &out)
+    }
+
+    private func isSuspect(_ route: FeedRoute) -> Bool {
+        let slot = entries[route.place].slots[route.slot]
+        return slot.isSuspected && slot.isDelivering
+    }
+
+    private func suspects(of group: Int) -> [FeedRoute] {
+        allRoutes.filter { entries[$0.place].group == group && isSuspect($0) }
+    }
+
+    /// Since the last sign of life of the feed and of its place, data are missing. `hasEnded`: by
+    /// what comes at this moment.
+    private mutating func confirm(
+        _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard !isClosed(route, now) else { return }
+        interrupt(route, suspicion.cause, trusted: now.wall, now, &tools, &out)
+        // What comes after a silence was not on its way before.
+        entries[route.place].slots[route.slot].interrupted =
+            suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
+    }
+
+    // MARK: silence
+
+    /// Nothing comes of this feed since about the notice, for much longer than usual: what trades
+    /// in one place may come through several farms.
+    private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
+        guard let bound = bound(of: route, suspicion) else { return false }
+        return now.monotonic > entries[route.place].slots[route.slot].lastTick.later(by: bound)
+    }
+
+    /// So long a silence of this feed says by itself that data are missing; nil: none does, because
+    /// too little comes of it, or because it was silent before.
+    private func bound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
+        let slot = entries[route.place].slots[route.slot]
+        guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
+        let twice = usual.later(by: usual)
+        let bound = max(EngineLimits.straggling, twice.later(by: twice))
+        return slot.lastTick.later(by: bound) >= suspicion.since ? bound : nil
+    }
+
+    /// Nothing comes of all that trades in the same place.
+    private func isPlaceSilent(_ route: FeedRoute, _ now: Moment) -> Bool {
+        let life = lives[entries[route.place].group]
+        return life.pause(now)
+            > min(EngineLimits.straggling, life.patience(else: EngineLimits.straggling))
+    }
+
+    /// It has not traded since its last sign of life: no silence says anything.
+    private func isClosed(_ route: FeedRoute, _ now: Moment) -> Bool {
+        let entry = entries[route.place]
+        let life = lifeSign(route)
+        guard let open = entry.allHours?.firstOpen(from: life), open > life else { return false }
+        return now.wall < open.advanced(byNanoseconds: EngineLimits.straggling)
+    }
+
+    /// The last one of the feed and of what feeds its place.
+    func lifeSign(_ route: FeedRoute) -> Timestamp {
+        let own = entries[route.place].slots[route.slot].lastTickWall
+        let place = lives[entries[route.place].group].lastWall
+        return place.isDefined ? max(own, place) : own
+    }
+}

@@ -1,0 +1,137 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+/// Headlines of the past, which are asked for at each start and after each loss of the connection,
+/// and which of them were told: history tells of all of a day.
+struct Headlines: Sendable {
+    /// An outage of news that has ended: its headlines come with those that are asked for from
+    /// `due` on, monotonic.
+    struct Outage: Sendable {
+        var gap: OpenGap
+        var due: Int64
+    }
+
+    private struct Article: Hashable, Sendable {
+        var instrument: UInt32
+        var provider: String
+        var article: String
+    }
+
+    /// Whose headlines the account may read; nil: not known yet.
+    private(set) var providers: [String]?
+    /// When they are asked for again, monotonic; and how often they were, on this connection.
+    private var providersDue = Int64.min
+    private var timesAsked = 0
+    var outages: [Outage] = []
+    private var told: Set<Article> = []
+    /// In the order in which they came; of more the oldest are forgotten.
+    private var order: [Article] = []
+    private var next = 0
+
+    /// How far back is asked.
+    static let reach = 86_400 * EngineLimits.second
+
+    /// Told on each connection anew.
+    mutating func disconnected() {
+        providers = nil
+        providersDue = Int64.min
+        timesAsked = 0
+    }
+
+    mutating func took(_ providers: [NewsProvider]) { self.providers = providers.map(\.code) }
+
+    /// Nobody has asked on this connection, or the answer does not come: one that cannot be read
+    /// does not say what it answers.
+    func wantsProviders(_ now: Moment) -> Bool { now.monotonic >= providersDue }
+
+    mutating func askedForProviders(_ now: Moment) {
+        let wait = min(
+            EngineLimits.detailsWait << Int64(min(timesAsked, 8)), EngineLimits.downWaitMax)
+        providersDue = now.monotonic.later(by: wait)
+        timesAsked += 1
+    }
+
+    /// False: it was told already.
+    mutating func note(_ headline: NewsHeadline) -> Bool {
+        let article = Article(
+            instrument: headline.header.symbol, provider: headline.provider,
+            article: headline.article)
+        guard told.insert(article).inserted else { return false }
+        if order.count < EngineLimits.articlesMax {
+            order.append(article)
+        } else {
+            told.remove(order[next])
+            order[next] = article
+            next = (next + 1) % EngineLimits.articlesMax
+        }
+        return true
+    }
+
+    /// `since`: undefined, or not earlier than that.
+    func request(
+        _ id: Int32, contract: Int32, since: Timestamp, _ now: Timestamp
+    ) -> IBRequest {
+        var request = HistoricalNewsRequest(
+            contract: contract, providers: providers ?? [], count: Self.countMax)
+        let oldest = now.advanced(byNanoseconds: -Self.reach)
+        request.start = .at(since.isDefined ? max(since, oldest) : oldest)
+        return .historicalNews(id: id, request)
+    }
+
+    /// What one answer holds at most, by the server.
+    private static let countMax: Int32 = 300
+}
+
+// Headlines and times of the past, as records.
+extension FeedMachine {
+    mutating func took(_ providers: [NewsProvider], _ now: Moment) {
+        headlines.took(providers)
+        nextScan = min(nextScan, now.monotonic)
+    }
+
+    /// nil: it has to wait until somebody says whose headlines there are, and of which contract.
+    mutating func headlineRequest(
+        _ id: Int32, _ entry: InstrumentEntry, _ now: Moment, _ tools: inout EngineTools
+    ) -> IBRequest? {
+        guard entry.contract.id != 0 else { return nil }
+        guard headlines.providers == nil else {
+            let since = entry.headlines.map { entry.slots[$0].since } ?? .undefined
+            return headlines.request(id, contract: entry.contract.id, since: since, now.wall)
+        }
+        if headlines.wantsProviders(now),
+            tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        {
+            headlines.askedForProviders(now)
+        }
+        return nil
+    }
+
+    mutating func took(
+        _ headline: HistoricalHeadline, _ route: FeedRoute, _ now: Moment,
+        _ out: inout IBEngine.Output
+    ) {
+        let record = headline.record(
+            symbol: entries[route.place].number, receivedAt: now.wall)
+        if headlines.note(record) { out.records.append(.news(record)) }
+    }
+
+    mutating func took(
+        _ head: HeadTimestamp, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        if case .instant(let time) = head.time {
+            let header = TickHeader(
+                symbol: entries[route.place].number, flags: .backfilled,
+                providerTime: .undefined, receiveTime: now.wall)
+            let seconds = Int128(time.nanoseconds / EngineLimits.second)
+            out.records.append(
+                .indicator(
+                    IndicatorValue(
+                        header: header, name: "first-time", unit: "s since 1970",
+                        value: seconds * 1_000_000_000, periodStart: .undefined,
+                        periodEnd: .undefined)))
+        }
+        finish(route, now, &tools, &out)
+    }
+}

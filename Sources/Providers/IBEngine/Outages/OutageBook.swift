@@ -1,0 +1,65 @@
+internal import MarketModel
+internal import Primitives
+
+/// Intervals in which data are missing, per instrument and kind, as gap records.
+///
+/// At most one is open per instrument and kind. What ends one says from when the data are there.
+struct OutageBook: Sendable {
+    private struct Key: Hashable {
+        var instrument: UInt32
+        var kind: DataKind
+    }
+
+    private var places: [Key: Int] = [:]
+    /// In the order in which they began; the order of records follows it.
+    private(set) var open: [OpenGap] = []
+    private(set) var begun: UInt64 = 0
+    private(set) var ended: UInt64 = 0
+
+    func isOpen(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        places[Key(instrument: instrument, kind: kind)] != nil
+    }
+
+    /// Nothing new when one is open already: the earlier one includes it. nil then.
+    @discardableResult
+    mutating func begin(
+        _ instrument: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, detail: String,
+        now: Timestamp
+    ) -> GapRecord? {
+        let key = Key(instrument: instrument, kind: kind)
+        guard places[key] == nil else { return nil }
+        let gap = OpenGap(
+            instrument: instrument, kind: kind, from: from, to: .undefined, reason: reason)
+        places[key] = open.count
+        open.append(gap)
+        begun &+= 1
+        return gap.record(.open, detail: detail, now: now)
+    }
+
+    /// nil when none is open, and when it had not begun by this time.
+    mutating func end(
+        _ instrument: UInt32, _ kind: DataKind, to: Timestamp
+    ) -> OpenGap? {
+        let key = Key(instrument: instrument, kind: kind)
+        guard let place = places.removeValue(forKey: key) else { return nil }
+        var gap = open[place]
+        // The last one takes its place.
+        let last = open.removeLast()
+        if place < open.count {
+            open[place] = last
+            places[Key(instrument: last.instrument, kind: last.kind)] = place
+        }
+        ended &+= 1
+        gap.to = max(to, gap.from.advanced(byNanoseconds: 1))
+        return gap
+    }
+}
+
+extension OpenGap {
+    func record(_ state: GapState, detail: String = "", now: Timestamp) -> GapRecord {
+        GapRecord(
+            header: TickHeader(symbol: instrument, providerTime: .undefined, receiveTime: now),
+            from: from, to: to, kind: kind, reason: reason, state: state,
+            detail: detail.asReason)
+    }
+}

@@ -1,0 +1,139 @@
+internal import IBProtocol
+internal import Primitives
+internal import MarketModel
+
+/// The requests for history of the last ten minutes, and those without an answer.
+struct HistoryWindow: Sendable {
+    private struct Sent: Sendable {
+        var time: Int64
+        var use: HistoryUse
+    }
+
+    private let limits: PacingLimits
+    /// By time; those that say nothing any more are taken out, so the ten minutes' units bound it.
+    private var sent: [Sent] = []
+    /// When those were sent that have no answer.
+    private var open: [Int32: Int64] = [:]
+    private var violation = ViolationWait()
+    /// When subscriptions to bars of five seconds were sent, the latest of them.
+    private var subscribed: [Int64] = []
+
+    init(_ limits: PacingLimits) { self.limits = limits }
+
+    /// Bars of five seconds are history that goes on: new ones are counted as such.
+    func barsDue(now: Int64) -> Int64 {
+        let most = max(1, limits.barSubscriptions)
+        guard subscribed.count >= most else { return now }
+        return subscribed[subscribed.count - most].later(
+            by: limits.historyWindow.clampedNanoseconds)
+    }
+
+    mutating func noteBars(now: Int64) {
+        subscribed.append(now)
+        let most = max(1, limits.barSubscriptions)
+        if subscribed.count > 2 * most { subscribed.removeFirst(subscribed.count - most) }
+    }
+
+    var openCount: Int { open.count }
+
+    /// From when on it may be sent, as far as is known now, and what it waits for.
+    func due(_ use: HistoryUse, now: Int64) -> (Int64, PacingMachine.Reason) {
+        var due = (now, PacingMachine.Reason.turn)
+        func raise(_ time: Int64, _ reason: PacingMachine.Reason) {
+            if time > due.0 { due = (time, reason) }
+        }
+        let units = units(of: use, now: now)
+        if units > 0 {
+            raise(unitsDue(units, now: now), .historyWindow)
+            raise(burstDue(use, now: now), .sameContract)
+            if let last = sent.last(where: { $0.use.question == use.question }) {
+                raise(last.time.later(by: limits.identicalWait.clampedNanoseconds), .identical)
+            }
+        }
+        raise(openDue(now: now), .openRequests)
+        raise(violation.until, .violation)
+        return due
+    }
+
+    /// No request at all can be sent before; a bound from below that costs no search.
+    func dueAtLeast(now: Int64) -> Int64 {
+        let areAllCounted = !limits.longBarsAreFree || violation.isRemembered(now: now)
+        let windowed = areAllCounted ? unitsDue(1, now: now) : now
+        return max(windowed, openDue(now: now), violation.until)
+    }
+
+    mutating func note(_ use: HistoryUse, id: Int32, now: Int64) {
+        let window = limits.historyWindow.clampedNanoseconds
+        sent.removeAll { $0.time.later(by: window) <= now }
+        let forgotten = limits.openForgottenAfter.clampedNanoseconds
+        if open.count >= limits.historyOpenMax {
+            open = open.filter { $0.value.later(by: forgotten) > now }
+        }
+        open[id] = now
+        if units(of: use, now: now) > 0 { sent.append(Sent(time: now, use: use)) }
+    }
+
+    mutating func answered(_ id: Int32) -> Bool { open.removeValue(forKey: id) != nil }
+    mutating func violated(now: Int64) { violation.add(limits, now: now) }
+    mutating func forgetOpen() { open.removeAll() }
+
+    /// What it takes of the window; 0: nothing.
+    private func units(of use: HistoryUse, now: Int64) -> Int {
+        let isFree = use.isOfLongBars && limits.longBarsAreFree
+        return isFree && !violation.isRemembered(now: now) ? 0 : use.units
+    }
+
+    private func unitsDue(_ units: Int, now: Int64) -> Int64 {
+        let window = limits.historyWindow.clampedNanoseconds
+        var used = 0
+        for entry in sent.reversed() where entry.time.later(by: window) > now {
+            used += entry.use.units
+            if used + units > limits.historyUnits { return entry.time.later(by: window) }
+        }
+        return now
+    }
+
+    private func burstDue(_ use: HistoryUse, now: Int64) -> Int64 {
+        let window = limits.burstWindow.clampedNanoseconds
+        var count = 0
+        for entry in sent.reversed() {
+            guard entry.time.later(by: window) > now else { break }
+            guard entry.use.kind == use.kind, entry.use.contract == use.contract else { continue }
+            count += 1
+            if count >= limits.burst { return entry.time.later(by: window) }
+        }
+        return now
+    }
+
+    private func openDue(now: Int64) -> Int64 {
+        guard open.count >= limits.historyOpenMax else { return now }
+        let forgotten = limits.openForgottenAfter.clampedNanoseconds
+        let ends = open.values.map { $0.later(by: forgotten) }.sorted()
+        let index = open.count - limits.historyOpenMax
+        return index < ends.count ? ends[index] : now
+    }
+}
+
+/// How long everything of a kind waits after the server's complaint.
+struct ViolationWait: Sendable {
+    private(set) var until = Int64.min
+    private var last = Int64.min
+    private var step: Int64 = 0
+    private var remembered = Int64.min
+
+    /// It was not long ago.
+    func isRemembered(now: Int64) -> Bool { now < remembered }
+
+    mutating func add(_ limits: PacingLimits, now: Int64) {
+        // Complaints about what was sent before the first one say nothing new.
+        guard now >= until else { return }
+        let isNew = last.later(by: limits.violationMemory.clampedNanoseconds) <= now
+        step =
+            isNew || step == 0
+            ? limits.violationWait.clampedNanoseconds
+            : min(step.later(by: step), limits.violationWaitMax.clampedNanoseconds)
+        last = now
+        remembered = now.later(by: limits.violationMemory.clampedNanoseconds)
+        until = now.later(by: step)
+    }
+}

@@ -1,0 +1,361 @@
+public import IBProtocol
+internal import Primitives
+internal import MarketModel
+
+/// Holds requests back until the server takes them without punishment.
+///
+/// Every request goes through it. Urgent ones leave first, then live ones, then backfill; within a
+/// priority in the order in which they were asked for, except that one which has to wait for a
+/// line or for a window of history lets the others pass, that lines are given in the order of what
+/// is wanted, and that history takes turns between contracts. Times are monotonic nanoseconds.
+public struct PacingMachine: Sendable {
+    public enum Priority: UInt8, Sendable, CaseIterable {
+        /// Cancels and heartbeats.
+        case urgent
+        case live
+        case backfill
+    }
+
+    /// What the server complained about.
+    public enum Violation: Hashable, Sendable {
+        case messages
+        case history
+    }
+
+    struct Entry: Sendable {
+        var request: IBRequest
+        var use: HistoryUse?
+    }
+
+    /// Those of one priority that wait.
+    struct Lane: Sendable {
+        var plain = TicketQueue()
+        var marketData = LineQueue()
+        var bars = LineQueue()
+        var tickByTick = LineQueue()
+        var depth = LineQueue()
+        var history = FairQueue<Contract>()
+    }
+
+    let limits: PacingLimits
+    var lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+    var entries: [UInt64: Entry] = [:]
+    /// The tickets of those that wait, by the request's number.
+    private var tickets: [Int32: UInt64] = [:]
+    private var upcoming: UInt64 = 0
+    /// Tickets in lanes whose entries were withdrawn.
+    private var dead = 0
+    private var sentTimes: [Int64] = []
+    /// When ticks one by one were last asked for, by contract; none older than their wait is
+    /// needed.
+    private var tickByTickSent: [Contract: Int64] = [:]
+    private var messageViolation = ViolationWait()
+    var history: HistoryWindow
+    /// The vendor has none at the moment: what wants it waits.
+    private(set) var isHistoryHeld = false
+    var lines = LineBook()
+    /// The latest time that anybody told.
+    private(set) var latest = Int64.min
+    /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for others.
+    public private(set) var nextDue = Int64.max
+
+    public init(_ limits: PacingLimits) {
+        self.limits = limits
+        history = HistoryWindow(limits)
+    }
+
+    public var waiting: Int { entries.count }
+    public var openHistory: Int { history.openCount }
+
+    public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
+
+    /// It leaves when its turn comes. A cancel of what still waits takes that back, and is done.
+    /// `order`: of those that want lines, the place in what is wanted.
+    /// False: the queue is full, nothing was taken.
+    public mutating func ask(
+        _ request: IBRequest, _ priority: Priority, order: Int = 0, now: Int64
+    ) -> Bool {
+        latest = max(latest, now)
+        if let id = request.cancelled, tickets[id] != nil {
+            withdraw(id: id)
+            return true
+        }
+        let extra = priority == .urgent ? limits.urgentExtraMax : 0
+        guard entries.count < limits.queueMax + extra else { return false }
+        let ticket = upcoming
+        upcoming += 1
+        let use = request.historyUse
+        entries[ticket] = Entry(request: request, use: use)
+        if let id = request.number { tickets[id] = ticket }
+        append(ticket, request, use, order, to: Int(priority.rawValue))
+        nextDue = min(nextDue, now)
+        return true
+    }
+
+    /// What has not been sent is not sent.
+    public mutating func withdraw(id: Int32) {
+        guard let ticket = tickets.removeValue(forKey: id) else { return }
+        entries[ticket] = nil
+        if lines.release(id) != nil { nextDue = min(nextDue, latest) }
+        dead += 1
+        guard dead > 1_024, dead > entries.count else { return }
+        for index in lanes.indices { lanes[index].keep { entries[$0] != nil } }
+        dead = 0
+    }
+
+    /// The new request is asked for in place of the old one: it has its line, and nobody else gets
+    /// it in between.
+    public mutating func replace(_ old: Int32, by new: Int32) { lines.move(from: old, to: new) }
+
+    /// Whether it still waits here.
+    public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
+
+    /// What may leave now, in this order.
+    public mutating func take(now: Int64, into requests: inout [IBRequest]) {
+        latest = max(latest, now)
+        guard now >= nextDue else { return }
+        while true {
+            guard !entries.isEmpty else {
+                nextDue = .max
+                return
+            }
+            let due = messageDue(now: now)
+            guard due <= now else {
+                nextDue = due
+                return
+            }
+            guard let ticket = pick(now: now), let entry = entries.removeValue(forKey: ticket)
+            else { return }
+            note(entry, now: now)
+            requests.append(entry.request)
+        }
+    }
+
+    /// A request has ended: history was answered or refused, or a subscription was refused. Its
+    /// line is free.
+    public mutating func answered(id: Int32, now: Int64) {
+        latest = max(latest, now)
+        let hasEnded = history.answered(id)
+        if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
+    }
+
+    /// The server has no line for this subscription: there are fewer than was thought, or somebody
+    /// else has them.
+    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
+        answered(id: id, now: now)
+        lines.refused(limit, limits, now: now)
+    }
+
+    /// The server says that we went too fast: everything of that kind waits.
+    public mutating func violated(_ violation: Violation = .history, now: Int64) {
+        latest = max(latest, now)
+        switch violation {
+        case .messages: messageViolation.add(limits, now: now)
+        case .history: history.violated(now: now)
+        }
+    }
+
+    public mutating func holdHistory(_ isHeld: Bool, now: Int64) {
+        latest = max(latest, now)
+        guard isHistoryHeld != isHeld else { return }
+        isHistoryHeld = isHeld
+        nextDue = min(nextDue, now)
+    }
+
+    /// For a new connection: nothing waits, no line is taken and nothing is open, but the server
+    /// still knows what was asked for in the last minutes.
+    public mutating func reset() {
+        lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+        entries = [:]
+        tickets = [:]
+        dead = 0
+        lines = LineBook()
+        history.forgetOpen()
+        isHistoryHeld = false
+        nextDue = .max
+    }
+
+    private mutating func append(
+        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, _ order: Int, to lane: Int
+    ) {
+        let hasLine = request.number.map { lines.holds($0) } ?? false
+        let place = LineQueue.Place(hasLine: hasLine, order: order, ticket: ticket)
+        switch request.resource {
+        case .none: lanes[lane].plain.append(ticket)
+        case .line(.marketData): lanes[lane].marketData.add(place)
+        case .line(.tickByTick): lanes[lane].tickByTick.add(place)
+        case .line(.depth): lanes[lane].depth.add(place)
+        case .bars: lanes[lane].bars.add(place)
+        case .history:
+            guard let use else { return }
+            lanes[lane].history.append(ticket, of: use.contract)
+        }
+    }
+
+    func messageDue(now: Int64) -> Int64 {
+        let second: Int64 = 1_000_000_000
+        var due = max(now, messageViolation.until)
+        if sentTimes.count >= limits.messagesPerSecond {
+            due = max(due, sentTimes[sentTimes.count - limits.messagesPerSecond].later(by: second))
+        }
+        return due
+    }
+
+    private mutating func note(_ entry: Entry, now: Int64) {
+        sentTimes.append(now)
+        if sentTimes.count > 2 * limits.messagesPerSecond {
+            sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
+        }
+        if let id = entry.request.cancelled {
+            _ = history.answered(id)
+            _ = lines.release(id)
+        }
+        guard let id = entry.request.number else { return }
+        tickets[id] = nil
+        if let use = entry.use { history.note(use, id: id, now: now) }
+        if let contract = entry.request.tickByTickContract { noteTicks(of: contract, now: now) }
+        switch entry.request.resource {
+        case .line(let limit): hold(id, limit, now: now)
+        case .bars:
+            hold(id, .marketData, now: now)
+            history.noteBars(now: now)
+        case .none, .history: break
+        }
+    }
+
+    private mutating func hold(_ id: Int32, _ limit: LineLimit, now: Int64) {
+        lines.hold(id, limit)
+        lines.sent(limit, limits, now: now)
+    }
+
+    /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.
+    private mutating func pick(now: Int64) -> UInt64? {
+        var due = Int64.max
+        for index in lanes.indices {
+            lanes[index].dropDead(&dead) { entries[$0] != nil }
+            let history = historyCandidate(index, now: now, due: &due)
+            let plain = plainCandidate(index, now: now, due: &due)
+            if let history, plain.map({ history.ticket < $0.ticket }) ?? true {
+                lanes[index].history.removeFirst(of: history.contract)
+                return history.ticket
+            }
+            if let plain {
+                if let lined = plain.lined {
+                    lanes[index][keyPath: lined.queue].remove(lined.place)
+                } else {
+                    lanes[index].plain.removeFirst()
+                }
+                return plain.ticket
+            }
+        }
+        nextDue = due
+        return nil
+    }
+
+    /// One that is no history, and where it stands if it needs a line.
+    private struct Plain {
+        var ticket: UInt64
+        var lined: (queue: WritableKeyPath<Lane, LineQueue>, place: LineQueue.Place)?
+    }
+
+    private func plainCandidate(_ lane: Int, now: Int64, due: inout Int64) -> Plain? {
+        var best = lanes[lane].plain.first.map { Plain(ticket: $0) }
+        func consider(_ queue: WritableKeyPath<Lane, LineQueue>, _ limit: LineLimit) {
+            guard let place = lanes[lane][keyPath: queue].first,
+                canLeave(place, limit, now: now, due: &due),
+                best.map({ place.ticket < $0.ticket }) ?? true
+            else { return }
+            best = Plain(ticket: place.ticket, lined: (queue, place))
+        }
+        consider(\.marketData, .marketData)
+        if let place = tickByTickCandidate(lane, now: now, due: &due),
+            best.map({ place.ticket < $0.ticket }) ?? true
+        {
+            best = Plain(ticket: place.ticket, lined: (\.tickByTick, place))
+        }
+        consider(\.depth, .depth)
+        guard let bars = lanes[lane].bars.first,
+            canLeave(bars, .marketData, now: now, due: &due)
+        else { return best }
+        let time = history.barsDue(now: now)
+        if time <= now { consider(\.bars, .marketData) } else { due = min(due, time) }
+        return best
+    }
+
+    /// Whether there is a line for it; else it says when there may be.
+    private func canLeave(
+        _ place: LineQueue.Place, _ limit: LineLimit, now: Int64, due: inout Int64
+    ) -> Bool {
+        let time = place.hasLine ? Int64.min : lineDue(limit)
+        if time > now { due = min(due, time) }
+        return time <= now
+    }
+
+    /// The first one with a line whose contract has not been asked for just now.
+    private func tickByTickCandidate(
+        _ lane: Int, now: Int64, due: inout Int64
+    ) -> LineQueue.Place? {
+        for place in lanes[lane].tickByTick.all {
+            guard canLeave(place, .tickByTick, now: now, due: &due) else { return nil }
+            guard let contract = entries[place.ticket]?.request.tickByTickContract else { continue }
+            let time = tickByTickDue(contract)
+            if time <= now { return place }
+            due = min(due, time)
+        }
+        return nil
+    }
+
+    func tickByTickDue(_ contract: Contract) -> Int64 {
+        tickByTickSent[contract]?.later(by: limits.tickByTickWait.clampedNanoseconds) ?? Int64.min
+    }
+
+    private mutating func noteTicks(of contract: Contract, now: Int64) {
+        let wait = limits.tickByTickWait.clampedNanoseconds
+        if tickByTickSent.count >= 256 {
+            tickByTickSent = tickByTickSent.filter { $0.value.later(by: wait) > now }
+        }
+        tickByTickSent[contract] = now
+    }
+
+    private func historyCandidate(
+        _ lane: Int, now: Int64, due: inout Int64
+    ) -> (ticket: UInt64, contract: Contract)? {
+        guard !isHistoryHeld, !lanes[lane].history.turns.isEmpty else { return nil }
+        let least = history.dueAtLeast(now: now)
+        guard least <= now else {
+            due = min(due, least)
+            return nil
+        }
+        for contract in lanes[lane].history.turns {
+            guard let ticket = lanes[lane].history.first(of: contract),
+                let use = entries[ticket]?.use
+            else { continue }
+            let (time, _) = history.due(use, now: now)
+            if time <= now { return (ticket, contract) }
+            due = min(due, time)
+        }
+        return nil
+    }
+}
+
+extension PacingMachine.Lane {
+    mutating func keep(_ isWanted: (UInt64) -> Bool) {
+        plain.keep(isWanted)
+        marketData.keep(isWanted)
+        bars.keep(isWanted)
+        tickByTick.keep(isWanted)
+        depth.keep(isWanted)
+        history.keep(isWanted)
+    }
+
+    /// Takes withdrawn tickets from the heads, so that who stands there is really waiting.
+    mutating func dropDead(_ dead: inout Int, _ isWanted: (UInt64) -> Bool) {
+        guard dead > 0 else { return }
+        dead -= plain.dropDead(isWanted) + marketData.dropDead(isWanted)
+        dead -= bars.dropDead(isWanted)
+        dead -= tickByTick.dropDead(isWanted) + depth.dropDead(isWanted)
+        for contract in history.turns {
+            dead -= history.dropDead(of: contract, isWanted)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+internal import Glibc
+internal import Primitives
+internal import ServiceRuntime
+internal import MarketModel
+
+/// The one connection to TWS: looks its name up, connects, reads and writes. No call of it blocks,
+/// and every state that waits has a deadline.
+///
+///     closed -> looking up -> connecting -> open -> closed
+final class ServerLink {
+    enum News {
+        case connected
+        case connectFailed(String)
+        case lost(String)
+    }
+
+    private enum State {
+        case closed
+        case lookingUp(until: Int64)
+        /// `next`: when the next address has its turn, or at last `until`.
+        case connecting(until: Int64, next: Int64)
+        case open
+    }
+
+    private let settings: IBKRSettings.Server
+    private let lookUpAddresses: () -> NameLookup.Answer
+    private var state = State.closed
+    private var socket: ClientSocket?
+    private var addresses: ArraySlice<RemoteAddress> = []
+    private var pending = SendBuffer()
+    /// Why the last address did not answer; the last one's reason is the attempt's.
+    private var refusal = ""
+
+    /// `addresses`: of the server; asked again while they are pending.
+    init(_ settings: IBKRSettings.Server, addresses: @escaping () -> NameLookup.Answer) {
+        self.settings = settings
+        lookUpAddresses = addresses
+    }
+
+    convenience init(_ settings: IBKRSettings.Server, wake: WakeEvent) {
+        let lookup = NameLookup(host: settings.host, port: settings.port, wake: wake)
+        self.init(settings) { lookup.ask() }
+    }
+
+    private var name: String { "\(settings.host):\(settings.port)" }
+
+    var isOpen: Bool {
+        if case .open = state { true } else { false }
+    }
+
+    // MARK: waiting
+
+    /// What `poll` is to wait for. It passes over a descriptor that is negative: of one of which
+    /// nothing is wanted it would still tell that the connection is broken, at once and each time.
+    func interest(isReading: Bool) -> pollfd {
+        let events: Int16 =
+            switch state {
+            case .closed, .lookingUp: 0
+            case .connecting: Int16(POLLOUT)
+            case .open:
+                (isReading ? Int16(POLLIN) : 0) | (pending.isEmpty ? 0 : Int16(POLLOUT))
+            }
+        return pollfd(fd: events == 0 ? -1 : descriptor, events: events, revents: 0)
+    }
+
+    private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
+
+    /// On the monotonic clock: when `advance` has to be called at the latest.
+    var deadline: Int64 {
+        switch state {
+        case .closed: Int64.max
+        case .lookingUp(let until): until
+        case .connecting(_, let next): next
+        case .open:
+            pending.stuckSince.map { $0.later(by: settings.sendTimeout) } ?? Int64.max
+        }
+    }
+
+    // MARK: connecting
+
+    func connect(now: Int64) {
+        close()
+        state = .lookingUp(until: now.later(by: settings.connectTimeout))
+        refusal = ""
+    }
+
+    /// Goes on with whatever is under way; `isWritable`: `poll` said so.
+    func advance(isWritable: Bool, now: Int64) -> News? {
+        switch state {
+        case .closed: nil
+        case .lookingUp(let until): lookUp(until: until, now: now)
+        case .connecting(let until, let next):
+            if isWritable {
+                finish(until: until, now: now)
+            } else if now >= next {
+                giveUp(until: until, now: now)
+            } else {
+                nil
+            }
+        case .open: flush(now: now)
+        }
+    }
+
+    private func lookUp(until: Int64, now: Int64) -> News? {
+        switch lookUpAddresses() {
+        case .pending:
+            guard now >= until else { return nil }
+            return failed("looking up \(settings.host) takes longer than \(settings.connectText)")
+        case .failed(let reason): return failed(reason)
+        case .found(let found):
+            addresses = found[...]
+            return begin(until: until, now: now)
+        }
+    }
+
+    /// The next address of the name that takes the call. One that never answers leaves those behind
+    /// it their share of the time.
+    private func begin(until: Int64, now: Int64) -> News? {
+        socket = nil
+        while let address = addresses.popFirst() {
+            do throws(ClientSocket.Failure) {
+                socket = try ClientSocket(to: address)
+                let share = max(0, until - now) / Int64(addresses.count + 1)
+                state = .connecting(until: until, next: now.later(by: share))
+                return nil
+            } catch {
+                refusal = "\(error.code)"
+            }
+        }
+        return failed("\(name) cannot be reached: \(refusal): is TWS or IB Gateway running there?")
+    }
+
+    private func finish(until: Int64, now: Int64) -> News? {
+        guard let code = socket?.connectFailure() else {
+            state = .open
+            return .connected
+        }
+        refusal = "\(code)"
+        return begin(until: until, now: now)
+    }
+
+    private func giveUp(until: Int64, now: Int64) -> News? {
+        guard now < until, !addresses.isEmpty else {
+            return failed("\(name) did not answer within \(settings.connectText)")
+        }
+        return begin(until: until, now: now)
+    }
+
+    private func failed(_ reason: String) -> News {
+        close()
+        return .connectFailed(reason)
+    }
+
+    func close() {
+        socket = nil
+        addresses = []
+        pending.removeAll()
+        state = .closed
+    }
+
+    // MARK: bytes
+
+    func read(into buffer: inout [UInt8]) -> ClientSocket.Read {
+        guard isOpen, socket != nil else { return .nothing }
+        return socket?.read(into: &buffer) ?? .nothing
+    }
+
+    /// Takes the bytes; they leave when the other side reads. Without a connection they are for
+    /// nobody.
+    func send(_ bytes: [UInt8], now: Int64) -> News? {
+        guard isOpen, !bytes.isEmpty else { return nil }
+        guard pending.append(bytes, now: now) else {
+            return .lost("\(name) does not read what it is sent")
+        }
+        return flush(now: now)
+    }
+
+    private func flush(now: Int64) -> News? {
+        while !pending.isEmpty {
+            switch socket?.write(pending.bytes, from: pending.start) {
+            case .bytes(0), nil: return stuck(now: now)
+            case .bytes(let count): pending.took(count, now: now)
+            case .failed(let code): return .lost("\(name) takes nothing any more: \(code)")
+            }
+        }
+        return nil
+    }
+
+    private func stuck(now: Int64) -> News? {
+        guard now >= deadline else { return nil }
+        return .lost("\(name) has read nothing for \(settings.sendText)")
+    }
+}

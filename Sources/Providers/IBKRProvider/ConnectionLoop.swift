@@ -1,0 +1,300 @@
+internal import Glibc
+internal import IBEngine
+internal import Primitives
+internal import ProviderKit
+internal import MarketModel
+internal import ServiceRuntime
+
+/// What the connection's thread does: it alone touches the socket and the engine. Each turn hears
+/// everything that has come, lets the engine decide, and hands the records over in one batch.
+///
+/// The engine is told that time has passed only when it has heard what came before; so a feed never
+/// looks silent because this side did not read.
+final class ConnectionLoop {
+    static let readBytes = 64 * 1_024
+    /// Reads of one turn: bounds how long records wait to be handed over.
+    private static let readsPerTurn = 8
+    /// How often the floor goes on when nothing comes.
+    private static let idleNanoseconds: Int64 = 50_000_000
+    /// How often a full channel is tried again.
+    private static let fullNanoseconds: Int64 = 2_000_000
+    private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
+    /// How often TWS is asked for the time: its clock says whether this host's is right. More often
+    /// while the host's has stepped and the gateway has not followed it.
+    private static let timeNanoseconds: Int64 = 60_000_000_000
+    private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
+    private static let stepNanoseconds: Int64 = 1_000_000_000
+    /// Wishes that follow each other without an event between them.
+    private static let wishesMax = 4
+
+    private let parts: Parts
+    private let beat: ThreadBeat
+    private let clock = SystemClock()
+    private let link: ServerLink
+    private var engine: IBEngine
+    private var out = IBEngine.Output()
+    private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
+    private var polls: [pollfd]
+    private var told = Timestamp.undefined
+    /// On the monotonic clock: since when the channel takes nothing; nil: it does.
+    private var fullSince: Int64?
+    /// Asked for by the engine; their rules reach so far ahead that once a day is enough.
+    private var zones: [String] = []
+    private var zonesDue = Int64.min
+    /// When TWS was asked for the time, monotonic.
+    private var timeAsked = Int64.min
+    private var isStopping = false
+    private var isOver = false
+
+    /// All that the thread is given.
+    struct Parts: Sendable {
+        let settings: IBKRSettings
+        let order: ProviderOrder
+        let channel: ProviderChannel
+        let inbox: OrderInbox
+        let report: ConnectionReport
+    }
+
+    init(_ parts: Parts, _ beat: ThreadBeat) {
+        self.parts = parts
+        self.beat = beat
+        link = ServerLink(parts.settings.server, wake: parts.inbox.wake)
+        engine = IBEngine(parts.settings.engine)
+        polls = [
+            pollfd(fd: parts.inbox.wake.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: -1, events: 0, revents: 0),
+        ]
+    }
+
+    func run() {
+        begin()
+        while !isOver { turn() }
+        handOverRest()
+        link.close()
+        parts.report.ended()
+    }
+
+    private func begin() {
+        let order = parts.order
+        let begun = order.instruments.compactMap { number in
+            order.book.instrument(number).map { (number, $0, reached: reached(number)) }
+        }
+        engine.follow(begun: begun, ended: [], gaps: order.gaps, moment(), into: &out)
+        engine.tick(moment(), into: &out)
+        settle()
+    }
+
+    private func reached(_ number: UInt32) -> Timestamp {
+        let reached = parts.order.reached
+        return Int(number) < reached.count ? reached[Int(number)] : .undefined
+    }
+
+    private func moment() -> Moment { parts.channel.moment() }
+
+    // MARK: one turn
+
+    private func turn() {
+        beat.beat()
+        let ready = wait()
+        if ready.isWoken {
+            parts.inbox.wake.clear()
+            follow()
+        }
+        let now = moment()
+        if let news = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
+            heard(news, now)
+        }
+        if fullSince == nil {
+            readAll()
+            askTime(now)
+            engine.tick(moment(), into: &out)
+        }
+        settle()
+    }
+
+    private func askTime(_ now: Moment) {
+        let isStepped =
+            clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
+        let wait = isStepped ? Self.steppedTimeNanoseconds : Self.timeNanoseconds
+        guard timeAsked == Int64.min || now.monotonic >= timeAsked.later(by: wait) else { return }
+        timeAsked = now.monotonic
+        engine.askTime(now, into: &out)
+    }
+
+    private struct Ready {
+        var isWoken = false
+        var isWritable = false
+    }
+
+    private func wait() -> Ready {
+        polls[1] = link.interest(isReading: fullSince == nil)
+        let now = clock.monotonic().nanoseconds
+        let step = fullSince == nil ? Self.idleNanoseconds : Self.fullNanoseconds
+        var due = min(link.deadline, now.later(by: step))
+        if fullSince == nil { due = min(due, engine.nextDue) }
+        // Rounded up, so that a wait never ends before its time and never spins at it.
+        let milliseconds = due <= now ? 0 : (due - now - 1) / 1_000_000 + 1
+        guard unsafe poll(&polls, nfds_t(polls.count), Int32(clamping: milliseconds)) > 0 else {
+            return Ready()
+        }
+        let failure = Int16(POLLERR) | Int16(POLLHUP)
+        return Ready(
+            isWoken: polls[0].revents != 0,
+            isWritable: polls[1].revents & (Int16(POLLOUT) | failure) != 0)
+    }
+
+    private func follow() {
+        let orders = parts.inbox.take()
+        let now = moment()
+        if orders.isStopping, !isStopping {
+            isStopping = true
+            engine.stop(now, into: &out)
+        }
+        guard !isStopping else { return }
+        for wish in orders.restarted {
+            engine.restart(wish.instrument, wish.kind, now, into: &out)
+        }
+        guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
+        let begun = orders.begun.compactMap { number in
+            parts.order.book.instrument(number).map { (number, $0, reached: Timestamp.undefined) }
+        }
+        engine.follow(begun: begun, ended: orders.ended, gaps: [], now, into: &out)
+    }
+
+    // MARK: the socket
+
+    private func readAll() {
+        var drained = moment()
+        for _ in 0..<Self.readsPerTurn where link.isOpen {
+            switch link.read(into: &buffer) {
+            case .bytes(let count):
+                let now = moment()
+                buffer.withRawSpan { bytes in
+                    engine.received(bytes.extracting(0..<count), now, into: &out)
+                }
+                parts.report.metrics.bytes.add(UInt64(count))
+                drained = now
+                // What follows bytes that make no sense makes none either.
+                if out.wish != nil { return }
+            case .nothing: return engine.drained(drained, into: &out)
+            case .ended: return heard(.lost("TWS ended the connection"), moment())
+            case .failed(let code): return heard(.lost("the connection broke: \(code)"), moment())
+            }
+        }
+    }
+
+    private func heard(_ news: ServerLink.News, _ now: Moment) {
+        switch news {
+        case .connected: engine.connected(now, into: &out)
+        case .connectFailed(let reason): engine.connectFailed(reason, now, into: &out)
+        case .lost(let reason):
+            link.close()
+            out.bytes.removeAll(keepingCapacity: true)
+            engine.lost(reason, now, into: &out)
+        }
+    }
+
+    // MARK: what the engine wants
+
+    private func settle() {
+        let now = moment()
+        obey(now)
+        handOver(now)
+        report(now)
+    }
+
+    private func report(_ now: Moment) {
+        for news in out.news {
+            if case .zoneWanted(let name) = news { want(zone: name, now) }
+            if case .clockDifference(let ahead) = news { parts.channel.tell(clockAhead: ahead) }
+            parts.report.tell(news)
+        }
+        out.news.removeAll(keepingCapacity: true)
+        if out.newsLost > 0 { parts.report.lost(news: out.newsLost) }
+        out.newsLost = 0
+        guard parts.report.isDue(now) else { return }
+        parts.report.show(
+            engine.status, inSession: engine.instrumentsInSession(at: now.wall), now: now)
+        if now.monotonic >= zonesDue { renewZones(now) }
+    }
+
+    // MARK: time zones
+
+    private func want(zone name: String, _ now: Moment) {
+        guard !zones.contains(name), zones.count < EngineLimits.zonesMax else { return }
+        zones.append(name)
+        know(name, now)
+    }
+
+    private func know(_ name: String, _ now: Moment) {
+        let seconds = now.wall.nanoseconds / 1_000_000_000
+        guard let rules = Zones.rules(of: name, now: seconds) else {
+            return parts.report.zoneMissing(name)
+        }
+        engine.know(name, rules)
+    }
+
+    private func renewZones(_ now: Moment) {
+        zonesDue = now.monotonic.later(by: Self.zoneNanoseconds)
+        for name in zones { know(name, now) }
+    }
+
+    private func obey(_ now: Moment) {
+        for _ in 0..<Self.wishesMax {
+            write(now)
+            guard let wish = out.wish else { break }
+            out.wish = nil
+            switch wish {
+            case .connect where !isStopping: link.connect(now: now.monotonic)
+            case .connect: break
+            case .close(let reason):
+                heard(.lost(reason), now)
+            }
+            if isStopping { break }
+            if let news = link.advance(isWritable: false, now: now.monotonic) { heard(news, now) }
+        }
+        if isStopping { isOver = true }
+    }
+
+    private func write(_ now: Moment) {
+        guard !out.bytes.isEmpty else { return }
+        let news = link.send(out.bytes, now: now.monotonic)
+        out.bytes.removeAll(keepingCapacity: true)
+        if let news { heard(news, now) }
+    }
+
+    /// A full channel keeps the records here and the bytes in the socket: the other side waits.
+    private func handOver(_ now: Moment) {
+        guard !out.records.isEmpty || isNews(out.floor) else { return }
+        let tally = RecordTally(out.records)
+        switch parts.channel.send(&out.records, floor: out.floor) {
+        case .sent:
+            told = out.floor
+            tally.add(to: parts.report.metrics.received)
+            if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
+            fullSince = nil
+        case .full:
+            if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
+            fullSince = now.monotonic
+        case .closed:
+            // Nobody is left who would take anything: what is not on the tape is found missing
+            // there by whoever follows.
+            out.records.removeAll(keepingCapacity: true)
+            isOver = true
+        }
+    }
+
+    /// What is said at the end is not lost because the channel is full at that moment: whoever
+    /// takes from it closes it when he does not wait any longer.
+    private func handOverRest() {
+        while !out.records.isEmpty {
+            handOver(moment())
+            guard fullSince != nil else { continue }
+            _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
+        }
+    }
+
+    private func isNews(_ floor: Timestamp) -> Bool {
+        floor.isDefined && (!told.isDefined || floor > told)
+    }
+}

@@ -1,0 +1,70 @@
+internal import IBEngine
+public import MarketModel
+public import Primitives
+public import ProviderKit
+internal import ServiceRuntime
+internal import Synchronization
+
+/// Interactive Brokers, through TWS or IB Gateway: one connection on a thread of its own.
+///
+/// It goes on by itself for ever, whatever happens to the connection; what it could not hear is on
+/// the tape as a gap, and is filled in from the broker's history when that can be had.
+public final class IBKRProvider: ProviderSource {
+    public static let providerName = "ibkr"
+
+    public let name = IBKRProvider.providerName
+    public let isUrgent = true
+
+    private struct Running: Sendable {
+        let thread: ServiceThread
+        let report: ConnectionReport
+    }
+
+    private let settings: IBKRSettings
+    private let telemetry: TelemetryHub
+    private let threads: ThreadWatch
+    private let inbox: OrderInbox
+    private let running = Mutex<Running?>(nil)
+
+    init(_ context: ProviderKind.Context) throws {
+        // Jitter alone comes of it: any number does.
+        settings = IBKRSettings(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+        telemetry = context.telemetry
+        threads = context.threads
+        inbox = try OrderInbox()
+    }
+
+    public func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        let report = ConnectionReport(order, telemetry, full: FullTime())
+        let parts = ConnectionLoop.Parts(
+            settings: settings, order: order, channel: channel, inbox: inbox, report: report)
+        let thread = try ServiceThread(name: "ibkr") { [threads] in
+            let beat = threads.thread("ibkr")
+            defer { beat.retire() }
+            ConnectionLoop(parts, beat).run()
+        }
+        running.withLock { $0 = Running(thread: thread, report: report) }
+    }
+
+    public func follow(begun: [UInt32], ended: [UInt32]) {
+        inbox.follow(begun: begun, ended: ended)
+    }
+
+    public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        inbox.restart(instrument, kind)
+        return true
+    }
+
+    public func stop(within timeout: Duration) -> Bool {
+        inbox.stop()
+        guard let thread = running.withLock({ $0?.thread }) else { return true }
+        return thread.join(timeout: timeout)
+    }
+
+    public func write(into json: inout JSONWriter) {
+        guard let seen = running.withLock({ $0?.report.present }) ?? nil else {
+            return json.member("state", "stopped")
+        }
+        IBKRStatusPage(status: seen.status, at: seen.at).write(into: &json)
+    }
+}

@@ -1,0 +1,61 @@
+internal import MarketModel
+internal import ServiceRuntime
+internal import Synchronization
+
+/// What others want of the connection's thread. Bounded by the number of instruments and kinds of
+/// data: a later wish about one takes the place of an earlier one.
+final class OrderInbox: Sendable {
+    struct Orders: Sendable {
+        /// Ended first: one that is in both begins anew.
+        var ended: [UInt32] = []
+        var begun: [UInt32] = []
+        /// Of which kind of data is to begin anew.
+        var restarted: [Restart] = []
+        var isStopping = false
+    }
+
+    struct Restart: Hashable, Sendable {
+        var instrument: UInt32
+        var kind: DataKind
+    }
+
+    let wake: WakeEvent
+    private let orders = Mutex(Orders())
+
+    init() throws { wake = try WakeEvent() }
+
+    func follow(begun: [UInt32], ended: [UInt32]) {
+        orders.withLock { orders in
+            for number in ended {
+                orders.begun.removeAll { $0 == number }
+                if !orders.ended.contains(number) { orders.ended.append(number) }
+            }
+            for number in begun where !orders.begun.contains(number) {
+                orders.begun.append(number)
+            }
+        }
+        wake.wake()
+    }
+
+    func restart(_ instrument: UInt32, _ kind: DataKind) {
+        let wish = Restart(instrument: instrument, kind: kind)
+        orders.withLock { orders in
+            if !orders.restarted.contains(wish) { orders.restarted.append(wish) }
+        }
+        wake.wake()
+    }
+
+    func stop() {
+        orders.withLock { $0.isStopping = true }
+        wake.wake()
+    }
+
+    /// All since the last time; the wish to stop stays.
+    func take() -> Orders {
+        orders.withLock { orders in
+            let taken = orders
+            orders = Orders(isStopping: taken.isStopping)
+            return taken
+        }
+    }
+}

@@ -1,0 +1,104 @@
+internal import IBEngine
+internal import MarketModel
+internal import Primitives
+internal import ProviderKit
+internal import Synchronization
+internal import ServiceRuntime
+
+/// What the connection's thread tells others: events and counters as they happen, the state once a
+/// second.
+final class ConnectionReport: Sendable {
+    private static let interval: Int64 = 1_000_000_000
+
+    struct Seen: Sendable {
+        let status: IBStatus
+        let at: Moment
+    }
+
+    let metrics: IBKRMetrics
+    private let full: FullTime
+    private let book: InstrumentBook
+    private let telemetry: TelemetryHub
+    private let seen = Mutex<Seen?>(nil)
+    /// On the monotonic clock; only the connection's thread looks at it.
+    private let shownAt = Atomic(Int64.min)
+
+    init(_ order: ProviderOrder, _ telemetry: TelemetryHub, full: FullTime) {
+        book = order.book
+        self.telemetry = telemetry
+        self.full = full
+        metrics = IBKRMetrics(
+            telemetry.metrics, labels: [("source", order.source.text)], full: full)
+    }
+
+    /// Nil: the thread has not begun, or has ended.
+    var present: Seen? { seen.withLock { $0 } }
+
+    // MARK: the connection's thread
+
+    func wasFull(for nanoseconds: Int64) { full.add(nanoseconds) }
+
+    /// True: it is time to show the engine's state.
+    func isDue(_ now: Moment) -> Bool {
+        let last = shownAt.load(ordering: .relaxed)
+        return last == Int64.min || now.monotonic - last >= Self.interval
+    }
+
+    func show(_ status: IBStatus, inSession: Int?, now: Moment) {
+        shownAt.store(now.monotonic, ordering: .relaxed)
+        metrics.show(status, inSession: inSession)
+        seen.withLock { $0 = Seen(status: status, at: now) }
+    }
+
+    func ended() {
+        seen.withLock { $0 = nil }
+        metrics.remove()
+    }
+
+    func tell(_ news: IBNews) {
+        switch news {
+        case .state(let state, let reason):
+            telemetry.emit(IBKRStateChanged(state: state, reason: reason))
+            // What is shown once a second would hide a state that is shorter.
+            shownAt.store(Int64.min, ordering: .relaxed)
+        case .lost(let failures, let reason):
+            telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: false))
+        case .alarm(let failures, let reason):
+            telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: true))
+        case .notice(let notice): telemetry.emit(IBKRNotice(notice: notice))
+        case .feed(let instrument, let feed, let state, let reason):
+            telemetry.emit(
+                IBKRFeedChanged(
+                    symbol: symbol(instrument), feed: feed.rawValue, state: state, reason: reason))
+        case .outageBegun(let instrument, let feed, let reason):
+            telemetry.emit(
+                IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: reason))
+        case .outageEnded(let instrument, let feed):
+            telemetry.emit(IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: nil))
+        case .skipped(let id, let fault): telemetry.emit(IBKRSkipped(id: id, fault: fault))
+        case .numbers(let instrument, let count):
+            telemetry.emit(IBKRNumbers(symbol: instrument.map(symbol), count: count))
+        case .clockStep:
+            telemetry.emit(
+                IBKRTrouble(message: "this host's clock made a step; the watermark is held"))
+        case .unsendable(let what):
+            telemetry.emit(IBKRTrouble(message: "a request cannot be sent: \(what)"))
+        case .clockDifference, .zoneWanted: break
+        }
+    }
+
+    /// More happened at once than is kept for telling.
+    func lost(news count: UInt64) {
+        telemetry.emit(
+            IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
+    }
+
+    func zoneMissing(_ name: String) {
+        telemetry.emit(
+            IBKRTrouble(
+                message: "trading hours are told in the zone '\(name)', which this machine does "
+                    + "not know: install tzdata"))
+    }
+
+    private func symbol(_ number: UInt32) -> String { book.instrument(number)?.symbol.text ?? "?" }
+}

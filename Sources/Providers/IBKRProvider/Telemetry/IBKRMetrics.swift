@@ -1,0 +1,201 @@
+internal import IBEngine
+internal import IBProtocol
+internal import MarketModel
+internal import Synchronization
+internal import ServiceRuntime
+
+/// Counters and gauges of one source's connection to TWS. No symbol is ever a label.
+struct IBKRMetrics: Sendable {
+    let bytes: Counter
+    let received: [Counter]
+    private let states: [(SessionState, Gauge)]
+    private let feeds: [(FeedStatus.State, Gauge)]
+    private let failures: Gauge
+    private let outages: Gauge
+    private let backfills: Gauge
+    private let pacing: Gauge
+    private let lines: Gauge
+    private let inSession: Gauge
+    private let clock: Gauge
+    private let counts: EngineCounts
+
+    init(_ metrics: MetricRegistry, labels: [(String, String)], full: FullTime) {
+        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
+            metrics.gauge(name, help, labels: labels + more)
+        }
+        bytes = metrics.counter(
+            "mds_ibkr_received_bytes_total", "Bytes read from TWS.", labels: labels)
+        received = RecordTally.names.map {
+            metrics.counter(
+                "mds_ibkr_records_total", "Records made of what TWS sent.",
+                labels: labels + [("kind", $0)])
+        }
+        states = SessionState.allCases.map {
+            ($0, gauge("mds_ibkr_state", "1 at the connection's state.", ("state", $0.rawValue)))
+        }
+        feeds = FeedStatus.State.allCases.map {
+            ($0, gauge("mds_ibkr_feeds", "Feeds in that state.", ("state", $0.rawValue)))
+        }
+        failures = gauge("mds_ibkr_failed_attempts", "Attempts that failed since a success.")
+        outages = gauge("mds_ibkr_open_outages", "Feeds that an outage interrupts now.")
+        backfills = gauge("mds_ibkr_waiting_backfills", "Gaps that wait to be filled.")
+        pacing = gauge("mds_ibkr_paced_requests", "Requests that wait for their turn.")
+        lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")
+        inSession = gauge(
+            "mds_ibkr_instruments_in_session", "Instruments of which data should come now.")
+        clock = gauge("mds_ibkr_clock_difference_seconds", "TWS's clock less this host's.")
+        counts = EngineCounts(metrics, labels)
+        metrics.countReading(
+            "mds_ibkr_channel_full_seconds_total",
+            "Time in which the gateway took nothing and TWS was not read.", labels: labels
+        ) { full.seconds }
+    }
+
+    func show(_ status: IBStatus, inSession count: Int?) {
+        for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
+        for (state, gauge) in feeds {
+            let count = status.instruments.reduce(0) { sum, instrument in
+                sum + instrument.feeds.count { $0.state == state }
+            }
+            gauge.set(Double(count))
+        }
+        failures.set(Double(status.failures))
+        outages.set(Double(status.openOutages))
+        backfills.set(Double(status.waitingBackfills))
+        pacing.set(Double(status.pacing.count))
+        lines.set(Double(status.linesUsed))
+        // None is not "no instrument": who never was connected knows no hours.
+        if let count { inSession.set(Double(count)) } else { inSession.remove() }
+        clock.set(Double(status.clockDifference) / 1e9)
+        counts.show(status.counters)
+    }
+
+    /// Whoever is not connected any more says nothing.
+    func remove() {
+        for (_, gauge) in states { gauge.remove() }
+        for (_, gauge) in feeds { gauge.remove() }
+        for gauge in [failures, outages, backfills, pacing, lines, inSession, clock] {
+            gauge.remove()
+        }
+        counts.restart()
+    }
+}
+
+/// The engine's own counters, which begin at 0 with each engine, as ones that go on.
+private final class EngineCounts: Sendable {
+    private let counters: [(Counter, @Sendable (EngineCounters) -> UInt64)]
+    private let shown = Mutex<EngineCounters?>(nil)
+
+    init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
+        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
+            metrics.counter(name, help, labels: labels + more)
+        }
+        let plain: [(Counter, @Sendable (EngineCounters) -> UInt64)] = [
+            (counter("mds_ibkr_messages_total", "Messages of TWS."), \.messages),
+            (
+                counter("mds_ibkr_unknown_messages_total", "Messages of kinds not read here."),
+                \.unknownMessages
+            ),
+            (
+                counter("mds_ibkr_stray_messages_total", "Messages of ended subscriptions."),
+                \.strayMessages
+            ),
+            (
+                counter("mds_ibkr_late_records_total", "Live records below the floor."),
+                \.lateRecords
+            ),
+            (
+                counter("mds_ibkr_connections_total", "Connections that became usable."),
+                \.connections
+            ),
+            (
+                counter("mds_ibkr_resubscriptions_total", "Feeds that were asked for anew."),
+                \.resubscriptions
+            ),
+            (
+                counter("mds_ibkr_lost_numbers_total", "Numbers that the tape cannot hold."),
+                \.lostNumbers
+            ),
+            (
+                counter("mds_ibkr_cut_texts_total", "Texts cut to what a tick holds."),
+                \.cutTexts
+            ),
+        ]
+        // Counted by the engine: of a thousand events in a turn some are not told.
+        counters =
+            plain
+            + FieldFault.allCases.map { fault in
+                (
+                    counter(
+                        "mds_ibkr_skipped_messages_total",
+                        "Messages that were skipped, by what is wrong.", ("fault", fault.label)),
+                    { $0.skipped(fault) }
+                )
+            }
+    }
+
+    func show(_ present: EngineCounters) {
+        shown.withLock { shown in
+            for (counter, value) in counters {
+                let before = shown.map { value($0) } ?? 0
+                counter.add(value(present) &- min(before, value(present)))
+            }
+            shown = present
+        }
+    }
+
+    func restart() { shown.withLock { $0 = nil } }
+}
+
+/// How long the channel took nothing.
+final class FullTime: Sendable {
+    private let nanoseconds = Atomic<UInt64>(0)
+
+    func add(_ more: Int64) {
+        nanoseconds.wrappingAdd(UInt64(max(0, more)), ordering: .relaxed)
+    }
+
+    var seconds: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
+}
+
+/// Records of one batch by kind, so that a counter is touched once per batch.
+struct RecordTally {
+    static let names = [
+        "trade", "quote", "depth", "provider_bar", "option", "news", "fundamental", "indicator",
+        "subscription", "gap",
+    ]
+
+    private(set) var counts: InlineArray<10, UInt64> = .init(repeating: 0)
+
+    init(_ records: [ProviderRecord]) {
+        for record in records {
+            let place: Int? =
+                switch record.kind {
+                case .trade: 0
+                case .quote: 1
+                case .depth: 2
+                case .providerBar: 3
+                case .optionComputation: 4
+                case .news: 5
+                case .fundamental: 6
+                case .indicator: 7
+                case .any, nil: Self.placeOfOther(record)
+                }
+            if let place { counts[place] += 1 }
+        }
+    }
+
+    private static func placeOfOther(_ record: ProviderRecord) -> Int? {
+        switch record {
+        case .tape(.subscription): 8
+        case .tape(.gap): 9
+        case .tape, .feed, .definition: nil
+        }
+    }
+
+    func add(to counters: [Counter]) {
+        for place in counts.indices where counts[place] > 0 {
+            counters[place].add(counts[place])
+        }
+    }
+}

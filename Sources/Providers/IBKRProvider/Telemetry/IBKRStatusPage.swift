@@ -1,0 +1,88 @@
+internal import IBEngine
+internal import Primitives
+internal import MarketModel
+
+/// The state of the connection and of each feed, for a person.
+struct IBKRStatusPage {
+    /// Instruments that are listed, those in trouble first; the counts are of all.
+    static let instrumentsMax = 512
+    static let pacingMax = 64
+
+    let status: IBStatus
+    let at: Moment
+
+    func write(into json: inout JSONWriter) {
+        json.member("state", status.state.rawValue)
+        json.member("reason", status.reason)
+        json.member("since", wall(status.since))
+        write("next_attempt", status.nextAttempt, into: &json)
+        json.member("failed_attempts", status.failures)
+        json.key("server_version")
+        if let version = status.serverVersion { json.value(version) } else { json.null() }
+        json.member("clock_difference_seconds", Double(status.clockDifference) / 1e9)
+        json.member("lines_used", status.linesUsed)
+        json.member("open_outages", status.openOutages)
+        json.member("waiting_backfills", status.waitingBackfills)
+        json.member("as_of", at.wall.description)
+        json.member("instruments", array: { writeInstruments(into: &$0) })
+        json.member("paced", array: { writePacing(into: &$0) })
+    }
+
+    private func writeInstruments(into json: inout JSONWriter) {
+        let troubled = status.instruments.filter(\.isTroubled)
+        let others = status.instruments.filter { !$0.isTroubled }
+        for instrument in (troubled + others).prefix(Self.instrumentsMax) {
+            json.object { json in
+                json.member("symbol", instrument.symbol)
+                json.member(
+                    "feeds",
+                    array: { json in
+                        for feed in instrument.feeds {
+                            json.object { json in
+                                json.member("feed", feed.feed.rawValue)
+                                json.member("state", feed.state.rawValue)
+                                json.member("reason", feed.reason)
+                                write("until", feed.until, into: &json)
+                            }
+                        }
+                    })
+            }
+        }
+    }
+
+    private func writePacing(into json: inout JSONWriter) {
+        for waiting in status.pacing.prefix(Self.pacingMax) {
+            json.object { json in
+                json.member("request", waiting.subject)
+                json.member("priority", "\(waiting.priority)")
+                json.member("reason", "\(waiting.reason)")
+                write("until", waiting.until, into: &json)
+            }
+        }
+    }
+
+    /// Nobody knows when: null.
+    private func write(_ name: String, _ monotonic: Int64?, into json: inout JSONWriter) {
+        json.key(name)
+        guard let monotonic, monotonic != Int64.max, monotonic != Int64.min else {
+            return json.null()
+        }
+        json.value(wall(monotonic))
+    }
+
+    private func wall(_ monotonic: Int64) -> String {
+        let (ahead, isOut) = monotonic.subtractingReportingOverflow(at.monotonic)
+        return isOut ? "" : at.wall.advanced(byNanoseconds: ahead).description
+    }
+}
+
+extension InstrumentStatus {
+    fileprivate var isTroubled: Bool {
+        feeds.contains { feed in
+            switch feed.state {
+            case .waiting, .asked, .live, .done: false
+            case .interrupted, .waitingForLines, .down, .refused: true
+            }
+        }
+    }
+}

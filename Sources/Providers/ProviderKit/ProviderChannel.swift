@@ -1,0 +1,135 @@
+public import Primitives
+public import MarketModel
+public import ServiceRuntime
+internal import Synchronization
+
+/// What lies between a provider's thread and the thread that puts its records on the tape.
+///
+/// Bounded: a provider that is ahead waits, and so does whoever sends to it. Batches change hands,
+/// so a lock is taken per batch and not per tick. Any thread may send, one receives.
+public final class ProviderChannel: BoundedQueue {
+    private struct State {
+        var records: [ProviderRecord] = []
+        var floor = Timestamp.undefined
+        var isClosed = false
+        var isFinished = false
+    }
+
+    /// Records that wait at once; a batch is let in as long as fewer wait.
+    public let recordsMax: Int
+    private let state: Mutex<State>
+    /// Looked at without the lock by a receiver that finds nothing most of the time.
+    private let waiting = Atomic(0)
+    private let stirred = Atomic(false)
+    /// The gateway's time less the monotonic clock; `Int64.min`: not known yet.
+    private let clockOffset = Atomic(Int64.min)
+    /// What the provider said last of its own clock; `Int64.min`: it was taken, or nothing was.
+    private let clockAhead = Atomic(Int64.min)
+
+    public init(recordsMax: Int = ProviderLimits.channelRecordsMax) {
+        precondition(recordsMax > 0)
+        self.recordsMax = recordsMax
+        state = Mutex(State())
+    }
+
+    public enum Outcome: Sendable {
+        case sent
+        /// The batch is untouched: the receiver has to catch up first.
+        case full
+        /// Nobody receives any more.
+        case closed
+    }
+
+    // MARK: the provider's side
+
+    /// Hands the batch over; it comes back empty. `floor`: no later live record of this provider
+    /// has an event time below it; undefined: it says nothing new. Never blocks.
+    public func send(_ batch: inout [ProviderRecord], floor: Timestamp) -> Outcome {
+        let count = batch.count
+        let outcome = state.withLock { state -> Outcome in
+            guard !state.isClosed else { return .closed }
+            guard batch.isEmpty || state.records.count < recordsMax else { return .full }
+            if state.records.isEmpty {
+                swap(&state.records, &batch)
+            } else {
+                state.records.append(contentsOf: batch)
+            }
+            if floor.isDefined {
+                state.floor = state.floor.isDefined ? max(state.floor, floor) : floor
+            }
+            return .sent
+        }
+        guard case .sent = outcome else { return outcome }
+        batch.removeAll(keepingCapacity: true)
+        if count > 0 { waiting.add(count, ordering: .releasing) }
+        stirred.store(true, ordering: .releasing)
+        return .sent
+    }
+
+    /// Nothing more will come, and the provider has ended by itself: a recording is at its end.
+    public func finish() {
+        state.withLock { $0.isFinished = true }
+        stirred.store(true, ordering: .releasing)
+    }
+
+    /// Now, as the gateway takes it: what a provider stamps receive times with. A step of this
+    /// host's wall clock changes it only when the gateway has found the new time to be right.
+    public func moment() -> Moment {
+        let clock = SystemClock()
+        let monotonic = clock.monotonic().nanoseconds
+        let offset = clockOffset.load(ordering: .relaxed)
+        return Moment(
+            wall: offset == Int64.min
+                ? clock.now() : Timestamp(nanoseconds: monotonic &+ offset),
+            monotonic: monotonic)
+    }
+
+    /// The provider has said what time it is: so far ahead of `moment` (negative: behind) its clock
+    /// is for certain.
+    public func tell(clockAhead nanoseconds: Int64) {
+        clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
+    }
+
+    /// Records that were sent and not received.
+    public var count: Int { waiting.load(ordering: .acquiring) }
+
+    public var capacity: Int { recordsMax }
+
+    /// A record or a floor has come since the last `receive`.
+    public var isStirred: Bool { stirred.load(ordering: .acquiring) }
+
+    /// All was received, and no more will come.
+    public var isFinished: Bool { state.withLock { $0.isFinished && $0.records.isEmpty } }
+
+    public var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    // MARK: the one receiver
+
+    /// Takes all that waits: `records` has to be empty and is filled. The floor holds when they are
+    /// all taken; undefined: the provider has not said anything yet.
+    public func receive(into records: inout [ProviderRecord]) -> Timestamp {
+        precondition(records.isEmpty, "what was received before has not been taken yet")
+        stirred.store(false, ordering: .relaxed)
+        let floor = state.withLock { state in
+            swap(&state.records, &records)
+            return state.floor
+        }
+        if !records.isEmpty { waiting.subtract(records.count, ordering: .relaxed) }
+        return floor
+    }
+
+    /// The gateway's time, as its distance from the monotonic clock.
+    public func follow(clockOffset nanoseconds: Int64) {
+        clockOffset.store(nanoseconds, ordering: .relaxed)
+    }
+
+    /// What the provider has said of its clock since this was asked last.
+    public func takeClockAhead() -> Int64? {
+        guard clockAhead.load(ordering: .relaxed) != Int64.min else { return nil }
+        let ahead = clockAhead.exchange(Int64.min, ordering: .relaxed)
+        return ahead == Int64.min ? nil : ahead
+    }
+
+    /// Nothing more is let in; what was sent can still be received.
+    public func close() { state.withLock { $0.isClosed = true } }
+}

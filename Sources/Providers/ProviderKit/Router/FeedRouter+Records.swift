@@ -1,0 +1,187 @@
+public import MarketModel
+internal import Primitives
+
+// What becomes of records: they are kept in order, or left out and counted; where a switch happens,
+// the router says so between them.
+extension FeedRouter {
+    /// Takes a provider's batch; what is for the tape is appended to `kept`.
+    public mutating func pass(
+        _ batch: [ProviderRecord], from provider: Int, _ now: Moment,
+        into kept: inout [ProviderRecord]
+    ) {
+        for record in batch {
+            if case .feed(let state) = record {
+                note(state, of: provider, now)
+                continue
+            }
+            guard let header = record.header, header.symbol != TickHeader.noSymbol else {
+                kept.append(record)
+                continue
+            }
+            guard header.symbol < routes.count, var route = routes[Int(header.symbol)],
+                let rank = route.rank(of: provider)
+            else {
+                leftOut[provider] &+= 1
+                continue
+            }
+            if let passed = pass(record, header, rank, &route, into: &kept) {
+                kept.append(passed)
+                let isAhead = header.eventTime.nanoseconds(since: now.wall) > Self.aheadMax
+                if let kind = passed.kind, !isAhead {
+                    route.reached = max(route.reached, header.eventTime)
+                    let isLive = !header.flags.contains(.backfilled) && rank == route.active
+                    if isLive { route.kinds |= 1 << UInt16(kind.rawValue) }
+                }
+            } else {
+                leftOut[provider] &+= 1
+            }
+            routes[Int(header.symbol)] = route
+        }
+    }
+
+    /// A tick that is stamped further ahead says nothing about who delivered until when.
+    private static let aheadMax: Int64 = 2_000_000_000
+
+    private mutating func note(_ state: FeedState, of provider: Int, _ now: Moment) {
+        guard state.instrument < routes.count,
+            let rank = routes[Int(state.instrument)]?.rank(of: provider),
+            routes[Int(state.instrument)]?.feeds[rank].state != state.state
+        else { return }
+        routes[Int(state.instrument)]?.feeds[rank].state = state.state
+        routes[Int(state.instrument)]?.feeds[rank].since = now.monotonic
+    }
+
+    /// Nil: another provider feeds the instrument.
+    private func pass(
+        _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        into kept: inout [ProviderRecord]
+    ) -> ProviderRecord? {
+        switch record {
+        case .tape(.gap(let gap)):
+            return clipped(gap, rank, &route).map { .tape(.gap($0)) }
+        case .tape(.subscription(let subscription)):
+            let isStart = subscription.action == SubscriptionAction.start.rawValue
+            if isStart { route.feeds[rank].mode = subscription.mode }
+            guard rank == route.active else { return nil }
+            if isStart { arrived(header, rank, &route, into: &kept) }
+            return record
+        default:
+            if !header.flags.contains(.backfilled) { arrived(header, rank, &route, into: &kept) }
+            return route.isFeeder(rank, at: header.eventTime) ? record : nil
+        }
+    }
+
+    /// The first live record of a provider that is to deliver now.
+    private func arrived(
+        _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        into kept: inout [ProviderRecord]
+    ) {
+        guard let pending = route.pending, rank == route.active else { return }
+        if pending.at.isDefined {
+            guard header.eventTime >= pending.at else { return }
+            record(pending, &route, header.symbol, into: &kept)
+            return
+        }
+        // What the former one has delivered meanwhile does not come again.
+        let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
+        route.begin(rank, from: from)
+        record(
+            FeedRoute.Pending(
+                previous: pending.previous, at: route.spans.last?.from ?? from,
+                wasLost: pending.wasLost), &route, header.symbol, into: &kept)
+    }
+
+    /// What the tape has to know of a switch: that the former one's outages end here for everybody
+    /// but itself, what it left out without a word, and who delivers from now on.
+    func record(
+        _ pending: FeedRoute.Pending, _ route: inout FeedRoute, _ number: UInt32,
+        into records: inout [ProviderRecord]
+    ) {
+        route.pending = nil
+        let to = providers[route.providers[route.active]]
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
+        let left =
+            (pending.wasLost ? route.untold(of: pending.previous) : [])
+            + route.outages.filter { $0.rank == pending.previous }
+        for outage in left where outage.from < pending.at {
+            let gap = outage.gap(to: pending.at, header, detail: Self.delivers(to))
+            records.append(.gap(gap))
+        }
+        route.kinds = 0
+        route.outages.removeAll { $0.rank == pending.previous }
+        records.append(
+            .subscription(
+                SubscriptionRecord(
+                    header: header, action: .switchProvider, kind: .any,
+                    mode: FeedMode(rawValue: route.feeds[route.active].mode) ?? .unknown,
+                    provider: to, previousProvider: providers[route.providers[pending.previous]],
+                    reason: "by priority and state of the feeds")))
+    }
+
+    private static func delivers(_ provider: String) -> String {
+        "\(provider) delivers from here on"
+    }
+
+    /// What the tape has to know of an instrument that nobody asks for any more; what its providers
+    /// say of that comes later, and is left out. Its outages end here and are given up: one that
+    /// lasted would cover what is delivered when the instrument is asked for again, and that would
+    /// be fetched once more.
+    func recordEnd(
+        _ route: FeedRoute, _ number: UInt32, _ now: Timestamp,
+        into records: inout [ProviderRecord]
+    ) {
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
+        let reason = "not followed any more"
+        for outage in route.unfinished {
+            // One that begins at a switch, which lies ahead, is on the tape as well.
+            let to = max(now, outage.from.advanced(byNanoseconds: 1))
+            var gap = outage.gap(to: to, header)
+            records.append(.gap(gap))
+            gap.state = GapState.abandoned.rawValue
+            gap.detail = reason
+            records.append(.gap(gap))
+        }
+        records.append(
+            .subscription(
+                SubscriptionRecord(
+                    header: header, action: .stop, kind: .any,
+                    mode: FeedMode(rawValue: route.feeds[route.active].mode) ?? .unknown,
+                    provider: providers[route.providers[route.active]], reason: reason)))
+    }
+
+    /// An instrument begins anew. Who had it and has it again goes on, and says itself what it
+    /// leaves out in between; what others have left out ends here.
+    func carryOver(
+        _ former: FeedRoute, to route: inout FeedRoute, _ number: UInt32, _ now: Timestamp,
+        into records: inout [ProviderRecord]
+    ) {
+        let to = route.providers[0]
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
+        for outage in former.unfinished where former.providers[outage.rank] != to {
+            let end = max(now, outage.from.advanced(byNanoseconds: 1))
+            let gap = outage.gap(to: end, header, detail: Self.delivers(providers[to]))
+            records.append(.gap(gap))
+        }
+        route.carryOver(former, now)
+    }
+
+    /// An outage is one as long as its provider was the one to deliver.
+    private func clipped(
+        _ gap: GapRecord, _ rank: Int, _ route: inout FeedRoute
+    ) -> GapRecord? {
+        guard let part = route.part(of: gap.from, gap.to, by: rank) else { return nil }
+        var gap = gap
+        (gap.from, gap.to) = part
+        let outage = FeedRoute.Outage(
+            rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason)
+        if gap.to.isDefined {
+            route.outages.removeAll { $0.isSame(as: outage) }
+        } else {
+            route.note(outage)
+        }
+        return gap
+    }
+}

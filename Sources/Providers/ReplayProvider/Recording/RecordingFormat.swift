@@ -1,0 +1,187 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+internal import TapeProtocol
+
+/// The layout of a recording: little endian, a header, frames, an end.
+///
+///     header   magic 8 | version 2 | 0 2 | bytes of the header 4 | created 8 | from 8 | to 8
+///              namespace 16 | source 24 | partitions 2 | present 2 | symbols 4
+///              2 per partition that is present | per symbol 1 + its bytes | checksum 8
+///     frame    bytes of the packet 4 | chain 8 | the packet
+///     end      0 4 | packets 8 | ticks 8 | chain 8
+///
+/// The chain is a checksum of the frame's packet that goes on from the frame before, and at first
+/// from the header's: so no byte, no order and no number of packets can change unnoticed.
+enum RecordingFormat {
+    static let magic = Array("TAPEREC1".utf8)
+    static let version: UInt16 = 1
+    static let fixedBytes = 88
+    static let checksumBytes = 8
+    static let frameHeadBytes = 12
+    static let endBytes = 28
+    /// Of one recording: those that a source can have. More are refused when it is written.
+    static let symbolsMax = ProviderLimits.instrumentsMax
+    static let headerBytesMax =
+        fixedBytes + 2 * Partition.countRange.upperBound + symbolsMax * 256 + checksumBytes
+    static let namespaceBytes = 16
+
+    static func header(_ info: RecordingInfo) -> [UInt8] {
+        var bytes = magic
+        let names = info.symbols.map { Array($0.text.utf8) }
+        let length =
+            fixedBytes + 2 * info.present.count + names.reduce(0) { $0 + 1 + $1.count }
+            + checksumBytes
+        bytes.reserveCapacity(length)
+        bytes.append(little: UInt64(version) | UInt64(length) << 32)
+        bytes.append(little: UInt64(bitPattern: info.created.nanoseconds))
+        bytes.append(little: UInt64(bitPattern: info.from.nanoseconds))
+        bytes.append(little: UInt64(bitPattern: info.to.nanoseconds))
+        bytes.append(padded: info.namespace, to: namespaceBytes)
+        bytes.append(padded: info.source.text, to: SourceName.utf8CountMax)
+        bytes.append(
+            little: UInt64(info.partitions) | UInt64(info.present.count) << 16
+                | UInt64(names.count) << 32)
+        for partition in info.present {
+            bytes.append(UInt8(truncatingIfNeeded: partition.number))
+            bytes.append(UInt8(truncatingIfNeeded: partition.number >> 8))
+        }
+        for name in names {
+            bytes.append(UInt8(truncatingIfNeeded: name.count))
+            bytes += name
+        }
+        bytes.append(little: bytes.withRawSpan { Checksum.of($0) })
+        return bytes
+    }
+
+    /// Of the first 16 bytes: how long the header is, or what is wrong.
+    static func headerLength(_ bytes: [UInt8]) throws(FormatProblem) -> Int {
+        guard Array(bytes.prefix(magic.count)) == magic else {
+            throw FormatProblem(0, "this is no recording of Tapeline")
+        }
+        let word = bytes.withRawSpan { $0.uint64(at: 8) }
+        guard word & 0xffff_ffff == UInt64(version) else {
+            throw FormatProblem(8, "a recording of version \(word & 0xffff) is not known here")
+        }
+        let length = Int(word >> 32)
+        guard length >= fixedBytes + checksumBytes, length <= headerBytesMax else {
+            throw FormatProblem(12, "a header of \(length) bytes makes no sense")
+        }
+        return length
+    }
+
+    /// Of a whole header, of the length that it states.
+    static func info(_ bytes: [UInt8]) throws(FormatProblem) -> (RecordingInfo, checksum: UInt64) {
+        let end = bytes.count - checksumBytes
+        let (found, expected) = bytes.withRawSpan {
+            ($0.uint64(at: end), Checksum.of($0.extracting(0..<end)))
+        }
+        guard found == expected else { throw FormatProblem(end, "the header is damaged") }
+        var scanner = HeaderScanner(bytes: bytes, end: end)
+        return (try scanner.info(), found)
+    }
+}
+
+/// At which byte something is wrong, and what.
+struct FormatProblem: Error {
+    let offset: Int
+    let problem: String
+
+    init(_ offset: Int, _ problem: String) {
+        self.offset = offset
+        self.problem = problem
+    }
+}
+
+/// Reads a header whose checksum is right: then only whoever wrote it can have gone wrong.
+private struct HeaderScanner {
+    let bytes: [UInt8]
+    let end: Int
+    private var offset = RecordingFormat.fixedBytes
+
+    init(bytes: [UInt8], end: Int) {
+        self.bytes = bytes
+        self.end = end
+    }
+
+    mutating func info() throws(FormatProblem) -> RecordingInfo {
+        let counts = word(80)
+        let partitions = Int(counts & 0xffff)
+        guard TapeNames(namespace: text(40, 16), partitions: partitions) != nil,
+            let source = SourceName(text(56, 24))
+        else { throw FormatProblem(40, "namespace, source or partitions make no sense") }
+        let present = try present(Int(counts >> 16 & 0xffff), below: partitions)
+        let symbols = try symbols(Int(counts >> 32))
+        guard offset == end else { throw FormatProblem(offset, "the header has more than it says") }
+        return RecordingInfo(
+            namespace: text(40, 16), partitions: partitions, source: source, from: time(24),
+            to: time(32), created: time(16), present: present, symbols: symbols)
+    }
+
+    private mutating func present(
+        _ count: Int, below limit: Int
+    ) throws(FormatProblem) -> [Partition] {
+        guard count <= limit, end - offset >= 2 * count else {
+            throw FormatProblem(offset, "the list of partitions is cut off")
+        }
+        var found: [Partition] = []
+        for _ in 0..<count {
+            let number = Int(bytes[offset]) | Int(bytes[offset + 1]) << 8
+            guard number < limit, number > found.last?.number ?? -1 else {
+                throw FormatProblem(offset, "partition \(number) makes no sense here")
+            }
+            found.append(Partition(number))
+            offset += 2
+        }
+        return found
+    }
+
+    private mutating func symbols(_ count: Int) throws(FormatProblem) -> [Symbol] {
+        guard count <= RecordingFormat.symbolsMax else {
+            throw FormatProblem(84, "\(count) symbols are too many")
+        }
+        var found: [Symbol] = []
+        for _ in 0..<count {
+            guard offset < end, end - offset - 1 >= Int(bytes[offset]) else {
+                throw FormatProblem(offset, "the list of symbols is cut off")
+            }
+            let name = bytes[offset + 1..<offset + 1 + Int(bytes[offset])]
+            guard let symbol = Symbol(String(decoding: name, as: UTF8.self)) else {
+                throw FormatProblem(offset, "this is no symbol")
+            }
+            found.append(symbol)
+            offset += 1 + name.count
+        }
+        return found
+    }
+
+    private func word(_ offset: Int) -> UInt64 { bytes.withRawSpan { $0.uint64(at: offset) } }
+
+    private func time(_ offset: Int) -> Timestamp {
+        Timestamp(nanoseconds: Int64(bitPattern: word(offset)))
+    }
+
+    private func text(_ offset: Int, _ length: Int) -> String {
+        String(decoding: bytes[offset..<offset + length].prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
+
+extension [UInt8] {
+    mutating func append(little value: UInt64) {
+        for shift in stride(from: 0, to: 64, by: 8) {
+            append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+        }
+    }
+
+    mutating func append(little value: UInt32) {
+        for shift in stride(from: 0, to: 32, by: 8) {
+            append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
+        }
+    }
+
+    fileprivate mutating func append(padded text: String, to length: Int) {
+        let bytes = text.utf8.prefix(length)
+        self += bytes
+        self += repeatElement(0, count: length - bytes.count)
+    }
+}

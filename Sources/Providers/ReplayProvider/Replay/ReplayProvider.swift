@@ -1,0 +1,314 @@
+internal import Glibc
+internal import MarketModel
+public import Primitives
+public import ProviderKit
+public import ServiceRuntime
+internal import Synchronization
+internal import TapeCodec
+internal import TapeTransport
+
+/// Delivers a recording, or a range of another tape, as it was: records, definitions, subscriptions
+/// and gaps in their order, with the watermarks that were recorded.
+///
+/// What stands on the tape already is found in the recording and left out, so that a gateway that
+/// is killed and started again loses nothing and doubles nothing.
+public final class ReplayProvider: ProviderSource {
+    public let name = "replay"
+    /// The recording waits.
+    public let isUrgent = false
+    public let isRecorded = true
+
+    /// Between two tries to read.
+    private static let retryWait = Duration.seconds(1)
+    /// While the channel is full: the other side takes thousands of records meanwhile.
+    private static let fullWait = Duration.milliseconds(1)
+
+    private struct State {
+        var phase = ReplayPhase.waiting
+        var problem: String?
+        var packets: UInt64 = 0
+        var records: UInt64 = 0
+        var unknown: UInt64 = 0
+        var missing = MissingTicks()
+        var begin = Timestamp.undefined
+        var reached = Timestamp.undefined
+        var end = Timestamp.undefined
+    }
+
+    private let settings: ReplaySettings
+    private let telemetry: TelemetryHub
+    private let threads: ThreadWatch
+    private let clock = SystemClock()
+    private let state = Mutex(State())
+    /// Of the thread that replays.
+    private let beat = Mutex<ThreadBeat?>(nil)
+    private let shutdown = ShutdownSignal()
+    private let thread = Mutex<ServiceThread?>(nil)
+
+    public init(_ context: ProviderKind.Context) throws {
+        settings = try ReplaySettings(context.configuration)
+        telemetry = context.telemetry
+        threads = context.threads
+    }
+
+    /// What is wrong with the settings of this provider.
+    public static let rules: [ConfigurationRule] = [.of { _ = try ReplaySettings($0) }]
+
+    // MARK: the gateway's side
+
+    public func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        let started = try ServiceThread(name: "replay") { self.run(order, channel) }
+        thread.withLock { $0 = started }
+    }
+
+    /// What is delivered is decided by the recording.
+    public func follow(begun: [UInt32], ended: [UInt32]) {}
+
+    public func stop(within timeout: Duration) -> Bool {
+        shutdown.request("the gateway stops the replay")
+        return thread.withLock { $0 }?.join(timeout: timeout) ?? true
+    }
+
+    public func write(into json: inout JSONWriter) {
+        let present = state.withLock { $0 }
+        json.member("process", Int(getpid()))
+        json.member("state", present.phase.rawValue)
+        json.key("problem")
+        if let problem = present.problem { json.value(problem) } else { json.null() }
+        json.member("packets", present.packets)
+        json.member("records", present.records)
+        json.member("unknown", present.unknown)
+        json.member("purged", present.missing.purged)
+        json.member("lost", present.missing.lost)
+        json.member("begin", present.begin.isDefined ? "\(present.begin)" : "")
+        json.member("reached", present.reached.isDefined ? "\(present.reached)" : "")
+        json.member("end", present.end.isDefined ? "\(present.end)" : "")
+    }
+
+    // MARK: the thread
+
+    /// Of what was sent, as long as this process remembers it.
+    private struct Course {
+        var sent: [UInt64]
+        var shift: Int64?
+        /// Where each partition of the recording began.
+        var origins: [Partition: UInt64] = [:]
+    }
+
+    private func run(_ order: ProviderOrder, _ channel: ProviderChannel) {
+        var course: Course?
+        let beat = threads.thread("replay", within: ThreadWatch.callLimit)
+        self.beat.withLock { $0 = beat }
+        defer { beat.retire() }
+        while goesOn {
+            do {
+                try work(order, channel, &course)
+                return
+            } catch is ReadingStopped {
+                return
+            } catch {
+                let isFinal =
+                    (error as? TapeError).map { !$0.isRetryable }
+                    ?? (error as? TapeRangeError).map { !$0.isRetryable } ?? true
+                fail("\(error)", isFinal: isFinal)
+                if isFinal || shutdown.wait(timeout: Self.retryWait) { return }
+            }
+        }
+    }
+
+    /// Nobody has asked for the end; asked in each turn, which gives the sign of life.
+    private var goesOn: Bool {
+        beat.withLock { $0 }?.beat()
+        return !shutdown.isRequested
+    }
+
+    private func fail(_ problem: String, isFinal: Bool) {
+        let isNews = state.withLock { state in
+            let isNews = state.problem != problem
+            state.problem = problem
+            state.phase = isFinal ? .failed : .waiting
+            return isNews
+        }
+        if isNews { telemetry.emit(ReplayFailed(problem: problem, isFinal: isFinal)) }
+    }
+
+    private func work(
+        _ order: ProviderOrder, _ channel: ProviderChannel, _ course: inout Course?
+    ) throws {
+        if course == nil { course = try settle(order) }
+        let tape = try open()
+        defer { tape.close() }
+        guard var present = course else { return }
+        let first = try tape.next()
+        if let first, present.shift == nil {
+            present.shift = clock.now().nanoseconds(since: first.header.sendTime)
+        }
+        var floor = ReplayFloor(tape.about)
+        var pass = ReplayPass(
+            order.book, routes(order, tape.about), sent: present.sent, shift: present.shift ?? 0,
+            origins: present.origins)
+        defer {
+            course = Course(sent: pass.sent, shift: present.shift, origins: pass.origins)
+        }
+        begin(.replaying, tape.about)
+        var pace = ReplayPace(settings.speed)
+        var batch: [ProviderRecord] = []
+        var next = first
+        while let packet = next {
+            try pass.take(packet, into: &batch)
+            floor.took(packet.header)
+            let reached = floor.floor.moved(byNanoseconds: present.shift ?? 0)
+            if !batch.isEmpty || pass.delivered > 0 || settings.movesToNow {
+                try wait(&pace, packet, present.shift ?? 0)
+                try send(&batch, reached, channel)
+            }
+            note(packet, pass)
+            guard goesOn else { throw ReadingStopped() }
+            next = try tape.next()
+        }
+        state.withLock { $0.missing = tape.missing }
+        let reached = floor.floor.moved(byNanoseconds: present.shift ?? 0)
+        try send(&batch, reached, channel)
+        state.withLock { $0.phase = .finished }
+        telemetry.emit(
+            ReplayFinished(
+                records: pass.delivered, unknown: pass.unknown, missing: tape.missing))
+        channel.finish()
+    }
+
+    /// What stands on the tape is found in the recording first: only then is anything delivered.
+    private func settle(_ order: ProviderOrder) throws -> Course {
+        let standing = try ReplayStanding(order)
+        let shift: Int64? = settings.movesToNow ? nil : 0
+        if case .file(let path, _) = settings.input { try check(path) }
+        guard !standing.isEmpty else {
+            return Course(sent: standing.tails.map(\.count), shift: shift)
+        }
+        let tape = try open()
+        defer { tape.close() }
+        begin(.checking, tape.about)
+        var proof = ReplayProof(standing, routes(order, tape.about), shift: shift)
+        while !proof.isDone, let packet = try tape.next() {
+            guard goesOn else { throw ReadingStopped() }
+            try proof.take(packet)
+        }
+        if let problem = proof.missing() { throw problem }
+        return Course(sent: standing.tails.map(\.count), shift: proof.shift)
+    }
+
+    private func check(_ path: String) throws {
+        _ = try RecordingFile.check(path) { !goesOn }
+        guard goesOn else { throw ReadingStopped() }
+    }
+
+    private func open() throws -> any RecordedTape {
+        switch settings.input {
+        case .file(let path, _): return try RecordingFile(path)
+        case .range(let range):
+            let now = clock.now()
+            // What was sent shortly before it may still be on its way onto the tape.
+            guard now.nanoseconds(since: range.to) >= TapeRangeReader.settledNanoseconds else {
+                throw TapeRangeError(
+                    "REPLAY_TO is \(range.to): its tape is complete 5 s later", isRetryable: true)
+            }
+            return try TapeRangeReader(range, telemetry: telemetry, created: now) {
+                !self.goesOn
+            }
+        }
+    }
+
+    private func routes(_ order: ProviderOrder, _ info: RecordingInfo) -> ReplayRoutes {
+        let asked = settings.symbols
+        return ReplayRoutes(
+            partitions: order.partitions, symbols: asked.isEmpty ? info.symbols : asked)
+    }
+
+    // MARK: pieces
+
+    private func begin(_ phase: ReplayPhase, _ info: RecordingInfo) {
+        state.withLock { state in
+            state.phase = phase
+            state.problem = nil
+            state.end = info.to
+        }
+    }
+
+    private func note(_ packet: RecordedPacket, _ pass: ReplayPass) {
+        state.withLock { state in
+            state.packets += 1
+            state.records = pass.sent.reduce(0, +)
+            state.unknown = pass.unknown
+            if !state.begin.isDefined { state.begin = packet.header.sendTime }
+            state.reached = packet.header.sendTime
+        }
+    }
+
+    private func wait(
+        _ pace: inout ReplayPace, _ packet: RecordedPacket, _ shift: Int64
+    ) throws {
+        let sent = packet.header.sendTime
+        // What is moved to now is due when its time has come, also after a second start.
+        let wait =
+            settings.movesToNow
+            ? sent.moved(byNanoseconds: shift).nanoseconds(since: clock.now())
+            : pace.wait(sent: sent, monotonic: clock.monotonic().nanoseconds)
+        guard wait > 0 else { return }
+        beat.withLock { $0 }?.beat(before: .nanoseconds(wait))
+        if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }
+    }
+
+    private func send(
+        _ batch: inout [ProviderRecord], _ floor: Timestamp, _ channel: ProviderChannel
+    ) throws {
+        while true {
+            switch channel.send(&batch, floor: floor) {
+            case .sent: return
+            case .closed: throw ReadingStopped()
+            case .full:
+                guard goesOn else { throw ReadingStopped() }
+                if shutdown.wait(timeout: Self.fullWait) { throw ReadingStopped() }
+            }
+        }
+    }
+}
+
+enum ReplayPhase: String, Sendable {
+    /// For its input.
+    case waiting
+    /// What stands on the tape is looked for in the recording.
+    case checking
+    case replaying
+    case finished
+    /// A person has to look.
+    case failed
+}
+
+struct ReplayFailed: TelemetryEvent {
+    static let name = "replay.failed"
+    let problem: String
+    let isFinal: Bool
+
+    var level: LogLevel { isFinal ? .error : .warning }
+    var message: String {
+        isFinal ? "the replay cannot go on: \(problem)" : "the replay waits: \(problem)"
+    }
+}
+
+struct ReplayFinished: TelemetryEvent {
+    static let name = "replay.finished"
+    let records: UInt64
+    let unknown: UInt64
+    let missing: MissingTicks
+
+    var level: LogLevel { missing.isEmpty && unknown == 0 ? .info : .warning }
+    var message: String {
+        missing.summary.map { "the recording is at its end; of its tape \($0)" }
+            ?? "the recording is at its end"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("records", .unsigned(records)), ("unknown", .unsigned(unknown)),
+            ("purged", .unsigned(missing.purged)), ("lost", .unsigned(missing.lost)),
+        ]
+    }
+}

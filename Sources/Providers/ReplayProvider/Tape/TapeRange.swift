@@ -1,0 +1,318 @@
+public import MarketModel
+public import NatsTransport
+public import Primitives
+public import ServiceRuntime
+internal import TapeCodec
+internal import TapeProtocol
+internal import TapeTransport
+
+/// A range of a source's tape, as it is asked for.
+public struct TapeRange: Sendable {
+    public var nats: NatsConfiguration
+    public var namespace: String
+    public var source: SourceName
+    /// Packets that were sent in [from, to). Undefined `from`: from the tape's beginning.
+    public var from: Timestamp
+    public var to: Timestamp
+    public var symbols: [Symbol]
+
+    public init(
+        nats: NatsConfiguration, namespace: String, source: SourceName, from: Timestamp,
+        to: Timestamp, symbols: [Symbol] = []
+    ) {
+        self.nats = nats
+        self.namespace = namespace
+        self.source = source
+        self.from = from
+        self.to = to
+        self.symbols = symbols
+    }
+}
+
+/// Why a tape cannot be read, or not any more. One line.
+public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+    /// Waiting may mend it.
+    public let isRetryable: Bool
+
+    init(_ description: String, isRetryable: Bool = false) {
+        self.description = description
+        self.isRetryable = isRetryable
+    }
+}
+
+/// Whoever waits for the tape was told to stop.
+public struct ReadingStopped: Error {
+    public init() {}
+}
+
+/// Reads a range of a source's tape: each of its streams in the stream's own order, and the streams
+/// beside each other by the time at which packets were sent.
+///
+/// What it gives follows from the tape alone, so a second reading gives the same. It reads as every
+/// reader does: only what is proven to follow. Memory: some packets per stream.
+public final class TapeRangeReader: RecordedTape {
+    /// Clocks of hosts differ: how far what was sent may be from what was stored.
+    public static let clockNanoseconds: Int64 = 60_000_000_000
+    /// Of a stream: how many packets wait for those of other streams.
+    private static let waitingMax = 32
+    private static let pullBytes = 256 * 1024
+    private static let waitMax = Duration.milliseconds(20)
+    private static let eventsPerTurn = 256
+    /// What was sent before some moment may still be on its way onto the tape for so long.
+    public static let settledNanoseconds: Int64 = 5_000_000_000
+
+    private struct Lane {
+        let reader: Int
+        /// Behind this sequence there is nothing that is meant.
+        var end: UInt64
+        var waiting: [RecordedPacket] = []
+        var taken = 0
+        var isOver = false
+
+        var head: RecordedPacket? { taken < waiting.count ? waiting[taken] : nil }
+    }
+
+    public let about: RecordingInfo
+    public private(set) var missing = MissingTicks()
+    private let client: TapeClient
+    private let mailbox = TapeMailbox(capacity: 64)
+    private let readers: TapeReaders
+    private let range: TapeRange
+    private let isStopped: () -> Bool
+    private var lanes: [Lane] = []
+    private var events: [TapeEvent] = []
+    private var hasTaken = false
+    private var failure: TapeRangeError?
+
+    /// Connects, and looks at what there is.
+    public init(
+        _ range: TapeRange, telemetry: TelemetryHub, created: Timestamp,
+        isStopped: @escaping () -> Bool
+    ) throws {
+        self.range = range
+        self.isStopped = isStopped
+        // The tape itself says how many partitions it has.
+        guard let unknown = TapeNames(namespace: range.namespace, partitions: 1) else {
+            throw TapeRangeError("\(range.namespace) is no namespace")
+        }
+        client = try TapeClient(
+            range.nats, names: unknown, telemetry: telemetry, readiness: Readiness())
+        do {
+            let names = try Self.names(client, range.namespace)
+            let plan = try RangePlan(range, names, client)
+            about = RecordingInfo(
+                namespace: range.namespace, partitions: names.partitions, source: range.source,
+                from: range.from, to: range.to, created: created, present: plan.present,
+                symbols: range.symbols)
+            readers = try TapeReaders(
+                client, group: "replay", mailbox: mailbox, pullBytes: Self.pullBytes)
+            client.notify(mailbox)
+            missing = plan.missing
+            for stream in plan.streams {
+                let reader = readers.add(
+                    TapeReaders.Input(
+                        partition: Partition(stream.index), stream: stream.name,
+                        filters: stream.filters, spansPartitions: true))
+                lanes.append(Lane(reader: reader, end: stream.end))
+                open(reader, range.from)
+            }
+        } catch {
+            let refusal = Self.refusal(client, range)
+            client.close()
+            throw refusal ?? error
+        }
+    }
+
+    /// What the server does not allow is answered by nothing: only its complaint says why.
+    private static func refusal(_ client: TapeClient, _ range: TapeRange) -> TapeRangeError? {
+        guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
+        return TapeRangeError(
+            "NATS does not let user '\(range.nats.user ?? "")' read the tape of "
+                + "\(range.namespace) (\(complaint)): name one that may, as "
+                + "deploy/nats/server.conf lets 'tool' and 'writer'")
+    }
+
+    public func close() {
+        readers.close()
+        client.close()
+    }
+
+    private func open(_ reader: Int, _ from: Timestamp) {
+        guard from.isDefined else {
+            readers.open(reader, at: nil)
+            return
+        }
+        readers.open(reader, from: from.advanced(byNanoseconds: -Self.clockNanoseconds))
+    }
+
+    private static func names(_ client: TapeClient, _ namespace: String) throws -> TapeNames {
+        let stream = client.names.tickStream(0)
+        guard let info = try client.jetStream.streamInfo(stream) else {
+            throw TapeRangeError("there is no stream \(stream): no tape of \(namespace)")
+        }
+        guard let count = info.configuration.metadata["tapeline.partitions"].flatMap({ Int($0) }),
+            let names = TapeNames(namespace: namespace, partitions: count)
+        else { throw TapeRangeError("stream \(stream) does not say how many partitions it is of") }
+        return names
+    }
+
+    // MARK: reading
+
+    public func next() throws -> RecordedPacket? {
+        while true {
+            if let lane = due() { return take(lane) }
+            if lanes.allSatisfy({ $0.isOver && $0.head == nil }) { return nil }
+            try receive()
+        }
+    }
+
+    /// The lane whose packet was sent first; nil: another one may still bring an earlier one.
+    private func due() -> Int? {
+        var first: Int?
+        for index in lanes.indices {
+            guard let head = lanes[index].head else {
+                if lanes[index].isOver { continue }
+                return nil
+            }
+            guard let known = first, let best = lanes[known].head else {
+                first = index
+                continue
+            }
+            if head.header.sendTime < best.header.sendTime { first = index }
+        }
+        return first
+    }
+
+    private func take(_ index: Int) -> RecordedPacket {
+        let packet = lanes[index].waiting[lanes[index].taken]
+        lanes[index].taken += 1
+        if lanes[index].taken == lanes[index].waiting.count {
+            lanes[index].waiting.removeAll(keepingCapacity: true)
+            lanes[index].taken = 0
+            if !lanes[index].isOver {
+                readers.release(lanes[index].reader) { self.took($0, $1, $2) }
+            }
+        }
+        return packet
+    }
+
+    private func receive() throws {
+        if isStopped() { throw ReadingStopped() }
+        _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
+        for event in events {
+            switch event {
+            case .delivery(let message): readers.handle(message) { self.took($0, $1, $2) }
+            case .reconnected: readers.reconnected()
+            case .closed(let reason):
+                failure = TapeRangeError("NATS is gone: \(reason)", isRetryable: true)
+            case .answer, .wake: continue
+            }
+        }
+        events.removeAll(keepingCapacity: true)
+        readers.tick()
+        for index in lanes.indices where !lanes[index].isOver {
+            guard let problem = readers.problem(lanes[index].reader) else { continue }
+            failure = TapeRangeError("the tape cannot be read on: \(problem)")
+        }
+        if failure == nil, !hasTaken { failure = Self.refusal(client, range) }
+        if let failure { throw failure }
+    }
+
+    private func took(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
+        guard let index = lanes.firstIndex(where: { $0.reader == reader }), !lanes[index].isOver
+        else { return }
+        hasTaken = true
+        missing.took(header, isMeant: isMeant(header))
+        if isMeant(header) {
+            do throws(PacketError) {
+                lanes[index].waiting.append(try RecordedPacket(message.payload))
+            } catch {
+                failure = TapeRangeError("a packet cannot be read: \(error)")
+            }
+        }
+        let sequence = readers.position(reader)?.sequence ?? 0
+        if sequence >= lanes[index].end || isBehind(header) {
+            lanes[index].isOver = true
+            readers.close(reader)
+        } else if lanes[index].waiting.count >= Self.waitingMax {
+            readers.hold(reader)
+        }
+    }
+
+    private func isMeant(_ header: PacketHeader) -> Bool {
+        header.sendTime < about.to && (!about.from.isDefined || header.sendTime >= about.from)
+    }
+
+    private func isBehind(_ header: PacketHeader) -> Bool {
+        about.to.nanoseconds < Int64.max - Self.clockNanoseconds
+            && header.sendTime.nanoseconds >= about.to.nanoseconds + Self.clockNanoseconds
+    }
+}
+
+/// Which streams are read, of which partitions, and up to where.
+private struct RangePlan {
+    struct Stream {
+        let index: Int
+        let name: String
+        let filters: [String]
+        let end: UInt64
+    }
+
+    private(set) var present: [Partition] = []
+    private(set) var streams: [Stream] = []
+    private(set) var missing = MissingTicks()
+
+    init(_ range: TapeRange, _ names: TapeNames, _ client: TapeClient) throws {
+        let wanted = Set(range.symbols.map { names.partition(of: $0) })
+        for index in 0..<TapeNames.tickStreams {
+            let name = names.tickStream(index)
+            var ends: [UInt64] = []
+            var filters: [String] = []
+            for number in stride(
+                from: index, to: names.partitions, by: TapeNames.tickStreams)
+            {
+                let partition = Partition(number)
+                guard wanted.isEmpty || wanted.contains(partition) else { continue }
+                let subject = names.ticks(partition, range.source)
+                guard let last = try client.lastPacket(stream: name, subject: subject) else {
+                    continue
+                }
+                present.append(partition)
+                filters.append(subject)
+                guard Self.mayBeMeant(last.header, range) else { continue }
+                ends.append(last.last.sequence)
+                try note(partition, name, subject, range, client)
+            }
+            guard !filters.isEmpty else { continue }
+            let watermarks = names.watermarks(stream: index, range.source)
+            if let last = try client.lastPacket(stream: name, subject: watermarks) {
+                filters.append(watermarks)
+                if Self.mayBeMeant(last.header, range) { ends.append(last.last.sequence) }
+            }
+            guard let end = ends.max() else { continue }
+            streams.append(Stream(index: index, name: name, filters: filters, end: end))
+        }
+        present.sort()
+    }
+
+    /// What of the partition was taken off the tape before.
+    private mutating func note(
+        _ partition: Partition, _ stream: String, _ subject: String, _ range: TapeRange,
+        _ client: TapeClient
+    ) throws {
+        guard
+            let message = try client.jetStream.firstMessage(
+                stream: stream, from: 1, subject: subject)
+        else { return }
+        let first = try StoredPacket(message).header
+        // Whatever stood before a packet was sent before it.
+        guard first.sendTime < range.to, Self.mayBeMeant(first, range) else { return }
+        missing.begins(partition, at: first.firstOrdinal)
+    }
+
+    /// One that was sent before the range has nothing behind it.
+    private static func mayBeMeant(_ last: PacketHeader, _ range: TapeRange) -> Bool {
+        !range.from.isDefined || last.sendTime >= range.from
+    }
+}

@@ -1,0 +1,296 @@
+internal import MarketModel
+internal import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+internal import TapeCodec
+internal import TapeProtocol
+public import TapeTransport
+public import ValkeyClient
+
+/// Keeps the latest quote, trade and bars of every symbol in Valkey.
+///
+/// A reader of its own from the tape's end, on a thread of its own: it knows nothing of the
+/// database, and losing Valkey loses nothing. While one round trip is on its way, what comes is
+/// conflated to the latest per symbol; when its answer is there, the next one leaves at once.
+public final class HotStateKeeper {
+    public struct Settings: Sendable {
+        public var valkey: ValkeyConfiguration
+        /// Symbols that are kept in memory: beyond it, those without news for long give way.
+        public var symbolsMax: Int
+
+        public init(_ valkey: ValkeyConfiguration, symbolsMax: Int) {
+            self.valkey = valkey
+            self.symbolsMax = symbolsMax
+        }
+    }
+
+    /// How the readiness calls it.
+    public static let part = "hot state"
+    /// A key is gone after so long without news.
+    static let life = Duration.seconds(300)
+
+    private static let eventsPerTurn = 256
+    /// Without anything to do; what comes ends the wait at once.
+    private static let idle = Duration.milliseconds(20)
+    /// For an answer of Valkey: in between the readers have their turn.
+    private static let answerWait = Duration.milliseconds(20)
+    private static let retryFirst = Duration.milliseconds(100)
+    private static let retryMax = Duration.seconds(5)
+    /// Bounds how long the readers are without their turn; far below the time after which they
+    /// make their consumers anew.
+    private static let connectTimeout = Duration.seconds(1)
+    /// Of a round trip: an answer takes some milliseconds at most.
+    private static let answerTimeout = Duration.seconds(2)
+    private static let markerNanoseconds: Int64 = 500_000_000
+    /// Keys that are written in one round trip: far below what a pipeline may hold.
+    private static let keysPerRoundTrip = 2_048
+
+    private let settings: Settings
+    private let client: TapeClient
+    private let context: ServiceContext
+    private let mailbox = TapeMailbox(capacity: 8_192)
+    private let readers: TapeReaders
+    private let clock = SystemClock()
+    private let beat: ThreadBeat
+    private let marker: String
+    private let lifeNanoseconds = HotStateKeeper.life.clampedNanoseconds
+    private var metrics: HotMetrics
+    private var table: HotTable
+    private var session: HotSession?
+    private var backoff = Backoff(
+        first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
+    private var random = SystemRandomNumberGenerator()
+    /// Monotonic nanoseconds: when the next attempt may be made, and when the marker is due.
+    private var retryAt = Int64.min
+    private var markerAt = Int64.min
+    private var isTroubled = true
+
+    init(
+        _ settings: Settings, client: TapeClient, context: ServiceContext, beat: ThreadBeat
+    ) throws(TapeError) {
+        var settings = settings
+        settings.valkey.connectTimeout = Self.connectTimeout
+        settings.valkey.commandTimeout = Self.answerTimeout
+        settings.valkey.clientName = "tapeline-hot-state"
+        self.beat = beat
+        let client = client.calling(beat)
+        self.settings = settings
+        self.client = client
+        self.context = context
+        marker = "\(client.names.namespace):hot:\(random.next() as UInt64)"
+        metrics = HotMetrics(context.telemetry.metrics)
+        table = HotTable(symbolsMax: settings.symbolsMax)
+        client.notify(mailbox)
+        readers = try TapeReaders(client, group: "hot", mailbox: mailbox)
+        mailbox.show(in: context.telemetry.metrics, as: "hot-state")
+        for stream in 0..<TapeNames.tickStreams { add(client.names.tickStream(stream)) }
+        add(client.names.barStream)
+    }
+
+    private func add(_ stream: String) {
+        _ = readers.add(TapeReaders.Input(partition: Partition(0), stream: stream, filters: []))
+    }
+
+    /// Runs on the calling thread until shutdown is asked for. Trouble is told, never thrown: the
+    /// rest of the service goes on.
+    public static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
+        let beat = context.threads.thread("hot-state")
+        defer { beat.retire() }
+        do throws(TapeError) {
+            try HotStateKeeper(settings, client: client, context: context, beat: beat).run()
+        } catch {
+            context.telemetry.emit(HotStateFailed(kind: .unusable, reason: "\(error)"))
+            context.readiness.degrade(part, "\(error)")
+        }
+    }
+
+    private func run() {
+        for reader in readers.indices { readers.openAtEnd(reader) }
+        var events: [TapeEvent] = []
+        while !context.shutdown.isRequested {
+            beat.beat()
+            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: wait)
+            for event in events {
+                beat.beat()
+                switch event {
+                case .delivery(let message): readers.handle(message, take)
+                case .reconnected: readers.reconnected()
+                // The writer's threads end the process.
+                case .closed, .answer, .wake: continue
+                }
+            }
+            events.removeAll(keepingCapacity: true)
+            readers.tick()
+            write()
+        }
+        readers.close()
+        session?.close()
+    }
+
+    /// For news: none while there is something to do at Valkey.
+    private var wait: Duration {
+        guard let session else { return Self.idle }
+        if session.isWaiting { return .zero }
+        return table.pendingCount > 0 && clock.monotonic().nanoseconds >= retryAt
+            ? .zero : Self.idle
+    }
+
+    private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
+        guard header.tickCount > 0 else { return }
+        let stored = message.withReplyTo { PulledMessage.Place(ofReplySubject: $0)?.time }
+        let origin = HotOrigin(
+            source: header.source,
+            order: HotOrder(
+                streamCreated: readers.streamCreated(reader),
+                sequence: readers.streamSequence(reader)),
+            heard: clock.monotonic().nanoseconds, stored: stored ?? .undefined)
+        message.withPayload { table.add($0, origin) }
+    }
+}
+
+// MARK: - Valkey
+
+extension HotStateKeeper {
+    /// One step: waits for the answer that is due, or sends what is pending.
+    private func write() {
+        let now = clock.monotonic().nanoseconds
+        guard let session else {
+            if now >= retryAt { connect(now) }
+            return
+        }
+        do throws(ValkeyError) {
+            if session.isWaiting {
+                guard
+                    let settled = try session.advance(
+                        waitingAtMost: Self.answerWait, &table)
+                else { return }
+                account(settled, session)
+            } else if now >= retryAt {
+                let isMarkerDue = now >= markerAt
+                guard isMarkerDue || table.pendingCount > 0 else { return }
+                if isMarkerDue { markerAt = now + Self.markerNanoseconds }
+                try session.begin(
+                    &table, keysMax: Self.keysPerRoundTrip, withMarker: isMarkerDue, now: now,
+                    life: lifeNanoseconds)
+            }
+        } catch {
+            session.giveUp(&table)
+            session.close()
+            self.session = nil
+            failed(error.hotFailure, "\(error)")
+        }
+    }
+
+    private func account(_ settled: HotSession.Settled, _ session: HotSession) {
+        metrics.wrote(settled.written, of: settled.keys)
+        if settled.replaced > 0 {
+            context.telemetry.emit(HotKeysReplaced(count: settled.replaced))
+        }
+        if settled.isFlushed { rebuild("Valkey was flushed") }
+        if let refusal = settled.refusal {
+            refused(refusal, session)
+        } else {
+            let oldest = session.oldest(in: table)
+            metrics.aged(received: oldest.received, stored: oldest.stored, now: clock.now())
+            recovered()
+        }
+        metrics.show(table)
+    }
+
+    private func refused(_ refusal: String, _ session: HotSession) {
+        let kind = HotFailure(refusal: refusal)
+        let isFirst = !isTroubled
+        failed(kind, refusal)
+        guard kind == .scripts else { return }
+        beat.beat(before: Self.answerTimeout)
+        do {
+            try session.reloadScripts(namespace: client.names.namespace)
+            if isFirst { retryAt = .min }
+        } catch {
+            session.close()
+            self.session = nil
+            failed(error)
+        }
+    }
+
+    private func connect(_ now: Int64) {
+        // The name of the server is looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
+        do {
+            session = try HotSession(
+                settings.valkey, namespace: client.names.namespace, marker: marker,
+                lifeMilliseconds: lifeNanoseconds / 1_000_000)
+            markerAt = now + Self.markerNanoseconds
+            rebuild("a session with Valkey was opened")
+            recovered()
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// Valkey may have nothing of what is known, or a part of it: all of it that is still alive is
+    /// written again. What is newer there stays.
+    private func rebuild(_ reason: String) {
+        table.repeatAll(heardAfter: clock.monotonic().nanoseconds - lifeNanoseconds)
+        metrics.rebuilt()
+        context.telemetry.emit(HotStateRebuilt(keys: table.pendingCount, reason: reason))
+    }
+
+    private func failed(_ error: any Error) {
+        switch error {
+        case let error as ValkeyError: failed(error.hotFailure, "\(error)")
+        case let error as HotScripts.Refused:
+            failed(HotFailure(refusal: error.reason), error.reason)
+        default: failed(.refused, "\(error)")
+        }
+    }
+
+    private func failed(_ kind: HotFailure, _ reason: String) {
+        let wait = backoff.next(using: &random).clampedNanoseconds
+        retryAt = clock.monotonic().nanoseconds + wait
+        isTroubled = true
+        context.readiness.degrade(Self.part, kind.advice(reason))
+        context.telemetry.emit(HotStateFailed(kind: kind, reason: kind.advice(reason)))
+        metrics.show(table)
+    }
+
+    private func recovered() {
+        guard isTroubled else { return }
+        isTroubled = false
+        backoff.reset()
+        retryAt = .min
+        context.readiness.degrade(Self.part, nil)
+    }
+}
+
+extension ValkeyError {
+    fileprivate var hotFailure: HotFailure {
+        switch self {
+        case .connect: .connect
+        case .authentication: .authentication
+        case .timeout: .timeout
+        case .connectionLost, .closed: .lost
+        case .configuration, .malformedReply, .pipelineFull: .unusable
+        }
+    }
+}
+
+extension HotFailure {
+    /// From what Valkey answered to a command; its first word is a code.
+    init(refusal: String) {
+        switch refusal.prefix(while: { $0 != " " }) {
+        case "NOSCRIPT": self = .scripts
+        case "OOM": self = .memory
+        default: self = .refused
+        }
+    }
+
+    fileprivate func advice(_ reason: String) -> String {
+        switch self {
+        case .memory: "\(reason): give Valkey more maxmemory"
+        case .refused:
+            "\(reason): the user needs the rights +@scripting +@hash +@keyspace +@string"
+        case .connect, .authentication, .timeout, .lost, .unusable, .scripts: reason
+        }
+    }
+}

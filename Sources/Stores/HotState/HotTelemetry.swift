@@ -1,0 +1,127 @@
+internal import Primitives
+internal import ServiceRuntime
+
+/// What the hot state counts; bumped per round trip.
+struct HotMetrics {
+    private let metrics: MetricRegistry
+    private let writes: Counter
+    private let stale: Counter
+    private let evictions: Counter
+    private let rebuilds: Counter
+    private let pending: Gauge
+    private let symbols: Gauge
+    private let fromReceipt: Histogram
+    private let fromTape: Histogram
+    private var evictionsCounted: UInt64 = 0
+
+    init(_ metrics: MetricRegistry) {
+        self.metrics = metrics
+        writes = metrics.counter(
+            "mds_hot_state_writes_total", "Keys that were brought up to date in Valkey.")
+        stale = metrics.counter(
+            "mds_hot_state_stale_total", "Keys for which Valkey had a newer value already.")
+        evictions = metrics.counter(
+            "mds_hot_state_evictions_total", "Names that others displaced at the bound.")
+        rebuilds = metrics.counter(
+            "mds_hot_state_rebuilds_total", "Times that all that is known was written again.")
+        pending = metrics.gauge(
+            "mds_hot_state_pending", "Keys with news that Valkey has not got yet.")
+        symbols = metrics.gauge("mds_hot_state_symbols", "Symbols that are kept in memory.")
+        func age(_ origin: String, _ help: String) -> Histogram {
+            metrics.histogram(
+                "mds_hot_state_age_seconds", help, buckets: Histogram.latencySeconds,
+                labels: [("from", origin)])
+        }
+        let help = "Age of the oldest news of a round trip when Valkey had them."
+        fromReceipt = age("receipt", help)
+        fromTape = age("tape", help)
+    }
+
+    mutating func show(_ table: HotTable) {
+        pending.set(Double(table.pendingCount))
+        symbols.set(Double(table.symbols.count))
+        evictions.add(table.evictions &- evictionsCounted)
+        evictionsCounted = table.evictions
+    }
+
+    func wrote(_ count: Int, of keys: Int) {
+        writes.add(UInt64(max(0, count)))
+        stale.add(UInt64(max(0, keys - count)))
+    }
+
+    func rebuilt() { rebuilds.add() }
+
+    /// The wall clock may stand behind that of another machine: such news are new.
+    func aged(received: Timestamp, stored: Timestamp, now: Timestamp) {
+        if received.isDefined {
+            fromReceipt.observe(max(0, Double(now.nanoseconds(since: received)) / 1e9))
+        }
+        if stored.isDefined {
+            fromTape.observe(max(0, Double(now.nanoseconds(since: stored)) / 1e9))
+        }
+    }
+}
+
+/// Why something could not be written.
+enum HotFailure: String, Sendable {
+    case connect
+    case authentication
+    case timeout
+    case lost
+    /// What came back is not Valkey's, or settings that cannot work.
+    case unusable
+    /// Valkey has reached its `maxmemory`.
+    case memory
+    /// Valkey has lost the scripts; they are loaded again.
+    case scripts
+    /// Any other refusal: rights, a replica, a server that is loading.
+    case refused
+}
+
+struct HotStateFailed: TelemetryEvent {
+    static let name = "writer.hot_state.failed"
+    let kind: HotFailure
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "Valkey does not take the hot state; the latest of each symbol waits: \(reason)"
+    }
+    var fields: [(String, LogValue)] { [("kind", .text(kind.rawValue))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_hot_state_failures_total",
+            "Times that Valkey did not take the hot state, by kind.",
+            labels: [("kind", kind.rawValue)]
+        ).add()
+    }
+}
+
+struct HotKeysReplaced: TelemetryEvent {
+    static let name = "writer.hot_state.replaced"
+    let count: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "keys of the hot state were no hashes and were made anew: something else writes there"
+    }
+    var fields: [(String, LogValue)] { [("keys", .integer(Int64(count)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_hot_state_replaced_total",
+            "Keys of the hot state that were of another type and were made anew."
+        ).add(UInt64(max(0, count)))
+    }
+}
+
+struct HotStateRebuilt: TelemetryEvent {
+    static let name = "writer.hot_state.rebuilt"
+    let keys: Int
+    let reason: String
+
+    var level: LogLevel { .info }
+    var message: String { "all that is known of the hot state is written again: \(reason)" }
+    var fields: [(String, LogValue)] { [("keys", .integer(Int64(keys)))] }
+}

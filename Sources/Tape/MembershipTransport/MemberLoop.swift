@@ -1,0 +1,277 @@
+internal import MarketModel
+internal import Membership
+internal import NatsTransport
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeTransport
+internal import Synchronization
+internal import TapeProtocol
+
+/// The thread that decides: it never waits for anything but its mailbox.
+struct MemberLoop {
+    private static let wordsAtOnce = 256
+    private static let waitMax = Duration.seconds(1)
+    /// While a port is full.
+    private static let retryWait = Duration.milliseconds(5)
+    /// What others look at is at most so old.
+    private static let showNanoseconds: Int64 = 100_000_000
+    private static let lastWordTimeout = Duration.milliseconds(200)
+
+    private let shared: MemberShared
+    private var machine: MembershipMachine
+    private let ports: [OwnershipPort]
+    private var outboxes: [OrderBox]
+    private let portOf: [Int]
+    private let subject: String
+    private var link = 0
+    private var isLeaving = false
+    private let beat: ThreadBeat
+    private var shownAt = Int64.min
+    private var effects: [MembershipMachine.Effect] = []
+    private var answers: [MembershipMachine.Event] = []
+    private let heldGauge: Gauge
+    private let othersGauge: Gauge
+    private let leasesGauge: Gauge
+    /// Of what is held, as it is shown.
+    private var shownEpochs: [Partition: Gauge] = [:]
+
+    init(_ shared: MemberShared, _ machine: MembershipMachine, _ ports: [OwnershipPort]) {
+        self.shared = shared
+        self.machine = machine
+        self.ports = ports
+        outboxes = ports.map { _ in OrderBox() }
+        portOf = (0..<shared.settings.partitions).map { number in
+            ports.firstIndex { $0.partitions.contains(Partition(number)) } ?? 0
+        }
+        beat = shared.context.threads.thread("group-\(shared.settings.group)")
+        subject = shared.tape.names.heartbeat(
+            group: shared.settings.group.text, member: shared.settings.member.text)
+        let labels = [("group", shared.settings.group.text)]
+        heldGauge = shared.telemetry.metrics.gauge(
+            "mds_member_partitions", "Partitions that this member holds.", labels: labels)
+        othersGauge = shared.telemetry.metrics.gauge(
+            "mds_member_others", "Other members of the group that are alive.", labels: labels)
+        leasesGauge = shared.telemetry.metrics.gauge(
+            "mds_member_other_leases",
+            "Living members of the group whose MDS_LEASE differs from this one's.", labels: labels)
+        shared.telemetry.metrics.gauge(
+            "mds_member_group_partitions", "Partitions that the group shares out.", labels: labels
+        ).set(Double(shared.settings.partitions))
+    }
+
+    private var part: String { "membership.\(shared.settings.group)" }
+
+    mutating func run() {
+        shared.context.readiness.set(part, "joining")
+        MemberStateChanged(group: shared.settings.group, state: .joining, before: .joining)
+            .count(in: shared.telemetry.metrics)
+        var words: [MemberShared.Word] = []
+        var news: [OwnershipNews] = []
+        defer { beat.retire() }
+        while shared.isOpen {
+            beat.beat()
+            words.removeAll(keepingCapacity: true)
+            _ = shared.words.receive(into: &words, max: Self.wordsAtOnce, timeout: wait)
+            lookAtThreads()
+            hearLinks()
+            for word in words { hear(word) }
+            for port in ports { port.hear(into: &news) }
+            for each in news { handle(.news(each)) }
+            news.removeAll(keepingCapacity: true)
+            let late = answers
+            answers = []
+            for event in late { handle(event) }
+            handle(.time)
+            for index in ports.indices { outboxes[index].deliver(to: ports[index]) }
+            show()
+        }
+        for port in ports { port.steady(until: Int64.min) }
+    }
+
+    private var wait: Duration {
+        if !answers.isEmpty { return .zero }
+        let now = shared.context.clock.monotonic().nanoseconds
+        let left = machine.nextDeadline == Int64.max ? Int64.max : machine.nextDeadline - now
+        let wait = min(Self.waitMax, .nanoseconds(max(0, left)))
+        return outboxes.allSatisfy(\.isEmpty) ? wait : min(wait, Self.retryWait)
+    }
+
+    /// A process in which a thread hangs gives its partitions away: this thread goes on turning.
+    private mutating func lookAtThreads() {
+        let isHung = shared.context.threads.isHung
+        if isHung != machine.isHung { handle(.hangs(isHung)) }
+    }
+
+    private mutating func hearLinks() {
+        let links = shared.links.load(ordering: .acquiring)
+        if links != link {
+            link = links
+            handle(.connected)
+        }
+        if !isLeaving, shared.wantsLeave.load(ordering: .acquiring) {
+            isLeaving = true
+            handle(.leave)
+        }
+    }
+
+    private mutating func hear(_ word: MemberShared.Word) {
+        switch word {
+        case .event(let event): handle(event)
+        case .heartbeat(let heartbeat, let link):
+            // What came by an older link says nothing about this one.
+            if link == self.link { handle(.heartbeat(heartbeat)) }
+        case .wake: break
+        }
+    }
+
+    private mutating func handle(_ event: MembershipMachine.Event) {
+        let now = MembershipMachine.Moment(
+            monotonic: shared.context.clock.monotonic().nanoseconds,
+            wall: shared.context.clock.now())
+        effects.removeAll(keepingCapacity: true)
+        machine.handle(event, at: now, into: &effects)
+        for effect in effects { carryOut(effect) }
+    }
+
+    // MARK: effects
+
+    private mutating func carryOut(_ effect: MembershipMachine.Effect) {
+        switch effect {
+        case .say(let heartbeat): publish(heartbeat.json, to: subject)
+        case .ask: publish([], to: shared.tape.names.askMembers)
+        case .read(let number, let after):
+            if !shared.calls.send(.read(number: number, after: after)) {
+                answers.append(.readFailed(number: number, reason: "too many calls wait"))
+            }
+        case .write(let write):
+            if !shared.calls.send(.write(write)) {
+                answers.append(
+                    .written(write.partition, id: write.id, .unsettled("too many calls wait")))
+            }
+        case .order(let order):
+            let index = portOf[order.partition.number]
+            outboxes[index].append(order)
+            outboxes[index].deliver(to: ports[index])
+        case .steady(let time): for port in ports { port.steady(until: time) }
+        case .note(let note): tell(note)
+        case .left: sayLast()
+        }
+    }
+
+    private func publish(_ payload: [UInt8], to subject: String) {
+        do throws(NatsError) {
+            try shared.publish(payload, to: subject)
+        } catch {
+            shared.telemetry.emit(
+                HeartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
+        }
+    }
+
+    /// The others are to hear it before the process ends.
+    private func sayLast() {
+        do throws(NatsError) {
+            try shared.flush(timeout: Self.lastWordTimeout)
+        } catch {
+            shared.telemetry.emit(
+                HeartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
+        }
+        shared.show(machine)
+        shared.hasLeft.store(true, ordering: .releasing)
+    }
+
+    // MARK: showing
+
+    private mutating func show() {
+        let now = shared.context.clock.monotonic().nanoseconds
+        guard shownAt == Int64.min || now >= shownAt + Self.showNanoseconds else { return }
+        shownAt = now
+        shared.show(machine)
+        heldGauge.set(Double(machine.held.count))
+        othersGauge.set(Double(machine.others.count))
+        leasesGauge.set(Double(machine.otherLeases))
+        showEpochs()
+    }
+
+    /// Whose each partition is, and since which epoch: its owner alone says so.
+    private mutating func showEpochs() {
+        let held = Set(machine.held)
+        for partition in shownEpochs.keys where !held.contains(partition) {
+            shownEpochs.removeValue(forKey: partition)?.remove()
+        }
+        for (partition, record) in machine.records where held.contains(partition) {
+            let gauge = shownEpochs[partition] ?? epochGauge(partition)
+            shownEpochs[partition] = gauge
+            gauge.set(Double(record.epoch))
+        }
+    }
+
+    private func epochGauge(_ partition: Partition) -> Gauge {
+        shared.telemetry.metrics.gauge(
+            "mds_partition_owner_epoch", "Epoch of a partition, shown by the member that owns it.",
+            labels: [
+                ("group", shared.settings.group.text), ("partition", "\(partition)"),
+                ("member", shared.settings.member.text),
+            ])
+    }
+
+    private mutating func tell(_ note: MembershipNote) {
+        let (telemetry, group) = (shared.telemetry, shared.settings.group)
+        // Whoever looks after an event sees what it speaks of.
+        shownAt = Int64.min
+        switch note {
+        case .state(let state, let before):
+            shared.context.readiness.set(part, state.problem(isHung: machine.isHung))
+            telemetry.emit(MemberStateChanged(group: group, state: state, before: before))
+        case .claimed(let partition, let claim):
+            telemetry.emit(PartitionClaimed(group: group, partition: partition, claim: claim))
+        case .released(let partition, let epoch):
+            telemetry.emit(PartitionReleased(group: group, partition: partition, epoch: epoch))
+        case .dropped(let partition, let owner):
+            telemetry.emit(PartitionLost(group: group, partition: partition, cause: .owner(owner)))
+        case .fenced(let partition, let reason, let wait):
+            telemetry.emit(
+                PartitionLost(
+                    group: group, partition: partition,
+                    cause: .stranger(reason, waitNanoseconds: wait)))
+        case .writeFailed(_, let reason):
+            telemetry.emit(OwnersUnsettled(group: group, operation: .write, reason: reason))
+        case .readFailed(let reason):
+            telemetry.emit(OwnersUnsettled(group: group, operation: .read, reason: reason))
+        case .damagedRecord(let partition):
+            telemetry.emit(OwnerRecordDamaged(group: group, partition: partition))
+        case .bucketReplaced: telemetry.emit(OwnersReplaced(group: group))
+        case .doubled(let instance):
+            telemetry.emit(
+                MemberDoubled(group: group, member: shared.settings.member, instance: instance))
+        case .came(let member, let instance):
+            telemetry.emit(
+                MemberSeen(group: group, member: member, instance: instance, change: .came))
+        case .went(let member, let instance):
+            telemetry.emit(
+                MemberSeen(group: group, member: member, instance: instance, change: .went))
+        case .tooManyMembers(let member):
+            telemetry.emit(
+                MemberSeen(group: group, member: member, instance: 0, change: .tooMany))
+        case .leaseDiffers(let member, let instance, let nanoseconds):
+            telemetry.emit(
+                MemberLeaseDiffers(
+                    group: group, member: member, instance: instance,
+                    own: machine.settings.leaseNanoseconds, other: nanoseconds))
+        }
+    }
+}
+
+extension MemberState {
+    /// Why the service is not ready, in one sentence; nil: it is.
+    func problem(isHung: Bool) -> String? {
+        switch self {
+        case .ready: nil
+        case .joining: "joining"
+        case .paused where isHung: "paused: a thread of this process hangs"
+        case .paused: "paused: it does not hear its own heartbeats from NATS"
+        case .resuming: "resuming: it looks which partitions are still its own"
+        case .aside: "stands aside: another process has the same MDS_MEMBER"
+        case .leaving, .gone: "leaving"
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import MarketModel
+internal import Membership
+internal import NatsTransport
+internal import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeTransport
+
+/// What the threads of one membership share.
+final class MemberShared: Sendable {
+    /// What the membership's thread is told.
+    enum Word: Sendable {
+        case event(MembershipMachine.Event)
+        /// With the number of the link that it came by.
+        case heartbeat(MemberHeartbeat, link: Int)
+        case wake
+    }
+
+    /// What the thread of the records is to do.
+    enum Call: Sendable {
+        case read(number: UInt64, after: UInt64)
+        case write(RecordWrite)
+        case wake
+    }
+
+    /// As others see it.
+    struct View: Sendable {
+        var instance: UInt64
+        var state: MemberState
+        var held: [Partition]
+        var owners: [GroupMember.Owner]
+        var others: [MemberHeartbeat]
+
+        init(_ machine: MembershipMachine) {
+            instance = machine.settings.instance
+            state = machine.state
+            let held = machine.held
+            let own = Set(held)
+            self.held = held
+            owners = machine.records.map {
+                GroupMember.Owner(
+                    partition: $0.partition, record: $0.record, isOwn: own.contains($0.partition))
+            }
+            others = machine.others
+        }
+    }
+
+    /// Heartbeats of a whole group that come at once, several times.
+    private static let wordsMax = 4_096
+
+    let settings: GroupMember.Settings
+    let tape: TapeSettings
+    let context: ServiceContext
+    let words = Mailbox<Word>(capacity: wordsMax)
+    let calls: Mailbox<Call>
+    /// Counts the links to NATS.
+    let links = Atomic<Int>(0)
+    let wantsLeave = Atomic<Bool>(false)
+    let hasLeft = Atomic<Bool>(false)
+    private let isClosing = Atomic<Bool>(false)
+    private let connection = Mutex<NatsConnection?>(nil)
+    private let present: Mutex<View>
+
+    init(
+        _ settings: GroupMember.Settings, _ tape: TapeSettings, _ context: ServiceContext,
+        _ machine: MembershipMachine
+    ) {
+        self.settings = settings
+        self.tape = tape
+        self.context = context
+        // Of each partition one write, one reading, and wakes.
+        calls = Mailbox(capacity: settings.partitions + 16)
+        present = Mutex(View(machine))
+        context.telemetry.metrics.watch(words, as: "members.\(settings.group)")
+        context.telemetry.metrics.watch(calls, as: "owners.\(settings.group)")
+    }
+
+    var telemetry: TelemetryHub { context.telemetry }
+    var isOpen: Bool { !isClosing.load(ordering: .acquiring) }
+    var view: View { present.withLock { $0 } }
+    var isConnected: Bool { connection.withLock { $0 }?.isConnected ?? false }
+
+    func show(_ machine: MembershipMachine) {
+        let view = View(machine)
+        present.withLock { $0 = view }
+    }
+
+    /// A full mailbox is no reason: its reader is awake then.
+    func wake() { _ = words.send(.wake) }
+
+    func use(_ connection: NatsConnection) { self.connection.withLock { $0 = connection } }
+
+    func publish(_ payload: [UInt8], to subject: String) throws(NatsError) {
+        guard let connection = connection.withLock({ $0 }) else { return }
+        try payload.withRawSpan { bytes throws(NatsError) in
+            try connection.publish(bytes, to: subject)
+        }
+    }
+
+    func flush(timeout: Duration) throws(NatsError) {
+        try connection.withLock { $0 }?.flush(timeout: timeout)
+    }
+
+    /// False: it was closed before.
+    func close() -> Bool {
+        guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return false }
+        words.close()
+        calls.close()
+        disconnect()
+        return true
+    }
+
+    func disconnect() {
+        let present = connection.withLock { connection in
+            defer { connection = nil }
+            return connection
+        }
+        present?.close()
+    }
+}

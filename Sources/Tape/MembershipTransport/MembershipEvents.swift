@@ -1,0 +1,322 @@
+internal import MarketModel
+internal import Membership
+internal import ServiceRuntime
+
+// The events of a membership: each is one log line and its counters.
+
+struct MemberStateChanged: TelemetryEvent {
+    static let name = "member.state"
+    let group: GroupName
+    let state: MemberState
+    let before: MemberState
+
+    var level: LogLevel {
+        switch state {
+        case .paused: .warning
+        case .aside: .error
+        case .joining, .ready, .resuming, .leaving, .gone: .info
+        }
+    }
+    var message: String { "this member is \(state.rawValue) now" }
+    var fields: [(String, LogValue)] {
+        [("group", .text(group.text)), ("before", .text(before.rawValue))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        let labels = [("group", group.text)]
+        metrics.gauge(
+            "mds_member_state",
+            "0 joining, 1 ready, 2 paused, 3 resuming, 4 aside, 5 leaving, 6 gone.",
+            labels: labels
+        ).set(Double(state.number))
+        guard state == .paused else { return }
+        metrics.counter(
+            "mds_member_pauses_total",
+            "Times that the member did not hear itself for a lease, or hung.",
+            labels: labels
+        ).add()
+    }
+}
+
+extension MemberState {
+    var number: Int { MemberState.allCases.firstIndex(of: self) ?? 0 }
+}
+
+struct PartitionClaimed: TelemetryEvent {
+    static let name = "member.partition.claimed"
+    let group: GroupName
+    let partition: Partition
+    let claim: Claim
+
+    var level: LogLevel { .info }
+    var message: String { "took a partition" }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("partition", .integer(Int64(partition.number))),
+            ("epoch", .unsigned(claim.epoch)), ("previous", .text(claim.previous?.text ?? "")),
+            ("in_order", .flag(claim.wasReleased)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_member_claims_total", "Partitions that this member took.",
+            labels: [("group", group.text)]
+        ).add()
+    }
+}
+
+struct PartitionReleased: TelemetryEvent {
+    static let name = "member.partition.released"
+    let group: GroupName
+    let partition: Partition
+    let epoch: UInt64
+
+    var level: LogLevel { .info }
+    var message: String { "handed a partition over" }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("partition", .integer(Int64(partition.number))),
+            ("epoch", .unsigned(epoch)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_member_releases_total", "Partitions that this member handed over in order.",
+            labels: [("group", group.text)]
+        ).add()
+    }
+}
+
+/// A partition went without having been given.
+struct PartitionLost: TelemetryEvent {
+    static let name = "member.partition.lost"
+    let group: GroupName
+    let partition: Partition
+    let cause: Cause
+
+    enum Cause {
+        case owner(MemberName?)
+        /// Somebody who is not of the group writes where the results go.
+        case stranger(String, waitNanoseconds: Int64)
+    }
+
+    var level: LogLevel {
+        switch cause {
+        case .owner: .warning
+        case .stranger: .error
+        }
+    }
+    var message: String {
+        switch cause {
+        case .owner(nil): "the record of a partition is gone; it is shared out again"
+        case .owner: "another member has taken a partition"
+        case .stranger:
+            "somebody outside of the group writes what a partition's owner writes; "
+                + "it is claimed again after a wait"
+        }
+    }
+    var fields: [(String, LogValue)] {
+        var fields: [(String, LogValue)] = [
+            ("group", .text(group.text)), ("partition", .integer(Int64(partition.number))),
+        ]
+        switch cause {
+        case .owner(let owner): fields.append(("owner", .text(owner?.text ?? "")))
+        case .stranger(let reason, let wait):
+            fields.append(("reason", .text(reason)))
+            fields.append(("wait_seconds", .real(Double(wait) / 1e9)))
+        }
+        return fields
+    }
+
+    func count(in metrics: MetricRegistry) {
+        let label =
+            switch cause {
+            case .owner: "owner"
+            case .stranger: "stranger"
+            }
+        metrics.counter(
+            "mds_member_losses_total", "Partitions that this member lost, by reason.",
+            labels: [("group", group.text), ("reason", label)]
+        ).add()
+    }
+}
+
+/// Something about the bucket of owners that is tried again.
+struct OwnersUnsettled: TelemetryEvent {
+    static let name = "member.owners.unsettled"
+    let group: GroupName
+    let operation: Operation
+    let reason: String
+
+    enum Operation: String { case read, write }
+
+    var level: LogLevel { .warning }
+    var message: String { "could not \(operation.rawValue) who owns what; it is tried again" }
+    var fields: [(String, LogValue)] {
+        [("group", .text(group.text)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_member_record_failures_total",
+            "Reads and writes of ownership records that failed and are tried again.",
+            labels: [("group", group.text), ("operation", operation.rawValue)]
+        ).add()
+    }
+}
+
+struct OwnersReplaced: TelemetryEvent {
+    static let name = "member.owners.replaced"
+    let group: GroupName
+
+    var level: LogLevel { .error }
+    var message: String {
+        "the bucket of owners was deleted or put back; partitions it does not name are shared out "
+            + "again"
+    }
+    var fields: [(String, LogValue)] { [("group", .text(group.text))] }
+}
+
+struct OwnerRecordDamaged: TelemetryEvent {
+    static let name = "member.owners.damaged"
+    let group: GroupName
+    let partition: Partition
+
+    var level: LogLevel { .error }
+    var message: String { "the record of a partition cannot be read; the partition is nobody's" }
+    var fields: [(String, LogValue)] {
+        [("group", .text(group.text)), ("partition", .integer(Int64(partition.number)))]
+    }
+}
+
+struct MemberDoubled: TelemetryEvent {
+    static let name = "member.doubled"
+    let group: GroupName
+    let member: MemberName
+    let instance: UInt64
+
+    var level: LogLevel { .error }
+    var message: String {
+        "another process has the same name and was there first; this one waits until that one is "
+            + "gone: give each its own MDS_MEMBER"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("member", .text(member.text)),
+            ("other", .text(InstanceText.of(instance))),
+        ]
+    }
+}
+
+struct MemberSeen: TelemetryEvent {
+    static let name = "member.seen"
+    let group: GroupName
+    let member: MemberName
+    let instance: UInt64
+    let change: Change
+
+    enum Change { case came, went, tooMany }
+
+    var level: LogLevel { change == .tooMany ? .error : .info }
+    var message: String {
+        switch change {
+        case .came: "a member is there"
+        case .went: "a member is gone or silent"
+        case .tooMany:
+            "a group has at most \(MembershipMachine.peersMax) members; this one is not heard"
+        }
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("member", .text(member.text)),
+            ("instance", .text(InstanceText.of(instance))),
+        ]
+    }
+}
+
+struct MemberLeaseDiffers: TelemetryEvent {
+    static let name = "member.lease.differs"
+    let group: GroupName
+    let member: MemberName
+    let instance: UInt64
+    let own: Int64
+    let other: Int64
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "a member has another lease; the longer one counts between the two: give all members of "
+            + "the group the same MDS_LEASE"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("member", .text(member.text)),
+            ("instance", .text(InstanceText.of(instance))),
+            ("own_seconds", .real(Double(own) / 1e9)),
+            ("other_seconds", .real(Double(other) / 1e9)),
+        ]
+    }
+}
+
+struct MemberComplaint: TelemetryEvent {
+    static let name = "member.complaint"
+    let text: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS refused something of the membership" }
+    var fields: [(String, LogValue)] { [("reason", .text(text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
+        ).add()
+    }
+}
+
+struct HeartbeatNotUnderstood: TelemetryEvent {
+    static let name = "member.heartbeat.not_understood"
+    let subject: String
+
+    var level: LogLevel { .warning }
+    var message: String { "somebody sent a heartbeat that makes no sense; it is ignored" }
+    var fields: [(String, LogValue)] { [("subject", .text(subject))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_member_heartbeats_not_understood_total",
+            "Heartbeats that were refused as a whole."
+        ).add()
+    }
+}
+
+struct HeartbeatUnsaid: TelemetryEvent {
+    static let name = "member.heartbeat.unsaid"
+    let group: GroupName
+    let reason: String
+
+    var level: LogLevel { .debug }
+    var message: String { "a heartbeat could not be sent" }
+    var fields: [(String, LogValue)] {
+        [("group", .text(group.text)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_member_heartbeats_unsaid_total", "Heartbeats that could not be sent.",
+            labels: [("group", group.text)]
+        ).add()
+    }
+}
+
+struct MemberLinkMissing: TelemetryEvent {
+    static let name = "member.link.missing"
+    let group: GroupName
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "the group cannot be reached; it is tried again" }
+    var fields: [(String, LogValue)] {
+        [("group", .text(group.text)), ("reason", .text(reason))]
+    }
+}

@@ -1,0 +1,165 @@
+internal import MarketModel
+internal import Membership
+internal import NatsTransport
+internal import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeProtocol
+internal import TapeTransport
+
+/// The thread that connects, reads and writes the records: whatever blocks.
+struct RecordLoop {
+    private static let retryFirst = Duration.milliseconds(100)
+    private static let retryMax = Duration.seconds(1)
+    private static let heartbeatsPendingMax = 4_096
+    private static let questionsPendingMax = 64
+    /// Writes that go together.
+    private static let batchMax = 512
+    /// How long an answer waits for the membership's thread before it is tried again.
+    private static let answerTimeout = Duration.milliseconds(200)
+
+    private let shared: MemberShared
+    private let beat: ThreadBeat
+    private var backoff = Backoff(first: retryFirst, limit: retryMax)
+    private var random = SystemRandomNumberGenerator()
+
+    init(_ shared: MemberShared) {
+        self.shared = shared
+        beat = shared.context.threads.thread(
+            "owners-\(shared.settings.group)", within: ThreadWatch.callLimit)
+    }
+
+    mutating func run() {
+        defer { beat.retire() }
+        while shared.isOpen {
+            beat.beat()
+            do {
+                let link = try connect()
+                backoff.reset()
+                serve(link)
+            } catch {
+                shared.telemetry.emit(
+                    MemberLinkMissing(group: shared.settings.group, reason: "\(error)"))
+                // What is asked without a link has an answer, too.
+                answerAll("\(error)", wait: backoff.next(using: &random))
+            }
+            shared.disconnect()
+        }
+    }
+
+    // MARK: the link
+
+    private final class Link: Sendable {
+        let connection: NatsConnection
+        let subscriptions: [NatsSubscription]
+        let isGone: GoneFlag
+
+        init(
+            _ connection: NatsConnection, _ subscriptions: [NatsSubscription], _ isGone: GoneFlag
+        ) {
+            self.connection = connection
+            self.subscriptions = subscriptions
+            self.isGone = isGone
+        }
+    }
+
+    private final class GoneFlag: Sendable {
+        let value = Atomic<Bool>(false)
+    }
+
+    private func connect() throws(NatsError) -> Link {
+        let (shared, gone) = (shared, GoneFlag())
+        var configuration = shared.tape.nats
+        configuration.clientName += " member of \(shared.settings.group)"
+        // The names of the servers are looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
+        let connection = try NatsConnection(configuration) { event in
+            switch event {
+            case .reconnected:
+                shared.links.add(1, ordering: .acquiringAndReleasing)
+                shared.wake()
+            case .closed:
+                // A new one is made.
+                gone.value.store(true, ordering: .releasing)
+                _ = shared.calls.send(.wake)
+            case .asyncError(let text): shared.telemetry.emit(MemberComplaint(text: text))
+            case .disconnected, .refused, .lameDuck: break
+            }
+        }
+        let names = shared.tape.names
+        let heartbeats = try connection.subscribe(
+            names.heartbeats(group: shared.settings.group.text),
+            pendingMessagesMax: Self.heartbeatsPendingMax
+        ) { message in
+            let link = shared.links.load(ordering: .acquiring)
+            guard let member = Self.member(message.subject),
+                let heartbeat = MemberHeartbeat(json: message.payload, member: member)
+            else {
+                shared.telemetry.emit(HeartbeatNotUnderstood(subject: message.subject))
+                return
+            }
+            _ = shared.words.send(.heartbeat(heartbeat, link: link))
+        }
+        let questions = try connection.subscribe(
+            names.askMembers, pendingMessagesMax: Self.questionsPendingMax
+        ) { _ in _ = shared.words.send(.event(.asked)) }
+        shared.use(connection)
+        shared.links.add(1, ordering: .acquiringAndReleasing)
+        shared.wake()
+        return Link(connection, [heartbeats, questions], gone)
+    }
+
+    static func member(_ subject: String) -> MemberName? {
+        subject.split(separator: ".").last.flatMap { MemberName(String($0)) }
+    }
+
+    // MARK: the calls
+
+    private func serve(_ link: Link) {
+        var records = OwnerRecords(
+            link.connection, shared.tape.names, shared.settings.group, onCall: beat.onCall)
+        var calls: [MemberShared.Call] = []
+        while shared.isOpen, !link.isGone.value.load(ordering: .acquiring) {
+            beat.beat()
+            calls.removeAll(keepingCapacity: true)
+            _ = shared.calls.receive(into: &calls, max: Self.batchMax, timeout: .seconds(1))
+            var writes: [RecordWrite] = []
+            for call in calls { if case .write(let write) = call { writes.append(write) } }
+            if !writes.isEmpty {
+                for (write, outcome) in zip(writes, records.write(writes)) {
+                    answer(.written(write.partition, id: write.id, outcome))
+                }
+            }
+            for call in calls {
+                guard case .read(let number, let after) = call else { continue }
+                do throws(TapeError) {
+                    answer(.records(try records.read(number: number, after: after)))
+                } catch {
+                    answer(.readFailed(number: number, reason: "\(error)"))
+                }
+            }
+        }
+    }
+
+    /// Waits as long as told, and fails what is asked meanwhile.
+    private func answerAll(_ reason: String, wait: Duration) {
+        var calls: [MemberShared.Call] = []
+        _ = shared.calls.receive(into: &calls, max: Self.batchMax, timeout: wait)
+        for call in calls {
+            switch call {
+            case .read(let number, _): answer(.readFailed(number: number, reason: reason))
+            case .write(let write):
+                answer(.written(write.partition, id: write.id, .unsettled(reason)))
+            case .wake: break
+            }
+        }
+    }
+
+    /// The machine waits for each answer: it gets there.
+    private func answer(_ event: MembershipMachine.Event) {
+        repeat {
+            beat.beat()
+        } while shared.isOpen
+            && !shared.words.sendWaiting(.event(event), timeout: Self.answerTimeout)
+    }
+}

@@ -1,0 +1,194 @@
+internal import Membership
+internal import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeProtocol
+public import TapeTransport
+
+/// Computes once a second how far each registered group is behind, whether anybody of it lives or
+/// not. Every gateway does, on a thread of its own.
+public final class LagWatch: Sendable {
+    private static let interval = Duration.seconds(1)
+    private static let callTimeout = Duration.seconds(1)
+    private static let eventsMax = 16
+
+    private final class Shared: Sendable {
+        let lags = Mutex<[GroupName: LagTable.Lag?]>([:])
+    }
+
+    private let shared = Shared()
+    private let mailbox = TapeMailbox(capacity: LagWatch.eventsMax)
+    private let thread: ServiceThread
+
+    public init(_ client: TapeClient) throws {
+        let (positions, heads) = (try PositionsHeard(client), try HeadListener(client))
+        let (shared, mailbox) = (shared, mailbox)
+        thread = try ServiceThread(name: "group-lag") {
+            let beat = client.threads.thread("group-lag", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            var loop = LagLoop(client.calling(beat), positions: positions, heads: heads)
+            var events: [TapeEvent] = []
+            while !mailbox.isClosed {
+                beat.beat()
+                let lags = loop.turn()
+                shared.lags.withLock { $0 = lags }
+                _ = mailbox.receive(
+                    into: &events, max: Self.eventsMax, timeout: Self.interval)
+                events.removeAll(keepingCapacity: true)
+            }
+        }
+    }
+
+    deinit { mailbox.close() }
+
+    public func stop() {
+        mailbox.close()
+        _ = thread.join(timeout: Self.callTimeout)
+    }
+
+    /// The section "lag" of `/status`, and all of `/scale`: a lag that cannot be known is null.
+    public func write(into json: inout JSONWriter) {
+        let lags = shared.lags.withLock { $0 }
+        for (group, lag) in lags.sorted(by: { $0.key.text < $1.key.text }) {
+            json.key(group.text)
+            guard let lag else {
+                json.null()
+                continue
+            }
+            json.object { json in
+                json.member("lag", lag.ticks)
+                json.member("lag_seconds", Double(lag.nanoseconds / 1_000_000) / 1_000)
+                json.key("drain_seconds")
+                if let drain = lag.drainNanoseconds {
+                    json.value(Double(drain / 1_000_000) / 1_000)
+                } else {
+                    json.null()
+                }
+            }
+        }
+    }
+}
+
+/// What the thread does in a turn.
+struct LagLoop {
+    private static let callTimeout = Duration.seconds(1)
+
+    private let client: TapeClient
+    private let jetStream: JetStream
+    private let positions: PositionsHeard
+    private let heads: HeadListener
+    private let clock = SystemClock()
+    private var registry: GroupRegistry?
+    private var revision: UInt64?
+    private var groups: [RegisteredGroup] = []
+    private var table = LagTable()
+    private var shown: Set<GroupName> = []
+
+    init(_ client: TapeClient, positions: PositionsHeard, heads: HeadListener) {
+        self.client = client
+        jetStream = client.jetStream.within(Self.callTimeout)
+        self.positions = positions
+        self.heads = heads
+    }
+
+    mutating func turn() -> [GroupName: LagTable.Lag?] {
+        do {
+            try readGroups()
+        } catch {
+            // The groups that were known last are those that there are, as far as anybody knows.
+            client.telemetry.emit(LagUnread(reason: "\(error)"))
+        }
+        let now = clock.monotonic().nanoseconds
+        let lags = table.lags(groups, told: positions.book, heads: heads.book, now: now)
+        show(lags)
+        for question in table.questions {
+            do {
+                guard let age = try age(of: question) else { continue }
+                table.answer(question, storedAt: now - age)
+            } catch {
+                client.telemetry.emit(LagUnread(reason: "\(error)"))
+                break
+            }
+        }
+        return lags
+    }
+
+    private mutating func readGroups() throws {
+        let registry = try self.registry ?? GroupRegistry.open(client)
+        self.registry = registry
+        let present = try registry.lastRevision()
+        guard present != revision else { return }
+        groups = try registry.groups()
+        revision = present
+    }
+
+    /// Nil: there is none behind the position (yet).
+    private func age(of question: LagTable.Question) throws -> Int64? {
+        let names = client.names
+        let (stream, subject) =
+            switch question.input {
+            case .ticks:
+                (
+                    names.tickStream(of: question.partition),
+                    names.ticks(question.partition, question.source)
+                )
+            case .bars: (names.barStream, names.derived(question.partition, question.source))
+            }
+        let message = try jetStream.firstMessage(
+            stream: stream, from: question.sequence &+ 1, subject: subject)
+        return message.map { clock.now().nanoseconds(since: $0.time) }
+    }
+
+    private mutating func show(_ lags: [GroupName: LagTable.Lag?]) {
+        for group in shown where lags[group] == nil { remove(group) }
+        shown = Set(lags.keys)
+        for (group, lag) in lags {
+            guard let lag else {
+                remove(group)
+                continue
+            }
+            ticks(group).set(Double(lag.ticks))
+            seconds(group).set(Double(lag.nanoseconds) / 1e9)
+            if let drain = lag.drainNanoseconds {
+                self.drain(group).set(Double(drain) / 1e9)
+            } else {
+                self.drain(group).remove()
+            }
+        }
+    }
+
+    private func remove(_ group: GroupName) {
+        ticks(group).remove()
+        seconds(group).remove()
+        drain(group).remove()
+    }
+
+    private func ticks(_ group: GroupName) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_group_lag_ticks", "Ticks and bars that the group has not read.",
+            labels: [("group", group.text)])
+    }
+
+    private func seconds(_ group: GroupName) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_group_lag_seconds", "Age of the oldest record that the group has not read.",
+            labels: [("group", group.text)])
+    }
+
+    private func drain(_ group: GroupName) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_group_drain_seconds",
+            "Time until the group has read all that there is, at the present rate.",
+            labels: [("group", group.text)])
+    }
+}
+
+struct LagUnread: TelemetryEvent {
+    static let name = "keeper.lag_unread"
+    let reason: String
+
+    var level: LogLevel { .debug }
+    var message: String { "what lag is computed from could not be read; the last values count" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+}

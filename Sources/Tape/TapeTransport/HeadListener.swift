@@ -1,0 +1,50 @@
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeProtocol
+
+/// Hears what sources and operators tell of the tape's heads. Any thread may ask it.
+public final class HeadListener: Sendable {
+    /// Messages that wait while one is being read: all parts of many large sources.
+    private static let messagesMax = 1_024
+
+    private let heard: HeardBook<HeadBook>
+
+    /// `clock`: monotonic nanoseconds; called for each message.
+    public init(
+        _ client: TapeClient, clock: @escaping @Sendable () -> Int64
+    ) throws(TapeError) {
+        heard = try HeardBook(
+            client, subject: client.names.heads, queue: "heads", messagesMax: Self.messagesMax,
+            HeadBook()
+        ) { book, payload in
+            guard let told = HeadMessage(json: payload) else { return false }
+            return book.hear(told, now: clock())
+        } misheard: { telemetry, bytes in
+            telemetry.emit(HeadsNotUnderstood(bytes: bytes))
+        }
+    }
+
+    public convenience init(_ client: TapeClient) throws(TapeError) {
+        let clock = SystemClock()
+        try self.init(client) { clock.monotonic().nanoseconds }
+    }
+
+    /// What was heard so far.
+    public var book: HeadBook { heard.book }
+}
+
+struct HeadsNotUnderstood: TelemetryEvent {
+    static let name = "tape.heads.not_understood"
+    let bytes: Int
+
+    var level: LogLevel { .warning }
+    var message: String { "somebody told heads that make no sense; they are ignored" }
+    var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_heads_not_understood_total",
+            "Messages with the tape's heads that were refused."
+        ).add()
+    }
+}

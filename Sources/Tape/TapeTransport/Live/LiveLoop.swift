@@ -1,0 +1,190 @@
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeCodec
+import TapeProtocol
+
+/// The live thread: connects for ever, and sends what is offered while there is a link.
+final class LiveLoop {
+    static let closeTimeout = Duration.seconds(3)
+    private static let flushTimeout = Duration.milliseconds(500)
+    private static let packetsPerTurn = 64
+    private static let waitMax = Duration.milliseconds(100)
+    /// Between two turns, unless more waits: what comes within it is written together, because each
+    /// write costs as much as encoding many messages.
+    private static let gatherTime = Duration.milliseconds(20)
+    private static let retryFirst = Duration.milliseconds(100)
+    private static let retryMax = Duration.seconds(5)
+
+    private let configuration: NatsConfiguration
+    private let telemetry: TelemetryHub
+    private let queue: LiveQueue
+    private let metrics: LiveMetrics
+    private let beat: ThreadBeat
+    private let clock = SystemClock()
+    private var encoder: LiveEncoder
+    private var connection: NatsConnection?
+    private var connectAt = Int64.min
+    private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
+    private var random = SystemRandomNumberGenerator()
+    private let link = Link()
+    private var state = State.waiting
+    private var refusalsSeen: UInt64 = 0
+
+    private enum State {
+        /// Nothing was sent yet, and nothing went wrong.
+        case waiting
+        case sending
+        /// Packets are left out, and it was said why.
+        case interrupted
+    }
+
+    /// Set by libnats' thread.
+    private final class Link: Sendable {
+        /// libnats has given the connection up for good.
+        let isClosed = Atomic<Bool>(false)
+    }
+
+    init(
+        _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
+        _ queue: LiveQueue, _ metrics: LiveMetrics, _ beat: ThreadBeat
+    ) {
+        self.beat = beat
+        self.configuration = configuration
+        self.telemetry = telemetry
+        self.queue = queue
+        self.metrics = metrics
+        encoder = LiveEncoder(names)
+    }
+
+    func run() {
+        var packets: [LiveQueue.Packet] = []
+        while true {
+            beat.beat()
+            connectIfDue()
+            queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
+            packets.removeAll(keepingCapacity: true)
+            queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
+            for packet in packets { send(packet) }
+            metrics.packets.set(Double(queue.count))
+            noticeRefusals()
+            if queue.isClosed, packets.isEmpty { break }
+            if !packets.isEmpty, packets.count < Self.packetsPerTurn {
+                queue.gather(for: Self.gatherTime)
+            }
+        }
+        close()
+    }
+
+    // MARK: the link
+
+    private func connectIfDue() {
+        if link.isClosed.exchange(false, ordering: .acquiringAndReleasing) {
+            connection = nil
+            retryLater()
+        }
+        guard connection == nil, !queue.isClosed, clock.monotonic().nanoseconds >= connectAt else {
+            return
+        }
+        // The names of the servers are looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
+        do throws(NatsError) {
+            let (link, telemetry) = (link, telemetry)
+            connection = try NatsConnection(configuration) { event in
+                switch event {
+                case .closed: link.isClosed.store(true, ordering: .releasing)
+                case .asyncError(let text): telemetry.emit(LiveComplaint(text: text))
+                // They show when something is published.
+                case .disconnected, .refused, .reconnected, .lameDuck: return
+                }
+            }
+            backoff.reset()
+        } catch {
+            stopped("\(error)")
+            retryLater()
+        }
+    }
+
+    private func retryLater() {
+        connectAt =
+            clock.monotonic().nanoseconds + backoff.next(using: &random).clampedNanoseconds
+    }
+
+    private func close() {
+        guard let connection else { return }
+        do throws(NatsError) {
+            if connection.isConnected { try connection.flush(timeout: Self.flushTimeout) }
+        } catch {
+            stopped("\(error)")
+        }
+        connection.close()
+    }
+
+    // MARK: packets
+
+    private func send(_ packet: LiveQueue.Packet) {
+        guard let connection, connection.isConnected else {
+            metrics.dropped[.noLink]?.add(packet.ticks)
+            stopped("there is no link to NATS")
+            return
+        }
+        var sent: [LiveEncoder.Kind: UInt64] = [:]
+        var failure: NatsError?
+        func publish(_ kind: LiveEncoder.Kind, _ subject: String, _ json: [UInt8]) {
+            guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
+                metrics.dropped[.subject]?.add(1)
+                return
+            }
+            do throws(NatsError) {
+                try json.withRawSpan { payload throws(NatsError) in
+                    try connection.publish(payload, to: subject)
+                }
+                sent[kind, default: 0] += 1
+            } catch {
+                metrics.dropped[.noLink]?.add(1)
+                failure = error
+            }
+        }
+        encode(packet, publish)
+        metrics.sent(sent)
+        if let failure { stopped("\(failure)") } else { began() }
+    }
+
+    private func encode(
+        _ packet: LiveQueue.Packet, _ publish: (LiveEncoder.Kind, String, [UInt8]) -> Void
+    ) {
+        switch packet.content {
+        case .nodes(let ticks): encoder.encode(ticks, publish)
+        case .packet(let bytes):
+            do throws(PacketError) {
+                try bytes.withRawSpan { bytes throws(PacketError) in
+                    try encoder.encode(bytes, publish)
+                }
+            } catch {
+                // Only what was sealed in this process is offered.
+                preconditionFailure("a packet of our own cannot be read: \(error)")
+            }
+        }
+    }
+
+    /// One that stands in a full queue is told by who takes from it.
+    private func noticeRefusals() {
+        let present = queue.refusals
+        guard present != refusalsSeen else { return }
+        refusalsSeen = present
+        stopped("more than \(LivePublisher.packetsMax) packets wait")
+    }
+
+    private func stopped(_ reason: String) {
+        guard state != .interrupted else { return }
+        state = .interrupted
+        telemetry.emit(LiveStopped(reason: reason))
+    }
+
+    private func began() {
+        guard state != .sending else { return }
+        state = .sending
+        telemetry.emit(LiveBegan())
+    }
+}

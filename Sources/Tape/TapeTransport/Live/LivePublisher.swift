@@ -1,0 +1,159 @@
+public import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+internal import Synchronization
+public import TapeCodec
+public import TapeProtocol
+
+/// Sends the trades, quotes and bars of packets to whoever listens live: core NATS, best effort,
+/// JSON, one subject per symbol.
+///
+/// What is offered waits in a bounded queue for a thread with a connection of its own. At the
+/// limit, and while there is no link, packets are dropped and counted: the tape has them.
+public final class LivePublisher: Sendable {
+    public static let packetsMax = 4_096
+    public static let bytesMax = 16 * 1_024 * 1_024
+    /// Ticks of nodes that wait here: beyond, they wait in their edges.
+    public static let nodeTicksMax = 1_024
+
+    private let queue: LiveQueue
+    private let thread: ServiceThread
+
+    /// Starts the thread; never waits for NATS.
+    public init(
+        _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub, threads: ThreadWatch
+    ) throws(ServiceError) {
+        let metrics = LiveMetrics(telemetry.metrics, packetsMax: Self.packetsMax)
+        let queue = LiveQueue(packetsMax: Self.packetsMax, bytesMax: Self.bytesMax, metrics)
+        self.queue = queue
+        var nats = nats
+        nats.clientName += "-live"
+        nats.writesAtOnce = false
+        let configuration = nats
+        thread = try ServiceThread(name: "live") {
+            let beat = threads.thread("live", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            LiveLoop(configuration, names: names, telemetry: telemetry, queue, metrics, beat).run()
+        }
+    }
+
+    public convenience init(_ tape: TapeSettings, context: ServiceContext) throws(ServiceError) {
+        try self.init(
+            tape.nats, names: tape.names, telemetry: context.telemetry, threads: context.threads)
+    }
+
+    deinit { queue.close() }
+
+    /// Copies the packet's bytes and returns at once. Any thread; one without ticks is no news.
+    public func offer(_ packet: SealedPacket) {
+        guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
+        queue.offer(packet)
+    }
+
+    /// Ticks of nodes that `offer` has room for at the moment; none while there is no link. One
+    /// thread alone is to ask and offer, and may rely on it.
+    public var nodeRoom: Int { queue.nodeRoom }
+
+    /// Hands over at most `nodeRoom` ticks and returns at once.
+    public func offer(_ ticks: [LiveNodeTick]) {
+        if !ticks.isEmpty { queue.offer(ticks) }
+    }
+
+    /// Ends the thread and the connection; what waits is sent if that is quick. Idempotent.
+    public func close() {
+        queue.close()
+        _ = thread.join(timeout: LiveLoop.closeTimeout)
+    }
+}
+
+/// What waits for the live thread: bounded in packets and bytes.
+final class LiveQueue: Sendable {
+    struct Packet: Sendable {
+        enum Content: Sendable {
+            case packet([UInt8])
+            case nodes([LiveNodeTick])
+        }
+
+        let content: Content
+        let ticks: UInt64
+
+        var byteCount: Int {
+            if case .packet(let bytes) = content { bytes.count } else { 0 }
+        }
+
+        var nodeTicks: Int {
+            if case .nodes(let ticks) = content { ticks.count } else { 0 }
+        }
+    }
+
+    /// Told by the live thread.
+    let isLinked = Atomic<Bool>(false)
+
+    private let packets: Mailbox<Packet>
+    /// Nothing is ever sent here: it ends waits when it is closed.
+    private let end = Mailbox<Never>(capacity: 1)
+    private let waitingBytes = Atomic<Int>(0)
+    private let waitingNodeTicks = Atomic<Int>(0)
+    private let bytesMax: Int
+    private let metrics: LiveMetrics
+    private let refused = Atomic<UInt64>(0)
+
+    init(packetsMax: Int, bytesMax: Int, _ metrics: LiveMetrics) {
+        packets = Mailbox(capacity: packetsMax)
+        self.bytesMax = bytesMax
+        self.metrics = metrics
+    }
+
+    var count: Int { packets.count }
+    var isClosed: Bool { packets.isClosed }
+    /// Packets that found no room so far.
+    var refusals: UInt64 { refused.load(ordering: .relaxed) }
+
+    func close() {
+        packets.close()
+        end.close()
+    }
+
+    /// Lets packets come together for so long, or until it is closed.
+    func gather(for time: Duration) {
+        var nothing: [Never] = []
+        _ = end.receive(into: &nothing, max: 1, timeout: time)
+    }
+
+    func offer(_ packet: SealedPacket) {
+        let ticks = UInt64(packet.header.tickCount)
+        let bytes = packet.byteCount
+        let waiting = waitingBytes.add(bytes, ordering: .relaxed).newValue
+        if waiting <= bytesMax {
+            let content = Packet.Content.packet(packet.withBytes { $0.array })
+            if packets.send(Packet(content: content, ticks: ticks)) { return }
+        }
+        waitingBytes.subtract(bytes, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        metrics.dropped[.full]?.add(ticks)
+    }
+
+    var nodeRoom: Int {
+        guard isLinked.load(ordering: .relaxed), !isClosed, count < LivePublisher.packetsMax else {
+            return 0
+        }
+        return LivePublisher.nodeTicksMax - waitingNodeTicks.load(ordering: .relaxed)
+    }
+
+    func offer(_ ticks: [LiveNodeTick]) {
+        let count = UInt64(ticks.count)
+        waitingNodeTicks.add(ticks.count, ordering: .relaxed)
+        if packets.send(Packet(content: .nodes(ticks), ticks: count)) { return }
+        waitingNodeTicks.subtract(ticks.count, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        metrics.dropped[.full]?.add(count)
+    }
+
+    func receive(into buffer: inout [Packet], max: Int, timeout: Duration) {
+        let count = packets.receive(into: &buffer, max: max, timeout: timeout)
+        for packet in buffer.suffix(count) {
+            waitingBytes.subtract(packet.byteCount, ordering: .relaxed)
+            waitingNodeTicks.subtract(packet.nodeTicks, ordering: .relaxed)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+internal import MarketModel
+public import Primitives
+internal import Synchronization
+internal import ServiceRuntime
+
+/// How far this process is behind on each partition that it owns: what heads were told of the tape
+/// against its own readers' positions. The thread that has the readers tells; any thread may look.
+///
+/// Of a whole group, whether anybody of it lives or not, each gateway knows: `LagWatch`.
+public final class OwnLag: Sendable {
+    /// A partition with what is read of it.
+    public struct Share: Sendable {
+        /// The label of its metrics.
+        public var partition: String
+        /// None: it is its own, and not read yet.
+        public var positions: [ReaderPosition]
+
+        public init(partition: String, positions: [ReaderPosition]) {
+            self.partition = partition
+            self.positions = positions
+        }
+    }
+
+    private struct Key: Hashable {
+        var partition: String
+        var input: ReaderPosition.Input
+    }
+
+    private struct State {
+        var toldAt = Int64.min
+        var partitions = 0
+        var lags: [Key: HeadBook.Lag] = [:]
+        var isHeard = false
+    }
+
+    private static let intervalNanoseconds: Int64 = 1_000_000_000
+
+    private let client: TapeClient
+    private let group: String
+    private let heads: HeadListener
+    private let state = Mutex(State())
+
+    /// `heads` hears by the same clock that `tell` goes by.
+    public init(_ client: TapeClient, group: String, heads: HeadListener) {
+        self.client = client
+        self.group = group
+        self.heads = heads
+    }
+
+    public convenience init(_ client: TapeClient, group: String) throws(TapeError) {
+        self.init(client, group: group, heads: try HeadListener(client))
+    }
+
+    /// To be called often; asks for what is owned only when it is time. `now` is monotonic.
+    public func tell(now: Int64, _ owned: () -> [Share]) {
+        let toldAt = state.withLock { $0.toldAt }
+        guard toldAt == Int64.min || now >= toldAt + Self.intervalNanoseconds else { return }
+        let (shares, book) = (owned(), heads.book)
+        var present = State(toldAt: now, partitions: shares.count)
+        for share in shares {
+            for position in share.positions {
+                guard let lag = book.lag(of: position, now: now) else { continue }
+                present.isHeard = true
+                let key = Key(partition: share.partition, input: position.input)
+                present.lags[key] = present.lags[key].map { Self.sum($0, lag) } ?? lag
+            }
+        }
+        if shares.isEmpty { present.isHeard = book.isHeard([.ticks, .bars], now: now) }
+        let before = state.withLock { state in
+            defer { state = present }
+            return state.lags
+        }
+        for key in before.keys where present.lags[key] == nil {
+            ticks(key).remove()
+            seconds(key).remove()
+        }
+        for (key, lag) in present.lags { show(lag, key) }
+    }
+
+    private static func sum(_ one: HeadBook.Lag, _ other: HeadBook.Lag) -> HeadBook.Lag {
+        let (ticks, overflow) = one.ticks.addingReportingOverflow(other.ticks)
+        let oldest = one.nanoseconds.flatMap { age in other.nanoseconds.map { max(age, $0) } }
+        return HeadBook.Lag(ticks: overflow ? .max : ticks, nanoseconds: oldest)
+    }
+
+    private func show(_ lag: HeadBook.Lag, _ key: Key) {
+        ticks(key).set(Double(lag.ticks))
+        if let age = lag.nanoseconds {
+            seconds(key).set(Double(age) / 1e9)
+        } else {
+            seconds(key).remove()
+        }
+    }
+
+    private func ticks(_ key: Key) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_partition_lag_ticks", "Ticks and bars of a partition that its owner has not read.",
+            labels: labels(key))
+    }
+
+    private func seconds(_ key: Key) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_partition_lag_seconds",
+            "Age of the oldest record of a partition that its owner has not read.",
+            labels: labels(key))
+    }
+
+    private func labels(_ key: Key) -> [(String, String)] {
+        [("group", group), ("partition", key.partition), ("input", key.input.rawValue)]
+    }
+
+    /// All of `/scale`: of this process's partitions together; what cannot be known is null.
+    public func write(into json: inout JSONWriter) {
+        let present = state.withLock { $0 }
+        let sum = present.lags.values.reduce(HeadBook.Lag(ticks: 0, nanoseconds: 0), Self.sum)
+        json.member("partitions", present.partitions)
+        json.key("lag")
+        if present.isHeard { json.value(sum.ticks) } else { json.null() }
+        json.key("lag_seconds")
+        if present.isHeard, let age = sum.nanoseconds {
+            json.value(Double(age / 1_000_000) / 1_000)
+        } else {
+            json.null()
+        }
+    }
+}

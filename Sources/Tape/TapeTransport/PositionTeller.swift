@@ -1,0 +1,88 @@
+internal import NatsTransport
+internal import Primitives
+internal import Synchronization
+internal import TapeProtocol
+internal import ServiceRuntime
+
+/// Tells over core NATS how far a group's readers have come: once a second, and at once when it is
+/// asked. Who writes the tape hears from it what a tape that was put back has forgotten; so a
+/// reader tells its position also while it is stopped. One per data-plane thread.
+public final class PositionTeller: Sendable {
+    private static let intervalNanoseconds: Int64 = 1_000_000_000
+    private static let questionsMax = 64
+
+    private struct Told {
+        var messages: [[UInt8]] = []
+        var at = Int64.min
+    }
+
+    private final class Voice: Sendable {
+        let client: TapeClient
+        let subject: String
+        let told = Mutex(Told())
+
+        init(_ client: TapeClient, _ group: String) {
+            self.client = client
+            subject = client.names.positions(group: group)
+        }
+
+        /// A link that is down now is told of by others; the next second has the next message.
+        func say(_ messages: [[UInt8]]) {
+            for message in messages {
+                do throws(NatsError) {
+                    try message.withRawSpan { bytes throws(NatsError) in
+                        try client.connection.publish(bytes, to: subject)
+                    }
+                } catch {
+                    client.telemetry.emit(PositionsUntold(reason: "\(error)"))
+                }
+            }
+        }
+    }
+
+    private let group: String
+    private let voice: Voice
+    private let subscription: NatsSubscription
+
+    public init(_ client: TapeClient, group: String) throws(TapeError) {
+        self.group = group
+        let voice = Voice(client, group)
+        self.voice = voice
+        do throws(NatsError) {
+            subscription = try client.connection.subscribe(
+                client.names.positionsQuestion, pendingMessagesMax: Self.questionsMax
+            ) { _ in
+                voice.say(voice.told.withLock { $0.messages })
+            }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    /// To be called often; asks for the positions only when it is time. `now` is monotonic.
+    public func tell(now: Int64, _ positions: () -> [ReaderPosition]) {
+        let isDue = voice.told.withLock {
+            $0.at == Int64.min || now >= $0.at + Self.intervalNanoseconds
+        }
+        guard isDue else { return }
+        let messages = PositionMessage.messages(group: group, positions())
+        voice.told.withLock { $0 = Told(messages: messages, at: now) }
+        voice.say(messages)
+    }
+}
+
+struct PositionsUntold: TelemetryEvent {
+    static let name = "tape.positions.untold"
+    let reason: String
+
+    var level: LogLevel { .debug }
+    var message: String { "the readers' positions could not be told" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_positions_untold_total",
+            "Messages with readers' positions that could not be sent."
+        ).add()
+    }
+}

@@ -1,0 +1,34 @@
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeProtocol
+
+/// Hears what all groups tell of their positions. Any thread may ask it.
+public final class PositionsHeard: Sendable {
+    /// Messages that wait while one is being read: all parts of many large groups.
+    private static let messagesMax = 1_024
+
+    private let heard: HeardBook<PositionBook>
+
+    /// `clock`: monotonic nanoseconds; called for each message.
+    public init(
+        _ client: TapeClient, clock: @escaping @Sendable () -> Int64
+    ) throws(TapeError) {
+        heard = try HeardBook(
+            client, subject: client.names.positions, queue: "positions",
+            messagesMax: Self.messagesMax, PositionBook()
+        ) { book, payload in
+            guard let told = PositionMessage(json: payload) else { return false }
+            return book.hear(told, now: clock())
+        } misheard: { telemetry, bytes in
+            telemetry.emit(PositionsNotUnderstood(bytes: bytes))
+        }
+    }
+
+    public convenience init(_ client: TapeClient) throws(TapeError) {
+        let clock = SystemClock()
+        try self.init(client) { clock.monotonic().nanoseconds }
+    }
+
+    /// What was heard so far.
+    public var book: PositionBook { heard.book }
+}

@@ -1,0 +1,139 @@
+internal import NatsTransport
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeProtocol
+
+/// Looks at the server behind each new link before the tape uses it.
+///
+/// A cluster in the middle of an upgrade has servers of several versions, and a connection goes
+/// from one to the other. Behind a reconnect each look has a thread of its own: it asks the server
+/// and waits.
+final class ServerVetting: Sendable {
+    /// Between two looks at a server that is not good, or said nothing.
+    private static let retry = Duration.milliseconds(500)
+    private static let callTimeout = Duration.seconds(1)
+
+    private let telemetry: TelemetryHub
+    private let streams: [String]
+    /// Of the stream that has most, as was seen last.
+    private let copies = Atomic<Int>(1)
+    /// Closed when the client is.
+    private let end = Mailbox<Int>(capacity: 1)
+
+    init(_ names: TapeNames, _ telemetry: TelemetryHub) {
+        self.telemetry = telemetry
+        streams = (0..<TapeNames.tickStreams).map { names.tickStream($0) } + [names.barStream]
+    }
+
+    func close() { end.close() }
+
+    /// Behind the first connect, when the streams are there. Throws when the server is too old for
+    /// their copies.
+    func admit(_ connection: NatsConnection) throws(TapeError) {
+        do throws(JetStreamError) {
+            try count(connection)
+        } catch {
+            throw .jetStream(error)
+        }
+        switch verdict(on: connection) {
+        case .good, .old: return
+        case .refused(let reason): throw .oldServer(reason)
+        case nil: throw .oldServer("it gave no greeting in time")
+        }
+    }
+
+    /// Nothing is published or read on the new link before its server was looked at. `restored` is
+    /// called when it may be used, `refused` when it is too old: then it is looked at again, until
+    /// the link is another one.
+    func reconnected(
+        _ connection: NatsConnection, restored: @escaping @Sendable () -> Void,
+        refused: @escaping @Sendable (String) -> Void
+    ) {
+        let link = connection.link
+        let look = { [self, weak connection] in
+            var told: String?
+            while !end.isClosed, let connection, connection.link == link {
+                switch verdict(on: connection) {
+                case .good, .old:
+                    connection.useServer(link: link)
+                    restored()
+                    lookAtCopies(connection, refused)
+                    return
+                case .refused(let reason):
+                    if reason != told { refused(reason) }
+                    told = reason
+                case nil: break
+                }
+                var nothing: [Int] = []
+                _ = end.receive(into: &nothing, max: 1, timeout: Self.retry)
+            }
+        }
+        do throws(ServiceError) {
+            _ = try ServiceThread(name: "nats-vetting", look)
+        } catch {
+            refused("\(error)")
+        }
+    }
+
+    /// Somebody may have given the streams copies since they were counted.
+    private func lookAtCopies(_ connection: NatsConnection, _ refused: (String) -> Void) {
+        let before = copies.load(ordering: .relaxed)
+        do throws(JetStreamError) {
+            try count(connection)
+        } catch {
+            telemetry.emit(TapeCallFailed(reason: "\(error)"))
+        }
+        guard copies.load(ordering: .relaxed) > before,
+            case .refused(let reason) = verdict(on: connection)
+        else { return }
+        connection.holdServer()
+        refused(reason)
+    }
+
+    /// nil: the server does not answer at this moment.
+    private func verdict(on connection: NatsConnection) -> ServerFloor.Verdict? {
+        guard let version = connection.serverVersion else { return nil }
+        let verdict = ServerFloor.verdict(
+            version: version, copies: copies.load(ordering: .relaxed))
+        if case .old(let reason) = verdict { telemetry.emit(ServerOld(reason: reason)) }
+        return verdict
+    }
+
+    /// Streams that are not there yet have no copies.
+    private func count(_ connection: NatsConnection) throws(JetStreamError) {
+        let jetStream = JetStream(connection, timeout: Self.callTimeout)
+        var most = 1
+        for stream in streams {
+            most = max(most, try jetStream.streamInfo(stream)?.configuration.replicas ?? 1)
+        }
+        copies.store(most, ordering: .relaxed)
+    }
+}
+
+/// The server serves, and a newer one would serve better.
+struct ServerOld: TelemetryEvent {
+    static let name = "nats.server.old"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "nats-server should be upgraded: \(reason)" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+/// Nothing is published or read until the link is one to another server.
+struct ServerRefused: TelemetryEvent {
+    static let name = "nats.server.refused"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "this nats-server is not used: \(reason)" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_servers_refused_total", "Servers that were too old to be used."
+        ).add()
+    }
+}

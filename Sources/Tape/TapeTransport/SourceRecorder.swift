@@ -1,0 +1,196 @@
+public import MarketModel
+internal import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeProtocol
+
+/// Keeps the record of one source in the namespace's bucket of sources.
+///
+/// Who opens the source makes it, which reads the record and blocks; from then on a thread of its
+/// own writes, so that a slow disk never holds up ticks. A write that fails is an event, and is
+/// tried again until a newer record takes its place.
+public final class SourceRecorder: Sendable {
+    /// For every call to NATS: the one under way and the last one fit into an orderly end.
+    static let callTimeout = Duration.seconds(1)
+    /// Between two tries of a write that failed.
+    private static let retryInterval = Duration.seconds(1)
+    /// Records that wait behind a write; of them only the last one is written.
+    private static let waitingMax = 4
+
+    /// As `/status` shows it.
+    public struct Status: Sendable {
+        public fileprivate(set) var writes: UInt64 = 0
+        /// The time in the record that was written last; undefined: none was.
+        public fileprivate(set) var written = Timestamp.undefined
+        /// Why the last write did not succeed.
+        public fileprivate(set) var problem: String?
+
+        public init() {}
+    }
+
+    /// What stood there when this owner came; empty when there was none, or it was damaged.
+    public let found: SourceRecord
+    private let shared = Shared()
+    private let thread: ServiceThread
+
+    private final class Shared: Sendable {
+        let waiting = Mailbox<SourceRecord>(capacity: SourceRecorder.waitingMax)
+        let status = Mutex(Status())
+    }
+
+    /// Throws `TapeError`, or that there is no thread.
+    public init(_ client: TapeClient, source: SourceName) throws {
+        var stored = try Self.open(client, source)
+        do throws(JetStreamError) {
+            if let damage = try stored.read() {
+                client.telemetry.emit(
+                    SourceRecordDamaged(source: source, reason: damage.description))
+            }
+        } catch {
+            throw TapeError.jetStream(error)
+        }
+        found = stored.record
+        let (shared, telemetry) = (shared, client.telemetry)
+        telemetry.metrics.watch(shared.waiting, as: "source-records")
+        thread = try ServiceThread(name: "source-record") { [stored] in
+            let beat = client.threads.thread("source-record", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            let jetStream = client.calling(beat).jetStream.within(Self.callTimeout)
+            Self.run(stored.asked(by: jetStream), source, shared, telemetry, beat)
+        }
+    }
+
+    deinit { shared.waiting.close() }
+
+    private static func open(
+        _ client: TapeClient, _ source: SourceName
+    ) throws(TapeError) -> StoredSourceRecord {
+        let jetStream = client.jetStream.within(callTimeout)
+        return StoredSourceRecord(
+            try jetStream.openOrMakeBucket(client.names.sourceBucketConfiguration), source: source)
+    }
+
+    // MARK: what the owner does
+
+    /// To be written as soon as possible. Never blocks; false: too many wait, or it is stopped.
+    @discardableResult
+    public func record(_ record: SourceRecord) -> Bool { shared.waiting.send(record) }
+
+    /// Writes what waits and ends the thread; false: it is still busy after `timeout`.
+    @discardableResult
+    public func stop(within timeout: Duration) -> Bool {
+        shared.waiting.close()
+        return thread.join(timeout: timeout)
+    }
+
+    public var status: Status { shared.status.withLock { $0 } }
+
+    // MARK: the thread
+
+    private static func run(
+        _ start: StoredSourceRecord, _ source: SourceName, _ shared: Shared,
+        _ telemetry: TelemetryHub, _ beat: ThreadBeat
+    ) {
+        var stored = start
+        var buffer: [SourceRecord] = []
+        var pending: SourceRecord?
+        while true {
+            beat.beat()
+            let count = shared.waiting.receive(
+                into: &buffer, max: waitingMax, timeout: retryInterval)
+            if count == 0, shared.waiting.isClosed { return }
+            pending = buffer.last ?? pending
+            buffer.removeAll(keepingCapacity: true)
+            guard let record = pending else { continue }
+            switch attempt(&stored, record) {
+            case .stored:
+                pending = nil
+                shared.status.withLock {
+                    $0.writes += 1
+                    $0.written = record.time
+                    $0.problem = nil
+                }
+                telemetry.emit(SourceRecordWritten(source: source))
+            case .unsettled(let reason):
+                shared.status.withLock { $0.problem = reason }
+                telemetry.emit(SourceRecordFailed(source: source, reason: reason))
+            case .superseded:
+                shared.status.withLock { $0.problem = "a later owner writes it now" }
+                telemetry.emit(SourceRecordSuperseded(source: source))
+                return
+            }
+        }
+    }
+
+    private static func attempt(
+        _ stored: inout StoredSourceRecord, _ record: SourceRecord
+    ) -> StoredSourceRecord.Outcome {
+        do throws(JetStreamError) {
+            return try stored.write(record)
+        } catch {
+            return .unsettled("\(error)")
+        }
+    }
+}
+
+// MARK: events
+
+struct SourceRecordWritten: TelemetryEvent {
+    static let name = "tape.record.written"
+    let source: SourceName
+
+    var level: LogLevel { .trace }
+    var message: String { "what the tape acknowledged of the source is on record" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_record_writes_total", "Writes of a source's record.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}
+
+struct SourceRecordFailed: TelemetryEvent {
+    static let name = "tape.record.failed"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "the source's record was not written; ticks go on, it is tried again" }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_record_failures_total", "Writes of a source's record that failed.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}
+
+struct SourceRecordDamaged: TelemetryEvent {
+    static let name = "tape.record.damaged"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String {
+        "the source's record cannot be read and is written anew; until then only the tape and its "
+            + "readers know which ordinals were given out"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("reason", .text(reason))]
+    }
+}
+
+struct SourceRecordSuperseded: TelemetryEvent {
+    static let name = "tape.record.superseded"
+    let source: SourceName
+
+    var level: LogLevel { .warning }
+    var message: String { "a later owner writes the source's record; this one does not any more" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}

@@ -1,0 +1,95 @@
+internal import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+internal import TapeProtocol
+
+extension TapeClient {
+    /// The wait between two tries to reach NATS: from, and at most.
+    static let retryFirst = Duration.milliseconds(100)
+    static let retryMax = Duration.seconds(2)
+
+    /// Connects and prepares the tape. While NATS or a stream is not there it waits, not ready, and
+    /// says why; nil: the service is to stop meanwhile. Throws what waiting does not mend.
+    public static func open(
+        _ settings: TapeSettings, context: ServiceContext,
+        prepare: (TapeClient) throws(TapeError) -> Void
+    ) throws(TapeError) -> TapeClient? {
+        var backoff = Backoff(first: retryFirst, limit: retryMax)
+        var random = SystemRandomNumberGenerator()
+        let readiness = context.readiness
+        readiness.set(ReadinessPart.nats, "not connected yet")
+        context.telemetry.metrics.reading(
+            "mds_nats_connected", "1 while NATS is there and can be used, else 0."
+        ) { readiness.works(ReadinessPart.nats) ? 1 : 0 }
+        let announcement = announcement(settings, context)
+        while !context.shutdown.isRequested {
+            var connected: TapeClient?
+            do throws(TapeError) {
+                let client = try TapeClient(
+                    settings.nats, names: settings.names, telemetry: context.telemetry,
+                    readiness: context.readiness)
+                connected = client
+                try prepare(client)
+                try client.admitServer()
+                try client.announce(announcement)
+                readiness.set(ReadinessPart.nats, nil)
+                return client
+            } catch {
+                connected?.close()
+                guard error.isRetryable else { throw error }
+                readiness.set(ReadinessPart.nats, "\(error)")
+                context.telemetry.emit(TapeNotThere(reason: "\(error)"))
+            }
+            if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }
+        }
+        return nil
+    }
+
+    /// What the tools that list NATS services show of this one.
+    private static func announcement(
+        _ settings: TapeSettings, _ context: ServiceContext
+    ) -> ServiceAnnouncement {
+        ServiceAnnouncement(
+            name: context.service.name, version: context.service.version,
+            summary: context.service.summary,
+            metadata: [
+                "namespace": settings.names.namespace,
+                "operations": "\(context.operations.address):\(context.operations.port)",
+            ], started: context.clock.now())
+    }
+}
+
+struct TapeNotThere: TelemetryEvent {
+    static let name = "tape.unavailable"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "waiting for the tape: \(reason)" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_unavailable_total", "Tries to open the tape that failed.").add()
+    }
+}
+
+/// A question of the NATS service protocol.
+struct QuestionAnswered: TelemetryEvent {
+    static let name = "nats.service.asked"
+    let question: ServiceQuestion
+    let failure: NatsError?
+
+    var level: LogLevel { failure == nil ? .debug : .warning }
+    var message: String { failure.map { "cannot say who this is: \($0)" } ?? "said who this is" }
+    var fields: [(String, LogValue)] { [("question", .text(question.rawValue))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_service_questions_total",
+            "Questions of the NATS service protocol, answered or not.",
+            labels: [
+                ("question", question.rawValue.lowercased()),
+                ("result", failure == nil ? "answered" : "failed"),
+            ]
+        ).add()
+    }
+}

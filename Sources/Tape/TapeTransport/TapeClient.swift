@@ -1,0 +1,258 @@
+public import NatsTransport
+public import ServiceRuntime
+internal import Synchronization
+public import TapeProtocol
+
+/// The connection of a service to the tape. Any thread may use it; it ends with `close`.
+public final class TapeClient: Sendable {
+    /// Of any server; see `ServerFloor`.
+    public static let serverVersionMin = (major: 2, minor: 10, patch: 26)
+
+    public let connection: NatsConnection
+    public let jetStream: JetStream
+    public let names: TapeNames
+    public let telemetry: TelemetryHub
+    /// Where threads that work on the tape give their signs of life.
+    public let threads: ThreadWatch
+    private let listeners: ConnectionListeners
+    private let responder = Mutex<ServiceResponder?>(nil)
+
+    /// Connects once; throws when NATS does not answer or refuses. What `readiness` says of NATS is
+    /// changed by what happens to the connection later, not by this.
+    public init(
+        _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
+        readiness: Readiness
+    ) throws(TapeError) {
+        let listeners = ConnectionListeners(
+            vetting: ServerVetting(names, telemetry), telemetry: telemetry, readiness: readiness)
+        do throws(NatsError) {
+            connection = try NatsConnection(configuration, vetsServers: true) {
+                listeners.handle($0)
+            }
+            listeners.follow(connection)
+            try connection.requireServer(atLeast: Self.serverVersionMin)
+        } catch {
+            listeners.willClose()
+            throw .nats(error)
+        }
+        self.listeners = listeners
+        self.names = names
+        self.telemetry = telemetry
+        threads = readiness.threads
+        jetStream = JetStream(connection)
+    }
+
+    private init(_ client: TapeClient, _ jetStream: JetStream) {
+        connection = client.connection
+        self.jetStream = jetStream
+        names = client.names
+        telemetry = client.telemetry
+        threads = client.threads
+        listeners = client.listeners
+    }
+
+    /// The same client for one thread, whose beat hears of each call that blocks.
+    public func calling(_ beat: ThreadBeat) -> TapeClient {
+        TapeClient(
+            self, JetStream(connection, timeout: jetStream.timeout, onCall: beat.onCall))
+    }
+
+    /// Throws when the server is too old for what the streams have of copies. Asks for them.
+    func admitServer() throws(TapeError) { try listeners.vetting.admit(connection) }
+
+    /// Tells the mailbox of reconnects and of the connection's end, from now on.
+    public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
+
+    /// What the server refused last, in its own words, permissions included; nil: nothing.
+    public var complaint: String? { listeners.complaint }
+
+    /// The owner says why it closes: the connection's own last word changes no readiness.
+    public func close() {
+        listeners.willClose()
+        connection.close()
+    }
+
+    /// From now on the service can be discovered on NATS, until the connection ends.
+    public func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
+        let telemetry = telemetry
+        do throws(NatsError) {
+            let made = try ServiceResponder(announcement, on: connection) { question, failure in
+                telemetry.emit(QuestionAnswered(question: question, failure: failure))
+            }
+            responder.withLock { $0 = made }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    // MARK: streams
+
+    /// Sees to it that the stream is there as it is wanted. On a server without users it is made,
+    /// and gets what it lacks of subjects and room; on one with users `tapeline setup` does that,
+    /// and a stream that is missing or lacks subjects is worth waiting for. One that holds less, or
+    /// more, serves as it is: both are told.
+    public func ensureStream(
+        _ name: String, subjects: [String], bytesMax: Int64
+    ) throws(TapeError) {
+        try ensureStream(names.tapeStream(name, subjects: subjects, bytesMax: bytesMax))
+    }
+
+    private func ensureStream(_ wanted: StreamConfiguration) throws(TapeError) {
+        let existing: StreamConfiguration?
+        do throws(JetStreamError) {
+            existing = try jetStream.streamInfo(wanted.name)?.configuration
+            if let existing, wanted.differences(from: existing).isEmpty { return }
+            guard connection.demandsAuthorization else {
+                tell(try jetStream.setUpStream(wanted), before: existing)
+                return
+            }
+        } catch {
+            throw TapeError(making: error)
+        }
+        guard let existing else { throw .missingStream(wanted.name) }
+        try requireUse(of: existing, as: wanted)
+    }
+
+    /// A stream that this service may not change.
+    private func requireUse(
+        of existing: StreamConfiguration, as wanted: StreamConfiguration
+    ) throws(TapeError) {
+        let lacking = Set(wanted.subjects).subtracting(existing.subjects)
+        var same = wanted
+        same.maxBytes = existing.maxBytes
+        if Set(existing.subjects).isSubset(of: wanted.subjects) {
+            same.subjects = existing.subjects
+        }
+        guard same.differences(from: existing).isEmpty else {
+            throw .otherNamespace(
+                stream: wanted.name, differences: wanted.differences(from: existing))
+        }
+        guard lacking.isEmpty else {
+            throw .olderStream(wanted.name, lacks: lacking.sorted())
+        }
+        telemetry.emit(
+            TapeStreamSize(
+                stream: wanted.name, before: existing.maxBytes, wanted: wanted.maxBytes,
+                refusal: "'tapeline setup' does that"))
+    }
+
+    private func tell(_ setup: StreamSetup, before: StreamConfiguration?) {
+        guard let before, before.maxBytes != setup.wanted else { return }
+        var refusal: String?
+        if case .refused(let error) = setup.outcome { refusal = "\(error)" }
+        telemetry.emit(
+            TapeStreamSize(
+                stream: setup.stream, before: before.maxBytes, wanted: setup.wanted,
+                refusal: refusal))
+    }
+
+    public func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
+        for stream in names.tickStreamConfigurations(bytesMax: bytesMax) {
+            try ensureStream(stream)
+        }
+    }
+
+    public func ensureBarStream(bytesMax: Int64) throws(TapeError) {
+        try ensureStream(names.barStreamConfiguration(bytesMax: bytesMax))
+    }
+
+    /// Checks, without making anything, that a stream exists and is of this namespace.
+    public func requireStream(_ name: String) throws(TapeError) {
+        let info: StreamInfo?
+        do throws(JetStreamError) {
+            info = try jetStream.streamInfo(name)
+        } catch {
+            throw .jetStream(error)
+        }
+        guard let info else { throw .missingStream(name) }
+        let record = info.configuration.metadata
+        let differences = names.record.sorted { $0.key < $1.key }.compactMap { key, value in
+            record[key] == value ? nil : "\(key) is \(record[key] ?? "absent"), not \(value)"
+        }
+        guard differences.isEmpty else {
+            throw .otherNamespace(stream: name, differences: differences)
+        }
+    }
+}
+
+/// The parts of readiness that the tape sets.
+public enum ReadinessPart {
+    public static let nats = "nats"
+    public static let tape = "tape"
+}
+
+/// Turns what happens to the connection into telemetry, readiness and events of the mailboxes.
+private final class ConnectionListeners: Sendable {
+    /// How long a full mailbox may hold up the callback thread; a reader that misses the event
+    /// notices by its stall detector.
+    private static let sendTimeout = Duration.milliseconds(100)
+
+    private let mailboxes = Mutex<[TapeMailbox]>([])
+    private let isClosing = Atomic<Bool>(false)
+    private let refused = Mutex<String?>(nil)
+    let vetting: ServerVetting
+    private let telemetry: TelemetryHub
+    private let readiness: Readiness
+    private let connection = Mutex<WeakConnection>(WeakConnection())
+
+    /// Events come from the connection, which holds these listeners.
+    private struct WeakConnection {
+        weak var value: NatsConnection?
+    }
+
+    init(vetting: ServerVetting, telemetry: TelemetryHub, readiness: Readiness) {
+        self.vetting = vetting
+        self.telemetry = telemetry
+        self.readiness = readiness
+    }
+
+    /// The last event comes on another thread, and could come behind the reason the owner gave.
+    func willClose() {
+        isClosing.store(true, ordering: .releasing)
+        vetting.close()
+    }
+
+    func follow(_ connection: NatsConnection) {
+        self.connection.withLock { $0.value = connection }
+    }
+
+    var complaint: String? { refused.withLock { $0 } }
+
+    func add(_ mailbox: TapeMailbox) { mailboxes.withLock { $0.append(mailbox) } }
+
+    func handle(_ event: NatsConnectionEvent) {
+        switch event {
+        case .disconnected(let reason):
+            readiness.set(ReadinessPart.nats, reason)
+            telemetry.emit(ConnectionLost(reason: reason))
+        case .refused(let reason):
+            readiness.set(ReadinessPart.nats, reason)
+            telemetry.emit(ConnectionRefused(reason: reason))
+        case .reconnected:
+            guard let connection = connection.withLock({ $0.value }) else { return }
+            vetting.reconnected(connection, restored: { self.restored() }) { reason in
+                self.readiness.set(ReadinessPart.nats, reason)
+                self.telemetry.emit(ServerRefused(reason: reason))
+            }
+        case .closed(let reason):
+            if !isClosing.load(ordering: .acquiring) { readiness.set(ReadinessPart.nats, reason) }
+            send(.closed(reason))
+        case .lameDuck: telemetry.emit(ServerLeaving())
+        case .asyncError(let text):
+            refused.withLock { $0 = text }
+            telemetry.emit(ConnectionComplaint(text: text))
+        }
+    }
+
+    private func restored() {
+        readiness.set(ReadinessPart.nats, nil)
+        telemetry.emit(ConnectionRestored())
+        send(.reconnected)
+    }
+
+    private func send(_ event: TapeEvent) {
+        for mailbox in mailboxes.withLock({ $0 }) {
+            _ = mailbox.sendWaiting(event, timeout: Self.sendTimeout)
+        }
+    }
+}

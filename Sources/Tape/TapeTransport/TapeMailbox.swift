@@ -1,0 +1,151 @@
+internal import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+internal import Synchronization
+
+/// What a data-plane thread waits on: the messages of its publisher and its readers, and what other
+/// threads tell it.
+///
+/// One thread receives; any thread may send. Messages are fetched from NATS by the receiving
+/// thread itself. What other threads send is looked at before and after each wait: it may come as
+/// late as the longest wait, some 20 ms, and is nothing that is in a hurry.
+public final class TapeMailbox: Sendable {
+    /// Of a wait: bounds how long a word of another thread lies there.
+    private static let waitMax = Duration.milliseconds(20)
+
+    private let words: Mailbox<TapeEvent>
+    /// How many were put in and not taken out: what is nearly always 0 is not worth a lock.
+    private let wordsWaiting = Atomic<Int>(0)
+    private let attached = Mutex<Attached>(Attached())
+
+    private struct Attached {
+        var inbox: NatsInbox?
+        var messages: [NatsMessage] = []
+        /// Each publisher and each set of readers has subjects of its own below the prefix.
+        var users = 0
+        var noResponders = 0
+        var received: UInt64 = 0
+    }
+
+    /// `capacity`: of what other threads send.
+    public init(capacity: Int) { words = Mailbox(capacity: capacity) }
+
+    /// A subject prefix below which answers come here. `kind` begins its last token and says what
+    /// is behind it: see `event(of:)`.
+    func attach(_ client: TapeClient, _ kind: Kind) throws(TapeError) -> String {
+        do throws(NatsError) {
+            return try attached.withLock { attached throws(NatsError) in
+                let inbox: NatsInbox
+                if let present = attached.inbox {
+                    inbox = present
+                } else {
+                    inbox = try client.connection.openInbox()
+                }
+                attached.inbox = inbox
+                attached.users += 1
+                return "\(inbox.prefix).\(kind.rawValue)\(attached.users)"
+            }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    enum Kind: String {
+        case publisher = "p"
+        case readers = "r"
+    }
+
+    // MARK: any thread
+
+    /// False: it is full.
+    public func send(_ event: TapeEvent) -> Bool { counted { words.send(event) } }
+
+    public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
+        counted { words.sendWaiting(event, timeout: timeout) }
+    }
+
+    /// Counted before it is in: the one thread never takes out what is not counted.
+    private func counted(_ send: () -> Bool) -> Bool {
+        wordsWaiting.add(1, ordering: .relaxed)
+        let isIn = send()
+        if !isIn { wordsWaiting.subtract(1, ordering: .relaxed) }
+        return isIn
+    }
+
+    /// Nothing more is taken from other threads; who waits for them alone wakes up.
+    public func close() { words.close() }
+    public var isClosed: Bool { words.isClosed }
+
+    /// What nobody has received yet.
+    public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
+
+    /// How many messages of NATS have come so far, and how many of them were received.
+    var traffic: (arrived: UInt64, received: UInt64) {
+        attached.withLock { attached in
+            let waiting = UInt64(clamping: attached.inbox?.waiting ?? 0)
+            return (attached.received + waiting, attached.received)
+        }
+    }
+
+    /// How often the server said that nobody serves a subject on which something was asked; for
+    /// which question it does not say.
+    var noResponders: Int { attached.withLock { $0.noResponders } }
+
+    /// Shows how many words and messages wait: to be called when something is attached.
+    public func show(in metrics: MetricRegistry, as name: String) {
+        metrics.watch(words, as: name)
+        guard let inbox = attached.withLock({ $0.inbox }) else { return }
+        metrics.watchQueue("\(name).messages", capacity: { NatsLimits.pendingMessagesMax }) {
+            [weak inbox] in inbox?.waiting
+        }
+    }
+
+    // MARK: the one thread
+
+    /// Appends at most `max` events and says how many; 0: nothing came in time.
+    public func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
+        let told = hear(into: &events, max: max, timeout: .zero)
+        let left = max - told
+        guard left > 0 else { return told }
+        let wait = told > 0 ? .zero : min(timeout, Self.waitMax)
+        guard let fetched = fetch(into: &events, max: left, timeout: wait) else {
+            // Without a connection there is only what others say.
+            let wait = told > 0 ? .zero : timeout
+            return told + hear(into: &events, max: left, timeout: wait)
+        }
+        guard told + fetched == 0 else { return told + fetched }
+        return hear(into: &events, max: max, timeout: .zero)
+    }
+
+    private func hear(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
+        if timeout == .zero, wordsWaiting.load(ordering: .relaxed) == 0 { return 0 }
+        let heard = words.receive(into: &events, max: max, timeout: timeout)
+        if heard > 0 { wordsWaiting.subtract(heard, ordering: .relaxed) }
+        return heard
+    }
+
+    /// nil: there is no connection to fetch from.
+    private func fetch(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int? {
+        attached.withLock { attached in
+            guard let inbox = attached.inbox else { return nil }
+            let outcome = inbox.receive(into: &attached.messages, max: max, timeout: timeout)
+            for message in attached.messages { events.append(event(of: message, inbox)) }
+            attached.messages.removeAll(keepingCapacity: true)
+            attached.received += UInt64(clamping: outcome.received + outcome.noResponders)
+            attached.noResponders += outcome.noResponders
+            if outcome.isClosed, outcome.received == 0 { return nil }
+            return outcome.received
+        }
+    }
+
+    /// An answer to a publish comes to a publisher's subject. All else is for readers: statuses of
+    /// pulls come to theirs, packets under their own subjects of the tape.
+    private func event(of message: NatsMessage, _ inbox: NatsInbox) -> TapeEvent {
+        let place = inbox.prefix.utf8.count + 1
+        let isAnswer = message.withSubject { subject in
+            subject.byteCount > place && subject.uint8(at: 0) == UInt8(ascii: "_")
+                && subject.uint8(at: place) == UInt8(ascii: "p")
+        }
+        return isAnswer ? .answer(message) : .delivery(message)
+    }
+}

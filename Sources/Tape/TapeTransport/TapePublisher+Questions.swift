@@ -1,0 +1,145 @@
+internal import NatsTransport
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeCodec
+internal import TapeProtocol
+
+/// How a publisher reads what became of a packet: it asks, and goes on.
+///
+/// A lane asks for its subject's last packet, in doubt first for the number of the stream's copies.
+/// A stream that does not answer is asked one question at a time until it does.
+extension TapePublisher {
+    /// What a lane wants to know.
+    enum Question: Equatable {
+        case none
+        case wanted
+        case asked(number: UInt64, about: Subject, deadline: Int64)
+
+        enum Subject { case copies, lastPacket }
+
+        var isAsked: Bool {
+            if case .asked = self { return true }
+            return false
+        }
+    }
+
+    struct Stream {
+        let name: String
+        var asked = 0
+        /// A packet or a question was not answered in time, and nothing has been since.
+        var isSilent = false
+        /// As far as is known; asked for in each doubt.
+        var isReplicated: Bool?
+
+        var mayBeAsked: Bool { asked < (isSilent ? 1 : TapePublisher.questionsMax) }
+    }
+
+    /// Questions to a stream that are under way at once; more wait.
+    static let questionsMax = 64
+    private static let questionNanoseconds: Int64 = 1_000_000_000
+
+    func become(_ question: Question, _ lane: Int) {
+        let stream = lanes[lane].stream
+        if lanes[lane].question.isAsked { streams[stream].asked -= 1 }
+        if question.isAsked { streams[stream].asked += 1 }
+        lanes[lane].question = question
+    }
+
+    /// Sends what the lane wants to know, or leaves it for later.
+    func ask(_ lane: Int) {
+        let stream = streams[lanes[lane].stream]
+        guard lanes[lane].question == .wanted, stream.mayBeAsked else { return }
+        let needsCopies = lanes[lane].machine.isInDoubt && stream.isReplicated == nil
+        questions += 1
+        let replyTo = "\(inbox).r\(lane).\(questions)"
+        do throws(NatsError) {
+            if needsCopies {
+                try client.jetStream.askStreamInfo(stream.name, replyTo: replyTo)
+            } else {
+                try client.jetStream.askLastMessage(
+                    stream: stream.name, subject: lanes[lane].subject, replyTo: replyTo)
+            }
+            become(
+                .asked(
+                    number: questions, about: needsCopies ? .copies : .lastPacket,
+                    deadline: clock.monotonic().nanoseconds + Self.questionNanoseconds), lane)
+        } catch {
+            failed(lane, "\(error)")
+            // Of the caller's effects: whoever carries them out goes on with these.
+            lanes[lane].machine.handle(
+                .readFailed, now: clock.monotonic().nanoseconds, into: &effects)
+        }
+    }
+
+    /// `<inbox>.r<lane>.<number>`
+    func answered(_ answer: NatsMessage) {
+        let place = answer.withSubject { subject -> (lane: Int, number: UInt64)? in
+            guard
+                let number = subject.lastNumber(
+                    before: subject.byteCount, behind: UInt8(ascii: ".")),
+                let lane = subject.lastNumber(before: number.separator, behind: UInt8(ascii: "r")),
+                let index = Int(exactly: lane.value)
+            else { return nil }
+            return (index, number.value)
+        }
+        guard let place, lanes.indices.contains(place.lane),
+            case .asked(place.number, let subject, _) = lanes[place.lane].question
+        else { return }
+        let lane = place.lane
+        streams[lanes[lane].stream].isSilent = false
+        do {
+            switch subject {
+            case .copies:
+                let info = try client.jetStream.streamInfo(in: answer)
+                streams[lanes[lane].stream].isReplicated = info.configuration.replicas > 1
+                become(.wanted, lane)
+                ask(lane)
+                carryOut(lane)
+            case .lastPacket:
+                let packet = try client.jetStream.lastMessage(in: answer).map {
+                    try StoredPacket($0)
+                }
+                become(.none, lane)
+                lanes[lane].watermark = packet?.header.watermark ?? .undefined
+                let isReplicated = streams[lanes[lane].stream].isReplicated ?? true
+                // An administrator may give the stream more copies at any time.
+                streams[lanes[lane].stream].isReplicated = nil
+                feed(lane, .lastRead(packet?.last, isReplicated: isReplicated))
+            }
+        } catch {
+            failed(lane, "\(error)")
+            feed(lane, .readFailed)
+        }
+    }
+
+    private func failed(_ lane: Int, _ reason: String) {
+        become(.none, lane)
+        client.telemetry.emit(TapeCallFailed(reason: reason))
+    }
+
+    /// Asks when the stream may be asked again, and gives up what is not answered.
+    func lookAtQuestion(_ lane: Int, _ now: Int64) {
+        switch lanes[lane].question {
+        case .none: return
+        case .wanted:
+            ask(lane)
+            carryOut(lane)
+        case .asked(_, _, let deadline):
+            guard now >= deadline, isSilent(lane, since: deadline, now: now) else { return }
+            let stream = lanes[lane].stream
+            streams[stream].isSilent = true
+            failed(lane, "stream \(streams[stream].name) did not answer: \(Self.noAnswer)")
+            feed(lane, .readFailed)
+        }
+    }
+
+    private static let noAnswer = "its leader is being elected, or its server does not respond"
+
+    /// Nobody served some subject: perhaps this one's.
+    func suspectQuestion(_ lane: Int, _ until: Int64) {
+        guard case .asked(let number, let subject, let deadline) = lanes[lane].question,
+            deadline > until
+        else { return }
+        become(.asked(number: number, about: subject, deadline: until), lane)
+    }
+}

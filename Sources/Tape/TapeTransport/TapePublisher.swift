@@ -1,0 +1,493 @@
+public import MarketModel
+public import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+public import TapeCodec
+public import TapeProtocol
+
+/// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane`
+/// decides.
+///
+/// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Nothing
+/// blocks: a subject's last packet, which is read at the start and after trouble only, is asked for
+/// and comes the same way. What one stream does not answer holds no other one up.
+public final class TapePublisher {
+    /// What a subject needs beside its machine.
+    struct Lane {
+        let subject: String
+        /// Its place among the streams.
+        let stream: Int
+        /// Made with the first packet.
+        var route: PublishRoute?
+        var machine: PublisherLane
+        var builder: PacketBuilder
+        /// The buffer of the packet before, used again for the next one.
+        var spare: SealedPacket?
+        var publishedAt: Int64 = 0
+        /// Since when it takes no packet; nil: it does.
+        var busySince: Int64?
+        /// Nobody served some subject while this attempt was in flight: when it is not answered by
+        /// then, it is the one.
+        var suspected: (attempt: UInt64, until: Int64)?
+        var question = Question.none
+        /// The watermark of the last packet that stands, if it says one.
+        var watermark = Timestamp.undefined
+        /// Why the packet at hand is not acknowledged; nil when the last one was.
+        var trouble: String?
+        /// Since when the server has said of this packet that a write is in process; nil: it has
+        /// not.
+        var inProcessSince: Int64?
+        var silence = ServerSilence()
+    }
+
+    /// A packet that stands on the tape for good.
+    public struct Acknowledged: Sendable {
+        public let lane: Int
+        public let header: PacketHeader
+        public let sequence: UInt64
+    }
+
+    /// Filled by `handle`, emptied by the owner.
+    public var acknowledged: [Acknowledged] = []
+    /// Called with each packet that stands on the tape for good, before its buffer is used again:
+    /// who keeps it copies its bytes. `sequence` is where it stands.
+    public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
+
+    private static let tickNanoseconds: Int64 = 1_000_000
+    /// Within so long a stream that has a leader answers, as a rule.
+    private static let suspicionNanoseconds: Int64 = 250_000_000
+    /// A leader that lost its quorum steps down after as long, and its marks go with it.
+    private static let inProcessNanosecondsMax: Int64 = 10_000_000_000
+    /// A stream is made at a service's start only: in the middle of its work an absent one is a
+    /// leader that is being elected, or lost data that a person should know of.
+    private static let noStream =
+        "no stream takes it at the moment; if the stream was deleted, restart this service: it "
+        + "makes it anew, without what it held"
+    private static let inProcess = "a write to the subject is in process"
+    /// The tape was found put back on one subject.
+    public struct RolledBack: Sendable {
+        public let lane: Int
+        public let subject: String
+        /// The ordinals that are gone; nil: only markers are.
+        public let lost: ClosedRange<UInt64>?
+        /// The subject's last packet stands there now; 0: there is none.
+        public let sequence: UInt64
+    }
+
+    static let rolledBackMax = 1_024
+    /// Emptied by the owner; of more than `rolledBackMax` the oldest are forgotten.
+    public var rolledBack: [RolledBack] = []
+
+    let client: TapeClient
+    let inbox: String
+    private let mailbox: TapeMailbox
+    private var noRespondersSeen = 0
+    private var tickAt = Int64.min
+    let clock = SystemClock()
+    private let metrics: PublisherMetrics
+    var lanes: [Lane] = []
+    var effects: [PublisherLane.Effect] = []
+    var streams: [Stream] = []
+    /// Of the last question about a lane.
+    var questions: UInt64 = 0
+    /// Each turn begins with another lane, so that none takes the reads of all.
+    private var firstLane: UInt = 0
+
+    public init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
+        self.client = client
+        metrics = PublisherMetrics(client.telemetry.metrics)
+        self.mailbox = mailbox
+        inbox = try mailbox.attach(client, .publisher)
+    }
+
+    /// Adds a subject; `open` starts it.
+    public func addLane(
+        subject: String, stream: String, builder: PacketBuilder,
+        marking: PublisherLane.Marking = PublisherLane.Marking()
+    ) -> Int {
+        let place =
+            streams.firstIndex { $0.name == stream }
+            ?? {
+                streams.append(Stream(name: stream))
+                return streams.endIndex - 1
+            }()
+        lanes.append(
+            Lane(
+                subject: subject, stream: place, machine: PublisherLane(marking: marking),
+                builder: builder))
+        return lanes.count - 1
+    }
+
+    /// Opens an epoch on every subject.
+    public func open() {
+        for lane in lanes.indices { feed(lane, .open) }
+    }
+
+    public func open(lane: Int) { feed(lane, .open) }
+
+    /// The same without a call that blocks: somebody has just read the subject's last packet.
+    public func open(lane: Int, behind last: LastPacket?) {
+        lanes[lane].machine.open(
+            behind: last, now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(lane)
+    }
+
+    /// Gives the subject up: what waits and what is in flight is forgotten, and so are the
+    /// registered symbols and series. The lane is then as new, and `open` may follow. Whatever of
+    /// its own still lands is found by `open`, or fenced by the epoch of whoever opened the subject
+    /// meanwhile.
+    public func reset(lane: Int) {
+        let builder = lanes[lane].builder
+        lanes[lane].machine.reset()
+        lanes[lane].builder = PacketBuilder(
+            kind: builder.kind, partition: builder.partition, source: builder.source)
+        lanes[lane].spare = nil
+        lanes[lane].watermark = .undefined
+        lanes[lane].trouble = nil
+        lanes[lane].inProcessSince = nil
+        lanes[lane].busySince = nil
+        become(.none, lane)
+        acknowledged.removeAll { $0.lane == lane }
+        rolledBack.removeAll { $0.lane == lane }
+    }
+
+    /// Somebody remembers more of the lane's subject than the tape: its next ordinal is at least
+    /// this, its epoch above that one. What lies in between is told as lost.
+    public func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
+        lanes[lane].machine.raise(
+            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
+        carryOut(lane)
+    }
+
+    // MARK: what the owner asks and does
+
+    public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
+    public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
+    public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
+    /// Behind all that are acknowledged or in flight: nobody can have met this one.
+    public func nextUnusedOrdinal(lane: Int) -> UInt64 {
+        let machine = lanes[lane].machine
+        return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
+    }
+    public func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }
+    public func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
+    public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
+    public func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
+
+    public func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
+
+    /// Of the last packet that stands; undefined: it says none.
+    public func standingWatermark(lane: Int) -> Timestamp {
+        let watermark = lanes[lane].watermark
+        return watermark.nanoseconds == Int64.min ? .undefined : watermark
+    }
+
+    /// Waiting or in flight.
+    public func unacknowledgedTicks(lane: Int) -> Int {
+        waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
+    }
+
+    /// Nothing waits and nothing is in flight.
+    public func isIdle(lane: Int) -> Bool {
+        lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
+    }
+
+    /// Why some subject takes no packets at the moment; nil when all do. One that another owner
+    /// has taken over is no trouble: nothing is to be published there any more.
+    public var trouble: String? {
+        lanes.first { $0.trouble != nil && !$0.machine.isFenced }.map {
+            "\($0.subject): \($0.trouble ?? "")"
+        }
+    }
+
+    public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
+    public var hasOpened: Bool { lanes.allSatisfy { $0.machine.epoch > 0 } }
+
+    /// The earliest event time that is not on the tape yet; undefined when everything is.
+    public func oldestUnacknowledged(lane: Int) -> Timestamp {
+        min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
+    }
+
+    public func register(_ definition: SymbolDefinition, lane: Int) -> UInt32 {
+        lanes[lane].builder.register(definition)
+    }
+
+    public func redefine(_ symbol: UInt32, as definition: SymbolDefinition, lane: Int) {
+        lanes[lane].builder.redefine(symbol, as: definition)
+    }
+
+    public func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
+        lanes[lane].builder.register(definition)
+    }
+
+    /// Sends what the subject's builder holds, also when that is nothing. Only when it is ready.
+    public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
+        let now = clock.now()
+        let machine = lanes[lane].machine
+        let seal = PacketBuilder.Seal(
+            epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, watermark: watermark,
+            sendTime: now)
+        let spare = lanes[lane].spare.take()
+        let packet = lanes[lane].builder.seal(seal, output: output, recycling: spare)
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
+        lanes[lane].machine.publish(packet, now: monotonic, into: &effects)
+        carryOut(lane)
+    }
+
+    // MARK: packets that take another way
+
+    /// Closes the packet that the subject's builder holds, without sending it: it is to be handed
+    /// to `publish(_:lane:)` later, behind all that were sealed before.
+    public func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
+        let seal = PacketBuilder.Seal(
+            epoch: lanes[lane].machine.epoch, firstOrdinal: firstOrdinal, watermark: watermark,
+            sendTime: clock.now())
+        return lanes[lane].builder.seal(seal)
+    }
+
+    /// Sends a packet that was sealed earlier, under the present epoch and ordinals. Only when the
+    /// subject is ready.
+    public func publish(_ packet: SealedPacket, lane: Int) {
+        let machine = lanes[lane].machine
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
+        lanes[lane].machine.publish(
+            packet.resealed(
+                epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, sendTime: clock.now()),
+            now: monotonic, into: &effects)
+        carryOut(lane)
+    }
+
+    /// What was handed over and is not known to stand on the tape, in order; no markers.
+    public func unacknowledgedPackets(lane: Int) -> [SealedPacket] {
+        lanes[lane].machine.unacknowledged
+    }
+
+    /// Since when, monotonic, the lane has taken no packet; nil: it takes one.
+    public func busySince(lane: Int) -> Int64? { lanes[lane].busySince }
+
+    // MARK: events
+
+    /// An answer to a publish.
+    public func handle(_ answer: NatsMessage) {
+        guard let (lane, attempt) = address(of: answer) else { return answered(answer) }
+        streams[lanes[lane].stream].isSilent = false
+        switch JetStream.publishOutcome(of: answer) {
+        case .stored(let sequence, _):
+            feed(lane, .acknowledged(attempt: attempt, sequence: sequence))
+        case .wrongLastSequence:
+            unsettled(lane, "another message is the last of the subject", "out_of_sequence")
+            feed(lane, .outOfSequence(attempt: attempt))
+        case .inProcess: inProcess(lane, attempt)
+        case .noResponders:
+            unsettled(lane, Self.noStream, "no_responders")
+            feed(lane, .notStored(attempt: attempt))
+        case .refused(let code, let errorCode, let description):
+            unsettled(lane, "\(code), \(errorCode): \(description)", "refused")
+            feed(lane, .notStored(attempt: attempt))
+        case .malformed(let text):
+            // Whether it is stored is unknown: the time-out has it read from the tape.
+            unsettled(lane, text, "malformed")
+        }
+    }
+
+    /// The usual mark of a write that has not reached all replicas is no news. One that stays for
+    /// longer than an election is.
+    private func inProcess(_ lane: Int, _ attempt: UInt64) {
+        let now = clock.monotonic().nanoseconds
+        let since = lanes[lane].inProcessSince ?? now
+        lanes[lane].inProcessSince = since
+        let isLong = now - since >= Self.inProcessNanosecondsMax
+        unsettled(lane, Self.inProcess, "in_process", isNews: isLong)
+        feed(lane, .inProcess(attempt: attempt))
+    }
+
+    /// Time-outs and retries that are due. It may be called as often as one likes: deadlines are
+    /// looked at once a millisecond. To be called when all that was received is handled.
+    public func tick() {
+        let now = clock.monotonic().nanoseconds
+        guard now >= tickAt else { return }
+        tickAt = now + Self.tickNanoseconds
+        noticeNoResponders(now)
+        firstLane &+= 1
+        for offset in lanes.indices {
+            let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
+            lookAtQuestion(lane, now)
+            lookAtSuspicion(lane, now)
+            guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
+            if case .inFlight = lanes[lane].machine.state {
+                guard isSilent(lane, since: deadline, now: now) else { continue }
+                unsettled(lane, "no answer came in time", "timeout")
+                streams[lanes[lane].stream].isSilent = true
+            }
+            feed(lane, .tick)
+        }
+    }
+
+    func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
+        let traffic = mailbox.traffic
+        return lanes[lane].silence.counts(
+            deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
+    }
+
+    /// Nothing serves some subject that something was published to; which one is not known. Who is
+    /// answered was not meant. The fate of the others is read: a packet that was stored all the
+    /// same is not sent again.
+    private func noticeNoResponders(_ now: Int64) {
+        let present = mailbox.noResponders
+        guard present != noRespondersSeen else { return }
+        noRespondersSeen = present
+        let until = now + Self.suspicionNanoseconds
+        for lane in lanes.indices {
+            suspectQuestion(lane, until)
+            guard case .inFlight = lanes[lane].machine.state,
+                lanes[lane].suspected?.attempt != lanes[lane].machine.attempt
+            else { continue }
+            lanes[lane].suspected = (lanes[lane].machine.attempt, until)
+        }
+    }
+
+    private func lookAtSuspicion(_ lane: Int, _ now: Int64) {
+        guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
+        lanes[lane].suspected = nil
+        guard suspected.attempt == lanes[lane].machine.attempt,
+            case .inFlight = lanes[lane].machine.state
+        else { return }
+        unsettled(lane, Self.noStream, "no_responders")
+        feed(lane, .unanswered(attempt: suspected.attempt))
+    }
+
+    func feed(_ lane: Int, _ event: PublisherLane.Event) {
+        lanes[lane].machine.handle(
+            event, now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(lane)
+    }
+
+    private func unsettled(
+        _ lane: Int, _ reason: String, _ label: String, isNews: Bool = true
+    ) {
+        if isNews { lanes[lane].trouble = reason }
+        client.telemetry.emit(
+            PublishUnsettled(
+                subject: lanes[lane].subject, reason: reason, label: label,
+                level: isNews ? .warning : .debug))
+    }
+
+    /// `<inbox>.<lane>.<attempt>`.
+    private func address(of answer: NatsMessage) -> (lane: Int, attempt: UInt64)? {
+        answer.withSubject { subject in
+            let dot = UInt8(ascii: ".")
+            guard let attempt = subject.lastNumber(before: subject.byteCount, behind: dot),
+                let number = subject.lastNumber(before: attempt.separator, behind: dot),
+                let lane = Int(exactly: number.value), lanes.indices.contains(lane)
+            else { return nil }
+            return (lane, attempt.value)
+        }
+    }
+
+    // MARK: effects
+
+    /// In order; carrying one out may bring forth the next ones.
+    func carryOut(_ lane: Int) {
+        guard !effects.isEmpty else { return }
+        var index = 0
+        while index < effects.count {
+            carryOut(effects[index], lane)
+            index += 1
+        }
+        effects.removeAll(keepingCapacity: true)
+        let isTaking = lanes[lane].machine.isReady || lanes[lane].machine.isFenced
+        if isTaking {
+            lanes[lane].busySince = nil
+        } else if lanes[lane].busySince == nil {
+            lanes[lane].busySince = clock.monotonic().nanoseconds
+        }
+    }
+
+    private func carryOut(_ effect: PublisherLane.Effect, _ lane: Int) {
+        switch effect {
+        case .publish(let packet, let expected, let attempt):
+            send(packet, expected: expected, attempt: attempt, lane)
+        case .readLast:
+            become(.wanted, lane)
+            ask(lane)
+        case .makeMarker(let marker, let lost): publishMarker(marker, lost: lost, lane)
+        case .acknowledged(let packet, let sequence):
+            let now = clock.monotonic().nanoseconds
+            metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
+            acknowledged.append(
+                Acknowledged(lane: lane, header: packet.header, sequence: sequence))
+            onAcknowledged?(packet, sequence)
+            lanes[lane].watermark = packet.header.watermark
+            lanes[lane].spare = packet
+            lanes[lane].trouble = nil
+            lanes[lane].inProcessSince = nil
+        case .fenced(let ours, let theirs):
+            client.telemetry.emit(
+                PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
+        case .rolledBack(let lost, let sequence):
+            client.telemetry.emit(
+                TapeRolledBack(
+                    subject: lanes[lane].subject, lost: lost, sequence: sequence,
+                    holdsTicks: lanes[lane].builder.kind != .watermark))
+            if rolledBack.count >= Self.rolledBackMax { rolledBack.removeFirst() }
+            rolledBack.append(
+                RolledBack(
+                    lane: lane, subject: lanes[lane].subject, lost: lost, sequence: sequence))
+        }
+    }
+
+    private func send(_ packet: SealedPacket, expected: UInt64, attempt: UInt64, _ lane: Int) {
+        do throws(NatsError) {
+            var route: PublishRoute
+            if let known = lanes[lane].route.take() {
+                route = known
+            } else {
+                route = try PublishRoute(
+                    subject: lanes[lane].subject, replyPrefix: "\(inbox).\(lane)")
+            }
+            defer { lanes[lane].route = route }
+            try packet.withBytes { bytes throws(NatsError) in
+                try client.connection.publish(
+                    bytes, on: &route, number: attempt, expectedLastSubjectSequence: expected)
+            }
+        } catch {
+            unsettled(lane, "\(error)", "connection")
+            // Without a link nothing was sent.
+            lanes[lane].machine.handle(
+                .notStored(attempt: attempt), now: clock.monotonic().nanoseconds, into: &effects)
+        }
+    }
+
+    private func publishMarker(
+        _ marker: EpochMarker, lost: ClosedRange<UInt64>?, _ lane: Int
+    ) {
+        let builder = lanes[lane].builder
+        var markers = PacketBuilder(
+            kind: builder.kind, partition: builder.partition, source: builder.source)
+        // In the marker's own packet: either both stand, or the next marker names it again.
+        if let lost, builder.kind == .ticks {
+            let isIn = markers.append(gap(lost, lane))
+            precondition(isIn == .appended, "an empty packet refused a gap record")
+        }
+        let seal = PacketBuilder.Seal(
+            epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,
+            watermark: Timestamp(nanoseconds: Int64.min), sendTime: clock.now())
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
+        lanes[lane].machine.publishMarker(
+            markers.seal(seal, marker: marker), now: monotonic, into: &effects)
+    }
+
+    /// The lost ticks are of times behind the watermark that stands, and are older than now.
+    private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
+        let (now, watermark) = (clock.now(), lanes[lane].watermark)
+        return GapRecord(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: now),
+            from: watermark.nanoseconds == Int64.min ? .undefined : watermark, to: now,
+            kind: .any, reason: .tapeLost, state: .open, firstOrdinal: lost.lowerBound,
+            lastOrdinal: lost.upperBound)
+    }
+}

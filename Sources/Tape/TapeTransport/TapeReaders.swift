@@ -1,0 +1,400 @@
+public import MarketModel
+public import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+public import TapeCodec
+public import TapeProtocol
+
+/// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
+///
+/// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
+/// a consumer, which happens at the start and after trouble only, blocks.
+public final class TapeReaders {
+    /// What one reader reads.
+    public struct Input: Sendable {
+        public let partition: Partition
+        public let stream: String
+        public let filters: [String]
+        /// The packets are bars of many partitions, in the one order of their stream. To the
+        /// position each partition is a source of its own, `SourceName.operator(of:)`.
+        public let spansPartitions: Bool
+
+        public init(
+            partition: Partition, stream: String, filters: [String], spansPartitions: Bool = false
+        ) {
+            self.partition = partition
+            self.stream = stream
+            self.filters = filters
+            self.spansPartitions = spansPartitions
+        }
+
+        /// The packet as the reader's position counts it.
+        func counted(_ header: PacketHeader) -> PacketHeader {
+            guard spansPartitions else { return header }
+            var counted = header
+            counted.source = .operator(of: header.partition)
+            return counted
+        }
+    }
+
+    private struct Reader {
+        let input: Input
+        var machine = ReaderLane()
+        /// While the owner cannot take more: what came meanwhile. Bounded by the open pulls, which
+        /// are not renewed before their messages are taken.
+        var isHeld = false
+        var waiting: [NatsMessage] = []
+        var silence = ServerSilence()
+    }
+
+    /// Called with each packet that was proven to be the next one of its reader. The message may
+    /// be kept.
+    public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
+
+    private static let heartbeatStatus = 100
+    private static let tickNanoseconds: Int64 = 1_000_000
+
+    private let client: TapeClient
+    private let mailbox: TapeMailbox
+    private let group: String
+    private let takesDamaged: Bool
+    private let inbox: String
+    /// 64 random bits: nobody else can name its consumers, so nobody else can take from them.
+    private let consumerPrefix: String
+    private let pullBytes: Int
+    private let clock = SystemClock()
+    private let packets: Counter
+    private let problems: Gauge
+    private var readers: [Reader] = []
+    private var tickAt = Int64.min
+    private var effects: [ReaderLane.Effect] = []
+
+    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner deals
+    /// with packets whose header is right and whose messages are not (`PacketReader.damage`); any
+    /// other reader stops at them. Two pulls of `pullBytes` are what lies in memory of a reader
+    /// that is held; a packet that is larger is never delivered.
+    public init(
+        _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
+        pullBytes: Int = ReaderLane.pullBytes
+    ) throws(TapeError) {
+        self.client = client
+        self.mailbox = mailbox
+        self.group = group
+        self.takesDamaged = takesDamaged
+        self.pullBytes = pullBytes
+        inbox = try mailbox.attach(client, .readers)
+        var random = SystemRandomNumberGenerator()
+        let digits = String(random.next() as UInt64, radix: 16)
+        consumerPrefix =
+            "\(group)-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
+        let metrics = client.telemetry.metrics
+        packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
+        problems = metrics.gauge(
+            "mds_tape_stopped_readers", "Readers that stopped and wait for a person.")
+        problems.set(0)
+    }
+
+    public func add(_ input: Input) -> Int {
+        readers.append(Reader(input: input))
+        return readers.count - 1
+    }
+
+    public func open(_ reader: Int, at position: TapePosition?) {
+        readers[reader].machine.open(at: position, into: &effects)
+        carryOut(reader)
+    }
+
+    /// Begins at the first packet that was stored at this time or later.
+    public func open(_ reader: Int, from time: Timestamp) {
+        readers[reader].machine.open(from: time, into: &effects)
+        carryOut(reader)
+    }
+
+    /// For a reader that only wants what is new from now on.
+    public func openAtEnd(_ reader: Int) {
+        readers[reader].machine.openAtEnd(into: &effects)
+        carryOut(reader)
+    }
+
+    /// Stops the reader and forgets what waits; `open` may follow.
+    public func close(_ reader: Int) {
+        if problem(reader) != nil { problems.add(-1) }
+        readers[reader].isHeld = false
+        readers[reader].waiting.removeAll()
+        readers[reader].machine.close()
+    }
+
+    /// When the reader's stream was made.
+    public func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
+
+    /// Of a reader at the end: the sequence of the packet that it took last.
+    public func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
+
+    public func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
+
+    public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
+    public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
+
+    /// Why the reader stopped for good; nil while it reads or tries to.
+    public func problem(_ reader: Int) -> ReaderProblem? {
+        guard case .stopped(let problem) = readers[reader].machine.state else { return nil }
+        return problem
+    }
+
+    public var indices: Range<Int> { readers.indices }
+
+    /// The server forgets the consumers by itself, when nobody has pulled for a while.
+    public func close() {
+        for reader in readers.indices { close(reader) }
+    }
+
+    // MARK: backpressure
+
+    /// Takes nothing more from this reader until `release`; the tape keeps it.
+    public func hold(_ reader: Int) { readers[reader].isHeld = true }
+
+    public func release(_ reader: Int, _ take: Take) {
+        readers[reader].isHeld = false
+        // Taken out first: a doubt or the owner may empty the list meanwhile. What is then still
+        // here is of an older tenure and ignored.
+        let waiting = readers[reader].waiting
+        readers[reader].waiting = []
+        var index = 0
+        while index < waiting.count, !readers[reader].isHeld {
+            accept(waiting[index], take)
+            index += 1
+        }
+        readers[reader].waiting.insert(contentsOf: waiting[index...], at: 0)
+    }
+
+    // MARK: events
+
+    /// A message on the inbox: a packet, or a status of a pull.
+    public func handle(_ message: NatsMessage, _ take: Take) {
+        if let code = message.status {
+            guard let place = address(of: message.subject) else { return }
+            // A heartbeat says nothing but itself. Any other status has its turn behind the pull's
+            // packets: taken at once, it would open the next pull, whose packets would wait, too.
+            if code == Self.heartbeatStatus || mayTake(place.reader) {
+                accept(code, message, place)
+            } else {
+                readers[place.reader].waiting.append(message)
+            }
+        } else if let (reader, delivery) = delivery(of: message) {
+            if mayTake(reader) {
+                deliver(message, reader, delivery, take)
+            } else {
+                readers[reader].waiting.append(message)
+            }
+        }
+    }
+
+    private func mayTake(_ reader: Int) -> Bool {
+        !readers[reader].isHeld && readers[reader].waiting.isEmpty
+    }
+
+    /// One that waited.
+    private func accept(_ message: NatsMessage, _ take: Take) {
+        if let code = message.status {
+            guard let place = address(of: message.subject) else { return }
+            accept(code, message, place)
+        } else if let (reader, delivery) = delivery(of: message) {
+            deliver(message, reader, delivery, take)
+        }
+    }
+
+    private func accept(_ code: Int, _ message: NatsMessage, _ place: PullAddress) {
+        readers[place.reader].machine.status(
+            code, message.statusDescription ?? "", pull: place.pull, tenure: place.tenure,
+            now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(place.reader)
+    }
+
+    private func deliver(
+        _ message: NatsMessage, _ reader: Int, _ delivery: ReaderLane.Delivery, _ take: Take
+    ) {
+        do throws(PacketError) {
+            let header = try message.withPayload { bytes throws(PacketError) in
+                try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
+            }
+            let verdict = readers[reader].machine.packet(
+                readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds,
+                into: &effects)
+            // Before the owner has its turn: it may close and open readers itself.
+            carryOut(reader)
+            guard verdict == .deliver else { return }
+            packets.add()
+            take(reader, header, message)
+        } catch {
+            readers[reader].machine.undecodable(error, delivery, into: &effects)
+            carryOut(reader)
+        }
+    }
+
+    public func reconnected() {
+        for reader in readers.indices {
+            readers[reader].machine.reconnected(
+                now: clock.monotonic().nanoseconds, into: &effects)
+            carryOut(reader)
+        }
+    }
+
+    /// Retries and stalls that are due. It may be called as often as one likes: deadlines are
+    /// looked at once a millisecond. To be called when all that was received is handled.
+    public func tick() {
+        let now = clock.monotonic().nanoseconds
+        guard now >= tickAt else { return }
+        tickAt = now + Self.tickNanoseconds
+        for reader in readers.indices {
+            // A reader that is held hears nothing because it asks for nothing.
+            guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
+                now >= deadline
+            else { continue }
+            guard
+                !readers[reader].machine.awaitsServer
+                    || isSilent(reader, since: deadline, now: now)
+            else { continue }
+            readers[reader].machine.tick(now: now, into: &effects)
+            carryOut(reader)
+        }
+    }
+
+    private func isSilent(_ reader: Int, since deadline: Int64, now: Int64) -> Bool {
+        let traffic = mailbox.traffic
+        return readers[reader].silence.counts(
+            deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
+    }
+
+    // MARK: names
+
+    private func consumer(_ reader: Int, _ tenure: UInt64) -> String {
+        "\(consumerPrefix)-\(reader)-\(tenure)"
+    }
+
+    /// Whose packet this is, from the name of the consumer that delivered it.
+    private func delivery(
+        of message: NatsMessage
+    ) -> (reader: Int, delivery: ReaderLane.Delivery)? {
+        message.withReplyTo { subject in
+            let dash = UInt8(ascii: "-")
+            guard let place = PulledMessage.Place(ofReplySubject: subject),
+                let tenure = subject.lastNumber(before: place.consumer.upperBound, behind: dash),
+                let number = subject.lastNumber(before: tenure.separator, behind: dash),
+                number.separator > place.consumer.lowerBound,
+                let reader = Int(exactly: number.value), readers.indices.contains(reader)
+            else { return nil }
+            let delivery = ReaderLane.Delivery(
+                tenure: tenure.value, sequence: place.streamSequence,
+                consumerSequence: place.consumerSequence)
+            return (reader, delivery)
+        }
+    }
+
+    private typealias PullAddress = (reader: Int, tenure: UInt64, pull: UInt64)
+
+    /// `<inbox>.<reader>.<tenure>.<pull>`.
+    private func address(of subject: String) -> PullAddress? {
+        let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
+        guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
+            let tenure = UInt64(Substring(tokens[tokens.count - 2])),
+            let reader = Int(Substring(tokens[tokens.count - 3])),
+            readers.indices.contains(reader)
+        else { return nil }
+        return (reader, tenure, pull)
+    }
+
+    // MARK: effects
+
+    private func carryOut(_ reader: Int) {
+        guard !effects.isEmpty else { return }
+        var index = 0
+        while index < effects.count {
+            carryOut(effects[index], reader)
+            index += 1
+        }
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    private func carryOut(_ effect: ReaderLane.Effect, _ reader: Int) {
+        switch effect {
+        case .readStream: readStream(reader)
+        case .createConsumer(let tenure, let start): createConsumer(reader, tenure, start)
+        case .pull(let tenure, let number): pull(reader, tenure, number)
+        case .doubted(let doubt):
+            client.telemetry.emit(ReaderDoubted(reader: name(reader), doubt: doubt))
+        case .hole(let source, let ordinals):
+            client.telemetry.emit(
+                TapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
+        case .stopped(let problem):
+            problems.add(1)
+            client.telemetry.emit(ReaderStopped(reader: name(reader), problem: problem))
+        }
+    }
+
+    private func name(_ reader: Int) -> String {
+        "\(group) partition \(readers[reader].input.partition)"
+    }
+
+    private func readStream(_ reader: Int) {
+        do throws(JetStreamError) {
+            let stream = readers[reader].input.stream
+            guard let info = try client.jetStream.streamInfo(stream) else {
+                failed(reader, "stream \(stream) does not exist yet")
+                return
+            }
+            let bounds = ReaderLane.StreamBounds(
+                created: info.created, firstSequence: info.firstSequence,
+                lastSequence: info.lastSequence,
+                isReplicated: info.configuration.replicas > 1)
+            readers[reader].machine.streamRead(
+                bounds, now: clock.monotonic().nanoseconds, into: &effects)
+        } catch {
+            failed(reader, "\(error)")
+        }
+    }
+
+    private func createConsumer(_ reader: Int, _ tenure: UInt64, _ start: ReaderLane.Start) {
+        let input = readers[reader].input
+        let configuration = ConsumerConfiguration(
+            name: consumer(reader, tenure), filterSubjects: input.filters,
+            deliver: start.deliver)
+        do throws(JetStreamError) {
+            try client.jetStream.createConsumer(stream: input.stream, configuration)
+            readers[reader].waiting.removeAll()
+            readers[reader].machine.consumerCreated(
+                tenure: tenure, now: clock.monotonic().nanoseconds, into: &effects)
+        } catch {
+            failed(reader, "\(error)")
+        }
+    }
+
+    private func failed(_ reader: Int, _ reason: String) {
+        client.telemetry.emit(TapeCallFailed(reason: reason))
+        readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
+    }
+
+    private func pull(_ reader: Int, _ tenure: UInt64, _ number: UInt64) {
+        do throws(NatsError) {
+            try client.jetStream.pull(
+                stream: readers[reader].input.stream, consumer: consumer(reader, tenure),
+                batch: ReaderLane.pullMessages, bytesMax: pullBytes,
+                expires: .seconds(ReaderLane.pullExpirySeconds),
+                idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
+                replyTo: "\(inbox).\(reader).\(tenure).\(number)")
+        } catch {
+            // The stall detector makes the consumer anew when the link is there again.
+            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+        }
+    }
+}
+
+extension ReaderLane.Start {
+    fileprivate var deliver: ConsumerConfiguration.Deliver {
+        switch self {
+        case .first: .all
+        case .sequence(let sequence): .fromSequence(sequence)
+        case .time(let time): .fromTime(time)
+        case .end: .new
+        }
+    }
+}

@@ -1,0 +1,231 @@
+internal import TapeProtocol
+public import ServiceRuntime
+
+// The events of the tape's edge: each is one log line and its counters.
+
+struct ConnectionLost: TelemetryEvent {
+    static let name = "nats.connection.lost"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "lost the connection to NATS; reconnecting" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_nats_disconnects_total", "Connections to NATS that were lost.").add()
+    }
+}
+
+struct ConnectionRestored: TelemetryEvent {
+    static let name = "nats.connection.restored"
+
+    var level: LogLevel { .info }
+    var message: String { "connected to NATS again" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_nats_reconnects_total", "Connections to NATS that were restored.")
+            .add()
+    }
+}
+
+struct ConnectionRefused: TelemetryEvent {
+    static let name = "nats.connection.refused"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS is there, and the connection is refused; trying again" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_refusals_total",
+            "Reasons for which a connection to NATS could not be restored."
+        ).add()
+    }
+}
+
+struct ServerLeaving: TelemetryEvent {
+    static let name = "nats.server.leaving"
+
+    var level: LogLevel { .info }
+    var message: String { "the NATS server is about to stop; waiting for another one" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct ConnectionComplaint: TelemetryEvent {
+    static let name = "nats.connection.complaint"
+    let text: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS refused something that this service did" }
+    var fields: [(String, LogValue)] { [("reason", .text(text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
+        ).add()
+    }
+}
+
+struct PublishUnsettled: TelemetryEvent {
+    static let name = "tape.publish.unsettled"
+    let subject: String
+    let reason: String
+    let label: String
+    let level: LogLevel
+
+    var message: String { "a packet was not acknowledged; it will be settled and sent again" }
+    var fields: [(String, LogValue)] {
+        [("subject", .text(subject)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_publish_unsettled_total",
+            "Packets that were not acknowledged at once, by reason.", labels: [("reason", label)]
+        ).add()
+    }
+}
+
+struct PublisherFenced: TelemetryEvent {
+    static let name = "tape.publish.fenced"
+    let subject: String
+    let ours: UInt64
+    let theirs: UInt64
+
+    var level: LogLevel { .error }
+    var message: String { "another owner publishes on this subject; nothing more is published" }
+    var fields: [(String, LogValue)] {
+        [
+            ("subject", .text(subject)), ("epoch", .unsigned(ours)),
+            ("owner.epoch", .unsigned(theirs)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_fenced_total", "Subjects that another owner took over.").add()
+    }
+}
+
+struct TapeRolledBack: TelemetryEvent {
+    static let name = "tape.rolled_back"
+    let subject: String
+    let lost: ClosedRange<UInt64>?
+    let sequence: UInt64
+    /// Watermarks are numbered, too, but are no ticks.
+    let holdsTicks: Bool
+
+    var level: LogLevel { .error }
+    var message: String {
+        holdsTicks
+            ? "the tape lost ticks that it had acknowledged"
+            : "the tape lost watermarks that it had acknowledged"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("subject", .text(subject)), ("sequence", .unsigned(sequence)),
+            ("lost.first", .unsigned(lost?.lowerBound ?? 0)),
+            ("lost.last", .unsigned(lost?.upperBound ?? 0)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_rollbacks_total", "How often the tape was found put back.").add()
+        metrics.counter(
+            "mds_tape_lost_ticks_total", "Acknowledged ticks that the tape no longer holds."
+        ).add(holdsTicks ? lost?.ordinalCount ?? 0 : 0)
+    }
+}
+
+struct ReaderDoubted: TelemetryEvent {
+    static let name = "tape.reader.renewed"
+    let reader: String
+    let doubt: ReaderDoubt
+
+    var level: LogLevel { .warning }
+    var message: String { "a reader makes its consumer anew at its position" }
+    var fields: [(String, LogValue)] {
+        [("reader", .text(reader)), ("reason", .text(doubt.description))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_reader_renewals_total", "Consumers that were made anew, by reason.",
+            labels: [("reason", doubt.label)]
+        ).add()
+    }
+}
+
+struct TapeHole: TelemetryEvent {
+    static let name = "tape.hole"
+    let reader: String
+    let source: String
+    let ordinals: ClosedRange<UInt64>
+
+    var level: LogLevel { .error }
+    var message: String { "ordinals are missing on the tape itself" }
+    var fields: [(String, LogValue)] {
+        [
+            ("reader", .text(reader)), ("source", .text(source)),
+            ("first", .unsigned(ordinals.lowerBound)), ("last", .unsigned(ordinals.upperBound)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_missing_ticks_total", "Ordinals that the tape does not hold.")
+            .add(ordinals.ordinalCount)
+    }
+}
+
+struct ReaderStopped: TelemetryEvent {
+    static let name = "tape.reader.stopped"
+    let reader: String
+    let problem: ReaderProblem
+
+    var level: LogLevel { .error }
+    var message: String { "a reader stopped: \(problem)" }
+    var fields: [(String, LogValue)] { [("reader", .text(reader))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_readers_stopped_total", "Readers that stopped for a person.")
+            .add()
+    }
+}
+
+struct TapeCallFailed: TelemetryEvent {
+    static let name = "tape.call.failed"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a request to JetStream failed; it will be repeated" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_call_failures_total", "Requests to JetStream that failed.").add()
+    }
+}
+
+extension ClosedRange<UInt64> {
+    /// Ordinals come from outside: `count` would trap on more than an `Int` holds.
+    fileprivate var ordinalCount: UInt64 {
+        let (sum, overflow) = (upperBound - lowerBound).addingReportingOverflow(1)
+        return overflow ? UInt64.max : sum
+    }
+}
+
+/// To be told by the service before it ends: libnats does not come back from this.
+public struct ConnectionGone: TelemetryEvent {
+    public static let name = "nats.connection.gone"
+    let reason: String
+
+    public init(reason: String) { self.reason = reason }
+
+    public var level: LogLevel { .error }
+    public var message: String {
+        "the connection to NATS is closed for good; this process ends"
+    }
+    public var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+}

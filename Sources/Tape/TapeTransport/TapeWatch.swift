@@ -1,0 +1,329 @@
+internal import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+
+/// Looks at the tape from the side: how full its streams are, whether there is room for more, and
+/// what an acknowledgement means. A thread of its own; nobody waits for it.
+public final class TapeWatch: Sendable {
+    private static let interval = Duration.seconds(5)
+    /// A place with less room than this is looked at more often: it may be full within seconds.
+    private static let narrowPercent: UInt64 = 30
+    private static let narrowInterval = Duration.milliseconds(500)
+    private static let callTimeout = Duration.seconds(1)
+    private static let eventsMax = 16
+
+    /// Where a server shows its configuration.
+    public struct Monitor: Hashable, Sendable {
+        public let host: String
+        public let port: UInt16
+
+        public init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
+
+        /// `http://host:port`; nil when it is none.
+        public init?(url: String) {
+            guard url.hasPrefix("http://") else { return nil }
+            let authority = url.dropFirst(7).prefix { $0 != "/" }
+            guard let colon = authority.lastIndex(of: ":"),
+                let port = UInt16(authority[authority.index(after: colon)...]), port > 0
+            else { return nil }
+            var host = authority[..<colon]
+            if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+            guard !host.isEmpty else { return nil }
+            (self.host, self.port) = (String(host), port)
+        }
+    }
+
+    private struct Stream {
+        let name: String
+        let bytes: UInt64
+        let messages: UInt64
+        /// -1: without a limit.
+        let bytesMax: Int64
+        let replicas: Int
+
+        var headroom: UInt64? {
+            bytesMax < 0 ? nil : UInt64(bytesMax) - min(UInt64(bytesMax), bytes)
+        }
+
+        var room: HeadroomLevel.Room? {
+            headroom.map {
+                HeadroomLevel.Room(
+                    place: .stream(name), freeBytes: $0, limitBytes: UInt64(bytesMax))
+            }
+        }
+    }
+
+    private struct Seen {
+        var durability = Durability.notConfigured
+        var streams: [Stream] = []
+        /// What the server may still take, all stores together; nil: nobody says.
+        var disk: HeadroomLevel.Room?
+        var headroom = HeadroomLevel()
+        /// Why the streams are older than they should be.
+        var problem: String?
+    }
+
+    private final class Shared: Sendable {
+        let mailbox = TapeMailbox(capacity: TapeWatch.eventsMax)
+        let seen = Mutex(Seen())
+    }
+
+    private let shared = Shared()
+    private let thread: ServiceThread
+
+    /// With `metrics` the streams are gauges, too: one service of the namespace should do that.
+    public init(
+        _ client: TapeClient, monitors: [Monitor], streams: [String], metrics: Bool
+    ) throws {
+        client.notify(shared.mailbox)
+        if !monitors.isEmpty {
+            shared.seen.withLock { $0.durability = .unknown("the server is being asked") }
+        }
+        let shared = shared
+        thread = try ServiceThread(name: "tape-watch") {
+            let beat = client.threads.thread("tape-watch", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            Self.run(client.calling(beat), monitors, streams, metrics, shared, beat)
+        }
+    }
+
+    deinit { shared.mailbox.close() }
+
+    public func stop() {
+        shared.mailbox.close()
+        _ = thread.join(timeout: Self.callTimeout)
+    }
+
+    // MARK: the thread
+
+    private static func run(
+        _ client: TapeClient, _ monitors: [Monitor], _ names: [String], _ metrics: Bool,
+        _ shared: Shared, _ beat: ThreadBeat
+    ) {
+        let jetStream = client.jetStream.within(callTimeout)
+        var events: [TapeEvent] = []
+        var isAsked = false
+        while !shared.mailbox.isClosed {
+            if !monitors.isEmpty {
+                // A name of a monitor has to be found first.
+                beat.beat(before: ThreadWatch.systemTime)
+                let (durability, disk) = ask(monitors, client)
+                // What the present server said holds, also when it does not answer just now.
+                let isNews = !durability.isUnknown || !isAsked
+                isAsked = isAsked || !durability.isUnknown
+                shared.seen.withLock {
+                    if isNews { $0.durability = durability }
+                    $0.disk = disk
+                }
+            }
+            look(names, jetStream, shared)
+            let wait = judge(shared, client.telemetry, metrics)
+            beat.beat()
+            _ = shared.mailbox.receive(into: &events, max: eventsMax, timeout: wait)
+            // It may be another server now, or the same one with another configuration.
+            for case .reconnected in events { isAsked = false }
+            events.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// How long until the next look.
+    private static func judge(
+        _ shared: Shared, _ telemetry: TelemetryHub, _ metrics: Bool
+    ) -> Duration {
+        let (seen, changes) = shared.seen.withLock { seen in
+            // Streams that could not be looked up have not changed, as far as anybody knows.
+            guard seen.problem == nil else { return (seen, [HeadroomLevel.Change]()) }
+            let changes = seen.headroom.update(
+                streams: seen.streams.compactMap(\.room), disk: seen.disk)
+            return (seen, changes)
+        }
+        for change in changes {
+            switch change.level {
+            case .low: telemetry.emit(HeadroomLow(room: change.room))
+            case .ample: telemetry.emit(HeadroomAmple(room: change.room))
+            }
+        }
+        if metrics { show(seen, telemetry.metrics) }
+        let rooms = seen.streams.compactMap(\.room) + [seen.disk].compactMap { $0 }
+        return rooms.contains { $0.percent < narrowPercent } ? narrowInterval : interval
+    }
+
+    /// One of the servers has the connection, and only that one's word counts: the others are
+    /// configured by themselves, and their disks are others.
+    private static func ask(
+        _ monitors: [Monitor], _ client: TapeClient
+    ) -> (Durability, disk: HeadroomLevel.Room?) {
+        var last: (Durability, disk: HeadroomLevel.Room?) = (.notConfigured, nil)
+        for monitor in monitors {
+            last = ask(monitor, client)
+            if !last.0.isUnknown { break }
+        }
+        return last
+    }
+
+    private static func ask(
+        _ monitor: Monitor, _ client: TapeClient
+    ) -> (Durability, disk: HeadroomLevel.Room?) {
+        do {
+            let answer = try HTTPProbe.get(
+                host: monitor.host, port: monitor.port, path: "/jsz?config=true",
+                timeout: callTimeout)
+            let json = try JSONValue.parse(answer.body)
+            let durability = Durability(monitor: json, of: client.connection.serverID)
+            return (durability, durability.isUnknown ? nil : disk(json))
+        } catch {
+            return (.unknown("the server's monitor does not answer: \(error)"), nil)
+        }
+    }
+
+    /// What an acknowledgement of the client's server means, asked once.
+    public static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
+        ask(monitors, client).0
+    }
+
+    private static func disk(_ answer: JSONValue) -> HeadroomLevel.Room? {
+        guard let limit = answer.at("config", "max_storage")?.uint64, limit > 0,
+            let used = answer["storage"]?.uint64
+        else { return nil }
+        return HeadroomLevel.Room(
+            place: .disk, freeBytes: limit - min(limit, used), limitBytes: limit)
+    }
+
+    private static func look(_ names: [String], _ jetStream: JetStream, _ shared: Shared) {
+        var streams: [Stream] = []
+        do throws(JetStreamError) {
+            for name in names where !shared.mailbox.isClosed {
+                guard let info = try jetStream.streamInfo(name) else { continue }
+                streams.append(
+                    Stream(
+                        name: name, bytes: info.bytes, messages: info.messages,
+                        bytesMax: info.configuration.maxBytes,
+                        replicas: info.configuration.replicas))
+            }
+            shared.seen.withLock {
+                $0.streams = streams
+                $0.problem = nil
+            }
+        } catch {
+            shared.seen.withLock { $0.problem = "\(error)" }
+        }
+    }
+
+    private static func show(_ seen: Seen, _ metrics: MetricRegistry) {
+        for stream in seen.streams {
+            let labels = [("stream", stream.name)]
+            metrics.gauge(
+                "mds_tape_stream_bytes", "Bytes that a stream of the tape holds.", labels: labels
+            ).set(Double(stream.bytes))
+            guard let headroom = stream.headroom else { continue }
+            metrics.gauge(
+                "mds_tape_stream_headroom_bytes",
+                "Bytes that a stream still takes before publishing waits.", labels: labels
+            ).set(Double(headroom))
+        }
+        let disk = metrics.gauge(
+            "mds_tape_disk_headroom_bytes",
+            "Bytes that the NATS server may still take for all of its stores.")
+        if let room = seen.disk { disk.set(Double(room.freeBytes)) } else { disk.remove() }
+        let durable = metrics.gauge(
+            "mds_tape_durable", "1 when an acknowledgement means that it is on the disk, else 0.")
+        if let isDurable = seen.durability.isDurable {
+            durable.set(isDurable ? 1 : 0)
+        } else {
+            durable.remove()
+        }
+        metrics.gauge(
+            "mds_tape_headroom_low", "1 while a stream or the disk is nearly full, else 0."
+        ).set(seen.headroom.level == .low ? 1 : 0)
+    }
+
+    // MARK: what it has seen
+
+    /// How much room was left at the last look, at most five seconds ago, of these streams and the
+    /// server's disk.
+    public func headroom(ofStreams streams: [String]) -> HeadroomLevel.Level {
+        shared.seen.withLock { $0.headroom.level(ofStreams: streams) }
+    }
+
+    /// The section "tape" of `/status`.
+    public func write(into json: inout JSONWriter) {
+        let seen = shared.seen.withLock { $0 }
+        let replicas = seen.streams.map(\.replicas).min()
+        json.member(
+            "acknowledged_means", seen.durability.sentence(replicas: replicas ?? 1))
+        json.key("replicas")
+        if let replicas { json.value(replicas) } else { json.null() }
+        json.key("problem")
+        if let problem = seen.problem { json.value(problem) } else { json.null() }
+        json.member("headroom", seen.headroom.level.rawValue)
+        json.key("disk_headroom_bytes")
+        if let disk = seen.disk { json.value(disk.freeBytes) } else { json.null() }
+        json.member(
+            "streams",
+            array: { json in
+                for stream in seen.streams { Self.write(stream, seen.headroom, into: &json) }
+            })
+    }
+
+    private static func write(
+        _ stream: Stream, _ levels: HeadroomLevel, into json: inout JSONWriter
+    ) {
+        json.object { json in
+            json.member("stream", stream.name)
+            json.member("bytes", stream.bytes)
+            json.member("messages", stream.messages)
+            json.key("max_bytes")
+            if stream.bytesMax < 0 { json.null() } else { json.value(stream.bytesMax) }
+            json.key("headroom_bytes")
+            if let headroom = stream.headroom { json.value(headroom) } else { json.null() }
+            json.member("headroom", levels.level(of: .stream(stream.name)).rawValue)
+        }
+    }
+}
+
+// MARK: events
+
+struct HeadroomLow: TelemetryEvent {
+    static let name = "tape.headroom.low"
+    let room: HeadroomLevel.Room
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "the tape is nearly full; when it is, nothing more can be published: see what holds its "
+            + "purge back in /status, or raise the limit"
+    }
+    var fields: [(String, LogValue)] { room.fields }
+
+    func count(in metrics: MetricRegistry) { room.count("low", in: metrics) }
+}
+
+struct HeadroomAmple: TelemetryEvent {
+    static let name = "tape.headroom.ample"
+    let room: HeadroomLevel.Room
+
+    var level: LogLevel { .info }
+    var message: String { "the tape has room again" }
+    var fields: [(String, LogValue)] { room.fields }
+
+    func count(in metrics: MetricRegistry) { room.count("ample", in: metrics) }
+}
+
+extension HeadroomLevel.Room {
+    fileprivate var fields: [(String, LogValue)] {
+        [
+            ("place", .text(place.description)), ("free.bytes", .unsigned(freeBytes)),
+            ("limit.bytes", .unsigned(limitBytes)),
+        ]
+    }
+
+    fileprivate func count(_ level: String, in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_headroom_transitions_total",
+            "Changes between low and ample headroom, by the new level.", labels: [("level", level)]
+        ).add()
+    }
+}

@@ -1,0 +1,310 @@
+import TapeTransport
+import MarketModel
+import PostgresClient
+import Primitives
+import StoreSinks
+import TapeCodec
+
+/// Makes rows of dead letters, each in a transaction of its own with the books.
+///
+/// The books' line of the letter's source is locked first: two replays take turns, and a row is
+/// made only of what the writer has settled and will never write itself. Bars go through the merge,
+/// as the writer's do; any other row only where it is not there.
+struct LetterReplay {
+    enum Fate: Equatable {
+        case stored
+        /// `--dry-run`: it would be.
+        case storable
+        /// The row, or of a bar a later version, stands.
+        case present
+        /// Retention has dropped the rows of its time.
+        case retired
+        /// The writer has not come so far, or has not committed it.
+        case ahead
+        case unknown
+        case undecodable
+        /// Refused before the tape: the books know no such place.
+        case untaped
+        case refused(String)
+
+        var isFine: Bool {
+            switch self {
+            case .stored, .storable, .present: true
+            case .retired, .ahead, .unknown, .undecodable, .untaped, .refused: false
+            }
+        }
+
+        /// For programs, and to count by.
+        var word: String {
+            switch self {
+            case .stored: "stored"
+            case .storable: "storable"
+            case .present: "present"
+            case .retired: "retired"
+            case .ahead: "ahead"
+            case .unknown: "unknown"
+            case .undecodable: "undecodable"
+            case .untaped: "untaped"
+            case .refused: "refused"
+            }
+        }
+
+        var sentence: String {
+            switch self {
+            case .stored: "stored"
+            case .storable: "would be stored"
+            case .present: "is there already"
+            case .retired: "is of a time that retention has dropped, and is not stored again"
+            case .ahead: "not yet settled by the writer: try again when it has no lag"
+            case .unknown: "nothing of its source is in the books of this database"
+            case .undecodable: "no row can be made of it"
+            case .untaped:
+                "never was on the tape, so it has no place in the books: set the clock right and "
+                    + "let the provider's history fill its time"
+            case .refused(let reason): "refused again: \(reason)"
+            }
+        }
+    }
+
+    private static let timeout = Deployment.statementTimeout
+
+    let database: PostgresConnection
+    let isDryRun: Bool
+    private let catalogue = SinkCatalogue()
+    private var prepared: Set<SinkName> = []
+
+    init(_ database: PostgresConnection, isDryRun: Bool) throws(PostgresError) {
+        self.database = database
+        self.isDryRun = isDryRun
+        // Whoever stands still in the middle must not hold up the writer.
+        try database.script(
+            "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '30s'",
+            timeout: Self.timeout)
+    }
+
+    /// Throws when the database is away; what was stored before is.
+    mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> Fate {
+        guard letter.place.isOnTape else { return .untaped }
+        guard !letter.isTruncated, let name = SinkName(rawValue: letter.sink),
+            let index = catalogue.sinks.firstIndex(where: { $0.name == name }),
+            catalogue.canRead(letter, sink: index)
+        else { return .undecodable }
+        let sink = catalogue.sinks[index]
+        var hasMadePartition = false
+        while true {
+            do throws(PostgresError) {
+                try prepare(sink)
+                return try attempt(
+                    letter, sink, index, makesPartition: isDryRun && hasMadePartition)
+            } catch {
+                try rollBack()
+                switch error.category {
+                case .missingPartition where !hasMadePartition:
+                    hasMadePartition = true
+                    // Of a dry run nothing stays: it is made in `attempt`, and rolled back.
+                    if isDryRun { continue }
+                    if let reason = try makePartition(letter, index) { return .refused(reason) }
+                case .data, .schema, .missingPartition: return .refused("\(error)")
+                case .retryable, .fenced, .authentication, .fatal: throw error
+                }
+            }
+        }
+    }
+
+    private func attempt(
+        _ letter: DeadLetter, _ sink: Sink, _ index: Int, makesPartition: Bool
+    ) throws(PostgresError) -> Fate {
+        try database.execute("BEGIN", timeout: Self.timeout)
+        if makesPartition, let reason = try makePartition(letter, index) {
+            return try end(.refused(reason))
+        }
+        switch try books(of: letter) {
+        case "settled": break
+        case "ahead": return try end(.ahead)
+        default: return try end(.unknown)
+        }
+        if try isRetired(letter, sink, index) { return try end(.retired) }
+        try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
+            try catalogue.write(letter, sink: index, to: &row)
+        }
+        let made = try database.execute(sink.replayInsert, timeout: Self.timeout).affectedRows
+        guard made > 0 else { return try end(.present) }
+        try database.execute(
+            "SELECT note_replayed($1, $2, $3::integer, $4)", Self.place(letter),
+            timeout: Self.timeout)
+        if isDryRun { return try end(.storable) }
+        try database.execute("COMMIT", timeout: Self.timeout)
+        return .stored
+    }
+
+    private func end(_ fate: Fate) throws(PostgresError) -> Fate {
+        try database.execute("ROLLBACK", timeout: Self.timeout)
+        return fate
+    }
+
+    private func books(of letter: DeadLetter) throws(PostgresError) -> String {
+        let result = try database.execute(
+            "SELECT begin_replay($1, $2, $3::integer, $4, $5)",
+            Self.place(letter) + [.integer(Int64(bitPattern: letter.place.ordinal))],
+            timeout: Self.timeout)
+        return result.scalar ?? ""
+    }
+
+    /// Its row may have been there, and is gone on purpose.
+    private func isRetired(
+        _ letter: DeadLetter, _ sink: Sink, _ index: Int
+    ) throws(PostgresError) -> Bool {
+        guard let times = catalogue.times(letter, sink: index) else { return false }
+        return try database.execute(
+            "SELECT is_retired($1, $2, $3)",
+            [.text(sink.name.rawValue), .timestamp(times.row), .timestamp(times.received)],
+            timeout: Self.timeout
+        ).scalar == "t"
+    }
+
+    private static func place(_ letter: DeadLetter) -> [PostgresValue] {
+        [
+            .text(letter.owner), .text(letter.place.input),
+            .text(String(letter.place.partition.number)), .text(letter.place.source.text),
+        ]
+    }
+
+    private func rollBack() throws(PostgresError) {
+        if database.isUsable, database.isInTransaction {
+            try database.execute("ROLLBACK", timeout: Self.timeout)
+        }
+    }
+
+    /// Where its row lies until it is compared; emptied by every COMMIT.
+    private mutating func prepare(_ sink: Sink) throws(PostgresError) {
+        guard !prepared.contains(sink.name) else { return }
+        try database.execute(sink.replayStaging, timeout: Self.timeout)
+        prepared.insert(sink.name)
+    }
+
+    /// Why there can be none; nil: it was made.
+    private func makePartition(
+        _ letter: DeadLetter, _ index: Int
+    ) throws(PostgresError) -> String? {
+        guard let time = catalogue.times(letter, sink: index)?.row else {
+            return "no time is known of it"
+        }
+        do throws(PostgresError) {
+            try database.execute(
+                "SELECT make_time_partition($1, $2)",
+                [.text(letter.sink), .timestamp(time)], timeout: Self.timeout)
+            return nil
+        } catch  where [.data, .schema].contains(error.category) {
+            return "\(error)"
+        }
+    }
+}
+
+extension Sink {
+    fileprivate var staging: String { merge == nil ? "replay_\(name.rawValue)" : copyTarget }
+
+    /// Without the table's own demands: those are made when the row goes there.
+    fileprivate var replayStaging: String {
+        merge?.makeStaging ?? """
+            CREATE TEMPORARY TABLE IF NOT EXISTS \(staging) ON COMMIT DELETE ROWS AS \
+            SELECT \(columnList) FROM \(name.rawValue) WITH NO DATA
+            """
+    }
+
+    fileprivate var replayCopy: String {
+        "COPY \(staging) (\(columnList)) FROM STDIN (FORMAT binary)"
+    }
+
+    fileprivate var replayInsert: String {
+        merge?.statement ?? """
+            INSERT INTO \(name.rawValue) (\(columnList)) SELECT \(columnList) FROM \(staging) s
+            WHERE \(sameSymbol.map(isNotThere).joined(separator: " AND "))
+            """
+    }
+
+    private var columnList: String { copyColumns.joined(separator: ", ") }
+
+    private func isNotThere(_ sameSymbol: String) -> String {
+        "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick) AND \(sameSymbol))"
+    }
+
+    /// Those that say which tick it is.
+    private var sameTick: String {
+        let plain = ["sink", "input", "source", "partition", "ordinal", "ts"]
+        return plain.filter(copyColumns.contains).map { "t.\($0) = s.\($0)" }
+            .joined(separator: " AND ")
+    }
+
+    /// By which an index finds the row: with a symbol, and of a tick that is of none. One condition
+    /// for both (IS NOT DISTINCT FROM) would be true of the same rows and use no index.
+    private var sameSymbol: [String] {
+        copyColumns.contains("symbol")
+            ? ["t.symbol = s.symbol", "t.symbol IS NULL AND s.symbol IS NULL"] : ["true"]
+    }
+}
+
+extension SinkCatalogue {
+    /// The payload is a packet with one tick of the sink's.
+    fileprivate func canRead(_ letter: DeadLetter, sink: Int) -> Bool {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet), header.tickCount == 1,
+                header.firstOrdinal == letter.place.ordinal,
+                header.source == letter.place.source, header.partition == letter.place.partition
+            else { return false }
+            var isThere = false
+            var context = PacketContext(header)
+            context.walk(packet) { _, record, _ in
+                isThere = isThere || index(of: record) == sink
+            }
+            return isThere
+        }
+    }
+
+    /// Of its row, and when the tick was received. Nil: its table is not cut by time.
+    fileprivate func times(
+        _ letter: DeadLetter, sink: Int
+    ) -> (row: Timestamp, received: Timestamp)? {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet) else { return nil }
+            var times: (row: Timestamp, received: Timestamp)?
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, _ in
+                guard index(of: record) == sink else { return }
+                guard let time = sinks[sink].time(record, context, packet) else { return }
+                let received = Self.receiveTime(of: record, packet) ?? header.sendTime
+                times = (time.storable, received.storable)
+            }
+            return times
+        }
+    }
+
+    private static func receiveTime(of record: Record, _ packet: RawSpan) -> Timestamp? {
+        switch record {
+        case .trade(let trade): trade.header.receiveTime
+        case .quote(let quote): quote.header.receiveTime
+        case .other(let message): message.tickHeader(in: packet)?.receiveTime
+        case .bar, .malformed: nil
+        }
+    }
+
+    fileprivate func write(
+        _ letter: DeadLetter, sink: Int, to row: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        try letter.payload.withRawSpan { packet throws(PostgresError) in
+            guard let header = Self.header(of: packet) else { return }
+            var context = PacketContext(header)
+            try context.walk(packet) { context, record, ordinal throws(PostgresError) in
+                guard index(of: record) == sink else { return }
+                _ = try sinks[sink].write(record, context, packet, ordinal, &row)
+            }
+        }
+    }
+
+    private static func header(of packet: RawSpan) -> PacketHeader? {
+        do throws(PacketError) {
+            return try PacketReader.validate(packet)
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import GraphLanguage
+import OperatorGraph
+import ServiceRuntime
+import StreamCore
+import YAMLFile
+
+/// The graph by whose definition bars are proven: the one that the operators have.
+enum ProofGraph {
+    static let graphKey = "OPERATOR_GRAPH"
+    static let seriesKey = "OPERATOR_SERIES"
+
+    /// From the environment, as the operator worker reads it.
+    static func find(
+        _ environment: [String: String], read: @escaping FileReading = ConfigurationFiles.read
+    ) throws(ToolError) -> GraphProgram {
+        if let path = environment[graphKey], !path.isEmpty { return try program(path, read) }
+        let text = environment[seriesKey].flatMap { $0.isEmpty ? nil : $0 } ?? "1s,1m"
+        let names = text.split(separator: ",").map { part in
+            String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+        do throws(StreamCoreError) {
+            return GraphProgram(.simple(try BarSeriesSet(names)))
+        } catch {
+            throw .configuration(["\(seriesKey): \(error)"])
+        }
+    }
+
+    private static func program(
+        _ path: String, _ read: @escaping FileReading
+    ) throws(ToolError) -> GraphProgram {
+        let operators = TickOperators.ofThisProgram
+        let files = GraphFiles(customOperators: Set(operators.names)) { path, bytesMax in
+            read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }
+        }
+        do {
+            let definition = try GraphFile.read(path, files)
+            guard definition.makesBars else {
+                throw ToolError.configuration([
+                    "\(graphKey): the graph \(path) makes no bars: there is nothing to prove"
+                ])
+            }
+            return try GraphProgram(definition, operators: operators)
+        } catch let error as ToolError {
+            throw error
+        } catch let problems as GraphProblems {
+            throw .configuration(problems.lines.map { "\(graphKey): \($0)" })
+        } catch {
+            throw .configuration(["\(graphKey): \(error)"])
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import MarketModel
+import NatsTransport
+import PostgresClient
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// The servers that a command looks at: those of a local stack, or those that the services'
+/// environment names.
+struct Deployment: Sendable {
+    var names: TapeNames
+    let nats: NatsConfiguration
+    let postgres: PostgresConfiguration?
+    let monitors: [MonitorAddress]
+    /// What a person calls it: "the stack default", "nats.example:4222".
+    let title: String
+    /// Of a local stack: where its secrets and logs lie.
+    let home: StackHome?
+
+    private static let connectTimeout: Duration = .seconds(5)
+    /// For one statement: a position or a book of some thousand rows.
+    static let statementTimeout: Duration = .seconds(60)
+    /// That are shown of those on a server.
+    private static let namespacesMax = 8
+
+    /// `--nats` and `--name` decide; else NATS_URL; else the local stack that is up.
+    static func find(
+        _ target: TapeTarget, environment: [String: String], executable: String
+    ) throws(ToolError) -> Deployment {
+        let url = environment["NATS_URL"] ?? ""
+        if target.natsURL != nil || (target.stack == nil && !url.isEmpty) {
+            return Deployment(try ToolConfiguration(environment, natsURL: target.natsURL))
+        }
+        let checkout: Checkout
+        do throws(ToolError) {
+            checkout = try Checkout.find(home: target.home, executable: executable)
+        } catch {
+            guard target.home == nil, target.stack == nil else { throw error }
+            throw .usage(
+                "there is no local stack around this program, and NATS_URL is not set: set it, "
+                    + "or give --nats URL")
+        }
+        return try Deployment(localStack(in: checkout, named: target.stack), environment)
+    }
+
+    private init(_ configuration: ToolConfiguration) {
+        names = configuration.tape.names
+        nats = configuration.tape.nats
+        postgres = configuration.postgres
+        monitors = configuration.monitors
+        title = nats.peer
+        home = nil
+    }
+
+    /// MDS_NAMESPACE and MDS_PARTITIONS hold for a local stack, too: it may have been started with
+    /// others.
+    private init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
+        let access = try StackAccess(stack)
+        var settings = environment.filter { ["MDS_NAMESPACE", "MDS_PARTITIONS"].contains($0.key) }
+        settings["NATS_URL"] = access.nats.urls[0]
+        names = try ToolConfiguration(settings, natsURL: nil).tape.names
+        nats = access.nats
+        var postgres = access.postgres
+        postgres.settings = [("search_path", names.namespace)]
+        self.postgres = postgres
+        monitors = [MonitorAddress(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
+        title = "the stack \(stack.home.name)"
+        home = stack.home
+    }
+
+    /// The stack of this name, or the one that is up: `default` if several are.
+    private static func localStack(
+        in checkout: Checkout, named name: String?
+    ) throws(ToolError) -> Stack {
+        let terminal = Terminal()
+        if let name {
+            let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
+            guard try stack.isUp() else {
+                throw .usage(
+                    "the stack \(name) is not up: start it with '\(stack.home.command("up"))'")
+            }
+            return stack
+        }
+        guard let chosen = try Stack.up(in: checkout, terminal) else {
+            throw .usage(
+                "no local stack is up and NATS_URL is not set: 'tapeline up' starts one, "
+                    + "--nats URL names a server")
+        }
+        return chosen
+    }
+
+    // MARK: sessions
+
+    /// Connected, and proven to be the tape of this namespace with so many partitions.
+    func openTape() throws(ToolError) -> TapeClient {
+        let client = try connect()
+        do throws(TapeError) {
+            for stream in allStreams { try client.requireStream(stream) }
+            return client
+        } catch {
+            defer { client.close() }
+            guard case .missingStream = error, let present = otherNamespaces(client) else {
+                throw Self.failure(error)
+            }
+            throw .refused("\(error); \(present)")
+        }
+    }
+
+    /// A namespace that nobody has set up is more often a wrong MDS_NAMESPACE than a new one; nil:
+    /// the server has no other, or does not say.
+    private func otherNamespaces(_ client: TapeClient) -> String? {
+        let end = "_TICKS_0"
+        do throws(JetStreamError) {
+            let present = try client.jetStream.streamNames(taking: "*.ticks.0.*")
+                .filter { $0.hasSuffix(end) }.map { $0.dropLast(end.count).lowercased() }
+            guard !present.isEmpty else { return nil }
+            let shown = present.sorted().prefix(Self.namespacesMax).joined(separator: ", ")
+            return "MDS_NAMESPACE is \(names.namespace), and this server has \(shown)"
+        } catch {
+            // What is missing has been said; this would have been a hint.
+            return nil
+        }
+    }
+
+    /// Connected to a server on which the tape may not be yet.
+    func connect() throws(ToolError) -> TapeClient {
+        let logger = Logger(
+            service: "tapeline", level: .error, format: .text(color: false), sink: .standardError)
+        do throws(TapeError) {
+            return try TapeClient(
+                nats, names: names,
+                telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
+                readiness: Readiness())
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    var allStreams: [String] {
+        (0..<TapeNames.tickStreams).map { names.tickStream($0) } + [names.barStream]
+    }
+
+    private static func failure(_ error: TapeError) -> ToolError {
+        switch error {
+        case .otherNamespace: .configuration([error.description])
+        case .missingStream, .olderStream, .oldServer: .refused(error.description)
+        case .nats, .jetStream: .unreachable(error.description)
+        }
+    }
+
+    /// `changed` makes the session that the command needs.
+    func openDatabase(
+        _ changed: (PostgresConfiguration) -> PostgresConfiguration = { $0 }
+    ) throws(ToolError) -> PostgresConnection {
+        guard let postgres else {
+            throw .usage(
+                "no database is named: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
+                    + "POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE)")
+        }
+        do throws(PostgresError) {
+            return try PostgresConnection(changed(postgres), timeout: Self.connectTimeout)
+        } catch {
+            throw .unreachable("\(error)")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+internal import Glibc
+import ServiceRuntime
+
+/// `tapeline supervise`: the process behind `up`. It has no terminal and lives until `down`.
+extension Stack {
+    func supervise(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        // A session of its own: the end of the person's terminal is not the end of the stack.
+        // It fails only for a leader of a process group, who has one already.
+        _ = setsid()
+        guard let lock = try FileLock(home.supervisorLock, timeout: .zero) else {
+            throw .busy(stack: home.name)
+        }
+        defer { withExtendedLifetime(lock) {} }
+        guard let identity = ProcessIdentity.current else {
+            throw .damaged(path: "/proc/self/stat", problem: "it has no start time")
+        }
+        guard let ports = try StackPorts.read(home) else {
+            throw .damaged(path: home.ports, problem: "it names no ports")
+        }
+        let plan = StackPlan(
+            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
+            settings: options.settings, withServices: options.withServices,
+            withSimulator: options.withSimulator)
+        let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
+        let supervisor = Supervisor(
+            plan.units, home: home, arguments: options.arguments, identity: identity,
+            logger: logger, shutdown: shutdown)
+        return supervisor.run() == nil ? .success : .failure
+    }
+}

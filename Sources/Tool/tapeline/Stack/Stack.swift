@@ -1,0 +1,60 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// What the commands about one stack have in common.
+struct Stack: Sendable {
+    /// How long a command waits for another one at the same stack.
+    static let lockTimeout: Duration = .seconds(120)
+
+    let checkout: Checkout
+    let home: StackHome
+    let terminal: Terminal
+
+    init(checkout: Checkout, name: String, terminal: Terminal) throws(ToolError) {
+        self.checkout = checkout
+        home = try StackHome(checkout: checkout, name: name)
+        self.terminal = terminal
+    }
+
+    /// The stack of a checkout that a person means without naming one: `default` if it is up, or
+    /// the only one that is. Nil: none is up.
+    static func up(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> Stack? {
+        let folder = FileSystem.folder(
+            of: try StackHome(checkout: checkout, name: StackHome.defaultName).path)
+        var found: [Stack] = []
+        for name in FileSystem.names(in: folder).sorted() where StackHome.isName(name) {
+            let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
+            if try stack.isUp() { found.append(stack) }
+        }
+        if let usual = found.first(where: { $0.home.name == StackHome.defaultName }) {
+            return usual
+        }
+        guard found.count > 1 else { return found.first }
+        let names = found.map(\.home.name).joined(separator: ", ")
+        throw .usage("several stacks are up (\(names)): name one with --name")
+    }
+
+    /// At least one of its processes runs.
+    func isUp() throws(ToolError) -> Bool {
+        try StackState.read(home)?.alive.isEmpty == false
+    }
+
+    /// One command at a time changes a stack.
+    func locked<Result>(
+        _ body: () throws(ToolError) -> Result
+    ) throws(ToolError) -> Result {
+        if let lock = try FileLock(home.commandLock, timeout: .zero) {
+            let result = try body()
+            withExtendedLifetime(lock) {}
+            return result
+        }
+        terminal.line("waiting for another command at the stack \(home.name)")
+        guard let lock = try FileLock(home.commandLock, timeout: Stack.lockTimeout) else {
+            throw .busy(stack: home.name)
+        }
+        let result = try body()
+        withExtendedLifetime(lock) {}
+        return result
+    }
+}

@@ -1,0 +1,188 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// Carries out what the supervision machine decides: starts, watches and ends the processes of one
+/// stack, on the thread that calls `run`, and keeps the state file.
+final class Supervisor {
+    /// How long it looks away while everything works: so late is a death noticed.
+    static let pauseWhenCalm: Duration = .milliseconds(100)
+    static let pauseWhenBusy: Duration = .milliseconds(10)
+    private static let stateTryEveryNanoseconds: Int64 = 1_000_000_000
+    private static let logsEveryNanoseconds: Int64 = 5_000_000_000
+
+    private let plans: [UnitPlan]
+    private let home: StackHome
+    private let arguments: [String]
+    private let identity: ProcessIdentity
+    private let started: Timestamp
+    private let logger: Logger
+    private let shutdown: ShutdownSignal
+    private let clock = SystemClock()
+    private var machine: SupervisionMachine
+    private var processes: [Int: UnitProcess] = [:]
+    private var written: StackState?
+    private var isStopWished = false
+    /// When the state file is tried again after it could not be written.
+    private var nextStateTry: Timestamp?
+    private var nextLogs = Timestamp(nanoseconds: Int64.min)
+
+    init(
+        _ plans: [UnitPlan], home: StackHome, arguments: [String] = [],
+        identity: ProcessIdentity, logger: Logger, shutdown: ShutdownSignal,
+        limits: SupervisionMachine.Limits = .init()
+    ) {
+        self.plans = plans
+        self.home = home
+        self.arguments = arguments
+        self.identity = identity
+        self.logger = logger
+        self.shutdown = shutdown
+        started = SystemClock().now()
+        machine = SupervisionMachine(plans, limits: limits)
+    }
+
+    /// Returns when every process has ended: nil after a stop that was wished for, else why.
+    func run() -> String? {
+        handle(.begin)
+        while !machine.isComplete {
+            collectEnds()
+            ask()
+            if shutdown.isRequested, !isStopWished {
+                isStopWished = true
+                log(.info, "stack.stop", "stopping: \(shutdown.reason ?? "wished")")
+                handle(.stop)
+            }
+            handle(.tick)
+            boundLogs()
+            writeState()
+            if !machine.isComplete { pause() }
+        }
+        writeState()
+        log(.info, "stack.stopped", machine.problem ?? "everything is stopped")
+        return machine.problem
+    }
+
+    // MARK: events
+
+    private func handle(_ event: SupervisionMachine.Event) {
+        var actions: [SupervisionMachine.Action] = []
+        let before = machine
+        machine.handle(event, at: clock.monotonic(), into: &actions)
+        report(since: before)
+        for action in actions { execute(action) }
+    }
+
+    private func collectEnds() {
+        for (index, process) in processes.sorted(by: { $0.key < $1.key }) {
+            guard let ending = process.ending else { continue }
+            processes[index] = nil
+            handle(.ended(index, ending))
+        }
+    }
+
+    private func ask() {
+        for index in plans.indices where machine.units[index].state == .starting {
+            if processes[index]?.works(at: clock.monotonic()) == true {
+                handle(.works(index))
+            } else if let why = processes[index]?.waitsFor {
+                handle(.waits(index, why))
+            }
+        }
+    }
+
+    // MARK: actions
+
+    private func execute(_ action: SupervisionMachine.Action) {
+        switch action {
+        case .start(let index): start(index)
+        case .askToEnd(let index): processes[index]?.process.signal(plans[index].stopSignal)
+        case .kill(let index): processes[index]?.process.signalGroup(SIGKILL)
+        }
+    }
+
+    private func start(_ index: Int) {
+        do {
+            try LogFile(path: plans[index].logPath).keepBounded()
+            processes[index] = try UnitProcess(plans[index])
+        } catch let error as ServiceError {
+            handle(.ended(index, .hopelessly("\(error)")))
+        } catch {
+            handle(.ended(index, .hopelessly("\(error)")))
+        }
+        // A killed supervisor must not leave a process behind that nobody knows.
+        writeState()
+    }
+
+    /// Sleeps until something may have changed. A process that is asked to end is what one waits
+    /// for; else the wish to stop.
+    private func pause() {
+        let isBusy = machine.phase != .running || machine.units.contains { $0.isComingUp }
+        let length = isBusy ? Supervisor.pauseWhenBusy : Supervisor.pauseWhenCalm
+        guard isStopWished || machine.phase == .stopping else {
+            _ = shutdown.wait(timeout: length)
+            return
+        }
+        if let ending = processes.values.first { _ = ending.process.wait(timeout: length) }
+    }
+
+    private func boundLogs() {
+        guard nextLogs <= clock.monotonic() else { return }
+        nextLogs = clock.monotonic().advanced(byNanoseconds: Supervisor.logsEveryNanoseconds)
+        let paths = plans.map(\.logPath) + [home.log("supervisor")]
+        for path in paths {
+            do {
+                try LogFile(path: path).keepBounded()
+            } catch {
+                log(.warning, "stack.log.unbounded", "\(error)")
+            }
+        }
+    }
+
+    // MARK: what others see
+
+    private func writeState() {
+        let state = StackState(
+            phase: machine.phase, problem: machine.problem, supervisor: identity, started: started,
+            arguments: arguments, units: machine.units.enumerated().map(shown))
+        let now = clock.monotonic()
+        if let nextStateTry, now < nextStateTry { return }
+        guard state != written else { return }
+        do {
+            try FileSystem.write(state.json, to: home.state)
+            written = state
+            nextStateTry = nil
+        } catch {
+            // The stack goes on: what runs matters more than what is known of it.
+            if nextStateTry == nil { log(.warning, "stack.state.unwritten", "\(error)") }
+            nextStateTry = now.advanced(byNanoseconds: Supervisor.stateTryEveryNanoseconds)
+        }
+    }
+
+    private func shown(_ index: Int, _ unit: SupervisedUnit) -> StackState.Unit {
+        let plan = unit.plan
+        return StackState.Unit(
+            name: plan.name, kind: plan.kind, stage: plan.stage, state: unit.shown.state,
+            detail: unit.shown.detail, process: processes[index]?.identity,
+            restarts: unit.restarts, startNanoseconds: unit.startNanoseconds,
+            address: plan.address, operationsPort: plan.operationsPort,
+            stopSignal: plan.stopSignal, log: plan.logPath)
+    }
+
+    /// One line per change.
+    private func report(since before: SupervisionMachine) {
+        for (old, new) in zip(before.units, machine.units) where old.shown != new.shown {
+            let level: LogLevel = new.shown.detail.isEmpty ? .info : .warning
+            var text = "\(new.plan.name): \(new.shown.state)"
+            if !new.shown.detail.isEmpty { text += ": \(new.shown.detail)" }
+            log(level, "stack.unit.changed", text)
+        }
+        if before.phase != machine.phase {
+            log(.info, "stack.phase.changed", "stack: \(machine.phase.rawValue)")
+        }
+    }
+
+    private func log(_ level: LogLevel, _ event: String, _ message: String) {
+        logger.log(level, event, message)
+    }
+}

@@ -1,0 +1,123 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+@testable import TapeTransport
+
+@Suite
+struct LiveEncoderTests {
+    private let names: TapeNames
+
+    init() throws { names = try #require(TapeNames(namespace: "md", partitions: 4)) }
+
+    private func messages(_ packet: SealedPacket) throws -> [(subject: String, json: String)] {
+        var encoder = LiveEncoder(names)
+        var found: [(String, String)] = []
+        try packet.withBytes { bytes throws(PacketError) in
+            try encoder.encode(bytes) { _, subject, json in
+                found.append((subject, String(decoding: json, as: UTF8.self)))
+            }
+        }
+        return found
+    }
+
+    @Test("a tick's message is what the contract says, character by character")
+    func ticks() throws {
+        var packets = try LivePackets()
+        let found = try messages(packets.ticks("BRK.B"))
+        #expect(found.map(\.subject) == ["md.live.trade.BRK%2EB", "md.live.quote.BRK%2EB"])
+        let time = "2023-11-14T22:13:20.123456789Z"
+        #expect(
+            found[0].json == """
+                {"kind":"trade","symbol":"BRK.B","time":"\(time)","time_ns":1700000000123456789,\
+                "price":"-9223372036.854775807","size":"0.00000001","exchange":"Q\\"",\
+                "flags":["conflated"],"receive_time":"\(time)",\
+                "receive_time_ns":1700000000123456789,"provider_id":7,"provider":"made-up",\
+                "source":"synthetic","partition":1,"ordinal":1,"epoch":3}
+                """)
+        #expect(
+            found[1].json == """
+                {"kind":"quote","symbol":"BRK.B","time":"\(time)","time_ns":1700000000123456789,\
+                "bid":"0.1","bid_size":"0","receive_time":"\(time)",\
+                "receive_time_ns":1700000000123456789,"provider_id":7,"provider":"made-up",\
+                "source":"synthetic","partition":1,"ordinal":2,"epoch":3}
+                """)
+    }
+
+    @Test("a bar's message names its series, its revision and whose ticks it is made of")
+    func bars() throws {
+        var packets = try LivePackets()
+        let found = try messages(packets.bar("ES=F"))
+        #expect(found.map(\.subject) == ["md.live.bar.1m.ES%3DF"])
+        for part in [
+            "\"series\":\"1m\"", "\"close_time\":\"2023-11-14T22:14:20.123456789Z\"",
+            "\"open\":\"0.000000001\"", "\"volume\":\"0\"", "\"revision\":1",
+            "\"reason\":\"closed\"",
+            "\"flags\":[\"partial\",\"final\"]", "\"of_source\":\"synthetic\"",
+            "\"source\":\"operator\"",
+        ] {
+            #expect(found[0].json.contains(part), "\(part) in \(found[0].json)")
+        }
+        #expect(!found[0].json.contains("high"))
+    }
+
+    @Test("a value is told under its node, with its symbol if it has one")
+    func values() throws {
+        var packets = try LivePackets()
+        let found = try messages(packets.values("BRK.B"))
+        #expect(
+            found.map(\.subject) == [
+                "md.live.value.stats.1m%2Emean.BRK%2EB", "md.live.value.market.above_average_50",
+            ])
+        let time = "2023-11-14T22:13:20.123456789Z"
+        #expect(
+            found[1].json == """
+                {"kind":"indicator","time":"\(time)","time_ns":1700000000123456789,\
+                "name":"market.above_average_50","value":"1.5",\
+                "period_start":"\(time)","period_start_ns":1700000000123456789,\
+                "period_end":"\(time)","period_end_ns":1700000000123456789,"revision":2,\
+                "flags":["partial"],"receive_time":"\(time)",\
+                "receive_time_ns":1700000000123456789,\
+                "source":"operator","partition":1,"ordinal":2,"epoch":3}
+                """)
+        #expect(found[0].json.contains("\"symbol\":\"BRK.B\""))
+        #expect(names.liveValues("GDP", nil) == "md.live.value.GDP")
+        #expect(names.liveValues(".x", nil) == "md.live.value.%2Ex")
+    }
+
+    @Test("markers and ticks of other kinds are no messages")
+    func others() throws {
+        var packets = try LivePackets()
+        #expect(try messages(packets.marker()).isEmpty)
+        #expect(try messages(packets.other()).isEmpty)
+    }
+
+    @Test("a damaged packet is refused")
+    func damaged() throws {
+        var packets = try LivePackets()
+        var bytes = try packets.ticks("AAPL").withBytes { $0.array }
+        bytes[bytes.count - 1] ^= 1
+        var encoder = LiveEncoder(names)
+        #expect(throws: PacketError.self) {
+            try bytes.withRawSpan { span throws(PacketError) in
+                try encoder.encode(span) { _, _, _ in }
+            }
+        }
+    }
+
+    @Test("of more symbols than are kept each still has its subject")
+    func manySymbols() throws {
+        var encoder = LiveEncoder(names)
+        var packets = try LivePackets()
+        for number in 0..<(LiveEncoder.symbolsMax + 10) where number % 64 == 0 || number > 65_530 {
+            let packet = try packets.ticks("S\(number)")
+            var subjects: [String] = []
+            try packet.withBytes { bytes throws(PacketError) in
+                try encoder.encode(bytes) { _, subject, _ in subjects.append(subject) }
+            }
+            #expect(subjects == ["md.live.trade.S\(number)", "md.live.quote.S\(number)"])
+        }
+    }
+}

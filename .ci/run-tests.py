@@ -28,6 +28,10 @@ import time
 # Tests wait more than they compute: processes per processor, and their number at most.
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
+# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
+# so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
+STACKS_MODULE = "IntegrationTests"
+STACKS_MAX = 2
 # One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 3600
@@ -158,8 +162,7 @@ class Run:
     def work(self):
         self.began = self.shown = time.monotonic()
         while self.queue or self.running:
-            while self.queue and len(self.running) < self.lanes and not self.stopped:
-                shard = self.queue.pop()
+            while shard := self.next():
                 shard.start(self.bundle, self.folder, self.environment)
                 self.running[shard.pid] = shard
             signal.sigtimedwait([signal.SIGCHLD], 0.2)
@@ -172,6 +175,16 @@ class Run:
                 break
         if sys.stdout.isatty():
             print("\r\033[K", end="")
+
+    def next(self):
+        """Takes the next shard that may begin now from the queue, or returns None."""
+        if self.stopped or len(self.running) >= self.lanes:
+            return None
+        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
+        for place in reversed(range(len(self.queue))):
+            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
+                return self.queue.pop(place)
+        return None
 
     def reap(self):
         """Waits for what has ended: also for processes that tests started and did not wait for, as the
@@ -249,14 +262,16 @@ def module_of(name):
 
 
 def shards_of(tests):
-    """A shard for each suite with the suites inside of it, those that last longest first; and one for each
-    module's tests of traps."""
+    """A shard for each suite with the suites inside of it, and one for each module's tests of traps. Of whole
+    stacks, each inner suite is a shard. Those that last longest come first."""
     suites, traps = {}, {}
     for test in tests:
         if TRAP.search(test):
             traps.setdefault(module_of(test), []).append(test)
         else:
-            suites.setdefault(test.split("/", 1)[0], []).append(test)
+            names = test.split("/")
+            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
+            suites.setdefault("/".join(names[:depth]), []).append(test)
     shards = [Shard(suite, [f"^{re.escape(suite)}/"], names, skip=TRAP.pattern)
               for suite, names in suites.items()]
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)

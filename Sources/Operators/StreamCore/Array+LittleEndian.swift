@@ -5,7 +5,7 @@ extension [UInt8] {
         unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
     }
 
-    /// With its length in front, so that two texts cannot run into each other.
+    /// Appends a text after its length, so that two texts in a row cannot be read as one.
     mutating func append(text: String) {
         append(integer: UInt16(truncatingIfNeeded: text.utf8.count))
         append(contentsOf: text.utf8)

@@ -1,59 +1,63 @@
-/// The account of every tick that a machine was given. For each series, with `windowsPerTick` of
-/// sliding windows and 1 of all others:
+/// The account of every tick that a machine was given. For each series this equation holds.
+/// `windowsPerTick` is the number of windows that hold one tick: more than 1 only for sliding
+/// windows.
 ///
 ///     (received - excluded) x windowsPerTick + repaired
 ///         = counted + leftOut + late + refused + outsideSession
 ///
-/// Each term is counted where it happens, none is derived from the others. Of a repair machine the
-/// equation does not hold: it leaves out what is in no dirty range.
+/// Each term is counted where it happens. None is derived from the others. The equation does not
+/// hold in a repair machine, because it skips ticks that are in no dirty range.
 public struct BarCounters: Hashable, Sendable {
     /// Ticks handed to the machine.
     public internal(set) var received: UInt64 = 0
-    /// The symbol was refused by a full table, or the packet's source does not feed it.
+    /// Ticks whose symbol was refused by a full table, or whose symbol another source feeds.
     public internal(set) var unknownSymbol: UInt64 = 0
-    /// Fetched later to fill a gap: only a repair applies them.
+    /// Ticks that were fetched later to fill a gap. Only a repair applies them.
     public internal(set) var backfilled: UInt64 = 0
-    /// No new tick (corrections, cancels, the state at the start of a subscription), or kept back
-    /// by a node before.
+    /// Records that are no new ticks (corrections, cancels, the state at the start of a
+    /// subscription), and ticks that an earlier node kept back.
     public internal(set) var filter: UInt64 = 0
-    /// Without a price, a size (a negative one is none) or a usable time.
+    /// Ticks without a price, a size (a negative one is treated as none) or a usable time.
     public internal(set) var undefined: UInt64 = 0
-    /// By series, from the finest.
+    /// The accounts of the series, from the finest to the coarsest.
     public internal(set) var series: [Series]
 
-    /// Left out of every series by a rule.
+    /// Ticks that a rule left out of every series.
     public var excluded: UInt64 { unknownSymbol + backfilled + filter + undefined }
 
     public struct Series: Hashable, Sendable {
-        /// How many windows hold one tick.
+        /// The number of windows that hold one tick.
         public internal(set) var windowsPerTick: UInt64 = 1
-        /// In a window, closed or open.
+        /// Ticks in windows, closed or open.
         public internal(set) var counted: UInt64 = 0
-        /// Left out by the rules for conditions or odd lots, but for their volume.
+        /// Ticks that the rules for conditions or odd lots left out. Their volume may still be in
+        /// the bar.
         public internal(set) var leftOut: UInt64 = 0
-        /// The window was closed and gone. All are in the late list, except for `lateUnlisted`.
+        /// Ticks that came after their window was removed. All are in the late list, except for
+        /// `lateUnlisted`.
         public internal(set) var late: UInt64 = 0
-        /// A limit on open windows was reached. Listed as late ticks are.
+        /// Ticks for which a limit on open windows left no room. They are listed like late ticks.
         public internal(set) var refused: UInt64 = 0
-        /// Late or refused, but the late list was full.
+        /// Late or refused ticks that the full late list could not take.
         public internal(set) var lateUnlisted: UInt64 = 0
-        /// Outside of every trading session.
+        /// Ticks outside of every trading session.
         public internal(set) var outsideSession: UInt64 = 0
-        /// What repairs added to the ticks of windows that were there, less what they took out.
+        /// Ticks that repairs added to existing windows, less the ticks that they took out.
         public internal(set) var repaired: Int64 = 0
         /// First versions of bars.
         public internal(set) var bars: UInt64 = 0
-        /// Versions that late ticks made.
+        /// Versions that late ticks caused.
         public internal(set) var revisions: UInt64 = 0
-        /// Versions that repairs made, withdrawn ones too.
+        /// Versions that repairs published, withdrawals included.
         public internal(set) var repairs: UInt64 = 0
-        /// Windows that a repair could not open, because of a limit: what stands for them stays.
+        /// Windows that a repair could not open because of a limit. Their published bars stay as
+        /// they are.
         public internal(set) var repairsRefused: UInt64 = 0
         /// Bars of windows in which nothing happened.
         public internal(set) var filled: UInt64 = 0
-        /// Windows that held nothing but excluded ticks or the start of a subscription: no bars.
+        /// Windows without a bar: they held only excluded ticks or the start of a subscription.
         public internal(set) var windowsWithoutTrades: UInt64 = 0
-        /// Versions whose notional left the range of 128 bits, and which have no VWAP therefore.
+        /// Versions without a VWAP, because their notional left the range of 128 bits.
         public internal(set) var notionalSaturated: UInt64 = 0
     }
 

@@ -3,10 +3,10 @@ internal import Primitives
 
 extension BarMachine {
     /// Closes every window whose end is at or before the watermark of the source that feeds its
-    /// symbol, publishes closed ones again that late ticks changed, and fills what has to be
-    /// filled. Appends in order of end, series from the finest, and symbol index.
+    /// symbol. Publishes closed windows again that late ticks changed, and fills empty windows that
+    /// are due. Appends in order of end, then series from the finest, then symbol index.
     ///
-    /// In a repair nothing closes.
+    /// A repair machine closes nothing.
     public mutating func advance(
         source: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -14,7 +14,7 @@ extension BarMachine {
         let reached = tables.sources.entries[source].watermark.nanoseconds
         let start = closed.count
         if windows.hasTouched { publishTouched(source: source, tables, into: &closed) }
-        // Windows that close come in order by themselves.
+        // The windows that close are in order already. Only a mix has to be sorted.
         let isMixed = closed.count > start || fills.isUsed
         if windows.isAnythingDue(source: source, watermark: reached) {
             publishDue(source: source, watermark: reached, tables, into: &closed)
@@ -72,14 +72,14 @@ extension BarMachine {
 
     // MARK: windows in which nothing happened
 
-    /// A window is filled when no tick can come any more into it or into those before it: when the
-    /// watermark has passed its end and the lateness. So what fills it does not depend on the order
-    /// in which ticks came.
+    /// Fills windows in which no tick can arrive any more, nor in any window before them: the
+    /// watermark has passed their end and the lateness. So the order in which ticks came does not
+    /// change what fills them.
     private mutating func fill(
         _ symbols: [UInt32], until watermark: Int64, _ tables: PartitionTables,
         into closed: inout [Bar]
     ) {
-        // Of each key the newest comes first.
+        // The newest window of each key comes first, so the list is walked backwards.
         for slot in windows.expired.reversed() { settle(windows.slots[Int(slot)], into: &closed) }
         for series in 0..<seriesCount where fills.maxima[series] > 0 {
             let settled = watermark - rule.series.all[series].lateness
@@ -90,7 +90,8 @@ extension BarMachine {
         }
     }
 
-    /// Nobody changes the window any more.
+    /// Notes the close of a window that no tick can change any more, for the windows to fill after
+    /// it.
     private mutating func settle(_ window: WindowState, into closed: inout [Bar]) {
         let series = Int(window.series)
         guard fills.maxima[series] > 0 else { return }
@@ -103,7 +104,7 @@ extension BarMachine {
         }
     }
 
-    /// Fills the windows of a key that end at or before a time.
+    /// Fills the windows of a key that end at or before `limit`.
     private mutating func fill(_ key: Int, until limit: Int64, into closed: inout [Bar]) {
         while let bounds = fills.next(key), bounds.end <= limit {
             fill(bounds, key, excluded: Bar.Excluded(), into: &closed)
@@ -135,7 +136,8 @@ extension BarMachine {
         return bar
     }
 
-    /// A repair made a window that takes no ticks any more: it may be filled on from there.
+    /// Notes a window that a repair made and that takes no ticks any more. Windows after it may be
+    /// filled with its close.
     mutating func noteFill(_ window: WindowState, _ tables: PartitionTables) {
         let symbol = Int(window.symbol)
         let series = Int(window.series)
@@ -158,12 +160,12 @@ extension BarMachine {
 }
 
 extension BarCounters {
-    /// A version of the window's bar is published.
+    /// Accounts for a version of the window's bar that is published.
     mutating func note(_ window: WindowState) {
         series[Int(window.series)].notionalSaturated += window.isNotionalSaturated ? 1 : 0
     }
 
-    /// Nobody changes the window any more.
+    /// Moves a window that no tick can change any more into the final account.
     mutating func forget(_ window: WindowState) {
         let index = Int(window.series)
         series[index].counted += window.trades

@@ -1,30 +1,30 @@
 internal import MarketModel
 internal import Primitives
 
-/// The long way of a tick into its windows: what the hot path does not take.
+/// The slow path of a tick into its windows, for ticks that the hot path does not take.
 extension BarMachine {
-    /// A tick on the long way.
+    /// A tick on the slow path.
     struct Placed {
         let input: WindowState.Input
         let trade: Trade
-        /// What a quote was before it became a trade of its value.
+        /// The quote from which the trade was made; `nil` when the tick was a trade.
         let quote: Quote?
         let effect: TradeEffect
-        /// As what it is counted when it sets no price.
+        /// The reason under which it is counted when it sets no price.
         let exclusion: ExclusionReason
     }
 
-    /// Where a window is; it is opened if it may be.
+    /// Where a window is. A window that is missing has been opened, if a tick may open it.
     enum Found {
         case open(slot: Int)
         /// The watermark has passed its end and its lateness.
         case closed
         case full
-        /// In no range of this repair.
+        /// It overlaps no range of this repair.
         case notWanted
     }
 
-    /// Into its windows of the series from this one on.
+    /// Adds the tick to its windows in `first` and all coarser series.
     mutating func place(_ tick: Placed, from first: Int, _ tables: PartitionTables) {
         for series in first..<seriesCount { place(tick, series: series, tables) }
     }
@@ -76,7 +76,8 @@ extension BarMachine {
         }
     }
 
-    /// `newer` is where the search begins, and where it ended: the next older window is behind.
+    /// Finds or opens a window. The search begins at the slot `newer`, and `newer` becomes the slot
+    /// at which it ended: the next older window comes after it in the list.
     mutating func window(
         _ bounds: WindowShape.Bounds, symbol: Int, series: Int, behind newer: inout Int,
         _ tables: PartitionTables
@@ -106,7 +107,7 @@ extension BarMachine {
         return .open(slot: slot)
     }
 
-    /// Windows of the symbol that end here or before are closed. In a repair none is.
+    /// Returns the time up to which the symbol's windows are closed. In a repair none is closed.
     func closedThrough(_ symbol: Int, _ tables: PartitionTables) -> Int64 {
         repair == nil ? tables.closedThrough(symbol) : SourceTable.noWatermark.nanoseconds
     }
@@ -119,7 +120,8 @@ extension BarMachine {
 
     // MARK: what is not counted
 
-    /// A tick that is left out. Where its time has a window, it is counted there, too.
+    /// Counts a tick that is left out, also in the windows that hold its time. Opens these windows
+    /// if they are missing and may be opened.
     mutating func setAside(
         _ header: TickHeader, _ reason: ExclusionReason, _ tables: PartitionTables
     ) {

@@ -1,26 +1,26 @@
 internal import MarketModel
 internal import Primitives
 
-// What fills windows behind a repair: the same as if all bars had been so from the start.
+// Which windows are filled after a repair: the same as if all bars had been right from the start.
 extension BarMachine {
-    /// The stretch of a key in which a repair may change what fills windows.
+    /// A stretch of one key in which a repair may change which windows are filled, and with what.
     private struct Refill {
         let key: Int
         let stretch: FillStretch
-        /// Windows that end here or before take no ticks any more, and are filled.
+        /// Windows that end here or before take no ticks any more, and may be filled.
         let settled: Int64
-        /// Of the dirty windows, by their starts.
+        /// The dirty windows, by their starts.
         let repaired: [Int64: WindowState]
-        /// By their starts, in order.
+        /// The bars on the tape, in order of their starts.
         let standing: [Bar]
-        /// Windows that have a bar of their own, in order.
+        /// The windows that have a bar of their own, in order, with its close.
         var bars: [(bounds: WindowShape.Bounds, close: Int64)] = []
-        /// With what fills them, in order.
+        /// The windows to fill, in order, with the close that fills each.
         var filled: [(bounds: WindowShape.Bounds, close: Int64)] = []
     }
 
-    /// Publishes what fills windows of a key now and did not before, and withdraws what fills none
-    /// any more, or is a bar of a window in which nothing sets a price.
+    /// Publishes the filled bars of a key that are new or changed. Withdraws bars on the tape whose
+    /// windows have neither a bar of their own nor a fill any more.
     mutating func refill(
         _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: StandingWindows,
         _ tables: PartitionTables, into closed: inout [Bar]
@@ -54,8 +54,8 @@ extension BarMachine {
         expectFill(symbol: Int(symbol), series: series, tables)
     }
 
-    /// Where nothing can change any more. A source that took the symbol over has not told its time
-    /// yet when older windows are still there.
+    /// Returns the time before which nothing can change any more. It is not later than the oldest
+    /// window still kept: a source that took the symbol over may not have reported its time yet.
     private func settledThrough(_ key: Int, _ tables: PartitionTables) -> Int64 {
         let lateness = rule.series.all[key % seriesCount].lateness
         let (time, overflow) = closedThrough(key / seriesCount, tables)
@@ -130,7 +130,8 @@ extension BarMachine {
         withdraw(refill, dirty, into: &closed)
     }
 
-    /// What fills the first windows of the stretch follows from bars before it.
+    /// Withdraws the bars of the stretch that nothing makes any more. It leaves out the first
+    /// windows of the stretch, because bars before the stretch decide what fills them.
     private mutating func withdraw(
         _ refill: Refill, _ dirty: RepairRanges, into closed: inout [Bar]
     ) {
@@ -151,13 +152,13 @@ extension BarMachine {
         }
     }
 
-    /// What comes next is filled from here on.
+    /// Lets later windows be filled from the repaired bars on.
     private mutating func takeOver(_ refill: Refill) {
         let before = fills.state(refill.key)
         let stretch = refill.stretch.bounds
         let wasInside = before.map { $0.base >= stretch.start && $0.base < stretch.end } ?? true
         guard let base = refill.bars.last else {
-            // The bar before is too far away to fill anything.
+            // No bar is near enough to fill anything from here on.
             if var before, wasInside {
                 before.filled = fills.maxima[refill.key % seriesCount]
                 fills.set(before, key: refill.key)
@@ -166,8 +167,9 @@ extension BarMachine {
         }
         guard wasInside || base.bounds.start >= before?.base ?? Int64.min else { return }
         if var before, before.base == base.bounds.start, before.last.start >= stretch.end {
-            // The newest bar stands in the tail of the stretch: of the windows behind it that are
-            // filled, only some are in there.
+            // The newest bar is in the tail of the stretch, and the windows filled after it reach
+            // beyond the stretch. So only its close changes here, and not the count of filled
+            // windows.
             before.close = base.close
             fills.set(before, key: refill.key)
             return

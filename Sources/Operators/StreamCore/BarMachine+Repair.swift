@@ -2,7 +2,7 @@ public import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// All of the time whose ticks decide the windows that overlap [from, to) of any series.
+    /// Returns the time whose ticks decide the windows of all series that overlap [from, to).
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         var extent = (from: range.from, to: range.to)
         for shape in shapes {
@@ -12,8 +12,9 @@ extension BarMachine {
         return extent
     }
 
-    /// The same rule and indexes, and no windows. Its calls are handed tables of its own: those of
-    /// the partition, in which definitions are entered again as they stand on the tape.
+    /// Returns a machine with the same rule and indexes, and no windows. Its calls need tables of
+    /// their own: a copy of the partition's tables, in which definitions are entered again as they
+    /// appear on the tape.
     public func repairMachine(for ranges: [DirtyRange]) -> BarMachine {
         var machine = self
         var limits = limits
@@ -28,18 +29,18 @@ extension BarMachine {
         return machine
     }
 
-    /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
-    /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
-    /// order of end, series and symbol; a window without a trade is withdrawn if it had a bar, and
-    /// left alone otherwise. Open ones are replaced. They are partial as `its` tables say, those
-    /// of the repair machine.
+    /// Replaces the windows of the dirty ranges by those of a repair machine that was given every
+    /// tick of their extents. Closed windows are published in order of end, series and symbol, with
+    /// the greatest reason of their ranges. A closed window without a trade is withdrawn if it had
+    /// a bar, and left alone otherwise. Open windows are replaced. The repair machine's tables,
+    /// `its`, decide which windows are partial.
     ///
-    /// A window for which the repair machine had no room is not in it: what stands, stays.
+    /// A window for which the repair machine had no room is not in it: its bar on the tape stays.
     ///
-    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
-    /// What fills windows follows from them, and of the windows that are gone only those are
-    /// withdrawn that had a bar. Nil: nobody knows them. Then filled bars stay as they are, and a
-    /// window that is gone counts as one that had a bar if a trade of it was taken back.
+    /// `standing` holds the bars of `standingNeeds` as they are on the tape, by this machine's
+    /// series indexes. They decide what fills windows, and which of the windows removed here had a
+    /// bar to withdraw. `nil` means that these bars are not known. Then filled bars stay as they
+    /// are, and a removed window is treated as having had a bar if a trade of it was taken back.
     public mutating func absorb(
         _ repaired: BarMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
@@ -74,7 +75,8 @@ extension BarMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Of windows that are here without a tick on the tape.
+    /// Sets or clears the partial flag of kept windows in the ranges, also of those without a tick
+    /// on the tape.
     private mutating func markMissing(
         _ key: Int, _ ranges: RepairRanges, _ its: PartitionTables
     ) {
@@ -115,7 +117,8 @@ extension BarMachine {
         }
     }
 
-    /// Of a window that is not kept here. Where windows are filled, `refill` deals with it.
+    /// Returns whether a window that is not kept here had a bar. Windows of a filled series are
+    /// left to `refill`.
     private func hadBar(
         _ window: WindowState, _ known: StandingWindows?, _ tables: PartitionTables
     ) -> Bool {
@@ -127,7 +130,7 @@ extension BarMachine {
             && known.bar(window.symbol, series, startingAt: window.start) != nil
     }
 
-    /// A window that is gone, or that no tick has opened so far.
+    /// Takes a window that was removed here, or that no tick has opened so far.
     private mutating func absorbMissing(
         _ repaired: WindowState, _ reason: UInt8, hadBar: Bool, newer: Int,
         _ tables: PartitionTables, into closed: inout [Bar]
@@ -139,7 +142,7 @@ extension BarMachine {
         if window.end <= closedThrough {
             window.phase.insert(.closed)
             publish(&window, reason, hadBar: hadBar, into: &closed)
-            // While late ticks are taken they must find what stands.
+            // Late ticks may still come, and must find the bar's state here.
             guard window.end + rule.series.all[series].lateness > closedThrough else {
                 return noteFill(window, tables)
             }
@@ -170,7 +173,8 @@ extension BarMachine {
         account.series[series].repairs += 1
     }
 
-    /// The repair may have met sources and providers that this machine has no number for.
+    /// Returns the feed, or `.foreign` when the repair met a source or provider that the machine's
+    /// tables do not know.
     private func known(
         _ feed: SymbolTable.Feed, _ tables: PartitionTables
     ) -> SymbolTable.Feed {

@@ -1,11 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-// What a repair has to know of bars whose windows the machine has let go.
+// What a repair has to know of published bars whose windows the machine has removed.
 extension BarMachine {
-    /// The bars that `absorb` wants to know as they stand. Where windows are filled: all that fill
-    /// the stretch around what is dirty, or decide what fills it. Else those of windows in which
-    /// nothing sets a price any more, to withdraw them.
+    /// Returns which bars on the tape `absorb` has to know. For a series with `fill` these are all
+    /// bars in the stretches around the dirty ranges, which fill windows there or decide what fills
+    /// them. For the others these are the bars of windows in which nothing sets a price any more,
+    /// to withdraw them.
     public func standingNeeds(
         _ repaired: BarMachine, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [StandingNeed] {
@@ -32,7 +33,8 @@ extension BarMachine {
         return needs
     }
 
-    /// Dirty windows without a price that are gone: only the tape knows whether they had a bar.
+    /// Returns the removed dirty windows without a price: only the tape knows whether they had a
+    /// bar.
     private func doubtful(
         _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges, _ tables: PartitionTables
     ) -> [WindowShape.Bounds] {
@@ -51,7 +53,7 @@ extension BarMachine {
         return found.reversed()
     }
 
-    /// No tick may come into the window any more.
+    /// Returns whether the window takes no ticks any more.
     func isGone(_ bounds: WindowShape.Bounds, key: Int, _ tables: PartitionTables) -> Bool {
         let (end, overflow) = bounds.end.addingReportingOverflow(
             rule.series.all[key % seriesCount].lateness)
@@ -60,14 +62,14 @@ extension BarMachine {
 
     struct FillStretch: Sendable {
         var bounds: WindowShape.Bounds
-        /// Where the first dirty window of it begins.
+        /// The start of its first dirty window.
         var dirtyFrom: Int64
         var reason: UInt8
     }
 
-    /// The dirty ranges of a key, made so wide that nothing outside fills or is filled by what is
-    /// inside; those that are about windows that may still change are left out. In order, and
-    /// disjoint.
+    /// Returns the dirty ranges of a key, widened so that no window inside fills one outside, and
+    /// none outside fills one inside. Ranges whose first window may still change are left out. The
+    /// stretches are in order and disjoint.
     func fillStretches(
         _ key: Int, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [FillStretch] {
@@ -76,7 +78,7 @@ extension BarMachine {
         var all: [FillStretch] = []
         for range in ranges where range.symbol == symbol && range.from < range.to {
             let dirty = shapes[series].extent(from: range.from, to: range.to)
-            // It may begin between two sessions.
+            // The range may begin between two sessions.
             let first =
                 shapes[series].newest(holding: dirty.start)
                 ?? WindowShape.Bounds(start: dirty.start, end: dirty.start + 1)
@@ -103,8 +105,8 @@ extension BarMachine {
 
     // MARK: trades that were taken back
 
-    /// A trade that came was cancelled or corrected. For those who do not know what stands: a bar
-    /// may have been made of it.
+    /// Notes that a trade was cancelled or corrected. A repair that does not know the bars on the
+    /// tape treats its windows as having had a bar.
     public mutating func noteChange(of header: TickHeader) {
         let symbol = Int(header.symbol)
         guard symbol < windows.symbolCount, header.eventTime.isUsable else { return }

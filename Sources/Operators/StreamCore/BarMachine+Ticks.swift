@@ -26,24 +26,26 @@ extension BarMachine {
         }
     }
 
-    /// Adds trades, which `next` hands out with their ordinals, until it answers nil: the hot path.
-    /// A machine of quotes passes over them.
+    /// Adds trades from `next` with their ordinals, until it returns `nil`: the hot path. A machine
+    /// of quotes skips them.
     ///
-    /// Faster than `trade` for each: whether the state's buffer is shared is asked once here, and
-    /// for every trade there, and the loop holds no call. `next` must not touch the machine; it
-    /// answers nil where a definition stands in the packet, and is handed in again behind it.
+    /// This is faster than calling `trade` for each one: the check whether the state's buffer is
+    /// shared is made once, not for every trade, and the loop contains no call. `next` must not
+    /// touch the machine. It returns `nil` where the packet holds a definition, and is passed in
+    /// again after the definition.
     @inlinable @inline(__always)
     public mutating func trades(
         source: Int, _ tables: PartitionTables, next: () -> (trade: Trade, ordinal: UInt64)?
     ) {
-        // One place where `next` is called: with two it is not inlined, which costs a half more.
+        // `next` is called in one place only. With two it is not inlined, and each tick costs half
+        // as much again.
         while let rest = plainTicks(source: source, ofTrades: true, tables, next: next) {
             finish(rest, quote: nil, source: source, tables)
         }
     }
 
-    /// Adds the trades of a packet as the other `trades` does, and faster when its closure would be
-    /// large: what a reader answers is not passed through memory.
+    /// Adds the trades of a packet, as the other `trades` does. It is faster when that one's
+    /// closure would be large, because the trades of a reader do not pass through memory.
     @inlinable @inline(__always)
     public mutating func trades<Reader: TradeReader>(
         source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: inout Reader
@@ -55,7 +57,7 @@ extension BarMachine {
         reader = local
     }
 
-    /// Adds quotes, as `trades` does. A machine of trades passes over them.
+    /// Adds quotes, as `trades` does. A machine of trades skips them.
     @inlinable @inline(__always)
     public mutating func quotes(
         source: Int, _ tables: PartitionTables, next: () -> (quote: Quote, ordinal: UInt64)?
@@ -74,14 +76,14 @@ extension BarMachine {
         }
     }
 
-    /// A tick that a node before kept back: it is counted in its windows as `excluded.filter`.
+    /// Counts a tick that an earlier node kept back in its windows, as `excluded.filter`.
     public mutating func exclude(_ header: TickHeader, source: Int, _ tables: PartitionTables) {
         receivedTrades &+= 1
         guard isTaken(header, source: source, tables) else { return }
         setAside(header, .filter, tables)
     }
 
-    /// Adds ticks as long as they are plain and meet the newest window of their key.
+    /// Adds ticks as long as they are plain and belong to the newest window of their key.
     @inlinable @inline(__always)
     mutating func plainTicks(
         source: Int, ofTrades: Bool, _ tables: PartitionTables,
@@ -98,7 +100,7 @@ extension BarMachine {
         return nil
     }
 
-    /// The same for a reader.
+    /// Does the same for a reader.
     @inlinable @inline(__always)
     mutating func plainTrades(
         source: Int, _ tables: PartitionTables, in packet: RawSpan,
@@ -144,7 +146,8 @@ extension BarMachine {
             from: first, tables)
     }
 
-    /// Of a symbol that this source feeds, and not for repairs alone; counted if it is not.
+    /// Returns whether this source feeds the tick's symbol, and the tick is not for repairs alone.
+    /// Counts the tick if not.
     private mutating func isTaken(
         _ header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> Bool {

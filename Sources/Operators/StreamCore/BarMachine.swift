@@ -3,50 +3,50 @@ internal import Primitives
 
 /// Makes the bars by time of one partition: ticks and watermarks in, versions of bars out.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone. The order of
-/// ticks within a window that is open does not matter.
+/// A value that one thread owns. Pure: its results follow from the calls alone. The order of ticks
+/// within an open window does not matter.
 ///
-/// Per packet, with the tables of the partition: `apply` what each definition changes there and
-/// `trades` (or `quotes`) for the ticks up to the next one, then `advance` when they know the
-/// packet's watermark. In the steady state none of these allocates, but for `closed` when the
-/// caller's buffer grows.
+/// Per packet, with the tables of the partition: call `apply` for what each definition changed
+/// there, `trades` (or `quotes`) for the ticks up to the next definition, and `advance` after the
+/// tables have taken the packet's watermark. In the steady state none of these allocates, except
+/// that the caller's buffer `closed` may grow.
 public struct BarMachine: BarMaker {
-    /// What to hand to `trade` when there is no index: such a trade is refused and counted.
+    /// The source index to pass to `trade` when there is none. Such a trade is refused and counted.
     public static let noSource = -1
     public static let noSymbol = UInt32.max
 
     public let rule: BarRule
-    /// `advance` hands out windows without a price, too: bars without trades and prices.
+    /// Whether `advance` also returns windows without a price, as bars without trades and prices.
     public var tellsEmptyWindows = false
 
     @usableFromInline var windows: WindowStore
     var account: BarCounters
-    /// A tick counter of its own beside `account`: one plain word in the hot path.
+    /// The tick counter, kept outside of `account` as one plain word for the hot path.
     @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
     @usableFromInline let isOfTrades: Bool
-    /// What the hot path may take without a look at the rule.
+    /// What the hot path needs of the rule, worked out once.
     @usableFromInline let roundLot: Int64
     @usableFromInline let conditionsMask: UInt64
     var lateTicks: [LateTick] = []
     var fills: FillTable
     let shapes: [WindowShape]
     let limits: MachineLimits
-    /// False: what stands of the bars does not matter, and a window without a price is told with
-    /// what it holds instead of being withdrawn.
+    /// Whether a repair withdraws bars. If false, the bars on the tape do not matter, and a window
+    /// without a price is returned with its contents instead of being withdrawn.
     public var withdraws = true
-    /// Of a repair machine: the only windows that it makes.
+    /// In a repair machine: the only ranges whose windows it makes.
     var repair: RepairRanges?
-    /// Of a repair machine: the symbols for whose windows there was no room.
+    /// In a repair machine: the symbols for whose windows there was no room.
     public internal(set) var repairRefused: Set<UInt32> = []
 
-    /// `rule` has series of windows by time; those of trading sessions need a calendar, or every
-    /// tick is outside.
+    /// `rule` has series of windows by time. Session windows need a calendar: without one every
+    /// tick is outside of them.
     public init(rule: BarRule, calendar: SessionCalendar?) {
         self.init(rule: rule, calendar: calendar, limits: MachineLimits())
     }
 
-    /// Plain trades, and no calendar.
+    /// A machine for plain trades without a calendar.
     public init(series: BarSeriesSet) { self.init(rule: BarRule(series: series), calendar: nil) }
 
     init(rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits) {
@@ -68,12 +68,14 @@ public struct BarMachine: BarMaker {
     }
 
     public var series: BarSeriesSet { rule.series }
-    /// Those that are kept for late ticks count, too.
+    /// The number of open windows, including those kept for late ticks.
     public var openWindows: Int { windows.openCount }
-    /// Ticks handed to the machine so far: what `counters` says, without its walk.
+    /// Ticks handed to the machine so far: the same as in `counters`, without a walk over the
+    /// windows.
     public var received: UInt64 { receivedTrades }
 
-    /// The account so far. Walks over the open windows: for audits and reports, not for packets.
+    /// The account so far. It walks over the open windows, so it is meant for audits and reports
+    /// and not for every packet.
     public var counters: BarCounters {
         var counters = account
         counters.received = receivedTrades
@@ -83,7 +85,7 @@ public struct BarMachine: BarMaker {
         return counters
     }
 
-    /// What is final in it: without those that are in open windows, and without a walk over these.
+    /// The final part of the account: without ticks in open windows, and without a walk over these.
     public var settledCounters: BarCounters { account }
 
     // MARK: definitions
@@ -106,8 +108,8 @@ public struct BarMachine: BarMaker {
         for series in 0..<seriesCount { expectFill(symbol: symbol, series: series, tables) }
     }
 
-    /// A subscription that began anew makes the open windows partial in which it did. They are
-    /// opened if they are not there yet, so that no list of beginnings has to be kept.
+    /// Marks the open windows partial in which a subscription began anew. Opens those that are not
+    /// there yet, so that no list of beginnings has to be kept.
     private mutating func restart(_ symbol: Int, at time: Int64, _ tables: PartitionTables) {
         for series in 0..<seriesCount {
             var bounds = shapes[series].newest(holding: time)

@@ -2,14 +2,14 @@ public import MarketModel
 internal import Primitives
 
 extension Bar {
-    /// The length without the two names.
+    /// The length in bytes without the two names.
     static let canonicalFixedBytes = 132
 
     /// Appends the content of this bar as bytes that never depend on a process: names instead of
-    /// indices, every field, little endian; no send time, epoch or packet border.
+    /// indexes, every field, little endian. Send time, epoch and packet borders are not in them.
     ///
-    /// The running checksum of a partition's output is chained over these bytes and stands on the
-    /// tape, so that their layout may never change.
+    /// The running checksum of a partition's output is chained over these bytes and is stored on
+    /// the tape. So their layout may never change.
     public func appendCanonicalBytes(
         symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
     ) {

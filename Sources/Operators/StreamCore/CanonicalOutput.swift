@@ -1,8 +1,9 @@
 public import MarketModel
 internal import Primitives
 
-// What is output beside bars, as bytes that never depend on a process: see `Bar`. No symbol is
-// empty, so that an empty text in front tells these from bars, and the number behind it which.
+// Output other than bars, as bytes that never depend on a process: see `Bar`. They begin with an
+// empty text, which no bar does because no symbol is empty. The number after it says which kind
+// follows.
 extension LateTickRecord {
     public func appendCanonicalBytes(
         symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
@@ -28,7 +29,7 @@ extension LateTickRecord {
 }
 
 extension IndicatorValue {
-    /// `symbol` nil: it is of no single one.
+    /// Appends the value's bytes. `symbol` is `nil` for a value that belongs to no single symbol.
     public func appendCanonicalBytes(symbol: Symbol?, to bytes: inout [UInt8]) {
         bytes.append(text: "")
         bytes.append(integer: UInt16(2))
@@ -45,7 +46,7 @@ extension IndicatorValue {
 }
 
 extension TickHeader {
-    /// Without the symbol, which is an index.
+    /// Appends everything but the symbol, which is an index.
     fileprivate func appendCanonicalBytes(to bytes: inout [UInt8]) {
         bytes.append(integer: UInt16(flags.rawValue))
         bytes.append(integer: UInt16(action))

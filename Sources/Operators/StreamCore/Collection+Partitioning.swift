@@ -1,5 +1,6 @@
 extension RandomAccessCollection where Index == Int {
-    /// The first element of which this is true, when it is true of all behind it.
+    /// Returns the first index whose element fulfils `isBehind`. It must be true for all later
+    /// elements too, because the search is binary.
     func partitioningIndex(where isBehind: (Element) -> Bool) -> Int {
         var low = startIndex
         var high = endIndex

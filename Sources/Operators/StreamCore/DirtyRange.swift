@@ -4,12 +4,12 @@ public import MarketModel
 public struct DirtyRange: Hashable, Sendable {
     /// The interned symbol.
     public var symbol: UInt32
-    /// [from, to), event times.
+    /// The range [from, to), in event times.
     public var from: Int64
     public var to: Int64
-    /// A raw `BarReason`: what the new versions of the bars will give.
+    /// The raw `BarReason` that the new versions of the bars will carry.
     public var reason: UInt8
-    /// Of what: `.trade`, `.quote`, or `.any` for both.
+    /// The kind of ticks it concerns: `.trade`, `.quote`, or `.any` for both.
     public var kind: DataKind
 
     public init(
@@ -25,11 +25,11 @@ public struct DirtyRange: Hashable, Sendable {
     public func concerns(_ other: DataKind) -> Bool { kind == .any || kind == other }
 }
 
-/// Why a tick is in no bar, or not with everything it says.
+/// Why a tick is in no bar, or only a part of it is.
 public enum ExclusionReason: UInt8, Sendable {
     case condition = 0
     case oddLot = 1
-    /// A node of the graph kept it back; or it is no new tick.
+    /// A node of the graph kept it back, or it is no new tick.
     case filter = 2
     case undefined = 3
 }

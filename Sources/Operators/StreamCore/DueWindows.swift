@@ -1,7 +1,7 @@
 /// The windows that one advance closes, put into order of their ends.
 ///
-/// The buffers are kept from one advance to the next, so that in the steady state closing
-/// allocates nothing.
+/// The buffers are kept from one advance to the next, so that closing allocates nothing in the
+/// steady state.
 struct DueWindows: Sendable {
     struct Item: Sendable, BitwiseCopyable {
         let end: Int64
@@ -13,7 +13,8 @@ struct DueWindows: Sendable {
     private var places = [Int](repeating: 0, count: 1 << digitBits)
 
     private static let digitBits = 11
-    /// Nearly all ends are whole seconds: counting in seconds leaves one digit to sort by.
+    /// The unit to sort by. Nearly all ends are whole seconds, and counting in seconds leaves one
+    /// digit.
     private static let second: UInt64 = 1_000_000_000
     private var unit = Self.second
 
@@ -21,8 +22,9 @@ struct DueWindows: Sendable {
 
     mutating func append(end: Int64, slot: UInt32) { items.append(Item(end: end, slot: slot)) }
 
-    /// Orders by end and keeps the order of insertion among equals (a radix sort): linear for
-    /// whatever ends a tape holds, and nothing to do when all windows end together.
+    /// Sorts by end with a radix sort, and keeps the order of insertion among equal ends. It takes
+    /// linear time whatever the ends are, and returns immediately when all windows end at the same
+    /// time.
     mutating func sortByEnd() {
         guard var least = items.first?.end else { return }
         var greatest = least
@@ -65,7 +67,8 @@ struct DueWindows: Sendable {
             & ((1 << Self.digitBits) - 1)
     }
 
-    /// The distance may be longer than an `Int64` holds, but never than its unsigned twin.
+    /// Returns the distance in units. It may exceed the range of `Int64`, but never that of
+    /// `UInt64`.
     private func units(from least: Int64, to end: Int64) -> UInt64 {
         UInt64(bitPattern: end &- least) / unit
     }

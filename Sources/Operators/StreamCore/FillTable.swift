@@ -1,21 +1,20 @@
 internal import MarketModel
 
-/// What the series that are filled need to know of each key: the last close, and how far the
-/// windows behind it are decided. As large as the symbol table makes it, and empty when no series
-/// is filled.
+/// What series with `fill` need to know of each key: the last close, and up to where the windows
+/// after it are decided. It grows with the symbol table, and is empty when no series is filled.
 struct FillTable: Sendable {
     struct State: Hashable, Sendable, BitwiseCopyable {
-        /// Where the window begins whose close it is. Behind a repair that took this bar back, and
-        /// left none that reaches so far, all windows behind it count as filled.
+        /// The start of the window whose close it is. When a repair took this bar back and no other
+        /// bar is near enough, all windows after it are treated as filled.
         var base: Int64
         var close: Int64
         /// The last window that has a bar, its own or a filled one.
         var last: WindowShape.Bounds
-        /// Filled windows between the two.
+        /// The number of filled windows from `base` to `last`.
         var filled: Int
     }
 
-    /// By series: windows that are filled at most; 0: none.
+    /// By series: the number of windows that are filled at most; 0 when none is.
     let maxima: [Int]
     let shapes: [WindowShape]
     private(set) var states: [State?] = []
@@ -39,14 +38,14 @@ struct FillTable: Sendable {
 
     mutating func set(_ state: State, key: Int) { states[key] = state }
 
-    /// The next window of the key that has to be filled once the watermark has passed it.
+    /// Returns the next window of the key to fill once the watermark has passed it.
     func next(_ key: Int) -> WindowShape.Bounds? {
         let series = key % maxima.count
         guard let state = state(key), state.filled < maxima[series] else { return nil }
         return shapes[series].next(after: state.last)
     }
 
-    /// The window of `next` is empty. Answers the close that fills it.
+    /// Notes that the window of `next` is empty. Returns the close that fills it.
     mutating func fill(_ bounds: WindowShape.Bounds, key: Int) -> Int64? {
         guard var state = state(key) else { return nil }
         state.last = bounds
@@ -55,7 +54,7 @@ struct FillTable: Sendable {
         return state.close
     }
 
-    /// A bar was published, or published again.
+    /// Notes a bar that was published, for the first time or again.
     mutating func note(_ window: WindowState, key: Int) {
         let series = key % maxima.count
         guard maxima[series] > 0, window.trades > 0 else { return }

@@ -5,18 +5,18 @@ public import Primitives
 public struct LateTick: Hashable, Sendable {
     public typealias Reason = LateTickReason
 
-    /// Its symbol is the interned one. Of a quote: the bid, and the exchange of the ask as
-    /// conditions, as `LateTickRecord` has them.
+    /// The tick; its symbol is the interned index. For a quote it holds the bid, and the exchange
+    /// of the ask as conditions, as `LateTickRecord` does.
     public var trade: Trade
-    /// Trade or quote.
+    /// The kind of the tick: trade or quote.
     public var kind: DataKind
-    /// Of a quote; undefined for trades.
+    /// The ask of a quote; undefined for trades.
     public var askPrice: Price
     public var askSize: Quantity
     public var source: Int
     public var ordinal: UInt64
     public var series: UInt16
-    /// The window into which it would have gone.
+    /// The window into which the tick would have gone.
     public var openTime: Timestamp
     public var closeTime: Timestamp
     public var reason: Reason
@@ -52,7 +52,7 @@ public struct LateTick: Hashable, Sendable {
         askSize = quote.askSize
     }
 
-    /// As it stands on the tape; the symbol and the series there are the caller's indexes.
+    /// Returns the record for the tape. Its symbol and series are the caller's indexes.
     public func record(source: SourceName) -> LateTickRecord {
         var record = LateTickRecord(
             trade, source: source, ordinal: ordinal, series: series, openTime: openTime,

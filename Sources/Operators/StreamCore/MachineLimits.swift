@@ -1,4 +1,4 @@
-/// What one machine may hold. Tests give smaller limits.
+/// How much one machine may hold. Tests use smaller limits.
 struct MachineLimits: Sendable {
     var openWindows = StreamLimits.openWindowsMax
     var openWindowsPerKey = StreamLimits.openWindowsPerKeyMax

@@ -1,9 +1,10 @@
 public import MarketModel
 
-/// A gap record's word on one symbol: data of [from, to) are missing, or are here after all.
+/// One statement of a gap record about one symbol: ticks of [from, to) are missing, or have been
+/// filled in.
 public struct MissingChange: Hashable, Sendable {
     public var symbol: UInt32
-    /// `.any`, `.trade` or `.quote`; of others nothing is remembered.
+    /// The kind of ticks: `.any`, `.trade` or `.quote`. Nothing is remembered for other kinds.
     public var kind: DataKind
     public var from: Int64
     public var to: Int64
@@ -18,23 +19,23 @@ public struct MissingChange: Hashable, Sendable {
     }
 }
 
-/// What is missing of the symbols' data: gaps that nobody has filled, and moments at which
-/// subscriptions began. Windows over them are partial.
+/// The ticks that are missing, by symbol: gaps that are not filled, and moments at which
+/// subscriptions began. Windows that overlap them are partial.
 ///
-/// Applied in the order of the tape, the last word on a moment holds. So whoever knows what came
-/// of all records can apply the newest ones again, and knows the same.
+/// Changes are applied in the order of the tape, and the last statement about a moment wins. So
+/// applying the newest changes again to a complete state gives the same state.
 public struct MissingStretches: Hashable, Sendable {
-    /// [from, to)
+    /// A time [from, to).
     struct Stretch: Hashable, Sendable {
         var from: Int64
         var to: Int64
     }
 
-    /// Of one kind of one symbol.
+    /// What is missing of one kind of ticks of one symbol.
     struct Missing: Hashable, Sendable {
-        /// In order; no two touch.
+        /// Gaps in order. No two touch each other.
         var stretches: [Stretch] = []
-        /// In order. Nobody looked right before.
+        /// Starts of subscriptions, in order. Ticks right before each of them were not received.
         var starts: [Int64] = []
 
         var isEmpty: Bool { stretches.isEmpty && starts.isEmpty }
@@ -45,10 +46,10 @@ public struct MissingStretches: Hashable, Sendable {
         var quotes = Missing()
     }
 
-    /// Looked up, and walked over in the order of the symbols alone.
+    /// Looked up by symbol; walked over only in the order of the symbols.
     private(set) var bySymbol: [UInt32: OfSymbol] = [:]
-    /// Of one symbol and kind. Beyond, the two oldest stretches are made one: what is between them
-    /// counts as missing, too.
+    /// The maximum number of stretches per symbol and kind. Beyond it the two oldest are joined,
+    /// and the time between them is treated as missing, too.
     public var max: Int
 
     public init(max: Int = StreamLimits.missingStretchesMax) { self.max = max }
@@ -57,7 +58,7 @@ public struct MissingStretches: Hashable, Sendable {
 
     var symbols: [UInt32] { bySymbol.keys.sorted() }
 
-    /// A window over [from, to) of the symbol is partial.
+    /// Returns whether a window over [from, to) of the symbol is partial.
     func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
         let missing = kind == .quote ? all.quotes : all.trades
@@ -77,7 +78,7 @@ public struct MissingStretches: Hashable, Sendable {
         }
     }
 
-    /// A subscription began then, later than those before it.
+    /// Notes that a subscription began at `time`, which is later than all earlier starts.
     public mutating func start(_ symbol: UInt32, at time: Int64) {
         let max = max
         update(symbol) { all in
@@ -86,7 +87,7 @@ public struct MissingStretches: Hashable, Sendable {
         }
     }
 
-    /// Lets go of what ends here or before.
+    /// Removes what ends at or before `time`.
     public mutating func forget(_ symbol: UInt32, before time: Int64) {
         guard bySymbol[symbol] != nil else { return }
         update(symbol) { all in
@@ -131,7 +132,7 @@ extension MissingStretches.Missing {
         stretches.replaceSubrange(first..<end, with: CollectionOfOne(joined))
     }
 
-    /// A subscription that began in what is here after all misses nothing.
+    /// Removes the gap in `stretch`. A subscription that began within it misses nothing any more.
     private mutating func fill(_ stretch: MissingStretches.Stretch) {
         starts.removeAll { stretch.from < $0 && $0 <= stretch.to }
         let first = stretches.partitioningIndex { $0.to > stretch.from }
@@ -148,7 +149,7 @@ extension MissingStretches.Missing {
         stretches.replaceSubrange(first..<end, with: rest)
     }
 
-    /// Beyond `max` the oldest one is kept as a gap that reaches up to the next.
+    /// Adds a start. Beyond `max` the oldest start becomes a gap that reaches up to the next one.
     mutating func start(_ time: Int64, max: Int) {
         let place = starts.partitioningIndex { $0 >= time }
         guard place == starts.count || starts[place] != time else { return }

@@ -1,8 +1,8 @@
 internal import MarketModel
 
-/// A sum of prices times sizes, kept in two numbers of whoever adds up: `sum` wraps, and `carry`
-/// says how often and in which direction, so that the sum is exact in any order of additions. Two
-/// numbers and no struct of both, so that a window stays within two cache lines.
+/// Adds prices times sizes into two numbers of the caller. `sum` wraps around, and `carry` counts
+/// how often and in which direction, so that the sum is exact in any order of additions. The two
+/// are not fields of one struct, because padding would push a window beyond two cache lines.
 @usableFromInline
 enum NotionalSum {
     @inlinable @inline(__always)
@@ -12,7 +12,7 @@ enum NotionalSum {
         if overflow { carry &+= addend < 0 ? -1 : 1 }
     }
 
-    /// Of one trade: no two 64-bit numbers leave 128 bits.
+    /// Returns price times size of one trade, which always fits 128 bits.
     @inlinable @inline(__always)
     static func product(_ price: Int64, _ size: Int64) -> Int128 {
         let product = price.multipliedFullWidth(by: size)
@@ -21,8 +21,8 @@ enum NotionalSum {
 }
 
 extension Bar {
-    /// What was traded. A notional that left the range of 128 bits is held at the range's end, and
-    /// gives no VWAP.
+    /// Sets volume and notional. A notional that left the range of 128 bits is set to the end of
+    /// the range, and the bar has no VWAP.
     mutating func setTraded(volume: Int128, notional: Int128, carry: Int32) {
         self.volume = volume
         self.notional = carry == 0 ? notional : carry < 0 ? Int128.min : Int128.max

@@ -1,17 +1,17 @@
 public import MarketModel
 internal import Primitives
 
-/// Numbers the output of one partition, and says what of it already stands on the tape.
+/// Numbers the output of one partition, and decides which of it is already on the tape.
 ///
-/// After a crash the operator computes again from an earlier input position; the ledger suppresses
-/// each output whose ordinal stands, and at the last standing one compares the running checksum
-/// with that of the tape: the proof that the new run is the same as the old one.
+/// After a crash the operator computes again from an earlier input position. The ledger suppresses
+/// each output whose ordinal is already on the tape. At the last of these it compares the running
+/// checksum with the one on the tape. Equal checksums prove that both runs made the same output.
 public struct OutputLedger: Sendable {
-    /// The end of what stands on the tape.
+    /// The end of the output on the tape.
     public struct Standing: Hashable, Sendable {
         /// The ordinal of the last output.
         public var ordinal: UInt64
-        /// The running checksum up to and with it.
+        /// The running checksum up to and including that output.
         public var checksum: UInt64
 
         public init(ordinal: UInt64, checksum: UInt64) {
@@ -23,53 +23,54 @@ public struct OutputLedger: Sendable {
     public enum Verdict: Hashable, Sendable {
         /// Publish it under this ordinal.
         case new(ordinal: UInt64)
-        /// It stands on the tape under this ordinal.
+        /// It is already on the tape under this ordinal.
         case suppressed(ordinal: UInt64)
-        /// The output computed now is not the one on the tape: the partition must stop. Every
+        /// The computed output differs from the one on the tape: the partition must stop. Every
         /// later output gets this verdict, too.
         case diverged(ordinal: UInt64, expected: UInt64, found: UInt64)
     }
 
-    /// Ordinals begin here on an empty tape.
+    /// The first ordinal on an empty tape.
     public static let firstOrdinal: UInt64 = 1
 
     /// The ordinal that the next output will have.
     public private(set) var nextOrdinal: UInt64
-    /// Over all output up to `nextOrdinal` - 1; 0 when there is none.
+    /// The checksum over all output up to `nextOrdinal` - 1; 0 when there is none.
     public private(set) var checksum: UInt64
     private let standing: Standing
     private var divergence: Verdict?
     private var bytes: [UInt8] = []
 
-    /// Goes on behind `ordinal` outputs that were computed before (from a checkpoint); without it
-    /// from the beginning. `standing` is nil when the tape holds no output yet.
+    /// Continues after the output `done` of a checkpoint, or begins at the first ordinal without
+    /// it. `standing` is `nil` when the tape holds no output yet.
     public init(after done: Standing? = nil, standing: Standing?) {
         nextOrdinal = done.map { $0.ordinal + 1 } ?? Self.firstOrdinal
         checksum = done?.checksum ?? 0
         let standing = standing ?? Standing(ordinal: Self.firstOrdinal - 1, checksum: 0)
         self.standing = standing
         bytes.reserveCapacity(Bar.canonicalFixedBytes + Symbol.utf8CountMax)
-        // A tape that ends where the checkpoint does leaves nothing to compare later, and one that
-        // ends before it was rolled back: both are decided now.
+        // A tape that ends where the checkpoint does leaves nothing to compare later. A tape that
+        // ends before it was rolled back. So both cases are decided now.
         if let done, done.ordinal >= standing.ordinal, done != standing {
             divergence = .diverged(
                 ordinal: standing.ordinal, expected: standing.checksum, found: done.checksum)
         }
     }
 
-    /// The last output that was computed; nil when there is none. What a checkpoint carries.
+    /// The last output that was computed; `nil` when there is none. A checkpoint stores it.
     public var computed: Standing? {
         nextOrdinal == Self.firstOrdinal
             ? nil : Standing(ordinal: nextOrdinal - 1, checksum: checksum)
     }
 
-    /// True when the outputs to come are new ones. While it is false at the end of the input, the
-    /// input does not make all that stands: the tape was cut, or another definition made it.
+    /// Whether the next output is new. If it is still false at the end of the input, the input does
+    /// not make all the output on the tape: the tape was cut, or another definition made the
+    /// output.
     public var isPastStanding: Bool {
         divergence == nil && nextOrdinal > standing.ordinal
     }
 
-    /// The next output of the partition, its generation already set.
+    /// Numbers the next output of the partition. Its generation must be set already.
     public mutating func record(_ bar: Bar, symbol: Symbol, series: SeriesName) -> Verdict {
         record { bar.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
     }
@@ -80,7 +81,7 @@ public struct OutputLedger: Sendable {
         record { late.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
     }
 
-    /// `symbol` nil: the value is of no single one.
+    /// Numbers an indicator value. `symbol` is `nil` when the value belongs to no single symbol.
     public mutating func record(_ value: IndicatorValue, symbol: Symbol?) -> Verdict {
         record { value.appendCanonicalBytes(symbol: symbol, to: &$0) }
     }

@@ -1,23 +1,23 @@
 public import MarketModel
 internal import Primitives
 
-/// Hands out the trades of a packet with their ordinals, symbols as the machine's indexes.
+/// Returns the trades of a packet with their ordinals, symbols as the machine's indexes.
 ///
 /// A conforming `next` that is `@inline(__always)` becomes a part of the machine's loop.
 public protocol TradeReader {
-    /// Nil where a definition stands in the packet, and at its end.
+    /// Returns the next trade; `nil` where the packet holds a definition, and at its end.
     mutating func next(in packet: RawSpan) -> (trade: Trade, ordinal: UInt64)?
 }
 
 extension BarMachine {
-    /// A tick with which the hot path could not go on, from which series on, and why.
+    /// A tick that the hot path could not add, from which series on, and why.
     @frozen
     @usableFromInline
     struct Rest {
         @usableFromInline let trade: Trade
         @usableFromInline let ordinal: UInt64
         @usableFromInline let series: Int
-        /// Nil: a rule has to be asked.
+        /// What the window answered; `nil` when a rule has to be checked.
         @usableFromInline let outcome: WindowState.Outcome?
 
         @inlinable @inline(__always)
@@ -29,13 +29,14 @@ extension BarMachine {
         }
     }
 
-    /// What the hot path needs of the machine, held in registers while it runs.
+    /// The parts of the machine that the hot path needs, held in registers while it runs.
     @frozen
     @usableFromInline
     struct PlainPath {
         @usableFromInline let source: Int
         @usableFromInline let seriesCount: Int
-        /// Every complete tick is taken as it is: no rule looks at sizes or conditions.
+        /// Whether every complete tick is added unchanged, because no rule checks sizes or
+        /// conditions.
         @usableFromInline let isOpen: Bool
         @usableFromInline let roundLot: Int64
         @usableFromInline let conditionsMask: UInt64
@@ -49,7 +50,7 @@ extension BarMachine {
         ) {
             self.source = source
             seriesCount = machine.seriesCount
-            // No tick of the other kind is large enough.
+            // Ticks of the other kind are all smaller than this lot, so none of them is plain.
             roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
             conditionsMask = machine.conditionsMask
             isOpen = roundLot == 0 && conditionsMask == 0
@@ -57,7 +58,8 @@ extension BarMachine {
             newest = machine.windows.newest
         }
 
-        /// Adds a tick to its newest windows. Not nil: it is for the long way.
+        /// Adds a tick to its newest windows. Returns `nil` when it did; otherwise the slow path
+        /// has to.
         @inlinable @inline(__always)
         func add(
             _ trade: Trade, _ ordinal: UInt64, to slots: inout MutableSpan<WindowState>

@@ -1,18 +1,18 @@
-/// Stretches of time by symbol, to be asked by window and by tick: those that are dirty, or those
-/// that a repair has the ticks of. Nothing here walks over more than one symbol's.
+/// Stretches of time by symbol, to be queried by window and by tick: dirty ones, or those of which
+/// a repair has the ticks. A query walks over the stretches of one symbol only.
 public struct RepairRanges: Sendable {
     struct Stretch: Hashable, Sendable {
         var from: Int64
         var to: Int64
-        /// The greatest one where several ranges are.
+        /// The greatest reason where several ranges overlap.
         var reason: UInt8
     }
 
-    /// In ascending order, each once.
+    /// The symbols in ascending order, each once.
     public private(set) var symbols: [UInt32] = []
-    /// By symbol, where its stretches begin; one more for the end.
+    /// By symbol, where its stretches begin; one more entry for the end.
     private var places: [Int] = [0]
-    /// By symbol in order, and none overlaps another.
+    /// Grouped by symbol, and in order. No two of one symbol overlap.
     private var stretches: [Stretch] = []
 
     public init(_ ranges: [DirtyRange] = []) {
@@ -33,7 +33,7 @@ public struct RepairRanges: Sendable {
         }
     }
 
-    /// The times without their reasons: what touches is one.
+    /// Keeps the times without their reasons. Stretches that touch are joined.
     public init(extents ranges: [DirtyRange]) {
         self.init(
             ranges.map { range in
@@ -43,7 +43,7 @@ public struct RepairRanges: Sendable {
             })
     }
 
-    /// Of one symbol. Cut where the greatest reason changes.
+    /// Appends the ranges of one symbol, cut where the greatest reason changes.
     private mutating func append(_ ranges: ArraySlice<DirtyRange>) {
         var edges: [(time: Int64, reason: UInt8, step: Int)] = []
         for range in ranges {
@@ -70,20 +70,22 @@ public struct RepairRanges: Sendable {
         }
     }
 
-    /// In order.
+    /// Returns the stretches of a symbol, in order.
     func of(_ symbol: UInt32) -> ArraySlice<Stretch> {
         guard Int(symbol) + 1 < places.count else { return [] }
         return stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]
     }
 
-    /// The first stretch of the symbol that ends behind a time; the end of them if none does.
+    /// Returns the stretches of the symbol from the first one that ends after `time`; empty if none
+    /// does.
     private func first(_ symbol: UInt32, endingBehind time: Int64) -> Range<Int> {
         guard Int(symbol) + 1 < places.count else { return 0..<0 }
         let own = stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]
         return own.partitioningIndex { $0.to > time }..<own.endIndex
     }
 
-    /// The greatest reason among the ranges that [from, to) overlaps; nil: it overlaps none.
+    /// Returns the greatest reason among the ranges that [from, to) overlaps; `nil` when it
+    /// overlaps none.
     func reason(_ symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
         var reason: UInt8?
         for place in first(symbol, endingBehind: from) {
@@ -102,7 +104,7 @@ public struct RepairRanges: Sendable {
         return !rest.isEmpty && stretches[rest.lowerBound].from <= time
     }
 
-    /// Of extents: all of [from, to) is in them.
+    /// Returns whether [from, to) is completely inside one extent.
     func covers(_ symbol: UInt32, from: Int64, to: Int64) -> Bool {
         let rest = first(symbol, endingBehind: from)
         guard !rest.isEmpty else { return false }

@@ -5,22 +5,25 @@ public import Primitives
 public struct SourceTable: Sendable {
     public struct Entry: Hashable, Sendable {
         public let name: SourceName
-        /// Given by whoever reads the tape: the time of the first packet of this source.
+        /// The time of the first packet of this source, given by the reader of the tape.
         public let firstSeen: Timestamp
-        /// Never goes backwards; `noWatermark` until the source has given one.
+        /// The last watermark, which never goes backwards; `noWatermark` until the source has given
+        /// one.
         public internal(set) var watermark: Timestamp
-        /// How often the source gave a watermark below its last one; these change nothing.
+        /// How often the source gave a watermark below its last one. Such a watermark changes
+        /// nothing.
         public internal(set) var regressions: UInt64
     }
 
-    /// Before every time that counts.
+    /// A time before all usable times.
     public static let noWatermark = Timestamp(nanoseconds: Int64.min)
 
     public private(set) var entries: [Entry] = []
     /// New sources for which there was no room.
     public private(set) var refused: UInt64 = 0
 
-    /// The index of a source, given out at its first appearance; nil when the table is full.
+    /// Returns the index of a source, which is given out when it first appears; `nil` when the
+    /// table is full.
     public mutating func index(of name: SourceName, firstSeen: Timestamp) -> Int? {
         if let known = entries.firstIndex(where: { $0.name == name }) { return known }
         guard entries.count < StreamLimits.sourcesMax else {
@@ -33,15 +36,15 @@ public struct SourceTable: Sendable {
         return entries.count - 1
     }
 
-    /// An undefined watermark says nothing and changes nothing.
+    /// Sets the watermark. An undefined one changes nothing.
     mutating func advance(_ source: Int, to watermark: Timestamp) {
         guard entries.indices.contains(source), watermark.isDefined else { return }
         if watermark < entries[source].watermark { entries[source].regressions += 1 }
         entries[source].watermark = max(entries[source].watermark, watermark)
     }
 
-    /// The order of sources inside one nanosecond: that of their names, which does not depend on
-    /// who was seen first.
+    /// Orders sources within one nanosecond by their names. So the order does not depend on which
+    /// source was seen first.
     func precedes(_ left: Int, _ right: Int) -> Bool {
         entries[left].name < entries[right].name
     }

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// Bars that a repair has to know as they stand: of one symbol and series those that overlap
+/// The bars on the tape that a repair has to know: those of one symbol and series that overlap
 /// [from, to).
 public struct StandingNeed: Hashable, Sendable {
     public var symbol: UInt32
@@ -17,15 +17,14 @@ public struct StandingNeed: Hashable, Sendable {
     }
 }
 
-/// Bars that stand on the tape, by symbol and series: the last version of each, and none that is
-/// withdrawn.
+/// Bars on the tape by symbol and series: the last version of each, without withdrawn ones.
 struct StandingWindows: Sendable {
     private struct Key: Hashable {
         let symbol: UInt32
         let series: UInt16
     }
 
-    /// Of each in order of open times. Looked up and never walked over.
+    /// The bars of each key in order of open times. Looked up and never walked over.
     private var byKey: [Key: [Bar]] = [:]
 
     init(_ bars: [Bar]) {
@@ -35,12 +34,12 @@ struct StandingWindows: Sendable {
         for key in byKey.keys { byKey[key]?.sort { $0.openTime < $1.openTime } }
     }
 
-    /// In order.
+    /// Returns the bars of a symbol and series, in order.
     func bars(_ symbol: UInt32, _ series: Int) -> [Bar] {
         byKey[Key(symbol: symbol, series: UInt16(truncatingIfNeeded: series))] ?? []
     }
 
-    /// A bar that begins then.
+    /// Returns the bar that begins at `start`.
     func bar(_ symbol: UInt32, _ series: Int, startingAt start: Int64) -> Bar? {
         let bars = bars(symbol, series)
         let place = bars.partitioningIndex { $0.openTime.nanoseconds >= start }

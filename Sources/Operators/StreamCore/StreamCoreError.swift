@@ -1,4 +1,4 @@
-/// What is wrong with a definition. Input data never throws: it is counted.
+/// An error in a definition. Input data never throws: it is counted.
 public enum StreamCoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case seriesText(String)
     case seriesWidth(String)

@@ -1,11 +1,12 @@
 public import MarketModel
 public import Primitives
 
-/// What a packet says about a symbol: who feeds it now, and since when.
+/// What a packet's definition reports about a symbol: which provider feeds it now, and since when.
 public struct Subscription: Hashable, Sendable {
     public var symbol: Symbol
     public var provider: String
-    /// Undefined: not known. Then only the start of the tape makes a bar partial.
+    /// When the subscription began; undefined when not known. Then only the start of the tape makes
+    /// a bar partial.
     public var since: Timestamp
 
     public init(symbol: Symbol, provider: String, since: Timestamp) {
@@ -17,7 +18,7 @@ public struct Subscription: Hashable, Sendable {
 
 /// The symbols of one partition, numbered in order of their first appearance on the tape.
 public struct SymbolTable: Sendable {
-    /// Who feeds a symbol: a source and, within it, a provider.
+    /// The feed of a symbol: a source and, within it, a provider.
     @frozen
     @usableFromInline
     struct Feed: Hashable, Sendable, BitwiseCopyable {
@@ -30,12 +31,12 @@ public struct SymbolTable: Sendable {
         @inlinable @inline(__always)
         init(raw: UInt32) { self.raw = raw }
 
-        /// Of a window that has no trade yet. No source has the number 65,535.
+        /// The feed of a window that has no trade yet. No source has the number 65,535.
         @inlinable @inline(__always)
         static var none: Feed { Feed(raw: UInt32.max) }
 
-        /// Of a tick that a repair found on the tape, of somebody who feeds no symbol here: what
-        /// people put there. It is before all others of its nanosecond.
+        /// The feed of a tick that a repair found on the tape and whose source feeds no symbol
+        /// here, such as `manual`. It sorts before all other feeds in its nanosecond.
         static var foreign: Feed { Feed(raw: UInt32.max - 1) }
 
         @inlinable @inline(__always)
@@ -44,23 +45,23 @@ public struct SymbolTable: Sendable {
         var provider: Int { Int(raw & 0xffff) }
     }
 
-    /// What is looked at when a window opens or closes, and not for every tick.
+    /// The data needed when a window opens or closes, and not for every tick.
     struct Record: Sendable {
         let symbol: Symbol
         /// When the present subscription began.
         var since: Timestamp
-        /// When the first one did: nobody saw all of a window that begins before.
+        /// When the first subscription began. A window that begins earlier was not seen completely.
         let firstSince: Timestamp
-        /// What was closed by the sources that fed the symbol earlier: windows that end here or
-        /// before stay closed, wherever the present source's watermark stands.
+        /// The time up to which earlier sources of the symbol closed windows. Windows that end here
+        /// or before stay closed, wherever the present source's watermark is.
         var closedThrough: Timestamp
     }
 
     @usableFromInline var feeds: [Feed] = []
     private(set) var records: [Record] = []
-    /// By source, in ascending order.
+    /// The symbols of each source, in ascending order.
     private(set) var symbolsBySource: [[UInt32]] = []
-    /// Looked up and never walked over: its order is the process's own.
+    /// Looked up and never walked over: its order differs between processes.
     private var indexes: [Symbol: UInt32] = [:]
     private(set) var providers: [String] = []
     /// Definitions for which there was no room, one per packet that held such a symbol.
@@ -70,19 +71,20 @@ public struct SymbolTable: Sendable {
 
     public func symbol(at index: UInt32) -> Symbol { records[Int(index)].symbol }
 
-    /// The source that feeds the symbol now.
+    /// Returns the source that feeds the symbol now.
     public func source(of index: UInt32) -> Int { feeds[Int(index)].source }
 
     /// By symbol, the source that feeds it now.
     public var sources: [Int] { feeds.map(\.source) }
 
-    /// The symbol is known, and this source feeds it.
+    /// Returns whether the symbol is known and this source feeds it.
     @inlinable @inline(__always)
     public func isFed(_ index: UInt32, by source: Int) -> Bool {
         index < feeds.count && feeds[Int(index)].source == source
     }
 
-    /// When the present provider began to feed the symbol; undefined when nobody said.
+    /// Returns when the present provider began to feed the symbol; undefined when that is not
+    /// known.
     public func since(of index: UInt32) -> Timestamp {
         let since = records[Int(index)].since
         return since == SourceTable.noWatermark ? .undefined : since
@@ -99,7 +101,7 @@ public struct SymbolTable: Sendable {
         return providers.count - 1
     }
 
-    /// Nil when the table is full.
+    /// Adds a symbol and returns its index; `nil` when the table is full.
     mutating func insert(_ subscription: Subscription, feed: Feed) -> UInt32? {
         guard records.count < StreamLimits.symbolsMax else {
             refused += 1
@@ -112,7 +114,7 @@ public struct SymbolTable: Sendable {
         return append(record, feed: feed) ? UInt32(records.count - 1) : nil
     }
 
-    /// False when the symbol is there already.
+    /// Appends a restored symbol; returns false when the symbol is there already.
     mutating func append(_ record: Record, feed: Feed) -> Bool {
         let index = UInt32(records.count)
         guard indexes.updateValue(index, forKey: record.symbol) == nil else { return false }
@@ -122,7 +124,7 @@ public struct SymbolTable: Sendable {
         return true
     }
 
-    /// For a table that is about to be restored.
+    /// Reserves room in a table that is about to be restored.
     mutating func prepare(symbols: Int, refused: UInt64) {
         indexes.reserveCapacity(symbols)
         feeds.reserveCapacity(symbols)
@@ -130,7 +132,7 @@ public struct SymbolTable: Sendable {
         self.refused = refused
     }
 
-    /// True for what `providerIndex` and a table of so many sources give out.
+    /// Returns whether `providerIndex` and a table of so many sources can give out this feed.
     func isKnown(_ feed: Feed, sourceCount: Int) -> Bool {
         feed == .foreign
             || feed.source < sourceCount
@@ -141,8 +143,8 @@ public struct SymbolTable: Sendable {
         records[Int(index)].since = since
     }
 
-    /// Hands the symbol to another source or provider. What the watermark of the earlier source
-    /// closed stays closed.
+    /// Hands the symbol to another source or provider. Windows that the earlier source's watermark
+    /// closed stay closed.
     mutating func move(_ index: UInt32, to feed: Feed, closedThrough: Timestamp) {
         let before = feeds[Int(index)]
         feeds[Int(index)] = feed

@@ -2,7 +2,7 @@ public import MarketModel
 public import Primitives
 
 extension Bar.Excluded {
-    /// Held at the end of its range: a count from outside must not trap.
+    /// Counts one, and stops at the end of the range: a count from outside must not trap.
     mutating func count(_ reason: ExclusionReason) {
         switch reason {
         case .condition: condition = condition == .max ? .max : condition + 1
@@ -14,12 +14,14 @@ extension Bar.Excluded {
 }
 
 extension TradeEffect {
-    /// A tick that sets none is left out of the bar, with what it adds to the volume at most.
+    /// Whether it changes a price. A tick that sets none is not counted in `trades`, and adds
+    /// volume at most.
     var setsPrice: Bool { !isDisjoint(with: [.last, .range]) }
 }
 
 extension BarRule {
-    /// What a trade may change, and as what it is counted when it sets no price.
+    /// Returns what a trade may change, and the reason under which it is counted when it sets no
+    /// price.
     func effect(of trade: Trade) -> (effect: TradeEffect, exclusion: ExclusionReason) {
         let allowed = conditions?.effect(of: trade.conditions) ?? .all
         switch oddLots {
@@ -30,7 +32,7 @@ extension BarRule {
         }
     }
 
-    /// Trades from this size on need no look at the rule for odd lots; 0 when there is none.
+    /// The size from which on a trade skips the rule for odd lots; 0 when there is no such rule.
     var roundLot: Int64 {
         guard field == .trade else { return 0 }
         switch oddLots {
@@ -41,18 +43,19 @@ extension BarRule {
 }
 
 extension Trade {
-    /// A new trade with a price, a size and a time: nearly all are, so it is decided at once.
+    /// Whether it is a new trade with a price, a size and a time. Nearly all are, so this is one
+    /// test.
     @inlinable @inline(__always)
     var isPlain: Bool {
         UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0 && isComplete
     }
 
-    /// `.snapshot` and `.backfilled` as a number: the accessors of another module's constants are
-    /// calls, and this is asked for every trade.
+    /// `.snapshot` and `.backfilled` as a number. Constants of another module are read by a call,
+    /// and this is needed for every trade.
     @inlinable @inline(__always)
     static var unusualFlags: UInt16 { 1 << 0 | 1 << 2 }
 
-    /// Has a price, a size (a negative one is none) and a usable time.
+    /// Whether it has a price, a size (a negative one is treated as none) and a usable time.
     @inlinable @inline(__always)
     var isComplete: Bool {
         price.isDefined && UInt64(bitPattern: size.raw) < UInt64(Int64.max)
@@ -65,7 +68,7 @@ extension TickHeader {
 }
 
 extension Quote {
-    /// The number that a rule adds up, as a trade without a size: what all ticks become.
+    /// Returns the number that a rule adds up, as a trade without a size.
     @inlinable @inline(__always)
     func trade(of field: InputField) -> Trade {
         Trade(header: header, price: price(of: field), size: Quantity(raw: 0))
@@ -79,7 +82,7 @@ extension Quote {
         case .trade: return .undefined
         case .middle:
             guard bidPrice.isDefined, askPrice.isDefined else { return .undefined }
-            // Half of the sum, rounded down, without the sum.
+            // Half of the sum, rounded down, computed without the sum, which could overflow.
             return Price(
                 raw: (bidPrice.raw & askPrice.raw) &+ ((bidPrice.raw ^ askPrice.raw) >> 1))
         case .spread:
@@ -91,7 +94,7 @@ extension Quote {
 }
 
 extension Timestamp {
-    /// Within the times for which there are windows.
+    /// Whether the time is one of those for which there are windows.
     @inlinable @inline(__always)
     var isUsable: Bool {
         let limit = StreamLimits.eventTimeNanosecondsMax

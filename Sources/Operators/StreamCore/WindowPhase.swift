@@ -1,4 +1,4 @@
-/// What has become of a window so far.
+/// The state of a window. Flags are added as it goes on.
 @frozen
 @usableFromInline
 struct WindowPhase: OptionSet, Sendable, BitwiseCopyable {
@@ -7,19 +7,19 @@ struct WindowPhase: OptionSet, Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The watermark has passed its end: what changes it makes a new version.
+    /// The watermark has passed its end: a change makes a new version.
     static let closed = WindowPhase(rawValue: 1 << 0)
-    /// A version of its bar stands.
+    /// A version of its bar has been published.
     static let published = WindowPhase(rawValue: 1 << 1)
     /// Closed, and changed since.
     static let touched = WindowPhase(rawValue: 1 << 2)
-    /// Open and close are those of trades that may set high and low alone: the first one that may
-    /// set open and close takes their place.
+    /// Open and close come from trades that may set only high and low. The first trade that may set
+    /// open and close replaces them.
     static let rangeOnly = WindowPhase(rawValue: 1 << 3)
 
-    /// Of a repair: a trade of it was cancelled or corrected.
+    /// In a repair: a trade of it was cancelled or corrected.
     static let changed = WindowPhase(rawValue: 1 << 4)
 
-    /// What the state of a machine may hold.
+    /// The flags that the stored state of a machine may have.
     static let all: WindowPhase = [.closed, .published, .touched, .rangeOnly]
 }

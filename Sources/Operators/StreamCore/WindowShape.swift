@@ -1,4 +1,4 @@
-/// Where the windows of one series lie in time.
+/// Computes where the windows of one series begin and end.
 struct WindowShape: Sendable {
     /// [start, end), in nanoseconds since 1970.
     struct Bounds: Hashable, Sendable, BitwiseCopyable {
@@ -15,7 +15,7 @@ struct WindowShape: Sendable {
     }
 
     private let kind: Kind
-    /// 0: the whole session.
+    /// The width in nanoseconds; 0 for a complete session.
     private let width: Int64
     private let hop: Int64
     private let sessions: SessionCalendar?
@@ -39,12 +39,12 @@ struct WindowShape: Sendable {
         }
     }
 
-    /// Windows that hold one tick.
+    /// The number of windows that hold one tick.
     var overlap: Int64 { kind == .overlapping ? width / hop : 1 }
 
     var isOverlapping: Bool { kind == .overlapping }
 
-    /// The last window that holds a time; nil outside of the sessions.
+    /// Returns the last window that holds a time; `nil` outside of the sessions.
     func newest(holding time: Int64) -> Bounds? {
         guard kind == .session else {
             let start = Self.floor(time, to: hop)
@@ -56,14 +56,14 @@ struct WindowShape: Sendable {
         return Bounds(start: start, end: min(start + width, session.close))
     }
 
-    /// The window before, when it holds the time, too.
+    /// Returns the window before `bounds`, if it holds the time, too.
     func older(than bounds: Bounds, holding time: Int64) -> Bounds? {
         guard kind == .overlapping, bounds.end - hop > time else { return nil }
         return Bounds(start: bounds.start - hop, end: bounds.end - hop)
     }
 
-    /// The first window that begins at the end of this one or later. Of windows that do not
-    /// overlap; nil behind the last session, and behind all usable times.
+    /// Returns the first window that begins at the end of this one or later; `nil` after the last
+    /// session, and after all usable times. Only for windows that do not overlap.
     func next(after bounds: Bounds) -> Bounds? {
         guard bounds.end < StreamLimits.eventTimeNanosecondsMax else { return nil }
         guard kind == .session else { return newest(holding: bounds.end) }
@@ -74,8 +74,8 @@ struct WindowShape: Sendable {
         return newest(holding: sessions.sessions[index + 1].open)
     }
 
-    /// A stretch that holds so many windows more on both sides of this one, or all there are. Of
-    /// windows that do not overlap; those of sessions in whole sessions.
+    /// Returns a stretch with `count` more windows on both sides of this one, or as many as there
+    /// are. Session windows are widened by complete sessions. Only for windows that do not overlap.
     func widened(_ bounds: Bounds, by count: Int) -> Bounds {
         guard kind == .session else {
             let limit = StreamLimits.eventTimeNanosecondsMax
@@ -113,7 +113,7 @@ struct WindowShape: Sendable {
         width > 0 ? Int((session.close - session.open + width - 1) / width) : 1
     }
 
-    /// Nil: none begins there.
+    /// Returns the window that starts at `start`; `nil` when none begins there.
     func window(startingAt start: Int64) -> Bounds? {
         let limit = StreamLimits.eventTimeNanosecondsMax
         guard start < limit, start >= -limit - StreamLimits.dayNanoseconds,
@@ -122,7 +122,8 @@ struct WindowShape: Sendable {
         return bounds
     }
 
-    /// From the start of the first to the end of the last window that overlaps [from, to).
+    /// Returns the time from the start of the first to the end of the last window that overlaps
+    /// [from, to).
     func extent(from: Int64, to: Int64) -> Bounds {
         let limit = StreamLimits.eventTimeNanosecondsMax
         let first = min(max(from, -limit), limit - 1)

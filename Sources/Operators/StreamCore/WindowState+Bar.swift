@@ -2,14 +2,14 @@ public import MarketModel
 internal import Primitives
 
 extension WindowState {
-    /// True when the notional left the range of 128 bits: it is held at the range's end then, and
+    /// Whether the notional left the range of 128 bits. Then it is set to the end of the range, and
     /// the bar has no VWAP.
     var isNotionalSaturated: Bool { notionalCarry != 0 }
 
-    /// Ticks and exclusions, to tell whether anything was added.
+    /// The number of ticks and exclusions. It tells whether anything was added.
     var changes: UInt64 { trades &+ excluded.total }
 
-    /// A version of its bar. Without a trade that set a price there are no prices in it.
+    /// Returns a version of its bar. The bar has no prices if no trade set one.
     func bar(_ reason: UInt8, isFinal: Bool = true) -> Bar {
         var bar = heading(reason)
         bar.flags = isFinal ? flags.union(.final) : flags
@@ -20,15 +20,15 @@ extension WindowState {
         }
         bar.trades = trades
         bar.open = Price(raw: open)
-        // A trade may set the close and not the range: no bar closes outside of it.
+        // A trade may set the close and not the range. The range is widened, so that no bar closes
+        // outside of it.
         bar.high = Price(raw: max(high, max(open, close)))
         bar.low = Price(raw: min(low, min(open, close)))
         bar.close = Price(raw: close)
         return bar
     }
 
-    /// The version that says that the versions before do not hold, and that nothing took their
-    /// place.
+    /// Returns the version that withdraws the earlier versions without a replacement.
     func withdrawnBar(_ reason: UInt8) -> Bar {
         var bar = heading(reason)
         bar.flags = [.final, .withdrawn]
@@ -46,15 +46,15 @@ extension WindowState {
 }
 
 extension Price {
-    /// notional / volume, rounded half away from zero to 1e-9; undefined when nothing was traded,
-    /// or when the quotient is no price.
+    /// Returns notional / volume, rounded half away from zero to 1e-9; undefined when nothing was
+    /// traded, or when the quotient does not fit a price.
     ///
-    /// One division: 1e-17 divided by 1e-8 is in 1e-9.
+    /// One division is enough: 1e-17 divided by 1e-8 is in 1e-9.
     public static func vwap(notional: Int128, volume: Int128) -> Price {
         guard volume > 0 else { return .undefined }
         let (quotient, remainder) = notional.quotientAndRemainder(dividingBy: volume)
         let rest = remainder.magnitude
-        // Twice the rest could overflow; the distance to the divisor cannot.
+        // Twice the remainder could overflow; its distance to the divisor cannot.
         let isRoundedUp = rest >= volume.magnitude - rest
         let step: Int128 = isRoundedUp ? (notional < 0 ? -1 : 1) : 0
         let (rounded, overflow) = quotient.addingReportingOverflow(step)

@@ -1,14 +1,14 @@
 public import MarketModel
 public import Primitives
 
-/// One window of one symbol and series: what has been added up so far.
+/// One window of one symbol and series: the sums so far.
 ///
-/// Every field is the same whatever the order in which trades arrived: sums, extremes, and the
-/// trades that are first and last by (event time, source, ordinal).
+/// No field depends on the order in which trades arrived: they are sums, extremes, and the first
+/// and last trades by (event time, source, ordinal).
 @frozen
 @usableFromInline
 struct WindowState: Sendable, BitwiseCopyable {
-    // What every trade touches comes first: two cache lines.
+    // The fields that every trade touches come first: two cache lines.
 
     /// The window is [start, end), in nanoseconds since 1970.
     @usableFromInline var start: Int64
@@ -16,7 +16,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var trades: UInt64 = 0
     @usableFromInline var openTime = Int64.max
     @usableFromInline var volume: Int128 = 0
-    /// With `notionalCarry` a `NotionalSum`.
+    /// A `NotionalSum` together with `notionalCarry`.
     @usableFromInline var notional: Int128 = 0
     @usableFromInline var high = Int64.min
     @usableFromInline var low = Int64.max
@@ -49,13 +49,13 @@ struct WindowState: Sendable, BitwiseCopyable {
 
     var bounds: WindowShape.Bounds { WindowShape.Bounds(start: start, end: end) }
 
-    /// Holds no time: what a key without an open window points at.
+    /// A window that holds no time. A key without an open window points to it.
     static let closed = WindowState(start: 0, end: 0, symbol: 0, series: 0)
 
     @inlinable @inline(__always)
     func holds(_ time: Int64) -> Bool { time >= start && time < end }
 
-    /// A trade with what all series need of it, worked out once.
+    /// A trade with the values that all series need of it, worked out once.
     @frozen
     @usableFromInline
     struct Input {
@@ -77,21 +77,21 @@ struct WindowState: Sendable, BitwiseCopyable {
         }
     }
 
-    /// What became of a trade that was offered to a window.
+    /// The result of offering a trade to a window.
     @usableFromInline
     enum Outcome {
         case added
         /// The window does not hold its time.
         case elsewhere
-        /// Added, but a trade of another feed stands in the same nanosecond at one of the ends:
-        /// the caller then decides by the sources' names (`settleTie`).
+        /// Added, but a trade of another feed has the same nanosecond at one of the ends. The
+        /// caller then decides by the sources' names (`settleTie`).
         case tied
     }
 
     /// Adds a trade if the window holds its time.
     ///
-    /// Nothing here can trap or lose: a size is in 0 ..< 2^63, so that a volume would need 2^64
-    /// trades to overflow; the notional counts its wraps.
+    /// Nothing here can trap or lose a value. A size is in 0 ..< 2^63, so a volume would need 2^64
+    /// trades to overflow, and the notional counts its wraps.
     @inlinable @inline(__always)
     mutating func offer(_ input: Input) -> Outcome {
         guard holds(input.time) else { return .elsewhere }
@@ -106,7 +106,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         return closes == .tied || opens == .tied ? .tied : .added
     }
 
-    /// Adds a tick of which a rule lets a part count. The window holds its time.
+    /// Adds a tick of which a rule admits a part. The window holds its time.
     mutating func offer(_ input: Input, effect: TradeEffect) -> Outcome {
         if effect.contains(.volume) {
             volume &+= Int128(input.size)
@@ -135,7 +135,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         return closes == .tied || opens == .tied ? .tied : .added
     }
 
-    /// The first trade that may set open and close finds no other one there.
+    /// Resets open and close for the first trade that may set them.
     private mutating func takeEndsOver() {
         guard phase.contains(.rangeOnly) else { return }
         phase.remove(.rangeOnly)
@@ -163,14 +163,15 @@ struct WindowState: Sendable, BitwiseCopyable {
         return .added
     }
 
-    /// As long as only one feed was met, every trade has that of the close.
+    /// Flags mixed providers. As long as only one feed was met, every trade has the feed of the
+    /// close.
     @usableFromInline
     mutating func meetOtherFeed() {
         if closeFeed != .none { flags.insert(.mixedProviders) }
     }
 
-    /// Who gave the volume of a window without a price, until a trade takes the close. Of several
-    /// the least, so that the order in which they came does not show.
+    /// Notes the feed that gave the volume of a window without a price, until a trade sets the
+    /// close. The lowest of several feeds wins, so the order in which they came has no effect.
     private mutating func noteFeed(_ feed: SymbolTable.Feed) {
         if closeFeed == .none || feed.raw < closeFeed.raw { closeFeed = feed }
     }
@@ -191,7 +192,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         closeFeed = input.feed
     }
 
-    /// Orders a trade against those of other feeds in the same nanosecond.
+    /// Orders a trade against trades of other feeds in the same nanosecond.
     mutating func settleTie(_ input: Input, sources: SourceTable) {
         if input.time == openTime,
             Self.isBefore((input.feed, input.ordinal), (openFeed, openOrdinal), sources)

@@ -3,36 +3,36 @@ internal import Primitives
 /// The open windows of one partition and the closed ones that still take late ticks, in one array
 /// of slots with a free list.
 ///
-/// Key = symbol × series count + series. A key's windows are linked from newest to oldest; the
-/// newest is found without a search when any tick may go into it as it is. Slot 0 holds no time
-/// and stands for "none", so that the hot path needs no test for it.
+/// Key = symbol × series count + series. A key's windows are linked from newest to oldest. The
+/// newest is found without a search when a tick needs no special treatment in it. Slot 0 holds no
+/// time and means "none", so the hot path needs no test for it.
 @usableFromInline
 struct WindowStore: Sendable {
     @usableFromInline var slots: [WindowState] = [.closed]
-    /// By key: the slot of the newest window if it is open and nothing about it is special, or 0.
+    /// By key: the slot of the newest window if it is open and needs no special treatment, or 0.
     @usableFromInline var newest: [UInt32] = []
     /// By key: the slot of the newest window, or 0.
     private(set) var heads: [UInt32] = []
     private var windowsPerKey: [UInt32] = []
     private var firstFree: UInt32 = 0
     private(set) var openCount = 0
-    /// By source × series count + series: nothing ends or expires before. May be too early, never
-    /// too late.
+    /// By source × series count + series: a time before which no window ends or expires. It may be
+    /// too early, never too late.
     private var earliest: [Int64] = []
-    /// Closed windows that were changed. May hold some twice, and some that are gone.
+    /// Closed windows that were changed. It may hold some twice, and some that have been removed.
     private var touched: [UInt32] = []
-    /// By slot: `changes` of the window when it was shown last.
+    /// By slot: `changes` of the window when it was last shown.
     private var shown: [UInt64] = [0]
     private(set) var due = DueWindows()
-    /// Windows that nobody may change any more.
+    /// Windows that no tick may change any more.
     private(set) var expired: [UInt32] = []
     private let seriesCount: Int
     private let latenesses: [Int64]
-    /// By series: a tick goes into one window.
+    /// By series: whether a tick goes into exactly one window.
     private let isSimple: [Bool]
     private let limits: MachineLimits
 
-    /// Slots that are there before the first tick: enough for most partitions.
+    /// Slots that exist before the first tick: enough for most partitions.
     private static let slotsReserved = 1_024
 
     init(_ series: [BarSeries], shapes: [WindowShape], limits: MachineLimits) {
@@ -56,7 +56,7 @@ struct WindowStore: Sendable {
         for _ in 0..<seriesCount { earliest.append(Int64.max) }
     }
 
-    /// For a store that is about to be filled.
+    /// Reserves room in a store that is about to be filled.
     mutating func prepare(sources: Int, symbols: Int) {
         newest = Array(repeating: 0, count: symbols * seriesCount)
         heads = newest
@@ -74,14 +74,14 @@ struct WindowStore: Sendable {
 
     // MARK: one key
 
-    /// Where a window is, or where it would have to be linked in.
+    /// Where a window is, or where it has to be linked in.
     enum Place: Equatable {
         case open(slot: Int)
-        /// Behind this newer slot; 0: as the newest.
+        /// After this newer slot; 0 means as the newest.
         case missing(newer: Int)
     }
 
-    /// Looks behind the slot `newer`; 0: at all windows of the key.
+    /// Searches the windows after the slot `newer`, or all windows of the key if it is 0.
     func place(startingAt start: Int64, key: Int, behind newer: Int = 0) -> Place {
         var newer = newer
         var slot = newer == 0 ? Int(heads[key]) : Int(slots[newer].older)
@@ -95,7 +95,7 @@ struct WindowStore: Sendable {
         return .missing(newer: newer)
     }
 
-    /// Links a window in behind `newer`; nil when there is no room for one more.
+    /// Links a window in after `newer`; returns `nil` when there is no room for one more.
     mutating func open(_ window: WindowState, behind newer: Int, source: Int) -> Int? {
         let key = Int(window.symbol) * seriesCount + Int(window.series)
         guard openCount < limits.openWindows, Int(windowsPerKey[key]) < limits.openWindowsPerKey
@@ -129,21 +129,22 @@ struct WindowStore: Sendable {
         return slot
     }
 
-    /// To be called when the newest window of a key has become a special one, or ceased to be it.
+    /// Updates `newest`. Has to be called when the newest window of a key begins or ceases to need
+    /// special treatment.
     mutating func refresh(_ key: Int) {
         let head = heads[key]
         let isPlain = slots[Int(head)].phase.isEmpty && isSimple[key % seriesCount]
         newest[key] = isPlain ? head : 0
     }
 
-    /// A closed window has changed: it is due at the next advance.
+    /// Notes that a closed window has changed: it is due at the next advance.
     mutating func touch(_ slot: Int) {
         guard slots[slot].phase.intersection([.closed, .touched]) == .closed else { return }
         slots[slot].phase.insert(.touched)
         touched.append(UInt32(truncatingIfNeeded: slot))
     }
 
-    /// Puts another state in the place of a window, with the link of that one.
+    /// Replaces the state of a window, and keeps its link.
     mutating func replace(_ slot: Int, by window: WindowState) {
         let older = slots[slot].older
         slots[slot] = window
@@ -158,13 +159,13 @@ struct WindowStore: Sendable {
         expect(isClosed ? window.end + latenesses[series] : window.end, source, series: series)
     }
 
-    /// Something of the series has to be looked at when the watermark is here.
+    /// Notes that the series has to be checked when the watermark reaches `time`.
     mutating func expect(_ time: Int64, _ source: Int, series: Int) {
         let index = source * seriesCount + series
         earliest[index] = min(earliest[index], time)
     }
 
-    /// From now on the watermark of this source closes the symbol's windows.
+    /// Lets the watermark of this source close the symbol's windows from now on.
     mutating func move(symbol: Int, to source: Int) {
         for series in 0..<seriesCount {
             var slot = Int(heads[symbol * seriesCount + series])
@@ -177,7 +178,8 @@ struct WindowStore: Sendable {
 
     // MARK: closing
 
-    /// Cheap, because it is asked once per packet: a comparison per series.
+    /// Returns whether any window may be due. It is asked once per packet, and costs a comparison
+    /// per series.
     func isAnythingDue(source: Int, watermark: Int64) -> Bool {
         for index in source * seriesCount..<(source + 1) * seriesCount
         where earliest[index] <= watermark {
@@ -188,7 +190,7 @@ struct WindowStore: Sendable {
 
     var hasTouched: Bool { !touched.isEmpty }
 
-    /// Answers a touched window of which `isMine` is true, and takes it off the list.
+    /// Removes the next touched window for which `isMine` is true from the list and returns it.
     mutating func takeTouched(from index: inout Int, _ isMine: (WindowState) -> Bool) -> Int? {
         while index < touched.count {
             let slot = Int(touched[index])
@@ -209,10 +211,10 @@ struct WindowStore: Sendable {
         return nil
     }
 
-    /// Fills `due` with every open window of these symbols that ends at or before the watermark,
-    /// in order of end, series and symbol, and `expired` with the closed ones that take no ticks
-    /// any more. `symbols` are those of the source, in ascending order. What takes no ticks any
-    /// more is not found from here on, and has to be given to `release`.
+    /// Fills `due` with every open window of these symbols that ends at or before the watermark, in
+    /// order of end, series and symbol. Fills `expired` with the closed windows that take no ticks
+    /// any more. `symbols` are those of the source, in ascending order. Expired windows are not
+    /// found from here on, and have to be freed with `release`.
     mutating func collectDue(source: Int, symbols: [UInt32], watermark: Int64) {
         due.removeAll()
         expired.removeAll(keepingCapacity: true)
@@ -228,7 +230,7 @@ struct WindowStore: Sendable {
         due.sortByEnd()
     }
 
-    /// Answers when the windows that stay have to be looked at again.
+    /// Returns the time at which the remaining windows have to be checked again.
     private mutating func collect(key: Int, _ lateness: Int64, watermark: Int64) -> Int64 {
         var next = Int64.max
         var newer = 0
@@ -259,7 +261,7 @@ struct WindowStore: Sendable {
         return next
     }
 
-    /// Frees the slots of what expired.
+    /// Frees the slots of the expired windows.
     mutating func release() {
         for slot in expired {
             slots[Int(slot)] = .closed
@@ -271,7 +273,8 @@ struct WindowStore: Sendable {
 
     // MARK: all windows
 
-    /// In order of symbol and series, and of each the newest first. Not for packets.
+    /// Visits all windows in order of symbol and series, the newest of each first. Not for use per
+    /// packet.
     func forEach(_ body: (WindowState) -> Void) {
         for head in heads {
             var slot = Int(head)
@@ -282,7 +285,8 @@ struct WindowStore: Sendable {
         }
     }
 
-    /// Ticks in windows of a series: the part of the account that is not closed yet.
+    /// Returns the number of ticks in the open windows of a series: the part of the account that is
+    /// not final.
     func openTrades(series: Int) -> UInt64 {
         var sum: UInt64 = 0
         for key in stride(from: series, to: heads.count, by: seriesCount) {
@@ -295,7 +299,7 @@ struct WindowStore: Sendable {
         return sum
     }
 
-    /// The open windows with a price that changed since they were shown last.
+    /// Visits the open windows with a price that changed since they were last shown.
     mutating func takeChanged(_ body: (WindowState) -> Void) {
         for head in heads {
             var slot = Int(head)

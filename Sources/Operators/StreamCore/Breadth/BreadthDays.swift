@@ -1,16 +1,16 @@
 internal import Primitives
 
-/// Which day a time belongs to, or a window that a provider calls a day: of a calendar's trading
-/// sessions, or in UTC without one.
+/// Finds the day to which a time belongs, and the day that a provider's daily bar covers. Days are
+/// those of a calendar's trading sessions, or UTC days without a calendar.
 struct BreadthDays: Sendable {
-    /// A day with a change of the clocks, give or take; also one from midnight to midnight of a
-    /// zone, or between the sessions of two days.
+    /// The widths that a daily bar may have. They allow for a change of the clocks, for midnights
+    /// of a local zone, and for days that run from one day's sessions to the next.
     private static let widthMin: Int64 = 20 * 3_600_000_000_000
     private static let widthMax: Int64 = 26 * 3_600_000_000_000
 
     let calendar: SessionCalendar?
 
-    /// Local date as yyyymmdd; nil outside of all sessions.
+    /// Returns the local date as yyyymmdd; `nil` outside of all sessions.
     func day(at time: Int64) -> Int32? {
         if let calendar { return calendar.session(at: time)?.day }
         let start = Timestamp(nanoseconds: time).floored(
@@ -18,11 +18,13 @@ struct BreadthDays: Sendable {
         return CivilDate(daysSinceEpoch: start.nanoseconds / StreamLimits.dayNanoseconds).number
     }
 
-    /// The day that a window covers; nil: it is no day, but a part of one or several.
+    /// Returns the day that a window covers; `nil` when it covers a part of a day, or parts of
+    /// several.
     ///
-    /// One as long as a day is that of the sessions of which it holds the most, or the one in which
-    /// its middle lies: midnights of New York are no midnights in UTC. A shorter one is a day if it
-    /// covers all sessions of one, and nothing of another.
+    /// A window as long as a day gets the day of whose sessions it holds most. Without a calendar
+    /// it gets the UTC day that holds its middle, because midnights of New York are no midnights in
+    /// UTC. A shorter window covers a day if it holds all sessions of that day and touches no other
+    /// day's.
     func day(from open: Timestamp, to close: Timestamp) -> Int32? {
         guard open.isUsable, close.isUsable, open < close else { return nil }
         let (open, close) = (open.nanoseconds, close.nanoseconds)
@@ -54,7 +56,7 @@ struct BreadthDays: Sendable {
         return day
     }
 
-    /// Of two with as much, the later one.
+    /// Returns the day of which the window holds most; the later one of two with equal shares.
     private static func most(
         of sessions: ArraySlice<SessionCalendar.Session>, _ open: Int64, _ close: Int64
     ) -> Int32? {

@@ -2,12 +2,12 @@ internal import MarketModel
 internal import Primitives
 
 extension BreadthMachine {
-    /// Version 2. Another layout is another version with a golden file of its own, and other
-    /// `CanonicalText.semantics`, so that nobody reads an older one.
+    /// Version 2. Another layout needs another version with its own golden file, and a new value of
+    /// `CanonicalText.semantics`, so that older states are never read.
     static let envelope = StateEnvelope("TLBR", version: 2)
 
-    /// The machine whose `encode` made these bytes, for the same rule, series, calendar and number
-    /// of partitions.
+    /// Restores the machine whose `encode` wrote these bytes, for the same rule, series, calendar
+    /// and number of partitions.
     public init(
         rule: BreadthRule, series: BarSeries, calendar: SessionCalendar?, partitions: Int,
         restoring bytes: RawSpan
@@ -32,7 +32,7 @@ extension BreadthMachine {
         try reader.finish()
     }
 
-    /// The same state gives the same bytes.
+    /// Appends the state. The same state gives the same bytes.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.append(text: series.name.text)

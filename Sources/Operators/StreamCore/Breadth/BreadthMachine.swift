@@ -9,21 +9,21 @@ public struct BreadthValue: Hashable, Sendable {
     public var closeTime: Timestamp
     /// In 1e-9; `IndicatorValue.undefined` for a ratio without a divisor.
     public var value: Int128
-    /// On how many symbols it rests: those with a bar in the window's day so far and enough days
-    /// before it.
+    /// The number of symbols that it is computed from: those with a bar in the window's day so far
+    /// and enough days before it.
     public var symbols: UInt32
     /// A raw `BarReason`: `closed` for the first version.
     public var reason: UInt8
 }
 
-/// Measures over the bars of all symbols of a universe, of all partitions.
+/// Computes measures over the bars of all symbols of a universe, of all partitions.
 ///
-/// A symbol's close, high and low are those of its day so far: a trading session of the calendar,
-/// whose bars alone count, or the UTC day without one. Values are published for each window in
-/// which any symbol has a bar, when the least of the partitions' watermarks has passed its end, and
-/// again when a bar that comes within the series' lateness changes them.
+/// A symbol's close, high and low are those of its day so far. The day is a trading session of the
+/// calendar, whose bars alone count, or the UTC day without a calendar. Values are published for
+/// each window in which any symbol has a bar: when the least of the partitions' watermarks has
+/// passed its end, and again when a bar that comes within the series' lateness changes them.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+/// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct BreadthMachine: Sendable {
     public let rule: BreadthRule
     public let series: BarSeries
@@ -32,16 +32,16 @@ public struct BreadthMachine: Sendable {
     /// By partition.
     var watermarks: [Int64]
     var names: [Symbol] = []
-    /// Looked up and never walked over: its order is the process's own.
+    /// Looked up and never walked over: its order differs between processes.
     var indexes: [Symbol: UInt32] = [:]
     let universe: Set<Symbol>
     var symbols: [BreadthSymbol] = []
     var windows: [BreadthWindow] = []
-    /// Windows that end here or before are settled.
+    /// Windows that end here or before are settled: their values do not change any more.
     var settledThrough = Int64.min
     public internal(set) var counters = BreadthCounters()
 
-    /// `series`: the one that the rule names.
+    /// `series` is the one that the rule names.
     public init(
         rule: BreadthRule, series: BarSeries, calendar: SessionCalendar?, partitions: Int
     ) {
@@ -52,7 +52,7 @@ public struct BreadthMachine: Sendable {
         universe = Set(rule.universe)
     }
 
-    /// The least of all partitions.
+    /// The least watermark of all partitions.
     public var watermark: Timestamp {
         Timestamp(nanoseconds: watermarks.reduce(Int64.max) { min($0, $1) })
     }
@@ -60,8 +60,8 @@ public struct BreadthMachine: Sendable {
     /// Windows that are open, or may still be revised.
     public var openWindows: Int { windows.count }
 
-    /// The number for a symbol's bars, for the caller to keep. Nil: it is not in the universe, or
-    /// there are too many.
+    /// Returns the number for a symbol's bars, which the caller keeps; `nil` when the symbol is not
+    /// in the universe, or there are too many.
     public mutating func symbol(_ symbol: Symbol) -> UInt32? {
         if let known = indexes[symbol] { return known }
         guard universe.isEmpty || universe.contains(symbol) else { return nil }
@@ -76,8 +76,8 @@ public struct BreadthMachine: Sendable {
         return index
     }
 
-    /// A provider's bar of a day, which counts from the next window on. Whole days of the graph's
-    /// own bars stand against it.
+    /// Takes a provider's bar of a day, which counts from the next window on. It does not replace a
+    /// complete day of the graph's own bars.
     public mutating func warm(_ symbol: UInt32, _ bar: DailyBar) {
         guard Int(symbol) < symbols.count, bar.close.isDefined, bar.high.isDefined,
             bar.low.isDefined, let day = days.day(from: bar.openTime, to: bar.closeTime)
@@ -87,7 +87,7 @@ public struct BreadthMachine: Sendable {
             rule)
     }
 
-    /// Takes a version of a bar; `bar.symbol` is the number that `symbol` gave.
+    /// Takes a version of a bar. `bar.symbol` is the number that `symbol` returned.
     public mutating func bar(_ bar: Bar) {
         counters.received += 1
         let width = series.widthNanoseconds
@@ -112,19 +112,19 @@ public struct BreadthMachine: Sendable {
             if symbols[Int(bar.symbol)].catchUp(found, rule) { markAll(reason: bar.reason) }
             return
         }
-        // A filled bar says nothing that the bar before it did not.
+        // A filled bar repeats the bar before it, and changes no value.
         guard !bar.flags.contains(.filled) else { return }
         symbols[Int(bar.symbol)].put(found)
         mark(openTime, width, reason: bar.reason, opens: isThere)
     }
 
-    /// All windows that are not settled may have other values now.
+    /// Marks all windows that are not settled: their values may have changed.
     private mutating func markAll(reason: UInt8) {
         guard let first = windows.first else { return }
         mark(first.openTime, first.closeTime - first.openTime, reason: reason, opens: false)
     }
 
-    /// The bar's window and all behind it have other values now.
+    /// Marks the bar's window and all later ones: their values may have changed.
     private mutating func mark(_ openTime: Int64, _ width: Int64, reason: UInt8, opens: Bool) {
         var index = windows.count
         while index > 0, windows[index - 1].openTime > openTime { index -= 1 }
@@ -145,8 +145,8 @@ public struct BreadthMachine: Sendable {
 
     // MARK: values
 
-    /// Notes a partition's watermark; appends the values of the windows that the least of all has
-    /// passed, in order of time and measure.
+    /// Notes a partition's watermark. Appends the values of the windows that the least watermark of
+    /// all partitions has passed, in order of time and measure.
     public mutating func advance(
         partition: Int, watermark reached: Timestamp, into values: inout [BreadthValue]
     ) {
@@ -186,7 +186,8 @@ public struct BreadthMachine: Sendable {
         windows[index] = window
     }
 
-    /// Windows that no bar revises any more, and the oldest closed ones when there are too many.
+    /// Settles the windows that no bar can revise any more, and the oldest closed ones when there
+    /// are too many.
     private mutating func settle(_ reached: Int64) {
         var count = windows.prefix { $0.closeTime + series.lateness <= reached }.count
         let closed = windows.prefix { $0.closeTime <= reached }.count
@@ -207,7 +208,7 @@ struct BreadthWindow: Hashable, Sendable {
     var closeTime: Int64
     var isDue = false
     var reason = BarReason.closed.rawValue
-    /// What was published; empty before.
+    /// The published values; empty before the first publication.
     var results: [BreadthResult] = []
 
     init(openTime: Int64, closeTime: Int64) {
@@ -216,10 +217,11 @@ struct BreadthWindow: Hashable, Sendable {
     }
 }
 
-/// All symbols on their way through the windows that are told at once, the earliest first.
+/// A copy of all symbols that is moved forward through the windows published in one call, the
+/// earliest window first.
 private struct BreadthPast {
     private var symbols: [BreadthSymbol]
-    /// Of each symbol the first of its bars that are still to come.
+    /// By symbol, the index of the first bar that is not applied yet.
     private var next: [Int]
 
     init(_ symbols: [BreadthSymbol]) {
@@ -246,10 +248,11 @@ private struct BreadthPast {
 /// The account of every bar that a breadth machine was given.
 public struct BreadthCounters: Hashable, Sendable {
     public internal(set) var received: UInt64 = 0
-    /// Of no symbol of the universe, or no window of the series.
+    /// Bars of a symbol outside of the universe, or that match no window of the series.
     public internal(set) var unknownSymbol: UInt64 = 0
     public internal(set) var outsideSession: UInt64 = 0
-    /// Their windows were settled; those behind all others of their symbol count for its day.
+    /// Bars whose windows were settled. A bar that is later than all bars of its symbol still
+    /// counts for its day.
     public internal(set) var late: UInt64 = 0
     /// Symbols for which there was no room.
     public internal(set) var refusedSymbols: UInt64 = 0

@@ -1,5 +1,5 @@
 extension BreadthMeasure {
-    /// Behind the node's name, what its values are called.
+    /// The last part of its values' names, after the node's name.
     public var name: String {
         switch self {
         case .advanceDecline: "advance_decline"

@@ -3,7 +3,7 @@ internal import Primitives
 
 /// A day of one symbol.
 struct BreadthDay: Hashable, Sendable {
-    /// Local date as yyyymmdd; 0: none.
+    /// The local date as yyyymmdd; 0 for none.
     var day: Int32 = 0
     var close: Int64 = 0
     var high = Int64.min
@@ -12,9 +12,9 @@ struct BreadthDay: Hashable, Sendable {
 
     enum Origin: UInt8 {
         case provider
-        /// Bars of the graph; what a provider tells does not replace them.
+        /// Bars of the graph. A provider's day does not replace them.
         case bars
-        /// Bars of the graph of which one is partial: what a provider tells is better.
+        /// Bars of the graph of which at least one is partial. A provider's day replaces them.
         case partialBars
     }
 }
@@ -27,23 +27,23 @@ struct BreadthBar: Hashable, Sendable {
     var close: Int64
     var high: Int64
     var low: Int64
-    /// False: a later version took it back.
+    /// False when a later version withdrew it.
     var isThere: Bool
-    /// Not all of its window's ticks are known to be in it.
+    /// Whether some of its window's ticks may be missing in it.
     var isPartial = false
 }
 
-/// What a universe's measures have to know of one symbol.
+/// The data of one symbol that a universe's measures need.
 struct BreadthSymbol: Sendable {
-    /// With bars so far; `day` is 0 before the first.
+    /// The day so far, from bars; `day` is 0 before the first bar.
     var today = BreadthDay()
-    /// Days before today, in order; and behind them what a provider told of today and later.
+    /// Days before today, in order. After them may come a provider's days from today on.
     private(set) var history: [BreadthDay] = []
     /// The end of the last bar that is in `today` for good.
     private(set) var settledThrough = Int64.min
-    /// In order of their times.
+    /// The bars that may still be revised, in order of their times.
     private(set) var unsettled: [BreadthBar] = []
-    /// By measure: what today is compared with. Nil: not enough days are known.
+    /// By measure: the value with which today is compared; `nil` when not enough days are known.
     private(set) var marks: [Int128?]
 
     init(measures: Int) { marks = Array(repeating: nil, count: measures) }
@@ -66,16 +66,16 @@ struct BreadthSymbol: Sendable {
         unsettled.removeFirst(count)
     }
 
-    /// A bar of a window that is settled, behind all that is in today: what is told of its window
-    /// stands, but not what follows from the day so far. False: it is older than what is in.
+    /// Adds a bar of a settled window to the day so far. The published values of its window stay as
+    /// they are. Returns false when the bar is not later than all bars of the day so far.
     mutating func catchUp(_ bar: BreadthBar, _ rule: BreadthRule) -> Bool {
         guard bar.closeTime > settledThrough else { return false }
         apply(bar, rule)
         return true
     }
 
-    /// Adds the bars up to a time of which `next` is the first, for a look at how things were then:
-    /// all of them stay unsettled.
+    /// Adds the bars up to a time, beginning with the bar at `next`, and moves `next`. Used on a
+    /// copy, to compute an earlier state: all bars stay unsettled.
     mutating func go(to time: Int64, from next: inout Int, _ rule: BreadthRule) {
         while next < unsettled.count, unsettled[next].closeTime <= time {
             apply(unsettled[next], rule)
@@ -97,13 +97,14 @@ struct BreadthSymbol: Sendable {
         if bar.isPartial { today.origin = .partialBars }
     }
 
-    /// A provider's bar of a day.
+    /// Takes a provider's bar of a day.
     mutating func warm(_ day: BreadthDay, _ rule: BreadthRule) {
         put(day)
         look(rule)
     }
 
-    /// Whole days of bars stand against what a provider tells, and that against parts of days.
+    /// Inserts a day. Complete days of bars win over a provider's days, and these over incomplete
+    /// days of bars.
     private mutating func put(_ day: BreadthDay) {
         var index = history.count
         while index > 0, history[index - 1].day > day.day { index -= 1 }
@@ -117,7 +118,7 @@ struct BreadthSymbol: Sendable {
         }
     }
 
-    /// Works out what the days before give, and lets go of those that no measure asks for.
+    /// Computes the values to compare today with, and removes days that no measure needs.
     private mutating func look(_ rule: BreadthRule) {
         if history.count > rule.historyMax { history.removeFirst(history.count - rule.historyMax) }
         var before = history[...]
@@ -138,7 +139,7 @@ struct BreadthSymbol: Sendable {
         }
     }
 
-    /// For a symbol that is restored.
+    /// Makes a symbol from a restored state.
     init(
         today: BreadthDay, history: [BreadthDay], unsettled: [BreadthBar], settledThrough: Int64,
         _ rule: BreadthRule
@@ -153,7 +154,7 @@ struct BreadthSymbol: Sendable {
 }
 
 extension BreadthMeasure {
-    /// Days before today that it looks at.
+    /// The number of days before today that the measure needs.
     var days: Int {
         switch self {
         case .advanceDecline, .advanceDeclineRatio: 1
@@ -165,18 +166,18 @@ extension BreadthMeasure {
 
 extension BreadthRule {
     var daysKept: Int { measures.map(\.days).max() ?? 1 }
-    /// Room for days that a provider told of and that no bars have reached yet, and for those that
-    /// late bars still look back to.
+    /// The number of days to keep. It leaves room for a provider's days that no bars have reached
+    /// yet, and for days that late bars still need.
     var historyMax: Int { daysKept + 8 }
 }
 
-/// What the symbols of a universe add up to for one measure.
+/// The counts over all symbols of a universe for one measure.
 struct BreadthTally {
     private var symbols: UInt32 = 0
     private var above: Int128 = 0
     private var below: Int128 = 0
 
-    /// `mark`: what the days before give.
+    /// Counts one symbol. `mark` is the value to compare with, from the days before.
     mutating func add(_ today: BreadthDay, mark: Int128, _ measure: BreadthMeasure) {
         symbols += 1
         let isAbove: Bool
@@ -187,7 +188,8 @@ struct BreadthTally {
             isBelow = Int128(today.close) < mark
         case .newHighs: isAbove = Int128(today.high) > mark
         case .newLows: isAbove = Int128(today.low) < mark
-        // The sum of the days against as many times today: no division, no rounding.
+        // The sum over the days is compared with today's close times the number of days: no
+        // division, no rounding.
         case .aboveAverage: isAbove = Int128(today.close) * Int128(measure.days) > mark
         }
         above += isAbove ? 1 : 0
@@ -207,7 +209,7 @@ struct BreadthTally {
 
     private static let one: Int128 = 1_000_000_000
 
-    /// Rounded to 1e-9, half up; undefined without a divisor.
+    /// Returns the ratio in 1e-9, rounded half up; undefined without a divisor.
     private static func ratio(_ count: Int128, _ divisor: Int128) -> Int128 {
         guard divisor > 0 else { return IndicatorValue.undefined }
         return (2 * count * one + divisor) / (2 * divisor)
@@ -215,7 +217,7 @@ struct BreadthTally {
 }
 
 struct BreadthResult: Hashable, Sendable {
-    /// In 1e-9, or `IndicatorValue.undefined`.
+    /// The value in 1e-9, or `IndicatorValue.undefined`.
     var value: Int128
     var symbols: UInt32
 }

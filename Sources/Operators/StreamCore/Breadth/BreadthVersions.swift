@@ -1,19 +1,19 @@
 internal import Primitives
 
-/// How often the values of each window were told, for as long as they may be told again.
+/// How often the values of each window were published, for as long as they may be published again.
 struct BreadthVersions: Hashable, Sendable {
     struct Window: Hashable, Sendable {
         var openTime: Int64
         var closeTime: Int64
-        /// By measure.
+        /// By measure, the number of publications.
         var told: [UInt32]
     }
 
     private static let windowBytes = 16
-    /// In order of their times.
+    /// The windows in order of their times.
     private(set) var windows: [Window] = []
 
-    /// The revision of a value that is told now: 0 the first time.
+    /// Returns the revision of a value that is published now: 0 the first time.
     mutating func next(_ value: BreadthValue, measures: Int) -> UInt32 {
         let openTime = value.openTime.nanoseconds
         var index = windows.count
@@ -30,8 +30,8 @@ struct BreadthVersions: Hashable, Sendable {
         return revision
     }
 
-    /// Windows that nothing changes any more: those whose lateness is over, and all but the newest
-    /// when the machine itself settles older ones.
+    /// Removes windows that nothing changes any more: those whose lateness is over, and the oldest
+    /// beyond `StreamLimits.breadthWindowsMax`, which the machine settles early.
     mutating func forget(_ watermark: Timestamp, lateness: Int64) {
         let over = windows.prefix {
             let (end, overflows) = $0.closeTime.addingReportingOverflow(lateness)

@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// What is taken of a provider's bar of a day.
+/// The parts of a provider's daily bar that breadth needs.
 public struct DailyBar: Hashable, Sendable {
     public var openTime: Timestamp
     public var closeTime: Timestamp
@@ -20,28 +20,29 @@ public struct DailyBar: Hashable, Sendable {
     }
 }
 
-/// The days before that a provider told of a partition's symbols, for a breadth node that asked for
-/// them: each is passed on once, and again when the provider changes it.
+/// The past days of a partition's symbols, as a provider gave them for a breadth node. Each day is
+/// passed on once, and again when the provider changes it.
 ///
-/// Providers tell the whole past whenever they are asked, so what is known already is left out.
+/// Providers send the complete past whenever they are asked. So days that are known already are
+/// left out.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+/// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct DailyHistory: Sendable {
-    /// A day to be passed on.
+    /// A day to pass on.
     public struct Told: Hashable, Sendable {
-        /// The caller's number.
+        /// The caller's number of the symbol.
         public var symbol: UInt32
         public var bar: DailyBar
-        /// False: it was passed on before, with other prices.
+        /// False when it was passed on before, with other prices.
         public var isFirst: Bool
     }
 
-    /// Days that are passed on at once: the rest goes with the next calls, so that a past of years
-    /// does not come as one mouthful.
+    /// Days that one call passes on at most. The rest follows with the next calls, so that a past
+    /// of years does not come in one batch.
     public static let turnMax = 256
 
     struct Day: Hashable, Sendable {
-        /// As yyyymmdd.
+        /// The date as yyyymmdd.
         var day: Int32
         var bar: DailyBar
         var isTold = false
@@ -51,9 +52,9 @@ public struct DailyHistory: Sendable {
     let rule: BreadthRule
     let days: BreadthDays
     private let universe: Set<Symbol>
-    /// By the caller's number, in order of the days.
+    /// By the caller's number: the days, in order.
     var symbols: [[Day]] = []
-    /// Numbers of symbols with days to be passed on, each once, in order.
+    /// Numbers of symbols with days to pass on, each once, in order.
     var waiting: [UInt32] = []
     private var dayCount = 0
     /// Days for which there was no room.
@@ -65,10 +66,11 @@ public struct DailyHistory: Sendable {
         universe = Set(rule.universe)
     }
 
-    /// Days that are known.
+    /// The number of known days.
     public var count: Int { dayCount }
 
-    /// Takes a provider's bar of any length: what is no day of trades that is over is left out.
+    /// Takes a provider's bar of any length. It is ignored unless it is a finished daily bar of
+    /// trades.
     public mutating func take(_ bar: ProviderBar, symbol: UInt32, named name: Symbol) {
         guard bar.kind == ProviderBarKind.trades.rawValue, !bar.flags.contains(.inProgress),
             bar.high.isDefined, bar.low.isDefined, bar.close.isDefined,
@@ -83,7 +85,7 @@ public struct DailyHistory: Sendable {
         if keep(Day(day: day, bar: found), symbol), !isWaiting { waiting.append(symbol) }
     }
 
-    /// False: it is known, or nobody asks for it.
+    /// Stores a day. Returns false when it is known already, too old, or there is no room.
     private mutating func keep(_ day: Day, _ symbol: UInt32) -> Bool {
         let number = Int(symbol)
         var index = symbols[number].count
@@ -109,7 +111,7 @@ public struct DailyHistory: Sendable {
         return true
     }
 
-    /// Appends the next days that are to be passed on.
+    /// Appends the next days to pass on.
     public mutating func tell(into told: inout [Told]) {
         var room = Self.turnMax
         var done = 0
@@ -129,7 +131,7 @@ public struct DailyHistory: Sendable {
         if done > 0 { waiting.removeFirst(done) }
     }
 
-    /// What was passed on so far was heard by nobody.
+    /// Passes on everything again, because the earlier days did not arrive.
     public mutating func tellAgain() {
         waiting.removeAll()
         for number in symbols.indices where !symbols[number].isEmpty {
@@ -164,7 +166,7 @@ public struct DailyHistory: Sendable {
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// The history whose `encode` made these bytes, for the same rule and calendar.
+    /// Restores the history whose `encode` wrote these bytes, for the same rule and calendar.
     public init(
         rule: BreadthRule, calendar: SessionCalendar?, restoring bytes: RawSpan
     ) throws(CheckpointError) {

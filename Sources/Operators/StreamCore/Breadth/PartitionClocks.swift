@@ -1,12 +1,13 @@
 public import Primitives
 
-/// How far the bars of each partition are out, and with that how far they are of all of them.
+/// The watermark of each partition's bars, and the common watermark of all partitions.
 ///
-/// Every partition of the tape is waited for: one that has no ticks tells its watermark all the
-/// same, because its sources' idle watermarks move it. Whoever reads a tape again meets partitions
-/// that are hours apart, so no span of time tells one that stands still from one that is about to
-/// come; its owner's bound on the bars that wait does. One that is left out because of it is waited
-/// for again as soon as it has come up with the others.
+/// The common watermark waits for every partition of the tape. A partition without ticks reports
+/// its watermark, too, because the idle watermarks of its sources move it. A reader that reads the
+/// tape again meets partitions that are hours apart, so no span of time tells a partition that has
+/// stopped from one that is about to follow. The owner's bound on waiting bars decides instead:
+/// when it is reached, the slowest partitions are left out. A partition that was left out is waited
+/// for again as soon as it has caught up with the others.
 public struct PartitionClocks: Hashable, Sendable {
     private(set) var told: [Int64]
     private(set) var isLeftOut: [Bool]
@@ -35,9 +36,9 @@ public struct PartitionClocks: Hashable, Sendable {
         }
     }
 
-    /// The bars of all partitions are out up to here.
+    /// The time up to which the bars of all partitions are complete.
     public var watermark: Timestamp { Timestamp(nanoseconds: least) }
-    /// Those that nobody waits for at present.
+    /// The partitions that are not waited for at present.
     public var leftOut: [Int] { isLeftOut.indices.filter { isLeftOut[$0] } }
 
     func encode(into bytes: inout [UInt8]) {
@@ -49,7 +50,7 @@ public struct PartitionClocks: Hashable, Sendable {
         }
     }
 
-    /// True when all of them together moved.
+    /// Notes a partition's watermark. Returns whether the common watermark moved.
     public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
         let time = watermark.nanoseconds
         guard watermark.isDefined, told.indices.contains(partition), time > told[partition] else {
@@ -60,11 +61,11 @@ public struct PartitionClocks: Hashable, Sendable {
         return move()
     }
 
-    /// Nobody waits any more for those that are farther behind than half of the way from the common
-    /// time to the farthest. True when the others moved with that.
+    /// Stops waiting for partitions whose watermark is in the first half of the time from the
+    /// common watermark to the farthest one. Returns whether the common watermark moved with that.
     public mutating func leaveOutSlowest() -> Bool {
         guard let farthest = told.max(), farthest > least else { return false }
-        // Halves, because the two ends may be farther apart than a number reaches.
+        // Each half is taken first, because the difference may be greater than an `Int64` holds.
         let middle = max(least / 2 + farthest / 2, least + 1)
         for partition in told.indices where told[partition] < middle {
             isLeftOut[partition] = true

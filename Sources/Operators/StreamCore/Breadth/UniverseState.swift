@@ -1,21 +1,21 @@
 public import MarketModel
 public import Primitives
 
-/// All that is kept of a tape's bars by those who work over all partitions: how far each partition
-/// has come, and a machine for each node of the graph.
+/// The state of work over all partitions: the watermark of each partition, and a machine for each
+/// node of the graph.
 public struct UniverseState: Sendable {
     /// One version of one number.
     public struct Value: Hashable, Sendable {
         public var value: BreadthValue
-        /// 0 of the first version.
+        /// The revision, 0 for the first version.
         public var revision: UInt32
     }
 
-    /// Of a provider's day, which comes in three values that two packets may share.
+    /// A part of a provider's day, which comes in three values that may be spread over two packets.
     public enum DayPart: Int, CaseIterable, Sendable {
         case high, low, close
 
-        /// Behind the node's name, what the values are called.
+        /// The last part of the values' names, after the node's name.
         public var name: String { "history.\(self)" }
     }
 
@@ -29,15 +29,15 @@ public struct UniverseState: Sendable {
     private var clocks: PartitionClocks
     private var machines: [BreadthMachine]
     private var versions: [BreadthVersions]
-    /// That came since all partitions together moved last.
+    /// Bars that came since the common watermark last moved.
     private var waitingBars: UInt64 = 0
-    /// By partition.
+    /// By partition: the day whose parts are coming in.
     private var days: [DayInParts?]
     private var values: [BreadthValue] = []
 
     private static let envelope = StateEnvelope("UNIV", version: 2)
 
-    /// A machine waits for one clock: that of all partitions.
+    /// `machines` have one partition each, because their only clock is the common one.
     public init(
         partitions: Int, machines: [BreadthMachine],
         waitingBarsMax: UInt64 = StreamLimits.waitingBarsMax
@@ -49,31 +49,32 @@ public struct UniverseState: Sendable {
         versions = machines.map { _ in BreadthVersions() }
     }
 
-    /// The bars of all partitions are out up to here.
+    /// The time up to which the bars of all partitions are complete.
     public var watermark: Timestamp { clocks.watermark }
-    /// Partitions that nobody waits for at present: what is told is without what they still tell.
+    /// The partitions that are not waited for at present. Values are published without their
+    /// missing bars.
     public var leftOut: [Int] { clocks.leftOut }
     public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
-    /// For which machines had no room, whenever they were named.
+    /// Symbols for which machines had no room. A symbol is counted each time that it is named.
     public var symbolsRefused: UInt64 {
         machines.reduce(0) { $0 &+ $1.counters.refusedSymbols }
     }
-    /// Of the machine that knows most.
+    /// The number of symbols in the machine that has most.
     public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
 
-    /// The machine's number for a symbol; nil: it counts for nothing there.
+    /// Returns the machine's number for a symbol; `nil` when the symbol does not count there.
     public mutating func symbol(_ symbol: Symbol, machine: Int) -> UInt32? {
         machines[machine].symbol(symbol)
     }
 
-    /// One version of a bar of the machine's series; its symbol is the machine's number.
+    /// Takes one version of a bar of the machine's series. Its symbol is the machine's number.
     public mutating func take(_ bar: Bar, machine: Int) { machines[machine].bar(bar) }
 
-    /// To be called once for each bar that was taken, by however many machines.
+    /// Counts one bar. Has to be called once per bar, however many machines take it.
     public mutating func countBar() { waitingBars &+= 1 }
 
-    /// The bars of a partition are out up to here; true when all of them together moved, and
-    /// values may be there.
+    /// Notes the watermark of a partition's bars. Returns whether the common watermark moved, so
+    /// that there may be new values.
     public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
         var hasMoved = clocks.hear(watermark, of: partition)
         if !hasMoved, waitingBars > waitingBarsMax { hasMoved = clocks.leaveOutSlowest() }
@@ -81,8 +82,8 @@ public struct UniverseState: Sendable {
         return hasMoved
     }
 
-    /// A part of what a provider tells of a day, in their order; with the last one the machine
-    /// knows it.
+    /// Takes a part of a provider's day, in the order of `DayPart`. The last part hands the day to
+    /// the machine.
     public mutating func take(
         _ part: DayPart, _ price: Price, of partition: Int, symbol: UInt32, machine: Int,
         from open: Timestamp, to close: Timestamp
@@ -109,7 +110,7 @@ public struct UniverseState: Sendable {
         }
     }
 
-    /// Appends what a machine tells at the common time.
+    /// Appends the values that the machine publishes at the common watermark.
     public mutating func advance(machine: Int, into told: inout [Value]) {
         machines[machine].advance(partition: 0, watermark: watermark, into: &values)
         let measures = machines[machine].rule.measures.count
@@ -138,7 +139,8 @@ public struct UniverseState: Sendable {
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// The state whose `encode` made these bytes. `blank` is one of the same graph and tape.
+    /// Restores the state whose `encode` wrote these bytes. `blank` is a new state for the same
+    /// graph and tape.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
         var reader = try Self.envelope.open(bytes)

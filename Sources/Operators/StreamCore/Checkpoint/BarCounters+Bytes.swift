@@ -1,14 +1,15 @@
 internal import Primitives
 
-// The account of ticks as bytes, in one order for the snapshots of all machines.
+// The account of ticks as bytes, in the same order for the snapshots of all machines.
 
 extension BarCounters {
-    /// Machines of windows by time fill windows, and repairs change their account.
+    /// Which terms a machine stores. Only machines of windows by time fill windows and let repairs
+    /// change the account.
     enum Terms {
         case all
         case withoutFills
 
-        /// In the order of their bytes.
+        /// The terms in the order of their bytes.
         var ofSeries: [WritableKeyPath<Series, UInt64>] {
             let first: [WritableKeyPath<Series, UInt64>] = [
                 \.counted, \.leftOut, \.late, \.refused, \.lateUnlisted, \.outsideSession, \.bars,
@@ -33,7 +34,8 @@ extension BarCounters {
         }
     }
 
-    /// Into counters for the same number of series. Whether they add up is for the machine to say.
+    /// Restores counters for the same number of series. The machine has to check whether they add
+    /// up.
     mutating func restore(
         _ terms: Terms, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {

@@ -2,10 +2,10 @@ internal import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// The machine whose `encode` made these bytes, for the same rule and calendar.
+    /// Restores the machine whose `encode` wrote these bytes, for the same rule and calendar.
     ///
-    /// Every length, index and range is checked, so that no bytes can trap it now or later; bytes
-    /// that it accepts are those that it would write itself.
+    /// Every length, index and range is checked, so that no bytes can trap it now or later. It
+    /// accepts only bytes that it would write itself.
     public init(
         rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
         _ tables: PartitionTables
@@ -45,7 +45,7 @@ extension BarMachine {
             let start = try reader.take(BarSeries.shapeBytesCount)
             let shape = bytes.extracting(start..<start + BarSeries.shapeBytesCount).array
             let name = try reader.text(of: .series, max: SeriesName.utf8CountMax, in: bytes)
-            // It goes into an error, and what is no name of a series could break its line.
+            // The name becomes part of an error, and an invalid one could break its line.
             guard SeriesName(name) != nil else { throw reader.malformed(.series) }
             found.append(name)
             isSame =
@@ -140,8 +140,8 @@ extension BarMachine {
         }
     }
 
-    /// The equation of `BarCounters`, in sums that cannot overflow. As it holds, none of the sums
-    /// made of these counters later can, either.
+    /// Checks the equation of `BarCounters`, in sums that cannot overflow. If it is true, no later
+    /// sum of these counters can overflow.
     private func checkBalance() throws(CheckpointError) {
         var open = [Int128](repeating: 0, count: seriesCount)
         windows.forEach { open[Int($0.series)] += Int128($0.trades) }

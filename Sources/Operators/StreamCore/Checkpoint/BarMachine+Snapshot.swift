@@ -2,15 +2,16 @@ internal import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Version 3. Another layout is another version, whose golden file is added to those kept; the
-    /// checkpoint of another version is refused, and its state computed from the tape.
+    /// Version 3. Another layout needs another version, whose golden file is added to the existing
+    /// ones. The checkpoint of another version is refused, and its state is computed from the tape.
     static let envelope = StateEnvelope("TLBM", version: 3)
 
-    /// Appends all that decides what this machine will answer: two machines with the same bytes and
-    /// tables answer the same to every call. The same state gives the same bytes, whichever way it
-    /// came about: slots, free lists and the order of dictionaries are not in them.
+    /// Appends everything that decides the machine's later results. Two machines with the same
+    /// bytes and tables return the same from every call. The same state gives the same bytes,
+    /// however it came about: slots, free lists and the order of dictionaries are not in them.
     ///
-    /// Bounded by `CheckpointLimits.bytesMax`. A caller that keeps its buffer allocates once.
+    /// The size is bounded by `CheckpointLimits.bytesMax`. A caller that keeps its buffer allocates
+    /// once.
     public func encode(_: PartitionTables, into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.reserveCapacity(start + 4_096 + windows.openCount * WindowState.encodedBytes)
@@ -37,13 +38,13 @@ extension BarMachine {
         counters.encode(.all, into: &bytes)
     }
 
-    /// By symbol and series, of each the newest first, as they are linked.
+    /// Appends the windows by symbol and series, the newest of each first, as they are linked.
     private func encodeWindows(_ bytes: inout [UInt8]) {
         bytes.append(integer: UInt32(windows.openCount))
         windows.forEach { $0.encode(into: &bytes) }
     }
 
-    /// Of the keys that have a close, in their order.
+    /// Appends the keys that have a close, in order.
     private func encodeFills(_ bytes: inout [UInt8]) {
         bytes.append(integer: UInt32(fills.states.count { $0 != nil }))
         for (key, state) in fills.states.enumerated() {
@@ -65,7 +66,7 @@ extension BarMachine {
 extension BarSeries {
     static let shapeBytesCount = 34
 
-    /// What its windows follow from, and how long they are kept.
+    /// Everything that determines its windows, and how long they are kept.
     var shapeBytes: [UInt8] {
         let (kind, first, second): (UInt8, Int64, Int64) =
             switch window {
@@ -92,7 +93,8 @@ extension FillTable {
 extension WindowState {
     static let encodedBytes = 152
 
-    /// The end follows from the start and the series; the link is made anew.
+    /// Appends the window. Its end follows from the start and the series, and the link is restored
+    /// from the order.
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: symbol)
         bytes.append(integer: series)
@@ -124,7 +126,7 @@ extension WindowState {
 extension LateTick {
     static let encodedBytes = 104
 
-    /// The window's end follows from its start and the series.
+    /// Appends the late tick. The window's end follows from its start and the series.
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: ordinal)
         bytes.append(integer: UInt32(truncatingIfNeeded: source))

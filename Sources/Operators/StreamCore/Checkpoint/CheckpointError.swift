@@ -1,22 +1,23 @@
-/// Why bytes are no state to go on from. Every one of them means the same to an operator: not this
-/// checkpoint. The one before it, or the tape from its start, gives the same state.
+/// Why bytes cannot be restored. Every case means the same to an operator: this checkpoint cannot
+/// be used. The one before it, or the tape from its start, gives the same state.
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// They begin with something else.
+    /// The bytes begin with another magic number.
     case foreign(found: UInt32)
     case version(found: UInt16, known: UInt16)
     case truncated(expected: Int, found: Int)
     case checksum(expected: UInt64, found: UInt64)
-    /// The checksum holds, but no machine can have this state. The offset is where reading ended.
+    /// The checksum is right, but no machine can have this state. The offset is where reading
+    /// ended.
     case malformed(Field, offset: Int)
-    /// Made by other bar series than those configured.
+    /// The state was made with other bar series than those configured.
     case otherSeries(found: String, configured: String)
-    /// Made by a graph with another definition.
+    /// The state was made by a graph with another definition.
     case otherProgram(found: UInt64, expected: UInt64)
     case tooLarge(bytes: Int, limit: Int)
     /// The account of a series does not add up.
     case unbalanced(series: Int)
     case partCount(expected: Int, found: Int)
-    /// A part has another size or another content than its manifest says.
+    /// A part has another size than its manifest states.
     case partSize(index: Int, expected: Int, found: Int)
     case partChecksum(index: Int, expected: UInt64, found: UInt64)
 

@@ -1,17 +1,18 @@
 internal import Primitives
 
-/// Which checkpoints of a partition stand: the one record that decides, changed by compare-and-set
-/// only when all that it names is stored.
+/// The record that names the valid checkpoints of a partition. It is changed by compare-and-set,
+/// and only when everything that it names is stored.
 public struct CheckpointHead: Hashable, Sendable {
     static let envelope = StateEnvelope("TLCH", version: 1)
 
-    /// The newest and the one before it.
+    /// The newest checkpoint and the one before it.
     public static let entriesMax = 2
 
     public struct Entry: Hashable, Sendable {
         public let manifest: CheckpointManifest
-        /// The end of the output that the checkpoint counts, readable without its parts; nil when
-        /// there was none. All of it was acknowledged, so a tape that ends below was put back.
+        /// The end of the output that the checkpoint includes, readable without its parts; `nil`
+        /// when there was none. All of it was acknowledged, so a tape that ends earlier was
+        /// restored from a backup.
         public let output: OutputLedger.Standing?
 
         public init(manifest: CheckpointManifest, output: OutputLedger.Standing?) {
@@ -20,11 +21,11 @@ public struct CheckpointHead: Hashable, Sendable {
         }
     }
 
-    /// The epoch of the owner: one with an older epoch must not write over it.
+    /// The epoch of the owner. An owner with an older epoch must not overwrite the record.
     public var epoch: UInt64
     public var generation: UInt32
     public var definition: UInt64
-    /// The newest first; none as long as an owner has only claimed the partition.
+    /// The checkpoints, the newest first; empty while the owner has only claimed the partition.
     public var entries: [Entry]
 
     public init(epoch: UInt64, generation: UInt32, definition: UInt64, entries: [Entry]) {
@@ -34,7 +35,7 @@ public struct CheckpointHead: Hashable, Sendable {
         self.entries = Array(entries.prefix(Self.entriesMax))
     }
 
-    /// The most output that any of its checkpoints counts.
+    /// The greatest end of output of its checkpoints.
     public var output: OutputLedger.Standing? {
         entries.compactMap(\.output).max { $0.ordinal < $1.ordinal }
     }
@@ -70,7 +71,7 @@ public struct CheckpointHead: Hashable, Sendable {
         entries = []
         for _ in 0..<count { entries.append(try Self.entry(&reader, bytes)) }
         try reader.finish()
-        // The newest comes first, and no number stands for two.
+        // The newest must come first, and no two may have the same number.
         guard count < 2 || entries[0].manifest.number > entries[1].manifest.number
         else { throw reader.malformed(.part) }
     }
@@ -86,7 +87,7 @@ public struct CheckpointHead: Hashable, Sendable {
         let count = Int(try reader.uint32(in: bytes))
         let start = try reader.take(count)
         let manifest = try CheckpointManifest(bytes.extracting(start..<start + count))
-        // The next one is counted on from here.
+        // The next checkpoint gets the next number, which must not overflow.
         guard manifest.number < CheckpointLimits.countMax else { throw reader.malformed(.part) }
         return Entry(
             manifest: manifest,

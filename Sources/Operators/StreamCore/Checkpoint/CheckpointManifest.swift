@@ -1,9 +1,9 @@
 internal import Primitives
 
-/// How one checkpoint was cut into the parts under which it is stored, and the proof that they
-/// are those: written last, so that whoever finds it finds the parts.
+/// How one checkpoint was cut into the parts under which it is stored, with the checksums that
+/// prove them. It is written last, so a reader that finds it also finds the parts.
 ///
-/// Parts are plain pieces of the bytes, in order; only the manifest says what they are.
+/// Parts are plain pieces of the bytes, in order. Only the manifest describes them.
 public struct CheckpointManifest: Hashable, Sendable {
     static let envelope = StateEnvelope("TLCM", version: 1)
 
@@ -12,15 +12,16 @@ public struct CheckpointManifest: Hashable, Sendable {
         public let checksum: UInt64
     }
 
-    /// Rises with every checkpoint of a partition: the names of its parts carry it.
+    /// The checkpoint's number, which rises within a partition. The names of its parts contain it.
     public let number: UInt64
     public let parts: [Part]
-    /// Over all of the bytes: parts of two checkpoints cannot be taken for one.
+    /// The checksum over all bytes. It detects a mix of the parts of two checkpoints.
     public let checksum: UInt64
 
     public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
-    /// Cuts the bytes of a checkpoint into parts of at most `partBytesMax`, `range(ofPart:)` each.
+    /// Cuts the bytes of a checkpoint into parts of at most `partBytesMax`, each at its
+    /// `range(ofPart:)`.
     public init(
         number: UInt64, of bytes: RawSpan, partBytesMax: Int
     ) throws(CheckpointError) {
@@ -41,13 +42,13 @@ public struct CheckpointManifest: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// Where a part stands in the bytes of the checkpoint.
+    /// Returns the range of a part in the bytes of the checkpoint.
     public func range(ofPart index: Int) -> Range<Int> {
         let start = parts[..<index].reduce(0) { $0 + $1.byteCount }
         return start..<start + parts[index].byteCount
     }
 
-    /// The bytes of the checkpoint, from its parts in order.
+    /// Returns the bytes of the checkpoint from its parts, which are in order.
     public func assemble(_ found: [[UInt8]]) throws(CheckpointError) -> [UInt8] {
         guard found.count == parts.count else {
             throw .partCount(expected: parts.count, found: found.count)

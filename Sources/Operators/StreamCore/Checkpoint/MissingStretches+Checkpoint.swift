@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 extension MissingStretches {
-    /// Version 1. Another layout is another version.
+    /// Version 1. Another layout needs another version.
     static let envelope = StateEnvelope("TLMS", version: 1)
 
     public func encode(into bytes: inout [UInt8]) {
@@ -17,7 +17,7 @@ extension MissingStretches {
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// Those of a partition with so many symbols.
+    /// Restores the gaps of a partition with so many symbols.
     public init(
         restoring bytes: RawSpan, symbols symbolCount: Int
     ) throws(CheckpointError) {

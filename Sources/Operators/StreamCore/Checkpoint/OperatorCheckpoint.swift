@@ -1,20 +1,20 @@
 internal import Primitives
 
-/// The state of one partition's operator behind one packet of its input: what is needed to go on
+/// The state of one partition's operator after one packet of its input: what it needs to continue
 /// from there as if nothing had happened.
 ///
-/// Encoded, it is this head and the machine's snapshot behind it, each with a version and a
-/// checksum. Whoever writes it must see to it that all output it counts is acknowledged.
+/// Encoded, it is this head followed by the machine's snapshot, each with a version and a checksum.
+/// The writer must ensure that all output it includes is acknowledged.
 public struct OperatorCheckpoint: Hashable, Sendable {
     static let envelope = StateEnvelope("TLOC", version: 1)
 
-    /// What the bars are computed by, and which run of definitions they belong to: a checkpoint of
-    /// another one is for the caller to refuse.
+    /// The definition that computes the bars, and the generation to which they belong. The caller
+    /// has to refuse a checkpoint of another one.
     public var definition: UInt64
     public var generation: UInt32
-    /// The end of the output that the input up to here made; nil when it made none.
+    /// The end of the output that the input up to here made; `nil` when it made none.
     public var output: OutputLedger.Standing?
-    /// The input position, as the shell writes it: at most `CheckpointLimits.inputBytesMax`.
+    /// The input position, as the shell writes it. At most `CheckpointLimits.inputBytesMax`.
     public var input: [UInt8]
 
     public init(
@@ -50,7 +50,7 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         (self, _) = try Self.head(bytes)
     }
 
-    /// Reads the head, and hands the bytes behind it to `machine`.
+    /// Reads the head, and passes the bytes after it to `machine`.
     public static func restore<Machine>(
         _ bytes: RawSpan, machine: (RawSpan) throws(CheckpointError) -> Machine
     ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: Machine) {
@@ -66,7 +66,7 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         let generation = try reader.uint32(in: bytes)
         let output = OutputLedger.Standing(
             ordinal: try reader.uint64(in: bytes), checksum: try reader.uint64(in: bytes))
-        // Ordinals are counted on from here, and must not run over.
+        // Later ordinals continue from here, and must not overflow.
         guard output.ordinal < CheckpointLimits.countMax,
             output.ordinal >= OutputLedger.firstOrdinal || output.checksum == 0
         else { throw reader.malformed(.output) }

@@ -1,12 +1,12 @@
 internal import Primitives
 
-/// The states of several machines that make one: a head that says how many and of which program,
-/// and the pieces behind it, each in an envelope of its own.
+/// The format for the states of several machines together. A head states the program and the number
+/// of pieces. The pieces follow, each in its own envelope.
 public enum StateDirectory {
     static let envelope = StateEnvelope("TLGM", version: 2)
     private static let foreign = StateEnvelope("TLPC", version: 1)
 
-    /// The head; the pieces are to be appended behind it, in the order of the program.
+    /// Appends the head. The caller appends the pieces after it, in the order of the program.
     public static func begin(
         program: UInt64, received: UInt64, pieces: Int, into bytes: inout [UInt8]
     ) {
@@ -17,7 +17,8 @@ public enum StateDirectory {
         envelope.seal(&bytes, from: start)
     }
 
-    /// Where the pieces stand that `begin` announced, and what it was told.
+    /// Returns the ranges of the pieces that `begin` announced, and the `received` that it was
+    /// given.
     public static func pieces(
         of bytes: RawSpan, program: UInt64, count: Int
     ) throws(CheckpointError) -> (received: UInt64, ranges: [Range<Int>]) {
@@ -39,14 +40,15 @@ public enum StateDirectory {
         return (received, ranges)
     }
 
-    /// Puts an envelope around what `body` appends: for states in nobody's format.
+    /// Puts an envelope around the bytes that `body` appends, for states whose format is not
+    /// defined here.
     public static func wrap(into bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
         let start = foreign.begin(&bytes)
         body(&bytes)
         foreign.seal(&bytes, from: start)
     }
 
-    /// Where what `wrap` surrounded stands in such a piece.
+    /// Returns the range of the bytes that `wrap` surrounded in such a piece.
     public static func unwrap(_ piece: RawSpan) throws(CheckpointError) -> Range<Int> {
         let reader = try foreign.open(piece)
         return reader.offset..<reader.endOfEnvelope - 8
@@ -54,7 +56,8 @@ public enum StateDirectory {
 }
 
 extension StateEnvelope {
-    /// The end that the head of a piece names; whether the piece is whole, `open` finds out.
+    /// Returns the end that the head of a piece states. `open` checks whether the piece is
+    /// complete.
     static func end(ofPieceAt start: Int, in bytes: RawSpan) throws(CheckpointError) -> Int {
         let available = bytes.byteCount - start
         guard available >= Self.bytes else {

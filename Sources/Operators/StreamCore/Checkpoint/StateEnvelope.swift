@@ -1,12 +1,13 @@
 internal import Primitives
 
-/// What stands around every piece of encoded state:
+/// The frame of every piece of encoded state:
 ///
 ///     magic UInt32, version UInt16, reserved UInt16 = 0, byte count UInt64, body, XXH3-64
 ///
-/// little endian; the count is of all of it, the checksum over all before it.
+/// It is little endian. The byte count covers all of it, and the checksum covers everything before
+/// it.
 struct StateEnvelope {
-    /// Four letters, as they stand in the bytes.
+    /// Four letters in the order of the bytes.
     let magic: UInt32
     let version: UInt16
 
@@ -20,7 +21,7 @@ struct StateEnvelope {
         self.version = version
     }
 
-    /// Where the piece begins: for `seal`.
+    /// Appends the header, and returns the start of the piece for `seal`.
     func begin(_ bytes: inout [UInt8]) -> Int {
         let start = bytes.count
         bytes.append(integer: magic)
@@ -40,8 +41,8 @@ struct StateEnvelope {
         bytes.append(integer: checksum)
     }
 
-    /// Checks the piece that begins at `start`, and answers a reader of its body. `isLast`: nothing
-    /// may stand behind it.
+    /// Checks the piece that begins at `start`, and returns a reader of its body. With `isLast`
+    /// nothing may follow it.
     func open(
         _ bytes: RawSpan, from start: Int = 0, isLast: Bool = true
     ) throws(CheckpointError) -> StateReader {

@@ -1,7 +1,7 @@
 internal import Primitives
 
-/// Walks over the body of an envelope. The bytes are handed in at every call, because a span
-/// cannot be kept.
+/// Reads the body of an envelope in order. Every call takes the bytes as a parameter, because a
+/// span cannot be stored.
 struct StateReader {
     private(set) var offset: Int
     private let end: Int
@@ -11,10 +11,10 @@ struct StateReader {
         self.end = end
     }
 
-    /// Behind the checksum of the envelope.
+    /// The offset after the checksum of the envelope.
     var endOfEnvelope: Int { end + 8 }
 
-    /// The offset of the next `count` bytes, which are taken.
+    /// Skips the next `count` bytes, and returns their offset.
     @inline(__always)
     mutating func take(_ count: Int) throws(CheckpointError) -> Int {
         let start = offset
@@ -45,15 +45,15 @@ struct StateReader {
         bytes.int64(at: try take(8))
     }
 
-    /// A number of things that happened.
+    /// Reads an event counter.
     mutating func tally(in bytes: RawSpan) throws(CheckpointError) -> UInt64 {
         let count = try uint64(in: bytes)
         guard count < CheckpointLimits.countMax else { throw malformed(.counter) }
         return count
     }
 
-    /// A number of things that follow, each of at least `bytesEach`: so that nothing is reserved
-    /// for what cannot be there.
+    /// Reads the number of items that follow, each of at least `bytesEach`. It is checked against
+    /// the bytes left, so that a wrong number reserves no memory.
     mutating func count(
         of field: CheckpointError.Field, max: Int, bytesEach: Int, in bytes: RawSpan
     ) throws(CheckpointError) -> Int {
@@ -62,7 +62,7 @@ struct StateReader {
         return count
     }
 
-    /// Text that is UTF-8 as it stands: a repaired one would be another name.
+    /// Reads text that must be valid UTF-8: a repaired text would be another name.
     mutating func text(
         of field: CheckpointError.Field, max: Int, in bytes: RawSpan
     ) throws(CheckpointError) -> String {

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-// The tables of sources and symbols as bytes: parts of the tables of a partition.
+// The tables of sources and symbols as bytes: parts of a partition's tables.
 
 extension SourceTable {
     func encode(into bytes: inout [UInt8]) {
@@ -36,7 +36,7 @@ extension SourceTable {
 }
 
 extension SymbolTable {
-    /// Without the name.
+    /// The size of a record without its name.
     static let encodedBytesMin = 30
 
     func encode(into bytes: inout [UInt8]) {
@@ -53,7 +53,7 @@ extension SymbolTable {
         }
     }
 
-    /// `sourceCount`: of the table of sources that belongs to it.
+    /// `sourceCount` is the size of the matching table of sources.
     init(
         _ reader: inout StateReader, _ bytes: RawSpan, sourceCount: Int
     ) throws(CheckpointError) {

@@ -2,8 +2,8 @@ internal import MarketModel
 internal import Primitives
 
 extension WindowState {
-    /// Reads a block of `encodedBytes`. Nil: its reserved bytes are used, it begins where no window
-    /// does, or it has flags that none has. What it says is checked by `isPossible`.
+    /// Reads a block of `encodedBytes`. Returns `nil` when its reserved bytes are used, when no
+    /// window begins at its start, or when it has unknown flags. `isPossible` checks the rest.
     init?(_ block: RawSpan, shapes: [WindowShape]) {
         let series = Int(block.uint16(at: 4))
         let flags = BarFlags(rawValue: block.uint8(at: 6))
@@ -35,7 +35,8 @@ extension WindowState {
             filter: block.uint32(at: 140), undefined: block.uint32(at: 144))
     }
 
-    /// True when ticks can have made it: its symbol and feeds are known, its times are its own.
+    /// Returns whether ticks can have made it: its symbol and feeds are known, and its times lie
+    /// within it.
     func isPossible(_ tables: PartitionTables, isPlain: Bool) -> Bool {
         guard Int(symbol) < tables.symbols.count, !isPlain || !phase.contains(.rangeOnly) else {
             return false
@@ -52,8 +53,8 @@ extension WindowState {
             && tables.isKnown(openFeed) && tables.isKnown(closeFeed)
     }
 
-    /// Opened for an excluded tick, one that adds to the volume alone, or the start of a
-    /// subscription, and without any other so far.
+    /// Whether the window has no price yet: an excluded tick, a tick that adds only volume, or the
+    /// start of a subscription opened it.
     private var isWithoutPrice: Bool {
         let new = WindowState(bounds, symbol: Int(symbol), series: Int(series))
         return (!flags.contains(.mixedProviders) || closeFeed != .none)
@@ -65,7 +66,7 @@ extension WindowState {
 }
 
 extension LateTick {
-    /// Reads a block of `encodedBytes`; nil when no machine can have listed it.
+    /// Reads a block of `encodedBytes`; returns `nil` when no machine can have listed it.
     init?(_ block: RawSpan, shapes: [WindowShape], _ tables: PartitionTables) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),

@@ -1,10 +1,10 @@
 public import MarketModel
 
-/// Which number of a tick a machine adds up as its price.
+/// The number of a tick that a machine uses as its price.
 public enum InputField: UInt8, Hashable, Sendable {
     /// A trade's price, with its size.
     case trade = 0
-    /// Of quotes; they have no size, so that such bars have no volume and no VWAP.
+    /// The bid of a quote. Quotes have no size, so such bars have no volume and no VWAP.
     case bid = 1
     case ask = 2
     /// (bid + ask) / 2, rounded down to 1e-9.
@@ -15,12 +15,12 @@ public enum InputField: UInt8, Hashable, Sendable {
     public var kind: DataKind { self == .trade ? .trade : .quote }
 }
 
-/// What becomes of trades below a round lot.
+/// What happens to trades below a round lot.
 public enum OddLotRule: Hashable, Sendable {
     case count
-    /// They add to volume, VWAP and nothing else.
+    /// They add to volume and VWAP, and to nothing else.
     case volumeOnly(below: Quantity)
-    /// Left out, and counted as that.
+    /// They are left out, and counted as that.
     case exclude(below: Quantity)
 }
 
@@ -28,7 +28,7 @@ public enum OddLotRule: Hashable, Sendable {
 public struct BarRule: Hashable, Sendable {
     public var series: BarSeriesSet
     public var field: InputField
-    /// Nil: a trade's conditions change nothing.
+    /// The table of trade conditions; `nil` when a trade's conditions change nothing.
     public var conditions: ConditionRules?
     public var oddLots: OddLotRule
 
@@ -42,6 +42,6 @@ public struct BarRule: Hashable, Sendable {
         self.oddLots = oddLots
     }
 
-    /// Trades are taken without looking at anything but their price and size.
+    /// Whether a trade needs no check but of its price and size.
     public var isPlain: Bool { conditions == nil && oddLots == .count && field == .trade }
 }

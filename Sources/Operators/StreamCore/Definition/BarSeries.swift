@@ -5,16 +5,17 @@ internal import Primitives
 public struct BarSeries: Hashable, Sendable {
     public let name: SeriesName
     public let window: WindowRule
-    /// How long behind its end a window still takes ticks, each of which gives a new version.
+    /// How long after its end a window still takes ticks, in nanoseconds. Each of them gives a new
+    /// version.
     public let lateness: Int64
     public let fill: FillRule
 
-    /// The lateness of a series that says nothing else.
+    /// The lateness of a series that sets none, in nanoseconds.
     public static let latenessDefault: Int64 = 5_000_000_000
 
     public var widthNanoseconds: Int64 { window.widthNanoseconds }
 
-    /// `lateness` nil: the default, and none for windows that the clock does not end.
+    /// A `lateness` of `nil` means the default, or 0 for windows that the clock does not end.
     public init(
         name: SeriesName, window: WindowRule, lateness: Int64? = nil, fill: FillRule = .none
     ) throws(StreamCoreError) {
@@ -42,8 +43,8 @@ public struct BarSeries: Hashable, Sendable {
         }
     }
 
-    /// Reads `1s`, `5s`, `1m`, `15m`, `1h`, `1d`: a number and one of s, m, h, d. Tumbling windows
-    /// of that width.
+    /// Reads `1s`, `5s`, `1m`, `15m`, `1h`, `1d`: a number and one of s, m, h, d. The windows are
+    /// tumbling ones of that width.
     public init(_ text: String) throws(StreamCoreError) {
         guard let name = SeriesName(text), let width = Self.width(text) else {
             throw .seriesText(text)
@@ -51,8 +52,8 @@ public struct BarSeries: Hashable, Sendable {
         try self.init(name: name, window: .tumbling(width: width))
     }
 
-    /// The nanoseconds of `90s`, `15m`, `1h`, `1d`, held at the longest there are; nil when the
-    /// text is no such number.
+    /// Returns the nanoseconds of `90s`, `15m`, `1h`, `1d`, limited to the longest possible width;
+    /// `nil` when the text is no such number.
     public static func width(_ text: String) -> Int64? {
         guard let unit = text.utf8.last, let unitSeconds = Self.seconds(of: unit),
             text.utf8.first != UInt8(ascii: "0"),
@@ -88,7 +89,8 @@ public struct BarSeries: Hashable, Sendable {
         }
     }
 
-    /// How far apart windows begin at least; of those that the clock does not end, the longest.
+    /// Returns the least distance between the starts of windows, in nanoseconds; a day when it is
+    /// not fixed.
     private static func step(of window: WindowRule) -> Int64 {
         switch window {
         case .tumbling(let width), .session(.some(let width)): width
@@ -108,8 +110,8 @@ public struct BarSeries: Hashable, Sendable {
     }
 }
 
-/// The series that one machine makes in one pass, from finest to coarsest, and those without a
-/// width behind them: the position in `all` is the index that bars carry.
+/// The series that one machine makes in one pass, from finest to coarsest, and after them those
+/// without a width. The position in `all` is the index that bars carry.
 public struct BarSeriesSet: Hashable, Sendable {
     public let all: [BarSeries]
 

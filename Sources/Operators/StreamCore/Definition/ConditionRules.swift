@@ -17,13 +17,14 @@ public struct TradeEffect: OptionSet, Hashable, Sendable {
 }
 
 /// What trades with certain sale conditions change, by the characters of `Trade.conditions`. A
-/// trade with several does what all of them allow; one that is not listed allows everything.
+/// trade with several conditions changes what all of them allow. A condition that is not listed
+/// allows everything.
 public struct ConditionRules: Hashable, Sendable {
     public let name: String
-    /// By ASCII character.
+    /// The effect of each ASCII character.
     private let effects: [TradeEffect]
 
-    /// Nil: a code is not one printable ASCII character.
+    /// Returns `nil` when a code is not one printable ASCII character.
     public init?(name: String, _ rules: [(code: String, effect: TradeEffect)]) {
         var effects = [TradeEffect](repeating: .all, count: 128)
         for rule in rules {
@@ -41,14 +42,14 @@ public struct ConditionRules: Hashable, Sendable {
         var rest = conditions.raw
         while rest != 0 {
             let code = Int(rest & 0xff)
-            // No code of anybody's table: a damaged peer's.
+            // A code beyond ASCII is in no table and comes from a damaged peer. It is ignored.
             if code < effects.count { effect.formIntersection(effects[code]) }
             rest >>= 8
         }
         return effect
     }
 
-    /// Those that do not allow everything, by code: for the definition's hash and for people.
+    /// The codes that do not allow everything, in order: for the definition's hash and for people.
     public var listed: [(code: Character, effect: TradeEffect)] {
         effects.indices.filter { effects[$0] != .all }.map {
             (Character(Unicode.Scalar(UInt8($0))), effects[$0])

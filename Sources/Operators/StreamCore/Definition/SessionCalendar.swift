@@ -1,14 +1,14 @@
 /// When a market trades: sessions in UTC, in order, that do not overlap.
 ///
-/// Whoever reads calendar files works them out from local times and the zone's transitions; here
+/// The reader of calendar files works them out from local times and the zone's transitions. Here
 /// they are plain numbers, so that every process computes with the same ones.
 public struct SessionCalendar: Hashable, Sendable {
     public struct Session: Hashable, Sendable {
-        /// [open, close).
+        /// The session is [open, close).
         public var open: Int64
         public var close: Int64
-        /// The local date that the session belongs to, as yyyymmdd: a session over midnight
-        /// belongs to the day that its calendar says.
+        /// The local date of the session as yyyymmdd. A session over midnight belongs to the day
+        /// that its calendar names.
         public var day: Int32
 
         public init(open: Int64, close: Int64, day: Int32) {
@@ -20,14 +20,14 @@ public struct SessionCalendar: Hashable, Sendable {
 
     public let name: String
     public let sessions: [Session]
-    /// When the days end for which the calendar holds: from there on there is no session. Nil:
-    /// nobody said.
+    /// The end of the days for which the calendar is valid: there is no session after it. `nil`
+    /// when no end was given.
     public let validUntil: Int64?
 
     public static let sessionsMax = 32_768
 
-    /// Nil: a session is empty or longer than two days, two overlap or are not in order, or there
-    /// are too many.
+    /// Returns `nil` when a session is empty or longer than two days, when two overlap or are not
+    /// in order, or when there are too many.
     public init?(name: String, sessions: [Session], validUntil: Int64? = nil) {
         guard sessions.count <= Self.sessionsMax,
             sessions.allSatisfy({
@@ -42,13 +42,13 @@ public struct SessionCalendar: Hashable, Sendable {
         self.validUntil = validUntil
     }
 
-    /// The session that holds a time; nil outside of all.
+    /// Returns the session that holds a time; `nil` outside of all sessions.
     public func session(at time: Int64) -> Session? {
         guard let index = index(notAfter: time), time < sessions[index].close else { return nil }
         return sessions[index]
     }
 
-    /// The last session that has opened at `time`.
+    /// Returns the index of the last session that has opened at `time`.
     public func index(notAfter time: Int64) -> Int? {
         var low = 0
         var high = sessions.count

@@ -1,45 +1,44 @@
 public import MarketModel
 
-/// A condition on a tick, as a stack machine computes it: no names and no allocation are left.
+/// A condition on a tick as the program of a stack machine, without names and without allocation.
 ///
-/// Numbers are in 1e-9 (prices as they are, sizes times ten, ids times 1e9); times in nanoseconds,
-/// so that a duration is written in nanoseconds, too. What is undefined, or leaves 128 bits, makes
-/// the comparison that uses it false.
+/// Numbers are in 1e-9: prices as they are, sizes times ten, ids times 1e9. Times and durations are
+/// in nanoseconds. A comparison with an undefined value, or one that leaves 128 bits, is false.
 public struct TickExpression: Hashable, Sendable {
     public enum Instruction: Hashable, Sendable {
-        // Push a number.
+        // These push a number.
         case number(Int128)
         case field(TickField)
-        // Replace two numbers by one.
+        // These replace two numbers by one.
         case add
         case subtract
         case multiply
-        // Replace two numbers by a truth.
+        // These replace two numbers by a truth value.
         case less
         case lessOrEqual
         case equal
         case notEqual
         case greaterOrEqual
         case greater
-        // Push a truth.
+        // These push a truth value.
         case textIs(TickField, ShortText)
-        /// A text has the character; `conditions` have the code.
+        /// The text has the character, or `conditions` have the code.
         case textHas(TickField, UInt8)
         case hasFlag(TickFlags)
         /// The symbol is one of this list of `symbolLists`.
         case symbolIsIn(Int)
-        // Replace truths.
+        // These replace truth values.
         case and
         case or
         case not
     }
 
-    /// What a person wrote, with one blank between any two words.
+    /// The condition as written, with exactly one space between two words.
     public let text: String
     public let instructions: [Instruction]
     public let symbolLists: [[Symbol]]
 
-    /// More are refused where expressions are read.
+    /// Expressions with more instructions are refused when they are read.
     public static let instructionsMax = 256
     public static let stackMax = 32
     public static let symbolsMax = 4_096

@@ -1,18 +1,18 @@
-/// What a rule may look at in a tick.
+/// The parts of a tick that a rule may use.
 public enum TickField: String, CaseIterable, Hashable, Sendable {
-    // Of trades.
+    // Fields of trades.
     case price
     case size
     case exchange
     case conditions
-    // Of quotes.
+    // Fields of quotes.
     case bid
     case ask
     case bidSize = "bid_size"
     case askSize = "ask_size"
     case bidExchange = "bid_exchange"
     case askExchange = "ask_exchange"
-    // Of both.
+    // Fields of both.
     /// The provider's number of the tick; 0 when it gives none.
     case id
     /// The event time.

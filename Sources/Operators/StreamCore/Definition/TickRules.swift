@@ -1,20 +1,21 @@
 public import MarketModel
 
-/// A tick that was there already is left out, and listed.
+/// Leaves out and lists ticks that came before.
 ///
-/// A key with `id` asks the provider: a tick to which it gave none is nobody's duplicate, because
-/// two trades of one moment, price and size are the same in everything else. Without `id` in the
-/// key equal ticks are left out whatever they are.
+/// With `id` in the key, a tick to which the provider gave no id passes: two different trades of
+/// one moment, price and size are equal in everything else. Without `id` in the key all equal ticks
+/// but the first are left out.
 public struct DeduplicateRule: Hashable, Sendable {
     /// Two ticks of one symbol with the same values here are the same tick. Never empty.
     public var key: [TickField]
-    /// For how long one is remembered, in receive time as it stands on the tape.
+    /// How long a tick is remembered, in nanoseconds of the receive time on the tape.
     public var timeToLive: Int64
-    /// Remembered ticks of one partition; beyond, the oldest is forgotten, and counted.
+    /// Remembered ticks of one partition. Beyond, the oldest is forgotten, and counted.
     public var entriesMax: Int
 
     public static let timeToLiveMax: Int64 = 3_600_000_000_000
-    /// A checkpoint with so many fits in `CheckpointLimits.bytesMax`, with room for the rest.
+    /// A checkpoint with so many entries fits in `CheckpointLimits.bytesMax`, with room for the
+    /// rest.
     public static let entriesLimit = 2_097_152
 
     public init(key: [TickField], timeToLive: Int64, entriesMax: Int = 262_144) {
@@ -23,11 +24,11 @@ public struct DeduplicateRule: Hashable, Sendable {
         self.entriesMax = entriesMax
     }
 
-    /// Only the provider's number tells a duplicate.
+    /// Whether only the provider's id tells a duplicate.
     public var asksForID: Bool { key.contains(.id) }
 }
 
-/// Lets so many ticks through per time, by receive times as they stand on the tape.
+/// Lets so many ticks through per span of time, by the receive times on the tape.
 public struct ThrottleRule: Hashable, Sendable {
     public enum Scope: String, CaseIterable, Hashable, Sendable {
         case symbol
@@ -35,9 +36,9 @@ public struct ThrottleRule: Hashable, Sendable {
         case partition
     }
 
-    /// 1 to a million.
+    /// The number of ticks, 1 to a million.
     public var count: Int
-    /// 1 ms to an hour.
+    /// The span in nanoseconds, 1 ms to an hour.
     public var per: Int64
     public var scope: Scope
 
@@ -48,10 +49,10 @@ public struct ThrottleRule: Hashable, Sendable {
     }
 }
 
-/// Where a tick goes on: the first branch whose condition it meets.
+/// One way on for a tick. A tick takes the first branch whose condition it meets.
 public struct RouteBranch: Hashable, Sendable {
     public var name: String
-    /// Nil: whatever met no other one.
+    /// The condition; `nil` for the branch of all other ticks.
     public var condition: TickExpression?
 
     public init(name: String, condition: TickExpression?) {
@@ -60,7 +61,7 @@ public struct RouteBranch: Hashable, Sendable {
     }
 }
 
-/// One number of a window.
+/// A function that makes one number of a window.
 public enum AggregateFunction: String, CaseIterable, Hashable, Sendable {
     case first
     case last
@@ -69,15 +70,15 @@ public enum AggregateFunction: String, CaseIterable, Hashable, Sendable {
     case sum
     case count
     case mean
-    /// Of trades: the mean weighted by size.
+    /// The mean weighted by size; for trades.
     case vwap
-    /// Of quotes: the mean of ask - bid.
+    /// The mean of ask - bid; for quotes.
     case spread
 }
 
 /// Numbers of windows, published as indicator values named `<node>.<series>.<function>`.
 public struct AggregateRule: Hashable, Sendable {
-    /// The windows, and the field that `first` to `mean` are computed of.
+    /// The windows, and the field from which `first` to `mean` are computed.
     public var bars: BarRule
     public var functions: [AggregateFunction]
 
@@ -91,8 +92,8 @@ public struct AggregateRule: Hashable, Sendable {
 public struct ResampleRule: Hashable, Sendable {
     /// A tumbling series of the input node.
     public var from: SeriesName
-    /// Tumbling or sliding, their widths and hops multiples of that one's; at most `ratioMax`
-    /// windows go into one.
+    /// Tumbling or sliding. Their widths and hops are multiples of the width of `from`, and at most
+    /// `ratioMax` of its windows go into one.
     public var series: BarSeriesSet
 
     public static let ratioMax: Int64 = 1_440
@@ -105,9 +106,9 @@ public struct ResampleRule: Hashable, Sendable {
 
 /// One number over a universe of symbols.
 public enum BreadthMeasure: Hashable, Sendable {
-    /// Symbols that closed above their previous close, less those below.
+    /// The number of symbols that closed above their previous close, less those that closed below.
     case advanceDecline
-    /// Advancing over declining ones.
+    /// Advancing symbols divided by declining ones.
     case advanceDeclineRatio
     case newHighs(days: Int)
     case newLows(days: Int)
@@ -119,10 +120,10 @@ public enum BreadthMeasure: Hashable, Sendable {
 public struct BreadthRule: Hashable, Sendable {
     /// A tumbling series by time of the graph.
     public var series: SeriesName
-    /// Empty: every symbol that has bars.
+    /// The symbols to measure. Empty means every symbol that has bars.
     public var universe: [Symbol]
     public var measures: [BreadthMeasure]
-    /// Days that a provider tells of count as well, where the graph's own bars do not make them.
+    /// Whether days from a provider count as well, where the graph's own bars do not cover them.
     public var warmsUp: Bool
 
     public static let universeMax = 16_384

@@ -1,23 +1,25 @@
-/// Which ticks go together into one bar of a series.
+/// Which ticks belong to the same bar of a series.
 public enum WindowRule: Hashable, Sendable {
     /// [start, end) of one width, aligned to 1970-01-01 UTC. The width divides a day.
     case tumbling(width: Int64)
-    /// Of one width, counted from the opening of each trading session; the last one ends with the
-    /// session. Nil: the whole session. Ticks outside of every session are in no window.
+    /// Windows of one width, counted from the opening of each trading session. The last one ends
+    /// with the session. `nil` means one window per session. Ticks outside of every session are in
+    /// no window.
     case session(width: Int64?)
     /// A window of `width` begins every `hop`, aligned to 1970-01-01 UTC; a tick is in
     /// `width / hop` of them. The hop divides the width, and a day.
     case sliding(width: Int64, hop: Int64)
-    /// From a tick to the first pause of this length behind it.
+    /// From a tick to the first pause of this length, in nanoseconds, after it.
     case inactivity(gap: Int64)
     /// So many ticks, in order of (event time, source, ordinal).
     case ticks(Int64)
-    /// Ends with the tick that makes the volume reach this one, in 1e-8. Ticks are never split.
+    /// Ends with the tick that brings the volume to this one, in 1e-8. Ticks are never split.
     case volume(Int64)
-    /// Ends with the tick that makes the sum of price x size reach this one, in 1e-8.
+    /// Ends with the tick that brings the sum of price x size to this one, in 1e-8.
     case dollars(Int64)
 
-    /// Windows whose ends the clock decides: they may be revised, and repaired one by one.
+    /// Whether the clock decides the ends of the windows: each can then be revised and repaired
+    /// alone.
     public var isByTime: Bool {
         switch self {
         case .tumbling, .session, .sliding: true
@@ -25,13 +27,14 @@ public enum WindowRule: Hashable, Sendable {
         }
     }
 
-    /// Windows of which each tick is in exactly one.
+    /// Whether each tick is in exactly one window.
     public var isTumbling: Bool {
         if case .sliding = self { return false }
         return true
     }
 
-    /// For the definition of a series on the tape; 0 when its windows have no fixed width.
+    /// The width for the definition of a series on the tape; 0 when its windows have no fixed
+    /// width.
     public var widthNanoseconds: Int64 {
         switch self {
         case .tumbling(let width), .sliding(let width, _): width
@@ -45,7 +48,7 @@ public enum WindowRule: Hashable, Sendable {
 public enum FillRule: Hashable, Sendable {
     /// Nothing.
     case none
-    /// A bar with the close of the window before it and no volume, while a window with ticks is
-    /// among the `max` windows before it.
+    /// A bar with the close of the window before it and no volume, as long as a window with ticks
+    /// is among the `max` windows before it.
     case previousClose(max: Int)
 }

@@ -2,7 +2,8 @@ internal import MarketModel
 internal import Primitives
 
 extension InactivityMachine {
-    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    /// Version 2. Another layout needs another version, whose golden file is added to the existing
+    /// ones.
     static let envelope = StateEnvelope("TLIM", version: 2)
 
     public init(
@@ -37,7 +38,8 @@ extension InactivityMachine {
     ) throws(CheckpointError) {
         let gap = gaps[key % seriesCount]
         keys[key].retiredEnd = try reader.int64(in: bytes)
-        // A window that a repair brought back may be one of more than live ones may be.
+        // A repair may bring back more windows per key than live ticks may open. So only the total
+        // is bounded here.
         let count = try reader.count(
             of: .window, max: heldMax - held, bytesEach: InactivityWindow.encodedBytes, in: bytes)
         for _ in 0..<count {
@@ -91,7 +93,7 @@ extension InactivityWindow {
         bytes.append(isLate ? 1 : 0)
     }
 
-    /// Nil: no machine holds such a window.
+    /// Reads an encoded window; `nil` when no machine can hold it.
     init?(_ block: RawSpan, _ tables: PartitionTables) {
         let rest = TickSums.encodedBytes
         guard let sums = TickSums(block.extracting(0..<rest), tables), sums.hasTicks,

@@ -11,7 +11,7 @@ extension InactivityMachine {
         let start = closed.count
         var next = Int64.max
         for symbol in tables.symbols(of: source) {
-            // What a source before has closed stays closed.
+            // Windows that an earlier source's watermark closed stay closed.
             let through = tables.closedThrough(Int(symbol))
             for series in 0..<seriesCount {
                 next = min(
@@ -22,7 +22,7 @@ extension InactivityMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Answers when there will be more to do.
+    /// Closes what is due; returns the time at which there will be more to do.
     private mutating func close(
         _ symbol: Int, _ series: Int, through reached: Int64, _ tables: PartitionTables,
         into closed: inout [Bar]
@@ -79,12 +79,13 @@ extension InactivityMachine {
         keys[key].windows[index].standingClose = bar.closeTime.nanoseconds
     }
 
-    /// Lets go of what no tick can change any more; answers when there will be more of it.
+    /// Removes what no tick can change any more; returns the time at which there will be more to
+    /// remove.
     private mutating func retire(_ key: Int, _ series: Int, through reached: Int64) -> Int64 {
         let gap = gaps[series]
         let lateness = lateness(series)
         let before = keys[key].windows.count + keys[key].loose.count
-        // In order, so that those that are gone stand in front.
+        // The windows are in order, so those to remove come first.
         var count = 0
         for window in keys[key].windows {
             guard window.end(gap: gap) + lateness <= reached else { break }

@@ -2,12 +2,13 @@ public import MarketModel
 internal import Primitives
 
 extension InactivityMachine {
-    /// How far from a dirty range ticks are read where only they can tell when the pauses around it
-    /// were: windows that are gone are not kept, and runs have no longest length. A window that
-    /// goes on beyond is partial.
+    /// How far around a dirty range a repair reads ticks where only the ticks tell where the pauses
+    /// were. Removed windows are not kept, and runs have no longest length. A window that reaches
+    /// farther is partial.
     static let reach = StreamLimits.dayNanoseconds
 
-    /// Reading goes on to the end of the tape in any case: how far it goes back is what it costs.
+    /// Returns the time of the ticks to read. A repair reads up to the end of the tape anyway, so
+    /// only the start adds cost.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let day = StreamLimits.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
         let to = StreamLimits.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
@@ -26,8 +27,9 @@ extension InactivityMachine {
         return (from, to)
     }
 
-    /// Where a pause ends that no tick can be in but late ones; nil: what was before is gone. Twice
-    /// the gap before the first window, because a late tick may lengthen it at its beginning.
+    /// Returns the time at which a known pause ends, in which only late ticks can still come; `nil`
+    /// when the windows before are removed. It lies twice the gap before the first window, because
+    /// a late tick may lengthen that window at its start.
     private func knownPause(before range: DirtyRange, _ key: Int) -> Int64? {
         let gap = gaps[key % seriesCount]
         let first = keys[key].windows.first { $0.end(gap: gap) > range.from }?.first
@@ -49,9 +51,9 @@ extension InactivityMachine {
         return machine
     }
 
-    /// `standing`: the last versions of all bars on the tape that overlap the dirty ranges'
-    /// extents. Those of windows that are not kept here any more are withdrawn if the ticks do not
-    /// make them.
+    /// `standing` holds the last versions of all bars on the tape that overlap the dirty ranges'
+    /// extents. Bars of windows that are no longer kept here are withdrawn if the ticks do not make
+    /// them.
     public mutating func absorb(
         _ repaired: InactivityMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
@@ -67,7 +69,7 @@ extension InactivityMachine {
                 }
                 let key = Int(symbol) * seriesCount + series
                 let found = repaired.keys[key]
-                // A state can be restored that holds so many, and no more.
+                // A state with more windows than this could not be restored.
                 guard held + found.windows.count + found.loose.count <= heldMax else {
                     intake.account.series[series].repairsRefused += 1
                     continue
@@ -90,14 +92,15 @@ extension InactivityMachine {
 
     private struct KeyRepair {
         let key: Int
-        /// Its reason is that of the new versions.
+        /// The time to replace. Its reason is that of the new versions.
         let stretch: DirtyRange
-        /// By the repair's tables.
+        /// The missing ticks by the repair's tables.
         let missing: MissingStretches
         let extents: [RepairRanges.Stretch]
     }
 
-    /// What stands of the windows that are kept, and what was about to be withdrawn.
+    /// Returns the published bars of the kept windows, and the bars that were about to be
+    /// withdrawn.
     private mutating func takeStanding(_ key: Int) -> [StandingBar] {
         let symbol = UInt32(key / seriesCount)
         let series = UInt16(key % seriesCount)
@@ -109,7 +112,7 @@ extension InactivityMachine {
         return kept + keys[key].withdrawals
     }
 
-    /// What was about to be withdrawn, and has not been dealt with by the repair.
+    /// Removes from the pending withdrawals those that the repair has dealt with.
     private mutating func restoreWithdrawals(
         _ key: Int, _ stood: [StandingBar], _ published: ArraySlice<Bar>
     ) {
@@ -120,8 +123,8 @@ extension InactivityMachine {
         }
     }
 
-    /// The dirty ranges, made so wide that no window, old or new, begins or ends inside of one of
-    /// another kind: what is replaced and what replaces it are the same time.
+    /// Returns the dirty ranges, widened so that no old or new window crosses their borders. So the
+    /// windows to replace and the new ones cover the same time.
     private func stretches(
         _ key: Int, _ found: InactivityKey, _ stood: [StandingBar], _ ranges: RepairRanges
     ) -> [DirtyRange] {
@@ -131,7 +134,7 @@ extension InactivityMachine {
         for window in keys[key].windows + found.windows {
             spans.append((window.first, window.end(gap: gap)))
         }
-        // Overlapping spans made one, with the dirty ranges among them.
+        // Joins overlapping spans, including the dirty ranges.
         spans += ranges.of(symbol).map { ($0.from, $0.to) }
         spans.sort { ($0.from, $0.to) < ($1.from, $1.to) }
         var joined: [DirtyRange] = []
@@ -180,7 +183,8 @@ extension InactivityMachine {
         note(key)
     }
 
-    /// What a repair machine says that is missing.
+    /// Flags a window partial when its extent cuts it off, or ticks of it are missing by the
+    /// repair's tables.
     private func mark(_ window: inout InactivityWindow, _ repair: KeyRepair) {
         let series = repair.key % seriesCount
         let symbol = UInt32(repair.key / seriesCount)
@@ -195,7 +199,8 @@ extension InactivityMachine {
         if isCut || hasGap { window.sums.flags.insert(.partial) }
     }
 
-    /// Publishes a window that is closed, and answers its key; keeps it if it may still change.
+    /// Publishes a window that is closed, and returns its key. Keeps the window if it may still
+    /// change.
     private mutating func place(
         _ found: InactivityWindow, _ repair: KeyRepair, _ tables: PartitionTables,
         into closed: inout [Bar]

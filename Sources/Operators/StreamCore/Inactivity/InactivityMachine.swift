@@ -1,38 +1,40 @@
 public import MarketModel
 internal import Primitives
 
-/// Makes bars of runs of ticks: each ends with the first pause as long as the series' gap.
+/// Makes bars of runs of ticks. A run ends with the first pause as long as the series' gap.
 ///
-/// The order of arrival does not matter: a tick between two windows makes one of them. A window is
+/// The order of arrival does not matter: a tick between two windows joins them. A window is
 /// published when the watermark passes its end, and again for each tick that comes within the
-/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key
-/// is withdrawn. Only ticks that take effect make a window longer.
+/// lateness. When such a tick moves its open time, which is the bar's key, the bar of the old key
+/// is withdrawn. Only ticks with an effect make a window longer.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+/// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct InactivityMachine: BarMaker {
     public let rule: BarRule
     var intake: TickIntake
     /// By symbol × series count + series.
     var keys: [InactivityKey] = []
-    /// By source: nothing is to be done before. May be too early, never too late.
+    /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
-    /// Windows and loose exclusions of all keys.
+    /// The number of windows and loose exclusions of all keys.
     var held = 0
     /// Keys with windows that changed. Not part of the state.
     private var changed: [UInt32] = []
     let gaps: [Int64]
     let heldMax: Int
     let heldPerKeyMax: Int
-    /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
+    /// In a repair machine: the times of which it keeps ticks, and the symbols for which it had no
+    /// room.
     var repairExtents = RepairRanges()
     var repairRefused: Set<UInt32> = []
 
-    /// Sessions do not cut these windows.
+    /// A calendar is not used: sessions do not cut these windows.
     public init(rule: BarRule, calendar: SessionCalendar?) {
         self.init(intake: TickIntake(rule: rule))
     }
 
-    /// Of a partition that has so many sources and symbols. Tests give smaller limits.
+    /// Makes a machine for a partition that has so many sources and symbols. Tests use smaller
+    /// limits.
     init(
         intake: TickIntake, sources: Int = 0, symbols: Int = 0,
         heldMax: Int = StreamLimits.openWindowsMax,
@@ -66,7 +68,8 @@ public struct InactivityMachine: BarMaker {
         if let time = change.restart { restart(Int(change.index), at: time) }
     }
 
-    /// The windows that miss something are partial, whichever subscription comes next.
+    /// Flags the windows partial that miss ticks before a new subscription. The flag stays when
+    /// later subscriptions follow.
     private mutating func restart(_ symbol: Int, at time: Int64) {
         for series in 0..<seriesCount {
             let key = symbol * seriesCount + series
@@ -77,7 +80,8 @@ public struct InactivityMachine: BarMaker {
         }
     }
 
-    /// Nobody looked right before this time: a tick of the window may be missing.
+    /// Returns whether a tick of the window may be missing, because none was received right before
+    /// `time`.
     private func isMissing(_ window: InactivityWindow, _ time: Int64, gap: Int64) -> Bool {
         window.first - gap < time && time < window.end(gap: gap)
     }
@@ -143,7 +147,7 @@ public struct InactivityMachine: BarMaker {
         }
     }
 
-    /// Why the tick is in no window; nil when it is in one.
+    /// Adds a tick. Returns the reason why it is in no window; `nil` when it was taken.
     private mutating func add(
         _ tick: TickInput, symbol: Int, series: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
@@ -204,7 +208,7 @@ public struct InactivityMachine: BarMaker {
         expect(tick.time + gaps[series] + lateness(series), symbol: symbol, tables)
     }
 
-    /// A window of this tick alone would not be gone yet.
+    /// Returns whether a window of this tick alone would still be kept.
     private func isTaken(
         _ time: Int64, symbol: Int, series: Int, _ tables: PartitionTables
     ) -> Bool {

@@ -2,16 +2,16 @@ internal import MarketModel
 
 /// A run of ticks without a pause as long as the series' gap: [first tick, last tick + gap).
 struct InactivityWindow: Sendable {
-    /// With the window's bounds; it has ticks.
+    /// The sums, which also give the window's bounds. There is at least one tick.
     var sums = TickSums()
-    /// The version that stands on the tape: its key, and where it ended. `Int64.max`: none.
+    /// The open and close time of the version on the tape; `Int64.max` when there is none.
     var standingOpen = Int64.max
     var standingClose = Int64.max
-    /// Published as it is, or without anything to publish.
+    /// Whether its present state is published, or there is nothing to publish.
     var isPublished = false
-    /// Changed behind the watermark.
+    /// Whether it changed after the watermark had passed its end.
     var isLate = false
-    /// Changed since open bars were last asked for. Not part of the state.
+    /// Whether it changed since open bars were last taken. Not part of the state.
     var isChanged = true
 
     var first: Int64 { sums.firstTime }
@@ -23,7 +23,8 @@ struct InactivityWindow: Sendable {
     }
 }
 
-/// Ticks that a rule excludes, in no window so far: they neither begin one nor make it longer.
+/// Ticks that a rule excludes and that are in no window so far. They neither open a window nor
+/// lengthen one.
 struct ExcludedTicks: Hashable, Sendable {
     var time: Int64
     var excluded: Bar.Excluded
@@ -31,19 +32,19 @@ struct ExcludedTicks: Hashable, Sendable {
 
 /// One symbol's windows of one series that may still change.
 struct InactivityKey: Sendable {
-    /// In order; between any two there is a pause of at least the gap.
+    /// The windows in order. Between two of them there is a pause of at least the gap.
     var windows: [InactivityWindow] = []
-    /// In order of their times, and in none of the windows.
+    /// Exclusions that are in none of the windows, in order of their times.
     var loose: [ExcludedTicks] = []
-    /// What stands on the tape and has to be taken back at the next advance.
+    /// Published bars to withdraw at the next advance.
     var withdrawals: [StandingBar] = []
-    /// Windows that end here or before are gone: ticks before it are late.
+    /// The greatest end of a removed window. Ticks before it are late.
     var retiredEnd = Int64.min
-    /// In the machine's list of those that changed. Not part of the state.
+    /// Whether it is in the machine's list of changed keys. Not part of the state.
     var isListed = false
 
-    /// The windows that a tick of this time makes one, at most two; empty at the place where a new
-    /// one has to go.
+    /// Returns the windows that a tick of this time joins, at most two. If there is none, the empty
+    /// range is the place for a new window.
     func neighbours(of time: Int64, gap: Int64) -> Range<Int> {
         var upper = windows.count
         while upper > 0, windows[upper - 1].first - gap >= time { upper -= 1 }
@@ -52,14 +53,14 @@ struct InactivityKey: Sendable {
         return lower..<upper
     }
 
-    /// The window that holds a time.
+    /// Returns the index of the window that holds a time.
     func index(holding time: Int64, gap: Int64) -> Int? {
         windows.lastIndex { $0.first <= time }.flatMap {
             time < windows[$0].end(gap: gap) ? $0 : nil
         }
     }
 
-    /// Adds a tick to the one window that its neighbours and itself are, and answers its place.
+    /// Adds a tick and joins the windows in `range` with it. Returns the index of the window.
     mutating func add(
         _ tick: TickInput, joining range: Range<Int>, gap: Int64, symbol: UInt32, series: UInt16,
         _ sources: SourceTable
@@ -86,7 +87,7 @@ struct InactivityKey: Sendable {
         return range.lowerBound
     }
 
-    /// Counts what lay loose where the window is now.
+    /// Adds the loose exclusions that now lie inside the window to its counts.
     mutating func collect(_ index: Int, gap: Int64) {
         guard !loose.isEmpty else { return }
         let first = windows[index].first
@@ -97,7 +98,7 @@ struct InactivityKey: Sendable {
         loose.removeAll { $0.time >= first && $0.time < end }
     }
 
-    /// False when there is no room for it.
+    /// Adds a loose exclusion; returns false when there is no room.
     mutating func addLoose(_ tick: TickInput, max: Int) -> Bool {
         var index = loose.count
         while index > 0, loose[index - 1].time > tick.time { index -= 1 }

@@ -2,7 +2,8 @@ internal import MarketModel
 internal import Primitives
 
 extension NumberMachine {
-    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    /// Version 2. Another layout needs another version, whose golden file is added to the existing
+    /// ones.
     static let envelope = StateEnvelope("TLNM", version: 2)
 
     public init(
@@ -138,7 +139,7 @@ extension StateReader {
         bytes.uint8(at: try take(1))
     }
 
-    /// 0 or 1: one state has one encoding.
+    /// Reads a flag, which must be 0 or 1, so that one state has only one encoding.
     mutating func flag(
         of field: CheckpointError.Field, in bytes: RawSpan
     ) throws(CheckpointError) -> Bool {

@@ -2,7 +2,7 @@ public import MarketModel
 internal import Primitives
 
 extension NumberMachine {
-    /// Whole sessions: each tick of one decides all of its bars behind it.
+    /// Returns complete sessions, because each tick of a session decides all later bars of it.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let from = StreamLimits.usable(range.from)
         let to = StreamLimits.usable(range.to)
@@ -42,9 +42,9 @@ extension NumberMachine {
         waiting += 1
     }
 
-    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions
-    /// of all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn,
-    /// one that is as it was and in no dirty range is not published again.
+    /// `standing` holds the last versions of all bars on the tape for the earlier sessions of each
+    /// dirty symbol. A bar that the ticks do not make any more is withdrawn. An unchanged bar in no
+    /// dirty range is not published again.
     public mutating func absorb(
         _ repaired: NumberMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
@@ -75,7 +75,7 @@ extension NumberMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Those that overlap a dirty range and have, or had, anything in them.
+    /// Returns the sessions that overlap a dirty range and that have, or had, ticks or bars.
     private func dirtySessions(
         _ symbol: UInt32, _ ticks: [TickInput], _ standing: [StandingBar], _ ranges: RepairRanges
     ) -> [(open: Int64, close: Int64)] {
@@ -107,7 +107,7 @@ extension NumberMachine {
         }
     }
 
-    /// Makes the bars of one session again, and takes the new state over if it is the present one.
+    /// Makes the bars of one session again. Installs the new state if it is the present session.
     private mutating func rebuild(
         _ repair: SessionRepair, _ ticks: [TickInput], _ standing: [StandingBar],
         by its: PartitionTables, _ tables: PartitionTables, into closed: inout [Bar]
@@ -119,7 +119,7 @@ extension NumberMachine {
             bounds, seriesCount: seriesCount, seenFrom: tables.seenFrom(symbol))
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
-        // A state can be restored in which so many wait, and no more.
+        // A state with more waiting ticks than this could not be restored.
         guard bounds.close <= through || waiting + ticks.count - done.count <= waitingMax else {
             for series in 0..<seriesCount { intake.account.series[series].repairsRefused += 1 }
             return
@@ -142,7 +142,7 @@ extension NumberMachine {
         due[tables.symbols.feeds[symbol].source] = Int64.min
     }
 
-    /// Bars during which data are missing are partial, the one in progress too.
+    /// Flags bars partial when data are missing in their time, the bar in progress included.
     private func markMissing(
         _ bars: inout [Bar], _ session: inout NumberSession, of symbol: Int, through: Int64,
         _ missing: MissingStretches
@@ -155,7 +155,7 @@ extension NumberMachine {
             }
             ends[series] = bars[index].closeTime.nanoseconds
         }
-        // What is behind is found when its bar ends.
+        // A gap after this time is noticed when the bar over it ends.
         let end = min(through, session.close)
         for series in 0..<seriesCount
         where missing.touches(UInt32(symbol), rule.field.kind, from: ends[series], to: end) {

@@ -1,16 +1,16 @@
 public import MarketModel
 internal import Primitives
 
-/// Makes bars of so many ticks, so much volume or so many dollars.
+/// Makes bars of a number of ticks, a volume or an amount of dollars.
 ///
-/// Such a bar ends with a tick, not with the clock, so that the order of ticks decides everything:
-/// they wait until the watermark has passed them and are then taken by (event time, source name,
-/// ordinal). In which order they came does not matter, and one behind the watermark is late. Bars
-/// are numbered from 0 in each trading session (UTC day without a calendar), whose end cuts off the
-/// last one, which is partial. A bar has a price: the tick that reaches the sum ends it, or the
-/// first one behind it that sets a price.
+/// Such a bar ends with a tick, not with the clock, so the order of ticks decides everything. Ticks
+/// wait until the watermark has passed them, and are then taken in the order (event time, source
+/// name, ordinal). So their order of arrival does not matter, and a tick earlier than the watermark
+/// is late. Bars are numbered from 0 in each trading session (UTC day without a calendar). The
+/// session's end cuts off the last bar, which is partial. Every bar has a price: it ends with the
+/// tick that reaches the sum, or with the first later tick that sets a price.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+/// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct NumberMachine: BarMaker {
     public let rule: BarRule
     let calendar: SessionCalendar?
@@ -20,17 +20,18 @@ public struct NumberMachine: BarMaker {
     var sessions: [NumberSession] = []
     var waiting = 0
     var remembered = 0
-    /// By source: nothing is to be done before. May be too early, never too late.
+    /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
     /// Keys (symbol × series count + series) whose bar in progress changed. Not part of the state.
     private var touched: [UInt32] = []
-    /// Bars of which a repair could not say whether they have to be withdrawn: too many were
-    /// published in the session to remember them.
+    /// Bars of which a repair could not tell whether to withdraw them, because the session had more
+    /// bars than can be remembered.
     public internal(set) var unwithdrawn: UInt64 = 0
     let waitingMax: Int
     let rememberedMax: Int
     let rememberedPerKeyMax: Int
-    /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
+    /// In a repair machine: the times of which it keeps ticks, and the symbols for which it had no
+    /// room.
     var repairExtents = RepairRanges()
     var repairRefused: Set<UInt32> = []
 
@@ -38,7 +39,8 @@ public struct NumberMachine: BarMaker {
         self.init(intake: TickIntake(rule: rule), calendar: calendar)
     }
 
-    /// Of a partition that has so many sources and symbols. Tests give smaller limits.
+    /// Makes a machine for a partition that has so many sources and symbols. Tests use smaller
+    /// limits.
     init(
         intake: TickIntake, calendar: SessionCalendar?, sources: Int = 0, symbols: Int = 0,
         waitingMax: Int = StreamLimits.waitingTicksMax,
@@ -60,7 +62,8 @@ public struct NumberMachine: BarMaker {
     public var waitingTicks: Int { waiting }
     var seriesCount: Int { rule.series.all.count }
 
-    /// Bars in progress. Walks over all keys: for reports, not for ticks.
+    /// The number of bars in progress. It walks over all keys, so it is meant for reports and not
+    /// for every tick.
     public var openWindows: Int {
         sessions.reduce(0) { $0 + $1.windows.count { !$0.sums.isEmpty } }
     }
@@ -79,7 +82,7 @@ public struct NumberMachine: BarMaker {
         sessions.append(NumberSession(seriesCount: seriesCount))
     }
 
-    /// What is in progress then is partial. The mark waits among the ticks for its turn.
+    /// Flags the bar in progress at `time` partial. The mark waits among the ticks for its turn.
     private mutating func restart(_ symbol: Int, at time: Int64, _ tables: PartitionTables) {
         let feed = tables.symbols.feeds[symbol]
         let mark = TickInput(time: time, feed: feed, note: .restart)
@@ -137,7 +140,7 @@ public struct NumberMachine: BarMaker {
             tables)
     }
 
-    /// Why a tick has to be listed; nil when it has not.
+    /// Queues a tick. Returns the reason why it has to be listed as late; `nil` when it was taken.
     private mutating func place(
         _ admission: TickIntake.Admission, symbol: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
@@ -179,7 +182,7 @@ public struct NumberMachine: BarMaker {
 
     // MARK: sessions
 
-    /// The trading session that holds a time, or its UTC day without a calendar.
+    /// Returns the trading session that holds a time, or its UTC day without a calendar.
     func bounds(at time: Int64) -> (open: Int64, close: Int64)? {
         guard let calendar else {
             let day = StreamLimits.dayNanoseconds
@@ -192,7 +195,7 @@ public struct NumberMachine: BarMaker {
 
     private func isInSession(_ time: Int64, symbol: Int) -> Bool {
         guard calendar != nil else { return true }
-        // Nearly always it is the present one.
+        // The present session is nearly always the right one.
         let session = sessions[symbol]
         return time >= session.open && time < session.close || bounds(at: time) != nil
     }
@@ -214,8 +217,8 @@ public struct NumberMachine: BarMaker {
         closed.sortOutput(from: start)
     }
 
-    /// Takes the symbol's ticks that the watermark has passed; answers when there will be more to
-    /// do.
+    /// Takes the symbol's ticks that the watermark has passed; returns the time at which there will
+    /// be more to do.
     private mutating func drain(
         _ symbol: Int, until reached: Int64, _ tables: PartitionTables,
         into closed: inout [Bar]
@@ -242,7 +245,7 @@ public struct NumberMachine: BarMaker {
         _ tick: TickInput, symbol: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         if tick.time >= sessions[symbol].close {
-            // A mark may stand between two sessions.
+            // A mark may lie between two sessions.
             guard let bounds = bounds(at: tick.time) else { return }
             finish(symbol, before: tick.time, tables, into: &closed)
             forget(symbol)
@@ -283,7 +286,8 @@ public struct NumberMachine: BarMaker {
         }
     }
 
-    /// Of bars that are not remembered any more, the last one that is stands for all behind it.
+    /// Flags the bar partial when ticks since the bar before it are missing. If that one is not
+    /// remembered, the check begins at the last remembered bar.
     private func markMissing(_ bar: inout Bar, _ missing: MissingStretches) {
         let symbol = Int(bar.symbol)
         let last = sessions[symbol].windows[Int(bar.series)].standing.last
@@ -292,7 +296,8 @@ public struct NumberMachine: BarMaker {
         }
     }
 
-    /// Ticks that are missing between two bars would have been in one of them.
+    /// Returns whether ticks of the bar are missing. Ticks missing between two bars would have been
+    /// in one of them.
     func isMissing(_ bar: Bar, since before: Int64, _ missing: MissingStretches) -> Bool {
         missing.touches(
             bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
@@ -302,7 +307,7 @@ public struct NumberMachine: BarMaker {
         sessions[symbol].windows.reduce(0) { $0 + $1.standing.count }
     }
 
-    /// Before the next session begins.
+    /// Gives up the remembered bars, before the next session begins.
     private mutating func forget(_ symbol: Int) { remembered -= standing(symbol) }
 
     mutating func remember(_ bar: Bar) {

@@ -1,20 +1,20 @@
 internal import MarketModel
 
-/// One symbol's bars of one series in one trading session: the one in progress, and what became of
-/// those before.
+/// One symbol's bars of one series in one trading session: the bar in progress, and the earlier
+/// bars.
 struct NumberWindow: Sendable {
     var sums = TickSums()
-    /// That of the bar in progress.
+    /// The number of the bar in progress.
     var number: Int64 = 0
-    /// The bars of the session so far, to be withdrawn if a repair finds others.
+    /// The published bars of the session. A repair withdraws those that it does not make again.
     var standing: [StandingBar] = []
-    /// There were more than may be remembered.
+    /// Whether there were more bars than may be remembered.
     var hasForgotten = false
-    /// Changed since open bars were last asked for. Not part of the state.
+    /// Whether it changed since open bars were last taken. Not part of the state.
     var isTouched = false
 
-    /// True when the tick was the last of its bar: the sum that the series counts is reached, and
-    /// something set a price.
+    /// Adds a tick. Returns whether it was the last of its bar: the sum that the series counts is
+    /// reached, and a tick has set a price.
     mutating func add(_ tick: TickInput, _ window: WindowRule, _ sources: SourceTable) -> Bool {
         guard tick.note != .restart else {
             sums.flags.insert(.partial)
@@ -26,14 +26,16 @@ struct NumberWindow: Sendable {
         case .ticks(let count): return sums.trades >= UInt64(count)
         case .volume(let size): return sums.volume >= Int128(size)
         case .dollars(let size):
-            // 1e-8 in 1e-17. Beyond 128 bits it is reached on one side, and never on the other.
+            // The size is in 1e-8 and the notional in 1e-17. A notional beyond 128 bits has reached
+            // the size if it is positive, and can never reach it if it is negative.
             guard !sums.isNotionalSaturated else { return sums.notionalCarry > 0 }
             return sums.notional >= Int128(size) * 1_000_000_000
         case .tumbling, .session, .sliding, .inactivity: return false
         }
     }
 
-    /// The bar in progress, as it stands; nil when nothing set a price in it yet.
+    /// Returns the bar in progress in its present state; `nil` when nothing has set a price in it
+    /// yet.
     func bar(symbol: Int, series: Int) -> Bar? {
         let last = sums.lastTime
         var bar = sums.bar(
@@ -55,10 +57,10 @@ struct NumberWindow: Sendable {
 
 /// A symbol's present trading session.
 struct NumberSession: Sendable {
-    /// [open, close); empty before the first.
+    /// The session is [open, close), and empty before the first one.
     var open = Int64.min
     var close = Int64.min
-    /// The watermark has passed its close, and its last bars are out.
+    /// Whether the watermark has passed its close, and its last bars are published.
     var isFinished = true
     /// By series.
     var windows: [NumberWindow]
@@ -70,8 +72,8 @@ struct NumberSession: Sendable {
         begin(bounds, seenFrom: seenFrom)
     }
 
-    /// Forgets the session before. The first bars of one that was not seen from its start are
-    /// partial.
+    /// Replaces the previous session. If the new one was not seen from its start, its first bars
+    /// are partial.
     mutating func begin(_ bounds: (open: Int64, close: Int64), seenFrom: Int64) {
         open = bounds.open
         close = bounds.close

@@ -3,10 +3,10 @@ internal import MarketModel
 /// Ticks of one symbol that wait until the watermark has passed them, so that they can be taken in
 /// the order of their event times.
 struct TickQueue: Sendable {
-    /// Nearly always they come in order; else they are sorted when the first is taken.
+    /// Ticks nearly always arrive in order. Otherwise they are sorted when the first is taken.
     private(set) var ticks: [TickInput] = []
     private var isSorted = true
-    /// Of the first one; `Int64.max` when there is none.
+    /// The event time of the first tick; `Int64.max` when there is none.
     private(set) var earliest = Int64.max
 
     var count: Int { ticks.count }
@@ -27,8 +27,8 @@ struct TickQueue: Sendable {
         isSorted = true
     }
 
-    /// Marks and exclusions have no ordinal: what they are decides between them, so that one state
-    /// has one order.
+    /// Orders two ticks. Marks and exclusions have no ordinal, so their kind decides between them,
+    /// and one state has one order.
     private static func isInOrder(
         _ left: TickInput, _ right: TickInput, _ sources: SourceTable
     ) -> Bool {
@@ -37,7 +37,7 @@ struct TickQueue: Sendable {
         return left.note.rawValue < right.note.rawValue
     }
 
-    /// How many of the sorted ticks are before a time.
+    /// Returns how many of the sorted ticks are before a time.
     func count(before time: Int64) -> Int {
         ticks.partitioningIndex { $0.time >= time }
     }
@@ -51,7 +51,7 @@ struct TickQueue: Sendable {
         earliest = ticks.first?.time ?? Int64.max
     }
 
-    /// Takes other ticks for those in [from, to) that are ticks: marks stay.
+    /// Replaces the ticks in [from, to) by others. Marks stay.
     mutating func replace(from: Int64, to: Int64, with others: some Sequence<TickInput>) {
         var kept = TickQueue()
         for tick in ticks where tick.time < from || tick.time >= to || tick.note == .restart {

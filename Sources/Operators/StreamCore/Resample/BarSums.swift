@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// What finer bars, taken in order of time, add up to.
+/// The sums over finer bars, taken in order of time.
 struct BarSums: Hashable, Sendable {
     private(set) var trades: UInt64 = 0
     private var open: Int64 = 0
@@ -9,25 +9,25 @@ struct BarSums: Hashable, Sendable {
     private var low = Int64.max
     private var close: Int64 = 0
     private(set) var volume: Int128 = 0
-    /// With `notionalCarry` a `NotionalSum`.
+    /// A `NotionalSum` together with `notionalCarry`.
     private(set) var notional: Int128 = 0
     private(set) var notionalCarry: Int32 = 0
     private(set) var excluded = Bar.Excluded()
     private(set) var flags: BarFlags = []
-    /// Where the first and the last bar with trades begin.
+    /// The open times of the first and the last bar with trades.
     private(set) var firstOpen = Int64.max
     private(set) var lastOpen = Int64.min
 
-    /// `bar` begins behind all before.
+    /// Adds a bar. It begins after all earlier ones.
     mutating func add(_ bar: Bar) {
         excluded.add(bar.excluded)
         flags.formUnion(bar.flags.intersection([.partial, .mixedProviders]))
         volume &+= bar.volume
         NotionalSum.add(bar.notional, to: &notional, carry: &notionalCarry)
-        // What left 128 bits in the finer bar did so here, too.
+        // A notional that left 128 bits in the finer bar does so here, too.
         if bar.notional == Int128.max { notionalCarry &+= 1 }
         if bar.notional == Int128.min { notionalCarry &-= 1 }
-        // A filled bar has prices, but nothing happened in it.
+        // A filled bar has prices, but no trades.
         guard bar.trades > 0 else { return }
         if trades == 0 {
             open = bar.open.raw
@@ -40,7 +40,7 @@ struct BarSums: Hashable, Sendable {
         trades &+= bar.trades
     }
 
-    /// Nil when there were no trades.
+    /// Returns the bar; `nil` when there were no trades.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
         var bar = Bar(
@@ -82,7 +82,7 @@ extension BarSums {
         bytes.append(integer: UInt64(0))
     }
 
-    /// Nil: bars cannot have added up to that.
+    /// Reads encoded sums; `nil` when no bars can have added up to them.
     init?(_ block: RawSpan) {
         trades = block.uint64(at: 0)
         open = block.int64(at: 8)

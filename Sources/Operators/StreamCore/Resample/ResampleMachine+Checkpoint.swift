@@ -2,10 +2,11 @@ internal import MarketModel
 internal import Primitives
 
 extension ResampleMachine {
-    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    /// Version 2. Another layout needs another version, whose golden file is added to the existing
+    /// ones.
     static let envelope = StateEnvelope("TLRM", version: 2)
 
-    /// The machine whose `encode` made these bytes, for the same rule.
+    /// Restores the machine whose `encode` wrote these bytes, for the same rule.
     public init(
         rule: ResampleRule, from: BarSeries, restoring bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
@@ -88,7 +89,7 @@ extension ResampleWindow {
         settled.encode(into: &bytes)
     }
 
-    /// Nil: no machine holds such a window.
+    /// Reads an encoded window; `nil` when no machine can hold it.
     init?(_ block: RawSpan, width: Int64) {
         let start = block.int64(at: 0)
         guard Timestamp(nanoseconds: start).isUsable, block.uint8(at: 16) < 2,

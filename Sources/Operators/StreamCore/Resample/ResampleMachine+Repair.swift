@@ -2,9 +2,9 @@ public import MarketModel
 internal import Primitives
 
 extension ResampleMachine {
-    /// The windows of all series that overlap a range: all finer bars of this time decide them. A
-    /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and
-    /// what it publishes is what the repair machine here is given.
+    /// Returns the time of the windows of all series that overlap a range: all finer bars of this
+    /// time decide them. A repair makes all of these bars again: the finer machine's ranges are
+    /// widened to this time, and the repair machine here is given what the finer machine publishes.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let first = StreamLimits.usable(range.from)
         let last = StreamLimits.usable(range.to)
@@ -20,8 +20,9 @@ extension ResampleMachine {
         return (from, to)
     }
 
-    /// The same rule and indexes, and nothing else. It is given every finer bar of the
-    /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing.
+    /// Returns a machine with the same rule and indexes, and without state. It has to be given
+    /// every finer bar of the extents as the finer machine's `absorb` published it, in any order.
+    /// Its `advance` closes nothing.
     public func repairMachine() -> ResampleMachine {
         var machine = ResampleMachine(
             rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4,
@@ -33,11 +34,12 @@ extension ResampleMachine {
         return machine
     }
 
-    /// Takes over the windows that overlap the dirty ranges, or lie within their extents, where all
-    /// finer bars are new: those that are closed go to `closed` with the range's reason, the others
-    /// go on with the finer bars that were given.
-    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
-    /// Of windows that are gone those are withdrawn that had a bar.
+    /// Takes the windows that overlap the dirty ranges, or lie within their extents, where all
+    /// finer bars are new. Closed windows are appended to `closed` with the range's reason. Open
+    /// ones continue with the finer bars that were given.
+    ///
+    /// `standing` holds the bars of `standingNeeds` as they are on the tape, by the machine's own
+    /// series indexes. A removed window is withdrawn only if it had a bar.
     public mutating func absorb(
         _ repaired: ResampleMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
@@ -59,14 +61,14 @@ extension ResampleMachine {
                 }
             }
             exchange(Int(symbol), found, replaced)
-            // Finer bars came and went: when the next one is settled has to be found out anew, as a
-            // machine that is restored does.
+            // The finer bars changed, so the time at which the next one is settled has to be found
+            // again, as in a restored machine.
             due[tables.symbols.feeds[Int(symbol)].source] = Int64.min
         }
         closed.sortOutput(from: start)
     }
 
-    /// What a repair is about, to be asked by window.
+    /// The time of a repair, to be queried by window.
     private struct DirtyTime {
         let ranges: RepairRanges
         /// Within these all finer bars are new.
@@ -91,7 +93,7 @@ extension ResampleMachine {
         }
     }
 
-    /// Those that are dirty, with the reason of each, and are, or were, there.
+    /// Returns the dirty windows that exist now or existed before, with the reason of each.
     private func windows(
         _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ dirty: DirtyTime
     ) -> [DirtyRange] {
@@ -148,7 +150,7 @@ extension ResampleMachine {
         }
     }
 
-    /// The finer bars that are not settled, in the windows that were replaced.
+    /// Exchanges the finer bars that are not settled, in the windows that were replaced.
     private mutating func exchange(
         _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
     ) {
@@ -167,7 +169,7 @@ extension ResampleMachine {
         unsettled += held[symbol].unsettled.count - before
     }
 
-    /// Windows of several series as the time that they cover, in order.
+    /// Returns the time that windows of several series cover, joined and in order.
     private static func joined(_ windows: [DirtyRange]) -> [(from: Int64, to: Int64)] {
         var joined: [(from: Int64, to: Int64)] = []
         for window in windows.sorted(by: { $0.from < $1.from }) {
@@ -182,8 +184,8 @@ extension ResampleMachine {
 
     // MARK: what a repair has to know
 
-    /// The bars that `absorb` wants to know as they stand: those of windows that are gone, and in
-    /// which nothing sets a price any more.
+    /// Returns which bars on the tape `absorb` has to know: those of removed windows in which
+    /// nothing sets a price any more.
     public func standingNeeds(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange]
     ) -> [StandingNeed] {
@@ -208,6 +210,6 @@ extension ResampleMachine {
         return needs
     }
 
-    /// Of these symbols not all finer bars could be made: their windows stay as they are.
+    /// Notes symbols of which not all finer bars could be made. Their windows stay as they are.
     public mutating func refuse(_ symbols: Set<UInt32>) { repairRefused.formUnion(symbols) }
 }

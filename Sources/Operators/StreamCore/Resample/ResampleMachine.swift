@@ -3,55 +3,57 @@ public import Primitives
 
 /// The account of every bar that a resampling machine was given.
 public struct ResampleCounters: Hashable, Sendable {
-    /// received = counted + unknownSymbol + late.
+    /// The bars taken in: received = counted + unknownSymbol + late.
     public internal(set) var received: UInt64 = 0
     public internal(set) var counted: UInt64 = 0
-    /// Of no known symbol, or no window of the series that it is made from.
+    /// Bars of no known symbol, or that match no window of the finer series.
     public internal(set) var unknownSymbol: UInt64 = 0
-    /// Later versions that came when their place was settled, or all of their windows were gone.
+    /// Versions that came after their place was settled, or after all of their windows were
+    /// removed.
     public internal(set) var late: UInt64 = 0
-    /// Settled before their time, because of a limit.
+    /// Bars that were settled early because of a limit.
     public internal(set) var settledEarly: UInt64 = 0
-    /// Of all series: first versions, those that late ticks made, those that repairs made.
+    /// Over all series: first versions, versions that late ticks caused, and versions that repairs
+    /// made.
     public internal(set) var bars: UInt64 = 0
     public internal(set) var revisions: UInt64 = 0
     public internal(set) var repairs: UInt64 = 0
-    /// Symbols that were not repaired, because a repair held too many bars.
+    /// Symbols that were not repaired, because the repair would have held too many bars.
     public internal(set) var repairsRefused: UInt64 = 0
 }
 
-/// Makes bars from bars: exact sums, equal to bars from ticks.
+/// Makes bars from bars with exact sums, so that they equal bars made from ticks.
 ///
-/// Per packet: `addSource` and `apply` as for every machine of the partition, then `bar` with every
-/// version that the finer series published at this packet, those of windows without trades too,
-/// then `advance`. A later version of a finer bar revises the coarser ones
-/// within their lateness. Once the finer series cannot revise a bar any more it is added to its
-/// windows for good, so that what is kept does not grow with the width of the windows.
+/// Per packet: call `addSource` and `apply` as for every machine of the partition, then `bar` for
+/// every version that the finer series published at this packet, those of windows without trades
+/// included, then `advance`. A later version of a finer bar revises the coarser ones within their
+/// lateness. Once the finer series cannot revise a bar any more, it is added to its windows for
+/// good. So the memory does not grow with the width of the windows.
 ///
-/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+/// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct ResampleMachine: Sendable {
     public let rule: ResampleRule
     /// The series whose bars come in.
     public let from: BarSeries
-    /// Of what the finer bars are made.
+    /// The kind of ticks from which the finer bars are made.
     public var kind = DataKind.trade
     public internal(set) var counters = ResampleCounters()
     /// By symbol.
     var held: [ResampleSymbol] = []
     var unsettled = 0
-    /// By source: nothing is to be done before. May be too early, never too late.
+    /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
     private var changed: [UInt32] = []
     let unsettledMax: Int
     let isRepair: Bool
-    /// Of a repair machine: the symbols of which it has too few bars.
+    /// In a repair machine: the symbols for whose bars it had no room.
     public internal(set) var repairRefused: Set<UInt32> = []
 
     public init(rule: ResampleRule, from: BarSeries) {
         self.init(rule: rule, from: from, unsettledMax: StreamLimits.unsettledBarsMax)
     }
 
-    /// Tests give smaller limits.
+    /// Tests use smaller limits.
     init(rule: ResampleRule, from: BarSeries, unsettledMax: Int, isRepair: Bool = false) {
         self.rule = rule
         self.from = from
@@ -60,9 +62,9 @@ public struct ResampleMachine: Sendable {
     }
 
     var series: [BarSeries] { rule.series.all }
-    /// Walks over all symbols: for reports, not for packets.
+    /// It walks over all symbols, so it is meant for reports and not for every packet.
     public var openWindows: Int { held.reduce(0) { $0 + $1.windows.reduce(0) { $0 + $1.count } } }
-    /// Finer bars that may still be exchanged.
+    /// The number of finer bars that a later version may still replace.
     public var unsettledBars: Int { unsettled }
 
     public mutating func addSource() { due.append(Int64.max) }
@@ -76,8 +78,8 @@ public struct ResampleMachine: Sendable {
         }
     }
 
-    /// Windows in which a subscription began anew are partial; they are opened, so that no list of
-    /// beginnings has to be kept.
+    /// Flags the windows partial in which a subscription began anew. Opens those that are not there
+    /// yet, so that no list of beginnings has to be kept.
     private mutating func restart(
         _ symbol: Int, at time: Int64, isSwitch: Bool, _ tables: PartitionTables
     ) {
@@ -94,21 +96,22 @@ public struct ResampleMachine: Sendable {
         }
     }
 
-    /// A repair may reach over more windows than are ever open.
+    /// A repair may cover more windows than are ever open.
     private var windowsPerKeyMax: Int {
         isRepair ? StreamLimits.openWindowsMax : StreamLimits.openWindowsPerKeyMax
     }
 
     // MARK: bars
 
-    /// Takes a version of a finer bar: what it said before does not hold any more. `before`: the
-    /// watermark of the source that feeds its symbol before the one that published it, by which
-    /// windows here are closed so far; nil: the present one.
+    /// Takes a version of a finer bar, which replaces the earlier version. `before` is the
+    /// watermark that the symbol's source had before it published the bar, and decides which
+    /// windows here are closed so far. `nil` means the present watermark.
     public mutating func bar(
         _ bar: Bar, before: Timestamp? = nil, _ tables: PartitionTables
     ) {
         counters.received += 1
-        // It repeats what was before: of its window all was told when it closed.
+        // A filled bar repeats an earlier close. The bar of its window was already taken when it
+        // closed.
         guard !bar.flags.contains(.filled) else {
             counters.counted += 1
             return
@@ -141,7 +144,7 @@ public struct ResampleMachine: Sendable {
         counters.settledEarly += 1
     }
 
-    /// Marks the windows that hold the bar; false when all of them are gone.
+    /// Marks the windows that hold the bar; returns false when all of them are removed.
     private mutating func meet(
         _ bar: Bar, _ symbol: Int, through: Int64, _ tables: PartitionTables
     ) -> Bool {
@@ -169,7 +172,7 @@ public struct ResampleMachine: Sendable {
         return isHeld
     }
 
-    /// The place of a window, which is opened if it may be.
+    /// Returns the index of a window, and opens the window if it may be opened.
     private mutating func window(
         _ start: Int64, symbol: Int, series index: Int, through: Int64, _ tables: PartitionTables
     ) -> Int? {
@@ -218,7 +221,7 @@ public struct ResampleMachine: Sendable {
         closed.sortOutput(from: start)
     }
 
-    /// Answers when there will be more to do.
+    /// Closes what is due; returns the time at which there will be more to do.
     private mutating func close(
         _ symbol: Int, through: Int64, into closed: inout [Bar]
     ) -> Int64 {
@@ -289,7 +292,8 @@ public struct ResampleMachine: Sendable {
 }
 
 extension ResampleWindow {
-    /// What is published of a closed window. Nil: nothing stands, and nothing is there.
+    /// Returns the version to publish for a closed window; `nil` when there are no trades and no
+    /// earlier bar to withdraw.
     func version(
         _ sums: BarSums, symbol: Int, series: Int, reason: UInt8, isWithdrawn: Bool
     ) -> Bar? {

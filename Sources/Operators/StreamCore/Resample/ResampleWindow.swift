@@ -5,19 +5,20 @@ internal import Primitives
 struct ResampleWindow: Sendable {
     let start: Int64
     let end: Int64
-    /// Of the finer bars that cannot change any more. The others are kept as they are.
+    /// The sums of the finer bars that cannot change any more. The others are kept as bars.
     var settled = BarSums()
-    /// It begins before anybody saw the symbol, or a subscription began anew in it.
+    /// Whether the window was not seen completely: it begins before the symbol was seen, or a
+    /// subscription began anew in it.
     var isPartial = false
-    /// When the symbol's provider changed in it; `Int64.max`: it did not.
+    /// When the symbol's provider changed in it; `Int64.max` when it did not.
     var switchedAt = Int64.max
-    /// A version of it stands on the tape.
+    /// Whether a version of it is on the tape.
     var hasStanding = false
-    /// It has to be published when it is closed, or again if it is.
+    /// Whether it has to be published when it closes, or again if it is closed.
     var isDue = false
-    /// The highest reason of what changed behind its end.
+    /// The highest reason of the changes after its end.
     var reason = BarReason.closed.rawValue
-    /// Changed since open bars were last asked for. Not part of the state.
+    /// Whether it changed since open bars were last taken. Not part of the state.
     var isChanged = false
 
     init(start: Int64, end: Int64) {
@@ -29,7 +30,7 @@ struct ResampleWindow: Sendable {
         start <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= end
     }
 
-    /// With the finer bars that may still change; without `.final`.
+    /// Returns the sums with the finer bars that may still change.
     func sums(_ unsettled: [Bar]) -> BarSums {
         var sums = settled
         for bar in unsettled.fine(in: self) { sums.add(bar) }
@@ -40,7 +41,7 @@ struct ResampleWindow: Sendable {
         var bar = sums.bar(
             symbol: UInt32(symbol), series: UInt16(series), from: start, to: end)
         if isPartial { bar?.flags.insert(.partial) }
-        // The finer bars do not say which provider each of them is from.
+        // The finer bars do not state which provider each of them is from.
         if sums.firstOpen < switchedAt, sums.lastOpen >= switchedAt {
             bar?.flags.insert(.mixedProviders)
         }
@@ -48,20 +49,21 @@ struct ResampleWindow: Sendable {
     }
 }
 
-/// What is kept of one symbol.
+/// The state of one symbol.
 struct ResampleSymbol: Sendable {
-    /// Finer bars that may be exchanged for a later version, in order.
+    /// The finer bars that a later version may replace, in order.
     var unsettled: [Bar] = []
     /// Finer bars that end here or before are in the sums of their windows for good.
     var settledThrough = Int64.min
     /// By series, in order of their starts.
     var windows: [[ResampleWindow]]
-    /// In the machine's list of those that changed. Not part of the state.
+    /// Whether it is in the machine's list of changed symbols. Not part of the state.
     var isListed = false
 
     init(seriesCount: Int) { windows = Array(repeating: [], count: seriesCount) }
 
-    /// Exchanges the version before, or adds one; answers how many more there are.
+    /// Replaces the earlier version of a bar, or adds the bar. Returns how many more bars there
+    /// are: 0 or 1.
     mutating func put(_ bar: Bar) -> Int {
         var index = unsettled.count
         while index > 0, unsettled[index - 1].openTime > bar.openTime { index -= 1 }
@@ -73,7 +75,7 @@ struct ResampleSymbol: Sendable {
         return 1
     }
 
-    /// Adds the first ones to their windows for good.
+    /// Adds the first `count` bars to their windows for good.
     mutating func settle(first count: Int) {
         for bar in unsettled[..<count] {
             settledThrough = max(settledThrough, bar.closeTime.nanoseconds)
@@ -86,7 +88,7 @@ struct ResampleSymbol: Sendable {
         unsettled.removeFirst(count)
     }
 
-    /// The place of a window; where it would have to be if it is not there.
+    /// Returns the index of a window, or the index at which to insert it.
     func place(of start: Int64, series: Int) -> (index: Int, isThere: Bool) {
         var index = windows[series].count
         while index > 0, windows[series][index - 1].start > start { index -= 1 }
@@ -100,7 +102,7 @@ extension ResampleSymbol {
 }
 
 extension [Bar] {
-    /// Of finer bars in order those of a window.
+    /// Returns the finer bars of a window. The bars must be in order.
     fileprivate func fine(in window: ResampleWindow) -> ArraySlice<Bar> {
         let first = partitioningIndex { $0.openTime.nanoseconds >= window.start }
         var end = first
@@ -110,7 +112,7 @@ extension [Bar] {
 }
 
 extension WindowRule {
-    /// The starts of the windows that hold a time, from the latest.
+    /// Returns the starts of the windows that hold a time, from the latest.
     func starts(holding time: Int64) -> StrideTo<Int64> {
         let hop: Int64
         let width: Int64
@@ -127,7 +129,7 @@ extension WindowRule {
 extension Bar {
     static let encodedFineBytes = 112
 
-    /// A finer bar: its symbol and end follow from where it stands.
+    /// Appends a finer bar. Its symbol and end follow from its place.
     func encodeFine(into bytes: inout [UInt8]) {
         bytes.append(integer: openTime.nanoseconds)
         bytes.append(integer: open.raw)
@@ -148,7 +150,7 @@ extension Bar {
         bytes.append(integer: UInt64(0))
     }
 
-    /// Nil: no machine makes such a bar.
+    /// Reads a finer bar; `nil` when no machine can have made it.
     init?(fine block: RawSpan, symbol: Int, width: Int64) {
         let openTime = Timestamp(nanoseconds: block.int64(at: 0))
         guard openTime.isUsable, openTime.nanoseconds % width == 0,

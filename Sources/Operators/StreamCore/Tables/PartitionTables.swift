@@ -1,18 +1,20 @@
 public import MarketModel
 public import Primitives
 
-/// What all machines of a partition know of it: sources and symbols under the indexes that ticks
-/// and bars carry, since when there is a tape, and what is missing on it.
+/// What all machines of a partition share: the sources and symbols with the indexes that ticks and
+/// bars carry, the start of the tape, and the ticks that are missing on it.
 ///
-/// The owner of the machines keeps it. He enters here what a packet says, once, and then tells each
-/// machine what that changes; every call that needs the tables is handed them.
+/// The owner of the machines keeps it. The owner enters each packet's definitions here once, and
+/// then reports the changes to each machine. Every call that needs the tables takes them as a
+/// parameter.
 public struct PartitionTables: Sendable {
     public internal(set) var sources = SourceTable()
     public internal(set) var symbols = SymbolTable()
-    /// Windows that begin before were not seen from their start by anybody: the time of the
-    /// first packet of the tape. Bars of such windows are partial.
+    /// The time of the first packet of the tape. Windows that begin earlier were not seen from
+    /// their start, so their bars are partial.
     public internal(set) var tapeStart = SourceTable.noWatermark
-    /// What makes windows partial, beside what the machines see themselves.
+    /// Gaps and starts of subscriptions that make windows partial, beside what the machines see
+    /// themselves.
     public var missing = MissingStretches()
 
     public init() {}
@@ -23,9 +25,9 @@ public struct PartitionTables: Sendable {
         public internal(set) var isNew = false
         /// Another source feeds the symbol from now on.
         var isMoved = false
-        /// Another source or provider does.
+        /// Another source or provider feeds it from now on.
         var isSwitch = false
-        /// A subscription began anew then.
+        /// When a subscription began anew; `nil` when none did.
         var restart: Int64?
     }
 
@@ -33,17 +35,17 @@ public struct PartitionTables: Sendable {
         tapeStart = time.isDefined ? time : SourceTable.noWatermark
     }
 
-    /// The index of a packet's source; nil when there are too many. `firstSeen` counts at the first
-    /// appearance only; of a source that is new the machines are to be told with `addSource`.
+    /// Returns the index of a packet's source; `nil` when there are too many. `firstSeen` is used
+    /// only when the source first appears. The caller then has to call `addSource` on the machines.
     public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
         sources.index(of: name, firstSeen: firstSeen)
     }
 
-    /// Notes who feeds a symbol; nil when the table is full. The machines are to be told of the
-    /// change with `apply`.
+    /// Notes which source feeds a symbol; returns `nil` when the table is full. The caller passes
+    /// the change to the machines with `apply`.
     ///
-    /// Another source than before takes the symbol over: its watermark closes the windows from
-    /// now on, at its next `advance`. What was closed stays closed.
+    /// When another source than before feeds the symbol, its watermark closes the windows from its
+    /// next `advance` on. Closed windows stay closed.
     public mutating func define(_ subscription: Subscription, source: Int) -> Change? {
         guard sources.entries.indices.contains(source) else { return nil }
         let feed = SymbolTable.Feed(
@@ -67,27 +69,28 @@ public struct PartitionTables: Sendable {
         return change
     }
 
-    /// Moves a source's time on. A watermark below the last one is counted and changes nothing.
+    /// Sets a source's watermark. One below the last is counted and changes nothing.
     public mutating func advance(_ source: Int, to watermark: Timestamp) {
         sources.advance(source, to: watermark)
     }
 
-    /// The symbol is complete up to here: by the watermark of who feeds it, and of who did.
+    /// Returns the time up to which the symbol is complete, by the watermarks of its present and
+    /// earlier sources.
     func closedThrough(_ symbol: Int) -> Int64 {
         closedThrough(symbol, by: sources.entries[symbols.feeds[symbol].source].watermark)
     }
 
-    /// The same as long as the time of who feeds it was `watermark`.
+    /// Returns the same for a time when the watermark of the present source was `watermark`.
     func closedThrough(_ symbol: Int, by watermark: Timestamp) -> Int64 {
         max(symbols.records[symbol].closedThrough, watermark).nanoseconds
     }
 
-    /// Nobody saw what was before.
+    /// Returns the time before which the symbol's ticks were not received.
     func seenFrom(_ symbol: Int) -> Int64 {
         max(tapeStart, symbols.records[symbol].firstSince).nanoseconds
     }
 
-    /// The symbols that a source feeds now, in ascending order.
+    /// Returns the symbols that a source feeds now, in ascending order.
     func symbols(of source: Int) -> [UInt32] {
         symbols.symbolsBySource.indices.contains(source) ? symbols.symbolsBySource[source] : []
     }
@@ -98,10 +101,11 @@ public struct PartitionTables: Sendable {
 }
 
 extension PartitionTables {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
+    /// Version 1. Another layout needs another version, whose golden file is added to the existing
+    /// ones.
     static let envelope = StateEnvelope("TLPT", version: 1)
 
-    /// Without what is missing, which is a piece of its own.
+    /// Appends the tables without `missing`, which is encoded separately.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
@@ -110,7 +114,7 @@ extension PartitionTables {
         Self.envelope.seal(&bytes, from: start)
     }
 
-    /// The tables whose `encode` made these bytes.
+    /// Restores the tables whose `encode` wrote these bytes.
     public init(restoring bytes: RawSpan) throws(CheckpointError) {
         var reader = try Self.envelope.open(bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))

@@ -1,8 +1,8 @@
 public import MarketModel
 internal import Primitives
 
-/// A bar that stands on the tape: what a repair has to know in order to withdraw it, or to see that
-/// nothing about it changed.
+/// A bar on the tape: what a repair has to know to withdraw it, or to see that nothing about it
+/// changed.
 public struct StandingBar: Hashable, Sendable {
     /// The interned symbol, and the index of the series in the rule of the machine.
     public var symbol: UInt32
@@ -10,10 +10,10 @@ public struct StandingBar: Hashable, Sendable {
     public var openTime: Int64
     public var closeTime: Int64
     public var number: Int64
-    /// A number made of all that the bar says. Not of why and when it was published.
+    /// A hash of the bar's content, without the reason and the time of its publication.
     public var content: UInt64
 
-    /// `bar` is the last version of its key; one that is withdrawn does not stand.
+    /// `bar` is the last version of its key, and is not withdrawn.
     public init(_ bar: Bar) {
         symbol = bar.symbol
         series = bar.series
@@ -36,7 +36,7 @@ public struct StandingBar: Hashable, Sendable {
         openTime == bar.openTime.nanoseconds && number == bar.number
     }
 
-    /// The version that takes the bar back: its row stays, without prices.
+    /// Returns the version that withdraws the bar. Its row stays, without prices.
     func withdrawal(reason: UInt8, excluded: Bar.Excluded = Bar.Excluded()) -> Bar {
         var bar = Bar(
             symbol: symbol, series: series, openTime: Timestamp(nanoseconds: openTime),
@@ -50,7 +50,8 @@ public struct StandingBar: Hashable, Sendable {
 }
 
 extension Bar {
-    /// Without allocation: it is made for every bar of a number window.
+    /// The hash of the content. It is computed without allocation, because every bar of a number
+    /// window needs it.
     var contentHash: UInt64 {
         var hash = UInt64(flags.rawValue)
         func mix(_ value: UInt64) { hash = SeededRandom.mixed(hash &+ 1 ^ value) }
@@ -71,9 +72,9 @@ extension Bar {
 }
 
 extension [Bar] {
-    /// Puts what stands behind `start` into the order of output. No two versions of it are equal: a
-    /// bar is withdrawn before there may be others of its window, and what fills a window stands
-    /// before the word that nothing set a price in it, which has the volume.
+    /// Sorts the bars from `start` on into the order of output. No two versions are equal in it. A
+    /// withdrawal comes before other bars of its window. A filled bar comes before the empty bar of
+    /// the same window, which holds the volume.
     mutating func sortOutput(from start: Int) {
         guard count > start + 1 else { return }
         func rank(_ bar: Bar) -> Int {
@@ -87,6 +88,6 @@ extension [Bar] {
 }
 
 extension [StandingBar] {
-    /// Looked up and never walked over.
+    /// The bars by symbol. Looked up and never walked over.
     var bySymbol: [UInt32: [StandingBar]] { Dictionary(grouping: self, by: \.symbol) }
 }

@@ -1,16 +1,16 @@
 internal import MarketModel
 internal import Primitives
 
-/// A tick as the rules of a node see it: all that bars need of it.
+/// A tick as the rules of a node see it, with all that bars need of it.
 struct TickInput: Hashable, Sendable {
-    /// What it is counted as beside, or instead of, what it does.
+    /// What the tick is counted as, in addition to or instead of its effect.
     enum Note: UInt8, Sendable {
         case none = 0
         case condition = 1
         case oddLot = 2
         case filter = 3
         case undefined = 4
-        /// No tick: a subscription began anew, and what is in progress then misses something.
+        /// Not a tick: a subscription began anew, so the bar in progress misses ticks.
         case restart = 5
     }
 
@@ -19,13 +19,13 @@ struct TickInput: Hashable, Sendable {
     var price: Int64 = 0
     var size: Int64 = 0
     var feed: SymbolTable.Feed
-    /// Nothing: it is in its window as an exclusion only.
+    /// What it changes. Empty: its window counts it as an exclusion only.
     var effect: TradeEffect = []
     var note = Note.none
 
     var setsPrice: Bool { effect.setsPrice }
 
-    /// The order within a window: (event time, source name, ordinal).
+    /// Orders ticks within a window by (event time, source name, ordinal).
     func precedes(_ other: TickInput, _ sources: SourceTable) -> Bool {
         guard time == other.time else { return time < other.time }
         if feed.source == other.feed.source { return ordinal < other.ordinal }
@@ -35,7 +35,8 @@ struct TickInput: Hashable, Sendable {
 }
 
 extension BarRule {
-    /// A new trade with a price and a size, by the rules for conditions and odd lots.
+    /// Returns the input for a new trade with a price and a size, by the rules for conditions and
+    /// odd lots.
     func input(_ trade: Trade, ordinal: UInt64, feed: SymbolTable.Feed) -> TickInput {
         var input = TickInput(
             time: trade.header.eventTime.nanoseconds, ordinal: ordinal, price: trade.price.raw,
@@ -62,7 +63,7 @@ extension TickInput {
         bytes.append(integer: UInt16(0))
     }
 
-    /// Nil: no machine keeps such a tick.
+    /// Reads an encoded tick; `nil` when no machine keeps such a tick.
     init?(_ block: RawSpan, _ tables: PartitionTables) {
         guard let note = Note(rawValue: block.uint8(at: 37)) else { return nil }
         self.init(

@@ -1,10 +1,10 @@
 internal import MarketModel
 internal import Primitives
 
-/// Where ticks come in: says what each of them is, and keeps the account of all.
+/// Classifies every tick that comes in, and keeps the account of all.
 struct TickIntake: Sendable {
     let rule: BarRule
-    /// Of a repair: backfilled ticks count.
+    /// Whether it belongs to a repair machine, in which backfilled ticks count.
     private(set) var isRepair = false
     var account: BarCounters
     var lateTicks: [LateTick] = []
@@ -16,20 +16,20 @@ struct TickIntake: Sendable {
         account = BarCounters(seriesCount: rule.series.all.count)
     }
 
-    /// For a repair: with an account of its own.
+    /// Returns an intake for a repair, with an account of its own.
     var forRepair: TickIntake {
         var intake = TickIntake(rule: rule, lateTicksMax: 0)
         intake.isRepair = true
         return intake
     }
 
-    /// What is left of a tick that came in.
+    /// How an incoming tick is treated.
     enum Admission {
         /// It belongs into windows.
         case tick(TickInput)
-        /// A rule excludes it everywhere; its window counts it if it is there to do so.
+        /// A rule excludes it everywhere. Its window counts it, if that window exists.
         case exclusion(TickInput)
-        /// No window has to do with it.
+        /// No window is concerned.
         case nothing
     }
 
@@ -57,7 +57,7 @@ struct TickIntake: Sendable {
                 feed: feed, effect: .all))
     }
 
-    /// A tick that a node before kept back.
+    /// Admits a tick that an earlier node kept back.
     mutating func admit(
         excluded header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> Admission {
@@ -80,8 +80,8 @@ struct TickIntake: Sendable {
         return feed
     }
 
-    /// Nil: the symbol is unknown, or another source feeds it. In a repair, backfilled ticks may
-    /// come from anywhere.
+    /// Returns the tick's feed; `nil` when the symbol is unknown, or another source feeds it. In a
+    /// repair, backfilled ticks may come from any source.
     private func feed(
         of header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> SymbolTable.Feed? {
@@ -133,7 +133,7 @@ extension TickIntake {
         for tick in lateTicks { tick.encodeWhole(into: &bytes) }
     }
 
-    /// Of a machine that was made for the same rule.
+    /// Restores the intake of a machine that was made for the same rule.
     init(
         rule: BarRule, _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
@@ -155,7 +155,8 @@ extension TickIntake {
 }
 
 extension TickIntake {
-    /// In sums that cannot overflow, so that no sum made of these counters later can.
+    /// Checks the account in sums that cannot overflow, so that no later sum of these counters can
+    /// overflow.
     private func checkBalance() throws(CheckpointError) {
         for (index, one) in account.series.enumerated() {
             let terms = [
@@ -184,7 +185,7 @@ extension BarSeriesSet {
         var isSame = count == all.count
         for index in 0..<count {
             let name = try reader.text(of: .series, max: SeriesName.utf8CountMax, in: bytes)
-            // It goes into an error, and what is no name of a series could break its line.
+            // The name becomes part of an error, and an invalid one could break its line.
             guard SeriesName(name) != nil else { throw reader.malformed(.series) }
             found.append(name)
             let start = try reader.take(17)
@@ -201,7 +202,7 @@ extension BarSeriesSet {
 }
 
 extension WindowRule {
-    /// A number for the kind, and its one or two sizes: 17 bytes.
+    /// The window rule as 17 bytes: a number for the kind, and its one or two sizes.
     var kindAndSize: [UInt8] {
         let (kind, size, second): (UInt8, Int64, Int64) =
             switch self {
@@ -223,13 +224,13 @@ extension WindowRule {
 extension LateTick {
     static let wholeBytes = 112
 
-    /// With the window's end: it does not follow from the series here.
+    /// Appends the late tick with the window's end, which the series alone does not determine here.
     func encodeWhole(into bytes: inout [UInt8]) {
         encode(into: &bytes)
         bytes.append(integer: closeTime.nanoseconds)
     }
 
-    /// Nil: no machine can have listed it.
+    /// Reads a late tick with its window's end; `nil` when no machine can have listed it.
     init?(whole block: RawSpan, _ tables: PartitionTables, seriesCount: Int) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),

@@ -1,29 +1,30 @@
 internal import MarketModel
 internal import Primitives
 
-/// What ticks of one window have added up to. The order in which they came does not show, and two
-/// sums of parts of a window can be merged into that of the whole.
+/// The sums over the ticks of one window. They do not depend on the order in which the ticks came,
+/// and the sums of two parts can be merged into that of the complete window.
 struct TickSums: Hashable, Sendable {
     private(set) var trades: UInt64 = 0
-    /// Of everything that took effect.
+    /// The times of the first and last tick that had an effect.
     private(set) var firstTime = Int64.max
     private(set) var lastTime = Int64.min
     private(set) var volume: Int128 = 0
-    /// With `notionalCarry` a `NotionalSum`.
+    /// A `NotionalSum` together with `notionalCarry`.
     private(set) var notional: Int128 = 0
     private(set) var notionalCarry: Int32 = 0
     private var high = Int64.min
     private var low = Int64.max
-    /// Ticks that set a price; those that may set the last one, as soon as there is one.
+    /// The first and last tick that set a price; only those that may set the last price, once there
+    /// is one.
     private var open = TickInput(time: Int64.max, feed: .none)
     private var close = TickInput(time: Int64.min, feed: .none)
-    /// Of the first tick that took effect.
+    /// The feed of the first tick that had an effect.
     private var feed = SymbolTable.Feed.none
     private var hasLast = false
     var flags: BarFlags = []
     var excluded = Bar.Excluded()
 
-    /// Nothing came, not even an exclusion.
+    /// Whether nothing came, not even an exclusion.
     var isEmpty: Bool { firstTime > lastTime && excluded == Bar.Excluded() }
     var hasTicks: Bool { firstTime <= lastTime }
     var isNotionalSaturated: Bool { notionalCarry != 0 }
@@ -83,7 +84,7 @@ struct TickSums: Hashable, Sendable {
         }
     }
 
-    /// Nil when nothing set a price.
+    /// Returns the bar; `nil` when nothing set a price.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
         var bar = Bar(
@@ -91,7 +92,8 @@ struct TickSums: Hashable, Sendable {
             closeTime: Timestamp(nanoseconds: to))
         bar.flags = flags
         bar.open = Price(raw: open.price)
-        // A trade may set the close and not the range: no bar closes outside of it.
+        // A trade may set the close and not the range. The range is widened, so that no bar closes
+        // outside of it.
         bar.high = Price(raw: max(high, open.price, close.price))
         bar.low = Price(raw: min(low, open.price, close.price))
         bar.close = Price(raw: close.price)
@@ -126,7 +128,7 @@ extension TickSums {
         close.encode(into: &bytes)
     }
 
-    /// Nil: ticks cannot have added up to that.
+    /// Reads encoded sums; `nil` when no ticks can have added up to them.
     init?(_ block: RawSpan, _ tables: PartitionTables) {
         trades = block.uint64(at: 0)
         firstTime = block.int64(at: 8)
@@ -148,7 +150,7 @@ extension TickSums {
         else { return nil }
         let ends = 104 + TickInput.encodedBytes
         guard trades > 0 else {
-            // The ends are those of nothing, so that the bytes of one state are the same.
+            // Without a price the ends must be empty ones, so that one state has only one encoding.
             guard Self.isNothing(block.extracting(104..<ends), time: Int64.max),
                 Self.isNothing(
                     block.extracting(ends..<ends + TickInput.encodedBytes), time: Int64.min),
@@ -184,7 +186,7 @@ extension TickSums {
 }
 
 extension Bar.Excluded {
-    /// Held at the end of its range, as every count of what comes from outside.
+    /// Counts one, and stops at the end of the range, as every count of input from outside does.
     mutating func count(_ note: TickInput.Note) {
         switch note {
         case .none, .restart: break

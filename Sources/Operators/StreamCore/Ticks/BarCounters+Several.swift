@@ -1,5 +1,5 @@
 extension BarCounters {
-    /// Puts the series of another machine behind those that are here: for a report over several.
+    /// Appends the series of another machine, for a report over several machines.
     public mutating func append(seriesOf other: BarCounters) {
         series.append(contentsOf: other.series)
     }

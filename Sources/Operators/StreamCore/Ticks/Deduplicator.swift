@@ -1,30 +1,30 @@
 public import MarketModel
 internal import Primitives
 
-/// Tells which ticks were there already, by the values that a rule names.
+/// Tells which ticks came before, by the values that a rule names.
 ///
-/// A value that one thread owns. It grows with what it remembers, up to the rule's `entriesMax`;
-/// in the steady state nothing is allocated.
+/// A value that one thread owns. It grows with what it remembers, up to the rule's `entriesMax`. In
+/// the steady state nothing is allocated.
 public struct Deduplicator: Sendable {
     static let envelope = StateEnvelope("TLDD", version: 1)
     private static let entryBytes = 24
-    /// What it has room for in the beginning.
+    /// The initial capacity.
     private static let entriesAtFirst = 1_024
 
     public let rule: DeduplicateRule
-    /// Ticks that were there already.
+    /// Ticks that came before.
     public private(set) var duplicates: UInt64 = 0
-    /// Forgotten before their time because there was no room: their duplicates were not found.
+    /// Ticks forgotten early because there was no room. Their duplicates were not found.
     public private(set) var forgotten: UInt64 = 0
-    /// Ticks without the id that the key asks for, which passed. Since this value was made: no
-    /// part of the state.
+    /// Ticks that passed because they lack the id that the key needs. Counted since this value was
+    /// made: not part of the state.
     public private(set) var undecidable: UInt64 = 0
 
     private var memory: DigestMemory
     private let entriesMax: Int
     private let asksForID: Bool
     private var clock = TapeClock()
-    /// What stands for the trades at hand. No part of the state.
+    /// The digests of the trades in the present call. Not part of the state.
     private var digests: [TickDigest]
 
     public init(_ rule: DeduplicateRule) {
@@ -36,11 +36,11 @@ public struct Deduplicator: Sendable {
             repeating: TickDigest(high: 0, low: 0), count: TickPlaces.ticksMax)
     }
 
-    /// Ticks that are remembered now.
+    /// The number of ticks that are remembered now.
     public var remembered: Int { memory.count }
 
-    /// False when one like it came less than the time to live before. `header.symbol` is the
-    /// interned index.
+    /// Returns false when an equal tick came less than the time to live before. `header.symbol` is
+    /// the interned index.
     public mutating func isNew(_ trade: Trade) -> Bool {
         passesUnasked(trade.header) || remember(TickDigest(trade, by: rule.key), at: trade.header)
     }
@@ -49,9 +49,10 @@ public struct Deduplicator: Sendable {
         passesUnasked(quote.header) || remember(TickDigest(quote, by: rule.key), at: quote.header)
     }
 
-    /// Asks for several trades one after the other, those at `places`. Answers which are new.
+    /// Checks several trades in order, those at `places`, and returns the places of the new ones.
     ///
-    /// The places in memory that decide are read together, which takes as long as one of them.
+    /// The entries that decide are read together, because their memory accesses then overlap and
+    /// take about as long as one.
     public mutating func newOnes(of trades: [Trade], at places: TickPlaces) -> TickPlaces {
         let count = min(trades.count, TickPlaces.ticksMax)
         for place in 0..<count { digests[place] = TickDigest(trades[place], by: rule.key) }
@@ -64,7 +65,8 @@ public struct Deduplicator: Sendable {
         return new
     }
 
-    /// Nothing tells whether it was there already, so it was not.
+    /// Returns true for a tick without the id that the key needs: nothing tells whether it came
+    /// before.
     @inline(__always)
     private mutating func passesUnasked(_ header: TickHeader) -> Bool {
         guard asksForID, header.providerID == 0 else { return false }
@@ -97,7 +99,8 @@ public struct Deduplicator: Sendable {
 
     // MARK: checkpoint
 
-    /// What it remembers, in order of arrival: how the table lies does not show.
+    /// Appends the remembered entries in order of arrival. The layout of the table has no effect on
+    /// the bytes.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.reserveCapacity(start + 64 + memory.count * Self.entryBytes)

@@ -1,27 +1,30 @@
-/// Remembered digests in order of arrival, and where each of them is found.
+/// Remembered digests in order of arrival, with a table to find them.
 ///
-/// Every entry has a number, and knows the number of the one before it that wants the same slot of
-/// the table; the slot holds the newest. So the numbers along a chain fall, and one below the
-/// oldest that is remembered ends it: what is forgotten is never taken out, and costs nothing.
+/// Every entry has a number. Each slot of the table holds the number of its newest entry, and each
+/// entry holds the number of the previous entry of its slot. So the numbers along this chain fall,
+/// and a number below the oldest remembered one ends it. Forgotten entries are never removed from
+/// the chains, and cost nothing.
 struct DigestMemory: Sendable {
     struct Entry: Sendable, BitwiseCopyable {
         var digest: TickDigest
         /// The tape's time at which it came.
         var time: Int64
-        /// The number of the one before it in its chain.
+        /// The number of the previous entry in its chain.
         fileprivate var before: UInt32 = 0
     }
 
     private var newest: [UInt32]
-    /// Number n stands at place n modulo the count, which is a power of two.
+    /// The entry with number n is at index n modulo the count, which is a power of two.
     private var entries: [Entry]
-    /// Numbers wrap around. A slot that was not written since then leads into another chain, which
-    /// ends like every other one: only falling numbers are followed, and digests are compared.
+    /// The number of the oldest entry. Numbers wrap around. A slot that was not written since then
+    /// may lead into another chain. That is harmless: only falling numbers are followed, and
+    /// digests are compared.
     private var first: UInt32 = 1
     private(set) var count = 0
     private var sumOfTouched: UInt64 = 0
 
-    /// Slots for each entry: half of them free, a search for what is not there mostly ends at once.
+    /// Slots per entry. With half of them free, a search for an unknown digest mostly ends
+    /// immediately.
     private static let slotsEach = 2
 
     init(capacity: Int) {
@@ -34,11 +37,11 @@ struct DigestMemory: Sendable {
 
     var capacity: Int { entries.count }
 
-    /// When the oldest came; nil when there is none.
+    /// The time at which the oldest entry came; `nil` when there is none.
     @inline(__always)
     var oldestTime: Int64? { count == 0 ? nil : entries[place(first)].time }
 
-    /// The one that arrived as number `index` of those that are there.
+    /// The entry at position `index` in order of arrival.
     subscript(index: Int) -> Entry {
         entries[place(first &+ UInt32(truncatingIfNeeded: index))]
     }
@@ -64,7 +67,7 @@ struct DigestMemory: Sendable {
         return false
     }
 
-    /// True when one like it came less than `reach` before or behind `time`.
+    /// Returns whether an equal digest came less than `reach` before or after `time`.
     func contains(_ digest: TickDigest, near time: Int64, reach: Int64) -> Bool {
         var last = UInt32(truncatingIfNeeded: count)
         var number = newest[slot(digest)]
@@ -80,7 +83,7 @@ struct DigestMemory: Sendable {
         return false
     }
 
-    /// There must be room.
+    /// Appends an entry. There must be room.
     @inline(__always)
     mutating func append(_ digest: TickDigest, time: Int64) {
         let number = first &+ UInt32(truncatingIfNeeded: count)
@@ -102,8 +105,9 @@ struct DigestMemory: Sendable {
         self = larger
     }
 
-    /// Reads what will decide about the first `count` digests, all of it at once, which takes as
-    /// long as one of them; and writes a word that nobody needs, so that it is not left out.
+    /// Reads the entries that decide about the first `count` digests in one batch, so that their
+    /// memory accesses overlap. It stores a sum that is not used, so that the compiler keeps the
+    /// reads.
     mutating func touch(_ digests: [TickDigest], count wanted: Int) {
         var sum: UInt64 = 0
         for index in 0..<wanted {

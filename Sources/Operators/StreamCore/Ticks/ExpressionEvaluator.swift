@@ -3,8 +3,8 @@ internal import Primitives
 
 /// Computes a `TickExpression` for ticks, without allocating.
 ///
-/// A value that one thread owns. It has no state but which symbols its lists hold, by their
-/// interned index: `define` tells it of every one.
+/// A value that one thread owns. Its only state is which symbols its lists hold, by their interned
+/// index. `define` has to be called for every symbol.
 public struct ExpressionEvaluator: Sendable {
     public let expression: TickExpression
     private let instructions: [TickExpression.Instruction]
@@ -18,8 +18,8 @@ public struct ExpressionEvaluator: Sendable {
         members = [[UInt64]](repeating: [], count: expression.symbolLists.count)
     }
 
-    /// Notes an interned symbol. Asked once per symbol and packet, so that it is quick for those
-    /// that are known.
+    /// Notes an interned symbol. It is called once per symbol and packet, so it is fast for known
+    /// symbols.
     public mutating func define(_ index: UInt32, _ symbol: Symbol) {
         guard index < StreamLimits.symbolsMax else { return }
         for list in members.indices where expression.symbolLists[list].contains(symbol) {
@@ -55,7 +55,7 @@ public struct ExpressionEvaluator: Sendable {
             case .multiply:
                 stack.combine {
                     let (product, overflow) = $0.multipliedReportingOverflow(by: $1)
-                    // Both are in 1e-9, and so is what comes out.
+                    // Both factors are in 1e-9, and so is the product.
                     return (product / 1_000_000_000, overflow)
                 }
             case .less: stack.compare { $0 < $1 }
@@ -85,8 +85,8 @@ public struct ExpressionEvaluator: Sendable {
 }
 
 extension TickExpression {
-    /// Every instruction finds what it needs on the stack, which never holds more than it may, and
-    /// one truth is left.
+    /// Whether every instruction finds its operands on the stack, the stack never exceeds its
+    /// limit, and one truth value is left.
     var isWellFormed: Bool {
         guard instructions.count <= Self.instructionsMax else { return false }
         var depth = 0
@@ -101,7 +101,7 @@ extension TickExpression {
 }
 
 extension TickExpression.Instruction {
-    /// How many values it takes from the stack; each of them puts one there.
+    /// The number of values that it takes from the stack. It puts one value there.
     fileprivate var takes: Int {
         switch self {
         case .number, .field, .textIs, .textHas, .hasFlag, .symbolIsIn: 0
@@ -111,7 +111,8 @@ extension TickExpression.Instruction {
     }
 }
 
-/// Numbers, and truths as 0 and 1. What is undefined is the least number, which nothing else is.
+/// Numbers, and truth values as 0 and 1. An undefined value is the least number, which nothing else
+/// is.
 private struct ExpressionStack {
     static let undefined = Int128.min
     private var values = InlineArray<32, Int128>(repeating: 0)
@@ -174,7 +175,7 @@ extension ShortText {
 }
 
 extension TickField {
-    /// In 1e-9, as `TickExpression` says.
+    /// Returns the field's number in 1e-9, as `TickExpression` states.
     fileprivate func number(of trade: Trade) -> Int128 {
         switch self {
         case .price: trade.price.number

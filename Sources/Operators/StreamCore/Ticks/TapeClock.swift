@@ -1,8 +1,8 @@
 public import MarketModel
 public import Primitives
 
-/// The time of throttles and times to live: the latest time of a tick on the tape so far, so that
-/// it never goes back where two sources' receive times overlap.
+/// The clock of throttles and times to live: the latest time of a tick on the tape so far. So it
+/// never goes back where the receive times of two sources overlap.
 struct TapeClock: Hashable, Sendable {
     private(set) var now = Int64.min
 
@@ -12,13 +12,13 @@ struct TapeClock: Hashable, Sendable {
 
     @inline(__always)
     mutating func advance(to time: Timestamp) {
-        // A time that nobody gave says nothing; one beyond all windows is damage, and would stop
+        // An undefined time changes nothing. A time beyond all windows is damage, and would stop
         // the clock for ever.
         guard time.isUsable else { return }
         now = max(now, time.nanoseconds)
     }
 
-    /// From a moment of this clock to now, held at the range's end.
+    /// Returns the time from a moment of this clock to now, limited to the range.
     @inline(__always)
     func elapsed(since moment: Int64) -> Int64 {
         let (difference, overflow) = now.subtractingReportingOverflow(moment)
@@ -27,8 +27,8 @@ struct TapeClock: Hashable, Sendable {
 }
 
 extension TickHeader {
-    /// Where a tick stands for stages: when it was received. One that was fetched later stands
-    /// where it would have come, and not where it was fetched.
+    /// The time by which stages order the tick: its receive time. For a tick that was fetched later
+    /// it is the event time, when it would have come.
     @inlinable @inline(__always)
     public var stageTime: Timestamp { flags.contains(.backfilled) ? eventTime : receiveTime }
 }

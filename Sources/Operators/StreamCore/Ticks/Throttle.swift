@@ -1,21 +1,20 @@
 public import MarketModel
 internal import Primitives
 
-/// Lets the first `count` ticks of every `per` through, counted from 1970 on.
+/// Lets the first `count` ticks of every `per` through, in stretches counted from 1970 on.
 ///
-/// What it answers depends on the ticks of the stretch at hand alone: so a repair that reads the
-/// tape from that stretch's beginning on lets the same ticks through as were let through at first.
+/// The result depends only on the ticks of the present stretch. So a repair that reads the tape
+/// from the beginning of that stretch lets the same ticks through as before.
 ///
-/// A value that one thread owns. Allocates when a symbol comes that has a higher number than all
-/// before.
+/// A value that one thread owns. It allocates when a symbol has a higher number than all before.
 public struct Throttle: Sendable {
     static let envelope = StateEnvelope("TLTH", version: 2)
     private static let bucketBytes = 16
 
     struct Bucket: Hashable, Sendable, BitwiseCopyable {
-        /// Of the stretch of time that is counted.
+        /// The start of the present stretch.
         var start = Int64.min
-        /// Ticks that were let through in it.
+        /// The number of ticks that were let through in it.
         var used: Int64 = 0
     }
 
@@ -36,7 +35,7 @@ public struct Throttle: Sendable {
         isBySymbol = rule.scope == .symbol
     }
 
-    /// True when the tick may go on. `header.symbol` is the interned index.
+    /// Returns whether the tick may pass. `header.symbol` is the interned index.
     public mutating func passes(_ header: TickHeader) -> Bool {
         clock.advance(to: header.stageTime)
         let index = isBySymbol ? Int(header.symbol) : 0
@@ -53,14 +52,15 @@ public struct Throttle: Sendable {
         return true
     }
 
-    /// Asks for several trades one after the other, those at `places`. Answers which may go on.
+    /// Checks several trades in order, those at `places`, and returns the places of those that may
+    /// pass.
     public mutating func passing(_ trades: [Trade], at places: TickPlaces) -> TickPlaces {
         var passing = TickPlaces()
         for place in places where passes(trades[place].header) { passing.insert(place) }
         return passing
     }
 
-    /// Where the stretch begins that holds a moment of the clock.
+    /// Returns the start of the stretch that holds a moment of the clock.
     private func start(of moment: Int64) -> Int64 {
         Timestamp(nanoseconds: moment).floored(toNanoseconds: per).nanoseconds
     }

@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// 128 bits that stand for a symbol and some values of its tick: what is remembered instead of
-/// the tick itself. Two different ticks have the same digest once in 10^38 pairs.
+/// A 128-bit hash of a symbol and some values of its tick, which is remembered instead of the tick.
+/// Two different ticks have the same digest once in 10^38 pairs.
 struct TickDigest: Hashable, Sendable, BitwiseCopyable {
     var high: UInt64
     var low: UInt64
@@ -29,8 +29,8 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
         for field in key { add(field.bits(of: quote)) }
     }
 
-    /// The order of the values counts: a bid of 3 and an ask of 4 are not a bid of 4 and an ask
-    /// of 3.
+    /// Mixes in a value. The order of the values matters: a bid of 3 and an ask of 4 differ from a
+    /// bid of 4 and an ask of 3.
     @inline(__always)
     mutating func add(_ value: UInt64) {
         high = SeededRandom.mixed(high ^ value)
@@ -39,7 +39,8 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
 }
 
 extension TickField {
-    /// The field's bits in a trade; a field that trades have not is the same in all of them.
+    /// Returns the field's bits in a trade. A field that trades do not have is the same in all of
+    /// them.
     @inline(__always)
     func bits(of trade: Trade) -> UInt64 {
         switch self {

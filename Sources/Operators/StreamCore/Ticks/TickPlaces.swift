@@ -1,4 +1,4 @@
-/// Some of at most 64 ticks that go through stages together, by their places.
+/// A subset of at most 64 ticks that go through stages together, by their places.
 @frozen
 public struct TickPlaces: Hashable, Sendable, BitwiseCopyable, Sequence {
     public static let ticksMax = 64
@@ -8,7 +8,7 @@ public struct TickPlaces: Hashable, Sendable, BitwiseCopyable, Sequence {
     @inlinable @inline(__always)
     public init(bits: UInt64 = 0) { self.bits = bits }
 
-    /// The first `count` of them.
+    /// Contains the first `count` places.
     @inlinable
     public init(first count: Int) {
         bits = count >= Self.ticksMax ? UInt64.max : (1 << UInt64(count)) &- 1
@@ -31,7 +31,7 @@ public struct TickPlaces: Hashable, Sendable, BitwiseCopyable, Sequence {
         TickPlaces(bits: bits & ~other.bits)
     }
 
-    /// In ascending order.
+    /// Iterates over the places in ascending order.
     @inlinable @inline(__always)
     public func makeIterator() -> Iterator { Iterator(bits: bits) }
 

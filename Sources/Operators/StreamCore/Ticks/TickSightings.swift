@@ -1,12 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-/// Which ticks came at their time, for a repair: so that of a tick that was fetched once more, the
-/// one that came at its time is the one that counts, wherever on the tape the two stand. Of a tick
-/// without the id that the rule asks for nobody knows.
+/// For a repair: which ticks came at their time. A tick that was fetched again later is then
+/// treated as the duplicate, wherever on the tape the two are. Ticks without the id that the rule
+/// needs are not remembered.
 ///
-/// A value that one thread owns. It remembers as many as the rule's `entriesMax`; beyond, the
-/// oldest is forgotten, and of two such ticks that one counts which has the earlier place.
+/// A value that one thread owns. It remembers at most the rule's `entriesMax` ticks. Beyond, the
+/// oldest is forgotten, and of two such ticks the one with the earlier place counts.
 public struct TickSightings: Sendable {
     private let rule: DeduplicateRule
     private var memory = DigestMemory(capacity: 1_024)
@@ -21,7 +21,7 @@ public struct TickSightings: Sendable {
         note(TickDigest(quote, by: rule.key), quote.header)
     }
 
-    /// True when one like it was noted, less than the time to live before or behind it.
+    /// Returns whether an equal tick was noted, less than the time to live before or after it.
     public func contains(_ trade: Trade) -> Bool {
         contains(TickDigest(trade, by: rule.key), trade.header)
     }

@@ -2,36 +2,37 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// The last definition of each symbol by its bytes, and what it came to.
+/// Remembers the last definition of each symbol by its bytes, and the symbol's index.
 ///
-/// A packet defines each of its symbols, so that with many symbols definitions cost more than
-/// trades: making texts of them and looking these up. Nearly all say what the last one of the same
-/// symbol and source said, and such a one changes nothing in a machine; here it is known by its
-/// bytes. Forgetting is always right, so nothing of this is in a checkpoint.
+/// A packet defines each of its symbols. With many symbols, turning these definitions into texts
+/// and looking them up would cost more than the trades. Nearly all definitions repeat the last one
+/// of the same symbol and source, and change nothing in a machine. Here such a one is recognised by
+/// its bytes. Forgetting one is always safe, so no checkpoint contains this.
 struct DefinitionMemory: Sendable {
     private struct Entry: Sendable, BitwiseCopyable {
         var hash: UInt64 = 0
         var source: UInt32 = 0
-        /// 0: nothing is remembered.
+        /// The length of the remembered definition; 0 when there is none.
         var byteCount: UInt32 = 0
     }
 
-    /// Longer ones are not remembered: hardly any symbol's name is.
+    /// Longer definitions are not remembered. Hardly any is longer.
     private static let bytesMax = 64
     private static let wordsMax = bytesMax / 8 + 1
-    /// How far a name may stand from its place. Beyond, it is not remembered.
+    /// How far from its first place in the table a symbol may be stored. Beyond, it is not
+    /// remembered.
     private static let probesMax = 16
 
     /// By interned symbol.
     private var entries: [Entry] = []
-    /// `wordsMax` for each symbol.
+    /// The bytes of the definitions, `wordsMax` words per symbol.
     private var words: [UInt64] = []
-    /// Symbols + 1 by hash; 0: free. What a symbol's earlier definitions left there is swept out
+    /// Symbols + 1 by hash; 0 for a free place. Places of a symbol's earlier definitions are freed
     /// when the table fills up.
     private var places = [UInt32](repeating: 0, count: 256)
     private var used = 0
 
-    /// The symbol, if this message says what the last one of that symbol from `source` said.
+    /// Returns the symbol if this message repeats the last definition of that symbol from `source`.
     func symbol(of message: MessageBounds, in packet: RawSpan, source: Int) -> UInt32? {
         guard let key = Key(message, packet, source) else { return nil }
         for probe in 0..<Self.probesMax {
@@ -44,7 +45,7 @@ struct DefinitionMemory: Sendable {
         return nil
     }
 
-    /// From now on the symbol is known by this message.
+    /// Remembers this message as the symbol's definition.
     mutating func note(
         _ message: MessageBounds, in packet: RawSpan, source: Int, symbol: UInt32
     ) {
@@ -87,7 +88,7 @@ struct DefinitionMemory: Sendable {
         }
     }
 
-    /// Leaves only what holds, in a table that is at most a quarter full.
+    /// Rebuilds the table with only the present definitions, at most a quarter full.
     private mutating func sweep() {
         var count = 256
         while count < entries.count * 4 { count *= 2 }
@@ -96,18 +97,18 @@ struct DefinitionMemory: Sendable {
         for symbol in entries.indices where entries[symbol].byteCount > 0 { place(UInt32(symbol)) }
     }
 
-    /// What a definition says, without the index that it has in its packet.
+    /// The content of a definition, without the index that it has in its packet.
     private struct Key {
         let hash: UInt64
         let source: UInt32
         let first: Int
         let byteCount: Int
 
-        /// Nil: too long, or no definition of a symbol at all.
+        /// Returns `nil` when the message is too long, or is no definition of a symbol.
         init?(_ message: MessageBounds, _ packet: RawSpan, _ source: Int) {
             first = message.body + 8
             byteCount = message.end - first
-            // A longer block is another version's: what stands in it is not known here.
+            // A longer block is of a newer version, whose further fields are not known here.
             guard message.template == WireFormat.Template.symbolDefinition,
                 message.blockLength == WireFormat.Block.symbolDefinition,
                 byteCount >= 8, byteCount <= DefinitionMemory.bytesMax
@@ -124,7 +125,7 @@ struct DefinitionMemory: Sendable {
 
         var wordCount: Int { (byteCount + 7) / 8 }
 
-        /// The last word overlaps the one before it.
+        /// Returns a word of the content. The last word overlaps the one before it.
         func word(_ index: Int, _ packet: RawSpan) -> UInt64 {
             packet.uint64(at: first + min(index * 8, byteCount - 8))
         }

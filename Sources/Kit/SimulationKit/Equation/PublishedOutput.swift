@@ -2,8 +2,8 @@ public import MarketModel
 public import Primitives
 public import TapeCodec
 
-/// What stands on a partition's tape of bars, read packet by packet: the last version of every bar,
-/// and every tick that is listed.
+/// The contents of a partition's tape of bars, read packet by packet: the last version of every
+/// bar, and every listed tick.
 public struct PublishedOutput: Sendable {
     /// A tick that a series, or a deduplicating node, did not count.
     public struct Listed: Hashable, Sendable {
@@ -15,7 +15,7 @@ public struct PublishedOutput: Sendable {
     public private(set) var bars: [BarKey: Bar] = [:]
     /// By the name of a series or of a deduplicating node, in order.
     public private(set) var late: [SeriesName: [Listed]] = [:]
-    /// Records that nothing in their packet explains.
+    /// Records that cannot be resolved with the definitions of their packet.
     public private(set) var unreadable = 0
 
     public init() {}

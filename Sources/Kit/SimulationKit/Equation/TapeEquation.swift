@@ -3,15 +3,15 @@ public import OperatorGraph
 internal import Primitives
 internal import StreamCore
 
-/// The promise, summed up from what stands on two tapes, that of the ticks and that of the bars:
-/// every tick is, for each tumbling series made of its kind, counted in exactly one window of the
-/// last versions, or excluded by a rule, or listed.
+/// Checks the promise by adding up two tapes, that of the ticks and that of the bars. The promise
+/// is: for each tumbling series made of its kind, every tick is counted in exactly one window of
+/// the last versions, or excluded by a rule, or listed.
 ///
-/// What a repair computed again is counted, whether it had been listed before or not.
+/// A tick in a window that a repair computed again is counted, whether it was listed before or not.
 public struct TapeEquation: Sendable {
-    /// Sentences; empty: it holds.
+    /// The violations as sentences; empty when the equation is true.
     public private(set) var problems: [String] = []
-    /// Windows that were looked at, and those among them that a repair touched.
+    /// The windows that were checked, and the ones among them that a repair touched.
     public private(set) var windows = 0
     public private(set) var repaired = 0
     /// Ticks that are listed as late.
@@ -20,7 +20,7 @@ public struct TapeEquation: Sendable {
     private let ledger: TickLedger
     private let mayRepeat: Bool
 
-    /// `mayRepeat`: a new line of output was begun, which lists some ticks once more.
+    /// `mayRepeat` allows some ticks to be listed twice, because a new line of output was begun.
     public init(
         of output: PublishedOutput, made definition: GraphDefinition, from packets: [StoredPacket],
         mayRepeat: Bool = false
@@ -80,12 +80,12 @@ public struct TapeEquation: Sendable {
     }
 }
 
-/// What a bar must say of the ticks of its window.
+/// The numbers that a bar must have for the ticks of its window.
 private struct WindowAccount {
     private let series: TumblingSeries
     private let end: Int64
     private let ledger: TickLedger
-    /// Ticks that a bar of this window may count and exclude at most, and has to at least.
+    /// The greatest and least number of ticks that a bar of this window may count or exclude.
     private var most = 0
     private var least = 0
     /// Ticks with a price.
@@ -98,10 +98,11 @@ private struct WindowAccount {
         end = window.start + series.width
     }
 
-    /// It stood on the tape when the window was computed again.
+    /// Counts a tick that was on the tape when the window was computed again.
     mutating func countRepaired(_ entry: TickLedger.Entry) {
         most += 1
-        // What was there already is not listed a second time; without an id it was not.
+        // A duplicate is not listed a second time in a repair. A tick without an id is no
+        // duplicate.
         let id = entry.tick.header.providerID
         let isFirst = id == 0 || ids.insert(id).inserted
         if isFirst || series.way.deduplicating.isEmpty { least += 1 }
@@ -115,19 +116,19 @@ private struct WindowAccount {
         }
         most += 1
         if case .share = part { priced += 1 }
-        // What a rule excludes changes nothing in a window that is over, and is not listed.
+        // An excluded tick changes nothing in a window that is over, and is not listed.
         let isOver = end + series.lateness <= ledger.watermark(before: entry.place)
         let hasEffect = OracleEntry(tick: entry.tick, part: part).hasEffect
         if !isOver || hasEffect && !series.way.hasStages { least += 1 }
     }
 
-    /// Nil: the bar, or that there is none, is as it should be.
+    /// Returns the violation; `nil` when the bar, or its absence, is right.
     func problem(with bar: Bar?) -> String? {
         guard let bar else {
             // Stages may have kept all of them back.
             return priced > 0 && !series.way.hasStages ? "\(priced) ticks have no bar" : nil
         }
-        // What a rule excludes makes no version of a bar that was withdrawn.
+        // An excluded tick makes no version of a withdrawn bar.
         let least = bar.flags.contains(.withdrawn) ? 0 : least
         let counted = Int(bar.trades) + Int(bar.excluded.total)
         if counted < least || counted > most {

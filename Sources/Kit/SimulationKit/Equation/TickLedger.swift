@@ -42,7 +42,7 @@ struct StageWay {
     }
 }
 
-/// The ticks of a tape with the packets in which they stand.
+/// The ticks of a tape, each with the packet that holds it.
 struct TickLedger: Sendable {
     struct Window: Hashable, Sendable {
         let symbol: Symbol
@@ -51,16 +51,16 @@ struct TickLedger: Sendable {
 
     struct Entry: Sendable {
         let tick: LoggedTick
-        /// As corrections of the whole tape say.
+        /// The tick with the corrections of the complete tape.
         let mended: LoggedTick
         let isCancelled: Bool
-        /// Which packet of the tape, counted from 0.
+        /// The index of its packet on the tape, from 0.
         let place: Int
     }
 
     private var entries: [Entry] = []
     private var repairs: [(range: OracleRepair, place: Int)] = []
-    /// The highest of any source, behind each packet.
+    /// After each packet, the highest watermark of any source.
     private var watermarks: [Int64] = []
     private var known: Set<Symbol> = []
 
@@ -109,12 +109,12 @@ struct TickLedger: Sendable {
         repairs.append((range, place))
     }
 
-    /// Before the packet; -1: there is none.
+    /// Returns the watermark before the packet.
     func watermark(before place: Int) -> Int64 {
         place > 0 ? watermarks[place - 1] : Int64.min
     }
 
-    /// The last packet that had the window computed again; -1: none did.
+    /// Returns the last packet that had the window computed again; -1 when none did.
     func lastRepair(of window: Window, in series: TumblingSeries) -> Int {
         let stretch = OracleWindow(start: window.start, end: window.start + series.width)
         let kind: DataKind = series.rule.field == .trade ? .trade : .quote
@@ -124,7 +124,7 @@ struct TickLedger: Sendable {
         }?.place ?? -1
     }
 
-    /// All ticks of the series' kind, by window.
+    /// Returns all ticks of the series' kind, by window.
     func windows(of series: TumblingSeries) -> [Window: [Entry]] {
         var windows: [Window: [Entry]] = [:]
         for entry in entries {

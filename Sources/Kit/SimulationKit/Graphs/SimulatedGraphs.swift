@@ -3,7 +3,7 @@ public import OperatorGraph
 public import Primitives
 public import StreamCore
 
-/// Definitions of graphs, from seeds.
+/// Makes definitions of graphs from seeds.
 public struct SimulatedGraphs {
     private static let second: Int64 = 1_000_000_000
 
@@ -11,8 +11,8 @@ public struct SimulatedGraphs {
         [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
     }
 
-    /// Bars by time, each world with other series. `lateness` nil: each series its own. Where all
-    /// have one, some fill windows without trades.
+    /// Returns bars by time, with other series in each world. With a `lateness` of `nil` each
+    /// series has its own. If all have the same, some series fill windows without trades.
     public static func timeBars(
         lateness: Int64? = nil, using random: inout SeededRandom
     ) throws -> GraphDefinition {
@@ -35,7 +35,7 @@ public struct SimulatedGraphs {
         }
     }
 
-    /// Windows by the clock and of sessions, all of which are filled.
+    /// Returns windows by the clock and of sessions, all of which are filled.
     public static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
         let windows: [(String, WindowRule)] = [
             ("2s", .tumbling(width: 2 * second)), ("10s", .tumbling(width: 10 * second)),
@@ -58,7 +58,7 @@ public struct SimulatedGraphs {
 
     // MARK: whole graphs
 
-    /// What the machines of a market with every kind of weather are asked for.
+    /// Returns a graph of any kind, for a market with every kind of weather.
     public static func any(using random: inout SeededRandom) throws -> GraphDefinition {
         var nodes: [GraphNode] = []
         var input = GraphInput.ticks(.trade)
@@ -117,7 +117,7 @@ public struct SimulatedGraphs {
         return try BarSeriesSet(series)
     }
 
-    /// Bars that ticks end.
+    /// Returns bars that end with a tick.
     public static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
         var windows: [(String, WindowRule)] = [
             ("ticks3", .ticks(3)), ("ticks1", .ticks(1)), ("volume", .volume(90_000_000_000)),
@@ -144,7 +144,7 @@ public struct SimulatedGraphs {
             ], calendars: [calendar])
     }
 
-    /// Bars of runs of ticks.
+    /// Returns bars of runs of ticks.
     public static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
         let series = try [1, 4, 20].filter { $0 == 4 || Bool.random(using: &random) }.map {
             try BarSeries(
@@ -154,7 +154,8 @@ public struct SimulatedGraphs {
         return .simple(try BarSeriesSet(series))
     }
 
-    /// Bars of bars, as late as what they are made of; numbers of windows; behind branches.
+    /// Returns bars of bars with the lateness of their origin, numbers of windows, and bars after
+    /// branches.
     public static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
         let lateness = Self.lateness(using: &random)
         let fine = try BarSeries(
@@ -231,7 +232,7 @@ public struct SimulatedGraphs {
         }
     }
 
-    /// Short sessions with a pause in between, from the market's start on.
+    /// Short sessions with a pause in between, beginning shortly before the market's start.
     public static let calendar: SessionCalendar = {
         let start = SimulatedMarket.start - 3 * second
         let sessions = (0..<400).map { index in

@@ -1,18 +1,19 @@
 public import Primitives
 
-/// What a simulated market does, and how often: chances are in a thousand ticks or packets.
+/// What a simulated market does, and how often. Chances are per thousand ticks or packets.
 public struct MarketWeather: Sendable {
     public var sources = 1
-    /// Of each source; one more is fed by all of them in turn when there are several.
+    /// The number of symbols of each source. With several sources there is one more, which they
+    /// feed in turn.
     public var symbols = 2
     public var packets = 40
     public var ticksPerPacketMax = 5
-    /// The mean distance of two ticks.
+    /// The upper bound of the distance between two ticks, in nanoseconds.
     public var pace: Int64 = 400_000_000
-    /// How far the watermark stays behind the source's present.
+    /// How much earlier than the source's present time its watermark is.
     public var delay: Int64 = 1_500_000_000
 
-    /// Packets that say nothing but the time.
+    /// Packets that contain only the time.
     public var idle = 150
     /// Pauses of up to `pauseMax` between two packets.
     public var pauses = 30
@@ -26,28 +27,28 @@ public struct MarketWeather: Sendable {
     public var undefined = 15
     public var oddLots = 120
     public var conditions = 150
-    /// Ticks that come twice, with other ordinals.
+    /// Ticks that come twice, with different ordinals.
     public var repeats = 30
     /// Ticks to which their provider gives no id.
     public var withoutID = 80
-    /// Two ticks in one nanosecond.
+    /// Pairs of ticks in one nanosecond.
     public var ties = 60
 
-    /// Symbols that another provider of their source, or another source, feeds from now on.
+    /// Symbols that change to another provider of their source, or to another source.
     public var switches = 20
     /// Subscriptions that begin anew.
     public var restarts = 15
 
-    /// Trades that are taken back or corrected.
+    /// Trades that are cancelled or corrected.
     public var busts = 0
-    /// Ticks that a source leaves out, and for which a gap record and, later, backfill follow.
+    /// Ticks that a source leaves out. A gap record and, later, backfill follow.
     public var gaps = 0
-    /// Requests of a person.
+    /// Repair requests of a person.
     public var repairs = 0
 
     public init() {}
 
-    /// The weather of one seed: each world lacks some of it, so that every mixture is met.
+    /// Makes the weather of one seed. Each world lacks some of it, so that every mixture occurs.
     public init(using random: inout SeededRandom, withRepairs: Bool = false) {
         sources = Int.random(in: 1...3, using: &random)
         symbols = Int.random(in: 1...3, using: &random)

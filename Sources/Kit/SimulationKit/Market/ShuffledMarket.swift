@@ -2,16 +2,17 @@ internal import MarketModel
 public import Primitives
 internal import TapeCodec
 
-/// The same ticks in one order of arrival or another: every one comes at most `delay` behind its
-/// time, whose first part the watermark waits for, and the rest of which is lateness.
+/// The same ticks in different orders of arrival. Every tick comes at most `delay` after its time.
+/// The watermark waits for the first part of the delay, and the lateness covers the rest.
 public struct ShuffledMarket: Sendable {
     private let ticks: [(source: Int, symbol: Symbol, trade: Trade)]
     private let sources: Int
     private let watermarkDelay: Int64
     private let delay: Int64
 
-    /// Two sources with two symbols each. No two ticks of a symbol have the same time: their order
-    /// would be that of their ordinals, and so that of arrival.
+    /// Makes two sources with two symbols each. No two ticks of a symbol have the same time,
+    /// because their ordinals would then decide their order, and ordinals follow the order of
+    /// arrival.
     public init(
         ticks count: Int, watermarkDelay: Int64, lateness: Int64,
         using random: inout SeededRandom
@@ -36,7 +37,7 @@ public struct ShuffledMarket: Sendable {
         }
     }
 
-    /// One order of arrival.
+    /// Returns the packets of one order of arrival.
     public func packets(using random: inout SeededRandom) -> [StoredPacket] {
         var arrivals: [(time: Int64, index: Int)] = []
         for (index, tick) in ticks.enumerated() {

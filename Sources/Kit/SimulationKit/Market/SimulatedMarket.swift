@@ -2,13 +2,13 @@ internal import MarketModel
 public import Primitives
 internal import TapeCodec
 
-/// The input of one partition as gateways would have put it on a tape: packets of ticks,
-/// watermarks and records of several sources, from a seed. Sequences count from 1. The last
-/// packets hold watermarks behind all windows.
+/// The input of one partition as gateways would have put it on a tape: packets of ticks, watermarks
+/// and records of several sources, from a seed. Sequences count from 1. The last packets hold
+/// watermarks later than all windows.
 public struct SimulatedMarket: Sendable {
-    /// 2023-11-14 23:59:50 UTC: most markets go on into the next day, and so do their repairs.
+    /// 2023-11-14 23:59:50 UTC. Most markets, and so their repairs, continue into the next day.
     public static let start: Int64 = 1_700_006_390_000_000_000
-    /// The distance from the last tick to the last watermark.
+    /// The time from the last tick to the last watermark, in nanoseconds.
     public static let silence: Int64 = 30 * 86_400_000_000_000
 
     public let packets: [StoredPacket]
@@ -25,16 +25,16 @@ public struct SimulatedMarket: Sendable {
     public static let streamCreated = TapeWriter.streamCreated
 }
 
-/// A market while it goes on.
+/// A market while it is being made.
 struct MarketMaking {
     var tape = TapeWriter()
     let weather: MarketWeather
     var sources: [SimulatedSource]
     private var manual: SimulatedSource?
     private var now = SimulatedMarket.start
-    /// Trades on the tape that may be taken back, newest last.
+    /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
-    /// What a source did not deliver, for a while.
+    /// Ticks that a source has left out for now.
     private var missing: [Missing] = []
     private var nextID: UInt64 = 1
 
@@ -62,7 +62,7 @@ struct MarketMaking {
             }
         }
         manual = SimulatedSource(.manual, symbols: [])
-        // Beginnings inside of windows.
+        // Subscriptions then begin inside of windows.
         now += Int64.random(in: 0...1_500_000_000, using: &random)
     }
 
@@ -95,9 +95,9 @@ struct MarketMaking {
     }
 
     private mutating func seal(_ index: Int, isIdle: Bool = false) {
-        // What a source misses does not hold its watermark: that is what gap records are for.
+        // Ticks that a source misses do not hold back its watermark. Gap records report them.
         var watermark = now - weather.delay
-        // On a border, where a nanosecond decides.
+        // This puts it on a border, where a nanosecond decides.
         if weather.ties > 0, tape.packets.count % 3 == 0 {
             watermark = watermark / 1_000_000_000 * 1_000_000_000
         }
@@ -106,7 +106,7 @@ struct MarketMaking {
                 isIdle: isIdle || !sources[index].hasTicks, watermark: watermark, sendTime: now))
     }
 
-    /// All that was held back comes, and then watermarks behind all windows.
+    /// Delivers everything that was held back, and then watermarks later than all windows.
     mutating func end() {
         var random = SeededRandom(seed: UInt64(bitPattern: now))
         while !missing.isEmpty {
@@ -147,7 +147,7 @@ struct MarketMaking {
         if happens(weather.late, &random) {
             time = now - weather.delay - Int64.random(in: 1...weather.lateMax, using: &random)
         } else if happens(weather.ties, &random) {
-            // On a border, where a nanosecond decides.
+            // This puts it on a border, where a nanosecond decides.
             time = now / 1_000_000_000 * 1_000_000_000
         }
         nextID += 1
@@ -208,7 +208,7 @@ struct MarketMaking {
         }
     }
 
-    /// The new source's first trade has the very time of the old one's last.
+    /// Gives the new source's first trade exactly the time of the old one's last.
     private mutating func tie(_ symbol: Symbol, _ index: Int, using random: inout SeededRandom) {
         guard weather.ties > 0,
             let last = standing.last(where: { $0.symbol == symbol && $0.source != index })
@@ -226,7 +226,7 @@ struct MarketMaking {
 
     // MARK: what is mended
 
-    /// A cancel or a correction carries the id and the time of the trade that it is about.
+    /// Cancels or corrects a trade. The record carries the id and the time of that trade.
     private mutating func bust(_ index: Int, using random: inout SeededRandom) {
         let own = standing.filter { $0.source == index && sources[index].feeds($0.symbol) }
         guard let victim = own.randomElement(using: &random) else { return }
@@ -246,7 +246,7 @@ struct MarketMaking {
         guard let symbol = sources[index].randomSymbol(using: &random),
             !missing.contains(where: { $0.symbol == symbol })
         else { return }
-        // It is noticed later than it begins, and not all of it is filled in the end.
+        // The gap is noticed after its start, and some of it is never filled.
         let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
         let kind = Self.gapKinds.randomElement(using: &random) ?? .trade
         let state: GapState = happens(300, &random) ? .abandoned : .open
@@ -268,8 +268,8 @@ struct MarketMaking {
             kind: kind, reason: .disconnected, state: state)
     }
 
-    /// The provider's history: what was left out, marked as backfilled, and the record that says
-    /// so.
+    /// Appends the provider's history: the ticks that were left out, marked as backfilled, and the
+    /// gap record for them.
     private mutating func fillGap(_ random: inout SeededRandom) {
         guard let filled = missing.first else { return }
         missing.removeFirst()

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// One source of ticks: what it feeds, and its packets.
+/// One source of ticks: the symbols that it feeds, and its packets.
 struct SimulatedSource {
     enum Tick {
         case trade(Trade)
@@ -15,10 +15,10 @@ struct SimulatedSource {
     private var watermarks: PacketBuilder
     private var nextOrdinal: UInt64 = 1
     private var nextWatermark: UInt64 = 1
-    /// Never goes back.
+    /// The last watermark. It never goes back.
     private var watermark = Int64.min
     private var fed: [(symbol: Symbol, provider: String, index: UInt32)] = []
-    /// The last trade or quote, with its index.
+    /// The last trade or quote, with its symbol.
     private(set) var lastTick: (tick: Tick, symbol: Symbol)?
 
     init(_ name: SourceName, symbols: [Symbol]) {
@@ -38,7 +38,7 @@ struct SimulatedSource {
         fed.randomElement(using: &random)?.symbol
     }
 
-    /// From the next tick on. `provider` nil: the one that feeds it now.
+    /// Feeds a symbol from the next tick on. A `provider` of `nil` keeps the present one.
     mutating func feed(_ symbol: Symbol, provider: String?, since: Timestamp) {
         let known = fed.firstIndex { $0.symbol == symbol }
         let provider = provider ?? known.map { fed[$0].provider } ?? "p"
@@ -80,7 +80,7 @@ struct SimulatedSource {
         }
     }
 
-    /// `watermark` nil: the source has none.
+    /// Seals a packet. `watermark` is `nil` when the packet brings no new one.
     mutating func seal(isIdle: Bool, watermark told: Int64?, sendTime: Int64) -> SealedPacket {
         if let told { watermark = max(watermark, told) }
         let seal = PacketBuilder.Seal(

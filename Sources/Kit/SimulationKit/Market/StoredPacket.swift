@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 public import TapeCodec
 
-/// One packet of a partition as it stands on a tape, and where.
+/// One packet of a partition as stored on a tape, with its position.
 public struct StoredPacket: Sendable {
     public let header: PacketHeader
     public let bytes: [UInt8]
@@ -17,7 +17,7 @@ public struct StoredPacket: Sendable {
     }
 }
 
-/// Gives packets their places on one stream.
+/// Stores packets at consecutive positions of one stream.
 struct TapeWriter {
     static let streamCreated = Timestamp(nanoseconds: 77)
 

@@ -2,7 +2,7 @@ public import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// A trade or quote of the tape, with everything that decides where it belongs.
+/// A trade or quote of the tape, with everything that decides which window it belongs to.
 public struct LoggedTick: Hashable, Sendable {
     public struct ID: Hashable, Sendable {
         public var source: SourceName
@@ -16,7 +16,7 @@ public struct LoggedTick: Hashable, Sendable {
 
     public var id: ID
     public var symbol: Symbol
-    /// Who fed the symbol when it came.
+    /// The provider that fed the symbol when the tick came.
     public var provider: String
     public var header: TickHeader
     public var trade: Trade?
@@ -24,7 +24,7 @@ public struct LoggedTick: Hashable, Sendable {
 
     public var time: Int64 { header.eventTime.nanoseconds }
 
-    /// In the order of a window: event time, source, ordinal.
+    /// Orders ticks as in a window: event time, source, ordinal.
     static func isBefore(_ left: LoggedTick, _ right: LoggedTick) -> Bool {
         if left.time != right.time { return left.time < right.time }
         if left.id.source != right.id.source { return left.id.source < right.id.source }
@@ -32,7 +32,7 @@ public struct LoggedTick: Hashable, Sendable {
     }
 }
 
-/// What packets say, one after the other.
+/// The contents of packets, in order.
 enum LoggedEvent {
     case packet(SourceName, sendTime: Timestamp)
     case definition(SymbolDefinition, SourceName)
@@ -43,8 +43,8 @@ enum LoggedEvent {
     case watermark(Timestamp, SourceName)
 }
 
-/// The packets of a tape as a list of events: read once, without any state but the indexes of
-/// the packet at hand.
+/// The packets of a tape as a list of events. They are read once, with no state but the indexes of
+/// the present packet.
 public struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
 
@@ -52,7 +52,7 @@ public struct LoggedTape {
         for packet in packets { packet.bytes.withRawSpan { read(packet.header, $0) } }
     }
 
-    /// All trades and quotes, in order.
+    /// Returns all trades and quotes, in order.
     public static func ticks(of packets: [StoredPacket]) -> [LoggedTick] {
         LoggedTape(packets).events.compactMap {
             if case .tick(let tick) = $0 { tick } else { nil }

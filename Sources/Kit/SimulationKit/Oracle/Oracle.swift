@@ -4,8 +4,8 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// What a graph must make of a tape, worked out as a person would on paper: every tick goes onto a
-/// list of the window it belongs to; at the end each list is sorted and folded into a bar.
+/// What a graph must make of a tape, worked out as a person would on paper. Every tick goes onto a
+/// list of its window. At the end each list is sorted and folded into a bar.
 ///
 /// It shares no code with the machines, keeps everything, and is slow.
 public struct Oracle {
@@ -13,7 +13,7 @@ public struct Oracle {
     private var clock = OracleClock()
     private var stages: OracleStages
     private var leaves: [OracleLeaf]
-    /// All that stands on the tape so far, for repairs.
+    /// All ticks on the tape so far, for repairs.
     private var standing: [LoggedTick] = []
     private var dirty: [OracleRepair] = []
     private var missing = OracleMissing()
@@ -39,7 +39,8 @@ public struct Oracle {
         switch node.operation {
         case .bars(let rule, let name): (rules, calendar) = ([(rule, [])], name)
         case .aggregate(let rule, let name):
-            // Whatever else is read of a quote, its spread is its spread.
+            // The spread is computed from the spread field, whichever field of a quote the other
+            // functions use.
             var spread = rule.bars
             spread.field = .spread
             let parts = [
@@ -90,7 +91,7 @@ public struct Oracle {
                 to: tick.header.eventTime.advanced(byNanoseconds: 1))
         }
         guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
-        // What is no new tick is no matter of the stages.
+        // Stages only judge new ticks.
         let isNew =
             tick.header.action == TradeAction.new.rawValue
             && !tick.header.flags.contains(.snapshot)
@@ -110,7 +111,7 @@ public struct Oracle {
     private mutating func mark(_ gap: GapRecord, _ symbol: Symbol?) {
         guard gap.state != GapState.filling.rawValue, let kind = DataKind(rawValue: gap.kind)
         else { return }
-        // One that lasts is known up to its record.
+        // A gap without an end is known up to its record.
         let to = gap.to.isDefined ? gap.to : gap.header.eventTime
         mark(symbol, kind, from: gap.from, to: to)
         missing.note(
@@ -130,8 +131,8 @@ public struct Oracle {
                 symbol: symbol, kind: kind, from: from.nanoseconds, to: to.nanoseconds))
     }
 
-    /// Behind the packet that marked it: all that stands is counted in the windows that overlap,
-    /// whenever it came, but for what was taken back.
+    /// Repairs after the packet that requested it. In the windows that overlap, every tick on the
+    /// tape counts, whenever it came, except for cancelled ones.
     private mutating func repair() {
         guard !dirty.isEmpty else { return }
         let mended = OracleRepair.mended(standing)
@@ -160,7 +161,7 @@ public struct Oracle {
         return result
     }
 
-    /// Of nodes that take bars of ticks.
+    /// Makes bars of bars for nodes whose input makes bars of ticks.
     private func resample(into result: inout OracleResult) {
         for node in definition.nodes {
             guard case .resample(let rule) = node.operation,
@@ -180,7 +181,7 @@ public struct Oracle {
     }
 }
 
-/// A stretch of a symbol's time, or of all symbols', that has to be computed again.
+/// A stretch of the time of one symbol, or of all symbols, that has to be computed again.
 struct OracleRepair {
     let symbol: Symbol?
     let kind: DataKind
@@ -196,7 +197,7 @@ struct OracleRepair {
         let isCancelled: Bool
     }
 
-    /// The ticks as they would be if every correction had come with its trade.
+    /// Returns the ticks as if every correction had come with its trade.
     static func mended(_ standing: [LoggedTick]) -> [Mended] {
         let changes = standing.filter { $0.header.action != TradeAction.new.rawValue }
         return standing.map { tick in

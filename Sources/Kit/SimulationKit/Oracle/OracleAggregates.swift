@@ -4,7 +4,7 @@ internal import StreamCore
 
 /// Numbers of a window's ticks, computed from the list of them.
 struct OracleAggregates {
-    /// Nil: there is none. In 1e-9.
+    /// Returns the number in 1e-9; `nil` when there is none.
     static func value(
         _ function: AggregateFunction, of entries: [OracleEntry], _ bar: Bar
     ) -> Int128? {
@@ -21,12 +21,12 @@ struct OracleAggregates {
         case .count: return Int128(prices.count) * 1_000_000_000
         case .mean: return mean(prices)
         case .vwap: return bar.vwap.isDefined ? Int128(bar.vwap.raw) : nil
-        // Of entries whose prices are spreads.
+        // The entries' prices are spreads here.
         case .spread: return mean(prices)
         }
     }
 
-    /// Rounded half away from zero.
+    /// Returns the mean, rounded half away from zero.
     private static func mean(_ numbers: [Int128]) -> Int128 {
         let (sum, count) = (numbers.reduce(0, +), Int128(numbers.count))
         let magnitude = (2 * abs(sum) + count) / (2 * count)

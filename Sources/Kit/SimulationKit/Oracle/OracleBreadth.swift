@@ -2,12 +2,12 @@ public import MarketModel
 public import Primitives
 public import StreamCore
 
-/// What breadth must come to, from the last versions of all bars: for every window the days are put
-/// together anew, of all bars up to its end.
+/// What breadth must give, from the last versions of all bars. For every window the days are
+/// computed again, from all bars up to its end.
 ///
 /// It shares no code with the machine, and is slow.
 public struct OracleBreadth {
-    /// One number of one window, and the symbols on which it rests.
+    /// One number of one window, and how many symbols it is computed from.
     public struct Number: Hashable, Sendable {
         public var value: Int128
         public var symbols: Int
@@ -23,7 +23,7 @@ public struct OracleBreadth {
         public var high: Int64
         public var low: Int64
         public var close: Int64
-        /// All of its ticks are known to be in it.
+        /// Whether none of its ticks is known to be missing.
         var isWhole = true
 
         public init(high: Int64, low: Int64, close: Int64) {
@@ -32,9 +32,9 @@ public struct OracleBreadth {
     }
 
     private let rule: BreadthRule
-    /// By symbol, in order, each with the day of its session.
+    /// By symbol, the bars in order, each with the day of its session.
     private var bars: [Symbol: [(day: Int32, bar: Bar)]] = [:]
-    /// By symbol and day, what a provider told before the first bar.
+    /// By symbol and day, the days that a provider gave before the first bar.
     private let told: [Symbol: [Int32: Day]]
 
     public init(
@@ -112,7 +112,7 @@ public struct OracleBreadth {
         }
     }
 
-    /// 1, −1 or 0: what the symbol counts as.
+    /// Returns the symbol's contribution: 1, −1 or 0.
     private static func compare(_ today: Day, _ before: [Day], _ measure: BreadthMeasure) -> Int {
         switch measure {
         case .advanceDecline, .advanceDeclineRatio:

@@ -2,19 +2,20 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// Who feeds each symbol, and how far time has come for it.
+/// Which source feeds each symbol, and the time that is reached for it.
 struct OracleClock {
     private var watermarks: [SourceName: Int64] = [:]
     private var feeds: [Symbol: SourceName] = [:]
-    /// What the sources that fed the symbol before had closed.
+    /// The time up to which earlier sources of the symbol closed windows.
     private var closed: [Symbol: Int64] = [:]
-    /// What was reached when a source that feeds the symbol told its time last: a window that has
-    /// ticks stays open until then, though another source takes the symbol over in between.
+    /// The time that was reached at the last watermark of a source that feeds the symbol. A window
+    /// with ticks stays open until then, even if another source begins to feed the symbol in
+    /// between.
     private var told: [Symbol: Int64] = [:]
     private var firstSince: [Symbol: Int64] = [:]
     private var lastSince: [Symbol: Int64] = [:]
 
-    /// True when the subscription began anew.
+    /// Notes a definition. Returns whether the subscription began anew.
     mutating func define(_ definition: SymbolDefinition, _ source: SourceName) -> Bool {
         let symbol = definition.symbol
         let before = feeds.updateValue(source, forKey: symbol)
@@ -36,18 +37,19 @@ struct OracleClock {
 
     func knows(_ symbol: Symbol) -> Bool { feeds[symbol] != nil }
 
-    /// Time has come so far for the symbol.
+    /// Returns the time that is reached for the symbol.
     func reached(_ symbol: Symbol) -> Int64 {
         let own = feeds[symbol].flatMap { watermarks[$0] } ?? Int64.min
         return max(own, closed[symbol] ?? Int64.min)
     }
 
-    /// A window takes no more ticks. `isThere`: it has some, or may have had.
+    /// Returns whether a window takes no more ticks. `isThere` states that it has some, or may have
+    /// had.
     func isOver(_ end: Int64, _ symbol: Symbol, isThere: Bool) -> Bool {
         end <= (isThere ? told[symbol] ?? Int64.min : reached(symbol))
     }
 
-    /// Nobody saw what begins then from its start.
+    /// Returns whether a window that begins at `start` was not seen from its start.
     func isCut(_ start: Int64, _ symbol: Symbol) -> Bool {
         start < firstSince[symbol] ?? Int64.min
     }

@@ -2,13 +2,13 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The windows without a bar behind one that has one, with its close: worked out when all bars
-/// stand, because only what is settled is filled.
+/// The windows without a bar that are filled with the close of an earlier bar. They are worked out
+/// when all bars are known, because only settled windows are filled.
 struct OracleFill {
     let series: BarSeries
     let symbol: Symbol
     let calendar: SessionCalendar?
-    /// What was left out in windows that have no bar, by their starts.
+    /// The exclusions of windows that have no bar, by their starts.
     let excluded: [Int64: Bar.Excluded]
 
     func add(_ clock: OracleClock, to result: inout OracleResult) {
@@ -32,7 +32,7 @@ struct OracleFill {
         }
     }
 
-    /// The first one that begins at a time or later: outside of sessions there is none.
+    /// Returns the first window that begins at a time or later. Outside of sessions there is none.
     private func window(behind time: Int64) -> OracleWindow? {
         if let window = OracleWindow.all(of: time, series.window, calendar).first { return window }
         return calendar?.sessions.first { $0.open >= time }.flatMap {

@@ -13,7 +13,7 @@ struct OracleShare {
         case undefined
     }
 
-    /// Nil: the tick means nothing to a bar.
+    /// Returns the tick's part; `nil` when the tick has no effect on a bar.
     static func part(of tick: LoggedTick, _ rule: BarRule, isRepair: Bool) -> Part? {
         let header = tick.header
         if header.flags.contains(.backfilled), !isRepair { return nil }
@@ -72,10 +72,10 @@ struct OracleShare {
 struct OracleEntry {
     let tick: LoggedTick
     let part: OracleShare.Part
-    /// Who fed the symbol when it came, with the source's name.
+    /// The source and provider that fed the symbol when the tick came.
     var feed: String { "\(tick.id.source)/\(tick.provider)" }
 
-    /// It has a place in the order of ticks.
+    /// Whether it has a place in the order of ticks.
     var isTick: Bool {
         switch part {
         case .share, .condition, .oddLot: true
@@ -83,7 +83,7 @@ struct OracleEntry {
         }
     }
 
-    /// It changes something but a count of exclusions.
+    /// Whether it changes anything but a count of exclusions.
     var hasEffect: Bool {
         switch part {
         case .share: true
@@ -93,9 +93,9 @@ struct OracleEntry {
     }
 }
 
-/// The numbers of a bar: its ticks in order, one after the other.
+/// Computes the numbers of a bar from its ticks in order, tick by tick.
 struct OracleFold {
-    /// Nil: nothing set a price.
+    /// Returns the bar; `nil` when nothing set a price.
     static func bar(
         of entries: [OracleEntry], from start: Int64, to end: Int64
     ) -> Bar? {
@@ -154,7 +154,7 @@ struct OracleFold {
         bar.notional += Int128(price) * Int128(size)
     }
 
-    /// Rounded half away from zero.
+    /// Returns the VWAP, rounded half away from zero.
     static func vwap(_ notional: Int128, _ volume: Int128) -> Price {
         guard volume > 0 else { return .undefined }
         let magnitude = (2 * abs(notional) + volume) / (2 * volume)

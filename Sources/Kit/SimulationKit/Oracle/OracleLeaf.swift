@@ -9,11 +9,11 @@ struct OracleLeaf {
     let rule: BarRule
     let calendar: SessionCalendar?
     private var windows: [Symbol: [OracleWindow: Content]] = [:]
-    /// Of windows that ticks end.
+    /// The ticks of windows that end with a tick.
     private var ordered: [Symbol: [OracleEntry]] = [:]
-    /// Of windows that a pause ends.
+    /// The runs of windows that end with a pause.
     private var pauses: OraclePauses?
-    /// Of a node that publishes numbers instead of bars.
+    /// The functions of a node that publishes numbers instead of bars.
     let functions: [AggregateFunction]
     private var late: [LoggedTick.ID] = []
     private var excluded = 0
@@ -21,13 +21,13 @@ struct OracleLeaf {
 
     struct Content {
         var entries: [OracleEntry] = []
-        /// A subscription began anew in it.
+        /// Whether a subscription began anew in it.
         var isRestarted = false
-        /// A version with a price was published, or may have been.
+        /// Whether a version with a price was published, or may have been.
         var hadPrice = false
     }
 
-    /// What the nodes before a leaf say of a tick.
+    /// The result of the nodes before a leaf for a tick.
     enum Verdict { case comes, keptBack, doesNotConcern }
 
     init(
@@ -72,7 +72,8 @@ struct OracleLeaf {
         if entry.hasEffect { late += closed.map { _ in tick.id } }
     }
 
-    /// Windows that ticks end: what came behind the watermark is late, and the rest is sorted.
+    /// Takes a tick of windows that end with a tick. A tick earlier than the watermark is late, and
+    /// the others are sorted.
     private mutating func takeInOrder(_ entry: OracleEntry, _ clock: OracleClock) {
         let symbol = entry.tick.symbol
         guard OracleNumbers.session(of: entry.tick.time, calendar) != nil else { return }
@@ -89,7 +90,7 @@ struct OracleLeaf {
         clock.isOver(window.end + lateness, symbol, isThere: windows[symbol]?[window] != nil)
     }
 
-    /// What is published already stays as it is.
+    /// Notes a new subscription. A window that is already published stays as it is.
     mutating func restart(_ symbol: Symbol, since: Int64, _ clock: OracleClock) {
         for window in OracleWindow.all(of: since, series.window, calendar)
         where window.start < since && !isOver(window, lateness: 0, symbol, clock) {
@@ -126,7 +127,8 @@ struct OracleLeaf {
         lookForStarts(ranges, missing)
     }
 
-    /// In all windows that are computed again, those without a tick, too.
+    /// Notes the starts of subscriptions in all windows that are computed again, also in those
+    /// without a tick.
     private mutating func lookForStarts(_ ranges: [OracleRepair], _ missing: OracleMissing) {
         let kind = kind
         for (symbol, contents) in windows {
@@ -196,7 +198,7 @@ struct OracleLeaf {
         return bar
     }
 
-    /// By symbol, in no order: what coarser bars are made of.
+    /// Returns the finer bars from which coarser ones are made, by symbol and in no order.
     func fine(_ clock: OracleClock, _ missing: OracleMissing) -> [Symbol: [Bar]] {
         var fine: [Symbol: [Bar]] = [:]
         for (symbol, windows) in windows {
@@ -205,7 +207,7 @@ struct OracleLeaf {
         return fine
     }
 
-    /// Under `<node>.<series>.<function>`.
+    /// Adds the numbers under `<node>.<series>.<function>`.
     func numbers(
         _ node: String, _ clock: OracleClock, _ missing: OracleMissing,
         into result: inout OracleResult

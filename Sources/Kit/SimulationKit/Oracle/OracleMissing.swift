@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// What is missing, as a person would look it up: for a moment, the last record about it.
+/// The missing data, as a person would look them up: for each moment, the last record about it.
 struct OracleMissing {
     struct Record {
         let symbol: Symbol?
@@ -17,11 +17,11 @@ struct OracleMissing {
         }
     }
 
-    /// A subscription began.
+    /// The start of a subscription.
     private struct Start {
         let symbol: Symbol
         let time: Int64
-        /// Records that stood on the tape by then.
+        /// The number of records on the tape before it.
         let recordsBefore: Int
     }
 
@@ -50,7 +50,8 @@ struct OracleMissing {
         }
     }
 
-    /// One that was not filled from before it on.
+    /// Returns whether a subscription began inside the window, and the time before it was not
+    /// filled later.
     func hasStart(_ symbol: Symbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
         starts.contains { start in
             start.symbol == symbol && window.start < start.time && start.time < window.end

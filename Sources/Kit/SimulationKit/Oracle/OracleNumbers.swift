@@ -2,9 +2,9 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// Bars that ticks end: all of a session's ticks in order, cut where a sum is reached.
+/// Bars that end with a tick: all of a session's ticks in order, cut where a sum is reached.
 struct OracleNumbers {
-    /// The trading session of a time; without a calendar its UTC day.
+    /// Returns the trading session of a time, or its UTC day without a calendar.
     static func session(of time: Int64, _ calendar: SessionCalendar?) -> OracleWindow? {
         guard let calendar else {
             let day: Int64 = 86_400_000_000_000
@@ -27,7 +27,7 @@ struct OracleNumbers {
         }
     }
 
-    /// What is excluded has no number of its own in its nanosecond.
+    /// Orders entries. An excluded tick has no ordinal of its own within its nanosecond.
     private static func isBefore(_ left: OracleEntry, _ right: OracleEntry) -> Bool {
         func place(_ entry: OracleEntry) -> (Int64, SourceName, UInt64) {
             (

@@ -2,8 +2,8 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// Runs of ticks that a pause ends: those that were not late, sorted and cut where nothing came
-/// for long enough.
+/// Runs of ticks that end with a pause: all ticks that were not late, sorted, and cut where none
+/// came for long enough.
 struct OraclePauses {
     let gap: Int64
     let lateness: Int64
@@ -14,7 +14,8 @@ struct OraclePauses {
         self.lateness = lateness
     }
 
-    /// False: it is late. What has no effect makes no run, and is left aside.
+    /// Takes a tick; returns false when it is late. A tick without an effect makes no run, and is
+    /// ignored.
     mutating func take(_ entry: OracleEntry, _ clock: OracleClock) -> Bool {
         guard entry.hasEffect else { return true }
         let symbol = entry.tick.symbol
@@ -23,7 +24,7 @@ struct OraclePauses {
         let reached = clock.reached(symbol)
         let gone = runs.last { end(of: $0) + lateness <= reached }
         if let gone, time < end(of: gone) { return false }
-        // A run that still changes is joined, however late the tick would be by itself.
+        // A tick joins a run that may still change, even if it would be late on its own.
         let joins = runs.contains {
             end(of: $0) + lateness > reached && time < end(of: $0) && start(of: $0) - gap < time
         }
@@ -47,7 +48,7 @@ struct OraclePauses {
         return runs
     }
 
-    /// The last version of each; what was excluded in them is not counted.
+    /// Returns the last version of each bar, without counts of exclusions.
     func bars(_ clock: OracleClock) -> [(symbol: Symbol, bar: Bar)] {
         taken.keys.flatMap { symbol in
             runs(of: symbol).compactMap { run in

@@ -4,7 +4,7 @@ internal import StreamCore
 
 /// Bars of bars: the last versions of the finer ones, put together in order of time.
 struct OracleResample {
-    /// `fine`: of one symbol, those in which nothing set a price, too.
+    /// `fine` are the finer bars of one symbol, those without a price included.
     static func bars(
         of fine: [Bar], _ series: BarSeries, isCut: (Int64) -> Bool
     ) -> [Bar] {

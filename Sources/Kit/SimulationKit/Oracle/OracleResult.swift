@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// What tells one bar from every other one.
+/// The key that identifies one bar.
 public struct BarKey: Hashable, Sendable {
     public var symbol: Symbol
     public var series: SeriesName
@@ -16,7 +16,7 @@ public struct BarKey: Hashable, Sendable {
     }
 }
 
-/// What tells one number of a window from every other one.
+/// The key that identifies one number of a window.
 public struct ValueKey: Hashable, Sendable {
     public var symbol: Symbol
     public var name: String
@@ -29,7 +29,7 @@ public struct ValueKey: Hashable, Sendable {
     }
 }
 
-/// What must stand when all of a tape was computed.
+/// The output that must exist after a complete tape was computed.
 public struct OracleResult: Sendable {
     /// The last version of every bar; its `symbol`, `series`, `generation` and `reason` are 0.
     public internal(set) var bars: [BarKey: Bar] = [:]
@@ -44,7 +44,8 @@ public struct OracleResult: Sendable {
 }
 
 extension Bar {
-    /// Without the numbers that only its packet explains, and without why it was published.
+    /// The bar without the numbers that only its packet explains, and without the reason of its
+    /// publication.
     public var plain: Bar {
         var bar = self
         bar.symbol = 0

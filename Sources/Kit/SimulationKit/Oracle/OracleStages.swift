@@ -3,10 +3,10 @@ internal import OperatorGraph
 internal import Primitives
 internal import StreamCore
 
-/// The nodes in front of the leaves, each with a plain list of what it has seen.
+/// The nodes before the leaves, each with a plain list of the ticks that it has seen.
 struct OracleStages {
     enum Verdict: Equatable {
-        /// It does not come to the node at all, or was kept back by one before it.
+        /// It does not reach the node, or an earlier node kept it back.
         case notThere
         case passes(branch: Int?)
         case keptBack
@@ -34,7 +34,7 @@ struct OracleStages {
 
     init(_ definition: GraphDefinition) { nodes = definition.nodes }
 
-    /// Of every node, in order.
+    /// Returns the verdicts of all nodes, in order.
     mutating func take(_ tick: LoggedTick) -> [Verdict] {
         var verdicts: [Verdict] = []
         for (index, node) in nodes.enumerated() {
@@ -68,7 +68,7 @@ struct OracleStages {
     private mutating func deduplicate(
         _ tick: LoggedTick, _ index: Int, _ rule: DeduplicateRule
     ) -> Verdict {
-        // Only ids tell two trades of one moment, price and size apart.
+        // Only ids distinguish two trades of one moment, price and size.
         if rule.key.contains(.id), tick.header.providerID == 0 { return .passes(branch: nil) }
         let key = rule.key.map { OracleExpression.value(of: $0, tick) }
         let time = now(index, tick)
@@ -85,7 +85,7 @@ struct OracleStages {
         return .passes(branch: nil)
     }
 
-    /// Receive times do not go back for a node.
+    /// Returns the node's time: receive times do not go back for a node.
     private mutating func now(_ node: Int, _ tick: LoggedTick) -> Int64 {
         let time = max(
             clocks[node] ?? Int64.min,
@@ -94,7 +94,7 @@ struct OracleStages {
         return time
     }
 
-    /// The first `count` ticks of every stretch of `per`, from 1970 on.
+    /// Lets the first `count` ticks of every stretch of `per` pass, counted from 1970 on.
     private mutating func throttle(
         _ tick: LoggedTick, _ index: Int, _ rule: ThrottleRule
     ) -> Verdict {
@@ -144,8 +144,7 @@ struct OracleStages {
         }
     }
 
-    /// True when the kind of tick is one that may come to an input: for repairs of graphs without
-    /// stages.
+    /// Returns whether ticks of this kind may reach an input. For repairs of graphs without stages.
     func isOf(_ input: GraphInput, _ tick: LoggedTick) -> Bool {
         switch input {
         case .ticks(let kind): (kind == .trade) == (tick.trade != nil)

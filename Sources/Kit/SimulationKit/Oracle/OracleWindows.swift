@@ -1,6 +1,6 @@
 internal import StreamCore
 
-/// In which windows of time a tick belongs.
+/// The windows of time to which a tick belongs.
 struct OracleWindow: Hashable {
     let start: Int64
     let end: Int64

@@ -4,7 +4,7 @@ public import YAMLFile
 
 /// Reads a calendar: local times, holidays and special days of one zone, as sessions in UTC.
 public enum CalendarFile {
-    /// Years that one calendar may cover.
+    /// The number of years that one calendar may cover.
     static let yearsMax: Int64 = 100
 
     public static func read(
@@ -97,7 +97,7 @@ extension ProblemList {
         return nil
     }
 
-    /// Seconds of a local day: `09:30`, `24:00`.
+    /// Returns the seconds since local midnight of `09:30` or `24:00`.
     mutating func timeOfDay(_ node: YAMLNode?, _ what: String) -> Int64? {
         guard let node, let text = text(node, what) else { return nil }
         let bytes = Array(text.utf8)

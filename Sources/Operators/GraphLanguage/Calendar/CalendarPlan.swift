@@ -4,15 +4,15 @@ internal import YAMLFile
 
 /// One session of a day, in local time.
 struct LocalSession {
-    /// Seconds from the local midnight with which its day begins; negative: the evening before.
+    /// Seconds from local midnight of its day; negative for the evening before.
     var open: Int64
     var close: Int64
     var position: YAMLPosition
 }
 
-/// What a calendar says of its days, before they are turned into times.
+/// The contents of a calendar file in local times, before they are turned into UTC.
 struct CalendarPlan {
-    /// Days since 1970 for which it holds.
+    /// The days for which the calendar is valid, as days since 1970.
     let days: ClosedRange<Int64>
     private var week: [(weekdays: Set<Int64>, days: ClosedRange<Int64>, session: LocalSession)] = []
     private var holidays: [Int64: YAMLPosition] = [:]
@@ -51,7 +51,7 @@ struct CalendarPlan {
         }
     }
 
-    /// Dates under the name of their holiday.
+    /// Reads the dates of each holiday, listed under its name.
     mutating func readHolidays(_ fields: Fields, _ problems: inout ProblemList) {
         guard let node = fields["holidays"] else { return }
         guard let names = node.mapping else {
@@ -178,7 +178,8 @@ struct CalendarPlan {
 }
 
 extension Int64 {
-    /// Of seconds; the ends of the range for what is beyond, which no calendar takes.
+    /// Seconds as nanoseconds. A value beyond the range becomes the end of the range, which no
+    /// calendar accepts.
     fileprivate var nanoseconds: Int64 {
         let (product, overflow) = multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? (self < 0 ? .min : .max) : product

@@ -36,7 +36,7 @@ public struct GraphDrawing {
         lines.append("\(indent)\(branch)\(node.name): \(node.operation.summary)")
         for detail in node.operation.details { lines.append("\(indent)  - \(detail)") }
         if let live = node.live { lines.append("\(indent)  - \(live.summary)") }
-        // Inputs stand before their users, so this ends.
+        // Inputs come before their users, so this recursion ends.
         for user in definition.nodes.indices where user > index {
             switch definition.nodes[user].input {
             case .node(index): add(user, depth: depth + 1, label: nil, to: &lines)
@@ -82,7 +82,7 @@ public struct GraphDrawing {
         }
     }
 
-    /// Mermaid's own escapes: an entity begins with # there.
+    /// Escapes text for Mermaid, where an entity begins with #.
     private static func escaped(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {

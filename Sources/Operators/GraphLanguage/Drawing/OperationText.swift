@@ -4,7 +4,7 @@ internal import Primitives
 internal import StreamCore
 internal import YAMLFile
 
-// What a node does, in one line and some details.
+// A description of a node's operation: one line, and some details.
 extension GraphOperation {
     var summary: String {
         switch self {

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-// Names, texts and symbols.
+// How names, texts and symbols are compiled.
 extension ExpressionCompiler {
     private static let flags: [(name: String, flag: TickFlags)] = [
         ("snapshot", .snapshot), ("conflated", .conflated), ("backfilled", .backfilled),
@@ -132,7 +132,7 @@ extension ExpressionCompiler {
         return .truth
     }
 
-    /// `[SPY, "BRK B"]`
+    /// Reads a list such as `[SPY, "BRK B"]`.
     private mutating func list() throws(ExpressionProblem) -> [ExpressionToken] {
         guard skip("[") else {
             throw ExpressionProblem(token.offset, "'in' is followed by a list: in [SPY, QQQ]")

@@ -3,7 +3,7 @@ internal import Primitives
 public import StreamCore
 
 extension TickExpression {
-    /// Reads what a person wrote about the ticks of one kind.
+    /// Compiles a written condition on ticks of one kind.
     public static func compile(
         _ text: String, kind: DataKind
     ) throws(ExpressionProblem) -> TickExpression {
@@ -12,8 +12,8 @@ extension TickExpression {
     }
 }
 
-/// What stands at a place of an expression. Texts and symbols are on no stack: the comparison that
-/// uses them carries them.
+/// The kind of value at a place of an expression. Texts and symbols are never on the stack: the
+/// comparison that uses them contains them.
 enum ExpressionValue: Equatable {
     case truth
     case number
@@ -36,9 +36,9 @@ enum ExpressionValue: Equatable {
     }
 }
 
-/// From tokens to instructions in one pass, by recursive descent.
+/// Compiles tokens to instructions in one pass, by recursive descent.
 struct ExpressionCompiler {
-    /// Brackets and signs inside of each other.
+    /// The maximum nesting of brackets and signs.
     static let depthMax = 32
 
     let tokens: [ExpressionToken]
@@ -88,7 +88,8 @@ struct ExpressionCompiler {
         return true
     }
 
-    /// `change`: by how much the stack is higher behind it.
+    /// Appends an instruction. `change` is the number of values that it adds to the stack; negative
+    /// if it removes some.
     mutating func emit(
         _ instruction: TickExpression.Instruction, _ change: Int, at offset: Int
     ) throws(ExpressionProblem) {

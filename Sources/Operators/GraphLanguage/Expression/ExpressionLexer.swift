@@ -4,9 +4,9 @@ internal import YAMLFile
 struct ExpressionToken: Hashable {
     enum Kind: Hashable {
         case word
-        /// Digits with at most one dot, and a unit of time behind them or none.
+        /// Digits with at most one dot, and an optional unit of time after them.
         case number
-        /// What stood between quotes.
+        /// The text between quotes.
         case text
         case sign
         case end
@@ -14,16 +14,16 @@ struct ExpressionToken: Hashable {
 
     var kind: Kind
     var text: String
-    /// In characters, from 0.
+    /// The position in the expression, in characters from 0.
     var offset: Int
 
     func isSign(_ sign: String) -> Bool { kind == .sign && text == sign }
     func isWord(_ word: String) -> Bool { kind == .word && text == word }
 
-    /// As it stands in the canonical text.
+    /// The token as written in the canonical text.
     var written: String { kind == .text ? "\"\(text)\"" : text }
 
-    /// For messages.
+    /// The token as shown in messages.
     var shown: String { kind == .end ? "the end" : written }
 }
 
@@ -36,7 +36,7 @@ struct ExpressionLexer {
 
     private init(_ text: String) { scalars = Array(text.unicodeScalars) }
 
-    /// The last one is `.end`.
+    /// Returns the tokens. The last one is `.end`.
     static func tokens(_ text: String) throws(ExpressionProblem) -> [ExpressionToken] {
         guard text.utf8.count <= bytesMax else {
             throw ExpressionProblem(0, "the expression is longer than \(bytesMax) bytes: split it")
@@ -48,7 +48,7 @@ struct ExpressionLexer {
         return tokens
     }
 
-    /// With one blank between any two words, and none inside of brackets.
+    /// Joins tokens with one space between two words, and none inside of brackets.
     static func canonical(_ tokens: [ExpressionToken]) -> String {
         var text = ""
         for token in tokens where token.kind != .end {
@@ -139,7 +139,8 @@ struct ExpressionLexer {
     }
 }
 
-/// Numbers of expressions, exact, in 1e-9 (durations in nanoseconds, which is the same).
+/// Reads the numbers of expressions exactly, in 1e-9. Durations are in nanoseconds, which is the
+/// same.
 enum ExpressionNumber {
     enum Value: Hashable {
         case number(Int128)

@@ -1,4 +1,4 @@
-/// What is wrong with an expression, and at which of its characters, from 0.
+/// An error in an expression, with its place in characters from 0.
 public struct ExpressionProblem: Error, Hashable, Sendable, CustomStringConvertible {
     public let offset: Int
     public let what: String

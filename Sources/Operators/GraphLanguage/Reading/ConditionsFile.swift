@@ -1,7 +1,7 @@
 public import StreamCore
 public import YAMLFile
 
-/// Reads a table of trade conditions: per code, what such trades may change.
+/// Reads a table of trade conditions, which states for each code what such trades may change.
 public enum ConditionsFile {
     public static func read(
         _ path: String, name: String, _ files: GraphFiles

@@ -4,7 +4,7 @@ public import YAMLFile
 
 /// Reads the file of a graph, with the calendars and tables that it names.
 public enum GraphFile {
-    /// All that is wrong is thrown at once.
+    /// Reads the graph. Throws all problems together.
     public static func read(
         _ path: String, _ files: GraphFiles
     ) throws(GraphProblems) -> GraphDefinition {
@@ -15,24 +15,26 @@ public enum GraphFile {
     }
 }
 
-/// One reading of one file.
+/// The state while one file is read.
 struct GraphReader {
     var problems: ProblemList
     let path: String
     let files: GraphFiles
-    /// Of all nodes of the file, right or wrong.
+    /// The names of all nodes of the file, right or wrong.
     var names: [String] = []
     /// Calendars and tables by the names that nodes use.
     var calendars: [NamedFile<SessionCalendar>] = []
     var conditions: [NamedFile<ConditionRules>] = []
-    /// The coarsest clock of the sources, and whose it is.
+    /// The coarsest time resolution of the sources, with the source that has it; `nil` when none is
+    /// given.
     var resolution: (nanoseconds: Int64, source: String)?
-    /// What was built so far: series by name with the node that makes them.
+    /// The nodes that are built so far, and the series by name with the node that makes them.
     var nodes: [BuiltNode] = []
     var series: [String: (node: Int, series: BarSeries)] = [:]
-    /// Names of series, and of what else late ticks are listed under.
+    /// The names of series and of other lists of late ticks, with their places.
     var seriesNames: [String: YAMLPosition] = [:]
-    /// A node that makes series is wrong: one that is not found may be among its own.
+    /// Whether a node that makes series is wrong. Then a series that is not found may be one of its
+    /// series, and is not reported.
     var isSeriesMissing = false
 
     init(path: String, files: GraphFiles) {
@@ -73,7 +75,7 @@ struct GraphReader {
         return name
     }
 
-    /// `sources: {ibkr: {time_resolution: 1s}}`
+    /// Reads a mapping such as `sources: {ibkr: {time_resolution: 1s}}`.
     private mutating func readSources(_ node: YAMLNode?) {
         guard let node else { return }
         guard let sources = node.mapping else {
@@ -96,7 +98,7 @@ struct GraphReader {
         }
     }
 
-    /// What a graph is for, and what nobody needs.
+    /// Reports nodes and files that are not used, and a graph that publishes nothing.
     private mutating func checkUse(_ drafts: [NodeDraft]) {
         var used = Set(drafts.compactMap { $0.source?.node })
         used.formUnion(drafts.filter { $0.fields["live"] != nil }.map(\.name))

@@ -4,13 +4,13 @@ public typealias GraphProblem = FileMistake
 public typealias GraphProblems = FileMistakes
 public typealias GraphFileFailure = FileFailure
 
-/// How graphs reach what is outside of them.
+/// The access of graphs to files, time zones and custom operators, passed in by the caller.
 public struct GraphFiles: Sendable {
     public let read:
         @Sendable (_ path: String, _ bytesMax: Int) -> Result<[UInt8], GraphFileFailure>
     /// The folder with the system's time zones.
     public let zones: String
-    /// The names under which custom operators are registered; nil: any name is taken.
+    /// The names of registered custom operators; `nil` means that any name is accepted.
     public let customOperators: Set<String>?
 
     public static let systemZones = "/usr/share/zoneinfo"

@@ -4,7 +4,7 @@ internal import Primitives
 internal import StreamCore
 internal import YAMLFile
 
-// Operators that make bars and numbers.
+// Reads the operators that make bars and numbers.
 extension GraphReader {
     mutating func bars(_ draft: NodeDraft, _ kind: DataKind?) -> GraphOperation? {
         let field = field(draft, kind, quoteDefault: nil)
@@ -39,7 +39,7 @@ extension GraphReader {
         ("trade", .trade), ("bid", .bid), ("ask", .ask), ("middle", .middle), ("spread", .spread),
     ]
 
-    /// Nil: it is wrong, or what the input is is not known.
+    /// Returns the field; `nil` when it is wrong, or the kind of the input is not known.
     private mutating func field(
         _ draft: NodeDraft, _ kind: DataKind?, quoteDefault: InputField?
     ) -> InputField? {
@@ -73,7 +73,7 @@ extension GraphReader {
         return use(conditions: name, at: node.position)
     }
 
-    /// `volume-only`, or `{rule: exclude, below: 10}`.
+    /// Reads `volume-only`, or `{rule: exclude, below: 10}`.
     private mutating func oddLots(_ draft: NodeDraft, _ kind: DataKind?) -> OddLotRule? {
         guard let node = draft.fields["odd_lots"] else { return nil }
         let owner = "\(draft.owner): odd_lots"
@@ -131,7 +131,8 @@ extension GraphReader {
             AggregateRule(bars: rule.rule, functions: functions), calendar: rule.calendar)
     }
 
-    /// The name of a number gives its window's start, and of these several may start at once.
+    /// Reports counted windows. A published number is identified by its window's start, and several
+    /// counted windows may start at the same time.
     private mutating func refuseCounted(_ series: NodeSeries, _ draft: NodeDraft) {
         for (one, position) in series.all {
             switch one.window {
@@ -166,7 +167,7 @@ extension GraphReader {
         return .resample(ResampleRule(from: from.name, series: set))
     }
 
-    /// The series of the input node that others are made of.
+    /// Returns the series of the input node from which others are made.
     private mutating func source(
         _ name: String, _ position: YAMLPosition, _ draft: NodeDraft
     ) -> BarSeries? {

@@ -3,7 +3,7 @@ internal import OperatorGraph
 internal import StreamCore
 internal import YAMLFile
 
-// Measures over many symbols.
+// Reads measures over many symbols.
 extension GraphReader {
     mutating func breadth(_ draft: NodeDraft) -> GraphOperation? {
         _ = problems.choice(
@@ -34,7 +34,7 @@ extension GraphReader {
             calendar: calendar)
     }
 
-    /// Empty without the key: every symbol that has bars.
+    /// Reads the universe. Without the key it is empty, which means every symbol that has bars.
     private mutating func universe(_ draft: NodeDraft) -> [Symbol]? {
         guard let node = draft.fields["universe"] else { return [] }
         let what = "\(draft.owner): universe"

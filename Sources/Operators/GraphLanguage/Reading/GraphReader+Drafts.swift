@@ -3,9 +3,9 @@ internal import OperatorGraph
 internal import Primitives
 internal import YAMLFile
 
-// From the file's mapping of nodes to drafts.
+// Turns the file's mapping of nodes into drafts.
 extension GraphReader {
-    /// Ticks reach bars in one chain: there is no queue in it.
+    /// The advice on keys of queues: ticks reach bars in one chain without a queue.
     private static let queueAdvice =
         "bars follow from the tape alone, so there is no queue before a node that could drop or"
         + " wait: put it under 'live', for those who listen"
@@ -51,7 +51,7 @@ extension GraphReader {
         return draft
     }
 
-    /// The operator first: which keys are right follows from it.
+    /// Reads the operator before the other keys, because it decides which keys are right.
     private mutating func operation(_ entry: YAMLEntry) -> OperatorName? {
         let owner = "node \(Shown.text(entry.key))"
         guard let mapping = entry.value.mapping else {
@@ -69,7 +69,7 @@ extension GraphReader {
             node, "\(owner): operator", OperatorName.allCases.map { ($0.rawValue, $0) })
     }
 
-    /// `[a-z]`, then `[a-z0-9_-]`.
+    /// Checks that a name is `[a-z]`, then `[a-z0-9_-]`.
     mutating func checkName(_ name: String, at position: YAMLPosition, of owner: String) -> Bool {
         let letters = name.utf8.allSatisfy {
             (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x5f
@@ -120,7 +120,7 @@ extension GraphReader {
         }
     }
 
-    /// Drops sources that are not there, and says so.
+    /// Reports sources that do not exist, and removes them.
     mutating func checkSources(_ drafts: inout [NodeDraft]) {
         let byName = drafts.reduce(into: [:]) { $0[$1.name] = $1 }
         for index in drafts.indices {
@@ -128,7 +128,7 @@ extension GraphReader {
             let place = drafts[index].sourcePosition
             let owner = drafts[index].owner
             guard let feeder = byName[name] else {
-                // A node that is there and wrong was told.
+                // A node that exists but is wrong was already reported.
                 if !names.contains(name) {
                     let near = NearestName.of(name, in: names + ["trades", "quotes"])
                     problems.add(
@@ -171,8 +171,8 @@ extension GraphReader {
         }
     }
 
-    /// Inputs before their users, else in the file's order; what is in a circle is told and left
-    /// out.
+    /// Returns the drafts with inputs before their users, otherwise in the file's order. Reports
+    /// circles, and leaves out their nodes.
     mutating func ordered(_ drafts: [NodeDraft]) -> [NodeDraft] {
         var done: Set<String> = []
         var ordered: [NodeDraft] = []
@@ -187,7 +187,7 @@ extension GraphReader {
             ordered.append(draft)
         }
         for draft in rest {
-            // Others only wait for one that is in a circle.
+            // Other nodes only wait for one that is in a circle.
             guard let circle = circle(draft, rest) else { continue }
             problems.add(
                 draft.sourcePosition,
@@ -198,7 +198,7 @@ extension GraphReader {
 
     private func needs(_ draft: NodeDraft, _ drafts: [NodeDraft]) -> [String] {
         if case .series = draft.source {
-            // Whoever makes bars may make the series.
+            // Any node that makes bars may make the series.
             return drafts.filter { $0.operation == .bars || $0.operation == .resample }.map(\.name)
         }
         return (draft.source?.node).map { [$0] } ?? []

@@ -4,11 +4,12 @@ internal import Primitives
 internal import StreamCore
 internal import YAMLFile
 
-// From drafts, inputs first, to nodes.
+// Turns drafts into nodes, inputs first.
 extension GraphReader {
     mutating func build(_ draft: NodeDraft) {
         let source = resolve(draft)
-        // Without a source the rest is looked at all the same: all mistakes are told at once.
+        // Without a source the rest is checked all the same, so that all mistakes are reported
+        // together.
         let (operation, flow, branches) = operation(draft, source?.flow)
         let live = live(draft)
         guard let source, let operation else {
@@ -73,7 +74,7 @@ extension GraphReader {
         return (.node(found.node), .bars)
     }
 
-    /// Names by which others find the series, and which nobody else may have.
+    /// Registers the names under which other nodes find the series. Each must be unique.
     private mutating func register(_ operation: GraphOperation, of draft: NodeDraft) {
         switch operation {
         case .deduplicate: claim(draft.name, at: draft.position, draft)

@@ -3,9 +3,9 @@ internal import OperatorGraph
 internal import StreamCore
 internal import YAMLFile
 
-// Operators that ticks go through.
+// Reads the operators that ticks go through.
 extension GraphReader {
-    /// `input`: nil when it is not known because of another mistake.
+    /// Reads the operation. `input` is `nil` when another mistake leaves it unknown.
     mutating func operation(
         _ draft: NodeDraft, _ input: Flow?
     ) -> (operation: GraphOperation?, flow: Flow, branches: [String]) {
@@ -42,7 +42,8 @@ extension GraphReader {
         return rule
     }
 
-    /// Two trades may be equal in all but their ids: who wants equal ones left out says so.
+    /// Reads the key. Two different trades may be equal in all but their ids, so a key without `id`
+    /// has to be confirmed with `equal_ticks`.
     private mutating func deduplicationKey(_ draft: NodeDraft, _ kind: DataKind?) -> [TickField] {
         let example = "[id, time]"
         let node = draft.fields.required("key", of: draft.owner, as: example, &problems)
@@ -167,7 +168,7 @@ extension GraphReader {
             }
             return nil
         }
-        // Which fields there are is not known when the input is wrong.
+        // When the input is wrong, its fields are not known.
         guard let kind else { return nil }
         do throws(ExpressionProblem) {
             return try TickExpression.compile(text, kind: kind)

@@ -1,13 +1,13 @@
 internal import StreamCore
 internal import YAMLFile
 
-/// A calendar or table that nodes name.
+/// A calendar or table that nodes use by its name.
 struct NamedFile<Value> {
     let name: String
-    /// Nil: it is wrong, and that was said.
+    /// The contents; `nil` when they are wrong, which was already reported.
     let value: Value?
     let position: YAMLPosition
-    /// The graph says where it is; else it was found beside the graph.
+    /// Whether the graph lists its path. Otherwise it was found beside the graph.
     let isListed: Bool
     var isUsed = false
 }
@@ -41,7 +41,7 @@ extension GraphReader {
         }
     }
 
-    /// A path of the file's folder.
+    /// Returns a path relative to the graph file's folder.
     private func beside(_ relative: String) -> String {
         guard relative.utf8.first != UInt8(ascii: "/"), let end = path.lastIndex(of: "/") else {
             return relative
@@ -73,7 +73,7 @@ extension GraphReader {
                 isListed: isListed))
     }
 
-    /// Marks a calendar as used. One that the graph does not list is looked for beside it.
+    /// Marks a calendar as used. Reads one that the graph does not list from beside the graph.
     mutating func use(calendar name: String, at position: YAMLPosition) {
         if !calendars.contains(where: { $0.name == name }) {
             guard checkName(name, at: position, of: "a calendar") else { return }

@@ -2,11 +2,11 @@ internal import MarketModel
 internal import OperatorGraph
 internal import YAMLFile
 
-/// What comes out of a node.
+/// The output of a node.
 enum Flow: Hashable {
     case ticks(DataKind)
     case bars
-    /// Nothing that another node could take.
+    /// Values only: no other node can take them.
     case values
 
     var shown: String {
@@ -30,7 +30,7 @@ enum OperatorName: String, CaseIterable {
     case resample
     case breadth
 
-    /// Beside `operator` and `input`.
+    /// The keys that are allowed beside `operator` and `input`.
     var keys: [String] {
         switch self {
         case .deduplicate: ["key", "equal_ticks", "ttl", "entries", "live"]
@@ -47,7 +47,7 @@ enum OperatorName: String, CaseIterable {
 
     var takesTicks: Bool { self != .resample && self != .breadth }
 
-    /// Its ticks go on: without anybody who takes them it is of no use.
+    /// Whether ticks leave the node. Such a node is useless if no other node takes them.
     var passesTicks: Bool {
         switch self {
         case .deduplicate, .filter, .throttle, .route: true
@@ -56,14 +56,14 @@ enum OperatorName: String, CaseIterable {
     }
 }
 
-/// A node as the file has it, before it is known what feeds it.
+/// A node as written in the file, before its input is resolved.
 struct NodeDraft {
-    /// What its input says.
+    /// The input as written.
     enum Source: Hashable {
         case ticks(DataKind)
         case node(String)
         case branch(node: String, branch: String)
-        /// Of the node that makes this series.
+        /// The node that makes this series.
         case series(String)
 
         var node: String? {
@@ -78,14 +78,14 @@ struct NodeDraft {
     var position: YAMLPosition
     var operation: OperatorName
     var fields: Fields
-    /// Nil: it is missing or wrong, and that was said.
+    /// The input; `nil` when it is missing or wrong, which was already reported.
     var source: Source?
     var sourcePosition: YAMLPosition
 
     var owner: String { "node \(name)" }
 }
 
-/// A node that is right.
+/// A node without mistakes.
 struct BuiltNode {
     var node: GraphNode
     var flow: Flow

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import StreamCore
 internal import YAMLFile
 
-/// The series of one node, with the calendar that their sessions are by.
+/// The series of one node, with the name of the calendar for their sessions.
 struct NodeSeries {
     var all: [(series: BarSeries, position: YAMLPosition)] = []
     var calendar: String?
@@ -14,7 +14,7 @@ extension GraphReader {
         "width", "every", "session", "ticks", "volume", "dollars", "inactivity",
     ]
 
-    /// Nil: they are missing, or one is wrong.
+    /// Reads the series; `nil` when they are missing or one is wrong.
     mutating func series(_ draft: NodeDraft) -> NodeSeries? {
         let node = draft.fields.required("series", of: draft.owner, as: Self.example, &problems)
         guard let items = problems.list(node, "\(draft.owner): series", as: Self.example) else {
@@ -63,7 +63,7 @@ extension GraphReader {
         }
     }
 
-    /// That of the width when it has none.
+    /// Returns the name, or the width as the name when none is given.
     private mutating func seriesName(_ fields: Fields, _ draft: NodeDraft) -> SeriesName? {
         let isPlain = fields["width"] != nil && fields["every"] == nil && fields["session"] == nil
         let key = fields["name"] == nil && isPlain ? "width" : "name"
@@ -153,7 +153,7 @@ extension GraphReader {
         ).map { .session(width: $0) }
     }
 
-    /// `{previous_close: 10}`
+    /// Reads a value such as `{previous_close: 10}`.
     private mutating func fill(_ node: YAMLNode?, _ owner: String) -> FillRule {
         guard let node else { return .none }
         if node.scalar?.text == "none" { return .none }
@@ -166,7 +166,8 @@ extension GraphReader {
         return .previousClose(max: Int(max))
     }
 
-    /// Windows that are finer than the clock of a source would hold the ticks of others.
+    /// Reports windows that are finer than the clock of a source: they would hold ticks of their
+    /// neighbours.
     private mutating func checkResolution(_ series: BarSeries, at position: YAMLPosition) -> Bool {
         guard let resolution else { return true }
         let step: Int64? =

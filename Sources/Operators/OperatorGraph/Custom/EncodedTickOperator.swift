@@ -1,17 +1,17 @@
 public import MarketModel
 public import StreamCore
 
-/// An operator that takes ticks as bytes instead of records: for code that was made for them.
-/// Slower than one that takes records, because every tick is written out for it.
+/// An operator that takes ticks as bytes instead of records, for existing code that expects bytes.
+/// It is slower than one that takes records, because every tick is encoded for it.
 public protocol EncodedTickOperator: Sendable {
     static var encoding: TickEncoding { get }
 
     init(settings: [GraphSetting]) throws(TickOperatorError)
 
-    /// As that of a `TickOperator`.
+    /// As in `TickOperator`.
     var warmUp: Int64 { get }
 
-    /// `bytes` hold one tick, as `TickEncoding` says. True: it goes on.
+    /// Takes one tick in the encoding of `TickEncoding`. Returns whether the tick passes.
     mutating func take(_ bytes: [UInt8], telling values: inout [OperatorValue]) -> Bool
 
     func encode(into bytes: inout [UInt8])
@@ -22,7 +22,7 @@ extension EncodedTickOperator {
     public var warmUp: Int64 { 0 }
 }
 
-/// Makes a node of an operator that takes bytes.
+/// Turns an operator that takes bytes into a node.
 public struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
     private var wrapped: Wrapped
     private var encoder: TickEncoder

@@ -1,13 +1,13 @@
-/// Writes values in MessagePack, each in its shortest form: what PyPI's `msgpack` writes, too.
+/// Writes values in MessagePack, each in its shortest form, as PyPI's `msgpack` does.
 public struct MessagePackWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
 
     public init() {}
 
-    /// Keeps the buffer.
+    /// Empties the buffer and keeps its memory.
     public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
-    /// The names and values of `count` members are to follow, one after the other.
+    /// Begins a map. The names and values of `count` members have to follow, in turn.
     public mutating func map(_ count: Int) {
         if count < 16 {
             bytes.append(0x80 | UInt8(truncatingIfNeeded: count))
@@ -54,7 +54,7 @@ public struct MessagePackWriter: Sendable {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// Big endian, as all of MessagePack.
+    /// Writes a number big endian, as MessagePack requires.
     private mutating func put(_ head: UInt8, _ number: some FixedWidthInteger) {
         bytes.append(head)
         for shift in stride(from: number.bitWidth - 8, through: 0, by: -8) {

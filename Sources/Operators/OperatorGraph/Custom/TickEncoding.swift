@@ -1,16 +1,16 @@
 internal import MarketModel
 internal import Primitives
 
-/// How a tick is written for an operator that takes bytes: one map with the names of `TickField`.
+/// How a tick is encoded for an operator that takes bytes: one map with the names of `TickField`.
 ///
-/// Prices in units of 1e-9 and sizes in units of 1e-8, as whole numbers that lose nothing; times in
-/// nanoseconds; what is undefined is null.
+/// Prices are whole numbers in 1e-9, sizes whole numbers in 1e-8, so nothing is lost. Times are in
+/// nanoseconds. An undefined value is null.
 public enum TickEncoding: String, CaseIterable, Hashable, Sendable {
     case json
     case messagePack = "message-pack"
 }
 
-/// Writes ticks, one after the other, into a buffer that it keeps.
+/// Encodes ticks, one at a time, into a buffer that it reuses.
 struct TickEncoder: Sendable {
     let encoding: TickEncoding
     private var json = JSONWriter()

@@ -1,28 +1,30 @@
 public import MarketModel
 public import StreamCore
 
-/// A node that is written in code: it lets ticks through or keeps them back, and may tell values.
+/// A node that is written in code: it lets ticks through or keeps them back, and may publish
+/// values.
 ///
-/// A value type: the machine keeps a copy for every partition. It must be pure, as all of the
-/// graph is: what it answers follows from its settings and the ticks it was given, and neither a
-/// clock nor chance nor the order of a dictionary may decide it. A repair begins with a new one,
-/// which is given the ticks of the warm-up before those that count.
+/// A value type: the machine keeps a copy for every partition. It must be pure, like the rest of
+/// the graph: its results follow from its settings and the ticks it was given. No clock, chance or
+/// order of a dictionary may affect them. A repair begins with a new one, which is first given the
+/// ticks of the warm-up.
 public protocol TickOperator: Sendable {
     /// `settings` are those of the node, in order of their names.
     init(settings: [GraphSetting]) throws(TickOperatorError)
 
-    /// So many nanoseconds of ticks bring a new one to where an old one is: a repair reads the tape
-    /// from so much earlier on. At most `OperatorLimits.warmUpMax`; zero if it is not stated.
+    /// The span of ticks, in nanoseconds, after which a new operator agrees with an old one. A
+    /// repair reads the tape from that much earlier. At most `OperatorLimits.warmUpMax`; 0 unless
+    /// stated.
     var warmUp: Int64 { get }
 
-    /// True: the tick goes on. Values that are told are published under `<node>.<name>`.
+    /// Takes a tick. Returns whether it passes. Values are published under `<node>.<name>`.
     mutating func take(
         _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]
     ) -> Bool
 
-    /// Appends all that decides what it will answer; the same state gives the same bytes.
+    /// Appends everything that decides its later results. The same state gives the same bytes.
     func encode(into bytes: inout [UInt8])
-    /// Takes the state that `encode` wrote, for the same settings.
+    /// Restores the state that `encode` wrote, for the same settings.
     mutating func restore(_ bytes: RawSpan) throws(CheckpointError)
 }
 
@@ -31,19 +33,20 @@ extension TickOperator {
 }
 
 public enum OperatorLimits {
-    /// A day: what a repair reads is a day at a time, too.
+    /// A day, because a repair also reads a day at a time.
     public static let warmUpMax: Int64 = 86_400_000_000_000
 }
 
-/// What a custom operator tells beside its verdict.
+/// A value that a custom operator publishes.
 public struct OperatorValue: Hashable, Sendable {
-    /// Of one tick; what it tells beyond is left out.
+    /// The maximum number of values per tick. Further ones are left out.
     public static let perTickMax = 16
-    /// Of a value's name, so that with the node's in front it is the name of an indicator.
+    /// The maximum length of a value's name in bytes. With the node's name in front it has to be a
+    /// valid name of an indicator.
     public static let nameBytesMax = 64
 
     public var name: String
-    /// In 1e-9.
+    /// The value in 1e-9.
     public var value: Int128
 
     public init(name: String, value: Int128) {
@@ -52,7 +55,7 @@ public struct OperatorValue: Hashable, Sendable {
     }
 }
 
-/// What is wrong with a custom operator or its settings, in one line for a person.
+/// An error in a custom operator or its settings, in one line for a person.
 public struct TickOperatorError: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -65,7 +68,7 @@ public struct TickOperators: Sendable {
 
     public init() {}
 
-    /// The later of two with one name holds.
+    /// Registers an operator. It replaces an earlier one of the same name.
     public mutating func register(_ name: String, _ type: any TickOperator.Type) {
         byName[name] = type
     }
@@ -90,7 +93,7 @@ public struct TickOperators: Sendable {
 }
 
 extension [UInt8] {
-    /// Appends a number of an operator's state: little endian, as `RawSpan.int64(at:)` reads it.
+    /// Appends a number of an operator's state, little endian, for `RawSpan.int64(at:)`.
     public mutating func append(state number: Int64) {
         for shift in stride(from: 0, to: 64, by: 8) {
             append(UInt8(truncatingIfNeeded: number >> Int64(shift)))

@@ -1,12 +1,12 @@
 public import MarketModel
 public import StreamCore
 
-/// What is computed for each partition: nodes, and what feeds each of them. Checked by whoever made
-/// it: inputs stand before their users, names are unique, kinds fit.
+/// What is computed for each partition: the nodes, and the input of each. Its maker has checked it:
+/// inputs come before their users, names are unique, kinds fit.
 public struct GraphDefinition: Hashable, Sendable {
     public var name: String
     public var nodes: [GraphNode]
-    /// Those that nodes use, by name.
+    /// The calendars that nodes use, by name.
     public var calendars: [SessionCalendar]
 
     public static let nodesMax = 64
@@ -34,7 +34,8 @@ public struct GraphNode: Hashable, Sendable {
     public var name: String
     public var input: GraphInput
     public var operation: GraphOperation
-    /// Ticks that this node lets through are told live, too, through a queue of their own.
+    /// The queue through which the ticks that this node lets through are also published live; `nil`
+    /// when they are not.
     public var live: LiveEdge?
 
     public init(
@@ -47,13 +48,13 @@ public struct GraphNode: Hashable, Sendable {
     }
 }
 
-/// What comes into a node.
+/// The input of a node.
 public enum GraphInput: Hashable, Sendable {
-    /// `trade` or `quote`, as they stand on the tape.
+    /// `trade` or `quote`, directly from the tape.
     case ticks(DataKind)
-    /// What the node with this index lets through, or its bars.
+    /// The output of the node with this index: ticks that it lets through, or its bars.
     case node(Int)
-    /// What goes into one branch of a route.
+    /// The ticks of one branch of a route.
     case branch(node: Int, branch: Int)
 }
 
@@ -64,11 +65,11 @@ public enum GraphOperation: Hashable, Sendable {
     case route([RouteBranch])
     /// Code that is registered under this name, with its settings in order of their names.
     case custom(name: String, settings: [GraphSetting])
-    /// `calendar` is the name of the one by which its sessions are.
+    /// `calendar` is the name of the calendar for its sessions.
     case bars(BarRule, calendar: String?)
     case aggregate(AggregateRule, calendar: String?)
     case resample(ResampleRule)
-    /// Over all partitions: `scope: all`.
+    /// A measure over all partitions: `scope: all`.
     case breadth(BreadthRule, calendar: String?)
 }
 
@@ -82,20 +83,20 @@ public struct GraphSetting: Hashable, Sendable {
     }
 }
 
-/// A bounded queue in front of something that may be slower than the tape.
+/// A bounded queue before a reader that may be slower than the tape.
 public struct LiveEdge: Hashable, Sendable {
     public enum Overflow: String, CaseIterable, Hashable, Sendable {
-        /// The reader waits: nothing is left out.
+        /// The graph waits for the reader: nothing is left out.
         case block
         case dropNewest = "drop-newest"
         case dropOldest = "drop-oldest"
-        /// The partition stops with the reason.
+        /// The partition stops, and reports the reason.
         case error
     }
 
     public var capacity: Int
     public var overflow: Overflow
-    /// Where its high and low marks are crossed, an event is told.
+    /// The high and low marks. An event is reported when the length crosses them.
     public var high: Int
     public var low: Int
 

@@ -1,37 +1,37 @@
-/// The queue of a `LiveEdge`: between a graph and a reader that may be slower than the tape.
+/// The queue of a `LiveEdge`, between a graph and a reader that may be slower than the tape.
 ///
-/// A value that one thread owns, or a lock. Its memory is reserved once; nothing is allocated when
-/// elements come and go.
+/// A value that one thread or one lock owns. Its memory is reserved once: adding and removing
+/// elements allocates nothing.
 public struct BoundedEdge<Element: Sendable>: Sendable {
     public enum Offered: Hashable, Sendable {
         case taken
-        /// `block`: it is not in the queue; offer it again when something was taken out.
+        /// `block`: it is not in the queue. Offer it again when an element was taken.
         case mustWait
         /// `dropNewest`: it is lost.
         case dropped
         /// `dropOldest`: it is in the queue, and the oldest is lost.
         case replacedOldest
-        /// `error`: whoever feeds the edge has to stop.
+        /// `error`: the thread that feeds the edge has to stop.
         case overflowed
     }
 
-    /// A crossing of one of the marks: told once for each way.
+    /// A crossing of one of the marks, reported once per crossing.
     public enum Transition: Hashable, Sendable {
         case roseToHigh
         case fellToLow
     }
 
     public let rule: LiveEdge
-    /// Elements that were lost, of whichever end.
+    /// Elements that were lost, at either end.
     public private(set) var dropped: UInt64 = 0
-    /// True from the high mark on until the low one.
+    /// Whether the length has reached the high mark and not fallen to the low mark since.
     public private(set) var isHigh = false
 
     private var ring: [Element?]
     private var first = 0
     public private(set) var depth = 0
 
-    /// A rule outside of its limits is held at them.
+    /// Values of `rule` outside of their limits are set to the limits.
     public init(_ rule: LiveEdge) {
         let capacity = min(max(rule.capacity, 1), LiveEdge.capacityMax)
         let high = min(max(rule.high, 1), capacity)
@@ -44,7 +44,7 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
     public var capacity: Int { ring.count }
     public var isFull: Bool { depth == ring.count }
 
-    /// Puts an element at the end, or does what the rule says when there is no room.
+    /// Appends an element, or does what the rule states when there is no room.
     public mutating func offer(_ element: Element) -> (Offered, Transition?) {
         guard isFull else {
             append(element)
@@ -64,7 +64,7 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
         }
     }
 
-    /// Takes the oldest element; nil when there is none.
+    /// Removes and returns the oldest element; `nil` when there is none.
     public mutating func take() -> (element: Element, transition: Transition?)? {
         guard let element = removeFirst() else { return nil }
         guard isHigh, depth <= rule.low else { return (element, nil) }

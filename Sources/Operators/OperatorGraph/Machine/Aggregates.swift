@@ -7,7 +7,8 @@ extension LeafPlan {
     func tell(_ bar: Bar, into values: inout [GraphValue]) {
         for named in self.values[Int(bar.series)] {
             let value = named.function.value(of: bar)
-            // What never was is not told; what is no more must be.
+            // A number that never existed is not published. One that no longer exists has to be
+            // published as undefined.
             if value == IndicatorValue.undefined, bar.reason == BarReason.closed.rawValue {
                 continue
             }
@@ -20,7 +21,7 @@ extension LeafPlan {
 }
 
 extension AggregateFunction {
-    /// In 1e-9. Of a bar whose ticks counted once each, but for `vwap`.
+    /// Returns the number in 1e-9. Except for `vwap`, each tick of `bar` was counted with size one.
     func value(of bar: Bar) -> Int128 {
         if self == .count { return Int128(bar.trades) * 1_000_000_000 }
         guard !bar.flags.contains(.withdrawn) else { return IndicatorValue.undefined }
@@ -30,7 +31,7 @@ extension AggregateFunction {
         case .min: return Self.number(bar.low)
         case .max: return Self.number(bar.high)
         case .mean, .vwap, .spread: return Self.number(bar.vwap)
-        // 1e-17 of prices that were multiplied by 1e8.
+        // The notional is in 1e-17, because prices were multiplied by the size one, 1e8.
         case .sum: return bar.vwap.isDefined ? bar.notional / 100_000_000 : IndicatorValue.undefined
         case .count: return Int128(bar.trades) * 1_000_000_000
         }

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-// What the machines give out.
+// How bars leave the machines.
 extension BarLeaves {
     mutating func advance(_ leaf: Int, source: Int, into closed: inout [Bar]) {
         let slot = plans[leaf].slot
@@ -31,8 +31,8 @@ extension BarLeaves {
         }
     }
 
-    /// Hands bars of one machine to those that make bars of them, by its own series indexes.
-    /// `before`: the watermark before the one that published them.
+    /// Passes the bars of one machine to the machines that make bars of them, with that machine's
+    /// series indexes. `before` is the source's watermark before the one that published the bars.
     mutating func resample(
         _ bars: [Bar], from origin: ResamplePlan.Origin, before: Timestamp
     ) {

@@ -2,9 +2,9 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-// Ticks on their way into one machine.
+// How ticks get into one machine.
 extension BarLeaves {
-    /// Trades one after the other, and what was kept back between them.
+    /// Adds trades in order, with the exclusions between them.
     mutating func trades(_ leaf: LeafInput, _ run: TradeRun, source: Int) {
         let passed = run.passed(leaf.input).union(run.unjudged)
         let gone = run.gone(leaf.input)
@@ -21,7 +21,7 @@ extension BarLeaves {
         }
     }
 
-    /// Those that passed, up to the next one that did not.
+    /// Adds the trades that passed, up to the next one that did not.
     private mutating func passed(
         _ leaf: LeafInput, _ run: TradeRun, _ passed: TickPlaces, from place: inout Int,
         source: Int
@@ -73,7 +73,8 @@ extension BarLeaves {
         }
     }
 
-    /// Odd lots are told by the size, which the machine does not see.
+    /// Adds a trade with weight one. Odd lots are judged here by the size, because the machine does
+    /// not see it.
     private mutating func weighOne(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
         if trade.size.isDefined, trade.size.raw >= 0 {
             switch plans[leaf].oddLots {
@@ -84,7 +85,7 @@ extension BarLeaves {
             }
         }
         var weighed = trade
-        // A trade without a size stays one: the machine counts it as undefined.
+        // A trade without a size keeps that: the machine counts it as undefined.
         if trade.size.isDefined, trade.size.raw >= 0 { weighed.size = .one }
         put(leaf, weighed, source: source, ordinal: ordinal)
     }

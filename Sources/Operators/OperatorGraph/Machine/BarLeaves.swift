@@ -2,19 +2,18 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The machines at the ends of a graph, and the tables of the partition, which all of them are
-/// handed.
+/// The machines at the ends of a graph, and the tables of the partition, which all of them use.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
     let resamplePlans: [ResamplePlan]
     var time: [BarMachine] = []
     var number: [NumberMachine] = []
     var inactivity: [InactivityMachine] = []
-    /// Those that make bars of the others' bars.
+    /// The machines that make bars of the others' bars.
     var resamples: [ResampleMachine] = []
     var tables = PartitionTables()
 
-    /// No machines yet.
+    /// Makes the leaves without any machines.
     private init(empty plan: GraphPlan) {
         plans = plan.leaves
         resamplePlans = plan.resamples
@@ -39,7 +38,7 @@ struct BarLeaves: Sendable {
         for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
     }
 
-    /// Of what its bars are made in the end.
+    /// Returns the kind of ticks from which its bars are made in the end.
     func kind(ofResample slot: Int) -> DataKind {
         switch resamplePlans[slot].origin {
         case .leaf(let leaf): plans[leaf].kind
@@ -47,7 +46,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// Windows without a price are told where bars are made of them: what they left out counts.
+    /// Lets machines publish windows without a price when bars are made of their bars: the coarser
+    /// bars include the exclusions of these windows.
     private mutating func tellEmptyWindows() {
         for resample in resamplePlans {
             if case .leaf(let leaf) = resample.origin, plans[leaf].maker == .time {
@@ -67,7 +67,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// Where states stand in `bytes`: that of the tables, by leaf, and then by resampling node.
+    /// Restores the leaves. `pieces` are the ranges of the states in `bytes`: the tables, each
+    /// leaf, and then each resampling node.
     init(
         _ plan: GraphPlan, restoring bytes: RawSpan, _ pieces: ArraySlice<Range<Int>>
     ) throws(CheckpointError) {
@@ -109,7 +110,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// As `counters`, but for ticks in open windows of time: nothing is walked over.
+    /// Returns the same as `counters`, but without ticks in open windows of time. It walks over
+    /// nothing.
     func account(of leaf: Int) -> BarCounters {
         let slot = plans[leaf].slot
         return switch plans[leaf].maker {
@@ -127,7 +129,7 @@ struct BarLeaves: Sendable {
 
     // MARK: definitions
 
-    /// The index of a packet's source; nil when there are too many.
+    /// Returns the index of a packet's source; `nil` when there are too many.
     mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
         let known = tables.sources.entries.count
         let index = tables.source(name, firstSeen: firstSeen)
@@ -139,7 +141,7 @@ struct BarLeaves: Sendable {
         return index
     }
 
-    /// Notes who feeds a symbol; nil when the table is full.
+    /// Notes which source feeds a symbol; returns `nil` when the table is full.
     mutating func define(
         _ subscription: Subscription, source: Int
     ) -> PartitionTables.Change? {

@@ -3,17 +3,18 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// What in a packet says that windows have to be computed again.
+/// Finds the records of a packet because of which windows have to be computed again.
 ///
-/// A cancel or a correction carries the event time of the trade that it takes back or changes; a
-/// gap and a request carry their stretch of time.
+/// A cancel or a correction carries the event time of the trade that it cancels or corrects. A gap
+/// and a repair request carry their stretch of time.
 struct DirtyMarks {
     let symbols: SymbolTable
-    /// Nil: what people put on the tape concerns symbols of all sources.
+    /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
+    /// sources.
     let source: Int?
     let hasTrades: Bool
     let hasQuotes: Bool
-    /// What gap records say, in their order.
+    /// The changes from gap records, in their order.
     private(set) var missing: [MissingChange] = []
 
     init(symbols: SymbolTable, source: Int?, plan: GraphPlan) {
@@ -82,7 +83,8 @@ struct DirtyMarks {
         }
     }
 
-    /// Without a symbol: all of them.
+    /// Returns the symbols of a record. A record without a symbol concerns all symbols of its
+    /// source.
     private func concerned(
         _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
     ) -> [UInt32] {
@@ -106,7 +108,7 @@ struct DirtyMarks {
             DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind))
     }
 
-    /// By name, so that nothing is taken from anybody.
+    /// Finds a symbol by its name, so that no symbol is taken away from the source that feeds it.
     private func symbol(
         _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
     ) -> UInt32? {
@@ -115,7 +117,7 @@ struct DirtyMarks {
 }
 
 extension GraphMachine {
-    /// `source` nil: what people put there.
+    /// Marks a packet's dirty ranges. `source` is `nil` for the source `manual`.
     mutating func markPacket(_ packet: RawSpan, source: Int?, into output: inout GraphOutput) {
         var marks = DirtyMarks(symbols: symbols, source: source, plan: program.plan)
         marks.find(in: packet, into: &output.dirty)

@@ -1,25 +1,26 @@
 internal import StreamCore
 
-/// Ticks that series left out, by why: once for each series, and for each of its windows where
-/// windows overlap. What came too late is not among them: it is listed.
+/// The number of ticks that series left out, by reason. A tick is counted once for each series, and
+/// once for each window where windows overlap. Ticks that came too late are not included: they are
+/// listed.
 public struct ExcludedTicks: Hashable, Sendable {
     /// The symbol has no room in the tables, or another source feeds it.
     public var unknownSymbol: UInt64 = 0
-    /// Fetched later: only repairs count them.
+    /// The tick was fetched later, and counts in repairs only.
     public var backfilled: UInt64 = 0
-    /// Kept back by a node before, or no new tick: a correction, a cancel, a snapshot.
+    /// An earlier node kept it back, or it is no new tick: a correction, a cancel, a snapshot.
     public var filter: UInt64 = 0
-    /// Without a price, a size or a usable time.
+    /// The tick has no price, size or usable time.
     public var undefined: UInt64 = 0
-    /// No price, by the node's rule for sale conditions or odd lots.
+    /// The tick sets no price, by the node's rule for sale conditions or odd lots.
     public var rule: UInt64 = 0
     public var outsideSession: UInt64 = 0
-    /// Too late or beyond a limit, and the list of such ticks was full.
+    /// The tick was too late or beyond a limit, and the list of such ticks was full.
     public var unlisted: UInt64 = 0
 
     public init() {}
 
-    /// What people read, in this order.
+    /// The names for people, with their counts, in this order.
     public static var reasons: [(name: String, count: WritableKeyPath<ExcludedTicks, UInt64>)] {
         [
             ("unknown_symbol", \.unknownSymbol), ("backfilled", \.backfilled),
@@ -32,7 +33,7 @@ public struct ExcludedTicks: Hashable, Sendable {
         for (_, count) in Self.reasons { self[keyPath: count] &+= other[keyPath: count] }
     }
 
-    /// What came on top of an earlier state of the same counts.
+    /// Returns the counts since an earlier state.
     public func since(_ before: ExcludedTicks) -> ExcludedTicks {
         var rest = self
         for (_, count) in Self.reasons { rest[keyPath: count] &-= before[keyPath: count] }
@@ -54,11 +55,12 @@ public struct ExcludedTicks: Hashable, Sendable {
 }
 
 extension GraphMachine {
-    /// Of all that its account holds, which goes from owner to owner with the state.
+    /// The exclusions in the complete account, which is part of the state and passes from owner to
+    /// owner.
     public var excluded: ExcludedTicks {
         var excluded = ExcludedTicks()
         for (leaf, plan) in leaves.plans.enumerated() {
-            // Several machines may make the numbers of one series: the first speaks for all.
+            // Several machines may make the numbers of one series. The first one counts for all.
             let isFirst = !leaves.plans[..<leaf].contains {
                 $0.node == plan.node && $0.maker == plan.maker
             }

@@ -2,9 +2,9 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// What a gap record says about windows. Nil: nothing.
+/// The effect of a gap record on windows. Its `init` returns `nil` when there is none.
 struct GapMeaning {
-    /// `.any`, `.trade` or `.quote`.
+    /// The kind of ticks: `.any`, `.trade` or `.quote`.
     let kind: DataKind
     let from: Int64
     let to: Int64
@@ -19,7 +19,7 @@ struct GapMeaning {
         case .filled: isFilled = true
         case .filling, nil: return nil
         }
-        // A gap that lasts reaches up to now; another record will say where it ended.
+        // A gap without an end reaches up to its record. Another record will state where it ended.
         let end = gap.to.isDefined ? gap.to : gap.header.eventTime
         let limit = StreamLimits.eventTimeNanosecondsMax
         from = max(gap.from.nanoseconds, -limit)

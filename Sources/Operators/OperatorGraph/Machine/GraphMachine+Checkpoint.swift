@@ -1,15 +1,15 @@
 public import StreamCore
 
-// One state of all nodes: a head that names the program, and a piece for the tables, for each
-// machine, for what is missing, and for each stage.
+// The state of all nodes: a head that names the program, and one piece each for the tables, every
+// machine, the missing ticks, and every stage.
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.customs.count + plan.histories.count
     }
 
-    /// Appends all that decides what this machine will answer. Bounded by
-    /// `CheckpointLimits.bytesMax`, above which it is refused where it is stored.
+    /// Appends everything that decides the machine's later results. The size is bounded by
+    /// `CheckpointLimits.bytesMax`. A larger state is refused where it is stored.
     public func encode(into bytes: inout [UInt8]) {
         StateDirectory.begin(
             program: program.hash, received: received, pieces: Self.pieces(of: program.plan),
@@ -26,7 +26,7 @@ extension GraphMachine {
         for history in histories { history.encode(into: &bytes) }
     }
 
-    /// The machine whose `encode` made these bytes, for the same program.
+    /// Restores the machine whose `encode` wrote these bytes, for the same program.
     public init(_ program: GraphProgram, restoring bytes: RawSpan) throws(CheckpointError) {
         let plan = program.plan
         let (received, pieces) = try StateDirectory.pieces(

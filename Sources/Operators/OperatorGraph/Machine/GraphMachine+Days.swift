@@ -3,12 +3,13 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-// Days that a provider tells of, on their way to the nodes over all partitions that asked for them.
+// How a provider's days reach the nodes over all partitions that asked for them.
 extension GraphMachine {
-    /// Days that a provider told of and for which there was no room.
+    /// Days from a provider for which there was no room.
     public var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
 
-    /// By name, so that nothing is taken from anybody: it does not matter who asked the provider.
+    /// Takes the days of a packet, by the names of symbols. Any source may have asked the provider
+    /// for them.
     mutating func takeDays(in packet: RawSpan) {
         let symbols = symbols
         var walk = PacketWalk()
@@ -23,7 +24,7 @@ extension GraphMachine {
         }
     }
 
-    /// Passes on what is new: of each day three values, one behind the other.
+    /// Publishes new days: three values per day, in a row.
     mutating func tellDays(into output: inout GraphOutput) {
         var told: [DailyHistory.Told] = []
         for index in histories.indices {
@@ -46,7 +47,7 @@ extension GraphMachine {
         }
     }
 
-    /// For an owner whose output so far went nowhere.
+    /// Publishes all days again, for an owner whose output so far was not published.
     public mutating func tellDaysAgain() {
         for index in histories.indices { histories[index].tellAgain() }
     }

@@ -3,7 +3,7 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-// The ticks of a packet on their way into the machines.
+// How the ticks of a packet get into the machines.
 extension GraphMachine {
     // MARK: trades into one machine
 
@@ -13,7 +13,7 @@ extension GraphMachine {
         packetSymbols.removeAll(keepingCapacity: true)
         var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
         takeTrades(&walk, packet, source: source)
-        // A definition may stand between two trades, and changes what the indexes mean.
+        // A definition may come between two trades, and changes the meaning of the indexes.
         while let message = walk.definition {
             define(message, packet, source: source)
             takeTrades(&walk, packet, source: source)
@@ -27,8 +27,8 @@ extension GraphMachine {
         walk.symbols = []
     }
 
-    /// True when it says what is known already: then nothing changes but what the packet's index
-    /// means.
+    /// Returns whether a definition is known already. Then only the meaning of the packet's index
+    /// changes.
     private mutating func knows(
         _ message: MessageBounds, _ packet: RawSpan, source: Int
     ) -> Bool {
@@ -54,7 +54,7 @@ extension GraphMachine {
         if change.isNew { stages.define(change.index, definition.symbol) }
     }
 
-    /// From here on in the packet, `index` means this symbol of the machines.
+    /// Sets the machine's symbol for `index` from here on in the packet.
     private mutating func name(_ index: UInt32, _ symbol: UInt32) {
         guard index < PacketLimits.definitionsMax else { return }
         while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
@@ -145,7 +145,7 @@ extension GraphMachine {
         }
     }
 
-    /// What is no new tick of the source that feeds its symbol, the machines set aside themselves.
+    /// Returns whether stages judge the tick. The machines themselves exclude all others.
     @inline(__always)
     private func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
         header.isForStages(inRepair: false)

@@ -3,21 +3,22 @@ public import Primitives
 public import StreamCore
 public import TapeCodec
 
-/// The graph of one partition: packets in, bars out. Pure: what it answers follows from them alone.
+/// The graph of one partition: packets in, bars out. Pure: its results follow from the packets
+/// alone.
 public struct GraphMachine: Sendable {
     public let program: GraphProgram
-    /// Ticks that came in so far, of sources and not of people.
+    /// Ticks that came in so far, without those of the source `manual`.
     public internal(set) var received: UInt64 = 0
 
     var leaves: BarLeaves
     var stages: TickStages
-    /// What the indexes of the packet at hand mean in the machines.
+    /// The machines' indexes by those of the present packet.
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
-    /// With room for the next packet's.
+    /// An empty run with room for the next packet's trades.
     var emptyRun: TradeRun
     var definitions = DefinitionMemory()
-    /// Of nodes over all partitions that want to know of days that a provider tells of.
+    /// The histories for nodes over all partitions that use a provider's days.
     var histories: [DailyHistory]
     private var listed: [LateTick] = []
 
@@ -45,8 +46,8 @@ public struct GraphMachine: Sendable {
         }
     }
 
-    /// Windows that open from now on are partial where these say so. Those that are there are
-    /// computed again, because the same records make their time dirty.
+    /// Applies gaps to windows that open from now on. Existing windows are computed again, because
+    /// the same records make their time dirty.
     mutating func note(_ changes: [MissingChange]) {
         guard !changes.isEmpty else { return }
         for change in changes {
@@ -61,7 +62,7 @@ public struct GraphMachine: Sendable {
     public var sources: SourceTable { leaves.tables.sources }
     public var symbols: SymbolTable { leaves.tables.symbols }
     public var openWindows: Int { leaves.openWindows }
-    /// Those of the first machine, and the series of all others behind its own.
+    /// The account of the first machine, with the series of all other machines appended.
     public var counters: BarCounters {
         var counters = leaves.counters(of: 0)
         for leaf in leaves.plans.indices.dropFirst() {
@@ -70,19 +71,19 @@ public struct GraphMachine: Sendable {
         return counters
     }
 
-    /// By machine, in the order of the nodes: each of these balances.
+    /// The account of each machine, in the order of the nodes. Each one balances.
     public var machineCounters: [BarCounters] {
         leaves.plans.indices.map { leaves.counters(of: $0) }
     }
 
-    /// Ticks of which no deduplicator could say whether they were there already, because they have
-    /// no id: they passed. Since this value was made.
+    /// Ticks that passed deduplicators that could not judge them, because they have no id. Counted
+    /// since this value was made.
     public var undecidable: UInt64 {
         stages.deduplicators.reduce(0) { $0 &+ $1.undecidable }
     }
 
-    /// The least of its sources' watermarks; the bars up to it are out. A source that has opened
-    /// and told no time yet has no bars, and is not waited for.
+    /// The least of its sources' watermarks. All bars up to it are published. A source without a
+    /// watermark has no bars, and is not waited for.
     public var watermark: Timestamp {
         sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
             ?? SourceTable.noWatermark
@@ -90,11 +91,12 @@ public struct GraphMachine: Sendable {
 
     public mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
 
-    /// Takes the next packet of the partition. False: more sources feed it than the limit allows.
+    /// Takes the next packet of the partition. Returns false when more sources feed it than the
+    /// limit allows.
     public mutating func take(
         _ header: PacketHeader, _ packet: RawSpan, into output: inout GraphOutput
     ) -> Bool {
-        // What people put there is backfilled: it has no watermark to wait for, and its definitions
+        // Records of the source `manual` are backfilled: it has no watermark, and its definitions
         // must not take a symbol away from the source that feeds it.
         guard header.source != .manual else {
             markPacket(packet, source: nil, into: &output)
@@ -140,7 +142,7 @@ public struct GraphMachine: Sendable {
         }
     }
 
-    /// Moves what a machine closed to where it is published.
+    /// Moves the bars in `closed` to the output.
     mutating func publish(_ leaf: Int, into output: inout GraphOutput) {
         let plan = leaves.plans[leaf]
         for var bar in closed {
@@ -148,7 +150,7 @@ public struct GraphMachine: Sendable {
                 plan.tell(bar, into: &output.values)
                 continue
             }
-            // Empty windows are for those that make bars of bars.
+            // Empty windows are only for machines that make bars of bars.
             guard bar.open.isDefined || bar.flags.contains(.withdrawn) else { continue }
             bar.series = plan.series[Int(bar.series)]
             output.bars.append(bar)
@@ -177,8 +179,8 @@ public struct GraphMachine: Sendable {
         listed.removeAll(keepingCapacity: true)
     }
 
-    /// Bars of windows that are open and changed since the last call, without `.final`: for live
-    /// display only. Their series are those of the program.
+    /// Appends the bars of open windows that changed since the last call, without `.final`. They
+    /// are for live display only. Their series are indexes of the program.
     public mutating func takeOpenBars(into open: inout [Bar]) {
         for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
             let first = open.count

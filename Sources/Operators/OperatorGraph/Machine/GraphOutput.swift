@@ -2,14 +2,14 @@ public import MarketModel
 public import Primitives
 public import StreamCore
 
-/// What one packet made: a machine appends to it, and its owner empties it.
+/// The output of one packet. A machine appends to it, and its owner empties it.
 public struct GraphOutput: Sendable {
-    /// Of every bar the index in `GraphProgram.series` is its series.
+    /// The bars. Their `series` is an index in `GraphProgram.series`.
     public var bars: [Bar] = []
-    /// Ticks that are in no window of a series, or were there already; by `GraphProgram.series`,
-    /// too. Those of aggregates are counted and not listed.
+    /// Ticks that are in no window of a series, and duplicates, also by `GraphProgram.series`.
+    /// Those of aggregates are counted and not listed.
     public var late: [LateTick] = []
-    /// What has to be computed again because of something in the packet.
+    /// The ranges that a record of the packet made dirty.
     public var dirty: [DirtyRange] = []
     public var values: [GraphValue] = []
     /// Ticks that nodes with a `LiveEdge` let through.
@@ -26,15 +26,15 @@ public struct GraphOutput: Sendable {
     }
 }
 
-/// One version of one number of a window, or what a custom operator told.
+/// One version of one number of a window, or a value of a custom operator.
 public struct GraphValue: Hashable, Sendable {
     /// The interned symbol.
     public var symbol: UInt32
-    /// `<node>.<series>.<function>`, or `<node>.<name>` of a custom operator.
+    /// `<node>.<series>.<function>`, or `<node>.<name>` for a custom operator.
     public var name: String
-    /// In 1e-9; `IndicatorValue.undefined` when there is none, or none any more.
+    /// The value in 1e-9; `IndicatorValue.undefined` when there is none, or none any more.
     public var value: Int128
-    /// What it is about: [periodStart, periodEnd).
+    /// The time that it covers: [periodStart, periodEnd).
     public var periodStart: Timestamp
     public var periodEnd: Timestamp
     /// A raw `BarReason`.
@@ -53,7 +53,7 @@ public struct GraphValue: Hashable, Sendable {
     }
 }
 
-/// A tick as stages and custom operators see it: its symbol is the interned index.
+/// A tick as stages and custom operators see it. Its symbol is the interned index.
 public enum GraphTick: Hashable, Sendable {
     case trade(Trade)
     case quote(Quote)
@@ -67,7 +67,7 @@ public enum GraphTick: Hashable, Sendable {
 }
 
 public struct LiveTick: Hashable, Sendable {
-    /// Its index in the definition.
+    /// The node's index in the definition.
     public var node: Int
     public var tick: GraphTick
 

@@ -1,15 +1,15 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A trade or a quote on its way through the stages: a type of its own for each, so that the loop
-/// over the stages holds no question which it is.
+/// A trade or a quote on its way through the stages. Each is a type, so that the loop over the
+/// stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
     var graphTick: GraphTick { get }
     func isNew(for deduplicator: inout Deduplicator) -> Bool
     func meets(_ condition: ExpressionEvaluator) -> Bool
     func duplicate(series: UInt16) -> LateTick
-    /// By deduplicator a bit: the same tick came at its time, which a repair knows.
+    /// One bit per deduplicator: set when a repair knows that the same tick came at its time.
     var twins: UInt64 { get }
 }
 
@@ -52,8 +52,8 @@ struct QuoteInStages: TickInStages {
 }
 
 extension TickHeader {
-    /// Stages judge new ticks alone. What is none goes past them to the machines, which know what
-    /// it is and count it; ticks that were fetched later count in repairs only.
+    /// Returns whether stages judge the tick. They judge new ticks only. All others bypass them and
+    /// reach the machines, which count them. Ticks that were fetched later count in repairs only.
     @inline(__always)
     func isForStages(inRepair: Bool) -> Bool {
         let unusual: TickFlags = inRepair ? [.snapshot] : [.snapshot, .backfilled]

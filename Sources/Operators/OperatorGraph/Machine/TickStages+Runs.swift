@@ -1,10 +1,10 @@
 internal import MarketModel
 internal import StreamCore
 
-// Trades that go through the stages together, all through one before any comes to the next.
+// Runs of trades, which all go through one stage before any of them goes to the next.
 extension TickStages {
-    /// The same as `run` for one trade after the other. Of each list of the output one stage may
-    /// speak (`TickPlan.runMax`), or its order would be another one.
+    /// Does the same as `run` for each trade in turn. Only one stage may append to each list of the
+    /// output (`TickPlan.runMax`), because otherwise the order of the list would change.
     mutating func run(
         _ stages: [StagePlan], _ run: inout TradeRun, source: Int, root: UInt64,
         into output: inout GraphOutput
@@ -46,7 +46,7 @@ extension TickStages {
         }
     }
 
-    /// Where a duplicate does not come, it comes no farther, either.
+    /// Marks duplicates as lost at the stage's outputs, too: a duplicate never gets farther.
     private func lose(_ places: TickPlaces, at stage: StagePlan, _ run: inout TradeRun) {
         run.lose(places, at: stage.output)
         guard stage.kind == .route else { return }
@@ -91,11 +91,11 @@ extension TickStages {
 }
 
 extension TickPlan {
-    /// So many trades go through the stages together.
+    /// The number of trades that go through the stages together.
     var runMax: Int { mayRunTogether ? TickPlaces.ticksMax : 1 }
 
-    /// No two stages add to the same list of the output: each list is then in the order of the
-    /// ticks, also when many ticks go through one stage before they come to the next.
+    /// Whether no two stages append to the same list of the output. Then each list is in the order
+    /// of the ticks, also when many ticks go through one stage before they reach the next.
     private var mayRunTogether: Bool {
         stages.count { $0.kind == .deduplicate && $0.series != StagePlan.noSeries } <= 1
             && stages.count { $0.kind == .custom } <= 1 && stages.count { $0.isLive } <= 1

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import StreamCore
 
-/// The nodes between the tape and the machines, with what each of them remembers.
+/// The nodes between the tape and the machines, with the state of each.
 struct TickStages: Sendable {
     var deduplicators: [Deduplicator]
     var throttles: [Throttle]
@@ -9,7 +9,7 @@ struct TickStages: Sendable {
     var operators: [any TickOperator]
     let branches: [BranchPlan]
     private let nodeNames: [String]
-    /// By interned symbol, for operators: nobody else here needs names.
+    /// The names by interned symbol. Only operators need them.
     private var symbols: [Symbol] = []
     private var told: [OperatorValue] = []
 
@@ -22,14 +22,14 @@ struct TickStages: Sendable {
         nodeNames = program.definition.nodes.map(\.name)
     }
 
-    /// How far a tick came: bits of the plan's places.
+    /// The places of the plan that a tick reached, as bits.
     struct Way: BitwiseCopyable {
         var passed: UInt64
-        /// A deduplicator in front of the place has listed it: it is not there at all.
+        /// Places that the tick never reached, because a deduplicator before them listed it.
         var isGone: UInt64 = 0
     }
 
-    /// To be called for every interned symbol, in order of their indexes.
+    /// Notes a symbol. Has to be called for every interned symbol, in order of their indexes.
     mutating func define(_ index: UInt32, _ symbol: Symbol) {
         if index == symbols.count { symbols.append(symbol) }
         for place in evaluators.indices { evaluators[place].define(index, symbol) }
@@ -44,7 +44,7 @@ struct TickStages: Sendable {
         var way = Way(passed: root)
         for stage in stages {
             guard way.passed & stage.input != 0 else {
-                // Where a duplicate does not come, it comes no farther, either.
+                // A duplicate is lost at the stage's outputs, too: it never gets farther.
                 if way.isGone & stage.input != 0 { way.isGone |= outputs(of: stage) }
                 continue
             }

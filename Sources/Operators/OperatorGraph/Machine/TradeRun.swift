@@ -1,22 +1,21 @@
 internal import MarketModel
 internal import StreamCore
 
-/// Trades that follow each other in a packet and go through the stages together, one stage after
-/// the other: so that what is the same for all of them is asked once, and the places in memory that
-/// decide about them are waited for once and not for each.
+/// Consecutive trades of a packet that go through the stages together, stage by stage. So checks
+/// that are the same for all of them are made once, and their memory accesses overlap.
 struct TradeRun: Sendable {
     private(set) var trades: [Trade] = []
     private(set) var ordinals: [UInt64] = []
-    /// Those that stages do not judge: every machine is given them.
+    /// Trades that stages do not judge. Every machine gets them.
     private(set) var unjudged = TickPlaces()
-    /// By point of the plan, the trades that came there, and those that are not there at all
-    /// because a deduplicator in front of it has listed them. One place more, for where nobody
-    /// takes ticks.
+    /// By point of the plan: the trades that reached it, and the trades that never reached it
+    /// because a deduplicator before it listed them. One extra place is for outputs from which no
+    /// node takes ticks.
     private var passed: [TickPlaces]
     private var gone: [TickPlaces]
     let max: Int
 
-    /// The points of a plan are bits of a word.
+    /// The number of points of a plan, which are the bits of a word, and the extra place.
     private static let pointsMax = UInt64.bitWidth + 1
 
     init(max: Int) {
@@ -27,7 +26,7 @@ struct TradeRun: Sendable {
         gone = passed
     }
 
-    /// In the place of one that is at work: without room, so that it costs nothing.
+    /// A run without room, which replaces the run in use at no cost.
     static let none = TradeRun(max: 0)
 
     var isEmpty: Bool { trades.isEmpty }
@@ -40,7 +39,7 @@ struct TradeRun: Sendable {
         ordinals.append(ordinal)
     }
 
-    /// All trades stand at the root of the plan, and nowhere else.
+    /// Puts all trades at the root of the plan, and at no other point.
     mutating func begin(at root: UInt64) {
         for point in passed.indices {
             passed[point] = TickPlaces()

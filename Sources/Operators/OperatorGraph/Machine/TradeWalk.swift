@@ -3,19 +3,19 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// Hands out the trades of a packet with their ordinals, up to the next definition or the end.
+/// Returns the trades of a packet with their ordinals, up to the next definition or the end.
 struct TradeWalk: TradeReader {
-    /// What `next` stopped at: a message without an ordinal; nil at the end of the packet.
+    /// The message without an ordinal at which `next` stopped; `nil` at the end of the packet.
     private(set) var definition: MessageBounds?
-    /// Something in the packet asks for windows to be computed again.
+    /// Whether a record of the packet makes windows dirty.
     var hasMarks: Bool { actions != 0 }
-    /// The actions of all trades so far, and a bit of its own for records.
+    /// The actions of all trades so far, and one more bit for records.
     private var actions: UInt8 = 0
     private var cursor = RecordCursor()
     private var ordinal: UInt64
 
-    /// The machine's indexes by those of the packet. To be emptied before these change, or they are
-    /// copied.
+    /// The machine's indexes by those of the packet. The owner has to empty it before it changes
+    /// its own copy, or the array is copied.
     var symbols: [UInt32] = []
 
     init(firstOrdinal: UInt64) { ordinal = firstOrdinal }

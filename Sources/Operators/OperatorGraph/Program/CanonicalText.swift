@@ -1,8 +1,9 @@
 internal import MarketModel
 internal import StreamCore
 
-/// All of a definition that decides its output, as one text that no two definitions share: written
-/// out here by hand, so that neither a field's name nor a compiler's taste is in it.
+/// Everything in a definition that decides its output, as one text. No two definitions share a
+/// text. It is written out by hand, so that it depends neither on the names of fields nor on the
+/// compiler.
 struct CanonicalText {
     private(set) var text: String
 
@@ -24,7 +25,7 @@ struct CanonicalText {
         }
     }
 
-    /// Names and texts go in with their length in front.
+    /// Adds names and texts, each after its length.
     private mutating func add(_ words: String...) {
         for word in words { text += "|\(word.utf8.count):\(word)" }
     }
@@ -40,7 +41,8 @@ struct CanonicalText {
     private mutating func add(_ operation: GraphOperation) {
         switch operation {
         case .deduplicate(let rule):
-            // By ids it once took ticks without one for duplicates: those bars were other ones.
+            // Deduplication by id used to treat ticks without an id as duplicates, and made other
+            // bars. So it has another word.
             let kind = rule.asksForID ? "deduplicate by id" : "deduplicate"
             add("\(kind) \(rule.timeToLive) \(rule.entriesMax)")
             for field in rule.key { add(field.rawValue) }

@@ -1,12 +1,12 @@
 internal import MarketModel
 internal import StreamCore
 
-/// Makes the plan of a definition. Nodes stand behind their inputs, so that one walk suffices.
+/// Makes the plan of a definition. Nodes come after their inputs, so one walk is enough.
 struct GraphCompiler {
     private let definition: GraphDefinition
     private(set) var plan = GraphPlan()
     private(set) var series: [PublishedSeries] = []
-    /// By node, what kind of ticks it takes; nil of nodes that take bars.
+    /// By node, the kind of ticks that it takes; `nil` for nodes that take bars.
     private var kinds: [DataKind?] = []
     private var makers = [0, 0, 0]
 
@@ -17,7 +17,7 @@ struct GraphCompiler {
         for index in definition.nodes.indices { compile(index) }
     }
 
-    /// The places from which some node takes ticks: at most as many as there are nodes.
+    /// Finds the places from which some node takes ticks. There are at most as many as nodes.
     private mutating func findPoints() {
         for (index, node) in definition.nodes.enumerated() {
             kinds[index] = kind(of: node)
@@ -67,7 +67,8 @@ struct GraphCompiler {
         case .bars(let rule, let calendar): addBars(rule, calendar, of: index)
         case .aggregate(let rule, let calendar): addAggregates(rule, calendar, of: index)
         case .resample(let rule): add(rule, of: index)
-        // Over all partitions: no partition's machine computes it, but it may want something.
+        // Measures over all partitions are not computed by a partition's machine, but may need a
+        // provider's days.
         case .breadth(let rule, let calendar) where rule.warmsUp:
             plan.histories.append(
                 HistoryPlan(
@@ -135,8 +136,8 @@ struct GraphCompiler {
         }
     }
 
-    /// Up to three machines: one that weighs every tick alike, one for the VWAP, and one for the
-    /// spread when the others read another number of a quote.
+    /// Adds up to three machines: one with weight one for every tick, one for the VWAP, and one for
+    /// the spread if the others use another number of a quote.
     private mutating func addAggregates(_ rule: AggregateRule, _ calendar: String?, of node: Int) {
         let isQuotes = kinds[node] == .quote
         let groups: [(LeafPlan.Weight, InputField, [AggregateFunction])] = [

@@ -1,18 +1,18 @@
 internal import StreamCore
 
 extension GraphPlan {
-    /// What some stage answers depends on the ticks before.
+    /// Whether the result of some stage depends on earlier ticks.
     var remembers: Bool { !(deduplicates.isEmpty && throttles.isEmpty && customs.isEmpty) }
 
-    /// For so long before its first window a repair reads ticks, so that stages remember what they
-    /// would have remembered. One behind another needs what that one let through: their times add
-    /// up.
+    /// Returns how long before its first window a repair has to read ticks, in nanoseconds, so that
+    /// stages have the right state. A stage after another needs the ticks that the other let
+    /// through, so their times add up.
     func warmUp(_ operators: [any TickOperator]) -> Int64 {
         max(warmUp(trades, operators), warmUp(quotes, operators))
     }
 
     private func warmUp(_ plan: TickPlan, _ operators: [any TickOperator]) -> Int64 {
-        // By point of the plan, and one for where nobody takes ticks.
+        // By point of the plan, with an extra place for outputs from which no node takes ticks.
         var needed = [Int64](repeating: 0, count: UInt64.bitWidth + 1)
         var most: Int64 = 0
         for stage in plan.stages {

@@ -1,10 +1,10 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A definition taken apart: which stages a tick goes through and which machines it ends in.
+/// A definition, taken apart into the stages a tick goes through and the machines in which it ends.
 ///
-/// Every place in the graph from which some node takes ticks is one bit of 64; a stage asks for the
-/// bit of its input and sets that of its output. Trades and quotes have bits of their own.
+/// Every place in the graph from which some node takes ticks is one bit of 64. A stage tests the
+/// bit of its input and sets that of its output. Trades and quotes have separate bits.
 struct GraphPlan: Sendable {
     var trades = TickPlan()
     var quotes = TickPlan()
@@ -20,37 +20,37 @@ struct GraphPlan: Sendable {
 }
 
 extension GraphPlan {
-    /// What becomes of one symbol's ticks may depend on those of others.
+    /// Whether the result for one symbol's ticks may depend on those of other symbols.
     var mixesSymbols: Bool {
         throttles.contains { $0.scope == .partition } || !customs.isEmpty
     }
 }
 
-/// What a node over all partitions wants to know of days that a provider tells of: each partition
-/// passes its symbols' on as values.
+/// The days that a node over all partitions needs from a provider. Each partition publishes the
+/// days of its symbols as values.
 struct HistoryPlan: Sendable {
     var rule: BreadthRule
     var calendar: SessionCalendar?
-    /// `<node>.history.high` and so on, in the order in which they are told.
+    /// `<node>.history.high` and so on, in the order in which they are published.
     var names: [String]
 }
 
-/// What happens to ticks of one kind.
+/// The stages and machines for ticks of one kind.
 struct TickPlan: Sendable {
-    /// In order: the input of each is nothing or an earlier one.
+    /// The stages in order: the input of each is the tape or an earlier one.
     var stages: [StagePlan] = []
     var leaves: [LeafInput] = []
     var points: [GraphInput] = []
 
     var isUsed: Bool { !stages.isEmpty || !leaves.isEmpty }
 
-    /// The bit of a place from which a node takes ticks; 0 when none does.
+    /// Returns the bit of a place from which a node takes ticks; 0 when none does.
     func bit(of input: GraphInput) -> UInt64 {
         points.firstIndex(of: input).map { 1 << UInt64($0) } ?? 0
     }
 }
 
-/// Plain words, so that walking over stages moves no reference counts.
+/// It consists of plain words, so that a walk over stages moves no reference counts.
 struct StagePlan: Sendable, BitwiseCopyable {
     enum Kind: UInt8, Sendable, BitwiseCopyable {
         case deduplicate, throttle, filter, route, custom
@@ -59,7 +59,7 @@ struct StagePlan: Sendable, BitwiseCopyable {
     var kind: Kind
     var isLive: Bool
     var node: UInt16
-    /// Among the stages of its kind; of a route the first of its branches.
+    /// The index among the stages of its kind; for a route the index of its first branch.
     var index: Int
     var branchCount = 0
     /// The series under which a deduplicator lists; `noSeries` when it has no name for it.
@@ -71,7 +71,7 @@ struct StagePlan: Sendable, BitwiseCopyable {
 }
 
 struct BranchPlan: Sendable, BitwiseCopyable {
-    /// Among the conditions; nil: whatever met no other one.
+    /// The index of the condition; `nil` for the branch of all other ticks.
     var condition: Int?
     var output: UInt64
 }
@@ -91,24 +91,24 @@ struct LeafPlan: Sendable {
 
     enum Weight: UInt8, Sendable, BitwiseCopyable {
         case asItIs
-        /// Every tick counts once, whatever its size: what means and sums are made of.
+        /// Every tick counts once, whatever its size. Means and sums are made this way.
         case one
     }
 
     var node: Int
     var maker: Maker
-    /// Among the machines of its kind.
+    /// The index among the machines of its kind.
     var slot: Int
     var rule: BarRule
     var calendar: SessionCalendar?
     var kind: DataKind
-    /// Of ticks with weight one: what is read of a quote, and what becomes of odd lots; the rule
-    /// then knows neither.
+    /// For ticks with weight one: the number of a quote that is used, and the rule for odd lots.
+    /// `rule` then contains neither.
     var field: InputField
     var oddLots: OddLotRule
-    /// The published series by the machine's own index; of aggregates none.
+    /// The published series by the machine's own index; empty for aggregates.
     var series: [UInt16]
-    /// By the machine's own series index, which numbers are published.
+    /// By the machine's own series index, the numbers to publish.
     var values: [[NamedFunction]] = []
 
     struct NamedFunction: Hashable, Sendable {
@@ -118,9 +118,9 @@ struct LeafPlan: Sendable {
     }
 }
 
-/// Bars from bars.
+/// One machine that makes bars from bars.
 struct ResamplePlan: Sendable {
-    /// Where the fine bars come from.
+    /// Where the finer bars come from.
     enum Origin: Hashable, Sendable {
         case leaf(Int)
         case resample(Int)
@@ -129,7 +129,7 @@ struct ResamplePlan: Sendable {
     var node: Int
     var rule: ResampleRule
     var origin: Origin
-    /// Of the fine series in what it comes from.
+    /// The index of the finer series in its origin.
     var fineSeries: UInt16
     var fine: BarSeries
     var series: [UInt16]

@@ -2,18 +2,18 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// A definition made ready to run: the same for all partitions.
+/// A definition made ready to run. It is the same for all partitions.
 public struct GraphProgram: Sendable {
     public let definition: GraphDefinition
-    /// All that outputs are listed under; their place here is the index that outputs carry.
+    /// The names under which output is listed. Their index here is the index that output carries.
     public let series: [PublishedSeries]
-    /// What the output follows from: other definitions have other hashes.
+    /// A hash of everything that decides the output. Other definitions have other hashes.
     public let hash: UInt64
     let plan: GraphPlan
-    /// The custom operators as they are before the first tick.
+    /// The custom operators before the first tick.
     let operators: [any TickOperator]
 
-    /// A graph without custom operators; with some, those that are in `registry`.
+    /// Makes a program. Custom operators of the graph must be in `registry`.
     public init(
         _ definition: GraphDefinition, operators registry: TickOperators
     ) throws(TickOperatorError) {
@@ -28,7 +28,8 @@ public struct GraphProgram: Sendable {
         self.init(definition, compiler, operators)
     }
 
-    /// A graph without custom operators. One that has some is a mistake of the caller.
+    /// Makes a program of a graph without custom operators. Passing one with custom operators is a
+    /// bug.
     public init(_ definition: GraphDefinition) {
         let compiler = GraphCompiler(definition)
         precondition(
@@ -48,10 +49,10 @@ public struct GraphProgram: Sendable {
         hash = Checksum.of(CanonicalText(definition).text)
     }
 
-    /// How people name it in a message.
+    /// The name of the program in messages.
     public var summary: String { series.map(\.name.text).joined(separator: ",") }
 
-    /// All that happens is that trades come into the windows of one machine.
+    /// Whether trades go directly into the windows of one machine, and nothing else is computed.
     var isPlain: Bool {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
         return plan.trades.stages.isEmpty && !plan.quotes.isUsed && plan.histories.isEmpty
@@ -60,7 +61,7 @@ public struct GraphProgram: Sendable {
 }
 
 extension GraphDefinition {
-    /// A program needs a node that makes bars or aggregates of ticks.
+    /// Whether the graph has a node that makes bars or aggregates of ticks. A program needs one.
     public var makesBars: Bool {
         nodes.contains {
             switch $0.operation {

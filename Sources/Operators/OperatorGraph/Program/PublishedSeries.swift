@@ -1,12 +1,12 @@
 public import MarketModel
 public import StreamCore
 
-/// What an output of a graph is listed under: a series of bars, or a node that lists duplicates.
+/// The name under which output is listed: a series of bars, or a node that lists duplicates.
 public struct PublishedSeries: Hashable, Sendable {
     public let name: SeriesName
-    /// For the definition on the tape; 0 when it has none.
+    /// The width for the definition on the tape; 0 when it has none.
     public let widthNanoseconds: Int64
-    /// Nil of a node that lists duplicates: there are no bars of it.
+    /// The window; `nil` for a node that lists duplicates, which makes no bars.
     public let window: WindowRule?
 
     init(_ series: BarSeries) {
@@ -15,7 +15,7 @@ public struct PublishedSeries: Hashable, Sendable {
         window = series.window
     }
 
-    /// Nil: the node's name is none that a series may have.
+    /// Returns `nil` when the node's name is not a valid name of a series.
     init?(duplicatesOf node: GraphNode) {
         guard let name = SeriesName(node.name) else { return nil }
         self.name = name

@@ -11,7 +11,7 @@ extension BarLeaves {
         }
     }
 
-    /// The same machines without windows, each for the ticks of its ranges.
+    /// Returns the same machines without windows, each for the ticks of its ranges.
     func repairLeaves(for needs: RepairNeeds) -> BarLeaves {
         var leaves = self
         for (leaf, plan) in plans.enumerated() {
@@ -49,14 +49,14 @@ extension BarLeaves {
         }
     }
 
-    /// A trade that came to a leaf was cancelled or corrected.
+    /// Notes that a trade that came to a leaf was cancelled or corrected.
     mutating func noteChange(_ leaf: Int, of header: TickHeader) {
         guard plans[leaf].maker == .time else { return }
         time[plans[leaf].slot].noteChange(of: header)
     }
 
-    /// Makes the coarse bars of a repair, in repair machines that have none yet: from all fine bars
-    /// of their windows, as these would be published if only they were dirty.
+    /// Makes the coarser bars of a repair in repair machines that have none yet. It uses all finer
+    /// bars of their windows, as these would be published if only they were dirty.
     func resampled(_ repaired: BarLeaves, _ needs: RepairNeeds) -> BarLeaves {
         var made = repaired
         for (slot, plan) in resamplePlans.enumerated() {
@@ -81,16 +81,16 @@ extension BarLeaves {
     }
 }
 
-/// What each machine has to compute for some dirty ranges: they, and what coarser machines need of
-/// it, which are all fine bars of the windows that the ranges touch.
+/// The ranges that each machine has to compute in a repair: the dirty ranges, and what coarser
+/// machines need, which is all finer bars of the windows that the dirty ranges touch.
 struct RepairNeeds: Sendable {
     /// By leaf, the dirty ranges of its kind.
     let dirty: [[DirtyRange]]
-    /// The same by resampling node.
+    /// By resampling node, the dirty ranges of its kind.
     let dirtyResamples: [[DirtyRange]]
-    /// By leaf, with what others need of it.
+    /// By leaf, the dirty ranges and the ranges that other machines need of it.
     private(set) var byLeaf: [[DirtyRange]]
-    /// By resampling node: where it needs the bars of its origin.
+    /// By resampling node, the ranges for which it needs the bars of its origin.
     private(set) var fine: [[DirtyRange]]
 
     init(_ ranges: [DirtyRange], _ leaves: BarLeaves) {
@@ -102,7 +102,7 @@ struct RepairNeeds: Sendable {
         byLeaf = dirty
         fine = leaves.resamplePlans.map { _ in [] }
         var needed = dirtyResamples
-        // An origin stands before those that need it.
+        // An origin comes before the nodes that need it.
         for slot in leaves.resamplePlans.indices.reversed() {
             fine[slot] = needed[slot].map { range in
                 let extent = leaves.resamples[slot].extent(of: range)

@@ -2,11 +2,12 @@ public import MarketModel
 internal import Primitives
 public import StreamCore
 
-// The end of a repair: what it computed is put beside what stands.
+// The end of a repair: its result is compared with the bars on the tape.
 extension GraphMachine {
-    /// Bars that `absorb` wants to know as they stand on the tape, because the machines have let
-    /// them go: to withdraw those that are no more, and to fill windows behind others than before.
-    /// With the indexes of this machine and program. To be asked when the repair was given all.
+    /// Returns the bars on the tape that `absorb` has to know, because the machines have removed
+    /// their windows. It withdraws those that no longer exist, and decides with them which windows
+    /// are filled. The indexes are those of this machine and program. Call it after the repair was
+    /// given all packets.
     public func standingNeeds(of repair: GraphRepair) -> [StandingNeed] {
         var needs: [StandingNeed] = []
         let dirty = repair.plan.needs.dirty
@@ -30,7 +31,7 @@ extension GraphMachine {
         return needs
     }
 
-    /// Of windows that may begin anywhere.
+    /// Returns needs for the complete extents, for windows that may begin anywhere.
     private func wholeNeeds(of series: [UInt16], _ plan: RepairPlan) -> [StandingNeed] {
         plan.symbols.flatMap { symbol in
             series.map {
@@ -41,15 +42,16 @@ extension GraphMachine {
         }
     }
 
-    /// Publishes what a repair computed, which was made for this machine as it stands and was given
-    /// every packet of its plan. `standing`: the bars of `standingNeeds`, the last versions of all
-    /// that are not withdrawn; nil when nobody knows them, because nothing is published.
+    /// Publishes the result of a repair that was made for this machine in its present state, and
+    /// that was given every packet of its plan. `standing` holds the bars of `standingNeeds`, the
+    /// last versions of all that are not withdrawn. `nil` means that they are not known, because
+    /// nothing is published.
     public mutating func absorb(
         _ repair: GraphRepair, standing: [Bar]? = nil, into output: inout GraphOutput
     ) {
         let made = leaves.resampled(repair.leaves, repair.plan.needs)
         for (leaf, plan) in leaves.plans.enumerated() {
-            // Of numbers no bars stand.
+            // Numbers are not read back: they have no bars on the tape.
             let own = plan.values.isEmpty ? standing.map { plan.series.own($0) } : nil
             leaves.absorb(
                 made, leaf, repair.plan.needs.dirty[leaf], standing: own, into: &closed)
@@ -65,7 +67,7 @@ extension GraphMachine {
 }
 
 extension StandingNeed {
-    /// `series`: the published ones by a machine's own index.
+    /// Returns the need with published series. `all` holds them by the machine's own index.
     fileprivate func published(_ all: [UInt16]) -> StandingNeed {
         var need = self
         need.series = all[Int(series)]
@@ -74,7 +76,7 @@ extension StandingNeed {
 }
 
 extension [UInt16] {
-    /// Those of the bars that are of these published series, with the machine's own indexes.
+    /// Returns the bars of these published series, with the machine's own indexes.
     fileprivate func own(_ bars: [Bar]) -> [Bar] {
         bars.compactMap { bar in
             guard let series = firstIndex(of: bar.series) else { return nil }

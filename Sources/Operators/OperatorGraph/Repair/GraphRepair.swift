@@ -4,11 +4,11 @@ public import StreamCore
 public import TapeCodec
 
 /// Computes windows again from the tape. The owner of the partition reads the packets from
-/// `plan.from` up to and with the one that asked for it: `note` learns what was taken back or
-/// corrected. When `endFirstPass` asks for it, he reads them once more for `take`, which computes.
-/// Then `GraphMachine.absorb` publishes.
+/// `plan.from` up to and including the one that requested it. In the first pass, `note` learns
+/// which trades were cancelled or corrected. If `endFirstPass` requests a second pass, the owner
+/// passes the same packets to `take`, which computes. Then `GraphMachine.absorb` publishes.
 ///
-/// Ticks count as they stand on the tape: late ones and those that were fetched later, too.
+/// All ticks on the tape count, also late ones and those that were fetched later.
 public struct GraphRepair: Sendable {
     public let plan: RepairPlan
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
@@ -25,11 +25,12 @@ public struct GraphRepair: Sendable {
     private var changes = TradeChanges()
     private var missing: MissingReading
     private var kept: KeptTicks
-    /// What stages remember of one symbol may depend on the ticks of all others.
+    /// Whether all ticks are kept, because the state of stages may depend on ticks outside of the
+    /// ranges.
     private let keepsAll: Bool
     private var isSecondPass = false
 
-    /// Nil without a range.
+    /// Returns `nil` without a range.
     public init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
         self.init(machine, ranges, keepingAtMost: KeptTicks.stepsMax)
     }
@@ -56,8 +57,8 @@ public struct GraphRepair: Sendable {
 
     private var symbols: SymbolTable { leaves.tables.symbols }
 
-    /// Ticks that were fetched later and not judged where they would have come, but where they
-    /// stand: there were more than `RepairStages` has room for.
+    /// Fetched ticks that were judged at their place on the tape instead of at their event time,
+    /// because there were more than `RepairStages` has room for.
     public var unplaced: UInt64 { stages.unplaced }
 
     // MARK: the first pass
@@ -109,15 +110,16 @@ public struct GraphRepair: Sendable {
                 || extents.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
     }
 
-    /// Of what people put there nil; false when there are more sources than the limit allows.
+    /// Returns the packet's source, `nil` for `manual`; `isTaken` is false when there are more
+    /// sources than the limit allows.
     private mutating func source(of header: PacketHeader) -> (source: Int?, isTaken: Bool) {
         guard header.source != .manual else { return (nil, true) }
         let source = leaves.source(header.source, firstSeen: header.sendTime)
         return (source, source != nil)
     }
 
-    /// To be called behind the first pass. True: the same packets are needed once more, for `take`.
-    /// False: they were few, and all is computed.
+    /// Ends the first pass. If it returns true, `take` needs the same packets again. If it returns
+    /// false, the ticks were few enough to be kept, and everything is computed.
     public mutating func endFirstPass() -> Bool {
         leaves.tables.missing = missing.stretches
         let changes = self.changes
@@ -139,8 +141,8 @@ public struct GraphRepair: Sendable {
 
     // MARK: definitions
 
-    /// By name, so that no symbol is taken from anybody. Nil when nothing else feeds it from here
-    /// on than before.
+    /// Finds a symbol by its name, so that no symbol is taken away from its source. Returns `nil`
+    /// when its source does not change here.
     private mutating func define(
         _ message: MessageBounds, _ packet: RawSpan, _ source: Int?
     ) -> KeptTicks.Move? {
@@ -164,22 +166,23 @@ public struct GraphRepair: Sendable {
             source: source)
     }
 
-    /// In the place of a source's number.
+    /// The number that stands for the source `manual`.
     private static let manual = -1
 
-    /// From here on in the packet, `index` means this symbol of the machines.
+    /// Sets the machines' symbol for `index` from here on in the packet.
     private mutating func name(_ index: UInt32, _ symbol: UInt32) {
         guard index < PacketLimits.definitionsMax else { return }
         while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
         packetSymbols[Int(index)] = symbol
     }
 
-    /// A packet's source feeds the symbols that it defines, as it did when the packet was new.
+    /// Lets a packet's source feed the symbols that it defines, as when the packet was new.
     private mutating func apply(_ move: KeptTicks.Move) {
         _ = leaves.define(move.subscription, source: move.source)
     }
 
-    /// By the machines' index. What people put there, they fetched.
+    /// Replaces the symbol by the machines' index. Ticks of the source `manual` are marked as
+    /// backfilled.
     private func own(_ header: inout TickHeader, _ source: Int?) {
         header.symbol = interned(header.symbol)
         if source == nil { header.flags.insert(.backfilled) }
@@ -214,18 +217,19 @@ public struct GraphRepair: Sendable {
         }
     }
 
-    /// What the first one knew by its bytes, it did not apply.
+    /// Forgets the definitions of the first pass, which did not apply those it knew by their bytes.
     private mutating func beginSecondPass() {
         isSecondPass = true
         definitions = DefinitionMemory()
         kept = KeptTicks(max: 0)
     }
 
-    /// What is the same for all ticks of a packet.
+    /// The values that are the same for all ticks of a packet.
     private struct Pass {
         let trades: TickPlan
         let quotes: TickPlan
-        /// Nil: what people put there is taken for ticks of the source that feeds the symbol.
+        /// The packet's source; `nil` for `manual`, whose ticks are treated as ticks of the source
+        /// that feeds the symbol.
         var source: Int?
 
         init(_ plan: GraphPlan, source: Int?) {
@@ -279,7 +283,7 @@ public struct GraphRepair: Sendable {
 }
 
 extension GraphMachine {
-    /// What has to be read for these ranges; nil without one.
+    /// Returns what has to be read for these ranges; `nil` without a range.
     public func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
         RepairPlan(
             dirty, leaves: leaves, warmUp: program.plan.warmUp(program.operators))

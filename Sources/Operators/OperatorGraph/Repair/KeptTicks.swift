@@ -1,13 +1,13 @@
 internal import MarketModel
 internal import StreamCore
 
-/// What the first pass of a repair meets, in the order in which the second one would: when it is
-/// little, the tape need not be read again.
+/// The ticks of a repair's first pass, in the order of the second one. If they are few, the tape
+/// need not be read again.
 struct KeptTicks: Sendable {
-    /// 27 MB. One partition of a worker is repaired at a time.
+    /// The maximum number of steps: 27 MB. A worker repairs one partition at a time.
     static let stepsMax = 262_144
 
-    /// A packet's source feeds a symbol from here on.
+    /// A point from which on a packet's source feeds a symbol.
     struct Move: Sendable {
         let symbol: UInt32
         let subscription: Subscription
@@ -17,20 +17,20 @@ struct KeptTicks: Sendable {
     enum Step: Sendable, BitwiseCopyable {
         case trade(Trade)
         case quote(Quote)
-        /// Among the moves.
+        /// The index among the moves.
         case move(Int)
     }
 
     struct Kept: Sendable, BitwiseCopyable {
         let step: Step
         let ordinal: UInt64
-        /// Nil: what people put there.
+        /// The source; `nil` for `manual`.
         let source: Int?
     }
 
     private(set) var steps: [Kept] = []
     private(set) var moves: [Move] = []
-    /// There was more than has room: then nothing is kept.
+    /// Whether there were too many steps. Then nothing is kept.
     private(set) var isTooMuch = false
     private let max: Int
 

@@ -2,20 +2,21 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// What the first pass of a repair learns about data that are missing: from gap records and from
-/// what definitions say about since when a symbol is fed.
+/// Learns in the first pass of a repair which data are missing: from gap records, and from the
+/// subscription times in definitions.
 ///
-/// It begins with what the machine knows: a record says again what came of it there, and records
-/// of gaps that reach far into the future may stand before the reading's beginning. All others
-/// stand behind the gap's own time, and so behind the beginning.
+/// It begins with what the machine knows. Records that are read again repeat their effect. Records
+/// of gaps that reach far into the future may be on the tape before the first packet that is read.
+/// All other records come after the gap's own time, and so after the first packet that is read.
 struct MissingReading: Sendable {
     private(set) var stretches: MissingStretches
-    /// Those of the repair, in order.
+    /// The symbols of the repair, in order.
     private let symbols: [UInt32]
     private let isOfRepair: [Bool]
-    /// Until a packet of the reading says otherwise, who feeds a symbol now.
+    /// The source that feeds each symbol: the present one, until a packet of the reading states
+    /// another.
     private var feedOf: [Int]
-    /// By symbol, since when it is fed; `Int64.min`: nobody said so far.
+    /// By symbol, when its subscription began; `Int64.min` when no definition has stated it so far.
     private var since: [Int64]
 
     init(_ machine: GraphMachine, _ plan: RepairPlan) {
@@ -30,7 +31,8 @@ struct MissingReading: Sendable {
         since = Array(repeating: Int64.min, count: count)
     }
 
-    /// A subscription that is younger than those before it began anew, as it does for a machine.
+    /// Notes a definition. A subscription that is younger than the earlier ones began anew, as in a
+    /// machine.
     mutating func define(_ move: KeptTicks.Move) {
         let symbol = Int(move.symbol)
         feedOf[symbol] = move.source
@@ -42,8 +44,8 @@ struct MissingReading: Sendable {
         }
     }
 
-    /// `named` nil: the record is about all symbols of its source. `source` nil: of people, about
-    /// those of all sources.
+    /// Applies a gap record. `named` is `nil` when the record concerns all symbols of its source.
+    /// `source` is `nil` for `manual`, whose records concern the symbols of all sources.
     mutating func take(_ gap: GapRecord, of named: UInt32?, source: Int?) {
         guard let meaning = GapMeaning(gap) else { return }
         if let named {

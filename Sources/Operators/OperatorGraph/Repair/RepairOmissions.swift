@@ -1,22 +1,21 @@
 internal import StreamCore
 
-/// What repairs left out because of a limit: what stood of it stays as it was.
+/// Omissions of repairs because of a limit. The published output that they concern stays as it was.
 public struct RepairOmissions: Hashable, Sendable {
     /// Windows for which there was no room, and symbols of which a repair held too much.
     public var windows: UInt64 = 0
-    /// Bars of which nobody could say whether they have to be withdrawn.
+    /// Bars of which it was not known whether to withdraw them.
     public var withdrawals: UInt64 = 0
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
     public var changes: UInt64 = 0
-    /// Ticks that were fetched later and not judged where they would have come, but where they
-    /// stand.
+    /// Fetched ticks that were judged at their place on the tape instead of at their event time.
     public var unplaced: UInt64 = 0
 
     public init() {}
 
     public var isNone: Bool { self == RepairOmissions() }
 
-    /// What came on top of what was known before.
+    /// Returns the omissions since an earlier state.
     public func since(_ before: RepairOmissions) -> RepairOmissions {
         var more = self
         more.windows &-= min(windows, before.windows)
@@ -35,7 +34,8 @@ public struct RepairOmissions: Hashable, Sendable {
 }
 
 extension GraphMachine {
-    /// Of all repairs that it absorbed; `changes` and `unplaced` are a `GraphRepair`'s own.
+    /// The omissions of all repairs that it absorbed. `changes` and `unplaced` belong to each
+    /// `GraphRepair`.
     public var repairOmissions: RepairOmissions {
         var omissions = RepairOmissions()
         for leaf in leaves.plans.indices {

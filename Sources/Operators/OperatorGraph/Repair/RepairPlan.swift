@@ -4,21 +4,21 @@ public import StreamCore
 
 /// What has to be read again for some dirty ranges.
 public struct RepairPlan: Sendable {
-    /// All ticks with event times in [from, to) are needed, and those before `windowsFrom` only so
-    /// that stages remember what they would have remembered.
+    /// The repair needs all ticks with event times in [from, to). Those before `windowsFrom` only
+    /// bring the stages into the right state.
     public let from: Timestamp
     public let windowsFrom: Timestamp
     public let to: Timestamp
-    /// What is computed again: at most `rangesMax` ranges, or one for each symbol, kind and reason.
+    /// The ranges to compute again: at most `rangesMax`, or one for each symbol, kind and reason.
     public let ranges: [DirtyRange]
-    /// In ascending order.
+    /// The symbols in ascending order.
     public let symbols: [UInt32]
     let needs: RepairNeeds
 
-    /// More are joined, those that are near each other first.
+    /// More ranges are joined, those that are near each other first.
     public static let rangesMax = 1_024
 
-    /// Nil without a range.
+    /// Returns `nil` without a range.
     init?(_ dirty: [DirtyRange], leaves: BarLeaves, warmUp: Int64) {
         guard !dirty.isEmpty else { return nil }
         ranges = dirty.count > Self.rangesMax ? Self.merged(dirty) : dirty
@@ -43,9 +43,9 @@ public struct RepairPlan: Sendable {
         self.to = Timestamp(nanoseconds: to)
     }
 
-    /// Of one symbol, kind and reason, ranges are joined that are near each other: as near as is
-    /// needed, and at last all of them. Every range keeps its reason; windows between two that were
-    /// joined are computed again without need.
+    /// Joins ranges of one symbol, kind and reason that are near each other. The distance grows as
+    /// far as needed, and in the end all of them are joined. Every range keeps its reason. Windows
+    /// between two joined ranges are computed again without need.
     static func merged(_ dirty: [DirtyRange]) -> [DirtyRange] {
         let sorted = dirty.sorted {
             ($0.symbol, $0.kind.rawValue, $0.reason, $0.from, $0.to)
@@ -58,7 +58,7 @@ public struct RepairPlan: Sendable {
         return merged
     }
 
-    /// No distance, a second, a minute, an hour, any.
+    /// The distances to try: none, a second, a minute, an hour, any.
     private static let distances: [Int64] = [
         0, 1_000_000_000, 60_000_000_000, 3_600_000_000_000, Int64.max,
     ]

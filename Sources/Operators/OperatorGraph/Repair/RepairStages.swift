@@ -3,16 +3,17 @@ internal import Primitives
 internal import StreamCore
 
 /// The stages of a repair. Ticks that came at their time go through them in the order of the tape,
-/// as they did at first. Those that were fetched later stand far behind on it, among ticks of
-/// another time: they are noted in the first pass, and each is judged where it would have come, by
-/// its event time. Where one came at its time, too, that one counts.
+/// as they did at first. Ticks that were fetched later are much later on the tape, among ticks of
+/// another time. They are noted in the first pass, and each is judged by its event time, at the
+/// place where it would have come. If the same tick also came at its time, that one counts.
 struct RepairStages: Sendable {
-    /// Of fetched ticks, 75 MB; those beyond are judged where they stand, and counted.
+    /// The maximum number of fetched ticks: 75 MB. Further ones are judged at their place on the
+    /// tape, and counted.
     static let fetchedMax = 524_288
 
     private struct Fetched: Sendable, BitwiseCopyable {
         var tick: KeptTicks.Step
-        /// Nil: people put it there.
+        /// The source; `nil` for `manual`.
         let source: Int?
         let time: Int64
         var twins: UInt64 = 0
@@ -22,24 +23,25 @@ struct RepairStages: Sendable {
     private(set) var unplaced: UInt64 = 0
     private var stages: TickStages
     private let plan: GraphPlan
-    /// What stages answer depends on ticks before.
+    /// Whether the results of stages depend on earlier ticks.
     private let remembers: Bool
     /// By deduplicator.
     private var sightings: [TickSightings]
     private let takesTrades: [Bool]
-    /// By symbol, in the first pass: what people fetched counts as a tick of this source.
+    /// By symbol, in the first pass: the source that feeds it. Fetched ticks of `manual` count as
+    /// its ticks.
     private var feedOf: [Int]
-    /// Of them the ticks that came at their time are noted; nil: of all.
+    /// The symbols whose ticks that came at their time are noted; `nil` for all symbols.
     private let symbols: Set<UInt32>?
-    /// In the order of the tape.
+    /// The fetched ticks in the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
-    /// Their places there in the order of their times.
+    /// The indexes of the fetched ticks, in the order of their times.
     private var order: [Int] = []
     private var judged = 0
     private var answered = 0
     private var clock = Int64.min
-    /// Nobody sees what stages say in a repair.
+    /// Receives the output of stages, which is not published in a repair.
     private var unseen = GraphOutput()
 
     init(_ machine: GraphMachine, symbols: [UInt32], max: Int = Self.fetchedMax) {
@@ -62,10 +64,11 @@ struct RepairStages: Sendable {
 
     // MARK: the first pass
 
-    /// From here on another source feeds the symbol.
+    /// Notes that another source feeds the symbol from here on.
     mutating func feed(_ symbol: UInt32, from source: Int) { feedOf[Int(symbol)] = source }
 
-    /// To be called for every tick in the order of the tape. `source` nil: people put it there.
+    /// Notes a tick. Has to be called for every tick in the order of the tape. `source` is `nil`
+    /// for `manual`.
     mutating func note(_ tick: KeptTicks.Step, source: Int?) {
         guard remembers, let header = tick.header, isJudged(header), header.symbol < feedOf.count,
             (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
@@ -85,7 +88,8 @@ struct RepairStages: Sendable {
         }
     }
 
-    /// To be called between the passes. `change` answers a tick as it was corrected later.
+    /// Ends the first pass. Has to be called between the passes. `change` returns a tick as it was
+    /// corrected later.
     mutating func endNotes(_ change: (KeptTicks.Step, _ source: Int?) -> KeptTicks.Step) {
         for place in fetched.indices {
             let tick = fetched[place].tick
@@ -101,7 +105,7 @@ struct RepairStages: Sendable {
 
     // MARK: the second
 
-    /// How far a tick of the source of its symbol comes. To be called in the same order.
+    /// Returns how far a tick of its symbol's source comes. Has to be called in the same order.
     mutating func way(of tick: KeptTicks.Step) -> TickStages.Way {
         guard let header = tick.header, isJudged(header) else {
             return TickStages.Way(passed: UInt64.max)
@@ -114,7 +118,7 @@ struct RepairStages: Sendable {
             return run(tick, twins: 0)
         }
         guard answered < fetched.count else { return run(tick, twins: 0) }
-        // Whatever has an earlier time has come on the tape before it was fetched.
+        // All ticks with an earlier time are on the tape before the fetched tick.
         let place = answered
         answered += 1
         let end = fetched[place].time.addingReportingOverflow(1)

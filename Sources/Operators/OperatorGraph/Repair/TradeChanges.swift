@@ -1,7 +1,8 @@
 internal import MarketModel
 
-/// Trades that were taken back or corrected later, by the provider's id: those of the same source,
-/// whose ids they are. What people take back may be a trade of any source.
+/// The trades that were cancelled or corrected later, by the provider's id. A change concerns
+/// trades of its own source, because ids are unique within it. A change of the source `manual` may
+/// concern a trade of any source.
 struct TradeChanges: Sendable {
     enum Change: Hashable, Sendable {
         case cancelled
@@ -17,25 +18,26 @@ struct TradeChanges: Sendable {
 
     private struct Key: Hashable, Sendable {
         var symbol: UInt32
-        /// Nil: of people.
+        /// The source; `nil` for `manual`.
         var source: Int?
         var id: UInt64
     }
 
     private struct Noted: Sendable {
         var change: Change
-        /// Counts up.
+        /// The number of the change, which counts up.
         var number: Int
     }
 
-    /// Beyond it a change is not noted, and counted.
+    /// The maximum number of changes. Further ones are not noted, but counted.
     static let changesMax = 1_048_576
 
     /// Looked up and never walked over.
     private var byTrade: [Key: Noted] = [:]
     private var noted = 0
 
-    /// A later change of one trade replaces the one before. False: there is no room, or no id.
+    /// Notes a change. It replaces an earlier change of the same trade. Returns false when there is
+    /// no room, or no id.
     mutating func note(_ trade: Trade, source: Int?) -> Bool {
         let key = Key(symbol: trade.header.symbol, source: source, id: trade.header.providerID)
         guard key.id != 0, trade.header.symbol != TickHeader.noSymbol,
@@ -56,7 +58,7 @@ struct TradeChanges: Sendable {
         return true
     }
 
-    /// The last one, of the trade's own source or of people.
+    /// Returns the last change of a trade, from its own source or from `manual`.
     func change(of trade: Trade, source: Int?) -> Change? {
         guard trade.header.providerID != 0, !byTrade.isEmpty else { return nil }
         var key = Key(symbol: trade.header.symbol, source: nil, id: trade.header.providerID)
@@ -70,7 +72,7 @@ struct TradeChanges: Sendable {
 }
 
 extension TradeChanges {
-    /// A tick as it was corrected later.
+    /// Returns a tick as it was corrected later.
     func applied(to tick: KeptTicks.Step, source: Int?) -> KeptTicks.Step {
         guard case .trade(var trade) = tick,
             case .corrected(let values) = change(of: trade, source: source)

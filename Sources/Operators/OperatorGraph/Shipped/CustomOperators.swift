@@ -1,6 +1,6 @@
 extension TickOperators {
-    /// The custom operators of this build. Whoever writes one puts it beside this file and adds
-    /// its line; graphs then use it by that name.
+    /// The custom operators of this build. A new operator goes into a file beside this one, and
+    /// gets a line here. Graphs then use it by that name.
     public static var ofThisProgram: TickOperators {
         var operators = TickOperators()
         operators.register(JumpGuard.name, JumpGuard.self)

@@ -3,17 +3,17 @@ internal import Primitives
 internal import StreamCore
 
 /// Keeps back trades whose price is farther than `percent` from the last one that it let through,
-/// and tells by how much. After `patience` such trades in a row the price is taken for real.
+/// and publishes the distance. After `patience` such trades in a row the new price is accepted.
 ///
-/// An example of a custom operator, and a useful one: a feed's wild prints stay out of the bars.
+/// It is an example of a custom operator, and useful: a feed's wild prints stay out of the bars.
 struct JumpGuard: TickOperator {
     static let name = "jump-guard"
     static let percentRange: ClosedRange<Int64> = 1...1_000
     static let patienceRange: ClosedRange<Int64> = 1...1_000
-    /// In seconds.
+    /// The range of `warm_up`, in seconds.
     static let warmUpRange: ClosedRange<Int64> = 0...86_400
 
-    /// Of one symbol.
+    /// The state of one symbol.
     private struct State {
         /// The last price that was let through; undefined before the first.
         var price = Price.undefined
@@ -22,8 +22,8 @@ struct JumpGuard: TickOperator {
 
     private let percent: Int64
     private let patience: Int64
-    /// A new one agrees with an old one from the first price on that both let through: within this
-    /// time, a symbol should have traded more often than `patience` says.
+    /// A new guard agrees with an old one from the first price that both let through. Within this
+    /// time, a symbol should trade more often than `patience`.
     let warmUp: Int64
     /// By interned symbol.
     private var states: [State] = []
@@ -91,7 +91,7 @@ struct JumpGuard: TickOperator {
                 price: Price(raw: bytes.int64(at: $0 * 16)),
                 keptInRow: bytes.int64(at: $0 * 16 + 8))
         }
-        // What no guard writes could overflow where it is counted on.
+        // A guard never writes such a count, and later additions to it could overflow.
         guard states.allSatisfy({ (0..<patience).contains($0.keptInRow) }) else {
             throw .malformed(.tick, offset: 0)
         }

@@ -3,18 +3,19 @@ public import Primitives
 public import StreamCore
 public import TapeCodec
 
-/// The nodes of a graph that work over all partitions: packets of bars of all of them in, in the
-/// order of their stream, and values out. Pure: what it answers follows from them alone.
+/// The nodes of a graph that work over all partitions. It takes the packets of bars of all
+/// partitions, in the order of their stream, and makes values. Pure: its results follow from the
+/// packets alone.
 public struct UniverseMachine: Sendable {
     public let program: UniverseProgram
     private var state: UniverseState
     /// By node and measure: `<node>.<measure>`.
     private let names: [[String]]
-    /// What days of a provider are called, of nodes that ask for them.
+    /// The names of a provider's daily values, for the nodes that use them.
     private let parts: [(name: String, node: Int, part: UniverseState.DayPart)]
     private var values: [UniverseState.Value] = []
-    /// What the indexes of the packet at hand mean: of each symbol its number in every node, and
-    /// of each series the nodes that it belongs to.
+    /// The meaning of the present packet's indexes: for each symbol its number in every node, and
+    /// for each series the nodes to which it belongs.
     private var packetSymbols: [UInt32?] = []
     private var packetSeries: [UInt64] = []
 
@@ -38,7 +39,7 @@ public struct UniverseMachine: Sendable {
         }
     }
 
-    /// The machine whose `encode` made these bytes, for the same program.
+    /// Restores the machine whose `encode` wrote these bytes, for the same program.
     public init(_ program: UniverseProgram, restoring bytes: RawSpan) throws(CheckpointError) {
         self.init(program)
         state = try UniverseState(state, restoring: bytes)
@@ -46,13 +47,13 @@ public struct UniverseMachine: Sendable {
 
     public func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
 
-    /// The bars of all partitions are out up to here.
+    /// The time up to which the bars of all partitions are complete.
     public var watermark: Timestamp { state.watermark }
     public var symbols: Int { state.symbols }
     public var openWindows: Int { state.openWindows }
     /// Symbols for which nodes had no room.
     public var symbolsRefused: UInt64 { state.symbolsRefused }
-    /// Partitions that are too far behind to be waited for; values are flagged partial meanwhile.
+    /// Partitions that are too late to be waited for. Values are flagged partial meanwhile.
     public var leftOut: [Int] { state.leftOut }
 
     // MARK: packets
@@ -71,7 +72,7 @@ public struct UniverseMachine: Sendable {
         }
     }
 
-    /// The value, and the number of symbols that it rests on.
+    /// Publishes the value, and the number of symbols from which it is computed.
     private func publish(
         _ told: UniverseState.Value, _ node: Int, into output: inout [IndicatorValue]
     ) {
@@ -103,7 +104,7 @@ public struct UniverseMachine: Sendable {
         }
     }
 
-    /// A part of what a provider told of a day, which the partition passed on.
+    /// Takes a part of a provider's day, which a partition published.
     private mutating func takeDay(
         _ message: MessageBounds, _ packet: RawSpan, of partition: Int
     ) {

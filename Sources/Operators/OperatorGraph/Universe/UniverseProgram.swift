@@ -6,16 +6,16 @@ public struct UniverseProgram: Sendable {
     public struct Node: Sendable {
         public let name: String
         public let rule: BreadthRule
-        /// The one that its rule names.
+        /// The series that its rule names.
         public let series: BarSeries
         public let calendar: SessionCalendar?
     }
 
     public let nodes: [Node]
-    /// Of the tape: each is waited for.
+    /// The number of partitions of the tape. Each is waited for.
     public let partitions: Int
 
-    /// Nil: the graph has no such nodes, and nothing works over all partitions.
+    /// Returns `nil` when the graph has no nodes that work over all partitions.
     public init?(_ definition: GraphDefinition, partitions: Int) {
         let series = definition.nodes.flatMap { node -> [BarSeries] in
             switch node.operation {

@@ -3,11 +3,12 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-/// How long the calendars of the graph go on. Behind its end a calendar has no sessions, so that
-/// windows of sessions end without a word: it is told long before, and then as a problem.
+/// Watches when the calendars of the graph end. After its end a calendar has no sessions, so
+/// windows of sessions would stop without a message. The end is reported 90 days before, and as a
+/// problem once it has come.
 struct CalendarWatch {
     static let aheadNanoseconds: Int64 = 90 * 86_400_000_000_000
-    /// It is said again each day.
+    /// The report is repeated each day.
     private static let repeatNanoseconds: Int64 = 86_400_000_000_000
 
     struct Entry: Sendable {
@@ -17,7 +18,7 @@ struct CalendarWatch {
     }
 
     private(set) var entries: [Entry]
-    /// When it was said last.
+    /// When it was last reported, by the wall clock; `nil` before the first report.
     private var toldAt: Timestamp?
 
     init(_ definition: GraphDefinition, _ metrics: MetricRegistry) {
@@ -35,13 +36,13 @@ struct CalendarWatch {
         }
     }
 
-    /// What is to be said now; `now` is the wall clock.
+    /// Returns the events to report now. `now` is the wall clock.
     mutating func look(now: Timestamp) -> [CalendarEnds] {
         for place in entries.indices { entries[place].hasEnded = entries[place].until <= now }
         let soon = entries.filter {
             $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)
         }
-        // A clock that was set back says it once more.
+        // When the clock was set back, it is reported once more.
         let isTold =
             toldAt.map { (0..<Self.repeatNanoseconds).contains(now.nanoseconds(since: $0)) }
             ?? false
@@ -50,7 +51,7 @@ struct CalendarWatch {
         return soon.map { CalendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded) }
     }
 
-    /// Nil as long as all go on.
+    /// The calendars that have ended; `nil` while none has.
     var problem: String? {
         let ended = entries.filter(\.hasEnded).map { "\($0.name) ended at \($0.until)" }
         guard !ended.isEmpty else { return nil }

@@ -3,7 +3,7 @@ import OperatorGraph
 import ServiceRuntime
 import YAMLFile
 
-/// `--check-graph FILE`: whether a graph is right, and how it looks.
+/// Implements `--check-graph FILE`: reports whether a graph is right, and shows it.
 enum GraphCheck {
     static let question = ServiceDescription.Question(
         "--check-graph", "FILE",
@@ -20,7 +20,7 @@ enum GraphCheck {
 }
 
 extension GraphProgram {
-    /// A graph's file made ready to run with this program's custom operators.
+    /// Reads a graph's file and makes it ready to run with this program's custom operators.
     static func read(_ path: String, _ files: GraphFiles) throws(GraphProblems) -> GraphProgram {
         let definition = try GraphFile.read(path, files)
         do throws(TickOperatorError) {
@@ -32,7 +32,7 @@ extension GraphProgram {
 }
 
 extension GraphFiles {
-    /// The process' own files, or those of a test.
+    /// Reads with the process's own files, or those of a test.
     init(_ read: @escaping FileReading) {
         self.init(customOperators: Set(TickOperators.ofThisProgram.names)) { path, bytesMax in
             read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }

@@ -62,7 +62,8 @@ struct Main {
         return worker.run(as: member)
     }
 
-    /// Only workers of the newest definition get partitions.
+    /// Returns the settings of the membership. Only workers with the newest definition get
+    /// partitions.
     private static func membership(
         _ configuration: Configuration, shares: Int, operationsPort: UInt16
     ) throws -> GroupMember.Settings {

@@ -6,39 +6,38 @@ import StreamCore
 import Synchronization
 import TapeCodec
 
-/// What the worker's thread last said of the partitions that it owns, for the operations port's
-/// thread.
+/// The last report of the worker's thread about its partitions, for the operations port's thread.
 final class OperatorReport: Sendable {
     struct Line: Sendable {
         let partition: Partition
-        /// It works over all partitions.
+        /// Whether it is the share over all partitions.
         let isOverAll: Bool
         let stage: String
         let epoch: UInt64
-        /// Who had it before.
+        /// The previous owner; `nil` when there was none.
         let previous: MemberName?
         let input: TapePosition?
         let problem: String?
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
-        /// With how far each of them has come.
+        /// The sources with their watermarks.
         let sources: [SourceTable.Entry]
         let outputOrdinal: UInt64
         let tally: PartitionTally
         let counters: BarCounters?
-        /// Of values over all partitions: symbols, and days that a provider told of, for which
-        /// there was no room.
+        /// Symbols, and days from a provider, for which there was no room. For values over all
+        /// partitions.
         let symbolsRefused: UInt64
         let daysRefused: UInt64
         /// `start`, `checkpoint` or `base`; empty before that is decided.
         let way: String
         let checkpoint: PartitionSlot.Kept?
-        /// In seconds.
+        /// The age in seconds; `nil` without a checkpoint.
         let checkpointAge: Double?
-        /// Something is to be computed again before the next packet is taken.
+        /// Whether ranges have to be computed again before the next packet is taken.
         let isRepairing: Bool
-        /// It is being read.
+        /// The repair that is being read; `nil` when none is.
         let repair: RepairReading?
         let lastRepair: String
         let repairOmissions: RepairOmissions

@@ -7,24 +7,24 @@ import StreamCore
 import TapeTransport
 import YAMLFile
 
-/// What the operator worker does, from its configuration.
+/// The settings of the operator worker, from its configuration.
 struct OperatorSettings: Sendable {
-    /// The graph that is computed.
+    /// The graph to compute.
     var program: GraphProgram
-    /// The key from which that graph is.
+    /// The configuration key that names the graph.
     var definitionKey: String
     var streamBytesMax: Int64
-    /// How long it may take to hand all partitions over when the service stops: bars get onto the
-    /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
-    /// bucket may still be under way then.
+    /// How long a stopping service may take to hand over all partitions. In this time bars get onto
+    /// the tape, last checkpoints into their bucket, and the other workers learn of it. A call to
+    /// the bucket may still be running at its end.
     var drainNanoseconds: Int64 = 6_500_000_000
 
-    /// A source that says nothing for so long while others go on is told of.
+    /// How long a source may send nothing while others continue, before it is reported.
     var sourcePatienceNanoseconds: Int64 = 60_000_000_000
 
-    /// Whoever listens is told of each bar that stands on the tape.
+    /// Whether each bar on the tape is also published to live readers.
     var isLive: Bool
-    /// Which run of definitions the bars belong to.
+    /// The generation of the bars: which version of the definition they belong to.
     var generation: UInt32
 
     static let keys: [ConfigurationKey] =
@@ -46,7 +46,8 @@ struct OperatorSettings: Sendable {
                 "Whether bars are told live over core NATS, one subject per symbol."),
         ]
 
-    /// What is wrong with the bars is said together with what is wrong with all other keys.
+    /// Checks the definition of the bars, so that its problems are reported together with those of
+    /// all other keys.
     static let rule = ConfigurationRule.of(reads: ["OPERATOR_SERIES", "OPERATOR_GRAPH"]) {
         _ = try program($0)
     }
@@ -78,6 +79,6 @@ struct OperatorSettings: Sendable {
         }
     }
 
-    /// What the bars are computed by: a marker on the tape carries it.
+    /// The hash of the definition that computes the bars. A marker on the tape carries it.
     var definition: UInt64 { program.hash }
 }

@@ -4,8 +4,8 @@ import Primitives
 import StreamCore
 import ServiceRuntime
 
-/// Gauges and counters over all partitions of the worker, brought up to date ten times a second
-/// from the machines' own accounts: nothing is counted per tick.
+/// Gauges and counters over all partitions of the worker. They are updated ten times a second from
+/// the machines' own accounts, so nothing is counted per tick.
 struct OperatorMetrics {
     private let metrics: MetricRegistry
     private let trades: Gauge
@@ -31,11 +31,11 @@ struct OperatorMetrics {
     private let restore: Histogram
     private let handover: Histogram
     private let owned: Gauge
-    /// Of partitions that ended here: what they counted stays counted.
+    /// The counts of partitions that ended here. They stay counted.
     private var past = PartitionTally()
-    /// What was counted of each edge's; looked up and never walked over.
+    /// The part of each edge's drops that is already counted; looked up and never walked over.
     private var edgeDrops: [String: UInt64] = [:]
-    /// What of these was counted.
+    /// The part of these that is already in the counters.
     private var counted = PartitionTally()
 
     init(_ metrics: MetricRegistry) {
@@ -137,7 +137,7 @@ struct OperatorMetrics {
 
     func handedOver(nanoseconds: Int64) { handover.observe(Double(nanoseconds) / 1e9) }
 
-    /// A partition ended here, or begins anew.
+    /// Keeps the counts of a partition that ended here, or begins again.
     mutating func left(_ core: PartitionOperator?) {
         guard let core else { return }
         past.add(core.tally)
@@ -169,7 +169,7 @@ struct OperatorMetrics {
 }
 
 extension OperatorMetrics {
-    /// Names of edges are those of a graph's nodes: 64 at most.
+    /// The names of edges are those of a graph's nodes: 64 at most.
     mutating func update(_ levels: [EdgeLevel]) {
         for level in levels {
             let labels = [("edge", level.edge)]
@@ -207,7 +207,7 @@ extension OperatorMetrics {
 }
 
 extension Gauge {
-    /// What nothing is known of is not 0.
+    /// Shows a value. An unknown one is removed, because it is not 0.
     fileprivate func show(_ value: Double?) {
         if let value { set(value) } else { remove() }
     }
@@ -220,9 +220,9 @@ struct PartitionStarted: TelemetryEvent {
     let standing: UInt64
     /// `start`, `checkpoint` or `base`.
     let way: String
-    /// The number of the checkpoint, 0: none.
+    /// The number of the checkpoint; 0 for none.
     let checkpoint: UInt64
-    /// Where reading begins, 0: at the start of the tape.
+    /// The sequence at which reading begins; 0 for the start of the tape.
     let input: UInt64
 
     var level: LogLevel { .info }

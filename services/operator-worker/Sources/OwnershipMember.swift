@@ -1,9 +1,9 @@
 import MembershipTransport
 
-/// What the data plane asks of its process's membership when it stops.
+/// The calls of a stopping data plane to its process's membership.
 protocol OwnershipMember {
-    /// Everything is to be handed over; orders to release come to the port.
+    /// Asks to hand everything over. The orders to release come to the port.
     func leave()
-    /// Nothing is held any more, and the others know.
+    /// Whether nothing is held any more, and the other members know it.
     var hasLeft: Bool { get }
 }

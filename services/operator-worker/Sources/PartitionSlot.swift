@@ -3,70 +3,74 @@ import Membership
 import OperatorGraph
 import TapeCodec
 
-/// A partition that may come to this worker: on its way to work, at work, on its way out, or
-/// somebody else's.
+/// The state of a partition in this worker: about to work, working, about to leave, or owned by
+/// another worker.
 ///
-/// A class: the worker looks at every slot in every turn, and a value of this size would be copied
-/// for that, with a reference count for each of its arrays. Its worker's thread alone has it.
+/// It is a class: the worker checks every slot in every turn, and a value of this size would be
+/// copied for that, with a reference count for each of its arrays. Only the worker's thread uses
+/// it.
 final class PartitionSlot {
     let partition: Partition
     let reader: Int
     let lane: Int
     var stage = Stage.idle
-    /// How it came to this worker; nil: it is not this worker's own.
+    /// The claim by which this worker owns it; `nil` when it does not.
     var claim: Claim?
-    /// From the moment that it is decided how it begins.
+    /// The operator, set as soon as it is decided how it begins.
     var core: PartitionOperator?
     var isHeld = false
-    /// Raised whenever it begins anew or ends: answers to older questions count no more.
+    /// Raised whenever it begins again or ends. Answers of older rounds are ignored.
     var round: UInt64 = 0
-    /// An image is on its way to the bucket.
+    /// Whether an image is on its way to the bucket.
     var isWriting = false
-    /// Monotonic: when it was ordered, when the marker of its epoch stood, and when the way to work
-    /// began, which may be several times.
+    /// Monotonic times: when it was ordered, when the marker of its epoch was stored, and when it
+    /// last began to prepare for work, which may happen several times.
     var orderedAt: Int64 = 0
     var openedAt: Int64?
     var beganAt = Int64.min
-    /// It reads, or did once since it was taken.
+    /// Whether its reader reads, or did since the partition was taken.
     var hasRead = false
-    /// It begins because a person asked for a rebuild; until the new line stands.
+    /// Whether it begins because of a rebuild request. True until the new line is stored.
     var isRebuilding = false
-    /// It was told that it is caught up with what stands.
+    /// Whether it was reported that all output on the tape was computed again.
     var isCaughtUp = false
     var way = ""
-    /// With the first bars in progress that are told.
+    /// The publisher of open bars; `nil` before its first bars.
     var openBars: OpenBars?
-    /// Of the share over all partitions: those that it does not wait for, as was told last.
+    /// For the share over all partitions: the partitions that were last reported as not waited for.
     var leftOut: [Int] = []
-    /// What came of the last repair; empty: there was none since it was taken.
+    /// The result of the last repair; empty when there was none since it was taken.
     var lastRepair = ""
-    /// What repairs left out since it was taken.
+    /// The omissions of repairs since it was taken.
     var repairOmissions = RepairOmissions()
-    /// Of the last packet with bars that it published; 0: none since it was taken.
+    /// The sequence of the last packet with bars that it published; 0 when there is none since it
+    /// was taken.
     var headSequence: UInt64 = 0
     var checkpoint: Kept?
-    /// Where the checkpoints stand that are known to, the newest first: two at most.
+    /// The positions of the known checkpoints, the newest first. Two at most.
     var standing: [UInt64] = []
 
     enum Stage {
-        /// Somebody else's. Then: `waiting`.
+        /// Another worker's. Next: `waiting`.
         case idle
-        /// Then: `looking`.
+        /// Waits until a time. Next: `looking`.
         case waiting(until: Int64, reason: String?)
-        /// Whether the partition may be taken. Then: `opening`, `waiting`, `stopped`.
+        /// The checkpoint thread finds out whether the partition may be taken. Next: `opening`,
+        /// `waiting`, `stopped`.
         case looking
-        /// The lane's epoch, at least at this ordinal. Then: `finding`.
+        /// The lane opens its epoch, at this ordinal or above. Next: `finding`.
         case opening(ordinal: UInt64)
-        /// What stands, now that nobody else adds to it. Then: `restored`, `opening`, `waiting`.
+        /// The checkpoint thread reads checkpoints and output, to which no other worker can add
+        /// now. Next: `restored`, `opening`, `waiting`.
         case finding
-        /// Its state is there; its reader is opened when no other partition waits for its marker.
-        /// Then: `working`.
+        /// The state is restored. The reader opens when no other partition waits for its marker.
+        /// Next: `working`.
         case restored(TapePosition?)
         case working
-        /// What was computed has to leave before it begins anew. Then: `waiting`.
+        /// Computed output has to be published before it begins again. Next: `waiting`.
         case leaving
-        /// Another member waits for it: what was computed leaves and is kept, until the time given.
-        /// Then: `idle`.
+        /// Another member waits for it. Until the given time, computed output is published and the
+        /// state is stored. Next: `idle`.
         case releasing(since: Int64, until: Int64)
         case stopped(String)
     }
@@ -76,7 +80,7 @@ final class PartitionSlot {
         var number: UInt64
         var sequence: UInt64
         var byteCount: Int
-        /// Monotonic.
+        /// When it was stored, monotonic.
         var at: Int64
     }
 
@@ -89,7 +93,7 @@ final class PartitionSlot {
 
     var isOwned: Bool { claim != nil }
 
-    /// It is on its way in or out, and others wait for that.
+    /// Whether it is about to work or to leave, and other members wait for that.
     var isMoving: Bool {
         switch stage {
         case .looking, .opening, .finding, .restored, .releasing: return true
@@ -99,7 +103,8 @@ final class PartitionSlot {
         }
     }
 
-    /// Others let it go first: until its marker stands nobody works on the partition.
+    /// Whether its previous owner has released it and no worker can work on it until its marker is
+    /// stored.
     var isWaitingForMarker: Bool {
         switch stage {
         case .waiting(_, let reason): return reason == nil
@@ -108,7 +113,8 @@ final class PartitionSlot {
         }
     }
 
-    /// Another one may be damaged, and then the one before it counts; 0: not known.
+    /// The position from which the partition can always be restored: that of the older checkpoint,
+    /// because the newest may be damaged. 0 when not known.
     var durable: UInt64 { standing.count < 2 ? 0 : standing[1] }
 
     func keep(sequence: UInt64, isBase: Bool) {

@@ -3,14 +3,14 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-/// How far each source of the tape has come in this worker's partitions, and which one stands still
-/// while others go on: values over all partitions wait for it.
+/// Watches how far each source of the tape has come in this worker's partitions, and which one has
+/// stopped while others continue. Values over all partitions wait for it.
 struct SourceWatch {
     struct Entry: Sendable {
         /// The least and the greatest of the partitions' watermarks.
         var least: Timestamp
         var greatest: Timestamp
-        /// Monotonic: when a partition last came farther.
+        /// When the source last advanced, monotonic.
         var movedAt: Int64
         var standsStill = false
     }
@@ -18,7 +18,7 @@ struct SourceWatch {
     private(set) var entries: [SourceName: Entry] = [:]
     private var gauges: [SourceName: Gauge] = [:]
     private let metrics: MetricRegistry
-    /// So long a source may say nothing.
+    /// How long a source may send nothing.
     private let patienceNanoseconds: Int64
 
     init(_ metrics: MetricRegistry, patienceNanoseconds: Int64) {
@@ -26,7 +26,7 @@ struct SourceWatch {
         self.patienceNanoseconds = patienceNanoseconds
     }
 
-    /// What each partition knows of its sources; `now` is monotonic.
+    /// Takes each partition's sources. `now` is monotonic.
     mutating func look(_ partitions: [[SourceTable.Entry]], now: Int64) {
         var present: [SourceName: Entry] = [:]
         for sources in partitions {
@@ -41,7 +41,8 @@ struct SourceWatch {
             }
         }
         for (name, entry) in present {
-            // A partition that comes or goes says nothing about its sources.
+            // The watermark may change because a partition comes or goes. Only a higher greatest
+            // watermark counts.
             guard let before = entries[name], entry.greatest <= before.greatest else { continue }
             present[name]?.movedAt = before.movedAt
         }
@@ -73,7 +74,7 @@ struct SourceWatch {
         entries.sorted { $0.key < $1.key }
     }
 
-    /// For values over all partitions; nil: nobody holds them.
+    /// The sources that hold values over all partitions; `nil` when none does.
     var problem: String? {
         let still = sorted.filter(\.value.standsStill)
         guard let first = still.first else { return nil }

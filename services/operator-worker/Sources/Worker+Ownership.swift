@@ -6,10 +6,11 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-// How partitions come and go: what the membership orders, and what it is told.
+// How partitions come and go: the orders of the membership, and the reports to it.
 extension Worker {
-    /// How long bars may take to leave and a last checkpoint to be stored when another member waits
-    /// for the partition. Then it goes as after a kill: the successor computes the rest again.
+    /// How long bars may take to be published and a last checkpoint to be stored when another
+    /// member waits for the partition. After that it is handed over as after a kill: the successor
+    /// computes the rest again.
     private static let releaseNanosecondsMax: Int64 = 5_000_000_000
 
     func obey(_ order: OwnershipOrder) {
@@ -20,7 +21,7 @@ extension Worker {
         case .release(let partition, let tenure):
             guard let index = slotOfPartition[partition] else { return }
             guard slots[index].claim?.tenure == tenure else {
-                // Nothing of that tenure is under way any more.
+                // Nothing of that tenure is running any more.
                 untold.append(.released(partition, tenure: tenure))
                 return
             }
@@ -44,7 +45,7 @@ extension Worker {
         share()
     }
 
-    /// A marker of this worker stands: its epoch counts from now on.
+    /// Reports that a marker of this worker is stored. Its epoch is valid from now on.
     func opened(_ index: Int, _ header: PacketHeader) {
         guard let claim = slots[index].claim else { return }
         untold.append(
@@ -58,13 +59,14 @@ extension Worker {
     private func release(_ index: Int) {
         if case .releasing = slots[index].stage { return }
         let now = clock.monotonic().nanoseconds
-        // What it delivered and nobody took yet is the successor's.
+        // Delivered packets that were not taken yet are left to the successor.
         readers.close(slots[index].reader)
         dropRepair(index)
         slots[index].stage = .releasing(since: now, until: now + Self.releaseNanosecondsMax)
     }
 
-    /// Bars are on the tape, the state is kept, nothing is in flight.
+    /// Hands over partitions whose bars are on the tape, whose state is stored, and that have
+    /// nothing in flight.
     func finishReleases(now: Int64) {
         for index in slots.indices {
             let slot = slots[index]
@@ -84,7 +86,8 @@ extension Worker {
         }
     }
 
-    /// Somebody who is not of this group, or whom it took for dead, has opened a higher epoch.
+    /// Closes partitions in which another worker has opened a higher epoch. That worker is not of
+    /// this group, or the group considered this one dead.
     func leaveWhatIsFenced() {
         for index in slots.indices {
             let slot = slots[index]
@@ -96,7 +99,7 @@ extension Worker {
         }
     }
 
-    /// Forgets the partition at once; it may be taken again.
+    /// Forgets the partition immediately. It may be taken again.
     private func close(_ index: Int) {
         let slot = slots[index]
         readers.close(slot.reader)
@@ -109,7 +112,7 @@ extension Worker {
         share()
     }
 
-    /// The partitions share the time that computing again after a crash may take.
+    /// Divides the time for computing again after a crash among the partitions.
     func share() {
         let owned = slots.count(where: \.isOwned)
         for index in slots.indices { slots[index].core?.schedule.sharing = owned }
@@ -126,7 +129,7 @@ extension Worker {
 struct PartitionReleased: TelemetryEvent {
     static let name = "operator.partition.released"
     let partition: Partition
-    /// False: the tape or the bucket did not take all of it in time.
+    /// Whether all of it was stored; false when the tape or the bucket was too slow.
     let isComplete: Bool
     let nanoseconds: Int64
 

@@ -6,15 +6,14 @@ import StreamCore
 import TapeCodec
 import TapeTransport
 
-// How partitions come to work, and what the checkpoint thread answers on the way.
+// How partitions begin to work, and how answers of the checkpoint threads are handled.
 extension Worker {
-    /// How long until somebody else's partition, or one that could not be begun with, is looked at
-    /// again.
+    /// The wait before another worker's partition, or one that could not begin, is tried again.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// While markers of other partitions are on their way, nothing is done for this one that would
-    /// keep the thread or the server's disk from them; but no longer than this. One that its owner
-    /// has just handed over does not wait: it pauses until its ticks are read again.
+    /// How long this partition waits while markers of other partitions are on their way, because
+    /// its work would keep the thread and the server's disk busy. A partition that its owner has
+    /// just handed over does not wait, because its bars pause until its ticks are read again.
     private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
     /// Takes the next step that needs no answer.
@@ -103,15 +102,15 @@ extension Worker {
             until: clock.monotonic().nanoseconds + Self.againNanoseconds, reason: reason)
     }
 
-    /// It may be taken, or not.
+    /// Handles the answer whether it may be taken.
     private func looked(_ situation: RecoverySituation, _ index: Int, _ claim: Claim) {
         let lane = slots[index].lane
         switch situation.refusal {
         case .standBy(let reason): wait(index, reason)
         case .stop(let reason): stop(index, reason)
         case .begin, .raise, nil:
-            // Also when the tape was put back, nobody who wrote checkpoints is above, and nobody
-            // who owned the partition before.
+            // The epoch must be above those of all writers of checkpoints and of all earlier
+            // owners, also after the tape was restored from a backup.
             let epoch = max(situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch))
             publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane)
             publisher.open(lane: lane, behind: situation.last)
@@ -164,7 +163,7 @@ extension Worker {
 
     // MARK: checkpoints
 
-    /// Hands an image to the checkpoint thread when one is due and none is under way.
+    /// Sends an image to the checkpoint thread when one is due and none is on its way.
     func keep(_ index: Int, now: Int64, isLast: Bool) {
         let slot = slots[index]
         if !slot.isCaughtUp, slot.core?.isCaughtUp ?? false {
@@ -213,17 +212,17 @@ extension Worker {
 
     // MARK: rebuilds
 
-    /// A person wants the partition's bars made anew, whatever it does now.
+    /// Begins a rebuild that a person requested, whatever the partition is doing.
     private func requested(_ index: Int) {
         let slot = slots[index]
         guard slot.isOwned, !slot.isRebuilding else { return }
         switch slot.stage {
-        // The next look sees the request by itself.
+        // The next job to the checkpoint thread sees the request.
         case .idle, .waiting, .looking, .opening, .finding, .leaving, .releasing: return
         case .stopped: beginAnew(index)
         case .restored, .working:
             context.telemetry.emit(RebuildBegun(partition: slot.partition))
-            // What was computed is right as far as it goes, and leaves first.
+            // The computed output is right so far, and is published first.
             hold(index)
             slots[index].stage = .leaving
         }

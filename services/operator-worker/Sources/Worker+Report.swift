@@ -6,16 +6,17 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// What the worker says of its partitions: readiness, metrics, status, positions.
+// How the worker reports on its partitions: readiness, metrics, status, positions.
 extension Worker {
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// A partition that is on its way to work for longer makes the worker not ready: it comes and
-    /// goes with the others', and a worker that has just taken some is no worse than one without.
+    /// How long a partition may prepare for work before the worker is not ready. Partitions move
+    /// between workers, and a worker that has just taken some is no worse than one without.
     private static let openingNanosecondsMax: Int64 = 10_000_000_000
 
     private struct Problem {
         let text: String
-        /// It has to be told at once; the way to work is one that ends by itself.
+        /// Whether it has to be reported immediately. A partition that prepares for work will end
+        /// that state by itself.
         var isUrgent = true
     }
 
@@ -67,7 +68,7 @@ extension Worker {
                     repair: repairing.flatMap { $0.slot == slot.reader ? $0 : nil },
                     isOverAll: slot.partition == client.names.universe))
         }
-        // From here on the partitions speak for themselves.
+        // From here on the partitions report for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines)
         metrics.update(edgeLevels)
@@ -102,7 +103,8 @@ extension Worker {
             lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1, sequence: slot.headSequence)
     }
 
-    /// Of a partition that is on its way to work, its owner before has told.
+    /// Returns the positions to report. For a partition that is not working yet, its previous owner
+    /// has reported.
     private func told(_ slot: PartitionSlot) -> [ReaderPosition] {
         guard slot.isOwned, slot.core != nil, let position = readers.position(slot.reader) else {
             return []

@@ -10,16 +10,17 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The data plane of the operator: one thread that reads those partitions of the tape which are its
-/// process's own, makes bars and publishes them.
+/// The data plane of the operator: one thread that reads the partitions that its process owns,
+/// makes bars and publishes them.
 ///
 ///     orders of the membership -> slots
 ///     reader of a partition -> PartitionOperator -> lane of its bars -> acknowledged
 ///                                                -> image of its state -> CheckpointThreads
 final class Worker {
     private static let eventsPerTurn = 256
-    /// A word of another thread lies for as long as a wait lasts: an order for a worker that has
-    /// nothing else to do, and while partitions come and go the answers that they wait for.
+    /// The maximum wait. Messages of other threads do not end a wait, so they may be delayed by
+    /// this: orders for an idle worker, and, with the shorter wait, answers while partitions come
+    /// and go.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
 
@@ -35,9 +36,9 @@ final class Worker {
     var sources: SourceWatch
     let clock = SystemClock()
     var slots: [PartitionSlot] = []
-    /// By number; of partitions that the tape has.
+    /// The slot of each of the tape's partitions.
     var slotOfPartition: [Partition: Int] = [:]
-    /// What the membership has no room for yet.
+    /// Reports for which the membership has no room yet.
     var untold: [OwnershipNews] = []
     let report: OperatorReport
     let positions: PositionTeller
@@ -45,10 +46,11 @@ final class Worker {
     let universeHeads: HeadTeller
     let lag: OwnLag
     var reportedAt = Int64.min
-    /// What is read again at the moment, by whom that was last, and when the next one may begin.
+    /// The repair that is being read, the partition that was repaired last, and the time at which
+    /// the next one may begin.
     var repairing: RepairReading?
-    /// Nothing of repairs goes on before the answer, which waits, too, while nothing may be done as
-    /// an owner.
+    /// The question whose answer the repair waits for. The answer also waits while the process may
+    /// not act as an owner.
     var asking: RepairAsking?
     var questions: UInt64 = 0
     var repairedLast = -1
@@ -57,11 +59,11 @@ final class Worker {
     var edges: LiveEdges
     var openBarsAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
-    /// Of the loop's thread.
+    /// The beat of the loop's thread.
     let beat: ThreadBeat
     private var answers: [CheckpointAnswer] = []
     private var orders: [OwnershipOrder] = []
-    /// The process may act as the owner of what it holds.
+    /// Whether the process may act as the owner of its partitions.
     private var isSteady = false
 
     init(
@@ -89,7 +91,7 @@ final class Worker {
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         let mailbox = mailbox
         let partitions = (0..<settings.shares(of: client.names)).map { Partition($0) }
-        // A full mailbox wakes its thread by what is in it.
+        // A full mailbox wakes its thread anyway, because it is not empty.
         port = OwnershipPort(partitions: partitions) { _ = mailbox.send(.wake) }
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
@@ -118,7 +120,7 @@ final class Worker {
 
     // MARK: the loop
 
-    /// Runs until shutdown is asked for and everything is handed over, or the connection is gone.
+    /// Runs until shutdown is requested and everything is handed over, or the connection is closed.
     func run(as member: some OwnershipMember) -> ExitCode {
         defer {
             checkpoints.stop()
@@ -143,7 +145,7 @@ final class Worker {
         return end()
     }
 
-    /// An exit code: the service has to end.
+    /// Does one turn. Returns an exit code when the service has to end.
     private func turn(_ events: inout [TapeEvent]) -> ExitCode? {
         settle()
         if let ending = handle(&events) { return ending }
@@ -170,8 +172,8 @@ final class Worker {
         return nil
     }
 
-    /// Before anything else of a turn, which may be the first one after a long stop: nothing is
-    /// read and nothing published by a process that others may take for dead.
+    /// Checks the ownership before anything else in a turn, which may be the first one after a long
+    /// stop. A process that others may consider dead reads and publishes nothing.
     private func settle() {
         let wasSteady = isSteady
         isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
@@ -195,7 +197,7 @@ final class Worker {
     private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
-            // A packet is up to 1,024 ticks, and code of a user's own may see each of them.
+            // A packet has up to 1,024 ticks, and a user's own code may take each of them.
             beat.beat()
             switch event {
             case .delivery(let message): readers.handle(message, take)
@@ -259,7 +261,8 @@ final class Worker {
 
     func lane(_ index: Int) -> TapeLane { TapeLane(publisher: publisher, lane: slots[index].lane) }
 
-    /// What was not handed over is as after a kill: the next owner computes it again.
+    /// Ends the service. Partitions that were not handed over are left as after a kill: the next
+    /// owner computes the rest again.
     private func end() -> ExitCode {
         let isComplete = !slots.contains(where: \.isOwned)
         readers.close()

@@ -1,12 +1,13 @@
 import NatsTransport
 
-/// Where checkpoints are kept: keys with a value and the revision of its last write. A bucket of
-/// NATS, or one of a simulation.
+/// The storage of checkpoints: keys with a value and the revision of its last write. It is a bucket
+/// of NATS, or one of a simulation.
 protocol CheckpointBucket {
     func read(_ key: String) throws(JetStreamError) -> CheckpointRecord?
-    /// All keys that a pattern takes, those of deleted values included.
+    /// Returns all keys that match a pattern, including those of deleted values.
     func keys(_ pattern: String) throws(JetStreamError) -> [String]
-    /// Both only if the key's last write is `expected`; 0: if it has no value.
+    /// `write` and `remove` succeed only if the key's last write is `expected`; 0 means that it has
+    /// no value.
     func write(
         _ key: String, _ value: [UInt8], expected: UInt64
     ) throws(JetStreamError) -> KeyValueOutcome
@@ -38,12 +39,12 @@ extension KeyValueBucket: CheckpointBucket {
     }
 }
 
-/// The keys of one partition: a bounded set, because a deleted key stays as a marker.
+/// The keys of one partition. The set is bounded, because a deleted key stays as a marker.
 struct CheckpointKeys {
     let partition: Int
 
     var head: String { "operator.\(partition).head" }
-    /// A person wants the partition's bars made anew.
+    /// Present when a person has requested a rebuild of the partition's bars.
     var request: String { "operator.\(partition).rebuild" }
 
     func part(_ index: Int, slot: Int) -> String { "operator.\(partition).\(slot).\(index)" }

@@ -15,7 +15,7 @@ struct CheckpointDesk {
     private let telemetry: TelemetryHub
     private let tape: TapeLook
     private let clock = SystemClock()
-    /// nil: it has to be opened.
+    /// The open bucket; `nil` when it has to be opened.
     private var bucket: KeyValueBucket?
     private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
 
@@ -59,10 +59,12 @@ struct CheckpointDesk {
         }
     }
 
-    /// Whatever failed may have been the bucket: it is looked for again.
+    /// Closes the bucket after a failure, because the bucket may have been the cause. The next job
+    /// opens it again.
     private mutating func forget() { bucket = nil }
 
-    /// So that the first partition need not wait for it. When it fails, jobs open it.
+    /// Opens the bucket early, so that the first partition need not wait for it. If it fails, jobs
+    /// open it.
     mutating func prepare() {
         do throws(CheckpointFailure) {
             _ = try open()
@@ -101,15 +103,15 @@ struct CheckpointDesk {
         return situation
     }
 
-    /// Whether the partition may be taken: others wait until its marker stands, so this asks for
-    /// what decides that alone.
+    /// Finds out whether the partition may be taken. It reads only what decides that, because other
+    /// workers wait until the partition's marker is on the tape.
     private mutating func look(at partition: Partition) throws -> RecoverySituation {
-        // What was known of the keys is of an earlier tenure.
+        // The known revisions of keys are of an earlier tenure.
         stores[partition.number] = nil
         var store = try store(partition)
         defer { stores[partition.number] = store }
         var found = blank(partition)
-        // Of a generation that there is not, so that only the head is read.
+        // No generation has the number 0, so only the head is read.
         found.stored = try store.load(
             definition: settings.definition, generation: 0, program: settings.program)
         (found.last, found.markerGeneration) = try tape.last(of: partition)
@@ -146,7 +148,7 @@ struct CheckpointDesk {
     ) throws(CheckpointFailure) -> CheckpointAnswer {
         let began = clock.monotonic().nanoseconds
         var store = try store(partition)
-        // Also when it fails: what it knows of the keys has changed.
+        // Stored back also after a failure, because its knowledge of the keys has changed.
         defer { stores[partition.number] = store }
         let outcome = try store.write(image, epoch: epoch)
         return .written(
@@ -156,8 +158,8 @@ struct CheckpointDesk {
                 nanoseconds: clock.monotonic().nanoseconds - began))
     }
 
-    /// Which partitions somebody wants to be made anew, whoever owns them; nil: none, or it could
-    /// not be found out this time.
+    /// Returns the partitions for which a rebuild is requested, whichever worker owns them; `nil`
+    /// when there are none, or they could not be read this time.
     mutating func requests() -> CheckpointAnswer? {
         do {
             let bucket = try open()

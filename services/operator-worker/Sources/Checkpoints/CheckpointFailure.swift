@@ -2,14 +2,14 @@ import NatsTransport
 import StreamCore
 import TapeTransport
 
-/// Why a checkpoint was not written or could not be looked for. The tape has everything, so the
-/// answer to each is to try again later.
+/// Why a checkpoint was not written or could not be read. The tape has everything, so the remedy is
+/// always to try again later.
 enum CheckpointFailure: Error, Sendable, CustomStringConvertible {
     case bucket(JetStreamError)
     case noBucket(TapeError)
-    /// Whether a write was stored did not come out.
+    /// It is not known whether a write was stored.
     case unsettled(key: String, reason: String)
-    /// Others wrote at every try.
+    /// Another writer was faster at every try.
     case contended(key: String)
     case bytes(CheckpointError)
 

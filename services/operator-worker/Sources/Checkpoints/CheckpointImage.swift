@@ -1,25 +1,26 @@
 import MarketModel
 import StreamCore
 
-/// The state of one partition behind one input, as bytes that may be stored: all output that it
-/// counts is acknowledged.
+/// The state of one partition after one input, as bytes. They may be stored when all output that
+/// the state includes is acknowledged.
 struct CheckpointImage: Sendable {
     var definition: UInt64
     var generation: UInt32
-    /// The end of the output that it counts.
+    /// The end of the output that it includes.
     var output: OutputLedger.Standing?
-    /// Where the input stands on the tape; 0: nothing was taken.
+    /// The sequence of the last input; 0 when none was taken.
     var sequence: UInt64
     var bytes: [UInt8]
-    /// The first one of a new line of output: no earlier checkpoint may be gone back to.
+    /// Whether it is the first one of a new line of output. Then earlier checkpoints are no longer
+    /// valid.
     var isBase = false
-    /// With it a person's request is fulfilled.
+    /// Whether storing it completes a person's request.
     var endsRequest = false
 }
 
-/// What became of an image that was handed to the store.
+/// The result of storing an image.
 enum CheckpointOutcome: Hashable, Sendable {
     case stored(number: UInt64)
-    /// An owner with a higher epoch or other settings writes here: this one has to leave it be.
+    /// An owner with a higher epoch or other settings writes here. This one must stop writing.
     case superseded(String)
 }

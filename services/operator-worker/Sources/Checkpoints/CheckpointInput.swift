@@ -3,18 +3,19 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// Where a checkpoint's state stands in the input: what `OperatorCheckpoint` carries as bytes.
+/// The input position of a checkpoint, which `OperatorCheckpoint` carries as bytes.
 struct CheckpointInput: Hashable, Sendable {
     static let version: UInt16 = 1
 
-    /// The packet that was taken last; nil: none was.
+    /// The last packet that was taken; `nil` when none was.
     var position: TapePosition?
-    /// Windows that open before are not published: of a base, what its predecessor published or
-    /// what the tape does not hold from its start. Nil: the state was made from the tape's start.
+    /// Windows that open before this time are not published. It is set for a base, whose
+    /// predecessor published them, or when the tape does not hold them from their start. `nil` when
+    /// the state was made from the tape's start.
     var publishFrom: Timestamp?
-    /// Ticks were seen, so the start of the tape is settled.
+    /// Whether ticks were seen. Then the start of the tape is known.
     var hasBegun: Bool
-    /// What that packet made dirty and is still to be computed again; mostly empty.
+    /// The ranges that this packet made dirty and that are not yet computed again; mostly empty.
     var pending: [DirtyRange] = []
 
     // MARK: as bytes
@@ -29,8 +30,8 @@ struct CheckpointInput: Hashable, Sendable {
     private static let kindsFlag: UInt16 = 16
     private static let rangeBytes = 21
 
-    /// Little endian: version, flags, `publishFrom`; then the position; then its sources; then
-    /// what is pending.
+    /// The bytes, little endian: version, flags, `publishFrom`; then the position; then its
+    /// sources; then the pending ranges.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         var flags: UInt16 = 0
@@ -62,7 +63,7 @@ struct CheckpointInput: Hashable, Sendable {
         return bytes
     }
 
-    /// Without, all pending ranges are about ticks of any kind.
+    /// Whether the bytes contain kinds. Without them all pending ranges are of any kind.
     private var hasKinds: Bool { pending.contains { $0.kind != .any } }
 
     private func putPending(into bytes: inout [UInt8]) {
@@ -87,7 +88,7 @@ struct CheckpointInput: Hashable, Sendable {
         self.pending = pending
     }
 
-    /// Nil: these are no bytes that `bytes` makes.
+    /// Reads the bytes; `nil` when `bytes` does not make such ones.
     init?(_ bytes: RawSpan) {
         guard bytes.byteCount >= Self.headBytes, bytes.uint16(at: 0) == Self.version else {
             return nil
@@ -139,7 +140,7 @@ struct CheckpointInput: Hashable, Sendable {
                     to: bytes.int64(at: offset + 12), reason: bytes.uint8(at: offset + 20),
                     kind: kind))
         }
-        // The flag stands where it is needed, and nowhere else.
+        // The flag must be set exactly when it is needed.
         guard !hasKinds || ranges.contains(where: { $0.kind != .any }) else { return nil }
         return ranges.allSatisfy { $0.from < $0.to } ? ranges : nil
     }
@@ -163,7 +164,7 @@ struct CheckpointInput: Hashable, Sendable {
             let end = start + Int(bytes.uint8(at: offset + 16))
             guard end <= bytes.byteCount,
                 let name = SourceName(bytes.extracting(start..<end).text),
-                // In order of their names, each once: what a reader relies on.
+                // Readers rely on names in order, each once.
                 position.sources.last.map({ $0.source < name }) ?? true
             else { return nil }
             position.sources.append(

@@ -1,12 +1,13 @@
 import MarketModel
 import TapeCodec
 
-/// What the data plane asks of the threads that talk to the bucket. `round` comes back with the
-/// answer, so that one to an older question of the same partition is told apart.
+/// A job for the threads that use the bucket. `round` is returned with the answer, so that answers
+/// to older jobs of the same partition are recognised.
 enum CheckpointJob: Sendable {
-    /// Whether the lane may be opened.
+    /// Finds out whether the lane may be opened.
     case look(Partition, round: UInt64)
-    /// What stands, now that the lane is open, and what it goes on behind.
+    /// Reads the stored checkpoints and the end of the output, after the lane was opened. `lane` is
+    /// the lane's end.
     case find(Partition, round: UInt64, lane: LaneEnd)
     case write(Partition, round: UInt64, CheckpointImage, epoch: UInt64)
     case repair(Partition, number: UInt64, RepairQuestion)
@@ -27,12 +28,12 @@ enum CheckpointJob: Sendable {
 
 enum CheckpointAnswer: Sendable {
     case found(Partition, round: UInt64, RecoverySituation)
-    /// The question has to be asked again.
+    /// The job failed, and has to be sent again.
     case notFound(Partition, round: UInt64, reason: String)
     case written(Partition, round: UInt64, CheckpointOutcome, Written)
     case notWritten(Partition, round: UInt64, reason: String)
     case repair(RepairAnswer, number: UInt64)
-    /// A person wants these partitions' bars made anew.
+    /// A person has requested a rebuild of these partitions' bars.
     case requested([Partition])
 
     struct Written: Sendable {

@@ -1,21 +1,22 @@
 import TapeCodec
 
-/// Decides when a partition's next checkpoint is due: when computing again what was taken since the
-/// last one would take the partition's share of the worker's time, and after some seconds.
+/// Decides when a partition's next checkpoint is due: when computing the input since the last one
+/// again would take the partition's share of the worker's time, and after some seconds.
 struct CheckpointSchedule: Sendable {
-    /// Partitions that share the worker's thread, this one included.
+    /// The number of partitions that share the worker's thread, this one included.
     var sharing = 1
     private var work: Int64 = 0
-    /// Where the last image stood; nil: what stands now is due again.
+    /// The sequence of the last image; `nil` when the present state is due again.
     private var sequence: UInt64?
     private var takenAt = Int64.min
     private var retryAt = Int64.min
-    /// Something was computed that takes long to compute again.
+    /// Whether a checkpoint is due immediately, because something was computed that takes long to
+    /// compute again.
     var isDueAtOnce = false
-    /// No more of them.
+    /// Whether no more checkpoints are taken.
     var isOver = false
 
-    /// `behind`: the checkpoint that was restored.
+    /// Begins after `position`, that of the restored checkpoint; `nil` when none was restored.
     init(behind position: TapePosition?) { sequence = position?.sequence ?? 0 }
 
     private var workMax: Int64 {
@@ -39,11 +40,11 @@ struct CheckpointSchedule: Sendable {
         work = 0
         isDueAtOnce = false
         takenAt = now
-        // Of a base, until it is known that it was not stored.
+        // A base is not tried again before it is known that it was not stored.
         retryAt = Int64.max
     }
 
-    /// One is due at once, even if what stands now is kept already.
+    /// Makes a checkpoint due immediately, even if the present state is stored already.
     mutating func demand() {
         sequence = nil
         isDueAtOnce = true

@@ -6,22 +6,22 @@ import StreamCore
 
 /// Reads and writes the checkpoints of one partition.
 ///
-/// Parts go first, then the head by compare-and-set, then what is left over of an older
-/// checkpoint is removed: whoever finds a head finds its parts. Three slots take turns, so the two
-/// checkpoints that stand are not touched while a third one is written. One thread owns it; every
-/// call blocks.
+/// It writes the parts first, then the head by compare-and-set, and then removes the rest of an
+/// older checkpoint. So the parts of every head that can be read exist. Three slots are used in
+/// turn, so the two valid checkpoints are not touched while a third one is written. One thread owns
+/// it, and every call blocks.
 struct CheckpointStore<Bucket: CheckpointBucket> {
     let bucket: Bucket
     let keys: CheckpointKeys
     let partBytesMax: Int
 
-    /// What is known of the head; nil: it has to be read.
+    /// The head as last read or written; `nil` when it has to be read.
     private var known: Known?
-    /// Numbers of checkpoints that were found damaged: nothing to keep.
+    /// Numbers of damaged checkpoints, which are not kept.
     private var damaged: Set<UInt64> = []
-    /// The last writes of keys, as far as they were this store's own.
+    /// The revisions of keys that this store wrote or read last.
     private var revisions: [String: UInt64] = [:]
-    /// By slot, parts that may exist; nil: they have to be listed.
+    /// By slot, the number of parts that may exist; `nil` when they have to be listed.
     private var partCounts: [Int]?
 
     private struct Known {
@@ -37,7 +37,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         self.partBytesMax = partBytesMax
     }
 
-    /// Nothing that was found out holds any more; but what was damaged stays so.
+    /// Forgets what is known of keys. Damaged checkpoints stay known.
     mutating func forget() {
         known = nil
         partCounts = nil
@@ -46,16 +46,16 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     // MARK: reading
 
-    /// The owner that publishes in this epoch takes the checkpoints over: whoever wrote them before
-    /// and is still alive finds that out before it touches another part.
-    /// Answers what was found damaged and is now written over.
+    /// Takes ownership of the checkpoints for the owner that publishes in this epoch. An earlier
+    /// writer that still runs notices this before it changes another part. Returns descriptions of
+    /// damage that is now overwritten.
     mutating func claim(epoch: UInt64) throws(CheckpointFailure) -> [String] {
         var damage: [String] = []
         for _ in 0..<CheckpointTimes.triesMax {
             damage = []
             known = nil
             let now = try readHead(&damage)
-            // Without one, nothing is said of generation and definition.
+            // A new head states neither generation nor definition.
             var head =
                 now.head ?? CheckpointHead(epoch: 0, generation: 0, definition: 0, entries: [])
             guard head.epoch < epoch else { return damage }
@@ -65,7 +65,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         throw .contended(key: keys.head)
     }
 
-    /// The head, and the newest checkpoint of these settings whose parts are whole.
+    /// Reads the head, and the newest checkpoint of these settings whose parts are complete.
     mutating func load(
         definition: UInt64, generation: UInt32, program: GraphProgram,
         universe: UniverseProgram? = nil
@@ -113,7 +113,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         var parts: [[UInt8]] = []
         for index in entry.manifest.parts.indices {
             let key = keys.part(index, slot: Self.slot(of: number))
-            // A missing part is found by the count.
+            // A missing part is noticed by the count.
             if let record = try read(key) { parts.append(record.value) }
         }
         do throws(CheckpointError) {
@@ -147,7 +147,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     static func slot(of number: UInt64) -> Int { Int(number % CheckpointTimes.slots) }
 
-    /// `epoch` is that of the partition's lane.
+    /// Writes an image as the next checkpoint. `epoch` is that of the partition's lane.
     mutating func write(
         _ image: CheckpointImage, epoch: UInt64
     ) throws(CheckpointFailure) -> CheckpointOutcome {
@@ -166,7 +166,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         throw .contended(key: keys.head)
     }
 
-    /// Nil: somebody else writes, too.
+    /// Writes once; returns `nil` when another writer changed a key.
     private mutating func write(
         _ image: CheckpointImage, epoch: UInt64, over now: Known
     ) throws(CheckpointFailure) -> UInt64? {
@@ -179,14 +179,14 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         let manifest = try manifest(image, number: number)
         let parts = manifest.parts.count
         let names = (0..<parts).map { keys.part($0, slot: slot) }
-        // What stands under the parts is learned before the head is seen for the last time: an
-        // owner that takes over afterwards cannot be overwritten.
+        // The revisions of the parts are read before the head is checked for the last time. So an
+        // owner that takes ownership afterwards cannot be overwritten.
         if try learn(names) {
             known = nil
             var damage: [String] = []
             guard try readHead(&damage).revision == now.revision else { return nil }
         }
-        // From here on more of them may exist than were listed.
+        // From here on the slot may hold more parts than were listed.
         partCounts?[slot] = max(listed, parts)
         for (index, key) in names.enumerated() {
             let bytes = Array(image.bytes[manifest.range(ofPart: index)])
@@ -202,21 +202,21 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return number
     }
 
-    /// False: somebody else changed it meanwhile.
+    /// Writes the head; returns false when another writer has changed it.
     private mutating func putHead(
         _ head: CheckpointHead, over now: Known
     ) throws(CheckpointFailure) -> Bool {
         var bytes: [UInt8] = []
         head.encode(into: &bytes)
         revisions[keys.head] = now.revision
-        // Until the outcome is known, so is nothing about the head.
+        // The head is unknown until the outcome is known.
         known = nil
         guard try put(keys.head, bytes), let revision = revisions[keys.head] else { return false }
         known = Known(head: head, revision: revision)
         return true
     }
 
-    /// False: the last writes of all these keys were known.
+    /// Reads the revisions of keys; returns false when all of them were known.
     private mutating func learn(_ names: [String]) throws(CheckpointFailure) -> Bool {
         var isNews = false
         for key in names where revisions[key] == nil {
@@ -226,7 +226,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return isNews
     }
 
-    /// The next number whose slot none of the checkpoints that stand is in.
+    /// Returns the next number whose slot holds none of the valid checkpoints.
     private static func next(after head: CheckpointHead?) -> UInt64 {
         let standing = head?.entries.map(\.manifest.number) ?? []
         var number = (standing.max() ?? 0) + 1
@@ -246,7 +246,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
     }
 
-    /// What the slots hold: listed once, then known.
+    /// Returns the number of parts per slot. They are listed once and then remembered.
     private mutating func listedParts() throws(CheckpointFailure) -> [Int] {
         if let partCounts { return partCounts }
         var counts: [Int] = []
@@ -273,8 +273,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
     }
 
-    /// Compare-and-set on the write of this key that is known. False: somebody else wrote, so whose
-    /// turn it is has to be looked up.
+    /// Writes a key by compare-and-set on its known revision. Returns false when another writer was
+    /// faster; the caller then has to read the head again.
     private mutating func put(_ key: String, _ value: [UInt8]) throws(CheckpointFailure) -> Bool {
         guard let expected = revisions[key] else { return false }
         var reason = ""
@@ -285,12 +285,12 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
                     revisions[key] = revision
                     return true
                 case .conflict:
-                    // It may be our own write of which no answer came.
+                    // It may be our own write, whose answer was lost.
                     let record = try bucket.read(key)
                     let isOurs = record?.value == value && !reason.isEmpty
                     revisions[key] = isOurs ? record?.revision : nil
                     return isOurs
-                // The same bytes with the same expectation settle it.
+                // Writing the same bytes with the same expectation finds out.
                 case .unknown(let text): reason = text
                 }
             } catch {
@@ -302,7 +302,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         throw .unsettled(key: key, reason: reason)
     }
 
-    /// What somebody else wrote meanwhile stays.
+    /// Removes a key. A value that another writer stored meanwhile stays.
     private mutating func remove(_ key: String) throws(CheckpointFailure) {
         guard let record = try read(key) else { return }
         revisions[key] = nil
@@ -321,11 +321,11 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     }
 }
 
-/// What a partition's keys hold.
+/// The contents of a partition's keys.
 struct StoredCheckpoints: Sendable {
     var head: CheckpointHead?
     var candidate: Candidate?
-    /// One sentence for each thing that could not be used.
+    /// One sentence for each item that could not be used.
     var damage: [String] = []
 
     /// A checkpoint that was read and restored.
@@ -337,7 +337,7 @@ struct StoredCheckpoints: Sendable {
         var universe: UniverseMachine?
     }
 
-    /// What a share computes by: that of all partitions has a machine of its own.
+    /// The restored machines. The share over all partitions has a machine of its own kind.
     fileprivate struct State {
         let machine: GraphMachine
         let universe: UniverseMachine?
@@ -357,7 +357,8 @@ struct StoredCheckpoints: Sendable {
 }
 
 extension CheckpointHead {
-    /// Why a writer of this image has to leave the partition's checkpoints alone.
+    /// Returns why a writer of this image must not change the partition's checkpoints; `nil` when
+    /// it may.
     fileprivate func reasonToLeave(_ image: CheckpointImage, epoch: UInt64) -> String? {
         if self.epoch > epoch { return "an owner with epoch \(self.epoch) writes them" }
         if generation > image.generation { return "they are of generation \(generation)" }

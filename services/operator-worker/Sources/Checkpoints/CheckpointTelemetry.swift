@@ -60,7 +60,7 @@ struct CheckpointDamaged: TelemetryEvent {
     }
 }
 
-/// A bucket that cannot be read at the moment: the next look is soon.
+/// The bucket cannot be read at the moment. It is read again soon.
 struct RequestsNotRead: TelemetryEvent {
     static let name = "operator.requests.not_read"
     let reason: String

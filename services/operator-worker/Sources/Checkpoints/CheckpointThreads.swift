@@ -8,12 +8,12 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Talk to the bucket of checkpoints, look at the tape's end when a partition begins, and at single
-/// packets for repairs: all that blocks and is no matter of the data plane. Answers lie in a box,
-/// and a wake says so.
+/// The threads for calls that block and that the data plane must not make: they use the bucket of
+/// checkpoints, read the tape's end when a partition begins, and read single packets for repairs.
+/// They put answers into a box and wake the data plane's thread.
 ///
-/// A partition's jobs are done by one thread, in order; several threads, because a worker that
-/// takes many partitions over at once waits for answers of the server and for nothing else.
+/// One thread does a partition's jobs, in order. There are several threads, because a worker that
+/// takes many partitions in one batch only waits for answers of the server.
 final class CheckpointThreads: Sendable {
     static let threadsMax = 4
 
@@ -22,13 +22,14 @@ final class CheckpointThreads: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let threads = Mutex<[ServiceThread]>([])
 
-    /// `mailbox`: of the data plane's thread.
+    /// `mailbox` is that of the data plane's thread.
     init(
         _ client: TapeClient, settings: OperatorSettings, telemetry: TelemetryHub,
         mailbox: TapeMailbox
     ) throws(ServiceError) {
         let partitions = settings.shares(of: client.names)
-        // A look and a write for each partition, and some that an older round asked for.
+        // There is room for a look and a write for each partition, and for some jobs of older
+        // rounds.
         jobs = (0..<min(Self.threadsMax, partitions)).map { _ in
             Mailbox(capacity: 4 * partitions + 16)
         }
@@ -47,12 +48,12 @@ final class CheckpointThreads: Sendable {
         }
     }
 
-    /// False: ask again later.
+    /// Sends a job. Returns false when there is no room: send it again later.
     func ask(_ job: CheckpointJob) -> Bool {
         jobs[job.partition.number % jobs.count].send(job)
     }
 
-    /// Moves the answers that are there to the end of `found`.
+    /// Moves the answers to the end of `found`.
     func take(into found: inout [CheckpointAnswer]) {
         answers.withLock {
             found.append(contentsOf: $0)
@@ -60,7 +61,7 @@ final class CheckpointThreads: Sendable {
         }
     }
 
-    /// Leaves what has not begun undone; waits for the calls that are under way.
+    /// Stops the threads. Jobs that have not begun are skipped, and running calls are waited for.
     func stop() {
         isStopping.store(true, ordering: .releasing)
         for mailbox in jobs { mailbox.close() }
@@ -75,7 +76,7 @@ final class CheckpointThreads: Sendable {
     ) {
         let clock = SystemClock()
         desk.prepare()
-        // One of them looks for requests.
+        // One of the threads also reads requests.
         var requestsAt = number == 0 ? Int64.min : Int64.max
         var batch: [CheckpointJob] = []
         while !isStopping.load(ordering: .acquiring) {
@@ -97,7 +98,7 @@ final class CheckpointThreads: Sendable {
 
     private func tell(_ answer: CheckpointAnswer, _ mailbox: TapeMailbox) {
         answers.withLock { $0.append(answer) }
-        // A full mailbox wakes its thread by what is in it.
+        // A full mailbox wakes its thread anyway, because it is not empty.
         _ = mailbox.send(.wake)
     }
 }

@@ -2,15 +2,15 @@ import TapeTransport
 import MarketModel
 import OperatorGraph
 
-/// The queues between a graph's nodes and whoever watches them: one for each node with a `live`,
-/// for all partitions of the worker.
+/// The queues between a graph's nodes and live readers: one for each node with a `live`, shared by
+/// all partitions of the worker.
 struct LiveEdges {
     private struct Edge {
         let node: String
         var queue: BoundedEdge<LiveNodeTick>
     }
 
-    /// A queue crossed one of its marks.
+    /// A queue's length crossed one of its marks.
     struct Crossing: Hashable {
         let node: String
         let transition: BoundedEdge<LiveNodeTick>.Transition
@@ -19,9 +19,9 @@ struct LiveEdges {
 
     private var edges: [Edge] = []
     private var edgeOfNode: [Int?] = []
-    /// Since they were last told.
+    /// The crossings since they were last taken.
     private var crossings: [Crossing] = []
-    /// The edge that is asked first.
+    /// The edge that is served first.
     private var turn = 0
 
     init(_ definition: GraphDefinition) {
@@ -36,10 +36,10 @@ struct LiveEdges {
     var isEmpty: Bool { edges.isEmpty }
 
     enum Verdict: Hashable {
-        /// It is in the queue, or was left out as the graph says.
+        /// The tick is in the queue, or was dropped as the graph states.
         case next
         case mustWait
-        /// Whoever feeds the edge stops, with this reason.
+        /// The partition that feeds the edge has to stop, with this reason.
         case overflowed(String)
     }
 
@@ -58,7 +58,7 @@ struct LiveEdges {
         }
     }
 
-    /// At most so many of one edge; the edges have their turns.
+    /// Takes at most `max` ticks of one edge. The edges are served in turn.
     mutating func take(max: Int) -> [LiveNodeTick] {
         for offset in edges.indices {
             let index = (turn + offset) % edges.count
@@ -87,13 +87,14 @@ struct LiveEdges {
                 node: edges[index].node, transition: transition, depth: edges[index].queue.depth))
     }
 
-    /// Each at most as often as its queue was filled and emptied since the last call.
+    /// Returns the crossings since the last call. Each edge has at most one per filling and
+    /// emptying of its queue.
     mutating func takeCrossings() -> [Crossing] {
         defer { crossings.removeAll(keepingCapacity: true) }
         return crossings
     }
 
-    /// How full each is, and what it lost since the worker began.
+    /// The length of each queue, and the ticks it lost since the worker began.
     var levels: [EdgeLevel] {
         edges.map {
             EdgeLevel(
@@ -103,9 +104,9 @@ struct LiveEdges {
     }
 }
 
-/// Of one bounded queue of the operator.
+/// The state of one bounded queue of the operator.
 struct EdgeLevel: Hashable, Sendable {
-    /// A node of the graph, or `bars.tape` for computed output: no node has a dot in its name.
+    /// A node of the graph, or `bars.tape` for computed output. No node has a dot in its name.
     var edge: String
     var depth: Int
     var capacity: Int

@@ -6,10 +6,10 @@ import ServiceRuntime
 import StreamCore
 import TapeCodec
 
-/// Tells whoever listens live how the bars of windows stand that are not closed yet: of one
-/// partition, in packets that go nowhere else. Nothing of it is on the tape or in the state.
+/// Publishes the bars of one partition's open windows to live readers, in packets that go nowhere
+/// else. They are neither on the tape nor part of the state.
 struct OpenBars {
-    /// A symbol is told no more often than this.
+    /// The least interval between two publications of a symbol.
     static let intervalNanoseconds: Int64 = 100_000_000
 
     private var builder: PacketBuilder
@@ -27,7 +27,7 @@ struct OpenBars {
         self.builder = builder
     }
 
-    /// Of all bars that changed since the last call.
+    /// Publishes all bars that changed since the last call.
     mutating func tell(
         _ core: inout PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
     ) {
@@ -67,7 +67,8 @@ struct OpenBars {
 }
 
 extension Worker {
-    /// Of partitions that are at work: one that computes its past again has nothing new to say.
+    /// Publishes for working partitions only. A partition that computes its past again has nothing
+    /// new.
     func tellOpenBars(now: Int64) {
         guard let live, now >= openBarsAt else { return }
         openBarsAt = now + OpenBars.intervalNanoseconds

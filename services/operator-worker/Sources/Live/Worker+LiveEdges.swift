@@ -5,14 +5,15 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-// Ticks of nodes on their way to those who watch: from a partition into its node's edge, and from
-// there to the live thread as far as it has room. Nothing of it is on the tape.
+// How ticks of nodes reach live readers: from a partition into its node's queue, and from there to
+// the live thread as far as it has room. They are not on the tape.
 extension Worker {
     private static let batchMax = 256
 
-    /// After a packet, and again when an edge may have room. What has to wait holds the partition.
+    /// Offers ticks to the queues, after a packet and again when a queue may have room. A tick that
+    /// has to wait holds the partition.
     func offerLive(_ index: Int) {
-        // Nearly always there is nothing, which is no reason to copy the state of a partition.
+        // Nearly always there is nothing. This test avoids a copy of the partition's state.
         guard !(slots[index].core?.live.isEmpty ?? true), let core = slots[index].core else {
             return
         }
@@ -42,7 +43,7 @@ extension Worker {
         }
     }
 
-    /// Of all bounded queues between the graph and what is outside.
+    /// The states of all bounded queues between the graph and its readers.
     var edgeLevels: [EdgeLevel] {
         let cores = slots.compactMap(\.core)
         let tape = EdgeLevel(

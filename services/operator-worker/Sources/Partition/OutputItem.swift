@@ -5,17 +5,17 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// One thing that a partition publishes; each has an output ordinal of its own. Its symbol and
-/// series are the machine's until it goes into a packet.
+/// One output of a partition, with its own ordinal. Its symbol and series are the machine's until
+/// it goes into a packet.
 enum OutputItem: Sendable {
     case bar(Bar)
     case late(LateTickRecord)
     case value(IndicatorValue)
 }
 
-// From what the machine made to numbered output.
+// Turns the machine's results into numbered output.
 extension PartitionOperator {
-    /// In the order in which it is published: bars, then late ticks, then values.
+    /// Numbers the output in the order of publication: bars, then late ticks, then values.
     mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
             unpublished += UInt64(output.bars.count + values.count)
@@ -29,7 +29,7 @@ extension PartitionOperator {
         values.removeAll(keepingCapacity: true)
     }
 
-    /// Of no single symbol: what is derived over all partitions.
+    /// Numbers a value of no single symbol, which is computed over all partitions.
     private mutating func record(_ value: IndicatorValue) {
         if let publishFrom, value.periodStart < publishFrom {
             unpublished += 1
@@ -61,7 +61,7 @@ extension PartitionOperator {
         keep(.late(late), verdict)
     }
 
-    /// Nobody reads a clock for it: it is published when what it is about ends.
+    /// Numbers a value. Its time is the end of its period, because no clock is read.
     private mutating func record(_ computed: GraphValue) {
         let isFirst = computed.reason == BarReason.closed.rawValue
         let value = IndicatorValue(
@@ -77,7 +77,7 @@ extension PartitionOperator {
         keep(.value(value), ledger.record(value, symbol: symbol))
     }
 
-    /// A repair that is not done, in the place of what it would have made.
+    /// Numbers the value for a refused repair, which takes the place of the repair's output.
     mutating func record(_ ranges: RefusedRanges, sequence: UInt64) {
         let symbol = ranges.isOfOneSymbol ? ranges.symbol : TickHeader.noSymbol
         let value = RefusedRepair(ranges, sequence: sequence).value(
@@ -102,7 +102,7 @@ extension PartitionOperator {
         }
     }
 
-    /// All output of the input at hand is computed.
+    /// Notes that all output of the present input is computed.
     mutating func endInput() {
         guard let position, let last = outbox.last?.ordinal, last > ends.last?.ordinal ?? 0 else {
             return

@@ -4,21 +4,21 @@ import StreamCore
 import TapeCodec
 import TapeTransport
 
-/// Where the bars of one partition leave: a lane of the tape, or one of a simulation.
+/// Where the bars of one partition are published: a lane of the tape, or one of a simulation.
 protocol OutputLane {
-    /// A packet may be published: none is in flight.
+    /// Whether a packet may be published, because none is in flight.
     var isReady: Bool { get }
     var isFull: Bool { get }
-    /// Bars and late ticks in the packet that is being filled.
+    /// The number of bars and late ticks in the packet that is being filled.
     var waitingTicks: Int { get }
 
     func register(_ definition: SymbolDefinition) -> UInt32
     func register(_ definition: SeriesDefinition) -> UInt16
-    /// False: the packet is full.
+    /// Appends a bar; returns false when the packet is full.
     func append(_ bar: Bar) -> Bool
     func append(_ late: LateTickRecord) -> Bool
     func append(_ value: IndicatorValue) -> AppendOutcome
-    /// Sends what is in the packet, also when that is nothing.
+    /// Sends the packet that is being filled, even if it is empty.
     func publish(watermark: Timestamp, output: OutputState)
 }
 

@@ -3,11 +3,12 @@ import OperatorGraph
 import StreamCore
 import TapeCodec
 
-// Images of the state. They are taken between two packets, and handed out when all output that
-// they count is acknowledged; until then bars and ticks go on.
+// Images of the state. They are taken between two packets, and returned when all output that they
+// include is acknowledged. Input and output continue meanwhile.
 extension PartitionOperator {
-    /// An image to store, when one is due and may be. At most one is to be on its way at a time.
-    /// `isLast`: the service stops, so that every position that moved is due.
+    /// Returns an image to store, when one is due and its output is acknowledged. At most one may
+    /// be on its way at a time. `isLast` means that the service stops, so that every moved position
+    /// is due.
     mutating func checkpoint(
         now: Int64, isLast: Bool = false
     ) throws(CheckpointError) -> CheckpointImage? {
@@ -20,15 +21,15 @@ extension PartitionOperator {
         return image
     }
 
-    /// Nothing is left that may leave or be kept.
+    /// Whether there is nothing left to publish or to store.
     var isAtRest: Bool {
         guard isEmpty, waiting == nil else { return false }
         return phase != .working || !isDue(now: 0, isLast: true)
     }
 
     private func isDue(now: Int64, isLast: Bool) -> Bool {
-        // The state behind a packet is complete when its repair is. Between two days of one, the
-        // days that are still to be read are kept with it.
+        // The state after a packet is complete when its repair is. Between two days of a repair,
+        // the remaining days are stored with it.
         guard stopped == nil, ledger.isPastStanding, repair?.isBetweenDays ?? true else {
             return false
         }
@@ -62,20 +63,21 @@ extension PartitionOperator {
         return image
     }
 
-    /// The image was stored; of a new line of output that is when it begins to work.
+    /// Notes that the image was stored. A new line of output then begins to work.
     mutating func stored() {
         if phase == .keeping { phase = .working }
     }
 
-    /// It was not stored: another one is due soon.
+    /// Notes that the image was not stored. Another one is due soon.
     mutating func notStored(now: Int64) {
         schedule.failed(now: now)
     }
 
-    /// The service stops: what was not stored stays so.
+    /// Takes no more images, because the service stops.
     mutating func giveUp() { schedule.isOver = true }
 
-    /// Another owner writes the checkpoints. Without one a new line of output cannot begin.
+    /// Notes that another owner writes the checkpoints. A new line of output cannot begin without
+    /// one, so it stops.
     mutating func superseded(_ reason: String) {
         schedule.isOver = true
         if phase == .keeping { stopped = "its checkpoints are another worker's: \(reason)" }

@@ -4,7 +4,7 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-// The way of computed bars into packets.
+// How computed bars get into packets.
 extension PartitionOperator {
     /// Moves computed bars into the lane's packet, and sends it when the lane is free. `now` is
     /// monotonic.
@@ -27,7 +27,7 @@ extension PartitionOperator {
         publish(lane, input: complete)
     }
 
-    /// What the tape says already is not taken back while its end is computed again.
+    /// Moves `complete` forward. It does not go back while the end of the output is computed again.
     private mutating func completed(_ input: TapePosition?) {
         if let input, input.isBehind(complete) { complete = input }
     }
@@ -39,8 +39,8 @@ extension PartitionOperator {
                 input: input, checksum: packedChecksum, generation: settings.generation))
     }
 
-    /// Once a second an input that made no bars is told, too: readers see how far time has come.
-    /// And at once when a person waits for what comes of it.
+    /// Returns whether a packet without bars is due: once a second, so that readers see how far
+    /// time has come, and immediately when a person waits for the result of a request.
     private func mustTell(_ complete: TapePosition, now: Int64) -> Bool {
         guard stopped == nil, phase == .working, !isRepairing, complete.sequence > toldPosition
         else { return false }
@@ -49,14 +49,14 @@ extension PartitionOperator {
             && (toldAt == Int64.min || now - toldAt >= 1_000_000_000)
     }
 
-    /// The packet without bars behind which a new line of output begins.
+    /// Publishes the packet without bars after which a new line of output begins.
     private mutating func tell(_ input: TapePosition, _ lane: some OutputLane) {
         guard lane.isReady else { return }
         publish(lane, input: input)
         phase = .told
     }
 
-    /// A packet of the lane stands on the tape for good.
+    /// Notes that a packet of the lane is stored on the tape.
     mutating func acknowledge(_ header: PacketHeader) {
         guard !header.flags.contains(.epochMarker) else { return }
         acknowledged = max(acknowledged, header.nextOrdinal - 1)
@@ -80,7 +80,8 @@ extension PartitionOperator {
         ends.removeFirst(done)
     }
 
-    /// False: it has to wait, or it fits into no packet and the partition stops.
+    /// Appends an item to the packet. Returns false when it has to wait, or when it fits into no
+    /// packet and the partition stops.
     private mutating func pack(_ item: OutputItem, _ lane: some OutputLane) -> Bool {
         switch item {
         case .bar(var bar):
@@ -121,7 +122,7 @@ extension PartitionOperator {
 }
 
 extension TapePosition {
-    /// Farther on the same stream, or on another one.
+    /// Returns whether this position is later on the same stream, or on another stream.
     func isBehind(_ other: TapePosition?) -> Bool {
         guard let other, other.streamCreated == streamCreated else { return true }
         return sequence > other.sequence

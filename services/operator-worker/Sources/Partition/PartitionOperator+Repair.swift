@@ -5,22 +5,23 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-// Repairs: a packet that says that something of before is otherwise has the partition read that
-// part of its tape again before it goes on. What comes of it is output of that packet, and so is
-// that nothing comes of it because it is refused.
+// Repairs. A packet may report that something earlier was different. The partition then reads that
+// part of its tape again before it continues. The result is output of that packet. If the repair is
+// refused, the refusal is its output.
 extension PartitionOperator {
-    /// What has to be read for the repair at hand.
+    /// The part of the tape that the next repair has to read.
     struct RepairNeeds: Sendable {
-        /// Ticks of this event time and later.
+        /// Ticks with this event time or a later one are needed.
         let from: Timestamp
-        /// The last packet to read: the one that asked for it.
+        /// The last packet to read: the one that requested the repair.
         let until: TapePosition
         let ranges: [DirtyRange]
-        /// An owner before did it: what could be read then is read, without a margin.
+        /// Whether an earlier owner did it. Then everything that was readable at that time is read,
+        /// without a margin.
         let isDoneBefore: Bool
     }
 
-    /// What came of a part that was read again.
+    /// The result of reading a part again.
     struct RepairOutcome: Hashable, Sendable {
         /// Versions of bars.
         var bars = 0
@@ -29,13 +30,13 @@ extension PartitionOperator {
         var leftOut = RepairOmissions()
     }
 
-    /// Everything that was computed stands on the tape.
+    /// Whether all computed output is on the tape.
     var isOutputOut: Bool { outbox.isEmpty && acknowledged >= ledger.nextOrdinal - 1 }
 
     var isRepairing: Bool { repair != nil }
 
-    /// The ordinal at which the tape of bars says what an owner before made of the repair at hand.
-    /// Nil: that is known, or nobody came so far.
+    /// The ordinal at which the tape of bars shows what an earlier owner made of this repair; `nil`
+    /// when that is known, or no owner came so far.
     var precedentOrdinal: UInt64? {
         guard let repair, !repair.isHidden, repair.precedent == nil, stopped == nil,
             !ledger.isPastStanding
@@ -43,8 +44,8 @@ extension PartitionOperator {
         return ledger.nextOrdinal
     }
 
-    /// What stands there. Nothing is guessed: another verdict than the one that stood would make
-    /// other bars of the same ordinals.
+    /// Takes the output at that ordinal. A different decision than the earlier one would give other
+    /// bars the same ordinals, so nothing is guessed.
     mutating func heardPrecedent(_ standing: RepairPrecedent) {
         guard let repair, precedentOrdinal != nil else { return }
         switch standing {
@@ -64,7 +65,7 @@ extension PartitionOperator {
 
     private mutating func setDone() { repair?.precedent = .done }
 
-    /// Nil: there is nothing to repair, or its output has no room yet.
+    /// Returns the needs; `nil` when there is nothing to repair, or no room for its output yet.
     var repairNeeds: RepairNeeds? {
         guard let repair, let ranges = repair.days.first, stopped == nil,
             precedentOrdinal == nil, outbox.count < Self.outboxMax,
@@ -75,15 +76,15 @@ extension PartitionOperator {
             isDoneBefore: repair.precedent == .done)
     }
 
-    /// Bars that have to be read back before the repair is finished; nil: none, or nothing is
-    /// published.
+    /// The bars to read back before the repair is finished; `nil` when there are none, or nothing
+    /// is published.
     var standingBars: StandingBars? {
         guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
         return StandingBars(
             machine.standingNeeds(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
-    /// The packet at hand made ranges dirty.
+    /// Notes the ranges that the present packet made dirty.
     mutating func ask(forRepairOf agenda: RepairAgenda) {
         for ranges in agenda.refused {
             if ledger.isPastStanding { tellRefused(ranges) }
@@ -100,28 +101,28 @@ extension PartitionOperator {
         }
     }
 
-    /// The passes over the tape begin now.
+    /// Begins the passes over the tape.
     mutating func beginRepair() {
         guard let ranges = repair?.days.first else { return }
         repair?.reading = GraphRepair(machine, ranges)
     }
 
-    /// The first pass: what was taken back or corrected.
+    /// Takes a packet of the first pass, which finds cancels and corrections.
     mutating func noteForRepair(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.note(header, packet)
     }
 
-    /// The first pass is over. True: the same packets are needed for a second one; false: they were
-    /// so few that it has all it needs.
+    /// Ends the first pass. Returns whether a second pass over the same packets is needed. If not,
+    /// they were few enough to be kept.
     mutating func endRepairNotes() -> Bool { repair?.reading?.endFirstPass() ?? false }
 
-    /// The second one: the ticks.
+    /// Takes a packet of the second pass, which computes the ticks.
     mutating func takeForRepair(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.take(header, packet)
     }
 
-    /// All packets were handed over as often as they were needed, and what stands was read back.
-    /// `standing` nil: nobody did that.
+    /// Finishes the repair after all passes and after the bars on the tape were read back.
+    /// `standing` is `nil` when they were not.
     mutating func finishRepair(standing: [Bar]? = nil) -> RepairOutcome {
         guard let reading = repair?.reading else { return RepairOutcome() }
         repair?.reading = nil
@@ -138,8 +139,9 @@ extension PartitionOperator {
         return outcome
     }
 
-    /// The tape cannot be read as it has to be: the older versions stand. Answers of which ranges;
-    /// nil when the partition stops, because they were computed again by an owner before.
+    /// Refuses the repair, because the tape cannot be read as needed. The older versions stay.
+    /// Returns the refused ranges; `nil` when the partition stops, because an earlier owner
+    /// computed them again.
     mutating func refuseRepair(_ reason: RepairRefusal, _ detail: String) -> RefusedRanges? {
         guard let repair, let day = repair.refusal(reason) else { return nil }
         guard repair.precedent != .done else {
@@ -161,7 +163,7 @@ extension PartitionOperator {
 
     private mutating func endRepairDay() {
         repair?.endDay()
-        // To read all that again after a crash would take long.
+        // Reading all that again after a crash would take long.
         schedule.demand()
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil

@@ -4,34 +4,37 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// One partition of the operator: packets of ticks in, bars for its lane out, and now and then an
+/// One partition of the operator: takes packets of ticks, makes bars for its lane, and sometimes an
 /// image of its state.
 ///
-/// Pure but for what it appends to the lane: what it computes follows from the packets alone.
+/// Pure except for its appends to the lane: its results follow from the packets alone.
 struct PartitionOperator {
-    /// Computed output that has no place in a packet yet: from here on the reader is held, and no
-    /// repair is begun. What one packet or one repair makes comes on top all at once: handed out in
-    /// pieces it would wait in the machine instead, which has it already. So the outbox holds this
-    /// and as much as a machine may have at once (`StreamLimits.openWindowsMax`, `repairTicksMax`).
+    /// The length of the outbox, computed output that is in no packet yet, from which on the reader
+    /// is held and no repair begins. The output of one packet or one repair is still added in one
+    /// batch: in pieces it would wait in the machine instead, which holds it already. So the outbox
+    /// holds at most this and as much as a machine may hold (`StreamLimits.openWindowsMax`,
+    /// `repairTicksMax`).
     static let outboxMax = 4_096
 
     let partition: Partition
     let settings: OperatorSettings
     var machine: GraphMachine
     var ledger: OutputLedger
-    /// Why nothing more is computed for this partition; a person has to look.
+    /// Why nothing more is computed for this partition, so that a person has to act; `nil` while it
+    /// works.
     var stopped: String?
     var phase: Phase
 
-    /// A new line of output goes through all of them, in order; others only work.
+    /// A new line of output goes through all phases, in order. Other partitions are always
+    /// `working`.
     enum Phase: Hashable, Sendable {
-        /// State without output, up to and with the packet at this position.
+        /// Builds the state without output, up to and including the packet at this position.
         case building(until: TapePosition)
-        /// The packet that says how far the bars are out has to be published.
+        /// Has to publish the packet that states how far the bars are complete.
         case telling(TapePosition)
-        /// It is in flight.
+        /// That packet is in flight.
         case told
-        /// The checkpoint that the new line begins with has to be stored.
+        /// Has to store the checkpoint with which the new line begins.
         case keeping
         case working
     }
@@ -39,61 +42,65 @@ struct PartitionOperator {
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
-        /// The running checksum up to and with it.
+        /// The running checksum up to and including it.
         let checksum: UInt64
     }
 
-    /// An input that made output, and the last of it.
+    /// An input that made output, and the ordinal of its last output.
     struct InputEnd {
         let ordinal: UInt64
         let position: TapePosition
     }
 
     var outbox = PopQueue<Output>()
-    /// Of the inputs whose output is in the outbox. Never longer than that.
+    /// The ends of inputs whose output is in the outbox. Never longer than the outbox.
     var ends = PopQueue<InputEnd>()
     var output = GraphOutput()
-    /// Of the share that works over all partitions: what computes in the machine's place.
+    /// The machine of the share over all partitions, which computes instead of `machine`; `nil` for
+    /// other shares.
     private(set) var universe: UniverseMachine?
     var values: [IndicatorValue] = []
-    /// Somebody takes `live` out.
+    /// Whether the worker takes ticks out of `live`.
     var hasLiveEdges = false
-    /// What nodes let through to those who watch, in order; while something is left here no packet
-    /// is taken, so it is one packet's at most.
+    /// Ticks that nodes let through to live readers, in order. No packet is taken while it is not
+    /// empty, so it holds the ticks of one packet at most.
     var live: [LiveTick] = []
-    /// While it is there no packet is taken.
+    /// The repair to do. No packet is taken while there is one.
     var repair: RepairAgenda?
-    /// Ranges that were refused at once, by reason; emptied by whoever tells it.
+    /// Ranges that were refused immediately, by reason. The worker reports and empties them.
     var refused: [RefusedRanges] = []
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
-    /// The last input whose output, and that of all before it, is in packets entirely; before the
-    /// first one the start of the tape. And the checksum of the last bar in a packet.
+    /// The last input whose output, together with that of all earlier inputs, is completely in
+    /// packets. Before the first one it is the start of the tape. After it: the checksum of the
+    /// last bar in a packet.
     var complete: TapePosition?
     var packedChecksum: UInt64
     var packedWatermark: Timestamp
-    /// The last input, and what the tape knows of it.
+    /// The last input, with the tape's data about it.
     var position: TapePosition?
-    /// As `CheckpointInput` says.
+    /// As in `CheckpointInput`.
     private(set) var publishFrom: Timestamp?
     private(set) var hasBegun: Bool
-    /// Of a new line of output that is not kept yet.
+    /// A new line of output that is not stored yet; `nil` for other partitions.
     let base: Base?
-    /// The last bar that the tape acknowledged.
+    /// The ordinal of the last output that the tape acknowledged.
     var acknowledged: UInt64
     var toldPosition: UInt64 = 0
     var toldAt = Int64.min
-    /// The last input by which a person asked for something: that it is worked on is told at once.
+    /// The sequence of the last input with a person's request. A packet reports immediately that it
+    /// is complete.
     var asked: UInt64 = 0
     var schedule: CheckpointSchedule
-    /// Waits until all output that it counts is acknowledged.
+    /// An image that waits until all output that it includes is acknowledged.
     var waiting: CheckpointImage?
-    /// Closed windows of a new line of output that began before it, or before the tape.
+    /// Closed windows of a new line of output that are not published, because they began before it,
+    /// or before the tape.
     var unpublished: UInt64 = 0
-    /// Without what the machine counts.
+    /// The counts, without those of the machine.
     var counted = PartitionTally()
-    /// What the machine had counted before anything of it was output.
+    /// The machine's counts before any of its output was published.
     private(set) var undecidableBefore: UInt64 = 0
     private(set) var excludedBefore: ExcludedTicks
 
@@ -118,7 +125,7 @@ struct PartitionOperator {
         let pending = beginning.input.pending
         if let position, !pending.isEmpty {
             repair = RepairAgenda(pending, at: position, isHidden: false)
-            // Some of that input's output is not out.
+            // Some of that input's output is not published yet.
             complete = beginning.told ?? .before(position.streamCreated)
         }
         toldPosition = complete?.sequence ?? 0
@@ -140,7 +147,7 @@ struct PartitionOperator {
         packedWatermark = max(packedWatermark, watermark)
     }
 
-    /// Takes nothing more at the moment.
+    /// Whether no packet may be taken at the moment.
     var mustHold: Bool {
         if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
         if !live.isEmpty { return true }
@@ -149,19 +156,19 @@ struct PartitionOperator {
         case .telling, .told, .keeping: return true
         }
     }
-    /// Nothing is left that may leave.
+    /// Whether there is nothing left to publish.
     var isEmpty: Bool { outbox.isEmpty }
-    /// False while a new line of output is on its way.
+    /// Whether output may be published: false while a new line of output is being built.
     var hasBegunLine: Bool { phase == .working }
-    /// All that stands on the tape was met again, or was there from the start.
+    /// Whether all output on the tape was computed again, or was in the restored state.
     var isCaughtUp: Bool { phase == .working && ledger.isPastStanding }
 
-    /// The least of its sources' watermarks; the bars up to it are out.
+    /// The least of its sources' watermarks. All bars up to it are computed.
     var watermark: Timestamp { universe?.watermark ?? machine.watermark }
 
     // MARK: input
 
-    /// Takes the next packet of the partition. `position` is where it stands.
+    /// Takes the next packet of the partition. `position` is its position on the tape.
     mutating func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
         guard stopped == nil else { return }
         self.position = position
@@ -180,7 +187,7 @@ struct PartitionOperator {
             isBuilding = true
             build(until: end)
         }
-        // What is computed again was told by whoever computed it first.
+        // Ticks that are computed again were published live by the first owner.
         if hasLiveEdges, isCaughtUp { live += output.live }
         let dirty = output.dirty
         keepOutput(isHidden: isBuilding)
@@ -201,7 +208,7 @@ struct PartitionOperator {
         return machine.take(header, packet, into: &output)
     }
 
-    /// The bars up to the end of the line before are out.
+    /// Ends the building when the end of the previous line is reached: its bars are all published.
     private mutating func build(until end: TapePosition) {
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
@@ -213,15 +220,15 @@ struct PartitionOperator {
         complete = position
         toldPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
-        // Older lines may have passed on less.
+        // Older lines may have published fewer days.
         machine.tellDaysAgain()
         undecidableBefore = machine.undecidable
         excludedBefore = machine.excluded
         phase = base?.next ?? .working
     }
 
-    /// When earlier ordinals are gone, nobody saw the windows that overlap the first tick from
-    /// their start.
+    /// Notes the first tick. If earlier ordinals were removed from the tape, windows that overlap
+    /// it were not seen from their start.
     private mutating func begin(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.firstOrdinal > 1 else {
             hasBegun = true
@@ -247,6 +254,6 @@ struct PartitionOperator {
 }
 
 extension Base {
-    /// What follows when the state is built.
+    /// The phase after the state is built.
     fileprivate var next: PartitionOperator.Phase { tells.map { .telling($0) } ?? .keeping }
 }

@@ -1,17 +1,17 @@
 import OperatorGraph
 
-/// What an owner counted of a partition since it took it.
+/// The counts of a partition since its owner took it.
 struct PartitionTally: Sendable {
     var published: UInt64 = 0
-    /// Computed again, and on the tape already.
+    /// Output that was computed again and is on the tape already.
     var suppressed: UInt64 = 0
     /// Ticks that were listed as late, once per series.
     var late: UInt64 = 0
     /// Bars of which late ticks made another version.
     var revised: UInt64 = 0
-    /// Ticks that a node left out and listed because they were there already.
+    /// Ticks that a node left out and listed because they came before.
     var duplicates: UInt64 = 0
-    /// Ticks that passed such a node because they have no id to tell them by.
+    /// Ticks that passed such a node because they have no id to compare.
     var undecidable: UInt64 = 0
     var excluded = ExcludedTicks()
 
@@ -27,7 +27,8 @@ struct PartitionTally: Sendable {
 }
 
 extension PartitionOperator {
-    /// What is computed without output is counted by nobody: whoever made that output did.
+    /// The counts. Input that only builds state is not counted, because its earlier owner has
+    /// counted it.
     var tally: PartitionTally {
         var tally = counted
         if case .building = phase { return tally }

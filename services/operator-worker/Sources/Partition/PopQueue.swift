@@ -1,4 +1,5 @@
-/// What leaves at the front in runs: taking `n` out costs `n`, however much is behind it.
+/// A queue from which runs are removed at the front. Removing `n` elements costs `n`, however many
+/// remain.
 struct PopQueue<Element> {
     private var items: [Element] = []
     private var head = 0
@@ -7,7 +8,7 @@ struct PopQueue<Element> {
     var isEmpty: Bool { count == 0 }
     var last: Element? { isEmpty ? nil : items.last }
 
-    /// From the front.
+    /// Returns an element, counted from the front.
     subscript(place: Int) -> Element { items[head + place] }
 
     mutating func append(_ item: Element) { items.append(item) }
@@ -15,7 +16,7 @@ struct PopQueue<Element> {
     mutating func removeFirst(_ number: Int) {
         precondition(number <= count, "more is taken out than is there")
         head += number
-        // At most as many are moved as were taken out since the last time.
+        // At most as many elements are moved as were removed since the last time.
         guard head >= items.count - head else { return }
         items.removeFirst(head)
         head = 0

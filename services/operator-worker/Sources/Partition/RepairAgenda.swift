@@ -5,41 +5,43 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// What a partition has to compute again before it takes the next packet.
+/// The ranges that a partition has to compute again before it takes the next packet.
 struct RepairAgenda: Sendable {
-    /// A range over more days is refused: nobody would wait for all of them to be read.
+    /// The maximum number of days of a range. A longer one is refused, because reading all days
+    /// would take too long.
     static let daysMax: Int64 = 32
     static let dayNanoseconds: Int64 = 86_400_000_000_000
-    /// Ranges that a checkpoint between two days can hold; with more days to come none is taken.
+    /// The ranges that a checkpoint between two days can hold. None is taken while more remain.
     static let pendingMax = 1_024
-    /// A range that begins so far behind the time of its packet is refused: nothing of it can be on
-    /// the tape, and reading would wait for it. Clocks may differ by less than this.
+    /// A range that begins so much later than the time of its packet is refused: none of its ticks
+    /// can be on the tape, and reading would wait for them. Clocks may differ by less than this.
     static let aheadNanoseconds: Int64 = 60_000_000_000
 
-    /// What is known of the first day's outcome.
+    /// What is known of an earlier outcome of the first day.
     enum Precedent: Hashable, Sendable {
-        /// Nothing behind it stands: it is judged here.
+        /// No later output exists: the repair is decided here.
         case none
-        /// An owner before did it: it has to be done, or the bars behind it would be others.
+        /// An earlier owner did it. It has to be done again, or later bars would differ.
         case done
     }
 
-    /// Of the packet that asked for it: what the repair makes is this packet's output.
+    /// The packet that requested it. The repair's result is output of this packet.
     let position: TapePosition
-    /// A new line is being built behind what stands: nothing of it is published.
+    /// Whether a new line is being built after the existing output. Then nothing of it is
+    /// published.
     let isHidden: Bool
-    /// The oldest day first; one is read at a time.
+    /// The ranges by day, the oldest first. One day is read at a time.
     private(set) var days: [[DirtyRange]] = []
-    /// Ranges that are refused as they are: one entry for each reason.
+    /// Ranges that are refused without reading, one entry for each reason.
     private(set) var refused: [RefusedRanges] = []
-    /// Of the first day, while the tape is read for it.
+    /// The repair of the first day, while the tape is read for it.
     var reading: GraphRepair?
     var precedent: Precedent?
-    /// A day was done or refused, so that there is something to keep.
+    /// Whether a day was done or refused, so that a checkpoint is worthwhile.
     private(set) var hasEndedDay = false
 
-    /// `limit`: ranges that begin there or later have not begun, and others end there at the
-    /// latest.
+    /// Splits the ranges into days. Ranges that begin at `limit` or later are refused, and all
+    /// others end at `limit` at the latest.
     init(
         _ dirty: [DirtyRange], at position: TapePosition, isHidden: Bool, limit: Int64 = .max
     ) {
@@ -51,7 +53,7 @@ struct RepairAgenda: Sendable {
                 refuse(range, .future)
                 continue
             }
-            // What is still to come of a range does not have to be read.
+            // The future part of a range does not have to be read.
             let to = min(range.to, limit)
             let (first, last) = (Self.day(range.from), Self.day(to - 1))
             guard last - first < Self.daysMax else {
@@ -87,14 +89,14 @@ struct RepairAgenda: Sendable {
         return time % dayNanoseconds < 0 ? whole - 1 : whole
     }
 
-    /// How far behind the tape's time a range may begin. Both are on the tape.
+    /// Returns the latest time at which a range may begin. It depends on times on the tape only.
     static func limit(sendTime: Timestamp, watermark: Timestamp) -> Int64 {
         max(sendTime, watermark).advanced(byNanoseconds: aheadNanoseconds).nanoseconds
     }
 
     var pending: [DirtyRange] { days.flatMap { $0 } }
 
-    /// Between two days: what is to come can be kept with the state.
+    /// Whether it is between two days, so that the remaining ranges can be stored with the state.
     var isBetweenDays: Bool {
         reading == nil && hasEndedDay && days.reduce(0) { $0 + $1.count } <= Self.pendingMax
     }
@@ -106,7 +108,7 @@ struct RepairAgenda: Sendable {
         days.removeFirst()
     }
 
-    /// The first day, refused for this reason; nil when there is none.
+    /// Returns the first day, refused for this reason; `nil` when there is none.
     func refusal(_ reason: RepairRefusal) -> RefusedRanges? {
         days.first.flatMap { RefusedRanges(reason, $0) }
     }

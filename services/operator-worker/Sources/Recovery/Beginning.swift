@@ -4,31 +4,32 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// With what a partition begins to work.
+/// The state with which a partition begins to work.
 struct Beginning: Sendable {
     var way: Way
     var machine: GraphMachine
-    /// Of the share that works over all partitions; then `machine` stays as it is.
+    /// The machine of the share over all partitions; `machine` is then not used.
     var universe: UniverseMachine?
     /// The end of the output that the machine's input made.
     var output: OutputLedger.Standing?
     /// The end of the output on the tape.
     var standing: OutputLedger.Standing?
-    /// The input up to which all output is out, as the tape says; nil: of a base, or nothing is.
+    /// The input up to which all output is published, by the tape; `nil` for a base, or when
+    /// nothing is published.
     var told: TapePosition?
-    /// The bars up to it are out, as the tape says.
+    /// The time up to which the bars are published, by the tape.
     var watermark = SourceTable.noWatermark
-    /// Where reading goes on, and what is known of the input there.
+    /// The position at which reading continues, with the data about the input there.
     var input: CheckpointInput
-    /// The checkpoint that it comes from; 0: none.
+    /// The number of the restored checkpoint; 0 for none.
     var number: UInt64 = 0
 
     enum Way: Hashable, Sendable {
-        /// From the start of the tape; what stands is computed again and left out.
+        /// From the start of the tape. Output that is on the tape is computed again and suppressed.
         case start
-        /// Behind a checkpoint; the same, up to what stands.
+        /// After a checkpoint. Output that is on the tape is computed again and suppressed.
         case checkpoint
-        /// A new line of output behind what stands.
+        /// A new line of output after the existing one.
         case base(Base)
 
         var name: String {
@@ -41,14 +42,14 @@ struct Beginning: Sendable {
     }
 }
 
-/// A new line of output: state is built from the tape without output, and kept as a checkpoint
-/// before any bar of the new line is published.
+/// A new line of output. Its state is built from the tape without output, and stored as a
+/// checkpoint before any bar of the new line is published.
 struct Base: Hashable, Sendable {
-    /// The input whose bars are out already; nil: none of the tape as it is now.
+    /// The last input whose bars are published; `nil` when none is on the present tape.
     var end: TapePosition?
-    /// What a packet names that says how far the bars are out; nil: no such packet is needed,
-    /// because the tape's end says the same already.
+    /// The position in the packet that states how far the bars are complete; `nil` when no such
+    /// packet is needed, because the tape's end states the same already.
     var tells: TapePosition?
-    /// It was a person who asked for it.
+    /// Whether a person requested it.
     var endsRequest: Bool
 }

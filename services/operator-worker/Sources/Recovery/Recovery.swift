@@ -8,47 +8,48 @@ import TapeProtocol
 /// What a partition's owner finds when it begins.
 struct RecoverySituation: Sendable {
     var partition: Partition
-    /// Its own settings.
+    /// The worker's own settings.
     var definition: UInt64
     var generation: UInt32
     var program: GraphProgram
-    /// Of the share that works over all partitions.
+    /// The program of the share over all partitions; `nil` for other shares.
     var universe: UniverseProgram?
-    /// The key that says what is computed: for people.
+    /// The configuration key that names the graph, for messages.
     var definitionKey = "OPERATOR_SERIES"
 
     var stored = StoredCheckpoints()
-    /// What stands on the tape; nil: no packet but markers.
+    /// The end of the output on the tape; `nil` when there are only markers.
     var standing: StandingOutput?
-    /// Of the subject's last marker, written by whoever came before.
+    /// The generation in the subject's last marker, which the previous owner wrote.
     var markerGeneration: UInt32?
-    /// What stands last, of a lane that is not open yet.
+    /// The last packet, when the lane is not open yet.
     var last: LastPacket?
-    /// The ordinal behind which the open lane goes on; nil: it is not open yet.
+    /// The last ordinal before those of the open lane; `nil` when it is not open yet.
     var laneOrdinal: UInt64?
     /// The epoch of that lane.
     var laneEpoch: UInt64?
     var isRebuildRequested = false
-    /// When the stream of ticks was made; nil when it was not asked for.
+    /// When the stream of ticks was created; `nil` when that was not read.
     var streamCreated: Timestamp?
-    /// The packet of `standing.input` was found on the tape.
+    /// Whether the packet of `standing.input` was found on the tape.
     var isInputThere = false
 }
 
 /// How a partition begins, or why it does not.
 enum Recovery: Sendable {
     case begin(Beginning)
-    /// The lane's next ordinal has to be at least this first, its epoch above that one; then it is
-    /// decided again.
+    /// The lane first needs at least this next ordinal, and an epoch above this one. Then the
+    /// decision is made again.
     case raise(nextOrdinal: UInt64, aboveEpoch: UInt64)
-    /// Somebody with newer settings works here, or is about to: look again.
+    /// A worker with newer settings works here, or is about to. Try again later.
     case standBy(String)
-    /// A person has to look.
+    /// It stops: a person has to act.
     case stop(String)
 }
 
 extension RecoverySituation {
-    /// Whether the lane may be opened, which takes the partition away from its present owner.
+    /// Why the lane may not be opened; `nil` when it may. Opening it takes the partition away from
+    /// its present owner.
     var refusal: Recovery? {
         let newest = max(
             stored.head?.generation ?? 0, standing?.generation ?? 0, markerGeneration ?? 0)
@@ -68,13 +69,13 @@ extension RecoverySituation {
         return nil
     }
 
-    /// Whether a new line of output will begin, which needs to know of the standing one's input.
+    /// Whether a new line of output will begin, which depends on the input of the existing output.
     var needsInput: Bool {
         isRebuildRequested
             || max(stored.head?.generation ?? 0, standing?.generation ?? 0) < generation
     }
 
-    /// Pure, so that every case of it is a row of a table.
+    /// The decision. It is pure, so that every case can be a row of a table.
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
         if let told = standing?.watermark, told.isDefined { beginning.watermark = told }
@@ -91,7 +92,8 @@ extension RecoverySituation {
 
     private var decision: Recovery {
         if let refusal { return refusal }
-        // A tape of bars that was put back forgot epochs, too. An older owner's may not be used.
+        // A tape of bars that was restored from a backup also lost epochs. An older owner's epoch
+        // must not be used again.
         if let head = stored.head, let laneEpoch, laneEpoch < head.epoch {
             return .raise(nextOrdinal: (laneOrdinal ?? 0) + 1, aboveEpoch: head.epoch)
         }
@@ -146,7 +148,7 @@ extension RecoverySituation {
 
     // MARK: new lines of output
 
-    /// Behind the older generation's output, with state from the start of the tape.
+    /// A line after the older generation's output, with state from the start of the tape.
     private var newGeneration: Recovery {
         guard let standing else { return base(output: nil, Base(endsRequest: false)) }
         guard isInputThere else {
@@ -158,8 +160,9 @@ extension RecoverySituation {
             output: standing.end, Base(end: standing.input.reached, endsRequest: false))
     }
 
-    /// What a person asked for. Where the standing output ends in the input, if that can be found;
-    /// else all of the tape as it is now is input, and only windows count that nobody published.
+    /// The line that a person requested. It begins at the input where the existing output ends, if
+    /// that is found. Otherwise all of the present tape is input, and only windows that were not
+    /// published yet count.
     private func rebuilding(behind reached: UInt64) -> Recovery {
         guard (laneOrdinal ?? 0) >= reached else {
             return .raise(nextOrdinal: reached + 1, aboveEpoch: 0)
@@ -190,13 +193,13 @@ extension RecoverySituation {
 }
 
 extension TapePosition {
-    /// Before the first packet of a stream.
+    /// Returns the position before the first packet of a stream.
     static func before(_ streamCreated: Timestamp) -> TapePosition {
         TapePosition(
             streamCreated: streamCreated, sequence: 0,
             packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0), sources: [])
     }
 
-    /// Nil when it is before the first packet.
+    /// The position; `nil` when it is before the first packet.
     var reached: TapePosition? { sequence == 0 ? nil : self }
 }

@@ -3,15 +3,15 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// The end of the bars on the tape, as their last packet that is no marker says.
+/// The end of the bars on the tape, as stated in their last packet that is no marker.
 struct StandingOutput: Hashable, Sendable {
-    /// 0: packets stand there, but no bar.
+    /// The last ordinal; 0 when there are packets, but no bars.
     var ordinal: UInt64
     var checksum: UInt64
     var generation: UInt32
-    /// The input up to which all output is out.
+    /// The input up to which all output is published.
     var input: TapePosition
-    /// The bars up to it are out.
+    /// The time up to which all bars are published.
     var watermark: Timestamp
 
     var end: OutputLedger.Standing? {

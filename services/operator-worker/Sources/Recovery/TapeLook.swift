@@ -5,7 +5,7 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Looks at single packets of the tape. Every call blocks.
+/// Reads single packets of the tape. Every call blocks.
 struct TapeLook {
     private let client: TapeClient
     private let jetStream: JetStream
@@ -15,8 +15,8 @@ struct TapeLook {
         self.jetStream = jetStream
     }
 
-    /// Whatever stands last on the partition's bars, and its generation: nobody goes on behind a
-    /// higher one.
+    /// Returns the last packet on the partition's bars, and its generation. A worker must not
+    /// continue after a higher generation.
     func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
         let names = client.names
         let last = try client.lastPacket(
@@ -28,8 +28,8 @@ struct TapeLook {
         return (last.last, generation)
     }
 
-    /// The end of the partition's bars, and the generation of the last marker if that is what
-    /// stands last.
+    /// Returns the end of the partition's bars, and the generation of the last marker if a marker
+    /// comes last.
     func end(of partition: Partition) throws -> (StandingOutput?, markerGeneration: UInt32?) {
         let names = client.names
         let subject = names.output(partition)
@@ -51,12 +51,12 @@ struct TapeLook {
         try jetStream.streamInfo(client.names.inputStream(partition))?.created
     }
 
-    /// Whether the very packet of this position stands on the tape of the partition's input.
+    /// Returns whether exactly the packet of this position is stored on the partition's input.
     func holds(_ position: TapePosition?, of partition: Partition) throws -> Bool {
         guard let position, try created(inputOf: partition) == position.streamCreated else {
             return false
         }
-        // Before the first packet there is nothing to prove.
+        // A position before the first packet needs no proof.
         guard position.sequence > 0 else { return true }
         let stream = client.names.inputStream(partition)
         guard
@@ -68,7 +68,7 @@ struct TapeLook {
             }
             return header.identity == position.packet
         } catch {
-            // Something else stands there.
+            // Another packet is stored there.
             return false
         }
     }

@@ -4,12 +4,12 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// Ranges of one packet that are refused for one reason: all that is kept of them, however many
-/// they are.
+/// The ranges of one packet that are refused for one reason. Only this is kept of them, however
+/// many they are.
 struct RefusedRanges: Hashable, Sendable {
     let reason: RepairRefusal
     private(set) var count = 0
-    /// The first one's.
+    /// The symbol of the first range.
     private(set) var symbol: UInt32
     private(set) var isOfOneSymbol = true
     private(set) var from: Int64
@@ -21,7 +21,7 @@ struct RefusedRanges: Hashable, Sendable {
         add(first)
     }
 
-    /// Nil without a range.
+    /// Returns `nil` without a range.
     init?(_ reason: RepairRefusal, _ ranges: [DirtyRange]) {
         guard let first = ranges.first else { return nil }
         self.init(reason, first)
@@ -50,7 +50,8 @@ extension RefusedRepair {
             to: Timestamp(nanoseconds: ranges.to))
     }
 
-    /// What stands at an ordinal of a packet of bars; nil: it is something else.
+    /// Reads the refusal at an ordinal of a packet of bars; `nil` when the record there is
+    /// something else.
     init?(at ordinal: UInt64, of header: PacketHeader, in packet: borrowing RawSpan) {
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {

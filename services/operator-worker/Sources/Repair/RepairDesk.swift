@@ -6,9 +6,9 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Answers what a repair asks. Every call blocks, up to the deadline of `jetStream`.
+/// Answers the questions of a repair. Every call blocks, up to the deadline of `jetStream`.
 struct RepairDesk {
-    /// Markers that are stepped over on the way to a source's second packet with content.
+    /// The maximum number of markers that are skipped before a source's second packet with content.
     private static let markersMax = 64
 
     let names: TapeNames
@@ -78,7 +78,8 @@ struct RepairDesk {
         return refusal.map { .refused($0) } ?? .done
     }
 
-    /// Ordinals rise along a subject, so halving finds it.
+    /// Returns the packet that holds an ordinal. Ordinals rise along a subject, so a binary search
+    /// finds it.
     private func packet(
         holding ordinal: UInt64, of partition: Partition
     ) throws -> StoredPacket? {

@@ -2,10 +2,9 @@ import MarketModel
 import Primitives
 import TapeProtocol
 
-/// What a repair has to know of the tape beside what it reads: single packets, for which a thread
-/// waits that may wait.
+/// A question of a repair about single packets of the tape. A thread that may block answers it.
 enum RepairQuestion: Hashable, Sendable {
-    /// What stands at this ordinal of the partition's bars.
+    /// What is stored at this ordinal of the partition's bars.
     case precedent(ordinal: UInt64)
     /// Where the tapes of these sources begin.
     case reach([SourceName])
@@ -16,41 +15,41 @@ enum RepairQuestion: Hashable, Sendable {
 enum RepairAnswer: Sendable {
     case precedent(RepairPrecedent)
     case reach(RepairReach)
-    /// Nil: nothing stands there.
+    /// The ends; `nil` when the tape is empty.
     case standing(StandingEnds?)
-    /// It has to be asked again.
+    /// It failed, and has to be sent again.
     case failed(String)
 }
 
-/// What the tape of bars says of a repair that an owner before came to.
+/// What the tape of bars shows of a repair that an earlier owner reached.
 enum RepairPrecedent: Hashable, Sendable {
     case refused(RefusedRepair)
-    /// A bar, or another value: it was done.
+    /// A bar, or another value: the repair was done.
     case done
-    /// The packet in which it stood is not there any more: nobody can tell.
+    /// The packet that held it was purged, so the outcome is not known.
     case purged
 }
 
 struct StandingEnds: Hashable, Sendable {
-    /// When the first packet was stored, and the ordinal that it begins with.
+    /// When the first packet was stored, and its first ordinal.
     let first: Timestamp
     let firstOrdinal: UInt64
     let last: Timestamp
     let lastSequence: UInt64
 }
 
-/// The question that the worker waits for, and its answer. Questions of different partitions are
-/// answered by different threads: a number tells the answer from those to older ones, which may
-/// come later than it.
+/// The question that the worker waits for, and its answer. Different threads answer the questions
+/// of different partitions, so an answer to an older question may come later. The number tells them
+/// apart.
 struct RepairAsking {
-    /// An answer that has not come by then is asked for again, and counts whenever it comes.
+    /// The wait before a question is sent again. Its answer counts whenever it comes.
     static let againNanoseconds: Int64 = 120_000_000_000
 
     let slot: Int
     let number: UInt64
     let question: RepairQuestion
     private(set) var answer: RepairAnswer?
-    /// Monotonic; nil: it has not found room among the jobs.
+    /// When it was sent, monotonic; `nil` while there is no room among the jobs.
     private var sentAt: Int64?
 
     init(slot: Int, number: UInt64, question: RepairQuestion) {

@@ -3,10 +3,11 @@ import Primitives
 
 /// How far the tape of one partition reaches back, source by source. Pure.
 ///
-/// Retention empties the subjects of a partition up to one place of the stream, but for each one's
-/// newest packet. So the first packet of a source that is seldom heard of says little: what it
-/// lacks may be months old. The second packet with content says more, of any source: while it
-/// stands together with the one before it, nothing behind it was ever taken off the partition.
+/// Retention removes a partition's packets before one place of the stream, but keeps each subject's
+/// newest packet. So the first packet of a source that rarely sends proves little: the packets
+/// after it may be missing for months. The second packet with content of any source proves more:
+/// while it is stored together with the packet before it, no later packet of the partition was ever
+/// removed.
 struct RepairReach: Hashable, Sendable {
     struct Packet: Hashable, Sendable {
         let sequence: UInt64
@@ -14,30 +15,30 @@ struct RepairReach: Hashable, Sendable {
         let firstOrdinal: UInt64
     }
 
-    /// A source's first packets that stand.
+    /// The first stored packets of a source.
     struct Start: Hashable, Sendable {
         let source: SourceName
-        /// Nil: there is none.
+        /// The first packet; `nil` when there is none.
         let first: Packet?
         /// The next one with content.
         var second: Packet?
     }
 
-    /// What a reading met.
+    /// The packets that a reading met.
     struct Reading: Hashable, Sendable {
-        /// Its first packet.
+        /// The sequence of its first packet.
         var first: UInt64 = 0
-        /// Sources of which it did not see the beginning, with the first packet of each.
+        /// Sources whose beginning it did not see, with the sequence of the first packet of each.
         var begins: [SourceName: UInt64] = [:]
-        /// Packets that were stored since are in it.
+        /// It contains the packets that were stored from this time on.
         var start: Timestamp
-        /// The tape has to reach back so much more.
+        /// How much further the tape has to reach back, in nanoseconds.
         var margin: Int64
     }
 
     let starts: [Start]
 
-    /// Why it does not reach back to where the reading begins; nil: it does.
+    /// Returns why the tape does not reach back to the start of the reading; `nil` when it does.
     func shortfall(_ reading: Reading) -> String? {
         let isWhole = starts.contains { start in
             start.second.map { Self.holds($0, before: reading.first, reading) } ?? false

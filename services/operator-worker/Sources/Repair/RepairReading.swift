@@ -4,10 +4,10 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// What the worker reads again for one of its partitions: the same packets twice when they
+/// What the worker reads again for one of its partitions. It reads the same packets twice when they
 /// are many.
 struct RepairReading {
-    /// What came in one pass; the second one has to bring the same.
+    /// The packets of one pass. The second pass has to bring the same.
     struct Pass: Hashable {
         var packets: UInt64 = 0
         var digest: UInt64 = 0
@@ -18,41 +18,43 @@ struct RepairReading {
         }
     }
 
-    /// The clocks of provider, gateway and server may differ by this: reading begins so much
-    /// earlier, and as much before the packet that asked for it as a range may begin behind that.
+    /// How much earlier than its first tick a reading begins. It covers the differences between the
+    /// clocks of provider, gateway and server, and the time by which a range may begin later than
+    /// the packet that requested it.
     static let marginNanoseconds: Int64 = 60_000_000_000 + RepairAgenda.aheadNanoseconds
-    /// What is about to be purged is not begun with: whoever owns the partition next has to come to
-    /// the same bars. What an owner before has done is done again without it.
+    /// How far the tape has to reach back beyond the reading. Packets that are about to be purged
+    /// are not used, because the next owner of the partition must be able to make the same bars. A
+    /// repair that an earlier owner did is done again without this.
     static let reachNanoseconds: Int64 = 3_600_000_000_000
 
     let slot: Int
-    /// The reader that reads at the moment, or did last.
+    /// The reader that reads at present, or did last.
     var reader: Int
     let needs: PartitionOperator.RepairNeeds
-    /// Packets that were stored since are read.
+    /// The reading contains the packets that were stored from this time on.
     let start: Timestamp
-    /// Monotonic.
+    /// When it began, monotonic.
     let startedAt: Int64
     private(set) var pass = Pass()
-    /// Behind both passes, when the bars that stand are read back.
+    /// The bars to read back after both passes; `nil` before.
     var standing: StandingBars?
-    /// Packets of bars that were stored since are read.
+    /// The reading of bars contains the packets that were stored from this time on.
     var standingStart: Timestamp { standing.map { Self.start($0.from) } ?? start }
-    /// True: the tape of bars reaches back far enough to read back what stands there.
+    /// Returns whether the tape of bars reaches back far enough to read them back.
     func reachesBack(_ ends: StandingEnds) -> Bool {
         ends.firstOrdinal <= OutputLedger.firstOrdinal
             || ends.first.advanced(byNanoseconds: margin) <= standingStart
     }
-    /// Both tapes have to reach back so much more.
+    /// How much further both tapes have to reach back, in nanoseconds.
     private var margin: Int64 { needs.isDoneBefore ? 0 : Self.reachNanoseconds }
-    /// On the tape of bars: the last packet to read; 0: it is not being read.
+    /// The sequence of the last packet of bars to read; 0 while they are not being read.
     var standingUntil: UInt64 = 0
-    /// Nil during the first one.
+    /// The result of the first pass; `nil` during it.
     private(set) var first: Pass?
     private(set) var passesEnded = 0
-    /// What the first one met, for the judgement whether the tape reaches back far enough.
+    /// The packets of the first pass, to judge whether the tape reaches back far enough.
     private(set) var reach: RepairReach.Reading
-    /// Of the last packet that was read.
+    /// The sequence of the last packet that was read.
     private(set) var sequence: UInt64 = 0
     private var nextOrdinals: [SourceName: UInt64] = [:]
 
@@ -72,7 +74,7 @@ struct RepairReading {
     }
 
     var isSecond: Bool { first != nil }
-    /// 1, 2, and 3 while bars are read back: for people.
+    /// The step, for people: 1, 2, or 3 while bars are read back.
     var step: Int { standing != nil ? 3 : isSecond ? 2 : 1 }
 
     enum Verdict: Hashable {
@@ -80,7 +82,7 @@ struct RepairReading {
         case refused(RepairRefusal, String)
     }
 
-    /// The next packet of the pass at hand.
+    /// Takes the next packet of the present pass.
     mutating func take(_ header: PacketHeader, at sequence: UInt64) -> Verdict {
         guard sequence <= needs.until.sequence,
             sequence < needs.until.sequence || header.identity == needs.until.packet
@@ -97,7 +99,7 @@ struct RepairReading {
             if !isSecond, header.firstOrdinal > 1 { reach.begins[header.source] = sequence }
             return .next
         }
-        // What the tape had lost stands in front of a marker, and is a gap of its own.
+        // Ordinals that the tape lost come right before a marker, and have a gap record.
         if header.firstOrdinal == known || header.flags.contains(.epochMarker) { return .next }
         return .refused(
             .missing,
@@ -105,10 +107,10 @@ struct RepairReading {
                 + "\(header.source) any more")
     }
 
-    /// The packet that asked for it was read.
+    /// Whether the packet that requested the repair was read.
     var isPassOver: Bool { sequence == needs.until.sequence }
 
-    /// False: the second pass brought something else than the first.
+    /// Ends the pass. Returns false when the second pass brought other packets than the first.
     mutating func endPass() -> Bool {
         passesEnded += 1
         if let first { return first == pass }

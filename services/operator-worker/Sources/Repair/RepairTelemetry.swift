@@ -7,18 +7,18 @@ import ServiceRuntime
 struct RepairDone: TelemetryEvent {
     static let name = "operator.repair.done"
     let partition: Partition
-    /// The first one's.
+    /// The symbol of the first range.
     let symbol: String
-    /// Over all ranges.
+    /// The time over all ranges.
     let from: Timestamp
     let to: Timestamp
     let ranges: Int
-    /// Each of them counts once, even when there were two passes.
+    /// The packets that were read. Each counts once, even when there were two passes.
     let packets: UInt64
     let outcome: PartitionOperator.RepairOutcome
     let nanoseconds: Int64
 
-    /// In words; nil: nothing was.
+    /// The omissions in words; `nil` when there are none.
     var leftOut: String? {
         guard !outcome.leftOut.isNone else { return nil }
         let parts = [
@@ -54,7 +54,7 @@ struct RepairDone: TelemetryEvent {
 struct RepairRefused: TelemetryEvent {
     static let name = "operator.repair.refused"
     let partition: Partition
-    /// The first one's.
+    /// The symbol of the first range.
     let symbol: String
     let ranges: RefusedRanges
     let detail: String

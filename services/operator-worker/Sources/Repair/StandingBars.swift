@@ -4,13 +4,14 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// The bars that stand where a repair may make others with other times: read back from the tape of
-/// bars, so that those that are no more are withdrawn.
+/// The bars on the tape in the time where a repair may make others. They are read back, so that
+/// bars that no longer exist are withdrawn.
 struct StandingBars: Sendable {
-    /// Beyond it the repair is refused: a day of one symbol's bars is far less.
+    /// The maximum number of bars. With more, the repair is refused. A day of one symbol has far
+    /// fewer.
     static let barsMax = 262_144
 
-    /// What tells two bars from each other, whichever version they are of.
+    /// The key of a bar, whatever its version.
     private struct Key: Hashable, Comparable {
         let symbol: UInt32
         let series: UInt16
@@ -23,7 +24,7 @@ struct StandingBars: Sendable {
         }
     }
 
-    /// The series of a symbol that the repair wants to know.
+    /// A series of a symbol that the repair needs.
     private struct Place: Hashable {
         let symbol: UInt32
         let series: UInt16
@@ -31,17 +32,17 @@ struct StandingBars: Sendable {
 
     /// Looked up and never walked over.
     private let needs: [Place: [StandingNeed]]
-    /// All of the bars were published later.
+    /// All of the bars were published at this time or later.
     let from: Timestamp
     private let symbols: SymbolTable
     private let series: [PublishedSeries]
-    /// The last output that was computed before the repair: what follows is not to be seen, also
-    /// when the repair is done again by a later owner.
+    /// The last output that was computed before the repair. Later output is ignored, also when a
+    /// later owner does the repair again.
     let lastOrdinal: UInt64
     private var newest: [Key: Bar] = [:]
     private(set) var isTooMany = false
 
-    /// Nil: the machine knows all that stands.
+    /// Returns `nil` when no bars have to be read back.
     init?(_ needs: [StandingNeed], _ machine: GraphMachine, lastOrdinal: UInt64) {
         guard let from = needs.map(\.from).min(), lastOrdinal >= OutputLedger.firstOrdinal else {
             return nil
@@ -53,7 +54,7 @@ struct StandingBars: Sendable {
         self.lastOrdinal = lastOrdinal
     }
 
-    /// The next packet of the partition's bars.
+    /// Takes the next packet of the partition's bars.
     mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         var symbolOf = PacketTable<UInt32>()
         var seriesOf = PacketTable<UInt16>()
@@ -98,7 +99,7 @@ struct StandingBars: Sendable {
         newest[key] = bar
     }
 
-    /// The last version of each, with the machine's indexes; those that are withdrawn do not stand.
+    /// The last version of each bar, with the machine's indexes, without withdrawn ones.
     var bars: [Bar] {
         newest.keys.sorted().compactMap { newest[$0] }.filter { !$0.flags.contains(.withdrawn) }
     }

@@ -8,21 +8,21 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// Repairs: a second reader of the same partition reads a part of the tape again, twice
-// when it is much, while the first one is held. One partition at a time, so that what lies in
-// memory of it is bounded; the others of the worker go on.
+// Repairs. A second reader of the same partition reads a part of the tape again, twice when it is
+// large, while the first reader is held. One partition is repaired at a time, so that the memory
+// for it is bounded. The other partitions of the worker continue.
 extension Worker {
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// Readers are added together: first those of the partitions, then those of their repairs, then
-    /// those of the bars that stand.
+    /// Readers are added in this order: those of the partitions, those of their repairs, and those
+    /// of the bars on the tape.
     private func repairReader(_ index: Int) -> Int { slots.count + index }
     func standingReader(_ index: Int) -> Int { slots.count * 2 + index }
 
     func addRepairReaders() {
         let names = client.names
         for slot in slots {
-            // What works over all partitions repairs nothing: the bars that it reads are repaired.
+            // The share over all partitions repairs nothing: the bars that it reads are repaired.
             let input =
                 slot.partition == names.universe
                 ? self.input(slot.partition)
@@ -44,7 +44,7 @@ extension Worker {
         }
     }
 
-    /// Begins with the next repair when none is under way, and notices one that cannot go on.
+    /// Begins the next repair when none is running, and refuses one that cannot continue.
     func repair(now: Int64) {
         if let heard = asking, let answer = heard.answer {
             asking = nil
@@ -73,7 +73,7 @@ extension Worker {
         readers.open(reading.reader, from: reading.start)
     }
 
-    /// Each has its turn.
+    /// Returns the next partition to repair. The partitions are served in turn.
     private func nextRepair() -> Int? {
         let order = slots.indices.map { (repairedLast + 1 + $0) % slots.count }
         return order.first { index in
@@ -113,13 +113,14 @@ extension Worker {
         guard repairing.passesEnded == 1, !repairing.reach.begins.isEmpty else {
             return goOn(index)
         }
-        // What was read stood there until now. Whether there was more, the tape says once.
+        // All packets that were read were stored until now. One question to the tape tells whether
+        // there were more.
         var sources = Set(repairing.reach.begins.keys)
         sources.formUnion(slots[index].core?.machine.sources.entries.map(\.name) ?? [])
         ask(.reach(sources.sorted()), index)
     }
 
-    /// Behind a pass.
+    /// Continues after a pass.
     private func goOn(_ index: Int) {
         guard let repairing else { return }
         if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
@@ -175,7 +176,7 @@ extension Worker {
 
     // MARK: repairs that are not done
 
-    /// The versions that stand are right as far as anybody can tell, and the partition goes on.
+    /// Refuses the repair. The published versions stay, and the partition continues.
     func refuseRepair(_ reason: RepairRefusal, _ detail: String) {
         guard let repairing else { return }
         self.repairing = nil
@@ -193,7 +194,7 @@ extension Worker {
         readers.close(repairing.reader)
     }
 
-    /// The partition leaves, or begins anew: its next owner does the repair again.
+    /// Drops the repair when the partition leaves or begins again. Its next owner does it again.
     func dropRepair(_ index: Int) {
         if asking?.slot == index { asking = nil }
         guard let repairing, repairing.slot == index else { return }

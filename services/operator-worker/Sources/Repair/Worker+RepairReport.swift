@@ -5,9 +5,9 @@ import ServiceRuntime
 import StreamCore
 import TapeProtocol
 
-// What is said of repairs: an event each, counters, and a line in /status.
+// How repairs are reported: an event each, counters, and a line in /status.
 extension Worker {
-    /// Ranges that were not even begun with.
+    /// Reports ranges that were refused without reading.
     func tellRefusedRanges(_ index: Int) {
         guard !(slots[index].core?.refused.isEmpty ?? true),
             let refused = slots[index].core?.refused

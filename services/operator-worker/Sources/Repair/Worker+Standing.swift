@@ -6,10 +6,10 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// Behind both passes of a repair: the bars that stand where others may come to be are read back.
+// The last step of a repair, after both passes: the bars on the tape in its time are read back.
 extension Worker {
-    /// Everything that was computed before stands on the tape, and where that begins and ends is
-    /// known.
+    /// Begins to read back. All earlier output is on the tape, and `ends` are the ends of that
+    /// tape.
     func readBack(_ index: Int, _ ends: StandingEnds?) {
         guard let reading = repairing else { return }
         guard let ends else {

@@ -3,22 +3,24 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-// What a graph with nodes over all partitions asks of the workers.
+// The requirements of a graph with nodes over all partitions.
 extension OperatorSettings {
-    /// A position over all partitions names each of them, in every packet and every checkpoint.
+    /// The maximum number of partitions. A position over all partitions names each of them, in
+    /// every packet and checkpoint.
     static let universePartitionsMax = 1_024
 
-    /// What is computed over all partitions; nil: nothing is.
+    /// Returns the program over all partitions; `nil` when the graph has none.
     func universe(of names: TapeNames) -> UniverseProgram? {
         UniverseProgram(program.definition, partitions: names.partitions)
     }
 
-    /// What the workers share out: the partitions, and behind them what works over all of them.
+    /// Returns the number of shares for the workers: the partitions, and one more for the work over
+    /// all of them.
     func shares(of names: TapeNames) -> Int {
         names.partitions + (universe(of: names) == nil ? 0 : 1)
     }
 
-    /// The tape keeps for the group what it has not read of these.
+    /// Returns the inputs that the group reads. The tape keeps unread packets of these.
     func reads(of names: TapeNames) -> Set<ReaderPosition.Input> {
         universe(of: names) == nil ? [.ticks] : [.ticks, .bars]
     }

@@ -1,10 +1,10 @@
 import ServiceRuntime
 
-/// Which partitions the share over all of them does not wait for has changed.
+/// The set of partitions for which the share over all of them does not wait has changed.
 struct PartitionsLeftOut: TelemetryEvent {
     static let name = "operator.universe.left_out"
     private static let shownMax = 32
-    /// None: all of them are waited for again.
+    /// The partitions; empty when all of them are waited for again.
     let partitions: [Int]
 
     var level: LogLevel { partitions.isEmpty ? .info : .warning }

@@ -5,9 +5,9 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// The share that works over all partitions: what it reads, and what it tells of that.
+// The share over all partitions: what it reads, and what it reports.
 extension Worker {
-    /// What the owner of a share reads.
+    /// Returns the input of a share.
     func input(_ share: Partition) -> TapeReaders.Input {
         let names = client.names
         guard share != names.universe else {
@@ -22,7 +22,7 @@ extension Worker {
             ])
     }
 
-    /// Says which partitions are too far behind to be waited for, when others are than before.
+    /// Reports which partitions are too late to be waited for, when that has changed.
     func tellLeftOut() {
         guard let index = slotOfPartition[client.names.universe] else { return }
         let leftOut = slots[index].core?.universe?.leftOut ?? []
@@ -31,7 +31,8 @@ extension Worker {
         context.telemetry.emit(PartitionsLeftOut(partitions: leftOut))
     }
 
-    /// It has read every partition's bars up to the same packet, and what it wrote itself.
+    /// Returns its positions. It has read every partition's bars, and its own output, up to the
+    /// same packet.
     func told(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
         var sources: [Partition: SourceOrdinal] = [:]
         for var source in position.sources {

@@ -2,13 +2,13 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A day of UTC of one table.
+/// A UTC day of one table.
 struct TableDay: Hashable, Comparable, Sendable {
     static let nanoseconds: Int64 = 86_400_000_000_000
 
-    /// Its place in the catalogue.
+    /// The table's index in the catalogue.
     let sink: Int
-    /// Days since 1970.
+    /// The day as days since 1970.
     let number: Int64
 
     static func < (left: TableDay, right: TableDay) -> Bool {
@@ -17,7 +17,7 @@ struct TableDay: Hashable, Comparable, Sendable {
 }
 
 extension WriteBatch {
-    /// The days that the batch's rows fall on. Most rows fall on the day of the one before, which
+    /// Returns the days of the batch's rows. Most rows are of the same day as the row before, which
     /// costs two comparisons.
     func days(_ catalogue: SinkCatalogue) -> Set<TableDay> {
         var found: Set<TableDay> = []
@@ -25,7 +25,7 @@ extension WriteBatch {
         return found
     }
 
-    /// The inputs that have rows on one of these days.
+    /// Returns the inputs that have rows on one of these days.
     func inputs(on days: Set<TableDay>, _ catalogue: SinkCatalogue) -> Set<Int> {
         var found: Set<Int> = []
         visitDays(catalogue) { item, day in
@@ -34,7 +34,7 @@ extension WriteBatch {
         return found
     }
 
-    /// Each day of each item at least once.
+    /// Visits each day of each item at least once.
     private func visitDays(
         _ catalogue: SinkCatalogue, _ visit: (_ item: Int, TableDay) -> Void
     ) {

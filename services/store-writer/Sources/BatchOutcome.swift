@@ -1,14 +1,15 @@
 import Primitives
 import StoreSinks
 
-/// What became of the ticks of one packet.
+/// What happened to the ticks of one packet, as counts.
 struct TickCount: Hashable, Sendable {
     var written: UInt64 = 0
-    /// Of kinds whose table is switched off, or that have none.
+    /// Ticks of kinds whose table is switched off, or that have no table.
     var skipped: UInt64 = 0
-    /// No row can be made of them, or the database refuses it: each is kept in a dead letter.
+    /// Ticks of which no row can be made, or whose row the database refuses. Each is kept in a dead
+    /// letter.
     var deadLettered: UInt64 = 0
-    /// Under ordinals that were stored before.
+    /// Ticks under ordinals that were stored before.
     var givenTwice: UInt64 = 0
 
     static func + (left: TickCount, right: TickCount) -> TickCount {
@@ -19,16 +20,16 @@ struct TickCount: Hashable, Sendable {
     }
 }
 
-/// What the rows of a batch came to.
+/// The result of writing the rows of a batch.
 struct BatchOutcome: Sendable {
-    /// Rows by table.
+    /// Written rows by table.
     var rows: [SinkName: Int] = [:]
-    /// Of those tables where a higher revision wins: rows that were there in the same or a later
-    /// one.
+    /// For tables in which the higher revision wins: rows that were stored already in the same or a
+    /// later revision.
     var ignored: [SinkName: Int] = [:]
     /// Ticks of tables that are switched off.
     var skipped: [SinkName: UInt64] = [:]
-    /// Per item of the batch.
+    /// The counts of each item of the batch.
     var counts: [TickCount] = []
     /// The earliest receive time among the ticks; undefined when there are none.
     var oldestReceiveTime = Timestamp.undefined

@@ -5,13 +5,14 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Writes what is good of a batch that the database refuses as a whole: ranges of a table's rows
-/// are tried under savepoints of one transaction until the bad ones stand alone.
+/// Writes the good rows of a batch that the database refuses as a whole. It tries ranges of a
+/// table's rows under savepoints of one transaction, until every bad row is found.
 struct BatchSalvage {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
-    /// Tables whose time partitions were made: a row that has none even so can have none.
+    /// Tables whose time partitions were made. A row that still has no partition there can have
+    /// none.
     let madeTables: Set<String>
     let refusedMax: Int
 
@@ -21,7 +22,7 @@ struct BatchSalvage {
 
     func write(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
-        // What would be found at COMMIT is found with its row.
+        // Constraints are checked at each row, instead of at COMMIT where the row is not known.
         try database.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout: timeout)
         for index in catalogue.sinks.indices where work.present[index] {
             let rows = SinkRows(batch, catalogue, sink: index)
@@ -74,7 +75,7 @@ struct BatchSalvage {
                 + "the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: \(last)")
     }
 
-    /// The rows of a range, and for tables with a key what is made of them.
+    /// Copies the rows of a range. For tables with a key it also makes their merged rows.
     private func copy(
         _ range: Range<Int>, _ rows: SinkRows, of batch: WriteBatch, sink index: Int,
         _ piece: inout Piece
@@ -97,13 +98,13 @@ struct BatchSalvage {
     }
 }
 
-/// What was tried at once.
+/// One range of rows that is tried together.
 private struct Piece {
     /// By line of the COPY.
     var lines: [(row: Int, item: Int)] = []
     var undecodable: [(item: Int, ordinal: UInt64)] = []
     var copied = 0
-    /// Nil: rows are only ever added.
+    /// The number of merged rows; `nil` for tables to which rows are only added.
     var merged: Int?
 
     func row(ofLine line: Int?) -> Int? {
@@ -122,7 +123,7 @@ private struct Piece {
 /// The ticks of a batch that one sink takes, numbered.
 private struct SinkRows {
     let sink: Int
-    /// The number of each item's first row, and behind the last item the number of all.
+    /// The number of each item's first row, and one more for the count of all rows.
     private var starts: [Int] = [0]
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, sink: Int) {
@@ -157,7 +158,7 @@ private struct SinkRows {
         }
     }
 
-    /// A row that the database refused alone.
+    /// Returns the dead letter for a row that was refused alone.
     func refused(
         _ row: Int, _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ error: PostgresError
     ) throws(PostgresError) -> RefusedTick? {

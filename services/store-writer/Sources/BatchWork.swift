@@ -6,21 +6,21 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A tick that is no row, or the rest of a packet that nobody can read.
+/// A tick of which no row can be made or stored, or the unreadable rest of a packet.
 struct RefusedTick: Sendable {
-    /// Of the batch.
+    /// The index of the item in the batch.
     let item: Int
     let ordinal: UInt64
     var count: UInt64 = 1
-    /// Nil: of which kind it was cannot be told.
+    /// The table; `nil` when the kind of the tick is not known.
     let sink: SinkName?
     let reason: DeadLetter.Reason
     let refusal: DeadLetter.Refusal
 }
 
-/// What a transaction has made of a batch before its COMMIT.
+/// What a transaction has done with a batch before its COMMIT.
 struct BatchWork: Sendable {
-    /// What brings a staging table's rows into its table.
+    /// The statement that merges a staging table's rows into its table.
     struct Merge: Sendable {
         let sink: SinkName
         let statement: String
@@ -28,11 +28,11 @@ struct BatchWork: Sendable {
 
     var outcome = BatchOutcome()
     var refused: [RefusedTick] = []
-    /// To be run in one message with COMMIT.
+    /// The merges to run in one message with COMMIT.
     var merges: [Merge] = []
-    /// Which tables have rows in the batch: no round trip for none.
+    /// By table, whether it has rows in the batch. Tables without rows cost no round trip.
     private(set) var present: [Bool]
-    /// Per item: ticks that were met and are not stored yet.
+    /// By item: ticks that were visited and are not stored yet.
     private var met: [UInt64]
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue) {
@@ -54,7 +54,7 @@ struct BatchWork: Sendable {
         }
     }
 
-    /// Its sink takes the tick's kind, and can make no row of this one.
+    /// Refuses a tick whose sink takes its kind, but can make no row of it.
     mutating func refuse(_ item: Int, _ ordinal: UInt64, _ sink: SinkName) {
         refused.append(
             RefusedTick(
@@ -64,7 +64,7 @@ struct BatchWork: Sendable {
                         + "define what it refers to")))
     }
 
-    /// Every tick is in exactly one of the counts afterwards.
+    /// Completes the counts, so that every tick is in exactly one of them.
     mutating func close(_ batch: WriteBatch) {
         for (index, item) in batch.items.enumerated() {
             outcome.counts[index].givenTwice = item.givenTwice
@@ -100,8 +100,8 @@ extension DeadLetter.Refusal {
 }
 
 extension ServerError {
-    /// "COPY trades, line 17, column price": the 17. In every language it is the first number
-    /// behind the table's name.
+    /// The line in an error context such as "COPY trades, line 17, column price": 17. In every
+    /// language it is the first number after the table's name.
     var copyLine: Int? {
         guard let context, let comma = context.firstIndex(of: ",") else { return nil }
         return Int(context[comma...].drop { !$0.isASCIIDigit }.prefix { $0.isASCIIDigit })
@@ -126,7 +126,7 @@ extension WriteBatch {
         ) throws(Failure) -> Void
     ) throws(Failure) {
         guard let first = items.first else { return }
-        // One for all packets: it allocates nothing from the second on.
+        // One context serves all packets, and allocates only for the first one.
         var context = PacketContext(first.header)
         for index in items.indices {
             try items[index].walk(&context) { context, record, ordinal, packet throws(Failure) in
@@ -135,7 +135,7 @@ extension WriteBatch {
         }
     }
 
-    /// The same for one of its items.
+    /// Does the same for one of its items.
     func walk<Failure: Error>(
         item index: Int,
         _ visit: (
@@ -148,7 +148,7 @@ extension WriteBatch {
 }
 
 extension WriteBatch.Item {
-    /// What stands behind as many ticks as the header says has no ordinal.
+    /// Visits the ticks. Records beyond the header's tick count have no ordinal and are left out.
     fileprivate func walk<Failure: Error>(
         _ context: inout PacketContext,
         _ visit: (
@@ -168,7 +168,7 @@ extension WriteBatch.Item {
 }
 
 extension Record {
-    /// Of trades and quotes, which are most of all that comes.
+    /// The receive time of trades and quotes, which are most of all ticks; `nil` for others.
     fileprivate var receiveTime: Timestamp? {
         switch self {
         case .trade(let trade): trade.header.receiveTime

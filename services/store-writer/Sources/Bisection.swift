@@ -1,33 +1,34 @@
-/// Finds the rows of a list that a database refuses, when all it says is whether a range of them is
-/// good as a whole: O(bad * log n) tries; with hints that hold, three for each bad row.
+/// Finds the rows of a list that a database refuses, when it only reports whether a range of rows
+/// is good as a whole. It needs O(bad * log n) tries, or three per bad row if the hints are right.
 ///
-/// Pure. `next` is tried, then `good` or `bad` is said; ranges come in order, and each row is
-/// either part of a good range in the end or found.
+/// Pure. The caller tries `next`, then calls `good` or `bad`. Ranges come in order. In the end each
+/// row is either part of a good range or found.
 struct Bisection: Sendable {
-    /// The range to try; nil: every row is decided.
+    /// The range to try; `nil` when every row is decided.
     private(set) var next: Range<Int>?
     /// Rows that were refused alone, in order.
     private(set) var found: [Int] = []
-    /// Behind `next`, the nearest one last.
+    /// The ranges after `next`, the nearest one last.
     private var rest: [Range<Int>] = []
-    /// Is tried alone, because a hint named it: what stands in front of it is to be good.
+    /// The row of the last hint, which is tried alone. The rows before it should be good.
     private var hinted: Int?
-    /// A hint that was wrong once is not believed any more: else it could cost a try per row.
+    /// Whether hints are used. After one wrong hint they are not, because wrong hints could cost a
+    /// try per row.
     private var believesHints = true
 
     init(count: Int) { next = count > 0 ? 0..<count : nil }
 
     mutating func good() {
-        // That row was said to be the bad one.
+        // The hint named this row as bad, and it is good.
         if let range = next, range.count == 1, range.lowerBound == hinted { believesHints = false }
         advance()
     }
 
-    /// `hint`: the first bad row of the range, as far as the database said; what is outside of the
-    /// range is no hint.
+    /// Splits the range. `hint` is the first bad row of the range according to the database. A row
+    /// outside of the range is ignored.
     mutating func bad(hint: Int? = nil) {
         guard let range = next else { return }
-        // In front of the row that was said to be the first bad one.
+        // This range is before the row that the hint named as the first bad one.
         if let hinted, range.upperBound <= hinted { believesHints = false }
         if range.count == 1 {
             found.append(range.lowerBound)
@@ -49,8 +50,8 @@ struct Bisection: Sendable {
 
     private mutating func push(_ range: Range<Int>) { if !range.isEmpty { rest.append(range) } }
 
-    /// Where bad rows are dense, a long range is hardly ever good: then it is tried in pieces a few
-    /// times as long as the way from one bad row to the next has been so far.
+    /// Moves to the next range. Where bad rows are dense, a long range is hardly ever good. Then it
+    /// is tried in pieces, a few times as long as the mean distance of bad rows so far.
     private mutating func advance() {
         next = rest.popLast()
         guard let range = next, found.count >= Self.denseMin else { return }

@@ -1,27 +1,27 @@
 import Primitives
 import TapeTransport
 
-/// When to leave a database alone that fails again and again, and when to try it.
+/// Decides when to stop using a database that fails repeatedly, and when to try it again.
 ///
-///     closed -- five failures in a row --> open -- its time has come --> half-open, one probe
+///     closed -- five failures in a row --> open -- its wait is over --> half-open, one probe
 ///     half-open -- the probe succeeds --> closed;  -- it fails --> open, for longer
 ///
-/// Pure: time and randomness come in.
+/// Pure: time and randomness are parameters.
 struct CircuitBreaker: Sendable {
     static let failuresMax = 5
     static let waitFirst = Duration.milliseconds(200)
     static let waitMax = Duration.seconds(30)
-    /// A probe that nobody speaks of any more: its thread died. Above the time that connecting and
-    /// a statement may take.
+    /// How long a probe may take. After that its thread is considered dead. Longer than connecting
+    /// and a statement may take.
     static let probeNanoseconds: Int64 = 60_000_000_000
-    /// How soon who waits for another one's probe asks again.
+    /// How soon a thread that waits for another thread's probe asks again.
     static let askNanoseconds: Int64 = 50_000_000
 
     enum Permission: Hashable, Sendable {
         case go
-        /// The one try of a half-open breaker: whoever gets it says how it went.
+        /// The single try of a half-open breaker. Its thread has to report the result.
         case probe
-        /// Not before this time; then ask again.
+        /// No try before this time. Then ask again.
         case wait(until: Int64)
     }
 
@@ -30,7 +30,7 @@ struct CircuitBreaker: Sendable {
         case halfOpen(until: Int64)
         case open(until: Int64)
 
-        /// As the gauge says it: 0 closed, 1 half-open, 2 open.
+        /// The value of the gauge: 0 closed, 1 half-open, 2 open.
         var number: Int {
             switch self {
             case .closed: 0
@@ -41,7 +41,7 @@ struct CircuitBreaker: Sendable {
     }
 
     private(set) var state = State.closed
-    /// In a row.
+    /// Consecutive failures.
     private(set) var failures = 0
     private var backoff = Backoff(first: waitFirst, limit: waitMax)
 
@@ -57,14 +57,15 @@ struct CircuitBreaker: Sendable {
         }
     }
 
-    /// Whoever it was: the database works.
+    /// Notes a success on any thread: the database works.
     mutating func succeeded() {
         state = .closed
         failures = 0
         backoff.reset()
     }
 
-    /// While it is open, those fail that had begun before: they say nothing new.
+    /// Notes a failure. While the breaker is open, only tries that began earlier can fail, which
+    /// changes nothing.
     mutating func failed(now: Int64, using random: inout some RandomNumberGenerator) {
         failures = min(failures + 1, Self.failuresMax)
         switch state {

@@ -2,7 +2,7 @@ import TapeTransport
 import ServiceRuntime
 import StoreSinks
 
-/// Rows that were committed as set aside.
+/// Rows were set aside as dead letters, and the transaction was committed.
 struct DeadLettersKept: TelemetryEvent {
     static let name = "writer.dead_letters.kept"
 
@@ -26,7 +26,7 @@ struct DeadLettersKept: TelemetryEvent {
         ]
     }
 
-    /// Labels are never empty.
+    /// The label of the table; a label must not be empty.
     private var sink: String { kind.sink.isEmpty ? "unknown" : kind.sink }
 
     func count(in metrics: MetricRegistry) {
@@ -46,7 +46,7 @@ extension WriterSettings {
 }
 
 extension DeadLetterDesk {
-    /// What was taken belongs to a transaction that was committed.
+    /// Reports letters whose transaction was committed.
     func committed(_ letters: [DeadLetter]) {
         var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]
         for letter in letters {

@@ -6,23 +6,25 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-// Which partitions are this process's own, and from where they are read.
+// Which partitions this process owns, and from where they are read.
 extension Intake {
-    /// How often the row of a reader that stopped is looked at: a person may have accepted.
+    /// How often the rows of stopped readers are checked: a person may have accepted a new
+    /// position.
     private static let lookNanoseconds: Int64 = 1_000_000_000
-    /// How long an answer to an order is waited for without pauses.
+    /// How long the loop runs without long waits after an order, to receive the answer soon.
     private static let busyNanoseconds: Int64 = 1_000_000_000
 
     // MARK: orders
 
-    /// Takes the membership's orders, and stands still while others may have taken over.
+    /// Takes the membership's orders. Stops reading and writing while other members may have taken
+    /// the partitions.
     func attend() {
-        // Asked before the orders are taken: a process that is steady again has then heard what it
-        // lost meanwhile.
+        // This is read before the orders are taken. So a process that is steady again has already
+        // received the orders about partitions that it lost.
         let until = port.steadyUntilNow
         let now = clock.monotonic().nanoseconds
         let isSteady = now < until
-        // What finds no room waits at the port, which is bounded, too.
+        // Orders without room wait at the port, which is bounded, too.
         if queue.lanes.allSatisfy(\.hasRoomForOrders) { port.take(into: &orders) }
         if !orders.isEmpty { busyUntil = now + Self.busyNanoseconds }
         for order in orders { carryOut(order) }
@@ -38,16 +40,16 @@ extension Intake {
         case .take(_, let claim):
             forget(number)
             slots[number].tenure = claim.tenure
-        // What was read of it is the worker's to write.
+        // Packets that were read already are left for the worker to write.
         case .release(_, let tenure) where slots[number].tenure == tenure: leave(number)
         case .drop(_, let tenure) where slots[number].tenure == tenure: forget(number)
-        // Of an earlier tenure: the worker answers.
+        // The order is of an earlier tenure. The worker answers it.
         case .release, .drop: break
         }
         queue.lanes[slots[number].lane].send(order)
     }
 
-    /// Reads no more of it.
+    /// Stops reading a partition.
     private func leave(_ number: Int) {
         for input in InputNumber.both(of: slots[number].partition) {
             close(input)
@@ -58,7 +60,8 @@ extension Intake {
         slots[number].reading = nil
     }
 
-    /// What was read of it is somebody else's, too.
+    /// Stops reading a partition, and removes its packets from the lane, because they are another
+    /// owner's now.
     private func forget(_ number: Int) {
         guard slots[number].tenure != nil else { return }
         leave(number)
@@ -77,7 +80,8 @@ extension Intake {
 
     // MARK: steadiness
 
-    /// Who is not steady neither reads nor writes; nothing is forgotten by it.
+    /// Holds or releases all readers. A process that is not steady neither reads nor writes, but
+    /// forgets nothing.
     private func stand(_ steady: Bool) {
         guard steady != isSteady else { return }
         isSteady = steady
@@ -126,7 +130,7 @@ extension Intake {
         if !isSteady || lanes[slots[input / 2].lane].isHeld { readers.hold(input) }
     }
 
-    /// Has the rows of readers that have stopped looked at, once a second.
+    /// Lets workers check the rows of stopped readers, once a second.
     func lookAtStopped() {
         let now = clock.monotonic().nanoseconds
         guard isSteady, lookedAt == Int64.min || now >= lookedAt + Self.lookNanoseconds else {

@@ -4,10 +4,11 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// What is said of the partitions and of the queue.
+// How the partitions and the queue are reported.
 extension Intake {
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// A lane that is above its low mark for less than this has only grown a batch.
+    /// How long a lane may be above its low mark without a report. For a shorter time it has only
+    /// filled a batch.
     private static let highNanoseconds: Int64 = 1_000_000_000
     private static let droppedNanoseconds: Int64 = 1_000_000_000
 
@@ -39,7 +40,7 @@ extension Intake {
         for index in lanes.indices { tell(index, now) }
     }
 
-    /// What the database holds, whatever becomes of the reader.
+    /// Returns the position in the database, whatever the reader does.
     private func told(_ input: Int) -> ReaderPosition? {
         guard let stored = inputs[input].stored else { return nil }
         let place = InputNumber.place(input)
@@ -54,7 +55,7 @@ extension Intake {
             }, proof: stored.position.map { ReaderPosition.Proof($0) })
     }
 
-    /// How many positions are not proven yet.
+    /// Reports how many positions are not proven yet.
     private func tellReaders() {
         let count = inputs.indices.count {
             inputs[$0].isOpen && !readers.isReading($0) && readers.problem($0) == nil

@@ -13,15 +13,15 @@ import TapeTransport
 ///
 ///     readers (ticks and all that is derived of each partition) -> lane of the partition's worker
 ///
-/// It never waits for a worker and never asks the database. What is to be read, and from where,
-/// workers say by their lanes when they have claimed it.
+/// It never waits for a worker and never queries the database. Workers report by their lanes which
+/// partitions they have claimed, and from where to read them.
 final class Intake {
-    /// What one pull of a reader may bring: two of them of every reader lie in memory while the
-    /// readers are held. Holds the largest packet that a publisher of ours makes.
+    /// The size of one pull of a reader, in bytes. While readers are held, two pulls of each reader
+    /// are in memory. It is at least the largest packet that a publisher of ours makes.
     static let pullBytes = 160 * 1_024
     private static let eventsPerTurn = 64
     private static let waitMax = Duration.milliseconds(20)
-    /// While a word of a worker, or room in a lane, may come at any moment.
+    /// The wait while a report of a worker, or room in a lane, is expected soon.
     private static let waitBusy = Duration.milliseconds(1)
 
     let client: TapeClient
@@ -40,16 +40,16 @@ final class Intake {
     var inputs: [IntakeInput] = []
     var slots: [IntakeSlot] = []
     var lanes: [IntakeLane]
-    /// Taken from the port.
+    /// The orders taken from the port.
     var orders: [OwnershipOrder] = []
     var views: [PartitionView] = []
-    /// The process may act as an owner; asked once a turn.
+    /// Whether the process may act as an owner. Updated once per turn.
     var isSteady = false
     var reportedAt = Int64.min
     var lookedAt = Int64.min
-    /// Workers have orders, and answer soon.
+    /// Until when answers of workers to orders are expected soon.
     var busyUntil = Int64.min
-    /// Set when nothing more may be read: why the service ends.
+    /// Why the service ends; `nil` while it may go on reading.
     private(set) var ending: ExitCode?
 
     init(
@@ -99,7 +99,7 @@ final class Intake {
 
     // MARK: the loop
 
-    /// Runs until `isOver`. An exit code that is not success says that the service has to end.
+    /// Runs until `isOver`. Returns an exit code other than success when the service has to end.
     func run(until isOver: () -> Bool) -> ExitCode {
         var events: [TapeEvent] = []
         defer { beat.retire() }
@@ -184,7 +184,7 @@ final class Intake {
         for input in lanes[index].inputs { readers.hold(input) }
     }
 
-    /// Lanes that are at their low mark again.
+    /// Releases the readers of lanes that have reached their low mark.
     private func releaseLanes() {
         guard isSteady else { return }
         for index in lanes.indices where lanes[index].isHeld && !queue.lanes[index].waiting.isHigh {
@@ -197,7 +197,8 @@ final class Intake {
         }
     }
 
-    /// Lets the readers of a lane go on, another one first each time, until it is held again.
+    /// Lets the readers of a lane continue until it is held again. Each time another reader comes
+    /// first.
     func release(_ index: Int) {
         let count = lanes[index].inputs.count
         for step in 0..<count {
@@ -209,21 +210,21 @@ final class Intake {
     }
 }
 
-/// One input of one partition; its reader has the same number.
+/// One input of one partition. Its reader has the same number.
 struct IntakeInput {
-    /// As its worker's last COMMIT left it; nil: not claimed in this tenure.
+    /// The position as of its worker's last COMMIT; `nil` when it is not claimed in this tenure.
     var stored: SinkPosition?
-    /// Its reader is open at the position of the present reading.
+    /// Whether its reader is open at the position of the present reading.
     var isOpen = false
 }
 
-/// A partition as the intake sees it.
+/// A partition in the view of the intake.
 struct IntakeSlot {
     let partition: Partition
     let lane: Int
-    /// Of the last order to take it; nil: it is not this process's.
+    /// The tenure of the last order to take it; `nil` when this process does not own it.
     var tenure: UInt64?
-    /// nil: not claimed yet, or not any more.
+    /// The number of its reading; `nil` while it is not claimed.
     var reading: UInt64?
 }
 
@@ -231,15 +232,15 @@ struct IntakeSlot {
 struct IntakeLane {
     let lane: WorkerLane
     var inputs: [Int] = []
-    /// Nothing more is taken from them until the lane's low mark.
+    /// Whether its readers are held until the lane's low mark.
     var isHeld = false
-    /// Found no room: the first one to go in.
+    /// A packet that found no room. It is the first one to be offered again.
     var pending: QueuedPacket?
-    /// Whose turn it is when they go on.
+    /// The reader that comes first when they are released.
     var next = 0
-    /// That it has been above its low mark for a while.
+    /// Whether it was reported that the lane has been above its low mark for a while.
     var isHighTold = false
-    /// Since the last event about it.
+    /// Rows dropped since the last event about it.
     var droppedUntold: UInt64 = 0
     var droppedToldAt = Int64.min
 

@@ -1,28 +1,29 @@
 import MarketModel
 import Membership
 
-/// A partition of a worker: this process's own, or not.
+/// The state of a partition in its worker.
 struct PartitionSlot {
     enum Stage {
-        /// Another member's, or nobody's. Then: `taken`.
+        /// Not owned by this process. Next: `taken`.
         case idle
-        /// This process's, and not claimed in the present session of the database. Then: `held`,
-        /// `idle`.
+        /// Owned by this process, but not claimed in the present session of the database. Next:
+        /// `held`, `idle`.
         case taken
-        /// Claimed: read and written. Then: `taken` when the session is lost, `idle`.
+        /// Claimed: it is read and written. Next: `taken` when the session is lost, `idle`.
         case held
     }
 
     let partition: Partition
-    /// Ticks and bars.
+    /// Its inputs: ticks and bars.
     let inputs: [Int]
     private(set) var stage = Stage.idle
     private(set) var claim: Claim?
-    /// Of its inputs, as it stands in the database; nil: not claimed in this tenure.
+    /// The positions of its inputs in the database; `nil` when not claimed in this tenure.
     private(set) var stored: [SinkPosition?] = [nil, nil]
-    /// While it is held: what is of another one was read in an earlier session.
+    /// The number of the reading while it is held. Packets of another number were read in an
+    /// earlier session.
     private(set) var reading: UInt64?
-    /// When it was ordered; nil when its claim was told.
+    /// When it was ordered; `nil` once its claim was reported.
     private(set) var takenAt: Int64?
 
     init(_ partition: Partition) {
@@ -46,7 +47,8 @@ struct PartitionSlot {
         takenAt = now
     }
 
-    /// Claimed in the database; answers how long that took since the order, the first time.
+    /// Notes the claim in the database. The first time, returns how long it took since the order,
+    /// in nanoseconds.
     mutating func opened(reading: UInt64, now: Int64) -> Int64? {
         stage = .held
         self.reading = reading
@@ -54,7 +56,8 @@ struct PartitionSlot {
         return takenAt.map { now - $0 }
     }
 
-    /// The session is lost: it is claimed again in the next one. What is stored stays known.
+    /// Notes a lost session. The partition is claimed again in the next one. The stored positions
+    /// stay known.
     mutating func sessionLost() {
         reading = nil
         if stage == .held { stage = .taken }
@@ -62,7 +65,7 @@ struct PartitionSlot {
 
     mutating func forget() { self = PartitionSlot(partition) }
 
-    /// nil: nobody has asked for it.
+    /// Returns the view for the intake; `nil` when the partition was never ordered.
     func view(isOwn: Bool = true) -> PartitionView? {
         claim.map {
             PartitionView(

@@ -1,7 +1,7 @@
 import Primitives
 import ServiceRuntime
 
-/// A lane has been above its low mark for a while: its worker does not keep up.
+/// A lane has been above its low mark for a while: its worker is too slow.
 struct QueueHigh: TelemetryEvent {
     static let name = "writer.queue.high"
     let thread: Int
@@ -85,7 +85,7 @@ struct WorkerRestarted: TelemetryEvent {
     }
 }
 
-/// At the end of the process.
+/// A worker had not stopped when the process ended.
 struct WorkerLeftBehind: TelemetryEvent {
     static let name = "writer.worker.left_behind"
     let thread: Int

@@ -6,14 +6,14 @@ import TapeCodec
 struct QueuedPacket: Sendable, LaneItem {
     enum Content: Sendable {
         case packet(PacketHeader, NatsMessage)
-        /// There was no room for it.
+        /// The packet was dropped, because there was no room.
         case dropped(DroppedRun)
     }
 
     let input: Int
-    /// Which reading of its partition it is of; that of an earlier one is left out.
+    /// The number of the partition's reading. Packets of an earlier reading are ignored.
     let reading: UInt64
-    /// Where the reader stands behind it.
+    /// The reader's position after it.
     private(set) var position: TapePosition
     private(set) var content: Content
 
@@ -55,9 +55,9 @@ struct QueuedPacket: Sendable, LaneItem {
     }
 }
 
-/// What packets of one input that found no room would have given.
+/// The ordinals of dropped packets of one input.
 struct DroppedRun: Hashable, Sendable {
-    /// Ordinals of one source that follow each other. None: a packet without ticks.
+    /// Consecutive ordinals of one source; none for a packet without ticks.
     struct Piece: Hashable, Sendable {
         let source: SourceName
         let epoch: UInt64
@@ -67,7 +67,8 @@ struct DroppedRun: Hashable, Sendable {
         var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
     }
 
-    /// As many as a run may have: interleaved sources are one each, so this is a lot.
+    /// The maximum number of pieces of a run. Every change of the source begins another piece, so
+    /// this is a lot.
     static let piecesMax = 256
 
     private(set) var pieces: [Piece]
@@ -82,7 +83,7 @@ struct DroppedRun: Hashable, Sendable {
 
     var tickCount: UInt64 { pieces.reduce(0) { $0 + UInt64($1.tickCount) } }
 
-    /// False, and nothing was taken: it would be too many.
+    /// Appends a later run; returns false and appends nothing when there would be too many pieces.
     mutating func append(_ later: DroppedRun) -> Bool {
         var joined = pieces
         for piece in later.pieces {

@@ -1,36 +1,36 @@
-/// What may wait in a lane.
+/// An element that may wait in a lane.
 protocol LaneItem {
     var rows: Int { get }
     var bytes: Int { get }
-    /// The same without its rows: what is left of it when there is no room.
+    /// Returns the same without its rows, for when there is no room.
     func dropped() -> Self
-    /// Takes a later one that was dropped in, so that both are one. False: they do not go together.
+    /// Joins a later dropped element into this one. Returns false when they cannot be joined.
     mutating func absorb(_ later: Self) -> Bool
-    /// Of one input they stand in the order of the tape.
+    /// Returns whether both are of one input, whose elements stay in the order of the tape.
     func isOfSameInput(as other: Self) -> Bool
 }
 
-/// What is done with a packet for which there is no room.
+/// What happens to a packet for which there is no room.
 enum OverflowPolicy: String, CaseIterable, Sendable {
-    /// Nothing more is read for this lane before it is at its low mark: the tape keeps it.
+    /// Nothing more is read for this lane until its low mark. The tape keeps the packets.
     case block
-    /// Its ticks become no rows: counted as skipped, named in `gaps`.
+    /// Its ticks become no rows. They are counted as skipped, and listed in `gaps`.
     case drop
     /// The service ends.
     case error
 }
 
-/// The packets that wait for one worker, in the order of their coming, up to a bound in rows and
+/// The packets that wait for one worker, in the order of their arrival, up to a bound in rows and
 /// one in bytes.
 ///
-/// Pure: who holds readers, waits and wakes is told by the answers. From the moment that the high
-/// mark is passed, or something found no room, until the low mark the lane is `isHigh`.
+/// Pure: its results tell the caller when to hold readers, wait or wake. The lane is `isHigh` from
+/// the moment that the high mark is passed, or an element found no room, until the low mark.
 struct RowLane<Item: LaneItem> {
     struct Limits: Hashable, Sendable {
         let rows: Int
         let bytes: Int
 
-        /// In percent of the bounds.
+        /// The marks in percent of the bounds.
         static var highPercent: Int { 80 }
         static var lowPercent: Int { 50 }
 
@@ -53,13 +53,13 @@ struct RowLane<Item: LaneItem> {
 
     enum Admission: Hashable, Sendable {
         case taken
-        /// Only that it was, and where it stood on the tape.
+        /// Taken without its rows: only that it was dropped, and its place on the tape.
         case dropped
         /// Not taken: there is no room.
         case refused
     }
 
-    /// What a batch takes at most.
+    /// The maximum size of a batch.
     struct Portion: Hashable, Sendable {
         let rows: Int
         let bytes: Int
@@ -72,7 +72,7 @@ struct RowLane<Item: LaneItem> {
         let isDropped: Bool
     }
 
-    /// Entries that say what was dropped; more is refused.
+    /// The maximum number of dropped entries. Further ones are refused.
     static var droppedMax: Int { 256 }
 
     let limits: Limits
@@ -81,19 +81,19 @@ struct RowLane<Item: LaneItem> {
     private(set) var rows = 0
     private(set) var bytes = 0
     private(set) var isHigh = false
-    /// Something was dropped, and everything behind it is until the low mark.
+    /// Whether everything is dropped until the low mark, because an element was dropped.
     private var isDropping = false
 
     init(_ limits: Limits) { self.limits = limits }
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
-    /// When the first one that waits came, in monotonic nanoseconds.
+    /// When the oldest element came, in monotonic nanoseconds.
     var oldest: Int64? { entries.first?.arrived }
 
     // MARK: putting in
 
-    /// `drops`: what finds no room is dropped instead of refused.
+    /// Adds an element. With `drops`, an element without room is dropped instead of refused.
     mutating func offer(_ item: Item, drops: Bool, now: Int64) -> Admission {
         if isDropping || !hasRoom(for: item) {
             isHigh = true
@@ -107,7 +107,8 @@ struct RowLane<Item: LaneItem> {
         return .taken
     }
 
-    /// What is larger than the lane is taken when nothing else waits.
+    /// Returns whether there is room. An element larger than the lane is taken when nothing else
+    /// waits.
     private func hasRoom(for item: Item) -> Bool {
         entries.isEmpty
             || (item.rows <= limits.rows - rows && item.bytes <= limits.bytes - bytes)
@@ -115,8 +116,9 @@ struct RowLane<Item: LaneItem> {
 
     private mutating func drop(_ item: Item, _ now: Int64) -> Admission {
         let dropped = item.dropped()
-        // Behind the first one that was dropped everything was: of each input there is one at the
-        // end that it goes to. An earlier one must not take it: positions would go back.
+        // All entries after the first dropped one are dropped, too. The element joins the last
+        // dropped entry of its input. It must not join an earlier one, because positions would go
+        // back.
         var index = entries.count - 1
         while index >= 0, entries[index].isDropped {
             if entries[index].item.absorb(dropped) { return .dropped }
@@ -132,8 +134,8 @@ struct RowLane<Item: LaneItem> {
 
     // MARK: taking out
 
-    /// Appends what waits, in order, up to the portion; at least one if there is any. `leaving`:
-    /// those that stay where they are.
+    /// Appends waiting elements in order, up to the portion, and at least one if there is any.
+    /// Elements for which `isLeft` is true stay in the lane.
     mutating func take(
         _ portion: Portion, leaving isLeft: (Item) -> Bool = { _ in false },
         into items: inout [Item]

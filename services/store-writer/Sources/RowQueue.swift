@@ -1,8 +1,8 @@
 import MarketModel
 import Primitives
 
-/// The bounded queue between the intake and the workers: a lane for each worker, the capacity
-/// shared out evenly. A lane that is full holds up the partitions of its own worker only.
+/// The bounded queue between the intake and the workers. Each worker has a lane with an equal share
+/// of the capacity. A full lane delays only the partitions of its own worker.
 final class RowQueue: Sendable {
     struct Settings: Hashable, Sendable {
         var rows: Int
@@ -13,7 +13,7 @@ final class RowQueue: Sendable {
     let settings: Settings
     let lanes: [WorkerLane]
 
-    /// `onMark` is called by whoever passes a mark, and must not block.
+    /// `onMark` is called on the thread that passes a mark, and must not block.
     init(_ settings: WriterSettings, onMark: @escaping WorkerLane.OnMark) {
         self.settings = settings.queue
         let limits = WorkerLane.Lane.Limits(

@@ -1,24 +1,24 @@
 import MarketModel
 import Primitives
 
-/// Ordinals of one source that are not accounted for by rows of their own.
+/// Ordinals of one source that have no rows of their own.
 struct SinkGap: Hashable, Sendable {
     enum Reason: String, Sendable {
-        /// Missing on the tape itself.
+        /// They are missing on the tape itself.
         case hole
-        /// The tape gave out ordinals again that were stored before; their ticks were left out.
+        /// The tape gave out ordinals again that were stored before. Their new ticks were left out.
         case givenTwice = "given_twice"
-        /// There was no room for them in the queue, and its policy is to drop: counted as skipped.
+        /// The queue had no room for them, and its policy is to drop. They are counted as skipped.
         case dropped
     }
 
     let source: SourceName
     let ordinals: ClosedRange<UInt64>
     let reason: Reason
-    /// Of the packet that showed it.
+    /// The epoch of the packet that revealed the gap.
     let epoch: UInt64
 
-    /// The database's numbers are signed.
+    /// Writes the gap. The database's numbers are signed.
     func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("source", source.text)
@@ -29,7 +29,7 @@ struct SinkGap: Hashable, Sendable {
         }
     }
 
-    /// `count` of the range would trap on more than an `Int` holds.
+    /// The number of ordinals. The range's own `count` would trap on more than an `Int` holds.
     var ordinalCount: UInt64 {
         let (sum, overflow) = (ordinals.upperBound - ordinals.lowerBound)
             .addingReportingOverflow(1)

@@ -4,7 +4,7 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// One input of one partition: a row of the positions.
+/// One input of one partition, which is a row of the positions.
 struct SinkPlace: Hashable, Sendable, Comparable {
     let input: SinkInput
     let partition: Partition
@@ -14,13 +14,13 @@ struct SinkPlace: Hashable, Sendable, Comparable {
     }
 }
 
-/// What is asked of the database when a place is taken over.
+/// A claim of a place in the database.
 struct SinkClaim: Sendable {
     let place: SinkPlace
-    /// The row's epoch is at least this afterwards.
+    /// The least epoch of the row after the claim.
     let epoch: UInt64
-    /// Of a claim again, after a lost session: refused when another owner came meanwhile. Nil: of a
-    /// new owner.
+    /// The epoch known from before a lost session: the claim is refused if another owner has
+    /// claimed the place since. `nil` for a new owner.
     let knownEpoch: Int64?
 
     fileprivate func write(into json: inout JSONWriter) {
@@ -34,17 +34,17 @@ struct SinkClaim: Sendable {
     }
 }
 
-/// A row of the positions as it stands.
+/// A row of the positions as stored.
 struct SinkRow: Sendable {
     let position: SinkPosition
-    /// False: another owner has it, and the claim was refused.
+    /// Whether it is claimed; false when another owner has it and the claim was refused.
     let isClaimed: Bool
 
     var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
 }
 
 extension SinkPosition {
-    /// Takes places over in one round trip: whoever owned them before is fenced from here on.
+    /// Claims places in one round trip. Earlier owners are fenced from then on.
     static func claim(
         _ claims: [SinkClaim], owner: String, on database: PostgresConnection, timeout: Duration
     ) throws -> [SinkRow] {
@@ -56,7 +56,7 @@ extension SinkPosition {
         return try rows(result, of: claims.map(\.place))
     }
 
-    /// Reads what stands, without taking it over. A place without a row is no place of the answer.
+    /// Reads rows without claiming them. Places without a row are left out.
     static func read(
         _ places: [SinkPlace], on database: PostgresConnection, timeout: Duration
     ) throws -> [SinkRow] {
@@ -132,7 +132,7 @@ extension SinkPosition {
         }
         let answer = { SinkRow(position: found, isClaimed: result[row, 2] == "t") }
         guard sequence > 0 else {
-            // From the start of the tape, but not from the start of its sources.
+            // It begins at the start of the tape, but after the first ordinals of its sources.
             if !sources.isEmpty { found.position = .start(sources: ordinals) }
             return answer()
         }

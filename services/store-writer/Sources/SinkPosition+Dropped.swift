@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 
 extension SinkPosition {
-    /// Takes what found no room in the queue into the account: skipped, and named in `gaps`.
+    /// Adds dropped packets to the account: they are counted as skipped, and listed in `gaps`.
     mutating func add(_ run: DroppedRun) {
         for piece in run.pieces { add(piece) }
     }

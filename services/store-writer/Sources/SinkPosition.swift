@@ -4,39 +4,39 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// Which of the two inputs of a partition.
+/// One of the two inputs of a partition.
 enum SinkInput: String, Sendable, CaseIterable {
     case ticks
     case bars
 }
 
-/// The position of one input of one partition, as it stands, or is to stand, in the database.
+/// The position of one input of one partition, as it is or will be stored in the database.
 struct SinkPosition: Sendable {
     let input: SinkInput
     let partition: Partition
-    /// Raised by the claim; who comes with a lower one is fenced.
+    /// The owner's epoch, raised by each claim. A writer with a lower one is fenced.
     var ownerEpoch: Int64
-    /// nil: nothing was read yet.
+    /// The position on the tape; `nil` when nothing was read yet.
     var position: TapePosition?
-    /// What became of the ordinals of each source, in total.
+    /// The total counts of each source's ordinals.
     var sources: [SourceAccount] = []
-    /// Met since the position was advanced last.
+    /// The gaps since the position was last advanced.
     var gaps: [SinkGap] = []
-    /// Who claimed it last, as the row says.
+    /// The last owner, as stored in the row.
     var owner = ""
 
     struct SourceAccount: Sendable {
         let source: SourceName
         var firstOrdinal: UInt64
-        /// The last one that is accounted for.
+        /// The last ordinal in the counts.
         var lastOrdinal: UInt64
         var written: UInt64
         var skipped: UInt64
         var deadLettered: UInt64 = 0
-        /// Of its last packet that was read; 0: not known.
+        /// The epoch of its last packet that was read; 0 when not known.
         var epoch: UInt64 = 0
-        /// The last one on the tape at the position: below `lastOrdinal` while the tape gives
-        /// ordinals out again that were stored before.
+        /// The last ordinal on the tape at the position. It is below `lastOrdinal` while the tape
+        /// gives out ordinals again that were stored before.
         var tapeOrdinal: UInt64
         var givenTwice: UInt64 = 0
     }
@@ -45,8 +45,8 @@ struct SinkPosition: Sendable {
         sources.first { $0.source == source }
     }
 
-    /// Takes a packet into the account: its ticks, what is missing before them, and what of them
-    /// was stored before. The reader has proven that a hole is on the tape itself.
+    /// Adds a packet to the account: its ticks, missing ordinals before it, and ordinals that were
+    /// stored before. The reader has proven that a hole is on the tape itself.
     mutating func add(_ header: PacketHeader, _ count: TickCount) {
         let last = header.nextOrdinal &- 1
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
@@ -72,7 +72,7 @@ struct SinkPosition: Sendable {
         sources[index].givenTwice += count.givenTwice
     }
 
-    /// The ordinals from `first` up to, and without, `end`, if there are any.
+    /// Adds a gap of the ordinals `first` ..< `end`, if there are any.
     private mutating func note(
         _ reason: SinkGap.Reason, _ header: PacketHeader, _ first: UInt64, _ end: UInt64
     ) {
@@ -83,7 +83,7 @@ struct SinkPosition: Sendable {
                 epoch: header.epoch))
     }
 
-    /// As `advance_positions` takes it.
+    /// Writes the position in the form that `advance_positions` takes.
     func write(into json: inout JSONWriter) {
         guard let position else { return }
         json.object { json in

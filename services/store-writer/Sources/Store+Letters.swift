@@ -7,7 +7,7 @@ import TapeCodec
 import TapeProtocol
 
 extension Store {
-    /// What a person and a replay need of a tick that is no row.
+    /// Returns a dead letter with everything that a person and a replay need.
     func letter(_ tick: RefusedTick, of batch: WriteBatch) -> DeadLetter {
         let item = batch.items[tick.item]
         let isBars = item.header.kind == .bars
@@ -30,7 +30,7 @@ extension Store {
             notedAt: letters.now(), payload: payload)
     }
 
-    /// A packet with this one tick; of what cannot be read the bytes as they are.
+    /// Returns a packet with this one tick. If it cannot be read, returns the original bytes.
     private func bytes(
         of tick: RefusedTick, _ packet: RawSpan, _ header: PacketHeader
     ) -> [UInt8] {
@@ -44,7 +44,7 @@ extension Store {
     }
 }
 
-/// What the one tick of a packet says of itself, as far as it can be read.
+/// The facts that one tick states about itself, as far as it can be read.
 struct TickFacts {
     private(set) var symbol = ""
     private(set) var time = Timestamp.undefined
@@ -57,7 +57,7 @@ struct TickFacts {
                     read(record, context, packet, catalogue)
                 }
             } catch {
-                // Bytes of a damaged packet: nothing is known of them.
+                // The bytes are of a damaged packet, and nothing can be read from them.
                 return
             }
         }

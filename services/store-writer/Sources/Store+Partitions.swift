@@ -2,16 +2,16 @@ import PostgresClient
 import Primitives
 import StoreSinks
 
-// Partitions and chunks are made before their rows come, outside of the transaction of the rows:
-// each is locked with its indexes until COMMIT, and all that goes to that table waits for it.
+// How partitions and chunks are made before their rows, outside of the rows' transaction. Making
+// one locks it with its indexes until COMMIT, and everything that writes to the table waits.
 extension Store {
-    /// Partitions or chunks that one transaction makes at most.
+    /// The maximum number of partitions or chunks that one transaction makes.
     static let newDaysMax = 8
-    /// Days that a session remembers as made. Beyond it all are asked for again.
+    /// The number of days that a session remembers as made. Beyond, all are queried again.
     private static let knownDaysMax = 65_536
 
-    /// The days of the batch's rows that have to be made first, by table and time. A day that may
-    /// have no partition is not among them: its rows are refused one by one.
+    /// Returns the days of the batch's rows that have to be made first, by table and time. Days
+    /// that may have no partition are left out: their rows are refused row by row.
     func missingDays(of batch: WriteBatch) throws(PostgresError) -> [TableDay] {
         let days = batch.days(catalogue).subtracting(knownDays)
         guard !days.isEmpty else { return [] }
@@ -36,7 +36,7 @@ extension Store {
         return missing.sorted()
     }
 
-    /// Makes days of one table, in a transaction of their own; at most `newDaysMax`.
+    /// Makes days of one table in a separate transaction, at most `newDaysMax`.
     func makeDays(_ days: ArraySlice<TableDay>) throws(PostgresError) {
         guard let sink = days.first?.sink else { return }
         precondition(
@@ -55,7 +55,7 @@ extension Store {
         knownDays.formUnion(days)
     }
 
-    /// Makes all these days, one transaction after the other.
+    /// Makes all these days, in one transaction after the other.
     func makeAll(_ days: [TableDay]) throws(PostgresError) {
         var rest = days[...]
         while !rest.isEmpty {
@@ -65,13 +65,13 @@ extension Store {
         }
     }
 
-    /// What one transaction makes of days in order.
+    /// Returns the first of these days that one transaction makes.
     static func portion(_ days: ArraySlice<TableDay>) -> ArraySlice<TableDay> {
         days.prefix(newDaysMax).prefix { $0.sink == days.first?.sink }
     }
 
-    /// A table refuses a row for want of a partition that this session believed to be there:
-    /// retention may have dropped it.
+    /// Makes a table's days again after it refused a row because of a missing partition. Retention
+    /// may have dropped a day that this session remembers as made.
     func makeAgain(_ table: String, for batch: WriteBatch) throws(PostgresError) {
         knownDays = knownDays.filter { catalogue.sinks[$0.sink].name.rawValue != table }
         try makeAll(try missingDays(of: batch))

@@ -7,28 +7,29 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// The database as one writer thread sees it: claims positions, and writes batches together with
-/// the positions behind them.
+/// The database in the view of one writer thread: it claims positions, and writes batches together
+/// with the positions after them.
 ///
-/// Rows that the database refuses, or of which none can be made, become dead letters inside of
-/// `write`. What comes out of it is for the worker: an outage, a schema that does not fit, a fence.
+/// Rows that the database refuses, or that cannot be made, become dead letters inside of `write`.
+/// Its errors are for the worker: an outage, a schema that does not fit, a fence.
 ///
-/// After a failure the session is given up and what was in flight is forgotten: the positions in
-/// the database say what was written, and the tape has the rest.
+/// After a failure the session is closed and the batch in flight is forgotten. The positions in the
+/// database show what was written, and the tape has the rest.
 final class Store {
     static let connectTimeout = Duration.seconds(5)
     /// Our own deadline for every wait on the server.
     static let statementTimeout = Duration.seconds(30)
 
     private let settings: WriterSettings
-    /// Of no other thread or process: by it a row says that a position was not taken over.
+    /// A name that no other thread or process has. A row with it shows that this thread still owns
+    /// the position.
     let owner: String
     let letters: DeadLetterDesk
     private let beat: ThreadBeat
-    /// By table: rows that were set aside since one of its rows was last taken.
+    /// By table: rows that were set aside since one of its rows was last stored.
     private var refusedInARow: [SinkName: Int] = [:]
     private var session: PostgresConnection?
-    /// Days for which this session knows a partition or chunk, or that they can have none.
+    /// Days for which this session knows a partition or chunk, or knows that they can have none.
     var knownDays: Set<TableDay> = []
 
     init(
@@ -44,8 +45,8 @@ final class Store {
     var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
-    /// Throws when the server has ended the session meanwhile: what is behind the next one may be
-    /// another state of the database, restored from a backup.
+    /// Throws when the server has ended the session. A new session may show another state of the
+    /// database, restored from a backup.
     func look() throws(PostgresError) { try session?.look() }
 
     func close() {
@@ -54,11 +55,11 @@ final class Store {
         knownDays.removeAll()
     }
 
-    /// Connects if it is not connected.
+    /// Connects, unless it is connected.
     func connect() throws {
         if isConnected { return }
         close()
-        // The name of the database is looked up first.
+        // The database's host name is looked up first.
         beat.beat(before: ThreadWatch.systemTime)
         let opened = try PostgresConnection(
             settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
@@ -85,16 +86,16 @@ final class Store {
         try SinkPosition.read(places, on: try required(), timeout: Self.statementTimeout)
     }
 
-    /// Writes rows and positions in one transaction. `positions` get what `settle` makes of the
-    /// rows' fate, which may be asked more than once; they travel in one message with COMMIT, so
-    /// that a writer that is paused while it writes holds no lock that a successor needs.
+    /// Writes rows and positions in one transaction. `settle` turns the outcome of the rows into
+    /// positions, and may be called more than once. The positions are sent in one message with
+    /// COMMIT, so a writer that is paused while it writes holds no lock that a successor needs.
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(PostgresError) -> BatchOutcome {
         let database = try required()
         var isSalvaging = false
         var madeTables: Set<String> = []
-        // Each turn makes the partitions of another table, or is the last one but one.
+        // Each turn either makes the partitions of another table, or is one of the last two.
         while true {
             do throws(PostgresError) {
                 return try attempt(
@@ -114,7 +115,8 @@ final class Store {
         }
     }
 
-    /// No row alone is to blame: of a trigger at COMMIT, say.
+    /// Returns the error for a batch that is refused although each row alone is good, for example
+    /// by a trigger at COMMIT.
     private static func unattributable(_ error: PostgresError, _ peer: String) -> PostgresError {
         .withheld(
             operation: "write rows", peer: peer, category: .schema,
@@ -129,7 +131,8 @@ final class Store {
         try database.execute("BEGIN", timeout: Self.statementTimeout)
         let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
         let inARow = try refusedInARow(with: work, database.peer)
-        // On a disk before COMMIT: what is counted as set aside is there, whatever happens.
+        // Letters are stored before COMMIT. So every row that is counted as set aside is stored,
+        // whatever happens.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keep(made, database.peer) }
         let outcome = try finish(work, settle(work.outcome), on: database)
@@ -165,8 +168,8 @@ final class Store {
         return work
     }
 
-    /// A table that takes no row at all any more is at fault itself, however small the batches are:
-    /// setting aside all that comes would never end.
+    /// Throws when a table takes no rows at all any more, however small the batches are. The table
+    /// itself is then at fault, and setting aside all rows would never end.
     private func refusedInARow(
         with work: BatchWork, _ peer: String
     ) throws(PostgresError) -> [SinkName: Int] {
@@ -184,7 +187,7 @@ final class Store {
     }
 
     private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
-        // Published, or written to a disk.
+        // This publishes, or writes to a disk.
         beat.beat(before: ThreadWatch.systemTime)
         do throws(DeadLetterDesk.Refused) {
             try letters.take(made)
@@ -205,12 +208,12 @@ final class Store {
                 try database.execute("ROLLBACK", timeout: Self.statementTimeout)
             }
         } catch {
-            // The server rolls back by itself when the session ends.
+            // The server rolls back when the session ends.
             close()
         }
     }
 
-    /// Merges, positions and COMMIT, sent together and answered together.
+    /// Sends merges, positions and COMMIT together, and reads their answers together.
     private func finish(
         _ work: BatchWork, _ positions: [SinkPosition], on database: PostgresConnection
     ) throws(PostgresError) -> BatchOutcome {
@@ -227,7 +230,7 @@ final class Store {
         {
             switch answer {
             case .failed(let error): throw error
-            // Behind one that failed, which was thrown.
+            // It comes after one that failed, whose error was thrown.
             case .aborted: continue
             case .rows(let rows):
                 guard number < work.merges.count else { continue }

@@ -1,7 +1,7 @@
 import Synchronization
 import ServiceRuntime
 
-/// The circuit breaker of this process: all its workers share one database.
+/// The circuit breaker of this process. All its workers share one database.
 final class StoreBreaker: Sendable {
     typealias Permission = CircuitBreaker.Permission
 
@@ -22,7 +22,7 @@ final class StoreBreaker: Sendable {
         gauge.set(0)
     }
 
-    /// `now` in monotonic nanoseconds.
+    /// Returns whether a worker may try. `now` is in monotonic nanoseconds.
     func permission(now: Int64) -> Permission { change { $0.machine.permission(now: now) } }
 
     func succeeded() { change { $0.machine.succeeded() } }
@@ -35,7 +35,7 @@ final class StoreBreaker: Sendable {
         let (answer, before, after) = guarded.withLock { guarded in
             let before = guarded.machine.state
             let answer = body(&guarded)
-            // Within the lock: the last one to set it is the last one to change it.
+            // The gauge is set within the lock, so that the last change is also the last one shown.
             if guarded.machine.state.number != before.number {
                 gauge.set(Double(guarded.machine.state.number))
             }
@@ -46,7 +46,7 @@ final class StoreBreaker: Sendable {
     }
 }
 
-/// A transition of the breaker.
+/// The breaker changed its state.
 struct BreakerChanged: TelemetryEvent {
     static let name = "writer.breaker.changed"
     let state: CircuitBreaker.State

@@ -2,11 +2,11 @@ import PostgresClient
 import StoreSinks
 import TapeCodec
 
-// Tables in which the higher revision wins.
+// How rows get into tables in which the higher revision wins.
 extension StoreTransaction {
-    /// Into the staging table, which is this session's own. The table itself is touched only by
-    /// `BatchWork.merges`, in one message with COMMIT: a writer that is paused in the middle of a
-    /// COPY then holds no key that its successor has to write.
+    /// Copies rows into the staging table, which belongs to this session. Only `BatchWork.merges`
+    /// touches the table itself, in one message with COMMIT. So a writer that is paused in the
+    /// middle of a COPY holds no key that its successor has to write.
     func copyKeyed(
         _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, _ work: inout BatchWork
     ) throws(PostgresError) {

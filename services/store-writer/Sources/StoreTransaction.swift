@@ -5,13 +5,13 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// The rows of one batch inside of one open transaction, table by table.
+/// Writes the rows of one batch inside of one open transaction, table by table.
 struct StoreTransaction {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
 
-    /// All rows of a table in one COPY; throws what the server says of any of them.
+    /// Copies all rows of each table in one COPY. Throws the server's error about any of them.
     func copy(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
         for index in catalogue.sinks.indices where work.present[index] {

@@ -1,9 +1,9 @@
 import PostgresClient
 
-// The days of a batch are made before its rows, a few at a time: a year of daily bars has hundreds
-// of them, and rows of today's ticks do not wait for all of these.
+// How the days of a batch are made before its rows, a few at a time. A year of daily bars has
+// hundreds of days, and rows of today's ticks do not wait for all of them.
 extension StoreWorker {
-    /// The next ones for what waits.
+    /// Makes the next days for the waiting batch.
     func makeSomeDays() throws(PostgresError) {
         let days = Store.portion(daysToMake[...])
         guard !days.isEmpty else { return }
@@ -11,12 +11,12 @@ extension StoreWorker {
         daysToMake.removeFirst(days.count)
     }
 
-    /// Makes the days of the batch if they are few. Otherwise what touches one that is missing
-    /// waits for them, and the rest of the batch stays.
+    /// Makes the missing days of the batch if they are few. Otherwise the items with missing days
+    /// move to `waiting`, and the rest of the batch stays.
     func prepareDays() throws(PostgresError) {
         guard !batch.isEmpty else { return }
         let missing = try store.missingDays(of: batch)
-        // Beside a full one nothing more waits: it is made at once then.
+        // When `waiting` is full, nothing can be added to it. Then the days are made immediately.
         guard missing.count > Store.newDaysMax, !waiting.isFull else {
             return try store.makeAll(missing)
         }
@@ -25,7 +25,7 @@ extension StoreWorker {
         daysToMake = Set(daysToMake).union(missing).sorted()
     }
 
-    /// Their rows are somebody else's, or are read again.
+    /// Removes inputs whose rows another owner writes, or that are read again.
     func removeFromBatches(_ inputs: Set<Int>) {
         batch.remove(inputs: inputs)
         waiting.remove(inputs: inputs)

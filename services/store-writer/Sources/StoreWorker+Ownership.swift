@@ -7,7 +7,7 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-// Which partitions the worker claims, and what becomes of those that it has.
+// Which partitions the worker claims, and how it gives partitions up.
 extension StoreWorker {
     var hasTaken: Bool { assignment.slots.contains { $0.stage == .taken } }
 
@@ -21,7 +21,7 @@ extension StoreWorker {
         slot(partition).flatMap { assignment.slots[$0].claim?.tenure == tenure ? $0 : nil }
     }
 
-    /// Tells the intake.
+    /// Shows a partition's view to the intake.
     func show(_ index: Int, isOwn: Bool = true) {
         if let view = assignment.slots[index].view(isOwn: isOwn) { lane.show(view) }
     }
@@ -41,7 +41,7 @@ extension StoreWorker {
 
     private func carryOutOrders() {
         guard !orders.isEmpty else { return }
-        // What is dropped is not ours to write.
+        // Dropped partitions are no longer ours to write.
         for case .drop(let partition, let tenure) in orders { drop(partition, tenure) }
         drain()
         for order in orders {
@@ -55,18 +55,18 @@ extension StoreWorker {
         orders.removeAll(keepingCapacity: true)
     }
 
-    /// Writes what was read of the partitions that are given away, and what came between.
+    /// Writes the packets of the partitions that are given away, and all packets between them.
     private func drain() {
         var inputs: Set<Int> = []
         for case .release(let partition, let tenure) in orders {
             guard let index = slot(partition, tenure: tenure) else { continue }
             inputs.formUnion(assignment.slots[index].inputs)
         }
-        // What waits for its days is the next owner's.
+        // Packets that wait for their days are left to the next owner.
         inputs.subtract(waiting.inputs)
         guard !inputs.isEmpty else { return }
-        // Nothing more of them is read: this ends. A write that fails gives the session up; one
-        // that may not be tried now leaves the rest to the tape.
+        // This ends, because no more packets of them are read. A write that fails closes the
+        // session. If no write may be tried now, the rest stays on the tape.
         while isSteady, store.isConnected,
             lane.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
         {
@@ -86,7 +86,8 @@ extension StoreWorker {
         assignment.slots[index].take(claim, now: clock.monotonic().nanoseconds)
     }
 
-    /// What is at hand was written, or cannot be: then the new owner reads it from the tape.
+    /// Gives a partition up. Its packets were written, or cannot be. Then the new owner reads them
+    /// from the tape.
     private func release(_ partition: Partition, _ tenure: UInt64) {
         if let index = slot(partition, tenure: tenure) { forget(index) }
         tell(.released(partition, tenure: tenure))
@@ -96,7 +97,7 @@ extension StoreWorker {
         if let index = slot(partition, tenure: tenure) { forget(index) }
     }
 
-    /// Its rows are somebody else's from here on.
+    /// Forgets a partition whose rows another owner writes from now on.
     private func forget(_ index: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].forget()
@@ -114,10 +115,11 @@ extension StoreWorker {
 
     // MARK: claims
 
-    /// All that is taken and not claimed yet, in one round trip.
+    /// Claims all partitions that are taken and not claimed yet, in one round trip.
     ///
-    /// After a lost session that is everything: the session may still be about to commit. The claim
-    /// waits for it or fences it; reading alone could miss its rows and write them a second time.
+    /// After a lost session these are all partitions, because that session may still be about to
+    /// commit. The claim waits for it or fences it. Reading alone could miss its rows and write
+    /// them a second time.
     func claimTaken() {
         guard store.isConnected, hasTaken, isSteady, mayTry() else { return }
         let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
@@ -169,17 +171,17 @@ extension StoreWorker {
         "\(row.position.owner) claimed it at epoch \(row.position.ownerEpoch)"
     }
 
-    /// Some partition of the batch has a new owner, or another position by a person's hand: finds
-    /// out which, drops those, keeps the rest.
+    /// Handles a fenced batch. Some partition of it has a new owner, or a person has changed its
+    /// position. Finds out which, drops those, and keeps the rest.
     func dropFenced(_ error: PostgresError) {
         let inputs = batch.inputs
         look(inputs.sorted())
-        // Nobody is seen who could have been the reason: writing it again would not end.
+        // No row explains the error, so writing the batch again would never end.
         if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
     }
 
-    /// Leaves the partition of each input that another writer owns; reads on elsewhere if an
-    /// input's position was accepted.
+    /// Gives up the partition of each input that another writer owns. If a person accepted an
+    /// input's position, reads from the new position.
     func look(_ inputs: [Int]) {
         guard !inputs.isEmpty, store.isConnected, isSteady else { return }
         do {
@@ -200,7 +202,8 @@ extension StoreWorker {
         }
     }
 
-    /// What was read and not written is of the tape as it was.
+    /// Reads a partition again. Packets that are not written yet are from the tape before the
+    /// change.
     private func accepted(_ index: Int, _ input: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].sessionLost()

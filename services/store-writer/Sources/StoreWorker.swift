@@ -8,31 +8,31 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// One life of a worker: writes what waits in its lane to the database.
+/// One life of a worker: it writes the packets that wait in its lane to the database.
 ///
 ///     lane -> batch -> one transaction: rows, positions
 ///
-/// While a write is under way the next batch grows in the lane. What it is to do about partitions
-/// comes by its lane, too: `StoreWorker+Ownership`. A failure that no retry mends ends this life;
-/// the next one begins with a new session and what the assignment says.
+/// While a write is running, the next batch grows in the lane. The lane also brings the orders
+/// about partitions: `StoreWorker+Ownership`. A failure that no retry can remedy ends this life.
+/// The next life begins with a new session and the same assignment.
 final class StoreWorker {
-    /// What outlives a worker.
+    /// The state that outlives a worker's life.
     struct Assignment {
         var slots: [PartitionSlot]
-        /// Answers that the port had no room for.
+        /// Answers for which the port had no room.
         var untold: [OwnershipNews] = []
-        /// Of the last reading that was begun.
+        /// The number of the last reading that was begun.
         var reading: UInt64 = 0
-        /// The last failure was a write's: a claim that succeeds proves nothing.
+        /// Whether the last failure was that of a write. Then a successful claim proves nothing.
         var isWriteInDoubt = false
-        /// Rows of a batch, halved when a transaction was too much for the database, and an eighth
-        /// more when one succeeded. A packet is written as a whole.
+        /// The maximum number of rows of a batch. It is halved when a transaction was too much for
+        /// the database, and grows by an eighth after a success. A packet is never split.
         var batchRowsMax = WriterSettings.batchRowsMax
 
         init(_ partitions: [Partition]) { slots = partitions.map { PartitionSlot($0) } }
     }
 
-    /// All workers have the same.
+    /// The environment that all workers share.
     struct Surroundings: Sendable {
         let settings: WriterSettings
         let context: ServiceContext
@@ -50,9 +50,9 @@ final class StoreWorker {
     }
 
     static let retryFirst = Duration.milliseconds(100)
-    /// Of one worker; all of them together are held back by the breaker.
+    /// The longest wait of one worker. The breaker holds back all workers together.
     static let retryMax = Duration.seconds(2)
-    /// A person has to run the migration.
+    /// The longest wait for a person to run the migration.
     static let schemaRetryMax = Duration.seconds(5)
     private static let proveNanoseconds: Int64 = 1_000_000_000
     private static let idle = Duration.milliseconds(250)
@@ -66,28 +66,28 @@ final class StoreWorker {
     let store: Store
     var assignment: Assignment
     var batch = WriteBatch()
-    /// Waits until its days are made, and what comes after it of the same inputs.
+    /// Packets that wait until their days are made, and later packets of the same inputs.
     var waiting = WriteBatch()
-    /// The days that are still to be made for it.
+    /// The days that have to be made for `waiting`.
     var daysToMake: [TableDay] = []
     var orders: [OwnershipOrder] = []
     var death: Death?
     var random = SystemRandomNumberGenerator()
     var backoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.retryMax)
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
-    /// The next try to reach the database.
+    /// When to try to connect next.
     var connectAt: Int64
     private var lookedAt = Int64.min
-    /// The breaker said so.
+    /// Until when the breaker allows no try.
     private var waitUntil = Int64.min
-    /// Asked for and not accounted for yet.
+    /// Whether the breaker has granted a try whose result is not reported yet.
     private var holdsPermission = false
-    /// While a write is in doubt the next one proves the database; when there is none until then,
-    /// the claim has to do.
+    /// While a write is in doubt, the next write proves the database. If there is none until this
+    /// time, the claim is taken as proof.
     private var proveUntil: Int64?
     private var packets: [QueuedPacket] = []
 
-    /// `begin`: not before, in monotonic nanoseconds.
+    /// `begin` is the earliest time to connect, in monotonic nanoseconds.
     init(
         _ lane: WorkerLane, _ assignment: Assignment, _ surroundings: Surroundings,
         _ beat: ThreadBeat, begin: Int64
@@ -105,7 +105,7 @@ final class StoreWorker {
     var context: ServiceContext { surroundings.context }
     var metrics: WriterMetrics { surroundings.metrics }
 
-    /// What readiness calls the session of a worker.
+    /// Returns the name of a worker's session in the readiness report.
     static func part(_ number: Int) -> String { "database \(number)" }
 
     // MARK: the loop
@@ -126,8 +126,7 @@ final class StoreWorker {
             if let death { throw death }
             lane.wait(timeout)
         }
-        // What was read and not written is read again by the next owner; what is at hand is
-        // written, so that it has less to do.
+        // The packets at hand are written, so that the next owner has fewer to read again.
         attend()
         if isSteady, store.isConnected { write() }
         store.close()
@@ -169,7 +168,7 @@ final class StoreWorker {
 
     // MARK: the database
 
-    /// The breaker lets this worker try. Whoever asked says what came of it.
+    /// Returns whether the breaker lets this worker try. The worker then has to report the result.
     func mayTry() -> Bool {
         if holdsPermission { return true }
         let now = clock.monotonic().nanoseconds
@@ -184,7 +183,7 @@ final class StoreWorker {
         }
     }
 
-    /// A session that the server has ended is noticed without a row to write, too.
+    /// Checks the session, so that its end is noticed also without a row to write.
     private func lookIfDue() {
         let now = clock.monotonic().nanoseconds
         guard store.isConnected, lookedAt == .min || now >= lookedAt + Self.lookNanoseconds else {
@@ -198,7 +197,7 @@ final class StoreWorker {
         }
     }
 
-    /// What was owned in the session that is gone is claimed again by `claimTaken`.
+    /// Connects when it is due. `claimTaken` then claims again what the lost session owned.
     private func connectIfDue() {
         guard !store.isConnected, clock.monotonic().nanoseconds >= max(connectAt, waitUntil),
             mayTry()
@@ -207,7 +206,8 @@ final class StoreWorker {
         surroundings.report.isAlive(true, thread: number)
         do {
             try store.connect()
-            // A probe has to be more than a greeting where there is more to do.
+            // If there are partitions to claim, connecting alone does not prove the database: the
+            // claim does.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
             context.telemetry.emit(StoreOpened(thread: number))
@@ -217,7 +217,7 @@ final class StoreWorker {
         }
     }
 
-    /// The database has done what it was asked for.
+    /// Notes that the database did what was requested.
     func succeeded(isWrite: Bool) {
         if !isWrite, assignment.isWriteInDoubt {
             proveUntil = clock.monotonic().nanoseconds + Self.proveNanoseconds
@@ -230,8 +230,8 @@ final class StoreWorker {
         concluded(isWell: true)
     }
 
-    /// A session that came about, and nothing to do with it any more: its partitions were given
-    /// away meanwhile. The others wait for the word.
+    /// Reports success when there is nothing left to do in the new session, because its partitions
+    /// were given away meanwhile. Other workers wait for this report.
     private func returnPermission() {
         guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waiting.isEmpty,
             proveUntil == nil
@@ -239,7 +239,7 @@ final class StoreWorker {
         succeeded(isWrite: false)
     }
 
-    /// Tells the breaker what came of the try.
+    /// Reports the result of the try to the breaker.
     func concluded(isWell: Bool) {
         holdsPermission = false
         proveUntil = nil
@@ -250,18 +250,19 @@ final class StoreWorker {
         }
     }
 
-    /// There was nothing to write by which the database could have proven itself.
+    /// Ends the doubt, when there was no row to write as a proof.
     private func endDoubt() {
         guard let proveUntil, clock.monotonic().nanoseconds >= proveUntil else { return }
         succeeded(isWrite: true)
     }
 
-    /// Takes from the lane what is to be written next.
+    /// Takes the next packets to write from the lane.
     private func fill() {
         let portion = WorkerLane.Lane.Portion(
             rows: assignment.batchRowsMax, bytes: WriterSettings.batchBytesMax,
             items: WriterSettings.batchPacketsMax)
-        // What comes after what waits waits with it, up to a bound; then it stays in the lane.
+        // Packets after waiting ones of the same input wait, too, up to a bound. Beyond, they stay
+        // in the lane.
         let held = waiting.inputs
         lane.take(portion, leaving: waiting.isFull ? held : [], into: &packets)
         let now = clock.monotonic().nanoseconds
@@ -292,9 +293,9 @@ final class StoreWorker {
         packets.removeAll(keepingCapacity: true)
     }
 
-    /// Writes the batch; afterwards it is empty, unless some of it has another owner by now. What
-    /// has many days that are not made yet waits beside it, and a few of them are made at each
-    /// call. False: nothing could be tried.
+    /// Writes the batch. Afterwards it is empty, unless some of it has another owner by now. Items
+    /// with many missing days move to `waiting`, and each call makes a few of these days. Returns
+    /// false when nothing could be tried.
     @discardableResult
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
@@ -353,7 +354,7 @@ final class StoreWorker {
         slot(ofInput: input).flatMap { assignment.slots[$0].stored(input) }
     }
 
-    /// What COMMIT has made of the positions.
+    /// Keeps the positions that were committed.
     private func keep(_ settled: [Int: SinkPosition]) {
         var touched: Set<Int> = []
         for (input, position) in settled.sorted(by: { $0.key < $1.key }) {
@@ -367,8 +368,8 @@ final class StoreWorker {
         for slot in touched { show(slot) }
     }
 
-    /// Gives the session and what was read up, says why, and waits before the next try: orders are
-    /// taken meanwhile. What no retry mends ends this life.
+    /// Closes the session, forgets unwritten packets, reports why, and waits before the next try.
+    /// Orders are taken meanwhile. A failure that no retry can remedy ends this life.
     func failed(_ error: any Error) {
         let now = clock.monotonic().nanoseconds
         abandonSession()
@@ -379,17 +380,17 @@ final class StoreWorker {
         switch category {
         case .fatal:
             concluded(isWell: false)
-            // This life asks nothing more of the database.
+            // This life does not use the database any more.
             connectAt = .max
             death = Death(reason: "\(error)")
         case .schema:
-            // The server answers: the others may have work that it takes.
+            // The server answers, and may take the work of other workers.
             concluded(isWell: true)
             say(.waitingForSchema)
             connectAt = now + schemaBackoff.next(using: &random).clampedNanoseconds
         case .retryable, .authentication, .fenced, .data, .missingPartition:
-            // What is withheld by ourselves, for want of a place for dead letters, is no fault of
-            // the database, and the others may have work that it takes.
+            // An error that we raise ourselves, because there is no place for dead letters, is no
+            // fault of the database. It may take the work of other workers.
             concluded(isWell: isWithheld(error))
             say(.connecting)
             connectAt = now + backoff.next(using: &random).clampedNanoseconds

@@ -4,41 +4,43 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// A partition as its worker last said.
+/// The last report of a worker about a partition.
 struct PartitionView: Sendable {
     let partition: Partition
-    /// Of the order by which it was taken.
+    /// The tenure of the order by which it was taken.
     let tenure: UInt64
-    /// False: the database says that another writer owns it.
+    /// Whether it is this process's; false when the database shows another owner.
     let isOwn: Bool
-    /// The number of the reading that its claim began; nil: it is not to be read.
+    /// The number of the reading that its claim began; `nil` when it must not be read.
     let reading: UInt64?
-    /// Of its inputs, as COMMIT left them.
+    /// The positions of its inputs, as last committed.
     let stored: [SinkPosition?]
 }
 
-/// What stands between the intake and one worker: packets one way, orders beside them, and back
-/// what became of the partitions.
+/// The connection between the intake and one worker. It carries packets and orders to the worker,
+/// and views of the partitions back.
 ///
-/// Any thread may call; nothing blocks but `wait`. Bounded: packets by the lane's limits, orders by
-/// `ordersMax`, views by the number of partitions, of each of which the latest counts.
+/// Any thread may call it, and only `wait` blocks. It is bounded: packets by the lane's limits,
+/// orders by `ordersMax`, and views by the number of partitions, because only the latest of each is
+/// kept.
 final class WorkerLane: Sendable {
     typealias Lane = RowLane<QueuedPacket>
     /// Called when a mark is passed, on the thread that passed it, outside of the lock.
     typealias OnMark = @Sendable (_ lane: Int, _ mark: Lane.Mark) -> Void
 
-    /// What a worker sees of its lane at one moment.
+    /// The state of a lane at one moment.
     struct Waiting: Sendable {
         let packets: Int
         let rows: Int
         let bytes: Int
         let oldest: Int64?
         let isHigh: Bool
-        /// Since when; of a lane that is not, nil.
+        /// Since when it is high, in monotonic nanoseconds; `nil` when it is not.
         let highSince: Int64?
     }
 
-    /// A partition has eight words at most that the port holds; this is more than a turn brings.
+    /// The maximum number of orders. The port holds at most eight reports per partition, so one
+    /// turn brings fewer.
     static let ordersMax = 512
 
     private struct State {
@@ -52,7 +54,7 @@ final class WorkerLane: Sendable {
     let number: Int
     let limits: Lane.Limits
     private let overflow: OverflowPolicy
-    /// Rows from which on the worker has something to do at once.
+    /// The number of rows from which on the worker has something to do immediately.
     private let batchRows: Int
     private let onMark: OnMark
     private let state: Mutex<State>
@@ -71,7 +73,7 @@ final class WorkerLane: Sendable {
         state = Mutex(State(lane: Lane(limits)))
     }
 
-    /// Changes the packets that wait, and says when that passes a mark.
+    /// Changes the waiting packets, and calls `onMark` when that passes a mark.
     private func change<Result: Sendable>(
         _ body: (inout State) -> Result
     ) -> (result: Result, wasEmpty: Bool, before: Int, after: Int) {
@@ -102,19 +104,21 @@ final class WorkerLane: Sendable {
 
     var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersMax / 2 } }
 
-    /// Only while `hasRoomForOrders`, for as many as a port holds.
+    /// Sends an order. Call it only while `hasRoomForOrders`, and for no more orders than a port
+    /// holds.
     func send(_ order: OwnershipOrder) {
         state.withLock { $0.orders.append(order) }
         ring()
     }
 
-    /// Inputs whose readers have stopped: their rows may say something else by now.
+    /// Lets the worker check the rows of inputs whose readers have stopped, because the rows may
+    /// have changed.
     func look(at inputs: [Int]) {
         state.withLock { $0.stopped = inputs }
         ring()
     }
 
-    /// Appends what the worker said since the last call.
+    /// Appends the views since the last call.
     func takeViews(into views: inout [PartitionView]) {
         state.withLock { state in
             views.append(contentsOf: state.views.values)
@@ -122,16 +126,16 @@ final class WorkerLane: Sendable {
         }
     }
 
-    /// Forgets the packets of these inputs that are of another reading.
+    /// Removes the packets of these inputs that are of another reading.
     func remove(inputs: [Int], otherThan reading: UInt64?) {
         _ = change { state in
             state.lane.remove { inputs.contains($0.input) && $0.reading != reading }
         }
     }
 
-    /// Something changed that the worker has to look at.
+    /// Wakes the worker, because something has changed.
     func ring() {
-        // Full: it rings already.
+        // If the mailbox is full, the bell already rings.
         _ = bell.send(())
     }
 
@@ -151,7 +155,7 @@ final class WorkerLane: Sendable {
         }
     }
 
-    /// What is of the inputs `left` stays.
+    /// Takes packets. Those of the inputs `left` stay.
     func take(
         _ portion: Lane.Portion, leaving left: Set<Int>, into packets: inout [QueuedPacket]
     ) {
@@ -167,12 +171,12 @@ final class WorkerLane: Sendable {
         state.withLock { $0.lane.contains { inputs.contains($0.input) } }
     }
 
-    /// What waits will be read again.
+    /// Removes all packets. They will be read again.
     func removeAll() { _ = change { $0.lane.remove { _ in true } } }
 
     func show(_ view: PartitionView) { state.withLock { $0.views[view.partition] = view } }
 
-    /// Until the bell rings, at most so long.
+    /// Waits until the bell rings, at most for `time`.
     func wait(_ time: Duration) {
         var heard: [Void] = []
         _ = bell.receive(into: &heard, max: 1, timeout: time)

@@ -3,12 +3,13 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// The thread of a worker: one life after the other.
+/// The thread of a worker, which runs one life after the other.
 struct WorkerLoop: Sendable {
-    /// How soon a worker that died is there again: far below the 200 ms that are promised.
+    /// The wait before a dead worker begins again: far below the promised 200 ms.
     private static let restartFirst = Duration.milliseconds(100)
     private static let restartMax = Duration.seconds(10)
-    /// Who lived as long as this did not die of the same.
+    /// After a life of this length, the wait begins again at `restartFirst`, because the causes are
+    /// not related.
     private static let lifeNanoseconds: Int64 = 60_000_000_000
 
     let lane: WorkerLane

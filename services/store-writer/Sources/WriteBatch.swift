@@ -3,17 +3,17 @@ import NatsTransport
 import Primitives
 import TapeCodec
 
-/// Packets that are written in one transaction. They stay as they came; rows are made from them
-/// while they are copied to the server, so that a retry costs nothing but the copy.
+/// Packets that are written in one transaction. The packets are kept unchanged. Their rows are made
+/// while they are copied to the server, so a retry costs only the copy.
 struct WriteBatch {
     struct Item {
         let input: Int
         let header: PacketHeader
         let message: NatsMessage
-        /// Where the reader stands behind this packet.
+        /// The reader's position after this packet.
         let position: TapePosition
-        /// The source's last ordinal that is stored already: what the packet has up to there came
-        /// before, and is left out. Below the packet's first ordinal as a rule.
+        /// The source's last ordinal that is stored already. Ticks of the packet up to it are left
+        /// out. It is normally below the packet's first ordinal.
         var storedOrdinal: UInt64 = 0
 
         var givenTwice: UInt64 {
@@ -22,12 +22,12 @@ struct WriteBatch {
         }
     }
 
-    /// What found no room in the queue: no rows, only the position behind it.
+    /// Packets that the queue dropped. They have no rows, only a position after them.
     struct Dropped {
         let input: Int
         let run: DroppedRun
         let position: TapePosition
-        /// How many items of the batch came before it.
+        /// The number of items of the batch that came before it.
         let itemsBefore: Int
     }
 
@@ -40,13 +40,13 @@ struct WriteBatch {
 
     var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
 
-    /// No more may be added before it is written.
+    /// Whether it has to be written before more may be added.
     var isFull: Bool {
         rows >= WriterSettings.batchRowsMax || bytes >= WriterSettings.batchBytesMax
             || items.count >= WriterSettings.batchPacketsMax
     }
 
-    /// Of all that is in it.
+    /// The inputs of all items and dropped packets.
     var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
 
     mutating func add(_ item: Item, now: Int64) {
@@ -68,14 +68,14 @@ struct WriteBatch {
         bytes = 0
     }
 
-    /// A partition that another writer has taken over: its packets are that one's.
+    /// Removes the packets of partitions that another writer owns now.
     mutating func remove(inputs: Set<Int>) {
         let all = self
         removeAll()
         append(all) { !inputs.contains($0) }
     }
 
-    /// Takes what is of these inputs out of the batch.
+    /// Moves the items of these inputs into another batch.
     mutating func split(off inputs: Set<Int>) -> WriteBatch {
         var taken = WriteBatch()
         taken.append(self) { inputs.contains($0) }
@@ -83,7 +83,7 @@ struct WriteBatch {
         return taken
     }
 
-    /// Of each input in the same order.
+    /// Appends another batch. The order within each input stays.
     mutating func append(_ later: WriteBatch, where isWanted: (Int) -> Bool = { _ in true }) {
         var left = later.dropped[...]
         func addDropped(before count: Int) {
@@ -100,7 +100,7 @@ struct WriteBatch {
         addDropped(before: later.items.count)
     }
 
-    /// The positions behind the batch, from those before it.
+    /// Returns the positions after the batch, from those before it.
     func advanced(
         by outcome: BatchOutcome, from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {

@@ -7,18 +7,20 @@ import ServiceRuntime
 import Synchronization
 import TapeProtocol
 
-/// The writer as a whole: the intake that reads the tape, the workers that write, the membership
-/// that says which partitions are this process's, and the hot state beside them.
+/// The complete writer: the intake that reads the tape, the workers that write, the membership that
+/// decides which partitions this process owns, and the hot state.
 struct Writer: Sendable {
     /// Joins the group with the port of the intake.
     typealias Join = @Sendable ([OwnershipPort]) throws -> any WriterMembership
 
-    /// How long a stopping writer waits until others may have its partitions. What is not handed
-    /// over by then is taken over.
+    /// How long a stopping writer waits for its partitions to be handed over. After that the other
+    /// members claim the rest after the lease.
     private static let leaveTimeout = Duration.seconds(6)
-    /// How long its threads are waited for after that; together far below the frame's own deadline.
+    /// How long it then waits for its threads. Both together are far below the service frame's own
+    /// deadline.
     private static let endTimeout = Duration.seconds(2)
-    /// A session that is just being opened, and no statement.
+    /// How long it waits for the maintenance: enough for a session that is being opened, but not
+    /// for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
     private static let wordsMax = 16_384
     private static let step = Duration.milliseconds(5)
@@ -42,7 +44,7 @@ struct Writer: Sendable {
         self.join = join
     }
 
-    /// Runs until shutdown is asked for, from outside or by a thread that cannot go on.
+    /// Runs until shutdown is requested, from outside or by a thread that cannot continue.
     func run() throws -> ExitCode {
         let ending = Ending()
         var threads = Threads()
@@ -57,7 +59,7 @@ struct Writer: Sendable {
             if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
             threads.maintenance = try Maintenance.start(settings, context: context)
             membership = try join([port])
-            // From here on the threads speak for themselves.
+            // From here on the threads report for themselves.
             context.readiness.set(ReadinessPart.tape, nil)
         } catch {
             context.shutdown.request("the writer could not be started")
@@ -76,7 +78,7 @@ struct Writer: Sendable {
         var queue: RowQueue?
     }
 
-    /// The threads go on until all partitions are handed over.
+    /// Leaves the group. The threads run until all partitions are handed over.
     private func leave(_ membership: any WriterMembership, _ ending: Ending) {
         membership.leave()
         let deadline = context.clock.deadline(after: Self.leaveTimeout)
@@ -90,8 +92,8 @@ struct Writer: Sendable {
         membership.close()
     }
 
-    /// A worker may be waiting for a database that says nothing: its session ends with the process,
-    /// and what it had in its hands stays on the tape.
+    /// Ends the threads. A worker may be waiting for a database that does not answer. Its session
+    /// ends with the process, and its packets stay on the tape.
     private func end(_ threads: Threads) {
         threads.intake?.join()
         for lane in threads.queue?.lanes ?? [] { lane.ring() }
@@ -106,7 +108,7 @@ struct Writer: Sendable {
         if !hasEnded { context.leaveThreadBehind() }
     }
 
-    /// When the threads are to end, and the first reason that is not the wish from outside.
+    /// When the threads have to end, and the first reason other than a request from outside.
     private final class Ending: Sendable {
         private struct State {
             var isOver = false
@@ -124,11 +126,11 @@ struct Writer: Sendable {
 
         func note(_ code: ExitCode) {
             state.withLock { if $0.code == .success { $0.code = code } }
-            // Full: somebody has said it already.
+            // If it is full, the end is already signalled.
             _ = threadEnds.send(())
         }
 
-        /// Until a thread ends, at most so long.
+        /// Waits until a thread ends, at most for `time`.
         func wait(_ time: Duration) {
             var heard: [Void] = []
             _ = threadEnds.receive(into: &heard, max: 1, timeout: time)
@@ -145,7 +147,7 @@ struct Writer: Sendable {
         let metrics = WriterMetrics(context.telemetry.metrics)
         let queue = RowQueue(settings) { _, mark in
             metrics.passed(mark)
-            // The intake may hold readers; full, it is about to look anyway.
+            // The intake may hold readers. If the mailbox is full, the intake wakes up anyway.
             if mark == .low { _ = mailbox.send(.wake) }
         }
         report.attach(queue)

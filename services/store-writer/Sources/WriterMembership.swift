@@ -1,11 +1,12 @@
 import MembershipTransport
 
-/// Who decides which partitions are this process's: the group's member, or a test.
+/// The part of a group's member that the writer uses. It decides which partitions are this
+/// process's. Tests have their own.
 protocol WriterMembership: Sendable {
-    /// Every partition is asked back, and none is given any more.
+    /// Asks to release every partition. None is given any more.
     func leave()
-    /// Nothing is held any more.
+    /// Whether nothing is held any more.
     var hasLeft: Bool { get }
-    /// Ends it, whatever is held. Idempotent.
+    /// Ends the membership, whatever is still held. Idempotent.
     func close()
 }

@@ -3,18 +3,18 @@ import Primitives
 import Synchronization
 import TapeCodec
 
-/// What a worker is doing.
+/// The present activity of a worker.
 enum WorkerState: String, Sendable {
     case connecting
     case idle
     case writing
     case waitingForBreaker = "waiting_for_breaker"
     case waitingForSchema = "waiting_for_schema"
-    /// It died, and is about to be started again.
+    /// It died, and will soon be started again.
     case dead
 }
 
-/// What the writer's threads last said, for the operations port's thread.
+/// The last reports of the writer's threads, for the operations port's thread.
 final class WriterReport: Sendable {
     struct Line: Sendable {
         let input: SinkInput

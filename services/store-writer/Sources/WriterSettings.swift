@@ -7,35 +7,37 @@ import StoreSinks
 import TapeTransport
 import ValkeyClient
 
-/// What the store writer does, from its configuration.
+/// The settings of the store writer, from its configuration.
 struct WriterSettings: Sendable {
-    /// Of the tape: shared out among the writers.
+    /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int
     var threads: Int
     var batchRows: Int
     var batchWaitNanoseconds: Int64
     var queue: RowQueue.Settings
     var postgres: PostgresConfiguration
-    /// nil: no hot state is kept.
+    /// The settings of the hot state; `nil` when it is not kept.
     var hotState: HotStateKeeper.Settings?
     var namespace: String
-    /// More refused rows than this in one batch are no poison but a flood: nothing is set aside.
+    /// The maximum number of refused rows in one batch. With more, nothing is set aside, because
+    /// the fault is not in single rows.
     var deadLettersMax: Int
-    /// Where letters wait while NATS takes none; nil: nowhere, and then nothing is written either.
+    /// Where letters wait while NATS takes none. With `nil` there is no such place, and then
+    /// nothing is written either.
     var deadLetterFolder: String?
-    /// Of their stream.
+    /// The size of the letters' stream.
     var deadLetterBytes: Int64
     /// How long rows are kept.
     var retention: RetentionPlan
-    /// What the database may take on its disk; nil: nobody has said.
+    /// The bytes that the database may take on its disk; `nil` when not configured.
     var databaseBytes: Int?
     /// The tables that are written.
     var sinks = SinkCatalogue()
 
-    /// How the writer signs its positions in the database.
+    /// The name with which the writer signs its positions in the database.
     static let sink = Sink.owner
-    /// A batch takes no more than this, however far the writer is behind: bounds memory and the
-    /// length of a transaction.
+    /// The maximum size of a batch, even when many packets wait. It bounds memory and the length of
+    /// a transaction.
     static let batchRowsMax = 20_000
     static let batchBytesMax = 8 * 1_024 * 1_024
     static let batchPacketsMax = 4_096
@@ -106,7 +108,7 @@ struct WriterSettings: Sendable {
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
 
-    /// All names of WRITER_SINKS are tables, each once.
+    /// Checks that all names of WRITER_SINKS are tables, each named once.
     static let sinksRule = ConfigurationRule(reads: ["WRITER_SINKS"]) { configuration in
         let names = configuration.list("WRITER_SINKS")
         let unknown = names.filter { SinkName(rawValue: $0) == nil }
@@ -121,12 +123,12 @@ struct WriterSettings: Sendable {
         return nil
     }
 
-    /// A host of Valkey that cannot work is refused at the start, with its reason.
+    /// Refuses an unusable host of Valkey at the start, with the reason.
     static let valkeyRule = ConfigurationRule.of(reads: ["VALKEY_HOST"]) {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
     }
 
-    /// What a thread works on when it is this process's.
+    /// Returns the partitions that a thread serves when this process owns them.
     func partitions(ofThread number: Int) -> [Partition] {
         stride(from: number, to: partitions, by: threads).map { Partition($0) }
     }
@@ -152,9 +154,9 @@ struct WriterSettings: Sendable {
         let databaseRoom = configuration.integer("WRITER_DATABASE_BYTES")
         databaseBytes = databaseRoom > 0 ? databaseRoom : nil
         postgres = Self.database(configuration)
-        // Bars that are merged are sorted and staged in memory: a batch of them is up to 8 MB.
-        // What comes late for a compressed day unpacks the rows around it, however many they are;
-        // without TimescaleDB the last one is a name that nobody asks for.
+        // Bars that are merged are sorted and staged in memory: a batch of them has up to 8 MB.
+        // Late rows for a compressed day unpack the rows around them, however many these are.
+        // Without TimescaleDB the last setting has no effect.
         postgres.settings = [
             ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
             ("timescaledb.max_tuples_decompressed_per_dml_transaction", "0"),
@@ -170,7 +172,7 @@ struct WriterSettings: Sendable {
         }
     }
 
-    /// The database as the service's own user.
+    /// Returns the database's settings for the service's own user.
     static func database(_ configuration: Configuration) -> PostgresConfiguration {
         var postgres = PostgresConfiguration(
             host: configuration.text("POSTGRES_HOST"),

@@ -3,8 +3,8 @@ import Primitives
 import StoreSinks
 import ServiceRuntime
 
-/// The writer's counters; bumped per batch. Some carry the names that the predecessor's dashboards
-/// ask for.
+/// The writer's counters, raised once per batch. Some have the names that dashboards of the
+/// predecessor query.
 struct WriterMetrics: Sendable {
     let errors: Counter
     /// Rows that were put into the queue.
@@ -67,8 +67,8 @@ struct WriterMetrics: Sendable {
             buckets: Histogram.latencySeconds)
     }
 
-    /// Transactions of a worker whose last one had failed: what share of them went well says
-    /// whether trying again helps.
+    /// Transactions of a worker after a failed one. The share that succeeded shows whether trying
+    /// again helps.
     struct Retries: Sendable {
         let succeeded: Counter
         let failed: Counter
@@ -101,7 +101,7 @@ struct WriterMetrics: Sendable {
         }
     }
 
-    /// Partitions that are this process's.
+    /// Shows the number of partitions that this process owns.
     func held(_ count: Int, thread: Int) {
         metrics.gauge(
             "mds_writer_partitions", "Partitions that are this writer's own, by thread.",
@@ -109,7 +109,7 @@ struct WriterMetrics: Sendable {
         ).set(Double(count))
     }
 
-    /// It is bounded twice: by rows and by bytes.
+    /// Shows the queue, which is bounded by rows and by bytes.
     func queue(_ waiting: WorkerLane.Waiting, _ limits: WorkerLane.Lane.Limits, thread: Int) {
         let labels = [("thread", String(thread))]
         func show(_ name: String, _ help: String, _ value: Int) {
@@ -222,7 +222,7 @@ struct PositionAccepted: TelemetryEvent {
     }
 }
 
-/// A row of `gaps` that was committed.
+/// A row of `gaps` was committed.
 struct GapStored: TelemetryEvent {
     static let name = "writer.gap.stored"
     let input: String
@@ -232,7 +232,7 @@ struct GapStored: TelemetryEvent {
         switch gap.reason {
         case .hole: .error
         case .givenTwice: .warning
-        // `QueueDropped` says it once a second.
+        // `QueueDropped` reports it once a second.
         case .dropped: .debug
         }
     }

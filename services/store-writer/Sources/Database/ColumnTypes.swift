@@ -1,9 +1,10 @@
 import StoreSinks
 
-/// The types of the columns that the sinks fill, as PostgreSQL names them: rows are sent in binary,
-/// so another type is not converted but refused, or worse, misread.
+/// The types of the columns that the sinks fill, by their PostgreSQL names. Rows are sent in
+/// binary, so a value for another type is not converted, but refused or even misread.
 enum ColumnTypes {
-    /// A name has one type in every table, but for those that differ.
+    /// Returns the types by column. A column name has the same type in every table, except those in
+    /// `differing`.
     static func of(_ sink: SinkName) -> [String: String] {
         types.merging(differing[sink.rawValue] ?? [:]) { $1 }
     }

@@ -1,7 +1,7 @@
 import PostgresClient
 import Primitives
 
-/// What kind of database this is, and whether it keeps what it acknowledged.
+/// The kind of the database, and whether it keeps what it has acknowledged.
 struct DatabaseProfile: Equatable, Sendable {
     /// `plain`, `timescaledb-apache` or `timescaledb-community`.
     let mode: String
@@ -11,10 +11,11 @@ struct DatabaseProfile: Equatable, Sendable {
     let isStandby: Bool
     let fsync: String
     let fullPageWrites: String
-    /// As it holds for sessions of this user in this database.
+    /// The setting for sessions of this user in this database.
     let synchronousCommit: String
 
-    /// Each promise that does not hold, with what to set. Empty: a COMMIT outlives a crash.
+    /// The broken promises of durability, each with the setting to change. Empty when a COMMIT
+    /// outlives a crash.
     var broken: [String] {
         var problems: [String] = []
         if fsync != "on" {

@@ -1,10 +1,11 @@
 import PostgresClient
 import StoreSinks
 
-/// Whether the tables are what the sinks write: asked once per session, before any row is tried.
+/// Checks whether the tables are those that the sinks write. It runs once per session, before any
+/// row is tried.
 ///
-/// A column that was dropped, renamed or changed fails every row alike. Found here it is one line
-/// that says which, instead of a batch that is refused for a reason of its own.
+/// A column that was dropped, renamed or changed would fail every row. This check reports it in one
+/// line that names the column, instead of refused batches.
 struct SchemaCheck {
     static let operation = "check schema"
 
@@ -16,7 +17,7 @@ struct SchemaCheck {
         self.timeout = timeout
     }
 
-    /// Throws what is of category `.schema` for the first difference that it finds.
+    /// Throws an error of category `.schema` for the first difference.
     func run(_ sinks: [Sink]) throws(PostgresError) {
         var present: [String: [String: StoredColumn]] = [:]
         let columns = try database.execute(
@@ -40,7 +41,7 @@ struct SchemaCheck {
 
     struct StoredColumn: Equatable {
         let type: String
-        /// NOT NULL, and nothing fills it by itself.
+        /// Whether the column is NOT NULL and has no default.
         let mustBeGiven: Bool
     }
 
@@ -53,7 +54,8 @@ struct SchemaCheck {
         ORDER BY c.relname, a.attnum
         """
 
-    /// Pure. `expecting` are types by column; what is not in it may have any.
+    /// Returns the first difference. Pure. `expecting` holds types by column; a column that is not
+    /// in it may have any type.
     static func difference(
         _ sink: Sink, _ present: [String: StoredColumn]?, expecting types: [String: String]
     ) -> ServerError? {
@@ -86,7 +88,7 @@ struct SchemaCheck {
         return nil
     }
 
-    /// The names in the parentheses of `COPY table (…) FROM STDIN`.
+    /// Returns the names in the parentheses of `COPY table (…) FROM STDIN`.
     static func writtenColumns(_ copy: String) -> [String] {
         guard let open = copy.firstIndex(of: "("), let close = copy.firstIndex(of: ")"),
             open < close

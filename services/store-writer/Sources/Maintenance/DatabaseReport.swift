@@ -1,7 +1,7 @@
 import Primitives
 import Synchronization
 
-/// What the maintenance last found and did, for the operations port's thread.
+/// The last results of the maintenance, for the operations port's thread.
 final class DatabaseReport: Sendable {
     private struct State {
         var profile: DatabaseProfile?
@@ -15,7 +15,8 @@ final class DatabaseReport: Sendable {
 
     init(retention: RetentionPlan) { self.retention = retention }
 
-    /// When it is news, which promises did not hold before; before the first look all of them did.
+    /// Stores a profile. If it has changed, returns the promises that were broken before it; none
+    /// before the first profile.
     func found(_ profile: DatabaseProfile) -> [String]? {
         state.withLock { state in
             state.problem = nil

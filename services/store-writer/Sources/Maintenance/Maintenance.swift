@@ -2,24 +2,25 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 
-/// The thread that keeps the tables in order beside the writing: it looks after what kind of
-/// database this is, makes the partitions that come, and drops what is too old.
+/// The thread that maintains the tables: it checks the database's kind and settings, makes coming
+/// partitions, and drops days that are too old.
 ///
-/// It has a session of its own, made anew for each look, so that settings which changed since are
-/// seen. Nothing that fails here disturbs the writing; it is told, and tried again.
+/// It opens a new session for each check, so that changed settings are seen. Its failures do not
+/// disturb the writing. They are reported, and tried again.
 final class Maintenance {
-    /// Between two looks at the database.
+    /// The time between two checks of the database.
     static let lookEvery = Duration.seconds(30)
     static let keepEvery = Duration.seconds(3_600)
-    /// Between two looks at how large the tables are: each chunk is asked.
+    /// The time between two measurements of the tables' sizes, which query every chunk.
     static let measureEvery = Duration.seconds(300)
-    /// After a failure, growing up to `lookEvery`.
+    /// The wait after a failure, growing up to `lookEvery`.
     private static let retryFirst = Duration.seconds(1)
-    /// After a failure to drop a table's days, growing up to `keepEvery`: who reads them may do so
-    /// for hours.
+    /// The wait after a failure to drop a table's days, growing up to `keepEvery`. A query may read
+    /// those days for hours.
     static let dropRetryFirst = Duration.seconds(120)
     private static let connectTimeout = Duration.seconds(5)
-    /// Of one table in one turn: what is more waits for the next one.
+    /// The maximum number of days of one table that one turn drops. The rest waits for the next
+    /// turn.
     static let dropsMax = 1_000
 
     private let postgres: PostgresConfiguration
@@ -29,14 +30,14 @@ final class Maintenance {
     private let lookEvery: Duration
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
-    /// Monotonic; nil: at once.
+    /// When partitions are made next, monotonic; `nil` means immediately.
     private var keepAt: Timestamp?
     private var measureAt: Timestamp?
     /// By table.
     private var drops: [String: DropTurn] = [:]
     private let dropRetryFirst: Duration
 
-    /// When the retention of a table has its turn again.
+    /// When the retention of a table runs next.
     private struct DropTurn {
         var at: Timestamp
         var backoff: Backoff
@@ -65,8 +66,8 @@ final class Maintenance {
         backoff = Backoff(first: min(Self.retryFirst, lookEvery), limit: lookEvery)
     }
 
-    /// Starts it. Nobody waits for its end for long: a day that is being dropped may take minutes,
-    /// and is rolled back by the server when the process has gone.
+    /// Starts the thread. The process does not wait long for its end. Dropping a day may take
+    /// minutes, and the server rolls it back when the process has ended.
     static func start(
         _ settings: WriterSettings, context: ServiceContext
     ) throws(ServiceError) -> ServiceThread {
@@ -77,7 +78,7 @@ final class Maintenance {
         }
     }
 
-    /// Until the service is to end.
+    /// Runs until shutdown is requested.
     func run() {
         var wait = Duration.zero
         let beat = context.threads.thread("maintenance", within: ThreadWatch.callLimit)
@@ -106,7 +107,8 @@ final class Maintenance {
         try keep(keeping)
         try applyRetention(keeping)
         try measure(keeping)
-        // A look that went well is no news of what waits for its next try.
+        // A successful check does not clear the problem of a table whose retention waits for its
+        // next try.
         if let problem = drops.values.compactMap(\.problem).min() { report.failed(problem) }
     }
 
@@ -141,7 +143,8 @@ final class Maintenance {
         measureAt = context.clock.deadline(after: Self.measureEvery)
     }
 
-    /// A table that is locked now holds none of the others back, and has its next turn in minutes.
+    /// Applies the retention of every table that is due. A locked table does not delay the others,
+    /// and is tried again some minutes later.
     private func applyRetention(_ keeping: StoreKeeping) throws(PostgresError) {
         let now = context.clock.monotonic()
         let due = retention.rules.filter { rule in drops[rule.table].map { now >= $0.at } ?? true }

@@ -1,24 +1,25 @@
 import ServiceRuntime
 
-/// How long rows are kept, by table: `trades=30d,quotes=7d`. What is not named is kept for ever.
+/// How long rows are kept, by table: `trades=30d,quotes=7d`. Tables that are not named are kept for
+/// ever.
 struct RetentionPlan: Equatable, Sendable {
     struct Rule: Equatable, Sendable {
         let table: String
         let days: Int
     }
 
-    /// In the order of the tables' names.
+    /// The rules in the order of the tables' names.
     let rules: [Rule]
 
     static let key = "WRITER_RETENTION"
     static let daysMax = 36_500
-    /// As `time_tables()` knows them.
+    /// The tables that `time_tables()` knows.
     static let tables = [
         "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news", "options",
         "provider_bars", "quotes", "trades",
     ]
 
-    /// Of a configuration whose rules hold.
+    /// Returns the plan of a configuration that was checked.
     static func configured(_ configuration: Configuration) -> RetentionPlan {
         parse(configuration.list(key)).plan
     }
@@ -27,7 +28,7 @@ struct RetentionPlan: Equatable, Sendable {
         Dictionary(uniqueKeysWithValues: rules.map { ($0.table, $0.days) })
     }
 
-    /// With every problem that the items have, each a clause of its own.
+    /// Parses the items. Returns every problem, each as a separate clause.
     static func parse(_ items: [String]) -> (plan: RetentionPlan, problems: [String]) {
         var rules: [String: Rule] = [:]
         var problems: [String] = []
@@ -76,8 +77,8 @@ extension ConfigurationRule {
             ? nil : "\(RetentionPlan.key): \(problems.joined(separator: "; "))"
     }
 
-    /// Late ticks, a day's corrections and repairs rewrite the last day or two: compressed rows
-    /// would have to be unpacked for each of them.
+    /// Compression may not begin too early. Late ticks, a day's corrections and repairs rewrite the
+    /// last day or two, and each would have to unpack compressed rows.
     static let compression = ConfigurationRule { configuration in
         let age = configuration.duration("WRITER_COMPRESS_AFTER")
         guard age > .zero, age < .seconds(2 * 86_400) else { return nil }

@@ -1,7 +1,7 @@
 import PostgresClient
 
-/// What is done to the tables of time from time to time, by the functions that the migrator owns.
-/// One session, one thread.
+/// The regular work on the tables of time, through functions that the migrator owns. It uses one
+/// session and one thread.
 struct StoreKeeping {
     /// A day that was dropped.
     struct Dropped: Equatable, Sendable {
@@ -10,15 +10,15 @@ struct StoreKeeping {
         let rows: Int
     }
 
-    /// Partitions of so many days are there before the first row comes.
+    /// Partitions for so many coming days are made before their first row.
     static let daysAhead = 7
-    /// Counting a day before it goes takes as long as reading it.
+    /// The rows of a day are counted before it is dropped, which takes as long as reading it.
     static let dropTimeout = Duration.seconds(3_600)
     static let timeout = Duration.seconds(30)
 
     let database: PostgresConnection
 
-    /// How many partitions were missing.
+    /// Makes missing partitions, and returns how many there were.
     func makePartitions() throws(PostgresError) -> Int {
         let made = try database.execute(
             "SELECT make_coming_partitions($1::integer)", [.integer(Int64(Self.daysAhead))],
@@ -26,7 +26,7 @@ struct StoreKeeping {
         return Int(made.integer(0, 0) ?? 0)
     }
 
-    /// The bytes of each table of time, and of all else that the database holds, by name.
+    /// Returns the bytes of each table of time, and of the rest of the database, by name.
     func sizes() throws(PostgresError) -> [(table: String, bytes: Int64)] {
         let found = try database.execute(
             "SELECT table_name, bytes FROM store_sizes()", timeout: Self.timeout)
@@ -36,8 +36,8 @@ struct StoreKeeping {
         }
     }
 
-    /// Whether this session is the one that drops: another one does it already otherwise. Kept
-    /// until the session ends.
+    /// Returns whether this session may drop days: at most one session does. It keeps this right
+    /// until it ends.
     func takeTurn() throws(PostgresError) -> Bool {
         try database.execute(
             """
@@ -47,8 +47,8 @@ struct StoreKeeping {
         ).scalar == "t"
     }
 
-    /// Drops one day, the oldest that is too old; empty: there is none. A day per transaction, so
-    /// that no lock lasts longer than one.
+    /// Drops the oldest day that is too old. Returns it, or an empty list when there is none. Each
+    /// day has its own transaction, so that no lock lasts longer than one.
     func dropOldest(_ rule: RetentionPlan.Rule) throws(PostgresError) -> [Dropped] {
         let result = try database.execute(
             """

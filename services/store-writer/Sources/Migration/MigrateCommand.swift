@@ -2,8 +2,8 @@ import PostgresClient
 import ServiceRuntime
 import TapeTransport
 
-/// `store-writer migrate`: makes or updates the schema with the migrator's rights, and grants the
-/// service its own.
+/// The command `store-writer migrate`: makes or updates the schema with the migrator's rights, and
+/// grants the service its rights.
 struct MigrateCommand {
     static let name = "migrate"
     static let dryRun = "--dry-run"
@@ -45,7 +45,7 @@ struct MigrateCommand {
         return .success
     }
 
-    /// Says what a run would do; whether that is anything is the exit code, for scripts.
+    /// Reports what a run would do. The exit code tells scripts whether there is anything to do.
     private func preview(_ migrator: Migrator, _ folder: MigrationFolder) throws -> ExitCode {
         let preview = try migrator.preview(folder)
         for file in preview.pending { context.telemetry.emit(MigrationPending(file: file)) }

@@ -1,22 +1,22 @@
 public import PostgresClient
 
-/// Why a database was not brought to the present schema. Whatever stands, stands whole: each file
-/// is applied in one transaction with its line in the ledger.
+/// Why a database was not brought to the present schema. No file is applied in part: each is one
+/// transaction with its line in the ledger.
 public enum MigrationError: Error, Equatable, Sendable {
     case unreadable(path: String, reason: String)
-    /// Not `NNNN_name.sql`, or no `.sql`.
+    /// The name is not `NNNN_name.sql`, or does not end with `.sql`.
     case badFileName(String)
     case duplicateVersion(Int, String, String)
-    /// Versions are 1, 2, 3 … without a gap.
+    /// Versions must be 1, 2, 3 … without a gap.
     case missingFile(version: Int)
-    /// The file is not the one that was applied.
+    /// The file differs from the one that was applied.
     case changed(version: Int, name: String, applied: String, present: String)
-    /// The database was migrated by a newer release.
+    /// A newer release has migrated the database.
     case databaseIsNewer(applied: Int, known: Int)
     /// The ledger lacks a version below one that it has.
     case ledgerHasGap(version: Int)
     case malformedLedger(String)
-    /// `line` is where in the file, when the server said so.
+    /// `line` is the line in the file, if the server reported it.
     case failed(step: String, line: Int?, PostgresError)
 }
 

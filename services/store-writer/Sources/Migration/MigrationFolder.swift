@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Reads `migrations/*.sql` and `repeatable/*.sql` below a folder (`deploy/postgres`).
+/// Reads `migrations/*.sql` and `repeatable/*.sql` in a folder (`deploy/postgres`).
 public struct MigrationFolder: Sendable {
-    /// A larger file or folder is no set of migrations, but a wrong path.
+    /// A larger file or folder is not a set of migrations, but a wrong path.
     public static let fileBytesMax = 1_024 * 1_024
     public static let filesMax = 1_000
 

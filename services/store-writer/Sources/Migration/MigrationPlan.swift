@@ -10,13 +10,13 @@ public struct MigrationFile: Equatable, Sendable {
         self.sql = sql
     }
 
-    /// XXH3-64 of the text, in hexadecimal.
+    /// The XXH3-64 of the text, in hexadecimal.
     public var checksum: String {
         let digits = String(Checksum.of(sql), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// The number before the first `_` of `0001_what_it_does.sql`.
+    /// The number before the first `_` in `0001_what_it_does.sql`.
     var version: Int? {
         guard name.hasSuffix(".sql") else { return nil }
         let parts = name.dropLast(4).split(separator: "_", maxSplits: 1)
@@ -29,7 +29,7 @@ public struct MigrationFile: Equatable, Sendable {
     private func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 }
 
-/// A line of `schema_migrations`.
+/// A row of `schema_migrations`.
 public struct AppliedMigration: Equatable, Sendable {
     public let version: Int
     public let checksum: String
@@ -40,8 +40,8 @@ public struct AppliedMigration: Equatable, Sendable {
     }
 }
 
-/// What is left to do to a database: the versions that it lacks, in order, then everything
-/// repeatable. Pure: files and ledger in, steps or the reason against them out.
+/// The steps that a database still needs: the missing versions, in order, then everything
+/// repeatable. Pure: it takes files and ledger, and gives steps or an error.
 public struct MigrationPlan: Equatable, Sendable {
     public struct Step: Equatable, Sendable {
         public let version: Int
@@ -49,7 +49,8 @@ public struct MigrationPlan: Equatable, Sendable {
     }
 
     public let steps: [Step]
-    /// In the order of their names; applied every time, so each must be idempotent.
+    /// The repeatable files in the order of their names. They are applied every time, so each must
+    /// be idempotent.
     public let repeatable: [MigrationFile]
 
     public init(
@@ -78,7 +79,7 @@ public struct MigrationPlan: Equatable, Sendable {
         self.repeatable = repeatable.sorted { $0.name < $1.name }
     }
 
-    /// Versions 1, 2, 3 … each once.
+    /// Returns the files in order. Their versions must be 1, 2, 3 … each once.
     private static func ordered(_ files: [MigrationFile]) throws(MigrationError) -> [Step] {
         var steps: [Step] = []
         for file in files.sorted(by: { $0.name < $1.name }) {

@@ -1,19 +1,19 @@
 internal import PostgresClient
 
 extension Migrator {
-    /// What a run would find to do.
+    /// What a run would do.
     public struct Preview: Equatable, Sendable {
-        /// Names of the files that are not applied yet, in their order. The repeatable ones are
-        /// applied at every run and are not among them.
+        /// Names of the files that are not applied yet, in order. Repeatable files are applied at
+        /// every run, and are not listed.
         public var pending: [String]
-        /// The version that the schema has; 0: there is none yet.
+        /// The schema's version; 0 when there is none yet.
         public var version: Int
-        /// Which of the three databases it is, or becomes: as `store_mode()` names them.
+        /// The kind of the database now or after the run, as `store_mode()` names it.
         public var mode: String
     }
 
-    /// Changes nothing, and could not: it looks in a read-only transaction. Files that do not fit
-    /// the ledger are thrown as by `run`.
+    /// Returns what a run would do, and changes nothing: it runs in a read-only transaction. It
+    /// throws the same errors as `run` when files do not match the ledger.
     public func preview(_ folder: MigrationFolder) throws(MigrationError) -> Preview {
         try execute("begin the dry run", "BEGIN READ ONLY")
         do {
@@ -42,7 +42,7 @@ extension Migrator {
             mode: try mode(hasTables: found[0, 1] == "t"))
     }
 
-    /// What the tables are, or the extension will make of them.
+    /// Returns the kind of the tables, or the kind that the extension will give them.
     private func mode(hasTables: Bool) throws(MigrationError) -> String {
         let found = try execute(
             "look for TimescaleDB",

@@ -3,29 +3,30 @@ internal import Primitives
 
 /// Brings one schema of a database to the version of this program.
 ///
-/// Any number of migrators may run at once: they take turns under an advisory lock, and the later
-/// ones find nothing to do. Each file is one transaction together with its line in the ledger, so a
-/// killed migrator leaves whole steps behind and the next one goes on from there.
+/// Any number of migrators may run at the same time. They take turns under an advisory lock, and
+/// the later ones find nothing to do. Each file is one transaction together with its line in the
+/// ledger. So a killed migrator leaves complete steps, and the next one continues from there.
 public struct Migrator {
-    /// The settings under which a migration connects: it may work long, but waits for a lock only
-    /// for a while, because everybody behind it waits as well.
+    /// The timeouts of a migration's session. It may work long, but waits for a lock only briefly,
+    /// because other sessions queue after it.
     public static let statementTimeout = Duration.seconds(3_600)
     public static let lockTimeout = Duration.seconds(60)
 
     public struct Report: Equatable, Sendable {
-        /// Names of the files applied; empty when the schema was up to date.
+        /// Names of the applied files; empty when the schema was up to date.
         public var applied: [String] = []
         /// The version after the run.
         public var version = 0
     }
 
-    /// What the files ask for beyond the schema itself; nil leaves it as it is.
+    /// Settings beyond the schema itself; `nil` leaves a setting unchanged.
     public struct Wishes: Equatable, Sendable {
-        /// Age at which TimescaleDB's Community edition compresses; zero: it does not.
+        /// The age at which TimescaleDB's Community edition compresses; zero means never.
         public var compressAfter: Duration?
         /// Whether that edition keeps the view `bars_daily`.
         public var dailyBars: Bool?
-        /// Days by table: what is younger cannot be dropped, and of other tables nothing.
+        /// Days by table. Younger rows cannot be dropped, and tables that are not named are never
+        /// dropped from.
         public var retention: [String: Int]?
 
         public init(
@@ -36,7 +37,7 @@ public struct Migrator {
             self.retention = retention
         }
 
-        /// A JSON object; empty: as it is.
+        /// The retention as a JSON object; empty to leave it unchanged.
         var retentionText: String {
             guard let retention else { return "" }
             var json = JSONWriter()
@@ -56,8 +57,8 @@ public struct Migrator {
     private let wishes: Wishes
     private let timeout: Duration
 
-    /// `runtimeRole` is who gets the services' rights, `readerRole` who may only read; they must
-    /// exist. `timeout` bounds each step, the wait for other migrators included.
+    /// `runtimeRole` gets the rights of the services, `readerRole` those to read. Both roles must
+    /// exist. `timeout` bounds each step, including the wait for other migrators.
     public init(
         _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
         readerRole: String? = nil, wishes: Wishes = Wishes(),
@@ -79,7 +80,7 @@ public struct Migrator {
         return configuration
     }
 
-    /// `onStep` is told each file's name before it is applied.
+    /// Runs the migration. Calls `onStep` with each file's name before it is applied.
     public func run(
         _ folder: MigrationFolder, onStep: (String) -> Void = { _ in }
     ) throws(MigrationError) -> Report {
@@ -89,13 +90,13 @@ public struct Migrator {
             try execute("unlock", "SELECT pg_advisory_unlock(\(Self.lockKey))")
             return report
         } catch {
-            // The session's end frees the lock, too; the connection is no longer worth keeping.
+            // Closing the session also frees the lock. The connection is not used any more.
             connection.close()
             throw error
         }
     }
 
-    /// One lock for all schemas of a database: extensions and roles are shared by them.
+    /// One lock serves all schemas of a database, because they share extensions and roles.
     private static let lockKey = "hashtextextended('tapeline.migrate', 0)"
 }
 
@@ -120,7 +121,7 @@ extension Migrator {
     }
 
     private func prepare() throws(MigrationError) {
-        // IF NOT EXISTS would ask for the right to make schemas even where it exists.
+        // IF NOT EXISTS would need the right to make schemas, even where the schema exists.
         let found = try execute(
             "look for the schema", "SELECT 1 FROM pg_namespace WHERE nspname = $1",
             [.text(schema.text)])
@@ -179,7 +180,7 @@ extension Migrator {
         } catch {
             throw .failed(step: file.name, line: file.line(of: error), error)
         }
-        // A file that ends the transaction would leave its line outside of it.
+        // A file that ends the transaction would leave its line in the ledger outside of it.
         guard connection.isInTransaction else {
             throw .failed(
                 step: file.name, line: nil,
@@ -209,7 +210,7 @@ extension Migrator {
 }
 
 extension MigrationFile {
-    /// The line at which the server found the error, counted from 1.
+    /// Returns the line at which the server found the error, counted from 1.
     fileprivate func line(of error: PostgresError) -> Int? {
         guard let position = error.serverError?.position, position > 0 else { return nil }
         return sql.unicodeScalars.prefix(position - 1).count { $0 == "\n" } + 1

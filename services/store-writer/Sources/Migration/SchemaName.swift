@@ -1,11 +1,11 @@
-/// The database schema of a namespace: a name that needs no quoting trick to be safe in SQL.
+/// The database schema of a namespace: a name that is safe in SQL without quoting.
 public struct SchemaName: Hashable, Sendable, CustomStringConvertible {
-    /// PostgreSQL cuts longer identifiers off.
+    /// PostgreSQL truncates longer identifiers.
     public static let utf8CountMax = 63
 
     public let text: String
 
-    /// `[a-z_][a-z0-9_]{0,62}`.
+    /// Accepts `[a-z_][a-z0-9_]{0,62}`.
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy({
@@ -15,10 +15,10 @@ public struct SchemaName: Hashable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
-    /// As an identifier in SQL: a keyword (`user`) is a name, too.
+    /// The name as an SQL identifier. It is quoted, because it may be a keyword such as `user`.
     public var quoted: String { "\"\(text)\"" }
 
-    /// Temporary tables last: nobody's can stand before ours.
+    /// The search path, with temporary tables last, so that none of them can hide a table of ours.
     public var searchPath: String { "\(quoted), pg_temp" }
 
     public var description: String { text }

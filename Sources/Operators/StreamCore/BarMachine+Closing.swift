@@ -70,7 +70,7 @@ extension BarMachine {
         closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
     }
 
-    // MARK: windows in which nothing happened
+    // MARK: windows without ticks
 
     /// Fills windows in which no tick can arrive any more, nor in any window before them: the
     /// watermark has passed their end and the lateness. So the order in which ticks came does not

@@ -118,7 +118,7 @@ extension BarMachine {
                 window.symbol, rule.field.kind, from: window.start, to: window.end)
     }
 
-    // MARK: what is not counted
+    // MARK: ticks that are left out
 
     /// Counts a tick that is left out, also in the windows that hold its time. Opens these windows
     /// if they are missing and may be opened.

@@ -103,7 +103,7 @@ extension BarMachine {
         return joined
     }
 
-    // MARK: trades that were taken back
+    // MARK: cancelled and corrected trades
 
     /// Notes that a trade was cancelled or corrected. A repair that does not know the bars on the
     /// tape treats its windows as having had a bar.

@@ -6,10 +6,13 @@ internal import Primitives
 /// A value that one thread owns. Pure: its results follow from the calls alone. The order of ticks
 /// within an open window does not matter.
 ///
-/// Per packet, with the tables of the partition: call `apply` for what each definition changed
-/// there, `trades` (or `quotes`) for the ticks up to the next definition, and `advance` after the
-/// tables have taken the packet's watermark. In the steady state none of these allocates, except
-/// that the caller's buffer `closed` may grow.
+/// The calls for each packet, all with the tables of the partition:
+///
+/// - `apply` for what each definition changed there,
+/// - `trades` (or `quotes`) for the ticks up to the next definition,
+/// - `advance` after the tables have taken the packet's watermark.
+///
+/// In the steady state none of these allocates, except that the caller's buffer `closed` may grow.
 public struct BarMachine: BarMaker {
     /// The source index to pass to `trade` when there is none. Such a trade is refused and counted.
     public static let noSource = -1
@@ -108,7 +111,7 @@ public struct BarMachine: BarMaker {
         for series in 0..<seriesCount { expectFill(symbol: symbol, series: series, tables) }
     }
 
-    /// Marks the open windows partial in which a subscription began anew. Opens those that are not
+    /// Marks the open windows partial in which a subscription began again. Opens those that are not
     /// there yet, so that no list of beginnings has to be kept.
     private mutating func restart(_ symbol: Int, at time: Int64, _ tables: PartitionTables) {
         for series in 0..<seriesCount {

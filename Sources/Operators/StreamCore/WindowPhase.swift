@@ -1,4 +1,4 @@
-/// The state of a window. Flags are added as it goes on.
+/// The state of a window, as flags.
 @frozen
 @usableFromInline
 struct WindowPhase: OptionSet, Sendable, BitwiseCopyable {

@@ -103,8 +103,8 @@ final class PartitionSlot {
         }
     }
 
-    /// Whether its previous owner has released it and no worker can work on it until its marker is
-    /// stored.
+    /// Whether the worker's other partitions let it go first, because no worker works on it until
+    /// its marker is stored.
     var isWaitingForMarker: Bool {
         switch stage {
         case .waiting(_, let reason): return reason == nil

@@ -98,7 +98,7 @@ extension Intake {
         }
     }
 
-    // MARK: what workers say
+    // MARK: reports of workers
 
     func hear() {
         for lane in queue.lanes { lane.takeViews(into: &views) }

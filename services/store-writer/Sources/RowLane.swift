@@ -91,7 +91,7 @@ struct RowLane<Item: LaneItem> {
     /// When the oldest element came, in monotonic nanoseconds.
     var oldest: Int64? { entries.first?.arrived }
 
-    // MARK: putting in
+    // MARK: adding
 
     /// Adds an element. With `drops`, an element without room is dropped instead of refused.
     mutating func offer(_ item: Item, drops: Bool, now: Int64) -> Admission {
@@ -132,7 +132,7 @@ struct RowLane<Item: LaneItem> {
         return .dropped
     }
 
-    // MARK: taking out
+    // MARK: removing
 
     /// Appends waiting elements in order, up to the portion, and at least one if there is any.
     /// Elements for which `isLeft` is true stay in the lane.

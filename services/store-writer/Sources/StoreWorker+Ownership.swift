@@ -165,7 +165,7 @@ extension StoreWorker {
                 epoch: UInt64(clamping: epoch)))
     }
 
-    // MARK: what the database says of owners
+    // MARK: owners in the database
 
     private static func reason(_ row: SinkRow) -> String {
         "\(row.position.owner) claimed it at epoch \(row.position.ownerEpoch)"

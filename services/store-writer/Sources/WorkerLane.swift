@@ -182,7 +182,7 @@ final class WorkerLane: Sendable {
         _ = bell.receive(into: &heard, max: 1, timeout: time)
     }
 
-    // MARK: anybody
+    // MARK: any thread
 
     var waiting: Waiting {
         state.withLock { state in

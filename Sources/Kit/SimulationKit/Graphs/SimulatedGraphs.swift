@@ -56,7 +56,7 @@ public struct SimulatedGraphs {
             ], calendars: [calendar])
     }
 
-    // MARK: whole graphs
+    // MARK: complete graphs
 
     /// Returns a graph of any kind, for a market with every kind of weather.
     public static func any(using random: inout SeededRandom) throws -> GraphDefinition {

@@ -36,7 +36,7 @@ public struct MarketWeather: Sendable {
 
     /// Symbols that change to another provider of their source, or to another source.
     public var switches = 20
-    /// Subscriptions that begin anew.
+    /// Subscriptions that begin again.
     public var restarts = 15
 
     /// Trades that are cancelled or corrected.

@@ -192,7 +192,7 @@ struct MarketMaking {
         return quote
     }
 
-    // MARK: who feeds what
+    // MARK: sources of symbols
 
     private mutating func moveSymbol(to index: Int, using random: inout SeededRandom) {
         let since = Timestamp(nanoseconds: now)
@@ -224,7 +224,7 @@ struct MarketMaking {
         sources[index].feed(symbol, provider: nil, since: Timestamp(nanoseconds: now))
     }
 
-    // MARK: what is mended
+    // MARK: corrections and gaps
 
     /// Cancels or corrects a trade. The record carries the id and the time of that trade.
     private mutating func bust(_ index: Int, using random: inout SeededRandom) {

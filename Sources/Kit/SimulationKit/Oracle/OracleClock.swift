@@ -15,7 +15,7 @@ struct OracleClock {
     private var firstSince: [Symbol: Int64] = [:]
     private var lastSince: [Symbol: Int64] = [:]
 
-    /// Notes a definition. Returns whether the subscription began anew.
+    /// Notes a definition. Returns whether the subscription began again.
     mutating func define(_ definition: SymbolDefinition, _ source: SourceName) -> Bool {
         let symbol = definition.symbol
         let before = feeds.updateValue(source, forKey: symbol)

@@ -21,7 +21,7 @@ struct OracleLeaf {
 
     struct Content {
         var entries: [OracleEntry] = []
-        /// Whether a subscription began anew in it.
+        /// Whether a subscription began again in it.
         var isRestarted = false
         /// Whether a version with a price was published, or may have been.
         var hadPrice = false

@@ -109,7 +109,7 @@ struct OracleStages {
         return passes ? .passes(branch: nil) : .keptBack
     }
 
-    // MARK: what comes where
+    // MARK: which ticks reach a node
 
     func verdict(
         of input: GraphInput, _ tick: LoggedTick, _ verdicts: [Verdict]

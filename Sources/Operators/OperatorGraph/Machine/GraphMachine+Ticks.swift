@@ -61,7 +61,7 @@ extension GraphMachine {
         packetSymbols[Int(index)] = symbol
     }
 
-    // MARK: through stages into several
+    // MARK: ticks through stages into several machines
 
     mutating func takeTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput

@@ -31,7 +31,8 @@ struct MissingReading: Sendable {
         since = Array(repeating: Int64.min, count: count)
     }
 
-    /// Notes a definition. A subscription that is younger than the earlier ones began anew, as in a
+    /// Notes a definition. A subscription that is younger than the earlier ones began again, as in
+    /// a machine.
     /// machine.
     mutating func define(_ move: KeptTicks.Move) {
         let symbol = Int(move.symbol)

@@ -103,7 +103,7 @@ struct RepairStages: Sendable {
         order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
     }
 
-    // MARK: the second
+    // MARK: the second pass
 
     /// Returns how far a tick of its symbol's source comes. Has to be called in the same order.
     mutating func way(of tick: KeptTicks.Step) -> TickStages.Way {

@@ -3,11 +3,11 @@ public import Primitives
 /// The watermark of each partition's bars, and the common watermark of all partitions.
 ///
 /// The common watermark waits for every partition of the tape. A partition without ticks reports
-/// its watermark, too, because the idle watermarks of its sources move it. A reader that reads the
-/// tape again meets partitions that are hours apart, so no span of time tells a partition that has
-/// stopped from one that is about to follow. The owner's bound on waiting bars decides instead:
-/// when it is reached, the slowest partitions are left out. A partition that was left out is waited
-/// for again as soon as it has caught up with the others.
+/// its watermark, too, because the idle watermarks of its sources move it. A worker that reads the
+/// tape again meets partitions that are hours apart. So no span of time shows whether a partition
+/// has stopped or is about to follow. The owner's bound on waiting bars decides instead: when it is
+/// reached, the slowest partitions are left out. A partition that was left out is waited for again
+/// as soon as it has caught up with the others.
 public struct PartitionClocks: Hashable, Sendable {
     private(set) var told: [Int64]
     private(set) var isLeftOut: [Bool]

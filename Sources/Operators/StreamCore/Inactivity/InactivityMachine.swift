@@ -232,7 +232,7 @@ public struct InactivityMachine: BarMaker {
         due[source] = min(due[source], time)
     }
 
-    // MARK: what is read from outside
+    // MARK: read by the caller
 
     public mutating func takeLateTicks(into late: inout [LateTick]) {
         intake.takeLateTicks(into: &late)

@@ -322,7 +322,7 @@ public struct NumberMachine: BarMaker {
         remembered += 1
     }
 
-    // MARK: what is read from outside
+    // MARK: read by the caller
 
     public mutating func takeLateTicks(into late: inout [LateTick]) {
         intake.takeLateTicks(into: &late)

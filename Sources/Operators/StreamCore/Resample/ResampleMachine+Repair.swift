@@ -182,7 +182,7 @@ extension ResampleMachine {
         return joined
     }
 
-    // MARK: what a repair has to know
+    // MARK: bars to read back for a repair
 
     /// Returns which bars on the tape `absorb` has to know: those of removed windows in which
     /// nothing sets a price any more.

@@ -24,11 +24,16 @@ public struct ResampleCounters: Hashable, Sendable {
 
 /// Makes bars from bars with exact sums, so that they equal bars made from ticks.
 ///
-/// Per packet: call `addSource` and `apply` as for every machine of the partition, then `bar` for
-/// every version that the finer series published at this packet, those of windows without trades
-/// included, then `advance`. A later version of a finer bar revises the coarser ones within their
-/// lateness. Once the finer series cannot revise a bar any more, it is added to its windows for
-/// good. So the memory does not grow with the width of the windows.
+/// The calls for each packet:
+///
+/// - `addSource` and `apply`, as for every machine of the partition,
+/// - `bar` for every version that the finer series published at this packet, also of windows
+///   without trades,
+/// - `advance`.
+///
+/// A later version of a finer bar revises the coarser ones within their lateness. Once the finer
+/// series cannot revise a bar any more, it is added to its windows for good. So the memory does not
+/// grow with the width of the windows.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct ResampleMachine: Sendable {
@@ -78,8 +83,8 @@ public struct ResampleMachine: Sendable {
         }
     }
 
-    /// Flags the windows partial in which a subscription began anew. Opens those that are not there
-    /// yet, so that no list of beginnings has to be kept.
+    /// Flags the windows partial in which a subscription began again. Opens those that are not
+    /// there yet, so that no list of beginnings has to be kept.
     private mutating func restart(
         _ symbol: Int, at time: Int64, isSwitch: Bool, _ tables: PartitionTables
     ) {

@@ -8,7 +8,7 @@ struct ResampleWindow: Sendable {
     /// The sums of the finer bars that cannot change any more. The others are kept as bars.
     var settled = BarSums()
     /// Whether the window was not seen completely: it begins before the symbol was seen, or a
-    /// subscription began anew in it.
+    /// subscription began again in it.
     var isPartial = false
     /// When the symbol's provider changed in it; `Int64.max` when it did not.
     var switchedAt = Int64.max

@@ -27,7 +27,7 @@ public struct PartitionTables: Sendable {
         var isMoved = false
         /// Another source or provider feeds it from now on.
         var isSwitch = false
-        /// When a subscription began anew; `nil` when none did.
+        /// When a subscription began again; `nil` when none did.
         var restart: Int64?
     }
 

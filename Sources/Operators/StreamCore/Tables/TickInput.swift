@@ -10,7 +10,7 @@ struct TickInput: Hashable, Sendable {
         case oddLot = 2
         case filter = 3
         case undefined = 4
-        /// Not a tick: a subscription began anew, so the bar in progress misses ticks.
+        /// Not a tick: a subscription began again, so the bar in progress misses ticks.
         case restart = 5
     }
 

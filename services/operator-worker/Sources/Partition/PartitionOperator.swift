@@ -9,11 +9,11 @@ import TapeCodec
 ///
 /// Pure except for its appends to the lane: its results follow from the packets alone.
 struct PartitionOperator {
-    /// The length of the outbox, computed output that is in no packet yet, from which on the reader
-    /// is held and no repair begins. The output of one packet or one repair is still added in one
-    /// batch: in pieces it would wait in the machine instead, which holds it already. So the outbox
-    /// holds at most this and as much as a machine may hold (`StreamLimits.openWindowsMax`,
-    /// `repairTicksMax`).
+    /// The high mark of the outbox, which holds computed output that is in no packet yet. From this
+    /// length on the reader is held and no repair begins. The output of one packet or one repair is
+    /// still added completely: in pieces it would only wait in the machine, which holds it already.
+    /// So the outbox holds at most this and as much as a machine may hold
+    /// (`StreamLimits.openWindowsMax`, `repairTicksMax`).
     static let outboxMax = 4_096
 
     let partition: Partition
@@ -73,8 +73,8 @@ struct PartitionOperator {
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
     /// The last input whose output, together with that of all earlier inputs, is completely in
-    /// packets. Before the first one it is the start of the tape. After it: the checksum of the
-    /// last bar in a packet.
+    /// packets. Before the first one it is the start of the tape. `packedChecksum` is the checksum
+    /// after the last output in a packet.
     var complete: TapePosition?
     var packedChecksum: UInt64
     var packedWatermark: Timestamp

@@ -174,7 +174,7 @@ extension Worker {
         }
     }
 
-    // MARK: repairs that are not done
+    // MARK: refused and dropped repairs
 
     /// Refuses the repair. The published versions stay, and the partition continues.
     func refuseRepair(_ reason: RepairRefusal, _ detail: String) {

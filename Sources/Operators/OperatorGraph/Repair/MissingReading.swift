@@ -33,7 +33,6 @@ struct MissingReading: Sendable {
 
     /// Notes a definition. A subscription that is younger than the earlier ones began again, as in
     /// a machine.
-    /// machine.
     mutating func define(_ move: KeptTicks.Move) {
         let symbol = Int(move.symbol)
         feedOf[symbol] = move.source

@@ -1,7 +1,7 @@
 public import MarketModel
 internal import Primitives
 
-// What a repair has to know of published bars whose windows the machine has removed.
+// The bars on the tape that a repair has to know, because the machine has removed their windows.
 extension BarMachine {
     /// Returns which bars on the tape `absorb` has to know. For a series with `fill` these are all
     /// bars in the stretches around the dirty ranges, which fill windows there or decide what fills

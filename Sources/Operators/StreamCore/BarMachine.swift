@@ -28,7 +28,7 @@ public struct BarMachine: BarMaker {
     @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
     @usableFromInline let isOfTrades: Bool
-    /// What the hot path needs of the rule, worked out once.
+    /// The parts of the rule that the hot path needs, worked out once.
     @usableFromInline let roundLot: Int64
     @usableFromInline let conditionsMask: UInt64
     var lateTicks: [LateTick] = []

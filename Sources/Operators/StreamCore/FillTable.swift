@@ -1,6 +1,6 @@
 internal import MarketModel
 
-/// What series with `fill` need to know of each key: the last close, and up to where the windows
+/// The fill state of each key for series with `fill`: the last close, and up to where the windows
 /// after it are decided. It grows with the symbol table, and is empty when no series is filled.
 struct FillTable: Sendable {
     struct State: Hashable, Sendable, BitwiseCopyable {

@@ -31,7 +31,7 @@ public struct MissingStretches: Hashable, Sendable {
         var to: Int64
     }
 
-    /// What is missing of one kind of ticks of one symbol.
+    /// The missing ticks of one kind of one symbol.
     struct Missing: Hashable, Sendable {
         /// Gaps in order. No two touch each other.
         var stretches: [Stretch] = []

@@ -17,7 +17,7 @@ extension BarMachine {
         @usableFromInline let trade: Trade
         @usableFromInline let ordinal: UInt64
         @usableFromInline let series: Int
-        /// What the window answered; `nil` when a rule has to be checked.
+        /// The answer of the window; `nil` when a rule has to be checked.
         @usableFromInline let outcome: WindowState.Outcome?
 
         @inlinable @inline(__always)

@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// What a packet's definition reports about a symbol: which provider feeds it now, and since when.
+/// A packet's definition of a symbol: which provider feeds it now, and since when.
 public struct Subscription: Hashable, Sendable {
     public var symbol: Symbol
     public var provider: String

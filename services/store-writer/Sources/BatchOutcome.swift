@@ -1,7 +1,7 @@
 import Primitives
 import StoreSinks
 
-/// What happened to the ticks of one packet, as counts.
+/// The ticks of one packet, counted by what happened to them.
 struct TickCount: Hashable, Sendable {
     var written: UInt64 = 0
     /// Ticks of kinds whose table is switched off, or that have no table.

@@ -18,7 +18,7 @@ struct RefusedTick: Sendable {
     let refusal: DeadLetter.Refusal
 }
 
-/// What a transaction has done with a batch before its COMMIT.
+/// The work of a transaction on a batch before its COMMIT.
 struct BatchWork: Sendable {
     /// The statement that merges a staging table's rows into its table.
     struct Merge: Sendable {

@@ -10,7 +10,7 @@ protocol LaneItem {
     func isOfSameInput(as other: Self) -> Bool
 }
 
-/// What happens to a packet for which there is no room.
+/// How a packet is treated for which there is no room.
 enum OverflowPolicy: String, CaseIterable, Sendable {
     /// Nothing more is read for this lane until its low mark. The tape keeps the packets.
     case block

@@ -1,6 +1,7 @@
 public import Primitives
 
-/// What a simulated market does, and how often. Chances are per thousand ticks or packets.
+/// The events of a simulated market, and how often they occur. Chances are per thousand ticks or
+/// packets.
 public struct MarketWeather: Sendable {
     public var sources = 1
     /// The number of symbols of each source. With several sources there is one more, which they

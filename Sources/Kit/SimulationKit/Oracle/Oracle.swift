@@ -4,7 +4,7 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// What a graph must make of a tape, worked out as a person would on paper. Every tick goes onto a
+/// Computes what a graph must make of a tape, as a person would on paper. Every tick goes onto a
 /// list of its window. At the end each list is sorted and folded into a bar.
 ///
 /// It shares no code with the machines, keeps everything, and is slow.

@@ -2,8 +2,8 @@ public import MarketModel
 public import Primitives
 public import StreamCore
 
-/// What breadth must give, from the last versions of all bars. For every window the days are
-/// computed again, from all bars up to its end.
+/// Computes what breadth must give, from the last versions of all bars. For every window the days
+/// are computed again, from all bars up to its end.
 ///
 /// It shares no code with the machine, and is slow.
 public struct OracleBreadth {

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// What one tick adds to a bar by the rules of its node.
+/// The share that one tick adds to a bar by the rules of its node.
 struct OracleShare {
     enum Part {
         /// It sets or may set a price, or adds to the volume.

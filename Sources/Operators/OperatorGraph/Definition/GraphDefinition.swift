@@ -1,8 +1,8 @@
 public import MarketModel
 public import StreamCore
 
-/// What is computed for each partition: the nodes, and the input of each. Its maker has checked it:
-/// inputs come before their users, names are unique, kinds fit.
+/// The definition of a graph, which is computed for each partition: the nodes, and the input of
+/// each. Its maker has checked it: inputs come before their users, names are unique, kinds fit.
 public struct GraphDefinition: Hashable, Sendable {
     public var name: String
     public var nodes: [GraphNode]

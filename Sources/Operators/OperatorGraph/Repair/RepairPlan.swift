@@ -2,7 +2,7 @@ internal import MarketModel
 public import Primitives
 public import StreamCore
 
-/// What has to be read again for some dirty ranges.
+/// The part of the tape to read again for some dirty ranges.
 public struct RepairPlan: Sendable {
     /// The repair needs all ticks with event times in [from, to). Those before `windowsFrom` only
     /// bring the stages into the right state.

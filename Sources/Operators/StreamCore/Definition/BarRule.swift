@@ -15,7 +15,7 @@ public enum InputField: UInt8, Hashable, Sendable {
     public var kind: DataKind { self == .trade ? .trade : .quote }
 }
 
-/// What happens to trades below a round lot.
+/// How trades below a round lot are treated.
 public enum OddLotRule: Hashable, Sendable {
     case count
     /// They add to volume and VWAP, and to nothing else.

@@ -1,6 +1,6 @@
 public import MarketModel
 
-/// What a trade may change in a bar.
+/// The parts of a bar that a trade may change.
 public struct TradeEffect: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
 
@@ -16,9 +16,9 @@ public struct TradeEffect: OptionSet, Hashable, Sendable {
     @inlinable public static var all: TradeEffect { TradeEffect(rawValue: 7) }
 }
 
-/// What trades with certain sale conditions change, by the characters of `Trade.conditions`. A
-/// trade with several conditions changes what all of them allow. A condition that is not listed
-/// allows everything.
+/// A table of the effects of sale conditions, by the characters of `Trade.conditions`. A trade with
+/// several conditions changes what all of them allow. A condition that is not listed allows
+/// everything.
 public struct ConditionRules: Hashable, Sendable {
     public let name: String
     /// The effect of each ASCII character.

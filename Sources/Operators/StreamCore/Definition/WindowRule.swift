@@ -44,7 +44,7 @@ public enum WindowRule: Hashable, Sendable {
     }
 }
 
-/// What is published for a window in which nothing happened.
+/// How windows without ticks are filled.
 public enum FillRule: Hashable, Sendable {
     /// Nothing.
     case none

@@ -1,8 +1,8 @@
 public import MarketModel
 public import Primitives
 
-/// What all machines of a partition share: the sources and symbols with the indexes that ticks and
-/// bars carry, the start of the tape, and the ticks that are missing on it.
+/// The tables that all machines of a partition share: the sources and symbols with the indexes that
+/// ticks and bars carry, the start of the tape, and the ticks that are missing on it.
 ///
 /// The owner of the machines keeps it. The owner enters each packet's definitions here once, and
 /// then reports the changes to each machine. Every call that needs the tables takes them as a
@@ -19,7 +19,7 @@ public struct PartitionTables: Sendable {
 
     public init() {}
 
-    /// What a definition changed.
+    /// The changes that a definition made.
     public struct Change: Sendable {
         public let index: UInt32
         public internal(set) var isNew = false

@@ -3,7 +3,7 @@ internal import Primitives
 
 /// A tick as the rules of a node see it, with all that bars need of it.
 struct TickInput: Hashable, Sendable {
-    /// What the tick is counted as, in addition to or instead of its effect.
+    /// The count to which the tick adds, in addition to or instead of its effect.
     enum Note: UInt8, Sendable {
         case none = 0
         case condition = 1
@@ -19,7 +19,7 @@ struct TickInput: Hashable, Sendable {
     var price: Int64 = 0
     var size: Int64 = 0
     var feed: SymbolTable.Feed
-    /// What it changes. Empty: its window counts it as an exclusion only.
+    /// The parts of a bar that it changes. If empty, its window only counts it as an exclusion.
     var effect: TradeEffect = []
     var note = Note.none
 

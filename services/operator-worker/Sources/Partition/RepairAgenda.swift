@@ -17,7 +17,7 @@ struct RepairAgenda: Sendable {
     /// can be on the tape, and reading would wait for them. Clocks may differ by less than this.
     static let aheadNanoseconds: Int64 = 60_000_000_000
 
-    /// What is known of an earlier outcome of the first day.
+    /// The known outcome of the first day under an earlier owner.
     enum Precedent: Hashable, Sendable {
         /// No later output exists: the repair is decided here.
         case none

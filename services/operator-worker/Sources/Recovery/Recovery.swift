@@ -5,7 +5,7 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// What a partition's owner finds when it begins.
+/// The facts that a partition's owner finds when it begins.
 struct RecoverySituation: Sendable {
     var partition: Partition
     /// The worker's own settings.

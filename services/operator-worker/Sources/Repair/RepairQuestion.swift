@@ -4,7 +4,7 @@ import TapeProtocol
 
 /// A question of a repair about single packets of the tape. A thread that may block answers it.
 enum RepairQuestion: Hashable, Sendable {
-    /// What is stored at this ordinal of the partition's bars.
+    /// Which output is stored at this ordinal of the partition's bars.
     case precedent(ordinal: UInt64)
     /// Where the tapes of these sources begin.
     case reach([SourceName])
@@ -21,7 +21,7 @@ enum RepairAnswer: Sendable {
     case failed(String)
 }
 
-/// What the tape of bars shows of a repair that an earlier owner reached.
+/// The outcome of a repair that an earlier owner reached, as the tape of bars shows it.
 enum RepairPrecedent: Hashable, Sendable {
     case refused(RefusedRepair)
     /// A bar, or another value: the repair was done.

@@ -4,7 +4,7 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// What the worker reads again for one of its partitions. It reads the same packets twice when they
+/// The packets that the worker reads again for one of its partitions. It reads them twice when they
 /// are many.
 struct RepairReading {
     /// The packets of one pass. The second pass has to bring the same.

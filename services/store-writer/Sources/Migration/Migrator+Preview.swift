@@ -1,7 +1,7 @@
 internal import PostgresClient
 
 extension Migrator {
-    /// What a run would do.
+    /// The work that a run would do.
     public struct Preview: Equatable, Sendable {
         /// Names of the files that are not applied yet, in order. Repeatable files are applied at
         /// every run, and are not listed.

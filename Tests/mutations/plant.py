@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-STREAM = "Sources/Operators/OperatorGraph/Shipped/StreamCore/"
-GRAPH = "Sources/Operators/OperatorGraph/Shipped/OperatorGraph/"
+STREAM = "Sources/Operators/StreamCore/"
+GRAPH = "Sources/Operators/OperatorGraph/"
 WORKER = "services/operator-worker/Sources/"
 ENGINE = "Sources/Providers/IBEngine/"
 

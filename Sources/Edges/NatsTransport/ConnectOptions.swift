@@ -1,7 +1,7 @@
 internal import CNats
 import Glibc
 
-/// The options of one connect; libnats copies them, so they end with it.
+/// The options of one connect. libnats copies them, so they are destroyed with this value.
 @safe
 struct ConnectOptions: ~Copyable {
     // Safety: made here, passed to `natsConnection_Connect` only, destroyed in deinit.
@@ -20,8 +20,8 @@ struct ConnectOptions: ~Copyable {
 
     deinit { unsafe natsOptions_Destroy(handle) }
 
-    /// libnats starts threads of its own with the first call of a process. They must not be who a
-    /// signal meets, also when the process has not yet said what its signals mean.
+    /// libnats starts threads with the first call of a process. They must not receive signals, even
+    /// when the process has not set its signal handlers yet.
     private static func withoutSignals<Result>(_ body: () -> Result) -> Result {
         var meant = sigset_t()
         unsafe sigemptyset(&meant)
@@ -34,7 +34,7 @@ struct ConnectOptions: ~Copyable {
         return body()
     }
 
-    /// `events` is the number that all callbacks hand back.
+    /// `events` is the number that all callbacks get.
     func set(_ configuration: NatsConfiguration, events: Int) throws(NatsError) {
         try setServers(configuration)
         try setTimes()
@@ -43,7 +43,8 @@ struct ConnectOptions: ~Copyable {
         try unsafe setCallbacks(UnsafeMutableRawPointer(bitPattern: events))
     }
 
-    /// `quoting`: adds what libnats says of it. Not for URLs: its text would show their password.
+    /// Throws when a call failed. `quoting` adds libnats' own text; it must be false for URLs,
+    /// whose text would show their password.
     private func check(
         _ status: natsStatus, _ what: String, quoting isHarmless: Bool = false
     ) throws(NatsError) {
@@ -88,8 +89,8 @@ struct ConnectOptions: ~Copyable {
     }
 
     private func setWrites(_ configuration: NatsConfiguration) throws(NatsError) {
-        // Without it a background thread writes a millisecond later, and when that write fails,
-        // nobody hears of it.
+        // Without this, a background thread writes a millisecond later, and a failure of that write
+        // is reported nowhere.
         try check(
             unsafe natsOptions_SetSendAsap(handle, configuration.writesAtOnce), "writing at once")
     }

@@ -1,21 +1,22 @@
 public import Primitives
 
-/// A pull consumer for one tenure: it acknowledges nothing, lives in memory on one server, and is
-/// forgotten when nobody pulls for `inactiveThreshold`.
+/// A pull consumer for one tenure. It acknowledges nothing and is kept in memory on one server. The
+/// server deletes it when it is not pulled from for `inactiveThreshold`.
 public struct ConsumerConfiguration: Equatable, Sendable {
     public enum Deliver: Equatable, Sendable {
         case all
-        /// Only what is stored from now on.
+        /// Only messages that are stored from now on.
         case new
         case fromSequence(UInt64)
-        /// What was stored at this time or later.
+        /// Messages that were stored at this time or later.
         case fromTime(Timestamp)
-        /// The last message of the stream that passes the filter, and everything behind it.
+        /// The last message of the stream that passes the filter, and all later ones.
         case last
     }
 
     public var name: String
-    /// Empty: every message of the stream. Several are delivered merged, in stream order.
+    /// Empty: every message of the stream. Messages of several subjects are delivered in stream
+    /// order.
     public var filterSubjects: [String]
     public var deliver: Deliver
     public var inactiveThreshold: Duration

@@ -1,8 +1,8 @@
 import Primitives
 
-// Questions that nobody waits for: their answers come to `replyTo`, or never.
+// Requests that do not wait: their answers come to `replyTo`, or never.
 extension JetStream {
-    /// Answered by a message for `lastMessage(in:)`.
+    /// The answer is a message for `lastMessage(in:)`.
     public func askLastMessage(
         stream: String, subject: String, replyTo: String
     ) throws(NatsError) {
@@ -11,12 +11,12 @@ extension JetStream {
         try ask("STREAM.MSG.GET.\(stream)", body.bytes, replyTo)
     }
 
-    /// nil: there is none.
+    /// Returns the message in an answer; `nil` when there is none.
     public func lastMessage(in reply: NatsMessage) throws(JetStreamError) -> StoredMessage? {
         try storedMessage(in: reply, "read the last message of a subject")
     }
 
-    /// nil: there is none.
+    /// Returns the message in an answer; `nil` when there is none.
     func storedMessage(
         in reply: NatsMessage, _ operation: String
     ) throws(JetStreamError) -> StoredMessage? {
@@ -26,7 +26,7 @@ extension JetStream {
         return try parsed(StoredMessage(answer["message"]), operation)
     }
 
-    /// Answered by a message for `streamInfo(in:)`.
+    /// The answer is a message for `streamInfo(in:)`.
     public func askStreamInfo(_ stream: String, replyTo: String) throws(NatsError) {
         try ask("STREAM.INFO.\(stream)", [], replyTo)
     }

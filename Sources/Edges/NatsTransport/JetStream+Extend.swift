@@ -1,10 +1,10 @@
 import Primitives
 
 extension JetStream {
-    /// As `createStream`, but a stream that is the same in all else and lacks some of the subjects
-    /// gets them. None is taken away: those that only the existing stream has are a difference.
+    /// Does what `createStream` does, but adds missing subjects to a stream that is otherwise the
+    /// same. It removes none: subjects that only the existing stream has are a difference.
     ///
-    /// How much it may hold is no difference: `growStream` is for that.
+    /// A different size is no difference: use `growStream` for that.
     public func createOrExtendStream(_ configuration: StreamConfiguration) throws(JetStreamError)
         -> StreamInfo
     {
@@ -21,7 +21,7 @@ extension JetStream {
         }
     }
 
-    /// Makes a stream larger; one that is as large already, or has no limit, stays as it is.
+    /// Makes a stream larger. One that is as large already, or has no limit, stays as it is.
     public func growStream(_ stream: StreamInfo, to bytesMax: Int64) throws(JetStreamError)
         -> StreamInfo
     {
@@ -31,13 +31,13 @@ extension JetStream {
             "max_bytes", to: .number(String(bytesMax)), of: name, "make stream \(name) larger")
     }
 
-    /// All else stays as it is, also what this client has no name for: an update that leaves a
-    /// field out takes it away.
+    /// Changes some fields. All others are sent unchanged, including those that this client does
+    /// not know, because an update removes a field that it leaves out.
     private func change(
         _ field: String, to value: JSONValue, of stream: String, _ operation: String
     ) throws(JetStreamError) -> StreamInfo {
         let path = "STREAM.INFO.\(stream)"
-        // No code is 0, so nothing is taken for "absent".
+        // No error code is 0, so no refusal is treated as "absent".
         let found = try parsed(call(path, [], operation, absentCode: 0), operation)
         var body = JSONWriter()
         body.object { json in
@@ -54,7 +54,8 @@ extension JetStream {
 }
 
 extension StreamConfiguration {
-    /// It has no subjects that are not wanted, and is the same in all but those and its room.
+    /// Returns true when the existing stream has no unwanted subjects, and differs in nothing but
+    /// its subjects and its size.
     fileprivate func differsInRoomAndSubjects(from existing: StreamConfiguration) -> Bool {
         var same = self
         same.subjects = existing.subjects

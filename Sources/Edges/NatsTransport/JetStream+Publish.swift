@@ -1,9 +1,9 @@
 import Primitives
 
-/// A message for a stream that tells repeats from news by their ids.
+/// A message for a stream that recognises repeats by their ids.
 public struct IdentifiedMessage: Equatable, Sendable {
     public let payload: [UInt8]
-    /// A stream stores no second message of one id within its window. One line.
+    /// A stream stores no second message with the same id within its window. One line.
     public let id: String
 
     public init(payload: [UInt8], id: String) {
@@ -14,19 +14,21 @@ public struct IdentifiedMessage: Equatable, Sendable {
 
 extension JetStream {
     private static let idHeader = "Nats-Msg-Id"
-    /// So many are on their way at once: an ack costs the server a write to its disk, which it does
-    /// for all that lie there.
+    /// The most messages in flight. An acknowledgement costs the server a write to its disk, which
+    /// it does once for all waiting messages.
     private static let publishWindow = 128
 
-    /// Publishes all of them on one subject and waits for what became of each: of a window of them
-    /// at most `timeout`. Nil: nobody knows; publishing it again under its id does no harm.
+    /// Publishes all messages on one subject and waits for each outcome, at most `timeout` per
+    /// window. `nil`: the outcome is unknown; publishing the message again with its id does no
+    /// harm.
     public func publish(
         _ messages: [IdentifiedMessage], to subject: String
     ) -> (outcomes: [PublishOutcome?], failure: NatsError?) {
         var outcomes: [PublishOutcome?] = []
         var failure: NatsError?
         while outcomes.count < messages.count {
-            // Behind a failure of the connection the rest would only wait for the same one.
+            // After the connection has failed, the remaining messages would only wait for the same
+            // failure.
             guard failure == nil else {
                 outcomes.append(nil)
                 continue

@@ -1,11 +1,11 @@
 import Primitives
 
-// Taking messages off a stream, for good. All of it is done by the stream's leader while its
-// publishers wait. After a time-out nobody knows whether it was done; doing it again does no harm.
+// Removes messages from a stream permanently. The stream's leader does it while its publishers
+// wait. After a timeout it is unknown whether it was done; doing it again does no harm.
 extension JetStream {
-    /// Takes what is below this sequence off, whatever its subject; says how many messages that
-    /// were. It costs the server little: most of it are whole blocks. Behind the end of the stream
-    /// it would move that end: the next message gets this sequence.
+    /// Removes all messages below this sequence, whatever their subject, and returns how many there
+    /// were. It costs the server little, because most of them are complete blocks. A sequence after
+    /// the end of the stream would move that end: the next message would get this sequence.
     public func purge(
         stream: String, below sequence: UInt64
     ) throws(JetStreamError) -> UInt64 {
@@ -13,8 +13,8 @@ extension JetStream {
         return try purge(stream, below: sequence, operation) { _ in }
     }
 
-    /// The same of what is on the subject (a literal one, or a pattern). The server looks through
-    /// the whole stream for it, however little there is to purge.
+    /// Does the same for the messages on the subject (a literal one, or a pattern). The server
+    /// searches the complete stream, however little there is to purge.
     public func purge(
         stream: String, subject: String, below sequence: UInt64
     ) throws(JetStreamError) -> UInt64 {
@@ -25,8 +25,8 @@ extension JetStream {
         return try purge(stream, below: sequence, operation) { $0.member("filter", subject) }
     }
 
-    /// Takes one message off; false: there is none at this sequence any more. Behind the stream's
-    /// end it is an error.
+    /// Removes one message. Returns false when there is none at this sequence any more. A sequence
+    /// after the stream's end is an error.
     public func deleteMessage(
         stream: String, sequence: UInt64
     ) throws(JetStreamError) -> Bool {
@@ -36,7 +36,7 @@ extension JetStream {
         var body = JSONWriter(capacity: 64)
         body.object { json in
             json.member("seq", sequence)
-            // It is forgotten, not written over.
+            // The message is removed, not overwritten.
             json.member("no_erase", true)
         }
         guard
@@ -53,14 +53,14 @@ extension JetStream {
         _ filter: (inout JSONWriter) -> Void
     ) throws(JetStreamError) -> UInt64 {
         try requireToken(stream, operation)
-        // Nothing is below 1. The server takes it, as it does 0, for a purge of everything.
+        // Nothing is below 1. The server would treat 1, like 0, as a purge of everything.
         guard sequence > 1 else { return 0 }
         var body = JSONWriter(capacity: 96)
         body.object { json in
             filter(&json)
             json.member("seq", sequence)
         }
-        // No code is 0, so nothing is taken for "absent".
+        // No error code is 0, so no refusal is treated as "absent".
         let answer = try parsed(
             call("STREAM.PURGE.\(stream)", body.bytes, operation, absentCode: 0), operation)
         try requireSuccess(answer, operation)

@@ -1,13 +1,13 @@
 import Primitives
 
-// What a person's tools ask of a stream, beside what the services need. All of it is answered by
-// the stream's leader.
+// Requests for tools that people use, beside those that the services need. The stream's leader
+// answers all of them.
 extension JetStream {
-    /// How many subjects one answer may name.
+    /// The most subjects that one answer may list.
     public static let subjectsMax = 100_000
 
-    /// The first message at this sequence or behind it whose subject the filter takes; nil: there
-    /// is none (yet).
+    /// Returns the first message at this sequence or after it whose subject matches the filter;
+    /// `nil` when there is none (yet).
     public func firstMessage(
         stream: String, from sequence: UInt64, subject: String
     ) throws(JetStreamError) -> StoredMessage? {
@@ -18,7 +18,7 @@ extension JetStream {
         }
     }
 
-    /// The subjects of the stream that the filter takes, and how many messages each has.
+    /// Returns the subjects of the stream that match the filter, and how many messages each has.
     public func subjects(
         stream: String, matching filter: String
     ) throws(JetStreamError) -> [String: UInt64] {
@@ -40,8 +40,8 @@ extension JetStream {
         return found
     }
 
-    /// A bucket whatever its limits are: for tools that look at what others have made. nil: there
-    /// is none of this name.
+    /// Opens a bucket whatever its limits are, for tools that show buckets of others. Returns `nil`
+    /// when there is none of this name.
     public func bucketAsFound(_ name: String) throws(JetStreamError) -> KeyValueBucket? {
         let asked = KeyValueConfiguration(bucket: name)
         guard let found = try streamInfo(asked.stream.name) else { return nil }

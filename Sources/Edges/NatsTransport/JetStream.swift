@@ -1,11 +1,11 @@
 import Primitives
 
-/// JetStream by its JSON API: libnats' own calls lack fields that are needed here (metadata,
-/// several filter subjects). Every call but `pull` blocks the calling thread up to `timeout`.
+/// JetStream through its JSON API: libnats' own calls lack needed fields (metadata, several filter
+/// subjects). Every call but `pull` blocks the calling thread up to `timeout`.
 public struct JetStream: Sendable {
     public let connection: NatsConnection
     public private(set) var timeout: Duration
-    /// Told before each call that blocks for how long it may do so.
+    /// Called before each blocking call with the longest time that it may take.
     let onCall: @Sendable (Duration) -> Void
 
     /// `onCall` is called on the calling thread before each call that blocks, with the longest time
@@ -19,7 +19,7 @@ public struct JetStream: Sendable {
         self.onCall = onCall
     }
 
-    /// The same with another time-out.
+    /// Returns the same with another timeout.
     public func within(_ timeout: Duration) -> JetStream {
         var other = self
         other.timeout = timeout
@@ -28,8 +28,8 @@ public struct JetStream: Sendable {
 
     // MARK: streams
 
-    /// Makes the stream. One that exists already and is the same is fine; another one is
-    /// `.differs`, and stays as it is.
+    /// Makes the stream. An existing stream with the same configuration is accepted. A different
+    /// one throws `.differs` and stays as it is.
     public func createStream(_ configuration: StreamConfiguration) throws(JetStreamError)
         -> StreamInfo
     {
@@ -53,7 +53,7 @@ public struct JetStream: Sendable {
         }
     }
 
-    /// nil: there is no stream of this name.
+    /// Returns `nil` when there is no stream of this name.
     public func streamInfo(_ name: String) throws(JetStreamError) -> StreamInfo? {
         let operation = "look up stream \(name)"
         try requireToken(name, operation)
@@ -64,7 +64,8 @@ public struct JetStream: Sendable {
         return try parsed(StreamInfo(answer), operation)
     }
 
-    /// Names of streams that take subjects which match; the server's first page (1,024 names).
+    /// Returns the names of the streams whose subjects match, from the server's first page (1,024
+    /// names).
     public func streamNames(taking subject: String) throws(JetStreamError) -> [String] {
         var body = JSONWriter()
         body.object { $0.member("subject", subject) }
@@ -75,7 +76,8 @@ public struct JetStream: Sendable {
 
     // MARK: messages
 
-    /// The last message on a literal subject, read from the stream's leader; nil: there is none.
+    /// Returns the last message on a literal subject, read from the stream's leader; `nil` when
+    /// there is none.
     public func lastMessage(
         stream: String, subject: String
     ) throws(JetStreamError) -> StoredMessage? {
@@ -83,12 +85,12 @@ public struct JetStream: Sendable {
         return try storedMessage(stream, operation) { $0.member("last_by_subj", subject) }
     }
 
-    /// nil: there is none at this sequence (any more, or yet).
+    /// Returns `nil` when there is no message at this sequence (any more, or yet).
     public func message(
         stream: String, sequence: UInt64
     ) throws(JetStreamError) -> StoredMessage? {
         let operation = "read message \(sequence) of stream \(stream)"
-        // The server takes sequence 0 for a request that asks for nothing.
+        // The server treats sequence 0 as a request that asks for nothing.
         guard sequence > 0 else { return nil }
         return try storedMessage(stream, operation) { $0.member("seq", sequence) }
     }
@@ -107,7 +109,7 @@ public struct JetStream: Sendable {
         return try parsed(StoredMessage(answer["message"]), operation)
     }
 
-    /// What an answer on the reply subject of a publish says.
+    /// Reads the outcome from an answer on the reply subject of a publish.
     public static func publishOutcome(of reply: NatsMessage) -> PublishOutcome {
         if let sequence = reply.withPayload({ PublishOutcome.usual($0) }) {
             return .stored(sequence: sequence, duplicate: false)
@@ -117,7 +119,7 @@ public struct JetStream: Sendable {
 
     // MARK: consumers
 
-    /// Makes a consumer. One of the same name must not exist, except with the same configuration.
+    /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
     public func createConsumer(
         stream: String, _ configuration: ConsumerConfiguration
     ) throws(JetStreamError) {
@@ -135,7 +137,7 @@ public struct JetStream: Sendable {
         _ = try call(path, body.bytes, operation)
     }
 
-    /// false: there was none.
+    /// Returns false when there was none.
     public func deleteConsumer(stream: String, name: String) throws(JetStreamError) -> Bool {
         let operation = "delete consumer \(name) of stream \(stream)"
         try requireToken(stream, operation)
@@ -146,10 +148,10 @@ public struct JetStream: Sendable {
         return answer != nil
     }
 
-    /// Asks for up to `batch` messages within `expires`. They, and the messages that carry a
-    /// status instead of a payload, come to `replyTo`:
-    /// 100 heartbeat, 404 nothing there, 408 expired, 409 the consumer or its leader is gone, 503
-    /// no such consumer. Does not wait. `idleHeartbeat` (zero: none) is at most half of `expires`.
+    /// Requests up to `batch` messages within `expires`. They come to `replyTo`, and so do messages
+    /// that carry a status instead of a payload: 100 heartbeat, 404 no messages, 408 expired, 409
+    /// the consumer or its leader is no longer there, 503 no such consumer. Does not wait.
+    /// `idleHeartbeat` (zero: none) is at most half of `expires`.
     public func pull(
         stream: String, consumer: String, batch: Int, bytesMax: Int?, expires: Duration,
         idleHeartbeat: Duration, replyTo: String
@@ -158,7 +160,7 @@ public struct JetStream: Sendable {
         body.object { json in
             json.member("batch", max(1, batch))
             if let bytesMax { json.member("max_bytes", bytesMax) }
-            // Without "expires" the server answers 404 at once instead of waiting.
+            // Without "expires" the server answers 404 immediately instead of waiting.
             if expires > .zero { json.member("expires", expires.clampedNanoseconds) }
             if idleHeartbeat > .zero {
                 json.member("idle_heartbeat", idleHeartbeat.clampedNanoseconds)
@@ -192,11 +194,11 @@ public struct JetStream: Sendable {
     private func call(
         _ path: String, _ body: [UInt8], _ operation: String
     ) throws(JetStreamError) -> JSONValue {
-        // No code is 0, so nothing is taken for "absent".
+        // No error code is 0, so no refusal is treated as "absent".
         try parsed(call(path, body, operation, absentCode: 0), operation)
     }
 
-    /// nil: the server refused it with `absentCode`.
+    /// Returns `nil` when the server refused the call with `absentCode`.
     func call(
         _ path: String, _ body: [UInt8], _ operation: String, absentCode: Int
     ) throws(JetStreamError) -> JSONValue? {
@@ -210,7 +212,7 @@ public struct JetStream: Sendable {
         return try answer(in: reply, operation, absentCode: absentCode)
     }
 
-    /// Why a request has no answer.
+    /// Returns why a request has no answer.
     func failure(_ error: NatsError, _ operation: String) -> JetStreamError {
         if case .noResponders = error {
             return .unavailable(operation: operation, peer: connection.peer)
@@ -218,7 +220,7 @@ public struct JetStream: Sendable {
         return .transport(error)
     }
 
-    /// nil: the server refused it with `absentCode`.
+    /// Returns `nil` when the server refused the call with `absentCode`.
     func answer(
         in reply: NatsMessage, _ operation: String, absentCode: Int
     ) throws(JetStreamError) -> JSONValue? {

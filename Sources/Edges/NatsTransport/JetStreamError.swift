@@ -1,12 +1,13 @@
 /// Why a call of the JetStream API failed; one line each, as with `NatsError`.
 public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The request itself failed. After a time-out its effect is unknown.
+    /// The request itself failed. After a timeout its effect is unknown.
     case transport(NatsError)
-    /// JetStream is not there (not enabled, or not for this user), or has no leader right now.
+    /// JetStream is not available (not enabled, or not for this user), or has no leader at the
+    /// moment.
     case unavailable(operation: String, peer: String)
     /// The server refused it.
     case refused(operation: String, code: Int, errorCode: Int, description: String)
-    /// A stream of this name exists and is another one than was asked for.
+    /// A stream of this name exists and differs from the requested one.
     case differs(stream: String, differences: [String])
     /// A name or a value that was refused before anything was sent.
     case invalid(operation: String, detail: String)
@@ -45,7 +46,7 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 }
 
-/// JetStream's own numbers for what callers tell apart.
+/// JetStream's numbers of the errors that callers distinguish.
 enum JetStreamCode {
     static let consumerNotFound = 10_014
     static let noMessageFound = 10_037

@@ -1,15 +1,15 @@
 public import Primitives
 
-/// One write to a bucket, as it stands there.
+/// One write to a bucket, as the bucket stores it.
 public struct KeyValueChange: Equatable, Sendable {
     public let key: String
     public let revision: UInt64
     public let time: Timestamp
-    /// nil: the value was taken away.
+    /// `nil`: the value was deleted.
     public let value: [UInt8]?
 }
 
-/// A write that expects what it follows, see `KeyValueBucket.put`.
+/// A write that expects a revision, see `KeyValueBucket.put`.
 public struct KeyValuePut: Equatable, Sendable {
     public var key: String
     public var value: [UInt8]
@@ -22,11 +22,11 @@ public struct KeyValuePut: Equatable, Sendable {
     }
 }
 
-// For those who follow a bucket, or write many of its keys.
+// For callers that follow a bucket, or write many of its keys.
 extension KeyValueBucket {
-    /// The last write of some key that the pattern takes, the first of these with this revision or
-    /// a later one; nil: there is none. Asked again behind what it found, it lists a bucket, and
-    /// whatever is written meanwhile, in the order of the writes.
+    /// Returns the first change with this revision or a later one, among the last writes of the
+    /// keys that match the pattern; `nil` when there is none. Calling it again after each result
+    /// lists a bucket, including writes that are made meanwhile, in the order of the writes.
     public func firstChange(
         from revision: UInt64, matching pattern: String = ">"
     ) throws(JetStreamError) -> KeyValueChange? {
@@ -44,9 +44,10 @@ extension KeyValueBucket {
             value: KeyValueEntry.isMarker(message.headers) ? nil : message.payload)
     }
 
-    /// Several writes of different keys, all under way at once: they take little longer than one.
-    /// All answers are waited for within one timeout. At most `NatsLimits.requestsOutstandingMax`
-    /// less what else is being asked; what is beyond is `.failed`.
+    /// Sends several writes of different keys at the same time; they take little longer than one.
+    /// All answers are awaited within one timeout. The most writes are
+    /// `NatsLimits.requestsOutstandingMax` minus the other requests in progress; further ones are
+    /// `.failed`.
     public func put(
         all puts: [KeyValuePut]
     ) -> [Result<KeyValueOutcome, JetStreamError>] {

@@ -4,8 +4,8 @@ import Primitives
 /// the stream's leader. Any thread may use it; every call blocks it up to the timeout of
 /// `jetStream`.
 ///
-/// A leader that is cut off from its cluster can answer reads with old values for some seconds,
-/// but cannot store: what must be right is decided by a write that expects a revision.
+/// A leader that is cut off from its cluster can return old values for some seconds, but cannot
+/// store. So a decision that must be right needs a write that expects a revision.
 public struct KeyValueBucket: Sendable {
     public let jetStream: JetStream
     public let configuration: KeyValueConfiguration
@@ -20,25 +20,25 @@ public struct KeyValueBucket: Sendable {
         stream = configuration.stream.name
     }
 
-    /// The same bucket, asked by another thread or with another time-out.
+    /// Returns the same bucket for another thread, or with another timeout.
     public func asked(by jetStream: JetStream) -> KeyValueBucket {
         KeyValueBucket(jetStream, configuration)
     }
 
     // MARK: reading
 
-    /// nil: there is no value (any more).
+    /// Returns `nil` when there is no value (any more).
     public func get(_ key: String) throws(JetStreamError) -> KeyValueEntry? {
         try last(key).flatMap { KeyValueEntry($0, key: key) }
     }
 
-    /// The number of the bucket's last write: as long as it stays, nothing has changed. 0: nothing
-    /// was written yet.
+    /// Returns the number of the bucket's last write. As long as it stays the same, nothing has
+    /// changed. 0: nothing was written yet.
     public func lastRevision() throws(JetStreamError) -> UInt64 {
         try info().lastSequence
     }
 
-    /// The stream behind it: when it was made, how many keys and bytes it holds.
+    /// Returns the bucket's stream: when it was made, how many keys and bytes it holds.
     public func info() throws(JetStreamError) -> StreamInfo {
         guard let info = try jetStream.streamInfo(stream) else {
             throw .refused(
@@ -48,7 +48,7 @@ public struct KeyValueBucket: Sendable {
         return info
     }
 
-    /// The keys that a pattern takes: whole tokens may be `*`, the last one `>`.
+    /// Returns the keys that match a pattern: complete tokens may be `*`, the last one `>`.
     public func keys(matching pattern: String = ">") throws(JetStreamError) -> KeyValueKeys {
         let operation = "list keys \(pattern) of bucket \(configuration.bucket)"
         if let problem = NatsSubject.problem(pattern, .pattern) {
@@ -75,7 +75,7 @@ public struct KeyValueBucket: Sendable {
             keys: subjects.map { String($0.key.utf8.dropFirst(prefixBytes)) ?? "" }.sorted())
     }
 
-    /// Keys with their values; one request for each of them.
+    /// Returns keys with their values. It sends one request for each key.
     public func entries(matching pattern: String = ">") throws(JetStreamError) -> KeyValueEntries {
         let found = try keys(matching: pattern)
         var entries: [KeyValueEntry] = []
@@ -91,7 +91,7 @@ public struct KeyValueBucket: Sendable {
 
     // MARK: writing
 
-    /// Stores the value if the key has none: it was never written, or was deleted.
+    /// Stores the value if the key has none, because it was never written or was deleted.
     public func create(
         _ key: String, _ value: [UInt8]
     ) throws(JetStreamError) -> KeyValueOutcome {
@@ -102,7 +102,7 @@ public struct KeyValueBucket: Sendable {
         return try put(key, value, expected: last.sequence)
     }
 
-    /// Stores the value if the key's last write, a delete included, is `expected`; 0: if it was
+    /// Stores the value if the key's last write, including a delete, is `expected`; 0: if it was
     /// never written.
     public func put(
         _ key: String, _ value: [UInt8], expected: UInt64
@@ -110,8 +110,8 @@ public struct KeyValueBucket: Sendable {
         try write(key, value, "put", [(Self.expectedHeader, String(expected))])
     }
 
-    /// Takes the value away if the key's last write is `expected` (nil: whatever it is). What
-    /// stays is a marker without a value, for ever: a bucket's keys have to be a bounded set.
+    /// Deletes the value if the key's last write is `expected` (`nil`: whatever it is). A marker
+    /// without a value stays for ever, so a bucket's keys have to be a bounded set.
     public func delete(
         _ key: String, expected: UInt64? = nil
     ) throws(JetStreamError) -> KeyValueOutcome {
@@ -170,15 +170,15 @@ extension KeyValueBucket {
         }
     }
 
-    /// What an answer to a write says.
+    /// Returns the outcome in an answer to a write.
     func outcome(
         of answer: NatsMessage, _ operation: String
     ) throws(JetStreamError) -> KeyValueOutcome {
         switch JetStream.publishOutcome(of: answer) {
         case .stored(let sequence, _): return .stored(revision: sequence)
         case .wrongLastSequence(let present): return .conflict(present: present)
-        // Nobody's write stands behind the expected one yet, and an earlier copy of this one may
-        // be what is under way.
+        // No write after the expected one is stored yet, and the write in process may be an earlier
+        // copy of this one.
         case .inProcess: return .unknown("\(operation): another write is in process")
         case .malformed(let detail): return .unknown("\(operation): \(detail)")
         case .noResponders:
@@ -189,7 +189,7 @@ extension KeyValueBucket {
         }
     }
 
-    /// What a write without an answer comes to.
+    /// Returns the outcome of a write without an answer.
     func outcome(
         of error: NatsError, _ operation: String
     ) throws(JetStreamError) -> KeyValueOutcome {
@@ -206,8 +206,8 @@ extension KeyValueBucket {
 // MARK: making buckets
 
 extension JetStream {
-    /// Makes the bucket. One that exists already and is the same is fine; another one is
-    /// `.differs`, and stays as it is.
+    /// Makes the bucket. An existing bucket with the same configuration is accepted. A different
+    /// one throws `.differs` and stays as it is.
     public func createBucket(
         _ configuration: KeyValueConfiguration
     ) throws(JetStreamError) -> KeyValueBucket {
@@ -216,8 +216,8 @@ extension JetStream {
         return KeyValueBucket(self, configuration)
     }
 
-    /// The bucket, for those who may not make one; nil: it does not exist. `.differs` when it is
-    /// another one than was asked for.
+    /// Opens the bucket for a caller that may not make one. Returns `nil` when it does not exist.
+    /// Throws `.differs` when it differs from the requested one.
     public func openBucket(
         _ configuration: KeyValueConfiguration
     ) throws(JetStreamError) -> KeyValueBucket? {

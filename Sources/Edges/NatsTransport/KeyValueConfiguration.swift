@@ -1,21 +1,23 @@
-/// What holds for every bucket.
+/// The limits of every bucket.
 public enum KeyValueLimits {
-    /// A larger value is refused before it is sent. Values are read by the JSON API, in base64.
+    /// A larger value is refused before it is sent. Values are read through the JSON API, in
+    /// base64.
     public static let valueBytesMax = 512 * 1024
     public static let keyBytesMax = 255
     public static let bucketBytesMax = 64
-    /// More keys than the server names in one answer cannot be listed.
+    /// Buckets with more keys cannot be listed, because the server names no more in one answer.
     public static let keysMax = 100_000
-    /// The stream's limit counts the headers of a write, too.
+    /// The room for the headers of a write, which the stream's limit counts, too.
     static let headerBytesMax = 256
 }
 
-/// What a bucket is to be: a stream in the layout that `nats kv` knows (ADR-8), with one value
-/// per key, in a file, and with reads from the leader only.
+/// The wanted configuration of a bucket: a stream in the layout of `nats kv` (ADR-8), with one
+/// value per key, in a file, read from the leader only.
 public struct KeyValueConfiguration: Equatable, Sendable {
     /// `[A-Za-z0-9_-]`, at most `KeyValueLimits.bucketBytesMax`.
     public var bucket: String
-    /// Of all values, headers and subjects together; -1: no limit. A full bucket refuses writes.
+    /// The limit of all values, headers and subjects together; -1: no limit. A full bucket refuses
+    /// writes.
     public var bytesMax: Int64
     /// At most `KeyValueLimits.valueBytesMax`.
     public var valueBytesMax: Int
@@ -34,7 +36,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
         self.metadata = metadata
     }
 
-    /// The stream that holds it.
+    /// The stream that holds the bucket.
     public var stream: StreamConfiguration {
         var stream = StreamConfiguration(
             name: "KV_\(bucket)", subjects: ["$KV.\(bucket).>"], maxBytes: bytesMax,
@@ -45,7 +47,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
         return stream
     }
 
-    /// What is wrong with it, or nil.
+    /// What is wrong with the configuration, or `nil`.
     var problem: String? {
         guard KeyValueKey.isBucket(bucket) else {
             return "a bucket has 1 to \(KeyValueLimits.bucketBytesMax) characters A-Z a-z 0-9 _ -"
@@ -57,14 +59,15 @@ public struct KeyValueConfiguration: Equatable, Sendable {
     }
 }
 
-/// The names that ADR-6 allows.
+/// The names of keys that ADR-6 allows.
 public enum KeyValueKey {
     static func isBucket(_ text: String) -> Bool {
         (1...KeyValueLimits.bucketBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x5f || $0 == 0x2d }
     }
 
-    /// Tokens of `[A-Za-z0-9-_/=]`, joined by dots, and none of the reserved ones (`_kv...`).
+    /// Returns true for tokens of `[A-Za-z0-9-_/=]`, joined by dots, that are not reserved
+    /// (`_kv...`).
     public static func isValid(_ key: String) -> Bool {
         guard (1...KeyValueLimits.keyBytesMax).contains(key.utf8.count), !key.hasPrefix("_kv")
         else { return false }

@@ -1,15 +1,15 @@
 public import Primitives
 
-/// A value of a bucket, as its leader knew it.
+/// A value of a bucket, as the bucket's leader stored it.
 public struct KeyValueEntry: Equatable, Sendable {
     public let key: String
     public let value: [UInt8]
-    /// The bucket's number of the write; the next write of the key may expect it.
+    /// The bucket's number of the write. The next write of the key may expect it.
     public let revision: UInt64
     /// When it was stored.
     public let time: Timestamp
 
-    /// nil: the message says that there is no value any more.
+    /// Fails when the message is a marker without a value.
     init?(_ message: StoredMessage, key: String) {
         guard !Self.isMarker(message.headers) else { return nil }
         self.key = key
@@ -18,8 +18,8 @@ public struct KeyValueEntry: Equatable, Sendable {
         time = message.time
     }
 
-    /// A deleted key keeps one message that says so: ours and `nats kv`'s name the operation, the
-    /// server's own (a key that timed out) name the reason.
+    /// A deleted key keeps one marker message. Ours and those of `nats kv` name the operation; the
+    /// server's own (for an expired key) name the reason.
     static func isMarker(_ headers: String?) -> Bool {
         guard let headers else { return false }
         return headers.split(whereSeparator: \.isNewline).contains { line in
@@ -32,31 +32,31 @@ public struct KeyValueEntry: Equatable, Sendable {
     }
 }
 
-/// What became of a write to a bucket.
+/// The outcome of a write to a bucket.
 public enum KeyValueOutcome: Equatable, Sendable {
-    /// On the leader's disk, as far as the server's settings say so.
+    /// It is stored on the leader's disk, as far as the server's settings ensure this.
     case stored(revision: UInt64)
-    /// Not stored: the key's last write is another one than was expected, the one at `present`
-    /// (0: there is none; nil: another write is being stored just now).
+    /// Not stored: the key's last write is not the expected one but the one at `present` (0: there
+    /// is none; `nil`: another write is being stored at the moment).
     case conflict(present: UInt64?)
-    /// Nobody knows, and the reason. A read tells only when it finds this very value: what is not
-    /// there may still arrive. Writing the same again, with the same expectation, settles it:
-    /// either it is stored, or the conflict's winner can be read and compared.
+    /// The outcome is unknown, with the reason. A read proves only that the value is stored; a
+    /// missing value may still arrive. Writing the same value again, with the same expectation,
+    /// settles it: either it is stored, or the winner of the conflict can be read and compared.
     case unknown(String)
 }
 
-/// The keys of a bucket, and when that was so.
+/// The keys of a bucket, and the state in which they were listed.
 public struct KeyValueKeys: Equatable, Sendable {
-    /// The bucket's last write when the keys were listed: they are the same as long as it is.
+    /// The bucket's last write when the keys were listed. While it stays the same, so do the keys.
     public let lastRevision: UInt64
-    /// Sorted. All that were ever written: of a deleted one `get` says nil.
+    /// All keys that were ever written, sorted. For a deleted one `get` returns `nil`.
     public let keys: [String]
 }
 
 public struct KeyValueEntries: Equatable, Sendable {
-    /// The bucket's last write before the entries were read: each of them may be newer, none is
+    /// The bucket's last write before the entries were read. An entry may be newer, but none is
     /// older.
     public let lastRevision: UInt64
-    /// Sorted by key.
+    /// The entries, sorted by key.
     public let entries: [KeyValueEntry]
 }

@@ -1,22 +1,22 @@
 import Primitives
 
-/// Walks over the messages of a stream whose subject a filter takes, in the stream's order, with
-/// many requests under way at once.
+/// Walks over the messages of a stream whose subject matches a filter, in the stream's order, with
+/// many requests at the same time.
 ///
-/// It needs no consumer, and so no right to make one: each message is asked for by its own request,
-/// which the stream's leader answers. Each request names one sequence and is answered by the first
-/// message there or behind it; where messages of other subjects stand between, several requests get
-/// the same one, and fewer are asked for next time.
+/// It needs no consumer, and so no permission to make one: each message is requested separately,
+/// and the stream's leader answers. Each request names one sequence and gets the first message
+/// there or after it. Where messages of other subjects lie between, several requests get the same
+/// message, and the next round sends fewer.
 public struct MessageWalk: Equatable, Sendable {
-    /// Requests that are under way at once.
+    /// The most requests at the same time.
     public static let windowMax = 128
-    /// Of their answers; fewer are asked for when messages are long.
+    /// The bound of their answers. Fewer messages are requested when messages are long.
     static let bytesMax = 16 * 1024 * 1024
     private static let windowFirst = 8
 
     public let stream: String
     public let subject: String
-    /// All of them are asked for up to here; what is stored later is none of them.
+    /// The last sequence that is requested. Messages that are stored later are not returned.
     public let last: UInt64
     private var next: UInt64
     private var window = Self.windowFirst
@@ -25,18 +25,18 @@ public struct MessageWalk: Equatable, Sendable {
     public init(stream: String, subject: String, from: UInt64, through last: UInt64) {
         self.stream = stream
         self.subject = subject
-        // No stream has so many; there is a sequence behind each that is asked for.
+        // No stream has so many messages, and each requested sequence must have a next one.
         self.last = min(last, UInt64.max - 1)
         next = max(1, from)
         isOver = next > self.last
     }
 
-    /// The next ones; none: it is over. Blocks for one round of requests, up to the timeout. After
-    /// an error the same ones can be asked for again.
+    /// Returns the next messages; an empty result is the end. It blocks for one round of requests,
+    /// up to the timeout. After an error the same messages can be requested again.
     public mutating func step(_ jetStream: JetStream) throws(JetStreamError) -> [StoredMessage] {
         guard !isOver else { return [] }
         let count = min(UInt64(window), last - next + 1)
-        // What does not come in time may come when less is asked for.
+        // Answers that do not come in time may come when fewer are requested.
         window = max(1, window / 2)
         let answers = try jetStream.firstMessages(
             stream: stream, from: next..<next + count, subject: subject)
@@ -59,8 +59,8 @@ public struct MessageWalk: Equatable, Sendable {
 }
 
 extension JetStream {
-    /// `firstMessage` from each of the sequences, all asked at once and waited for within one
-    /// timeout.
+    /// Calls `firstMessage` for each of the sequences. All are requested at the same time and
+    /// awaited within one timeout.
     func firstMessages(
         stream: String, from sequences: Range<UInt64>, subject: String
     ) throws(JetStreamError) -> [StoredMessage?] {
@@ -70,7 +70,7 @@ extension JetStream {
         let path = "$JS.API.STREAM.MSG.GET.\(stream)"
         var numbers: [UInt64] = []
         numbers.reserveCapacity(sequences.count)
-        // Also of those that nobody waits for when one has failed.
+        // This also covers requests that are no longer awaited after one has failed.
         defer { for number in numbers { connection.requests.forget(number) } }
         onCall(timeout)
         let deadline = ContinuousClock.now + timeout

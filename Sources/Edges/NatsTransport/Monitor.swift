@@ -1,15 +1,15 @@
 import Glibc
 
-/// State behind a lock that threads can wait on: a mutex and a condition variable on the monotonic
-/// clock.
+/// State behind a lock, with a condition that threads can wait for: a mutex and a condition
+/// variable on the monotonic clock.
 ///
-/// `Synchronization` has no condition variable, and its `Mutex`, once contended, is handed over by
-/// the kernel, which ThreadSanitizer does not see and takes for a race. So whatever several threads
-/// really share is in here.
+/// `Synchronization` has no condition variable. When its `Mutex` is contended, the kernel hands it
+/// over, which ThreadSanitizer does not see and reports as a race. So all state that several
+/// threads really share is in a monitor.
 @safe
 final class Monitor<State: Sendable>: @unchecked Sendable {
-    // Safety: `state` is touched with `mutex` held only; both pthread objects live at addresses of
-    // their own from init to deinit.
+    // Safety: `state` is accessed only while `mutex` is held. Both pthread objects have fixed
+    // addresses from init to deinit.
     private var state: State
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -33,7 +33,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
-    /// Changes the state and wakes everybody who waits for a change.
+    /// Changes the state and wakes all threads that wait for a change.
     func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -45,7 +45,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Asks `body` after every change until it answers; nil when time is up.
+    /// Calls `body` after every change until it returns a value. Returns `nil` when the time is up.
     func wait<Result>(_ timeout: Duration, _ body: (inout State) -> Result?) -> Result? {
         var deadline = Self.deadline(after: timeout)
         unsafe pthread_mutex_lock(mutex)

@@ -1,14 +1,14 @@
-/// Where and as whom to connect. How often to ping, to retry and what to keep is not configurable:
-/// see `NatsLimits`.
+/// The address and the credentials of a connection. Pings, retries and buffers are not
+/// configurable: see `NatsLimits`.
 public struct NatsConfiguration: Sendable {
     public struct TLS: Sendable {
-        /// PEM file with the certificates that are trusted.
+        /// A PEM file with the trusted certificates.
         public var caFile: String
         /// PEM files of our own certificate and its key: both or none.
         public var certFile: String?
         public var keyFile: String?
-        /// The name that the server's certificate must carry; nil: of each server that by which its
-        /// URL calls it.
+        /// The name that the server's certificate must carry; `nil`: each server's certificate must
+        /// carry the host name in its URL.
         public var serverName: String?
 
         public init(
@@ -21,23 +21,24 @@ public struct NatsConfiguration: Sendable {
         }
     }
 
-    /// What cannot be used of the files of `TLS`.
+    /// A file of `TLS` that cannot be used.
     public enum TLSProblem: Error, Equatable, Sendable {
         case authorities(String)
         case certificate(String)
     }
 
-    /// `nats://host:port` each; `tls://` demands `tls`. Tried in random order.
+    /// `nats://host:port` each; `tls://` requires `tls`. They are tried in random order.
     public var urls: [String]
-    /// What the server's monitoring shows for this connection.
+    /// The name that the server's monitoring shows for this connection.
     public var clientName: String
     public var user: String?
     public var password: String?
     public var tls: TLS?
-    /// All answers come to subjects below it. See `keepAnswersPrivate`.
+    /// The prefix of the subjects to which all answers come. See `keepAnswersPrivate`.
     public var inboxPrefix = "_INBOX"
-    /// Whether each publish is handed to the kernel before it returns. If not, a millisecond's are
-    /// written together, and nobody hears when that fails: for what may be lost, and is much.
+    /// Whether each publish is handed to the kernel before it returns. If not, all writes of a
+    /// millisecond are combined, and a failure is not reported. Use that only for many messages
+    /// that may be lost.
     public var writesAtOnce = true
 
     public init(urls: [String], clientName: String) {
@@ -45,15 +46,15 @@ public struct NatsConfiguration: Sendable {
         self.clientName = clientName
     }
 
-    /// Has the answers come to "_INBOX_<user>.>", which the server's permissions can keep from
-    /// other users; whoever may publish to "_INBOX.>" can then not forge an acknowledgement. No
-    /// effect without a user whose name can be a token of a subject.
+    /// Makes the answers come to "_INBOX_<user>.>", which the server's permissions can protect from
+    /// other users. A user that may publish to "_INBOX.>" can then not forge an acknowledgement. It
+    /// has no effect without a user whose name can be a token of a subject.
     public mutating func keepAnswersPrivate() {
         guard let user, NatsSubject.isToken(user) else { return }
         inboxPrefix = "_INBOX_\(user)"
     }
 
-    /// The servers for messages: without the user and password that a URL may carry.
+    /// The servers' addresses for messages, without the user and password that a URL may contain.
     public var peer: String {
         urls.map { url in
             let host = url.split(separator: "/", omittingEmptySubsequences: true).last ?? ""
@@ -61,7 +62,7 @@ public struct NatsConfiguration: Sendable {
         }.joined(separator: ",")
     }
 
-    /// Reads the files of `tls` as a connect does, and connects to nobody.
+    /// Reads the files of `tls` as a connect does, without connecting.
     public func checkTLSFiles() throws(TLSProblem) {
         guard let tls else { return }
         do throws(NatsError) { try ConnectOptions(peer: peer).loadAuthorities(tls) } catch {
@@ -75,41 +76,43 @@ public struct NatsConfiguration: Sendable {
     public var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
 }
 
-/// Every number that bounds a connection.
+/// All bounds of a connection.
 public enum NatsLimits {
-    /// Per server of the list.
+    /// The timeout per server of the list.
     public static let connectTimeout = Duration.seconds(2)
     /// A peer that answers no ping for `pingInterval * (pingsOutstandingMax + 1)` is given up.
     public static let pingInterval = Duration.seconds(1)
     public static let pingsOutstandingMax = 2
-    /// Between two tries, of which there is no last one: the wait and as much jitter on top.
+    /// The wait between two tries, plus up to the same time as jitter. The number of tries is not
+    /// limited.
     public static let reconnectWait = Duration.milliseconds(50)
     public static let reconnectJitter = Duration.milliseconds(200)
-    /// The wait where a server is there and TLS fails: people have to mend that, and each try costs
-    /// both sides a handshake.
+    /// The wait when a server is reachable but TLS fails. A person has to fix that, and each try
+    /// costs both sides a handshake.
     public static let refusedWait = Duration.seconds(2)
-    /// A write that the kernel does not take for this long breaks the link: it is made anew.
+    /// If the kernel does not accept a write for this long, the link is closed and made again.
     public static let writeDeadline = Duration.seconds(2)
     /// While disconnected nothing is kept: publishers have their own retries, and a copy that
-    /// lands late is a copy too many. One byte is the least that libnats takes.
+    /// arrives late would be a double. One byte is the smallest value that libnats accepts.
     public static let reconnectBufferBytes = 1
-    /// Messages that a subscription has received and not handled yet; more are dropped, counted
-    /// (`droppedMessages`) and reported as `.asyncError`.
+    /// The most messages that a subscription has received and not handled yet. Further ones are
+    /// dropped, counted (`droppedMessages`) and reported as `.asyncError`.
     public static let pendingMessagesMax = 65_536
     public static let pendingBytesMax = 64 * 1024 * 1024
-    /// Subjects and reply subjects. The server closes a connection whose protocol line (both of
-    /// them and some numbers) exceeds 4 KiB.
+    /// The limit for subjects and reply subjects. The server closes a connection whose protocol
+    /// line (both of them and some numbers) exceeds 4 KiB.
     public static let subjectBytesMax = 1_024
-    /// The last wait for outstanding writes when a connection is closed is libnats' own: 0.5 s.
+    /// The most requests that wait for an answer at the same time.
     public static let requestsOutstandingMax = 1_024
-    /// How long an unsubscribed subscription's memory is kept, see `RetiredSubscriptions`.
+    /// How long the memory of an ended subscription is kept, see `RetiredSubscriptions`.
     static let subscriptionGrace = Duration.seconds(10)
-    /// The greeting that a server sends to everybody who connects.
+    /// The largest greeting that a server sends to a new connection.
     static let greetingBytesMax = 32 * 1024
 }
 
 extension Duration {
-    /// Whole milliseconds, at least 1, at most some 24 days: what libnats takes for a timeout.
+    /// Whole milliseconds, at least 1, at most some 24 days: the range of timeouts that libnats
+    /// accepts.
     var natsMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let held = min(max(seconds, 0), 2_000_000)

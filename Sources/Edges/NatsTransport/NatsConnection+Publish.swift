@@ -2,8 +2,8 @@ internal import CNats
 import Primitives
 
 extension NatsConnection {
-    /// Hands the payload to the kernel before it returns; what then becomes of it only an answer
-    /// on `replyTo` can tell. Waits at most `NatsLimits.writeDeadline`.
+    /// Hands the payload to the kernel before it returns. Only an answer on `replyTo` can show what
+    /// becomes of it. Waits at most `NatsLimits.writeDeadline`.
     public func publish(
         _ payload: RawSpan, to subject: String, replyTo: String? = nil
     ) throws(NatsError) {
@@ -18,9 +18,9 @@ extension NatsConnection {
         try finish(status, subject)
     }
 
-    /// Asks JetStream to store the message only if `expectedLastSubjectSequence` is the sequence
-    /// of the last one on the subject (0: there is none), and to answer with the packet's number.
-    /// See `JetStream.publishOutcome`.
+    /// Asks JetStream to store the message only if `expectedLastSubjectSequence` is the sequence of
+    /// the subject's last message (0: there is none), and to send the answer to the reply subject
+    /// with the packet's number. See `JetStream.publishOutcome`.
     public func publish(
         _ payload: RawSpan, on route: inout PublishRoute, number: UInt64,
         expectedLastSubjectSequence: UInt64
@@ -53,8 +53,8 @@ extension NatsConnection {
         try finish(status, subject)
     }
 
-    /// What must hold before libnats sees a message. It would let pass a subject that breaks the
-    /// protocol and headers that exceed the payload limit, and for both the server ends the
+    /// Checks a message before libnats gets it. libnats would accept a subject that breaks the
+    /// protocol, and headers that exceed the payload limit. For both, the server closes the
     /// connection in a way that libnats does not recover from.
     private func admitted(
         _ payload: RawSpan, to subject: String, replyTo: String?, headerBytes: Int = 0
@@ -78,7 +78,8 @@ extension NatsConnection {
         return count
     }
 
-    /// The bytes that the headers take on the wire. A line break inside one would forge another.
+    /// Returns the bytes that the headers take on the wire. Refuses a line break inside a header,
+    /// because it would forge another header.
     private func checkedByteCount(
         of headers: [(name: String, value: String)], _ subject: String
     ) throws(NatsError) -> Int {

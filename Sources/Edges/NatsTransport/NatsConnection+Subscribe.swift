@@ -2,10 +2,10 @@ internal import CNats
 import Primitives
 
 extension NatsConnection {
-    /// `onMessage` is called on libnats' delivery thread of this subscription, one message at a
-    /// time, in order. At most `pendingMessagesMax` messages wait for it; more are dropped and
-    /// reported as `.asyncError`. Also allowed while disconnected: it then starts with the link
-    /// (and the call may wait as long as one try to reconnect takes).
+    /// Calls `onMessage` on libnats' delivery thread of this subscription, one message at a time,
+    /// in order. At most `pendingMessagesMax` messages wait for it; more are dropped and reported
+    /// as `.asyncError`. It is also allowed while disconnected: the subscription then starts with
+    /// the link, and the call may wait as long as one try to reconnect takes.
     public func subscribe(
         _ subject: String, pendingMessagesMax: Int,
         onMessage: @escaping @Sendable (NatsMessage) -> Void
@@ -15,7 +15,7 @@ extension NatsConnection {
             throw error(
                 NATS_INVALID_SUBJECT, "subscribe to \(subject.debugDescription)", detail: problem)
         }
-        // Safety: released in `deliveryEnded`, or here when libnats never took it.
+        // Safety: released in `deliveryEnded`, or here when libnats did not accept it.
         let context = unsafe Unmanaged.passRetained(SubscriptionContext(onMessage))
         var made: OpaquePointer?
         let status = unsafe natsConnection_Subscribe(
@@ -28,8 +28,8 @@ extension NatsConnection {
         let completion = unsafe natsSubscription_SetOnCompleteCB(
             subscription, deliveryEnded, context.toOpaque())
         guard completion == NATS_OK else {
-            // The connection was closed a moment ago. Whether `deliver` runs right now is not
-            // known, so the few bytes of the context stay allocated.
+            // The connection was closed a moment ago. It is unknown whether `deliver` runs right
+            // now, so the few bytes of the context stay allocated.
             throw error(NATS_CONNECTION_CLOSED, operation)
         }
         let limits = unsafe natsSubscription_SetPendingLimits(
@@ -43,9 +43,10 @@ extension NatsConnection {
         return NatsSubscription(owned, subject: subject, retired: retired)
     }
 
-    /// Blocks the calling thread up to `timeout`: never call it on a thread of libnats (in a
-    /// callback). Throws `.noResponders` at once when nobody serves the subject, `.disconnected` at
-    /// once when the link breaks meanwhile.
+    /// Sends a request and waits for the answer. It blocks the calling thread up to `timeout`, so
+    /// never call it on a thread of libnats (in a callback). It throws `.noResponders` immediately
+    /// when the subject has no responder, and `.disconnected` immediately when the link breaks
+    /// meanwhile.
     public func request(
         _ payload: [UInt8], to subject: String,
         headers: [(name: String, value: String)] = [], timeout: Duration
@@ -55,7 +56,7 @@ extension NatsConnection {
             timeout: timeout)
     }
 
-    /// Sends a request; its number is for `finishRequest`, which has to follow.
+    /// Sends a request and returns its number. `finishRequest` must be called with it.
     func beginRequest(
         _ payload: [UInt8], to subject: String, headers: [(name: String, value: String)]
     ) throws(NatsError) -> UInt64 {

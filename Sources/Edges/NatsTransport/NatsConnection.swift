@@ -3,8 +3,8 @@ import Synchronization
 
 /// One connection to NATS. Any thread may call it; only `request` and `flush` wait for an answer.
 ///
-/// It reconnects for ever by itself. While it is disconnected every call throws `.disconnected`:
-/// nothing is kept to be sent later. It ends with `close()` or its last reference.
+/// It reconnects for ever by itself. While it is disconnected every call throws `.disconnected`,
+/// and nothing is kept to be sent later. It ends with `close()` or its last reference.
 @safe
 public final class NatsConnection: Sendable {
     public let peer: String
@@ -12,7 +12,7 @@ public final class NatsConnection: Sendable {
     nonisolated(unsafe) let handle: OpaquePointer
     let events: ConnectionEvents
     let requests = RequestTable()
-    /// The subscription that all answers come by; made with the first request.
+    /// The subscription for all answers, made with the first request.
     let answers = Monitor<NatsSubscription?>(nil)
     let answerPrefix: String
     private let inboxPrefix: String
@@ -20,9 +20,9 @@ public final class NatsConnection: Sendable {
     private let isClosing = Atomic<Bool>(false)
     private let knownVersion = Monitor<(generation: Int, version: String)?>(nil)
 
-    /// Connects; blocks up to `NatsLimits.connectTimeout` per server of the list (and as long as
-    /// the system takes to resolve a name). `vetsServers`: behind each reconnect every call throws
-    /// `.disconnected` until the owner has looked at the server and said `useServer`.
+    /// Connects. Blocks up to `NatsLimits.connectTimeout` per server of the list, plus the time
+    /// that the system takes to resolve a name. `vetsServers`: after each reconnect every call
+    /// throws `.disconnected` until the owner has checked the server and called `useServer`.
     public init(
         _ configuration: NatsConfiguration, vetsServers: Bool = false,
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
@@ -52,7 +52,7 @@ public final class NatsConnection: Sendable {
             && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
     }
 
-    /// What the present server accepts: payload and headers together.
+    /// The most bytes that the present server accepts, payload and headers together.
     public var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
 
     /// Ends the link and all subscriptions; the event `.closed` follows. Idempotent. Afterwards
@@ -60,20 +60,20 @@ public final class NatsConnection: Sendable {
     public func close() {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
         events.willClose()
-        // Joins libnats' read thread.
+        // This joins libnats' read thread.
         unsafe natsConnection_Close(handle)
         requests.failAll(NATS_CONNECTION_CLOSED)
         retired.removeAll()
     }
 
-    /// Waits until the server has taken everything that was published before.
+    /// Waits until the server has received everything that was published before.
     public func flush(timeout: Duration) throws(NatsError) {
         try requireLink("flush")
         let status = unsafe natsConnection_FlushTimeout(handle, timeout.natsMilliseconds)
         guard status == NATS_OK else { throw error(status, "flush") }
     }
 
-    /// A subject prefix that nobody else has: append ".<token>" to be answered, and subscribe to
+    /// Returns a unique subject prefix. Append ".<token>" for a reply subject, and subscribe to
     /// "<prefix>.>".
     public func newInbox() -> String { Self.randomInbox(below: inboxPrefix) }
 
@@ -94,7 +94,8 @@ public final class NatsConnection: Sendable {
             throw connectError(status, configuration)
         }
         guard unsafe natsConnection_HasHeaderSupport(handle) == NATS_OK else {
-            // Forgotten first: a connection that never was has no `.closed` to report.
+            // The number is removed first: a connection that was never made has no `.closed` to
+            // report.
             EventRegistry.remove(events)
             unsafe natsConnection_Destroy(handle)
             throw NatsError(
@@ -111,7 +112,7 @@ public final class NatsConnection: Sendable {
         let detail = quotesSecrets ? "" : lastErrorText()
         let error = NatsError(status, "connect", peer: configuration.peer, detail: detail)
         switch status {
-        // A protocol error: who hangs up in the middle of the first words, or is no NATS server.
+        // This covers a peer that closes the connection during the greeting, or is no NATS server.
         case NATS_SYS_ERROR, NATS_IO_ERROR, NATS_CONNECTION_CLOSED, NATS_PROTOCOL_ERROR:
             if let reason = refusedCertificate(configuration) {
                 return NatsError(
@@ -122,8 +123,9 @@ public final class NatsConnection: Sendable {
         }
     }
 
-    /// With TLS 1.3 a server refuses a client's certificate after the handshake: by closing a link
-    /// that libnats takes for a good one. What the server asks for tells it from a crash.
+    /// Returns the text for a refused certificate. With TLS 1.3 a server refuses a client's
+    /// certificate after the handshake, by closing a link that libnats treats as good. Whether the
+    /// server demands a certificate distinguishes this from a crash.
     private static func refusedCertificate(_ configuration: NatsConfiguration) -> String? {
         guard configuration.wantsTLS,
             configuration.peer.split(separator: ",").contains(where: {
@@ -143,8 +145,8 @@ public final class NatsConnection: Sendable {
         error(NATS_INVALID_ARG, operation, detail: detail)
     }
 
-    /// Throws unless the link is up at this moment. libnats would keep what is published without
-    /// one and send it later.
+    /// Throws unless the link is up at this moment. Without a link, libnats would keep what is
+    /// published and send it later.
     func requireLink(_ operation: @autoclosure () -> String) throws(NatsError) {
         if isClosing.load(ordering: .acquiring) {
             throw error(NATS_CONNECTION_CLOSED, operation())
@@ -168,9 +170,9 @@ public final class NatsConnection: Sendable {
 // MARK: the server
 
 extension NatsConnection {
-    /// The version of the server of the present link, "2.12.8"; empty: it does not say; nil: it
-    /// gave no greeting in time, or there is no link. Asks the server until it has said it, once
-    /// per link (blocks up to the connect timeout).
+    /// The version of the present link's server, "2.12.8". It is empty when the server does not
+    /// report it, and `nil` when no greeting came in time or there is no link. The server is asked
+    /// until it has answered, once per link; this blocks up to the connect timeout.
     public var serverVersion: String? {
         switch askedVersion {
         case .told(let version): version
@@ -179,19 +181,19 @@ extension NatsConnection {
         }
     }
 
-    /// Whether the server of the present link knows users. Asks it (blocks up to the connect
-    /// timeout); one that does not answer counts as one that does.
+    /// Whether the present link's server requires users. It asks the server (blocks up to the
+    /// connect timeout); a server that does not answer is treated as requiring them.
     public var demandsAuthorization: Bool {
         ServerGreeting.demandsAuthorization(at: connectedAddress) ?? true
     }
 
-    /// Counts the links.
+    /// The number of links so far.
     public var link: Int { events.generation.load(ordering: .relaxed) }
 
-    /// The server of the link with this number is good. Of another link nothing is known by that.
+    /// Marks the server of the link with this number as good. It has no effect on any other link.
     public func useServer(link: Int) { events.goodLink.store(link, ordering: .releasing) }
 
-    /// Nobody uses the server of the present link from now on.
+    /// From now on no call may use the present link's server.
     public func holdServer() { events.goodLink.store(-1, ordering: .releasing) }
 
     private var askedVersion: ServerGreeting.Version {
@@ -206,8 +208,8 @@ extension NatsConnection {
         return asked
     }
 
-    /// Throws a clear error when the server is older than `minimum` or does not tell its version;
-    /// one that is worth another try when the server has gone in this moment.
+    /// Throws when the server is older than `minimum` or does not report its version. The error is
+    /// retryable when the server has just disconnected.
     public func requireServer(
         atLeast minimum: (major: Int, minor: Int, patch: Int)
     ) throws(NatsError) {
@@ -235,8 +237,8 @@ extension NatsConnection {
         }
     }
 
-    /// What the server of the present link calls itself; empty while there is none. It is another
-    /// one after every start of the server.
+    /// The id of the present link's server; empty while there is none. It changes with every start
+    /// of the server.
     public var serverID: String {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             let status = unsafe natsConnection_GetConnectedServerId(

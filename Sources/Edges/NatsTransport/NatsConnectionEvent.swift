@@ -1,50 +1,52 @@
 internal import CNats
 import Synchronization
 
-/// What happens to a connection by itself. Delivered one at a time, in order, on libnats' callback
-/// thread, which all connections of the process share: handle quickly, never wait.
+/// An event of a connection that no call caused. Events are delivered one at a time, in order, on
+/// libnats' callback thread. All connections of the process share this thread: handle events
+/// quickly, never wait.
 public enum NatsConnectionEvent: Equatable, Sendable {
     /// The link was lost; libnats restores it, for ever.
     case disconnected(String)
-    /// A server is there again, and there is no link: TLS fails. libnats tries again, for ever; a
-    /// reason is told once.
+    /// A server is reachable, but there is no link because TLS fails. libnats tries again for ever;
+    /// each reason is reported once.
     case refused(String)
     /// The link and all subscriptions are restored. What was published meanwhile was refused. A
     /// connection that vets its servers waits for `useServer`.
     case reconnected
-    /// The last event, exactly once: after `close()`, or when libnats gave up for good.
+    /// The last event, exactly once: after `close()`, or when libnats gave up permanently.
     case closed(String)
-    /// The server is going to shut down and asks its clients to leave.
+    /// The server is about to shut down and asks its clients to leave.
     case lameDuck
-    /// The server or libnats complains about something that was accepted before: a subject that
-    /// the user may not use, a subscription that handles its messages too slowly.
+    /// The server or libnats reports a problem with something that was accepted before: a subject
+    /// that the user may not use, or a subscription that handles its messages too slowly.
     case asyncError(String)
 }
 
 /// The receiver of one connection's events.
 ///
-/// libnats gets its number instead of a pointer: events can still arrive after a connect that
-/// failed, when nothing says how long a pointer would have to stay valid.
+/// libnats gets its number instead of a pointer. Events can still arrive after a failed connect,
+/// and nothing limits how long a pointer would have to stay valid.
 final class ConnectionEvents: Sendable {
     private struct State: Sendable {
         var isClosing = false
         var didClose = false
-        /// Why there is still no link, as it was told last.
+        /// Why there is still no link, as last reported.
         var refusal: String?
     }
 
     private let state = Monitor(State())
     private let peer: String
     private let onEvent: @Sendable (NatsConnectionEvent) -> Void
-    /// Told first, so that waiting requests end before the owner hears of it.
+    /// It is informed first, so that waiting requests end before the owner receives the event.
     let requests: RequestTable
     /// libnats holds the connection's lock during every try to reconnect, for seconds when a host
-    /// does not answer. So who only wants to know that there is no link looks here first.
+    /// does not answer. So a caller that only checks for the link reads this first.
     let isLinkUp = Atomic<Bool>(true)
-    /// The link whose server is known to be good; all are where nobody looks at servers.
+    /// The number of the link whose server is known to be good. Where servers are not vetted, every
+    /// link's server is.
     let goodLink = Atomic<Int>(0)
     private let vetsServers: Bool
-    /// Counts the links: what was learnt from the server holds for one of them.
+    /// The number of links so far. What was learned from a server is valid for one link only.
     let generation = Atomic<Int>(0)
 
     init(
@@ -57,7 +59,7 @@ final class ConnectionEvents: Sendable {
         self.onEvent = onEvent
     }
 
-    /// From here on a lost link is no news.
+    /// From here on a lost link is not reported.
     func willClose() { state.withLock { $0.isClosing = true } }
 
     func disconnected(_ reason: String) {
@@ -68,8 +70,8 @@ final class ConnectionEvents: Sendable {
         onEvent(.disconnected("\(peer): \(reason.isEmpty ? "the link was lost" : reason)"))
     }
 
-    /// A try to restore the link failed. Whether nobody was there, or nothing but a closed socket,
-    /// makes no difference to what was told when the link was lost.
+    /// Handles a failed try to restore the link. An unreachable server, or a socket that just
+    /// closed, adds nothing to what was reported when the link was lost.
     func tryFailed(_ status: natsStatus, _ reason: String) {
         let error = NatsError(status, "connect again", peer: peer, detail: reason)
         guard case .tlsFailed = error else { return }
@@ -82,20 +84,20 @@ final class ConnectionEvents: Sendable {
 
     func reconnected() {
         state.withLock { $0.refusal = nil }
-        // Before the link can be seen: it is another one than the one that was looked at.
+        // This comes before the link is visible, because it is not the link that was checked.
         generation.add(1, ordering: .releasing)
         isLinkUp.store(true, ordering: .releasing)
         onEvent(.reconnected)
     }
 
-    /// The link is up, and nobody may use it: its server has not been looked at, or is not good.
+    /// The link is up but must not be used: its server has not been checked, or is not good.
     var isHeld: Bool {
         vetsServers
             && goodLink.load(ordering: .acquiring) != generation.load(ordering: .acquiring)
     }
 
     func closed(_ reason: String) {
-        // Nobody holds the lock any more: libnats itself now says "closed".
+        // The lock is free now, and libnats itself reports "closed".
         isLinkUp.store(true, ordering: .releasing)
         requests.failAll(NATS_CONNECTION_CLOSED)
         let (first, byUs) = state.withLock { state in
@@ -120,8 +122,8 @@ final class ConnectionEvents: Sendable {
     }
 }
 
-/// Numbers for `ConnectionEvents`. The one table of the process that libnats, a library with
-/// process-wide callback threads, makes necessary.
+/// The numbers of `ConnectionEvents`. This is the only global table of the process. It is needed
+/// because libnats has process-wide callback threads.
 enum EventRegistry {
     private struct Table: Sendable {
         var last = 0
@@ -140,7 +142,7 @@ enum EventRegistry {
 
     static func remove(_ number: Int) {
         let removed = table.withLock { $0.receivers.removeValue(forKey: number) }
-        // Outside the lock: the closure of an owner may do anything when it goes.
+        // This happens outside the lock, because destroying the owner's closure may run any code.
         _ = consume removed
     }
 
@@ -158,12 +160,13 @@ func connectionDisconnected(_ connection: OpaquePointer?, closure: UnsafeMutable
     unsafe EventRegistry.find(closure)?.disconnected(unsafe lastError(of: connection))
 }
 
-/// On the thread that reconnects, before each wait: says how long it is. libnats holds no lock.
+/// Called on the thread that reconnects, before each wait, and returns the wait. libnats holds no
+/// lock.
 func connectionWillRetry(
     _ connection: OpaquePointer?, attempt: Int32, closure: UnsafeMutableRawPointer?
 ) -> Int64 {
     var wait = NatsLimits.reconnectWait
-    // Before the first there is nothing to say but why the link was lost.
+    // Before the first try there is nothing to report but why the link was lost.
     if attempt > 1 {
         var text: UnsafePointer<CChar>?
         let status = unsafe natsConnection_GetLastError(connection, &text)
@@ -187,7 +190,7 @@ func connectionLameDuck(_: OpaquePointer?, closure: UnsafeMutableRawPointer?) {
     unsafe EventRegistry.find(closure)?.lameDuck()
 }
 
-/// The subscription is not looked at: it may be destroyed already.
+/// The subscription must not be used: it may be destroyed already.
 func connectionError(
     _ connection: OpaquePointer?, _: OpaquePointer?, status: natsStatus,
     closure: UnsafeMutableRawPointer?
@@ -195,7 +198,7 @@ func connectionError(
     unsafe EventRegistry.find(closure)?.asyncError(status, unsafe lastError(of: connection))
 }
 
-/// The connection's last error, or the words for its status, or nothing.
+/// Returns the connection's last error, or the text of its status, or nothing.
 private func lastError(of connection: OpaquePointer?) -> String {
     var text: UnsafePointer<CChar>?
     let status = unsafe natsConnection_GetLastError(connection, &text)

@@ -2,24 +2,24 @@ internal import CNats
 
 /// Why a call to NATS failed. Each description is one line: what failed, with whom, what to do.
 public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The connection was closed: by us, or for good by libnats. Only a new one helps.
+    /// The connection was closed: by us, or permanently by libnats. Only a new one helps.
     case closed(NatsFailure)
-    /// No link at the moment; libnats is reconnecting. Nothing was kept for later.
+    /// There is no link at the moment; libnats is reconnecting. Nothing was kept for later.
     case disconnected(NatsFailure)
-    /// Nobody answers at the address, or its name cannot be resolved.
+    /// No server answers at the address, or its name cannot be resolved.
     case unreachable(NatsFailure)
     case authenticationFailed(NatsFailure)
-    /// One side wants TLS and the other does not, or a certificate is not the one to expect.
+    /// One side wants TLS and the other does not, or a certificate is not the expected one.
     case tlsFailed(NatsFailure)
     /// The outcome is unknown: what was sent may have arrived.
     case timedOut(NatsFailure)
-    /// The server says that nobody listens on the subject.
+    /// The server reports that the subject has no subscriber.
     case noResponders(NatsFailure)
     /// Payload and headers exceed what the server accepts; nothing was sent.
     case payloadTooLarge(NatsFailure)
-    /// The server cannot do what is needed (headers, a version).
+    /// The server lacks a needed feature (headers, a version).
     case unsupportedServer(NatsFailure)
-    /// A subject, header, URL or file that was refused before anything was sent.
+    /// A subject, header, URL or file was refused before anything was sent.
     case invalid(NatsFailure)
     case failed(NatsFailure)
 
@@ -33,7 +33,7 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without a change by a person.
     public var isRetryable: Bool {
         switch self {
         case .disconnected, .unreachable, .timedOut, .noResponders: return true
@@ -68,14 +68,14 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The facts of a failing call.
+/// The facts about a failed call.
 public struct NatsFailure: Equatable, Sendable {
-    /// What was tried: "publish to md.ticks.7.synthetic".
+    /// The operation: "publish to md.ticks.7.synthetic".
     public let operation: String
     /// The servers, without user or password.
     public let peer: String
     public let status: NatsStatus
-    /// More about it, or empty.
+    /// More details, or empty.
     public let detail: String
 
     public init(operation: String, peer: String, status: NatsStatus, detail: String) {
@@ -94,7 +94,7 @@ public struct NatsFailure: Equatable, Sendable {
 }
 
 extension NatsError {
-    /// The error that fits a status of libnats.
+    /// Makes the error that matches a status of libnats.
     init(_ status: natsStatus, _ operation: String, peer: String, detail: String = "") {
         let failure = NatsFailure(
             operation: operation, peer: peer, status: NatsStatus(status), detail: detail)

@@ -1,12 +1,12 @@
 internal import CNats
 import Primitives
 
-/// A subject prefix of our own whose messages one thread fetches by itself: between libnats' read
-/// thread and that thread stands no other one, which is worth a context switch per message.
+/// A unique subject prefix whose messages one thread fetches by itself. No other thread is between
+/// libnats' read thread and that thread, which saves a context switch per message.
 ///
 /// One thread calls `receive`; the messages of all subjects below `prefix` come in order.
 public final class NatsInbox: Sendable {
-    /// Nobody else has it. To be answered here: `<prefix>.<tokens>`.
+    /// The unique prefix. Reply subjects are `<prefix>.<tokens>`.
     public let prefix: String
     private let handle: SubscriptionHandle
     private let retired: RetiredSubscriptions
@@ -17,14 +17,14 @@ public final class NatsInbox: Sendable {
         self.retired = retired
     }
 
-    /// What a wait for messages came to.
+    /// The result of waiting for messages.
     public struct Outcome: Equatable, Sendable {
-        /// How many were appended; 0: none came in time.
+        /// How many messages were appended; 0 when none came in time.
         public var received: Int
-        /// How often the server had no listener for something that was to be answered here. libnats
-        /// keeps to itself for which; whatever is waiting for an answer may be meant.
+        /// How often the server reported that a request, to be answered here, had no responder.
+        /// libnats does not report which request; any that waits for an answer may be meant.
         public var noResponders: Int
-        /// No message will come any more: the connection is closed.
+        /// No more messages will come: the connection is closed.
         public var isClosed: Bool
 
         public init(received: Int = 0, noResponders: Int = 0, isClosed: Bool = false) {
@@ -34,12 +34,12 @@ public final class NatsInbox: Sendable {
         }
     }
 
-    /// Appends what is there, at most `max` messages, and waits for the first one.
+    /// Appends the messages that have arrived, at most `max`, and waits for the first one.
     public func receive(
         into messages: inout [NatsMessage], max: Int, timeout: Duration
     ) -> Outcome {
         var outcome = Outcome()
-        // Below a millisecond libnats does not wait at all, which would be a busy loop.
+        // For less than a millisecond libnats does not wait at all, which would make a busy loop.
         var milliseconds = timeout <= .zero ? 0 : timeout.natsMilliseconds
         while outcome.received < max {
             let (status, message) = handle.next(milliseconds: milliseconds)
@@ -51,7 +51,7 @@ public final class NatsInbox: Sendable {
             }
             switch status {
             case NATS_NO_RESPONDERS: outcome.noResponders += 1
-            // Messages were dropped: it says so once, those behind them follow.
+            // Messages were dropped. libnats reports it once; later messages follow.
             case NATS_SLOW_CONSUMER: continue
             case NATS_TIMEOUT: return outcome
             default:
@@ -62,7 +62,7 @@ public final class NatsInbox: Sendable {
         return outcome
     }
 
-    /// Messages that nobody has fetched yet.
+    /// The number of messages that were not fetched yet.
     public var waiting: Int { handle.waitingMessages }
 
     deinit {

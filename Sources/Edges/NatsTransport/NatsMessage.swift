@@ -3,17 +3,17 @@ internal import Glibc
 import Primitives
 import Synchronization
 
-/// A message as it came from the server. Owns libnats' memory and frees it when the last reference
-/// goes; may be handed to another thread.
+/// A message as it came from the server. It owns libnats' memory and frees it with the last
+/// reference. It may be handed to another thread.
 // Safety: the one pointer is private, owned, and freed in deinit.
 @safe
 public final class NatsMessage: Sendable {
-    // Safety: this object is the only owner of the message. Its payload never changes; its headers
-    // are parsed by libnats at the first look, which writes to the message, hence the lock.
+    // Safety: this object is the only owner of the message. Its payload never changes. libnats
+    // parses its headers at the first access, which writes to the message, hence the lock.
     private nonisolated(unsafe) let handle: OpaquePointer
     private let headerLock = Mutex<Void>(())
 
-    /// Takes over the message: nobody else may destroy it.
+    /// Takes ownership of the message: no other code may destroy it.
     init(taking handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
     deinit { unsafe natsMsg_Destroy(handle) }
@@ -24,12 +24,13 @@ public final class NatsMessage: Sendable {
         unsafe natsMsg_GetReply(handle) == nil ? nil : withReplyTo { $0.text }
     }
 
-    /// The subject in place: for each message of a stream a string is too much.
+    /// Calls `body` with the subject in place. A string for each message of a stream would be too
+    /// slow.
     public func withSubject<Result>(_ body: (RawSpan) -> Result) -> Result {
         unsafe withText(natsMsg_GetSubject(handle), body)
     }
 
-    /// The reply subject in place; empty when there is none.
+    /// Calls `body` with the reply subject in place; it is empty when there is none.
     public func withReplyTo<Result>(_ body: (RawSpan) -> Result) -> Result {
         unsafe withText(natsMsg_GetReply(handle), body)
     }
@@ -46,7 +47,7 @@ public final class NatsMessage: Sendable {
 
     public var payloadByteCount: Int { Int(unsafe natsMsg_GetDataLength(handle)) }
 
-    /// The payload, in place; it must not be kept beyond `body`.
+    /// Calls `body` with the payload in place. The payload must not be kept after `body` returns.
     public func withPayload<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -60,7 +61,7 @@ public final class NatsMessage: Sendable {
     /// A copy of the payload.
     public var payload: [UInt8] { withPayload { $0.array } }
 
-    /// The first value of the header with exactly this name.
+    /// Returns the first value of the header with exactly this name.
     public func header(_ name: String) -> String? {
         headerLock.withLock { _ in
             var value: UnsafePointer<CChar>?
@@ -69,8 +70,8 @@ public final class NatsMessage: Sendable {
         }
     }
 
-    /// 404 from the header line `NATS/1.0 404 No Messages`. Only messages without payload carry a
-    /// status, so a message with one is not searched for it.
+    /// The status, such as 404 from the header line `NATS/1.0 404 No Messages`. Only messages
+    /// without a payload carry one, so a message with a payload is not searched.
     public var status: Int? {
         guard payloadByteCount == 0 else { return nil }
         return header("Status").flatMap { Int($0) }
@@ -83,12 +84,12 @@ public final class NatsMessage: Sendable {
 }
 
 extension NatsMessage {
-    /// A message that never was on the wire, for simulations and tests.
+    /// Makes a message that was never on the wire, for simulations and tests.
     public convenience init(
         subject: String, replyTo: String? = nil, headers: [(name: String, value: String)] = [],
         payload: [UInt8] = []
     ) throws(NatsError) {
-        // Without a connection before, libnats' own tables may not be there yet. Idempotent.
+        // libnats' own tables may not exist before the first connection. Idempotent.
         let status = nats_Open(-1)
         guard status == NATS_OK else {
             throw NatsError(status, "initialise libnats", peer: "no server")
@@ -101,7 +102,7 @@ extension NatsMessage {
     }
 }
 
-/// Copies everything into a new message of libnats. The caller frees it by `natsMsg_Destroy`.
+/// Copies everything into a new message of libnats. The caller frees it with `natsMsg_Destroy`.
 func createMessage(
     _ payload: RawSpan, to subject: String, replyTo: String?,
     headers: [(name: String, value: String)], peer: String

@@ -1,6 +1,6 @@
 internal import CNats
 
-/// A status code of libnats as it came; a code that this version does not know survives, too.
+/// A status code of libnats. Codes that this version does not know are kept, too.
 public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UInt32
 
@@ -8,7 +8,7 @@ public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConv
 
     init(_ status: natsStatus) { rawValue = status.rawValue }
 
-    /// libnats' own words for the code.
+    /// libnats' own text for the code.
     public var description: String {
         guard let text = unsafe natsStatus_GetText(natsStatus(rawValue: rawValue)) else {
             return "status \(rawValue)"
@@ -17,8 +17,8 @@ public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConv
     }
 }
 
-/// What libnats remembers about the last failing call of this thread; empty if it says nothing.
-/// The place in its source, "(conn.c:733): ", is left out.
+/// Returns libnats' text about the last failed call of this thread; empty if there is none. The
+/// place in its source, "(conn.c:733): ", is left out.
 func lastErrorText() -> String {
     var status = NATS_OK
     guard let pointer = unsafe nats_GetLastError(&status) else { return "" }

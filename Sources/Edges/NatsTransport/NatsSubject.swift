@@ -1,14 +1,14 @@
-/// Checks subjects before libnats or the server see them. Neither looks closely: a blank would
-/// shift the protocol line, and for an empty token the server closes the connection for good.
+/// Checks subjects before libnats or the server get them. Neither checks closely: a blank would
+/// shift the protocol line, and for an empty token the server closes the connection permanently.
 enum NatsSubject {
     enum Use {
-        /// A literal subject: to publish to, or to be answered on.
+        /// A literal subject, for publishing or as a reply subject.
         case literal
         /// May hold `*` tokens and end with `>`.
         case pattern
     }
 
-    /// What is wrong with `text`, or nil.
+    /// Returns what is wrong with `text`, or `nil`.
     static func problem(_ text: String, _ use: Use) -> String? {
         let bytes = text.utf8
         guard bytes.count <= NatsLimits.subjectBytesMax else {
@@ -37,7 +37,7 @@ enum NatsSubject {
         return nil
     }
 
-    /// Whether `text` may stand as one token: a stream or consumer name.
+    /// Returns whether `text` may be one token: a stream or consumer name.
     static func isToken(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 255
             && text.utf8.allSatisfy {

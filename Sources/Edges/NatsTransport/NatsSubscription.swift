@@ -1,7 +1,7 @@
 internal import CNats
 import Synchronization
 
-/// Interest in a subject; it ends with `unsubscribe()` or with the last reference.
+/// A subscription to a subject. It ends with `unsubscribe()` or with the last reference.
 public final class NatsSubscription: Sendable {
     public let subject: String
     private let handle: SubscriptionHandle
@@ -14,25 +14,25 @@ public final class NatsSubscription: Sendable {
         self.retired = retired
     }
 
-    /// No message is delivered that was not already being delivered. Callable from any thread,
-    /// also from the message callback, and as often as one likes.
-    /// Waits for a running try to reconnect.
+    /// After this call, only a message whose delivery has already begun is still delivered. It may
+    /// be called from any thread, also from the message callback, and repeatedly. It waits for a
+    /// running try to reconnect.
     public func unsubscribe() {
         guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
         handle.unsubscribe()
         retired.add(handle)
     }
 
-    /// Messages that came while as many were waiting as may wait.
+    /// The number of messages dropped because too many were waiting.
     public var droppedMessages: Int { handle.droppedMessages }
 
-    /// Messages whose turn has not come yet.
+    /// The number of messages that were not handled yet.
     public var waitingMessages: Int { handle.waitingMessages }
 
     deinit { unsubscribe() }
 }
 
-/// Owns a natsSubscription; the memory is given back with the last reference.
+/// Owns a natsSubscription. The memory is freed with the last reference.
 @safe
 final class SubscriptionHandle: Sendable {
     // Safety: the calls on a subscription lock it, and it is destroyed only here.
@@ -40,10 +40,12 @@ final class SubscriptionHandle: Sendable {
 
     init(owning handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
-    /// Fails only when there is nothing left to unsubscribe (closed connection): no error to tell.
+    /// It fails only when there is nothing left to unsubscribe (closed connection), so no error is
+    /// reported.
     func unsubscribe() { _ = unsafe natsSubscription_Unsubscribe(handle) }
 
-    /// Of a subscription without a callback. 0 milliseconds: what is there now.
+    /// Returns the next message of a subscription without a callback. With 0 milliseconds it does
+    /// not wait.
     func next(milliseconds: Int64) -> (natsStatus, NatsMessage?) {
         var message: OpaquePointer?
         let status = unsafe natsSubscription_NextMsg(&message, handle, milliseconds)
@@ -66,11 +68,11 @@ final class SubscriptionHandle: Sendable {
     deinit { unsafe natsSubscription_Destroy(handle) }
 }
 
-/// Keeps the memory of subscriptions for a while after they ended.
+/// Keeps the memory of ended subscriptions for a while.
 ///
 /// libnats 3.4.1's read thread takes a subscription from its table and locks it a moment later
-/// without holding a reference (fixed in 3.6.1): destroyed in between, it is used after free. The
-/// grace is thousands of times longer than that moment.
+/// without holding a reference (fixed in 3.6.1). If it is destroyed in between, it is used after
+/// free. The time for which it is kept is thousands of times longer than that moment.
 final class RetiredSubscriptions: Sendable {
     private struct Entry: Sendable {
         let handle: SubscriptionHandle
@@ -82,7 +84,7 @@ final class RetiredSubscriptions: Sendable {
 
     init(grace: Duration = NatsLimits.subscriptionGrace) { self.grace = grace }
 
-    /// Frees at the same time what was kept long enough.
+    /// Adds one, and frees those that were kept long enough.
     func add(_ handle: SubscriptionHandle) {
         let now = ContinuousClock.now
         let freed = entries.withLock { entries in
@@ -91,11 +93,11 @@ final class RetiredSubscriptions: Sendable {
             entries.append(Entry(handle: handle, since: now))
             return Array(old)
         }
-        // Outside the lock: destroying one calls into libnats.
+        // This happens outside the lock, because destroying one calls into libnats.
         _ = consume freed
     }
 
-    /// When libnats' read thread is gone, nothing can use a subscription any more.
+    /// Frees all. When libnats' read thread has ended, nothing can use a subscription any more.
     func removeAll() {
         let freed = entries.withLock { entries in
             defer { entries = [] }
@@ -107,7 +109,7 @@ final class RetiredSubscriptions: Sendable {
     var count: Int { entries.withLock { $0.count } }
 }
 
-/// What libnats hands back with every message of a subscription.
+/// The context that libnats passes with every message of a subscription.
 final class SubscriptionContext: Sendable {
     let onMessage: @Sendable (NatsMessage) -> Void
 
@@ -126,7 +128,7 @@ func deliver(
         .onMessage(owned)
 }
 
-/// Called once, when libnats will not call `deliver` for this subscription any more.
+/// Called once, when libnats will no longer call `deliver` for this subscription.
 func deliveryEnded(closure: UnsafeMutableRawPointer?) {
     guard let closure = unsafe closure else { return }
     // Safety: balances the `passRetained` of the subscription.

@@ -1,19 +1,20 @@
 import Primitives
 
-/// What became of a message that was published to a stream's subject.
+/// The outcome of publishing a message to a stream's subject.
 public enum PublishOutcome: Equatable, Sendable {
-    /// It is stored; `duplicate`: it was before, under the same message id.
+    /// It is stored. `duplicate`: it was stored before with the same message id.
     case stored(sequence: UInt64, duplicate: Bool)
-    /// Not stored: the last message of the subject is another one than was expected, the one at
-    /// `present` (nil: the server did not say; 0: there is none).
+    /// Not stored: the subject's last message is not the expected one but the one at `present`
+    /// (`nil`: the server did not report it; 0: there is none).
     case wrongLastSequence(present: UInt64?)
-    /// Not stored: another write to the subject is under way. No other message is the last one yet.
+    /// Not stored: another write to the subject is in process. It is not the subject's last message
+    /// yet.
     case inProcess
-    /// Not stored: no stream takes the subject at this moment (or its leader is being elected).
+    /// Not stored: no stream accepts the subject at the moment (or its leader is being elected).
     case noResponders
     /// Not stored: `errorCode` is JetStream's number of the reason (10077: the stream is full).
     case refused(code: Int, errorCode: Int, description: String)
-    /// The answer makes no sense: whether it is stored is unknown.
+    /// The answer cannot be read: it is unknown whether the message is stored.
     case malformed(String)
 
     /// JetStream's numbers for "not the expected last sequence", and for "a write to this subject
@@ -21,11 +22,12 @@ public enum PublishOutcome: Equatable, Sendable {
     private static let wrongLastSequenceCode = 10_071
     private static let inProcessCode = 10_164
 
-    /// Bytes of `{"stream":"` and what stands between the stream's name and the number.
+    /// The bytes of `{"stream":"`, and below, those between the stream's name and the number.
     private static let usualStart = Array(#"{"stream":""#.utf8)
     private static let usualMiddle = Array(#"","seq":"#.utf8)
 
-    /// The answer to nearly every publish: `{"stream":"MD_TICKS_0","seq":41}` and nothing else.
+    /// Reads the answer to nearly every publish: `{"stream":"MD_TICKS_0","seq":41}` and nothing
+    /// else.
     static func usual(_ payload: RawSpan) -> UInt64? {
         let last = payload.byteCount - 1
         guard last > usualStart.count, payload.uint8(at: last) == UInt8(ascii: "}"),
@@ -36,7 +38,7 @@ public enum PublishOutcome: Equatable, Sendable {
         guard middle > usualStart.count, matches(payload, usualMiddle, at: middle) else {
             return nil
         }
-        // A quote or an escape in the name would be another shape.
+        // With a quote or an escape in the name, the answer has another shape.
         for offset in usualStart.count..<middle {
             let byte = payload.uint8(at: offset)
             if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return nil }
@@ -75,7 +77,7 @@ public enum PublishOutcome: Equatable, Sendable {
         return .stored(sequence: sequence, duplicate: answer["duplicate"]?.bool ?? false)
     }
 
-    /// "wrong last sequence: 41" -> 41.
+    /// Reads "wrong last sequence: 41" as 41.
     private static func trailingNumber(_ text: String) -> UInt64? {
         text.split(separator: " ").last.flatMap { UInt64($0) }
     }

@@ -1,7 +1,7 @@
 internal import CNats
 import Primitives
 
-/// A subject and where its answers go, checked once for all the packets that take this way.
+/// A subject and the prefix of its answers, checked once for all the packets that use them.
 public struct PublishRoute: Sendable {
     public let subject: String
     /// The prefix, a dot, up to twenty digits and a NUL.
@@ -24,7 +24,7 @@ public struct PublishRoute: Sendable {
         reply.append(contentsOf: repeatElement(0, count: Self.digitsMax + 1))
     }
 
-    /// Writes the number where the digits stand.
+    /// Writes the number into the place of the digits.
     mutating func number(_ number: UInt64) {
         var digits = 1
         var rest = number / 10
@@ -40,7 +40,7 @@ public struct PublishRoute: Sendable {
         reply[digitsStart + digits] = 0
     }
 
-    /// A new message of libnats; whoever asks for it destroys it.
+    /// Returns a new message of libnats. The caller destroys it.
     func message(
         _ payload: RawSpan, expectedLastSubjectSequence: UInt64, peer: String
     ) throws(NatsError) -> OpaquePointer {
@@ -65,6 +65,6 @@ public struct PublishRoute: Sendable {
     }
 
     static let header = "Nats-Expected-Last-Subject-Sequence"
-    /// Of the header block on the wire, at most.
+    /// The most bytes of the header block on the wire.
     static let headerBytesMax = header.utf8.count + digitsMax + 20
 }

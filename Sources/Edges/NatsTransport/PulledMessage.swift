@@ -1,6 +1,6 @@
 public import Primitives
 
-/// What JetStream tells about a message that a consumer delivers: it stands in the reply subject.
+/// JetStream's data about a message that a consumer delivers. The reply subject contains them.
 public struct PulledMessage: Equatable, Sendable {
     public let stream: String
     public let consumer: String
@@ -8,7 +8,7 @@ public struct PulledMessage: Equatable, Sendable {
     public let consumerSequence: UInt64
     /// When the stream stored the message.
     public let time: Timestamp
-    /// How many messages of the consumer were behind this one when it was sent.
+    /// How many messages of the consumer were still to come when this one was sent.
     public let pending: UInt64
 
     /// Reads both shapes of an acknowledgement subject; nil for any other subject.
@@ -26,7 +26,7 @@ public struct PulledMessage: Equatable, Sendable {
         }
     }
 
-    /// The same without copying the names: where they stand in the subject.
+    /// The same without copying the names: their places in the subject.
     public struct Place: Equatable, Sendable {
         public let stream: Range<Int>
         public let consumer: Range<Int>
@@ -65,7 +65,7 @@ public struct PulledMessage: Equatable, Sendable {
             self.pending = pending.value
         }
 
-        /// "$JS.ACK." as it stands in memory.
+        /// "$JS.ACK." as an integer in memory order.
         private static let prefix: UInt64 = 0x2E4B_4341_2E53_4A24
     }
 }

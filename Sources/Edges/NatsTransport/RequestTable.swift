@@ -22,7 +22,7 @@ final class RequestTable: Sendable {
 
     private let state = Monitor(State())
 
-    /// The number of a new request; nil when too many are waiting.
+    /// Returns the number of a new request; `nil` when too many are waiting.
     func open() -> UInt64? {
         state.withLock { state in
             guard state.slots.count < NatsLimits.requestsOutstandingMax else { return nil }
@@ -32,7 +32,7 @@ final class RequestTable: Sendable {
         }
     }
 
-    /// Waits for the outcome and forgets the request; nil when time is up.
+    /// Waits for the outcome and removes the request. Returns `nil` when the time is up.
     func wait(_ number: UInt64, _ timeout: Duration) -> Outcome? {
         let outcome = state.wait(timeout) { state -> Outcome? in
             guard case .done(let outcome) = state.slots[number] else { return nil }
@@ -46,7 +46,7 @@ final class RequestTable: Sendable {
         state.withLock { $0.slots[number] = nil }
     }
 
-    /// An answer nobody waits for any more (it came too late) is dropped.
+    /// Handles an answer. One that came too late, so that no thread waits for it, is dropped.
     func received(_ message: NatsMessage) {
         guard let token = message.subject.split(separator: ".").last,
             let number = UInt64(token)
@@ -57,7 +57,8 @@ final class RequestTable: Sendable {
         }
     }
 
-    /// The link or the connection is gone: an answer can not come any more.
+    /// Fails all requests after the link or the connection is lost, because no answer can come any
+    /// more.
     func failAll(_ status: natsStatus) {
         state.withLock { state in
             for (number, slot) in state.slots {

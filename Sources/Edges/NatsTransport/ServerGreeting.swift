@@ -1,15 +1,15 @@
 import Glibc
 import Primitives
 
-/// Reads the line that a NATS server sends to everybody who connects. libnats 3.4.1 has no call
-/// that tells the server's version.
+/// Reads the line that a NATS server sends to each new connection. libnats 3.4.1 has no call that
+/// returns the server's version.
 enum ServerGreeting {
     enum Version: Equatable {
         /// "2.12.8"
         case told(String)
-        /// It answers, and does not say.
+        /// The server answers, but does not report its version.
         case hidden
-        /// It cannot be reached at this moment.
+        /// The server cannot be reached at the moment.
         case unknown
     }
 
@@ -18,13 +18,13 @@ enum ServerGreeting {
         return parse(line)?["version"]?.string.map(Version.told) ?? .hidden
     }
 
-    /// Whether the server demands a certificate of its clients.
+    /// Returns whether the server demands a certificate of its clients.
     static func demandsCertificate(at address: String) -> Bool {
         firstLine(at: address).flatMap(parse)?["tls_verify"]?.bool == true
     }
 
-    /// Whether the server knows users, and a client has to say which it is; nil: it cannot be
-    /// reached at this moment.
+    /// Returns whether the server has users, so that a client must authenticate; `nil` when the
+    /// server cannot be reached at the moment.
     static func demandsAuthorization(at address: String) -> Bool? {
         firstLine(at: address).flatMap(parse).map { $0["auth_required"]?.bool == true }
     }
@@ -34,7 +34,8 @@ enum ServerGreeting {
         do {
             return try JSONValue.parse(String(line.dropFirst(5)))
         } catch {
-            // A peer that greets like a NATS server and goes on differently says nothing to us.
+            // A peer that greets like a NATS server and then sends something else is treated as
+            // unreachable.
             return nil
         }
     }
@@ -58,7 +59,7 @@ enum ServerGreeting {
         return nil
     }
 
-    /// `host:port` or `[address]:port`.
+    /// Splits `host:port` or `[address]:port`.
     static func split(_ address: String) -> (host: String, port: String)? {
         guard let colon = address.lastIndex(of: ":") else { return nil }
         let port = address[address.index(after: colon)...]

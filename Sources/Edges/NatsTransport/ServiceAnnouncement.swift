@@ -1,10 +1,10 @@
 public import Primitives
 
-/// What a service says about itself to the tools that discover services on NATS (ADR-32).
+/// The description of a service for the tools that discover services on NATS (ADR-32).
 public struct ServiceAnnouncement: Equatable, Sendable {
-    /// `[A-Za-z0-9_-]`, at most 64: instances of one service share it.
+    /// `[A-Za-z0-9_-]`, at most 64 characters. All instances of one service share it.
     public let name: String
-    /// One token, this instance's alone.
+    /// One token that only this instance has.
     public let id: String
     /// SemVer.
     public let version: String
@@ -24,14 +24,14 @@ public struct ServiceAnnouncement: Equatable, Sendable {
         self.started = started
     }
 
-    /// Unique for all practical purposes: 128 random bits.
+    /// Returns a practically unique id: 128 random bits.
     public static func randomID() -> String {
         var random = SystemRandomNumberGenerator()
         let bits = (random.next() as UInt64, random.next() as UInt64)
         return String(bits.0, radix: 36) + String(bits.1, radix: 36)
     }
 
-    /// What is wrong with it, or nil.
+    /// What is wrong with the announcement, or `nil`.
     var problem: String? {
         guard Self.isName(name), Self.isName(id) else {
             return "a service's name and id have 1 to 64 characters A-Z a-z 0-9 _ -"
@@ -68,7 +68,7 @@ public struct ServiceAnnouncement: Equatable, Sendable {
     }
 }
 
-/// The questions of the service protocol.
+/// The requests of the service protocol.
 public enum ServiceQuestion: String, CaseIterable, Sendable {
     case ping = "PING"
     case info = "INFO"
@@ -102,8 +102,8 @@ public enum ServiceQuestion: String, CaseIterable, Sendable {
             case .info: json.member("description", service.summary)
             case .statistics: json.member("started", service.started.description)
             }
-            // Endpoints serve requests. What these services do comes and goes on the tape; their
-            // numbers are at the address that the metadata names.
+            // Endpoints serve requests. These services work through the tape, and their numbers are
+            // at the address in the metadata.
             if self != .ping { json.member("endpoints", array: { _ in }) }
         }
         return json.bytes

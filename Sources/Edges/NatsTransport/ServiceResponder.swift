@@ -1,17 +1,17 @@
 import Primitives
 
-/// Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, to everybody, to those who name the service,
-/// and to those who name this instance. It ends with `stop()`, the connection, or its last
+/// Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS` when they are addressed to all services, to
+/// this service's name, or to this instance. It ends with `stop()`, the connection, or its last
 /// reference.
 public final class ServiceResponder: Sendable {
-    /// More questions at once than these are dropped: whoever asks, asks again.
+    /// Beyond this number of waiting requests, further ones are dropped; the sender can ask again.
     static let pendingMax = 64
 
     public let announcement: ServiceAnnouncement
     private let subscriptions: [NatsSubscription]
 
-    /// `onAnswer` hears of each question, and why it could not be answered (nil: it was), on a
-    /// thread of libnats.
+    /// `onAnswer` is called for each request, on a thread of libnats, with the reason why it could
+    /// not be answered (`nil`: it was).
     public init(
         _ announcement: ServiceAnnouncement, on connection: NatsConnection,
         onAnswer: @escaping @Sendable (ServiceQuestion, NatsError?) -> Void = { _, _ in }
@@ -22,12 +22,13 @@ public final class ServiceResponder: Sendable {
         }
         self.announcement = announcement
         var subscriptions: [NatsSubscription] = []
-        // One for each length, not one for all: a question to a service that is not there shall
-        // have no responder.
+        // There is one subscription for each length instead of one for all, so that a request to a
+        // service that is not there has no responder.
         for address in ["", ".\(announcement.name)", ".\(announcement.name).\(announcement.id)"] {
             subscriptions.append(
                 try connection.subscribe("$SRV.*\(address)", pendingMessagesMax: Self.pendingMax) {
-                    // Weak: what libnats still holds must not keep a connection alive.
+                    // The reference is weak, so that what libnats still holds does not keep a
+                    // connection alive.
                     [weak connection] message in
                     guard let connection else { return }
                     Self.answer(message, as: announcement, on: connection, onAnswer)

@@ -1,11 +1,12 @@
 import Primitives
 
-/// What a stream is to be. Everything that is not named here keeps the server's default.
+/// The wanted configuration of a stream. Everything that is not set here keeps the server's
+/// default.
 public struct StreamConfiguration: Equatable, Sendable {
     public enum Discard: String, Sendable {
-        /// A full stream refuses what is new.
+        /// A full stream refuses new messages.
         case new
-        /// A full stream forgets what is old.
+        /// A full stream deletes old messages.
         case old
     }
 
@@ -19,17 +20,17 @@ public struct StreamConfiguration: Equatable, Sendable {
         case asynchronous = "async"
     }
 
-    /// What is off unless it is asked for, by the API's own names.
+    /// Options that are off by default, with the API's names.
     public enum Flag: String, CaseIterable, Sendable {
-        /// A message may replace those before it on its subject.
+        /// A message may replace the earlier ones on its subject.
         case allowRollup = "allow_rollup_hdrs"
-        /// Copies of the stream may answer reads, too: with what they know by then.
+        /// Copies of the stream may answer reads, too, with what they have by then.
         case allowDirect = "allow_direct"
         case denyDelete = "deny_delete"
         case denyPurge = "deny_purge"
         case discardNewPerSubject = "discard_new_per_subject"
         case noAcknowledgement = "no_ack"
-        /// Read only, for ever. The server sets it; nobody can ask for it.
+        /// Read-only for ever. The server sets it; a client cannot request it.
         case sealed
     }
 
@@ -37,7 +38,7 @@ public struct StreamConfiguration: Equatable, Sendable {
     public var subjects: [String]
     /// -1: no limit.
     public var maxBytes: Int64
-    /// -1: no limit but the server's.
+    /// -1: no limit except the server's.
     public var maxMessageBytes: Int
     public var replicas: Int
     public var metadata: [String: String]
@@ -46,11 +47,11 @@ public struct StreamConfiguration: Equatable, Sendable {
     public var retention = Retention.limits
     /// Zero: messages do not expire.
     public var maxAge = Duration.zero
-    /// How long message ids are remembered. The least that the server takes is 100 ms.
+    /// How long message ids are remembered. The server's minimum is 100 ms.
     public var duplicateWindow = Duration.seconds(120)
     /// -1: no limit.
     public var maxMessages: Int64 = -1
-    /// -1: no limit; above it the oldest of the subject go.
+    /// -1: no limit. Above it, the oldest messages of the subject are removed.
     public var maxMessagesPerSubject: Int64 = -1
     public var persistence = Persistence.standard
     public var flags: Set<Flag> = []
@@ -67,9 +68,9 @@ public struct StreamConfiguration: Equatable, Sendable {
         self.metadata = metadata
     }
 
-    /// One sentence per field that differs: "discard is old, not new". Metadata that only the
-    /// existing stream has is no difference: others may leave their notes there. Nor are more
-    /// copies than wanted: who runs the servers may have added them.
+    /// Returns one sentence per field that differs: "discard is old, not new". Metadata that only
+    /// the existing stream has is no difference, because others may keep notes there. More copies
+    /// than wanted are no difference either: the operator of the servers may have added them.
     public func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
@@ -101,7 +102,7 @@ public struct StreamConfiguration: Equatable, Sendable {
         subjects.sorted().joined(separator: " ")
     }
 
-    /// Only fields that nats-server 2.10 knows: from 2.12 on an unknown one is an error.
+    /// Writes only fields that nats-server 2.10 knows, because 2.12 and later refuse unknown ones.
     func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("name", name)
@@ -119,7 +120,7 @@ public struct StreamConfiguration: Equatable, Sendable {
             json.member("discard", discard.rawValue)
             json.member("num_replicas", replicas)
             json.member("duplicate_window", duplicateWindow.clampedNanoseconds)
-            // What is off is not sent: 2.10 does not know the persistence, for one.
+            // Options that are off are not sent: 2.10 does not know the persistence, for example.
             if persistence != .standard { json.member("persist_mode", persistence.rawValue) }
             for flag in Flag.allCases where flags.contains(flag) {
                 json.member(flag.rawValue, true)
@@ -135,7 +136,7 @@ public struct StreamConfiguration: Equatable, Sendable {
         }
     }
 
-    /// The `config` of an answer; nil when it lacks what every version sends.
+    /// Reads the `config` of an answer. Fails when it lacks a field that every version sends.
     init?(_ value: JSONValue?) {
         guard let value, let name = value["name"]?.string,
             let retention = value["retention"]?.string.flatMap(Retention.init),
@@ -157,13 +158,13 @@ public struct StreamConfiguration: Equatable, Sendable {
         persistence = value["persist_mode"]?.string == "async" ? .asynchronous : .standard
         flags = Set(Flag.allCases.filter { value[$0.rawValue]?.bool == true })
         for member in value["metadata"]?.members ?? [] {
-            // From 2.11 on the server notes there what it is itself.
+            // From 2.11 on the server stores its own data there.
             guard !member.key.hasPrefix("_nats."), let text = member.value.string else { continue }
             metadata[member.key] = text
         }
     }
 
-    /// The server leaves a limit out, or says 0 or -1, when there is none.
+    /// Returns the limit. The server omits it, or sends 0 or -1, when there is none.
     private static func limit(_ value: JSONValue?) -> Int64 {
         guard let limit = value?.int, limit > 0 else { return -1 }
         return Int64(limit)

@@ -3,9 +3,9 @@ public import Primitives
 /// A stream as the server describes it.
 public struct StreamInfo: Equatable, Sendable {
     public let configuration: StreamConfiguration
-    /// When the stream was made: a stream that was deleted and made again is another one.
+    /// When the stream was made. A stream that was deleted and made again has another time.
     public let created: Timestamp
-    /// Of an empty stream: one above `lastSequence`, or 0.
+    /// For an empty stream: one above `lastSequence`, or 0.
     public let firstSequence: UInt64
     public let lastSequence: UInt64
     public let messages: UInt64
@@ -34,7 +34,7 @@ public struct StoredMessage: Equatable, Sendable {
     /// When the stream stored it.
     public let time: Timestamp
     public let payload: [UInt8]
-    /// The header block as on the wire ("NATS/1.0\r\nName: value\r\n\r\n"), nil without one.
+    /// The header block as on the wire ("NATS/1.0\r\nName: value\r\n\r\n"); `nil` without one.
     public let headers: String?
 
     init?(_ message: JSONValue?) {

@@ -13,10 +13,10 @@ public struct BarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var final: BarFlags { BarFlags(rawValue: 1 << 1) }
     /// Built from the ticks of more than one provider.
     @inlinable public static var mixedProviders: BarFlags { BarFlags(rawValue: 1 << 2) }
-    /// Earlier versions of this bar do not hold any more, and there is none in their place: its
-    /// trades were taken back, or stand in other bars.
+    /// Earlier versions of this bar are void and nothing replaces them: its trades were cancelled,
+    /// or were moved to other bars.
     @inlinable public static var withdrawn: BarFlags { BarFlags(rawValue: 1 << 3) }
-    /// A window in which nothing happened: open, high, low and close are the close before it.
+    /// A window without trades: open, high, low and close are the previous bar's close.
     @inlinable public static var filled: BarFlags { BarFlags(rawValue: 1 << 4) }
 }
 
@@ -30,11 +30,11 @@ public enum BarReason: UInt8, Sendable {
     case repair = 5
 }
 
-/// One version of one bar. Its revision is the output ordinal under which it stands on the tape.
+/// One version of one bar. Its revision is the ordinal that it has on the output tape.
 @frozen
 public struct Bar: Hashable, Sendable {
     public var symbol: UInt32
-    /// An index, as `symbol` is.
+    /// The number of the series, an index as `symbol` is.
     public var series: UInt16
     public var flags: BarFlags
     /// A raw `BarReason`.
@@ -43,7 +43,7 @@ public struct Bar: Hashable, Sendable {
     /// The window is [openTime, closeTime).
     public var openTime: Timestamp
     public var closeTime: Timestamp
-    /// 0 for time bars; counts for bars that several may begin at one time.
+    /// 0 for time bars; a running number for bars of which several may begin at the same time.
     public var number: Int64
     public var open: Price
     public var high: Price
@@ -51,11 +51,11 @@ public struct Bar: Hashable, Sendable {
     public var close: Price
     public var vwap: Price
     public var trades: UInt64
-    /// How many ticks of the window a fixed rule left out, by rule.
+    /// How many ticks of the window a fixed rule excluded, by rule.
     public var excluded: Excluded
-    /// Sum of sizes, in 1e-8.
+    /// The sum of sizes, in 1e-8.
     public var volume: Int128
-    /// Sum of price × size, in 1e-17: a VWAP of several bars stays exact.
+    /// The sum of price × size, in 1e-17, so that a VWAP over several bars stays exact.
     public var notional: Int128
 
     @frozen

@@ -7,11 +7,11 @@ public struct NewsHeadline: Hashable, Sendable {
     public static let headlineBytesMax = 2_048
     public static let extraBytesMax = 2_048
 
-    /// Its provider time is that of the article.
+    /// The header's provider time is the article's publication time.
     public var header: TickHeader
-    /// Who wrote it, by the provider's code.
+    /// The publisher, as the provider's code.
     public var provider: String
-    /// By which the article can be asked for.
+    /// The key by which the article can be requested.
     public var article: String
     public var headline: String
     public var extra: String
@@ -35,7 +35,8 @@ public enum BulletinKind: UInt8, Sendable {
     case exchangeAvailable = 3
 }
 
-/// What a provider has to say to everybody. Its header has no symbol; its id is the provider's.
+/// A message of the provider to all its clients. Its header has no symbol; its id is the
+/// provider's.
 public struct NewsBulletin: Hashable, Sendable {
     public static let textBytesMax = 4_096
     public static let exchangeBytesMax = 32
@@ -54,22 +55,25 @@ public struct NewsBulletin: Hashable, Sendable {
     }
 }
 
-/// A part of a document about a company. A document may be far larger than a packet, so it is cut;
-/// its parts have one provider id and stand in order. Cuts do not heed characters.
+/// One part of a document about a company. A document may be far larger than a packet, so it is cut
+/// into parts. The parts have the same provider id and are in order. A cut may fall inside a
+/// character.
 public struct FundamentalPart: Hashable, Sendable {
     public static let reportBytesMax = 64
-    /// Of one part.
+    /// The largest part.
     public static let contentBytesMax = 48 * 1_024
-    /// Of a whole document. A larger one is refused as a whole: half of one is of no use.
+    /// The largest complete document. A larger one is refused completely, because half of one is of
+    /// no use.
     public static let documentBytesMax = 8 * 1_024 * 1_024
 
-    /// Its provider id tells one document from the next.
+    /// The header's provider id is the same in all parts of a document and differs between
+    /// documents.
     public var header: TickHeader
-    /// The kind of report, by the provider's name for it.
+    /// The kind of report, as the provider names it.
     public var report: String
     public var part: UInt32
     public var parts: UInt32
-    /// The length of the whole document.
+    /// The length of the complete document.
     public var documentBytes: UInt64
     public var content: [UInt8]
 
@@ -85,7 +89,7 @@ public struct FundamentalPart: Hashable, Sendable {
         self.content = content
     }
 
-    /// Cuts a document; nil when it is longer than `documentBytesMax`.
+    /// Cuts a document into parts. Returns `nil` when it is longer than `documentBytesMax`.
     public static func parts(
         of document: [UInt8], report: String, header: TickHeader
     ) -> [FundamentalPart]? {
@@ -107,16 +111,16 @@ public struct IndicatorValue: Hashable, Sendable {
     public static let unitBytesMax = 64
     public static let undefined = Int128.max
 
-    /// Its provider time is that of the publication.
+    /// The header's provider time is the publication time.
     public var header: TickHeader
     public var name: String
     public var unit: String
-    /// In 1e-9. 128 bits: a national product in dollars passes 64.
+    /// The value in 1e-9. It has 128 bits because a gross national product in dollars exceeds 64.
     public var value: Int128
-    /// What the value is about: [periodStart, periodEnd).
+    /// The period that the value describes is [periodStart, periodEnd).
     public var periodStart: Timestamp
     public var periodEnd: Timestamp
-    /// 0 for the first publication, then counting.
+    /// 0 for the first publication, then counting up.
     public var revision: UInt32
 
     public init(

@@ -1,6 +1,6 @@
 public import Primitives
 
-/// A kind of data as providers deliver and subscriptions ask for it.
+/// A kind of data that providers deliver and that subscriptions request.
 public enum DataKind: UInt8, Sendable {
     /// All kinds.
     case any = 0
@@ -17,7 +17,7 @@ public enum DataKind: UInt8, Sendable {
 public enum SubscriptionAction: UInt8, Sendable {
     case start = 1
     case stop = 2
-    /// From one provider to another, without a gap if the data allow it.
+    /// The symbol moves from one provider to another, without a gap if the data allow it.
     case switchProvider = 3
 }
 
@@ -31,7 +31,7 @@ public enum FeedMode: UInt8, Sendable {
     case historical = 5
 }
 
-/// From here on the symbol's data are, or are not, on the tape.
+/// States that the symbol's data are on the tape from here on, or no longer are.
 public struct SubscriptionRecord: Hashable, Sendable {
     public static let providerBytesMax = 64
     public static let reasonBytesMax = 256
@@ -44,7 +44,7 @@ public struct SubscriptionRecord: Hashable, Sendable {
     /// A raw `FeedMode`.
     public var mode: UInt8
     public var provider: String
-    /// Who fed the symbol before a switch.
+    /// The provider that fed the symbol before a switch.
     public var previousProvider: String
     public var reason: String
 
@@ -66,13 +66,13 @@ public enum GapReason: UInt8, Sendable {
     case unknown = 0
     /// The connection to the provider was lost.
     case disconnected = 1
-    /// The gateway ended, or was fenced, with ticks that it had not published.
+    /// The gateway ended or was fenced while it held ticks that it had not published.
     case gatewayLost = 2
-    /// The provider says that it left out data, or its numbers show it.
+    /// The provider reports that it left out data, or its numbers show it.
     case providerLoss = 3
     /// A policy of the gateway dropped ticks.
     case dropped = 4
-    /// The tape lost what it had acknowledged: the ordinals name it.
+    /// The tape lost packets that it had acknowledged. The record's ordinals name them.
     case tapeLost = 5
     /// The provider's regular break.
     case maintenance = 6
@@ -82,19 +82,19 @@ public enum GapState: UInt8, Sendable {
     case open = 0
     case filling = 1
     case filled = 2
-    /// The provider has no answer any more.
+    /// The provider no longer has the data, so the gap stays.
     case abandoned = 3
 }
 
-/// Data of an interval are missing, or are here after all.
+/// States that the data of an interval are missing, or that they have arrived after all.
 public struct GapRecord: Hashable, Sendable {
     public static let detailBytesMax = 512
 
     public var header: TickHeader
-    /// The interval is [from, to); `to` is undefined while it lasts.
+    /// The interval is [from, to); `to` is undefined as long as the gap is open.
     public var from: Timestamp
     public var to: Timestamp
-    /// Of `tapeLost`: the ordinals that are gone. 0 and 0 otherwise.
+    /// For `tapeLost`, the first of the lost ordinals; otherwise both ordinals are 0.
     public var firstOrdinal: UInt64
     public var lastOrdinal: UInt64
     /// A raw `DataKind`.
@@ -121,7 +121,7 @@ public struct GapRecord: Hashable, Sendable {
     }
 }
 
-/// Compute the windows of the symbol in [from, to) again, from the tape.
+/// A request to compute the symbol's windows in [from, to) again from the tape.
 public struct RepairRequest: Hashable, Sendable {
     public static let requesterBytesMax = 64
     public static let noteBytesMax = 512
@@ -129,7 +129,7 @@ public struct RepairRequest: Hashable, Sendable {
     public var header: TickHeader
     public var from: Timestamp
     public var to: Timestamp
-    /// A raw `BarReason`, which the new versions of the bars will give.
+    /// A raw `BarReason`. The new versions of the bars carry it.
     public var reason: UInt8
     public var requester: String
     public var note: String

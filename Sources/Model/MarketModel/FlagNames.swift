@@ -1,4 +1,4 @@
-// Flags as people and programs read them.
+// The names of flags, for people and for programs.
 extension TickFlags {
     private static let known: [(flag: TickFlags, name: String)] = [
         (.snapshot, "snapshot"), (.conflated, "conflated"), (.backfilled, "backfilled"),
@@ -6,7 +6,8 @@ extension TickFlags {
         (.partial, "partial"), (.unreported, "unreported"), (.pastLimit, "past-limit"),
     ]
 
-    /// What this version does not know comes as one hexadecimal number.
+    /// The names of all flags that are set. Flags that this version does not know come last, as one
+    /// hexadecimal number.
     public var names: [String] {
         guard rawValue != 0 else { return [] }
         var names = Self.known.filter { contains($0.flag) }.map(\.name)

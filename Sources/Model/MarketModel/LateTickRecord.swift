@@ -6,15 +6,15 @@ public enum LateTickReason: UInt8, Sendable {
     case windowClosed = 0
     /// One of the limits on open windows was reached.
     case windowLimit = 1
-    /// It was there already.
+    /// The same tick had arrived before.
     case duplicate = 2
 }
 
-/// A tick that one series did not count, with its identity and all its values: what a person needs
-/// to judge it, and a repair to count it after all.
+/// A tick that one series did not count, with its identity and all its values. A person needs them
+/// to judge it, and a repair needs them to count it after all.
 @frozen
 public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable {
-    /// That of the original tick.
+    /// The header of the original tick.
     public var header: TickHeader
     /// A trade's price and size, or a quote's bid.
     public var price: Price
@@ -25,13 +25,13 @@ public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable {
     /// A quote's ask; undefined for trades.
     public var askPrice: Price
     public var askSize: Quantity
-    /// Where the original stands: its source's ordinal in this partition.
+    /// The original tick's ordinal from its source in this partition.
     public var ordinal: UInt64
     public var source: SourceName
-    /// The window into which it would have gone.
+    /// The open time of the window that the tick belongs to.
     public var openTime: Timestamp
     public var closeTime: Timestamp
-    /// An index, as the symbol is.
+    /// The number of the series, an index as the symbol is.
     public var series: UInt16
     /// A raw `LateTickReason`.
     public var reason: UInt8

@@ -8,11 +8,12 @@ public enum DepthOperation: UInt8, Sendable {
     /// The rows from this position on move down by one.
     case insert = 0
     case update = 1
-    /// The rows behind this position move up by one; price and size mean nothing.
+    /// The rows after this position move up by one; price and size have no meaning.
     case delete = 2
 }
 
-/// Up to 16 ASCII characters in two machine words: whose order a row of a book is.
+/// Up to 16 ASCII characters in two machine words: the market maker whose order a row of a book
+/// shows.
 @frozen
 public struct MarketMaker: Hashable, Sendable, BitwiseCopyable {
     public static let utf8CountMax = 16
@@ -49,7 +50,7 @@ public struct DepthFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
     @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// A row of a book that is put together from several exchanges; `marketMaker` is the exchange.
+    /// The row belongs to a book that combines several exchanges; `marketMaker` is the exchange.
     @inlinable public static var smart: DepthFlags { DepthFlags(rawValue: 1 << 0) }
     /// The provider names market makers in this book.
     @inlinable public static var level2: DepthFlags { DepthFlags(rawValue: 1 << 1) }
@@ -89,13 +90,13 @@ public enum DepthResetReason: UInt8, Sendable {
     case unknown = 0
     /// The provider emptied the book; rows follow.
     case reset = 1
-    /// The provider stopped the book; it has to be asked for again.
+    /// The provider stopped the book; it has to be requested again.
     case halted = 2
     /// The connection to the provider was lost.
     case disconnected = 3
 }
 
-/// All rows known so far are void.
+/// States that all rows known so far are void.
 @frozen
 public struct DepthReset: Hashable, Sendable, BitwiseCopyable {
     public var header: TickHeader

@@ -1,26 +1,27 @@
 /// The name of a source of ticks: the last token of its tape subjects, 24 bytes on the wire.
 ///
-/// Kept as those bytes: every packet carries one, and a header without references is read, copied
-/// and compared without the heap.
+/// It is stored as those bytes, because every packet carries one. A header without references is
+/// read, copied and compared without the heap.
 @frozen
 public struct SourceName: Hashable, Sendable, BitwiseCopyable {
     public static let utf8CountMax = 24
 
-    /// Who derives: the source of everything on `md.bars.*`.
+    /// The source of everything on `md.bars.*`: the operators of single partitions.
     public static let `operator` = SourceName(checked: "operator")
-    /// Who derives over all partitions: its packets stand beside the bars of partition 0, with
-    /// ordinals of their own.
+    /// The source of what is derived over all partitions. Its packets are published beside the bars
+    /// of partition 0, with separate ordinals.
     public static let universe = SourceName(checked: "universe")
-    /// What a person puts on the tape: its ticks are marked as backfilled, and it has no watermark.
+    /// The source of what a person puts on the tape. Its ticks are marked as backfilled, and it has
+    /// no watermark.
     public static let manual = SourceName(checked: "manual")
 
-    /// How a reader of all partitions of bars keeps apart what it took of each: ordinals of bars
-    /// are dense per partition. On no packet.
+    /// The name under which a reader of all partitions' bars tracks its position in one partition:
+    /// ordinals of bars are dense per partition. No packet carries it.
     public static func `operator`(of partition: Partition) -> SourceName {
         SourceName(checked: "operator-\(partition.number)")
     }
 
-    /// The partition of such a name.
+    /// The partition that is encoded in such a name; `nil` for every other name.
     public var partitionOfBars: Partition? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0] == "operator", let number = Int(parts[1]),
@@ -46,7 +47,7 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// `[a-z0-9-]`, 1 to 24 characters.
+    /// Accepts `[a-z0-9-]`, 1 to 24 characters.
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count), !text.utf8.contains(0) else {
             return nil
@@ -54,7 +55,7 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
         self.init(words: Self.words(of: text))
     }
 
-    /// A name from the wire: nil when the bytes are not those of a name.
+    /// Reads a name from the wire. Returns `nil` when the bytes are not those of a name.
     public init?(words: Words) {
         guard words.first & 0xff != 0, Self.isWell(words.first, before: words.second),
             Self.isWell(words.second, before: words.third), Self.isWell(words.third, before: 0)
@@ -77,7 +78,8 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
         return words
     }
 
-    /// Characters of a name, then zeros; and nothing in the next word behind a zero.
+    /// Checks that a word holds the characters of a name, then zeros, and that after a zero the
+    /// next word holds zeros alone.
     @inline(__always)
     private static func isWell(_ word: UInt64, before next: UInt64) -> Bool {
         var rest = word
@@ -111,7 +113,7 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
 }
 
 extension SourceName: Comparable, CustomStringConvertible {
-    /// In the order of the text.
+    /// Orders names as their texts.
     public static func < (left: SourceName, right: SourceName) -> Bool {
         (left.words.first.byteSwapped, left.words.second.byteSwapped, left.words.third.byteSwapped)
             < (
@@ -129,7 +131,7 @@ public struct SeriesName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     public let text: String
 
-    /// `[A-Za-z0-9_-]`, 1 to 32 characters.
+    /// Accepts `[A-Za-z0-9_-]`, 1 to 32 characters.
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy({

@@ -8,7 +8,7 @@ public struct Ratio: Hashable, Comparable, Sendable, BitwiseCopyable {
 
     @inlinable public init(raw: Int64) { self.raw = raw }
 
-    /// The nearest one; nil when the number is none or beyond ±9.2e9.
+    /// The nearest representable number. Returns `nil` for NaN and beyond ±9.2e9.
     public init?(_ value: Double) {
         guard let raw = Int64(exactly: (value * 1e9).rounded()), raw != Int64.max else {
             return nil
@@ -22,7 +22,7 @@ public struct Ratio: Hashable, Comparable, Sendable, BitwiseCopyable {
     public static func < (left: Ratio, right: Ratio) -> Bool { left.raw < right.raw }
 }
 
-/// From which price an option's numbers were computed.
+/// The price from which an option's numbers were computed.
 public enum OptionComputationKind: UInt8, Sendable {
     case unknown = 0
     case bid = 1
@@ -38,7 +38,7 @@ public enum OptionComputationBasis: UInt8, Sendable {
     case prices = 2
 }
 
-/// What the provider computed about an option. Each number is undefined when it was not computed.
+/// The provider's computations for an option. A number that it did not compute is undefined.
 @frozen
 public struct OptionComputation: Hashable, Sendable, BitwiseCopyable {
     public var header: TickHeader
@@ -55,7 +55,7 @@ public struct OptionComputation: Hashable, Sendable, BitwiseCopyable {
     /// A raw `OptionComputationBasis`.
     public var basis: UInt8
 
-    /// A computation without results.
+    /// A computation in which every number is undefined.
     public init(
         header: TickHeader, kind: OptionComputationKind, basis: OptionComputationBasis = .unknown
     ) {

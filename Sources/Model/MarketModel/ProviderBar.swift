@@ -1,6 +1,6 @@
 public import Primitives
 
-/// What a provider's bar is made of.
+/// The data from which a provider's bar is made.
 public enum ProviderBarKind: UInt8, Sendable {
     case unknown = 0
     case trades = 1
@@ -18,11 +18,11 @@ public struct ProviderBarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
     @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The provider will send it again, with more in it.
+    /// The bar is unfinished: the provider will send it again with more data.
     @inlinable public static var inProgress: ProviderBarFlags {
         ProviderBarFlags(rawValue: 1 << 0)
     }
-    /// Of regular trading hours only.
+    /// The bar holds regular trading hours only.
     @inlinable public static var regularHours: ProviderBarFlags {
         ProviderBarFlags(rawValue: 1 << 1)
     }
@@ -31,9 +31,9 @@ public struct ProviderBarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 /// A bar that the provider made. Its event time is its close.
 @frozen
 public struct ProviderBar: Hashable, Sendable, BitwiseCopyable {
-    /// `volume` when the provider gave none.
+    /// The value of `volume` when the provider gave none.
     public static let undefinedVolume = Int128.max
-    /// `trades` when the provider gave none.
+    /// The value of `trades` when the provider gave none.
     public static let undefinedCount = Int64.max
 
     public var header: TickHeader
@@ -52,7 +52,7 @@ public struct ProviderBar: Hashable, Sendable, BitwiseCopyable {
     public var kind: UInt8
     public var flags: ProviderBarFlags
 
-    /// A bar without prices.
+    /// A bar whose prices are undefined.
     public init(
         header: TickHeader, openTime: Timestamp, closeTime: Timestamp, kind: ProviderBarKind
     ) {

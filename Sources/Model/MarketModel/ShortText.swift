@@ -1,5 +1,5 @@
-/// Up to eight ASCII characters in one machine word: exchanges, sale conditions. No heap, no
-/// retain, and it crosses the wire as it stands.
+/// Up to eight ASCII characters in one machine word, for exchanges and sale conditions. It needs no
+/// heap and no retain, and the wire carries the word unchanged.
 @frozen
 public struct ShortText: Hashable, Sendable, BitwiseCopyable {
     public static let utf8CountMax = 8
@@ -18,7 +18,8 @@ public struct ShortText: Hashable, Sendable, BitwiseCopyable {
         raw = text.utf8.reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// Bytes that are no printable ASCII come out as `?`: the word may come from a damaged peer.
+    /// The characters. A byte that is not printable ASCII becomes `?`, because the word may come
+    /// from a damaged peer.
     public var text: String {
         var characters = ""
         var rest = raw

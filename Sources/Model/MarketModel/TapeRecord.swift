@@ -1,9 +1,9 @@
 public import Primitives
 
-/// What stands on the tape with an ordinal, whatever it is.
+/// A record on the tape that has an ordinal, of any kind.
 ///
-/// A symbol's number means what the holder of the record says: the index of a packet, a number of a
-/// source. Records with their fields in place are copied without the heap.
+/// The holder of the record defines what a symbol's number means: the index in a packet, or a
+/// number of a source. Records with all fields inline are copied without the heap.
 public enum TapeRecord: Hashable, Sendable {
     case trade(Trade)
     case quote(Quote)
@@ -18,13 +18,13 @@ public enum TapeRecord: Hashable, Sendable {
     case subscription(SubscriptionRecord)
     case gap(GapRecord)
     case repair(RepairRequest)
-    // What was derived.
+    // Derived records.
     case bar(Bar)
     case lateTick(LateTickRecord)
 }
 
 extension TapeRecord {
-    /// What all begin with but a bar of ours.
+    /// The tick header that all records begin with; `nil` for a bar of ours, which has none.
     public var header: TickHeader? {
         switch self {
         case .trade(let tick): tick.header
@@ -49,9 +49,10 @@ extension TapeRecord {
         if case .bar(let bar) = self { bar.openTime } else { header?.eventTime ?? .undefined }
     }
 
-    /// What policies and gaps call it; nil for what no policy leaves out: records about the data,
-    /// and what was derived. A reset of a book is not left out either: it may come later than it
-    /// did, and with those of the same book that followed it as one.
+    /// The kind of data under which policies and gaps know the record. It is `nil` for records that
+    /// no policy leaves out: those about the data, and derived ones. A reset of a book is not left
+    /// out either: it may come later than it happened, and it may be merged with the resets of the
+    /// same book that followed it.
     public var kind: DataKind? {
         switch self {
         case .trade: .trade
@@ -66,7 +67,7 @@ extension TapeRecord {
         }
     }
 
-    /// The same for another symbol, or at another time.
+    /// Returns the same record with a changed header: for another symbol, or at another time.
     public func changed(_ change: (inout TickHeader) -> Void) -> Self {
         switch self {
         case .trade(var tick):

@@ -1,6 +1,6 @@
 public import Primitives
 
-/// How fine the provider's clock is; the watermark's delay follows from it.
+/// The resolution of the provider's clock. The watermark's delay follows from it.
 public enum TimeResolution: UInt8, Sendable {
     case unknown = 0
     case nanosecond = 1
@@ -20,19 +20,19 @@ public struct TickFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
     /// State at the start of a subscription, not an event.
     @inlinable public static var snapshot: TickFlags { TickFlags(rawValue: 1 << 0) }
-    /// Stands for several events of which the provider sent only this one.
+    /// The tick represents several events, of which the provider sent only this one.
     @inlinable public static var conflated: TickFlags { TickFlags(rawValue: 1 << 1) }
-    /// Fetched later to fill a gap; neither moves nor obeys the watermark.
+    /// Fetched later to fill a gap. It does not move the watermark and is not late by it.
     @inlinable public static var backfilled: TickFlags { TickFlags(rawValue: 1 << 2) }
     /// From a delayed feed.
     @inlinable public static var delayed: TickFlags { TickFlags(rawValue: 1 << 3) }
     /// Outside of the regular trading session.
     @inlinable public static var outOfSession: TickFlags { TickFlags(rawValue: 1 << 4) }
-    /// Of a derived value: something of what it is made of was not there yet.
+    /// For a derived value: some of its inputs were not available yet.
     @inlinable public static var partial: TickFlags { TickFlags(rawValue: 1 << 5) }
-    /// Of a trade: not reported to the consolidated tape as one that makes the last price.
+    /// For a trade: not reported to the consolidated tape as one that sets the last price.
     @inlinable public static var unreported: TickFlags { TickFlags(rawValue: 1 << 6) }
-    /// Of a trade: at a price beyond the limits of the day.
+    /// For a trade: its price is beyond the limits of the day.
     @inlinable public static var pastLimit: TickFlags { TickFlags(rawValue: 1 << 7) }
 }
 
@@ -42,14 +42,14 @@ public enum TradeAction: UInt8, Sendable {
     case cancel = 2
 }
 
-/// What every tick knows about itself.
+/// The fields that every tick has.
 ///
-/// `symbol` is an index: into the definitions of its packet on the wire, into the interned symbols
-/// of its partition inside an operator.
+/// `symbol` is an index: on the wire into the definitions of its packet, inside an operator into
+/// the interned symbols of its partition.
 @frozen
 public struct TickHeader: Hashable, Sendable, BitwiseCopyable {
     public var symbol: UInt32
-    /// `symbol` of what concerns no symbol, or all of them.
+    /// The `symbol` of a record that concerns no symbol, or all of them.
     @inlinable public static var noSymbol: UInt32 { UInt32.max }
 
     public var flags: TickFlags
@@ -76,7 +76,7 @@ public struct TickHeader: Hashable, Sendable, BitwiseCopyable {
         self.providerID = providerID
     }
 
-    /// The time that decides windows: the provider's, or the receive time when it gave none.
+    /// The time that decides the window: the provider's, or the receive time when it gave none.
     @inlinable @inline(__always)
     public var eventTime: Timestamp { providerTime.isDefined ? providerTime : receiveTime }
 }

@@ -1,16 +1,16 @@
 public import MarketModel
 internal import Primitives
 
-/// Which member is to own which partition: the same answer for everybody who knows the same
-/// members, with loads that differ by one at most.
+/// Which member should own which partition. All processes that know the same members compute the
+/// same answer. The members' loads differ by at most one.
 ///
 /// Every (partition, member) pair has a score that follows from the two names alone. Pairs are
 /// taken from the highest score down as long as the member has room. So a member that comes or goes
 /// changes little for the others.
 public struct Assignment: Equatable, Sendable {
-    /// Sorted, each once.
+    /// The members' names, sorted, each once.
     public let members: [MemberName]
-    /// Of each partition, the place of its member in `members`.
+    /// For each partition, the index of its member in `members`.
     private let places: [Int]
 
     private struct Pair {
@@ -44,7 +44,7 @@ public struct Assignment: Equatable, Sendable {
 
     private static func fill(_ pairs: [Pair], _ partitions: Int, _ members: Int) -> [Int] {
         let share = partitions / members
-        // So many members get one more than the others.
+        // This many members get one partition more than the others.
         var extras = partitions % members
         var loads = [Int](repeating: 0, count: members)
         var places = [Int](repeating: -1, count: partitions)
@@ -61,7 +61,7 @@ public struct Assignment: Equatable, Sendable {
         return places
     }
 
-    /// nil: there is no member.
+    /// Returns the partition's member; `nil` when there is no member.
     public func member(of partition: Partition) -> MemberName? {
         guard places.indices.contains(partition.number) else { return nil }
         return members[places[partition.number]]

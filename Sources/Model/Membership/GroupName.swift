@@ -1,22 +1,22 @@
 public import MarketModel
 
-/// A set of processes that share partitions out among themselves: a token of subjects and keys.
+/// A set of processes that share partitions. Its name is a token of subjects and keys.
 public struct GroupName: Hashable, Sendable, CustomStringConvertible {
     public static let utf8CountMax = 64
 
     public static let operators = GroupName(checked: "operator")
     public static let writers = GroupName(checked: "writer")
-    /// Whoever keeps the tape within its bounds.
+    /// The processes of which one keeps the tape within its bounds.
     public static let keepers = GroupName(checked: "keeper")
 
-    /// The gateways of one source: one of them is active, the others stand by.
+    /// The group of one source's gateways: one of them is active, the others are standbys.
     public static func source(_ source: SourceName) -> GroupName {
         GroupName(checked: "source-\(source)")
     }
 
     public let text: String
 
-    /// `[a-z0-9-]{1,64}`; nil otherwise.
+    /// Accepts `[a-z0-9-]{1,64}`; `nil` otherwise.
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy({

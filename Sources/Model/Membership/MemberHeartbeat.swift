@@ -1,33 +1,34 @@
 public import MarketModel
 public import Primitives
 
-/// What a member says of itself, several times per lease.
+/// A member's report about itself, sent several times per lease.
 public struct MemberHeartbeat: Equatable, Sendable {
     public static let version = 1
     public static let bytesMax = 32 * 1024
-    /// Of the text that says which release it is.
+    /// The longest text of `release`.
     public static let releaseBytesMax = 64
-    /// A longer lease counts as this one: so long a dead member keeps what it held at most.
+    /// A longer lease is treated as this one. So a dead member keeps its partitions for at most
+    /// this time.
     public static let leaseNanosecondsMax: Int64 = 60_000_000_000
 
     public var member: MemberName
-    /// Chosen at random by each process: tells two of one name apart.
+    /// Chosen at random by each process. It distinguishes two processes with the same name.
     public var instance: UInt64
     public var state: MemberState
     /// Only ready members of the highest rank get partitions.
     public var rank: UInt64
-    /// Wall clock: since when this instance is there.
+    /// Wall clock: when this instance started.
     public var since: Timestamp
-    /// Counts this instance's heartbeats.
+    /// The number of this heartbeat, counted per instance.
     public var sequence: UInt64
-    /// The last write of the bucket of owners that this member knows of.
+    /// The last write to the bucket of owners that this member knows.
     public var records: UInt64
-    /// In order.
+    /// The partitions that the member holds, in order.
     public var held: [Partition]
-    /// Of the service.
+    /// The release of the service.
     public var release: String
-    /// How long it goes on as an owner without hearing itself. Nil: an older version, which does
-    /// not say so.
+    /// How long the member acts as an owner without hearing its own heartbeats. `nil` from an older
+    /// version, which does not report it.
     public var leaseNanoseconds: Int64?
 
     public init(
@@ -64,7 +65,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
         return json.bytes
     }
 
-    /// nil: it makes no sense. `member` stands in the subject.
+    /// Fails when the bytes are no heartbeat. `member` comes from the subject.
     public init?(json bytes: [UInt8], member: MemberName) {
         guard bytes.count <= Self.bytesMax, let json = InstanceText.parsed(bytes),
             json["v"]?.int ?? 0 >= 1,

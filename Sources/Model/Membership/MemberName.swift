@@ -4,7 +4,7 @@ public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     public let text: String
 
-    /// `[A-Za-z0-9_-]{1,64}`; nil otherwise.
+    /// Accepts `[A-Za-z0-9_-]{1,64}`; `nil` otherwise.
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy(Self.isAllowed)
@@ -12,8 +12,8 @@ public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertibl
         self.text = text
     }
 
-    /// Of a host's name, whose dots become dashes, and what is too long falls off its end; `suffix`
-    /// tells several of one host apart.
+    /// Makes a name from a host's name: dots become dashes, and the end is cut when it is too long.
+    /// `suffix` distinguishes several processes on one host.
     public init(host: String, suffix: String) {
         let end = suffix.utf8.filter(Self.isAllowed).suffix(Self.utf8CountMax - 2)
         let room = Self.utf8CountMax - end.count - 1

@@ -1,19 +1,21 @@
-/// How a member is, as its heartbeats say. A word that a later version adds reads as `joining`:
-/// such a member is alive, and gets nothing.
+/// A member's state, as its heartbeats report it. A state that a later version adds is read as
+/// `joining`: such a member is alive, and gets no partitions.
 public enum MemberState: String, Sendable, CaseIterable {
     /// It does not know enough yet: it waits for its own heartbeat, the records and the others.
     case joining
-    /// It takes partitions.
+    /// It accepts partitions.
     case ready
-    /// It did not hear itself for a lease, or one of its threads hangs: it does nothing as an
-    /// owner, and counts as silent.
+    /// It did not hear its own heartbeats for a lease, or one of its threads hangs. It does nothing
+    /// as an owner and is treated as silent.
     case paused
-    /// It hears itself again and looks which partitions are still its own; they wait for it.
+    /// It hears its heartbeats again and checks which partitions it still owns. They stay reserved
+    /// for it.
     case resuming
-    /// A process of the same name was there first: it takes nothing until that one is gone.
+    /// A process with the same name started earlier: this one takes no partition until that one has
+    /// gone.
     case aside
-    /// It hands over what it holds and takes nothing more.
+    /// It hands over what it holds and takes no more partitions.
     case leaving
-    /// Its last word: it holds nothing.
+    /// Its last heartbeat: it holds nothing.
     case gone
 }

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-// Who is there.
+// Which members are alive.
 extension MembershipMachine {
     struct PeerKey: Hashable, Sendable {
         let name: MemberName
@@ -10,14 +10,14 @@ extension MembershipMachine {
 
     struct Peer: Sendable {
         var state: MemberState
-        /// The last state that was not `paused`, and when and on which link it was heard. Somebody
-        /// who is paused is as good as silent.
+        /// The last state that was not `paused`, and when and on which link it was received. A
+        /// paused member is treated as silent.
         var active: MemberState
         var activeAt: Int64
         var activeLink: Int
         var heartbeat: MemberHeartbeat
         var heardAt: Int64
-        /// It was said that it went.
+        /// Its death was already noted.
         var isNotedDead = false
     }
 
@@ -33,7 +33,8 @@ extension MembershipMachine {
         effects.append(.ask)
     }
 
-    /// Who was stopped, hears nothing, or hangs, is no owner from the first moment on.
+    /// Pauses this process from the first moment at which it was stopped, hears nothing, or has a
+    /// hanging thread: it is then no owner.
     mutating func lapse(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing, isHung || now >= echoSent + lease else { return }
         isHearing = false
@@ -79,7 +80,8 @@ extension MembershipMachine {
         }
         peers[key] = peer
         if heartbeat.records > lastRead { wish = max(wish, .changes) }
-        // The bucket went back, and may have reached the last write that is known here once more.
+        // The other member's number is lower, so the bucket went back. It may since have reached
+        // the last write that is known here.
         if let known, heartbeat.records < known.heartbeat.records { wish = .whole }
     }
 
@@ -102,18 +104,19 @@ extension MembershipMachine {
 
     // MARK: who is alive
 
-    /// When a heartbeat that came back was sent at this time or later, the member is dead.
+    /// Returns the end of the member's silence: it is dead when a heartbeat came back that was sent
+    /// at this time or later.
     func silenceEnds(_ key: PeerKey) -> Int64 { silenceEnds(key, peers[key]) }
 
-    /// How long it is silent before it is dead. The longer lease of the two counts: it speaks, and
-    /// acts as an owner, by its own.
+    /// Returns how long a member is silent before it is dead. The longer lease of the two counts,
+    /// because the other member sends heartbeats and acts as an owner by its own lease.
     private func silence(of peer: Peer?) -> Int64 {
         let lease = max(lease, peer?.heartbeat.leaseNanoseconds ?? 0)
-        // Clocks may differ by one part in 64 before somebody is taken for dead too early.
+        // Clocks may differ by one part in 64 before a member is treated as dead too early.
         return lease + lease / 64
     }
 
-    /// Of the others that are alive: how many have another lease.
+    /// The number of other living members that have another lease.
     public var otherLeases: Int {
         others.count { $0.leaseNanoseconds.map { $0 != lease } ?? false }
     }
@@ -124,7 +127,7 @@ extension MembershipMachine {
         if let peer, peer.state == .gone { return Int64.min }
         let start = max(peer?.activeAt ?? Int64.min, hearingSince)
         if let peer, peer.activeLink == links { return start + silence }
-        // A predecessor of this process: it was never heard, and there is no other one of the name.
+        // A predecessor of this process that was never heard; no other process has its name.
         if peer == nil, key.name == settings.member { return max(start, linkedAt) + silence }
         return max(start + silence, linkedAt + Self.settleNanoseconds)
     }
@@ -135,8 +138,9 @@ extension MembershipMachine {
         record.owner == settings.member && record.instance == settings.instance
     }
 
-    /// Whether the one that the record names may be succeeded. Its last write may be newer than its
-    /// words: a compare-and-set on what was read behind the proof of its silence would not fail.
+    /// Returns whether the owner in the record may be replaced. The record's last write may be
+    /// newer than the owner's heartbeats. Then a claim based on a read after the proof of silence
+    /// would succeed wrongly, so the write must be old enough, too.
     func isDeadOwner(_ record: OwnershipRecord, of slot: Slot) -> Bool {
         let key = PeerKey(name: record.owner, instance: record.instance)
         let peer = peers[key]
@@ -145,8 +149,8 @@ extension MembershipMachine {
             || echoSent >= slot.seenAt + silence(of: peer)
     }
 
-    /// A new write of an owner is as good as a word of it: the two come on different ways, and a
-    /// link that stands still holds up the words.
+    /// Treats an owner's new write like a heartbeat. The two come on different ways, and a stalled
+    /// link delays heartbeats.
     mutating func wrote(_ record: OwnershipRecord, _ now: Int64, _ effects: inout [Effect]) {
         let key = PeerKey(name: record.owner, instance: record.instance)
         guard var peer = peers[key], peer.state != .gone else { return }
@@ -158,17 +162,18 @@ extension MembershipMachine {
         peers[key] = peer
     }
 
-    /// A heartbeat that is sent now would prove somebody's silence when it comes back.
+    /// True when a heartbeat that is sent now would prove another member's silence when it comes
+    /// back.
     var isSilenceOver: Bool {
         guard isHearing else { return false }
         return peers.contains { key, peer in
-            // What was sent before the end proves nothing.
+            // A heartbeat that was sent before the end proves nothing.
             let end = silenceEnds(key, peer)
             return clock >= end && saidAt < end
         }
     }
 
-    /// Another process of the name is there, and was there first.
+    /// Stands aside while another process with the same name is alive that started earlier.
     mutating func standAside(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing else { return }
         let own = (settings.since.nanoseconds, settings.instance)
@@ -183,7 +188,7 @@ extension MembershipMachine {
         if let elder { effects.append(.note(.doubled(instance: elder.key.instance))) }
     }
 
-    /// Of those who went, after a while, and not while a record names them.
+    /// Notes the death of members. After a while it removes them, unless a record still names them.
     mutating func forget(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing else { return }
         for (key, peer) in peers where echoSent >= silenceEnds(key, peer) {
@@ -202,7 +207,7 @@ extension MembershipMachine {
 
     // MARK: speaking
 
-    /// As it would be said now; without its number.
+    /// The heartbeat that would be sent now, without its new number.
     var heartbeat: MemberHeartbeat {
         MemberHeartbeat(
             member: settings.member, instance: settings.instance, state: state,
@@ -213,7 +218,7 @@ extension MembershipMachine {
 
     private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }
 
-    /// Whether it would say something else than the last time.
+    /// Whether the heartbeat would differ from the last one that was sent.
     var saysNews: Bool {
         guard let said, said.state == state, said.records == recordsToSay else {
             return true

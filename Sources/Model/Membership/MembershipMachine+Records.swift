@@ -1,13 +1,14 @@
 internal import MarketModel
 
-// What the bucket of owners says.
+// How the records in the bucket of owners are read and written.
 extension MembershipMachine {
     mutating func read(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0, !isReading, now >= readDue else { return }
         readsStarted += 1
         isReading = true
         readLink = links
-        // Of a bucket that was empty everything is new, and no sign of another one.
+        // For a bucket that was empty, every record is new. That does not show that it is another
+        // bucket.
         let isDue = wish == .nothing && now >= wholeAt + Self.wholeIntervalNanoseconds
         readWasWhole = wish == .whole || isDue || lastRead == 0
         if readWasWhole { wholeAt = now }
@@ -28,7 +29,7 @@ extension MembershipMachine {
         let wished = wish
         readEnded(read.number, now)
         wish = wished
-        // What an older link told may be older than what this one has told already.
+        // A read on an older link may be older than what was read on this link.
         guard readLink == links else {
             wish = .whole
             doubtedSince = nil
@@ -56,7 +57,8 @@ extension MembershipMachine {
         for index in slots.indices { reconcile(index, &effects) }
     }
 
-    /// The bucket ends before what was read, or its writes do not continue those that were known.
+    /// Returns true when the bucket ends before what was read, or when its writes do not continue
+    /// the known ones.
     private func contradicts(_ read: RecordsRead) -> Bool {
         guard read.isWhole else { return false }
         if !readWasWhole || read.last < lastRead { return true }
@@ -73,7 +75,8 @@ extension MembershipMachine {
         }
     }
 
-    /// It is read again first: twice where there is one copy. Until then nothing of it is taken in.
+    /// Returns whether a contradicting read is believed. It is repeated first: once more where
+    /// there is one copy. Until then nothing of it is used.
     private mutating func isBelieved(_ read: RecordsRead, _ now: Int64) -> Bool {
         let since = doubtedSince ?? now
         let isNews = doubtedSince == nil
@@ -89,7 +92,7 @@ extension MembershipMachine {
         _ change: RecordsRead.Change, _ now: Int64, _ effects: inout [Effect]
     ) {
         let index = change.partition.number
-        // Records beyond are left from a time with more partitions.
+        // Records of higher partitions remain from a time with more partitions.
         guard slots.indices.contains(index), change.revision > slots[index].revision else { return }
         slots[index].revision = change.revision
         let isNew = slots[index].seen != change.revision
@@ -107,7 +110,7 @@ extension MembershipMachine {
         }
     }
 
-    /// What the record does not say any more is not this process's own any more.
+    /// Gives up a partition that the record no longer assigns to this process.
     private mutating func reconcile(_ index: Int, _ effects: inout [Effect]) {
         guard let hold = slots[index].hold else { return }
         if let record = slots[index].record, isMine(record) {
@@ -118,7 +121,7 @@ extension MembershipMachine {
             if record.state == .free, hold.stage == .freeing { return freed(index, &effects) }
         }
         slots[index].hold = nil
-        // Of a write of this very moment nothing is known here yet; its answer says so.
+        // A write that was just sent is not known here yet. Its answer will decide.
         guard hold.stage != .freeing else { return }
         effects.append(.order(.drop(Partition(index), tenure: hold.tenure)))
         effects.append(.note(.dropped(Partition(index), owner: slots[index].record?.owner)))
@@ -151,7 +154,7 @@ extension MembershipMachine {
         case .stored(let revision) where pending.link == links:
             stored(index, pending, revision, &effects)
         case .stored:
-            // The bucket may have been put back since: it has to be read.
+            // The bucket may have been restored from a backup since, so it has to be read.
             mustRead(index)
         case .conflict:
             slots[index].conflicts += 1
@@ -179,7 +182,7 @@ extension MembershipMachine {
         slots[index].epochFloor = max(slots[index].epochFloor, pending.record.epoch)
         lastWritten = max(lastWritten, revision)
         if revision == lastRead + 1 { lastRead = revision }
-        // Somebody has written behind it, and that was read already.
+        // Another process has written after it, and that write was read already.
         guard revision >= slots[index].revision else { return }
         slots[index].revision = revision
         slots[index].record = pending.record
@@ -192,7 +195,7 @@ extension MembershipMachine {
     }
 
     private mutating func take(_ index: Int, _ pending: Pending, _ effects: inout [Effect]) {
-        // Who is leaving has no use for it any more: it is given back.
+        // A member that is leaving does not need the partition any more, and gives it back.
         guard !wantsLeave, !isAside else { return }
         tenures += 1
         let origin = slots[index].origin ?? Origin(previous: nil, wasReleased: true)

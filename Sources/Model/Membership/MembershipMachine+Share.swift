@@ -1,9 +1,9 @@
 internal import MarketModel
 internal import Primitives
 
-// Who gets what.
+// How partitions are shared out.
 extension MembershipMachine {
-    // MARK: coming, and coming back
+    // MARK: joining and resuming
 
     mutating func goOn(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing else { return }
@@ -18,7 +18,7 @@ extension MembershipMachine {
             guard slots.allSatisfy({ isConfirmed($0) }) else { return }
             phase = .active
             isNews = true
-            // The others resume at the same time: they get a lease to be heard.
+            // The others resume at the same time. They get a lease to be heard.
             hearingSince = now
         case .active, .paused: return
         }
@@ -36,8 +36,9 @@ extension MembershipMachine {
         var isReady: Bool
     }
 
-    /// Members that partitions are shared out to, and which of them are ready to take one. Whoever
-    /// may come back in a moment is one of them, so that nothing moves when NATS was away.
+    /// Returns the members among which partitions are shared, and which of them are ready to take
+    /// one. A member that may return in a moment is one of them, so that nothing moves after NATS
+    /// was away.
     private func candidates() -> [MemberName: Candidate] {
         var found: [MemberName: Candidate] = [:]
         if phase == .active || phase == .resuming, !wantsLeave, !isAside {
@@ -94,7 +95,7 @@ extension MembershipMachine {
         }
     }
 
-    /// `ready`: the member that it is to go to, when that one is ready for it.
+    /// `ready` is the member that the partition belongs to, if that member is ready for it.
     private func mustGo(to ready: MemberName?) -> Bool {
         if wantsLeave || isAside { return true }
         guard phase == .active, let ready else { return false }
@@ -114,7 +115,8 @@ extension MembershipMachine {
         let record = slot.record
         let isOrphan = record.map { isMine($0) && $0.state == .held } ?? false
         if isOrphan, wantsLeave || isAside || !isWanted {
-            // A claim whose answer was lost, or a partition that the data plane has lost.
+            // The record remains from a claim whose answer was lost, or from a partition that the
+            // data plane has lost.
             guard phase == .active || phase == .resuming || wantsLeave else { return }
             return free(index, now, &effects)
         }
@@ -145,7 +147,7 @@ extension MembershipMachine {
         write(index, record, .free, &effects)
     }
 
-    /// What the record of a partition that is held has to say.
+    /// Writes what the record of a held partition must contain.
     private mutating func keep(_ index: Int, _ now: Moment, _ effects: inout [Effect]) {
         let slot = slots[index]
         guard let hold = slot.hold, mayWrite(slot, now.monotonic), var record = slot.record else {
@@ -200,7 +202,7 @@ extension MembershipMachine {
             .note(.fenced(Partition(index), reason: reason, waitNanoseconds: wait)))
     }
 
-    // MARK: going
+    // MARK: leaving
 
     mutating func leaveWhenEmpty(_ now: Moment, _ effects: inout [Effect]) {
         guard wantsLeave, slots.allSatisfy({ $0.hold == nil && $0.pending == nil }) else { return }

@@ -1,29 +1,29 @@
 public import MarketModel
 public import Primitives
 
-/// One process's part in its group: hears heartbeats and records, and decides what this process
-/// owns. Without clock, I/O or chance; the shell carries out the effects in order.
+/// One process's part in its group. It receives heartbeats and records, and decides what this
+/// process owns. It has no clock, I/O or randomness; the shell carries out the effects in order.
 ///
-/// Three rules keep two processes from acting as owners of one partition at the same time, as long
+/// Four rules keep two processes from acting as owners of one partition at the same time, as long
 /// as a message that one member hears is heard by all:
-/// - Time is counted by own heartbeats that came back. Somebody is silent for a lease when a
-///   heartbeat came back that was sent a lease after that one's last: on a link that stands still
-///   nobody falls silent. Of two leases that differ the longer one counts.
-/// - Whoever did not hear itself for a lease is no owner, and says `paused`. When it hears itself
-///   again it writes each of its records once more before it goes on (`resuming`): a claim that
-///   somebody has decided meanwhile then fails.
-/// - Whoever has a thread that hangs is as one who does not hear itself.
+/// - Time is measured by the process's own heartbeats that came back. A member is silent for a
+///   lease when a heartbeat came back that was sent a lease after that member's last one. So no
+///   member becomes silent on a stalled link. If two leases differ, the longer one counts.
+/// - A member that did not hear its own heartbeats for a lease is no owner, and reports `paused`.
+///   When it hears them again, it writes each of its records once more before it continues
+///   (`resuming`). If another member has claimed the partition meanwhile, that write fails.
+/// - A member with a hanging thread is treated as one that does not hear its heartbeats.
 /// - Records are changed by compare-and-set only. What is not known is read, never guessed.
 public struct MembershipMachine: Sendable {
     public struct Settings: Sendable {
         public var member: MemberName
-        /// Random, another one in each process.
+        /// Random, different in each process.
         public var instance: UInt64
         public var leaseNanoseconds: Int64
-        /// 0..<partitions are shared out.
+        /// The partitions 0..<partitions are shared out.
         public var partitions: Int
         public var rank: UInt64
-        /// Wall clock: when this process began.
+        /// Wall clock: when this process started.
         public var since: Timestamp
         public var release: String
 
@@ -54,74 +54,77 @@ public struct MembershipMachine: Sendable {
     }
 
     public enum Event: Sendable {
-        /// A link to NATS is there, the first or another one.
+        /// A link to NATS is up: the first one or a new one.
         case connected
-        /// Everybody's, our own included.
+        /// A heartbeat of any member, including this one's own.
         case heartbeat(MemberHeartbeat)
-        /// Somebody wants to know who is there.
+        /// A process asks which members are alive.
         case asked
         case records(RecordsRead)
         case readFailed(number: UInt64, reason: String)
         case written(Partition, id: UInt64, WriteOutcome)
         case news(OwnershipNews)
-        /// A thread of this process gives no sign of life, or all do again.
+        /// True: a thread of this process gives no sign of life. False: all threads do again.
         case hangs(Bool)
-        /// Hand over everything, and go.
+        /// Hand over everything, then leave.
         case leave
-        /// Nothing but the time.
+        /// Only time has passed.
         case time
     }
 
     public enum Effect: Equatable, Sendable {
         case say(MemberHeartbeat)
-        /// Ask everybody to say at once who they are.
+        /// Ask all members to send a heartbeat immediately.
         case ask
-        /// Answered by `records` or `readFailed` with the same number, always.
+        /// The shell always answers with `records` or `readFailed` and the same number.
         case read(number: UInt64, after: UInt64)
-        /// Answered by `written` with the same id, always.
+        /// The shell always answers with `written` and the same id.
         case write(RecordWrite)
         case order(OwnershipOrder)
-        /// Monotonic: until then the data planes may act as owners of what they hold.
+        /// Until this monotonic time the data planes may act as owners of what they hold.
         case steady(until: Int64)
         case note(MembershipNote)
-        /// The last one: nothing is held, and it was said.
+        /// The last effect: nothing is held, and the last heartbeat was sent.
         case left
     }
 
     // MARK: limits
 
-    /// After a new link, somebody who was not heard since counts as alive for so long.
+    /// After a new link, a member that has not been heard since is treated as alive for this long.
     public static let settleNanoseconds: Int64 = 3_000_000_000
     public static let heartbeatsPerLease: Int64 = 4
-    /// Between two heartbeats, whatever happens.
+    /// The shortest time between two heartbeats.
     static let spacingNanoseconds: Int64 = 10_000_000
-    /// The bucket is looked at so often, whatever others say.
+    /// The longest time between two reads of the bucket.
     static let readIntervalNanoseconds: Int64 = 1_000_000_000
     static let readSpacingNanoseconds: Int64 = 10_000_000
-    /// When nothing else is to be read, the whole bucket is read so often: one that was put back,
-    /// and has as many writes again as before, looks like the one of before.
+    /// When nothing else has to be read, all records are read this often. A bucket that was
+    /// restored from a backup and has as many writes again as before looks like the earlier one.
     static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
-    /// A bucket with several copies that contradicts what is known of it is another one when it
-    /// does so for as long: a new leader may answer before it has applied all of its log.
+    /// A bucket with several copies that contradicts what is known of it is treated as another one
+    /// only after this long. A new leader may answer before it has applied all of its log.
     static let doubtNanoseconds: Int64 = 10_000_000_000
-    /// Between two reads in doubt.
+    /// The time between two reads in doubt.
     static let doubtSpacingNanoseconds: Int64 = 100_000_000
-    /// Partitions that are on their way to others at once, so that each of them stands shortly.
+    /// The most partitions that are handed over at the same time, so that each is interrupted only
+    /// briefly.
     static let handOversMax = 2
-    /// A hand-over that takes longer holds up no other one.
+    /// A hand-over that takes longer than this no longer delays others.
     static let handOverNanoseconds: Int64 = 1_000_000_000
-    /// Of a claim after somebody outside of the group took the partition.
+    /// The wait before a claim after a process outside of the group took the partition: the first,
+    /// and the longest.
     static let lossWaitFirst: Int64 = 1_000_000_000
     static let lossWaitMax: Int64 = 30_000_000_000
-    /// Between two tries of a write that failed.
+    /// The wait between two tries of a failed write: the first, and the longest.
     static let writeWaitFirst: Int64 = 20_000_000
     static let writeWaitMax: Int64 = 1_000_000_000
-    /// Whoever cannot read the records for so long after a pause lets others take over.
+    /// A member that cannot read the records for this long after a pause lets others take over.
     static let resumeNanoseconds: Int64 = 10_000_000_000
-    /// Members of a group, processes that have just gone included; more are not heard.
+    /// The most members of a group, including processes that have just gone. Further ones are
+    /// ignored.
     public static let peersMax = 128
     static let forgetNanoseconds: Int64 = 60_000_000_000
-    /// Heartbeats that may be under way; an older one that comes back is nothing.
+    /// The most heartbeats in flight. An older one that comes back is ignored.
     static let echoesMax: UInt64 = 256
 
     // MARK: state
@@ -135,24 +138,24 @@ public struct MembershipMachine: Sendable {
     var isAside = false
     public internal(set) var hasLeft = false
 
-    /// The event may change who owns what; a heartbeat that says what was known does not.
+    /// The event may change who owns what. A heartbeat that reports nothing new does not.
     var isNews = true
-    /// Monotonic: of the last event.
+    /// The monotonic time of the last event.
     var clock = Int64.min
-    // Links and hearing oneself.
+    // Links and the process's own heartbeats.
     var links = 0
     var linkedAt = Int64.min
     var isHearing = false
-    /// A thread of this process hangs: what comes back of its heartbeats proves nothing.
+    /// A thread of this process hangs, so its heartbeats that come back prove nothing.
     public internal(set) var isHung = false
     var hearingSince = Int64.min
     /// When the newest own heartbeat that came back was sent.
     var echoSent = Int64.min
     var resumingSince = Int64.min
     var resumesLate = false
-    /// A read with a higher number has to come before anything is resumed.
+    /// A read with a higher number must come before anything is resumed.
     var resumeMark: UInt64 = 0
-    /// Counts the pauses: what was written before the last one proves nothing.
+    /// The number of pauses. What was written before the last pause proves nothing.
     var generation: UInt64 = 0
 
     // Heartbeats.
@@ -173,18 +176,18 @@ public struct MembershipMachine: Sendable {
     var readLink = 0
     var readsStarted: UInt64 = 0
     var readsDone: UInt64 = 0
-    /// When the last one was asked for as a whole.
+    /// When all records were last requested.
     var wholeAt: Int64 = 0
     var readNotBefore = Int64.min
     var readAt = Int64.min
-    /// The records are those of this link, or newer.
+    /// The records were read on this link, or are newer.
     var isFresh = false
-    /// The bucket's last write that was read, and the last one that was written here.
+    /// The bucket's last write that was read; below it, the last one that was written here.
     var lastRead: UInt64 = 0
     var lastWritten: UInt64 = 0
-    /// The bucket went back, and that was not said yet.
+    /// The bucket went back, and this was not reported to the others yet.
     var hasToSayReplaced = false
-    /// Since when what is read contradicts what is known; nil: it does not.
+    /// Since when reads have contradicted what is known; `nil` while they do not.
     var doubtedSince: Int64?
     var writes: UInt64 = 0
 
@@ -244,7 +247,7 @@ public struct MembershipMachine: Sendable {
         if !hasLeft { say(time, &effects) }
     }
 
-    // MARK: what it is
+    // MARK: state for others
 
     public var state: MemberState {
         if hasLeft { return .gone }
@@ -257,12 +260,12 @@ public struct MembershipMachine: Sendable {
         }
     }
 
-    /// Of each partition that has a record: whose it is.
+    /// The records of all partitions that have one.
     public var records: [(partition: Partition, record: OwnershipRecord)] {
         slots.indices.compactMap { index in slots[index].record.map { (Partition(index), $0) } }
     }
 
-    /// The others that are alive, by name.
+    /// The other living members, by name.
     public var others: [MemberHeartbeat] {
         peers.filter { !isDead($0.key) }.map(\.value.heartbeat).sorted {
             ($0.member, $0.instance) < ($1.member, $1.instance)
@@ -280,11 +283,11 @@ public struct MembershipMachine: Sendable {
         notedState = state
     }
 
-    /// The next thing that is due by the clock. Later than the last event: what was due then has
-    /// been done, or waits for something else.
+    /// When the next action is due by the clock. It is later than the last event: what was due then
+    /// was done, or waits for something else.
     public var nextDeadline: Int64 {
         guard links > 0, !hasLeft else { return Int64.max }
-        // Later than the spacing all has been said that there was to say.
+        // Once the spacing has passed, everything that had to be reported was sent.
         var next = saidAt + (clock < saidAt + spacing && hasToSay ? spacing : interval)
         func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
         if isHearing {

@@ -1,18 +1,19 @@
 extension MembershipMachine {
-    /// A partition, as this process knows it.
+    /// The state of one partition, as this process knows it.
     struct Slot: Sendable {
         var record: OwnershipRecord?
-        /// Of the record's last write; 0: there is none.
+        /// The revision of the record's last write; 0: there is none.
         var revision: UInt64 = 0
-        /// The newest write that was read, and when, by the monotonic clock. A bucket that is read
-        /// anew tells nothing new by it.
+        /// The newest write that was read, and when, by the monotonic clock. Reading all records
+        /// again does not change them.
         var seen: UInt64 = 0
         var seenAt = Int64.min
-        /// The highest epoch that was ever seen: also a bucket that was put back cannot lower it.
+        /// The highest epoch that was ever seen. A bucket that was restored from a backup cannot
+        /// lower it.
         var epochFloor: UInt64 = 0
         var hold: Hold?
         var pending: Pending?
-        /// A read with a higher number has to come before the next write.
+        /// A read with a higher number must come before the next write.
         var readMark: UInt64 = 0
         var notBefore = Int64.min
         var failures = 0
@@ -20,10 +21,10 @@ extension MembershipMachine {
         var claimNotBefore = Int64.min
         var losses = 0
         var lostAt = Int64.min
-        /// Whom it came from, of a claim that was written and not taken up yet.
+        /// The previous owner, for a claim that was written but not carried out yet.
         var origin: Origin?
 
-        /// A write that failed is to be tried again.
+        /// True when a failed write has to be tried again.
         var waits: Bool { failures > 0 }
     }
 
@@ -32,28 +33,28 @@ extension MembershipMachine {
         var wasReleased: Bool
     }
 
-    /// Of a partition that is this process's own.
+    /// The state of a partition that this process owns.
     struct Hold: Sendable {
         let tenure: UInt64
-        /// In the record.
+        /// The epoch in the record.
         var epoch: UInt64
-        /// On the tape or in the database; 0: not told.
+        /// The epoch on the tape or in the database; 0: not reported.
         var opened: UInt64 = 0
         var stage = Stage.held
         var releasedAt = Int64.min
-        /// The pause behind which the record was written.
+        /// The number of the pause after which the record was last written.
         var confirmed: UInt64
 
         enum Stage: Sendable {
             case held
-            /// The data plane was told to let it go.
+            /// The data plane was ordered to release it.
             case releasing
-            /// The data plane has done so; the record is to say it.
+            /// The data plane has released it; the record has to be written.
             case freeing
         }
     }
 
-    /// A write under way; of each record one.
+    /// A write in progress. Each record has at most one.
     struct Pending: Sendable {
         enum Kind: Sendable { case claim, confirm, raise, free }
         let id: UInt64

@@ -2,14 +2,15 @@ public import MarketModel
 
 /// How a partition came to its present owner.
 public struct Claim: Hashable, Sendable {
-    /// Of this process: raised with every claim. Each word about the partition carries it, so that
-    /// one about an earlier tenure is told apart.
+    /// The number of this process's claim, raised with every claim. Every order and answer about
+    /// the partition carries it, so that those of an earlier tenure can be recognised.
     public var tenure: UInt64
-    /// Of the ownership record. The owner's epoch on the tape is at least this.
+    /// The epoch in the ownership record. The owner's epoch on the tape is at least this.
     public var epoch: UInt64
-    /// Who had it before; nil: nobody is on record.
+    /// The previous owner; `nil` when no owner was recorded.
     public var previous: MemberName?
-    /// That one handed it over in order, or nobody had it: nothing was cut short.
+    /// True when that owner handed the partition over in order, or when there was none, so that
+    /// nothing was cut short.
     public var wasReleased: Bool
 
     public init(tenure: UInt64, epoch: UInt64, previous: MemberName?, wasReleased: Bool) {
@@ -20,14 +21,16 @@ public struct Claim: Hashable, Sendable {
     }
 }
 
-/// What a data plane is to do about a partition.
+/// An order to a data plane about a partition.
 public enum OwnershipOrder: Hashable, Sendable {
-    /// It is this process's own from now on. Answered by `opened` when its epoch stands.
+    /// The partition belongs to this process from now on. The data plane answers `opened` when its
+    /// epoch is open.
     case take(Partition, Claim)
-    /// It goes to another member: read no more of it, let leave what was computed, keep it, and
-    /// answer `released`. Until then it is this process's own.
+    /// The partition goes to another member. The data plane stops reading, lets what it computed
+    /// leave, saves its state, and answers `released`. Until then the partition belongs to this
+    /// process.
     case release(Partition, tenure: UInt64)
-    /// Another member has it already: forget it. No answer is needed.
+    /// Another member already has the partition: forget it. No answer is needed.
     case drop(Partition, tenure: UInt64)
 
     public var partition: Partition {
@@ -45,13 +48,13 @@ public enum OwnershipOrder: Hashable, Sendable {
     }
 }
 
-/// What a data plane says of a partition.
+/// A data plane's answer about a partition.
 public enum OwnershipNews: Hashable, Sendable {
-    /// The marker of this epoch stands on the tape, or in the database.
+    /// The marker of this epoch is on the tape, or in the database.
     case opened(Partition, tenure: UInt64, epoch: UInt64)
-    /// Nothing of it is under way any more: another member may have it.
+    /// Nothing of the partition is in progress any more: another member may have it.
     case released(Partition, tenure: UInt64)
-    /// A higher epoch was met where the partition's results go: somebody else owns it.
+    /// A higher epoch was met where the partition's results go: another process owns it.
     case lost(Partition, tenure: UInt64, reason: String)
 
     public var partition: Partition {

@@ -1,16 +1,16 @@
 public import Primitives
 
-/// Who owns a partition: a value of the bucket of owners, changed only by compare-and-set.
+/// The owner of a partition: a value of the bucket of owners, changed only by compare-and-set.
 public struct OwnershipRecord: Equatable, Sendable {
     public static let version = 1
-    /// What the bucket takes.
+    /// The largest record.
     public static let bytesMax = 1_024
-    /// A higher epoch makes a record a damaged one.
+    /// A record with a higher epoch is treated as damaged.
     public static let epochMax: UInt64 = 1 << 62
 
     public enum State: String, Sendable {
         case held
-        /// Its owner gave it back in order; the epoch stays.
+        /// The owner gave the partition back in order. The epoch stays.
         case free
     }
 
@@ -18,7 +18,7 @@ public struct OwnershipRecord: Equatable, Sendable {
     public var instance: UInt64
     /// Rises with every claim, and when the owner met a higher one where its results go.
     public var epoch: UInt64
-    /// Wall clock: since when it is so.
+    /// Wall clock: since when this state holds.
     public var since: Timestamp
     public var state: State
 
@@ -45,7 +45,7 @@ public struct OwnershipRecord: Equatable, Sendable {
         return json.bytes
     }
 
-    /// nil: it is damaged, and nobody's.
+    /// Fails when the bytes are damaged. Such a record has no owner.
     public init?(json bytes: [UInt8]) {
         guard let json = InstanceText.parsed(bytes), json["v"]?.int ?? 0 >= 1,
             let owner = json["owner"]?.string.flatMap({ MemberName($0) }),

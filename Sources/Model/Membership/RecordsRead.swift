@@ -1,11 +1,11 @@
 public import MarketModel
 
-/// What was found in the bucket of owners.
+/// The result of reading the bucket of owners.
 public struct RecordsRead: Equatable, Sendable {
     public struct Change: Equatable, Sendable {
         public enum Content: Equatable, Sendable {
             case record(OwnershipRecord)
-            /// Somebody took the value away.
+            /// The value was deleted.
             case deleted
             case damaged
         }
@@ -22,14 +22,14 @@ public struct RecordsRead: Equatable, Sendable {
     }
 
     public var number: UInt64
-    /// All records that there are, instead of those behind the number that was asked for: because
-    /// all were asked for, or because the bucket is another one than before.
+    /// The changes are all existing records, not only those after the requested number: either all
+    /// were requested, or the bucket is another one than before.
     public var isWhole: Bool
-    /// The bucket's last write: everything up to it was looked at.
+    /// The bucket's last write. Everything up to it was read.
     public var last: UInt64
-    /// In the order of their revisions.
+    /// The changes in the order of their revisions.
     public var changes: [Change]
-    /// There is more than one copy of the bucket.
+    /// The bucket has more than one copy.
     public var isReplicated: Bool
 
     public init(
@@ -43,12 +43,12 @@ public struct RecordsRead: Equatable, Sendable {
     }
 }
 
-/// A change of one record; nothing is stored unless the record's last write is `expected`.
+/// A change of one record. It is stored only if the record's last write is `expected`.
 public struct RecordWrite: Equatable, Sendable {
     public var id: UInt64
     public var partition: Partition
     public var record: OwnershipRecord
-    /// 0: there was none.
+    /// The expected revision; 0: there was none.
     public var expected: UInt64
 
     public init(id: UInt64, partition: Partition, record: OwnershipRecord, expected: UInt64) {
@@ -59,11 +59,11 @@ public struct RecordWrite: Equatable, Sendable {
     }
 }
 
-/// What became of a write.
+/// The outcome of a write.
 public enum WriteOutcome: Equatable, Sendable {
     case stored(revision: UInt64)
     /// The record's last write is another one.
     case conflict
-    /// Not stored, or nobody knows.
+    /// Not stored, or the outcome is unknown.
     case unsettled(String)
 }

@@ -1,5 +1,5 @@
-// Numbers and times as text, digit by digit, without a `String` in between: for what is written per
-// tick.
+// Appends numbers and times as text, digit by digit and without an intermediate `String`. Code that
+// writes text per tick uses it.
 extension [UInt8] {
     public mutating func append(digitsOf value: Int64) {
         if value < 0 { append(UInt8(ascii: "-")) }
@@ -11,7 +11,7 @@ extension [UInt8] {
         for index in digits.first..<Digits.count { append(digits[index]) }
     }
 
-    /// Exactly `count` digits, with zeros in front.
+    /// Appends exactly `count` digits, with leading zeros.
     public mutating func append(digitsOf value: UInt64, padded count: Int) {
         let digits = Digits(value)
         for _ in 0..<Swift.max(0, count - Digits.count) { append(0x30) }
@@ -20,7 +20,8 @@ extension [UInt8] {
         }
     }
 
-    /// value × 10^-decimals, exact, without zeros at the end; at most `decimalsMax` decimals.
+    /// Appends value × 10^-decimals exactly, without trailing zeros; at most `decimalsMax`
+    /// decimals.
     public mutating func append(decimal value: Int64, decimals: Int) {
         precondition(
             (0...Self.decimalsMax).contains(decimals), "\(decimals) decimals are too many")
@@ -37,7 +38,8 @@ extension [UInt8] {
 
     public static var decimalsMax: Int { 18 }
 
-    /// RFC 3339 in UTC with nine decimals, as `Timestamp.description`; undefined is no time.
+    /// Appends RFC 3339 in UTC with nine decimals, as `Timestamp.description`. The caller must not
+    /// pass an undefined time.
     public mutating func append(time: Timestamp) {
         let perDay: Int64 = 86_400_000_000_000
         var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
@@ -64,12 +66,12 @@ extension [UInt8] {
     }
 }
 
-/// The digits of a number, on the stack: turning a part of an array round in place would copy it to
-/// the heap.
+/// The digits of a number, on the stack. Reversing a part of an array in place would copy it to the
+/// heap.
 private struct Digits {
     static let count = 20
     private var bytes = InlineArray<20, UInt8>(repeating: 0x30)
-    /// Of the number itself; what stands in front are zeros.
+    /// The index of the number's first digit; the digits before it are zeros.
     private(set) var first = Digits.count
 
     @inline(__always)

@@ -2,7 +2,7 @@
 public struct Backoff: Sendable {
     public let first: Duration
     public let limit: Duration
-    /// How often `next` was asked since the last `reset`.
+    /// How often `next` was called since the last `reset`.
     public private(set) var attempt = 0
     private var step: Duration
 
@@ -13,7 +13,8 @@ public struct Backoff: Sendable {
         step = first
     }
 
-    /// Between a half and all of the present step: spread out, and never a busy loop.
+    /// Returns a random time between half of the present step and all of it. Waits are spread out,
+    /// and a wait is never zero, so that a retry cannot become a busy loop.
     public mutating func next(using random: inout some RandomNumberGenerator) -> Duration {
         let wait = step / 2 + step / 2 * Double.random(in: 0...1, using: &random)
         attempt += 1

@@ -1,4 +1,4 @@
-/// Standard base64 (RFC 4648, section 4): bytes in JSON.
+/// Standard base64 (RFC 4648, section 4), for bytes in JSON.
 public enum Base64 {
     private static let digits = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
@@ -20,7 +20,7 @@ public enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The bytes, or nil when `text` is not base64 with its padding.
+    /// Returns the bytes, or `nil` when `text` is not base64 with its padding.
     public static func decode(_ text: String) -> [UInt8]? {
         let input = Array(text.utf8)
         guard input.count % 4 == 0 else { return nil }
@@ -39,7 +39,7 @@ public enum Base64 {
                 output.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
             }
         }
-        // What is left over must be zero: two texts for the same bytes would be one too many.
+        // The unused bits must be zero; otherwise two texts would decode to the same bytes.
         guard bits & ((1 << UInt32(bitCount)) - 1) == 0 else { return nil }
         return output
     }

@@ -1,13 +1,14 @@
 internal import CXXHash
 
-/// XXH3-64, the checksum of packets and of what they add up to.
+/// XXH3-64, the checksum of packets and of chains of packets.
 public enum Checksum {
     public static func of(_ bytes: RawSpan) -> UInt64 {
         // Safety: reads `count` bytes at the span's start, while the span is borrowed.
         unsafe bytes.withUnsafeBytes { unsafe xxh3_64($0.baseAddress, $0.count) }
     }
 
-    /// A checksum that goes on from `previous`: equal only if the whole chain was equal.
+    /// Returns a checksum that continues from `previous`. Two results are equal only if both chains
+    /// were equal from the start.
     public static func chained(_ bytes: RawSpan, after previous: UInt64) -> UInt64 {
         // Safety: as above.
         unsafe bytes.withUnsafeBytes {

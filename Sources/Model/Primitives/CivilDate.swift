@@ -20,7 +20,7 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
-    /// Nil: there is no such day, or it is outside of the years 1 to 9999.
+    /// Fails when there is no such day, or when it is outside the years 1 to 9999.
     public init?(year: Int64, month: Int64, day: Int64) {
         guard (1...9_999).contains(year), (1...12).contains(month),
             (1...Self.days(in: month, of: year)).contains(day)
@@ -28,7 +28,7 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
         (self.year, self.month, self.day) = (year, month, day)
     }
 
-    /// `2025-01-09`
+    /// Reads `2025-01-09`.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 10, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
@@ -51,7 +51,7 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
         Self.daysBefore(year: year, month: month) + day - 1
     }
 
-    /// Since 1970-01-01, of the first day of a month. Years may be negative.
+    /// The number of days from 1970-01-01 to the first day of a month. Years may be negative.
     public static func daysBefore(year: Int64, month: Int64) -> Int64 {
         let marchYear = month <= 2 ? year - 1 : year
         let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
@@ -74,7 +74,7 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Year, month and day as one number, `20250109`.
+    /// Year, month and day as one number: `20250109`.
     public var number: Int32 { Int32(clamping: year * 10_000 + month * 100 + day) }
 
     /// 0 is Monday.

@@ -1,5 +1,5 @@
 extension Duration {
-    /// Whole nanoseconds, held at the ends of 64 bits (292 years).
+    /// The duration in nanoseconds, clamped to the range of 64 bits (292 years).
     public var clampedNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

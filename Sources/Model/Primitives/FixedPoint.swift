@@ -1,5 +1,4 @@
-/// Exact decimals as integers of a fixed scale: the text form in, the text form out, nothing
-/// rounded on the way.
+/// Exact decimals as integers of a fixed scale. Reading and writing text round nothing.
 public enum FixedPoint {
     public enum ParseError: Error, Equatable, Sendable {
         case notANumber
@@ -8,7 +7,7 @@ public enum FixedPoint {
         case outOfRange
     }
 
-    /// The longest text that is looked at; a longer one is no number that a market sends.
+    /// The longest text that is parsed. Markets send no longer number.
     public static let textBytesMax = 64
 
     /// Reads `[+-]digits[.digits][e[+-]digits]` exactly; digits may be missing on one side of the
@@ -69,8 +68,8 @@ private struct ScannedDecimal {
 private struct DecimalScanner {
     private let bytes: [UInt8]
     private var index = 0
-    /// Zeros that were read and count only when another digit follows: `1.000…` is exact however
-    /// long it is.
+    /// Zeros that were read but not added yet. They are added only when another digit follows, so
+    /// that `1.000…` is exact however long it is.
     private var pendingZeros = 0
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -103,7 +102,7 @@ private struct DecimalScanner {
         return next == UInt8(ascii: "-")
     }
 
-    /// Appends the digits that stand here and says how many there were.
+    /// Appends the digits at the current position and returns how many there were.
     private mutating func mantissa(
         into number: inout ScannedDecimal, tooLong: FixedPoint.ParseError
     ) throws(FixedPoint.ParseError) -> Int {

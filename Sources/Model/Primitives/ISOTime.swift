@@ -1,6 +1,7 @@
-/// ISO 8601 as people and programs write it: date, time, up to nine decimals, and a zone.
+/// ISO 8601 times: date, time, up to nine decimals, and a zone.
 public enum ISOTime {
-    /// nil: not such a time, without a zone, or beyond the years that nanoseconds reach.
+    /// Returns `nil` when the text is not such a time, has no zone, or is beyond the years that
+    /// nanoseconds reach.
     public static func parse(_ text: String) -> Timestamp? {
         var scanner = Scanner(Array(text.utf8))
         guard let year = scanner.digits(4), scanner.skip("-"), let month = scanner.digits(2),
@@ -45,10 +46,11 @@ public enum ISOTime {
             return true
         }
 
-        /// 0 when there are none.
+        /// Returns the seconds, or 0 when there are none.
         mutating func optionalSeconds() -> Int64? { skip(":") ? digits(2) : 0 }
 
-        /// In nanoseconds; nil for a dot without digits, or more than nine.
+        /// Returns the fraction in nanoseconds; `nil` for a dot without digits, or with more than
+        /// nine.
         mutating func fraction() -> Int64? {
             guard skip(".", or: ",") else { return 0 }
             let start = index
@@ -62,7 +64,7 @@ public enum ISOTime {
             return value
         }
 
-        /// Seconds east of UTC; nil when no zone is given.
+        /// Returns the zone in seconds east of UTC; `nil` when no zone is given.
         mutating func zone() -> Int64? {
             if skip("Z", or: "z") { return 0 }
             let isWest = next == UInt8(ascii: "-")

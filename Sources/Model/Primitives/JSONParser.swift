@@ -1,5 +1,6 @@
 extension JSONValue {
-    /// Largest document and deepest nesting that are read: both bound what a peer can make us do.
+    /// The largest document and the deepest nesting that are read. Both bound the work that a peer
+    /// can cause.
     public static let bytesMax = 16 * 1024 * 1024
     public static let depthMax = 64
 
@@ -98,7 +99,7 @@ private struct JSONParser {
         }
     }
 
-    /// Behind an element: a comma (false) or the end (true).
+    /// Reads what follows an element: returns false for a comma and true for the closing bracket.
     private mutating func closes(_ bracket: UInt8) throws(JSONError) -> Bool {
         skipSpace()
         let byte = try peek()
@@ -163,7 +164,8 @@ private struct JSONParser {
         }
     }
 
-    /// `\uXXXX`, with its second half when it is a surrogate; an unpaired one becomes U+FFFD.
+    /// Reads `\uXXXX`, and its second half when it is a surrogate. An unpaired surrogate becomes
+    /// U+FFFD.
     private mutating func unicodeScalar() throws(JSONError) -> Character {
         let first = try hex4()
         if let scalar = Unicode.Scalar(first) { return Character(scalar) }
@@ -173,7 +175,7 @@ private struct JSONParser {
         let before = index
         index += 2
         let second = try hex4()
-        // The sum is taken only of a real pair: any four digits may stand here.
+        // The two halves are combined only when they are a real pair: any four digits may follow.
         guard (0xdc00...0xdfff).contains(second),
             let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
         else {

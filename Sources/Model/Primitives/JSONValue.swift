@@ -5,7 +5,7 @@ public indirect enum JSONValue: Equatable, Sendable {
     case number(String)
     case string(String)
     case array([JSONValue])
-    /// In document order; of a doubled key the first one is found.
+    /// The members in document order. When a key is repeated, look-ups find the first one.
     case object([Member])
 
     public struct Member: Equatable, Sendable {
@@ -54,8 +54,8 @@ public indirect enum JSONValue: Equatable, Sendable {
 
     public var uint64: UInt64? { number.flatMap { UInt64($0) } }
 
-    /// Nothing for a number beyond `Double`'s range: `1e999` would be an infinity, which traps
-    /// whoever makes an integer of it.
+    /// `nil` for a number beyond `Double`'s range: `1e999` would become an infinity, and converting
+    /// that to an integer traps.
     public var double: Double? {
         number.flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
     }

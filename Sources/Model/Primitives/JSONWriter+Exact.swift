@@ -1,7 +1,7 @@
-// Values whose digits must survive any reader: decimals are texts, because a JSON number goes
-// through a `Double` in most languages.
+// Values whose digits must survive any reader. Decimals are written as text, because most languages
+// read a JSON number as a `Double`.
 extension JSONWriter {
-    /// value × 10^-decimals.
+    /// Writes value × 10^-decimals.
     public mutating func member(_ name: String, decimal value: Int64, decimals: Int) {
         key(name)
         quotes { $0.append(decimal: value, decimals: decimals) }
@@ -11,7 +11,7 @@ extension JSONWriter {
         member(name, FixedPoint.text(value, decimals: decimals))
     }
 
-    /// As text, and beside it under `<name>_ns` in nanoseconds since 1970 UTC.
+    /// Writes the time as text, and under `<name>_ns` in nanoseconds since 1970 UTC.
     public mutating func member(_ name: String, time: Timestamp) {
         key(name)
         quotes { $0.append(time: time) }
@@ -20,7 +20,7 @@ extension JSONWriter {
         bytes.append(digitsOf: time.nanoseconds)
     }
 
-    /// `body` writes text that needs no escape.
+    /// Writes quotes around `body`, which must write text that needs no escape.
     private mutating func quotes(_ body: (inout [UInt8]) -> Void) {
         comma()
         bytes.append(UInt8(ascii: "\""))

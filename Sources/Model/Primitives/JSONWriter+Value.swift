@@ -1,5 +1,5 @@
 extension JSONWriter {
-    /// A value that was read, as it was written: numbers keep their digits.
+    /// Writes a value that was parsed, unchanged: numbers keep their digits.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()

@@ -1,6 +1,7 @@
-/// Writes JSON text into one growing byte buffer: for logs, status pages and API requests.
+/// Writes JSON text into one growing byte buffer, for logs, status pages and API requests.
 ///
-/// Commas are put in by the writer; opening and closing must match, which is a bug otherwise.
+/// The writer inserts the commas. The caller must match opening and closing calls; anything else is
+/// a bug.
 public struct JSONWriter: Sendable {
     public internal(set) var bytes: [UInt8] = []
     private var needsComma = false
@@ -48,7 +49,7 @@ public struct JSONWriter: Sendable {
         literal(String(number))
     }
 
-    /// NaN and the infinities do not exist in JSON and become `null`.
+    /// Writes a number. JSON has no NaN and no infinities: they become `null`.
     public mutating func value(_ number: Double) {
         literal(number.isFinite ? "\(number)" : "null")
     }
@@ -59,7 +60,7 @@ public struct JSONWriter: Sendable {
 
     public mutating func null() { literal("null") }
 
-    /// A value that is JSON text already: a number whose digits must stay as they are.
+    /// Writes text that is already JSON: a number whose digits must stay as they are.
     public mutating func literal(_ json: String) {
         comma()
         bytes.append(contentsOf: json.utf8)

@@ -1,5 +1,5 @@
-/// murmur3_x86_32, the hash that says to which partition a symbol belongs. It must never change:
-/// other languages compute it too (Python: `mmh3.hash(symbol, signed=False)`).
+/// murmur3_x86_32, the hash that decides the partition of a symbol. It must never change: other
+/// languages compute it too (Python: `mmh3.hash(symbol, signed=False)`).
 public enum Murmur3 {
     @inlinable
     public static func hash32(_ bytes: RawSpan, seed: UInt32 = 0) -> UInt32 {

@@ -1,7 +1,7 @@
-/// Finds what somebody may have meant.
+/// Finds the known name that was probably meant by a mistyped one.
 public enum NearestName {
-    /// The nearest of `names`, if it is near enough to be worth saying: a typing mistake per four
-    /// letters, at most three.
+    /// Returns the nearest of `names`, if it is near enough to be suggested: one typing mistake per
+    /// four letters, at most three.
     public static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
         let limit = min(3, max(1, wrong.count / 4))
         let letters = Array(wrong.uppercased())
@@ -13,8 +13,8 @@ public enum NearestName {
         return best?.name
     }
 
-    /// Insertions, deletions, replacements and swapped neighbours; anything above `limit` is
-    /// `limit + 1`.
+    /// Returns the number of insertions, deletions, replacements and swapped neighbours. Every
+    /// distance above `limit` is returned as `limit + 1`.
     public static func distance(_ left: [Character], _ right: [Character], limit: Int) -> Int {
         guard abs(left.count - right.count) <= limit else { return limit + 1 }
         var beforeLast: [Int] = []

@@ -1,9 +1,9 @@
-// Decimal numbers in text that stays where it is: subjects and answers of NATS come with every
+// Reads decimal numbers from text without copying it: subjects and answers of NATS come with every
 // packet.
 extension RawSpan {
-    /// The number between the last `separator` before `end` and `end`, and where that separator
-    /// stands: the end for the number in front of it. nil: no separator, or what is behind it is no
-    /// number of 64 bits.
+    /// Returns the number between the last `separator` before `end` and `end`, and the position of
+    /// that separator, which is the end of the number before it. Returns `nil` when there is no
+    /// separator, or when the text after it is not a number of 64 bits.
     @inlinable
     public func lastNumber(
         before end: Int, behind separator: UInt8
@@ -17,7 +17,7 @@ extension RawSpan {
             if byte == separator { return offset + 1 < end ? (value, offset) : nil }
             let digit = UInt64(byte &- 0x30)
             guard digit <= 9, end - offset <= 20 else { return nil }
-            // Only the twentieth digit can be too much: 10^19 is in range.
+            // Only the twentieth digit can overflow: 10^19 is in range.
             let (part, isTooLarge) = digit.multipliedReportingOverflow(by: power)
             let (sum, carry) = value.addingReportingOverflow(part)
             if isTooLarge || carry { return nil }
@@ -28,7 +28,7 @@ extension RawSpan {
         return nil
     }
 
-    /// Where the last `separator` before `end` stands.
+    /// Returns the position of the last `separator` before `end`.
     @inlinable
     public func lastIndex(of separator: UInt8, before end: Int) -> Int? {
         var offset = Swift.min(end, byteCount) - 1

@@ -47,13 +47,13 @@ extension RawSpan {
 }
 
 extension Array where Element == UInt8 {
-    /// Hands the bytes to `body` as a span: a `Span.bytes` at every caller would have to be marked
-    /// unsafe, although every byte is a `UInt8`.
+    /// Calls `body` with the bytes as a span. Without it, every caller of `Span.bytes` would have
+    /// to be marked unsafe, although every byte is a `UInt8`.
     @inlinable @inline(__always)
     public func withRawSpan<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        // Safety: bytes are bytes.
+        // Safety: every byte is a valid `UInt8`.
         try body(unsafe span.bytes)
     }
 }

@@ -9,7 +9,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         return Self.mixed(state)
     }
 
-    /// The finisher alone: a hash of one integer whose bits all depend on all input bits.
+    /// Returns a hash of one integer, made by the generator's last step alone. Each bit of the
+    /// result depends on all input bits.
     @inlinable
     public static func mixed(_ value: UInt64) -> UInt64 {
         var bits = value

@@ -1,10 +1,10 @@
-/// Nanoseconds since 1970-01-01 UTC. Comparisons order undefined behind every real time, so that
-/// `min` over times ignores it.
+/// Nanoseconds since 1970-01-01 UTC. Undefined is ordered after every real time, so that `min` over
+/// times ignores it.
 @frozen
 public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
     public var nanoseconds: Int64
 
-    /// "No time": the sentinel that the wire formats carry, too.
+    /// "No time". The wire formats carry the same value.
     public static let undefined = Timestamp(nanoseconds: Int64.max)
 
     @inlinable @inline(__always)
@@ -20,8 +20,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// Moves by a number of nanoseconds and stays inside the defined range instead of wrapping:
-    /// times from outside must not be able to trap the process.
+    /// Returns the time moved by a number of nanoseconds. The result is clamped to the defined
+    /// range instead of wrapping, because times from outside must not be able to trap the process.
     @inlinable
     public func advanced(byNanoseconds delta: Int64) -> Timestamp {
         guard isDefined else { return self }
@@ -30,7 +30,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
         return Timestamp(nanoseconds: min(sum, Int64.max - 1))
     }
 
-    /// The distance from `earlier` to `self`, held at the ends of the range.
+    /// Returns the distance from `earlier` to `self`, clamped to the range.
     @inlinable
     public func nanoseconds(since earlier: Timestamp) -> Int64 {
         let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
@@ -38,8 +38,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
         return nanoseconds < 0 ? Int64.min : Int64.max
     }
 
-    /// The start of the window of `width` nanoseconds, aligned to 1970, that holds this time.
-    /// Undefined stays undefined; a start before the range is held at the range's first time.
+    /// Returns the start of the window of `width` nanoseconds, aligned to 1970, that contains this
+    /// time. Undefined stays undefined. A start before the range becomes the range's first time.
     @inlinable
     public func floored(toNanoseconds width: Int64) -> Timestamp {
         precondition(width > 0, "a window has a positive width, not \(width)")
@@ -55,7 +55,7 @@ extension Timestamp: CustomStringConvertible {
     /// RFC 3339 in UTC with nine decimals, as logs and JSON carry it.
     public var description: String {
         guard isDefined else { return "undefined" }
-        // Not by `floored`: the first day of the range begins before the range does.
+        // `floored` would not do here: the first day of the range begins before the range does.
         let (days, rest) = nanoseconds.quotientAndRemainder(dividingBy: Self.nanosecondsPerDay)
         let inDay = rest < 0 ? rest + Self.nanosecondsPerDay : rest
         let date = CivilDate(daysSinceEpoch: rest < 0 ? days - 1 : days)
@@ -68,7 +68,7 @@ extension Timestamp: CustomStringConvertible {
     private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
 }
 
-/// With zeros in front.
+/// Returns the number with leading zeros.
 func padded(_ number: Int64, to width: Int) -> String {
     let digits = String(number.magnitude)
     let zeros = String(repeating: "0", count: max(0, width - digits.count))

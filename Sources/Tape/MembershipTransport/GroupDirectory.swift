@@ -6,39 +6,40 @@ internal import ServiceRuntime
 public import TapeProtocol
 public import TapeTransport
 
-/// Who is there and who owns what, in all groups of a namespace: for tools.
+/// The members and the owners of all groups of a namespace, for tools.
 public struct GroupDirectory: Sendable {
-    /// More members than this are not listed.
+    /// The most members that are listed.
     public static let membersMax = 1_024
-    /// More records than this are not listed.
+    /// The most records that are listed.
     public static let recordsMax = 65_536
     private static let pendingMax = 4_096
 
     public struct Member: Equatable, Sendable {
         public let group: GroupName
-        /// The last one that was heard.
+        /// The last heartbeat that was received.
         public let heartbeat: MemberHeartbeat
     }
 
     public struct Owner: Equatable, Sendable {
         public let group: GroupName
         public let partition: Partition
-        /// nil: it cannot be read, and counts as free.
+        /// `nil` when it cannot be read; then the partition is treated as free.
         public let record: OwnershipRecord?
-        /// When it was written, by NATS.
+        /// When the record was written, by NATS.
         public let written: Timestamp
         public let revision: UInt64
     }
 
-    /// Every group of which a member was heard or a record stands.
+    /// Every group of which a member was heard or a record exists.
     public let groups: [GroupName]
-    /// By group, name and instance. Those that were heard: a paused or cut one says nothing.
+    /// The members that were heard, by group, name and instance. A paused or disconnected member
+    /// sends nothing.
     public let members: [Member]
-    /// By group and partition.
+    /// The owners by group and partition.
     public let owners: [Owner]
 
-    /// Asks all members, listens for `window`, and reads all records meanwhile. Blocks that long,
-    /// and as long as reading takes.
+    /// Asks all members, listens for `window`, and reads all records meanwhile. It blocks for that
+    /// time, and for as long as reading takes.
     public init(
         _ client: TapeClient, listeningFor window: Duration = .milliseconds(500)
     ) throws(TapeError) {
@@ -75,7 +76,7 @@ public struct GroupDirectory: Sendable {
         }
     }
 
-    /// The last word of each, as far as it came in time.
+    /// Returns the last heartbeat of each member that came in time.
     private static func members(
         _ heard: Mailbox<Member>, until deadline: Timestamp, _ clock: SystemClock
     ) -> [Member] {
@@ -104,7 +105,7 @@ public struct GroupDirectory: Sendable {
         }
     }
 
-    /// Where the records of owners stand.
+    /// Returns the bucket of the records of owners.
     public static func bucket(_ names: TapeNames) -> KeyValueConfiguration {
         OwnerRecords.configuration(names)
     }

@@ -7,18 +7,18 @@ public import ServiceRuntime
 internal import Synchronization
 public import TapeTransport
 
-/// This process's membership in a group: hears and says heartbeats, keeps the records of owners,
-/// and tells the data planes through their ports. See `MembershipMachine` for the decisions.
+/// This process's membership in a group. It receives and sends heartbeats, keeps the records of
+/// owners, and gives orders to the data planes through their ports. `MembershipMachine` decides.
 ///
-/// Two threads and a connection to NATS of its own, so that neither a slow disk of NATS nor a busy
-/// data plane holds a heartbeat up.
+/// It has two threads and a separate connection to NATS, so that neither a slow disk of NATS nor a
+/// busy data plane delays a heartbeat.
 public final class GroupMember: Sendable {
     public struct Settings: Sendable {
         public var group: GroupName
         public var member: MemberName
-        /// The same in the whole group.
+        /// The lease; it must be the same in the complete group.
         public var lease: Duration
-        /// 0..<partitions are shared out; sources and keepers: 1.
+        /// The partitions 0..<partitions are shared out. Sources and keepers have 1.
         public var partitions: Int
         /// Only ready members of the highest rank get partitions.
         public var rank: UInt64
@@ -35,23 +35,24 @@ public final class GroupMember: Sendable {
         }
     }
 
-    /// Of one partition, as this member knows it.
+    /// The owner of one partition, as this member knows it.
     public struct Owner: Sendable, Equatable {
         public let partition: Partition
         public let record: OwnershipRecord
-        /// It is this process's own.
+        /// True when this process owns it.
         public let isOwn: Bool
     }
 
-    /// How long the two threads may take to end: a try to connect may be under way.
+    /// How long the two threads may take to end. A try to connect may be in progress.
     private static let endTimeout = Duration.seconds(5)
 
     public let settings: Settings
     private let shared: MemberShared
     private let threads: [ServiceThread]
 
-    /// Starts its threads; never waits for NATS, and connects for ever in the background. Each
-    /// partition belongs to one of the ports. Throws `ServiceError`: there is no thread.
+    /// Starts its threads. It never waits for NATS, and connects for ever in the background. Each
+    /// partition belongs to one of the ports. Throws `ServiceError` when a thread cannot be
+    /// started.
     public init(
         _ settings: Settings, tape: TapeSettings, context: ServiceContext, ports: [OwnershipPort]
     ) throws {
@@ -88,18 +89,18 @@ public final class GroupMember: Sendable {
 
     deinit { close() }
 
-    /// No partition is taken from now on; each that is held is released, and its record says so.
+    /// Takes no partition from now on. Each held partition is released, and its record is written.
     public func leave() {
         shared.wantsLeave.store(true, ordering: .releasing)
         shared.wake()
     }
 
-    /// Nothing is held any more, and it was said. Stays false while NATS is away: whoever leaves
-    /// has a deadline of its own, and `close`.
+    /// True when nothing is held any more and the last heartbeat was sent. It stays false while
+    /// NATS is away, so the caller of `leave` needs a deadline, and then calls `close`.
     public var hasLeft: Bool { shared.hasLeft.load(ordering: .acquiring) }
 
-    /// Ends the threads and the connection, whatever is held: without `leave`, that is what a
-    /// killed process looks like. Idempotent; waits a few seconds at most.
+    /// Ends the threads and the connection, even if partitions are held. Without `leave`, the
+    /// process then looks to others as if it were killed. Idempotent; waits a few seconds at most.
     public func close() {
         guard shared.close() else { return }
         let deadline = ContinuousClock.now + Self.endTimeout
@@ -108,16 +109,16 @@ public final class GroupMember: Sendable {
         }
     }
 
-    // MARK: looking
+    // MARK: state for others
 
     public var instance: UInt64 { shared.view.instance }
     public var state: MemberState { shared.view.state }
     public var held: [Partition] { shared.view.held }
     public var owners: [Owner] { shared.view.owners }
-    /// The others of the group that are alive.
+    /// The other living members of the group.
     public var others: [MemberHeartbeat] { shared.view.others }
 
-    /// The section "membership" of `/status`.
+    /// Writes the section "membership" of `/status`.
     public func write(into json: inout JSONWriter) {
         let view = shared.view
         json.member("group", settings.group.text)
@@ -159,7 +160,7 @@ public final class GroupMember: Sendable {
 }
 
 extension GroupMember.Settings {
-    /// `operationsPort`: as bound; it tells several processes of one host apart.
+    /// `operationsPort` is the bound port; it distinguishes several processes on one host.
     public init(
         _ configuration: Configuration, group: GroupName, partitions: Int, rank: UInt64 = 0,
         operationsPort: UInt16
@@ -172,7 +173,7 @@ extension GroupMember.Settings {
             partitions: partitions, rank: rank)
     }
 
-    /// Nil: none is.
+    /// Returns the configured name; `nil` when there is none.
     fileprivate static func given(
         _ configuration: Configuration
     ) throws(SettingsError) -> MemberName? {
@@ -196,6 +197,6 @@ extension GroupMember.Settings {
 }
 
 extension ConfigurationRule {
-    /// A name that cannot be a member's is found when the configuration is checked.
+    /// A name that a member cannot have is reported when the configuration is checked.
     public static let member = ConfigurationRule.of { _ = try GroupMember.Settings.given($0) }
 }

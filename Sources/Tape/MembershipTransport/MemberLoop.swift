@@ -7,13 +7,13 @@ internal import TapeTransport
 internal import Synchronization
 internal import TapeProtocol
 
-/// The thread that decides: it never waits for anything but its mailbox.
+/// The main loop of the thread that decides. It never waits for anything but its mailbox.
 struct MemberLoop {
     private static let wordsAtOnce = 256
     private static let waitMax = Duration.seconds(1)
-    /// While a port is full.
+    /// The wait while a port is full.
     private static let retryWait = Duration.milliseconds(5)
-    /// What others look at is at most so old.
+    /// The longest age of the state that others read.
     private static let showNanoseconds: Int64 = 100_000_000
     private static let lastWordTimeout = Duration.milliseconds(200)
 
@@ -32,7 +32,7 @@ struct MemberLoop {
     private let heldGauge: Gauge
     private let othersGauge: Gauge
     private let leasesGauge: Gauge
-    /// Of what is held, as it is shown.
+    /// The metrics of the held partitions.
     private var shownEpochs: [Partition: Gauge] = [:]
 
     init(_ shared: MemberShared, _ machine: MembershipMachine, _ ports: [OwnershipPort]) {
@@ -96,7 +96,8 @@ struct MemberLoop {
         return outboxes.allSatisfy(\.isEmpty) ? wait : min(wait, Self.retryWait)
     }
 
-    /// A process in which a thread hangs gives its partitions away: this thread goes on turning.
+    /// Checks the process's threads. When one hangs, the partitions are given away; this thread
+    /// continues.
     private mutating func lookAtThreads() {
         let isHung = shared.context.threads.isHung
         if isHung != machine.isHung { handle(.hangs(isHung)) }
@@ -118,7 +119,7 @@ struct MemberLoop {
         switch word {
         case .event(let event): handle(event)
         case .heartbeat(let heartbeat, let link):
-            // What came by an older link says nothing about this one.
+            // A heartbeat on an older link proves nothing about this one.
             if link == self.link { handle(.heartbeat(heartbeat)) }
         case .wake: break
         }
@@ -167,7 +168,7 @@ struct MemberLoop {
         }
     }
 
-    /// The others are to hear it before the process ends.
+    /// Sends the last heartbeat, which the others must hear before the process ends.
     private func sayLast() {
         do throws(NatsError) {
             try shared.flush(timeout: Self.lastWordTimeout)
@@ -179,7 +180,7 @@ struct MemberLoop {
         shared.hasLeft.store(true, ordering: .releasing)
     }
 
-    // MARK: showing
+    // MARK: state for others
 
     private mutating func show() {
         let now = shared.context.clock.monotonic().nanoseconds
@@ -192,7 +193,7 @@ struct MemberLoop {
         showEpochs()
     }
 
-    /// Whose each partition is, and since which epoch: its owner alone says so.
+    /// Shows the epoch of each partition. Only its owner reports it.
     private mutating func showEpochs() {
         let held = Set(machine.held)
         for partition in shownEpochs.keys where !held.contains(partition) {
@@ -216,7 +217,7 @@ struct MemberLoop {
 
     private mutating func tell(_ note: MembershipNote) {
         let (telemetry, group) = (shared.telemetry, shared.settings.group)
-        // Whoever looks after an event sees what it speaks of.
+        // A reader that was triggered by an event must see the state that the event describes.
         shownAt = Int64.min
         switch note {
         case .state(let state, let before):
@@ -262,7 +263,7 @@ struct MemberLoop {
 }
 
 extension MemberState {
-    /// Why the service is not ready, in one sentence; nil: it is.
+    /// Returns why the service is not ready, in one sentence; `nil` when it is.
     func problem(isHung: Bool) -> String? {
         switch self {
         case .ready: nil

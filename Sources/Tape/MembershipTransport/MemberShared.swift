@@ -6,24 +6,24 @@ internal import ServiceRuntime
 internal import Synchronization
 internal import TapeTransport
 
-/// What the threads of one membership share.
+/// The state that the threads of one membership share.
 final class MemberShared: Sendable {
-    /// What the membership's thread is told.
+    /// An event for the membership's thread.
     enum Word: Sendable {
         case event(MembershipMachine.Event)
-        /// With the number of the link that it came by.
+        /// A heartbeat, with the number of the link on which it came.
         case heartbeat(MemberHeartbeat, link: Int)
         case wake
     }
 
-    /// What the thread of the records is to do.
+    /// A task for the thread of the records.
     enum Call: Sendable {
         case read(number: UInt64, after: UInt64)
         case write(RecordWrite)
         case wake
     }
 
-    /// As others see it.
+    /// The membership's state, as others see it.
     struct View: Sendable {
         var instance: UInt64
         var state: MemberState
@@ -45,7 +45,8 @@ final class MemberShared: Sendable {
         }
     }
 
-    /// Heartbeats of a whole group that come at once, several times.
+    /// Room for several heartbeats of each member of a complete group, in case all come at the same
+    /// time.
     private static let wordsMax = 4_096
 
     let settings: GroupMember.Settings
@@ -53,7 +54,7 @@ final class MemberShared: Sendable {
     let context: ServiceContext
     let words = Mailbox<Word>(capacity: wordsMax)
     let calls: Mailbox<Call>
-    /// Counts the links to NATS.
+    /// The number of links to NATS so far.
     let links = Atomic<Int>(0)
     let wantsLeave = Atomic<Bool>(false)
     let hasLeft = Atomic<Bool>(false)
@@ -68,7 +69,7 @@ final class MemberShared: Sendable {
         self.settings = settings
         self.tape = tape
         self.context = context
-        // Of each partition one write, one reading, and wakes.
+        // One write for each partition, one read, and wakes.
         calls = Mailbox(capacity: settings.partitions + 16)
         present = Mutex(View(machine))
         context.telemetry.metrics.watch(words, as: "members.\(settings.group)")
@@ -85,7 +86,7 @@ final class MemberShared: Sendable {
         present.withLock { $0 = view }
     }
 
-    /// A full mailbox is no reason: its reader is awake then.
+    /// Wakes the thread. If its mailbox is full, it is awake already.
     func wake() { _ = words.send(.wake) }
 
     func use(_ connection: NatsConnection) { self.connection.withLock { $0 = connection } }
@@ -101,7 +102,7 @@ final class MemberShared: Sendable {
         try connection.withLock { $0 }?.flush(timeout: timeout)
     }
 
-    /// False: it was closed before.
+    /// Returns false when it was closed before.
     func close() -> Bool {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return false }
         words.close()

@@ -89,7 +89,7 @@ struct PartitionReleased: TelemetryEvent {
     }
 }
 
-/// A partition went without having been given.
+/// A partition was lost without having been handed over.
 struct PartitionLost: TelemetryEvent {
     static let name = "member.partition.lost"
     let group: GroupName
@@ -98,7 +98,7 @@ struct PartitionLost: TelemetryEvent {
 
     enum Cause {
         case owner(MemberName?)
-        /// Somebody who is not of the group writes where the results go.
+        /// A process outside of the group writes where the results go.
         case stranger(String, waitNanoseconds: Int64)
     }
 
@@ -143,7 +143,7 @@ struct PartitionLost: TelemetryEvent {
     }
 }
 
-/// Something about the bucket of owners that is tried again.
+/// An operation on the bucket of owners failed and will be tried again.
 struct OwnersUnsettled: TelemetryEvent {
     static let name = "member.owners.unsettled"
     let group: GroupName

@@ -1,8 +1,9 @@
 internal import MarketModel
 internal import Membership
 
-/// Orders on their way into a port that may be full, in order. A take that nobody has seen yet goes
-/// together with its drop, so that there are never more than a few per partition.
+/// Orders, in sequence, that wait for a port that may be full. A `take` that the data plane has not
+/// received is removed together with its `drop`, so that there are never more than a few orders per
+/// partition.
 struct OrderBox {
     private var orders: [OwnershipOrder] = []
 

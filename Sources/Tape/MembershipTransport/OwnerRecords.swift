@@ -5,11 +5,13 @@ internal import Primitives
 internal import TapeProtocol
 internal import TapeTransport
 
-/// The bucket of owners on one connection. One thread; every call blocks up to `callTimeout`.
+/// The bucket of owners on one connection. One thread uses it; every call blocks up to
+/// `callTimeout`.
 struct OwnerRecords {
     static let callTimeout = Duration.seconds(1)
     private static let bytesMax: Int64 = 64 << 20
-    /// In one reading; a group that writes faster than it is read is read on the next time.
+    /// The most changes in one read. If the group writes faster than it is read, the rest is read
+    /// the next time.
     private static let changesMax = 16_384
 
     private let jetStream: JetStream
@@ -43,8 +45,8 @@ struct OwnerRecords {
 
     // MARK: reading
 
-    /// The group's records that were written behind `after`; all of them for 0, or when the bucket
-    /// is another one than before.
+    /// Reads the group's records that were written after `after`; all of them when it is 0, or when
+    /// the bucket is another one than before.
     mutating func read(number: UInt64, after: UInt64) throws(TapeError) -> RecordsRead {
         let bucket = try opened()
         do throws(JetStreamError) {
@@ -67,13 +69,13 @@ struct OwnerRecords {
             }
             return read
         } catch {
-            // It may have been deleted: it is looked for, and made, on the next time.
+            // The bucket may have been deleted. The next call opens it, or makes it.
             self.bucket = nil
             throw TapeError.jetStream(error)
         }
     }
 
-    /// nil: the key is none of a partition.
+    /// Returns the change; `nil` when the key belongs to no partition.
     static func change(_ change: KeyValueChange) -> RecordsRead.Change? {
         guard let partition = OwnerKey(change.key)?.partition else { return nil }
         let content: RecordsRead.Change.Content =
@@ -88,7 +90,7 @@ struct OwnerRecords {
 
     // MARK: writing
 
-    /// All at once; each has an outcome.
+    /// Sends all writes at the same time. Each has an outcome.
     mutating func write(_ writes: [RecordWrite]) -> [WriteOutcome] {
         let bucket: KeyValueBucket
         do throws(TapeError) {
@@ -113,7 +115,7 @@ struct OwnerRecords {
     }
 }
 
-/// `<group>.<partition>`
+/// A key: `<group>.<partition>`.
 struct OwnerKey {
     let group: GroupName
     let partition: Partition

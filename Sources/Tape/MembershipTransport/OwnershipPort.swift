@@ -3,22 +3,23 @@ public import Membership
 internal import ServiceRuntime
 internal import Synchronization
 
-/// A data-plane thread's end of its process's membership in a group.
+/// The port between a data-plane thread and its process's membership in a group.
 ///
-/// The membership's thread sends orders for the port's partitions and wakes the data plane; that
-/// takes them, and answers. Nothing here blocks.
+/// The membership's thread sends orders for the port's partitions and wakes the data plane. The
+/// data plane takes the orders and answers. Nothing here blocks.
 public final class OwnershipPort: Sendable {
-    /// The partitions that this thread works on when they are the process's own.
+    /// The partitions that this thread works on when the process owns them.
     public let partitions: Set<Partition>
     private let orders: Mailbox<OwnershipOrder>
     private let news: Mailbox<OwnershipNews>
     private let wake: @Sendable () -> Void
     private let wakeMembership = Mutex<(@Sendable () -> Void)?>(nil)
-    /// Monotonic; until then the process heard itself recently enough to act as an owner.
+    /// Monotonic time until which the process may act as an owner, because it heard its own
+    /// heartbeats recently enough.
     private let steadyUntil = Atomic<Int64>(.min)
 
-    /// Words that wait per partition: a take, a release and a drop of one tenure, and the next
-    /// take. A data plane that is slower than this is told the rest when it has caught up.
+    /// The room for orders per partition: a take, a release and a drop of one tenure, and the next
+    /// take. A slower data plane gets the rest when it has caught up.
     private static let wordsPerPartition = 8
 
     /// `wake` is called after each order, on the membership's thread, and must not block.
@@ -43,7 +44,7 @@ public final class OwnershipPort: Sendable {
         _ = orders.receive(into: &buffer, max: orders.capacity, timeout: .zero)
     }
 
-    /// False: there are too many that nobody has taken yet; tell it again.
+    /// Returns false when too many answers wait; tell it again later.
     @discardableResult
     public func tell(_ word: OwnershipNews) -> Bool {
         let isIn = news.send(word)
@@ -51,18 +52,19 @@ public final class OwnershipPort: Sendable {
         return isIn
     }
 
-    /// Whether the process may still act as the owner of what it holds. False after it did not hear
-    /// itself for a lease, even when it was stopped meanwhile and has just been woken: others may
-    /// have taken over. `now` is monotonic. One atomic load.
+    /// Returns whether the process may still act as the owner of what it holds. It returns false
+    /// after the process did not hear its heartbeats for a lease, even if the process was stopped
+    /// meanwhile and has just continued: others may own the partitions by then. `now` is monotonic.
+    /// Costs one atomic load.
     public func isSteady(now: Int64) -> Bool { now < steadyUntil.load(ordering: .relaxed) }
 
-    /// Until when `isSteady` holds if nothing more is heard: for a data plane of several threads,
-    /// of which one takes the orders.
+    /// The time until which `isSteady` is true if no further heartbeat comes back. It serves a data
+    /// plane of several threads, of which one takes the orders.
     public var steadyUntilNow: Int64 { steadyUntil.load(ordering: .relaxed) }
 
     // MARK: the membership
 
-    /// False: there are too many that the data plane has not taken yet; send it again.
+    /// Returns false when the data plane has too many orders to take; send it again later.
     public func send(_ order: OwnershipOrder) -> Bool {
         let isIn = orders.send(order)
         wake()
@@ -71,11 +73,12 @@ public final class OwnershipPort: Sendable {
 
     public func steady(until time: Int64) { steadyUntil.store(time, ordering: .relaxed) }
 
-    /// Appends what the data plane said since the last call.
+    /// Appends the answers of the data plane since the last call.
     public func hear(into buffer: inout [OwnershipNews]) {
         _ = news.receive(into: &buffer, max: news.capacity, timeout: .zero)
     }
 
-    /// Called on the data plane's thread after each word; must not block.
+    /// Sets a closure that is called on the data plane's thread after each answer. It must not
+    /// block.
     public func onNews(_ wake: (@Sendable () -> Void)?) { wakeMembership.withLock { $0 = wake } }
 }

@@ -7,15 +7,16 @@ internal import Synchronization
 internal import TapeProtocol
 internal import TapeTransport
 
-/// The thread that connects, reads and writes the records: whatever blocks.
+/// The main loop of the thread that connects, and that reads and writes the records: everything
+/// that blocks.
 struct RecordLoop {
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(1)
     private static let heartbeatsPendingMax = 4_096
     private static let questionsPendingMax = 64
-    /// Writes that go together.
+    /// The most writes in one batch.
     private static let batchMax = 512
-    /// How long an answer waits for the membership's thread before it is tried again.
+    /// How long an answer waits for room in the membership's mailbox before the next try.
     private static let answerTimeout = Duration.milliseconds(200)
 
     private let shared: MemberShared
@@ -40,7 +41,7 @@ struct RecordLoop {
             } catch {
                 shared.telemetry.emit(
                     MemberLinkMissing(group: shared.settings.group, reason: "\(error)"))
-                // What is asked without a link has an answer, too.
+                // A request without a link also gets an answer.
                 answerAll("\(error)", wait: backoff.next(using: &random))
             }
             shared.disconnect()
@@ -71,7 +72,7 @@ struct RecordLoop {
         let (shared, gone) = (shared, GoneFlag())
         var configuration = shared.tape.nats
         configuration.clientName += " member of \(shared.settings.group)"
-        // The names of the servers are looked up first.
+        // The servers' names have to be resolved first.
         beat.beat(before: ThreadWatch.systemTime)
         let connection = try NatsConnection(configuration) { event in
             switch event {
@@ -79,7 +80,7 @@ struct RecordLoop {
                 shared.links.add(1, ordering: .acquiringAndReleasing)
                 shared.wake()
             case .closed:
-                // A new one is made.
+                // A new connection is made.
                 gone.value.store(true, ordering: .releasing)
                 _ = shared.calls.send(.wake)
             case .asyncError(let text): shared.telemetry.emit(MemberComplaint(text: text))
@@ -141,7 +142,7 @@ struct RecordLoop {
         }
     }
 
-    /// Waits as long as told, and fails what is asked meanwhile.
+    /// Waits for the given time, and answers with a failure whatever is requested meanwhile.
     private func answerAll(_ reason: String, wait: Duration) {
         var calls: [MemberShared.Call] = []
         _ = shared.calls.receive(into: &calls, max: Self.batchMax, timeout: wait)
@@ -155,7 +156,7 @@ struct RecordLoop {
         }
     }
 
-    /// The machine waits for each answer: it gets there.
+    /// Delivers an answer. It must arrive, because the machine waits for it.
     private func answer(_ event: MembershipMachine.Event) {
         repeat {
             beat.beat()

@@ -8,7 +8,7 @@ extension UnsafeMutableRawBufferPointer {
         unsafe storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
     }
 
-    /// Copies bytes, whose room this checks itself.
+    /// Copies bytes. It checks by itself that they fit.
     func put(_ bytes: [UInt8], at offset: Int) {
         precondition(
             offset >= 0 && bytes.count <= count - offset,

@@ -6,10 +6,10 @@ public struct EpochMarker: Hashable, Sendable {
     /// The ordinal at which the epoch starts.
     public var startOrdinal: UInt64
     public var previousEpoch: UInt64
-    /// The stream's sequence of the subject's packet before it, 0 when there is none: markers
-    /// hold nothing of the provider's, so whoever looks for its last tick steps back by this.
+    /// The stream's sequence of the subject's previous packet, 0 when there is none. Markers hold
+    /// no data of the provider, so a search for its last tick steps back by this number.
     public var previousSequence: UInt64
-    /// What the owner computes by; 0 for sources.
+    /// The definition by which the owner computes; 0 for sources.
     public var definition: UInt64
     public var generation: UInt32
 
@@ -25,14 +25,14 @@ public struct EpochMarker: Hashable, Sendable {
     }
 }
 
-/// How far a reader has come on one partition of a stream, and the proof that the tape is still
-/// the one on which it came so far.
+/// How far a reader has read one partition of a stream, and the proof that the tape is still the
+/// one that it read.
 public struct TapePosition: Hashable, Sendable {
     public var streamCreated: Timestamp
     public var sequence: UInt64
-    /// The packet that stands at `sequence`.
+    /// The identity of the packet at `sequence`.
     public var packet: PacketIdentity
-    /// The last ordinal that was taken from each source, in order of their names.
+    /// The last ordinal that was read from each source, in order of their names.
     public var sources: [SourceOrdinal]
 
     public init(
@@ -58,8 +58,8 @@ public struct SourceOrdinal: Hashable, Sendable {
     }
 }
 
-/// On a packet of bars: the input up to which all output is out, and the running checksum over
-/// all output up to and with this packet.
+/// The state in a packet of bars: the input whose output is published completely, and the running
+/// checksum over all output up to and including this packet.
 public struct OutputState: Hashable, Sendable {
     public var input: TapePosition
     public var checksum: UInt64
@@ -72,13 +72,14 @@ public struct OutputState: Hashable, Sendable {
     }
 }
 
-/// Says once per packet what the index of its ticks means.
+/// Defines, once per packet, what the symbol index of its ticks means.
 public struct SymbolDefinition: Hashable, Sendable {
     public var symbol: Symbol
-    /// Who feeds the symbol now, and since when.
+    /// The provider that feeds the symbol now, and since when.
     public var provider: String
     public var since: Timestamp
-    /// On packets of bars: the source of the ticks. On packets of ticks the header has it.
+    /// In packets of bars: the source of the ticks. In packets of ticks it is `nil`, because the
+    /// header has it.
     public var source: SourceName?
 
     public static let providerBytesMax = 64
@@ -93,7 +94,7 @@ public struct SymbolDefinition: Hashable, Sendable {
 
 public struct SeriesDefinition: Hashable, Sendable {
     public var name: SeriesName
-    /// 0 for series that are not made of time.
+    /// The width of a window; 0 for series that are not based on time.
     public var widthNanoseconds: Int64
 
     public init(name: SeriesName, widthNanoseconds: Int64) {

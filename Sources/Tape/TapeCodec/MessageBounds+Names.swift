@@ -1,12 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-// Names where they stand: for readers who know most of them by their bytes already and need no
-// `String` of them. Each answers nil when the message is of another template or its block is too
-// short; whether the bytes are a name at all, only the readers of whole definitions say.
+// Reads names in place, without a `String`: most readers know most names by their bytes already.
+// Each function returns `nil` when the message is of another template or its block is too short.
+// Only the readers of complete definitions check whether the bytes are a name at all.
 extension MessageBounds {
-    /// The index that ticks use for a symbol, where its name stands, and on packets of bars the
-    /// source of its ticks.
+    /// The parts of a symbol's definition: the index that ticks use, the place of its name, and in
+    /// packets of bars the source of its ticks.
     @frozen
     public struct SymbolPlace: Sendable {
         public let index: UInt32
@@ -32,7 +32,7 @@ extension MessageBounds {
 }
 
 extension RawSpan {
-    /// A source's name that is as long as its field; nil when it is none.
+    /// Reads a source's name that is as long as its field; returns `nil` when it is none.
     fileprivate func sourceName(in field: Range<Int>) -> SourceName? {
         guard (1...SourceName.utf8CountMax).contains(field.count) else { return nil }
         var words: (UInt64, UInt64, UInt64) = (0, 0, 0)

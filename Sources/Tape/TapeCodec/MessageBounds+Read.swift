@@ -1,10 +1,10 @@
 internal import MarketModel
 public import Primitives
 
-// The messages that come once per packet or symbol. Each answers nil when the message is of
-// another template, its block is too short, or a field holds no value of its type.
+// The messages that come once per packet or symbol. Each reader returns `nil` when the message is
+// of another template, its block is too short, or a field holds no value of its type.
 extension MessageBounds {
-    /// The index that ticks use for the symbol, and what it means.
+    /// Returns the index that ticks use for the symbol, and its definition.
     public func symbolDefinition(
         in packet: RawSpan
     ) -> (index: UInt32, definition: SymbolDefinition)? {
@@ -35,8 +35,9 @@ extension MessageBounds {
         return (packet.uint32(at: body), definition)
     }
 
-    /// The parts of a symbol's definition where they stand in the packet, unchecked: for whoever
-    /// copies them and needs no text of its own. Nil as for `symbolDefinition`, but for the texts.
+    /// Returns where the parts of a symbol's definition are in the packet, for a caller that copies
+    /// them and needs no text. It returns `nil` as `symbolDefinition` does, but does not check the
+    /// texts.
     public func symbolParts(in packet: RawSpan) -> SymbolParts? {
         guard isA(WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition) else {
             return nil
@@ -48,7 +49,7 @@ extension MessageBounds {
             source: variable(2, in: packet))
     }
 
-    /// The same of a series.
+    /// Returns the same for a series.
     public func seriesParts(in packet: RawSpan) -> SeriesParts? {
         guard isA(WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition) else {
             return nil
@@ -68,7 +69,7 @@ extension MessageBounds {
             definition: packet.uint64(at: body + 16), generation: packet.uint32(at: body + 24))
     }
 
-    /// Without the ordinals of the sources, which are messages of their own.
+    /// Reads the state without the ordinals of the sources, which are separate messages.
     public func outputState(in packet: RawSpan) -> OutputState? {
         guard isA(WireFormat.Template.outputState, WireFormat.Block.outputState) else {
             return nil
@@ -99,7 +100,7 @@ extension MessageBounds {
     }
 }
 
-/// Where the parts of a symbol's definition stand in its packet.
+/// Where the parts of a symbol's definition are in its packet.
 public struct SymbolParts: Sendable {
     public let index: UInt32
     public let since: Timestamp
@@ -115,7 +116,7 @@ public struct SeriesParts: Sendable {
 }
 
 extension PacketReader {
-    /// Nil: the packet opens no epoch.
+    /// Returns the marker; `nil` when the packet opens no epoch.
     public static func epochMarker(of packet: RawSpan) -> EpochMarker? {
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
@@ -126,7 +127,7 @@ extension PacketReader {
         return nil
     }
 
-    /// The output state of a packet of bars, with the ordinals of its sources.
+    /// Returns the output state of a packet of bars, with the ordinals of its sources.
     public static func outputState(of packet: RawSpan) -> OutputState? {
         var found: OutputState?
         var sources: [SourceOrdinal] = []

@@ -1,7 +1,7 @@
 public import MarketModel
 internal import Primitives
 
-// The ticks with fields of variable length: nil as for the others.
+// The ticks with fields of variable length. The readers return `nil` as the others do.
 extension MessageBounds {
     public func newsHeadline(in packet: RawSpan) -> NewsHeadline? {
         guard template == WireFormat.Template.newsHeadline,
@@ -95,7 +95,8 @@ extension MessageBounds {
 
     // MARK: parts
 
-    /// Where the bytes of a variable field stand; the cursor has proved that they are there.
+    /// Returns where the bytes of a variable field are. The cursor has checked that the packet
+    /// holds them.
     func variable(_ index: Int, in packet: RawSpan) -> Range<Int> {
         var offset = body + blockLength
         for _ in 0..<index {
@@ -105,7 +106,7 @@ extension MessageBounds {
         return start..<start + Int(packet.uint32(at: offset))
     }
 
-    /// Nil when it is longer than what a builder takes.
+    /// Returns the text; `nil` when it is longer than a builder accepts.
     private func text(_ index: Int, _ bytesMax: Int, _ packet: RawSpan) -> String? {
         let field = variable(index, in: packet)
         return field.count <= bytesMax ? packet.extracting(field).text : nil

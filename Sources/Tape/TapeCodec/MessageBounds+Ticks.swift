@@ -1,11 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-// The ticks that `RecordCursor` hands out as bounds. Each answers nil when the message is of
-// another template or a text is longer than its limit; numbers of enumerations stay as they are.
+// The ticks that `RecordCursor` returns as bounds. Each reader returns `nil` when the message is of
+// another template or a text is longer than its limit. Raw numbers of enumerations are not checked.
 extension MessageBounds {
-    /// What every tick begins with; nil when the message is no tick. For ticks of templates that
-    /// nobody has heard of, too: whoever adds one begins it so.
+    /// Returns the header that every tick begins with; `nil` when the message is no tick. It also
+    /// works for ticks of unknown templates, because every future template must begin in the same
+    /// way.
     public func tickHeader(in packet: RawSpan) -> TickHeader? {
         guard WireFormat.Template.isTick(template), template != WireFormat.Template.bar,
             blockLength >= WireFormat.tickHeaderBytes

@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-// Definitions are written once, when they are registered, and copied into every packet that
-// needs them; only their index differs.
+// A definition is encoded once, when it is registered, and copied into every packet that needs it.
+// Only its index differs.
 extension PacketBuilder {
     static func message(of definition: SymbolDefinition) -> [UInt8] {
         definitionMessage(
@@ -17,7 +17,8 @@ extension PacketBuilder {
             value: definition.widthNanoseconds, texts: [definition.name.text])
     }
 
-    /// Both have the shape: index, 4 bytes of nothing, one number, texts.
+    /// Encodes a definition of a symbol or a series. Both have the same shape: index, 4 unused
+    /// bytes, one number, texts.
     private static func definitionMessage(
         _ template: UInt16, block: Int, value: Int64, texts: [String]
     ) -> [UInt8] {

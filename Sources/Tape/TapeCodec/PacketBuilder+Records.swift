@@ -1,12 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-/// What became of a tick that was to go into a packet.
+/// The result of appending a tick to a packet.
 public enum AppendOutcome: Hashable, Sendable {
     case appended
     /// It has to wait for the next packet.
     case full
-    /// It fits into no packet; waiting is of no use.
+    /// It fits into no packet, so waiting does not help.
     case refused(FieldTooLong)
 }
 
@@ -27,8 +27,8 @@ public struct FieldTooLong: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-// The ticks with fields of variable length. Their provider time decides no window, so it is the
-// receive time that counts for the packet's oldest one.
+// The ticks with fields of variable length. Their provider time decides no window, so the packet's
+// oldest time takes their receive time.
 extension PacketBuilder {
     public mutating func append(_ news: NewsHeadline) -> AppendOutcome {
         let fields = [
@@ -103,7 +103,8 @@ extension PacketBuilder {
         }
     }
 
-    /// As a tick of the gap's beginning: until it stands, no watermark may pass that.
+    /// Appends a gap. It is treated as a tick at the gap's beginning: no watermark may pass that
+    /// time before the gap is on the tape.
     public mutating func append(_ gap: GapRecord) -> AppendOutcome {
         let fields = [Field("detail", gap.detail, GapRecord.detailBytesMax)]
         let outcome = unsafe append(

@@ -2,7 +2,7 @@ internal import MarketModel
 public import Primitives
 
 extension PacketBuilder {
-    /// What the header says beyond what the builder knows.
+    /// The fields of the header that the builder does not know.
     public struct Seal: Sendable {
         public var epoch: UInt64
         public var firstOrdinal: UInt64
@@ -19,8 +19,8 @@ extension PacketBuilder {
         }
     }
 
-    /// Closes the packet and empties the builder. `recycled` is the buffer of a packet that is
-    /// acknowledged, so that two buffers serve a subject for ever.
+    /// Closes the packet and empties the builder. `recycled` is the buffer of an acknowledged
+    /// packet, so that two buffers are enough for a subject for ever.
     public mutating func seal(
         _ seal: Seal, output: OutputState? = nil, marker: EpochMarker? = nil,
         recycling recycled: consuming SealedPacket? = nil
@@ -82,8 +82,7 @@ extension PacketBuilder {
 }
 
 extension [UInt8] {
-    /// Writes the packet header at the front and answers the checksum, which is the last thing
-    /// that is known.
+    /// Writes the packet header at the front and returns the checksum, which is computed last.
     mutating func writeHeader(_ header: PacketHeader) -> UInt64 {
         precondition(count >= Int(header.byteCount))
         unsafe withUnsafeMutableBytes { buffer in

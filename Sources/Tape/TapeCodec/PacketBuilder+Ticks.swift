@@ -1,10 +1,10 @@
 public import MarketModel
 internal import Primitives
 
-// The ticks that are fewer than trades and quotes. All fields of a block are written, its unused
-// bytes too: the buffer is used again and again.
+// The ticks that are rarer than trades and quotes. All bytes of a block are written, including the
+// unused ones, because the buffer is reused.
 extension PacketBuilder {
-    /// False: the packet is full and the tick is not in it.
+    /// Returns false when the packet is full; then the tick is not in it.
     public mutating func append(_ update: DepthUpdate) -> Bool {
         let template = WireFormat.Template.depthUpdate
         guard let body = beginTick(template, WireFormat.Block.depthUpdate, update.header) else {
@@ -80,7 +80,7 @@ extension PacketBuilder {
         return true
     }
 
-    /// As for a depth update. Goes onto the tape of what was derived, as bars do.
+    /// As for a depth update. The record goes onto the tape of derived data, as bars do.
     public mutating func append(_ late: LateTickRecord) -> Bool {
         let template = WireFormat.Template.lateTick
         guard !isFull else { return false }
@@ -110,8 +110,9 @@ extension PacketBuilder {
 
     // MARK: parts
 
-    /// Defines the symbol if need be, and writes message header and tick header. Nil, and nothing
-    /// written, when the tick with `variableBytes` behind its block has to wait for a packet.
+    /// Defines the symbol if needed, and writes message header and tick header. Returns `nil` and
+    /// writes nothing when the tick, with `variableBytes` after its block, has to wait for the next
+    /// packet.
     mutating func beginTick(
         _ template: UInt16, _ block: Int, _ header: TickHeader, variableBytes: Int = 0
     ) -> Int? {

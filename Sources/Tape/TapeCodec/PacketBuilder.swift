@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// Collects ticks of one subject until the packet may leave.
+/// Collects ticks of one subject until the packet is sealed.
 ///
 /// A value that one thread owns. Its buffer is reserved once and reused: appending a tick copies
 /// it and allocates nothing.
@@ -19,18 +19,18 @@ public struct PacketBuilder: Sendable {
     @usableFromInline var oldest = Timestamp.undefined
     @usableFromInline var bytes: [UInt8] = []
     @usableFromInline var used = WireFormat.HeaderOffset.end
-    /// The definitions of all symbols and series, as messages that want only their index.
+    /// The definitions of all symbols and series, as encoded messages that lack only their index.
     private var symbols: [[UInt8]] = []
     private var series: [[UInt8]] = []
-    /// Beside each symbol and series: where the packet at hand defines it. Kept apart from the
+    /// For each symbol and series, where the current packet defines it. It is kept apart from the
     /// messages, so that the hot path touches plain words only.
     @usableFromInline var defined: [Defined] = []
     private var definedSeries: [Defined] = []
-    /// Raised with every packet: a definition is in the packet if it carries the present number.
+    /// Increases with every packet. A definition is in the packet if it carries the current number.
     @usableFromInline var packetNumber: UInt64 = 1
     @usableFromInline var definitions = 0
 
-    /// In which packet something was last defined, and as what.
+    /// The packet that last defined a symbol or series, and the index there.
     @usableFromInline
     struct Defined: Sendable, BitwiseCopyable {
         @usableFromInline var packetNumber: UInt64 = 0
@@ -59,7 +59,7 @@ public struct PacketBuilder: Sendable {
 
     // MARK: what ticks refer to
 
-    /// Makes a symbol known; ticks are appended with the number that comes back.
+    /// Registers a symbol and returns the number with which its ticks are appended.
     public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
         symbols.append(Self.message(of: definition))
@@ -67,7 +67,7 @@ public struct PacketBuilder: Sendable {
         return UInt32(symbols.count - 1)
     }
 
-    /// From its next tick on the symbol's number stands for this definition.
+    /// Changes what the symbol's number means, from its next tick on.
     public mutating func redefine(_ registered: UInt32, as definition: SymbolDefinition) {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
         symbols[Int(registered)] = Self.message(of: definition)
@@ -83,7 +83,7 @@ public struct PacketBuilder: Sendable {
 
     // MARK: ticks
 
-    /// False: the packet is full and the tick is not in it.
+    /// Returns false when the packet is full; then the tick is not in it.
     @inlinable @inline(__always)
     public mutating func append(_ trade: Trade) -> Bool {
         guard !isFull else { return false }
@@ -149,7 +149,7 @@ public struct PacketBuilder: Sendable {
 
     // MARK: parts
 
-    /// Writes a message's header and makes room for its block; answers where the block begins.
+    /// Writes a message's header and reserves its block. Returns where the block begins.
     mutating func begin(_ template: UInt16, block: Int) -> Int {
         let start = used
         precondition(
@@ -162,7 +162,8 @@ public struct PacketBuilder: Sendable {
         return start + WireFormat.messageHeaderBytes
     }
 
-    /// The index of a registered symbol in this packet, which defines it at its first tick.
+    /// Returns the index of a registered symbol in this packet. The packet defines the symbol at
+    /// its first tick.
     @inlinable @inline(__always)
     mutating func defineSymbol(_ registered: UInt32) -> UInt32 {
         let known = defined[Int(registered)]
@@ -199,8 +200,8 @@ public struct PacketBuilder: Sendable {
         return index
     }
 
-    /// Empties the builder for the next packet; `buffer` is one that a finished packet gave back.
-    /// That of a packet which was kept elsewhere is too small for another one.
+    /// Empties the builder for the next packet. `buffer` is one that a finished packet gave back.
+    /// The buffer of a packet that was kept elsewhere is too small for another packet.
     mutating func reset(with buffer: consuming [UInt8]?) {
         let recycled = buffer.take()
         bytes = recycled.flatMap { $0.count >= Self.bufferBytes ? $0 : nil } ?? Self.emptyBuffer()

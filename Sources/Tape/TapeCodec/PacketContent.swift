@@ -1,14 +1,14 @@
 internal import Primitives
 
-/// What a packet holds, whatever its epoch, ordinals and send time are: a packet that is sealed
-/// anew keeps it.
+/// The content of a packet, without its epoch, ordinals and send time. A packet that is sealed
+/// again keeps its content.
 public struct PacketContent: Hashable, Sendable {
     public let byteCount: Int
     public let tickCount: UInt32
-    /// XXH3 of everything behind the header.
+    /// XXH3 of everything after the header.
     public let checksum: UInt64
 
-    /// The header was read from these bytes.
+    /// `header` must have been read from these bytes.
     public init(of packet: RawSpan, _ header: PacketHeader) {
         byteCount = Int(header.byteCount)
         tickCount = header.tickCount

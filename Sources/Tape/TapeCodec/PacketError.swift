@@ -1,4 +1,4 @@
-/// Why bytes are no packet of ours: where, what was expected and what was found.
+/// Why bytes are not one of our packets: where, what was expected and what was found.
 public struct PacketError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Reason: String, Sendable {
         case truncated = "the packet ends inside a message"

@@ -14,12 +14,12 @@ public struct PacketFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The first packet of an epoch: it carries an `EpochMarker`, and no ticks but the `GapRecord`
-    /// of ordinals that the tape has lost in front of it.
+    /// The first packet of an epoch. It carries an `EpochMarker`, and no ticks except the
+    /// `GapRecord` of ordinals that the tape has lost before it.
     public static let epochMarker = PacketFlags(rawValue: 1 << 0)
 }
 
-/// What tells one packet of a subject from every other one.
+/// The fields that distinguish one packet of a subject from every other packet.
 public struct PacketIdentity: Hashable, Sendable {
     public var epoch: UInt64
     public var firstOrdinal: UInt64
@@ -38,11 +38,12 @@ public struct PacketHeader: Hashable, Sendable {
     public var partition: Partition
     public var source: SourceName
     public var epoch: UInt64
-    /// The ordinal of the packet's first tick; of a watermark packet its counter.
+    /// The ordinal of the packet's first tick; in a watermark packet, its counter.
     public var firstOrdinal: UInt64
     public var tickCount: UInt32
     public var byteCount: UInt32
-    /// Holds *after* the packet's ticks: no later tick of this source has an earlier event time.
+    /// The watermark *after* the packet's ticks: no later tick of this source has an earlier event
+    /// time.
     public var watermark: Timestamp
     public var sendTime: Timestamp
     public var checksum: UInt64
@@ -68,7 +69,7 @@ public struct PacketHeader: Hashable, Sendable {
         PacketIdentity(epoch: epoch, firstOrdinal: firstOrdinal, checksum: checksum)
     }
 
-    /// The ordinal behind this packet: a watermark packet uses up one, its counter.
+    /// The ordinal after this packet. A watermark packet uses up one, its counter.
     public var nextOrdinal: UInt64 {
         firstOrdinal
             &+ (kind == .watermark && !flags.contains(.epochMarker) ? 1 : UInt64(tickCount))

@@ -1,19 +1,19 @@
 internal import MarketModel
 internal import Primitives
 
-/// What of a packet cannot be read: nothing behind a message that cannot be measured means
-/// anything.
+/// The part of a packet that cannot be read. After a message whose length is unknown, nothing has a
+/// meaning.
 public struct PacketDamage: Hashable, Sendable {
-    /// Ticks in front of it, which can be read.
+    /// The number of readable ticks before the damage.
     public let ticksBefore: UInt32
-    /// From here on; the packet's end when only ticks are missing.
+    /// Where the damage begins; the packet's end when only ticks are missing.
     public let offset: Int
     public let error: PacketError
 }
 
 extension PacketReader {
-    /// One tick of a packet as a packet of its own, with the definitions that it refers to: all
-    /// that there is to know of it. Nil: the packet has no such tick, or none that can be read.
+    /// Returns one tick of a packet as a separate packet, with the definitions that it refers to.
+    /// Returns `nil` when the packet has no such tick, or none that can be read.
     public static func excerpt(
         of packet: RawSpan, _ header: PacketHeader, ordinal: UInt64
     ) -> [UInt8]? {
@@ -33,7 +33,7 @@ extension PacketReader {
         return bytes
     }
 
-    /// Nil: all of its ticks can be read. The header was checked before.
+    /// Returns the damage; `nil` when all ticks can be read. The caller has checked the header.
     public static func damage(of packet: RawSpan, _ header: PacketHeader) -> PacketDamage? {
         var cursor = RecordCursor()
         var start = cursor.place
@@ -64,7 +64,7 @@ extension PacketReader {
         return nil
     }
 
-    /// The messages that define the symbol and the series of the tick that stands here.
+    /// Returns the messages that define the symbol and the series of the tick in this range.
     private static func definitions(for tick: Range<Int>, in packet: RawSpan) -> [Range<Int>] {
         let message = packet.extracting(tick)
         let symbol = message.symbolIndex
@@ -88,13 +88,13 @@ extension PacketReader {
 extension RawSpan {
     private var template: UInt16 { uint16(at: 2) }
 
-    /// Of a tick's whole message: every tick begins with it.
+    /// The symbol index in a tick's complete message. Every tick begins with it.
     fileprivate var symbolIndex: UInt32? {
         let body = WireFormat.messageHeaderBytes
         return byteCount >= body + 4 ? uint32(at: body) : nil
     }
 
-    /// Of those that belong to a series.
+    /// The series index in the messages that belong to a series.
     fileprivate var seriesIndex: UInt32? {
         let body = WireFormat.messageHeaderBytes
         switch template {

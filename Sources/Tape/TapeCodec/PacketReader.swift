@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// Checks a packet as a whole and reads its header; `RecordCursor` then walks over its messages.
+/// Checks a complete packet and reads its header; `RecordCursor` then walks over its messages.
 public enum PacketReader {
     /// Reads and verifies the header: length, checksum, and that every field holds a value.
     public static func header(of packet: RawSpan) throws(PacketError) -> PacketHeader {
@@ -17,8 +17,8 @@ public enum PacketReader {
         return header
     }
 
-    /// Goes over all messages once and proves that each can be measured and that the ticks are as
-    /// many as the header says. A packet that passes gives no `malformed` record later.
+    /// Reads all messages once. It proves that each has a known length and that there are as many
+    /// ticks as the header states. In a packet that passes, no record is `malformed` later.
     public static func validate(_ packet: RawSpan) throws(PacketError) -> PacketHeader {
         let header = try header(of: packet)
         var cursor = RecordCursor()
@@ -49,8 +49,8 @@ public enum PacketReader {
         }
         try check(packet.uint16(at: 2), is: WireFormat.Template.packetHeader, 2, .notAPacket)
         try check(packet.uint16(at: 4), is: WireFormat.schemaID, 4, .foreignSchema)
-        // A newer version may make the header's block longer only by a new template: the offsets
-        // of everything behind it are fixed.
+        // A newer version needs a new template to lengthen the header's block, because the offsets
+        // of everything after it are fixed.
         try check(packet.uint16(at: 0), is: UInt16(WireFormat.Block.packetHeader), 0, .notAPacket)
         let byteCount = packet.uint32(at: offset.byteCount)
         guard Int(byteCount) == packet.byteCount else {
@@ -95,8 +95,8 @@ public enum PacketReader {
             watermark: Timestamp(nanoseconds: packet.int64(at: offset.watermark)),
             sendTime: Timestamp(nanoseconds: packet.int64(at: offset.sendTime)))
         header.tickCount = packet.uint32(at: offset.tickCount)
-        // Counted from 1 on, and in 63 bits: what a database's numbers hold. So no arithmetic on
-        // ordinals can overflow anywhere.
+        // Ordinals count from 1 and have 63 bits, as a database's numbers do. So no arithmetic on
+        // ordinals can overflow.
         guard header.epoch <= UInt64(Int64.max),
             header.firstOrdinal <= UInt64(Int64.max) - UInt64(header.tickCount),
             header.firstOrdinal > 0 || header.tickCount == 0
@@ -111,7 +111,7 @@ public enum PacketReader {
 }
 
 extension RawSpan {
-    /// A source's name in its 24 zero-padded bytes; nil when it is none.
+    /// Returns a source's name from its 24 zero-padded bytes; `nil` when it is none.
     func sourceName(at offset: Int) -> SourceName? {
         SourceName(
             words: SourceName.Words(

@@ -1,5 +1,5 @@
-/// What the indexes of one packet mean, those of symbols or those of series. An index beyond what a
-/// packet may define means nothing.
+/// What the indexes of one packet mean: those of symbols, or those of series. An index beyond the
+/// number of definitions that a packet may hold has no meaning.
 @frozen
 public struct PacketTable<Value> {
     @usableFromInline var values: [Value?] = []

@@ -1,9 +1,10 @@
 public import MarketModel
 
-/// Walks over a packet, tick by tick: with their ordinals, and with what their indexes mean.
+/// Walks over a packet, tick by tick, with the ordinals and with the meaning of the indexes.
 ///
-/// Nothing is allocated per tick. A definition is read when a name is first asked for, so whoever
-/// asks for none pays for none. Where even that is too much, `RecordCursor` is the bare loop.
+/// Nothing is allocated per tick. A definition is read when its name is first requested, so a
+/// caller without that need has no cost. Where even this is too slow, use `RecordCursor`, the loop
+/// without ordinals and names.
 @frozen
 public struct PacketWalk {
     @frozen
@@ -19,22 +20,23 @@ public struct PacketWalk {
 
     @usableFromInline let firstOrdinal: UInt64
     @usableFromInline var cursor = RecordCursor()
-    /// Why nothing comes after what was handed out last; nil as long as the packet can be read.
+    /// Why nothing follows the message that was returned last; `nil` as long as the packet can be
+    /// read.
     public internal(set) var damage: PacketError?
-    /// Definitions that were passed and not read.
+    /// Definitions that were passed but not read.
     @usableFromInline var unread: [MessageBounds] = []
     private var symbols = PacketTable<SymbolDefinition>()
     private var series = PacketTable<SeriesDefinition>()
 
-    /// For whoever asks for no ordinal, any first one will do.
+    /// A caller that needs no ordinals may pass any first one.
     public init(firstOrdinal: UInt64 = 0) { self.firstOrdinal = firstOrdinal }
 
     public init(_ header: PacketHeader) { self.init(firstOrdinal: header.firstOrdinal) }
 
-    /// That of the tick that was handed out last.
+    /// The ordinal of the tick that was returned last.
     @inlinable public var ordinal: UInt64 { firstOrdinal &+ UInt64(cursor.tickCount) &- 1 }
 
-    /// The next message; nil at the packet's end, and at what cannot be read.
+    /// Returns the next message; `nil` at the packet's end and at damage.
     @inlinable
     public mutating func next(in packet: RawSpan) -> Item? {
         switch cursor.next(in: packet) {
@@ -57,7 +59,7 @@ public struct PacketWalk {
 
     // MARK: what indexes mean
 
-    /// Nil: the packet has not defined it so far.
+    /// Returns the definition of an index; `nil` when the packet has not defined it so far.
     public mutating func symbol(_ index: UInt32, in packet: RawSpan) -> SymbolDefinition? {
         if !unread.isEmpty { readDefinitions(packet) }
         return symbols[index]

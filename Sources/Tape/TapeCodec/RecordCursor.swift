@@ -7,19 +7,19 @@ public enum Record {
     case trade(Trade)
     case quote(Quote)
     case bar(Bar)
-    /// Everything that comes once per packet or symbol, and what this version does not know:
-    /// where its block stands. The readers of `MessageBounds` take it from there.
+    /// A message that comes once per packet or symbol, or that this version does not know: where
+    /// its block is. The readers of `MessageBounds` read it.
     case other(MessageBounds)
     case malformed(PacketError)
 }
 
-/// Where a message stands in its packet.
+/// Where a message is in its packet.
 @frozen
 public struct MessageBounds: Sendable, BitwiseCopyable {
     public let template: UInt16
     public let body: Int
     public let blockLength: Int
-    /// Behind the message, its variable fields included.
+    /// The offset after the message, including its variable fields.
     public let end: Int
 
     @inlinable @inline(__always)
@@ -33,14 +33,14 @@ public struct MessageBounds: Sendable, BitwiseCopyable {
 
 /// Walks over the messages of a packet that `PacketReader` has checked.
 ///
-/// Inlinable and flat because it is the hot loop of every reader. A trade, quote or bar as this
-/// version writes them is known by its header, which is one word: then its length is a constant,
-/// and the processor need not wait for one record's length to find the next one. Everything else
-/// goes through `message`.
+/// It is inlinable and flat because it is the hot loop of every reader. A trade, quote or bar as
+/// this version writes them is recognised by its header, which is one word. Its length is then a
+/// constant, so the processor need not wait for one record's length to find the next one.
+/// Everything else goes through `message`.
 @frozen
 public struct RecordCursor {
     @usableFromInline var offset: Int
-    /// Ticks met so far, those of unknown templates included: each of them has an ordinal.
+    /// The number of ticks read so far, including those of unknown templates: each has an ordinal.
     public var tickCount: UInt32 = 0
 
     @inlinable
@@ -49,10 +49,10 @@ public struct RecordCursor {
     @usableFromInline
     init(from offset: Int) { self.offset = offset }
 
-    /// Where the next message begins; behind damage there is no such place.
+    /// The offset of the next message. After damage it has no meaning.
     var place: Int { offset }
 
-    /// The next message, or nil behind the last one. After `malformed` the packet ends.
+    /// Returns the next message, or `nil` after the last one. After `malformed` the packet ends.
     @inlinable @inline(__always)
     public mutating func next(in packet: RawSpan) -> Record? {
         let start = offset
@@ -76,10 +76,11 @@ public struct RecordCursor {
             }
         }
         guard remaining > 0 else { return nil }
-        // By value: a cursor whose address is taken lives in memory and not in registers.
+        // The message is returned by value: a cursor whose address is taken would be in memory and
+        // not in registers.
         let message = Self.message(from: start, in: packet)
         guard message.end > start else {
-            // Nothing behind a message that cannot be measured means anything.
+            // After a message whose length is unknown, nothing has a meaning.
             offset = Int.max
             return .malformed(Self.error(from: start, in: packet))
         }
@@ -99,19 +100,20 @@ public struct RecordCursor {
         }
     }
 
-    /// Any message: other versions, longer blocks, variable fields. Four words, which come back
-    /// in registers; its end is 0 when it is damaged.
+    /// Reads any message: other versions, longer blocks, variable fields. The result is four words,
+    /// which are returned in registers; its end is 0 when the message is damaged.
     @usableFromInline @inline(never)
     static func message(from start: Int, in packet: RawSpan) -> MessageBounds {
         do throws(PacketError) {
             return try measured(from: start, in: packet)
         } catch {
-            // The error is large and rare: whoever wants it asks `error` for it.
+            // The error is large and rare, so it is not returned here: a caller that needs it calls
+            // `error`.
             return MessageBounds(template: 0, body: 0, blockLength: 0, end: 0)
         }
     }
 
-    /// Why `message` found damage.
+    /// Returns why `message` found damage.
     @usableFromInline @inline(never)
     static func error(from start: Int, in packet: RawSpan) -> PacketError {
         do throws(PacketError) {

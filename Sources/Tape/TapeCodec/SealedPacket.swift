@@ -1,12 +1,12 @@
 internal import MarketModel
 public import Primitives
 
-/// A packet that is ready for the wire: these very bytes are sent again at every retry.
+/// A packet that is ready for the wire. Every retry sends exactly these bytes.
 public struct SealedPacket: Sendable {
     public internal(set) var header: PacketHeader
     /// The earliest event time of its ticks; undefined when it has none. Not on the wire.
     public let oldestEventTime: Timestamp
-    /// Those of the packet, and perhaps more behind them, which mean nothing.
+    /// The bytes of the packet. The buffer may hold more bytes after them, which have no meaning.
     var bytes: [UInt8]
 
     init(header: PacketHeader, oldestEventTime: Timestamp, bytes: [UInt8]) {
@@ -15,8 +15,9 @@ public struct SealedPacket: Sendable {
         self.bytes = bytes
     }
 
-    /// A packet that was sealed before and kept elsewhere. Header and checksum are looked at, its
-    /// messages are not: they are those that were sealed. `oldestEventTime` was kept beside it.
+    /// Restores a packet that was sealed before and stored elsewhere. Header and checksum are
+    /// checked. The messages are not checked again, because they are those that were sealed. The
+    /// caller stored `oldestEventTime` with the packet.
     public init(
         sealed bytes: consuming [UInt8], oldestEventTime: Timestamp
     ) throws(PacketError) {
@@ -39,8 +40,8 @@ public struct SealedPacket: Sendable {
         }
     }
 
-    /// Gives the packet to a new epoch: same ticks, new header. Nothing is decoded; one checksum
-    /// over the packet. Without `sendTime` it keeps its own.
+    /// Gives the packet to a new epoch: same ticks, new header. Nothing is decoded; one checksum is
+    /// computed over the packet. Without `sendTime` the packet keeps its send time.
     public mutating func reseal(
         epoch: UInt64, firstOrdinal: UInt64, sendTime: Timestamp? = nil
     ) {

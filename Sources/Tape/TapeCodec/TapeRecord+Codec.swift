@@ -1,10 +1,10 @@
 public import MarketModel
 
-// Every kind of record from its message, and into a packet.
+// Reads every kind of record from its message, and appends it to a packet.
 extension TapeRecord {
-    /// Fails for a message without an ordinal, of a template that this version does not know, or
-    /// whose fields do not hold what its template says. Trades, quotes and bars the cursor itself
-    /// hands out.
+    /// Fails for a message without an ordinal, for a template that this version does not know, and
+    /// for fields that do not hold what the template says. It does not read trades, quotes and
+    /// bars, which the cursor itself returns.
     public init?(_ message: MessageBounds, in packet: RawSpan) {
         let record: TapeRecord? =
             switch message.template {

@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-// How the records stand in their blocks: writing. `RecordCursor` reads the same offsets.
+// Writes the records into their blocks. `RecordCursor` reads the same offsets.
 
 extension UnsafeMutableRawBufferPointer {
     /// The 32 bytes that all ticks begin with.

@@ -1,25 +1,27 @@
-/// Every number of the wire format in one place. `tape.sbe.xml` says the same to other languages.
+/// Every number of the wire format in one place. `tape.sbe.xml` defines the same for other
+/// languages.
 ///
-/// A packet is a sequence of SBE messages, each behind the standard 8-byte header. A template's
-/// number tells its shape, so that a reader can step over one that it has never heard of:
+/// A packet is a sequence of SBE messages, each after a standard 8-byte header. A template's number
+/// encodes its shape, so that a reader can step over an unknown one:
 ///
 ///     bit 15       it is a tick: it has an ordinal and counts
 ///     bits 8..11   how many variable-length fields follow its block (4 bytes of length each)
 ///     bits 0..7    which one it is
 ///
-/// There are no repeating groups: their number would not be known from outside.
+/// There are no repeating groups, because a reader that does not know a template could not learn
+/// their number.
 public enum WireFormat {
     public static let schemaID: UInt16 = 0x7a9e
     public static let version: UInt16 = 1
 
     /// blockLength, templateId, schemaId, version: 16 bits each, little endian.
     public static let messageHeaderBytes = 8
-    /// What every tick begins with; a bar, which is no provider's, does not.
+    /// The header that every tick begins with. A bar has none, because no provider sends it.
     public static let tickHeaderBytes = 32
-    /// The length in front of a variable-length field.
+    /// The length before a variable-length field.
     public static let lengthBytes = 4
 
-    /// The four fields of the header as the one word that they are on the wire.
+    /// Returns the four fields of the header as one word, as the wire has them.
     @inlinable @inline(__always)
     static func messageHeader(_ template: UInt16, block: Int) -> UInt64 {
         UInt64(UInt16(truncatingIfNeeded: block)) | UInt64(template) << 16
@@ -34,7 +36,7 @@ public enum WireFormat {
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
 
-        // What came in.
+        // Records from providers.
         public static let trade: UInt16 = 0x8010
         public static let quote: UInt16 = 0x8011
         public static let depthUpdate: UInt16 = 0x8012
@@ -49,7 +51,7 @@ public enum WireFormat {
         public static let gapRecord: UInt16 = 0x811b
         public static let repairRequest: UInt16 = 0x821c
 
-        // What was derived.
+        // Derived records.
         public static let bar: UInt16 = 0x8020
         public static let lateTick: UInt16 = 0x8021
 
@@ -65,7 +67,7 @@ public enum WireFormat {
         public static func variableFields(_ template: UInt16) -> Int { Int(template >> 8 & 0xf) }
     }
 
-    /// The root blocks as this version writes them. A reader takes longer ones, too.
+    /// The lengths of the root blocks that this version writes. A reader accepts longer ones.
     public enum Block {
         public static let packetHeader = 80
         public static let epochMarker = 40
@@ -89,7 +91,7 @@ public enum WireFormat {
         public static let bar = 136
         public static let lateTick = 136
 
-        /// How long the block of a template is at least; 0 for a template that is not ours.
+        /// Returns the minimal length of a template's block; 0 for a template that is not ours.
         static func known(_ template: UInt16) -> Int {
             switch template {
             case Template.packetHeader: packetHeader
@@ -118,7 +120,7 @@ public enum WireFormat {
         }
     }
 
-    /// The hot ticks' message headers, as `RecordCursor` compares them.
+    /// The message headers of the hot ticks, as `RecordCursor` compares them.
     @usableFromInline
     enum Head {
         @inlinable @inline(__always)
@@ -129,7 +131,8 @@ public enum WireFormat {
         static var bar: UInt64 { messageHeader(Template.bar, block: Block.bar) }
     }
 
-    /// The hot ticks whole, message header included. The trade is the shortest of them.
+    /// The lengths of the complete hot ticks, including the message header. The trade is the
+    /// shortest.
     @usableFromInline
     enum TickBytes {
         @inlinable @inline(__always)
@@ -140,7 +143,7 @@ public enum WireFormat {
         static var bar: Int { messageHeaderBytes + Block.bar }
     }
 
-    /// Where the header's fields stand, counted from the start of the packet.
+    /// The offsets of the header's fields, counted from the start of the packet.
     public enum HeaderOffset {
         public static let checksum = 8
         /// The checksum covers everything from here to the end of the packet.
@@ -159,19 +162,21 @@ public enum WireFormat {
     }
 }
 
-/// The bounds of a packet, and how they hang together.
+/// The bounds of a packet and the relations between them.
 public enum PacketLimits {
-    /// Above it a packet is refused unread. Below NATS' shipped maximum of 1 MiB with its headers.
+    /// A packet above this size is refused unread. It is below NATS' shipped maximum of 1 MiB with
+    /// its headers.
     public static let bytesMax = 1_000_000
-    /// A packet leaves at the latest with this many ticks: beyond it, packing more saves nothing.
+    /// A packet with this many ticks takes no more: packing more saves nothing.
     public static let ticksMax = 1_024
-    /// A packet takes no more ticks when it has grown to this: keeps latency and memory bounded.
+    /// A packet of this size takes no more ticks. This bounds latency and memory.
     public static let growthBytesMax = 128 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
     /// The largest trade, quote or bar with all the definitions that it may need. Ticks with
-    /// variable fields may be larger: they wait for a packet that has room for them.
+    /// variable fields may be larger: they wait for a packet with enough room.
     public static let tickBytesMax = 4 * 1024
-    /// The definitions that one tick may need: a symbol and a series with the longest texts.
+    /// The most bytes of definitions that one tick may need: a symbol and a series with the longest
+    /// texts.
     public static let definitionsOfTickBytesMax = 1_024
 }

@@ -5,16 +5,18 @@ internal import ServiceRuntime
 public import TapeProtocol
 public import TapeTransport
 
-/// The groups that the tape is kept for, in the namespace's bucket of groups.
+/// The groups for which the tape keeps what they have not read, in the namespace's bucket of
+/// groups.
 ///
-/// `group.<name>` is written by the group itself, or by a person; `group.<name>.<input>.<block>`
-/// holds its positions and is written by the keeper alone. Every call blocks.
+/// `group.<name>` is written by the group itself, or by a person. `group.<name>.<input>.<block>`
+/// holds the group's positions and is written by the keeper alone. Every call blocks.
 public struct GroupRegistry: Sendable {
     static let callTimeout = Duration.seconds(2)
     private static let bytesMax: Int64 = 64 << 20
-    /// More than this cannot be registered: every purge looks at all of them.
+    /// The largest number of registered groups. It is bounded because every purge reads all of
+    /// them.
     public static let groupsMax = 64
-    /// Of a write that somebody else comes in front of.
+    /// The number of tries of a write that another writer's change refuses.
     private static let triesMax = 8
 
     let bucket: KeyValueBucket
@@ -23,12 +25,13 @@ public struct GroupRegistry: Sendable {
 
     // MARK: opening
 
-    /// Makes the bucket if it is not there and the server has no users.
+    /// Creates the bucket if it does not exist and the server has no users.
     public static func make(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
         GroupRegistry(try jetStream(client).openOrMakeBucket(configuration(client.names)))
     }
 
-    /// For those who may not make one: `.missingStream` while there is none.
+    /// Opens the bucket for a process that may not create one. Throws `.missingStream` while there
+    /// is none.
     public static func open(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
         let configuration = configuration(client.names)
         let bucket: KeyValueBucket?
@@ -52,8 +55,8 @@ public struct GroupRegistry: Sendable {
 
     // MARK: registering
 
-    /// From now on the tape keeps what the group has not read. One that is registered already stays
-    /// as it is, but for what it reads; false: nothing was to be changed.
+    /// From now on the tape keeps what the group has not read. A group that is registered already
+    /// stays as it is, except for what it reads. Returns false when nothing had to be changed.
     @discardableResult
     public func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>
@@ -77,12 +80,12 @@ public struct GroupRegistry: Sendable {
         throw unsettled("register group \(group)")
     }
 
-    /// What it has not read is kept no longer, and its positions are forgotten; false: it was not
-    /// registered.
+    /// From now on the tape no longer keeps what the group has not read, and the group's positions
+    /// are deleted. Returns false when the group was not registered.
     public func remove(_ group: GroupName) throws(TapeError) -> Bool {
         do throws(JetStreamError) {
             let wasThere = try bucket.get(Self.key(group)) != nil
-            // The registration first: positions without one count for nothing.
+            // The registration is deleted first: positions without one have no effect.
             for key in [Self.key(group)] + (try bucket.keys(matching: "group.\(group).*.*").keys) {
                 guard try bucket.get(key) != nil else { continue }
                 if case .unknown(let reason) = try bucket.delete(key) {
@@ -95,8 +98,8 @@ public struct GroupRegistry: Sendable {
         }
     }
 
-    /// All that are registered, in order of their names. One whose registration cannot be read is
-    /// taken for one that reads everything and has told nothing.
+    /// Returns all registered groups, in order of their names. A group whose registration cannot be
+    /// read is treated as one that reads everything and has reported nothing.
     public func groups() throws(TapeError) -> [RegisteredGroup] {
         do throws(JetStreamError) {
             var found: [GroupName: RegisteredGroup] = [:]
@@ -120,7 +123,7 @@ public struct GroupRegistry: Sendable {
         }
     }
 
-    /// As long as it stays, nothing has changed.
+    /// As long as this revision stays the same, nothing has changed.
     public func lastRevision() throws(TapeError) -> UInt64 {
         do throws(JetStreamError) {
             return try bucket.lastRevision()
@@ -131,7 +134,7 @@ public struct GroupRegistry: Sendable {
 
     // MARK: positions
 
-    /// Puts the positions of a group on record; the keeper's part.
+    /// Stores the positions of a group. The keeper alone calls this.
     func record(
         _ positions: [ReaderPosition], of group: GroupName, told: Timestamp
     ) throws(TapeError) {
@@ -160,7 +163,8 @@ public struct GroupRegistry: Sendable {
         }
     }
 
-    /// False: somebody else has written, or nobody knows; read again.
+    /// Returns false when another writer has written, or when the outcome is unknown; then the
+    /// caller must read again.
     private func put(
         _ key: String, _ value: [UInt8], _ revision: UInt64?
     ) throws(TapeError) -> Bool {
@@ -182,7 +186,8 @@ public struct GroupRegistry: Sendable {
 }
 
 extension RegisteredGroup {
-    /// What is damaged is left out: the group then has told nothing of it, and holds everything.
+    /// Adds the positions of an entry. A damaged entry is left out: the group is then treated as
+    /// having reported none of these positions, so it holds everything.
     fileprivate mutating func add(_ entry: KeyValueEntry) {
         guard let block = PositionBlock.positions(json: entry.value) else { return }
         positions += block.positions

@@ -8,17 +8,21 @@ internal import Synchronization
 internal import TapeProtocol
 internal import TapeTransport
 
-/// What the keeper's thread does. Positions first, then streams that are above their marks.
+/// The main loop of the keeper's thread. Each turn handles positions first, then the streams that
+/// are above their marks.
 final class KeeperLoop {
-    /// How often streams' bytes are looked at, and the longest wait. Measured: at full rate on a
-    /// fast disk a stream of 250 MB fills by a fifth in a second.
+    /// The time between two checks of the streams' bytes, and the longest wait. Measured: at full
+    /// rate on a fast disk, a stream of 250 MB fills by a fifth in one second.
     private static let lookNanoseconds: Int64 = 200_000_000
-    /// A plan that is not older is gone on with: another one takes tens of requests.
+    /// A plan that is not older than this is continued, because another plan takes tens of
+    /// requests.
     private static let planNanoseconds: Int64 = 5_000_000_000
     private static let callTimeout = Duration.seconds(2)
-    /// Positions that moved are put on record this often, and before each purge.
+    /// The time between two writes of positions that moved. They are also written before each
+    /// purge.
     private static let recordNanoseconds: Int64 = 10_000_000_000
-    /// A stream of which nothing may go is looked at again only then: a look has many requests.
+    /// How long a stream is left alone after nothing of it could be purged: planning takes many
+    /// requests.
     private static let heldNanoseconds: Int64 = 5_000_000_000
     private static let eventsMax = 64
 
@@ -33,13 +37,14 @@ final class KeeperLoop {
     private let clock = SystemClock()
     private var registry: GroupRegistry?
     private var groups: [RegisteredGroup] = []
-    /// Of each group, what of its positions is on record.
+    /// For each group, up to which change its positions are stored.
     private var recorded: [GroupName: UInt64] = [:]
     private var recordedAt = Int64.min
     private var heldUntil: [String: Int64] = [:]
-    /// The purges under way, by stream. A step of each in turn: none waits for another's end.
+    /// The purges in progress, by stream. Each makes one step in turn, so that none waits for
+    /// another to finish.
     private var works: [String: PurgeWork] = [:]
-    /// Those that came to their goal, with plans that may go further.
+    /// The purges that reached their goal, with plans that may allow more.
     private var rested: [String: PurgeWork] = [:]
     private var claim: (tenure: UInt64, epoch: UInt64)?
     private var events: [TapeEvent] = []
@@ -79,7 +84,8 @@ final class KeeperLoop {
 
     // MARK: ownership
 
-    /// Asked between any two steps: another process may have taken over.
+    /// Checked between any two steps, because another process may have taken over the keeper's
+    /// role.
     private var isKeeper: Bool {
         obey()
         return claim != nil && !mailbox.isClosed
@@ -96,7 +102,7 @@ final class KeeperLoop {
                 changed(true)
             case .release(let partition, let tenure):
                 if claim?.tenure == tenure { changed(false) }
-                // Each step is over when it is answered: nothing is under way here.
+                // Each step is finished when it is answered, so nothing is in progress here.
                 port.tell(.released(partition, tenure: tenure))
             case .drop(_, let tenure):
                 if claim?.tenure == tenure { changed(false) }
@@ -128,8 +134,8 @@ final class KeeperLoop {
 
     // MARK: positions
 
-    /// Puts on record what was heard of registered groups. What is not on record counts for
-    /// nothing.
+    /// Stores the reported positions of registered groups. A position that is not stored has no
+    /// effect.
     private func record(isUrgent: Bool) throws {
         let now = clock.monotonic().nanoseconds
         guard isUrgent || recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
@@ -165,7 +171,7 @@ final class KeeperLoop {
         }
         for stream in client.names.allStreams where isKeeper && works[stream] == nil {
             attempt(stream) { try begin(stream) }
-            // A plan takes its time, in which the others would fill.
+            // Making a plan takes time, in which the other streams would fill.
             for other in client.names.allStreams where isKeeper { advance(other) }
         }
     }
@@ -209,7 +215,7 @@ final class KeeperLoop {
             plannedAt: clock.monotonic().nanoseconds)
     }
 
-    /// The next step of the stream's purge, if it is due.
+    /// Makes the next step of the stream's purge, if it is due.
     private func advance(_ stream: String) {
         guard var work = works[stream], clock.monotonic().nanoseconds >= work.readyAt
         else { return }
@@ -238,7 +244,7 @@ final class KeeperLoop {
             StreamPurged(stream: stream, messages: work.purged, outcome: outcome))
         if outcome == .reached { rested[stream] = work }
         let isHeld = outcome == .held && work.bytes > work.marks.startBytes
-        // What could go has gone, and while it went readers may have come further.
+        // Everything that could be purged is purged, and meanwhile readers may have read further.
         if isHeld, work.purged > 0 {
             try begin(stream)
             return

@@ -2,22 +2,23 @@ internal import MarketModel
 internal import Membership
 internal import Primitives
 
-/// What the keeper's thread last said of itself.
+/// The keeper's last report about itself.
 struct KeeperReport: Sendable {
     struct Stream: Sendable {
         var purged: UInt64 = 0
         var bytes: UInt64 = 0
         var marks = PurgeMarks(bytesMax: 0)
-        /// When a purge came to its end last; undefined: none did.
+        /// When a purge last finished; undefined until one has.
         var time = Timestamp.undefined
-        /// Who is in the way; nil: nobody is, or the stream is small enough.
+        /// The group or rule that prevents a purge; `nil` when there is none, or when the stream is
+        /// small enough.
         var holder: PurgePlan.Holder?
         var problem: String?
     }
 
     var isKeeper = false
     var streams: [String: Stream] = [:]
-    /// Why positions are not on record.
+    /// Why positions could not be stored; `nil` when they were.
     var problem: String?
 
     func write(into json: inout JSONWriter) {
@@ -54,7 +55,8 @@ extension KeeperReport.Stream {
 }
 
 extension PurgePlan.Holder {
-    /// As a label; a registered group's name, or one that no group can have.
+    /// The holder as a metric's label: a registered group's name, or a word that no group can have
+    /// as its name.
     var label: String {
         switch self {
         case .nobodyRegistered: "NOBODY"

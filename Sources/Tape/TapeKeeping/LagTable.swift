@@ -3,38 +3,40 @@ public import Membership
 internal import TapeCodec
 public import TapeTransport
 
-/// How far groups are behind the heads of what they read. Pure; times are monotonic nanoseconds.
+/// The lags of the groups: the distance between what they have read and the heads of their inputs.
+/// Pure; times are monotonic nanoseconds.
 public struct LagTable: Sendable {
     public struct Lag: Hashable, Sendable {
         public var ticks: UInt64
-        /// Age of the oldest record that was not read, as far as it is known by now.
+        /// The age of the oldest unread record, as far as it is known now.
         public var nanoseconds: Int64
-        /// Until all is read, if it goes on as lately; nil: the lag does not fall.
+        /// The time until everything is read at the recent rate; `nil` when the lag does not fall.
         public var drainNanoseconds: Int64?
     }
 
-    /// The oldest record that a group has not read on one partition of a source: what the history
-    /// of heads does not reach is to be read from the tape.
+    /// A question to the tape: the oldest record that a group has not read on one partition of a
+    /// source. It is asked when that record is older than the history of heads.
     public struct Question: Hashable, Sendable {
         public var input: ReaderPosition.Input
         public var partition: Partition
         public var source: SourceName
-        /// Of the position: the record stands behind it.
+        /// The sequence of the group's position. The record comes after it.
         public var sequence: UInt64
     }
 
-    /// What the tape answered: when the record was stored, as monotonic nanoseconds.
+    /// The tape's answers: when the record was stored, as monotonic nanoseconds.
     private var answers: [Question: Int64] = [:]
     private var trend = LagTrend()
-    /// To be answered before the next round.
+    /// The questions that are to be answered before the next round.
     public private(set) var questions: [Question] = []
-    /// More wait for a later round.
+    /// The most questions in one round. The others wait for a later round.
     public static let questionsMax = 16
 
     public init() {}
 
-    /// `told`: what was heard of a group; what is not in it is on record, or is unread as a whole.
-    /// Nil: it cannot be known.
+    /// Returns the lag of each group; `nil` when it cannot be known. `told` holds the positions
+    /// that groups reported. A position that is missing there is the stored one, or the partition
+    /// is unread.
     public mutating func lags(
         _ groups: [RegisteredGroup], told: PositionBook, heads: HeadBook, now: Int64
     ) -> [GroupName: Lag?] {

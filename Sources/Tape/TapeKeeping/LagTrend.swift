@@ -1,16 +1,17 @@
 internal import Membership
 
-/// How long groups need until they have read all that there is, if they go on as lately. Pure;
+/// Estimates how long groups need until they have read everything, at their recent rate. Pure;
 /// times are monotonic nanoseconds.
 ///
-/// The rate is that at which the lag fell: what is read less what comes in. A lag that does not
-/// fall is never drained at its present rate, so there is no time to name then.
+/// The rate is the rate at which the lag fell: what is read minus what arrives. A lag that does not
+/// fall would never reach zero, so there is no time to report.
 struct LagTrend: Sendable {
-    /// Looked back on: longer than what a group does in steps, shorter than a change of load.
+    /// The span over which the rate is computed: longer than the steps in which a group reads,
+    /// shorter than a change of load.
     static let windowNanoseconds: Int64 = 30_000_000_000
-    /// Of less nobody can tell a trend.
+    /// A shorter span shows no trend.
     static let windowNanosecondsMin: Int64 = 5_000_000_000
-    /// Of one group: what comes sooner behind another one is not noted.
+    /// The most samples of one group. A sample that follows the previous one too soon is not kept.
     static let samplesMax: Int64 = 60
 
     private struct Sample {
@@ -20,8 +21,8 @@ struct LagTrend: Sendable {
 
     private var samples: [GroupName: [Sample]] = [:]
 
-    /// Notes the lag, and answers from it and those before. Nil: it does not fall, or it is not
-    /// known for long enough.
+    /// Notes the lag and returns the time that is left, computed from this lag and the earlier
+    /// ones. Returns `nil` when the lag does not fall, or has not been known for long enough.
     mutating func drainNanoseconds(_ group: GroupName, ticks: UInt64, now: Int64) -> Int64? {
         var known = samples[group] ?? []
         known.removeAll { $0.at < now - Self.windowNanoseconds || $0.at > now }
@@ -36,7 +37,8 @@ struct LagTrend: Sendable {
         return Int64(exactly: (Double(ticks) * nanosecondsPerTick).rounded()) ?? .max
     }
 
-    /// Its lag is not known any more: what it was says nothing of what it will be.
+    /// Forgets the samples of a group whose lag is no longer known: they do not predict its future
+    /// lag.
     mutating func forget(_ group: GroupName) { samples[group] = nil }
 
     mutating func keep(only groups: Set<GroupName>) {

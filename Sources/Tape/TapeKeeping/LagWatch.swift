@@ -6,8 +6,8 @@ internal import Synchronization
 internal import TapeProtocol
 public import TapeTransport
 
-/// Computes once a second how far each registered group is behind, whether anybody of it lives or
-/// not. Every gateway does, on a thread of its own.
+/// Computes each registered group's lag once a second, whether or not a process of the group is
+/// alive. Every gateway does so, on a separate thread.
 public final class LagWatch: Sendable {
     private static let interval = Duration.seconds(1)
     private static let callTimeout = Duration.seconds(1)
@@ -47,7 +47,8 @@ public final class LagWatch: Sendable {
         _ = thread.join(timeout: Self.callTimeout)
     }
 
-    /// The section "lag" of `/status`, and all of `/scale`: a lag that cannot be known is null.
+    /// Writes the section "lag" of `/status`, and all of `/scale`. A lag that cannot be known is
+    /// null.
     public func write(into json: inout JSONWriter) {
         let lags = shared.lags.withLock { $0 }
         for (group, lag) in lags.sorted(by: { $0.key.text < $1.key.text }) {
@@ -70,7 +71,7 @@ public final class LagWatch: Sendable {
     }
 }
 
-/// What the thread does in a turn.
+/// The main loop of the thread.
 struct LagLoop {
     private static let callTimeout = Duration.seconds(1)
 
@@ -96,7 +97,7 @@ struct LagLoop {
         do {
             try readGroups()
         } catch {
-            // The groups that were known last are those that there are, as far as anybody knows.
+            // The groups that were read last are kept, because nothing newer is known.
             client.telemetry.emit(LagUnread(reason: "\(error)"))
         }
         let now = clock.monotonic().nanoseconds
@@ -123,7 +124,7 @@ struct LagLoop {
         revision = present
     }
 
-    /// Nil: there is none behind the position (yet).
+    /// Returns the age; `nil` when no record follows the position yet.
     private func age(of question: LagTable.Question) throws -> Int64? {
         let names = client.names
         let (stream, subject) =

@@ -1,13 +1,15 @@
-/// How much of the time a purge may hold publishers of a stream up. Pure.
+/// Decides how much of the time a purge may delay a stream's publishers. Pure.
 enum PurgePace {
-    /// A step holds publishers up for about as long as it takes. At the goal they have the stream
-    /// so much longer for themselves; the fuller it is, the shorter, so that a purge finds the
-    /// pace at which it keeps up by itself.
+    /// A step delays publishers for about as long as it takes. At the goal, the pause after a step
+    /// is this many times longer than the step. The fuller the stream, the shorter the pause, so
+    /// that a purge finds by itself the pace at which it keeps up.
     static let restPerStepMax: Int64 = 4
-    /// A step that took this long says nothing of the next one.
+    /// The longest time of a step that is used for its pause: a longer step does not predict the
+    /// next one. It also bounds the pause.
     static let pauseNanosecondsMax: Int64 = 50_000_000
 
-    /// Nanoseconds. None when the stream is so full that publishers would soon be refused.
+    /// Returns the pause after a step in nanoseconds: 0 when the stream is so full that publishers
+    /// would soon be refused.
     static func pause(after nanoseconds: Int64, bytes: UInt64, marks: PurgeMarks) -> Int64 {
         guard bytes < marks.urgentBytes else { return 0 }
         let step = max(0, min(nanoseconds, pauseNanosecondsMax))

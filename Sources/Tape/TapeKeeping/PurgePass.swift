@@ -1,14 +1,14 @@
-/// How full a stream may become. Pure.
+/// The marks of a stream's size. Pure.
 public struct PurgeMarks: Hashable, Sendable {
     public static let startPercent: UInt64 = 75
     public static let goalPercent: UInt64 = 70
-    /// From here on publishers are better held up than refused.
+    /// From here on, delaying publishers is better than refusing them.
     public static let urgentPercent: UInt64 = 90
 
     public let bytesMax: UInt64
-    /// Above it a purge begins.
+    /// Above this size a purge begins.
     public let startBytes: UInt64
-    /// At it a purge ends.
+    /// At this size a purge ends.
     public let goalBytes: UInt64
     public let urgentBytes: UInt64
 
@@ -24,17 +24,17 @@ public struct PurgeMarks: Hashable, Sendable {
     }
 }
 
-/// Carries a plan out in small steps until the stream is small enough. Pure: the shell does what
-/// `next` says, and tells what came of it.
+/// Carries out a plan in small steps until the stream is small enough. Pure: the shell does what
+/// `next` returns, and reports the result.
 public struct PurgePass: Sendable {
     public enum Step: Hashable, Sendable {
-        /// Take everything below this off the stream.
+        /// Purge everything below this sequence.
         case front(below: UInt64)
-        /// Find the first message from here on; then `found`.
+        /// Find the first message from this sequence on, then call `found`.
         case seek(from: UInt64)
-        /// Ask for the stream's bytes; then `saw`.
+        /// Ask for the stream's bytes, then call `saw`.
         case look
-        /// Take everything of the subject below this off.
+        /// Purge everything of the subject below this sequence.
         case subject(PurgePlan.SubjectPurge)
         case done(Outcome)
     }
@@ -42,33 +42,34 @@ public struct PurgePass: Sendable {
     public enum Outcome: String, Sendable {
         /// The stream is as small as it should be.
         case reached
-        /// Nothing more may go.
+        /// Nothing more may be purged.
         case held
     }
 
-    /// Messages of one front step. The server syncs once for it if it forgets few messages of a
-    /// block, so steps of one would sync as often as publishers do.
+    /// The number of messages of one front step. The server syncs once per step when a step removes
+    /// few messages of a block, so steps of one message would sync as often as publishers do.
     public static let frontMessages: UInt64 = 128
-    /// The stream's bytes are asked for when about this share of what it may hold has gone, so that
-    /// no more goes than has to. Behind a pin it is one piece: the server looks through the whole
-    /// stream for each subject, however little goes, so the pieces are larger there.
+    /// The stream's bytes are requested again after about this share of its limit was purged, so
+    /// that no more is purged than needed. After a pin, each subject is purged in pieces of this
+    /// size: the server searches the complete stream for each subject, however little is removed,
+    /// so the pieces are larger there.
     static let pieceShare: UInt64 = 40
 
     private let plan: PurgePlan
     private let marks: PurgeMarks
     private let pieceMessages: UInt64
     private var bytes: UInt64
-    /// Everything below it is done, or will be when `pieces` is empty.
+    /// Everything below this sequence is purged, or will be when `pieces` is empty.
     private var cursor: UInt64
     private var pin = 0
     private var isLost = false
-    /// Of the stream's messages since its bytes were asked for.
+    /// The number of messages that were purged since the stream's bytes were last requested.
     private var passed: UInt64 = 0
-    /// What is left to do of the piece in front of the cursor.
+    /// The remaining purges of the piece before the cursor.
     private var pieces: [PurgePlan.SubjectPurge] = []
     private var beyond: [PurgePlan.SubjectPurge]
 
-    /// The stream has so many messages and bytes.
+    /// `bytes` and `messages` are the stream's present size.
     public init(_ plan: PurgePlan, marks: PurgeMarks, bytes: UInt64, messages: UInt64) {
         self.plan = plan
         self.marks = marks
@@ -96,12 +97,13 @@ public struct PurgePass: Sendable {
             if let piece = pieces.popLast() { return .subject(piece) }
         }
         guard bytes > marks.urgentBytes, let purge = beyond.popLast() else { return .done(.held) }
-        // Each of them may free much: what it brought is looked at before the next.
+        // Each of these purges may free much, so the stream's bytes are requested before the next
+        // one.
         passed = pieceMessages
         return .subject(purge)
     }
 
-    /// Nothing that has to stay is in front of it.
+    /// Returns a step before the first pin: nothing there has to stay.
     private mutating func front() -> Step {
         let start = cursor
         let messages = min(Self.frontMessages, pieceMessages)
@@ -110,7 +112,7 @@ public struct PurgePass: Sendable {
         return .front(below: cursor)
     }
 
-    /// Behind a pin: the next piece, of each subject that has something in it.
+    /// After a pin: cuts the next piece into purges of each subject that has messages in it.
     private mutating func cut() {
         let start = cursor
         cursor = advanced(pieceMessages)
@@ -134,7 +136,7 @@ public struct PurgePass: Sendable {
         passed = 0
     }
 
-    /// Nil: there is no message from there on.
+    /// `nil`: there is no message from that sequence on.
     public mutating func found(_ sequence: UInt64?) {
         cursor = max(cursor, sequence ?? plan.clearBelow)
         isLost = false

@@ -4,14 +4,14 @@ public import Primitives
 public import TapeCodec
 public import TapeTransport
 
-/// What is known of a stream when its purge is planned. Pure.
+/// The known facts about a stream when its purge is planned. Pure.
 public struct PurgeFacts: Sendable {
     public struct Subject: Hashable, Sendable {
         public var name: String
-        /// Of watermarks, which the readers of all partitions take: nil.
+        /// The subject's partition. `nil` for watermarks, which the readers of all partitions read.
         public var partition: Partition?
-        /// What has to stay of it whatever was read: its newest message, and, if that is a marker,
-        /// those before it up to the last one with content. Ascending.
+        /// The sequences that must stay whatever was read: the subject's newest message and, if
+        /// that is a marker, the messages before it down to the last one with content. Ascending.
         public var pins: [UInt64]
 
         public init(name: String, partition: Partition?, pins: [UInt64]) {
@@ -25,9 +25,9 @@ public struct PurgeFacts: Sendable {
     public struct Floor: Hashable, Sendable {
         public var group: GroupName
         public var partition: Partition
-        /// What is below it will never be read again by the group; 0: it may need everything.
+        /// The group will never again read anything below this sequence. 0: it may need everything.
         public var sequence: UInt64
-        /// Why it is 0.
+        /// Why `sequence` is 0; `nil` otherwise.
         public var reason: String?
 
         public init(
@@ -39,8 +39,8 @@ public struct PurgeFacts: Sendable {
             self.reason = reason
         }
 
-        /// `standing` is what stands on the stream at the position's sequence. Without proof that
-        /// the reader has come so far on this very stream it may need all of it.
+        /// `standing` is the packet that the stream holds at the position's sequence. Without proof
+        /// that the reader read this very stream up to there, it may need all of it.
         public init(
             group: GroupName, partition: Partition, position: ReaderPosition?,
             streamCreated: Timestamp, standing: PacketIdentity?
@@ -68,10 +68,10 @@ public struct PurgeFacts: Sendable {
 
     public var firstSequence: UInt64
     public var lastSequence: UInt64
-    /// Everything below it is as old as is wished.
+    /// Everything below this sequence is old enough to be purged.
     public var agedBelow: UInt64
     public var subjects: [Subject]
-    /// One per partition of the stream and registered group that reads it.
+    /// One for each partition of the stream and each registered group that reads it.
     public var floors: [Floor]
 
     public init(
@@ -86,9 +86,9 @@ public struct PurgeFacts: Sendable {
     }
 }
 
-/// What may go of a stream, and who is in the way of more. Pure.
+/// What may be purged of a stream, and what prevents more. Pure.
 public struct PurgePlan: Sendable {
-    /// Who decided how far a purge may go.
+    /// The group or rule that decided how far a purge may go.
     public enum Holder: Hashable, Sendable {
         /// No registered group reads the stream.
         case nobodyRegistered
@@ -102,13 +102,13 @@ public struct PurgePlan: Sendable {
     }
 
     public let firstSequence: UInt64
-    /// Below it everything may go but the pins.
+    /// Everything below this sequence may be purged, except the pins.
     public let clearBelow: UInt64
     /// Ascending.
     public let pins: [UInt64]
-    /// How far each subject may be emptied for its pins' sake.
+    /// How far each subject may be purged so that its pins stay.
     public let subjects: [SubjectPurge]
-    /// What may go behind that, of subjects whose own readers have come further.
+    /// Purges beyond `clearBelow`, for subjects whose own readers have read further.
     public let beyond: [SubjectPurge]
     public let holder: Holder
 
@@ -123,14 +123,14 @@ public struct PurgePlan: Sendable {
             holder = .nobodyRegistered
             return
         }
-        // A purge behind the end would move the end.
+        // A purge beyond the end would move the end.
         let end = min(facts.agedBelow, facts.lastSequence)
         let clear = lowest.sequence
         clearBelow = min(clear, end)
         holder = clear < end ? .group(lowest) : .age
         pins = facts.subjects.flatMap(\.pins).filter { $0 >= facts.firstSequence }.sorted()
         subjects = facts.subjects.compactMap { subject in
-            // Without pins nothing is known of the subject.
+            // Without pins nothing is known about the subject.
             subject.pins.first.map { SubjectPurge(subject: subject.name, below: $0) }
         }
         beyond = facts.subjects.compactMap { subject in
@@ -143,16 +143,16 @@ public struct PurgePlan: Sendable {
         }
     }
 
-    /// Who has read the newest of all that its partition has needs nothing of what stands below
-    /// the end: an idle partition, on which a position does not move, holds nobody up. What came
-    /// since the end was looked at is above it.
+    /// A group that has read the newest message of every subject of its partition needs nothing
+    /// below the end. So an idle partition, on which a position does not move, does not prevent a
+    /// purge. Messages that came after the end was read have higher sequences.
     private static func caughtUp(
         _ floor: PurgeFacts.Floor, _ facts: PurgeFacts
     ) -> PurgeFacts.Floor {
         let own = facts.subjects.filter {
             $0.partition == nil || $0.partition == floor.partition
         }
-        // Without pins nothing is known of a subject.
+        // Without pins nothing is known about a subject.
         guard floor.sequence > 0, own.allSatisfy({ ($0.pins.last ?? .max) <= floor.sequence })
         else { return floor }
         var needless = floor
@@ -160,7 +160,7 @@ public struct PurgePlan: Sendable {
         return needless
     }
 
-    /// A position above the end of the stream is of another one.
+    /// A position above the end of the stream belongs to another stream and proves nothing.
     private static func credible(
         _ floor: PurgeFacts.Floor, _ facts: PurgeFacts
     ) -> PurgeFacts.Floor {

@@ -1,15 +1,15 @@
 internal import NatsTransport
 internal import TapeTransport
 
-/// One purge on its way.
+/// One purge in progress.
 struct PurgeWork {
     let jetStream: JetStream
     let info: StreamInfo
     let marks: PurgeMarks
     let plan: PurgePlan
-    /// Monotonic.
+    /// When the plan was made, in monotonic nanoseconds.
     let plannedAt: Int64
-    /// When the next step is due, monotonic.
+    /// When the next step is due, in monotonic nanoseconds.
     var readyAt = Int64.min
     private(set) var pass: PurgePass
     private(set) var purged: UInt64 = 0
@@ -28,7 +28,7 @@ struct PurgeWork {
         bytes = info.bytes
     }
 
-    /// The stream has grown again.
+    /// Returns the work to do after the stream has grown again.
     func resumed(bytes: UInt64) -> PurgeWork {
         var work = self
         (work.purged, work.bytes, work.readyAt) = (0, bytes, Int64.min)
@@ -36,12 +36,12 @@ struct PurgeWork {
         return work
     }
 
-    /// The stream is another one than was looked at: nothing of the plan holds.
+    /// The stream is not the one that the plan was made for, so nothing of the plan is valid.
     struct MadeAnew: Error, CustomStringConvertible {
         let description = "the stream was made anew meanwhile"
     }
 
-    /// Nil: there is more to do.
+    /// Makes one step. Returns `nil` when there is more to do.
     mutating func step() throws -> PurgePass.Outcome? {
         let stream = info.configuration.name
         switch pass.next() {

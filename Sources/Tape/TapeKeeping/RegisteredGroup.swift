@@ -3,15 +3,15 @@ public import Membership
 public import Primitives
 public import TapeTransport
 
-/// A group that the tape is kept for: what it has not read stays, whether anybody of it lives or
-/// not.
+/// A group for which the tape keeps what it has not read, whether or not a process of the group is
+/// alive.
 public struct RegisteredGroup: Equatable, Sendable {
     public let group: GroupName
     public var registered: Timestamp
     public var reads: Set<ReaderPosition.Input>
-    /// As they were put on record last; in order of input and partition.
+    /// The stored positions, in order of input and partition.
     public var positions: [ReaderPosition] = []
-    /// When they were put on record; undefined: none ever was.
+    /// When the positions were last stored; undefined until they were.
     public var told = Timestamp.undefined
 
     public init(group: GroupName, registered: Timestamp, reads: Set<ReaderPosition.Input>) {
@@ -22,7 +22,7 @@ public struct RegisteredGroup: Equatable, Sendable {
 
     // MARK: JSON
 
-    /// The registration alone: positions have keys of their own.
+    /// The registration as JSON, without the positions, which have separate keys.
     var json: [UInt8] {
         var json = JSONWriter(capacity: 128)
         json.object { json in
@@ -38,7 +38,8 @@ public struct RegisteredGroup: Equatable, Sendable {
         return json.bytes
     }
 
-    /// Nil: it is no registration. Who can read what a later version wrote keeps more, not less.
+    /// Fails when the bytes are no registration. It accepts what a later version wrote where it
+    /// can, because that keeps more of the tape, not less.
     init?(_ group: GroupName, json bytes: [UInt8]) {
         guard let json = JSONValue.parsed(bytes), let entries = json["reads"]?.array,
             let registered = json["registered_ns"]?.int
@@ -49,9 +50,10 @@ public struct RegisteredGroup: Equatable, Sendable {
     }
 }
 
-/// Positions of one group on neighbouring partitions of one input: what one key holds.
+/// The positions of one group on neighbouring partitions of one input, which one key holds.
 struct PositionBlock: Hashable {
-    /// A value of a bucket has 512 KiB: this leaves room for some ten sources per partition.
+    /// The partitions per key. A value of a bucket has 512 KiB, which leaves room for some ten
+    /// sources per partition.
     static let partitions = 256
 
     let input: ReaderPosition.Input
@@ -75,7 +77,7 @@ struct PositionBlock: Hashable {
         return json.bytes
     }
 
-    /// Nil when any of it is no position: then nothing of it is believed.
+    /// Returns `nil` when any part is no position: then none of it is used.
     static func positions(
         json bytes: [UInt8]
     ) -> (positions: [ReaderPosition], told: Timestamp)? {

@@ -5,10 +5,10 @@ internal import TapeCodec
 internal import TapeProtocol
 internal import TapeTransport
 
-/// Finds out what there is to know of a stream before a purge. Blocks; some tens of requests.
+/// Collects the facts about a stream before a purge. It blocks for some tens of requests.
 struct StreamLook {
-    /// Markers in a row that are kept one by one; of more only the newest, so that a source that
-    /// does nothing but start does not hold the stream.
+    /// The most consecutive markers that are all kept. Of more markers, only the newest is kept, so
+    /// that a source that only restarts does not prevent purges.
     static let pinsMax = 64
 
     let client: TapeClient
@@ -16,7 +16,7 @@ struct StreamLook {
     let stream: String
     let info: StreamInfo
 
-    /// Partitions whose readers take this stream, and by which input.
+    /// The partitions whose readers read this stream, and by which input.
     struct Readers {
         let input: ReaderPosition.Input
         let partitions: [Partition]
@@ -37,7 +37,7 @@ struct StreamLook {
         _ groups: [RegisteredGroup], keep: Duration, now: Timestamp
     ) throws -> PurgeFacts {
         let readers = Readers(client.names, stream: stream)
-        // The floors first: what is appended meanwhile is above all of them.
+        // The floors are read first: whatever is appended meanwhile has higher sequences.
         let floors = try groups.filter { $0.reads.contains(readers.input) }.flatMap { group in
             try readers.partitions.map { try floor(group, $0, readers.input) }
         }
@@ -85,7 +85,7 @@ struct StreamLook {
     private func subjects(_ readers: Readers) throws -> [PurgeFacts.Subject] {
         var partitions = [String: Partition](
             uniqueKeysWithValues: readers.partitions.map { ("\($0)", $0) })
-        // `all.universe`: those who read the bars of its partition read it, too.
+        // `all.universe` is read by the readers of its partition's bars.
         partitions[SourceName.universe.text] = TapeNames.universeHome
         return try jetStream.subjects(stream: stream, matching: ">").keys.sorted().map { name in
             let tokens = name.split(separator: ".")
@@ -97,8 +97,8 @@ struct StreamLook {
         }
     }
 
-    /// The newest message, and behind markers the last one with content: who takes the subject
-    /// over goes on behind that.
+    /// Returns the newest message and, when that is a marker, the messages before it down to the
+    /// last one with content. The subject's next owner continues after that one.
     private func pins(_ subject: String) throws -> [UInt64] {
         guard let newest = try jetStream.lastMessage(stream: stream, subject: subject) else {
             return []
@@ -113,7 +113,8 @@ struct StreamLook {
         return pins.reversed()
     }
 
-    /// What stands before a marker; nil: the message is none, or was the first one.
+    /// Returns the message before a marker; `nil` when the message is no marker, or was the first
+    /// one.
     private func previous(_ message: StoredMessage) -> UInt64? {
         do throws(PacketError) {
             guard let sequence = try StoredPacket(message).marker?.previousSequence, sequence > 0,
@@ -127,7 +128,7 @@ struct StreamLook {
 
     // MARK: age
 
-    /// The first sequence whose message is younger than that; a stream's times rise.
+    /// Returns the first sequence whose message is younger than that. A stream's times rise.
     private func agedBelow(_ limit: Int64) throws -> UInt64 {
         var low = info.firstSequence
         var high = info.lastSequence + 1

@@ -5,14 +5,15 @@ internal import ServiceRuntime
 internal import Synchronization
 public import TapeTransport
 
-/// Keeps the streams of the tape below their marks, while its process owns partition 0 of group
-/// `keeper`; and puts on record how far the registered groups are. A thread of its own.
+/// Keeps the streams of the tape below their marks while its process owns partition 0 of group
+/// `keeper`. It also stores the positions of the registered groups. It has a separate thread.
 public final class TapeKeeper: Sendable {
     private static let eventsMax = 64
-    /// How long the end of a call under way may take.
+    /// How long stopping may wait for the call in progress.
     private static let stopTimeout = Duration.seconds(3)
 
-    /// The orders come here; nothing is done before the first `take`.
+    /// The orders to own and release come through this port. Nothing is done before the first
+    /// `take`.
     public let port: OwnershipPort
     private let mailbox: TapeMailbox
     private let shared = Shared()
@@ -22,7 +23,7 @@ public final class TapeKeeper: Sendable {
         let report = Mutex(KeeperReport())
     }
 
-    /// `keep`: nothing younger is purged. Throws that there is no thread.
+    /// Nothing younger than `keep` is purged. Throws when the thread cannot be started.
     public init(_ client: TapeClient, keep: Duration) throws {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         client.notify(mailbox)
@@ -47,7 +48,7 @@ public final class TapeKeeper: Sendable {
         _ = thread.join(timeout: Self.stopTimeout)
     }
 
-    /// The section "keeper" of `/status`.
+    /// Writes the section "keeper" of `/status`.
     public func write(into json: inout JSONWriter) {
         shared.report.withLock { $0 }.write(into: &json)
     }

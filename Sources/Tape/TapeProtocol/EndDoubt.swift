@@ -1,12 +1,14 @@
-/// A stream seems to end before what is known of it. That is a verdict on a tape that was put back,
-/// and cannot be taken back; so it is a doubt first, which costs a few reads.
+/// The doubt about a stream that seems to end before what is known of it. If that is true, the tape
+/// was restored from a backup, and what follows cannot be undone. So it is doubted first, which
+/// costs a few reads.
 ///
 /// A server that has just become a stream's leader may answer before it has applied all of its log.
-/// What it says then is older than what was acknowledged, and it catches up.
+/// Its answer is then older than what was acknowledged, and it catches up later.
 ///
 /// Pure. Times are monotonic nanoseconds.
 public struct EndDoubt: Hashable, Sendable {
-    /// Of a stream with several copies; an election and the applying of a log take less.
+    /// How long the doubt lasts for a stream with several copies. An election and the applying of a
+    /// log take less.
     public static let replicatedNanoseconds: Int64 = 10_000_000_000
 
     private var since: Int64?
@@ -15,8 +17,9 @@ public struct EndDoubt: Hashable, Sendable {
 
     public var isThere: Bool { since != nil }
 
-    /// To be asked with every read that says so. True: it is believed. A single copy has no other
-    /// one to lag behind: it is believed when a second read says the same.
+    /// Call this with every read that shows the early end. Returns true when it is believed. A
+    /// single copy cannot lag behind another one, so it is believed when a second read shows the
+    /// same.
     public mutating func isBelieved(isReplicated: Bool, now: Int64) -> Bool {
         guard let since else {
             self.since = now
@@ -27,6 +30,7 @@ public struct EndDoubt: Hashable, Sendable {
         return true
     }
 
-    /// A read said something else, or none came through: the next one may be another leader's.
+    /// Ends the doubt: a read showed something else, or a read failed and the next one may come
+    /// from another leader.
     public mutating func end() { since = nil }
 }

@@ -1,20 +1,20 @@
 public import Primitives
 public import TapeCodec
 
-/// Decides what may be published next on one subject: one packet in flight, each compare-and-set
-/// on the one before it, and an answer for every way in which that can fail.
+/// Decides what may be published next on one subject. One packet is in flight; each is a
+/// compare-and-set on the previous one. Every way in which that can fail has an answer.
 ///
-/// Pure: events in, effects out. Whoever owns it (one thread) carries the effects out in order
-/// and reports the results back as events. Times are monotonic nanoseconds.
+/// Pure: events in, effects out. The thread that owns it carries out the effects in order and
+/// reports the results as events. Times are monotonic nanoseconds.
 public struct PublisherLane: Sendable {
     /// How long an acknowledgement may take before the packet's fate is read from the tape.
     public static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
-    /// Waits between attempts: from, and at most.
+    /// Waits between attempts: the first one, and the longest.
     static let retryNanosecondsFirst: Int64 = 10_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
-    /// The first wait behind "a write is in process": a write takes its replicas as long as that.
+    /// The first wait after "a write is in process": a write takes this long when its replicas do.
     static let inProcessNanosecondsFirst: Int64 = 50_000_000
-    /// What may be raised to at most: only damage looks like more.
+    /// The highest number to which `raise` goes. A higher one can only come from damage.
     public static let floorMax: UInt64 = 1 << 62
 
     public private(set) var state = State.closed
@@ -24,14 +24,15 @@ public struct PublisherLane: Sendable {
     public private(set) var nextOrdinal: UInt64 = 1
     /// The subject's last message as far as this lane knows: what the next packet must follow.
     public private(set) var lastSequence: UInt64 = 0
-    /// What stands there. The same sequence with another packet is a tape that was put back.
+    /// The packet at `lastSequence`. Another packet at the same sequence proves that the tape was
+    /// restored from a backup.
     private var lastIdentity: PacketIdentity?
-    /// What is known by another way than the tape: the epoch that is opened next is above the one,
-    /// its first ordinal is at least the other. They only rise.
+    /// Lower bounds that were learned elsewhere than on the tape. The next epoch is above the
+    /// first, its first ordinal is at least the second. They only rise.
     private var epochFloor: UInt64
     private var ordinalFloor: UInt64 = 1
     private let marking: Marking
-    /// Raised with every publish, so that an answer to an older attempt is told apart.
+    /// Increases with every publish, so that an answer to an older attempt can be recognised.
     public private(set) var attempt: UInt64 = 0
     private var failures: Int64 = 0
     private var endDoubt = EndDoubt()
@@ -39,24 +40,25 @@ public struct PublisherLane: Sendable {
     public enum State: Sendable {
         /// Not asked to open yet.
         case closed
-        /// Reading the subject's last packet, at once or at the time given, to open an epoch behind
-        /// it: the first one, or one that was raised. Then: `marking`, `fenced`.
+        /// The subject's last packet is being read, immediately or at the given time, to open an
+        /// epoch after it: the first epoch, or a raised one. Next: `marking`, `fenced`.
         case opening(retryAt: Int64?, carrying: SealedPacket?)
-        /// The epoch's marker has to be made by `sealMarker`, with the packet that waits behind it.
+        /// The epoch's marker has to be made with `sealMarker`. A packet may wait for it.
         case marking(waiting: SealedPacket?)
-        /// A packet may be published. Then: `inFlight`.
+        /// A packet may be published. Next: `inFlight`.
         case ready
-        /// Waiting for the acknowledgement of these bytes. Then: `ready`, `waiting`, `resolving`.
+        /// Waiting for the acknowledgement of these bytes. Next: `ready`, `waiting`, `resolving`.
         case inFlight(SealedPacket, deadline: Int64, waiting: SealedPacket?)
-        /// Known to be not stored; the same bytes go out again at the time given.
+        /// The packet was certainly not stored; the same bytes are sent again at the given time.
         case waiting(SealedPacket, retryAt: Int64, waiting: SealedPacket?)
-        /// Unknown whether it is stored: the subject's last packet is being read, or will be.
+        /// It is unknown whether the packet is stored: the subject's last packet is being read, or
+        /// will be.
         case resolving(SealedPacket, retryAt: Int64?, waiting: SealedPacket?)
-        /// A higher epoch owns the subject. Final, but for `reset`.
+        /// A higher epoch owns the subject. Final, except for `reset`.
         case fenced(epoch: UInt64)
     }
 
-    /// What the marker of this lane's epochs says.
+    /// The content of the markers that this lane's epochs begin with.
     public struct Marking: Sendable {
         public var definition: UInt64
         public var generation: UInt32
@@ -69,20 +71,22 @@ public struct PublisherLane: Sendable {
 
     public enum Event: Sendable {
         case open
-        /// The subject's last packet, as the leader has it; nil when there is none. `isReplicated`:
-        /// the stream has more than one copy, or nobody knows how many.
+        /// The subject's last packet, as the leader has it; `nil` when there is none.
+        /// `isReplicated`: the stream has more than one copy, or their number is unknown.
         case lastRead(LastPacket?, isReplicated: Bool = true)
         case readFailed
-        /// `sequence` is where it stands.
+        /// `sequence` is the packet's sequence.
         case acknowledged(attempt: UInt64, sequence: UInt64)
-        /// No answer came, and perhaps none will: nobody served some subject.
+        /// No answer came, and perhaps none will: the server reported that a subject has no
+        /// responder.
         case unanswered(attempt: UInt64)
         /// The subject's last message is not the one that was expected.
         case outOfSequence(attempt: UInt64)
-        /// The server says that it did not store the packet (503, 429, …).
+        /// The server reports that it did not store the packet (503, 429, …).
         case notStored(attempt: UInt64)
-        /// It did not store it because a write to the subject is under way: an earlier copy of the
-        /// packet, or the one before it, whose mark the leader has not cleared yet.
+        /// The server did not store the packet because a write to the subject is in process: an
+        /// earlier copy of the packet, or the previous packet, whose mark the leader has not
+        /// cleared yet.
         case inProcess(attempt: UInt64)
         /// Time has passed.
         case tick
@@ -92,12 +96,12 @@ public struct PublisherLane: Sendable {
         case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
         case readLast
         /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`. `lost` are the
-        /// ordinals in front of it that the tape does not hold any more.
+        /// ordinals before it that the tape no longer holds.
         case makeMarker(EpochMarker, lost: ClosedRange<UInt64>?)
-        /// These ordinals stand on the tape for good.
+        /// The packet is on the tape permanently.
         case acknowledged(SealedPacket, sequence: UInt64)
         case fenced(ours: UInt64, theirs: UInt64)
-        /// The tape has lost what it had acknowledged: these ordinals are gone.
+        /// The tape has lost these ordinals, although it had acknowledged them.
         case rolledBack(lost: ClosedRange<UInt64>?, sequence: UInt64)
     }
 
@@ -106,9 +110,10 @@ public struct PublisherLane: Sendable {
         self.marking = marking
     }
 
-    /// Forgets the subject, what is in flight, and that it was fenced: `open` may follow, as with a
-    /// new lane. What comes about an earlier attempt is told apart, because attempts count on; what
-    /// was in flight and still lands is met as somebody else's packet.
+    /// Forgets the subject, what is in flight, and that it was fenced. `open` may follow, as with a
+    /// new lane. Answers to earlier attempts can still be recognised, because attempts keep
+    /// counting. A packet that was in flight and still arrives is treated as another owner's
+    /// packet.
     public mutating func reset() {
         let attempt = attempt
         self = PublisherLane(marking: marking)
@@ -120,7 +125,7 @@ public struct PublisherLane: Sendable {
         return false
     }
 
-    /// The subject was read, and seems to end before what is known of it: see `EndDoubt`.
+    /// The subject was read and seems to end before what is known of it: see `EndDoubt`.
     public var isInDoubt: Bool { endDoubt.isThere }
 
     public var isFenced: Bool {
@@ -136,7 +141,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// The earliest event time among the ticks that are not acknowledged; undefined: none are.
+    /// The earliest event time among the unacknowledged ticks; undefined when there are none.
     public var oldestUnacknowledged: Timestamp {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
@@ -148,7 +153,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// Ticks that were handed over and are not known to stand on the tape.
+    /// The number of ticks that were handed over and are not known to be on the tape.
     public var unacknowledgedTicks: Int {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
@@ -160,7 +165,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// The packets of those ticks, in order; markers are none of them.
+    /// The packets of those ticks, in order, without markers.
     public var unacknowledged: [SealedPacket] {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
@@ -172,7 +177,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// When `tick` is wanted next.
+    /// When `tick` is needed next.
     public var deadline: Int64? {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
@@ -217,11 +222,13 @@ public struct PublisherLane: Sendable {
 
     // MARK: what others remember
 
-    /// The next ordinal is at least this, and the epoch above that one: somebody holds what this
-    /// lane has not given out. When either is news, the subject is read again: a successor's packet
-    /// fences; else the tape has forgotten, what lies in between is told as lost, and a new epoch
-    /// opens behind it. At once when ready, else as soon as the packet at hand is settled, or with
-    /// the first epoch. Fenced, or with numbers above `floorMax`, nothing happens.
+    /// Raises the next ordinal to at least this, and the epoch above that one: a reader or a record
+    /// holds numbers that this lane has not given out. When either number is news, the subject is
+    /// read again. If it holds a successor's packet, the lane is fenced. Otherwise the tape has
+    /// lost packets: the missing ordinals are reported as lost, and a new epoch opens after the
+    /// end. This happens immediately when the lane is ready, else as soon as the current packet is
+    /// settled, or with the first epoch. Nothing happens when the lane is fenced or a number is
+    /// above `floorMax`.
     public mutating func raise(
         nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, into effects: inout [Effect]
     ) {
@@ -240,8 +247,9 @@ public struct PublisherLane: Sendable {
         effects.append(.readLast)
     }
 
-    /// As the event `open`, for who has just read the subject's last packet from its leader. When
-    /// another one came since, the marker is refused, and the subject is read again.
+    /// Does the same as the event `open`, for a caller that has just read the subject's last packet
+    /// from its leader. If another packet was stored since, the marker is refused and the subject
+    /// is read again.
     public mutating func open(
         behind last: LastPacket?, now: Int64, into effects: inout [Effect]
     ) {
@@ -265,7 +273,7 @@ public struct PublisherLane: Sendable {
         case .acknowledged(let attempt, let sequence):
             guard attempt == self.attempt else { return }
             switch state {
-            // While its fate is being read, the answer itself may come.
+            // While the packet's fate is being read, the answer itself may still come.
             case .inFlight(let packet, _, let waiting), .resolving(let packet, _, let waiting):
                 landed(packet, sequence: sequence, waiting: waiting, now: now, into: &effects)
             case .closed, .opening, .marking, .ready, .waiting, .fenced: return
@@ -281,7 +289,7 @@ public struct PublisherLane: Sendable {
         case .inProcess(let attempt):
             guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
             else { return }
-            // There is nothing to be read: what is under way stands nowhere yet.
+            // Nothing can be read: the write in process is stored nowhere yet.
             let wait = retryWait(first: Self.inProcessNanosecondsFirst)
             state = .waiting(packet, retryAt: now + wait, waiting: waiting)
         case .tick: tick(now: now, into: &effects)
@@ -386,14 +394,14 @@ public struct PublisherLane: Sendable {
         (last?.sequence ?? 0) == lastSequence && last?.identity == lastIdentity
     }
 
-    /// Opens an epoch behind whatever stands there, unless it is a successor's. Ordinals never go
-    /// back: what lies between those that stand and those that are known to have been given out
-    /// was acknowledged once, and is lost; believed as `EndDoubt` says.
+    /// Opens an epoch after the subject's last packet, unless that is a successor's. Ordinals never
+    /// go back: those between the last one on the tape and the last one known to be given out were
+    /// acknowledged once, and are lost. `EndDoubt` decides when this is believed.
     private mutating func open(
         behind read: Read, carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
         let last = read.last
-        // Before the first epoch, whoever stands there is a predecessor.
+        // Before the first epoch, any packet there is a predecessor's.
         if epoch > 0, let last, last.epoch > epoch {
             state = .fenced(epoch: last.epoch)
             effects.append(.fenced(ours: epoch, theirs: last.epoch))
@@ -401,7 +409,7 @@ public struct PublisherLane: Sendable {
         }
         let previous = max(epoch, last?.epoch ?? 0, epochFloor)
         guard previous < UInt64.max else {
-            // Nobody can follow the last epoch that there is: only damage looks like this.
+            // No epoch can follow the largest one. Only damage looks like this.
             state = .fenced(epoch: previous)
             effects.append(.fenced(ours: epoch, theirs: previous))
             return
@@ -434,7 +442,7 @@ public struct PublisherLane: Sendable {
     }
 }
 
-/// What the tape says about the last packet of a subject.
+/// The last packet of a subject, as the tape has it.
 public struct LastPacket: Hashable, Sendable {
     public var sequence: UInt64
     public var identity: PacketIdentity

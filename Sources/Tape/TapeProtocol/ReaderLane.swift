@@ -2,64 +2,65 @@ public import MarketModel
 public import Primitives
 public import TapeCodec
 
-/// Decides what a reader of one partition may believe.
+/// Decides which packets a reader of one partition may trust.
 ///
-/// It reads through a consumer that belongs to one tenure and is made anew, at the position, after
-/// every doubt: a reconnect, a stall, a delivery that was missed, an ordinal that does not follow.
-/// The position itself is proven again each time: the packet that stands there must be the same.
+/// It reads through a consumer that belongs to one tenure. After every doubt the consumer is made
+/// again at the position: after a reconnect, a stall, a missed delivery, or an ordinal that does
+/// not follow. Each time the position itself is proven again: the packet there must be the same.
 ///
 /// Pure: events in, effects out. Times are monotonic nanoseconds.
 public struct ReaderLane: Sendable {
-    /// Pulls that are open at once, and what each may bring: bounds what can lie in memory.
+    /// How many pulls are open at the same time, and how much each may bring. They bound the
+    /// memory.
     public static let pullsMax = 2
     public static let pullMessages = 64
     public static let pullBytes = 384 * 1024
     public static let pullExpirySeconds = 30
     public static let heartbeatSeconds = 1
-    /// What a 409 says that ends one pull and not the consumer.
+    /// The descriptions of a 409 that ends one pull but not the consumer.
     private static let pullEnds = ["maxbytes", "batch completed"]
-    /// The same in today's words: with every sixty-fourth packet comes one of them.
+    /// The same in the words of today's servers. One of them comes with every sixty-fourth packet.
     private static let usualPullEnds = ["Batch Completed", "Message Size Exceeds MaxBytes"]
-    /// Nothing heard for this long, not even a heartbeat: the consumer is made anew.
+    /// After this long without any message, even a heartbeat, the consumer is made again.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
     static let retryNanosecondsFirst: Int64 = 50_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
 
     public private(set) var state = State.closed
-    /// The last packet that was taken; nil at the start of the tape.
+    /// The last packet that was accepted; `nil` at the start of the tape.
     public private(set) var position: TapePosition?
-    /// Reads only what is new, proves nothing, and begins at the end again after a doubt.
+    /// The lane reads only new packets, proves nothing, and begins at the end again after a doubt.
     private var followsEnd = false
-    /// Where a reader without a position begins, if not at the tape's start.
+    /// Where a reader without a position begins; `nil`: at the tape's start.
     private var startTime: Timestamp?
-    /// Raised with every consumer: what an older one still delivers is ignored.
+    /// Increases with every consumer. Deliveries of an older one are ignored.
     public private(set) var tenure: UInt64 = 0
     public private(set) var streamCreated = Timestamp.undefined
     private var pulls: [Pull] = []
     private var pullNumber: UInt64 = 0
     private var nextConsumerSequence: UInt64 = 1
     private var lastHeard: Int64 = 0
-    /// Of the last packet that a reader at the end took.
+    /// The sequence of the last packet that a reader at the end accepted.
     public private(set) var streamSequence: UInt64 = 0
     private var failures: Int64 = 0
-    /// Doubts since anything was heard that was right: a server that refuses every pull must not
-    /// be asked without a pause.
+    /// The number of doubts since the last correct message. A server that refuses every pull must
+    /// not be asked without a pause.
     private var doubtsInARow: Int64 = 0
     private var endDoubt = EndDoubt()
-    /// A packet in front of which ordinals were missing: met again after a new consumer was made
-    /// at the position, the hole is on the tape itself.
+    /// The sequence of a packet before which ordinals were missing. When it is met again through a
+    /// new consumer at the position, the hole is on the tape itself.
     private var suspect: UInt64?
 
     public enum State: Hashable, Sendable {
         case closed
-        /// Asking for the stream, at once or at the time given. Then: `creating`.
+        /// The stream is requested, immediately or at the given time. Next: `creating`.
         case opening(retryAt: Int64?)
-        /// Waiting for the consumer. Then: `verifying`, `reading`.
+        /// Waiting for the consumer. Next: `verifying`, `reading`.
         case creating
-        /// The next packet must be the one of the position. Then: `reading`.
+        /// The next packet must be the one of the position. Next: `reading`.
         case verifying
         case reading
-        /// Going on would skip or double something: a person has to look. Final.
+        /// Continuing would skip or double something, so a person has to check. Final.
         case stopped(ReaderProblem)
     }
 
@@ -80,7 +81,7 @@ public struct ReaderLane: Sendable {
     /// What to do with a packet.
     public enum Verdict: Hashable, Sendable {
         case deliver
-        /// The packet of the position, or one of an older tenure.
+        /// It is the packet of the position, or one of an older tenure.
         case ignore
     }
 
@@ -90,7 +91,7 @@ public struct ReaderLane: Sendable {
         case sequence(UInt64)
         /// The first packet that was stored at this time or later.
         case time(Timestamp)
-        /// Behind everything that stands.
+        /// After everything that is stored.
         case end
     }
 
@@ -106,7 +107,7 @@ public struct ReaderLane: Sendable {
         }
     }
 
-    /// The deadline is one by which the server should have said something.
+    /// True when the server should have sent something by the deadline.
     public var awaitsServer: Bool {
         switch state {
         case .creating, .verifying, .reading: true
@@ -116,19 +117,20 @@ public struct ReaderLane: Sendable {
 
     // MARK: opening
 
-    /// At a position; nil: at the tape's start. One with sequence 0 rests on no packet: it begins
-    /// at the tape's start, too, but knows which ordinals of its sources were taken before, so
-    /// that those which the tape does not hold any more are a hole.
+    /// Opens at a position, or at the tape's start when it is `nil`. A position with sequence 0
+    /// rests on no packet: it also begins at the tape's start. But it knows which ordinals of its
+    /// sources were read before, so that those which the tape no longer holds are a hole.
     public mutating func open(at position: TapePosition?, into effects: inout [Effect]) {
         begin(at: position, into: &effects)
     }
 
-    /// At the first packet that was stored at this time or later.
+    /// Opens at the first packet that was stored at this time or later.
     public mutating func open(from time: Timestamp, into effects: inout [Effect]) {
         begin(startTime: time, into: &effects)
     }
 
-    /// For a reader that only wants the present: it has no position, and nothing is proven.
+    /// Opens at the end, for a reader that needs only new packets. It has no position, and nothing
+    /// is proven.
     public mutating func openAtEnd(into effects: inout [Effect]) {
         begin(followsEnd: true, into: &effects)
     }
@@ -145,7 +147,7 @@ public struct ReaderLane: Sendable {
         effects.append(.readStream)
     }
 
-    /// Stops reading; what is delivered from now on is ignored. `open` may follow.
+    /// Stops reading. Later deliveries are ignored. `open` may follow.
     public mutating func close() {
         tenure += 1
         suspect = nil
@@ -153,7 +155,7 @@ public struct ReaderLane: Sendable {
         state = .closed
     }
 
-    /// What the server says of the stream.
+    /// Handles the server's description of the stream.
     public mutating func streamRead(
         _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
     ) {
@@ -172,7 +174,7 @@ public struct ReaderLane: Sendable {
         effects.append(.createConsumer(tenure: tenure, start: start))
     }
 
-    /// The end may be that of a leader which has not applied all of its log yet.
+    /// The stream's end may come from a leader that has not applied all of its log yet.
     private mutating func judge(
         _ problem: ReaderProblem, _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
     ) {
@@ -197,7 +199,7 @@ public struct ReaderLane: Sendable {
         public var created: Timestamp
         public var firstSequence: UInt64
         public var lastSequence: UInt64
-        /// There is more than one copy of it.
+        /// The stream has more than one copy.
         public var isReplicated: Bool
 
         public init(
@@ -265,7 +267,7 @@ public struct ReaderLane: Sendable {
 
     // MARK: reading
 
-    /// Where a message stands and how it came.
+    /// The position of a message on the tape, and how it was delivered.
     public struct Delivery: Hashable, Sendable {
         public var tenure: UInt64
         public var sequence: UInt64
@@ -278,7 +280,7 @@ public struct ReaderLane: Sendable {
         }
     }
 
-    /// A packet whose checksum is right. `deliver` moves the position onto it.
+    /// Handles a packet whose checksum is right. `deliver` moves the position onto it.
     public mutating func packet(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Verdict {
@@ -302,7 +304,7 @@ public struct ReaderLane: Sendable {
         return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
     }
 
-    /// A message at this place that is no packet: it cannot be skipped silently.
+    /// Handles a message that is no packet. It cannot be skipped silently.
     public mutating func undecodable(
         _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
     ) {
@@ -348,7 +350,7 @@ public struct ReaderLane: Sendable {
         }
         suspect = nil
         doubtsInARow = 0
-        // In place: a copy of the sources for each packet would be an allocation.
+        // The position is changed in place: copying the sources for each packet would allocate.
         if position == nil {
             position = TapePosition(
                 streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
@@ -360,7 +362,7 @@ public struct ReaderLane: Sendable {
         return true
     }
 
-    /// Whether the packet's ordinals follow those that were taken from its source.
+    /// Returns whether the packet's ordinals follow the last ones read from its source.
     private mutating func follows(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
@@ -386,7 +388,7 @@ public struct ReaderLane: Sendable {
 
     // MARK: what else the server says
 
-    /// A status message on the inbox of a pull.
+    /// Handles a status message on the inbox of a pull.
     public mutating func status(
         _ code: Int, _ description: String, pull: UInt64, tenure: UInt64, now: Int64,
         into effects: inout [Effect]
@@ -396,7 +398,7 @@ public struct ReaderLane: Sendable {
         switch code {
         case 100: doubtsInARow = 0
         case 404, 408: ended(pull, into: &effects)
-        // The pull is over by its bytes, or by its messages with bytes to spare: both are as usual.
+        // The pull is over because of its bytes, or because of its messages. Both are usual.
         case 409 where Self.endsPull(description):
             ended(pull, into: &effects)
         default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
@@ -413,7 +415,7 @@ public struct ReaderLane: Sendable {
         fillPulls(into: &effects)
     }
 
-    /// The connection was lost and is there again.
+    /// Handles a connection that was lost and is back.
     public mutating func reconnected(now: Int64, into effects: inout [Effect]) {
         switch state {
         case .creating, .verifying, .reading:
@@ -465,8 +467,8 @@ public struct ReaderLane: Sendable {
 }
 
 extension TapePosition {
-    /// Before the first packet of a stream, whichever it is, with what was taken of these sources
-    /// before.
+    /// A position before the first packet of a stream, whichever that is, with the ordinals that
+    /// were read from these sources before.
     public static func start(sources: [SourceOrdinal]) -> TapePosition {
         TapePosition(
             streamCreated: .undefined, sequence: 0,
@@ -474,14 +476,14 @@ extension TapePosition {
             sources: sources.sorted { $0.source < $1.source })
     }
 
-    /// It rests on a packet, which can prove it.
+    /// The position rests on a packet, which can prove it.
     public var hasPacket: Bool { sequence > 0 }
 
     public func source(_ name: SourceName) -> SourceOrdinal? {
         sources.first { $0.source == name }
     }
 
-    /// Takes the packet's ordinals into account.
+    /// Moves the position onto the packet.
     mutating func advance(by header: PacketHeader) {
         let last = header.nextOrdinal &- 1
         if let index = sources.firstIndex(where: { $0.source == header.source }) {

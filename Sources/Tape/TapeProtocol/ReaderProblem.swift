@@ -1,14 +1,14 @@
 public import Primitives
 public import TapeCodec
 
-/// Why a reader made its consumer anew. It costs a moment and loses nothing.
+/// Why a reader made its consumer again. It costs a moment and loses nothing.
 public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     case reconnected
     case stalled
     case missedDelivery(expected: UInt64, found: UInt64)
     case missingOrdinals(expected: UInt64, found: UInt64)
     case refusedPull(code: Int, String)
-    /// The stream seems to end before the position: it is read again before that is believed.
+    /// The stream seems to end before the position. It is read again before that is believed.
     case endsEarly(position: UInt64, last: UInt64)
 
     public var description: String {
@@ -38,7 +38,7 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a reader stopped: the tape is not the one on which it came to its position.
+/// Why a reader stopped: the tape is not the one on which it reached its position.
 public enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
     case streamRecreated(was: Timestamp, is: Timestamp)
     case positionAboveEnd(sequence: UInt64, last: UInt64)

@@ -1,21 +1,21 @@
 public import MarketModel
 public import Primitives
 
-/// Why bars are not computed again. These names stand on the tape, and label a metric.
+/// Why bars are not computed again. The names are stored on the tape, and are labels of a metric.
 public enum RepairRefusal: Hashable, Sendable {
-    /// The tape of ticks does not reach back so far.
+    /// The tape of ticks does not reach back far enough.
     case retention
-    /// Ordinals are missing in the middle of it.
+    /// Ordinals are missing in the middle of the range.
     case missing
-    /// It cannot be read, or was another one when it was read again.
+    /// The range cannot be read, or it differed when it was read again.
     case unreadable
-    /// The bars that stand there cannot be read back.
+    /// The bars that were published for it cannot be read back.
     case bars
-    /// A range over too many days.
+    /// The range spans too many days.
     case long
-    /// A range that has not begun.
+    /// The range has not begun.
     case future
-    /// Of an operator that is newer than this program.
+    /// A refusal by an operator that is newer than this program.
     case other(String)
 
     private static let known: [RepairRefusal] = [
@@ -39,18 +39,18 @@ public enum RepairRefusal: Hashable, Sendable {
     }
 }
 
-/// A refusal as it stands on the tape of bars: output with an ordinal, like a bar. So whoever
-/// computes the same input later comes to the same verdict, whatever the tape of ticks holds by
-/// then, and whoever asked can read it.
+/// A refused repair, as stored on the tape of bars. It is output with an ordinal, like a bar. So a
+/// later computation over the same input reaches the same result, whatever the tape of ticks holds
+/// by then, and the requester can read it.
 public struct RefusedRepair: Hashable, Sendable {
     private static let namePrefix = "repair.refused."
-    /// Indicator values are in 1e-9.
+    /// The scale of indicator values: 1e-9.
     private static let unit: Int128 = 1_000_000_000
 
     public var reason: RepairRefusal
-    /// Of the packet that asked for the repair.
+    /// The sequence of the packet that requested the repair.
     public var sequence: UInt64
-    /// Over all its ranges.
+    /// The span over all ranges of the request.
     public var from: Timestamp
     public var to: Timestamp
 
@@ -61,7 +61,7 @@ public struct RefusedRepair: Hashable, Sendable {
         self.to = to
     }
 
-    /// Nil: the value is something else.
+    /// Fails when the value is something else.
     public init?(_ value: IndicatorValue) {
         guard value.name.hasPrefix(Self.namePrefix),
             let sequence = UInt64(exactly: value.value / Self.unit)
@@ -71,7 +71,8 @@ public struct RefusedRepair: Hashable, Sendable {
             sequence: sequence, from: value.periodStart, to: value.periodEnd)
     }
 
-    /// Nobody reads a clock for it: its time is the end of what it is about.
+    /// Returns the refusal as an indicator value. Its time is the end of its range, so no clock is
+    /// read.
     public func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
         IndicatorValue(
             header: TickHeader(symbol: symbol, providerTime: to, receiveTime: to),

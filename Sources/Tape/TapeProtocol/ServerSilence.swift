@@ -1,19 +1,20 @@
-/// Tells a server that says nothing from a process that has not listened.
+/// Distinguishes a server that sends nothing from a process that has not read its messages.
 ///
-/// A thread that works off a backlog, and a process that gets little of a processor, find answers
-/// late: the deadline has passed, and the answer lies in the queue. So a deadline that has passed
-/// is noticed first, and counts when everything that had arrived by then was handled.
+/// A thread that works through a backlog, and a process that gets little processor time, read
+/// answers late: the deadline has passed, but the answer is in the queue. So a passed deadline is
+/// first only noticed. It counts when everything that had arrived by then was handled.
 ///
 /// Pure. Times are monotonic nanoseconds, messages are counted from the start of the queue.
 public struct ServerSilence: Hashable, Sendable {
-    /// From the notice on: what came while the process did not run at all stands in the socket,
-    /// where nobody counts it yet.
+    /// The wait after the notice. What arrived while the process did not run at all is in the
+    /// socket, where it is not counted yet.
     public static let graceNanoseconds: Int64 = 250_000_000
 
     private var notice: Notice?
 
     private struct Notice: Hashable, Sendable {
-        /// What was noticed to have passed: an answer that was found after all sets another one.
+        /// The deadline that was noticed to have passed. An answer that is found after all sets
+        /// another one.
         var deadline: Int64
         var at: Int64
         var arrived: UInt64
@@ -21,8 +22,8 @@ public struct ServerSilence: Hashable, Sendable {
 
     public init() {}
 
-    /// To be asked in every turn behind the deadline. True: it counts, and the next one is noticed
-    /// anew.
+    /// Call this in every turn after the deadline. Returns true when the deadline counts; the next
+    /// one is then noticed again.
     public mutating func counts(
         deadline: Int64, now: Int64, arrived: UInt64, handled: UInt64
     ) -> Bool {

@@ -1,14 +1,14 @@
 public import MarketModel
 
-/// A symbol as one token of a subject: percent-encoded as in a URL, the dot too.
+/// Encodes a symbol as one token of a subject: percent-encoded as in a URL, including the dot.
 ///
-/// ASCII letters, digits, `-`, `_` and `~` stand for themselves; every other byte of the symbol's
-/// UTF-8 is `%` and two hexadecimal digits. In Python it is
-/// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
+/// ASCII letters, digits, `-`, `_` and `~` stay unchanged; every other byte of the symbol's UTF-8
+/// becomes `%` and two hexadecimal digits. In Python it is `urllib.parse.quote(symbol,
+/// safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
 public enum SymbolToken {
     public static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
 
-    /// The same for a name of another kind.
+    /// Encodes a name of another kind in the same way.
     static func encode(text: some StringProtocol) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
@@ -24,8 +24,9 @@ public enum SymbolToken {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Nil: the token is not what `encode` makes of any symbol, so that two tokens never mean the
-    /// same one. Digits may be of either case, as some libraries write them.
+    /// Returns the symbol; `nil` when `encode` does not make the token from any symbol, so that two
+    /// tokens never mean the same symbol. Digits may be of either case, as some libraries write
+    /// them.
     public static func decode(_ token: some StringProtocol) -> Symbol? {
         var bytes: [UInt8] = []
         var rest = Substring(token).utf8

@@ -1,6 +1,6 @@
 public import MarketModel
 
-// The live fan-out: core NATS, best effort, one subject per symbol.
+// Subjects of the live fan-out: core NATS, best effort, one subject per symbol.
 extension TapeNames {
     public func liveTrades(_ symbol: Symbol) -> String {
         "\(namespace).live.trade.\(SymbolToken.encode(symbol))"
@@ -14,8 +14,8 @@ extension TapeNames {
         "\(namespace).live.bar.\(series).\(SymbolToken.encode(symbol))"
     }
 
-    /// Of a value's name the part up to its first dot, which is the node's, and the rest are a
-    /// token each; then the symbol, if it is about one.
+    /// Returns the subject of a value. The part of the name up to its first dot, which is the
+    /// node's, and the rest are one token each. The symbol follows, if the value belongs to one.
     public func liveValues(_ name: String, _ symbol: Symbol?) -> String {
         var tokens = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         if tokens.contains(where: \.isEmpty) { tokens = [name[...]] }
@@ -25,10 +25,10 @@ extension TapeNames {
         return subject
     }
 
-    /// Those of no symbol, too.
+    /// A filter of all values, including those without a symbol.
     public var liveValues: String { "\(namespace).live.value.>" }
 
-    // MARK: what to subscribe to; nil: of all symbols
+    // MARK: what to subscribe to; nil: all symbols
 
     public func liveTrades(of symbol: Symbol?) -> String {
         symbol.map { liveTrades($0) } ?? "\(namespace).live.trade.*"
@@ -38,7 +38,7 @@ extension TapeNames {
         symbol.map { liveQuotes($0) } ?? "\(namespace).live.quote.*"
     }
 
-    /// Of all series.
+    /// A filter of the bars of all series.
     public func liveBars(of symbol: Symbol?) -> String {
         "\(namespace).live.bar.*.\(symbol.map { SymbolToken.encode($0) } ?? "*")"
     }

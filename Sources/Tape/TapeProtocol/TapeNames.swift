@@ -12,8 +12,8 @@ public struct TapeNames: Hashable, Sendable {
     public let namespace: String
     public let partitions: Int
 
-    /// A namespace is part of subjects, streams, keys and of a database schema's name:
-    /// `[a-z][a-z0-9_]{0,15}`.
+    /// Fails when the namespace is not `[a-z][a-z0-9_]{0,15}`. It is part of subjects, streams,
+    /// keys and of a database schema's name.
     public init?(namespace: String, partitions: Int) {
         guard let first = namespace.utf8.first, (0x61...0x7a).contains(first),
             namespace.utf8.count <= 16,
@@ -38,28 +38,29 @@ public struct TapeNames: Hashable, Sendable {
 
     public func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
 
-    /// Those of all partitions; a filter of readers.
+    /// A filter of the source's ticks in all partitions.
     public func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
 
     public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
-    /// Those of all partitions; a filter of readers.
+    /// A filter of the bars of all partitions.
     public var allBars: String { "\(namespace).bars.*" }
 
     // MARK: the universe
 
-    /// The share of the operators that works over all partitions: it reads `allBars` in the one
-    /// order of their stream. Its number is that behind the last partition.
+    /// The share of the operators that works over all partitions. It reads `allBars` in the single
+    /// order of their stream. Its number follows the last partition's.
     public var universe: Partition { Partition(partitions) }
 
-    /// What is derived over all partitions: of the source `universe`.
+    /// The subject of what is derived over all partitions, with the source `universe`.
     public var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
 
-    /// To whoever reads and stores it that is a second source of this partition's bars, on a
-    /// subject of its own.
+    /// The partition of the universe's output. For a reader or a store, it is a second source of
+    /// this partition's bars, on a separate subject.
     public static let universeHome = Partition(0)
 
-    /// Where a share of the operators publishes, and as which source of which partition.
+    /// The subject on which a share of the operators publishes. The next two functions give the
+    /// source and the partition of its packets.
     public func output(_ share: Partition) -> String {
         share == universe ? universeValues : bars(share)
     }
@@ -72,18 +73,18 @@ public struct TapeNames: Hashable, Sendable {
         share == universe ? Self.universeHome : share
     }
 
-    /// All that is derived of a partition, for who stores it.
+    /// Returns the subjects of everything derived from a partition, for stores.
     public func derived(_ partition: Partition) -> [String] {
         partition == Self.universeHome
             ? [bars(partition), universeValues] : [bars(partition)]
     }
 
-    /// Where the derived records of a source stand.
+    /// Returns the subject of a source's derived records.
     public func derived(_ partition: Partition, _ source: SourceName) -> String {
         source == .universe ? universeValues : bars(partition)
     }
 
-    /// What a share of the operators reads.
+    /// Returns the stream that a share of the operators reads.
     public func inputStream(_ share: Partition) -> String {
         share == universe ? barStream : tickStream(of: share)
     }
@@ -96,19 +97,19 @@ public struct TapeNames: Hashable, Sendable {
 
     public func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
 
-    // MARK: what readers tell
+    // MARK: what readers report
 
-    /// Where the readers of a group tell how far they have come.
+    /// The subject on which the readers of a group report their positions.
     public func positions(group: String) -> String { "\(namespace).pos.\(group)" }
 
     public var positions: String { "\(namespace).pos.*" }
 
-    /// Whoever is asked here tells at once.
+    /// The subject of the request to report positions immediately.
     public var positionsQuestion: String { "\(namespace).ask.positions" }
 
-    // MARK: what members tell
+    // MARK: what members report
 
-    /// Where a member of a group says that it is there, and how it is.
+    /// The subject on which a member of a group reports its presence and state.
     public func heartbeat(group: String, member: String) -> String {
         "\(namespace).hb.\(group).\(member)"
     }
@@ -117,12 +118,13 @@ public struct TapeNames: Hashable, Sendable {
 
     public var heartbeats: String { "\(namespace).hb.*.*" }
 
-    /// Every member of every group that hears this says at once that it is there.
+    /// The subject of the request that every member of every group report its presence immediately.
     public var askMembers: String { "\(namespace).ask.members" }
 
-    // MARK: what writers of the tape tell
+    // MARK: what writers of the tape report
 
-    /// Where the newest ordinals of a source are told; those of bars under the name `operator`.
+    /// The subject on which the newest ordinals of a source are reported. Those of bars have the
+    /// name `operator`.
     public func heads(_ source: SourceName) -> String { "\(namespace).head.\(source)" }
 
     public var heads: String { "\(namespace).head.*" }
@@ -145,10 +147,11 @@ public struct TapeNames: Hashable, Sendable {
         (0..<Self.tickStreams).map { tickStream($0) } + [barStream]
     }
 
-    /// The bucket in which each source's gateway keeps what the tape acknowledged.
+    /// The bucket in which each source's gateway stores what the tape acknowledged.
     public var sourceBucket: String { "\(namespace)_sources" }
 
-    /// Every partition is named, so that a packet for one that does not exist is refused.
+    /// Returns the subjects of a stream. Every partition is listed, so that a packet for one that
+    /// does not exist is refused.
     public func tickStreamSubjects(_ index: Int) -> [String] {
         let own = stride(from: index, to: partitions, by: Self.tickStreams)
         return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
@@ -160,7 +163,7 @@ public struct TapeNames: Hashable, Sendable {
 
     // MARK: dead letters
 
-    /// What a service could not take, for a person to look at.
+    /// The stream of records that a service could not accept, for a person to check.
     public var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
 
     public var deadLetters: String { "\(namespace).dlq.>" }
@@ -169,16 +172,18 @@ public struct TapeNames: Hashable, Sendable {
 
     // MARK: buckets
 
-    /// The operators' records: checkpoints, and requests to make a partition's bars anew.
+    /// The bucket of the operators' records: checkpoints, and requests to compute a partition's
+    /// bars again.
     public var operatorBucket: String { "\(namespace)_operator" }
 
-    /// Who owns which partition: a key `<group>.<partition>` each.
+    /// The bucket of the partitions' owners: one key `<group>.<partition>` each.
     public var ownersBucket: String { "\(namespace)_owners" }
 
-    /// The groups whose positions the tape is kept for.
+    /// The bucket of the groups for which the tape keeps what they have not read.
     public var groupBucket: String { "\(namespace)_groups" }
 
-    /// What is fixed when the namespace is made; kept with each stream and compared at every start.
+    /// The values that are fixed when the namespace is made. They are stored with each stream and
+    /// compared at every start.
     public var record: [String: String] {
         [
             "tapeline.namespace": namespace, "tapeline.partitions": String(partitions),

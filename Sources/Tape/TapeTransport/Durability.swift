@@ -1,11 +1,11 @@
 internal import Primitives
 
-/// What an acknowledgement of the tape promises. No client is told: it depends on the server's
-/// configuration, which only its monitoring port shows.
+/// What an acknowledgement of the tape guarantees. No client can ask for it: it depends on the
+/// server's configuration, which only its monitoring port shows.
 public enum Durability: Equatable, Sendable {
-    /// An acknowledgement comes behind the disk write.
+    /// An acknowledgement comes after the disk write.
     case onDisk
-    /// The write may be this old when the power goes.
+    /// The last writes, up to this age, may be lost when the power fails.
     case onDiskWithin(nanoseconds: Int64)
     case unknown(String)
 
@@ -16,7 +16,7 @@ public enum Durability: Equatable, Sendable {
         return false
     }
 
-    /// From the answer to `/jsz?config=true` of the server with this id.
+    /// Reads the answer to `/jsz?config=true` of the server with this id.
     init(monitor answer: JSONValue, of server: String) {
         guard let found = answer["server_id"]?.string, let config = answer["config"] else {
             self = .unknown("what answers at NATS_MONITOR_URL is no NATS server with JetStream")
@@ -35,8 +35,8 @@ public enum Durability: Equatable, Sendable {
         }
     }
 
-    /// Whether what was acknowledged outlives a power cut; nil: nobody says. Replicas that keep it
-    /// in their memories for a while may lose it, when the power of all of them goes.
+    /// Whether acknowledged packets survive a power cut; `nil` when unknown. Replicas that keep
+    /// them in memory for a while may lose them, when all of them lose power.
     var isDurable: Bool? {
         switch self {
         case .onDisk: true
@@ -45,7 +45,7 @@ public enum Durability: Equatable, Sendable {
         }
     }
 
-    /// One sentence for a person.
+    /// Returns one sentence for a person.
     public func sentence(replicas: Int) -> String {
         switch self {
         case .onDisk where replicas <= 1: return "on disk"
@@ -60,7 +60,7 @@ public enum Durability: Equatable, Sendable {
         }
     }
 
-    /// For programs.
+    /// The name for programs.
     public var name: String {
         switch self {
         case .onDisk: "always"

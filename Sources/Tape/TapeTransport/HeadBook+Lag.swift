@@ -2,24 +2,25 @@ internal import MarketModel
 internal import TapeCodec
 
 extension HeadBook {
-    /// How far a reader is behind on one partition.
+    /// A reader's distance to the head on one partition.
     public struct Lag: Hashable, Sendable {
-        /// Ticks, or bars, that were not read.
+        /// The number of unread ticks, or bars.
         public var ticks: UInt64
-        /// Age of the oldest of them; nil: they were there already when listening began.
+        /// The age of the oldest of them; `nil` when it was there before listening began.
         public var nanoseconds: Int64?
     }
 
-    /// A lag is known as long as any head was heard within this time.
+    /// A lag is known as long as any head was received within this time.
     public static let silenceNanosecondsMax: Int64 = 10_000_000_000
 
-    /// Some head of the inputs was heard within ten seconds.
+    /// Returns whether any head of the inputs was received within ten seconds.
     public func isHeard(_ inputs: Set<ReaderPosition.Input>, now: Int64) -> Bool {
         guard let newest = inputs.compactMap({ heardAt($0) }).max() else { return false }
         return now < newest + Self.silenceNanosecondsMax
     }
 
-    /// Of a reader that is at this position. Nil: no head of its input was heard for too long.
+    /// Returns the lag of a reader at this position; `nil` when no head of its input was received
+    /// for too long.
     public func lag(of position: ReaderPosition, now: Int64) -> Lag? {
         guard isHeard([position.input], now: now) else { return nil }
         var lag = Lag(ticks: 0, nanoseconds: 0)

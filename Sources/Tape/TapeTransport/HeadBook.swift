@@ -1,6 +1,6 @@
 public import MarketModel
 
-/// What was heard of the tape's heads, and when: pure, times are monotonic nanoseconds.
+/// The heads of the tape that were reported, and when. Pure; times are monotonic nanoseconds.
 public struct HeadBook: Sendable {
     public struct Key: Hashable, Sendable {
         public var input: ReaderPosition.Input
@@ -14,7 +14,7 @@ public struct HeadBook: Sendable {
         }
     }
 
-    /// The head was this ordinal from its first hearing to its last.
+    /// One value of the head, and when it was first and last received.
     struct Sample: Hashable, Sendable {
         var lastOrdinal: UInt64
         var from: Int64
@@ -23,7 +23,7 @@ public struct HeadBook: Sendable {
     public struct Entry: Sendable {
         public private(set) var head: TapeHead
         public private(set) var heardAt: Int64
-        /// In order of ordinals and times.
+        /// The samples, in order of ordinals and times.
         private(set) var samples: [Sample]
 
         init(_ head: TapeHead, now: Int64) {
@@ -37,7 +37,7 @@ public struct HeadBook: Sendable {
             let before = self.head.lastOrdinal
             self.head = head
             guard head.lastOrdinal != before else { return }
-            // Ordinals never go back on one tape: this is another one.
+            // Ordinals never go back on one tape, so this is another tape.
             if head.lastOrdinal < before { samples.removeAll() }
             samples.append(Sample(lastOrdinal: head.lastOrdinal, from: now))
             if samples.count > HeadBook.samplesMax {
@@ -45,8 +45,9 @@ public struct HeadBook: Sendable {
             }
         }
 
-        /// When the ordinal behind this one was first heard of, at most a second after it was
-        /// written; nil: it was there already when listening began, or that is too long ago.
+        /// Returns when an ordinal after this one was first reported, which is at most a second
+        /// after it was written. Returns `nil` when it was there before listening began, or when
+        /// that is too long ago.
         public func passed(_ ordinal: UInt64) -> Int64? {
             guard let first = samples.first, first.lastOrdinal <= ordinal else { return nil }
             var (low, high) = (0, samples.count)
@@ -58,23 +59,24 @@ public struct HeadBook: Sendable {
         }
     }
 
-    /// Half of it is kept when it is full: five minutes at least of a source that never rests.
+    /// The most samples of one head. When they are full, half of them are kept: at least five
+    /// minutes of a source that never pauses.
     static let samplesMax = 600
-    /// Heads of all sources together; of more, new ones are not taken in.
+    /// The most heads of all sources together. New ones beyond it are refused.
     public static let headsMax = 16_384
-    /// An owner that was not heard for this long holds nobody with a lower epoch off.
+    /// After this long without a report, an owner no longer overrides owners with lower epochs.
     static let reignNanoseconds: Int64 = 10_000_000_000
 
     public private(set) var entries: [Key: Entry] = [:]
 
     public init() {}
 
-    /// When any head of the input was heard last; nil: never.
+    /// Returns when any head of the input was last received; `nil` if never.
     public func heardAt(_ input: ReaderPosition.Input) -> Int64? {
         entries.lazy.filter { $0.key.input == input }.map(\.value.heardAt).max()
     }
 
-    /// False: there are too many heads.
+    /// Returns false when there are too many heads.
     @discardableResult
     mutating func hear(_ message: HeadMessage, now: Int64) -> Bool {
         var isIn = true
@@ -91,7 +93,7 @@ public struct HeadBook: Sendable {
             entries[key] = Entry(head, now: now)
             return true
         }
-        // A predecessor that was stopped and goes on knows an older head.
+        // A predecessor that was suspended and then resumes knows an older head.
         let isPast = head.epoch < known.head.epoch && now < known.heardAt + Self.reignNanoseconds
         if !isPast { entries[key]?.hear(head, now: now) }
         return true

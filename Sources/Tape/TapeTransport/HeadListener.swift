@@ -2,14 +2,14 @@ internal import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
 
-/// Hears what sources and operators tell of the tape's heads. Any thread may ask it.
+/// Listens to what sources and operators report about the tape's heads. Any thread may call it.
 public final class HeadListener: Sendable {
-    /// Messages that wait while one is being read: all parts of many large sources.
+    /// The most messages that wait while one is being read: all parts of many large sources.
     private static let messagesMax = 1_024
 
     private let heard: HeardBook<HeadBook>
 
-    /// `clock`: monotonic nanoseconds; called for each message.
+    /// `clock` returns monotonic nanoseconds and is called for each message.
     public init(
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
@@ -29,7 +29,7 @@ public final class HeadListener: Sendable {
         try self.init(client) { clock.monotonic().nanoseconds }
     }
 
-    /// What was heard so far.
+    /// All heads received so far.
     public var book: HeadBook { heard.book }
 }
 

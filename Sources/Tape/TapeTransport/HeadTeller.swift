@@ -5,8 +5,9 @@ internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
 
-/// Tells over core NATS, once a second, what the tape has acknowledged of a source: what readers
-/// have to catch up with. Of bars each worker tells its own partitions. Any thread may use it.
+/// Reports, over core NATS once a second, what the tape has acknowledged of a source. Readers use
+/// it to compute their lag. For bars, each worker reports the partitions that it owns. Any thread
+/// may use it.
 public final class HeadTeller: Sendable {
     private static let intervalNanoseconds: Int64 = 1_000_000_000
 
@@ -23,8 +24,8 @@ public final class HeadTeller: Sendable {
         subject = client.names.heads(source)
     }
 
-    /// To be called often; asks for the heads only when it is time. `now` is monotonic. What cannot
-    /// be sent is not sent later: the next second has the next message.
+    /// Call this often; it calls `heads` only when a report is due. `now` is monotonic. A message
+    /// that cannot be sent is not sent later, because the next second brings the next one.
     public func tell(now: Int64, _ heads: () -> [TapeHead]) {
         let isDue = toldAt.withLock { toldAt in
             guard toldAt == Int64.min || now >= toldAt + Self.intervalNanoseconds else {

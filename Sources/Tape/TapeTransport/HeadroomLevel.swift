@@ -1,16 +1,16 @@
-/// How much room is left before the tape refuses what is published: low, or ample, with a gap
-/// between the two, so that it does not flicker at one mark. Pure.
+/// How much room is left before the tape refuses what is published: low, or ample. The two marks
+/// differ, so that the level does not flicker at one mark. Pure.
 public struct HeadroomLevel: Sendable {
     public enum Level: String, Sendable {
         case ample
-        /// Publishing would soon be refused: time for the policies of backpressure.
+        /// Publishing would soon be refused, so the policies of backpressure must apply.
         case low
     }
 
     public enum Place: Hashable, Sendable, CustomStringConvertible {
-        /// Up to the stream's `max_bytes`.
+        /// The room up to the stream's `max_bytes`.
         case stream(String)
-        /// What the server may take for all of its stores.
+        /// The room up to the server's limit for all of its stores.
         case disk
 
         public var description: String {
@@ -32,7 +32,7 @@ public struct HeadroomLevel: Sendable {
             self.limitBytes = limitBytes
         }
 
-        /// Whole percent that are free, rounded down; 0 of a place without any room.
+        /// The free room in percent, rounded down; 0 for a place without any room.
         public var percent: UInt64 {
             guard limitBytes > 0 else { return 0 }
             let (product, overflow) = freeBytes.multipliedReportingOverflow(by: 100)
@@ -40,27 +40,29 @@ public struct HeadroomLevel: Sendable {
         }
     }
 
-    /// Of one place.
+    /// The change of one place.
     public struct Change: Hashable, Sendable {
         public let room: Room
         public let level: Level
     }
 
-    /// Below it a place is low.
+    /// Below this percentage a place is low.
     public static let lowPercent: UInt64 = 10
-    /// From it on a place that was low is ample again.
+    /// From this percentage on, a place that was low is ample again.
     public static let amplePercent: UInt64 = 20
-    /// A disk is low below it, too. No stream is: the keeper lets a small one come below that.
+    /// A disk is also low below this size. A stream is not, because the keeper lets a small stream
+    /// fall below it.
     public static let diskFreeBytesMin: UInt64 = 64 << 20
 
     private var levels: [Place: Level] = [:]
 
     public init() {}
 
-    /// The worst of all places.
+    /// The worst level of all places.
     public var level: Level { levels.values.contains(.low) ? .low : .ample }
 
-    /// Of the disk and of these streams; those that nobody has seen are taken for ample.
+    /// Returns the level of the disk and these streams. A stream that was never observed is treated
+    /// as ample.
     public func level(ofStreams streams: [String]) -> Level {
         let places = streams.map { Place.stream($0) } + [.disk]
         return places.contains { levels[$0] == .low } ? .low : .ample
@@ -68,8 +70,8 @@ public struct HeadroomLevel: Sendable {
 
     public func level(of place: Place) -> Level { levels[place] ?? .ample }
 
-    /// What was seen: all streams that are there, and the disk if it is known. Says which places
-    /// have changed, in order of their names.
+    /// Notes all existing streams, and the disk if it is known. Returns the places that have
+    /// changed, in order of their names.
     public mutating func update(streams: [Room], disk: Room?) -> [Change] {
         var present = levels.filter { $0.key == .disk }
         var changes: [Change] = []

@@ -2,7 +2,7 @@ internal import NatsTransport
 internal import ServiceRuntime
 internal import Synchronization
 
-/// A book of what is told on a subject of core NATS. Any thread may look at it.
+/// A book of the reports on one subject of core NATS. Any thread may read it.
 final class HeardBook<Book: Sendable>: Sendable {
     private final class Pages: Sendable {
         let book: Mutex<Book>
@@ -13,9 +13,9 @@ final class HeardBook<Book: Sendable>: Sendable {
     private let pages: Pages
     private let subscription: NatsSubscription
 
-    /// `hear` notes a payload and answers whether it made sense; if not, its length goes to
-    /// `misheard`. Both run on libnats' thread. `messagesMax`: that wait while one is noted; shown
-    /// as the queue of this name.
+    /// `hear` notes a payload and returns whether it was valid; if not, its length goes to
+    /// `misheard`. Both run on libnats' thread. `messagesMax` bounds the messages that wait while
+    /// one is noted; they are shown as the queue of this name.
     init(
         _ client: TapeClient, subject: String, queue: String, messagesMax: Int, _ book: Book,
         hear: @escaping @Sendable (inout Book, [UInt8]) -> Bool,

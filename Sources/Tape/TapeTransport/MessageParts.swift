@@ -1,6 +1,6 @@
-/// Puts texts of JSON into as many messages as it takes.
+/// Splits JSON texts over as many messages as they need.
 enum MessageParts {
-    /// A part grows to `bytesMax` at most, unless a single text is larger.
+    /// A part grows to at most `bytesMax`, unless a single text is larger.
     static func split(_ texts: [[UInt8]], bytesMax: Int) -> [[[UInt8]]] {
         var parts: [[[UInt8]]] = []
         var part: [[UInt8]] = []

@@ -3,16 +3,18 @@ public import Primitives
 internal import Synchronization
 internal import ServiceRuntime
 
-/// How far this process is behind on each partition that it owns: what heads were told of the tape
-/// against its own readers' positions. The thread that has the readers tells; any thread may look.
+/// This process's lag on each partition that it owns: the reported heads of the tape compared with
+/// its own readers' positions. The thread that has the readers calls `tell`; any thread may read
+/// the result.
 ///
-/// Of a whole group, whether anybody of it lives or not, each gateway knows: `LagWatch`.
+/// The lag of a complete group, whether or not a process of it is alive, is computed in each
+/// gateway: `LagWatch`.
 public final class OwnLag: Sendable {
-    /// A partition with what is read of it.
+    /// A partition and the positions of its readers.
     public struct Share: Sendable {
         /// The label of its metrics.
         public var partition: String
-        /// None: it is its own, and not read yet.
+        /// Empty when the partition is owned but not read yet.
         public var positions: [ReaderPosition]
 
         public init(partition: String, positions: [ReaderPosition]) {
@@ -40,7 +42,7 @@ public final class OwnLag: Sendable {
     private let heads: HeadListener
     private let state = Mutex(State())
 
-    /// `heads` hears by the same clock that `tell` goes by.
+    /// `heads` must use the same clock as `now` of `tell`.
     public init(_ client: TapeClient, group: String, heads: HeadListener) {
         self.client = client
         self.group = group
@@ -51,7 +53,7 @@ public final class OwnLag: Sendable {
         self.init(client, group: group, heads: try HeadListener(client))
     }
 
-    /// To be called often; asks for what is owned only when it is time. `now` is monotonic.
+    /// Call this often; it calls `owned` only when a report is due. `now` is monotonic.
     public func tell(now: Int64, _ owned: () -> [Share]) {
         let toldAt = state.withLock { $0.toldAt }
         guard toldAt == Int64.min || now >= toldAt + Self.intervalNanoseconds else { return }
@@ -109,7 +111,8 @@ public final class OwnLag: Sendable {
         [("group", group), ("partition", key.partition), ("input", key.input.rawValue)]
     }
 
-    /// All of `/scale`: of this process's partitions together; what cannot be known is null.
+    /// Writes all of `/scale`: the sum over this process's partitions. What cannot be known is
+    /// null.
     public func write(into json: inout JSONWriter) {
         let present = state.withLock { $0 }
         let sum = present.lags.values.reduce(HeadBook.Lag(ticks: 0, nanoseconds: 0), Self.sum)

@@ -1,6 +1,7 @@
 public import MarketModel
 
-/// What groups told of their positions: the last word on each counts, also when it goes back. Pure.
+/// The positions that groups reported. The latest report of each position counts, also when it goes
+/// back. Pure.
 public struct PositionBook: Sendable {
     public struct Place: Hashable, Sendable {
         public var input: ReaderPosition.Input
@@ -16,23 +17,23 @@ public struct PositionBook: Sendable {
         }
     }
 
-    /// Of one group.
+    /// The reports of one group.
     public struct Told: Sendable {
         public fileprivate(set) var positions: [Place: ReaderPosition] = [:]
-        /// When it was heard last; monotonic nanoseconds.
+        /// When a report last came, in monotonic nanoseconds.
         public fileprivate(set) var heardAt: Int64
-        /// Raised whenever any of the positions is another one.
+        /// Increases whenever any of the positions changes.
         public fileprivate(set) var changes: UInt64 = 0
     }
 
-    /// Of more, new ones are not listened to.
+    /// The most groups. Reports of further groups are ignored.
     public static let groupsMax = 64
 
     public private(set) var groups: [String: Told] = [:]
 
     public init() {}
 
-    /// False: there are too many groups.
+    /// Returns false when there are too many groups.
     @discardableResult
     mutating func hear(_ message: PositionMessage, now: Int64) -> Bool {
         guard groups[message.group] != nil || groups.count < Self.groupsMax else { return false }

@@ -6,9 +6,9 @@ internal import TapeCodec
 internal import TapeProtocol
 internal import ServiceRuntime
 
-/// Hears what readers tell of one source's ticks. Any thread may ask it.
+/// Listens to the positions that readers report on one source's ticks. Any thread may call it.
 public final class PositionListener: Sendable {
-    /// Messages that wait while one is being read: all parts of many large groups.
+    /// The most messages that wait while one is being read: all parts of many large groups.
     private static let messagesMax = 1_024
 
     private final class Ear: Sendable {
@@ -40,7 +40,7 @@ public final class PositionListener: Sendable {
             }
         }
 
-        /// The highest of all readers counts.
+        /// Notes a report. The highest number of all readers counts.
         private func note(
             _ entry: SourceOrdinal, _ partition: Partition, _ heard: inout Heard
         ) {
@@ -73,7 +73,8 @@ public final class PositionListener: Sendable {
         }
     }
 
-    /// Asks all readers to tell at once; what they say comes within the time that a message takes.
+    /// Asks all readers to report immediately. Their reports come within the time that a message
+    /// takes.
     public func ask() throws(TapeError) {
         do throws(NatsError) {
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
@@ -84,10 +85,10 @@ public final class PositionListener: Sendable {
         }
     }
 
-    /// All that was heard so far.
+    /// Everything received so far.
     public var known: SourceRecord { ear.heard.withLock { SourceRecord($0.heads) } }
 
-    /// What was heard so far, when it has risen since the last call.
+    /// Returns everything received so far, if it has risen since the last call.
     public func news() -> SourceRecord? {
         ear.heard.withLock { heard in
             guard heard.isNews else { return nil }

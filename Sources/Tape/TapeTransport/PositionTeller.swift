@@ -4,9 +4,9 @@ internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
 
-/// Tells over core NATS how far a group's readers have come: once a second, and at once when it is
-/// asked. Who writes the tape hears from it what a tape that was put back has forgotten; so a
-/// reader tells its position also while it is stopped. One per data-plane thread.
+/// Reports a group's positions over core NATS: once a second, and immediately when asked. From
+/// these reports a gateway learns what a tape restored from a backup has lost. So a reader reports
+/// its position also while it is stopped. There is one per data-plane thread.
 public final class PositionTeller: Sendable {
     private static let intervalNanoseconds: Int64 = 1_000_000_000
     private static let questionsMax = 64
@@ -26,7 +26,8 @@ public final class PositionTeller: Sendable {
             subject = client.names.positions(group: group)
         }
 
-        /// A link that is down now is told of by others; the next second has the next message.
+        /// Sends the messages. A broken link is reported elsewhere; the next second brings the next
+        /// message.
         func say(_ messages: [[UInt8]]) {
             for message in messages {
                 do throws(NatsError) {
@@ -59,7 +60,7 @@ public final class PositionTeller: Sendable {
         }
     }
 
-    /// To be called often; asks for the positions only when it is time. `now` is monotonic.
+    /// Call this often; it calls `positions` only when a report is due. `now` is monotonic.
     public func tell(now: Int64, _ positions: () -> [ReaderPosition]) {
         let isDue = voice.told.withLock {
             $0.at == Int64.min || now >= $0.at + Self.intervalNanoseconds

@@ -2,14 +2,14 @@ internal import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
 
-/// Hears what all groups tell of their positions. Any thread may ask it.
+/// Listens to the positions that all groups report. Any thread may call it.
 public final class PositionsHeard: Sendable {
-    /// Messages that wait while one is being read: all parts of many large groups.
+    /// The most messages that wait while one is being read: all parts of many large groups.
     private static let messagesMax = 1_024
 
     private let heard: HeardBook<PositionBook>
 
-    /// `clock`: monotonic nanoseconds; called for each message.
+    /// `clock` returns monotonic nanoseconds and is called for each message.
     public init(
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
@@ -29,6 +29,6 @@ public final class PositionsHeard: Sendable {
         try self.init(client) { clock.monotonic().nanoseconds }
     }
 
-    /// What was heard so far.
+    /// Everything received so far.
     public var book: PositionBook { heard.book }
 }

@@ -1,7 +1,7 @@
 internal import TapeCodec
 internal import ServiceRuntime
 
-/// Counters of what the tape acknowledged; bumped per packet.
+/// Counters of what the tape acknowledged, increased per packet.
 struct PublisherMetrics {
     private let packets: Counter
     private let ticks: Counter

@@ -3,7 +3,7 @@ public import Primitives
 public import TapeCodec
 internal import TapeProtocol
 
-/// How far a group's reader has come on one input of one partition.
+/// A reader's position on one input of one partition.
 public struct ReaderPosition: Hashable, Sendable {
     public enum Input: String, Sendable {
         case ticks
@@ -12,18 +12,19 @@ public struct ReaderPosition: Hashable, Sendable {
 
     public var partition: Partition
     public var input: Input
-    /// Of the packet that was read last.
+    /// The sequence of the packet that was read last.
     public var sequence: UInt64
-    /// The group would never read a packet before this one again, whatever is killed or damaged;
-    /// never above `sequence`. 0: not known at the moment; what was told before still holds.
+    /// The group would never again read a packet before this sequence, whatever is killed or
+    /// damaged. It is never above `sequence`. 0: not known at the moment, so the value that was
+    /// reported before stays valid.
     public var durable: UInt64
-    /// An epoch of 0 is one that the reader does not know.
+    /// The last ordinal of each source. An epoch of 0 is one that the reader does not know.
     public var sources: [SourceOrdinal]
-    /// Which packet that was; nil: nobody said. Without it nothing may be forgotten.
+    /// The packet at `sequence`; `nil` when it was not reported. Without it nothing may be purged.
     public var proof: Proof?
 
-    /// What stands at a position. Of a tape that was made anew, or put back, it does not any more,
-    /// though the numbers are the same.
+    /// The packet at a position. On a tape that was made again, or restored from a backup, another
+    /// packet has the same sequence.
     public struct Proof: Hashable, Sendable {
         public var streamCreated: Timestamp
         public var packet: PacketIdentity
@@ -51,9 +52,9 @@ public struct ReaderPosition: Hashable, Sendable {
     }
 }
 
-/// What a group tells of its positions over core NATS: JSON, in as many messages as it takes.
+/// A group's report of its positions over core NATS: JSON, in as many messages as needed.
 struct PositionMessage: Equatable {
-    /// A message grows to this at most, unless a single position is larger.
+    /// A message grows to at most this size, unless a single position is larger.
     static let bytesMax = 48 * 1024
 
     var group: String
@@ -86,7 +87,7 @@ struct PositionMessage: Equatable {
         self.positions = positions
     }
 
-    /// Nil when any of it is not what a teller says: then nothing of it is believed.
+    /// Fails when any part is not what `PositionTeller` sends: then none of it is used.
     init?(json bytes: [UInt8]) {
         guard let json = Self.parsed(bytes), let group = json["group"]?.string,
             let entries = json["positions"]?.array
@@ -136,7 +137,7 @@ extension ReaderPosition {
         }
     }
 
-    /// Nil when any of it is not what a reader says.
+    /// Fails when any part is not what a reader sends.
     public init?(json entry: JSONValue) {
         guard let number = entry["partition"]?.int, Partition.isValid(number),
             let input = entry["input"]?.string.flatMap({ Input(rawValue: $0) }),
@@ -164,7 +165,8 @@ extension ReaderPosition {
             packet: PacketIdentity(epoch: epoch, firstOrdinal: ordinal, checksum: checksum))
     }
 
-    /// Who says nothing of it is of an older version, and may have to read everything.
+    /// Reads the durable sequence. A report without one comes from an older version, whose reader
+    /// may have to read everything.
     private static func durable(_ entry: JSONValue) -> UInt64? {
         guard let value = entry["durable"] else { return 0 }
         return value.uint64

@@ -1,4 +1,4 @@
-/// Which versions of nats-server the tape is trusted to.
+/// The versions of nats-server that the tape trusts.
 ///
 /// 2.10.25 stored one packet twice, under the same expected sequence, after the newest message of
 /// its subject had been deleted. Before 2.11.15 and 2.12.6 a stream's new leader may answer, and
@@ -13,7 +13,8 @@ struct ServerFloor {
     }
 
     static let single = Version(2, 10, 26)
-    /// From these on, each in its series and those between.
+    /// The first good versions for streams with copies, one per series. Every other series is
+    /// compared with the first.
     static let replicated = [Version(2, 11, 15), Version(2, 12, 6)]
 
     struct Version: Comparable, CustomStringConvertible {
@@ -21,7 +22,7 @@ struct ServerFloor {
 
         init(_ major: Int, _ minor: Int, _ patch: Int) { numbers = [major, minor, patch] }
 
-        /// "2.11.0-RC.1"; nil: it is none.
+        /// Reads "2.11.0-RC.1". Fails when the text is no version.
         init?(_ text: String) {
             let parts = text.split(separator: ".").map { Int($0.prefix { $0.isNumber }) }
             guard parts.count >= 2, let major = parts[0], let minor = parts[1] else { return nil }
@@ -36,7 +37,7 @@ struct ServerFloor {
         fileprivate var series: ArraySlice<Int> { numbers.prefix(2) }
     }
 
-    /// `copies`: of the stream that has most.
+    /// `copies` is the number of copies of the stream that has most.
     static func verdict(version text: String, copies: Int) -> Verdict {
         guard let version = Version(text) else {
             return .refused("the server does not tell its version, \(single) or newer is needed")

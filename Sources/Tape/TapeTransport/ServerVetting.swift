@@ -3,21 +3,21 @@ internal import ServiceRuntime
 internal import Synchronization
 internal import TapeProtocol
 
-/// Looks at the server behind each new link before the tape uses it.
+/// Checks the server of each new link before the tape uses it.
 ///
-/// A cluster in the middle of an upgrade has servers of several versions, and a connection goes
-/// from one to the other. Behind a reconnect each look has a thread of its own: it asks the server
-/// and waits.
+/// During an upgrade, a cluster has servers of several versions, and a connection moves from one to
+/// another. After a reconnect each check has a separate thread, because it asks the server and
+/// waits.
 final class ServerVetting: Sendable {
-    /// Between two looks at a server that is not good, or said nothing.
+    /// The time between two checks of a server that is not good, or did not answer.
     private static let retry = Duration.milliseconds(500)
     private static let callTimeout = Duration.seconds(1)
 
     private let telemetry: TelemetryHub
     private let streams: [String]
-    /// Of the stream that has most, as was seen last.
+    /// The number of copies of the stream that has most, as last read.
     private let copies = Atomic<Int>(1)
-    /// Closed when the client is.
+    /// Closed when the client is, which ends the checks' waits.
     private let end = Mailbox<Int>(capacity: 1)
 
     init(_ names: TapeNames, _ telemetry: TelemetryHub) {
@@ -27,8 +27,8 @@ final class ServerVetting: Sendable {
 
     func close() { end.close() }
 
-    /// Behind the first connect, when the streams are there. Throws when the server is too old for
-    /// their copies.
+    /// Checks the server after the first connect, when the streams exist. Throws when the server is
+    /// too old for their copies.
     func admit(_ connection: NatsConnection) throws(TapeError) {
         do throws(JetStreamError) {
             try count(connection)
@@ -42,9 +42,9 @@ final class ServerVetting: Sendable {
         }
     }
 
-    /// Nothing is published or read on the new link before its server was looked at. `restored` is
-    /// called when it may be used, `refused` when it is too old: then it is looked at again, until
-    /// the link is another one.
+    /// Starts a check; nothing is published or read on the new link before its end. `restored` is
+    /// called when the link may be used, `refused` when the server is too old. In the latter case
+    /// the check is repeated until the link changes.
     func reconnected(
         _ connection: NatsConnection, restored: @escaping @Sendable () -> Void,
         refused: @escaping @Sendable (String) -> Void
@@ -75,7 +75,7 @@ final class ServerVetting: Sendable {
         }
     }
 
-    /// Somebody may have given the streams copies since they were counted.
+    /// Counts the copies again: an administrator may have given the streams more copies.
     private func lookAtCopies(_ connection: NatsConnection, _ refused: (String) -> Void) {
         let before = copies.load(ordering: .relaxed)
         do throws(JetStreamError) {
@@ -90,7 +90,7 @@ final class ServerVetting: Sendable {
         refused(reason)
     }
 
-    /// nil: the server does not answer at this moment.
+    /// Returns the verdict; `nil` when the server does not answer at the moment.
     private func verdict(on connection: NatsConnection) -> ServerFloor.Verdict? {
         guard let version = connection.serverVersion else { return nil }
         let verdict = ServerFloor.verdict(
@@ -99,7 +99,7 @@ final class ServerVetting: Sendable {
         return verdict
     }
 
-    /// Streams that are not there yet have no copies.
+    /// Counts the copies. Streams that do not exist yet have none.
     private func count(_ connection: NatsConnection) throws(JetStreamError) {
         let jetStream = JetStream(connection, timeout: Self.callTimeout)
         var most = 1
@@ -110,7 +110,7 @@ final class ServerVetting: Sendable {
     }
 }
 
-/// The server serves, and a newer one would serve better.
+/// The server is usable, but a newer one would be better.
 struct ServerOld: TelemetryEvent {
     static let name = "nats.server.old"
     let reason: String
@@ -122,7 +122,7 @@ struct ServerOld: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
-/// Nothing is published or read until the link is one to another server.
+/// The server must not be used. Nothing is published or read until the link is to another server.
 struct ServerRefused: TelemetryEvent {
     static let name = "nats.server.refused"
     let reason: String

@@ -2,10 +2,10 @@ public import MarketModel
 public import Primitives
 internal import TapeProtocol
 
-/// What the tape acknowledged of one source, as its gateway remembers it beside the tape: a tape
-/// that is found below it was put back to an older state.
+/// What the tape acknowledged of one source, as its gateway stores it beside the tape. A tape that
+/// ends below it was restored from a backup.
 public struct SourceRecord: Equatable, Sendable {
-    /// What has numbers of its own.
+    /// A series of ordinals of one source.
     public enum Lane: Hashable, Sendable {
         case ticks(Partition)
         case watermarks(stream: Int)
@@ -13,7 +13,7 @@ public struct SourceRecord: Equatable, Sendable {
 
     public struct Head: Hashable, Sendable {
         public var epoch: UInt64
-        /// Of a watermark lane its counter.
+        /// The last ordinal; for a watermark lane, its counter.
         public var lastOrdinal: UInt64
 
         public init(epoch: UInt64, lastOrdinal: UInt64) {
@@ -23,7 +23,7 @@ public struct SourceRecord: Equatable, Sendable {
     }
 
     public var heads: [Lane: Head]
-    /// When it was written.
+    /// When the record was written.
     public var time: Timestamp
 
     public init(heads: [Lane: Head] = [:], time: Timestamp = .undefined) {
@@ -31,8 +31,8 @@ public struct SourceRecord: Equatable, Sendable {
         self.time = time
     }
 
-    /// Takes over whatever is higher there. Lanes that only one of them knows stay: a source may
-    /// get back symbols that it had before.
+    /// Takes every number of `other` that is higher. Lanes that only one of them knows stay: a
+    /// source may get back symbols that it had before.
     public mutating func rise(to other: SourceRecord) {
         heads.merge(other.heads) { own, theirs in
             Head(
@@ -41,7 +41,7 @@ public struct SourceRecord: Equatable, Sendable {
         }
     }
 
-    /// Somebody with a later epoch has written the other one.
+    /// Returns whether an owner with a later epoch has written the other record.
     func isBehind(_ other: SourceRecord) -> Bool {
         other.heads.contains { lane, head in heads[lane].map { $0.epoch < head.epoch } ?? false }
     }
@@ -88,7 +88,7 @@ public struct SourceRecord: Equatable, Sendable {
         let description: String
     }
 
-    /// Nothing of a record that is damaged anywhere is believed.
+    /// Throws when any part of the record is damaged: then none of it is used.
     init(json bytes: [UInt8]) throws(Damaged) {
         let json: JSONValue
         do throws(JSONError) {
@@ -131,7 +131,7 @@ extension SourceRecord.Lane: Comparable {
 }
 
 extension Partition {
-    /// Numbers from outside.
+    /// Returns whether a number from outside is in range.
     static func isValid(_ number: Int) -> Bool {
         number >= 0 && number < Partition.countRange.upperBound
     }

@@ -7,29 +7,31 @@ internal import TapeProtocol
 
 /// Keeps the record of one source in the namespace's bucket of sources.
 ///
-/// Who opens the source makes it, which reads the record and blocks; from then on a thread of its
-/// own writes, so that a slow disk never holds up ticks. A write that fails is an event, and is
-/// tried again until a newer record takes its place.
+/// The gateway creates it when it opens the source; that reads the record and blocks. From then on
+/// a separate thread writes, so that a slow disk never delays ticks. A failed write is an event,
+/// and is tried again until a newer record replaces it.
 public final class SourceRecorder: Sendable {
-    /// For every call to NATS: the one under way and the last one fit into an orderly end.
+    /// The timeout of every call to NATS, short enough that the call in progress and the last one
+    /// fit into an orderly end.
     static let callTimeout = Duration.seconds(1)
-    /// Between two tries of a write that failed.
+    /// The time between two tries of a failed write.
     private static let retryInterval = Duration.seconds(1)
-    /// Records that wait behind a write; of them only the last one is written.
+    /// The most records that wait for a write. Only the last of them is written.
     private static let waitingMax = 4
 
-    /// As `/status` shows it.
+    /// The state that `/status` shows.
     public struct Status: Sendable {
         public fileprivate(set) var writes: UInt64 = 0
-        /// The time in the record that was written last; undefined: none was.
+        /// The time in the record that was written last; undefined until one was.
         public fileprivate(set) var written = Timestamp.undefined
-        /// Why the last write did not succeed.
+        /// Why the last write failed; `nil` when it succeeded.
         public fileprivate(set) var problem: String?
 
         public init() {}
     }
 
-    /// What stood there when this owner came; empty when there was none, or it was damaged.
+    /// The record that was stored when this owner came; empty when there was none, or when it was
+    /// damaged.
     public let found: SourceRecord
     private let shared = Shared()
     private let thread: ServiceThread
@@ -39,7 +41,7 @@ public final class SourceRecorder: Sendable {
         let status = Mutex(Status())
     }
 
-    /// Throws `TapeError`, or that there is no thread.
+    /// Throws `TapeError`, or an error when the thread cannot be started.
     public init(_ client: TapeClient, source: SourceName) throws {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
@@ -73,11 +75,13 @@ public final class SourceRecorder: Sendable {
 
     // MARK: what the owner does
 
-    /// To be written as soon as possible. Never blocks; false: too many wait, or it is stopped.
+    /// Queues a record to be written as soon as possible. Never blocks. Returns false when too many
+    /// wait, or when the recorder is stopped.
     @discardableResult
     public func record(_ record: SourceRecord) -> Bool { shared.waiting.send(record) }
 
-    /// Writes what waits and ends the thread; false: it is still busy after `timeout`.
+    /// Writes what waits and ends the thread. Returns false when the thread is still busy after
+    /// `timeout`.
     @discardableResult
     public func stop(within timeout: Duration) -> Bool {
         shared.waiting.close()

@@ -3,21 +3,22 @@ internal import NatsTransport
 internal import Primitives
 internal import TapeProtocol
 
-/// A source's record in its bucket: read once, then written by compare-and-set. One thread at a
-/// time; every call blocks up to the timeout of the bucket.
+/// A source's record in its bucket: read once, then written by compare-and-set. One thread may use
+/// it at a time; every call blocks up to the timeout of the bucket.
 struct StoredSourceRecord {
     private var bucket: KeyValueBucket
     private let key: String
-    /// What stands there, with what this owner has written.
+    /// The stored record, including what this owner has written.
     private(set) var record = SourceRecord()
-    /// The write that the next one follows; nil: it has to be read first.
+    /// The revision that the next write must follow; `nil`: the record has to be read first.
     private var revision: UInt64?
 
     enum Outcome: Equatable {
         case stored
-        /// Somebody else wrote at the same time, or nobody knows: to be tried again.
+        /// Another process wrote at the same time, or the outcome is unknown. The write has to be
+        /// tried again.
         case unsettled(String)
-        /// A later owner writes it now.
+        /// A later owner writes the record now.
         case superseded
     }
 
@@ -26,14 +27,15 @@ struct StoredSourceRecord {
         key = "gateway.\(source).record"
     }
 
-    /// The same for another thread, which it is handed to.
+    /// Returns a copy for the thread that it is handed to.
     func asked(by jetStream: JetStream) -> StoredSourceRecord {
         var other = self
         other.bucket = bucket.asked(by: jetStream)
         return other
     }
 
-    /// What stands there is believed from now on; what is damaged is not, and is written over.
+    /// Reads the stored record, which is used from now on. A damaged record is returned as such, is
+    /// not used, and will be overwritten.
     mutating func read() throws(JetStreamError) -> SourceRecord.Damaged? {
         guard let entry = try bucket.get(key) else {
             revision = 0
@@ -77,7 +79,7 @@ struct StoredSourceRecord {
         }
     }
 
-    /// The same place, with nothing known of it.
+    /// The same place, with nothing known about its content.
     private init(_ other: StoredSourceRecord) {
         bucket = other.bucket
         key = other.key

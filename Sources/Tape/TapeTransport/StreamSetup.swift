@@ -1,27 +1,27 @@
 public import NatsTransport
 
-/// What became of a stream, or of the one behind a bucket, that was to be there.
+/// The result of setting up a stream, or the stream of a bucket.
 public struct StreamSetup: Equatable, Sendable {
     public enum Outcome: Equatable, Sendable {
         case made
-        /// It was there, and has got room or subjects.
+        /// The stream existed and has got more room or subjects.
         case enlarged(from: Int64, subjects: Int)
-        /// It was there as it is wanted, or holds more: none is made smaller.
+        /// The stream existed as wanted, or holds more: none is made smaller.
         case left
-        /// It holds less than was wanted, and the server refused to change that.
+        /// The stream holds less than wanted, and the server refused to change that.
         case refused(JetStreamError)
     }
 
     public let stream: String
     public let outcome: Outcome
-    /// What it holds at most now; -1: no limit.
+    /// The stream's present limit; -1: no limit.
     public let bytesMax: Int64
     public let wanted: Int64
 }
 
 extension JetStream {
-    /// Makes the stream, or gives the one that is there what it lacks of subjects and room. Any
-    /// other difference is `.differs`.
+    /// Makes the stream, or gives the existing one the subjects and the room that it lacks. Any
+    /// other difference throws `.differs`.
     public func setUpStream(
         _ configuration: StreamConfiguration
     ) throws(JetStreamError) -> StreamSetup {
@@ -33,10 +33,10 @@ extension JetStream {
                 stream: made.name, outcome: .made, bytesMax: made.maxBytes, wanted: room)
         }
         let before = there.configuration
-        // A size that the server has no room for is refused, also for a stream that is there.
+        // The server refuses a size for which it has no room, also for an existing stream.
         wanted.maxBytes = before.maxBytes
-        // Asked to make one that is there, the server refuses what it was given that this client
-        // has no name for, such as compression.
+        // When the existing stream has options that this client does not know, such as compression,
+        // the server refuses to make it again. So one that is as wanted is not made again.
         let isAsWanted = wanted.differences(from: before).isEmpty
         let extended = isAsWanted ? there : try createOrExtendStream(wanted)
         let added = extended.configuration.subjects.count - before.subjects.count
@@ -54,8 +54,8 @@ extension JetStream {
             stream: wanted.name, outcome: outcome, bytesMax: present, wanted: room)
     }
 
-    /// The bucket. On a server without users it is made when it is not there; on one with users
-    /// `tapeline setup` makes it, and until then it is `.missingStream`.
+    /// Returns the bucket. On a server without users it is made when it does not exist. On a server
+    /// with users `tapeline setup` makes it, and until then this throws `.missingStream`.
     public func openOrMakeBucket(
         _ configuration: KeyValueConfiguration
     ) throws(TapeError) -> KeyValueBucket {

@@ -4,12 +4,13 @@ public import ServiceRuntime
 internal import TapeProtocol
 
 extension TapeClient {
-    /// The wait between two tries to reach NATS: from, and at most.
+    /// The wait between two tries to reach NATS: the first, and the longest.
     static let retryFirst = Duration.milliseconds(100)
     static let retryMax = Duration.seconds(2)
 
-    /// Connects and prepares the tape. While NATS or a stream is not there it waits, not ready, and
-    /// says why; nil: the service is to stop meanwhile. Throws what waiting does not mend.
+    /// Connects and prepares the tape. While NATS or a stream is missing it waits, reports not
+    /// ready, and gives the reason. Returns `nil` when the service has to stop meanwhile. Throws
+    /// when waiting cannot help.
     public static func open(
         _ settings: TapeSettings, context: ServiceContext,
         prepare: (TapeClient) throws(TapeError) -> Void
@@ -45,7 +46,7 @@ extension TapeClient {
         return nil
     }
 
-    /// What the tools that list NATS services show of this one.
+    /// Returns what the tools that list NATS services show about this one.
     private static func announcement(
         _ settings: TapeSettings, _ context: ServiceContext
     ) -> ServiceAnnouncement {
@@ -72,7 +73,7 @@ struct TapeNotThere: TelemetryEvent {
     }
 }
 
-/// A question of the NATS service protocol.
+/// A request of the NATS service protocol.
 struct QuestionAnswered: TelemetryEvent {
     static let name = "nats.service.asked"
     let question: ServiceQuestion

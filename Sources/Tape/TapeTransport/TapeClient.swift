@@ -3,22 +3,22 @@ public import ServiceRuntime
 internal import Synchronization
 public import TapeProtocol
 
-/// The connection of a service to the tape. Any thread may use it; it ends with `close`.
+/// The connection of a service to the tape. Any thread may use it. It ends with `close`.
 public final class TapeClient: Sendable {
-    /// Of any server; see `ServerFloor`.
+    /// The oldest version of any server; see `ServerFloor`.
     public static let serverVersionMin = (major: 2, minor: 10, patch: 26)
 
     public let connection: NatsConnection
     public let jetStream: JetStream
     public let names: TapeNames
     public let telemetry: TelemetryHub
-    /// Where threads that work on the tape give their signs of life.
+    /// Where threads that work on the tape send their beats.
     public let threads: ThreadWatch
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
 
-    /// Connects once; throws when NATS does not answer or refuses. What `readiness` says of NATS is
-    /// changed by what happens to the connection later, not by this.
+    /// Connects once. Throws when NATS does not answer or refuses. The NATS part of `readiness` is
+    /// changed by later events of the connection, not by this.
     public init(
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
         readiness: Readiness
@@ -51,28 +51,30 @@ public final class TapeClient: Sendable {
         listeners = client.listeners
     }
 
-    /// The same client for one thread, whose beat hears of each call that blocks.
+    /// Returns the same client for one thread, whose beat is informed of each call that blocks.
     public func calling(_ beat: ThreadBeat) -> TapeClient {
         TapeClient(
             self, JetStream(connection, timeout: jetStream.timeout, onCall: beat.onCall))
     }
 
-    /// Throws when the server is too old for what the streams have of copies. Asks for them.
+    /// Throws when the server is too old for the streams' copies. It asks the server for their
+    /// number.
     func admitServer() throws(TapeError) { try listeners.vetting.admit(connection) }
 
-    /// Tells the mailbox of reconnects and of the connection's end, from now on.
+    /// From now on, sends reconnects and the connection's end to the mailbox.
     public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
-    /// What the server refused last, in its own words, permissions included; nil: nothing.
+    /// The server's last refusal in its own words, including permissions; `nil` if there was none.
     public var complaint: String? { listeners.complaint }
 
-    /// The owner says why it closes: the connection's own last word changes no readiness.
+    /// Closes the connection. The owner reports why; the connection's own last event changes no
+    /// readiness.
     public func close() {
         listeners.willClose()
         connection.close()
     }
 
-    /// From now on the service can be discovered on NATS, until the connection ends.
+    /// Makes the service discoverable on NATS until the connection ends.
     public func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
         let telemetry = telemetry
         do throws(NatsError) {
@@ -87,10 +89,10 @@ public final class TapeClient: Sendable {
 
     // MARK: streams
 
-    /// Sees to it that the stream is there as it is wanted. On a server without users it is made,
-    /// and gets what it lacks of subjects and room; on one with users `tapeline setup` does that,
-    /// and a stream that is missing or lacks subjects is worth waiting for. One that holds less, or
-    /// more, serves as it is: both are told.
+    /// Ensures that the stream exists as wanted. On a server without users it is made, and gets the
+    /// subjects and the room that it lacks. On a server with users `tapeline setup` does that; a
+    /// stream that is missing or lacks subjects is then worth waiting for. A stream that holds
+    /// less, or more, is used as it is, and both are reported.
     public func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
@@ -113,7 +115,7 @@ public final class TapeClient: Sendable {
         try requireUse(of: existing, as: wanted)
     }
 
-    /// A stream that this service may not change.
+    /// Checks a stream that this service may not change.
     private func requireUse(
         of existing: StreamConfiguration, as wanted: StreamConfiguration
     ) throws(TapeError) {
@@ -156,7 +158,7 @@ public final class TapeClient: Sendable {
         try ensureStream(names.barStreamConfiguration(bytesMax: bytesMax))
     }
 
-    /// Checks, without making anything, that a stream exists and is of this namespace.
+    /// Checks, without making anything, that a stream exists and belongs to this namespace.
     public func requireStream(_ name: String) throws(TapeError) {
         let info: StreamInfo?
         do throws(JetStreamError) {
@@ -181,10 +183,10 @@ public enum ReadinessPart {
     public static let tape = "tape"
 }
 
-/// Turns what happens to the connection into telemetry, readiness and events of the mailboxes.
+/// Turns events of the connection into telemetry, readiness and events of the mailboxes.
 private final class ConnectionListeners: Sendable {
-    /// How long a full mailbox may hold up the callback thread; a reader that misses the event
-    /// notices by its stall detector.
+    /// How long a full mailbox may delay the callback thread. A reader that misses the event
+    /// notices the reconnect by its stall detector.
     private static let sendTimeout = Duration.milliseconds(100)
 
     private let mailboxes = Mutex<[TapeMailbox]>([])
@@ -195,7 +197,7 @@ private final class ConnectionListeners: Sendable {
     private let readiness: Readiness
     private let connection = Mutex<WeakConnection>(WeakConnection())
 
-    /// Events come from the connection, which holds these listeners.
+    /// A weak reference: the connection holds these listeners and calls them with its events.
     private struct WeakConnection {
         weak var value: NatsConnection?
     }
@@ -206,7 +208,8 @@ private final class ConnectionListeners: Sendable {
         self.readiness = readiness
     }
 
-    /// The last event comes on another thread, and could come behind the reason the owner gave.
+    /// The connection's last event comes on another thread, and could overwrite the reason that the
+    /// owner gave.
     func willClose() {
         isClosing.store(true, ordering: .releasing)
         vetting.close()

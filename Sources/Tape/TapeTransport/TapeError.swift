@@ -6,12 +6,12 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
     /// The namespace was made with other numbers.
     case otherNamespace(stream: String, differences: [String])
     case missingStream(String)
-    /// Made by an earlier release, which knew fewer subjects.
+    /// The stream was made by an earlier release, which knew fewer subjects.
     case olderStream(String, lacks: [String])
-    /// It must not be used; another server of the cluster may be newer.
+    /// The server must not be used. Another server of the cluster may be newer.
     case oldServer(String)
 
-    /// Of a stream or bucket that was to be made.
+    /// The error of making a stream or bucket.
     public init(making error: JetStreamError) {
         if case .differs(let stream, let differences) = error {
             self = .otherNamespace(stream: stream, differences: differences)

@@ -2,13 +2,14 @@ public import MarketModel
 internal import Primitives
 internal import TapeProtocol
 
-/// The newest of what the tape has acknowledged on one partition of a source.
+/// The newest acknowledged ordinal on one partition of a source.
 public struct TapeHead: Hashable, Sendable {
     public var partition: Partition
     public var epoch: UInt64
-    /// 0: nothing yet.
+    /// 0: none yet.
     public var lastOrdinal: UInt64
-    /// Of the packet with that ordinal, in its stream; 0: who tells it does not know.
+    /// The sequence of the packet with that ordinal, in its stream; 0 when the sender does not know
+    /// it.
     public var sequence: UInt64
 
     public init(
@@ -21,13 +22,13 @@ public struct TapeHead: Hashable, Sendable {
     }
 }
 
-/// What a source tells of its heads over core NATS: JSON, in as many messages as it takes.
+/// A source's report of its heads over core NATS: JSON, in as many messages as needed.
 struct HeadMessage: Equatable {
-    /// A message grows to this at most.
+    /// A message grows to at most this size.
     static let bytesMax = 48 * 1024
 
     var source: SourceName
-    /// What has these heads: a source of ticks, or the operators' bars.
+    /// The input that has these heads: a source of ticks, or the operators' bars.
     var input: ReaderPosition.Input
     var heads: [TapeHead]
 
@@ -66,7 +67,7 @@ struct HeadMessage: Equatable {
         self.heads = heads
     }
 
-    /// Nil when any of it is not what a teller says: then nothing of it is believed.
+    /// Fails when any part is not what `HeadTeller` sends: then none of it is used.
     init?(json bytes: [UInt8]) {
         let json: JSONValue
         do throws(JSONError) {

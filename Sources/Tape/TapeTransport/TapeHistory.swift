@@ -4,7 +4,7 @@ internal import Primitives
 public import TapeCodec
 public import TapeProtocol
 
-/// A packet as it stands on the tape.
+/// A packet as the tape stores it.
 public struct StoredPacket: Sendable {
     public let last: LastPacket
     public let header: PacketHeader
@@ -26,23 +26,24 @@ public struct StoredPacket: Sendable {
 
     public var content: PacketContent { payload.withRawSpan { PacketContent(of: $0, header) } }
 
-    /// Nil: it opens no epoch.
+    /// The marker; `nil` when the packet opens no epoch.
     public var marker: EpochMarker? {
         payload.withRawSpan { PacketReader.epochMarker(of: $0) }
     }
 }
 
-// Reading back: what a successor has to know of its predecessor. All of it blocks.
+// Reads back what a successor has to know about its predecessor. All of it blocks.
 extension TapeClient {
-    /// How many markers in a row are stepped over: each is a start that published nothing.
+    /// The most consecutive markers that are stepped over. Each belongs to a start that published
+    /// nothing.
     static let markersMax = 100_000
 
-    /// The subject's last packet, from the stream's leader.
+    /// Returns the subject's last packet, from the stream's leader.
     public func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
         try jetStream.lastPacket(stream: stream, subject: subject)
     }
 
-    /// The subject's last packet, and those in front of it back to the first that is no marker.
+    /// Returns the subject's last packet and those before it, back to the first that is no marker.
     public func lastPackets(stream: String, subject: String) throws -> [StoredPacket] {
         guard var packet = try lastPacket(stream: stream, subject: subject) else { return [] }
         var found = [packet]
@@ -58,7 +59,7 @@ extension TapeClient {
         return found
     }
 
-    /// The last packet of the subject that is no marker.
+    /// Returns the last packet of the subject that is no marker.
     public func lastContent(stream: String, subject: String) throws -> StoredPacket? {
         try lastPackets(stream: stream, subject: subject).last.flatMap {
             $0.marker == nil ? $0 : nil

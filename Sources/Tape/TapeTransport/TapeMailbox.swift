@@ -3,35 +3,37 @@ internal import Primitives
 public import ServiceRuntime
 internal import Synchronization
 
-/// What a data-plane thread waits on: the messages of its publisher and its readers, and what other
-/// threads tell it.
+/// The mailbox on which a data-plane thread waits. It holds the messages of its publisher and
+/// readers, and the events that other threads send.
 ///
-/// One thread receives; any thread may send. Messages are fetched from NATS by the receiving
-/// thread itself. What other threads send is looked at before and after each wait: it may come as
-/// late as the longest wait, some 20 ms, and is nothing that is in a hurry.
+/// One thread receives; any thread may send. The receiving thread fetches messages from NATS
+/// itself. Events from other threads are checked before and after each wait. They may come as late
+/// as the longest wait, some 20 ms, so they must not be urgent.
 public final class TapeMailbox: Sendable {
-    /// Of a wait: bounds how long a word of another thread lies there.
+    /// The longest wait. It bounds how long another thread's event stays unread.
     private static let waitMax = Duration.milliseconds(20)
 
     private let words: Mailbox<TapeEvent>
-    /// How many were put in and not taken out: what is nearly always 0 is not worth a lock.
+    /// How many events were put in and not taken out. It is nearly always 0, so checking it must
+    /// not need a lock.
     private let wordsWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
     private struct Attached {
         var inbox: NatsInbox?
         var messages: [NatsMessage] = []
-        /// Each publisher and each set of readers has subjects of its own below the prefix.
+        /// The number of users. Each publisher and each set of readers has separate subjects below
+        /// the prefix.
         var users = 0
         var noResponders = 0
         var received: UInt64 = 0
     }
 
-    /// `capacity`: of what other threads send.
+    /// `capacity` bounds the events of other threads.
     public init(capacity: Int) { words = Mailbox(capacity: capacity) }
 
-    /// A subject prefix below which answers come here. `kind` begins its last token and says what
-    /// is behind it: see `event(of:)`.
+    /// Returns a subject prefix below which answers come here. `kind` begins its last token and
+    /// defines what follows it: see `event(of:)`.
     func attach(_ client: TapeClient, _ kind: Kind) throws(TapeError) -> String {
         do throws(NatsError) {
             return try attached.withLock { attached throws(NatsError) in
@@ -57,14 +59,15 @@ public final class TapeMailbox: Sendable {
 
     // MARK: any thread
 
-    /// False: it is full.
+    /// Returns false when the mailbox is full.
     public func send(_ event: TapeEvent) -> Bool { counted { words.send(event) } }
 
     public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
         counted { words.sendWaiting(event, timeout: timeout) }
     }
 
-    /// Counted before it is in: the one thread never takes out what is not counted.
+    /// Counts an event before it is put in, so that the receiver never takes out an event that is
+    /// not counted.
     private func counted(_ send: () -> Bool) -> Bool {
         wordsWaiting.add(1, ordering: .relaxed)
         let isIn = send()
@@ -72,11 +75,11 @@ public final class TapeMailbox: Sendable {
         return isIn
     }
 
-    /// Nothing more is taken from other threads; who waits for them alone wakes up.
+    /// Accepts no more events of other threads. A thread that waits for those alone wakes up.
     public func close() { words.close() }
     public var isClosed: Bool { words.isClosed }
 
-    /// What nobody has received yet.
+    /// The number of events and messages that were not received yet.
     public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
     /// How many messages of NATS have come so far, and how many of them were received.
@@ -87,11 +90,11 @@ public final class TapeMailbox: Sendable {
         }
     }
 
-    /// How often the server said that nobody serves a subject on which something was asked; for
-    /// which question it does not say.
+    /// How often the server reported that a requested subject has no responder. It does not report
+    /// for which request.
     var noResponders: Int { attached.withLock { $0.noResponders } }
 
-    /// Shows how many words and messages wait: to be called when something is attached.
+    /// Shows how many events and messages wait. Call it when something is attached.
     public func show(in metrics: MetricRegistry, as name: String) {
         metrics.watch(words, as: name)
         guard let inbox = attached.withLock({ $0.inbox }) else { return }
@@ -102,14 +105,14 @@ public final class TapeMailbox: Sendable {
 
     // MARK: the one thread
 
-    /// Appends at most `max` events and says how many; 0: nothing came in time.
+    /// Appends at most `max` events and returns how many; 0 when nothing came in time.
     public func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
         let told = hear(into: &events, max: max, timeout: .zero)
         let left = max - told
         guard left > 0 else { return told }
         let wait = told > 0 ? .zero : min(timeout, Self.waitMax)
         guard let fetched = fetch(into: &events, max: left, timeout: wait) else {
-            // Without a connection there is only what others say.
+            // Without a connection there are only other threads' events.
             let wait = told > 0 ? .zero : timeout
             return told + hear(into: &events, max: left, timeout: wait)
         }
@@ -124,7 +127,7 @@ public final class TapeMailbox: Sendable {
         return heard
     }
 
-    /// nil: there is no connection to fetch from.
+    /// Returns `nil` when there is no connection to fetch from.
     private func fetch(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int? {
         attached.withLock { attached in
             guard let inbox = attached.inbox else { return nil }
@@ -138,8 +141,9 @@ public final class TapeMailbox: Sendable {
         }
     }
 
-    /// An answer to a publish comes to a publisher's subject. All else is for readers: statuses of
-    /// pulls come to theirs, packets under their own subjects of the tape.
+    /// Converts a message. An answer to a publish comes to a publisher's subject. Everything else
+    /// belongs to readers: statuses of pulls come to the readers' subjects, packets come under
+    /// their own subjects of the tape.
     private func event(of message: NatsMessage, _ inbox: NatsInbox) -> TapeEvent {
         let place = inbox.prefix.utf8.count + 1
         let isAnswer = message.withSubject { subject in

@@ -18,7 +18,7 @@ extension TapeNames {
     func tapeStream(_ name: String, subjects: [String], bytesMax: Int64) -> StreamConfiguration {
         var stream = StreamConfiguration(
             name: name, subjects: subjects, maxBytes: bytesMax, metadata: record)
-        // Message ids are not used: order and doubles are settled by compare-and-set.
+        // Message ids are not used: compare-and-set ensures order and prevents doubles.
         stream.duplicateWindow = .seconds(1)
         return stream
     }
@@ -26,7 +26,7 @@ extension TapeNames {
     public func deadLetterStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
         var stream = StreamConfiguration(
             name: deadLetterStream, subjects: [deadLetters], maxBytes: bytesMax, metadata: record)
-        // A repeat after a COMMIT of unknown fate comes within an outage of the database.
+        // After a COMMIT of unknown outcome, the repeat comes within an outage of the database.
         stream.duplicateWindow = .seconds(3_600)
         return stream
     }

@@ -4,12 +4,12 @@ internal import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol
 
-/// How a publisher reads what became of a packet: it asks, and goes on.
+/// How a publisher learns what became of a packet: it asks and continues without waiting.
 ///
-/// A lane asks for its subject's last packet, in doubt first for the number of the stream's copies.
-/// A stream that does not answer is asked one question at a time until it does.
+/// A lane asks for its subject's last packet. In doubt it first asks for the number of the stream's
+/// copies. A stream that does not answer is asked one question at a time until it does.
 extension TapePublisher {
-    /// What a lane wants to know.
+    /// What a lane asks.
     enum Question: Equatable {
         case none
         case wanted
@@ -26,15 +26,15 @@ extension TapePublisher {
     struct Stream {
         let name: String
         var asked = 0
-        /// A packet or a question was not answered in time, and nothing has been since.
+        /// A packet or a question was not answered in time, and nothing has been answered since.
         var isSilent = false
-        /// As far as is known; asked for in each doubt.
+        /// Whether the stream has copies, as far as is known. It is asked in each doubt.
         var isReplicated: Bool?
 
         var mayBeAsked: Bool { asked < (isSilent ? 1 : TapePublisher.questionsMax) }
     }
 
-    /// Questions to a stream that are under way at once; more wait.
+    /// The most questions to a stream at the same time. The others wait.
     static let questionsMax = 64
     private static let questionNanoseconds: Int64 = 1_000_000_000
 
@@ -45,7 +45,7 @@ extension TapePublisher {
         lanes[lane].question = question
     }
 
-    /// Sends what the lane wants to know, or leaves it for later.
+    /// Sends the lane's question, or leaves it for later.
     func ask(_ lane: Int) {
         let stream = streams[lanes[lane].stream]
         guard lanes[lane].question == .wanted, stream.mayBeAsked else { return }
@@ -65,7 +65,7 @@ extension TapePublisher {
                     deadline: clock.monotonic().nanoseconds + Self.questionNanoseconds), lane)
         } catch {
             failed(lane, "\(error)")
-            // Of the caller's effects: whoever carries them out goes on with these.
+            // This belongs to the caller's effects, so the caller carries out what follows from it.
             lanes[lane].machine.handle(
                 .readFailed, now: clock.monotonic().nanoseconds, into: &effects)
         }
@@ -117,7 +117,8 @@ extension TapePublisher {
         client.telemetry.emit(TapeCallFailed(reason: reason))
     }
 
-    /// Asks when the stream may be asked again, and gives up what is not answered.
+    /// Sends the question when the stream may be asked again, and gives up a question that is not
+    /// answered.
     func lookAtQuestion(_ lane: Int, _ now: Int64) {
         switch lanes[lane].question {
         case .none: return
@@ -135,7 +136,7 @@ extension TapePublisher {
 
     private static let noAnswer = "its leader is being elected, or its server does not respond"
 
-    /// Nobody served some subject: perhaps this one's.
+    /// A requested subject has no responder: perhaps this one.
     func suspectQuestion(_ lane: Int, _ until: Int64) {
         guard case .asked(let number, let subject, let deadline) = lanes[lane].question,
             deadline > until

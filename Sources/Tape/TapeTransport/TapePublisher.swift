@@ -5,42 +5,41 @@ internal import ServiceRuntime
 public import TapeCodec
 public import TapeProtocol
 
-/// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane`
-/// decides.
+/// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane` decides.
 ///
 /// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Nothing
-/// blocks: a subject's last packet, which is read at the start and after trouble only, is asked for
-/// and comes the same way. What one stream does not answer holds no other one up.
+/// blocks: a subject's last packet, which is read only at the start and after trouble, is requested
+/// and arrives in the same way. A stream that does not answer delays no other stream.
 public final class TapePublisher {
-    /// What a subject needs beside its machine.
+    /// The state of a subject besides its machine.
     struct Lane {
         let subject: String
-        /// Its place among the streams.
+        /// The index of its stream.
         let stream: Int
-        /// Made with the first packet.
+        /// The route, made with the first packet.
         var route: PublishRoute?
         var machine: PublisherLane
         var builder: PacketBuilder
-        /// The buffer of the packet before, used again for the next one.
+        /// The buffer of the previous packet, reused for the next one.
         var spare: SealedPacket?
         var publishedAt: Int64 = 0
-        /// Since when it takes no packet; nil: it does.
+        /// Since when the lane accepts no packet; `nil` while it does.
         var busySince: Int64?
-        /// Nobody served some subject while this attempt was in flight: when it is not answered by
-        /// then, it is the one.
+        /// The server reported a missing responder while this attempt was in flight. If it is not
+        /// answered by then, the report is taken to concern this attempt.
         var suspected: (attempt: UInt64, until: Int64)?
         var question = Question.none
-        /// The watermark of the last packet that stands, if it says one.
+        /// The watermark of the last acknowledged packet, if it has one.
         var watermark = Timestamp.undefined
-        /// Why the packet at hand is not acknowledged; nil when the last one was.
+        /// Why the current packet is not acknowledged; `nil` when the last one was.
         var trouble: String?
-        /// Since when the server has said of this packet that a write is in process; nil: it has
-        /// not.
+        /// Since when the server has reported, for this packet, that a write is in process; `nil`
+        /// while it has not.
         var inProcessSince: Int64?
         var silence = ServerSilence()
     }
 
-    /// A packet that stands on the tape for good.
+    /// A packet that is on the tape permanently.
     public struct Acknowledged: Sendable {
         public let lane: Int
         public let header: PacketHeader
@@ -49,33 +48,34 @@ public final class TapePublisher {
 
     /// Filled by `handle`, emptied by the owner.
     public var acknowledged: [Acknowledged] = []
-    /// Called with each packet that stands on the tape for good, before its buffer is used again:
-    /// who keeps it copies its bytes. `sequence` is where it stands.
+    /// Called with each packet that is on the tape permanently, before its buffer is reused. The
+    /// callee must copy the bytes if it keeps them. `sequence` is the packet's sequence.
     public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
     private static let tickNanoseconds: Int64 = 1_000_000
-    /// Within so long a stream that has a leader answers, as a rule.
+    /// A stream that has a leader usually answers within this time.
     private static let suspicionNanoseconds: Int64 = 250_000_000
-    /// A leader that lost its quorum steps down after as long, and its marks go with it.
+    /// A leader that lost its quorum steps down within this time, and its marks are removed with
+    /// it.
     private static let inProcessNanosecondsMax: Int64 = 10_000_000_000
-    /// A stream is made at a service's start only: in the middle of its work an absent one is a
-    /// leader that is being elected, or lost data that a person should know of.
+    /// A stream is made only at a service's start. If it is missing later, a leader is being
+    /// elected, or data were lost and a person should know.
     private static let noStream =
         "no stream takes it at the moment; if the stream was deleted, restart this service: it "
         + "makes it anew, without what it held"
     private static let inProcess = "a write to the subject is in process"
-    /// The tape was found put back on one subject.
+    /// A subject of the tape was found restored from a backup.
     public struct RolledBack: Sendable {
         public let lane: Int
         public let subject: String
-        /// The ordinals that are gone; nil: only markers are.
+        /// The lost ordinals; `nil` when only markers are lost.
         public let lost: ClosedRange<UInt64>?
-        /// The subject's last packet stands there now; 0: there is none.
+        /// The sequence of the subject's last packet now; 0 when there is none.
         public let sequence: UInt64
     }
 
     static let rolledBackMax = 1_024
-    /// Emptied by the owner; of more than `rolledBackMax` the oldest are forgotten.
+    /// Emptied by the owner. Beyond `rolledBackMax` the oldest are dropped.
     public var rolledBack: [RolledBack] = []
 
     let client: TapeClient
@@ -88,9 +88,9 @@ public final class TapePublisher {
     var lanes: [Lane] = []
     var effects: [PublisherLane.Effect] = []
     var streams: [Stream] = []
-    /// Of the last question about a lane.
+    /// The number of the last question about a lane.
     var questions: UInt64 = 0
-    /// Each turn begins with another lane, so that none takes the reads of all.
+    /// Each turn begins with another lane, so that no lane takes the reads of all.
     private var firstLane: UInt = 0
 
     public init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
@@ -100,7 +100,7 @@ public final class TapePublisher {
         inbox = try mailbox.attach(client, .publisher)
     }
 
-    /// Adds a subject; `open` starts it.
+    /// Adds a subject. `open` starts it.
     public func addLane(
         subject: String, stream: String, builder: PacketBuilder,
         marking: PublisherLane.Marking = PublisherLane.Marking()
@@ -125,17 +125,17 @@ public final class TapePublisher {
 
     public func open(lane: Int) { feed(lane, .open) }
 
-    /// The same without a call that blocks: somebody has just read the subject's last packet.
+    /// Opens without reading the subject's last packet, which the caller has just read.
     public func open(lane: Int, behind last: LastPacket?) {
         lanes[lane].machine.open(
             behind: last, now: clock.monotonic().nanoseconds, into: &effects)
         carryOut(lane)
     }
 
-    /// Gives the subject up: what waits and what is in flight is forgotten, and so are the
-    /// registered symbols and series. The lane is then as new, and `open` may follow. Whatever of
-    /// its own still lands is found by `open`, or fenced by the epoch of whoever opened the subject
-    /// meanwhile.
+    /// Gives the subject up: forgets what waits, what is in flight, and the registered symbols and
+    /// series. The lane is then like a new one, and `open` may follow. A packet of its own that is
+    /// still stored later is found by `open`, or is fenced by the epoch of the owner that opened
+    /// the subject meanwhile.
     public func reset(lane: Int) {
         let builder = lanes[lane].builder
         lanes[lane].machine.reset()
@@ -151,8 +151,9 @@ public final class TapePublisher {
         rolledBack.removeAll { $0.lane == lane }
     }
 
-    /// Somebody remembers more of the lane's subject than the tape: its next ordinal is at least
-    /// this, its epoch above that one. What lies in between is told as lost.
+    /// Raises the lane's next ordinal to at least this, and its epoch above that one: a reader or a
+    /// record remembers more of the subject than the tape holds. The ordinals between are reported
+    /// as lost.
     public func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
         lanes[lane].machine.raise(
             nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
@@ -164,7 +165,8 @@ public final class TapePublisher {
     public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
     public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
     public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
-    /// Behind all that are acknowledged or in flight: nobody can have met this one.
+    /// Returns the ordinal after all that are acknowledged or in flight: no reader can have seen
+    /// it.
     public func nextUnusedOrdinal(lane: Int) -> UInt64 {
         let machine = lanes[lane].machine
         return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
@@ -176,24 +178,24 @@ public final class TapePublisher {
 
     public func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
 
-    /// Of the last packet that stands; undefined: it says none.
+    /// Returns the watermark of the last acknowledged packet; undefined when it has none.
     public func standingWatermark(lane: Int) -> Timestamp {
         let watermark = lanes[lane].watermark
         return watermark.nanoseconds == Int64.min ? .undefined : watermark
     }
 
-    /// Waiting or in flight.
+    /// Returns the number of ticks that wait or are in flight.
     public func unacknowledgedTicks(lane: Int) -> Int {
         waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
     }
 
-    /// Nothing waits and nothing is in flight.
+    /// Returns true when nothing waits and nothing is in flight.
     public func isIdle(lane: Int) -> Bool {
         lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
     }
 
-    /// Why some subject takes no packets at the moment; nil when all do. One that another owner
-    /// has taken over is no trouble: nothing is to be published there any more.
+    /// Why some subject accepts no packets at the moment; `nil` when all do. A subject that another
+    /// owner has taken over is no trouble: nothing is to be published there any more.
     public var trouble: String? {
         lanes.first { $0.trouble != nil && !$0.machine.isFenced }.map {
             "\($0.subject): \($0.trouble ?? "")"
@@ -203,7 +205,7 @@ public final class TapePublisher {
     public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
     public var hasOpened: Bool { lanes.allSatisfy { $0.machine.epoch > 0 } }
 
-    /// The earliest event time that is not on the tape yet; undefined when everything is.
+    /// Returns the earliest event time that is not on the tape yet; undefined when everything is.
     public func oldestUnacknowledged(lane: Int) -> Timestamp {
         min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
     }
@@ -220,7 +222,8 @@ public final class TapePublisher {
         lanes[lane].builder.register(definition)
     }
 
-    /// Sends what the subject's builder holds, also when that is nothing. Only when it is ready.
+    /// Sends what the subject's builder holds, even if that is nothing. Call it only when the lane
+    /// is ready.
     public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
         let machine = lanes[lane].machine
@@ -235,10 +238,10 @@ public final class TapePublisher {
         carryOut(lane)
     }
 
-    // MARK: packets that take another way
+    // MARK: packets that are kept elsewhere first
 
-    /// Closes the packet that the subject's builder holds, without sending it: it is to be handed
-    /// to `publish(_:lane:)` later, behind all that were sealed before.
+    /// Closes the packet that the subject's builder holds without sending it. The caller hands it
+    /// to `publish(_:lane:)` later, after all packets that were sealed before.
     public func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: firstOrdinal, watermark: watermark,
@@ -246,8 +249,8 @@ public final class TapePublisher {
         return lanes[lane].builder.seal(seal)
     }
 
-    /// Sends a packet that was sealed earlier, under the present epoch and ordinals. Only when the
-    /// subject is ready.
+    /// Sends a packet that was sealed earlier, under the present epoch and ordinals. Call it only
+    /// when the lane is ready.
     public func publish(_ packet: SealedPacket, lane: Int) {
         let machine = lanes[lane].machine
         let monotonic = clock.monotonic().nanoseconds
@@ -259,17 +262,19 @@ public final class TapePublisher {
         carryOut(lane)
     }
 
-    /// What was handed over and is not known to stand on the tape, in order; no markers.
+    /// Returns the packets that were handed over and are not known to be on the tape, in order and
+    /// without markers.
     public func unacknowledgedPackets(lane: Int) -> [SealedPacket] {
         lanes[lane].machine.unacknowledged
     }
 
-    /// Since when, monotonic, the lane has taken no packet; nil: it takes one.
+    /// Returns since when the lane has accepted no packet, in monotonic nanoseconds; `nil` when it
+    /// accepts one.
     public func busySince(lane: Int) -> Int64? { lanes[lane].busySince }
 
     // MARK: events
 
-    /// An answer to a publish.
+    /// Handles an answer to a publish.
     public func handle(_ answer: NatsMessage) {
         guard let (lane, attempt) = address(of: answer) else { return answered(answer) }
         streams[lanes[lane].stream].isSilent = false
@@ -287,13 +292,14 @@ public final class TapePublisher {
             unsettled(lane, "\(code), \(errorCode): \(description)", "refused")
             feed(lane, .notStored(attempt: attempt))
         case .malformed(let text):
-            // Whether it is stored is unknown: the time-out has it read from the tape.
+            // It is unknown whether the packet is stored. After the timeout, its fate is read from
+            // the tape.
             unsettled(lane, text, "malformed")
         }
     }
 
-    /// The usual mark of a write that has not reached all replicas is no news. One that stays for
-    /// longer than an election is.
+    /// Handles a write that has not reached all replicas. That is usual and not reported, unless it
+    /// lasts longer than an election.
     private func inProcess(_ lane: Int, _ attempt: UInt64) {
         let now = clock.monotonic().nanoseconds
         let since = lanes[lane].inProcessSince ?? now
@@ -303,8 +309,8 @@ public final class TapePublisher {
         feed(lane, .inProcess(attempt: attempt))
     }
 
-    /// Time-outs and retries that are due. It may be called as often as one likes: deadlines are
-    /// looked at once a millisecond. To be called when all that was received is handled.
+    /// Handles timeouts and retries that are due. It may be called at any rate: deadlines are
+    /// checked once a millisecond. Call it when all received messages are handled.
     public func tick() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
@@ -331,9 +337,9 @@ public final class TapePublisher {
             deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
-    /// Nothing serves some subject that something was published to; which one is not known. Who is
-    /// answered was not meant. The fate of the others is read: a packet that was stored all the
-    /// same is not sent again.
+    /// Handles the report that a subject to which something was published has no responder. It is
+    /// unknown which subject. A lane that is answered was not the one. The fate of the others is
+    /// read from the tape: a packet that was stored after all is not sent again.
     private func noticeNoResponders(_ now: Int64) {
         let present = mailbox.noResponders
         guard present != noRespondersSeen else { return }
@@ -374,7 +380,7 @@ public final class TapePublisher {
                 level: isNews ? .warning : .debug))
     }
 
-    /// `<inbox>.<lane>.<attempt>`.
+    /// Reads `<inbox>.<lane>.<attempt>`.
     private func address(of answer: NatsMessage) -> (lane: Int, attempt: UInt64)? {
         answer.withSubject { subject in
             let dot = UInt8(ascii: ".")
@@ -388,7 +394,7 @@ public final class TapePublisher {
 
     // MARK: effects
 
-    /// In order; carrying one out may bring forth the next ones.
+    /// Carries out the effects in order. Carrying one out may add more.
     func carryOut(_ lane: Int) {
         guard !effects.isEmpty else { return }
         var index = 0
@@ -466,7 +472,8 @@ public final class TapePublisher {
         let builder = lanes[lane].builder
         var markers = PacketBuilder(
             kind: builder.kind, partition: builder.partition, source: builder.source)
-        // In the marker's own packet: either both stand, or the next marker names it again.
+        // The gap goes into the marker's own packet: either both are stored, or the next marker
+        // names the gap again.
         if let lost, builder.kind == .ticks {
             let isIn = markers.append(gap(lost, lane))
             precondition(isIn == .appended, "an empty packet refused a gap record")
@@ -480,7 +487,8 @@ public final class TapePublisher {
             markers.seal(seal, marker: marker), now: monotonic, into: &effects)
     }
 
-    /// The lost ticks are of times behind the watermark that stands, and are older than now.
+    /// Returns the gap record. The lost ticks are after the last acknowledged watermark, and older
+    /// than now.
     private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
         let (now, watermark) = (clock.now(), lanes[lane].watermark)
         return GapRecord(

@@ -8,15 +8,15 @@ public import TapeProtocol
 /// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
 ///
 /// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
-/// a consumer, which happens at the start and after trouble only, blocks.
+/// a consumer blocks, but happens only at the start and after trouble.
 public final class TapeReaders {
-    /// What one reader reads.
+    /// The input of one reader.
     public struct Input: Sendable {
         public let partition: Partition
         public let stream: String
         public let filters: [String]
-        /// The packets are bars of many partitions, in the one order of their stream. To the
-        /// position each partition is a source of its own, `SourceName.operator(of:)`.
+        /// The packets are bars of many partitions, in the single order of their stream. In the
+        /// position each partition is a separate source, `SourceName.operator(of:)`.
         public let spansPartitions: Bool
 
         public init(
@@ -28,7 +28,7 @@ public final class TapeReaders {
             self.spansPartitions = spansPartitions
         }
 
-        /// The packet as the reader's position counts it.
+        /// Returns the header as the reader's position counts it.
         func counted(_ header: PacketHeader) -> PacketHeader {
             guard spansPartitions else { return header }
             var counted = header
@@ -40,15 +40,15 @@ public final class TapeReaders {
     private struct Reader {
         let input: Input
         var machine = ReaderLane()
-        /// While the owner cannot take more: what came meanwhile. Bounded by the open pulls, which
-        /// are not renewed before their messages are taken.
+        /// True while the owner cannot take more packets; `waiting` then holds what came meanwhile.
+        /// It is bounded by the open pulls, which are not renewed before their messages are taken.
         var isHeld = false
         var waiting: [NatsMessage] = []
         var silence = ServerSilence()
     }
 
-    /// Called with each packet that was proven to be the next one of its reader. The message may
-    /// be kept.
+    /// Called with each packet that is proven to be the next one of its reader. The callee may keep
+    /// the message.
     public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
@@ -59,7 +59,7 @@ public final class TapeReaders {
     private let group: String
     private let takesDamaged: Bool
     private let inbox: String
-    /// 64 random bits: nobody else can name its consumers, so nobody else can take from them.
+    /// 64 random bits, so that no other process can name its consumers and take from them.
     private let consumerPrefix: String
     private let pullBytes: Int
     private let clock = SystemClock()
@@ -69,10 +69,10 @@ public final class TapeReaders {
     private var tickAt = Int64.min
     private var effects: [ReaderLane.Effect] = []
 
-    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner deals
-    /// with packets whose header is right and whose messages are not (`PacketReader.damage`); any
-    /// other reader stops at them. Two pulls of `pullBytes` are what lies in memory of a reader
-    /// that is held; a packet that is larger is never delivered.
+    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
+    /// packets whose header is right and whose messages are damaged (`PacketReader.damage`); any
+    /// other reader stops at them. A reader that is held keeps at most two pulls of `pullBytes` in
+    /// memory. A larger packet is never delivered.
     public init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes
@@ -110,13 +110,13 @@ public final class TapeReaders {
         carryOut(reader)
     }
 
-    /// For a reader that only wants what is new from now on.
+    /// Begins at the end, for a reader that needs only new packets.
     public func openAtEnd(_ reader: Int) {
         readers[reader].machine.openAtEnd(into: &effects)
         carryOut(reader)
     }
 
-    /// Stops the reader and forgets what waits; `open` may follow.
+    /// Stops the reader and drops the waiting packets; `open` may follow.
     public func close(_ reader: Int) {
         if problem(reader) != nil { problems.add(-1) }
         readers[reader].isHeld = false
@@ -124,10 +124,10 @@ public final class TapeReaders {
         readers[reader].machine.close()
     }
 
-    /// When the reader's stream was made.
+    /// Returns when the reader's stream was made.
     public func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
 
-    /// Of a reader at the end: the sequence of the packet that it took last.
+    /// For a reader at the end: returns the sequence of the last packet that it accepted.
     public func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
 
     public func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
@@ -135,7 +135,7 @@ public final class TapeReaders {
     public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
     public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
 
-    /// Why the reader stopped for good; nil while it reads or tries to.
+    /// Returns why the reader stopped permanently; `nil` while it reads or tries to.
     public func problem(_ reader: Int) -> ReaderProblem? {
         guard case .stopped(let problem) = readers[reader].machine.state else { return nil }
         return problem
@@ -143,20 +143,21 @@ public final class TapeReaders {
 
     public var indices: Range<Int> { readers.indices }
 
-    /// The server forgets the consumers by itself, when nobody has pulled for a while.
+    /// Stops all readers. The server removes the consumers by itself when they are not pulled from
+    /// for a while.
     public func close() {
         for reader in readers.indices { close(reader) }
     }
 
     // MARK: backpressure
 
-    /// Takes nothing more from this reader until `release`; the tape keeps it.
+    /// Takes nothing more from this reader until `release`. The tape keeps the rest.
     public func hold(_ reader: Int) { readers[reader].isHeld = true }
 
     public func release(_ reader: Int, _ take: Take) {
         readers[reader].isHeld = false
-        // Taken out first: a doubt or the owner may empty the list meanwhile. What is then still
-        // here is of an older tenure and ignored.
+        // The messages are taken out first, because a doubt or the owner may empty the list
+        // meanwhile. What is then left here belongs to an older tenure and is ignored.
         let waiting = readers[reader].waiting
         readers[reader].waiting = []
         var index = 0
@@ -169,12 +170,13 @@ public final class TapeReaders {
 
     // MARK: events
 
-    /// A message on the inbox: a packet, or a status of a pull.
+    /// Handles a message on the inbox: a packet, or a status of a pull.
     public func handle(_ message: NatsMessage, _ take: Take) {
         if let code = message.status {
             guard let place = address(of: message.subject) else { return }
-            // A heartbeat says nothing but itself. Any other status has its turn behind the pull's
-            // packets: taken at once, it would open the next pull, whose packets would wait, too.
+            // A heartbeat depends on nothing else. Any other status has its turn after the pull's
+            // packets: handled immediately, it would open the next pull, whose packets would wait,
+            // too.
             if code == Self.heartbeatStatus || mayTake(place.reader) {
                 accept(code, message, place)
             } else {
@@ -193,7 +195,7 @@ public final class TapeReaders {
         !readers[reader].isHeld && readers[reader].waiting.isEmpty
     }
 
-    /// One that waited.
+    /// Accepts a message that has waited.
     private func accept(_ message: NatsMessage, _ take: Take) {
         if let code = message.status {
             guard let place = address(of: message.subject) else { return }
@@ -220,7 +222,8 @@ public final class TapeReaders {
             let verdict = readers[reader].machine.packet(
                 readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds,
                 into: &effects)
-            // Before the owner has its turn: it may close and open readers itself.
+            // The effects are carried out before the owner is called, because the owner may close
+            // and open readers itself.
             carryOut(reader)
             guard verdict == .deliver else { return }
             packets.add()
@@ -239,14 +242,14 @@ public final class TapeReaders {
         }
     }
 
-    /// Retries and stalls that are due. It may be called as often as one likes: deadlines are
-    /// looked at once a millisecond. To be called when all that was received is handled.
+    /// Handles retries and stalls that are due. It may be called at any rate: deadlines are checked
+    /// once a millisecond. Call it when all received messages are handled.
     public func tick() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
         tickAt = now + Self.tickNanoseconds
         for reader in readers.indices {
-            // A reader that is held hears nothing because it asks for nothing.
+            // A reader that is held receives nothing because it requests nothing.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
                 now >= deadline
             else { continue }
@@ -271,7 +274,7 @@ public final class TapeReaders {
         "\(consumerPrefix)-\(reader)-\(tenure)"
     }
 
-    /// Whose packet this is, from the name of the consumer that delivered it.
+    /// Returns the reader of a packet, from the name of the consumer that delivered it.
     private func delivery(
         of message: NatsMessage
     ) -> (reader: Int, delivery: ReaderLane.Delivery)? {
@@ -292,7 +295,7 @@ public final class TapeReaders {
 
     private typealias PullAddress = (reader: Int, tenure: UInt64, pull: UInt64)
 
-    /// `<inbox>.<reader>.<tenure>.<pull>`.
+    /// Reads `<inbox>.<reader>.<tenure>.<pull>`.
     private func address(of subject: String) -> PullAddress? {
         let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
         guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
@@ -382,7 +385,7 @@ public final class TapeReaders {
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
                 replyTo: "\(inbox).\(reader).\(tenure).\(number)")
         } catch {
-            // The stall detector makes the consumer anew when the link is there again.
+            // The stall detector makes the consumer again when the link is back.
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
         }
     }

@@ -6,7 +6,8 @@ public import TapeProtocol
 public struct TapeSettings: Sendable {
     public let names: TapeNames
     public let nats: NatsConfiguration
-    /// Where the servers say what an acknowledgement means; none: it is not known.
+    /// The servers' monitors, which show what an acknowledgement means. Without them it is not
+    /// known.
     public let monitors: [TapeWatch.Monitor]
 
     public init(_ configuration: Configuration) throws(SettingsError) {
@@ -67,7 +68,7 @@ public struct TapeSettings: Sendable {
             keyFile: key)
     }
 
-    /// Reads the files that TLS needs, so that a mistake is told before anything begins.
+    /// Reads the files that TLS needs, so that a mistake is reported before anything begins.
     func checkFiles() throws(SettingsError) {
         do throws(NatsConfiguration.TLSProblem) { try nats.checkTLSFiles() } catch {
             switch error {
@@ -85,7 +86,8 @@ public struct TapeSettings: Sendable {
         }
     }
 
-    /// The name that the servers' certificates must carry; nil: several, each its own.
+    /// The name that the servers' certificates must carry; `nil` when there are several hosts, each
+    /// with its own.
     private static func host(of urls: [String]) -> String? {
         let hosts = Set(urls.map(host))
         return hosts.count == 1 ? hosts.first : nil
@@ -100,8 +102,8 @@ public struct TapeSettings: Sendable {
 }
 
 extension ConfigurationRule {
-    /// What the settings' own initialiser refuses is found when the configuration is checked.
-    /// `reads`: the only keys that it asks for; nil: any.
+    /// Returns the keys of the tape. Values that the settings' own initialiser refuses are reported
+    /// when the configuration is checked. `reads` lists the only keys that it reads; `nil`: any.
     public static func of(
         reads: Set<String>? = nil, _ make: @escaping @Sendable (Configuration) throws -> Void
     ) -> ConfigurationRule {
@@ -119,7 +121,7 @@ extension ConfigurationRule {
 }
 
 extension ConfigurationKey {
-    /// The settings of everybody who writes to the tape.
+    /// The settings of every process that writes to the tape.
     public static let tape: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + [
             ConfigurationKey(

@@ -1,12 +1,13 @@
 internal import ServiceRuntime
 
-/// A stream holds more or less than this process's settings say: told once, when it is opened.
+/// A stream holds more or less than this process's settings want. It is reported once, when the
+/// stream is opened.
 struct TapeStreamSize: TelemetryEvent {
     static let name = "tape.stream.size"
     let stream: String
     let before: Int64
     let wanted: Int64
-    /// Why it was not made larger; of one that is larger already it says nothing.
+    /// Why the stream was not made larger. It has no meaning for one that is larger already.
     let refusal: String?
 
     private var isSmaller: Bool { before >= 0 && before < wanted }

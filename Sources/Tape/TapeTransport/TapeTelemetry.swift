@@ -115,7 +115,7 @@ struct TapeRolledBack: TelemetryEvent {
     let subject: String
     let lost: ClosedRange<UInt64>?
     let sequence: UInt64
-    /// Watermarks are numbered, too, but are no ticks.
+    /// False for watermarks, which are numbered, too, but are no ticks.
     let holdsTicks: Bool
 
     var level: LogLevel { .error }
@@ -209,14 +209,16 @@ struct TapeCallFailed: TelemetryEvent {
 }
 
 extension ClosedRange<UInt64> {
-    /// Ordinals come from outside: `count` would trap on more than an `Int` holds.
+    /// The number of ordinals. They come from outside, and `count` would trap on more than an `Int`
+    /// holds.
     fileprivate var ordinalCount: UInt64 {
         let (sum, overflow) = (upperBound - lowerBound).addingReportingOverflow(1)
         return overflow ? UInt64.max : sum
     }
 }
 
-/// To be told by the service before it ends: libnats does not come back from this.
+/// The connection is closed permanently, and libnats does not reconnect. The service reports it
+/// before it ends.
 public struct ConnectionGone: TelemetryEvent {
     public static let name = "nats.connection.gone"
     let reason: String

@@ -3,17 +3,19 @@ public import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
-/// Looks at the tape from the side: how full its streams are, whether there is room for more, and
-/// what an acknowledgement means. A thread of its own; nobody waits for it.
+/// Watches the tape beside the data plane: how full its streams are, whether there is room for
+/// more, and what an acknowledgement means. It has a separate thread, which no other thread waits
+/// for.
 public final class TapeWatch: Sendable {
     private static let interval = Duration.seconds(5)
-    /// A place with less room than this is looked at more often: it may be full within seconds.
+    /// A place with less room than this is checked more often, because it may be full within
+    /// seconds.
     private static let narrowPercent: UInt64 = 30
     private static let narrowInterval = Duration.milliseconds(500)
     private static let callTimeout = Duration.seconds(1)
     private static let eventsMax = 16
 
-    /// Where a server shows its configuration.
+    /// A server's monitor, which shows its configuration.
     public struct Monitor: Hashable, Sendable {
         public let host: String
         public let port: UInt16
@@ -23,7 +25,7 @@ public final class TapeWatch: Sendable {
             self.port = port
         }
 
-        /// `http://host:port`; nil when it is none.
+        /// Reads `http://host:port`. Fails when the text is none.
         public init?(url: String) {
             guard url.hasPrefix("http://") else { return nil }
             let authority = url.dropFirst(7).prefix { $0 != "/" }
@@ -41,7 +43,7 @@ public final class TapeWatch: Sendable {
         let name: String
         let bytes: UInt64
         let messages: UInt64
-        /// -1: without a limit.
+        /// -1: no limit.
         let bytesMax: Int64
         let replicas: Int
 
@@ -60,10 +62,10 @@ public final class TapeWatch: Sendable {
     private struct Seen {
         var durability = Durability.notConfigured
         var streams: [Stream] = []
-        /// What the server may still take, all stores together; nil: nobody says.
+        /// The room that the server has left for all stores together; `nil` when unknown.
         var disk: HeadroomLevel.Room?
         var headroom = HeadroomLevel()
-        /// Why the streams are older than they should be.
+        /// Why the stream data are older than they should be; `nil` when they are not.
         var problem: String?
     }
 
@@ -75,7 +77,8 @@ public final class TapeWatch: Sendable {
     private let shared = Shared()
     private let thread: ServiceThread
 
-    /// With `metrics` the streams are gauges, too: one service of the namespace should do that.
+    /// With `metrics` the streams are also gauges; only one service of the namespace should do
+    /// that.
     public init(
         _ client: TapeClient, monitors: [Monitor], streams: [String], metrics: Bool
     ) throws {
@@ -109,10 +112,10 @@ public final class TapeWatch: Sendable {
         var isAsked = false
         while !shared.mailbox.isClosed {
             if !monitors.isEmpty {
-                // A name of a monitor has to be found first.
+                // The monitor's host name has to be resolved first.
                 beat.beat(before: ThreadWatch.systemTime)
                 let (durability, disk) = ask(monitors, client)
-                // What the present server said holds, also when it does not answer just now.
+                // The present server's answer stays valid while it does not answer again.
                 let isNews = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
                 shared.seen.withLock {
@@ -124,18 +127,18 @@ public final class TapeWatch: Sendable {
             let wait = judge(shared, client.telemetry, metrics)
             beat.beat()
             _ = shared.mailbox.receive(into: &events, max: eventsMax, timeout: wait)
-            // It may be another server now, or the same one with another configuration.
+            // The link may be to another server now, or to the same one with another configuration.
             for case .reconnected in events { isAsked = false }
             events.removeAll(keepingCapacity: true)
         }
     }
 
-    /// How long until the next look.
+    /// Returns how long to wait until the next check.
     private static func judge(
         _ shared: Shared, _ telemetry: TelemetryHub, _ metrics: Bool
     ) -> Duration {
         let (seen, changes) = shared.seen.withLock { seen in
-            // Streams that could not be looked up have not changed, as far as anybody knows.
+            // Streams that could not be read are treated as unchanged.
             guard seen.problem == nil else { return (seen, [HeadroomLevel.Change]()) }
             let changes = seen.headroom.update(
                 streams: seen.streams.compactMap(\.room), disk: seen.disk)
@@ -152,8 +155,8 @@ public final class TapeWatch: Sendable {
         return rooms.contains { $0.percent < narrowPercent } ? narrowInterval : interval
     }
 
-    /// One of the servers has the connection, and only that one's word counts: the others are
-    /// configured by themselves, and their disks are others.
+    /// Asks the monitors. Only the answer of the server that has the connection counts: the others
+    /// have separate configurations and disks.
     private static func ask(
         _ monitors: [Monitor], _ client: TapeClient
     ) -> (Durability, disk: HeadroomLevel.Room?) {
@@ -180,7 +183,7 @@ public final class TapeWatch: Sendable {
         }
     }
 
-    /// What an acknowledgement of the client's server means, asked once.
+    /// Returns what an acknowledgement of the client's server means, asked once.
     public static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
         ask(monitors, client).0
     }
@@ -243,13 +246,13 @@ public final class TapeWatch: Sendable {
 
     // MARK: what it has seen
 
-    /// How much room was left at the last look, at most five seconds ago, of these streams and the
-    /// server's disk.
+    /// Returns how much room these streams and the server's disk had at the last check, at most
+    /// five seconds ago.
     public func headroom(ofStreams streams: [String]) -> HeadroomLevel.Level {
         shared.seen.withLock { $0.headroom.level(ofStreams: streams) }
     }
 
-    /// The section "tape" of `/status`.
+    /// Writes the section "tape" of `/status`.
     public func write(into json: inout JSONWriter) {
         let seen = shared.seen.withLock { $0 }
         let replicas = seen.streams.map(\.replicas).min()

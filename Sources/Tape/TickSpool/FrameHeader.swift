@@ -2,15 +2,15 @@ public import MarketModel
 public import Primitives
 internal import TapeCodec
 
-/// What stands in front of each packet in a segment, so that frames can be counted, and a damaged
-/// one be named, without the packet.
+/// The header before each packet in a segment. With it, frames can be counted, and a damaged frame
+/// can be identified, without the packet.
 ///
 ///     0  magic         4  frame bytes   8  number        16 epoch        24 first ordinal
 ///     32 watermark     40 oldest time   48 packet bytes  52 tick count   56 partition
 ///     58 one           60 zero          64 XXH3 of 0..<64
-///     72 the packet    then XXH3 of everything in front of it
+///     72 the packet    then XXH3 of everything before it
 public struct FrameHeader: Hashable, Sendable {
-    /// Rises by one from frame to frame of a spool, for ever.
+    /// The frame's number. It rises by one from frame to frame of a spool, for ever.
     public let number: UInt64
     public let partition: Partition
     public let epoch: UInt64
@@ -26,9 +26,9 @@ public struct FrameHeader: Hashable, Sendable {
     static let byteCount = 72
     static let trailerBytes = 8
     private static let checkedBytes = 64
-    /// A packet of ticks: nothing else is spooled.
+    /// The content "a packet of ticks"; there is no other.
     private static let content: UInt16 = 1
-    /// Only damage looks like more.
+    /// The largest number. A larger one can only come from damage.
     static let numberMax = UInt64.max >> 2
 
     init(number: UInt64, of packet: SealedPacket) {
@@ -42,23 +42,23 @@ public struct FrameHeader: Hashable, Sendable {
         packetBytes = packet.byteCount
     }
 
-    /// The ordinal behind this packet.
+    /// The ordinal after this packet.
     public var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
 
-    /// Nil when there are no ticks in it.
+    /// The ordinals of the packet's ticks; `nil` when there are none.
     public var ordinals: ClosedRange<UInt64>? {
         tickCount > 0 && nextOrdinal > firstOrdinal ? firstOrdinal...(nextOrdinal - 1) : nil
     }
 
-    /// The whole frame's, on disk.
+    /// The size of the complete frame on disk.
     public var frameBytes: Int { Self.frameBytes(packetBytes: packetBytes) }
 
     static func frameBytes(packetBytes: Int) -> Int { byteCount + packetBytes + trailerBytes }
 
     // MARK: bytes
 
-    /// Replaces what is in the buffer by the whole frame. A buffer that has grown is not allocated
-    /// again.
+    /// Replaces the buffer's content by the complete frame. A buffer that has grown is not
+    /// allocated again.
     func write(_ packet: SealedPacket, into buffer: inout [UInt8]) {
         buffer.removeAll(keepingCapacity: true)
         buffer.append(Self.magic)
@@ -78,7 +78,7 @@ public struct FrameHeader: Hashable, Sendable {
         buffer.append(buffer.withRawSpan { Checksum.of($0) })
     }
 
-    /// Nil when there is no frame's header at the start of the bytes.
+    /// Fails when the bytes do not begin with a frame's header.
     init?(_ bytes: RawSpan) {
         guard bytes.byteCount >= Self.byteCount, bytes.uint32(at: 0) == Self.magic,
             bytes.uint64(at: Self.checkedBytes)
@@ -100,7 +100,7 @@ public struct FrameHeader: Hashable, Sendable {
         tickCount = bytes.uint32(at: 52)
     }
 
-    /// Whether a whole frame is what was written.
+    /// Returns whether a complete frame is what was written.
     static func isWhole(_ frame: RawSpan) -> Bool {
         let end = frame.byteCount - trailerBytes
         guard end >= byteCount else { return false }

@@ -4,31 +4,31 @@ internal import TapeCodec
 /// The segments of a spool in order.
 struct SegmentChain {
     struct Segment {
-        /// The number of its first frame; its name says it.
+        /// The number of its first frame. The file's name contains it.
         let first: UInt64
         let path: String
-        /// Those of whole frames.
+        /// The bytes of its complete frames.
         var bytes: Int
     }
 
     static let suffix = ".frames"
 
     var segments: [Segment]
-    /// The number behind the last frame.
+    /// The number after the last frame.
     var end: UInt64
 
     var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
 }
 
-/// Frames that cannot be read: their ticks are lost, unless they stand on the tape already.
+/// Frames that cannot be read. Their ticks are lost, unless they are on the tape already.
 public struct SpoolDamage: Hashable, Sendable, CustomStringConvertible {
-    /// Where they stood.
+    /// The path of the segment.
     public let segment: String
     public let bytes: Range<Int>
-    /// Their numbers.
+    /// The numbers of the frames.
     public let frames: Range<UInt64>
-    /// Of a single one whose packet is damaged and whose header is not: it has the ordinals. Of
-    /// others the next frame of the partition shows them, by its own.
+    /// The header of a single frame whose packet is damaged and whose header is not: it has the
+    /// ordinals. For others, the next frame of the partition shows the missing ordinals.
     public let header: FrameHeader?
 
     public var description: String {
@@ -43,16 +43,16 @@ public struct SpoolDamage: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension SegmentChain {
-    /// What the headers in a folder say, without looking at the packets.
+    /// The content of a folder, read from the headers alone.
     struct Survey {
         var segments: [Segment] = []
         var end: UInt64 = 1
         var damagedFrames: UInt64 = 0
-        /// At the end of the last segment: what was being written when its writer ended.
+        /// The bytes at the end of the last segment: an incomplete frame whose writer ended.
         var tornBytes = 0
     }
 
-    /// Goes over all frames. Segments that another process removes meanwhile are passed over.
+    /// Reads all headers. Segments that another process removes meanwhile are skipped.
     static func survey(
         _ folder: String, from first: UInt64 = 0, each body: (FrameHeader) -> Void
     ) throws(SpoolError) -> Survey {
@@ -60,7 +60,7 @@ extension SegmentChain {
         let files = try self.files(in: folder)
         for (index, segment) in files.enumerated() {
             let following = index + 1 < files.endIndex ? files[index + 1].first : nil
-            // All of it is below: it is not even looked at.
+            // The complete segment is below `from`, so it is not read.
             if let following, following <= first { continue }
             let file: SpoolFile
             do throws(SpoolError) {

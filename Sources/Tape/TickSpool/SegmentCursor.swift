@@ -1,14 +1,14 @@
 internal import Primitives
 internal import TapeCodec
 
-/// A place in the segments of a spool from which frames are read one at a time.
+/// A position in the segments of a spool, from which frames are read one at a time.
 struct SegmentCursor {
     enum Item {
         case frame(FrameHeader, SealedPacket)
         case damaged(SpoolDamage)
     }
 
-    /// The next frame to be read.
+    /// The number of the next frame to be read.
     private(set) var number: UInt64
     private var reader: SpoolFile?
     private var readerFirst: UInt64 = 0
@@ -16,18 +16,18 @@ struct SegmentCursor {
 
     init(at number: UInt64) { self.number = number }
 
-    /// Reads again, or on, from this frame.
+    /// Continues at this frame, earlier or later.
     mutating func seek(to number: UInt64) {
         self.number = number
         reader = nil
     }
 
-    /// Closes what is open for reading.
+    /// Closes the open segment.
     mutating func close() { reader = nil }
 
-    /// The next frame of those that are wanted; of the others only the headers are read. Damage
-    /// that hides whose frames it took is for everybody. Nil: there is nothing behind what was
-    /// read.
+    /// Returns the next wanted frame; of other frames only the headers are read. Damage that hides
+    /// which partition it hit is returned to every reader. Returns `nil` when nothing follows what
+    /// was read.
     mutating func next(
         in chain: SegmentChain, wants: (FrameHeader) -> Bool = { _ in true }
     ) throws(SpoolError) -> Item? {
@@ -44,7 +44,7 @@ struct SegmentCursor {
             let item = try walk.next(in: file) { $0.number >= from && wants($0) }
             switch item {
             case .frame(let header)?:
-                // One in front of the place to read from was passed over unproven.
+                // A frame before the start position was skipped without a check of its packet.
                 guard header.number >= number else { continue }
                 number = header.number + 1
                 guard wants(header) else { continue }
@@ -63,7 +63,7 @@ struct SegmentCursor {
 
     // MARK: parts
 
-    /// The frames in front of the first segment are gone.
+    /// Continues at the first segment: the frames before it are no longer there.
     private mutating func startOver(_ chain: SegmentChain) -> Int? {
         guard let first = chain.segments.first else { return nil }
         number = max(number, first.first)
@@ -102,7 +102,7 @@ struct SegmentCursor {
         }
     }
 
-    /// Goes on to the next segment; what frames should have stood here and do not are told.
+    /// Moves to the next segment. Returns damage when frames should have been here and are not.
     private mutating func leave(
         _ segment: SegmentChain.Segment, index: Int, _ chain: SegmentChain
     ) -> SpoolDamage? {

@@ -1,33 +1,32 @@
 internal import Primitives
 
-/// Where the bytes of a segment come from: a file, or an array in tests.
+/// The source of a segment's bytes: a file, or an array in tests.
 protocol SegmentBytes {
-    /// Bytes that may be read: whole frames in a segment that is being written.
+    /// The bytes that may be read: the complete frames of a segment that is being written.
     var byteCount: Int { get }
-    /// Replaces what is in the buffer; fewer bytes come only at the end.
+    /// Replaces the buffer's content. Fewer bytes than requested come only at the end.
     func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(SpoolError)
 }
 
-/// Goes through a segment frame by frame and holds one of them at a time.
+/// Reads a segment frame by frame and holds one frame at a time.
 ///
-/// Behind damage it goes on at the next place where a frame's header stands that can follow.
+/// After damage it continues at the next frame header that can follow.
 struct SegmentWalk {
     enum Item: Equatable {
         case frame(FrameHeader)
-        /// Nothing of these frames can be used. With a header when that is whole and its packet is
-        /// not.
+        /// These frames cannot be used. There is a header when it is intact and its packet is not.
         case damaged(Range<UInt64>, bytes: Range<Int>, FrameHeader?)
     }
 
-    /// Read at once, so that small frames do not cost a system call each.
+    /// The bytes of one read, so that small frames do not cost a system call each.
     private static let windowBytes = 64 << 10
 
-    /// Where the next frame begins, and its number.
+    /// The offset of the next frame, and its number.
     private(set) var offset: Int
     private(set) var number: UInt64
     private var window: [UInt8] = []
     private var windowStart = 0
-    /// The frame that `next` answered last stands here.
+    /// The offset of the frame that `next` returned last.
     private var frameStart = 0
 
     init(from offset: Int = 0, number: UInt64) {
@@ -41,8 +40,8 @@ struct SegmentWalk {
         try next(in: source) { _ in checking }
     }
 
-    /// The next frame; nil: what is behind `offset`, if anything, is no frame, and none follows.
-    /// The packets of those that `checks` names are proven, of others only the header.
+    /// Returns the next frame. Returns `nil` when there is no frame at `offset` and none follows.
+    /// `checks` selects the frames whose packets are checked; of others only the header is.
     mutating func next(
         in source: some SegmentBytes, checks: (FrameHeader) -> Bool
     ) throws(SpoolError) -> Item? {
@@ -68,13 +67,13 @@ struct SegmentWalk {
         return .frame(header)
     }
 
-    /// A copy of the packet in the frame that `next` answered last, which was checked.
+    /// Returns a copy of the packet in the frame that `next` returned last, which was checked.
     func packet(of header: FrameHeader) -> [UInt8] {
         let start = frameStart - windowStart + FrameHeader.byteCount
         return Array(window[start..<(start + header.packetBytes)])
     }
 
-    /// Takes the rest of the segment for damage, when it is known that frames stood there.
+    /// Returns the rest of the segment as damage, when frames are known to have been there.
     mutating func giveUp(at end: Int, number next: UInt64) -> Item {
         let item = Item.damaged(
             min(number, next)..<next, bytes: min(offset, end)..<end, nil)
@@ -110,12 +109,12 @@ struct SegmentWalk {
         }
         let end = min(
             source.byteCount, max(range.upperBound, range.lowerBound + Self.windowBytes))
-        // Whatever is thrown, the window says nothing wrong.
+        // If the read throws, the window must not claim to hold other bytes.
         windowStart = range.lowerBound
         try source.read(range.lowerBound..<end, into: &window)
     }
 
-    /// Looks for the next header that can stand behind this place: of a later frame, and whole.
+    /// Searches for the next valid header of a later frame after this offset.
     private mutating func resynchronise(
         in source: some SegmentBytes
     ) throws(SpoolError) -> Item? {
@@ -123,7 +122,7 @@ struct SegmentWalk {
         while place + FrameHeader.byteCount <= source.byteCount {
             try fill(place..<(place + FrameHeader.byteCount), from: source)
             guard let found = magic(from: place) else {
-                // The window's last bytes may be the first ones of a magic.
+                // The window's last bytes may be the first bytes of a magic.
                 place = max(place + 1, windowStart + window.count - 3)
                 continue
             }
@@ -140,7 +139,7 @@ struct SegmentWalk {
         return nil
     }
 
-    /// The first place in the window, from the one given, where a header may begin.
+    /// Returns the first offset in the window, from the given one, where a header may begin.
     private func magic(from place: Int) -> Int? {
         window.withRawSpan { span in
             var index = place - windowStart

@@ -1,7 +1,7 @@
 internal import MarketModel
 public import TapeCodec
 
-/// What became of a packet that was to be spooled.
+/// The outcome of appending a packet.
 public enum SpoolAppend: Hashable, Sendable {
     case appended(number: UInt64)
     /// There is no room for it; nothing has changed.
@@ -9,16 +9,16 @@ public enum SpoolAppend: Hashable, Sendable {
 }
 
 public enum SpoolLimit: String, Hashable, Sendable {
-    /// The bytes that it may take are taken.
+    /// The configured bytes are used up.
     case bytes
     /// The disk is full.
     case disk
 }
 
 extension Spool {
-    /// Puts a packet behind all others. It outlives the process when this returns, and a power cut
-    /// when `sync` has returned. A packet must carry its final ordinals. Whatever is thrown, what
-    /// was appended before stays readable.
+    /// Appends a packet after all others. It survives the process when this returns, and a power
+    /// cut when `sync` has returned. The packet must have its final ordinals. If this throws,
+    /// earlier packets stay readable.
     public func append(_ packet: SealedPacket) throws(SpoolError) -> SpoolAppend {
         guard packet.byteCount <= PacketLimits.bytesMax else {
             throw .tooLarge(packetBytes: packet.byteCount, bytesMax: PacketLimits.bytesMax)
@@ -37,13 +37,14 @@ extension Spool {
         return .appended(number: header.number)
     }
 
-    /// What was appended outlives a power cut when this returns.
+    /// When this returns, all appended packets survive a power cut.
     public func sync() throws(SpoolError) {
         if unsyncedFrames > 0, let writer {
             do throws(SpoolError) {
                 try writer.sync()
             } catch {
-                // What the kernel still has of this file is not known: it is written no further.
+                // It is unknown what the kernel has written of this file, so no more is written to
+                // it.
                 self.writer = nil
                 throw error
             }
@@ -57,15 +58,15 @@ extension Spool {
 
     // MARK: parts
 
-    /// Writes the frame in the buffer behind the last one, or leaves everything as it was.
+    /// Writes the frame in the buffer after the last one, or leaves everything as it was.
     private func write() throws(SpoolError) {
         let file = try writableSegment()
         let place = file.byteCount
         do throws(SpoolError) {
             try file.write(buffer, at: place)
         } catch {
-            // A part of it may stand there. When even that cannot be undone, the next frame begins
-            // a new segment, and readers pass over what does not belong to a frame.
+            // A part of the frame may be in the file. If it cannot be removed either, the next
+            // frame begins a new segment, and readers skip the part.
             do throws(SpoolError) {
                 try file.cut(to: place)
             } catch {
@@ -82,13 +83,13 @@ extension Spool {
             if writer.byteCount == 0 || writer.byteCount + buffer.count <= settings.segmentBytes {
                 return writer
             }
-            // Only the last segment can end in the middle of a frame.
+            // Only the last segment may end inside a frame.
             try sync()
         }
         writer = nil
         let path = SegmentChain.path(folder.active, first: chain.end)
         let file = try SpoolFile(path, .writing)
-        // No frame with this number was ever counted: whatever is there is none.
+        // No frame with this number was ever counted, so any bytes in the file are no frame.
         if file.byteCount > 0 { try file.cut(to: 0) }
         file.byteCount = 0
         isFolderUnsynced = true

@@ -3,22 +3,24 @@ public import Primitives
 
 /// A spool that was set aside.
 public struct SpoolAside: Hashable, Sendable {
-    /// What `tapeline spool` calls it.
+    /// The name for `tapeline spool`.
     public let name: String
     public let ticks: Int
     public let frames: UInt64
     public let bytes: Int
-    /// Older ones that were removed to keep within the limits: their ticks can be replayed no more.
+    /// Older spools that were removed to stay within the limits. Their ticks can no longer be
+    /// replayed.
     public let removed: [String]
 }
 
 extension Spool {
-    /// Puts everything that is not consumed aside, to be looked at and replayed by a person, and
-    /// begins anew with nothing. Nil: there is nothing. Kept on disk when it returns.
+    /// Sets everything that is not consumed aside, for a person to check and replay, and begins
+    /// with an empty spool. Returns `nil` when there was nothing. The change is synced to the disk
+    /// when it returns.
     public func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
         guard !isEmpty else { return nil }
         let (frames, ticks, bytes) = (frames, ticks, bytes)
-        // A torn end is no reason to keep what is there from being set aside.
+        // A failed sync must not prevent the spool from being set aside.
         do throws(SpoolError) {
             try sync()
         } catch {
@@ -59,9 +61,9 @@ extension Spool {
     }
 }
 
-/// Keeps what was set aside within its bounds.
+/// Keeps the spools that were set aside within their bounds.
 struct AsideLimits {
-    /// Written beside a spool that was replayed whole.
+    /// The file that marks a spool as completely replayed.
     static let replayedName = "replayed"
 
     private let settings: Spool.Settings
@@ -76,7 +78,7 @@ struct AsideLimits {
         let isReplayed: Bool
     }
 
-    /// Removes the oldest, those that were replayed first; never the one that is kept.
+    /// Removes the oldest spools, replayed ones first, but never `newest`. Returns their names.
     func apply(keeping newest: String) throws(SpoolError) -> [String] {
         let root = SpoolFolder.aside(settings.folder)
         var kept: [Kept] = []

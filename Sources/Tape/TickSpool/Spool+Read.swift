@@ -1,16 +1,17 @@
 public import MarketModel
 public import TapeCodec
 
-/// Where in a spool the packets are that somebody looks for.
+/// The frames in a spool that hold the wanted packets.
 public struct SpoolFinding: Sendable {
     public internal(set) var numbers: [Partition: UInt64] = [:]
-    /// Frames could not be read: what was looked for may be among them.
+    /// Some frames could not be read. A wanted packet may be among them.
     public internal(set) var hasDamage = false
 }
 
 extension Spool {
-    /// The packet that leaves the queue next; the same one until it is taken. Nil: there is none,
-    /// or `takenMax` are on their way. Damaged frames are passed over and put into `damages`.
+    /// Returns the next packet of the queue; it stays the same until it is taken. Returns `nil`
+    /// when there is none, or when `takenMax` packets are in flight. Damaged frames are skipped and
+    /// added to `damages`.
     public func peek(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         if let head = queues[queue].head { return head.packet }
         guard queues[queue].taken.count < Self.takenMax else { return nil }
@@ -41,8 +42,8 @@ extension Spool {
         if let header = damage.header { forget(header) }
     }
 
-    /// Hands out the packet that `peek` shows, so that it shows the next one: several may be on
-    /// their way at once, each to another partition.
+    /// Takes the packet that `peek` returns, so that `peek` returns the next one. Several may be in
+    /// flight at the same time, each to another partition.
     public func take(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         guard let packet = try peek(queue), let head = queues[queue].head else { return nil }
         queues[queue].taken.append(Taken(header: head.header))
@@ -50,9 +51,9 @@ extension Spool {
         return packet
     }
 
-    /// It stands on the tape. In any order over what was taken; also for what `peek` has shown.
-    /// Numbers that are not on their way are ignored. What is thrown is about the disk: it stays
-    /// consumed.
+    /// Marks a packet as stored on the tape. Taken packets may be consumed in any order, and so may
+    /// the one that `peek` returned. Numbers that are not in flight are ignored. If this throws,
+    /// the disk failed; the packet stays consumed.
     public func consume(_ number: UInt64) throws(SpoolError) {
         for queue in queues.indices {
             if queues[queue].head?.header.number == number { _ = try take(queue) }
@@ -70,8 +71,8 @@ extension Spool {
         }
     }
 
-    /// Hands out again everything that is not consumed, each queue in order. Packets that were
-    /// consumed behind one of their queue that was not come once more.
+    /// Makes everything that is not consumed readable again, each queue in order. A packet that was
+    /// consumed after an unconsumed one of its queue is returned again, too.
     public func rewind() {
         for index in queues.indices {
             for entry in queues[index].taken where entry.isConsumed {
@@ -82,8 +83,9 @@ extension Spool {
         damageToldBelow = 0
     }
 
-    /// Of each partition that is named: the number of its last frame with this content; absent:
-    /// there is none. From the first frame that is not consumed on, in front of all reading.
+    /// Returns, for each named partition, the number of its last frame with this content; a
+    /// partition without one is absent. It searches from the first unconsumed frame on. Call it
+    /// before reading.
     public func find(
         _ wanted: [Partition: PacketContent]
     ) throws(SpoolError) -> SpoolFinding {
@@ -114,18 +116,19 @@ extension Spool {
         tails[header.partition] = tail.frames > 0 ? tail : nil
     }
 
-    /// Everything in front of the first frame that is on its way, or is still to be read, is done.
+    /// Marks all frames as consumed up to the first one that is in flight or unread.
     private func settle() throws(SpoolError) {
         let done = queues.reduce(chain.end) { min($0, $1.doneBelow) }
         guard done > consumedBelow else { return }
         consumedBelow = done
-        // What could not be read at all was counted by nobody.
+        // Frames without a readable header were never subtracted from the tails.
         if isEmpty { tails.removeAll(keepingCapacity: true) }
         try removeConsumed()
         try writeMark()
     }
 
-    /// On a full disk the mark stays as it was: whoever reads it reads some frames once more.
+    /// Writes the mark. On a full disk the old mark stays; a later reader then reads some frames
+    /// again.
     func writeMark() throws(SpoolError) {
         do throws(SpoolError) {
             try mark?.write(SpoolMark.bytes(consumedBelow), at: 0)
@@ -134,7 +137,7 @@ extension Spool {
         }
     }
 
-    /// Removes segments of which nothing is wanted any more.
+    /// Removes segments that are no longer needed.
     func removeConsumed() throws(SpoolError) {
         while let first = chain.segments.first {
             let end = chain.segments.count > 1 ? chain.segments[1].first : chain.end

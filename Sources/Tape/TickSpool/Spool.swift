@@ -3,26 +3,28 @@ public import MarketModel
 internal import Primitives
 public import TapeCodec
 
-/// Packets of one source that wait on disk until the tape takes them again.
+/// Packets of one source that wait on disk until the tape accepts them again.
 ///
-/// One order over all partitions on disk. It is read by queues, each of which has every so many-th
-/// partition and a place of its own: what one of them cannot take yet holds no other one up. Within
-/// a queue, what was appended first is read first. One thread owns it; every call that touches the
-/// disk blocks. Memory does not depend on how much is spooled.
+/// On disk there is one order over all partitions. Queues read it: each queue has every n-th
+/// partition and a separate position, so a packet that cannot be published yet delays no other
+/// queue. Within a queue, packets are read in the order in which they were appended. One thread
+/// owns the spool; every call that uses the disk blocks. Memory does not depend on how much is
+/// spooled.
 public final class Spool {
     public struct Settings: Sendable {
-        /// Shared by all sources; each has a folder of its own in it.
+        /// The folder for all sources. Each source has a folder in it.
         public var folder: String
         public var source: SourceName
-        /// All that it may take on disk.
+        /// The most bytes on disk.
         public var bytesMax: Int
-        /// A segment is removed when all of it is consumed.
+        /// The size of a segment. A segment is removed when all of it is consumed.
         public var segmentBytes: Int
-        /// Spools of this source that are kept after they were set aside, and their bytes together.
-        /// Beyond either the oldest are removed, those that were replayed first; one always stays.
+        /// The most spools of this source that are kept after they were set aside; the next limit
+        /// bounds their bytes together. Beyond either limit the oldest are removed, replayed ones
+        /// first; one always stays.
         public var asideMax = 16
         public var asideBytesMax: Int
-        /// Partition p is read by queue p mod this.
+        /// The number of queues. Partition p is read by queue p mod this number.
         public var queues: Int
 
         public init(folder: String, source: SourceName, bytesMax: Int, queues: Int = 1) {
@@ -38,24 +40,26 @@ public final class Spool {
         }
     }
 
-    /// What was found when it was opened.
+    /// What was found when the spool was opened.
     public struct Opening: Sendable {
         public internal(set) var frames: UInt64 = 0
         public internal(set) var ticks: UInt64 = 0
-        /// At the end of the last segment, cut off: never synced.
+        /// The bytes that were cut off at the end of the last segment. They were never synced.
         public internal(set) var tornBytes = 0
-        /// They are told one by one when reading comes to them.
+        /// Each is reported when reading reaches it.
         public internal(set) var damagedFrames: UInt64 = 0
-        /// An end that came while it was being set aside: that is finished now.
+        /// The spool that was being set aside when the earlier process ended. This was completed
+        /// now.
         public internal(set) var setAside: String?
-        /// Who was the owner cannot be known: the file that says it is damaged or gone.
+        /// The file with the owner's epochs is damaged or missing, so the owner is unknown.
         public internal(set) var isHolderUnknown = false
     }
 
     public static let segmentBytesMax = 16 << 20
-    /// Frames of a queue that are taken and not consumed yet; then `peek` waits for `consume`.
+    /// The most frames of a queue that are taken and not consumed. At this limit `peek` waits for
+    /// `consume`.
     public static let takenMax = 1_024
-    /// Damage that waits to be looked at; of more the oldest is forgotten.
+    /// The most entries of `damages`. Beyond it the oldest are dropped.
     public static let damagesMax = 1_024
 
     public let settings: Settings
@@ -78,9 +82,9 @@ public final class Spool {
     // Reading.
     var queues: [Queue]
     var mark: SpoolFile?
-    /// All below stand on the tape.
+    /// All frames below are on the tape.
     var consumedBelow: UInt64 = 1
-    /// Damage that hides whose frames it took is told once: all queues come by.
+    /// Damage that hides which partition it hit is reported once, although all queues pass it.
     var damageToldBelow: UInt64 = 0
 
     struct Taken {
@@ -88,7 +92,7 @@ public final class Spool {
         var isConsumed = false
     }
 
-    /// What is on its way out of one queue.
+    /// The state of one queue.
     struct Queue {
         var cursor: SegmentCursor
         var head: (header: FrameHeader, packet: SpooledPacket)?
@@ -96,11 +100,11 @@ public final class Spool {
 
         init(at number: UInt64) { cursor = SegmentCursor(at: number) }
 
-        /// All of its frames below stand on the tape.
+        /// All of the queue's frames below this number are on the tape.
         var doneBelow: UInt64 { taken.first?.header.number ?? head?.header.number ?? cursor.number }
     }
 
-    /// Opens what an earlier process left, or makes it.
+    /// Opens the spool that an earlier process left, or makes one.
     public init(_ settings: Settings) throws(SpoolError) {
         self.settings = settings
         queues = (0..<settings.queues).map { _ in Queue(at: 1) }
@@ -119,30 +123,30 @@ public final class Spool {
         try SpoolFiles.remove(folder.reserve)
     }
 
-    // MARK: what the owner asks
+    // MARK: state for the owner
 
     public var isEmpty: Bool { frames == 0 }
-    /// From the first that is not consumed on; those that cannot be read are among them until
-    /// reading comes to them.
+    /// The number of frames from the first unconsumed one on. Unreadable frames are included until
+    /// reading reaches them.
     public var frames: UInt64 { chain.end - consumedBelow }
     public func queue(of partition: Partition) -> Int { partition.number % queues.count }
-    /// Everything that was in the queue is consumed, as far as `peek` has looked.
+    /// Returns true when everything in the queue is consumed, as far as `peek` has read.
     public func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
-    /// Not consumed.
+    /// The number of unconsumed ticks.
     public var ticks: Int { tails.values.reduce(0) { $0 + $1.ticks } }
-    /// On disk, consumed frames of a segment that is not removed yet included.
+    /// The bytes on disk, including consumed frames of a segment that is not removed yet.
     public var bytes: Int { chain.bytes }
-    /// What may still be taken.
+    /// The bytes that may still be appended.
     public var bytesFree: Int { max(0, settings.bytesMax - bytes) }
 
-    /// Nil when nothing of the partition is spooled.
+    /// Returns `nil` when nothing of the partition is spooled.
     public func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
 
-    /// The epochs that this spool's holder opened, ascending: when the tape's last one is another,
-    /// somebody else was the owner since.
+    /// The epochs that this spool's holder opened, ascending. If the tape's last epoch is none of
+    /// them, another process has been the owner since.
     public func epochs(_ partition: Partition) -> [UInt64] { holder.epochs[partition] ?? [] }
 
-    /// Puts on record, synced, that the holder opened these epochs. Before anything is spooled in
+    /// Stores, synced, that the holder opened these epochs. Call it before anything is spooled in
     /// them.
     public func hold(_ opened: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         if isEmpty { holder.keepLatest() }
@@ -190,7 +194,7 @@ public final class Spool {
         let path = "\(folder.active)/\(SpoolMark.fileName)"
         consumedBelow = max(1, SpoolMark.number(try SpoolFiles.contents(path)) ?? 1)
         mark = try SpoolFile(path, .writing)
-        // Takes its block while there is room.
+        // The file takes its block while the disk has room.
         try writeMark()
         var found = Opening()
         let survey = try SegmentChain.survey(folder.active, from: consumedBelow) { frame in
@@ -210,13 +214,13 @@ public final class Spool {
         chain = SegmentChain(
             segments: survey.segments, end: max(consumedBelow, survey.end))
         for index in queues.indices { queues[index] = Queue(at: consumedBelow) }
-        // Without frames there is nothing that somebody could have been the owner of.
+        // Without frames it does not matter which process was the owner.
         if survey.segments.isEmpty { opening.isHolderUnknown = false }
         try removeConsumed()
         try proveSource()
     }
 
-    /// A folder that was copied or renamed by hand.
+    /// Refuses a folder that was copied or renamed by hand.
     private func proveSource() throws(SpoolError) {
         for queue in queues.indices {
             guard let packet = try peek(queue)?.packet, packet.header.source != settings.source
@@ -227,7 +231,7 @@ public final class Spool {
     }
 }
 
-/// A packet that waits to be put on the tape.
+/// A packet that waits to be published on the tape.
 public struct SpooledPacket: Sendable {
     public let number: UInt64
     public let packet: SealedPacket

@@ -1,18 +1,18 @@
 internal import Glibc
 public import MarketModel
 
-/// Why the spool could not be used. What is in it stays.
+/// Why the spool could not be used. Its content stays.
 public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(operation: String, path: String, code: SystemCode)
-    /// Another process works with this folder.
+    /// Another process uses this folder.
     case inUse(path: String, by: String)
-    /// What lies there was spooled by the gateway of another source.
+    /// The content was spooled by the gateway of another source.
     case otherSource(path: String, found: String, wanted: SourceName)
-    /// A file says what this version does not know.
+    /// A file has content that this version does not know.
     case unknownVersion(path: String)
     case tooLarge(packetBytes: Int, bytesMax: Int)
 
-    /// An `errno`; unknown ones survive.
+    /// An `errno`. Unknown codes are kept.
     public struct SystemCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
         public let rawValue: Int32
 
@@ -22,7 +22,7 @@ public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         static let exists = SystemCode(rawValue: EEXIST)
         static let isNotThere = SystemCode(rawValue: ENOENT)
 
-        /// There is no room: nothing is wrong with the disk.
+        /// The disk is full, and not damaged.
         public var isFull: Bool {
             rawValue == ENOSPC || rawValue == EDQUOT || rawValue == EFBIG
         }

@@ -1,18 +1,18 @@
 internal import Glibc
 
-/// A file of the spool. Every call either does all of it or throws.
+/// A file of the spool. Every call either succeeds completely or throws.
 final class SpoolFile: SegmentBytes {
     let path: String
     private let descriptor: Int32
     private var isLocked = false
-    /// Bytes that belong to whole frames; who appends tells it.
+    /// The bytes of complete frames. The writer of the file sets it.
     var byteCount: Int
 
     enum Access {
         case reading
-        /// Made when it is not there.
+        /// The file is made when it does not exist.
         case writing
-        /// Must not be there.
+        /// The file must not exist.
         case new
     }
 
@@ -35,14 +35,14 @@ final class SpoolFile: SegmentBytes {
         byteCount = Int(found.st_size)
     }
 
-    /// A lock is given back by name: a child that was forked meanwhile has the descriptor, and with
-    /// it the lock, until it runs a program of its own.
+    /// The lock is released explicitly: a child process that was forked meanwhile shares the
+    /// descriptor, and with it the lock, until it executes another program.
     deinit {
         if isLocked { flock(descriptor, LOCK_UN) }
         close(descriptor)
     }
 
-    /// Fewer bytes only at the end of the file.
+    /// Fewer bytes than requested come only at the end of the file.
     func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(SpoolError) {
         let missing = range.count - buffer.count
         if missing > 0 { buffer.append(contentsOf: repeatElement(0, count: missing)) }
@@ -91,7 +91,8 @@ final class SpoolFile: SegmentBytes {
         guard fdatasync(descriptor) == 0 else { throw .failed("sync", path) }
     }
 
-    /// False: another process has it. The kernel takes it back when its holder ends, however.
+    /// Returns false when another process has the lock. The kernel releases it when its holder
+    /// ends, however it ends.
     func lock() throws(SpoolError) -> Bool {
         isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
         if isLocked { return true }
@@ -100,11 +101,12 @@ final class SpoolFile: SegmentBytes {
     }
 }
 
-/// What the spool does with names and folders.
+/// Operations on names and folders.
 enum SpoolFiles {
     static let smallBytesMax = 1 << 20
 
-    /// Nil when it is not there. More than `smallBytesMax` bytes are cut off.
+    /// Returns the content; `nil` when there is no file. More than `smallBytesMax` bytes are cut
+    /// off.
     static func contents(_ path: String) throws(SpoolError) -> [UInt8]? {
         let file: SpoolFile
         do throws(SpoolError) {
@@ -117,7 +119,8 @@ enum SpoolFiles {
         return bytes
     }
 
-    /// Whoever looks, whenever the machine goes down, finds the old content or the new one whole.
+    /// Replaces a file. Even after a power cut, a reader finds either the old content or the
+    /// complete new one.
     static func replace(_ name: String, in folder: String, by bytes: [UInt8]) throws(SpoolError) {
         let temporary = "\(folder)/\(name).new"
         let file = try SpoolFile(temporary, .writing)
@@ -128,7 +131,7 @@ enum SpoolFiles {
         try syncFolder(folder)
     }
 
-    /// With the folders above it, all of them kept on disk.
+    /// Makes the folder and those above it, and syncs them to the disk.
     static func makeFolder(_ path: String) throws(SpoolError) {
         if isFolder(path) { return }
         let parent = folder(of: path)
@@ -146,19 +149,20 @@ enum SpoolFiles {
         guard unsafe rename(path, target) == 0 else { throw .failed("move", path) }
     }
 
-    /// Fine when it is not there.
+    /// Removes a file. It is no error when there is none.
     static func remove(_ path: String) throws(SpoolError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .failed("remove", path) }
     }
 
-    /// A folder of files, with them; fine when it is not there.
+    /// Removes a folder and the files in it. It is no error when there is none.
     static func removeFolder(_ path: String) throws(SpoolError) {
         guard isFolder(path) else { return }
         for name in try names(in: path) { try remove("\(path)/\(name)") }
         guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw .failed("remove", path) }
     }
 
-    /// A name that was made, moved or removed in the folder is so after a power cut, too.
+    /// Syncs the folder, so that a file that was made, moved or removed in it stays so after a
+    /// power cut.
     static func syncFolder(_ path: String) throws(SpoolError) {
         let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .failed("open", path) }
@@ -176,7 +180,7 @@ enum SpoolFiles {
         return unsafe stat(path, &found) == 0 ? Int(found.st_size) : nil
     }
 
-    /// In order. Nothing when there is no such folder.
+    /// Returns the names in order; none when there is no such folder.
     static func names(in path: String) throws(SpoolError) -> [String] {
         guard let listing = unsafe opendir(path) else {
             if errno == ENOENT { return [] }

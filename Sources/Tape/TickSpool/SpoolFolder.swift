@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// Where the parts of spools lie below the folder that is configured.
+/// The paths of spools below the configured folder.
 struct SpoolFolder {
     static let asideName = "aside"
     static let whyName = "why"
@@ -10,18 +10,18 @@ struct SpoolFolder {
     let root: String
     let source: SourceName
 
-    /// The source's own.
+    /// The folder of this source.
     var path: String { "\(root)/\(source)" }
     var lock: String { "\(path)/lock" }
-    /// Earlier versions kept room there; it is given back.
+    /// A file in which earlier versions reserved room; it is removed.
     var reserve: String { "\(path)/reserve" }
-    /// Segments, holder and mark; renamed as a whole when it is set aside.
+    /// Segments, holder and mark. The complete folder is renamed when the spool is set aside.
     var active: String { "\(path)/\(Self.activeName)" }
     var aside: String { Self.aside(root) }
 
     static func aside(_ root: String) -> String { "\(root)/\(asideName)" }
 
-    /// "synthetic-20260105T143000Z", and with a number behind it when that one is there already.
+    /// Returns "synthetic-20260105T143000Z", with a number after it when that name is taken.
     func asideName(_ time: Timestamp, taken: [String]) -> String {
         let digits = time.description.prefix(19).filter { $0.isNumber || $0 == "T" }
         let name = "\(source)-\(digits)Z"
@@ -31,7 +31,7 @@ struct SpoolFolder {
     }
 }
 
-/// Why and when a spool was set aside; kept with it.
+/// Why and when a spool was set aside. The file is stored in its folder.
 struct SetAside: Hashable, Sendable {
     var source: SourceName
     var reason: String

@@ -1,11 +1,12 @@
 internal import MarketModel
 internal import Primitives
 
-/// Which epochs the holder of a spool opened: whether somebody else was the owner meanwhile.
+/// The epochs that the holder of a spool opened. They show whether another process was the owner
+/// meanwhile.
 struct SpoolHolder: Equatable {
     static let fileName = "holder"
     private static let version = 1
-    /// Epochs that are kept per partition; of more, the oldest go.
+    /// The most epochs that are kept per partition. Beyond it the oldest are dropped.
     static let epochsMax = 64
 
     var source: SourceName
@@ -13,7 +14,7 @@ struct SpoolHolder: Equatable {
 
     init(source: SourceName) { self.source = source }
 
-    /// False: it is known already.
+    /// Adds an epoch. Returns false when it is known already.
     mutating func open(_ epoch: UInt64, _ partition: Partition) -> Bool {
         var known = epochs[partition] ?? []
         if known.contains(epoch) { return false }
@@ -23,7 +24,7 @@ struct SpoolHolder: Equatable {
         return true
     }
 
-    /// Nothing is spooled that an older epoch opened.
+    /// Keeps the latest epoch of each partition. Call it when nothing is spooled from older epochs.
     mutating func keepLatest() { epochs = epochs.mapValues { Array($0.suffix(1)) } }
 
     // MARK: JSON
@@ -84,8 +85,9 @@ struct SpoolHolder: Equatable {
     }
 }
 
-/// Up to which frame everything stands on the tape. A hint that saves work: whoever has an older
-/// one reads frames again that are on the tape, and knows them by their ordinals.
+/// The number of the frame below which everything is on the tape. It is a hint that saves work. A
+/// reader with an older mark reads frames again that are on the tape, and recognises them by their
+/// content.
 enum SpoolMark {
     static let fileName = "mark"
     private static let magic: UInt64 = 0x314b_5241_4d50_5354
@@ -98,7 +100,7 @@ enum SpoolMark {
         return bytes
     }
 
-    /// Nil for anything but a mark.
+    /// Returns `nil` when the bytes are no mark.
     static func number(_ bytes: [UInt8]?) -> UInt64? {
         guard let bytes, bytes.count == 24 else { return nil }
         return bytes.withRawSpan { span in

@@ -1,43 +1,43 @@
 public import MarketModel
 public import Primitives
 
-/// What one spool holds, as its folder says it: for people. Nothing is locked or changed, so a
-/// gateway may be working with it.
+/// The content of one spool, read from its folder, for people. Nothing is locked or changed, so a
+/// gateway may be using the spool.
 public struct SpoolSurvey: Hashable, Sendable {
     public struct Share: Hashable, Sendable {
         public let partition: Partition
         public let frames: UInt64
         public let ticks: UInt64
-        /// Those of the frames, ascending, and those that its holder opened.
+        /// The epochs of the frames and those that the holder opened, ascending.
         public let epochs: [UInt64]
         public let holderEpochs: [UInt64]
-        /// Nil: there are no ticks.
+        /// `nil` when there are no ticks.
         public let ordinals: ClosedRange<UInt64>?
         /// Undefined when there are no ticks.
         public let oldestEventTime: Timestamp
-        /// Of the last frame.
+        /// The watermark of the last frame.
         public let watermark: Timestamp
     }
 
-    /// The source's for one in use, `<source>-<time>` for one that was set aside.
+    /// The source's name for a spool in use, `<source>-<time>` for one that was set aside.
     public let name: String
     public let path: String
-    /// Nil: neither its holder nor its reason can be read.
+    /// `nil` when neither its holder nor its reason can be read.
     public let source: SourceName?
     public let isAside: Bool
-    /// Why and when it was set aside; undefined for one in use.
+    /// Why and when it was set aside; undefined for a spool in use.
     public let reason: String
     public let time: Timestamp
-    /// Set aside, and published by `tapeline spool replay` as far as that could be.
+    /// It was set aside, and `tapeline spool replay` has published what it could.
     public let isReplayed: Bool
-    /// Not consumed.
+    /// The number of unconsumed frames.
     public let frames: UInt64
     public let ticks: UInt64
-    /// Of all segments.
+    /// The bytes of all segments.
     public let bytes: Int
     public let damagedFrames: UInt64
     public let tornBytes: Int
-    /// In order of their partitions.
+    /// The partitions' shares, in order of their partitions.
     public let shares: [Share]
 
     public var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
@@ -47,8 +47,8 @@ public struct SpoolSurvey: Hashable, Sendable {
 }
 
 extension SpoolSurvey {
-    /// All spools below the folder: those in use by their sources, then those set aside, in order
-    /// of their names. None when the folder is not there.
+    /// Returns all spools below the folder, in order of their names: first those in use by their
+    /// sources, then those set aside. Returns none when the folder does not exist.
     public static func all(in root: String) throws(SpoolError) -> [SpoolSurvey] {
         var found: [SpoolSurvey] = []
         for name in try SpoolFiles.names(in: root) {
@@ -65,7 +65,7 @@ extension SpoolSurvey {
         return found
     }
 
-    /// One that was set aside; nil when there is none of this name.
+    /// Returns a spool that was set aside; `nil` when there is none of this name.
     public static func aside(_ name: String, in root: String) throws(SpoolError) -> SpoolSurvey? {
         let path = "\(SpoolFolder.aside(root))/\(name)"
         guard name.hasSuffixOfAside, !name.contains("/"), SpoolFiles.isFolder(path) else {
@@ -113,7 +113,7 @@ extension SpoolSurvey {
     private struct Counts {
         var frames: UInt64 = 0
         var ticks: UInt64 = 0
-        /// Epochs are few: one per owner of the spool.
+        /// There are few epochs: one per owner of the spool.
         var epochs: Set<UInt64> = []
         var ordinals: ClosedRange<UInt64>?
         var oldest = Timestamp.undefined
@@ -136,7 +136,7 @@ extension SpoolSurvey {
     }
 }
 
-/// Reads a spool that was set aside, frame by frame; it is not changed.
+/// Reads a spool that was set aside, frame by frame, without changing it.
 public final class SpoolReader {
     public enum Item: Sendable {
         case packet(SpooledPacket)
@@ -156,7 +156,7 @@ public final class SpoolReader {
         cursor = SegmentCursor(at: mark ?? 1)
     }
 
-    /// Nil at the end.
+    /// Returns `nil` at the end.
     public func next() throws(SpoolError) -> Item? {
         switch try cursor.next(in: chain) {
         case .frame(let header, let packet)?:
@@ -167,14 +167,14 @@ public final class SpoolReader {
         }
     }
 
-    /// Puts on record that all of it was published that could be.
+    /// Stores that everything was published that could be.
     public func markReplayed(_ text: String) throws(SpoolError) {
         try SpoolFiles.replace(AsideLimits.replayedName, in: path, by: Array("\(text)\n".utf8))
     }
 }
 
 extension String {
-    /// "-20260105T143000Z", perhaps with a number behind it.
+    /// Whether the name ends with "-20260105T143000Z", possibly with a number after it.
     fileprivate var hasSuffixOfAside: Bool {
         guard let mark = lastIndex(of: "T") else { return false }
         let day = self[..<mark].suffix(9)

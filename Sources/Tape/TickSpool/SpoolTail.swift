@@ -1,14 +1,14 @@
 public import Primitives
 
-/// What is spooled of one partition, and not consumed.
+/// The unconsumed frames of one partition.
 public struct SpoolTail: Hashable, Sendable {
     public internal(set) var frames = 0
     public internal(set) var ticks = 0
-    /// Of the last frame.
+    /// The epoch of the last frame.
     public internal(set) var epoch: UInt64 = 0
-    /// Behind the last frame: the one of the next tick.
+    /// The ordinal after the last frame, which the next tick gets.
     public internal(set) var nextOrdinal: UInt64 = 0
-    /// No tick in it has an earlier event time: watermarks must not pass it.
+    /// No tick in the frames has an earlier event time, so watermarks must not pass it.
     public internal(set) var oldestEventTime = Timestamp.undefined
 
     mutating func add(_ frame: FrameHeader) {
@@ -19,7 +19,7 @@ public struct SpoolTail: Hashable, Sendable {
         oldestEventTime = min(oldestEventTime, frame.oldestEventTime)
     }
 
-    /// What came behind the frame is not older than its watermark says.
+    /// Removes the oldest frame. Later frames are not older than its watermark.
     mutating func remove(_ frame: FrameHeader) {
         frames = max(0, frames - 1)
         ticks = max(0, ticks - Int(frame.tickCount))

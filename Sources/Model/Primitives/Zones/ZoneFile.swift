@@ -1,20 +1,22 @@
 /// A time zone as the system's files describe it (TZif, RFC 9636): transitions, and a rule for the
-/// time behind the last of them.
+/// time after the last of them.
 public struct ZoneFile: Sendable {
-    /// Seconds since 1970, rising, and the seconds east of Greenwich from then on.
+    /// The transitions in order of time: seconds since 1970, and the seconds east of Greenwich from
+    /// then on.
     let transitions: [(time: Int64, offset: Int64)]
-    /// What holds before the first transition.
+    /// The offset before the first transition.
     let firstOffset: Int64
-    /// What holds behind the last one; nil: the last one's offset does.
+    /// The rule after the last transition; `nil` when the last transition's offset stays.
     let rule: ZoneRule?
 
     public static let bytesMax = 1 << 18
-    /// Seconds around 1970, more than 9,000 years: beyond, no clock is put forward or back.
+    /// The bound of times, in seconds around 1970: more than 9,000 years. Beyond it there are no
+    /// clock changes.
     static let timeMax: Int64 = 300_000_000_000
-    /// No zone is farther from Greenwich, in seconds.
+    /// The bound of offsets, in seconds. No zone is farther from Greenwich.
     static let offsetMax: Int64 = 26 * 3_600
 
-    /// Nil: the bytes are no such file of version 2 or later.
+    /// Fails when the bytes are not such a file of version 2 or later.
     public init?(_ bytes: [UInt8]) {
         guard bytes.count <= Self.bytesMax, let first = ZoneHeader(bytes, at: 0),
             first.version >= UInt8(ascii: "2"),
@@ -35,7 +37,7 @@ public struct ZoneFile: Sendable {
         }
     }
 
-    /// Seconds east of Greenwich at a time in seconds since 1970.
+    /// Returns the seconds east of Greenwich at a time in seconds since 1970.
     public func offset(at time: Int64) -> Int64 {
         guard let last = transitions.last else { return rule?.offset(at: time) ?? firstOffset }
         if time >= last.time { return rule?.offset(at: time) ?? last.offset }
@@ -48,8 +50,9 @@ public struct ZoneFile: Sendable {
         return low == 0 ? firstOffset : transitions[low - 1].offset
     }
 
-    /// The time that a local clock shows as these seconds since 1970: the earlier of two, and for
-    /// one that the clock leaps over, as if it had not leapt.
+    /// Returns the time at which a local clock shows these seconds since 1970. When there are two
+    /// such times, it returns the earlier one. When the clock skips this local time, it computes as
+    /// if the clock had not skipped it.
     public func time(ofLocal local: Int64) -> Int64 {
         let local = min(max(local, -Self.timeMax), Self.timeMax)
         let day: Int64 = 86_400
@@ -93,7 +96,7 @@ struct ZoneHeader {
         types = count(4)
         characters = count(5)
         let all = [utcMarks, standardMarks, leaps, times, types, characters]
-        // Far more than any zone has, and no sum of sizes can leave 64 bits.
+        // This is far more than any zone has, and it keeps every sum of sizes within 64 bits.
         guard all.allSatisfy({ $0 <= ZoneFile.bytesMax }) else { return nil }
     }
 
@@ -103,7 +106,7 @@ struct ZoneHeader {
     }
 }
 
-/// Reads the block with times of 64 bits. The header's end is inside of the bytes.
+/// Reads the block with 64-bit times. The caller has checked that the block ends inside the bytes.
 private struct ZoneReader {
     let bytes: [UInt8]
     let header: ZoneHeader
@@ -116,7 +119,7 @@ private struct ZoneReader {
     private var timesStart: Int { header.start + ZoneHeader.byteCount }
     private var typesStart: Int { timesStart + header.times * 9 }
 
-    /// Of each type of local time.
+    /// Returns the offset of each type of local time.
     func offsets() -> [Int64]? {
         guard (1...256).contains(header.types) else { return nil }
         var offsets: [Int64] = []
@@ -145,7 +148,7 @@ private struct ZoneReader {
         return transitions
     }
 
-    /// The text between the line feeds behind the block.
+    /// Returns the text between the line feeds after the block.
     func footer() -> String? {
         let rest = bytes[header.end(timeBytes: 8)...]
         guard rest.first == UInt8(ascii: "\n"),

@@ -1,26 +1,26 @@
-/// How a zone's clock goes on for ever: `EST5EDT,M3.2.0,M11.1.0`
-/// (POSIX, with the hours of RFC 9636).
+/// The rule by which a zone's clock changes in all later years: `EST5EDT,M3.2.0,M11.1.0` (POSIX,
+/// with the hours of RFC 9636).
 struct ZoneRule: Sendable {
-    /// When the clock changes in a year, seconds of its local time before the change.
+    /// When the clock changes in a year. Its time is in seconds of local time before the change.
     struct Change: Sendable {
         enum Day: Sendable {
-            /// 1 to 365, where February 29 has no number.
+            /// Day 1 to 365; February 29 is not counted.
             case withoutLeap(Int64)
-            /// 0 to 365.
+            /// Day 0 to 365 of the year.
             case ofYear(Int64)
-            /// The `week`-th `weekday` (0 is Sunday) of a month; 5: the last.
+            /// The `week`-th `weekday` (0 is Sunday) of a month; week 5 is the last one.
             case ofMonth(month: Int64, week: Int64, weekday: Int64)
         }
 
         var day: Day
         var seconds: Int64
 
-        /// Local seconds since 1970.
+        /// Returns the time of the change in local seconds since 1970.
         func time(inYear year: Int64) -> Int64 {
             date(inYear: year) * 86_400 + seconds
         }
 
-        /// Days since 1970.
+        /// Returns the day of the change in days since 1970.
         private func date(inYear year: Int64) -> Int64 {
             let begin = CivilDate.daysBefore(year: year, month: 1)
             switch day {
@@ -29,7 +29,7 @@ struct ZoneRule: Sendable {
                 return begin + number - 1 + (number > 59 && CivilDate.isLeap(year) ? 1 : 0)
             case .ofMonth(let month, let week, let weekday):
                 let first = CivilDate.daysBefore(year: year, month: month)
-                // Monday is 0 in CivilDate.
+                // In CivilDate, 0 is Monday.
                 let wanted = (weekday + 6) % 7
                 let offset = (wanted - CivilDate(daysSinceEpoch: first).weekday + 7) % 7
                 var day = offset + (week - 1) * 7
@@ -39,11 +39,11 @@ struct ZoneRule: Sendable {
         }
     }
 
-    /// Seconds east of Greenwich.
+    /// The standard offset, in seconds east of Greenwich.
     let standard: Int64
     let summer: (offset: Int64, begins: Change, ends: Change)?
 
-    /// Nil: the text is no such rule.
+    /// Fails when the text is not such a rule.
     init?(_ text: String) {
         var scanner = ZoneRuleScanner(text)
         guard scanner.name(), let west = scanner.hours() else { return nil }
@@ -96,7 +96,7 @@ private struct ZoneRuleScanner {
         return true
     }
 
-    /// Letters, or anything between < and >.
+    /// Reads a name: letters, or anything between < and >.
     mutating func name() -> Bool {
         let start = index
         if skip("<") {
@@ -117,7 +117,7 @@ private struct ZoneRuleScanner {
         return index > start && number <= max ? number : nil
     }
 
-    /// `[+-]hh[:mm[:ss]]` as seconds.
+    /// Reads `[+-]hh[:mm[:ss]]` and returns seconds.
     mutating func hours() -> Int64? {
         let isNegative = isAt("-")
         if isNegative || isAt("+") { index += 1 }

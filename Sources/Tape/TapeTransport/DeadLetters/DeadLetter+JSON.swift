@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-// One line of JSON each, in the stream and in files alike. 64-bit numbers are numbers: who reads
-// them into doubles loses digits of times, so those are there as texts, too.
+// Each letter is one line of JSON, in the stream and in files. 64-bit numbers are JSON numbers. A
+// reader that uses doubles loses digits of times, so times are also there as text.
 extension DeadLetter {
     static let version = 1
 

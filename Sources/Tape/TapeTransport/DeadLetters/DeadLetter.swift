@@ -1,21 +1,23 @@
 public import MarketModel
 public import Primitives
 
-/// What a service could not take, with everything that a person needs to see why, and a program to
-/// try it again.
+/// A record that a service refused, with everything that a person needs to see why, and that a
+/// program needs to try it again.
 public struct DeadLetter: Hashable, Sendable {
     public enum Reason: String, Sendable, CaseIterable {
-        /// The database refuses the row: a constraint, a value that its column cannot hold.
+        /// The database refused the row, for example because of a constraint or because a value
+        /// does not fit its column.
         case data
-        /// It is damaged, or refers to a symbol that its packet does not define.
+        /// The record is damaged, or refers to a symbol that its packet does not define.
         case undecodable
-        /// Of a time that no partition may be made for.
+        /// No database partition may be made for the record's time.
         case outOfRange = "out_of_range"
-        /// Stamped too far ahead of the time: refused by the gateway, and never on the tape.
+        /// The record's time is too far in the future. The gateway refused it, so it was never on
+        /// the tape.
         case future
     }
 
-    /// What the database said; empty where nobody asked it.
+    /// The database's error; empty when the database was not asked.
     public struct Refusal: Hashable, Sendable {
         public var sqlState: String
         public var message: String
@@ -32,9 +34,10 @@ public struct DeadLetter: Hashable, Sendable {
         }
     }
 
-    /// Where it stands on the tape; of what never was there, a number that tells it apart.
+    /// The record's place on the tape. A record that was never there has a number that identifies
+    /// it instead.
     public struct Place: Hashable, Sendable {
-        /// The input of what a gateway refused.
+        /// The input of a letter that a gateway wrote.
         public static let provider = "provider"
 
         public var input: String
@@ -63,27 +66,27 @@ public struct DeadLetter: Hashable, Sendable {
         public var isOnTape: Bool { input != Self.provider }
     }
 
-    /// Longer ones are cut, and are good for nothing but looking at them.
+    /// Longer payloads are cut. A cut payload can be read by a person but not tried again.
     public static let payloadBytesMax = 256 * 1_024
-    /// A message may quote a row of any length.
+    /// The bound of messages, because a message may quote a row of any length.
     public static let messageCharactersMax = 1_000
 
     public var service: String
     public var namespace: String
-    /// Who keeps the books that count it: the writer is `store`; the `gateway` keeps none.
+    /// The service whose tables count the letter: the writer is `store`; the `gateway` has none.
     public var owner: String
-    /// The table; empty when what it was cannot be told any more.
+    /// The table; empty when it is no longer known what the record was.
     public var sink: String
     public var reason: Reason
     public private(set) var refusal: Refusal
     public var place: Place
-    /// Of how many ordinals, `place.ordinal` the first: more than one when the rest of a packet
-    /// cannot be read.
+    /// The number of ordinals, beginning with `place.ordinal`: more than one when the rest of a
+    /// packet cannot be read.
     public var count: UInt64
     public var symbol: String
     public var eventTime: Timestamp
     public var notedAt: Timestamp
-    /// A packet of the tape that holds this one tick and what it refers to; of an undecodable one
+    /// A packet of the tape with this one tick and what it refers to. For an undecodable record,
     /// the bytes that could not be read.
     public private(set) var payload: [UInt8]
     public private(set) var isTruncated: Bool
@@ -109,13 +112,13 @@ public struct DeadLetter: Hashable, Sendable {
         self.isTruncated = isTruncated || payload.count > Self.payloadBytesMax
     }
 
-    /// What a person calls it: `ticks/3/desk-1/17/2` is ordinal 17 of the source `desk-1` in
-    /// partition 3, in epoch 2.
+    /// The name for people: `ticks/3/desk-1/17/2` is ordinal 17 of the source `desk-1` in partition
+    /// 3, in epoch 2.
     public var id: String {
         "\(place.input)/\(place.partition)/\(place.source)/\(place.ordinal)/\(place.epoch)"
     }
 
-    /// The same one whenever the same tick is refused: a repeat after a COMMIT of unknown fate is
-    /// no second letter.
+    /// The id is the same whenever the same tick is refused. So a repeat after a COMMIT of unknown
+    /// outcome makes no second letter.
     public var messageID: String { "\(namespace)/\(owner)/\(id)" }
 }

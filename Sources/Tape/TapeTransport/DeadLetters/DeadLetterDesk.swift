@@ -5,8 +5,8 @@ public import ServiceRuntime
 internal import Synchronization
 public import TapeProtocol
 
-/// Where dead letters go: onto their stream, or, while NATS takes none, into files that a courier
-/// empties later. All threads of a service share it.
+/// The output for dead letters. They go onto their stream or, while NATS accepts none, into files
+/// that a courier empties later. All threads of a service share it.
 public final class DeadLetterDesk: Sendable {
     public static let courierWait = Duration.seconds(30)
 
@@ -14,19 +14,20 @@ public final class DeadLetterDesk: Sendable {
     public let context: ServiceContext
     private let bytesMax: Int64
     private let folder: DeadLetterFolder?
-    /// The key that names the folder.
+    /// The configuration key of the folder.
     private let folderKey: String
-    /// One thread at a time speaks with the folder; others go on with the stream.
+    /// Held by the one thread that uses the folder. Other threads can use the stream meanwhile.
     private let files = Mutex<Void>(())
     private let pending: Gauge
 
-    /// Neither the stream nor the folder takes them: whatever they belong to is not done.
+    /// Neither the stream nor the folder accepted the letters, so the work that they belong to is
+    /// not done.
     public struct Refused: Error, CustomStringConvertible {
         public let description: String
     }
 
-    /// `bytesMax`: of the stream, if the service makes it (see `ensureStream`). `folderKey`: what
-    /// names the folder, for who has named none.
+    /// `bytesMax` bounds the stream if the service makes it (see `ensureStream`). `folderKey` is
+    /// the key that a person has to set when no folder is configured.
     public init(
         client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
         folderKey: String
@@ -47,7 +48,8 @@ public final class DeadLetterDesk: Sendable {
 
     // MARK: taking
 
-    /// Behind it each of them is on a disk; it says nothing of what was refused before its COMMIT.
+    /// After it returns, each letter is on a disk. That does not prove that the refused record's
+    /// transaction was committed.
     public func take(_ letters: [DeadLetter]) throws(Refused) {
         let (left, reason) = publishMakingStream(letters, client.jetStream)
         guard !left.isEmpty else { return }
@@ -81,7 +83,7 @@ public final class DeadLetterDesk: Sendable {
         return publish(letters, jetStream)
     }
 
-    /// Those that are not proven to be stored, and why.
+    /// Returns the letters that are not proven to be stored, and the reason.
     private func publish(
         _ letters: [DeadLetter], _ jetStream: JetStream
     ) -> (left: [DeadLetter], reason: String) {
@@ -107,11 +109,12 @@ public final class DeadLetterDesk: Sendable {
 
     // MARK: the stream and the courier
 
-    /// Why there is none; nil: it is there. Made by services only on a server without users.
+    /// Returns why there is no stream; `nil` when it exists. A service makes it only on a server
+    /// without users.
     public func ensureStream() -> String? {
         let name = names.deadLetterStream
         do throws(JetStreamError) {
-            // As somebody has made it, it serves: its limits are a person's to change.
+            // An existing stream is used as it is: a person may have changed its limits.
             if try client.jetStream.streamInfo(name) != nil { return nil }
             guard !client.connection.demandsAuthorization else {
                 return "\(TapeError.missingStream(name))"
@@ -120,14 +123,15 @@ public final class DeadLetterDesk: Sendable {
                 names.deadLetterStreamConfiguration(bytesMax: bytesMax))
             return nil
         } catch .differs {
-            // Another process was quicker.
+            // Another process made it first.
             return nil
         } catch {
             return "\(error)"
         }
     }
 
-    /// Makes the stream, empties the files, and does so again and again until the service ends.
+    /// Starts a thread that makes the stream and empties the files, repeatedly until the service
+    /// ends.
     public func startCourier() throws -> ServiceThread {
         try ServiceThread(name: "dead-letters") { [self] in
             let beat = context.threads.thread("dead-letters", within: ThreadWatch.callLimit)
@@ -140,7 +144,7 @@ public final class DeadLetterDesk: Sendable {
         }
     }
 
-    /// A problem that stays the same is told once.
+    /// Reports a problem. One that stays the same is reported once.
     public func tell(_ problem: String?, _ told: inout String) {
         if let problem, problem != told {
             context.telemetry.emit(DeadLettersStuck(reason: problem))
@@ -148,7 +152,8 @@ public final class DeadLetterDesk: Sendable {
         told = problem ?? ""
     }
 
-    /// Publishes what lies in files; answers why some of it still does. `beat`: of this thread.
+    /// Publishes the letters in files. Returns why some of them are still there. `beat` belongs to
+    /// this thread.
     public func deliverFiles(_ beat: ThreadBeat) -> String? {
         guard let folder else { return nil }
         do throws(DeadLetterFileError) {
@@ -168,7 +173,7 @@ public final class DeadLetterDesk: Sendable {
     private func deliver(
         _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder, _ beat: ThreadBeat
     ) throws(DeadLetterFileError) -> String? {
-        // A disk has no deadline of ours.
+        // A write to a disk has no deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
         let (letters, problems) = try DeadLetterFolder.read(file.path)
         let (left, reason) = publishMakingStream(letters, client.calling(beat).jetStream)

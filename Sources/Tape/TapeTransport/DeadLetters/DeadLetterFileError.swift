@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Why letters could not be kept in a folder, or read from it. One line.
+/// Why letters could not be written to a folder, or read from it. One line.
 public enum DeadLetterFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(operation: String, path: String, code: Int32)
-    /// As many files as may be are full.
+    /// The largest number of files is reached and all are full.
     case full(folder: String, files: Int)
-    /// A line that is no letter; the lines in front of it were read.
+    /// A line is no letter; the lines before it were read.
     case damaged(path: String, line: Int, problem: String)
 
     static func failed(_ operation: String, _ path: String) -> DeadLetterFileError {

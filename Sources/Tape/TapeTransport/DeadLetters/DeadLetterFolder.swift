@@ -5,8 +5,8 @@ internal import Glibc
 ///     <folder>/letters-<number>.ndjson     the highest number is written, the others are closed
 ///     <folder>/lock                        several processes may share a folder
 ///
-/// What `append` took outlives the power. Nothing is ever dropped: when all files are full it
-/// refuses.
+/// Letters that `append` accepted survive a power cut. Nothing is ever dropped: when all files are
+/// full, it refuses.
 public struct DeadLetterFolder: Sendable {
     public struct Limits: Sendable {
         public var fileBytes = 16 * 1_024 * 1_024
@@ -21,7 +21,7 @@ public struct DeadLetterFolder: Sendable {
     private static let prefix = "letters-"
     private static let suffix = ".ndjson"
     private static let newline = UInt8(ascii: "\n")
-    /// A torn end is looked for from here backwards: a line is shorter.
+    /// A torn end is searched within this many bytes before the end, because a line is shorter.
     private static let lineBytesMax = 1 << 20
 
     public init(_ path: String, limits: Limits = Limits()) {
@@ -29,7 +29,7 @@ public struct DeadLetterFolder: Sendable {
         self.limits = limits
     }
 
-    /// A file that holds letters and is not written any more.
+    /// A file that holds letters and is no longer written.
     public struct ClosedFile: Hashable, Sendable {
         public let path: String
         let number: Int
@@ -37,8 +37,8 @@ public struct DeadLetterFolder: Sendable {
 
     // MARK: writing
 
-    /// Behind it, all of them are on the disk, or it has thrown. What was written before it threw
-    /// stays: a letter is the same one when it comes again.
+    /// When it returns, all letters are on the disk; otherwise it throws. Letters that were written
+    /// before it threw stay. That does no harm, because a repeated letter has the same id.
     public func append(_ letters: [DeadLetter]) throws(DeadLetterFileError) {
         guard !letters.isEmpty else { return }
         try LetterFiles.makeFolder(path)
@@ -60,7 +60,7 @@ public struct DeadLetterFolder: Sendable {
         _ = consume lock
     }
 
-    /// As many as fit, and into an empty file at least one; answers how many.
+    /// Appends as many as fit, and at least one to an empty file. Returns how many.
     private func append(
         _ letters: ArraySlice<DeadLetter>, toFile number: Int, isNew: Bool
     ) throws(DeadLetterFileError) -> Int {
@@ -84,8 +84,8 @@ public struct DeadLetterFolder: Sendable {
         return taken
     }
 
-    /// Cuts a line off that a crash has torn, whose batch was never committed; answers where the
-    /// whole ones end.
+    /// Cuts off a line that a crash has torn; its batch was never committed. Returns the length of
+    /// the complete lines.
     private static func whole(_ file: borrowing LetterFile) throws(DeadLetterFileError) -> Int {
         let count = try file.byteCount()
         var end = count
@@ -104,12 +104,12 @@ public struct DeadLetterFolder: Sendable {
 
     // MARK: emptying
 
-    /// The files that hold letters, oldest first, without the one that is being written.
+    /// Returns the files that hold letters, oldest first, without the one that is being written.
     public func closedFiles() throws(DeadLetterFileError) -> [ClosedFile] {
         try numbers().dropLast().map { ClosedFile(path: name($0), number: $0) }
     }
 
-    /// Files with letters, whether closed or not.
+    /// Returns the number of files with letters, whether closed or not.
     public func fileCount() throws(DeadLetterFileError) -> Int {
         var count = 0
         for number in try numbers() {
@@ -123,7 +123,7 @@ public struct DeadLetterFolder: Sendable {
         return count
     }
 
-    /// What is written from now on goes to another file; nothing happens when there are no letters.
+    /// Makes later letters go to another file. Does nothing when there are no letters.
     public func closeCurrent() throws(DeadLetterFileError) {
         guard let last = try numbers().last else { return }
         let lock = try locked()
@@ -134,13 +134,13 @@ public struct DeadLetterFolder: Sendable {
         _ = consume lock
     }
 
-    /// Its letters are elsewhere.
+    /// Removes a file. Its letters must be stored elsewhere.
     public func remove(_ file: ClosedFile) throws(DeadLetterFileError) {
         try LetterFiles.remove(file.path)
         try LetterFiles.syncFolder(path)
     }
 
-    /// It holds lines that nobody can read: a person's to look at, not ours to remove.
+    /// Sets a file with unreadable lines aside, for a person to check. It is not removed.
     public func setAside(_ file: ClosedFile) throws(DeadLetterFileError) {
         try LetterFiles.move(file.path, to: "\(file.path).damaged")
         try LetterFiles.syncFolder(path)
@@ -148,7 +148,7 @@ public struct DeadLetterFolder: Sendable {
 
     // MARK: reading
 
-    /// Letters of any file of lines, and the lines that are none.
+    /// Reads the letters of a file, and the lines that are none.
     public static func read(
         _ path: String
     ) throws(DeadLetterFileError) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// An open file of letters; closed with the value.
+/// An open file of letters. It is closed when the value ends.
 struct LetterFile: ~Copyable {
     let path: String
     private let descriptor: Int32
@@ -13,12 +13,13 @@ struct LetterFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// A holder that stands still must not hold others up for longer.
+    /// Bounds the wait for a lock, so that a process that hangs with it does not block others for
+    /// longer.
     private static let lockTries = 200
     private static let lockStepMilliseconds: Int32 = 10
 
-    /// Waits until nobody else has it, up to two seconds; the kernel takes it back when its holder
-    /// ends, however.
+    /// Waits up to two seconds for the lock. The kernel releases it when its holder ends, however
+    /// it ends.
     func lock() throws(DeadLetterFileError) {
         for _ in 0..<Self.lockTries {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
@@ -75,9 +76,9 @@ struct LetterFile: ~Copyable {
     }
 }
 
-/// What is done with names.
+/// Operations on the names of files.
 enum LetterFiles {
-    /// With the folders above it, all of them kept on disk.
+    /// Makes the folder and those above it, and syncs them to the disk.
     static func makeFolder(_ path: String) throws(DeadLetterFileError) {
         if isFolder(path) { return }
         let slash = path.lastIndex(of: "/")
@@ -94,7 +95,7 @@ enum LetterFiles {
         return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// A name that was made or removed in the folder is so after a power cut, too.
+    /// Syncs the folder, so that a file that was made or removed in it stays so after a power cut.
     static func syncFolder(_ path: String) throws(DeadLetterFileError) {
         let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .failed("open", path) }
@@ -102,7 +103,7 @@ enum LetterFiles {
         guard fsync(descriptor) == 0 else { throw .failed("sync", path) }
     }
 
-    /// Nothing when there is no such folder.
+    /// Returns the names; none when there is no such folder.
     static func names(in path: String) throws(DeadLetterFileError) -> [String] {
         guard let listing = unsafe opendir(path) else {
             if errno == ENOENT { return [] }
@@ -125,7 +126,7 @@ enum LetterFiles {
         guard unsafe rename(path, target) == 0 else { throw .failed("move", path) }
     }
 
-    /// Fine when it is not there.
+    /// Removes the file. It is no error when there is none.
     static func remove(_ path: String) throws(DeadLetterFileError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .failed("remove", path) }
     }

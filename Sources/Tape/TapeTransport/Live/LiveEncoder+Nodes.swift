@@ -4,8 +4,8 @@ import TapeCodec
 import TapeProtocol
 
 extension LiveEncoder {
-    /// Calls `publish` with one message for each tick. These are no records of a packet any more:
-    /// what finds one on the tape are its source, its partition and the provider's id.
+    /// Calls `publish` with one message for each tick. These ticks are no longer records of a
+    /// packet; their source, partition and provider's id identify them on the tape.
     mutating func encode(
         _ ticks: [LiveNodeTick], _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
     ) {

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 
 extension LiveEncoder {
-    /// False: it is about a symbol that the packet does not define, or has no name.
+    /// Returns false when the packet does not define the value's symbol, or when the value has no
+    /// name.
     mutating func write(
         _ value: IndicatorValue, _ symbol: SymbolDefinition?, _ packet: PacketHeader,
         _ ordinal: UInt64

@@ -3,20 +3,20 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// Makes of a packet's trades, quotes and bars one message each: a subject and JSON.
+/// Converts a packet's trades, quotes and bars into one message each: a subject and JSON.
 ///
 /// One thread owns it. Subjects are kept from packet to packet, so that a symbol is encoded once.
 struct LiveEncoder {
-    /// Symbols whose subjects are kept; at the next one all are forgotten, and made anew.
+    /// The most symbols whose subjects are kept. At the next one all are dropped and made again.
     static let symbolsMax = 65_536
 
     enum Kind: String, CaseIterable {
         case trade
         case quote
         case bar
-        /// A trade or a quote that a node of a graph let through.
+        /// A trade or a quote that a node of a graph passed on.
         case node
-        /// A number that a graph computed, or a provider told.
+        /// A number that a graph computed, or that a provider sent.
         case indicator
     }
 
@@ -28,14 +28,14 @@ struct LiveEncoder {
 
     let names: TapeNames
     private var known: [Symbol: (trades: String, quotes: String)] = [:]
-    /// What the packet at hand defines, by index.
+    /// The definitions of the current packet, by index.
     private var symbols = PacketTable<Entry>()
     var json = JSONWriter(capacity: 1_024)
 
     init(_ names: TapeNames) { self.names = names }
 
-    /// Calls `publish` with each message, in the packet's order. Other kinds, and what has no
-    /// definition of its symbol, are no news for anybody live.
+    /// Calls `publish` with each message, in the packet's order. Other kinds of records, and
+    /// records whose symbol is not defined, are skipped.
     mutating func encode(
         _ packet: RawSpan, _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
     ) throws(PacketError) {
@@ -141,7 +141,7 @@ struct LiveEncoder {
             json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
             json.member("flags", names: bar.flags.names)
             if let source = symbol.source { json.member("of_source", source.text) }
-            // Of a window that is open: it stands nowhere on the tape.
+            // The bar of an open window is not on the tape and has no revision.
             if isFinal {
                 Self.place(&json, packet, ordinal)
             } else {
@@ -177,7 +177,7 @@ struct LiveEncoder {
         json.member("ask_exchange", quote.askExchange)
     }
 
-    /// When and from whom a tick came.
+    /// Writes when a tick came and from which provider.
     static func whence(_ header: TickHeader, into json: inout JSONWriter) {
         json.member("flags", names: header.flags.names)
         if header.receiveTime.isDefined { json.member("receive_time", time: header.receiveTime) }
@@ -203,7 +203,7 @@ struct LiveEncoder {
     }
 }
 
-/// What is undefined or empty is left out.
+/// Members that are written only when the value is defined and not empty.
 extension JSONWriter {
     fileprivate mutating func member(_ name: String, _ price: Price) {
         if price.isDefined { member(name, decimal: price.raw, decimals: Price.decimals) }

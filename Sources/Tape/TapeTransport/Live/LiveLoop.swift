@@ -5,14 +5,15 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 
-/// The live thread: connects for ever, and sends what is offered while there is a link.
+/// The main loop of the live thread. It connects for ever, and sends what is offered while there is
+/// a link.
 final class LiveLoop {
     static let closeTimeout = Duration.seconds(3)
     private static let flushTimeout = Duration.milliseconds(500)
     private static let packetsPerTurn = 64
     private static let waitMax = Duration.milliseconds(100)
-    /// Between two turns, unless more waits: what comes within it is written together, because each
-    /// write costs as much as encoding many messages.
+    /// The pause between two turns, unless more packets wait. What comes within it is written
+    /// together, because each write costs as much as encoding many messages.
     private static let gatherTime = Duration.milliseconds(20)
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
@@ -33,16 +34,16 @@ final class LiveLoop {
     private var refusalsSeen: UInt64 = 0
 
     private enum State {
-        /// Nothing was sent yet, and nothing went wrong.
+        /// Nothing was sent yet, and nothing has failed.
         case waiting
         case sending
-        /// Packets are left out, and it was said why.
+        /// Packets are dropped, and this was reported.
         case interrupted
     }
 
-    /// Set by libnats' thread.
+    /// The state of the link, set by libnats' thread.
     private final class Link: Sendable {
-        /// libnats has given the connection up for good.
+        /// libnats has closed the connection permanently.
         let isClosed = Atomic<Bool>(false)
     }
 
@@ -87,7 +88,7 @@ final class LiveLoop {
         guard connection == nil, !queue.isClosed, clock.monotonic().nanoseconds >= connectAt else {
             return
         }
-        // The names of the servers are looked up first.
+        // The servers' names have to be resolved first.
         beat.beat(before: ThreadWatch.systemTime)
         do throws(NatsError) {
             let (link, telemetry) = (link, telemetry)
@@ -95,7 +96,7 @@ final class LiveLoop {
                 switch event {
                 case .closed: link.isClosed.store(true, ordering: .releasing)
                 case .asyncError(let text): telemetry.emit(LiveComplaint(text: text))
-                // They show when something is published.
+                // These events show when something is published.
                 case .disconnected, .refused, .reconnected, .lameDuck: return
                 }
             }
@@ -162,13 +163,13 @@ final class LiveLoop {
                     try encoder.encode(bytes, publish)
                 }
             } catch {
-                // Only what was sealed in this process is offered.
+                // Only packets that were sealed in this process are offered.
                 preconditionFailure("a packet of our own cannot be read: \(error)")
             }
         }
     }
 
-    /// One that stands in a full queue is told by who takes from it.
+    /// Reports refused packets. While the queue is full, its consumer reports them.
     private func noticeRefusals() {
         let present = queue.refusals
         guard present != refusalsSeen else { return }

@@ -1,16 +1,16 @@
 public import MarketModel
 
-/// A tick that a node of a graph lets through to those who watch.
+/// A tick that a node of a graph passes on to live subscribers.
 public struct LiveNodeTick: Sendable {
     public enum Tick: Sendable {
         case trade(Trade)
         case quote(Quote)
     }
 
-    /// The node's name.
+    /// The name of the node.
     public let node: String
     public let symbol: Symbol
-    /// What feeds the symbol.
+    /// The source that feeds the symbol.
     public let source: SourceName
     public let partition: Partition
     public let tick: Tick

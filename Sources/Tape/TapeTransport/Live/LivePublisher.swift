@@ -5,21 +5,22 @@ internal import Synchronization
 public import TapeCodec
 public import TapeProtocol
 
-/// Sends the trades, quotes and bars of packets to whoever listens live: core NATS, best effort,
-/// JSON, one subject per symbol.
+/// Sends the trades, quotes and bars of packets to live subscribers: core NATS, best effort, JSON,
+/// one subject per symbol.
 ///
-/// What is offered waits in a bounded queue for a thread with a connection of its own. At the
-/// limit, and while there is no link, packets are dropped and counted: the tape has them.
+/// Offered packets wait in a bounded queue for a thread that has a separate connection. When the
+/// queue is full, and while there is no link, packets are dropped and counted. The tape still has
+/// them.
 public final class LivePublisher: Sendable {
     public static let packetsMax = 4_096
     public static let bytesMax = 16 * 1_024 * 1_024
-    /// Ticks of nodes that wait here: beyond, they wait in their edges.
+    /// The most ticks of nodes that wait here. Further ones wait in their edges.
     public static let nodeTicksMax = 1_024
 
     private let queue: LiveQueue
     private let thread: ServiceThread
 
-    /// Starts the thread; never waits for NATS.
+    /// Starts the thread. Never waits for NATS.
     public init(
         _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub, threads: ThreadWatch
     ) throws(ServiceError) {
@@ -44,29 +45,30 @@ public final class LivePublisher: Sendable {
 
     deinit { queue.close() }
 
-    /// Copies the packet's bytes and returns at once. Any thread; one without ticks is no news.
+    /// Copies the packet's bytes and returns immediately. Any thread may call it. A packet without
+    /// ticks is ignored.
     public func offer(_ packet: SealedPacket) {
         guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
         queue.offer(packet)
     }
 
-    /// Ticks of nodes that `offer` has room for at the moment; none while there is no link. One
-    /// thread alone is to ask and offer, and may rely on it.
+    /// The number of node ticks that `offer` has room for; 0 while there is no link. Only one
+    /// thread may read it and offer node ticks, so that the room cannot shrink in between.
     public var nodeRoom: Int { queue.nodeRoom }
 
-    /// Hands over at most `nodeRoom` ticks and returns at once.
+    /// Hands over at most `nodeRoom` ticks and returns immediately.
     public func offer(_ ticks: [LiveNodeTick]) {
         if !ticks.isEmpty { queue.offer(ticks) }
     }
 
-    /// Ends the thread and the connection; what waits is sent if that is quick. Idempotent.
+    /// Ends the thread and the connection. Waiting packets are sent if that is quick. Idempotent.
     public func close() {
         queue.close()
         _ = thread.join(timeout: LiveLoop.closeTimeout)
     }
 }
 
-/// What waits for the live thread: bounded in packets and bytes.
+/// The queue of the live thread, bounded in packets and bytes.
 final class LiveQueue: Sendable {
     struct Packet: Sendable {
         enum Content: Sendable {
@@ -86,11 +88,11 @@ final class LiveQueue: Sendable {
         }
     }
 
-    /// Told by the live thread.
+    /// Set by the live thread.
     let isLinked = Atomic<Bool>(false)
 
     private let packets: Mailbox<Packet>
-    /// Nothing is ever sent here: it ends waits when it is closed.
+    /// Nothing is ever sent here; closing it ends waits.
     private let end = Mailbox<Never>(capacity: 1)
     private let waitingBytes = Atomic<Int>(0)
     private let waitingNodeTicks = Atomic<Int>(0)
@@ -106,7 +108,7 @@ final class LiveQueue: Sendable {
 
     var count: Int { packets.count }
     var isClosed: Bool { packets.isClosed }
-    /// Packets that found no room so far.
+    /// The number of packets refused so far because the queue was full.
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
 
     func close() {
@@ -114,7 +116,7 @@ final class LiveQueue: Sendable {
         end.close()
     }
 
-    /// Lets packets come together for so long, or until it is closed.
+    /// Waits this long so that packets accumulate, or until the queue is closed.
     func gather(for time: Duration) {
         var nothing: [Never] = []
         _ = end.receive(into: &nothing, max: 1, timeout: time)

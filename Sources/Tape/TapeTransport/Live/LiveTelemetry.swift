@@ -1,6 +1,7 @@
 import ServiceRuntime
 
-/// Counted per packet, by the live thread; what a full queue refuses, by who offers.
+/// Counters per packet, increased by the live thread; those of a full queue, by the offering
+/// thread.
 struct LiveMetrics: Sendable {
     let dropped: [LiveDrop: Counter]
     let packets: Gauge
@@ -33,9 +34,9 @@ struct LiveMetrics: Sendable {
     }
 }
 
-/// Why somebody live did not hear of a tick.
+/// Why a tick was not sent live.
 enum LiveDrop: String, CaseIterable {
-    /// The queue was full: the link, or this machine, is too slow.
+    /// The queue was full: the link or this machine is too slow.
     case full
     /// There was no link to NATS.
     case noLink = "no_link"
@@ -43,7 +44,7 @@ enum LiveDrop: String, CaseIterable {
     case subject
 }
 
-/// What NATS says of the live connection by itself: usually that a right is missing.
+/// An error that NATS reported about the live connection: usually a missing permission.
 struct LiveComplaint: TelemetryEvent {
     static let name = "live.complaint"
     let text: String

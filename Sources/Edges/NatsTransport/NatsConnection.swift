@@ -55,8 +55,8 @@ public final class NatsConnection: Sendable {
     /// The most bytes that the present server accepts, payload and headers together.
     public var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
 
-    /// Ends the link and all subscriptions; the event `.closed` follows. Idempotent. Afterwards
-    /// every call throws `.closed`.
+    /// Ends the link and all subscriptions; the event `.closed` follows. libnats waits up to 0.5 s
+    /// for outstanding writes. Idempotent. Afterwards every call throws `.closed`.
     public func close() {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
         events.willClose()

@@ -2,23 +2,25 @@ public import Primitives
 
 /// Writes the rows of one COPY in the server's binary format.
 ///
-/// `row(columns:)`, then exactly that many values in the table's order and types: the server reads
-/// an `int8` only from eight bytes. A wrong number of values is a bug and stops the process. A
-/// value that cannot be sent makes the COPY fail as a whole at the next row, with `invalidValue`.
+/// Call `row(columns:)`, then write exactly that many values in the table's order and types: the
+/// server reads an `int8` only from eight bytes. A wrong number of values is a bug and stops the
+/// process. A value that cannot be sent makes the complete COPY fail at the next row, with
+/// `invalidValue`.
 ///
-/// Text goes as it is: one with a NUL in it is refused by the server, as a data error of its row.
-/// Nothing is allocated per row, and what many rows have in common is encoded once (`CopyFields`).
+/// Text is sent unchanged: the server refuses a NUL in it, as a data error of its row. Nothing is
+/// allocated per row, and values that many rows share are encoded once (`CopyFields`).
 public struct BinaryCopyWriter: ~Copyable {
-    /// Takes a full buffer: as a rule the connection that the COPY runs on.
+    /// Takes a full buffer: normally the connection that runs the COPY.
     private let send: (RawSpan) throws(PostgresError) -> Void
     private let operation: String
     @usableFromInline var buffer: RowBuffer
     @usableFromInline var valuesLeft = 0
     private var failure: PostgresError?
-    /// How many rows were begun.
+    /// The number of rows that were begun.
     public private(set) var rows = 0
 
-    /// What one value of fixed size may write over: a numeric is the largest.
+    /// The most bytes over which a store of one value of fixed size may write: a numeric is the
+    /// largest.
     @usableFromInline static let valueBytesMax = 4 + NumericEncoding.bytesMax
 
     public init(
@@ -27,16 +29,16 @@ public struct BinaryCopyWriter: ~Copyable {
         self.operation = operation
         self.send = send
         buffer = RowBuffer(capacity: PostgresLimits.copyFlushBytes * 2)
-        // Signature, flags, length of the header's extension.
+        // The signature, the flags, and the length of the header's extension.
         for byte in Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] { buffer.put(byte) }
         buffer.put(UInt64(0))
     }
 
-    /// Begins a row; sends what stands before it when that is a buffer full.
+    /// Begins a row. Sends the previous rows when they fill a buffer.
     public mutating func row(columns: Int16) throws(PostgresError) {
         try endRow()
         if buffer.used >= PostgresLimits.copyFlushBytes { try flush() }
-        // What a value takes lies within its share of this; `take` lets no value go without one.
+        // Each value has its share of this room, and `take` refuses a value without one.
         valuesLeft = Int(columns)
         buffer.reserve(valuesLeft * Self.valueBytesMax + MemoryLayout<Int16>.size)
         buffer.put(columns)
@@ -76,34 +78,34 @@ public struct BinaryCopyWriter: ~Copyable {
         unsafe value.withUnsafeBytes { unsafe variable($0) }
     }
 
-    /// The binary form of jsonb: its version, and the text.
+    /// Writes the binary form of jsonb: its version, and the text.
     public mutating func jsonb(_ text: String) {
         bytes([1] + text.utf8)
     }
 
-    /// Rounded down to microseconds; undefined is NULL.
+    /// Writes a time, rounded down to microseconds; undefined is NULL.
     @inlinable @inline(__always)
     public mutating func timestamptz(_ value: Timestamp) {
         guard value.isDefined else { return null() }
         fixed(value.postgresMicroseconds)
     }
 
-    /// value × 10^-scale, without trailing zeros; scale within `NumericEncoding.scaleRange`.
+    /// Writes value × 10^-scale, without trailing zeros; scale within `NumericEncoding.scaleRange`.
     public mutating func numeric(_ value: Int128, scale: Int) {
         take()
-        // Safety: a value's share of the row's room.
+        // Safety: the value has its share of the row's room.
         let target = unsafe buffer.start + buffer.used
         let count = unsafe NumericEncoding.write(value, scale: scale, to: target + 4)
         unsafe target.storeBytes(of: Int32(truncatingIfNeeded: count).bigEndian, as: Int32.self)
         buffer.used += 4 + count
     }
 
-    /// The same by the short way, which 64 bits allow; the quickest are scale 9, 8 and 0.
+    /// Writes the same on a faster path for 64 bits. It is fastest for scale 9, 8 and 0.
     public mutating func decimal(_ value: Int64, scale: Int) {
         decimal(value.magnitude, isNegative: value < 0, scale: scale)
     }
 
-    /// A numeric without decimals, for numbers beyond `int8`.
+    /// Writes a numeric without decimals, for numbers beyond `int8`.
     public mutating func unsigned(_ value: UInt64) {
         decimal(value, isNegative: false, scale: 0)
     }
@@ -111,7 +113,7 @@ public struct BinaryCopyWriter: ~Copyable {
     @inline(__always)
     private mutating func decimal(_ magnitude: UInt64, isNegative: Bool, scale: Int) {
         take()
-        // Safety: a value's share of the row's room.
+        // Safety: the value has its share of the row's room.
         let target = unsafe buffer.start + buffer.used
         let count =
             switch scale {
@@ -133,26 +135,26 @@ public struct BinaryCopyWriter: ~Copyable {
         buffer.used &+= 4 &+ count
     }
 
-    /// Up to eight ASCII characters in a word, the first in the lowest byte. Bytes that are no
-    /// printable ASCII come out as `?`.
+    /// Writes up to eight ASCII characters of a word, the first in the lowest byte. A byte that is
+    /// not printable ASCII becomes `?`.
     @inlinable @inline(__always)
     public mutating func packedText(_ word: UInt64) {
         take()
         let count = 8 &- word.leadingZeroBitCount / 8
         buffer.put(Int32(truncatingIfNeeded: count))
         let characters = Self.isPrintable(word, count) ? word : Self.printable(word)
-        // Eight bytes are stored, and those behind the text are written over.
+        // Eight bytes are stored, and the next value overwrites those after the text.
         buffer.put(characters.byteSwapped)
         buffer.used &-= 8 &- count
     }
 
-    /// Values that many rows share.
+    /// Writes values that many rows share.
     @inlinable @inline(__always)
     public mutating func shared(_ place: CopyFields.Place, of fields: borrowing CopyFields) {
         precondition(valuesLeft >= place.fields, "more values than the row has columns")
         valuesLeft &-= place.fields
         buffer.reserve(place.count &+ CopyFields.stride &+ valuesLeft &* Self.valueBytesMax)
-        // Safety: the room is there, a stride of it more than the values' length.
+        // Safety: the room is reserved, including a stride more than the values' length.
         unsafe fields.copy(place, to: buffer.start + buffer.used)
         buffer.used &+= place.count
     }
@@ -195,11 +197,12 @@ extension BinaryCopyWriter {
                 reason: "a value of \(count) bytes; at most \(PostgresLimits.fieldBytesMax)")
     }
 
-    /// All of the word's first `count` bytes are of 0x20...0x7e, eight at a time.
+    /// Returns whether the word's first `count` bytes are all in 0x20...0x7e, checking eight at a
+    /// time.
     @inlinable @inline(__always)
     static func isPrintable(_ word: UInt64, _ count: Int) -> Bool {
         let highs: UInt64 = 0x8080_8080_8080_8080
-        // The bytes behind the text are made spaces.
+        // The bytes after the text are replaced by spaces.
         let filled = word | (0x2020_2020_2020_2020 << UInt64(truncatingIfNeeded: count &* 8))
         let isAbove = ((filled | highs) &- 0x2020_2020_2020_2020) & highs == highs
         return filled & highs == 0 && isAbove

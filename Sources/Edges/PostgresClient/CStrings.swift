@@ -1,4 +1,4 @@
-/// Texts as an array of C strings, nil at the end: libpq's way of taking lists.
+/// Texts as an array of C strings with a null pointer at the end, as libpq takes lists.
 struct CStrings {
     private var bytes: [CChar] = []
     private var offsets: [Int?] = []
@@ -12,7 +12,7 @@ struct CStrings {
         }
     }
 
-    /// The pointers hold while `body` runs.
+    /// The pointers are valid while `body` runs.
     func withPointers<Result>(
         _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
     ) -> Result {

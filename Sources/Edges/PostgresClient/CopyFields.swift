@@ -1,9 +1,9 @@
-/// Values of a COPY in the form in which they are sent, for rows that have them in common: the
-/// texts that a packet defines once and each of its ticks refers to.
+/// Encoded values of a COPY that several rows share: the texts that a packet defines once and that
+/// each of its ticks refers to.
 ///
-/// Reused from packet to packet it allocates nothing.
+/// It is reused from packet to packet and then allocates nothing.
 public struct CopyFields: Sendable {
-    /// Values that stand beside each other.
+    /// The place of adjacent values.
     @frozen
     public struct Place: Sendable, BitwiseCopyable {
         @usableFromInline let first: Int32
@@ -23,7 +23,7 @@ public struct CopyFields: Sendable {
         @inlinable @inline(__always)
         var fields: Int { Int(values) }
 
-        /// Of two that were added one after the other.
+        /// Joins two places that were added one after the other.
         public static func + (left: Place, right: Place) -> Place {
             precondition(
                 left.start + left.count == right.start,
@@ -34,14 +34,15 @@ public struct CopyFields: Sendable {
         }
     }
 
-    /// Short values are copied in one piece of this many bytes; so many stand behind the last one.
+    /// Short values are copied in one piece of this many bytes. As many bytes are kept after the
+    /// last value.
     @usableFromInline static let stride = 32
 
     @usableFromInline var bytes: [UInt8] = []
 
     public init() { removeAll() }
 
-    /// Keeps its memory. Places from before mean nothing any more.
+    /// Removes all values and keeps the memory. Earlier places are no longer valid.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: repeatElement(0, count: Self.stride))
@@ -77,10 +78,10 @@ public struct CopyFields: Sendable {
         }
     }
 
-    /// The bytes of a text that was added.
+    /// Calls `body` with the bytes of a text that was added.
     public func withText<Result>(_ place: Place, _ body: (RawSpan) -> Result) -> Result {
         precondition(place.fields == 1 && place.start + place.count <= used, "no place of these")
-        // Safety: bytes are bytes.
+        // Safety: every byte is a valid `UInt8`.
         let all = unsafe bytes.span.bytes
         return body(all.extracting(place.start + 4..<place.start + place.count))
     }
@@ -98,13 +99,14 @@ public struct CopyFields: Sendable {
         return Place(start: start, count: end - start, fields: fields)
     }
 
-    /// Writes up to a stride more than the values' length: whoever calls has room for that.
+    /// Copies values. It writes up to a stride more than their length; the caller must have room
+    /// for that.
     @inlinable @inline(__always)
     func copy(_ place: Place, to target: UnsafeMutableRawPointer) {
         precondition(
             place.start >= 0 && place.start &+ place.count &+ Self.stride <= bytes.count,
             "no place of these values")
-        // Safety: a stride of bytes stands behind the last value.
+        // Safety: a stride of bytes follows the last value.
         unsafe bytes.withUnsafeBytes { source in
             guard let first = source.baseAddress else { return }
             if place.count <= Self.stride {

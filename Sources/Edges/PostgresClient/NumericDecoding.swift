@@ -1,6 +1,6 @@
 extension NumericEncoding {
-    /// Reads the server's binary form; nil when the value × 10^scale is no whole number of 128
-    /// bits, is NaN or infinite, or when the bytes are no numeric.
+    /// Reads the server's binary form. Returns `nil` when value × 10^scale is no whole number of
+    /// 128 bits, is NaN or infinite, or when the bytes are no numeric.
     static func value(of bytes: [UInt8], scale: Int) -> Int128? {
         precondition(scaleRange.contains(scale), "numeric scale \(scale) is out of range")
         guard bytes.count >= 8 else { return nil }
@@ -14,7 +14,7 @@ extension NumericEncoding {
         for index in 0..<groups {
             let group = word(4 + index)
             guard group < 10_000 else { return nil }
-            // The exponent of ten that the group's last digit has after scaling.
+            // The exponent of ten of the group's last digit after scaling.
             let exponent = 4 * (weight - index) + scale
             guard let part = scaled(Int128(group), by: exponent) else { return nil }
             let (sum, overflow) = value.addingReportingOverflow(part)

@@ -1,12 +1,12 @@
 /// The server's binary form of `numeric`: groups of four decimal digits, the place of the first
-/// group, sign, and the number of decimals to show. Written as the server itself writes it: no
-/// groups of zeros at either end, no trailing zeros in the decimals.
+/// group, the sign, and the number of decimals to show. It is written as the server itself writes
+/// it: no groups of zeros at either end, no trailing zeros in the decimals.
 public enum NumericEncoding {
     /// 10^38 is the largest power of ten below 2^127.
     public static let scaleRange = 0...38
 
-    /// The most that a value takes: the four numbers in front, and 39 digits around a point that
-    /// stands anywhere. Stores may write over all of it.
+    /// The most bytes of a value: the four numbers before the digits, and 39 digits with a point at
+    /// any place. Stores may write over all of it.
     @usableFromInline static let bytesMax = 48
 
     private static let negative: UInt64 = 0x4000
@@ -15,14 +15,14 @@ public enum NumericEncoding {
     static func append(_ value: Int128, scale: Int, to buffer: inout [UInt8]) {
         let start = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: bytesMax))
-        // Safety: `bytesMax` bytes behind `start` are there.
+        // Safety: there are `bytesMax` bytes after `start`.
         let count = unsafe buffer.withUnsafeMutableBytes { bytes in
             unsafe bytes.baseAddress.map { unsafe write(value, scale: scale, to: $0 + start) } ?? 0
         }
         buffer.removeLast(bytesMax - count)
     }
 
-    /// Answers how many bytes it wrote, of `bytesMax` that are there.
+    /// Writes a value and returns the number of bytes; the caller provides `bytesMax` bytes.
     static func write(
         _ value: Int128, scale: Int, to target: UnsafeMutableRawPointer
     ) -> Int {
@@ -33,8 +33,8 @@ public enum NumericEncoding {
         return unsafe write(small, isNegative: value < 0, scale: scale, to: target)
     }
 
-    /// Almost every number: all of its groups stand in two machine words. No loop, and no division
-    /// but by constants.
+    /// Writes almost every number: all of its groups fit into two machine words. It has no loop,
+    /// and divides by constants only.
     @inline(__always)
     static func write(
         _ magnitude: UInt64, isNegative: Bool, scale: Int, to target: UnsafeMutableRawPointer
@@ -43,8 +43,8 @@ public enum NumericEncoding {
             unsafe target.storeBytes(of: 0, as: UInt64.self)
             return 8
         }
-        // The last group behind the point is filled up with zeros on its right, for which a
-        // 64-bit number may have no room: it is taken off first.
+        // The last group after the point is filled up with zeros on its right. A 64-bit number may
+        // have no room for them, so that group is split off first.
         let (rest, last) = split(magnitude, scale % 4)
         let upper = rest / 100_000_000
         let lower = UInt32(truncatingIfNeeded: rest % 100_000_000)
@@ -54,17 +54,18 @@ public enum NumericEncoding {
         let head = first | second | UInt64(lower / 10_000)
         let tail = UInt64(lower % 10_000) << 48 | UInt64(last) << 32
 
-        // Of eight groups: five of `rest`, the filled one, and two that are always zero.
+        // There are eight groups: five of `rest`, the filled one, and two that are always zero.
         let leading = groupsOfZeros(head, tail)
         let word = tail != 0 ? tail : head
         let shift = word.trailingZeroBitCount & ~15
         let final = (tail != 0 ? 7 : 3) - shift / 16
         let count = final - leading + 1
-        // Groups of `rest` before the point; below 0 when it has more decimals than digits.
+        // The number of groups of `rest` before the point; below 0 when it has more decimals than
+        // digits.
         let whole = 5 - scale / 4
         let decimals = final < whole ? 0 : 4 * (final - whole + 1) - zeros(word >> shift & 0xffff)
 
-        // Both words moved up over the leading zeros; a shift by 64 is 0.
+        // Both words are shifted over the leading zeros; a shift by 64 gives 0.
         let bits = UInt64(leading * 16)
         let (one, two) =
             leading < 4
@@ -74,7 +75,7 @@ public enum NumericEncoding {
         let front =
             UInt64(count) << 48 | weight << 32 | (isNegative ? negative << 16 : 0)
             | UInt64(decimals)
-        // Safety: 24 of the `bytesMax` bytes that the caller has.
+        // Safety: writes 24 of the caller's `bytesMax` bytes.
         unsafe target.storeBytes(of: front.bigEndian, as: UInt64.self)
         unsafe target.storeBytes(of: one.bigEndian, toByteOffset: 8, as: UInt64.self)
         unsafe target.storeBytes(of: two.bigEndian, toByteOffset: 16, as: UInt64.self)
@@ -96,7 +97,7 @@ public enum NumericEncoding {
         head != 0 ? head.leadingZeroBitCount / 16 : 4 + tail.leadingZeroBitCount / 16
     }
 
-    /// Trailing decimal zeros of a group that is not zero.
+    /// Returns the number of trailing decimal zeros of a group that is not zero.
     @inline(__always)
     private static func zeros(_ group: UInt64) -> Int {
         let group = UInt32(truncatingIfNeeded: group)
@@ -104,7 +105,8 @@ public enum NumericEncoding {
             + (group % 1_000 == 0 ? 1 : 0)
     }
 
-    /// Beyond 64 bits: sums of bars. Cut into words of 16 digits, each of which is four groups.
+    /// Writes numbers beyond 64 bits: sums of bars. They are cut into words of 16 digits, each of
+    /// which is four groups.
     @inline(never)
     private static func writeWide(
         _ magnitude: UInt128, isNegative: Bool, _ scale: Int, _ target: UnsafeMutableRawPointer
@@ -137,7 +139,7 @@ public enum NumericEncoding {
         let front =
             UInt64(count) << 48 | weight << 32 | (isNegative ? negative << 16 : 0)
             | UInt64(decimals)
-        // Safety: 8 + 2 × 13 of the `bytesMax` bytes that the caller has.
+        // Safety: writes 8 + 2 × 13 of the caller's `bytesMax` bytes.
         unsafe target.storeBytes(of: front.bigEndian, as: UInt64.self)
         for number in 0..<count {
             unsafe target.storeBytes(

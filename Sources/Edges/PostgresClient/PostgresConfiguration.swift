@@ -1,7 +1,7 @@
-/// Where a database is, who connects, and how long the server may take for what.
+/// The address of a database, the user, and the server's timeouts.
 ///
-/// Unset libpq parameters still come from libpq's own defaults: without a password a
-/// `~/.pgpass` is asked, as every PostgreSQL program does.
+/// libpq parameters that are not set have libpq's own defaults: without a password it reads
+/// `~/.pgpass`, as every PostgreSQL program does.
 public struct PostgresConfiguration: Sendable {
     public enum SSLMode: String, Sendable, CaseIterable {
         case disable
@@ -16,13 +16,13 @@ public struct PostgresConfiguration: Sendable {
     public var user: String
     public var password: String?
     public var sslMode: SSLMode = .prefer
-    /// Path of the PEM file with the certificates that may sign the server's.
+    /// The path of the PEM file with the certificates that may sign the server's certificate.
     public var rootCertificate: String?
-    /// Shown by `pg_stat_activity`: service, partition, epoch.
+    /// The name that `pg_stat_activity` shows: service, partition, epoch.
     public var applicationName = "tapeline"
-    /// The server gives up a statement, a wait for a lock, an idle open transaction after these.
-    /// They end work that a dead or paused client left behind; the caller's own deadlines come on
-    /// top, because a stopped server keeps no time.
+    /// After these times the server gives up a statement, a wait for a lock, or an idle open
+    /// transaction. They end work that a dead or paused client left. The caller needs its own
+    /// deadlines as well, because a stopped server measures no time.
     public var statementTimeout = Duration.seconds(60)
     public var lockTimeout = Duration.seconds(10)
     public var idleInTransactionTimeout = Duration.seconds(60)
@@ -39,25 +39,26 @@ public struct PostgresConfiguration: Sendable {
         self.password = password
     }
 
-    /// Host, port, database and user in one short text for messages.
+    /// Host, port, database and user in one short text, for messages.
     public var peer: String { "\(host):\(port)/\(database) as \(user)" }
 }
 
-/// How a dead peer is noticed, and by whom.
+/// How each side notices a dead peer.
 enum Keepalive {
-    /// The kernel probes an idle connection after this many seconds, this often, this many times.
+    /// The kernel probes an idle connection after this many seconds. The next two constants are the
+    /// interval and the number of probes.
     static let idleSeconds = 5
     static let intervalSeconds = 2
     static let probes = 3
-    /// Sent data that nobody acknowledged for so long ends the connection.
+    /// The connection ends when sent data were not acknowledged for this long.
     static let userTimeoutMilliseconds = 10_000
-    /// While a statement runs, the server looks this often whether the client is still there, so
-    /// that a killed client's locks go soon.
+    /// While a statement runs, the server checks at this interval whether the client is still
+    /// there, so that a killed client's locks are released soon.
     static let serverCheckMilliseconds = 1_000
 }
 
 extension PostgresConfiguration {
-    /// libpq's keywords and values. A value of nil stays libpq's default.
+    /// libpq's keywords and values. `nil` means libpq's default.
     var parameters: [(keyword: String, value: String?)] {
         [
             ("host", host), ("port", String(port)), ("dbname", database), ("user", user),
@@ -72,7 +73,8 @@ extension PostgresConfiguration {
         ]
     }
 
-    /// Settings go with the start-up message: no round trip, and none can be forgotten.
+    /// The settings, which are sent with the start-up message: this needs no round trip, and none
+    /// can be forgotten.
     private var options: String {
         let fixed: [(name: String, value: String)] = [
             ("statement_timeout", milliseconds(statementTimeout)),
@@ -86,7 +88,8 @@ extension PostgresConfiguration {
             .joined(separator: " ")
     }
 
-    /// The server splits the options at blanks that no backslash precedes.
+    /// Escapes a text, because the server splits the options at blanks without a preceding
+    /// backslash.
     private func escaped(_ text: String) -> String {
         var result = ""
         for character in text.unicodeScalars {
@@ -112,6 +115,6 @@ extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConve
 
     public var debugDescription: String { description }
 
-    /// `dump` and test failures show mirrors: the password is not in it.
+    /// `dump` and test failures show mirrors, so the mirror does not contain the password.
     public var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
 }

@@ -1,14 +1,14 @@
 internal import CPostgres
 
 extension PostgresConnection {
-    /// Runs `COPY … FROM STDIN (FORMAT binary)` and returns how many rows the server took.
+    /// Runs `COPY … FROM STDIN (FORMAT binary)` and returns how many rows the server accepted.
     ///
-    /// `body` writes the rows; when it throws, the COPY is aborted, nothing of it remains, and its
-    /// error is thrown. The deadline covers all of it, `body` included. What the server finds wrong
-    /// with a row is thrown after `body`, since it says so only at the end.
+    /// `body` writes the rows. If it throws, the COPY is aborted without a trace and its error is
+    /// thrown. The deadline covers everything, including `body`. The server reports an error in a
+    /// row only at the end, so it is thrown after `body`.
     ///
-    /// `opening` (BEGIN, a SAVEPOINT) travels in the same message and is run first: a round trip
-    /// less per transaction.
+    /// `opening` (BEGIN, a SAVEPOINT) is sent in the same message and runs first. This saves a
+    /// round trip per transaction.
     @discardableResult
     public func copyIn(
         _ sql: String, after opening: String? = nil, timeout: Duration,
@@ -56,8 +56,8 @@ extension PostgresConnection {
         throw failure
     }
 
-    /// Ends a COPY so that nothing of it remains and the session can go on; a session that does not
-    /// answer is closed. The cause is thrown by the caller.
+    /// Ends a COPY so that nothing of it remains and the session can continue. A session that does
+    /// not answer is closed. The caller throws the cause.
     private func abort(_ operation: String) {
         guard session.isOpen else { return }
         let deadline = Deadline(after: PostgresLimits.abortWait)
@@ -71,7 +71,7 @@ extension PostgresConnection {
 }
 
 extension Session {
-    /// Queues and sends: nothing of `bytes` stays in libpq's buffer, so its size is bounded.
+    /// Queues and sends the bytes. None stay in libpq's buffer, so its size is bounded.
     func putCopyData(
         _ bytes: RawSpan, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
@@ -89,7 +89,7 @@ extension Session {
         }
     }
 
-    /// A `reason` aborts the COPY; without one it is complete.
+    /// Ends the COPY. A `reason` aborts it; without one it is complete.
     func putCopyEnd(
         _ reason: String?, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {

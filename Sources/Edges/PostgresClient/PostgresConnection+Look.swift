@@ -1,11 +1,11 @@
 internal import CPostgres
 
 extension PostgresConnection {
-    /// Whether the server has ended the session while nobody used it: restarted, restored, or on
-    /// somebody's order. Never waits. Only between operations.
+    /// Throws when the server has ended the idle session: it was restarted, restored from a backup,
+    /// or an administrator ended it. Never waits. Call it only between operations.
     ///
-    /// Who writes rarely would otherwise learn of it with the next row only. A server that is gone
-    /// without a word is not noticed here, but by keepalives.
+    /// Without it, a client that rarely writes would notice this only with its next row.
+    /// Keepalives, not this call, notice a server that vanished without closing.
     public func look() throws(PostgresError) {
         try session.look("look at the session")
     }
@@ -14,7 +14,7 @@ extension PostgresConnection {
 extension Session {
     fileprivate func look(_ operation: String) throws(PostgresError) {
         let open = unsafe try require(operation)
-        // The server's last words come with the first read, the end of the stream with the next.
+        // The first read brings the server's last message, the next one the end of the stream.
         for _ in 0..<2 {
             guard unsafe PQconsumeInput(open) == 1, isOpen else { throw lost(operation) }
         }

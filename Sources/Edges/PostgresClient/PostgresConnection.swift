@@ -2,16 +2,16 @@ internal import CPostgres
 
 /// One session with a PostgreSQL server.
 ///
-/// Not Sendable: one thread owns it, blocks in it, and may hand it to another as a whole. Every
-/// operation has a deadline of the caller's; when it passes, or the connection is lost, the session
-/// is closed and stays so (`isUsable`): the owner makes a new one. It never reconnects by itself,
-/// because only the owner knows what a lost answer means.
+/// It is not Sendable: one thread owns it, blocks in it, and may hand it to another thread. Every
+/// operation has a deadline from the caller. When it passes, or the connection is lost, the session
+/// is closed and stays closed (`isUsable`): the owner makes a new one. It never reconnects by
+/// itself, because only the owner knows what a lost answer means.
 public final class PostgresConnection {
     let session: Session
 
-    /// Blocks until connected, at most `timeout`. A name is resolved by the C library first, whose
-    /// own time-outs apply there. `onNotice` is called inside of the calls on this connection,
-    /// `onWait` before each second that a call waits for the server.
+    /// Connects. Blocks for at most `timeout`; the C library resolves the name first, with its own
+    /// timeouts. `onNotice` is called during calls on this connection, `onWait` before each second
+    /// in which a call waits for the server.
     public init(
         _ configuration: PostgresConfiguration, timeout: Duration,
         onNotice: @escaping (String) -> Void = { _ in },
@@ -22,20 +22,20 @@ public final class PostgresConnection {
     }
 
     public var isUsable: Bool { session.isOpen }
-    /// Asks the socket, without waiting: an idle session whose server has gone is not alive.
+    /// Checks the socket without waiting. Returns false when the server has ended the idle session.
     var isAlive: Bool { session.isAlive }
-    /// True between BEGIN and its end, also when a statement in between has failed.
+    /// True between BEGIN and its end, even after a statement in between has failed.
     public var isInTransaction: Bool { session.isInTransaction }
-    /// 170012 is 17.12; 0 when closed.
+    /// The server's version, 170012 for 17.12; 0 when closed.
     public var serverVersion: Int { session.serverVersion }
-    /// The server's process for this session, as `pg_stat_activity` shows it.
+    /// The process id of the session's server process, as `pg_stat_activity` shows it.
     public var backendProcessID: Int32 { session.backendProcessID }
     public var peer: String { session.peer }
 
-    /// Idempotent. The server rolls an open transaction back.
+    /// Closes the session. Idempotent. The server rolls an open transaction back.
     public func close() { session.close() }
 
-    /// Runs one statement with parameters `$1` … by the extended protocol.
+    /// Runs one statement with parameters `$1` … through the extended protocol.
     @discardableResult
     public func execute(
         _ sql: String, _ parameters: [PostgresValue] = [], timeout: Duration
@@ -51,14 +51,14 @@ public final class PostgresConnection {
         return try collect(operation, deadline)
     }
 
-    /// Runs several statements in one message by the simple protocol: the first error skips the
-    /// rest. What they return is thrown away. Without BEGIN they are one transaction.
+    /// Runs several statements in one message through the simple protocol. The first error skips
+    /// the rest. Their results are dropped. Without BEGIN they are one transaction.
     public func script(_ sql: String, timeout: Duration) throws(PostgresError) {
         let operation = operationName(sql)
         let deadline = Deadline(after: timeout)
         try refuseNUL(sql, operation)
         let open = unsafe try session.require(operation)
-        // Row by row: libpq would otherwise collect what is thrown away here.
+        // Row by row, because libpq would otherwise collect the results that are dropped here.
         guard unsafe sql.withCString({ unsafe PQsendQuery(open, $0) }) == 1,
             unsafe PQsetSingleRowMode(open) == 1
         else { throw session.lost(operation) }
@@ -70,7 +70,7 @@ public final class PostgresConnection {
 // MARK: - Results
 
 extension PostgresConnection {
-    /// Reads all results, so that the session is ready for the next operation, then throws the
+    /// Reads all results, so that the session is ready for the next operation. Then throws the
     /// first error among them.
     func collect(
         _ operation: String, _ deadline: Deadline, keepRows: Bool = true
@@ -85,7 +85,8 @@ extension PostgresConnection {
             case PGRES_EMPTY_QUERY:
                 continue
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // Nobody here has data for it or wants its data: no way back but a new session.
+                // The server expects or sends COPY data that this call does not handle. Only a new
+                // session helps.
                 session.close()
                 throw .unexpected(
                     operation: operation, peer: peer, reason: "COPY needs its own operation")
@@ -114,14 +115,16 @@ extension PostgresConnection {
 }
 
 func refuseNUL(_ sql: String, _ operation: String) throws(PostgresError) {
-    // A C string ends at the first NUL: the rest of the statement would be cut off in silence.
+    // A C string ends at the first NUL, so the rest of the statement would be cut off without
+    // notice.
     guard !sql.utf8.contains(0) else {
         throw .invalidValue(operation: operation, reason: "the statement holds a NUL character")
     }
 }
 
-/// The leading words of a statement, for messages: "COPY trades", "SELECT advance_positions". No
-/// quoted text, number or punctuation gets in, so no value and no secret does.
+/// Returns the leading words of a statement, for messages: "COPY trades", "SELECT
+/// advance_positions". It contains no quoted text, number or punctuation, so no value and no
+/// secret.
 func operationName(_ sql: String) -> String {
     let words = sql.split(whereSeparator: \.isWhitespace).prefix(3)
         .prefix { $0.utf8.allSatisfy { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7a || $0 == 0x5f } }

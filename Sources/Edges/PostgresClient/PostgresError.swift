@@ -1,7 +1,7 @@
-/// What the server says about a failure; empty fields are nil.
+/// The server's report of a failure; empty fields are `nil`.
 public struct ServerError: Equatable, Sendable {
     public var sqlState: SQLState
-    /// ERROR, FATAL or PANIC, in English whatever the server's language.
+    /// ERROR, FATAL or PANIC; in English, whatever the server's language.
     public var severity: String
     public var message: String
     public var detail: String?
@@ -11,7 +11,7 @@ public struct ServerError: Equatable, Sendable {
     public var table: String?
     public var column: String?
     public var constraint: String?
-    /// Where in the statement's text, in characters from 1.
+    /// The place in the statement's text, in characters from 1.
     public var position: Int?
 
     public init(sqlState: SQLState, severity: String = "ERROR", message: String) {
@@ -25,25 +25,25 @@ public struct ServerError: Equatable, Sendable {
     }
 }
 
-/// A failure of one operation. `operation` is the statement's first words, never its values.
+/// A failure of one operation. `operation` contains the statement's first words, never its values.
 public enum PostgresError: Error, Equatable, Sendable {
-    /// No session came about: refused, unreachable, read-only server.
+    /// The session could not be opened: refused, unreachable, or the server is read-only.
     case connect(peer: String, reason: String)
-    /// A server is there, and TLS was asked for and failed: it has none, or its certificate is not
-    /// the one to expect, or our own files cannot be used.
+    /// The server was reached, but the requested TLS failed: the server has none, its certificate
+    /// is not the expected one, or our own files cannot be used.
     case tlsFailed(peer: String, reason: String)
-    /// The session ended under the operation; whether it took effect is unknown.
+    /// The session ended during the operation; whether it took effect is unknown.
     case connectionLost(operation: String, peer: String, reason: String)
     /// Our own deadline passed; the connection is closed, the outcome unknown.
     case timeout(operation: String, peer: String, after: Duration)
     case server(operation: String, peer: String, ServerError)
     /// A value that cannot be sent: a NUL in text, a field or a result beyond its limit.
     case invalidValue(operation: String, reason: String)
-    /// The connection and the call do not fit together, or the answer makes no sense.
+    /// The connection and the call do not match, or the answer cannot be understood.
     case unexpected(operation: String, peer: String, reason: String)
-    /// Used after `close`, or after an error that closed it.
+    /// The connection was used after `close`, or after an error that closed it.
     case closed(operation: String, peer: String)
-    /// The caller's own rule stops the work, for a reason that the server does not know.
+    /// The caller's own rule stops the work, for a reason unknown to the server.
     case withheld(
         operation: String, peer: String, category: PostgresErrorCategory, reason: String)
 }
@@ -61,8 +61,8 @@ extension PostgresError {
 
     public var isRetryable: Bool { category == .retryable }
 
-    /// The same work in smaller pieces may succeed where all of it at once did not: a time ran out,
-    /// or a limit of one transaction (its locks, the rows that it unpacks).
+    /// True when the same work may succeed in smaller pieces: a time ran out, or a limit of one
+    /// transaction was reached (its locks, the rows that it unpacks).
     public var mayBeTooMuchAtOnce: Bool {
         if case .timeout = self { return true }
         return switch sqlState {
@@ -71,8 +71,8 @@ extension PostgresError {
         }
     }
 
-    /// True when a COMMIT in the operation may have taken effect although it failed: only reading
-    /// the position tells.
+    /// True when a COMMIT in the operation may have taken effect although it failed. Only reading
+    /// the position shows it.
     public var outcomeIsUnknown: Bool {
         switch self {
         case .connectionLost, .timeout: true
@@ -90,7 +90,7 @@ extension PostgresError {
 }
 
 extension PostgresError: CustomStringConvertible {
-    /// Details may quote a row of any length.
+    /// The longest detail, because details may quote a row of any length.
     private static let detailCharactersMax = 300
 
     public var description: String {
@@ -147,7 +147,7 @@ extension ServerError {
     }
 }
 
-/// Server and libpq messages have several lines with tabs; a log line has one.
+/// Joins the lines. Server and libpq messages have several lines with tabs; a log line has one.
 func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isNewline)
         .map { $0.drop(while: \.isWhitespace) }

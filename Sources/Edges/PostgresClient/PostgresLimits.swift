@@ -1,14 +1,14 @@
-/// The client's limits, and what happens at each.
+/// The client's limits and the behaviour at each.
 public enum PostgresLimits {
-    /// A COPY sends its buffer when a row ends past this size.
+    /// A COPY sends its buffer when a row ends beyond this size.
     public static let copyFlushBytes = 64 * 1_024
     /// A longer text or byte string is refused as an invalid value.
     public static let fieldBytesMax = 16 * 1_024 * 1_024
-    /// A larger result ends the connection with an error: nobody reads that much at once.
+    /// A larger result ends the connection with an error, because no caller needs that much.
     public static let resultBytesMax = 64 * 1_024 * 1_024
-    /// Of one session; preparing one more is refused.
+    /// The most prepared statements of one session. Preparing one more is refused.
     public static let preparedMax = 256
-    /// A pipeline takes no more than this; appending to it is refused.
+    /// The most statements of a pipeline. Appending one more is refused.
     public static let pipelineStatementsMax = 10_000
     public static let pipelineBytesMax = 16 * 1_024 * 1_024
     /// How long an aborted COPY may take to be answered, beyond the operation's own deadline.

@@ -1,7 +1,7 @@
 internal import CPostgres
 
-/// Statements that go to the server together and are answered together: one round trip, and one
-/// transaction unless they hold a BEGIN or stand in one.
+/// Statements that are sent together and answered together: one round trip. They are one
+/// transaction, unless they contain a BEGIN or run in a transaction.
 public struct PostgresPipeline {
     private(set) var statements: [BoundStatement] = []
     private(set) var prepared: [PreparedStatement] = []
@@ -40,24 +40,24 @@ public struct PostgresPipeline {
         byteCount += statement.byteCount
     }
 
-    /// COPY speaks a protocol of its own, which the answers of other statements would stand in.
+    /// COPY has a separate protocol, which the answers of other statements would interrupt.
     static func copyRefused(_ operation: String) -> PostgresError {
         .invalidValue(operation: operation, reason: "COPY cannot stand in a pipeline")
     }
 }
 
-/// What became of one statement of a pipeline.
+/// The outcome of one statement of a pipeline.
 public enum PipelineOutcome: Equatable, Sendable {
     case rows(PostgresRows)
     case failed(PostgresError)
-    /// A statement in front of it failed: it was not run.
+    /// A previous statement failed, so this one did not run.
     case aborted
 }
 
 extension PostgresConnection {
-    /// Runs all statements and answers what became of each, in order. When one fails, those behind
-    /// it are aborted, and those in front of it are undone with it unless a COMMIT of their own
-    /// stood between them. What ends the session is thrown.
+    /// Runs all statements and returns their outcomes in order. When one fails, later ones are
+    /// aborted, and earlier ones are undone with it unless a COMMIT of theirs came between. An
+    /// error that ends the session is thrown.
     public func run(
         _ pipeline: PostgresPipeline, timeout: Duration
     ) throws(PostgresError) -> [PipelineOutcome] {
@@ -78,7 +78,7 @@ extension PostgresConnection {
         return reading.outcomes
     }
 
-    /// What is answered meanwhile is read meanwhile: neither side's buffers may fill up.
+    /// Sends the statements. It reads answers meanwhile, so that neither side's buffers fill up.
     private func send(
         _ pipeline: PostgresPipeline, _ operation: String, _ deadline: Deadline,
         _ reading: inout PipelineReading
@@ -102,7 +102,7 @@ extension PostgresConnection {
         try session.flush(operation, deadline)
     }
 
-    /// The next result, or the end of a statement's results.
+    /// Returns the next result, or the end of a statement's results.
     private func read(
         _ reading: inout PipelineReading, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
@@ -118,13 +118,13 @@ extension PostgresConnection {
         default:
             try take(result, reading.operation, into: &reading.rows, &reading.failure)
             reading.isInStatement = true
-            // The server has ended the session: nothing more comes.
+            // The server has ended the session, so nothing more comes.
             if !session.isOpen { throw reading.failure ?? session.lost(operation) }
         }
     }
 }
 
-/// How far the answers of a pipeline have been read.
+/// The progress in reading a pipeline's answers.
 struct PipelineReading {
     private let operations: [String]
     private(set) var outcomes: [PipelineOutcome] = []
@@ -147,7 +147,7 @@ struct PipelineReading {
         isInStatement = true
     }
 
-    /// After each statement libpq says that there is nothing more of it.
+    /// Ends a statement. libpq reports after each statement that it has no more results.
     mutating func endStatement() {
         guard isInStatement, outcomes.count < operations.count else { return }
         if let failure {
@@ -165,13 +165,13 @@ struct PipelineReading {
 }
 
 extension Session {
-    /// Large results come row by row and are bounded while they come.
+    /// Makes large results come row by row, so that they are bounded while they arrive.
     func askRowByRow(_ operation: String) throws(PostgresError) {
-        // Refused between two statements; the next call then comes at the right place.
+        // libpq refuses this between two statements; the next call then comes at the right moment.
         _ = unsafe PQsetSingleRowMode(try require(operation))
     }
 
-    /// True when a result can be read without waiting.
+    /// Returns true when a result can be read without waiting.
     func hasResult(_ operation: String) throws(PostgresError) -> Bool {
         let open = unsafe try require(operation)
         guard unsafe PQconsumeInput(open) == 1 else { throw lost(operation) }

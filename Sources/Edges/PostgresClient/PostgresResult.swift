@@ -1,6 +1,6 @@
 internal import CPostgres
 
-/// What a statement returned: rows as text, or the number of rows that it touched.
+/// The result of a statement: rows as text, or the number of affected rows.
 public struct PostgresResult: Equatable, Sendable {
     public internal(set) var columns: [String] = []
     public internal(set) var rowCount = 0
@@ -9,10 +9,10 @@ public struct PostgresResult: Equatable, Sendable {
     var values: [String?] = []
     var byteCount = 0
 
-    /// The result of a statement that returns no rows and touches none.
+    /// The result of a statement that returns no rows and affects none.
     public static let nothing = PostgresResult()
 
-    /// nil is NULL. A row or column that does not exist is a bug of the caller.
+    /// `nil` is NULL. A row or column that does not exist is a bug of the caller.
     public subscript(row: Int, column: Int) -> String? {
         precondition(
             (0..<rowCount).contains(row) && columns.indices.contains(column),
@@ -20,32 +20,32 @@ public struct PostgresResult: Equatable, Sendable {
         return values[row * columns.count + column]
     }
 
-    /// nil is NULL, or a text that is no integer of 64 bits.
+    /// `nil` is NULL, or a text that is no integer of 64 bits.
     public func integer(_ row: Int, _ column: Int) -> Int64? {
         self[row, column].flatMap { Int64($0) }
     }
 
-    /// The text in the first column of the first row; nil when there is none.
+    /// The text in the first column of the first row; `nil` when there is none.
     public var scalar: String? { rowCount > 0 && !columns.isEmpty ? self[0, 0] : nil }
 }
 
-/// One `PGresult`: cleared with the value.
+/// One `PGresult`, cleared with the value.
 // Safety: the pointer is this value's alone and lives until its deinit.
 @safe
 struct ResultHandle: ~Copyable {
     let pointer: OpaquePointer
 
-    /// Takes over the result.
+    /// Takes ownership of the result.
     init(_ result: OpaquePointer) { unsafe pointer = result }
 
     deinit { unsafe PQclear(pointer) }
 
     var status: ExecStatusType { unsafe PQresultStatus(pointer) }
 
-    /// libpq's message; also there when the server sent none.
+    /// libpq's message. It exists even when the server sent none.
     var message: String { unsafe text(PQresultErrorMessage(pointer)) ?? "" }
 
-    /// nil when the failure is libpq's own (a lost connection), which carries no code.
+    /// `nil` when the failure is libpq's own (a lost connection), which has no code.
     var serverError: ServerError? {
         guard let state = field(0x43) else { return nil }
         var error = ServerError(
@@ -62,7 +62,7 @@ struct ResultHandle: ~Copyable {
         return error
     }
 
-    /// Appends the rows of this result (one, in single-row mode) and takes names and counts over.
+    /// Appends the rows of this result (one, in single-row mode), and sets names and counts.
     func append(to all: inout PostgresResult) {
         let columnCount = Int(unsafe PQnfields(pointer))
         if all.columns.isEmpty, columnCount > 0 {
@@ -92,7 +92,7 @@ struct ResultHandle: ~Copyable {
     }
 }
 
-/// Copies a C string of libpq; malformed UTF-8 becomes U+FFFD.
+/// Copies a C string of libpq. Malformed UTF-8 becomes U+FFFD.
 func text(_ pointer: UnsafePointer<CChar>?) -> String? {
     guard let pointer = unsafe pointer else { return nil }
     return unsafe String(cString: pointer)

@@ -1,12 +1,12 @@
 internal import CPostgres
 public import Primitives
 
-/// What a prepared or pipelined statement returned, in the server's binary form: no text is made or
-/// read for numbers and times.
+/// The result of a prepared or pipelined statement, in the server's binary form. Numbers and times
+/// are not converted to text and back.
 public struct PostgresRows: Equatable, Sendable {
     public struct Column: Equatable, Sendable {
         public let name: String
-        /// The number of its type in `pg_type`.
+        /// The number of the column's type in `pg_type`.
         public let type: UInt32
     }
 
@@ -15,7 +15,7 @@ public struct PostgresRows: Equatable, Sendable {
     /// Rows inserted, updated, deleted or returned, as the server counted them.
     public internal(set) var affectedRows = 0
 
-    /// Where a value stands in `bytes`; a length of -1 is NULL.
+    /// The place of a value in `bytes`; a length of -1 is NULL.
     private struct Field: Equatable {
         var start: Int
         var count: Int
@@ -24,14 +24,14 @@ public struct PostgresRows: Equatable, Sendable {
     private var fields: [Field] = []
     private var bytes: [UInt8] = []
 
-    /// What the values take in memory.
+    /// The memory that the values use.
     var byteCount: Int { bytes.count + fields.count * MemoryLayout<Field>.stride }
 
     // MARK: values
 
     public func isNull(_ row: Int, _ column: Int) -> Bool { field(row, column).count < 0 }
 
-    /// nil is NULL, or a column that is no integer.
+    /// `nil` is NULL, or a column that is no integer.
     public func integer(_ row: Int, _ column: Int) -> Int64? {
         switch columns[column].type {
         case TypeOID.int2: word(row, column, 2).map { Int64(Int16(truncatingIfNeeded: $0)) }
@@ -42,12 +42,12 @@ public struct PostgresRows: Equatable, Sendable {
         }
     }
 
-    /// nil is NULL, or a column of another type.
+    /// `nil` is NULL, or a column of another type.
     public func bool(_ row: Int, _ column: Int) -> Bool? {
         columns[column].type == TypeOID.bool ? word(row, column, 1).map { $0 != 0 } : nil
     }
 
-    /// nil is NULL, or a column that is no floating-point number.
+    /// `nil` is NULL, or a column that is no floating-point number.
     public func double(_ row: Int, _ column: Int) -> Double? {
         switch columns[column].type {
         case TypeOID.float4:
@@ -59,20 +59,21 @@ public struct PostgresRows: Equatable, Sendable {
         }
     }
 
-    /// The bytes as text, for the text types, names, enums and json; malformed UTF-8 becomes
-    /// U+FFFD. nil is NULL. Of other types the binary form is no text: cast them in the statement.
+    /// Returns the bytes as text, for the text types, names, enums and json; malformed UTF-8
+    /// becomes U+FFFD. `nil` is NULL. The binary form of other types is no text: cast them in the
+    /// statement.
     public func text(_ row: Int, _ column: Int) -> String? {
         bytes(row, column).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The value as the server sent it; nil is NULL.
+    /// Returns the value as the server sent it; `nil` is NULL.
     public func bytes(_ row: Int, _ column: Int) -> ArraySlice<UInt8>? {
         let field = field(row, column)
         return field.count < 0 ? nil : bytes[field.start..<field.start + field.count]
     }
 
-    /// nil is NULL, or a column of another type. A time outside of what nanoseconds of 64 bits
-    /// hold, infinity included, is held at the end of the range.
+    /// `nil` is NULL, or a column of another type. A time beyond the range of 64-bit nanoseconds,
+    /// including infinity, is clamped to the range.
     public func timestamp(_ row: Int, _ column: Int) -> Timestamp? {
         let types = [TypeOID.timestamptz, TypeOID.timestamp]
         guard types.contains(columns[column].type), let word = word(row, column, 8) else {
@@ -81,8 +82,8 @@ public struct PostgresRows: Equatable, Sendable {
         return Timestamp(postgresMicroseconds: Int64(bitPattern: word))
     }
 
-    /// value × 10^scale, exact; nil is NULL, a column of another type, NaN or infinity, or a number
-    /// that does not fit: with more decimals than `scale`, or beyond 128 bits.
+    /// Returns value × 10^scale, exactly. `nil` is NULL, a column of another type, NaN or infinity,
+    /// or a number that does not fit: with more decimals than `scale`, or beyond 128 bits.
     public func numeric(_ row: Int, _ column: Int, scale: Int) -> Int128? {
         guard columns[column].type == TypeOID.numeric, let bytes = bytes(row, column) else {
             return nil
@@ -97,7 +98,7 @@ public struct PostgresRows: Equatable, Sendable {
         return fields[row * columns.count + column]
     }
 
-    /// A big-endian number of so many bytes.
+    /// Returns a big-endian number of `count` bytes.
     private func word(_ row: Int, _ column: Int, _ count: Int) -> UInt64? {
         guard let bytes = bytes(row, column), bytes.count == count else { return nil }
         return bytes.reduce(0) { $0 << 8 | UInt64($1) }
@@ -107,8 +108,8 @@ public struct PostgresRows: Equatable, Sendable {
 // MARK: - Filling
 
 extension PostgresRows {
-    /// Takes the rows of a result over. False: the server sent a value whose size is not that of
-    /// its type, or text where binary was asked for.
+    /// Appends the rows of a result. Returns false when the server sent a value whose size is not
+    /// that of its type, or text where binary was requested.
     mutating func append(_ result: borrowing ResultHandle) -> Bool {
         let count = result.columnCount
         if columns.isEmpty, count > 0 {
@@ -150,7 +151,7 @@ extension PostgresRows {
 extension ResultHandle {
     var columnCount: Int { Int(max(0, unsafe PQnfields(pointer))) }
     var rowCount: Int { Int(max(0, unsafe PQntuples(pointer))) }
-    /// Of a description of a statement.
+    /// The parameter types in a description of a statement.
     var parameterTypes: [UInt32] {
         (0..<max(0, unsafe PQnparams(pointer))).map { unsafe PQparamtype(pointer, $0) }
     }
@@ -166,13 +167,13 @@ extension ResultHandle {
         unsafe PQfformat(pointer, Int32(clamping: column)) == 1
     }
 
-    /// False: it is NULL.
+    /// Appends a value. Returns false when it is NULL.
     func appendValue(_ row: Int, _ column: Int, to bytes: inout [UInt8]) -> Bool {
         let row = Int32(clamping: row)
         let column = Int32(clamping: column)
         guard unsafe PQgetisnull(pointer, row, column) == 0 else { return false }
         let length = Int(unsafe PQgetlength(pointer, row, column))
-        // Safety: libpq holds so many bytes there as long as the result lives.
+        // Safety: libpq keeps that many bytes there as long as the result lives.
         let raw = unsafe UnsafeRawBufferPointer(
             start: PQgetvalue(pointer, row, column), count: max(0, length))
         unsafe bytes.append(contentsOf: raw)
@@ -199,7 +200,7 @@ enum TypeOID {
     static let timestamptz: UInt32 = 1_184
     static let numeric: UInt32 = 1_700
 
-    /// nil: values of the type have any length.
+    /// Returns `nil` when values of the type have any length.
     static func fixedLength(_ type: UInt32) -> Int? {
         switch type {
         case bool: 1

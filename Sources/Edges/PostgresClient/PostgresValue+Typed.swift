@@ -1,8 +1,8 @@
 internal import Primitives
 
 extension PostgresValue {
-    /// In the binary form of the type that the server wants; text goes as text, which every type
-    /// can be read from. A value that does not fit is refused here.
+    /// Encodes the value in the binary form of the type that the server wants. Text is sent as
+    /// text, from which every type can be read. Throws when a value does not fit.
     func encoded(
         as type: UInt32, for operation: String
     ) throws(PostgresError) -> EncodedParameter {
@@ -48,7 +48,7 @@ extension PostgresValue {
 }
 
 extension Timestamp {
-    /// From the server's count of microseconds since 2000, held at the ends of the range.
+    /// Converts the server's count of microseconds since 2000, clamped to the range.
     init(postgresMicroseconds value: Int64) {
         let (sum, overflow) = value.addingReportingOverflow(946_684_800_000_000)
         let (nanoseconds, tooLarge) = sum.multipliedReportingOverflow(by: 1_000)

@@ -5,10 +5,10 @@ public enum PostgresValue: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
-    /// Its type is the one that the statement asks for: text, jsonb, name, inet …
+    /// A text of the type that the statement requires: text, jsonb, name, inet …
     case text(String)
     case bytes([UInt8])
-    /// Rounded down to microseconds, which is what the server keeps; undefined is NULL.
+    /// A time, rounded down to microseconds, as the server stores it; undefined is NULL.
     case timestamp(Timestamp)
     /// value × 10^-scale; scale within `NumericEncoding.scaleRange`.
     case numeric(Int128, scale: Int)
@@ -16,7 +16,7 @@ public enum PostgresValue: Equatable, Sendable {
     case integerArray([Int64])
 }
 
-/// One parameter as the extended protocol wants it.
+/// One parameter in the form of the extended protocol.
 struct EncodedParameter {
     /// 0 lets the server infer the type.
     var type: UInt32
@@ -64,7 +64,8 @@ extension PostgresValue {
         return EncodedParameter(type: type, bytes: bytes, isBinary: true)
     }
 
-    /// Text parameters end at the first NUL: one inside would cut the value short in silence.
+    /// Encodes a text. Text parameters end at the first NUL, so one inside would cut the value
+    /// without notice; it is refused.
     private func cText(_ text: String, _ operation: String) throws(PostgresError) -> [UInt8] {
         guard !text.utf8.contains(0) else { throw nul(operation) }
         return Array(text.utf8) + [0]
@@ -74,7 +75,8 @@ extension PostgresValue {
         .invalidValue(operation: operation, reason: "a text parameter holds a NUL character")
     }
 
-    /// Dimensions, has-null flag, element type, length, lower bound, then each with its length.
+    /// Appends an array: dimensions, has-null flag, element type, length, lower bound, then each
+    /// element with its length.
     private func append<Element>(
         _ type: UInt32, _ values: [Element], to buffer: inout [UInt8],
         _ write: (inout [UInt8], Element) -> Void
@@ -96,13 +98,13 @@ extension PostgresValue {
 
 extension Array where Element == UInt8 {
     mutating func append(bigEndian value: some FixedWidthInteger) {
-        // Safety: reads the bytes of an integer that is on the stack.
+        // Safety: reads the bytes of an integer on the stack.
         unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
     }
 }
 
 extension Timestamp {
-    /// Microseconds since 2000-01-01 UTC, rounded down: the server's own count.
+    /// Returns the microseconds since 2000-01-01 UTC, rounded down: the server's own count.
     @inlinable @inline(__always)
     var postgresMicroseconds: Int64 {
         let quotient = nanoseconds / 1_000

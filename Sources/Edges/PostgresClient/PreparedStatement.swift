@@ -1,11 +1,11 @@
 internal import CPostgres
 
-/// A statement that the server has parsed once. It belongs to the session that prepared it and ends
-/// with it.
+/// A statement that the server has parsed once. It belongs to the session that prepared it, and
+/// ends with it.
 public struct PreparedStatement: Sendable {
-    /// What the server calls it.
+    /// The statement's name on the server.
     let name: String
-    /// Whose it is.
+    /// The session that prepared it.
     let session: Session.Identity
     let operation: String
     public let parameterTypes: [UInt32]
@@ -13,8 +13,8 @@ public struct PreparedStatement: Sendable {
 }
 
 extension PostgresConnection {
-    /// Parses a statement with parameters `$1` … once; the same text again is answered without a
-    /// round trip. Two of them, because the server is asked for the types as well.
+    /// Parses a statement with parameters `$1` … once. It takes two round trips, because the server
+    /// is also asked for the types. The same text again takes none.
     public func prepare(
         _ sql: String, timeout: Duration
     ) throws(PostgresError) -> PreparedStatement {
@@ -71,7 +71,7 @@ extension PostgresConnection {
         return statement
     }
 
-    /// Runs a prepared statement; parameters and results are in binary form.
+    /// Runs a prepared statement. Parameters and results are in binary form.
     public func execute(
         _ statement: PreparedStatement, _ parameters: [PostgresValue] = [], timeout: Duration
     ) throws(PostgresError) -> PostgresRows {
@@ -103,12 +103,13 @@ extension PostgresConnection {
             reason: "the statement was prepared by another session")
     }
 
-    /// Somebody has deallocated them on the server: the next `prepare` makes them anew.
+    /// Forgets the prepared statements after they were deallocated on the server, so that the next
+    /// `prepare` makes them again.
     func forgetIfUnknown(_ failure: PostgresError) {
         if failure.sqlState?.rawValue == "26000" { session.prepared.removeAll() }
     }
 
-    /// One result of a statement, rows or an error. Throws what ends the session.
+    /// Reads one result of a statement: rows or an error. Throws an error that ends the session.
     func take(
         _ result: borrowing ResultHandle, _ operation: String, into rows: inout PostgresRows,
         _ failure: inout PostgresError?
@@ -137,14 +138,14 @@ extension PostgresConnection {
     }
 }
 
-/// A statement with parameters in the form that its types ask for.
+/// A statement with its parameters in the form that their types require.
 struct BoundStatement {
-    /// nil: its text is sent.
+    /// `nil` when the text is sent.
     let name: String?
     let sql: String
     let operation: String
     let parameters: [EncodedParameter]
-    /// What it takes in the pipeline's buffers, roughly.
+    /// The approximate size in the pipeline's buffers.
     let byteCount: Int
 
     init(_ statement: PreparedStatement, _ values: [PostgresValue]) throws(PostgresError) {
@@ -186,7 +187,8 @@ struct BoundStatement {
         byteCount = parameters.reduce(sql.utf8.count + 64) { $0 + ($1.bytes?.count ?? 0) + 16 }
     }
 
-    /// Asks for results in binary form. False when libpq refused to queue it.
+    /// Queues the statement with results in binary form. Returns false when libpq refused to queue
+    /// it.
     func send(on connection: OpaquePointer) -> Bool {
         let lengths = parameters.map { Int32(clamping: $0.bytes?.count ?? 0) }
         let formats: [Int32] = parameters.map { $0.isBinary ? 1 : 0 }
@@ -203,7 +205,7 @@ struct BoundStatement {
     }
 }
 
-/// The values of parameters in one buffer.
+/// The values of the parameters in one buffer.
 struct ParameterBytes {
     private var bytes: [UInt8] = []
     private var offsets: [Int?] = []
@@ -213,13 +215,13 @@ struct ParameterBytes {
             offsets.append(parameter.bytes == nil ? nil : bytes.count)
             bytes.append(contentsOf: parameter.bytes ?? [])
         }
-        // An empty value still needs an address: nil would say NULL.
+        // An empty value also needs an address, because a null pointer means NULL.
         bytes.append(0)
     }
 
-    /// The pointers hold while `body` runs; libpq copies what they point to before it returns.
+    /// The pointers are valid while `body` runs; libpq copies the values before it returns.
     func withPointers<Result>(_ body: ([UnsafePointer<CChar>?]) -> Result) -> Result {
-        // Safety: every offset lies inside the buffer.
+        // Safety: every offset is inside the buffer.
         unsafe bytes.withUnsafeBytes { buffer in
             let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
             let values: [UnsafePointer<CChar>?] = unsafe offsets.map { offset in

@@ -1,10 +1,10 @@
-/// The bytes of rows on their way to the server: big-endian stores behind one check per row.
+/// The bytes of rows on their way to the server: big-endian stores with one check per row.
 ///
-/// A COPY's buffer is reserved once. Whoever begins a row reserves the most that its fields of
-/// fixed size can take, and stores those without another look; a field of variable size reserves
-/// its own length beside what the rest of the row needs.
-// Safety: the memory is this value's alone, from init to deinit, and every store lies inside of
-// what `reserve` has proven to be there.
+/// A COPY's buffer is reserved once. The caller that begins a row reserves the most that its fields
+/// of fixed size can take, and stores those without another check. A field of variable size
+/// reserves its own length in addition to the rest of the row.
+// Safety: the memory belongs to this value alone, from init to deinit, and every store is inside
+// what `reserve` has made available.
 @safe @usableFromInline
 struct RowBuffer: ~Copyable {
     @usableFromInline var start: UnsafeMutableRawPointer
@@ -20,7 +20,7 @@ struct RowBuffer: ~Copyable {
     @inlinable
     deinit { unsafe start.deallocate() }
 
-    /// Room for so many bytes more.
+    /// Reserves room for this many more bytes.
     @inlinable @inline(__always)
     mutating func reserve(_ count: Int) {
         if capacity &- used < count { grow(count) }
@@ -42,7 +42,7 @@ struct RowBuffer: ~Copyable {
         used &+= MemoryLayout.size(ofValue: value)
     }
 
-    /// Bytes whose room this reserves, and as much more.
+    /// Appends bytes. It reserves the room for them, and `spare` more.
     mutating func put(_ bytes: UnsafeRawBufferPointer, spare: Int) {
         reserve(bytes.count + spare)
         if let first = bytes.baseAddress {

@@ -1,12 +1,12 @@
-/// A five-character code of the server: two of class, three of kind. Unknown codes survive.
+/// A five-character code of the server: two of class, three of kind. Unknown codes are kept.
 public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String
 
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// Raised by the functions of our own schema when a higher epoch owns the position.
+    /// The functions of our own schema raise it when a higher epoch owns the position.
     public static let fenced = SQLState(rawValue: "TL001")
-    /// Raised by them for a time that may get no partition.
+    /// They raise it for a time for which no partition may be made.
     public static let timeOutOfRange = SQLState(rawValue: "TL010")
     public static let uniqueViolation = SQLState(rawValue: "23505")
     public static let checkViolation = SQLState(rawValue: "23514")
@@ -15,7 +15,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let adminShutdown = SQLState(rawValue: "57P01")
     public static let databaseDropped = SQLState(rawValue: "57P04")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
-    /// The lock table is full, too.
+    /// Includes a full lock table.
     public static let outOfMemory = SQLState(rawValue: "53200")
     public static let configurationLimitExceeded = SQLState(rawValue: "53400")
     public static let readOnlyTransaction = SQLState(rawValue: "25006")
@@ -28,38 +28,39 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public var description: String { rawValue }
 }
 
-/// What to do about an error.
+/// The way to handle an error.
 public enum PostgresErrorCategory: String, Sendable, CaseIterable {
-    /// The server or the way to it is the trouble: the same work can succeed later.
+    /// The server or the network failed: the same work can succeed later.
     case retryable
-    /// The rows are the trouble: split the batch and set the bad ones aside.
+    /// The rows are wrong: split the batch and set the bad ones aside.
     case data
-    /// No time partition takes the row: make it, then retry.
+    /// No time partition exists for the row: make it, then retry.
     case missingPartition
-    /// Tables, columns, functions or rights are not as expected: a person runs the migration.
+    /// Tables, columns, functions or permissions are not as expected: a person has to run the
+    /// migration.
     case schema
-    /// A successor with a higher epoch has taken over: drop the work.
+    /// A successor with a higher epoch owns the position: drop the work.
     case fenced
-    /// The server refuses who we are.
+    /// The server refused our credentials.
     case authentication
-    /// Neither of these: retrying helps as little as setting rows aside.
+    /// Anything else: neither retrying nor setting rows aside helps.
     case fatal
 }
 
 extension SQLState {
-    /// `constraint` and `table` are what the server named: a row without a time partition has the
-    /// code of a violated check constraint, but names the table alone.
+    /// `constraint` and `table` come from the server. A row without a time partition has the code
+    /// of a violated check constraint, but with a table and no constraint.
     func category(constraint: String?, table: String?) -> PostgresErrorCategory {
         switch self {
         case .fenced: .fenced
         case .checkViolation: constraint == nil && table != nil ? .missingPartition : .data
         case .readOnlyTransaction, .idleInTransaction: .retryable
         case .databaseDropped: .schema
-        // Of the binary format, which is our own: a column has another type, or there is one more.
-        // No row is better than the others then.
+        // An error in the binary format, which we write: a column has another type, or there is one
+        // more. It affects all rows in the same way.
         case .invalidBinary, .badCopyFormat: .schema
         case .timeOutOfRange: .data
-        // RAISE in somebody's trigger that looked at the row.
+        // A trigger, not ours, raised an error after it had checked the row.
         case SQLState(rawValue: "P0001"): .data
         default: Self.categories[String(errorClass)] ?? .fatal
         }
@@ -68,16 +69,16 @@ extension SQLState {
     private static let categories: [String: PostgresErrorCategory] = [
         // Connection exception, transaction rollback (serialization, deadlock), insufficient
         // resources (disk full, too many clients), object not in prerequisite state (locks),
-        // operator intervention (shutdown, time-out), system error (input/output).
+        // operator intervention (shutdown, timeout), system error (input/output).
         "08": .retryable, "40": .retryable, "53": .retryable, "55": .retryable,
         "57": .retryable, "58": .retryable,
-        // A pooler between us and the server forgot a statement.
+        // A connection pooler between us and the server lost a statement.
         "26": .retryable,
         // Cardinality, data exception, integrity constraint, view check option, program limit
         // (an index row that is too large).
         "21": .data, "22": .data, "23": .data, "44": .data, "54": .data,
         // Feature not supported (an extension's edition), catalogue or schema name, and syntax,
-        // undefined objects or missing rights.
+        // undefined objects or missing permissions.
         "0A": .schema, "3D": .schema, "3F": .schema, "42": .schema,
         "28": .authentication,
     ]

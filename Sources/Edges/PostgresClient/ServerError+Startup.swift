@@ -1,11 +1,11 @@
 extension ServerError {
-    /// Reads what the server said in a failed start-up out of libpq's text, for instance
-    /// `connection to server at "db" (10.0.0.7), port 5432 failed: FATAL:  28P01: password …`.
-    /// The shape is libpq's own and the same in every language: severity, colon, two blanks,
-    /// code, colon, blank. nil when no server spoke.
+    /// Reads the server's message about a failed start-up from libpq's text, for instance
+    /// `connection to server at "db" (10.0.0.7), port 5432 failed: FATAL:  28P01: password …`. The
+    /// shape is libpq's own and the same in every language: severity, colon, two blanks, code,
+    /// colon, blank. Fails when no server answered.
     init?(startupMessage text: String) {
         var found: ServerError?
-        // Several addresses may have been tried; what the last server said counts.
+        // Several addresses may have been tried; the last server's message counts.
         for line in text.split(whereSeparator: \.isNewline) {
             found = ServerError(startupLine: line) ?? found
         }
@@ -25,7 +25,7 @@ extension ServerError {
         return nil
     }
 
-    /// Whether `␣␣XXXXX:␣` stands behind a colon.
+    /// Returns whether `␣␣XXXXX:␣` follows a colon.
     private static func isCode(_ bytes: [UInt8], at start: Int) -> Bool {
         bytes[start - 1] == UInt8(ascii: ":") && bytes[start] == 0x20 && bytes[start + 1] == 0x20
             && bytes[(start + 2)..<(start + 7)].allSatisfy {

@@ -1,11 +1,12 @@
 internal import CPostgres
 internal import Glibc
 
-/// The libpq handle: non-blocking, and every wait is a `poll` under a deadline.
+/// The libpq handle. It is non-blocking, and every wait is a `poll` with a deadline.
 ///
-/// One thread at a time. After a lost connection or a passed deadline the handle is gone: nobody
-/// knows what is still on its way.
-// Safety: the pointer is this object's alone: made in init, finished in `close`, never handed out.
+/// One thread uses it at a time. After a lost connection or a passed deadline the handle is closed,
+/// because it is unknown what is still on its way.
+// Safety: the pointer belongs to this object alone: made in init, finished in `close`, never handed
+// out.
 @safe
 final class Session {
     let peer: String
@@ -13,11 +14,11 @@ final class Session {
     /// Prepared statements by their text; bounded by `PostgresLimits.preparedMax`.
     var prepared: [String: PreparedStatement] = [:]
     var preparedNumber = 0
-    /// What a prepared statement knows its session by.
+    /// The identity by which a prepared statement recognises its session.
     let identity = Identity()
-    /// libpq calls back into it until the handle is finished.
+    /// The object that libpq calls until the handle is finished.
     private let notices: NoticeBox
-    /// Told before each slice of a wait.
+    /// Called before each slice of a wait.
     private let onWait: () -> Void
     private static let sliceMilliseconds: Int32 = 1_000
 
@@ -32,7 +33,7 @@ final class Session {
         try connect(deadline)
     }
 
-    /// One object per session, and equal to no other.
+    /// One object per session, equal to no other.
     final class Identity: Sendable {}
 
     deinit { close() }
@@ -44,8 +45,8 @@ final class Session {
     }
 
     var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
-    /// Between operations a server has nothing to say but that it is going away. Its farewell and
-    /// the end of the connection may come apart: either is enough.
+    /// Between operations a server sends nothing but a notice that it is ending. That notice and
+    /// the end of the connection may come separately: either is enough.
     var isAlive: Bool {
         guard isOpen else { return false }
         let descriptor = unsafe PQsocket(handle)
@@ -57,7 +58,7 @@ final class Session {
         let state = unsafe PQtransactionStatus(handle)
         return state == PQTRANS_INTRANS || state == PQTRANS_INERROR
     }
-    /// libpq accepts a missing handle here and answers 0.
+    /// libpq accepts a missing handle here and returns 0.
     var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
     var backendProcessID: Int32 { unsafe PQbackendPID(handle) }
 
@@ -85,16 +86,16 @@ extension Session {
         let values = CStrings(parameters.map(\.value))
         let started = unsafe keywords.withPointers { keywords in
             unsafe values.withPointers { values in
-                // The database's name is a name, never a connection string (0).
+                // The database's name is never treated as a connection string (0).
                 unsafe PQconnectStartParams(keywords, values, 0)
             }
         }
         guard let started = unsafe started else {
             throw .connect(peer: peer, reason: "out of memory")
         }
-        // A failed start-up leaves no result, only text; verbose text has the SQLSTATE in it.
+        // A failed start-up leaves no result, only text; verbose text contains the SQLSTATE.
         unsafe PQsetErrorVerbosity(started, PQERRORS_VERBOSE)
-        // Safety: the box lives as long as the session, which finishes the handle before it goes.
+        // Safety: the box lives as long as the session, which finishes the handle before it ends.
         unsafe PQsetNoticeReceiver(
             started, onNotice, Unmanaged.passUnretained(notices).toOpaque())
         return unsafe started
@@ -106,7 +107,7 @@ extension Session {
         guard unsafe PQstatus(open) != CONNECTION_BAD else { throw connectFailure() }
         var isInHandshake = false
         while true {
-            // The socket may be another one after each step: several addresses, TLS or not.
+            // The socket may change at each step: several addresses, with or without TLS.
             try wait(for: waitFor, "connect", deadline)
             switch unsafe PQconnectPoll(open) {
             case PGRES_POLLING_READING:
@@ -161,7 +162,7 @@ extension Session {
         }
     }
 
-    /// Sends what libpq has buffered. It reads too: a server whose answers nobody takes stops
+    /// Sends what libpq has buffered. It also reads: a server whose answers are not read stops
     /// reading, and both sides would wait for ever.
     func flush(_ operation: String, _ deadline: Deadline) throws(PostgresError) {
         while true {
@@ -176,14 +177,14 @@ extension Session {
         }
     }
 
-    /// The next result of the statements that were sent; nil when all have been seen.
+    /// Returns the next result of the sent statements; `nil` when all have been read.
     func nextResult(
         _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) -> ResultHandle? {
         guard let open = unsafe handle else { throw .closed(operation: operation, peer: peer) }
         while unsafe PQisBusy(open) != 0 {
             try wait(for: Int16(POLLIN), operation, deadline)
-            // A failed read ends the wait, and the result then says what the server said last.
+            // A failed read ends the wait; the result then contains the server's last message.
             if unsafe PQconsumeInput(open) == 0 { break }
         }
         if unsafe PQisBusy(open) != 0 { throw lost(operation) }
@@ -200,14 +201,14 @@ extension Session {
     var lastMessage: String { unsafe text(PQerrorMessage(handle)) ?? "" }
 }
 
-/// Receives notices: a class, so that libpq can hold a stable pointer to it.
+/// Receives notices. It is a class, so that libpq can hold a stable pointer to it.
 private final class NoticeBox {
     let receive: (String) -> Void
 
     init(_ receive: @escaping (String) -> Void) { self.receive = receive }
 }
 
-/// Called by libpq inside of the calls of the session's thread. The result stays libpq's.
+/// Called by libpq during calls of the session's thread. libpq keeps ownership of the result.
 private func onNotice(_ closure: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
     guard let closure = unsafe closure, let message = unsafe text(PQresultErrorMessage(result))
     else {

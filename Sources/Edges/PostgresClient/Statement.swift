@@ -21,7 +21,8 @@ struct Statement {
         parameters = encoded
     }
 
-    /// False when libpq refused to queue it; its message says why.
+    /// Queues the statement. Returns false when libpq refused it; libpq's message contains the
+    /// reason.
     func send(on connection: OpaquePointer) -> Bool {
         let types = parameters.map(\.type)
         let lengths = parameters.map { Int32(clamping: $0.bytes?.count ?? 0) }

@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// What can go wrong at the edge between a service and its machine.
+/// The errors at the edge between a service and its machine.
 public enum ServiceError: Error, Equatable, Sendable {
     case threadNotStarted(name: String, SystemErrorCode)
-    /// A call of the system that fails only when the machine is short of something.
+    /// A system call that fails only when the machine lacks a resource.
     case system(operation: String, SystemErrorCode)
     case badAddress(String)
     case unknownHost(String)
@@ -14,17 +14,18 @@ public enum ServiceError: Error, Equatable, Sendable {
     case logFile(path: String, SystemErrorCode)
 }
 
-/// An `errno`; numbers that are unknown here survive.
+/// An `errno`. Unknown numbers are kept.
 public struct SystemErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: Int32
 
     public init(rawValue: Int32) { self.rawValue = rawValue }
 
-    /// What the last call of this thread left behind; to be read before any other call.
+    /// The error of this thread's last call. Read it before any other call.
     static var current: SystemErrorCode { SystemErrorCode(rawValue: errno) }
 
     public var description: String {
-        // The text belongs to the C library (thread-local since glibc 2.32): copied at once.
+        // The text belongs to the C library (thread-local since glibc 2.32), so it is copied
+        // immediately.
         guard let text = unsafe strerror(rawValue) else { return "error \(rawValue)" }
         return unsafe "\(String(cString: text)) (errno \(rawValue))"
     }
@@ -58,7 +59,7 @@ extension ServiceError: CustomStringConvertible {
         }
     }
 
-    /// Whether the same call may work later without anybody changing anything.
+    /// Whether the same call may work later without a change by a person.
     public var isRetryable: Bool {
         switch self {
         case .threadNotStarted, .system, .probe, .unknownHost: true

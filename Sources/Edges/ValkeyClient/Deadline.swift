@@ -1,6 +1,6 @@
 /// The end of one operation: every wait inside it is bounded by what is left.
 struct Deadline: Sendable {
-    /// A longer wait is taken for this one; sums of durations cannot overflow.
+    /// A longer wait is treated as this one, so that sums of durations cannot overflow.
     static let longest = Duration.seconds(365 * 86_400)
 
     let allowed: Duration
@@ -11,8 +11,8 @@ struct Deadline: Sendable {
         end = .now + allowed
     }
 
-    /// What is left for `poll`, rounded up so that a wait never turns into a busy loop; nil when
-    /// the time is over.
+    /// The time that is left for `poll`, rounded up so that a wait never becomes a busy loop; `nil`
+    /// when the time is over.
     var millisecondsLeft: Int32? {
         let left = ContinuousClock.now.duration(to: end)
         guard left > .zero else { return nil }

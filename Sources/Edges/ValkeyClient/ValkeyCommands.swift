@@ -2,14 +2,14 @@ internal import Primitives
 
 /// Commands in the form that the server reads, written word by word into one buffer.
 ///
-/// For whoever writes many commands with many words: no word becomes a `String` or an array of its
-/// own, and the buffer is used again. Everything else is simpler by `ValkeyConnection.command`.
+/// It is for writing many commands with many words: no word becomes a separate `String` or array,
+/// and the buffer is reused. For other cases `ValkeyConnection.command` is simpler.
 public struct ValkeyCommands: Sendable {
     public private(set) var bytes: [UInt8] = []
     public private(set) var count = 0
-    /// Of the command that was begun last.
+    /// The missing words of the command that was begun last.
     private var wordsLeft = 0
-    /// A word whose length is not known before it is written.
+    /// The buffer for a word whose length is not known before it is written.
     private var word: [UInt8] = []
 
     public init() {}
@@ -20,7 +20,8 @@ public struct ValkeyCommands: Sendable {
         wordsLeft = 0
     }
 
-    /// A command of so many words, its name included. They must follow before the next one begins.
+    /// Begins a command of `words` words, including its name. They must follow before the next
+    /// command begins.
     public mutating func begin(words: Int) {
         precondition(wordsLeft == 0, "the command before lacks \(wordsLeft) words")
         precondition(words > 0, "a command has a name")
@@ -33,7 +34,7 @@ public struct ValkeyCommands: Sendable {
 
     public mutating func append(_ text: StaticString) {
         beginWord(text.utf8CodeUnitCount)
-        // Safety: a static string's bytes are there for ever.
+        // Safety: a static string's bytes exist for ever.
         text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
         endLine()
     }
@@ -44,7 +45,7 @@ public struct ValkeyCommands: Sendable {
         endLine()
     }
 
-    /// One word of two parts.
+    /// Appends one word that consists of two parts.
     public mutating func append(_ first: [UInt8], _ second: [UInt8]) {
         beginWord(first.count + second.count)
         bytes.append(contentsOf: first)
@@ -56,7 +57,7 @@ public struct ValkeyCommands: Sendable {
         append { $0.append(digitsOf: value) }
     }
 
-    /// One word: what `write` appends.
+    /// Appends one word: the bytes that `write` appends.
     public mutating func append(_ write: (inout [UInt8]) -> Void) {
         word.removeAll(keepingCapacity: true)
         write(&word)

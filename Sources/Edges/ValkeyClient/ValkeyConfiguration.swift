@@ -1,4 +1,4 @@
-/// Where a Valkey (or Redis) server is and who connects. Plain TCP only: hiredis 0.14 has no TLS.
+/// The address and the user of a Valkey (or Redis) server. Plain TCP only: hiredis 0.14 has no TLS.
 public struct ValkeyConfiguration: Sendable {
     public var host: String
     public var port: UInt16
@@ -6,11 +6,11 @@ public struct ValkeyConfiguration: Sendable {
     public var user: String?
     public var password: String?
     public var database = 0
-    /// Shown by `CLIENT LIST`; no blanks.
+    /// The name that `CLIENT LIST` shows; no blanks.
     public var clientName: String?
-    /// Bounds connecting, authentication included. A name is resolved by the C library first.
+    /// Bounds connecting, including authentication. The C library resolves the name before that.
     public var connectTimeout = Duration.seconds(2)
-    /// Bounds one command, or one reading of a pipeline's replies.
+    /// Bounds one command, or reading a pipeline's replies once.
     public var commandTimeout = Duration.seconds(2)
 
     public init(host: String, port: UInt16 = 6_379, user: String? = nil, password: String? = nil) {
@@ -38,7 +38,7 @@ extension ValkeyConfiguration {
         }
         var rest = url[separator.upperBound...]
         var userInfo: Substring?
-        // A password may hold an @ of its own: the last one ends it.
+        // A password may contain an @, so the last one ends it.
         if let at = rest.lastIndex(of: "@") {
             userInfo = rest[..<at]
             rest = rest[rest.index(after: at)...]
@@ -60,7 +60,8 @@ extension ValkeyConfiguration {
         }
     }
 
-    /// Refuses a host that is a URL, or that no C string can hold; `name` begins the sentence.
+    /// Refuses a host that is a URL, or that no C string can hold. `name` begins the error's
+    /// sentence.
     public static func check(
         host: String, named name: String = "a Valkey host"
     ) throws(ValkeyError) {
@@ -75,7 +76,7 @@ extension ValkeyConfiguration {
 
     static let noTLS = "TLS to Valkey (rediss://) is not supported: use redis:// through a tunnel"
 
-    /// `host`, `host:port`, `[::1]` or `[::1]:port`.
+    /// Reads `host`, `host:port`, `[::1]` or `[::1]:port`.
     private static func endpoint(_ text: Substring) throws(ValkeyError) -> (String, UInt16) {
         var host = text
         var port: Substring?
@@ -122,6 +123,6 @@ extension ValkeyConfiguration: CustomStringConvertible, CustomDebugStringConvert
 
     public var debugDescription: String { description }
 
-    /// `dump` and test failures show mirrors: the password is not in it.
+    /// `dump` and test failures show mirrors, so the mirror does not contain the password.
     public var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
 }

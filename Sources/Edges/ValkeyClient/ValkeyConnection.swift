@@ -1,28 +1,28 @@
 internal import CHiredis
 internal import Glibc
 
-/// One session with a Valkey server: commands one by one, or in a pipeline.
+/// One session with a Valkey server: single commands, or a pipeline.
 ///
-/// Not Sendable: one thread owns it and blocks in it. hiredis is used non-blocking; every wait is a
-/// `poll` under a deadline. When it passes, or the connection is lost, the session is closed and
-/// stays so (`isUsable`): the owner makes a new one.
+/// It is not Sendable: one thread owns it and blocks in it. hiredis is used non-blocking; every
+/// wait is a `poll` with a deadline. When it passes, or the connection is lost, the session is
+/// closed and stays closed (`isUsable`): the owner makes a new one.
 // Safety: the context is this object's alone: made in init, freed in `close`, never handed out.
 @safe
 public final class ValkeyConnection {
     public let peer: String
-    /// How many replies have not been read yet.
+    /// The number of replies that were not read yet.
     public private(set) var pendingReplies = 0
 
     private var context: UnsafeMutablePointer<redisContext>?
     private let commandTimeout: Duration
-    /// Of the commands that were appended and not sent.
+    /// The commands that were appended and not sent.
     private var unsent = (commands: 0, bytes: 0)
-    /// Of hiredis' buffer, that the socket has taken already.
+    /// The bytes of hiredis' buffer that the socket has accepted already.
     private var sentBytes = 0
-    /// When the replies that `advance` waits for are late.
+    /// The deadline for the replies that `advance` waits for.
     private var advanceDeadline: Deadline?
 
-    /// Blocks until connected and authenticated, at most the configured time.
+    /// Connects and authenticates. Blocks for at most the configured time.
     public init(_ configuration: ValkeyConfiguration) throws(ValkeyError) {
         peer = configuration.peer
         commandTimeout = configuration.commandTimeout
@@ -36,7 +36,7 @@ public final class ValkeyConnection {
 
     public var isUsable: Bool { unsafe context != nil }
 
-    /// Idempotent. What was appended and not sent is forgotten.
+    /// Closes the session. Idempotent. Commands that were appended and not sent are dropped.
     public func close() {
         guard let open = unsafe context else { return }
         unsafe redisFree(open)
@@ -47,8 +47,8 @@ public final class ValkeyConnection {
         advanceDeadline = nil
     }
 
-    /// Sends one command and waits for its reply; a refused command is a reply, too (`.error`).
-    /// With replies of a pipeline still to be read it is a bug.
+    /// Sends one command and waits for its reply; a refused command also has a reply (`.error`).
+    /// Calling it while a pipeline's replies are unread is a bug.
     @discardableResult
     public func command(_ arguments: [ValkeyArgument]) throws(ValkeyError) -> ValkeyReply {
         precondition(pendingReplies == 0, "the pipeline before has \(pendingReplies) replies left")
@@ -56,10 +56,10 @@ public final class ValkeyConnection {
         return try replies(count: 1)[0]
     }
 
-    /// Adds a command to the pipeline. Nothing is sent before `replies`.
+    /// Appends a command to the pipeline. Nothing is sent before `replies` or `advance`.
     public func append(_ arguments: [ValkeyArgument]) {
         precondition(!arguments.isEmpty, "a command has a name")
-        // A closed connection collects nothing: `replies` says that it is closed.
+        // On a closed connection nothing is collected: `replies` throws that it is closed.
         guard let open = unsafe context else { return }
         pendingReplies += 1
         unsent.commands += 1
@@ -73,7 +73,7 @@ public final class ValkeyConnection {
         }
         bytes.append(0)
         let lengths = words.map(\.count)
-        // Safety: hiredis copies the words before it returns; every offset lies in the buffer.
+        // Safety: hiredis copies the words before it returns; every offset is inside the buffer.
         unsafe bytes.withUnsafeBytes { buffer in
             let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
             var pointers: [UnsafePointer<CChar>?] = unsafe offsets.map { offset in
@@ -84,7 +84,7 @@ public final class ValkeyConnection {
         }
     }
 
-    /// Adds commands that are written already. Nothing is sent before `replies` or `advance`.
+    /// Appends encoded commands. Nothing is sent before `replies` or `advance`.
     public func append(_ commands: ValkeyCommands) {
         precondition(commands.isComplete, "the last command lacks words")
         guard let open = unsafe context, commands.count > 0 else { return }
@@ -99,10 +99,10 @@ public final class ValkeyConnection {
         }
     }
 
-    /// One step of a pipeline, for a thread that has other work, too: sends what the socket takes,
-    /// reads what has come, waits at most `wait` for either, and appends the whole replies that
-    /// are there to `replies`. Call it until `pendingReplies` is 0; the configured time for a
-    /// command runs from the first step on, and when it is over the session is closed.
+    /// Makes one step of a pipeline, for a thread that also has other work. It sends what the
+    /// socket accepts, reads what has come, waits at most `wait` for either, and appends the
+    /// complete replies to `replies`. Call it until `pendingReplies` is 0. The configured time for
+    /// a command counts from the first step; when it is over the session is closed.
     public func advance(
         waitingAtMost wait: Duration, into replies: inout [ValkeyReply]
     ) throws(ValkeyError) {
@@ -120,7 +120,7 @@ public final class ValkeyConnection {
     }
 
     /// Sends what was appended and reads the next `count` replies, in the order of the commands.
-    /// The replies to commands that failed are among them: one bad command stops no other.
+    /// Failed commands have replies, too: one bad command stops no other.
     public func replies(count: Int) throws(ValkeyError) -> [ValkeyReply] {
         guard unsafe context != nil else { throw .closed(peer: peer) }
         precondition(count <= pendingReplies, "\(count) replies, but \(pendingReplies) commands")
@@ -132,7 +132,7 @@ public final class ValkeyConnection {
     private func refuseOverfull() throws(ValkeyError) {
         guard isOverfull else { return }
         let error = ValkeyError.pipelineFull(commands: unsent.commands, bytes: unsent.bytes)
-        // hiredis holds the part that still fitted, and cannot take it back.
+        // hiredis holds the part that still fitted, and cannot remove it.
         close()
         throw error
     }
@@ -167,7 +167,7 @@ extension ValkeyConnection {
         _ = unsafe redisEnableKeepAlive(open)
     }
 
-    /// Authenticates and proves that the server takes commands.
+    /// Authenticates, and checks that the server accepts commands.
     private func introduce(
         _ configuration: ValkeyConfiguration, _ deadline: Deadline
     ) throws(ValkeyError) {
@@ -216,8 +216,8 @@ extension ValkeyConnection {
         return replies
     }
 
-    /// Sends all that was appended. It reads meanwhile: a server whose answers nobody takes stops
-    /// reading.
+    /// Sends everything that was appended. It also reads, because a server whose answers are not
+    /// read stops reading.
     private func send(_ operation: String, _ deadline: Deadline) throws(ValkeyError) {
         while try !sendSome(operation) {
             let ready = try wait(for: Int16(POLLIN | POLLOUT), operation, deadline)
@@ -225,8 +225,8 @@ extension ValkeyConnection {
         }
     }
 
-    /// Sends what the socket takes, then waits a while for it to be ready again; true when there is
-    /// something to read.
+    /// Sends what the socket accepts, then waits for it to be ready again. Returns true when there
+    /// is something to read.
     private func step(
         waitingAtMost wait: Duration, _ deadline: Deadline
     ) throws(ValkeyError) -> Bool {
@@ -241,8 +241,8 @@ extension ValkeyConnection {
         return false
     }
 
-    /// Writes hiredis' buffer out by our own `send`, because hiredis' raises SIGPIPE when the peer
-    /// has gone. False: the socket takes no more now.
+    /// Writes hiredis' buffer with our own `send`, because hiredis' raises SIGPIPE when the peer
+    /// has closed. Returns false when the socket accepts no more now.
     private func sendSome(_ operation: String) throws(ValkeyError) -> Bool {
         guard let open = unsafe context, let buffer = unsafe open.pointee.obuf else {
             throw .closed(peer: peer)
@@ -277,7 +277,7 @@ extension ValkeyConnection {
         }
     }
 
-    /// The next whole reply that has been received; nil when there is none yet.
+    /// Returns the next complete reply that was received; `nil` when there is none yet.
     private func nextParsed() throws(ValkeyError) -> ValkeyReply? {
         guard let open = unsafe context else { throw .closed(peer: peer) }
         var raw: UnsafeMutableRawPointer?
@@ -287,7 +287,7 @@ extension ValkeyConnection {
             throw .malformedReply(peer: peer, reason: reason)
         }
         guard let raw = unsafe raw else { return nil }
-        // Safety: hiredis hands the reply over; it is freed here, after it was copied.
+        // Safety: hiredis passes ownership of the reply; it is freed here, after it was copied.
         defer { unsafe freeReplyObject(raw) }
         return unsafe ValkeyReply(UnsafePointer(raw.assumingMemoryBound(to: redisReply.self)))
     }
@@ -306,7 +306,7 @@ extension ValkeyConnection {
         }
     }
 
-    /// What the socket is ready for; 0: nothing in that time.
+    /// Returns the events for which the socket is ready; 0 when there were none in that time.
     private func poll(
         for events: Int16, _ operation: String, _ milliseconds: Int32
     ) throws(ValkeyError) -> Int16 {
@@ -329,9 +329,9 @@ extension ValkeyConnection {
         return unsafe text(&open.pointee.errstr)
     }
 
-    /// A C array of characters that ends with a zero.
+    /// Reads a C array of characters that ends with a zero.
     private func text<Characters>(_ characters: inout Characters) -> String {
-        // Safety: hiredis always ends its message inside of the array.
+        // Safety: hiredis always ends its message inside the array.
         unsafe withUnsafeBytes(of: &characters) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }

@@ -1,19 +1,19 @@
-/// A failure of the session. What a single command was answered with is a `ValkeyReply`.
+/// A failure of the session. The failure of a single command is a `ValkeyReply`.
 public enum ValkeyError: Error, Equatable, Sendable {
-    /// Settings that cannot work; the text says which.
+    /// The settings cannot work; the text names them.
     case configuration(String)
-    /// No session came about: refused, unreachable, or the server is still loading.
+    /// The session could not be opened: refused, unreachable, or the server is still loading.
     case connect(peer: String, reason: String)
-    /// The server refuses who we are.
+    /// The server refused our credentials.
     case authentication(peer: String, reason: String)
     /// Our own deadline passed; the connection is closed.
     case timeout(operation: String, peer: String, after: Duration)
     case connectionLost(operation: String, peer: String, reason: String)
-    /// What came is no RESP, or more than `ValkeyLimits.replyBytesMax`.
+    /// The answer is no RESP, or is larger than `ValkeyLimits.replyBytesMax`.
     case malformedReply(peer: String, reason: String)
     /// More was appended than `ValkeyLimits` allows; nothing of the pipeline was sent.
     case pipelineFull(commands: Int, bytes: Int)
-    /// Used after `close`, or after an error that closed it.
+    /// The connection was used after `close`, or after an error that closed it.
     case closed(peer: String)
 }
 
@@ -50,18 +50,18 @@ extension ValkeyError: CustomStringConvertible {
         }
     }
 
-    /// The server's text may quote what it was sent, and may be long.
+    /// Shortens the server's text to one line: it may quote what was sent, and may be long.
     private func oneLine(_ text: String) -> String {
         let line = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
         return line.count <= 300 ? line : line.prefix(300) + "…"
     }
 }
 
-/// The client's limits, and what happens at each.
+/// The client's limits and the behaviour at each.
 public enum ValkeyLimits {
     /// `replies` refuses a larger pipeline before anything is sent.
     public static let pipelineCommandsMax = 10_000
     public static let pipelineBytesMax = 64 * 1_024 * 1_024
-    /// An answer that is larger ends the connection.
+    /// A larger answer ends the connection.
     public static let replyBytesMax = 64 * 1_024 * 1_024
 }

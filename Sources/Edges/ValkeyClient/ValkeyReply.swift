@@ -1,6 +1,6 @@
 internal import CHiredis
 
-/// One word of a command; any bytes will do.
+/// One word of a command; any bytes are allowed.
 public enum ValkeyArgument: Equatable, Sendable {
     case text(String)
     case bytes([UInt8])
@@ -20,7 +20,7 @@ extension ValkeyArgument: ExpressibleByStringLiteral, ExpressibleByIntegerLitera
     public init(integerLiteral value: Int64) { self = .integer(value) }
 }
 
-/// What the server answered to one command.
+/// The server's answer to one command.
 public enum ValkeyReply: Equatable, Sendable {
     case string([UInt8])
     case integer(Int64)
@@ -28,12 +28,12 @@ public enum ValkeyReply: Equatable, Sendable {
     case null
     /// `OK`, `QUEUED` …
     case status(String)
-    /// The command failed (`WRONGTYPE …`); the ones around it in a pipeline did not.
+    /// The command failed (`WRONGTYPE …`); its neighbours in a pipeline did not.
     case error(String)
 }
 
 extension ValkeyReply {
-    /// A string's or status' text; malformed UTF-8 becomes U+FFFD.
+    /// The text of a string or status; malformed UTF-8 becomes U+FFFD.
     public var text: String? {
         switch self {
         case .string(let bytes): String(decoding: bytes, as: UTF8.self)
@@ -47,10 +47,10 @@ extension ValkeyReply {
         return message
     }
 
-    /// Copies hiredis' reply, which stays the caller's to free. hiredis has bounded its depth.
+    /// Copies hiredis' reply, which the caller keeps owning. hiredis has bounded its depth.
     init(_ reply: UnsafePointer<redisReply>) {
         let type = unsafe reply.pointee.type
-        // Safety: str and element hold len and elements entries as long as the reply lives.
+        // Safety: str and element have len and elements entries as long as the reply lives.
         let bytes = unsafe UnsafeRawBufferPointer(
             start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : reply.pointee.len)
         switch type {

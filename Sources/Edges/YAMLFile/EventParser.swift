@@ -1,6 +1,6 @@
 internal import CYAML
 
-/// libyaml's parser over a text of its own.
+/// libyaml's parser over its own copy of a text.
 // Safety: it owns the parser and the copy of the text, frees both in `deinit`, hands out copies.
 @safe
 struct EventParser: ~Copyable {
@@ -8,7 +8,7 @@ struct EventParser: ~Copyable {
     private let text: UnsafeMutablePointer<UInt8>
     private let count: Int
 
-    /// Nil: no memory.
+    /// Fails when there is no memory.
     init?(_ bytes: [UInt8]) {
         unsafe parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         unsafe text = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
@@ -80,7 +80,7 @@ struct EventParser: ~Copyable {
         YAMLPosition(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
     }
 
-    /// What libyaml says, with its own words: they name what it looked for.
+    /// libyaml's error in its own words, which name what it expected.
     private var problem: YAMLProblem {
         let error = unsafe parser.pointee.error
         guard let words = unsafe parser.pointee.problem else {
@@ -96,7 +96,7 @@ struct EventParser: ~Copyable {
                 unsafe Self.position(parser.pointee.problem_mark),
                 "\(what): see to the indentation (blanks, no tabs), quotes and brackets here")
         }
-        // It was found far ahead of the marks, and told by its byte.
+        // libyaml's reader found the error far ahead of the parser's marks, and reports its byte.
         return YAMLProblem(
             position(ofByte: unsafe Int(clamping: parser.pointee.problem_offset)),
             "\(what): remove this character")
@@ -109,7 +109,7 @@ struct EventParser: ~Copyable {
             if byte == UInt8(ascii: "\n") {
                 position = YAMLPosition(line: position.line + 1, column: 1)
             } else if byte & 0xc0 != 0x80 {
-                // The first byte of a character.
+                // This is the first byte of a character.
                 position.column += 1
             }
         }

@@ -1,7 +1,7 @@
 /// Reads a text into a tree of nodes, each with its place.
 ///
-/// A file is data: one document, without anchors, aliases and tags, and without keys that are there
-/// twice, of which other readers take the last.
+/// A file is data: one document, without anchors, aliases and tags. A repeated key is an error,
+/// because other readers use the last one.
 public enum YAMLFile {
     public static func parse(_ bytes: [UInt8]) throws(YAMLProblem) -> YAMLNode {
         let start = YAMLPosition(line: 1, column: 1)
@@ -19,7 +19,7 @@ public enum YAMLFile {
 
     private static func checkUTF8(_ bytes: [UInt8]) throws(YAMLProblem) {
         guard String(validating: bytes, as: UTF8.self) == nil else { return }
-        // The longest piece that is right tells where the wrong one begins.
+        // The longest correct part shows where the wrong one begins.
         var good = 0
         var line = 1
         var column = 1
@@ -38,7 +38,7 @@ public enum YAMLFile {
             "these bytes are no UTF-8: save the file as UTF-8")
     }
 
-    /// Of the character that begins here; 0: none does.
+    /// Returns the length of the character that begins here; 0 when none does.
     private static func scalarLength(_ bytes: ArraySlice<UInt8>) -> Int {
         for length in 1...4 where bytes.count >= length {
             if let text = String(validating: bytes.prefix(length), as: UTF8.self),
@@ -51,7 +51,7 @@ public enum YAMLFile {
     }
 }
 
-/// Puts events together.
+/// Builds the tree from events.
 private struct TreeBuilder: ~Copyable {
     private var parser: EventParser
     private var nodes = 0
@@ -144,7 +144,7 @@ private struct TreeBuilder: ~Copyable {
     }
 }
 
-/// Foreign text in a message: one line and short.
+/// Shortens foreign text for messages: one line and short.
 private func shown(_ text: String) -> String {
     let line = text.unicodeScalars.prefix(60).map {
         $0.properties.generalCategory == .control ? " " : String($0)

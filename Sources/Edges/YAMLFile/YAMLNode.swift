@@ -1,4 +1,4 @@
-/// Where something stands in a file, as editors count: both from 1, columns in characters.
+/// A place in a file, as editors count: line and column from 1, columns in characters.
 public struct YAMLPosition: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var line: Int
     public var column: Int
@@ -15,12 +15,12 @@ public struct YAMLPosition: Hashable, Comparable, Sendable, CustomStringConverti
     public var description: String { "\(line):\(column)" }
 }
 
-/// One value of a file. What it means is for the reader to ask: nothing is guessed here.
+/// One value of a file. The reader decides its type; nothing is guessed here.
 public struct YAMLNode: Sendable {
     public enum Content: Sendable {
         case scalar(YAMLScalar)
         case sequence([YAMLNode])
-        /// In the order of the file; no key is there twice.
+        /// The entries in the order of the file; no key is repeated.
         case mapping([YAMLEntry])
     }
 
@@ -47,7 +47,7 @@ public struct YAMLNode: Sendable {
         return nil
     }
 
-    /// For messages: `a list`.
+    /// The kind in messages: `a list`.
     public var kind: String {
         switch content {
         case .scalar(let scalar): scalar.isEmpty ? "nothing" : "a single value"

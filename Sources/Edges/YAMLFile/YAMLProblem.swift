@@ -1,4 +1,4 @@
-/// Why a text is no file of ours, and where: what is wrong, and what to do.
+/// Why a text cannot be read, and where: what is wrong, and what to do.
 public struct YAMLProblem: Error, Hashable, Sendable, CustomStringConvertible {
     public let position: YAMLPosition
     public let what: String
@@ -15,6 +15,6 @@ public struct YAMLProblem: Error, Hashable, Sendable, CustomStringConvertible {
 public enum YAMLLimits {
     public static let bytesMax = 1 << 20
     public static let depthMax = 32
-    /// Keys count, too.
+    /// The most values, including keys.
     public static let nodesMax = 100_000
 }

@@ -1,10 +1,10 @@
-/// A single value: the text as it was written. `NO`, `1e3` and `010` are texts like any other; who
-/// wants a number or a truth asks for it.
+/// A single value: the text as it was written. `NO`, `1e3` and `010` are ordinary texts. A reader
+/// that wants a number or a Boolean asks for it.
 public struct YAMLScalar: Hashable, Sendable {
     public let text: String
     public let isPlain: Bool
-    /// The text stands in the file as it is here, in one line: the place of each of its characters
-    /// follows from the scalar's own.
+    /// The file contains the text unchanged, in one line. So the place of each of its characters
+    /// follows from the scalar's place.
     public let isVerbatim: Bool
 
     public init(text: String, isPlain: Bool, isVerbatim: Bool) {
@@ -13,11 +13,11 @@ public struct YAMLScalar: Hashable, Sendable {
         self.isVerbatim = isVerbatim
     }
 
-    /// `key:` with nothing behind it; `""` is a text.
+    /// True for `key:` without a value; `""` is a text.
     public var isEmpty: Bool { isPlain && text.isEmpty }
 
-    /// Decimal digits with at most a minus sign before them, and no zero in front of others: what
-    /// other readers take for octal is nobody's number here.
+    /// The integer: decimal digits with at most one minus sign, and no leading zeros. A text that
+    /// other readers treat as octal is no number here.
     public var integer: Int64? {
         let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
         guard isPlain, !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }),
@@ -26,7 +26,7 @@ public struct YAMLScalar: Hashable, Sendable {
         return Int64(text)
     }
 
-    /// `true` and `false` alone.
+    /// The Boolean: `true` and `false` alone.
     public var boolean: Bool? {
         guard isPlain else { return nil }
         switch text {
@@ -36,7 +36,7 @@ public struct YAMLScalar: Hashable, Sendable {
         }
     }
 
-    /// Nanoseconds of a whole number and its unit: `250ms`, `5s`, `1h`.
+    /// The nanoseconds of a whole number and its unit: `250ms`, `5s`, `1h`.
     public var duration: Int64? { Self.duration(text) }
 
     public static func duration(_ text: String) -> Int64? {
@@ -50,13 +50,13 @@ public struct YAMLScalar: Hashable, Sendable {
         return overflow ? nil : nanoseconds
     }
 
-    /// From the longest.
+    /// The units, the longest first.
     public static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
         ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1),
     ]
 
-    /// In the longest unit that leaves a whole number.
+    /// Returns the text in the longest unit that leaves a whole number.
     public static func text(ofDuration nanoseconds: Int64) -> String {
         guard nanoseconds != 0,
             let unit = units.first(where: { nanoseconds % $0.nanoseconds == 0 })

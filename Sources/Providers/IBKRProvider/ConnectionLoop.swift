@@ -5,26 +5,28 @@ internal import ProviderKit
 internal import MarketModel
 internal import ServiceRuntime
 
-/// What the connection's thread does: it alone touches the socket and the engine. Each turn hears
-/// everything that has come, lets the engine decide, and hands the records over in one batch.
+/// The main loop of the connection's thread, which alone uses the socket and the engine. Each turn
+/// reads everything that has arrived, lets the engine decide, and hands the records over in one
+/// batch.
 ///
-/// The engine is told that time has passed only when it has heard what came before; so a feed never
-/// looks silent because this side did not read.
+/// The engine is informed of the passed time only after it has received everything that came
+/// before. So a feed never looks silent because this thread did not read.
 final class ConnectionLoop {
     static let readBytes = 64 * 1_024
-    /// Reads of one turn: bounds how long records wait to be handed over.
+    /// The reads of one turn. They bound how long records wait to be handed over.
     private static let readsPerTurn = 8
-    /// How often the floor goes on when nothing comes.
+    /// How often the floor advances when nothing arrives.
     private static let idleNanoseconds: Int64 = 50_000_000
     /// How often a full channel is tried again.
     private static let fullNanoseconds: Int64 = 2_000_000
     private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
-    /// How often TWS is asked for the time: its clock says whether this host's is right. More often
-    /// while the host's has stepped and the gateway has not followed it.
+    /// How often TWS is asked for its time, which shows whether this host's clock is right. It is
+    /// asked more often while the host's clock has stepped and the gateway has not followed the
+    /// step.
     private static let timeNanoseconds: Int64 = 60_000_000_000
     private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
     private static let stepNanoseconds: Int64 = 1_000_000_000
-    /// Wishes that follow each other without an event between them.
+    /// The most wishes of the engine without an event between them.
     private static let wishesMax = 4
 
     private let parts: Parts
@@ -36,17 +38,18 @@ final class ConnectionLoop {
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
     private var polls: [pollfd]
     private var told = Timestamp.undefined
-    /// On the monotonic clock: since when the channel takes nothing; nil: it does.
+    /// Since when the channel has accepted nothing, on the monotonic clock; `nil` while it accepts.
     private var fullSince: Int64?
-    /// Asked for by the engine; their rules reach so far ahead that once a day is enough.
+    /// The zones that the engine requested. Their rules cover so much of the future that reading
+    /// them once a day is enough.
     private var zones: [String] = []
     private var zonesDue = Int64.min
-    /// When TWS was asked for the time, monotonic.
+    /// When TWS was last asked for its time, in monotonic nanoseconds.
     private var timeAsked = Int64.min
     private var isStopping = false
     private var isOver = false
 
-    /// All that the thread is given.
+    /// Everything that the thread is given.
     struct Parts: Sendable {
         let settings: IBKRSettings
         let order: ProviderOrder
@@ -132,7 +135,7 @@ final class ConnectionLoop {
         let step = fullSince == nil ? Self.idleNanoseconds : Self.fullNanoseconds
         var due = min(link.deadline, now.later(by: step))
         if fullSince == nil { due = min(due, engine.nextDue) }
-        // Rounded up, so that a wait never ends before its time and never spins at it.
+        // The time is rounded up, so that a wait never ends early and then spins.
         let milliseconds = due <= now ? 0 : (due - now - 1) / 1_000_000 + 1
         guard unsafe poll(&polls, nfds_t(polls.count), Int32(clamping: milliseconds)) > 0 else {
             return Ready()
@@ -174,7 +177,7 @@ final class ConnectionLoop {
                 }
                 parts.report.metrics.bytes.add(UInt64(count))
                 drained = now
-                // What follows bytes that make no sense makes none either.
+                // Bytes after a message that cannot be understood cannot be understood either.
                 if out.wish != nil { return }
             case .nothing: return engine.drained(drained, into: &out)
             case .ended: return heard(.lost("TWS ended the connection"), moment())
@@ -194,7 +197,7 @@ final class ConnectionLoop {
         }
     }
 
-    // MARK: what the engine wants
+    // MARK: wishes of the engine
 
     private func settle() {
         let now = moment()
@@ -263,7 +266,8 @@ final class ConnectionLoop {
         if let news { heard(news, now) }
     }
 
-    /// A full channel keeps the records here and the bytes in the socket: the other side waits.
+    /// Hands the records over. When the channel is full, records stay here and bytes stay in the
+    /// socket, so TWS waits.
     private func handOver(_ now: Moment) {
         guard !out.records.isEmpty || isNews(out.floor) else { return }
         let tally = RecordTally(out.records)
@@ -277,15 +281,15 @@ final class ConnectionLoop {
             if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
             fullSince = now.monotonic
         case .closed:
-            // Nobody is left who would take anything: what is not on the tape is found missing
-            // there by whoever follows.
+            // The receiver has closed the channel. The next owner finds on the tape what is missing
+            // there.
             out.records.removeAll(keepingCapacity: true)
             isOver = true
         }
     }
 
-    /// What is said at the end is not lost because the channel is full at that moment: whoever
-    /// takes from it closes it when he does not wait any longer.
+    /// Hands over the last records. They are not lost if the channel is full at that moment: the
+    /// receiver closes it when it no longer waits.
     private func handOverRest() {
         while !out.records.isEmpty {
             handOver(moment())

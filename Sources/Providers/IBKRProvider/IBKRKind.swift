@@ -3,11 +3,11 @@ public import ProviderKit
 internal import ServiceRuntime
 
 private let group = "Interactive Brokers"
-/// What the engine does when nobody says otherwise; keys that are its settings have its defaults.
+/// The engine's default settings, from which the keys take their defaults.
 private let usual = IBEngineSettings(seed: 0)
 
 extension ProviderKind {
-    /// What `GATEWAY_PROVIDER=ibkr` stands for.
+    /// The provider of `GATEWAY_PROVIDER=ibkr`.
     public static let interactiveBrokers = ProviderKind(
         name: IBKRProvider.providerName,
         keys: [

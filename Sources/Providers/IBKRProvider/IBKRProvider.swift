@@ -5,10 +5,10 @@ public import ProviderKit
 internal import ServiceRuntime
 internal import Synchronization
 
-/// Interactive Brokers, through TWS or IB Gateway: one connection on a thread of its own.
+/// Interactive Brokers, through TWS or IB Gateway: one connection on a separate thread.
 ///
-/// It goes on by itself for ever, whatever happens to the connection; what it could not hear is on
-/// the tape as a gap, and is filled in from the broker's history when that can be had.
+/// It continues for ever, whatever happens to the connection. What it could not receive is a gap on
+/// the tape, and is filled from the broker's history when that is available.
 public final class IBKRProvider: ProviderSource {
     public static let providerName = "ibkr"
 
@@ -27,7 +27,7 @@ public final class IBKRProvider: ProviderSource {
     private let running = Mutex<Running?>(nil)
 
     init(_ context: ProviderKind.Context) throws {
-        // Jitter alone comes of it: any number does.
+        // The seed decides only jitter, so any number will do.
         settings = IBKRSettings(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
         telemetry = context.telemetry
         threads = context.threads

@@ -2,14 +2,14 @@ internal import IBEngine
 internal import Primitives
 internal import ServiceRuntime
 
-/// Where TWS is and what may be asked of it.
+/// The address of TWS, and what may be requested of it.
 struct IBKRSettings: Sendable {
     struct Server: Hashable, Sendable {
         var host: String
         var port: UInt16
-        /// Nanoseconds for one attempt, the look-up of the name included.
+        /// The nanoseconds of one attempt, including the look-up of the name.
         var connectTimeout: Int64
-        /// Nanoseconds that bytes may wait for a server that reads nothing.
+        /// The nanoseconds that bytes may wait for a server that does not read.
         var sendTimeout: Int64 = 10_000_000_000
 
         var connectText: String { Self.text(connectTimeout) }
@@ -23,7 +23,8 @@ struct IBKRSettings: Sendable {
     var server: Server
     var engine: IBEngineSettings
 
-    /// `seed`: of the jitter between attempts, so that many clients do not come back at once.
+    /// `seed` is that of the jitter between attempts, so that many clients do not reconnect at the
+    /// same time.
     init(_ configuration: Configuration, seed: UInt64) {
         server = Server(
             host: configuration.text("IBKR_HOST"),

@@ -2,14 +2,14 @@ internal import MarketModel
 internal import ServiceRuntime
 internal import Synchronization
 
-/// What others want of the connection's thread. Bounded by the number of instruments and kinds of
-/// data: a later wish about one takes the place of an earlier one.
+/// The orders of other threads to the connection's thread. They are bounded by the number of
+/// instruments and kinds of data: a later order about one replaces an earlier one.
 final class OrderInbox: Sendable {
     struct Orders: Sendable {
-        /// Ended first: one that is in both begins anew.
+        /// To be ended, before `begun`: an instrument in both begins again.
         var ended: [UInt32] = []
         var begun: [UInt32] = []
-        /// Of which kind of data is to begin anew.
+        /// The instruments and kinds of data that have to begin again.
         var restarted: [Restart] = []
         var isStopping = false
     }
@@ -50,7 +50,7 @@ final class OrderInbox: Sendable {
         wake.wake()
     }
 
-    /// All since the last time; the wish to stop stays.
+    /// Returns all orders since the last call. The order to stop stays.
     func take() -> Orders {
         orders.withLock { orders in
             let taken = orders

@@ -2,19 +2,19 @@ internal import Glibc
 internal import IBEngine
 internal import Primitives
 
-/// The rules of time zones, out of the system's files: trading hours and daily bars are told in
-/// local time.
+/// Reads the rules of time zones from the system's files. The broker sends trading hours and daily
+/// bars in local time.
 enum Zones {
     private static let folder = "/usr/share/zoneinfo"
-    /// Seconds before and behind now for which changes are told. Daily bars are those of a year,
-    /// hours come for some weeks at a time, and the rules anew every day.
+    /// The seconds before and after now for which changes are listed. Daily bars cover one year,
+    /// trading hours some weeks, and the rules are read again every day.
     private static let before: Int64 = 2 * 366 * 86_400
     private static let behind: Int64 = 400 * 86_400
-    /// No zone changes its clocks twice within so many seconds.
+    /// No zone changes its clocks twice within this many seconds.
     private static let step: Int64 = 86_400
 
-    /// Nil: the system knows no such zone, or the text is no name of one. It comes from outside,
-    /// and no path beside the zones is read for it.
+    /// Returns the rules; `nil` when the system knows no such zone, or when the text is no zone's
+    /// name. The text comes from outside, so no path outside the zones' folder is read.
     static func rules(of name: String, now: Int64) -> ZoneRules? {
         guard let file = read(name).flatMap({ ZoneFile($0) }) else { return nil }
         let start = now - before
@@ -30,7 +30,7 @@ enum Zones {
         return ZoneRules(first: file.offset(at: start), changes: changes)
     }
 
-    /// The second between the two from which on the later offset holds.
+    /// Returns the second between the two from which the later offset applies.
     private static func change(_ file: ZoneFile, _ from: Int64, _ to: Int64) -> ZoneRules.Change {
         let offset = file.offset(at: to)
         var (low, high) = (from, to)

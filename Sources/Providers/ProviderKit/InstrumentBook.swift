@@ -1,10 +1,10 @@
 public import MarketModel
 internal import Synchronization
 
-/// All instruments that a source ever had in this process, each with a number that stays.
+/// All instruments that a source has had in this process, each with a permanent number.
 ///
-/// Numbers are given in the order in which instruments were first named. What was left out of a
-/// later list keeps its number and is not `wanted`.
+/// Numbers are given in the order in which instruments were first named. An instrument that a later
+/// list leaves out keeps its number and is not `wanted`.
 public final class InstrumentBook: Sendable {
     private struct Entries {
         var instruments: [Instrument] = []
@@ -13,11 +13,13 @@ public final class InstrumentBook: Sendable {
     }
 
     public struct Change: Hashable, Sendable {
-        /// New, or asked for again, or with another contract or other feeds.
+        /// New instruments, those that are wanted again, and those with another contract or other
+        /// feeds.
         public var begun: [UInt32] = []
-        /// No longer wanted, or about to begin anew with another contract or other feeds.
+        /// Instruments that are no longer wanted, or that begin again with another contract or
+        /// other feeds.
         public var ended: [UInt32] = []
-        /// Of which instruments there was no room for a number.
+        /// The instruments for which there was no free number.
         public var refused: [Symbol] = []
 
         public var isEmpty: Bool { begun.isEmpty && ended.isEmpty && refused.isEmpty }
@@ -30,7 +32,7 @@ public final class InstrumentBook: Sendable {
         _ = follow(instruments)
     }
 
-    /// Instruments with a number, wanted or not.
+    /// The number of instruments with a number, wanted or not.
     public var count: Int { entries.withLock { $0.instruments.count } }
 
     public func instrument(_ number: UInt32) -> Instrument? {
@@ -41,15 +43,15 @@ public final class InstrumentBook: Sendable {
 
     public func number(of symbol: Symbol) -> UInt32? { entries.withLock { $0.numbers[symbol] } }
 
-    /// The numbers of those that are wanted, in order.
+    /// The numbers of the wanted instruments, in order.
     public var wanted: [UInt32] {
         entries.withLock { entries in
             entries.isWanted.indices.filter { entries.isWanted[$0] }.map { UInt32($0) }
         }
     }
 
-    /// Makes sure that the symbol has a number, for a provider that learns of its instruments from
-    /// what it delivers. Nil: there is no room for one more.
+    /// Returns the symbol's number and gives it one if needed, for a provider that learns its
+    /// instruments from the data. Returns `nil` when all numbers are taken.
     public func add(_ instrument: Instrument) -> UInt32? {
         entries.withLock { entries in
             if let number = entries.numbers[instrument.symbol] { return number }
@@ -62,7 +64,8 @@ public final class InstrumentBook: Sendable {
         }
     }
 
-    /// Takes over a new list; says what is to be done about it. What stays is in neither part.
+    /// Applies a new list and returns the changes. Unchanged instruments are in no part of the
+    /// result.
     public func follow(_ instruments: [Instrument]) -> Change {
         entries.withLock { entries in
             var change = Change()

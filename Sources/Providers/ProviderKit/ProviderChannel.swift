@@ -3,10 +3,10 @@ public import MarketModel
 public import ServiceRuntime
 internal import Synchronization
 
-/// What lies between a provider's thread and the thread that puts its records on the tape.
+/// The queue between a provider's thread and the thread that puts its records on the tape.
 ///
-/// Bounded: a provider that is ahead waits, and so does whoever sends to it. Batches change hands,
-/// so a lock is taken per batch and not per tick. Any thread may send, one receives.
+/// It is bounded: a provider that is ahead waits, and so does its server. Batches are exchanged, so
+/// the lock is taken per batch and not per tick. Any thread may send; one thread receives.
 public final class ProviderChannel: BoundedQueue {
     private struct State {
         var records: [ProviderRecord] = []
@@ -15,15 +15,16 @@ public final class ProviderChannel: BoundedQueue {
         var isFinished = false
     }
 
-    /// Records that wait at once; a batch is let in as long as fewer wait.
+    /// The most waiting records. A batch is accepted as long as fewer wait.
     public let recordsMax: Int
     private let state: Mutex<State>
-    /// Looked at without the lock by a receiver that finds nothing most of the time.
+    /// The number of waiting records, for a receiver that nearly always finds 0 and should not need
+    /// the lock.
     private let waiting = Atomic(0)
     private let stirred = Atomic(false)
-    /// The gateway's time less the monotonic clock; `Int64.min`: not known yet.
+    /// The gateway's time minus the monotonic clock; `Int64.min`: not known yet.
     private let clockOffset = Atomic(Int64.min)
-    /// What the provider said last of its own clock; `Int64.min`: it was taken, or nothing was.
+    /// The provider's last report about its clock; `Int64.min`: none, or it was taken.
     private let clockAhead = Atomic(Int64.min)
 
     public init(recordsMax: Int = ProviderLimits.channelRecordsMax) {
@@ -34,16 +35,16 @@ public final class ProviderChannel: BoundedQueue {
 
     public enum Outcome: Sendable {
         case sent
-        /// The batch is untouched: the receiver has to catch up first.
+        /// The batch is unchanged: the receiver has to catch up first.
         case full
-        /// Nobody receives any more.
+        /// The receiver has closed the channel.
         case closed
     }
 
     // MARK: the provider's side
 
-    /// Hands the batch over; it comes back empty. `floor`: no later live record of this provider
-    /// has an event time below it; undefined: it says nothing new. Never blocks.
+    /// Hands the batch over, which comes back empty. `floor`: no later live record of this provider
+    /// has an earlier event time; undefined: the floor is unchanged. Never blocks.
     public func send(_ batch: inout [ProviderRecord], floor: Timestamp) -> Outcome {
         let count = batch.count
         let outcome = state.withLock { state -> Outcome in
@@ -66,14 +67,15 @@ public final class ProviderChannel: BoundedQueue {
         return .sent
     }
 
-    /// Nothing more will come, and the provider has ended by itself: a recording is at its end.
+    /// Nothing more will come, because the provider has ended by itself: a recording is at its end.
     public func finish() {
         state.withLock { $0.isFinished = true }
         stirred.store(true, ordering: .releasing)
     }
 
-    /// Now, as the gateway takes it: what a provider stamps receive times with. A step of this
-    /// host's wall clock changes it only when the gateway has found the new time to be right.
+    /// Returns the present time according to the gateway; providers use it for receive times. A
+    /// step of this host's wall clock changes it only when the gateway has found the new time to be
+    /// right.
     public func moment() -> Moment {
         let clock = SystemClock()
         let monotonic = clock.monotonic().nanoseconds
@@ -84,13 +86,13 @@ public final class ProviderChannel: BoundedQueue {
             monotonic: monotonic)
     }
 
-    /// The provider has said what time it is: so far ahead of `moment` (negative: behind) its clock
-    /// is for certain.
+    /// Reports the provider's time: its clock is certainly this far ahead of `moment` (behind it
+    /// when negative).
     public func tell(clockAhead nanoseconds: Int64) {
         clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
     }
 
-    /// Records that were sent and not received.
+    /// The number of records that were sent and not received.
     public var count: Int { waiting.load(ordering: .acquiring) }
 
     public var capacity: Int { recordsMax }
@@ -98,15 +100,15 @@ public final class ProviderChannel: BoundedQueue {
     /// A record or a floor has come since the last `receive`.
     public var isStirred: Bool { stirred.load(ordering: .acquiring) }
 
-    /// All was received, and no more will come.
+    /// Everything was received, and no more will come.
     public var isFinished: Bool { state.withLock { $0.isFinished && $0.records.isEmpty } }
 
     public var isClosed: Bool { state.withLock { $0.isClosed } }
 
     // MARK: the one receiver
 
-    /// Takes all that waits: `records` has to be empty and is filled. The floor holds when they are
-    /// all taken; undefined: the provider has not said anything yet.
+    /// Takes everything that waits into `records`, which has to be empty. Returns the floor that is
+    /// valid when all of them are on the tape; undefined: the provider has not reported one yet.
     public func receive(into records: inout [ProviderRecord]) -> Timestamp {
         precondition(records.isEmpty, "what was received before has not been taken yet")
         stirred.store(false, ordering: .relaxed)
@@ -118,18 +120,19 @@ public final class ProviderChannel: BoundedQueue {
         return floor
     }
 
-    /// The gateway's time, as its distance from the monotonic clock.
+    /// Sets the gateway's time, as its distance from the monotonic clock.
     public func follow(clockOffset nanoseconds: Int64) {
         clockOffset.store(nanoseconds, ordering: .relaxed)
     }
 
-    /// What the provider has said of its clock since this was asked last.
+    /// Returns the provider's last report about its clock; `nil` when none came since the last
+    /// call.
     public func takeClockAhead() -> Int64? {
         guard clockAhead.load(ordering: .relaxed) != Int64.min else { return nil }
         let ahead = clockAhead.exchange(Int64.min, ordering: .relaxed)
         return ahead == Int64.min ? nil : ahead
     }
 
-    /// Nothing more is let in; what was sent can still be received.
+    /// Accepts nothing more. What was sent can still be received.
     public func close() { state.withLock { $0.isClosed = true } }
 }

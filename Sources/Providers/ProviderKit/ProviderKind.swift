@@ -1,14 +1,14 @@
 public import ServiceRuntime
 
-/// A kind of provider that a gateway can be told to use, by its name in `GATEWAY_PROVIDER`.
+/// A kind of provider that a gateway can use, by its name in `GATEWAY_PROVIDER`.
 ///
-/// Whoever has a provider of his own adds its kind to the list that `provider-gateway` is built
-/// with; its settings then stand beside all others, are checked with them, and show in `--help`.
+/// To use another provider, add its kind to the list with which `provider-gateway` is built. Its
+/// settings are then listed with all others, are checked with them, and appear in `--help`.
 public struct ProviderKind: Sendable {
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
-        /// Where a provider's threads give their signs of life.
+        /// Where a provider's threads send their beats.
         public var threads: ThreadWatch
 
         public init(
@@ -20,18 +20,18 @@ public struct ProviderKind: Sendable {
         }
     }
 
-    /// Of a name, which stands in the definitions of symbols.
+    /// The longest name, which the definitions of symbols contain.
     public static let nameBytesMax = 64
 
     public var name: String
     public var keys: [ConfigurationKey]
-    /// Of its own keys; only asked when the provider is named.
+    /// The rules of its keys. They are checked only when the provider is configured.
     public var rules: [ConfigurationRule]
-    /// It has to be told what to deliver; a recording knows by itself.
+    /// True when it has to be given instruments. A recording contains them.
     public var needsInstruments: Bool
-    /// As its `ProviderSource` says: what is missing of a recording is not filled in.
+    /// The same as in its `ProviderSource`: gaps of a recording are not filled.
     public var isRecorded: Bool
-    /// Connects to nothing yet.
+    /// Makes the provider, which does not connect yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
     public init(

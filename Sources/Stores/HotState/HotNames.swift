@@ -1,16 +1,16 @@
 internal import Primitives
 
-/// Names as small numbers: the same bytes have the same number for as long as they are known.
+/// Gives names small numbers: the same bytes have the same number for as long as the name is known.
 ///
-/// Bounded: when a name comes that has no room, one that was not used lately gives up its number
-/// (by a hand that goes round, as a clock's does). A number that was given up has another
-/// generation, so that who kept it finds out.
+/// It is bounded: when a new name finds no room, a name that was not used lately loses its number.
+/// The choice follows the clock algorithm: a hand goes round over the names. A number that was
+/// reused has another generation, so that a holder of the old number notices.
 struct HotNames {
-    /// How far the hand goes before it takes whoever is there: a flood of new names costs a bounded
-    /// number of steps each.
+    /// The most steps of the hand before it takes the next name in any case. So a flood of new
+    /// names costs a bounded number of steps each.
     private static let stepsMax = 64
 
-    /// A number and the generation in which it meant the name.
+    /// A number and the generation in which it means the name.
     struct Place: Hashable {
         var index: Int32
         var generation: UInt32
@@ -19,7 +19,7 @@ struct HotNames {
     }
 
     let countMax: Int
-    /// How many names had to give up their numbers.
+    /// The number of names that lost their numbers.
     private(set) var evictions: UInt64 = 0
 
     private struct Entry {
@@ -30,7 +30,8 @@ struct HotNames {
 
     private var entries: [Entry] = []
     private var names: [[UInt8]] = []
-    /// Open addressing: a number, or -1. Its size is a power of two, at least twice the names'.
+    /// A hash table with open addressing: a number, or -1. Its size is a power of two, at least
+    /// twice the number of names.
     private var table: [Int32]
     private var hand = 0
 
@@ -54,7 +55,7 @@ struct HotNames {
             && entries[Int(place.index)].generation == place.generation
     }
 
-    /// Keeps the hand away for a round.
+    /// Protects the name from the hand for one round.
     mutating func use(_ place: Place) { entries[Int(place.index)].isUsed = true }
 
     func find(_ bytes: RawSpan, hash: UInt64) -> Place? {
@@ -67,7 +68,7 @@ struct HotNames {
         return nil
     }
 
-    /// A name that `find` did not find.
+    /// Adds a name that `find` did not find.
     mutating func insert(_ name: [UInt8], hash: UInt64) -> Place {
         let index: Int
         if entries.count < countMax {
@@ -93,7 +94,7 @@ struct HotNames {
 
     private mutating func grow() {
         table = Array(repeating: -1, count: table.count * 2)
-        // The last one is entered by whoever appended it.
+        // The caller enters the last name, which it has just appended.
         for index in 0..<entries.count - 1 { enter(index) }
     }
 
@@ -112,7 +113,7 @@ struct HotNames {
         return index
     }
 
-    /// Closes the gap, so that no search ends too early.
+    /// Removes an entry and closes the gap, so that no search ends too early.
     private mutating func remove(_ index: Int) {
         let mask = table.count - 1
         var gap = Int(truncatingIfNeeded: entries[index].hash) & mask
@@ -120,7 +121,7 @@ struct HotNames {
         var next = (gap + 1) & mask
         while table[next] >= 0 {
             let home = Int(truncatingIfNeeded: entries[Int(table[next])].hash) & mask
-            // It may move into the gap if that lies between its home and where it stands.
+            // An entry may move into the gap if the gap is between the entry's home and its slot.
             if (next - home) & mask >= (next - gap) & mask {
                 table[gap] = table[next]
                 gap = next

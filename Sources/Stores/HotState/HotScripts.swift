@@ -1,22 +1,23 @@
 package import ValkeyClient
 
-/// How the hot state looks in Valkey, and the scripts that write it: a hash per symbol and kind.
+/// The layout of the hot state in Valkey, and the scripts that write it: a hash per symbol and
+/// kind.
 ///
 ///     <namespace>:quote:<symbol>         bid bid_size ask ask_size bid_exchange ask_exchange …
 ///     <namespace>:trade:<symbol>         price size exchange …
 ///     <namespace>:bar:<symbol>:<series>  open high low close volume vwap trades …
 ///
-/// Each has `order`, its place on the tape: the server takes a value only if it is not older than
-/// the one that it has. One script call writes many keys, all of them declared; a cluster would
-/// want all keys of a call on one node and is not supported.
+/// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
+/// than the stored one. One script call writes many keys, all of them declared. A cluster is not
+/// supported, because it would need all keys of a call on one node.
 package enum HotScripts {
-    /// A call's keys: the server does nothing else meanwhile, some 3 us a key.
+    /// The most keys of a call. The server does nothing else meanwhile, for some 3 us per key.
     static let keysMax = 256
-    /// A key's life is told again when it was told so long ago: telling it with every value would
-    /// cost the server a fourth of its work.
+    /// The interval at which a key's life is sent again. Sending it with every value would cost the
+    /// server a quarter of its work.
     static let renewalNanoseconds: Int64 = 1_000_000_000
-    /// A script answers how many keys it wrote, and this many times how many it replaced because
-    /// they were no hashes.
+    /// A script returns the number of keys that it wrote, plus this factor times the number of keys
+    /// that it replaced because they were no hashes.
     static let replacedFactor: Int64 = 65_536
 
     static func fields(_ kind: HotKind) -> [String] {
@@ -35,13 +36,13 @@ package enum HotScripts {
         }
     }
 
-    /// Of each key, in ARGV behind the life that a new key has: its order, its life in milliseconds
-    /// or nothing when that was told lately, then the values of its fields.
+    /// Returns the number of words per key, in ARGV after the life of new keys: its order, its life
+    /// in milliseconds (empty when it was sent lately), then the values of its fields.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
-    /// The names of the fields stand in the script, so that they need not be sent. Orders are
-    /// compared as text: numbers of Lua hold 53 bits only. A key of another type can be nobody's
-    /// but ours, by its name, and is made anew.
+    /// Returns the script. It contains the names of the fields, so that they need not be sent.
+    /// Orders are compared as text, because Lua's numbers hold 53 bits only. A key of another type
+    /// must be ours, because of its name, and is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
@@ -75,7 +76,7 @@ package enum HotScripts {
         let reason: String
     }
 
-    /// Makes the server know the scripts; answers their digests.
+    /// Loads the scripts into the server and returns their digests.
     package static func load(on session: ValkeyConnection) throws -> [HotKind: [UInt8]] {
         var digests: [HotKind: [UInt8]] = [:]
         for kind in HotKind.allCases {

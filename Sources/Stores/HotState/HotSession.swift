@@ -1,17 +1,17 @@
 internal import Primitives
 internal import ValkeyClient
 
-/// One session with Valkey: at most one round trip is on its way, and its thread never waits long.
+/// One session with Valkey. At most one round trip is in progress, and its thread never waits long.
 final class HotSession {
-    /// What became of a round trip.
+    /// The outcome of a round trip.
     struct Settled {
-        /// Keys that were sent, and those of them that Valkey took.
+        /// The keys that were sent, and below, the number of them that Valkey accepted.
         var keys = 0
         var written = 0
         var replaced = 0
-        /// The marker was gone: somebody has flushed the database.
+        /// The marker was missing: the database was flushed.
         var isFlushed = false
-        /// Of the calls that were refused, the first reason.
+        /// The first reason among the refused calls; `nil` when none was refused.
         var refusal: String?
     }
 
@@ -22,13 +22,14 @@ final class HotSession {
     private var batch = HotBatch()
     private var carriesMarker = false
     private var replies: [ValkeyReply] = []
-    /// Whether a round trip was begun and not settled. The connection cannot tell: when the server
-    /// is quick, all answers are there before `begin` returns, and none is awaited any more.
+    /// Whether a round trip was begun and not settled. The connection does not show it: when the
+    /// server is quick, all answers have arrived before `begin` returns, and none is awaited any
+    /// more.
     private(set) var isWaiting = false
 
-    /// Blocks until connected, at most for the configured time.
+    /// Connects. Blocks for at most the configured time.
     ///
-    /// `marker` is a key of this process: while it is there, nobody has flushed the database.
+    /// `marker` is a key of this process. While it exists, the database was not flushed.
     init(
         _ configuration: ValkeyConfiguration, namespace: String, marker: String,
         lifeMilliseconds: Int64
@@ -46,13 +47,13 @@ final class HotSession {
 
     func close() { connection.close() }
 
-    /// After a SCRIPT FLUSH. Blocks for a round trip.
+    /// Loads the scripts again after a SCRIPT FLUSH. Blocks for a round trip.
     func reloadScripts(namespace: String) throws {
         writing = HotWriting(namespace: namespace, digests: try HotScripts.load(on: connection))
     }
 
-    /// Sends what is pending, at most `keysMax` of it, and the marker when it is due. If that is
-    /// anything at all, `advance` has to follow until it settles.
+    /// Sends pending values, at most `keysMax`, and the marker when it is due. If anything is sent,
+    /// the caller must call `advance` until it settles.
     func begin(
         _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: Int64, life: Int64
     ) throws(ValkeyError) {
@@ -67,7 +68,7 @@ final class HotSession {
         try connection.advance(waitingAtMost: .zero, into: &replies)
     }
 
-    /// nil: the answers are not all there yet.
+    /// Returns `nil` while answers are missing.
     func advance(
         waitingAtMost wait: Duration, _ table: inout HotTable
     ) throws(ValkeyError) -> Settled? {
@@ -93,12 +94,12 @@ final class HotSession {
         return settled
     }
 
-    /// The age of what the last round trip brought.
+    /// Returns the age of what the last round trip brought.
     func oldest(in table: HotTable) -> (received: Timestamp, stored: Timestamp) {
         table.oldest(of: batch)
     }
 
-    /// Nobody knows what became of the round trip: all of it is written again.
+    /// Handles a round trip whose outcome is unknown: all of it is written again.
     func giveUp(_ table: inout HotTable) {
         guard !writing.calls.isEmpty else { return }
         for kind in HotKind.allCases { table.putBack(kind, batch.places(kind)[...]) }

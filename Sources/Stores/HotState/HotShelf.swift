@@ -1,11 +1,11 @@
 package import MarketModel
 package import Primitives
 
-/// Where on the tape a value stands: an older one never replaces a newer one.
+/// A value's place on the tape. An older value never replaces a newer one.
 package struct HotOrder: Hashable, Comparable {
     let streamCreated: Timestamp
-    /// Of bars: the window's start and its number. A revision of an older window is older, however
-    /// late it came.
+    /// For bars: the window's start, and below, its number. So a late revision of an older window
+    /// is still older.
     var window: Int64 = 0
     var number: Int64 = 0
     let sequence: UInt64
@@ -25,13 +25,13 @@ package struct HotOrder: Hashable, Comparable {
     }
 }
 
-/// What a packet says of all its records.
+/// The data of a packet that all of its records share.
 package struct HotOrigin {
     var source: SourceName
     var order: HotOrder
-    /// When it was taken, in monotonic nanoseconds: a key's life runs from here.
+    /// When the packet was received, in monotonic nanoseconds. A key's life begins here.
     var heard: Int64
-    /// When the tape stored it; undefined when nobody said.
+    /// When the tape stored it; undefined when unknown.
     var stored: Timestamp
 
     package init(source: SourceName, order: HotOrder, heard: Int64, stored: Timestamp) {
@@ -42,8 +42,8 @@ package struct HotOrigin {
     }
 }
 
-/// The latest record of each name of one kind, in fixed places, and which of them Valkey has not
-/// got yet.
+/// The latest record of each name of one kind, in fixed places, and which of them are not in Valkey
+/// yet.
 struct HotShelf<Record> {
     struct Value {
         var record: Record
@@ -51,23 +51,23 @@ struct HotShelf<Record> {
         var receiveTime: Timestamp
         var generation: UInt32
         var isPending = false
-        /// Was written before and is written again, because Valkey lost it: says nothing of how
-        /// long news take.
+        /// The value was written before and is written again because Valkey lost it. So it is not
+        /// used to measure how long new values take.
         var isRepeated = false
-        /// When the key's life has to be told again, in monotonic nanoseconds; and whether it is
-        /// told with the value that was taken last.
+        /// When the key's life has to be sent again, in monotonic nanoseconds; and whether it is
+        /// sent with the value that was last taken.
         var renewAt = Int64.min
         var tellsLife = true
     }
 
     private var values: [Value?] = []
-    /// In the order in which they came. Each pending value stands here once; what is here and not
-    /// pending any more was given up meanwhile.
+    /// The pending values in the order in which they came, each once. Entries that are not pending
+    /// any more were given up meanwhile.
     private var queue: [HotNames.Place] = []
     private var head = 0
     private(set) var pendingCount = 0
 
-    /// Of the queue, those that mean nothing any more included.
+    /// The length of the queue, including entries that are no longer valid.
     var waitingPlaces: Int { queue.count - head }
 
     func value(_ place: HotNames.Place) -> Value? {
@@ -77,7 +77,7 @@ struct HotShelf<Record> {
         return value
     }
 
-    /// Keeps the newer of this and what is there.
+    /// Keeps the newer of this value and the present one.
     mutating func put(
         _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
     ) {
@@ -93,7 +93,7 @@ struct HotShelf<Record> {
                 if !present.isPending { enqueue(place) }
                 return
             }
-            // Its name was given up.
+            // The name of the present value has lost its number.
             if present.isPending { pendingCount -= 1 }
         }
         values[index] = Value(
@@ -108,14 +108,16 @@ struct HotShelf<Record> {
         queue.append(place)
     }
 
-    /// Names that come and go while Valkey is away leave places behind that mean nothing.
+    /// Removes invalid entries. Names that come and go while Valkey is away leave them in the
+    /// queue.
     private mutating func compact() {
         queue = queue[head...].filter { value($0)?.isPending ?? false }
         head = 0
     }
 
-    /// Takes up to `limit` pending places out. Those that were heard before `alive` are dropped:
-    /// their keys would be gone. So are those whose name was given up.
+    /// Takes up to `limit` pending places out. Places that were received before `alive` are
+    /// dropped, because their keys would have expired. Places whose name has lost its number are
+    /// dropped, too.
     mutating func take(
         atMost limit: Int, of names: HotNames, now: Int64, heardAfter alive: Int64,
         into taken: inout [HotNames.Place]
@@ -145,18 +147,18 @@ struct HotShelf<Record> {
         }
     }
 
-    /// What could not be written is pending again, unless something newer is.
+    /// Makes values pending again that could not be written, unless a newer value is pending.
     mutating func putBack(_ places: ArraySlice<HotNames.Place>, of names: HotNames) {
         for place in places {
             guard names.isCurrent(place), let value = value(place) else { continue }
-            // Its life may not have been told.
+            // The key's life may not have been sent.
             values[Int(place.index)]?.renewAt = Int64.min
             guard !value.isPending else { continue }
             enqueue(place)
         }
     }
 
-    /// Everything that is still alive is pending again.
+    /// Makes all values pending again whose keys have not expired.
     mutating func repeatAll(of names: HotNames, heardAfter alive: Int64) {
         for index in values.indices {
             let place = names.place(index)

@@ -9,13 +9,13 @@ public import ValkeyClient
 
 /// Keeps the latest quote, trade and bars of every symbol in Valkey.
 ///
-/// A reader of its own from the tape's end, on a thread of its own: it knows nothing of the
-/// database, and losing Valkey loses nothing. While one round trip is on its way, what comes is
-/// conflated to the latest per symbol; when its answer is there, the next one leaves at once.
+/// It has a separate reader from the tape's end, on a separate thread. It does not depend on the
+/// database, and losing Valkey loses nothing. While a round trip is in progress, new values are
+/// conflated to the latest per symbol; when its answer has come, the next one leaves immediately.
 public final class HotStateKeeper {
     public struct Settings: Sendable {
         public var valkey: ValkeyConfiguration
-        /// Symbols that are kept in memory: beyond it, those without news for long give way.
+        /// The most symbols in memory. Beyond it, those without recent values are dropped.
         public var symbolsMax: Int
 
         public init(_ valkey: ValkeyConfiguration, symbolsMax: Int) {
@@ -24,25 +24,25 @@ public final class HotStateKeeper {
         }
     }
 
-    /// How the readiness calls it.
+    /// The name of this part in the readiness.
     public static let part = "hot state"
-    /// A key is gone after so long without news.
+    /// The time after which a key without new values expires.
     static let life = Duration.seconds(300)
 
     private static let eventsPerTurn = 256
-    /// Without anything to do; what comes ends the wait at once.
+    /// The longest wait when there is nothing to do. New messages end it immediately.
     private static let idle = Duration.milliseconds(20)
-    /// For an answer of Valkey: in between the readers have their turn.
+    /// The longest wait for an answer of Valkey, so that the readers have their turn.
     private static let answerWait = Duration.milliseconds(20)
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
-    /// Bounds how long the readers are without their turn; far below the time after which they
-    /// make their consumers anew.
+    /// Bounds how long the readers wait for their turn. It is far below the time after which they
+    /// make their consumers again.
     private static let connectTimeout = Duration.seconds(1)
-    /// Of a round trip: an answer takes some milliseconds at most.
+    /// The timeout of a round trip. An answer usually takes some milliseconds.
     private static let answerTimeout = Duration.seconds(2)
     private static let markerNanoseconds: Int64 = 500_000_000
-    /// Keys that are written in one round trip: far below what a pipeline may hold.
+    /// The most keys of one round trip: far below what a pipeline may hold.
     private static let keysPerRoundTrip = 2_048
 
     private let settings: Settings
@@ -60,7 +60,7 @@ public final class HotStateKeeper {
     private var backoff = Backoff(
         first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
     private var random = SystemRandomNumberGenerator()
-    /// Monotonic nanoseconds: when the next attempt may be made, and when the marker is due.
+    /// When the next attempt may be made, in monotonic nanoseconds; below, when the marker is due.
     private var retryAt = Int64.min
     private var markerAt = Int64.min
     private var isTroubled = true
@@ -91,8 +91,8 @@ public final class HotStateKeeper {
         _ = readers.add(TapeReaders.Input(partition: Partition(0), stream: stream, filters: []))
     }
 
-    /// Runs on the calling thread until shutdown is asked for. Trouble is told, never thrown: the
-    /// rest of the service goes on.
+    /// Runs on the calling thread until shutdown is requested. Trouble is reported, never thrown,
+    /// because the rest of the service continues.
     public static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
         let beat = context.threads.thread("hot-state")
         defer { beat.retire() }
@@ -115,7 +115,7 @@ public final class HotStateKeeper {
                 switch event {
                 case .delivery(let message): readers.handle(message, take)
                 case .reconnected: readers.reconnected()
-                // The writer's threads end the process.
+                // The writer's own threads end the process.
                 case .closed, .answer, .wake: continue
                 }
             }
@@ -127,7 +127,7 @@ public final class HotStateKeeper {
         session?.close()
     }
 
-    /// For news: none while there is something to do at Valkey.
+    /// How long to wait for messages: not at all while Valkey needs something.
     private var wait: Duration {
         guard let session else { return Self.idle }
         if session.isWaiting { return .zero }
@@ -151,7 +151,7 @@ public final class HotStateKeeper {
 // MARK: - Valkey
 
 extension HotStateKeeper {
-    /// One step: waits for the answer that is due, or sends what is pending.
+    /// Makes one step: waits for the due answer, or sends what is pending.
     private func write() {
         let now = clock.monotonic().nanoseconds
         guard let session else {
@@ -214,7 +214,7 @@ extension HotStateKeeper {
     }
 
     private func connect(_ now: Int64) {
-        // The name of the server is looked up first.
+        // The server's name has to be resolved first.
         beat.beat(before: ThreadWatch.systemTime)
         do {
             session = try HotSession(
@@ -228,8 +228,8 @@ extension HotStateKeeper {
         }
     }
 
-    /// Valkey may have nothing of what is known, or a part of it: all of it that is still alive is
-    /// written again. What is newer there stays.
+    /// Writes all values again whose keys have not expired, because Valkey may have lost all or
+    /// some of them. Newer values there stay.
     private func rebuild(_ reason: String) {
         table.repeatAll(heardAfter: clock.monotonic().nanoseconds - lifeNanoseconds)
         metrics.rebuilt()
@@ -276,7 +276,7 @@ extension ValkeyError {
 }
 
 extension HotFailure {
-    /// From what Valkey answered to a command; its first word is a code.
+    /// Reads a refusal of Valkey, whose first word is a code.
     init(refusal: String) {
         switch refusal.prefix(while: { $0 != " " }) {
         case "NOSCRIPT": self = .scripts

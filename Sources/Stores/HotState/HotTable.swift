@@ -2,13 +2,13 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// The latest trade, quote and bars of each symbol: what was heard since the process began, and
-/// which of it Valkey has not got yet.
+/// The latest trade, quote and bars of each symbol since the process began, and which of them are
+/// not in Valkey yet.
 ///
-/// Per tick nothing is allocated: a packet's symbols are found by their bytes, once per packet, and
+/// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet, and
 /// each has fixed places.
 package struct HotTable {
-    /// Bars have names of their own, `<symbol>:<series>`; so many of them for each symbol.
+    /// The number of bars for each symbol. Bars have separate names, `<symbol>:<series>`.
     static let seriesPerSymbol = 4
 
     private(set) var symbols: HotNames
@@ -17,7 +17,7 @@ package struct HotTable {
     private(set) var quotes = HotShelf<Quote>()
     private(set) var bars = HotShelf<Bar>()
 
-    /// What the packet at hand defines, by index.
+    /// The definitions of the current packet, by index.
     private var defined = PacketTable<Defined>()
     private var series = PacketTable<Range<Int>>()
     private var barName: [UInt8] = []
@@ -26,7 +26,7 @@ package struct HotTable {
         var name: Range<Int>
         var message: MessageBounds
         var source: SourceName?
-        /// Known from the first tick on that needs it.
+        /// Looked up by the first tick that needs it.
         var place = HotNames.Place.none
     }
 
@@ -68,7 +68,8 @@ package struct HotTable {
         origin.source = defined[bar.symbol]?.source ?? origin.source
         origin.order.window = bar.openTime.nanoseconds
         origin.order.number = bar.number
-        // A bar was received by nobody: its age is counted from the tape.
+        // A bar was not received from a provider, so its age is counted from its storing on the
+        // tape.
         bars.put(bar, received: .undefined, origin, at: place)
     }
 
@@ -83,10 +84,10 @@ package struct HotTable {
         }
     }
 
-    /// nil: the packet does not define it, or its name is none.
+    /// Returns `nil` when the packet does not define the symbol, or when its name is none.
     private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
         guard let known = defined[index] else { return nil }
-        // Another symbol of this very packet may have taken its number.
+        // Another symbol of this packet may have taken its number.
         if symbols.isCurrent(known.place) {
             symbols.use(known.place)
             return known.place
@@ -102,8 +103,8 @@ package struct HotTable {
         return place
     }
 
-    /// Only here the bytes are looked at as text: what is malformed in them is repaired as for the
-    /// tables, and what is no name is none.
+    /// Registers a symbol. Only here the bytes are read as text: malformed text is repaired as for
+    /// the tables, and text that is no name is skipped.
     private mutating func newSymbol(
         _ message: MessageBounds, _ bytes: RawSpan, hash: UInt64, _ packet: RawSpan
     ) -> HotNames.Place? {
@@ -126,12 +127,12 @@ package struct HotTable {
             barNames.use(place)
             return place
         }
-        // A series' name has no character that could end a name or make two names alike.
+        // A series' name contains no character that could end it or make two names equal.
         guard SeriesName(packet.extracting(series).text) != nil else { return nil }
         return barNames.insert(barName, hash: hash)
     }
 
-    // MARK: what Valkey has not got
+    // MARK: values that are not in Valkey yet
 
     package mutating func take(
         atMost limit: Int, now: Int64, heardAfter alive: Int64, into batch: inout HotBatch
@@ -147,7 +148,7 @@ package struct HotTable {
             into: &batch.bars)
     }
 
-    /// What could not be written.
+    /// Makes values pending again that could not be written.
     mutating func putBack(_ kind: HotKind, _ places: ArraySlice<HotNames.Place>) {
         switch kind {
         case .trade: trades.putBack(places, of: symbols)
@@ -156,14 +157,15 @@ package struct HotTable {
         }
     }
 
-    /// Valkey has lost what it had.
+    /// Makes all values pending again after Valkey has lost them.
     mutating func repeatAll(heardAfter alive: Int64) {
         trades.repeatAll(of: symbols, heardAfter: alive)
         quotes.repeatAll(of: symbols, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)
     }
 
-    /// The earliest receipt and the earliest storing among the news of a batch.
+    /// Returns the earliest time of receipt and the earliest time of storing among the new values
+    /// of a batch.
     func oldest(of batch: HotBatch) -> (received: Timestamp, stored: Timestamp) {
         var times = (received: Timestamp.undefined, stored: Timestamp.undefined)
         func add<Record>(_ shelf: HotShelf<Record>, _ places: [HotNames.Place]) {
@@ -187,7 +189,7 @@ package enum HotKind: CaseIterable {
     case bar
 }
 
-/// What is written in one round trip.
+/// The values of one round trip.
 package struct HotBatch {
     var trades: [HotNames.Place] = []
     var quotes: [HotNames.Place] = []

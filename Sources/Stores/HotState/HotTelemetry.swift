@@ -1,7 +1,7 @@
 internal import Primitives
 internal import ServiceRuntime
 
-/// What the hot state counts; bumped per round trip.
+/// The metrics of the hot state, changed per round trip.
 struct HotMetrics {
     private let metrics: MetricRegistry
     private let writes: Counter
@@ -51,7 +51,8 @@ struct HotMetrics {
 
     func rebuilt() { rebuilds.add() }
 
-    /// The wall clock may stand behind that of another machine: such news are new.
+    /// Notes the age of values. The wall clock may be behind that of another machine; the age is
+    /// then 0.
     func aged(received: Timestamp, stored: Timestamp, now: Timestamp) {
         if received.isDefined {
             fromReceipt.observe(max(0, Double(now.nanoseconds(since: received)) / 1e9))
@@ -62,19 +63,19 @@ struct HotMetrics {
     }
 }
 
-/// Why something could not be written.
+/// Why values could not be written.
 enum HotFailure: String, Sendable {
     case connect
     case authentication
     case timeout
     case lost
-    /// What came back is not Valkey's, or settings that cannot work.
+    /// The answer is not Valkey's, or the settings cannot work.
     case unusable
     /// Valkey has reached its `maxmemory`.
     case memory
     /// Valkey has lost the scripts; they are loaded again.
     case scripts
-    /// Any other refusal: rights, a replica, a server that is loading.
+    /// Any other refusal: permissions, a replica, a server that is loading.
     case refused
 }
 

@@ -2,23 +2,23 @@ internal import MarketModel
 internal import Primitives
 package import ValkeyClient
 
-/// Turns a batch into script calls: one buffer, no text of its own per value.
+/// Turns a batch into script calls: one buffer, no separate text per value.
 package struct HotWriting {
-    /// One script call, and which places of its kind it writes.
+    /// One script call, and the places of its kind that it writes.
     struct Call {
         let kind: HotKind
         let range: Range<Int>
     }
 
     package private(set) var commands = ValkeyCommands()
-    /// In the order of the commands.
+    /// The calls in the order of the commands.
     private(set) var calls: [Call] = []
 
     private let trade: KeyHead
     private let quote: KeyHead
     private let bar: KeyHead
 
-    /// What all keys of a kind begin with, and the script that writes them.
+    /// The beginning of all keys of a kind, and the script that writes them.
     private struct KeyHead {
         let prefix: [UInt8]
         let digest: [UInt8]
@@ -37,7 +37,7 @@ package struct HotWriting {
         bar = KeyHead(.bar, "bar", namespace, digests)
     }
 
-    /// `lifeNanoseconds` is what a key lives from its news on.
+    /// `lifeNanoseconds` is how long a key lives, counted from its value's receipt.
     package mutating func write(
         _ batch: HotBatch, of table: HotTable, now: Int64, lifeNanoseconds: Int64
     ) {
@@ -47,7 +47,7 @@ package struct HotWriting {
             let isBar = Record.self == Bar.self
             commands.append { $0.append(value.origin.order, withWindow: isBar) }
             guard value.tellsLife else { return commands.append([]) }
-            // Rounded up: a key lives for a millisecond at least, or the server would refuse it.
+            // The life is rounded up to at least a millisecond; the server would refuse 0.
             let left = lifeNanoseconds - (now - value.origin.heard)
             commands.append(max(1, (left + 999_999) / 1_000_000))
         }
@@ -72,7 +72,7 @@ package struct HotWriting {
         }
     }
 
-    /// Renews the marker and asks whether it was there.
+    /// Renews the marker and asks whether it existed.
     mutating func append(marker: [UInt8], life: [UInt8]) {
         commands.begin(words: 6)
         commands.append("SET")
@@ -83,8 +83,8 @@ package struct HotWriting {
         commands.append("GET")
     }
 
-    /// A command for each `keysMax` places. Between the taking of a batch and its writing nothing
-    /// is heard, so every place still means what it meant.
+    /// Writes a command for each `keysMax` places. Nothing is received between taking a batch and
+    /// writing it, so every place is still valid.
     private mutating func write(
         _ kind: HotKind, _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
         _ life: Int64, _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
@@ -171,7 +171,7 @@ extension ValkeyCommands {
 }
 
 extension [UInt8] {
-    /// Digits of fixed length: their order as text is that of the numbers.
+    /// Appends digits of fixed length, so that orders compare as text in the order of the numbers.
     fileprivate mutating func append(_ order: HotOrder, withWindow: Bool) {
         append(digitsOf: UInt64(clamping: order.streamCreated.nanoseconds), padded: 20)
         if withWindow {
@@ -185,7 +185,8 @@ extension [UInt8] {
         append(digitsOf: UInt64(bitPattern: value) ^ 1 << 63, padded: 20)
     }
 
-    /// Bytes that are no printable ASCII come out as `?`, as in `ShortText.text`.
+    /// Appends the characters. A byte that is not printable ASCII becomes `?`, as in
+    /// `ShortText.text`.
     fileprivate mutating func append(_ text: ShortText) {
         var rest = text.raw
         while rest != 0 {

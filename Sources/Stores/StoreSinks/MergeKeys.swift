@@ -1,13 +1,14 @@
-/// Whether any key came twice in a batch: rows that are known to differ need no sorting and
+/// Records whether any key came twice in a batch. Rows with different keys need no sorting and
 /// counting in the server.
 ///
-/// Keys are hashes of 64 bits: two that are the same by chance cost time, never a row.
+/// Keys are hashes of 64 bits: two keys with the same hash by chance cost time, but never lose a
+/// row.
 public struct MergeKeys: Sendable {
     private static let slotsMin = 1_024
 
-    /// False once a key was met again.
+    /// False once a key came again.
     public private(set) var areUnique = true
-    /// Open addressing; 0 is an empty slot. At most half full.
+    /// A hash table with open addressing; 0 is an empty slot. It is at most half full.
     private var slots: [UInt64] = []
     private var count = 0
 
@@ -16,12 +17,12 @@ public struct MergeKeys: Sendable {
     public mutating func insert(_ key: UInt64) {
         guard areUnique else { return }
         if (count + 1) * 2 > slots.count { grow() }
-        // 0 shares the place of 1, which may cost time as well.
+        // 0 shares the place of 1, which also costs time only.
         areUnique = put(max(key, 1))
         count += 1
     }
 
-    /// False: it is there.
+    /// Adds a key. Returns false when it is there already.
     private mutating func put(_ key: UInt64) -> Bool {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: key) & mask

@@ -1,7 +1,8 @@
 import PostgresClient
 
-/// The names of an enumeration of the tape as columns: `gatewayLost` is gateway_lost, and a number
-/// that this version does not know is its digits. Made once; a row copies.
+/// The names of one of the tape's enumerations as column values: `gatewayLost` becomes
+/// gateway_lost, and a number that this version does not know becomes its digits. It is made once;
+/// a row copies from it.
 struct NameTable: Sendable {
     let fields: CopyFields
     private let places: [CopyFields.Place]

@@ -3,31 +3,31 @@ internal import PostgresClient
 internal import Primitives
 public import TapeCodec
 
-/// What the rows of a packet's ticks need beside them: its header, and what it defines, in the form
-/// in which a COPY sends it. Encoded once per packet, copied by each of its rows.
+/// The data that the rows of a packet's ticks share: its header and its definitions, in the form in
+/// which a COPY sends them. They are encoded once per packet and copied into each of its rows.
 ///
-/// Used for one packet after the other (`begin`) it allocates nothing.
+/// When it is used for one packet after another (`begin`) it allocates nothing.
 public struct PacketContext {
     public private(set) var header: PacketHeader
 
     /// The texts of the packet's definitions.
     var fields = CopyFields()
-    /// `source, partition, epoch`, which all tick tables end with but for the ordinal.
+    /// `source, partition, epoch`, with which all tick tables end, except for the ordinal.
     private(set) var origin: CopyFields.Place
-    /// Of a tick without a symbol.
+    /// The definition for a tick without a symbol.
     private(set) var nobody: Definition
     private var symbols = PacketTable<Definition>()
     private var names = PacketTable<Series>()
 
     /// A symbol as columns.
     struct Definition: Sendable, BitwiseCopyable {
-        /// Nil: of no symbol, or of all.
+        /// `nil`: no symbol, or all symbols.
         var symbol: CopyFields.Place?
         var provider: CopyFields.Place
-        /// Of bars: whose ticks they are made of.
+        /// For bars: the source of the ticks.
         var source: CopyFields.Place
         var since: Timestamp = .undefined
-        /// Of the symbol's bytes.
+        /// The hash of the symbol's bytes.
         var hash: UInt64 = 0
     }
 
@@ -44,7 +44,7 @@ public struct PacketContext {
         begin(header)
     }
 
-    /// The next packet, of any source.
+    /// Begins the next packet, of any source.
     public mutating func begin(_ header: PacketHeader) {
         self.header = header
         fields.removeAll()
@@ -59,11 +59,11 @@ public struct PacketContext {
 
     // MARK: what ticks refer to
 
-    /// Nil: the packet does not define it.
+    /// Returns `nil` when the packet does not define it.
     @inline(__always)
     func definition(_ index: UInt32) -> Definition? { symbols[index] }
 
-    /// Of a tick that need not be of a symbol.
+    /// Returns the definition for a tick that may have no symbol.
     func reference(_ index: UInt32) -> Definition? {
         index == TickHeader.noSymbol ? nobody : definition(index)
     }
@@ -77,7 +77,8 @@ public struct PacketContext {
         names[UInt32(index)]?.hash ?? 0
     }
 
-    /// For whoever needs it as a value, which is made anew here: nil when it is not defined.
+    /// Returns the definition as a value, which is made again at each call; `nil` when it is not
+    /// defined.
     public func symbol(_ index: UInt32) -> SymbolDefinition? {
         guard let known = definition(index), let place = known.symbol,
             let symbol = Symbol(fields.string(place))
@@ -109,7 +110,7 @@ public struct PacketContext {
         }
     }
 
-    /// Nil where the codec finds no symbol either.
+    /// Returns `nil` where the codec also finds no symbol.
     private mutating func encode(_ parts: SymbolParts, _ packet: RawSpan) -> Definition? {
         guard !parts.symbol.isEmpty,
             let symbol = encode(
@@ -128,8 +129,8 @@ public struct PacketContext {
             hash: fields.withText(symbol) { Checksum.of($0) })
     }
 
-    /// Nearly all texts are printable ASCII and are taken as they stand; others by way of a
-    /// `String`, which mends what is no UTF-8.
+    /// Encodes a text. Nearly all texts are printable ASCII and are copied unchanged. Others go
+    /// through a `String`, which repairs malformed UTF-8.
     private mutating func encode(
         _ part: Range<Int>, _ packet: RawSpan, bytesMax: Int, _ isWell: (String) -> Bool
     ) -> CopyFields.Place? {
@@ -142,7 +143,7 @@ public struct PacketContext {
 }
 
 extension CopyFields {
-    /// From its words: a name's text would be a `String` per packet.
+    /// Encodes a name from its words: its text would need a `String` per packet.
     mutating func text(_ name: SourceName) -> Place {
         var bytes = InlineArray<3, UInt64>(repeating: 0)
         bytes[0] = name.words.first.littleEndian

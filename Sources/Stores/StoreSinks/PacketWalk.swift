@@ -2,10 +2,10 @@ internal import Primitives
 public import TapeCodec
 
 extension PacketContext {
-    /// Calls `visit` with each tick of a packet and its ordinal; those that are neither trade,
+    /// Calls `visit` with each tick of a packet and its ordinal. Ticks that are neither trade,
     /// quote nor bar come as `.other`.
     ///
-    /// Inlined into whoever walks: every row of the writer goes through here.
+    /// It is inlined into its callers, because every row of the writer goes through it.
     @inlinable
     public mutating func walk<Failure: Error>(
         _ packet: RawSpan,

@@ -1,6 +1,6 @@
-// What a COPY says of itself.
+// The target and the columns of a sink's COPY.
 extension Sink {
-    /// Where its rows go: the table, or a staging table in front of it.
+    /// The table that gets its rows: its own, or a staging table.
     public var copyTarget: String {
         String(copy.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "")
     }

@@ -2,35 +2,36 @@ public import PostgresClient
 public import Primitives
 public import TapeCodec
 
-/// One table of the store: which records of the tape it takes, and how one of them becomes a row.
+/// One table of the store: which records of the tape it stores, and how a record becomes a row.
 ///
 /// A new table is one file with such a value, and its line in `SinkCatalogue`.
 public struct Sink: Sendable {
-    /// False: the record is none of this table's, or does not say enough for a row (its symbol is
-    /// not defined); nothing was written then.
+    /// Writes a row. Returns false, and writes nothing, when the record does not belong to this
+    /// table or lacks something that a row needs (its symbol is not defined).
     public typealias Write =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
             _ ordinal: UInt64, _ row: inout BinaryCopyWriter
         ) throws(PostgresError) -> Bool
 
-    /// The time of a record's row, by which its table is cut; nil: it is none of this table's, or
-    /// is damaged. What is not defined stands at `Timestamp.storable`.
+    /// Returns the time of a record's row, by which its table is partitioned; `nil` when the record
+    /// does not belong to this table, or is damaged. An undefined time becomes
+    /// `Timestamp.storable`.
     public typealias Time =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
         ) -> Timestamp?
 
-    /// For tables whose rows come again in a later version: COPY knows no conflicts, so rows go to
-    /// a staging table, and from there the higher revision wins.
+    /// For tables whose rows come again in a later version. COPY cannot handle conflicts, so rows
+    /// go to a staging table, and from there the higher revision wins.
     public struct Merge: Sendable {
-        /// Once per session. COMMIT empties the table.
+        /// Creates the staging table, once per session. COMMIT empties it.
         public let makeStaging: String
-        /// Answers how many rows were inserted or changed.
+        /// Moves the rows. Returns how many rows were inserted or changed.
         public let statement: String
-        /// The same for rows of which no two have one key: does without sorting and counting them.
+        /// Moves rows of which no two have the same key, without sorting and counting them.
         public let statementForUnique: String
-        /// Of a record that is a row: the same for two rows of one key.
+        /// Returns the key's hash for a record that is a row: equal for two rows with the same key.
         public let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 
         public func statement(_ keys: MergeKeys) -> String {
@@ -39,17 +40,18 @@ public struct Sink: Sendable {
     }
 
     public let name: SinkName
-    /// Of which stream its records are.
+    /// The kind of packets that its records come in.
     public let input: PacketKind
-    /// `WireFormat.Template`s of its records. Each template is of one sink; `events` takes those of
-    /// none, too.
+    /// The `WireFormat.Template`s of its records. Each template belongs to one sink; `events` also
+    /// takes those that belong to none.
     public let templates: [UInt16]
     /// `COPY … FROM STDIN (FORMAT binary)`, into the staging table if there is one.
     public let copy: String
-    /// Nil: rows are only ever added.
+    /// `nil` when rows are only added.
     public let merge: Merge?
     public let write: Write
-    /// What `write` puts into `ts`: `copyColumns` has one, or this answers nil for all records.
+    /// Returns the time that `write` puts into `ts`. `copyColumns` has that column, or this returns
+    /// `nil` for all records.
     public let time: Time
 
     init(

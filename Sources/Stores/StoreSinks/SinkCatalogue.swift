@@ -1,18 +1,18 @@
 public import TapeCodec
 
-/// All tables of the store, and those of them that are switched on.
+/// All tables of the store, and which of them are switched on.
 public struct SinkCatalogue: Sendable {
     public static let all: [Sink] = [
         .trades, .quotes, .depth, .options, .news, .fundamentals, .indicators, .providerBars,
         .gaps, .events, .bars, .lateTicks,
     ]
 
-    /// In the order in which a transaction writes them.
+    /// The sinks in the order in which a transaction writes them.
     public let sinks: [Sink]
-    /// By a template's low byte: the template, and which sink of `all` takes it. 0: none does.
+    /// By a template's low byte: the template, and the number of its sink in `all`. 0: none.
     private var templates = InlineArray<256, UInt16>(repeating: 0)
     private var owners = InlineArray<256, UInt8>(repeating: 0)
-    /// By a sink's place in `all`: its place in `sinks`; nothing when it is switched off.
+    /// By a sink's index in `all`: its index in `sinks`; `nil` when it is switched off.
     private var places: [Int?] = []
     private let rest: Int
 
@@ -31,13 +31,13 @@ public struct SinkCatalogue: Sendable {
         }
     }
 
-    /// Nil: it is damaged, or the table that it belongs to is switched off.
+    /// Returns `nil` when the record is damaged, or when its table is switched off.
     public func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
         return places[owner(template)]
     }
 
-    /// The table that a tick belongs to and that is switched off: the tick is skipped.
+    /// Returns the tick's table if that is switched off: the tick is then skipped.
     public func switchedOff(_ record: Record) -> SinkName? {
         guard let template = record.template else { return nil }
         let owner = owner(template)
@@ -51,7 +51,7 @@ public struct SinkCatalogue: Sendable {
 }
 
 extension Record {
-    /// Nil: it is damaged.
+    /// `nil` when it is damaged.
     var template: UInt16? {
         switch self {
         case .trade: WireFormat.Template.trade

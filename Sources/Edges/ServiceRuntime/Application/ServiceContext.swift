@@ -1,19 +1,19 @@
 internal import Synchronization
 
-/// What the frame hands to the body of a service.
+/// The objects that the frame gives to the body of a service.
 public struct ServiceContext: Sendable {
-    /// Which service this is.
+    /// The description of the service.
     public let service: ServiceDescription
     public let configuration: Configuration
     public let telemetry: TelemetryHub
     public let readiness: Readiness
-    /// Of a subcommand it has no port: what is added to it is shown nowhere.
+    /// In a subcommand it has no port, so that what is added to it is shown nowhere.
     public let operations: OperationsServer
     public let shutdown: ShutdownSignal
     public let clock: SystemClock
     private let leftBehind = ThreadsLeftBehind()
 
-    /// The frame makes one per process; a test makes as many as it runs services.
+    /// The frame makes one per process; a test makes one for each service that it runs.
     public init(
         service: ServiceDescription, configuration: Configuration, telemetry: TelemetryHub,
         readiness: Readiness, operations: OperationsServer, shutdown: ShutdownSignal,
@@ -28,12 +28,12 @@ public struct ServiceContext: Sendable {
         self.clock = clock
     }
 
-    /// Where the service's threads give their signs of life.
+    /// Where the service's threads send their beats.
     public var threads: ThreadWatch { readiness.threads }
 
-    /// To be said when the body returns although a thread of its is still at something that cannot
-    /// be waited for. The process then ends without what libraries clear up at an end: OpenSSL
-    /// would free what that thread is using.
+    /// Call this when the body returns although one of its threads is still in a call that cannot
+    /// be awaited. The process then ends without the libraries' clean-up: OpenSSL would free what
+    /// that thread is using.
     public func leaveThreadBehind() { leftBehind.exist.store(true, ordering: .relaxed) }
 
     var hasLeftThreadBehind: Bool { leftBehind.exist.load(ordering: .relaxed) }

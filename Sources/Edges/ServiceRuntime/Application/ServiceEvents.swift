@@ -20,7 +20,7 @@ struct ServiceStarted: TelemetryEvent {
     }
 }
 
-/// Somebody wishes the end, or the body has returned.
+/// The end was requested, or the body has returned.
 struct ServiceStopping: TelemetryEvent {
     static let name = "service.stopping"
     let level = LogLevel.info
@@ -40,10 +40,10 @@ struct ServiceStopped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("exit.code", LogValue(code.rawValue))] }
 }
 
-/// An error came out of the body, or the operations port did not open.
+/// The body threw an error, or the operations port did not open.
 struct ServiceFailed: TelemetryEvent {
     static let name = "service.failed"
-    /// A longer text of an error is cut off, bytes.
+    /// The longest text of an error, in bytes; a longer one is cut.
     static let textBytesMax = 2_000
 
     let level = LogLevel.error

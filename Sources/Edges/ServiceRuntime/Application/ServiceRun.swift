@@ -39,7 +39,7 @@ struct ServiceRun {
             context.operations.stop()
             hasLeftThreadBehind = context.hasLeftThreadBehind
         } catch {
-            // Threads of the body may be left: `exit` would clear up under their feet.
+            // Threads of the body may still run, and `exit` would destroy what they use.
             let code = ServiceRun.code(for: error)
             telemetry.emit(ServiceFailed(error, code: code))
             telemetry.logger.flush()
@@ -75,7 +75,8 @@ struct ServiceRun {
         return context
     }
 
-    /// A subcommand runs beside the service, which has the port already.
+    /// Returns the operations server. A subcommand runs beside the service, which has the port
+    /// already, so it gets one without a port.
     private func operations() throws(ServiceError) -> OperationsServer {
         let identity = ServiceIdentity(name: description.name, version: description.version)
         if configuration.subcommand != nil {
@@ -86,7 +87,7 @@ struct ServiceRun {
             address: configuration.text("OPS_ADDRESS"),
             port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
             readiness: readiness, metrics: { metrics.render($0) })
-        // Not held by the registry, which the server's own page holds.
+        // The registry must not hold the server, because the server's own page holds the registry.
         metrics.countReading(
             "mds_operations_connections_total", "Connections to the operations port."
         ) { [weak server] in server.map { Double($0.acceptedConnections) } }
@@ -107,12 +108,13 @@ struct ServiceRun {
         }
     }
 
-    /// Ends the process when it does not end by itself in time after the wish to stop.
+    /// Starts a thread that ends the process when it does not end in time after the request to
+    /// stop.
     private func startWatchdog(_ shutdown: ShutdownSignal) throws(ServiceError) {
         _ = try ServiceThread(name: "watchdog") { [telemetry, stopTimeMax] in
             while !shutdown.wait(timeout: .seconds(3_600)) {}
             let deadline = SystemClock().deadline(after: stopTimeMax)
-            // Nothing wakes this wait: the process is gone when everything goes well.
+            // Nothing wakes this wait: normally the process ends first.
             ConditionLock(()).wait(until: deadline, while: { true }, then: { _, _ in })
             let code = ExitCode.failure
             telemetry.emit(ServiceStuck(limit: stopTimeMax, code: code))
@@ -122,7 +124,7 @@ struct ServiceRun {
     }
 }
 
-/// Says once that the service stops; whoever comes second waits until it is said.
+/// Reports once that the service stops. A second caller waits until it is reported.
 private final class StopNotice: Sendable {
     private let telemetry: TelemetryHub
     private let readiness: Readiness

@@ -3,10 +3,10 @@ internal import Glibc
 /// The thread that runs a service's watch of its threads, and ends the process when one of them
 /// hangs for too long.
 ///
-/// From the wish to stop on it accuses nobody any more: then the frame's own deadline holds. What
-/// it found before stands.
+/// From the request to stop on it reports no more hangs, because the frame has its own deadline
+/// then. What it found before stays reported.
 struct ThreadWatchman {
-    /// How long the log may take to say something: the thread that hangs may hold it.
+    /// How long writing a log line may take: the hung thread may hold the log's lock.
     private static let wordsTimeout = Duration.seconds(1)
 
     let watch: ThreadWatch
@@ -29,7 +29,7 @@ struct ThreadWatchman {
         }
     }
 
-    /// On a thread of its own: nothing of this process is certain any more.
+    /// Writes the line on a separate thread, because any lock of this process may be held for ever.
     private func say(_ event: some TelemetryEvent & Sendable, isLast: Bool = false) {
         do throws(ServiceError) {
             let words = try ServiceThread(name: "thread-words") { [telemetry] in
@@ -38,13 +38,13 @@ struct ThreadWatchman {
             }
             _ = words.join(timeout: Self.wordsTimeout)
         } catch {
-            // Without a thread for it nobody hears of it but by `/healthz` and the exit code.
+            // Without a thread, only `/healthz` and the exit code show the event.
             return
         }
     }
 }
 
-/// A thread that does the service's work stands still.
+/// A thread that does the service's work hangs.
 struct ThreadHung: TelemetryEvent {
     static let name = "service.thread.hung"
     let level = LogLevel.error
@@ -71,7 +71,7 @@ struct ThreadTurnsAgain: TelemetryEvent {
     var fields: [(String, LogValue)] { [("thread", LogValue(thread))] }
 }
 
-/// A thread stood still for too long; the process ends, so that another one takes its place.
+/// A thread hung for too long. The process ends, so that another one can do its work.
 struct ServiceHung: TelemetryEvent {
     static let name = "service.hung"
     let level = LogLevel.error

@@ -1,18 +1,18 @@
 internal import Primitives
 
-/// The arguments of a service, told apart but not yet checked against kinds.
+/// The parsed arguments of a service. Their values are not checked yet.
 ///
-/// Nothing that may be a value is ever repeated in a problem: it may be a password that stands in
-/// the wrong place.
+/// A problem never repeats a text that may be a value, because it may be a password in the wrong
+/// place.
 struct CommandLineArguments {
     private(set) var action: BuiltInFlag?
     private(set) var subcommand: String?
-    /// Switches of the subcommand.
+    /// The flags of the subcommand.
     private(set) var subcommandFlags: Set<String> = []
     private(set) var configurationPath: String?
-    /// What is asked instead of running, and of what.
+    /// The question to answer instead of running, and its value.
     private(set) var question: (asked: ServiceDescription.Question, value: String)?
-    /// By the name of the key.
+    /// The values by the name of the key.
     private(set) var values: [String: String] = [:]
     private(set) var problems: [String] = []
 
@@ -80,7 +80,8 @@ struct CommandLineArguments {
         question = (asked, value)
     }
 
-    /// `--help` beats everything, `--version` all else; of the others the first holds.
+    /// Chooses the action: `--help` before `--version`, both before all others; among the others
+    /// the first one wins.
     private mutating func choose(_ flag: BuiltInFlag) {
         switch action {
         case .none: action = flag
@@ -93,7 +94,7 @@ struct CommandLineArguments {
 
     private mutating func key(_ key: ConfigurationKey, _ attached: String?) {
         if key.isSecret {
-            // The value is passed over, whatever it looks like, so that no problem repeats it.
+            // The value is skipped, whatever it looks like, so that no problem repeats it.
             if attached == nil, rest.popFirst() != nil { position += 1 }
             problems.append(
                 "\(key.flag) would show a secret to everybody on this machine: "
@@ -101,7 +102,7 @@ struct CommandLineArguments {
         } else if let attached {
             store(key.name, key.flag, attached)
         } else if key.kind == .flag {
-            // A bare flag is true; a word for a truth value behind it belongs to it.
+            // A flag without a value is true. A truth value after it belongs to it.
             let next = rest.first.flatMap { ConfigurationKey.Kind.flag($0) }
             if next != nil { skipValue() }
             store(key.name, key.flag, next == false ? "false" : "true")
@@ -110,7 +111,7 @@ struct CommandLineArguments {
         }
     }
 
-    /// A missing value (`nil`) was reported before.
+    /// Stores a value. A missing value (`nil`) was reported before.
     private mutating func store(_ name: String, _ flag: String, _ value: String?) {
         guard let value else { return }
         if values[name] != nil { problems.append("\(flag) is given twice") }
@@ -132,8 +133,8 @@ struct CommandLineArguments {
         position += 1
     }
 
-    /// Whether an argument of its own may be the value of the flag before it: one that looks like
-    /// a flag has to be attached (`--key=--value`).
+    /// Returns whether a separate argument may be the value of the flag before it. One that looks
+    /// like a flag has to be attached (`--key=--value`).
     private static func canBeValue(_ argument: String) -> Bool {
         !argument.hasPrefix("--") && argument != "-h"
     }
@@ -143,7 +144,7 @@ struct CommandLineArguments {
     }
 
     private mutating func unknown(_ flag: String, _ attached: String?) {
-        // What follows is most likely its value.
+        // The next argument is most likely its value.
         if attached == nil { skipValue() }
         let shown = Shown.name(flag)
         if catalogue.names.contains(where: { ConfigurationKey.flag(of: $0) == flag }) {
@@ -159,7 +160,7 @@ struct CommandLineArguments {
         problems.append("\(shown) is not known\(near ?? ": see --help")")
     }
 
-    /// They may stand before or behind the subcommand's name.
+    /// Checks the flags of the subcommand, which may come before or after its name.
     private mutating func checkSubcommandFlags() {
         for flag in subcommandFlags.sorted() {
             let owners = description.subcommands.filter { $0.has(flag) }.map(\.name)

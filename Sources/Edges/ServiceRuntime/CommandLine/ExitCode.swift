@@ -1,4 +1,4 @@
-/// How a process of ours ends. Numbers from 64 to 78 are those of `sysexits.h`.
+/// The exit codes of our processes. Numbers from 64 to 78 are those of `sysexits.h`.
 public enum ExitCode: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
@@ -16,7 +16,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
     case interrupted = 130
     case terminated = 143
 
-    /// What it means, for `--help` and the documentation.
+    /// The meaning, for `--help` and the documentation.
     public var meaning: String {
         switch self {
         case .success: "stopped in good order, or printed what was asked for"
@@ -37,7 +37,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// What every service may end with.
+    /// The codes with which every service may end.
     public static let ofServices: [ExitCode] = [
         .success, .failure, .usage, .unavailable, .software, .ioError, .temporary, .hung,
         .interrupted, .terminated,

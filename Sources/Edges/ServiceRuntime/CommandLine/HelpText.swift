@@ -1,4 +1,4 @@
-/// `--help`: everything there is to say about calling a service, from its description.
+/// The text of `--help`: everything about calling a service, from its description.
 struct HelpText {
     static let columns = 96
 
@@ -42,7 +42,7 @@ struct HelpText {
             + table(questions + BuiltInFlag.allCases.map { ($0.usage, $0.summary) })
     }
 
-    /// In the order in which the schema first names them.
+    /// The groups in the order in which the schema first names them.
     private var groups: [String] {
         service.keys.map(\.group).reduce(into: []) { groups, group in
             if !groups.contains(group) { groups.append(group) }
@@ -92,7 +92,7 @@ struct HelpText {
         }.joined()
     }
 
-    /// Lines of at most `columns`, unless one word is longer.
+    /// Returns lines of at most `columns`, unless one word is longer.
     private func wrapped(_ text: String, indent: Int) -> String {
         let margin = String(repeating: " ", count: indent)
         var lines: [String] = []

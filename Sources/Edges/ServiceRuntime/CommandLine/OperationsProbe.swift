@@ -1,12 +1,12 @@
-/// A question to the operations port of a service that runs on this machine: what an image's health
-/// check asks, where no other program could.
+/// A request to the operations port of a service on this machine. An image uses it as its health
+/// check where no other program is available.
 public struct OperationsProbe: Equatable, Sendable {
-    /// Why nobody can be asked.
+    /// Why there is no port to ask.
     struct Problem: Error, Equatable {
         let text: String
     }
 
-    /// Shorter than any health check waits, and longer than a loaded machine needs.
+    /// Shorter than the timeouts of health checks, and longer than a loaded machine needs.
     static let timeout: Duration = .seconds(2)
     private static let portKey = "OPS_PORT"
     private static let addressKey = "OPS_ADDRESS"
@@ -15,7 +15,8 @@ public struct OperationsProbe: Equatable, Sendable {
     let port: UInt16
     let path: String
 
-    /// The same settings as the running service has, so the same address.
+    /// Makes a probe from the same settings as the running service, so that it has the same
+    /// address.
     static func of(
         _ configuration: Configuration, _ service: ServiceDescription, path: String
     ) -> Result<OperationsProbe, Problem> {
@@ -31,7 +32,7 @@ public struct OperationsProbe: Equatable, Sendable {
         return .success(OperationsProbe(host: host, port: port, path: path))
     }
 
-    /// Who listens on all addresses is asked on loopback.
+    /// Returns an address to connect to: loopback for a service that listens on all addresses.
     private static func reachable(_ address: String) -> String {
         switch address {
         case "0.0.0.0": "127.0.0.1"
@@ -40,7 +41,7 @@ public struct OperationsProbe: Equatable, Sendable {
         }
     }
 
-    /// The answer's text, and the code to end with.
+    /// Returns the answer's text, and the exit code.
     func ask() -> (text: String, code: ExitCode) {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(

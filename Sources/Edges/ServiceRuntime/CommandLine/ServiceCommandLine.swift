@@ -1,16 +1,16 @@
-/// What a service has to do after its arguments, environment and files were read.
+/// The action of a service after its arguments, environment and files were read.
 public enum CommandLineDecision: Sendable {
     case run(Configuration)
     /// To standard output, then exit with `success`.
     case print(String)
-    /// To standard error, then exit with `usage`: every problem, one line each.
+    /// Print to standard error, then exit with `usage`: every problem, one line each.
     case refuse(String)
-    /// To be asked of the service that runs already.
+    /// Ask the service that runs already.
     case ask(OperationsProbe)
 }
 
-/// Turns arguments, environment and files into a decision. Pure: nothing is read but what is
-/// passed in, nothing is printed.
+/// Turns arguments, environment and files into a decision. Pure: it reads only what is passed in,
+/// and prints nothing.
 public struct ServiceCommandLine: Sendable {
     public let description: ServiceDescription
     private let catalogue: KeyCatalogue
@@ -26,7 +26,7 @@ public struct ServiceCommandLine: Sendable {
         readFile: @escaping FileReading = ConfigurationFiles.read
     ) -> CommandLineDecision {
         let parsed = CommandLineArguments(arguments, of: description, catalogue: catalogue)
-        // These two answer whatever else is wrong.
+        // These two are answered even when other arguments are wrong.
         if parsed.action == .help { return .print(HelpText(service: description).text) }
         if parsed.action == .version {
             return .print("\(description.name) \(description.version)\n")
@@ -54,7 +54,7 @@ public struct ServiceCommandLine: Sendable {
         }
     }
 
-    /// The settings may be wrong: the question is not about them.
+    /// Answers a question. The settings may be wrong, because the question does not depend on them.
     private func answer(
         _ question: ServiceDescription.Question, _ value: String, _ problems: [String],
         _ readFile: @escaping FileReading

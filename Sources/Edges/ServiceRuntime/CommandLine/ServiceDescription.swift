@@ -1,9 +1,9 @@
-/// What a service is and which settings it has: `--help`, the loader and the tests of the house
-/// all read it.
+/// The description of a service and its settings. `--help`, the loader and the tests of the rules
+/// read it.
 public struct ServiceDescription: Sendable {
-    /// Something else the program can do: `store-writer migrate`.
+    /// Another action of the program: `store-writer migrate`.
     public struct Subcommand: Sendable {
-        /// A switch of one subcommand alone, without a value: `--dry-run`.
+        /// A flag of one subcommand, without a value: `--dry-run`.
         public struct Flag: Sendable {
             public let name: String
             public let summary: String
@@ -26,9 +26,9 @@ public struct ServiceDescription: Sendable {
     }
 
     /// A flag with a value that is answered instead of running the service: `--check-graph FILE`.
-    /// No setting is looked at for it.
+    /// It reads no setting.
     public struct Question: Sendable {
-        /// Why there is no answer: one line each, as they are shown.
+        /// Why there is no answer: one line each, as they are printed.
         public struct Refusal: Error, Equatable, Sendable {
             public let lines: [String]
 
@@ -36,10 +36,10 @@ public struct ServiceDescription: Sendable {
         }
 
         public let flag: String
-        /// What stands for the value in `--help`: `FILE`.
+        /// The placeholder of the value in `--help`: `FILE`.
         public let placeholder: String
         public let summary: String
-        /// The text to print. Pure but for the files that it is given.
+        /// Returns the text to print. Pure except for the files that it is given.
         public let answer: @Sendable (String, @escaping FileReading) -> Result<String, Refusal>
 
         public init(
@@ -66,7 +66,7 @@ public struct ServiceDescription: Sendable {
         }
     }
 
-    /// The product's name: of the image, the workload, the log lines.
+    /// The product's name, used for the image, the workload and the log lines.
     public let name: String
     public let version: String
     /// One sentence.
@@ -77,10 +77,10 @@ public struct ServiceDescription: Sendable {
     public let questions: [Question]
     public let examples: [Example]
     public let exitCodes: [ExitCode]
-    /// Of all keys, those of secrets' files included.
+    /// The names of all keys, including those of secrets' files.
     let names: Set<String>
 
-    /// A description is code: a key that is there twice stops the process.
+    /// A description is code: a duplicate key stops the process.
     public init(
         name: String, version: String, summary: String, keys: [ConfigurationKey],
         rules: [ConfigurationRule] = [], subcommands: [Subcommand] = [],

@@ -1,25 +1,25 @@
-/// The settings of a service, complete and checked. Made by `ServiceCommandLine`.
+/// The settings of a service, complete and checked. `ServiceCommandLine` makes it.
 ///
-/// The getters stop the process if the schema has no such key or the key is of another kind: that
+/// A getter stops the process if the schema has no such key, or if the key is of another kind. That
 /// is a mistake in the code, because every value was checked when it was loaded. Printing a
 /// configuration shows no secret.
 public struct Configuration: Sendable {
     public let service: String
-    /// The subcommand that was asked for; `nil` = to run the service.
+    /// The requested subcommand; `nil`: run the service.
     public let subcommand: String?
-    /// The switches of the subcommand that were given, as they are written: `--dry-run`.
+    /// The given flags of the subcommand, as they are written: `--dry-run`.
     public let subcommandFlags: Set<String>
-    /// What is odd but no error; to be logged once.
+    /// Doubtful settings that are no error; to be logged once.
     public let warnings: [String]
-    /// In the order of the schema.
+    /// The entries in the order of the schema.
     let entries: [Entry]
     private let places: [String: Int]
 
     struct Entry: Sendable {
         let key: ConfigurationKey
-        /// `nil` = not set, and without a default.
+        /// `nil` when the setting is not set and has no default.
         let value: ConfigurationValue?
-        /// The value as it was written, or `<redacted>`, or nothing.
+        /// The value as it was written, `<redacted>`, or nothing.
         let shown: String
         let source: ConfigurationSource
     }
@@ -37,11 +37,11 @@ public struct Configuration: Sendable {
             entries.enumerated().map { ($1.key.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    // MARK: values that are always there: required, or with a default
+    // MARK: values that always exist: required, or with a default
 
     public func text(_ name: String) -> String { present(name, optionalText(name)) }
 
-    /// Also the bytes of a `.byteCount`.
+    /// Returns an integer, or the number of bytes of a `.byteCount`.
     public func integer(_ name: String) -> Int { present(name, optionalInteger(name)) }
 
     public func real(_ name: String) -> Double { present(name, optionalReal(name)) }
@@ -84,7 +84,7 @@ public struct Configuration: Sendable {
         return duration
     }
 
-    /// Of a `.list` or `.urls`; empty if nothing is set.
+    /// Returns the items of a `.list` or `.urls`; empty if nothing is set.
     public func list(_ name: String) -> [String] {
         guard let value = entry(name).value else { return [] }
         guard case .list(let items) = value else { wrongKind(name, "a list") }
@@ -97,7 +97,7 @@ public struct Configuration: Sendable {
         return secret
     }
 
-    /// All settings for the one log line at the start, secrets redacted: `config.NATS_URL`.
+    /// All settings for the log line at the start, with secrets redacted: `config.NATS_URL`.
     public var logFields: [(String, LogValue)] {
         entries.filter { $0.value != nil }.map { ("config.\($0.key.name)", LogValue($0.shown)) }
     }
@@ -123,7 +123,7 @@ public struct Configuration: Sendable {
     }
 }
 
-/// Where a value came from.
+/// The origin of a value.
 public enum ConfigurationSource: Equatable, Sendable, CustomStringConvertible {
     case notSet
     case `default`

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The content of a file, and who may read it.
+/// The content of a file and its permissions.
 public struct FileContent: Equatable, Sendable {
     public let bytes: [UInt8]
     /// The permission bits, `0o640`.
@@ -12,7 +12,7 @@ public struct FileContent: Equatable, Sendable {
     }
 }
 
-/// Why a file gave nothing.
+/// Why a file could not be read.
 public enum FileProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case cannotOpen(code: Int32)
     case cannotRead(code: Int32)
@@ -29,19 +29,20 @@ public enum FileProblem: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     private static func text(_ code: Int32) -> String {
-        // Safety: the C library's own text, copied at once.
+        // Safety: the C library's own text, copied immediately.
         guard let text = unsafe strerror(code) else { return "error \(code)" }
         return unsafe "\(String(cString: text)) (errno \(code))"
     }
 }
 
-/// How the loader reaches files: the path, and the most bytes it wants.
+/// How the loader reads files: from a path and the most bytes that it wants.
 public typealias FileReading =
     @Sendable (_ path: String, _ bytesMax: Int) -> Result<FileContent, FileProblem>
 
-/// The process' own files and environment.
+/// The process's own files and environment.
 public enum ConfigurationFiles {
-    /// Reads a whole regular file. Pipes and devices are refused: reading them could wait for ever.
+    /// Reads a complete regular file. Pipes and devices are refused, because reading them could
+    /// wait for ever.
     public static let read: FileReading = { path, bytesMax in
         // Safety: a descriptor of ours, closed below.
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -57,11 +58,11 @@ public enum ConfigurationFiles {
     }
 
     private static func bytes(of file: Int32, _ bytesMax: Int) -> Result<[UInt8], FileProblem> {
-        // One byte more than allowed tells a file that is too large.
+        // One byte more than allowed shows that a file is too large.
         var buffer = [UInt8](repeating: 0, count: bytesMax + 1)
         var done = 0
         while done < buffer.count {
-            // Safety: writes into the part of the array behind `done`.
+            // Safety: writes into the part of the array after `done`.
             let count = unsafe buffer.withUnsafeMutableBytes { part in
                 unsafe Glibc.read(file, part.baseAddress?.advanced(by: done), part.count - done)
             }
@@ -73,7 +74,7 @@ public enum ConfigurationFiles {
         return .failure(.tooLarge(bytesMax: bytesMax))
     }
 
-    /// The environment as it is now; of a doubled name the first. To be read before any thread
+    /// Returns the present environment; of a duplicate name the first. Call it before any thread
     /// starts.
     public static func environment() -> [String: String] {
         var variables: [String: String] = [:]

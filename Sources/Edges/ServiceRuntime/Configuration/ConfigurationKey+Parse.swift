@@ -1,7 +1,7 @@
 extension ConfigurationKey.Kind {
-    /// Of the items of a list.
+    /// The most items of a list.
     static let listCountMax = 256
-    /// Behind the highest number of a partition.
+    /// One above the highest number of a partition.
     static let partitionsMax = 4_096
 
     func parse(_ text: String) -> Result<ConfigurationValue, Expectation> {
@@ -35,7 +35,7 @@ extension ConfigurationKey.Kind {
         }
     }
 
-    /// The sentence's end that a problem carries.
+    /// What a value must be: the end of a problem's sentence.
     var expectation: Expectation {
         switch self {
         case .text: Expectation("must be one line of text without control characters")
@@ -60,7 +60,7 @@ extension ConfigurationKey.Kind {
         }
     }
 
-    /// `1 to 65535` of the kinds that have a range, in the form in which values are written.
+    /// `1 to 65535` for kinds that have a range, in the form in which values are written.
     var range: String? {
         switch self {
         case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
@@ -73,7 +73,7 @@ extension ConfigurationKey.Kind {
         }
     }
 
-    /// What stands for the value in `--help`.
+    /// The placeholder of the value in `--help`.
     var placeholder: String {
         switch self {
         case .text, .name: "TEXT"
@@ -130,8 +130,8 @@ extension ConfigurationKey.Kind {
         return items
     }
 
-    /// A scheme of the list, a host, and neither spaces nor a user: a password in a URL would be
-    /// printed with it.
+    /// Accepts a scheme of the list and a host, without spaces and without a user: a password in a
+    /// URL would be printed with it.
     private static func isURL(_ text: String, _ schemes: [String]) -> Bool {
         guard let scheme = schemes.first(where: { text.hasPrefix($0 + "://") }) else {
             return false

@@ -1,23 +1,24 @@
 /// One setting of a service: its name in the environment and in files, from which the flag's name
 /// follows (`NATS_URL`, `--nats-url`).
 public struct ConfigurationKey: Equatable, Sendable {
-    /// Of one value, in bytes.
+    /// The longest value, in bytes.
     public static let valueBytesMax = 4_096
 
     public let name: String
     public let kind: Kind
-    /// What holds when nobody says anything; `nil` = then the setting is absent.
+    /// The value when none is given; `nil`: the setting is then absent.
     public let defaultValue: String?
     /// Starting without a value is an error.
     public let required: Bool
-    /// Never printed, no flag, and also to be had from the file that `<name>_FILE` names.
+    /// A secret is never printed and has no flag. It can also be read from the file that
+    /// `<name>_FILE` names.
     public let isSecret: Bool
-    /// The heading that `--help` lists it under.
+    /// The heading under which `--help` lists it.
     public let group: String
-    /// One line that says what it is for, in which unit.
+    /// One line with its purpose and unit.
     public let help: String
 
-    /// A schema is code: one that contradicts itself stops the process when it is made.
+    /// A schema is code: a contradictory key stops the process when it is made.
     public init(
         _ name: String, _ kind: Kind, default defaultValue: String? = nil,
         required: Bool = false, secret isSecret: Bool = false, group: String = "Service",
@@ -42,7 +43,7 @@ public struct ConfigurationKey: Equatable, Sendable {
 
     public var flag: String { Self.flag(of: name) }
 
-    /// `POSTGRES_PASSWORD_FILE` of a secret.
+    /// The name of a secret's file key: `POSTGRES_PASSWORD_FILE`.
     public var fileName: String? { isSecret ? name + "_FILE" : nil }
 
     /// Every name under which this key takes a value.
@@ -54,7 +55,7 @@ public struct ConfigurationKey: Equatable, Sendable {
 }
 
 extension ConfigurationKey {
-    /// What a value may look like. Ranges are in the unit of the value.
+    /// The allowed values. Ranges are in the unit of the value.
     public enum Kind: Equatable, Sendable {
         case text
         /// Lower-case letters, digits and the characters of `also`; begins with a letter or digit.
@@ -67,11 +68,11 @@ extension ConfigurationKey {
         /// `4096`, `64KiB`, `1GiB`
         case byteCount(ClosedRange<Int>)
         case choice([String])
-        /// Separated by commas.
+        /// Comma-separated items.
         case list
-        /// One URL of one of these schemes, without user and password.
+        /// One URL with one of these schemes, without user and password.
         case url([String])
-        /// URLs separated by commas.
+        /// Comma-separated URLs.
         case urls([String])
     }
 }

@@ -1,11 +1,11 @@
 internal import Primitives
 
-/// Puts the layers on top of each other: flag over environment over file over default.
+/// Combines the layers: flag over environment over file over default.
 ///
-/// Pure: everything it reads is passed in. An empty value counts as not given, in every layer,
-/// because that is what compose writes for a variable that is not set.
+/// Pure: everything that it reads is passed in. An empty value is treated as not given, in every
+/// layer, because compose writes that for a variable that is not set.
 struct ConfigurationLoader {
-    /// Of the file of one secret.
+    /// The largest file of one secret.
     static let secretBytesMax = 8_192
 
     let description: ServiceDescription
@@ -14,7 +14,7 @@ struct ConfigurationLoader {
 
     private(set) var problems: [String] = []
     private(set) var warnings: [String] = []
-    /// Strongest first.
+    /// The layers, strongest first.
     private var layers: [[String: Given]] = []
 
     /// A value in one layer.
@@ -32,7 +32,7 @@ struct ConfigurationLoader {
         self.readFile = readFile
     }
 
-    /// The configuration, or `nil` and every problem there is.
+    /// Returns the configuration; `nil` when there are problems, all of which are then listed.
     mutating func load(
         _ arguments: CommandLineArguments, environment: [String: String]
     ) -> Configuration? {
@@ -51,7 +51,7 @@ struct ConfigurationLoader {
         let configuration = Configuration(
             service: description.name, subcommand: arguments.subcommand,
             subcommandFlags: arguments.subcommandFlags, warnings: warnings, entries: entries)
-        // Rules ask for values, which are there only if nothing was wrong with them before.
+        // Rules read values, which exist only if nothing was wrong with them before.
         let isSound = problems.isEmpty
         for rule in description.rules
         where isSound || rule.reads.map({ wrong.isDisjoint(with: $0) }) ?? false {
@@ -80,7 +80,8 @@ struct ConfigurationLoader {
         return layer
     }
 
-    /// A variable that is not this service's: another service's, another program's, or a mistake.
+    /// Handles a variable that is not this service's: another service's, another program's, or a
+    /// mistake.
     private mutating func checkForeign(_ name: String) {
         guard !catalogue.names.contains(name), !catalogue.foreignNames.contains(name) else {
             return
@@ -129,7 +130,7 @@ struct ConfigurationLoader {
 
     private func unknown(_ name: String, _ source: ConfigurationSource) -> String {
         let known = description.names.union(catalogue.names)
-        // In a damaged file anything may stand in front of an equals sign.
+        // In a damaged file any text may come before an equals sign.
         let shown = name == name.uppercased() ? Shown.name(name) : "a name in small letters"
         if name.hasSuffix("_FILE"), known.contains(String(name.dropLast(5))) {
             return "\(shown) (\(source)) is not known: only secrets are read from files"
@@ -184,7 +185,7 @@ struct ConfigurationLoader {
         if key.isSecret { return "\(name) \(expected)" }
         switch key.kind {
         case .url, .urls:
-            // The part in front of the @ may be a password, wherever it stands.
+            // The part before the @ may be a password, wherever it is.
             if ConfigurationKey.Kind.carriesUser(text) {
                 return "\(name) must not carry a user or password: they have keys of their own"
             }
@@ -208,7 +209,8 @@ struct ConfigurationLoader {
                 problems.append("\(name): \(path) is not a text in UTF-8")
                 return empty(key)
             }
-            // One newline is an editor's; a second one would be part of the secret, and refused.
+            // One newline comes from an editor. A second one would be part of the secret, and is
+            // refused.
             if text.last == "\r\n" || text.last == "\n" { text.removeLast() }
             guard !text.isEmpty else {
                 problems.append("\(name): \(path) is empty")

@@ -1,6 +1,6 @@
 extension ConfigurationRule {
-    /// PostgreSQL is checked against certificates that are there, and that the mode makes use of.
-    /// libpq itself looks at the file with each connect only, and in some modes not at all.
+    /// Checks that the certificates for PostgreSQL exist and that the TLS mode uses them. libpq
+    /// itself reads the file only at each connect, and in some modes not at all.
     public static let postgresTLS = ConfigurationRule(
         reads: ["POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT"]
     ) { configuration in
@@ -26,6 +26,6 @@ extension ConfigurationRule {
         }
     }
 
-    /// What the authorities of a whole operating system take is less.
+    /// More than the authorities of a complete operating system need.
     private static let certificatesBytesMax = 4 * 1_024 * 1_024
 }

@@ -1,9 +1,8 @@
-/// A condition between settings. It is looked at when each of those that it reads is valid by
-/// itself.
+/// A condition between settings. It is checked when each setting that it reads is valid by itself.
 public struct ConfigurationRule: Sendable {
-    /// The only keys that it asks for; `nil` = any, so nothing at all may be wrong before.
+    /// The only keys that it reads; `nil`: any, so it is checked only when no setting is wrong.
     public let reads: Set<String>?
-    /// What is wrong, without secrets, one line each; `nil` = nothing.
+    /// Returns what is wrong, without secrets, one line each; `nil` when nothing is.
     public let problem: @Sendable (Configuration) -> String?
 
     public init(
@@ -13,7 +12,7 @@ public struct ConfigurationRule: Sendable {
         self.problem = problem
     }
 
-    /// `key` has to be set for that subcommand.
+    /// Requires `key` for that subcommand.
     public static func required(_ key: String, by subcommand: String) -> ConfigurationRule {
         ConfigurationRule { configuration in
             let entry = configuration.entries.first { $0.key.name == key }
@@ -25,7 +24,7 @@ public struct ConfigurationRule: Sendable {
         }
     }
 
-    /// Either both are set or none is.
+    /// Requires that both are set, or none.
     public static func together(_ one: String, _ other: String) -> ConfigurationRule {
         ConfigurationRule(reads: [one, other]) { configuration in
             let set = configuration.entries.filter {

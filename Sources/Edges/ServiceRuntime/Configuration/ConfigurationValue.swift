@@ -9,7 +9,7 @@ enum ConfigurationValue: Equatable, Sendable {
     case secret(Secret)
 }
 
-/// A text that is not printed: not by interpolation, `print`, `dump` or a debugger's description.
+/// A text that is never printed: not by interpolation, `print`, `dump` or a debugger's description.
 public struct Secret: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
@@ -25,7 +25,7 @@ public struct Secret: Equatable, Sendable, CustomStringConvertible, CustomDebugS
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// What a value should have been: "must be a whole number from 1 to 65535".
+/// What a value must be: "must be a whole number from 1 to 65535".
 struct Expectation: Error, Equatable, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

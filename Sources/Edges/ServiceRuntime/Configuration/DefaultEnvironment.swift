@@ -1,6 +1,6 @@
 /// `default.env` of a service: every key with its default, one comment line above each.
 public enum DefaultEnvironment {
-    /// The file that fits the schema.
+    /// Returns the file that matches the schema.
     public static func text(for keys: [ConfigurationKey]) -> String {
         var text = ""
         var group: String?
@@ -12,7 +12,7 @@ public enum DefaultEnvironment {
         return text
     }
 
-    /// Where a file and the schema differ, one sentence each; empty = they agree.
+    /// Returns the differences between a file and the schema, one sentence each; empty: they agree.
     public static func differences(
         _ bytes: [UInt8], from keys: [ConfigurationKey]
     ) -> [String] {
@@ -52,7 +52,7 @@ public enum DefaultEnvironment {
     }
 }
 
-/// Values the way `EnvironmentFile` reads them.
+/// Writes values in the form that `EnvironmentFile` reads.
 enum EnvironmentText {
     static func quoted(_ value: String) -> String {
         let plain = value.utf8.allSatisfy {

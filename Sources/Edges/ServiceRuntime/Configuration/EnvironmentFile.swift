@@ -1,8 +1,8 @@
 /// A file of `KEY=value` lines, as compose (`env_file`), Kubernetes and a shell read it.
 ///
-/// Where those readers disagree most, the line is refused instead of read in one of the ways: a
-/// space in a bare value, a `$` that others would expand, a backslash. Other signs to which only a
-/// shell gives a meaning (`&`, `;`, `|`) stand for themselves.
+/// Where those readers disagree most, the line is refused: a space in an unquoted value, a `$` that
+/// others would expand, a backslash. Other characters that only a shell interprets (`&`, `;`, `|`)
+/// are kept as they are.
 public struct EnvironmentFile: Equatable, Sendable {
     public static let bytesMax = 262_144
 
@@ -15,11 +15,11 @@ public struct EnvironmentFile: Equatable, Sendable {
 
     public struct Problem: Equatable, Sendable {
         public let line: Int
-        /// Never holds a value: the line may be a secret's.
+        /// It never contains a value, because the line may be a secret's.
         public let text: String
     }
 
-    /// In the order of the file; of a doubled name the first.
+    /// The entries in the order of the file; of a duplicate name the first.
     public private(set) var entries: [Entry] = []
     public private(set) var problems: [Problem] = []
 
@@ -39,7 +39,7 @@ public struct EnvironmentFile: Equatable, Sendable {
         }
     }
 
-    /// By scalars, because CR and LF together are one `Character`.
+    /// Splits by scalars, because CR and LF together are one `Character`.
     static func lines(of text: String) -> [Substring] {
         text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map {
             var line = Substring($0)
@@ -95,7 +95,7 @@ public struct EnvironmentFile: Equatable, Sendable {
     }
 }
 
-/// The part of a line behind the equals sign.
+/// The part of a line after the equals sign.
 private enum EnvironmentValue {
     enum Fault: String, Error {
         case unterminated = "the quote does not end on this line"
@@ -149,7 +149,7 @@ private enum EnvironmentValue {
         return .failure(.unterminated)
     }
 
-    /// Behind a closing quote only a comment may follow.
+    /// Checks the text after a closing quote: only a comment may follow.
     private static func closed(
         _ value: String, before rest: Substring
     ) -> Result<String, Fault> {
@@ -158,7 +158,8 @@ private enum EnvironmentValue {
         return first == "#" && behind.count < rest.count ? .success(value) : .failure(.trailing)
     }
 
-    /// Ends at a comment, which has a space in front: `a#b` is a value.
+    /// Reads an unquoted value. It ends at a comment, which has a space before it: `a#b` is a
+    /// value.
     private static func bare(_ text: Substring) -> Result<String, Fault> {
         var value = text
         if text.first == "#" { return .failure(.hash) }
@@ -171,7 +172,7 @@ private enum EnvironmentValue {
             previous = text[index]
         }
         while let last = value.last, EnvironmentFile.isBlank(last) { value.removeLast() }
-        // "KEY= value" would be a command of its own for a shell, "KEY= # why" is empty.
+        // A shell treats the text after "KEY= " as a command. "KEY= # why" is empty.
         if value.contains(where: EnvironmentFile.isBlank) { return .failure(.space) }
         if value.contains(where: { $0 == "'" || $0 == "\"" }) { return .failure(.quoteInside) }
         if value.contains("$") { return .failure(.dollar) }

@@ -1,10 +1,10 @@
 /// The names of all settings of all services. The same environment often reaches every service, so
-/// a key of another service is no mistake there; a name that no service knows is one.
+/// a key of another service is no mistake; a name that no service knows is one.
 public struct KeyCatalogue: Sendable {
-    /// A variable that begins like this is meant for us.
+    /// A variable with one of these prefixes is meant for us.
     public let prefixes: [String]
     public let names: Set<String>
-    /// Names with such a prefix that belong to the images of the servers themselves.
+    /// Names with such a prefix that belong to the servers' own images.
     public let foreignNames: Set<String>
 
     public init(prefixes: [String], names: Set<String>, foreignNames: Set<String> = []) {
@@ -15,7 +15,7 @@ public struct KeyCatalogue: Sendable {
 
     func claims(_ name: String) -> Bool { prefixes.contains { name.hasPrefix($0) } }
 
-    /// What Kubernetes and Docker put into a container for every service beside it
+    /// Returns whether Kubernetes or Docker set the variable for a neighbouring service
     /// (`NATS_PORT=tcp://10.0.0.1:4222`, `NATS_SERVICE_HOST`, `NATS_PORT_4222_TCP_ADDR`).
     static func isServiceLink(_ name: String, _ value: String) -> Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.hasSuffix("_SERVICE_PORT")
@@ -34,8 +34,9 @@ public struct KeyCatalogue: Sendable {
 }
 
 extension KeyCatalogue {
-    /// Where the catalogue and the schemas of all services differ; empty = they agree. A key that
-    /// is missing here would stop every other service that meets it in a shared environment.
+    /// Returns the differences between the catalogue and the schemas of all services; empty: they
+    /// agree. A key that is missing here would stop every other service that finds it in a shared
+    /// environment.
     public func differences(from services: [ServiceDescription]) -> [String] {
         let known = services.reduce(into: Set<String>()) { $0.formUnion($1.names) }
         let missing = known.subtracting(names).sorted().map { "\($0) is not in the catalogue" }
@@ -47,7 +48,7 @@ extension KeyCatalogue {
 }
 
 extension KeyCatalogue {
-    /// Tapeline's own. A test of the house compares it with every service's `default.env`.
+    /// Tapeline's own catalogue. A test compares it with every service's `default.env`.
     public static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
@@ -57,7 +58,7 @@ extension KeyCatalogue {
         foreignNames: [
             "POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD",
             "VALKEY_EXTRA_FLAGS", "NATS_DOCKERIZED", "NATS_SERVER", "NATS_CONTEXT",
-            // Of `tapeline` alone.
+            // Keys of `tapeline` alone.
             "NATS_MONITOR_URL",
         ])
 
@@ -66,7 +67,7 @@ extension KeyCatalogue {
         + ConfigurationKey.postgres + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
-    /// Declared by the libraries above this one.
+    /// Keys that libraries above this module declare.
     private static let ofLibraries = [
         "MDS_STREAM_BYTES", "REPLAY_FILE", "REPLAY_NATS_URL", "REPLAY_NATS_USER",
         "REPLAY_NATS_PASSWORD", "REPLAY_NATS_PASSWORD_FILE", "REPLAY_NAMESPACE", "REPLAY_SOURCE",

@@ -1,6 +1,6 @@
 extension Configuration {
-    /// The settings in the form of a file that `--config` reads, each under a comment that says
-    /// where it came from. Secrets are comments, so that nobody loads `<redacted>` as a password.
+    /// The settings in the form of a file that `--config` reads, each with a comment about its
+    /// origin. Secrets are comments, so that `<redacted>` is never loaded as a password.
     var printed: String {
         var text = "## \(service)\n"
         for entry in entries {

@@ -1,4 +1,4 @@
-/// A setting that is valid by itself and makes no sense here. One line, for the person.
+/// A setting that is valid by itself but wrong here. One line, for a person.
 public struct SettingsError: Error, Sendable, CustomStringConvertible {
     public let description: String
 

@@ -1,4 +1,4 @@
-// Settings that several services have, written once so that name, default and range are the same
+// Settings of several services, written once so that name, default and range are the same
 // everywhere.
 extension ConfigurationKey {
     public static let market = [
@@ -31,7 +31,7 @@ extension ConfigurationKey {
         ),
     ]
 
-    /// Of services that share partitions out among themselves.
+    /// The keys of services that share partitions.
     public static let membership = [
         ConfigurationKey(
             "MDS_MEMBER", .text, group: "Membership",
@@ -67,7 +67,8 @@ extension ConfigurationKey {
             "Path of the certificates (PEM) that may sign the server's; verify-full needs it."),
     ]
 
-    /// Who makes and changes the schema; the service itself runs without these rights.
+    /// The keys of the user that makes and changes the schema. The service itself runs without
+    /// these permissions.
     public static let postgresMigrator = [
         ConfigurationKey(
             "POSTGRES_MIGRATOR_USER", .text, group: "PostgreSQL",

@@ -1,6 +1,6 @@
-/// Foreign text on its way into a message: one line, short, nothing that steers a terminal.
+/// Shortens foreign text for messages: one line, without terminal control characters.
 enum Shown {
-    /// Of one foreign text in a message, in characters.
+    /// The longest foreign text in a message, in characters.
     static let charactersMax = 120
 
     static func text(_ text: String) -> String {
@@ -17,16 +17,17 @@ enum Shown {
 
     static func name(_ name: String) -> String { text(name) }
 
-    /// A help sentence as the end of another one.
+    /// Returns a help sentence as the end of another sentence.
     static func asClause(_ help: String) -> String {
         help.hasSuffix(".") ? String(help.dropLast()) : help
     }
 
-    /// Whether others than the owner and its group's readers can reach the file: looser than 0640.
+    /// Returns whether the file is accessible to more than its owner and readers in its group:
+    /// looser than 0640.
     static func isLoose(_ mode: UInt32) -> Bool { mode & 0o037 != 0 }
 
-    /// The path that a `_FILE` setting names. What does not look like a path may be the secret
-    /// itself, put into the wrong variable.
+    /// Returns the path that a `_FILE` setting names. A text that does not look like a path is not
+    /// shown: it may be the secret itself, in the wrong variable.
     static func secretPath(_ path: String) -> String {
         let looksLikePath = path.hasPrefix("/") || path.hasPrefix(".")
         return looksLikePath ? text(path) : "the file (its path begins with neither / nor .)"

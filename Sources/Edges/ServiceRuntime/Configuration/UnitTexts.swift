@@ -1,13 +1,14 @@
 /// Durations as people write them: a whole number and its unit.
 enum DurationText {
-    /// A day is read, and written as hours.
+    /// The units. Days are read, but written as hours.
     private static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
         ("s", 1_000_000_000), ("ms", 1_000_000),
         ("us", 1_000), ("ns", 1),
     ]
 
-    /// `nil`: no number, no unit, or beyond what 64 bits of nanoseconds hold.
+    /// Returns `nil` when there is no number or no unit, or when 64 bits of nanoseconds cannot hold
+    /// it.
     static func parse(_ text: String) -> Duration? {
         guard let (number, unit) = UnitText.split(text),
             let scale = units.first(where: { $0.name == unit })?.nanoseconds
@@ -16,7 +17,7 @@ enum DurationText {
         return overflow ? nil : .nanoseconds(nanoseconds)
     }
 
-    /// In the largest unit that leaves a whole number.
+    /// Returns the text in the largest unit that leaves a whole number.
     static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -52,7 +53,7 @@ enum ByteCountText {
 }
 
 private enum UnitText {
-    /// Digits, then the rest.
+    /// Splits digits from the rest.
     static func split(_ text: String) -> (number: Int64, unit: String)? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard !digits.isEmpty, let number = Int64(digits) else { return nil }

@@ -1,16 +1,15 @@
-/// What a scraper's `Accept` header asks for.
+/// The formats that a scraper's `Accept` header requests.
 ///
-/// OpenMetrics is given to whoever names it and does not like the older text better; everything
-/// else gets the older text, also a header that makes no sense: a page that a scraper did not ask
-/// for is of more use than none.
+/// A scraper gets OpenMetrics if it names it and does not prefer the older text. All others get the
+/// older text, even with a malformed header: a page in another format is more useful than none.
 struct AcceptHeader {
-    /// Ranges that are looked at; the rest of a longer header is not.
+    /// The most ranges that are read; the rest of a longer header is ignored.
     static let rangesMax = 32
 
     private struct Range {
         var type: Substring
         var version: Substring?
-        /// 0 to 1; 0 rules it out.
+        /// 0 to 1; 0 excludes the format.
         var quality = 1.0
     }
 
@@ -29,8 +28,9 @@ struct AcceptHeader {
         return open >= text ?? 0 ? .openMetrics : .prometheus
     }
 
-    /// The best of those that name the type, in this version or in any; else of those that name a
-    /// `range` which holds it. Nil: there is none.
+    /// Returns the highest quality of the ranges that name the type, in this version or in any. If
+    /// there are none, it returns that of the ranges that name a `range` containing it; `nil` when
+    /// there are none either.
     private func quality(_ type: String, version: String, range: String?) -> Double? {
         let named = ranges.filter {
             $0.type == type && ($0.version == nil || $0.version.map { $0 == version } == true)
@@ -39,7 +39,7 @@ struct AcceptHeader {
         return meant.map(\.quality).max()
     }
 
-    /// `type/subtype;parameter=value;q=0.5`, in any case and with blanks anywhere.
+    /// Reads `type/subtype;parameter=value;q=0.5`, in any case and with blanks anywhere.
     private static func range(_ text: Substring) -> Range? {
         let parts = text.lowercased().split(separator: ";").map { trimmed($0[...]) }
         guard let type = parts.first, type.contains("/") else { return nil }

@@ -1,13 +1,14 @@
 import Primitives
 
-/// The open connections of the operations port with their deadlines. It decides whom to cut; its
-/// owner does it.
+/// The open connections of the operations port and their deadlines. It decides which connection to
+/// cut; its owner cuts it.
 struct ConnectionTable {
     private struct Entry {
         let peer: PeerAddress
         var deadline: Timestamp
         var answerBytes = 0
-        /// Cut, but not yet reported as closed: it counts for no limit and is cut only once.
+        /// Cut, but not yet reported as closed. It no longer counts for any limit, and is cut only
+        /// once.
         var isCut = false
     }
 
@@ -19,7 +20,7 @@ struct ConnectionTable {
 
     var count: Int { entries.count }
 
-    /// Takes a connection in. The answer is the connection that has to go for it, if one has to.
+    /// Adds a connection. Returns the connection that has to be cut to make room, if any.
     mutating func opened(_ descriptor: Int32, by peer: PeerAddress, at now: Timestamp) -> Int32? {
         let victim = victimOfLimits(for: peer)
         entries[descriptor] = Entry(peer: peer, deadline: deadline(limits.requestDeadline, at: now))
@@ -27,14 +28,16 @@ struct ConnectionTable {
         return victim
     }
 
-    /// The header of a request is complete: the answer has to be through within the deadline.
+    /// Notes that the header of a request is complete: the answer has to be sent within the
+    /// deadline.
     mutating func requestArrived(_ descriptor: Int32, at now: Timestamp) {
         guard let entry = entries[descriptor], !entry.isCut else { return }
         let limit = deadline(limits.requestDeadline, at: now)
         entries[descriptor]?.deadline = min(entry.deadline, limit)
     }
 
-    /// True when there is room for an answer of this size, which then counts until `answered`.
+    /// Returns true when there is room for an answer of this size, which is then counted until
+    /// `answered`.
     mutating func reserve(_ bytes: Int, for descriptor: Int32) -> Bool {
         let isFree = pendingAnswerBytes == 0
         guard isFree || pendingAnswerBytes + bytes <= limits.pendingAnswerBytesMax else {
@@ -46,7 +49,7 @@ struct ConnectionTable {
         return true
     }
 
-    /// The answer is through, or given up.
+    /// Notes that the answer was sent, or given up.
     mutating func answered(_ descriptor: Int32, at now: Timestamp) {
         guard var entry = entries[descriptor] else { return }
         release(entry)
@@ -60,21 +63,21 @@ struct ConnectionTable {
         release(entry)
     }
 
-    /// Those whose deadline has passed; each is named once.
+    /// Returns the connections whose deadline has passed, each once.
     mutating func expired(at now: Timestamp) -> [Int32] {
         let expired = entries.filter { !$0.value.isCut && $0.value.deadline <= now }.map(\.key)
         for descriptor in expired { cut(descriptor) }
         return expired
     }
 
-    /// For a process that has run out of descriptors: the connection that goes first.
+    /// Returns the connection to cut first when the process has no descriptors left.
     mutating func victimOfShortage() -> Int32? {
         guard let victim = nearestDeadline(where: { _ in true }) else { return nil }
         cut(victim)
         return victim
     }
 
-    /// Undefined when nothing is open.
+    /// Undefined when no connection is open.
     var nextDeadline: Timestamp {
         entries.values.lazy.filter { !$0.isCut }.map(\.deadline).min() ?? .undefined
     }
@@ -94,8 +97,8 @@ struct ConnectionTable {
         return nearestDeadline { perPeer[$0] == most }
     }
 
-    /// Who has the nearest deadline is in the middle of a request for longest: a kept connection of
-    /// a scraper has a later one.
+    /// Returns the connection with the nearest deadline. It has been in the middle of a request for
+    /// longest: a kept connection of a scraper has a later deadline.
     private func nearestDeadline(where isEligible: (PeerAddress) -> Bool) -> Int32? {
         entries.filter { !$0.value.isCut && isEligible($0.value.peer) }
             .min { ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key) }?.key

@@ -3,17 +3,17 @@ internal import Glibc
 import Primitives
 internal import Synchronization
 
-/// libmicrohttpd without threads of its own: whoever owns this accepts the connections, hands them
-/// in and runs it, all on one thread. Parsing and answering is the library's part.
+/// libmicrohttpd without its own threads. The owner accepts connections, adds them and runs the
+/// library, all on one thread. The library parses requests and writes answers.
 // Safety: the daemon's pointer is private and stopped in deinit, before the exchange goes.
 @safe
 final class HTTPDaemon {
     private let daemon: OpaquePointer
-    /// What the callbacks of the library work on. It outlives the daemon, which has its address.
+    /// The state that the library's callbacks use. It outlives the daemon, which has its address.
     private let exchange: HTTPExchange
     private let counters: OperationsCounters
 
-    /// Readable when the library has something to do.
+    /// Readable when the library has work to do.
     let readinessDescriptor: Int32
 
     init(
@@ -21,9 +21,9 @@ final class HTTPDaemon {
     ) throws(ServiceError) {
         self.counters = counters
         exchange = HTTPExchange(router: router, limits: limits)
-        // Safety: this object holds the exchange, and stops the daemon before it lets go of it.
-        // Connections that were cut leave the library at its next turn only: its own limit has room
-        // for those of one batch.
+        // Safety: this object holds the exchange, and stops the daemon before it releases it. The
+        // library removes cut connections only at its next turn, so its own limit has room for
+        // those of one batch.
         let started = unsafe shim_start_daemon(
             { unsafe onRequest($0, $1, $2, $3, $6, $7) },
             { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
@@ -37,10 +37,10 @@ final class HTTPDaemon {
         readinessDescriptor = unsafe shim_epoll_descriptor(started)
     }
 
-    /// Closes all connections, and calls back for each while it does.
+    /// Closes all connections. The library calls back for each of them.
     deinit { unsafe MHD_stop_daemon(daemon) }
 
-    /// Takes the descriptor over, also when that fails.
+    /// Takes ownership of the descriptor, even when adding fails.
     func add(_ descriptor: Int32, from address: SocketAddress) {
         counters.accepted.add(1, ordering: .relaxed)
         let victim = exchange.table.opened(
@@ -50,25 +50,26 @@ final class HTTPDaemon {
         let isAdded = unsafe address.withPointer {
             unsafe MHD_add_connection(daemon, descriptor, $0, $1.pointee)
         }
-        // The library has closed the descriptor when it answers no.
+        // When the library refuses, it has closed the descriptor.
         if isAdded != .YES { exchange.table.closed(descriptor) }
     }
 
-    /// Does what can be done now; never blocks.
+    /// Does all work that is possible now. Never blocks.
     func turn() {
         for descriptor in exchange.table.expired(at: SystemClock().monotonic()) { cut(descriptor) }
         unsafe MHD_run(daemon)
         counters.open.store(exchange.table.count, ordering: .relaxed)
     }
 
-    /// Makes room when the process has no descriptor left. False: there is nothing to cut.
+    /// Cuts a connection when the process has no descriptors left. Returns false when there is none
+    /// to cut.
     func cutOne() -> Bool {
         guard let victim = exchange.table.victimOfShortage() else { return false }
         cut(victim)
         return true
     }
 
-    /// How long the owner may sleep when nothing becomes readable.
+    /// Returns how long the owner may sleep while nothing becomes readable.
     func sleepMax(at now: Timestamp, atMost limit: Duration) -> Duration {
         var milliseconds: UInt64 = 0
         let hasTimeout = unsafe MHD_get_timeout(daemon, &milliseconds) == .YES
@@ -78,11 +79,12 @@ final class HTTPDaemon {
         return min(limit, .nanoseconds(max(0, next.nanoseconds(since: now))))
     }
 
-    /// The library sees the end of the connection at its next turn and closes it then. The number
-    /// is still that of this connection: the table loses it before the library closes it.
+    /// Cuts a connection. The library notices it at its next turn and closes it then. Until then
+    /// the descriptor's number belongs to this connection: the table removes it before the library
+    /// closes it.
     private func cut(_ descriptor: Int32) {
         counters.cut.add(1, ordering: .relaxed)
-        // A reset, so that the kernel does not keep what a client never reads.
+        // A reset, so that the kernel does not keep data that the client never reads.
         var reset = linger(l_onoff: 1, l_linger: 0)
         let size = socklen_t(MemoryLayout<linger>.size)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, size)
@@ -90,7 +92,7 @@ final class HTTPDaemon {
     }
 }
 
-/// The callbacks' side: who is connected, and what they get.
+/// The state of the callbacks: the connections and their answers.
 private final class HTTPExchange {
     var table: ConnectionTable
     private let router: OperationsRouter
@@ -113,8 +115,8 @@ private final class HTTPExchange {
     }
 }
 
-/// The first call for a request comes when its header is complete; one more for each piece of a
-/// body, and a last one without a piece.
+/// Handles a request. The first call comes when the header is complete, one more for each piece of
+/// a body, and a last one without a piece.
 private func onRequest(
     _ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
     _ path: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?,
@@ -135,16 +137,16 @@ private func onRequest(
             // An answer to this call would end the connection; one to the next call keeps it.
             return .YES
         }
-        // Here that is welcome: nobody has to read the body then.
+        // Here an immediate answer is useful, because the body need not be read.
         let refusal = OperationsResponse.text("only GET and HEAD are answered here", status: 405)
         return unsafe queue(refusal, on: connection, allow: "GET, HEAD")
     }
     if let bodyBytes = unsafe bodyBytes, unsafe bodyBytes.pointee > 0 {
-        // A body means nothing here: read and forget it. The deadline bounds it.
+        // A body is read and ignored. The deadline bounds it.
         unsafe bodyBytes.pointee = 0
         return .YES
     }
-    // The text is the connection's and lives as long as the request.
+    // The text belongs to the connection and lives as long as the request.
     let accept = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, "Accept")
     let response = unsafe exchange.response(
         to: String(cString: path), accept: accept.map { unsafe String(cString: $0) },
@@ -169,7 +171,7 @@ private func onConnection(
     exchange.table.closed(unsafe shim_connection_descriptor(connection))
 }
 
-/// The library copies the body and owns the copy.
+/// Queues an answer. The library copies the body and owns the copy.
 private func queue(
     _ response: OperationsResponse, on connection: OpaquePointer, allow: String?
 ) -> MHD_Result {
@@ -178,7 +180,7 @@ private func queue(
             bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
     }
     guard let answer = unsafe created else { return .NO }
-    // The connection keeps a reference of its own until the answer is through.
+    // The connection keeps a reference of its own until the answer is sent.
     defer { unsafe MHD_destroy_response(answer) }
     var isComplete = unsafe MHD_add_response_header(answer, "Content-Type", response.contentType)
     if isComplete == .YES {

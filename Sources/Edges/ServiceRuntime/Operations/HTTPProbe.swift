@@ -1,15 +1,15 @@
 internal import Primitives
 
-/// One GET over a plain socket, for health checks and the command line: bounded in time and size.
+/// One GET over a plain socket, for health checks and the command line. Time and size are bounded.
 public enum HTTPProbe {
-    /// An answer's header and body together, in bytes; more is an error.
+    /// The most bytes of an answer's header and body together; more is an error.
     public static let answerBytesMax = 16 << 20
-    /// An answer's header, in bytes; more is an error.
+    /// The most bytes of an answer's header; more is an error.
     public static let headerBytesMax = 65_536
 
-    /// `host` is an IP address or a name. The timeout covers everything, from connecting to the
-    /// last byte, but not the look-up of a name, which has the system's own limits. Any status is
-    /// an answer, 503 too.
+    /// Returns the answer with any status, including 503. `host` is an IP address or a name. The
+    /// timeout covers everything from connecting to the last byte, except the look-up of a name,
+    /// which has the system's own limits.
     public static func get(
         host: String, port: UInt16, path: String, timeout: Duration
     ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
@@ -27,7 +27,7 @@ public enum HTTPProbe {
                 failure = error
                 continue
             }
-            // Version 1.0 rules out an answer in chunks, and the server closes the connection.
+            // Version 1.0 excludes an answer in chunks, and makes the server close the connection.
             try socket.send(
                 Array("GET \(path) HTTP/1.0\r\nHost: \(host):\(port)\r\n\r\n".utf8))
             return try HTTPAnswer(url: url, reading: socket).result
@@ -36,7 +36,7 @@ public enum HTTPProbe {
     }
 }
 
-/// Collects an answer until it is complete, and takes it apart.
+/// Collects an answer until it is complete, and parses it.
 private struct HTTPAnswer {
     private let url: String
     private var bytes: [UInt8] = []

@@ -1,12 +1,13 @@
 internal import Primitives
 
-/// One line to a server that answers by one line, over a plain socket: bounded in time and size.
+/// Sends one line to a server that answers with one line, over a plain socket. Time and size are
+/// bounded.
 public enum LineProbe {
-    /// An answer in bytes; more is an error.
+    /// The most bytes of an answer; more is an error.
     public static let answerBytesMax = 65_536
 
-    /// `host` is an IP address or `localhost`. The timeout covers everything, from connecting to
-    /// the end of the line. The answer comes without that end.
+    /// Returns the answer without its line end. `host` is an IP address or `localhost`. The timeout
+    /// covers everything from connecting to the end of the line.
     public static func ask(
         host: String, port: UInt16, line: String, timeout: Duration
     ) throws(ServiceError) -> String {

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 import Primitives
 
-/// A TCP socket that others connect to.
+/// A TCP socket that accepts connections.
 // Safety: holds a descriptor and no pointer; what is unsafe stays within the calls below.
 @safe
 struct ListeningSocket: ~Copyable {
@@ -11,16 +11,16 @@ struct ListeningSocket: ~Copyable {
 
     enum Accepted {
         case connection(Int32, SocketAddress)
-        /// Nobody waits any more.
+        /// No connection waits any more.
         case nobody
-        /// The process or the machine has no descriptor or memory left.
+        /// The process or the machine has no descriptors or no memory left.
         case shortage
     }
 
-    /// Connections that the kernel keeps until they are accepted; more are held off by it.
+    /// The most connections that the kernel keeps until they are accepted. It delays further ones.
     static let backlog: Int32 = 128
 
-    /// Port 0 means any that is free; `port` says which.
+    /// Port 0 means any free port; `port` is then the chosen one.
     init(address: String, port: UInt16) throws(ServiceError) {
         guard var socketAddress = SocketAddress(host: address, port: port) else {
             throw .badAddress(address)
@@ -30,7 +30,7 @@ struct ListeningSocket: ~Copyable {
         guard socket >= 0 else {
             throw .listen(address: address, port: port, .current)
         }
-        // Without it a restarted service would have to wait for the connections of its predecessor.
+        // Without it a restarted service would have to wait for its predecessor's connections.
         var yes: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)
         unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, size)
@@ -49,7 +49,7 @@ struct ListeningSocket: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Never blocks. The descriptor belongs to the caller then.
+    /// Accepts a connection. Never blocks. The caller then owns the descriptor.
     func accept() -> Accepted {
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         while true {
@@ -62,7 +62,7 @@ struct ListeningSocket: ~Copyable {
             switch code.rawValue {
             case EAGAIN: return .nobody
             case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .shortage
-            // Everything else is the trouble of that one connection, which is gone with it.
+            // Any other error belongs to that one connection, which is lost.
             default: continue
             }
         }

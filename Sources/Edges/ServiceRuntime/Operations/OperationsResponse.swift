@@ -12,7 +12,7 @@ public struct OperationsResponse: Sendable {
         self.body = body
     }
 
-    /// Plain text; a line end is added.
+    /// Returns plain text with a line end added.
     public static func text(_ text: String, status: Int = 200) -> OperationsResponse {
         OperationsResponse(
             status: status, contentType: "text/plain; charset=utf-8",

@@ -5,7 +5,7 @@ final class OperationsRouter: Sendable {
     /// The parameter is the request's `Accept` header.
     typealias Endpoint = @Sendable (String?) -> OperationsResponse
 
-    /// More endpoints than this are a bug: they are named in code.
+    /// More endpoints are a bug, because code names them.
     static let endpointsMax = 64
 
     private let endpoints = ConditionLock<[String: Endpoint]>([:])
@@ -26,7 +26,7 @@ final class OperationsRouter: Sendable {
         return .text("not found; there is: \(known)", status: 404)
     }
 
-    /// The four pages that every service has.
+    /// Adds the four pages that every service has.
     func addStandardPages(
         status: StatusPage, readiness: Readiness,
         metrics: @escaping @Sendable (MetricFormat) -> [UInt8]

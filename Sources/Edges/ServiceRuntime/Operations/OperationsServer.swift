@@ -5,20 +5,21 @@ internal import Synchronization
 
 /// The operations port: `/metrics`, `/healthz`, `/readyz`, `/status` and what a service adds.
 ///
-/// One thread of its own accepts, parses and answers, so the pages answer however busy or stuck the
-/// other threads are. What a page needs is read by closures on that thread: they must not block.
+/// A separate thread accepts, parses and answers, so the pages answer however busy or stuck the
+/// other threads are. Closures on that thread read what a page needs: they must not block.
 public final class OperationsServer: Sendable {
-    /// Where it listens: the free port that was found when 0 was asked for. 0: without a port.
+    /// The port on which it listens, chosen by the system if 0 was requested. 0: without a port.
     public let port: UInt16
     public let address: String
 
     private let router = OperationsRouter()
     private let status: StatusPage
     private let counters = OperationsCounters()
-    /// Nil without a port.
+    /// `nil` without a port.
     private let running: (control: OperationsControl, thread: ServiceThread)?
 
-    /// Listens when this returns. `address` is an IPv4 or IPv6 address, or `localhost`.
+    /// Opens the port; it listens when this returns. `address` is an IPv4 or IPv6 address, or
+    /// `localhost`.
     public init(
         address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
         metrics: @escaping @Sendable (MetricFormat) -> [UInt8],
@@ -38,8 +39,8 @@ public final class OperationsServer: Sendable {
         running = (control, try ServiceThread(name: "operations") { loop.run() })
     }
 
-    /// For a program that runs beside a service which has the port: it takes pages and sections,
-    /// and nobody can read them.
+    /// Makes a server without a port, for a program that runs beside a service which has the port.
+    /// It accepts pages and sections that cannot be read.
     public init(withoutPort identity: ServiceIdentity, readiness: Readiness) {
         port = 0
         address = ""
@@ -51,11 +52,11 @@ public final class OperationsServer: Sendable {
 
     deinit { running?.control.stop() }
 
-    /// Connections since the start.
+    /// The number of connections since the start.
     public var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
-    /// Connections now; those that were cut count until the library has let go of them.
+    /// The number of open connections. Cut ones count until the library has released them.
     public var openConnections: Int { counters.open.load(ordering: .relaxed) }
-    /// Connections that were ended by a limit or a deadline, since the start.
+    /// The number of connections since the start that a limit or a deadline has ended.
     public var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
 
     /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
@@ -73,8 +74,7 @@ public final class OperationsServer: Sendable {
         status.addSection(name, write)
     }
 
-    /// Closes the port and all connections, and returns when that is done. Stopping twice is
-    /// stopping once.
+    /// Closes the port and all connections, and returns when that is done. Idempotent.
     public func stop() {
         guard let running else { return }
         running.control.stop()
@@ -82,16 +82,16 @@ public final class OperationsServer: Sendable {
     }
 }
 
-/// Written by the operations thread, read by everybody.
+/// Counters that the operations thread writes and any thread may read.
 final class OperationsCounters: Sendable {
     let accepted = Atomic<UInt64>(0)
     let cut = Atomic<UInt64>(0)
     let open = Atomic<Int>(0)
 }
 
-/// How the server tells its loop to end.
+/// Tells the server's loop to end.
 final class OperationsControl: Sendable {
-    /// Readable once `stop` was called.
+    /// Readable after `stop` was called.
     let descriptor: Int32
     private let stopping = Atomic(false)
 
@@ -106,19 +106,19 @@ final class OperationsControl: Sendable {
 
     func stop() {
         stopping.store(true, ordering: .releasing)
-        // It fails only when the counter is full, and then it is readable anyway.
+        // It fails only when the counter is full, and then the descriptor is readable anyway.
         _ = eventfd_write(descriptor, 1)
     }
 }
 
-/// What the operations thread does.
+/// The main loop of the operations thread.
 final class OperationsLoop {
-    /// Connections that are accepted between two turns of the library.
+    /// The most connections that are accepted between two turns of the library.
     static let acceptBatchMax = 32
-    /// How long nothing is accepted when the process has no descriptor left and no connection that
-    /// could be cut for one; without the pause the loop would spin.
+    /// The pause in accepting when the process has no descriptors left and no connection that could
+    /// be cut. Without it the loop would spin.
     static let shortagePause = Duration.milliseconds(100)
-    /// The longest sleep; everything that ends it earlier is a descriptor.
+    /// The longest sleep. Only a descriptor ends it earlier.
     static let sleepMax = Duration.seconds(60)
 
     private let listener: ListeningSocket
@@ -146,7 +146,7 @@ final class OperationsLoop {
         }
     }
 
-    /// True when somebody wants to connect.
+    /// Returns true when a connection waits.
     private func waitForWork() -> Bool {
         let now = clock.monotonic()
         let isPaused = now < acceptsAgain
@@ -155,7 +155,7 @@ final class OperationsLoop {
             ? Duration.nanoseconds(acceptsAgain.nanoseconds(since: now))
             : OperationsLoop.sleepMax
         let timeout = daemon.sleepMax(at: now, atMost: limit)
-        // A negative descriptor is passed over by poll.
+        // `poll` skips a negative descriptor.
         let waits = [
             isPaused ? -1 : listener.descriptor, daemon.readinessDescriptor, control.descriptor,
         ]
@@ -170,7 +170,7 @@ final class OperationsLoop {
             case .connection(let descriptor, let address): daemon.add(descriptor, from: address)
             case .nobody: return
             case .shortage:
-                // The next turn of the library frees the descriptor of what was cut.
+                // The library's next turn frees the descriptor of the cut connection.
                 if !daemon.cutOne() {
                     acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
                 }

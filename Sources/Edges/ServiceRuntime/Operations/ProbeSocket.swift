@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Primitives
 
-/// A connected socket that keeps to one deadline.
+/// A connected socket with one deadline for all its operations.
 struct ProbeSocket: ~Copyable {
     private let descriptor: Int32
     private let url: String
@@ -49,7 +49,7 @@ struct ProbeSocket: ~Copyable {
         }
     }
 
-    /// Zero: the other side has sent everything.
+    /// Returns 0 when the peer has sent everything.
     func receive(into buffer: inout [UInt8]) throws(ServiceError) -> Int {
         while true {
             let count = unsafe recv(descriptor, &buffer, buffer.count, 0)

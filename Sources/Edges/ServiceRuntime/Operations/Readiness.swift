@@ -1,13 +1,13 @@
-/// How a service is at one moment.
+/// The state of a service at one moment.
 public struct Health: Equatable, Sendable {
-    /// False when a thread gave no sign of life in time: a restart may help.
+    /// False when a thread did not beat in time: a restart may help.
     public let live: Bool
     /// False when a part cannot work now: a restart would not help.
     public let ready: Bool
     /// "part: problem", sorted by part; those of liveness first. Beyond `Readiness.partsMax` the
-    /// last one counts the rest.
+    /// last one is the number of the rest.
     public let reasons: [String]
-    /// The same of parts without which the service keeps its promise all the same.
+    /// The same for parts without which the service still keeps its guarantees.
     public let degraded: [String]
 
     init(live: Bool, ready: Bool, reasons: [String], degraded: [String] = []) {
@@ -18,10 +18,10 @@ public struct Health: Equatable, Sendable {
     }
 }
 
-/// What is wrong with which part, up to a bound; beyond it only which parts they are.
+/// The problem of each part, up to a bound; beyond it only the names of the parts.
 private struct Problems {
     private var texts: [String: String] = [:]
-    /// Parts whose problem found no room.
+    /// The parts with a problem beyond the bound.
     private var others: Set<String> = []
 
     mutating func set(_ part: String, _ text: String?) {
@@ -46,27 +46,27 @@ private struct Problems {
     }
 }
 
-/// Collects from all threads which part of a service cannot work, and why.
+/// Collects from all threads which parts of a service cannot work, and why.
 ///
-/// A peer that is down makes a service not ready, never dead: a restart does not bring it back.
-/// Only threads that stopped turning make it dead. A peer that no promise rests on makes it
-/// degraded: it stays ready, and says what is missing.
+/// A peer that is down makes a service not ready, never dead, because a restart does not bring the
+/// peer back. Only hanging threads make it dead. A peer on which no guarantee depends makes it
+/// degraded: it stays ready, and reports what is missing.
 public final class Readiness: Sendable {
-    /// The problems of so many parts are told; those of more are counted.
+    /// The most parts whose problems are listed. Further ones are counted.
     public static let partsMax = 1_024
-    /// The names of so many further parts are kept, to count them. Those beyond are left out: the
-    /// service is not ready all the same.
+    /// The most further parts whose names are kept, to count them. Parts beyond it are not counted,
+    /// but the service is still not ready.
     static let othersMax = 65_536
-    /// A longer problem is cut off.
+    /// The longest problem; a longer one is cut.
     public static let problemBytesMax = 300
 
-    /// The threads on which the service's life depends.
+    /// The threads on which liveness depends.
     public let threads: ThreadWatch
 
     private struct State {
         var problems = Problems()
         var shortcomings = Problems()
-        /// The service runs, and no part of it has said anything yet.
+        /// The service runs, but no part has reported yet.
         var isStarting = false
     }
 
@@ -74,11 +74,11 @@ public final class Readiness: Sendable {
 
     public init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
 
-    /// Not ready until the first `set`: between the opening of the operations port and the first
-    /// word of the service nobody knows.
+    /// Makes the service not ready until the first `set`: between the opening of the operations
+    /// port and the service's first report its state is unknown.
     func expectFirstWord() { state.withLock { $0.isStarting = true } }
 
-    /// Says why `part` cannot work; nil when it can.
+    /// Sets why `part` cannot work; `nil` when it can.
     public func set(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
         state.withLock { state in
@@ -87,14 +87,14 @@ public final class Readiness: Sendable {
         }
     }
 
-    /// Says what is missing while `part` does not work; nil when it does. The service stays ready:
-    /// what it promises does not rest on this part.
+    /// Sets what is missing while `part` does not work; `nil` when it works. The service stays
+    /// ready, because its guarantees do not depend on this part.
     public func degrade(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
         state.withLock { $0.shortcomings.set(part, text) }
     }
 
-    /// False while `part` has a problem, and before the service's first word.
+    /// Returns false while `part` has a problem, and before the service's first report.
     public func works(_ part: String) -> Bool {
         state.withLock { !$0.isStarting && !$0.problems.has(part) }
     }
@@ -110,7 +110,7 @@ public final class Readiness: Sendable {
     }
 }
 
-/// At most `limit` bytes of `text` on one line, cut between characters.
+/// Returns at most `limit` bytes of `text` on one line, cut between characters.
 func shortened(_ text: String, toBytes limit: Int) -> String {
     var short = ""
     for character in text {

@@ -5,8 +5,8 @@ struct SocketAddress {
     private var storage = sockaddr_storage()
     private(set) var size: socklen_t
 
-    /// From numbers alone: a name would have to be looked up, which has no deadline of ours. Nil
-    /// when `host` is neither an IPv4 nor an IPv6 address, nor `localhost`.
+    /// Reads a numeric address: a name would have to be looked up, without a deadline of ours.
+    /// Fails when `host` is neither an IPv4 nor an IPv6 address, nor `localhost`.
     init?(host: String, port: UInt16) {
         let numeric = host == "localhost" ? "127.0.0.1" : host
         var v4 = sockaddr_in()
@@ -30,7 +30,8 @@ struct SocketAddress {
         }
     }
 
-    /// Numbers as they are; the addresses that the system knows for a name, in its order.
+    /// Returns a numeric address itself, or the addresses that the system knows for a name, in its
+    /// order.
     static func all(of host: String, port: UInt16) -> [SocketAddress] {
         if let address = SocketAddress(host: host, port: port) { return [address] }
         var hints = unsafe addrinfo(
@@ -65,14 +66,14 @@ struct SocketAddress {
     var family: Int32 { Int32(storage.ss_family) }
 
     var port: UInt16 {
-        // Both families have the port at the same place.
+        // The port is at the same place in both families.
         unsafe withUnsafeBytes(of: storage) {
             UInt16(bigEndian: unsafe $0.load(fromByteOffset: 2, as: UInt16.self))
         }
     }
 
-    /// Whom a limit counts: an IPv4 address, or the /64 of an IPv6 address, inside which anybody
-    /// can take as many addresses as he likes.
+    /// The unit for which a limit counts: an IPv4 address, or the /64 of an IPv6 address, in which
+    /// one client can use any number of addresses.
     var peer: PeerAddress {
         unsafe withUnsafeBytes(of: storage) { bytes in
             let v4 = unsafe bytes.load(fromByteOffset: 4, as: UInt32.self)
@@ -80,7 +81,7 @@ struct SocketAddress {
             let high = unsafe bytes.load(fromByteOffset: 8, as: UInt64.self)
             let middle = unsafe bytes.load(fromByteOffset: 16, as: UInt32.self)
             let mapped = unsafe bytes.load(fromByteOffset: 20, as: UInt32.self)
-            // ::ffff:a.b.c.d is an IPv4 address on a socket for both families.
+            // ::ffff:a.b.c.d is an IPv4 address on a socket of both families.
             let isMapped = high == 0 && UInt32(bigEndian: middle) == 0xffff
             return PeerAddress(network: isMapped ? UInt64(mapped) : high)
         }
@@ -97,7 +98,7 @@ struct SocketAddress {
     }
 }
 
-/// Those connections share a limit that come from here.
+/// The connections from one such peer share a limit.
 struct PeerAddress: Hashable {
     let network: UInt64
 }

@@ -1,10 +1,10 @@
 internal import Primitives
 
-/// Writes `/status`: who this is, how it is, and what the parts of the service have to say.
+/// Writes `/status`: the service's identity, its health, and the sections of its parts.
 final class StatusPage: Sendable {
     typealias Section = @Sendable (inout JSONWriter) -> Void
 
-    /// More sections than this are a bug: sections are named in code.
+    /// More sections are a bug, because code names them.
     static let sectionsMax = 64
 
     private let identity: ServiceIdentity
@@ -55,7 +55,7 @@ final class StatusPage: Sendable {
         }
     }
 
-    /// A section is written apart, so that one that is too large does not take the page with it.
+    /// Writes a section separately, so that one that is too large does not spoil the page.
     private func write(_ name: String, _ write: Section, into json: inout JSONWriter) {
         var part = JSONWriter(capacity: 512)
         part.object(write)
@@ -68,7 +68,7 @@ final class StatusPage: Sendable {
     }
 }
 
-/// Who answers on an operations port.
+/// The identity of the service that answers on an operations port.
 public struct ServiceIdentity: Sendable {
     public let name: String
     public let version: String

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// A null-terminated list of C strings; it frees them.
-// Safety: the pointers are valid as long as the object lives, which its user sees to.
+/// A null-terminated list of C strings, which it frees.
+// Safety: the pointers are valid as long as the object lives, which its user ensures.
 @safe
 final class CStrings {
     let pointers: [UnsafeMutablePointer<CChar>?]

@@ -4,7 +4,7 @@ extension ChildProcess {
         case exited(Int32)
         case killed(signal: Int32)
 
-        /// From what `waitpid` fills in.
+        /// Reads the status that `waitpid` returns.
         init(waitStatus: Int32) {
             let signal = waitStatus & 0x7f
             self = signal == 0 ? .exited((waitStatus >> 8) & 0xff) : .killed(signal: signal)

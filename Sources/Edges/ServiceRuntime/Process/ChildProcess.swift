@@ -4,17 +4,17 @@ internal import Primitives
 
 /// A program that this process started, with its output in a log file.
 ///
-/// It goes on when its handle is gone. Whoever started it waits for it in the end; until then it
-/// keeps its number, so that a signal cannot reach a stranger.
+/// It continues when its handle is released. Its starter must wait for it in the end; until then it
+/// keeps its process id, so that a signal cannot reach another process.
 public final class ChildProcess: Sendable {
     public struct Options: OptionSet, Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// A process group of its own: Ctrl-C in the terminal does not reach it, `signalGroup`
-        /// reaches its children, too, and those that are left at its end are killed.
+        /// A separate process group: Ctrl-C in the terminal does not reach it, `signalGroup` also
+        /// reaches its children, and those that are left at its end are killed.
         public static let ownGroup = Options(rawValue: 1)
-        /// The kernel sends it SIGTERM when the *thread* that started it ends: to be used from a
+        /// The kernel sends it SIGTERM when the *thread* that started it ends. Use it only from a
         /// thread that lives as long as the process.
         public static let endsWithParent = Options(rawValue: 2)
     }
@@ -22,12 +22,12 @@ public final class ChildProcess: Sendable {
     public let executable: String
     public let identity: ProcessIdentity
     private let options: Options
-    /// Becomes readable at the end of the process; negative where the kernel has none.
+    /// Readable at the end of the process; negative when the kernel has no such descriptors.
     private let endDescriptor: Int32
     private let status = ConditionLock<ExitStatus?>(nil)
 
     /// Starts the program at the path `executable` with exactly this environment. Standard input is
-    /// empty, standard output and error are appended to `logPath`. The program inherits no
+    /// empty; standard output and error are appended to `logPath`. The program inherits no
     /// descriptors and no signal mask.
     public init(
         executable: String, arguments: [String], environment: [String: String],
@@ -48,31 +48,32 @@ public final class ChildProcess: Sendable {
         endDescriptor = shim_pidfd_open(id)
         self.executable = executable
         self.options = options
-        // The number is the child's until it is waited for, so this finds nobody else.
+        // The process id is the child's until it is waited for, so this finds no other process.
         identity = ProcessIdentity(of: id) ?? ProcessIdentity(id: id, startTime: 0)
     }
 
     deinit {
-        // What has ended by now leaves no zombie; a program that runs goes on.
+        // If it has ended, this leaves no zombie. A running program continues.
         _ = reap()
         if endDescriptor >= 0 { close(endDescriptor) }
     }
 
-    /// `posix_spawn` has no step for it; this is a part of util-linux, which every Debian has.
+    /// `posix_spawn` has no option for it. The program is a part of util-linux, which every Debian
+    /// has.
     private static let wrapper = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
 
     public var id: Int32 { identity.id }
     public var startTime: UInt64 { identity.startTime }
 
-    /// How it ended; nil as long as it runs.
+    /// How it ended; `nil` as long as it runs.
     public var exitStatus: ExitStatus? { wait(timeout: .zero) }
     public var isRunning: Bool { exitStatus == nil }
 
-    /// False: it has ended already.
+    /// Returns false when it has ended already.
     @discardableResult
     public func signal(_ number: Int32) -> Bool { send(number, to: id) }
 
-    /// Signals the process and all it started that stayed in its group; only with `.ownGroup`.
+    /// Signals the process and all descendants that stayed in its group. Only with `.ownGroup`.
     @discardableResult
     public func signalGroup(_ number: Int32) -> Bool {
         precondition(options.contains(.ownGroup), "\(executable) has no process group of its own")
@@ -80,11 +81,12 @@ public final class ChildProcess: Sendable {
     }
 
     private func send(_ number: Int32, to target: Int32) -> Bool {
-        // Under the lock nobody waits for the child, so that its number stays its own.
+        // While the lock is held, no thread can wait for the child, so the process id stays its
+        // own.
         status.withLock { $0 == nil && kill(target, number) == 0 }
     }
 
-    /// How it ended, when it has ended within `timeout`. Any number of threads may wait.
+    /// Returns how it ended, if it ends within `timeout`. Any number of threads may wait.
     public func wait(timeout: Duration) -> ExitStatus? {
         let deadline = SystemClock().deadline(after: timeout)
         while true {
@@ -95,9 +97,8 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Asks by `number` (15: SIGTERM) for an end, waits `grace` for it, and ends the process by
-    /// SIGKILL then.
-    /// Nil: the kernel did not let go of it in time.
+    /// Sends signal `number` (15: SIGTERM), waits `grace` for the end, and then kills the process.
+    /// Returns `nil` when the kernel did not end it in time.
     @discardableResult
     public func stop(_ number: Int32 = 15, grace: Duration = .seconds(10)) -> ExitStatus? {
         signal(number)
@@ -117,8 +118,9 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Nobody supervises them, and what is started in its place would meet them. Before its status
-    /// is fetched: until then the number of the group cannot be a stranger's.
+    /// Kills the rest of the group. No process supervises them, and they would disturb a program
+    /// that is started instead. It must happen before the status is fetched: until then the group's
+    /// id cannot belong to another group.
     private func killWhatItLeaves() {
         var information = unsafe siginfo_t()
         let what = WEXITED | WNOHANG | WNOWAIT

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// This process goes on as another program, with the same terminal.
+/// Replaces this process by another program, with the same terminal.
 public enum ProgramChange {
     /// `arguments` without the program's name. Returns only by throwing.
     public static func run(

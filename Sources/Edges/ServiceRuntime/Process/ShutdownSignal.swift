@@ -2,30 +2,31 @@ internal import Glibc
 import Primitives
 internal import Synchronization
 
-/// The wish that this process ends, from a signal or from the program itself. Once made, it stays.
+/// The request that this process end, made by a signal or by the program itself. It is never
+/// withdrawn.
 public final class ShutdownSignal: Sendable {
     private struct State {
-        /// Why the end is wished for; nil as long as nobody wishes it.
+        /// Why the end is requested; `nil` before the request.
         var reason: String?
         var callbacks: [@Sendable () -> Void] = []
-        /// What a hang-up means instead of an end.
+        /// The meaning of a hang-up, if it does not end the process.
         var onHangup: (@Sendable () -> Void)?
     }
 
     private let state = ConditionLock(State())
 
-    /// How many parts may ask to be told; more is a bug.
+    /// The most callbacks; more are a bug.
     public static let callbacksMax = 64
 
-    /// Without signals: only `request` makes it.
+    /// Makes one without signals: only `request` makes the request.
     public init() {}
 
-    /// To be called once, on the main thread, before there is any other thread: threads inherit
-    /// the mask. SIGTERM, SIGINT and SIGHUP are blocked everywhere and taken by one thread of
-    /// ours; SIGHUP ends nothing if it is ignored (nohup), or if `onHangup` says what it means.
+    /// Call it once, on the main thread, before there is any other thread: threads inherit the
+    /// mask. SIGTERM, SIGINT and SIGHUP are blocked everywhere and received by one thread of ours.
+    /// SIGHUP does not end the process if it is ignored (nohup), or if `onHangup` was called.
     /// SIGPIPE is ignored: a broken connection is the error of a write. The first signal makes the
-    /// request; a second one ends the process at once with 128 plus its number, whatever the other
-    /// threads do.
+    /// request. A second one ends the process immediately with 128 plus its number, whatever the
+    /// other threads do.
     public static func install() throws(ServiceError) -> ShutdownSignal {
         let first = installed.compareExchange(
             expected: false, desired: true, ordering: .acquiringAndReleasing)
@@ -50,10 +51,10 @@ public final class ShutdownSignal: Sendable {
 
     public var isRequested: Bool { state.withLock { $0.reason != nil } }
 
-    /// Why the end is wished for: "SIGTERM", or what `request` was given. Nil before that.
+    /// Why the end is requested: "SIGTERM", or the argument of `request`. `nil` before that.
     public var reason: String? { state.withLock { $0.reason } }
 
-    /// True when the request is there, or comes within `timeout`.
+    /// Returns true when the request exists, or comes within `timeout`.
     public func wait(timeout: Duration) -> Bool {
         let deadline = SystemClock().deadline(after: timeout)
         return state.wait(until: deadline, while: { $0.reason == nil }) { state, _ in
@@ -73,8 +74,8 @@ public final class ShutdownSignal: Sendable {
         for callback in callbacks { callback() }
     }
 
-    /// Runs `callback` once, on the thread that makes the request; at once when it was made
-    /// already. For waking what sleeps elsewhere: it must be short.
+    /// Runs `callback` once, on the thread that makes the request, or immediately when it was made
+    /// already. Use it to wake sleeping threads; it must be short.
     public func onRequest(_ callback: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             if state.reason != nil { return true }
@@ -87,15 +88,15 @@ public final class ShutdownSignal: Sendable {
         if isLate { callback() }
     }
 
-    /// From now on SIGHUP runs `callback`, each time, and ends nothing: for a service that reads
-    /// its files again. On the thread of the signals: it must be short.
+    /// From now on SIGHUP runs `callback`, each time, and does not end the process: for a service
+    /// that reads its files again. It runs on the thread of the signals and must be short.
     public func onHangup(_ callback: @escaping @Sendable () -> Void) {
         state.withLock { $0.onHangup = callback }
     }
 
     fileprivate var takesHangups: Bool { state.withLock { $0.onHangup != nil } }
 
-    /// What SIGHUP does. False: nobody has said what it means.
+    /// Handles SIGHUP. Returns false when `onHangup` was not called.
     public func hangUp() -> Bool {
         guard let callback = state.withLock({ $0.onHangup }) else { return false }
         callback()
@@ -126,8 +127,8 @@ private func isIgnoring(_ action: sigaction) -> Bool {
         == unsafeBitCast(SIG_IGN, to: Int.self)
 }
 
-/// The thread of the signals. It lives as long as the process: it is the only one in which a second
-/// signal can arrive.
+/// The main loop of the signals' thread. The thread lives as long as the process, because only it
+/// can receive a second signal.
 private func waitForSignals(
     _ set: SignalSet, _ request: ShutdownSignal, isHangupIgnored: Bool
 ) {
@@ -135,12 +136,12 @@ private func waitForSignals(
     var number: Int32 = 0
     while true {
         while unsafe sigwait(&mask, &number) != 0 {}
-        // A program that was started with nohup shall survive its terminal.
+        // A program that was started with nohup must survive its terminal.
         if number == SIGHUP, request.hangUp() || isHangupIgnored { continue }
         break
     }
-    // From here on a signal interrupts whatever this thread does, a callback that hangs, too. The
-    // handler calls nothing but `_exit`, which is allowed in one.
+    // From here on a signal interrupts whatever this thread does, even a callback that hangs. The
+    // handler calls only `_exit`, which is allowed there.
     for each in set.numbers {
         let isKept = each == SIGHUP && (isHangupIgnored || request.takesHangups)
         _ = isKept ? signal(each, SIG_IGN) : signal(each, { _exit(128 + $0) })

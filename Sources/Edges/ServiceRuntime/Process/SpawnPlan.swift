@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// One call of `posix_spawn` with all that it wants to know.
+/// The arguments of one call of `posix_spawn`.
 struct SpawnPlan {
     let command: [String]
     let environment: [String]
@@ -32,7 +32,7 @@ struct SpawnPlan {
         return id
     }
 
-    /// The first result that is not zero.
+    /// Returns the first result that is not 0.
     private func prepare(_ actions: inout posix_spawn_file_actions_t) -> Int32 {
         var results = [
             unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0),
@@ -46,7 +46,7 @@ struct SpawnPlan {
         return results.first { $0 != 0 } ?? 0
     }
 
-    /// Our threads block signals and ignore SIGPIPE; a program expects neither.
+    /// Our threads block signals and ignore SIGPIPE; a new program expects neither.
     private func prepare(_ attributes: inout posix_spawnattr_t) -> Int32 {
         var none = sigset_t()
         unsafe sigemptyset(&none)

@@ -1,23 +1,23 @@
-/// A queue with a limit, which says how much waits in it.
+/// A queue with a limit that shows how much waits in it.
 public protocol BoundedQueue: AnyObject, Sendable {
-    /// What waits. Must not block: it is asked on the thread of a scrape.
+    /// The number of waiting elements. Must not block: it is read on the thread of a scrape.
     var count: Int { get }
-    /// What may wait at once.
+    /// The most elements that may wait at the same time.
     var capacity: Int { get }
 }
 
 extension Mailbox: BoundedQueue {}
 
 extension MetricRegistry {
-    /// Shows the queue's depth beside its capacity as long as it is there; another one of the same
-    /// name takes its place. Names come from the code and are few.
+    /// Shows the queue's depth and capacity as long as the queue exists. Another one of the same
+    /// name replaces it. Names come from the code and are few.
     public func watch(_ queue: some BoundedQueue, as name: String) {
         watchQueue(name, capacity: { [weak queue] in queue?.capacity }) { [weak queue] in
             queue?.count
         }
     }
 
-    /// The same of what is no object of its own; nil: it is not there now.
+    /// Shows a queue that is no object; `nil`: it does not exist now.
     public func watchQueue(
         _ name: String, capacity: @escaping @Sendable () -> Int?,
         depth: @escaping @Sendable () -> Int?

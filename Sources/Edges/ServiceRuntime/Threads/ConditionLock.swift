@@ -1,15 +1,14 @@
 internal import Glibc
 import Primitives
 
-/// A state behind a mutex with one condition variable, for what `Mutex` of the standard library
-/// cannot do: sleep until another thread changes the state.
+/// State behind a mutex with one condition variable. `Mutex` of the standard library cannot sleep
+/// until another thread changes the state.
 ///
-/// It is the one lock of this module, also where nobody waits: ThreadSanitizer knows pthreads,
-/// while a contended `Mutex` looks like a race to it.
+/// It is the only lock of this module, even where no thread waits: ThreadSanitizer knows pthreads,
+/// but reports a contended `Mutex` as a race.
 ///
-/// Waits are measured on the monotonic clock, so that a step of the wall clock neither ends nor
-/// prolongs them.
-// Safety: `state` is touched only between lock and unlock of `mutex`; both C objects live at
+/// Waits use the monotonic clock, so that a step of the wall clock neither ends nor prolongs them.
+// Safety: `state` is accessed only between lock and unlock of `mutex`. Both C objects have
 // allocated addresses that stay the same until `deinit`.
 @safe
 final class ConditionLock<State>: @unchecked Sendable {
@@ -30,7 +29,7 @@ final class ConditionLock<State>: @unchecked Sendable {
     }
 
     deinit {
-        // Nobody waits here any more: a waiter holds a reference.
+        // No thread waits here any more: a waiting thread holds a reference.
         unsafe checked(pthread_cond_destroy(condition))
         unsafe checked(pthread_mutex_destroy(mutex))
         unsafe condition.deallocate()
@@ -43,7 +42,7 @@ final class ConditionLock<State>: @unchecked Sendable {
         return body(&state)
     }
 
-    /// Changes the state and wakes everybody who waits for it.
+    /// Changes the state and wakes all threads that wait for it.
     func change<Result>(_ body: (inout State) -> Result) -> Result {
         lock()
         defer { unlock() }
@@ -52,9 +51,9 @@ final class ConditionLock<State>: @unchecked Sendable {
         return result
     }
 
-    /// Sleeps as long as `isBlocked` holds, at most until `deadline` of the monotonic clock, and
-    /// then runs `body` on the state as it is; `body` finds out itself which of the two it was.
-    /// `body` gets a closure that wakes the other waiters.
+    /// Sleeps as long as `isBlocked` returns true, at most until `deadline` of the monotonic clock.
+    /// Then runs `body` on the present state, which must check which of the two happened. `body`
+    /// gets a closure that wakes the other waiters.
     func wait<Result>(
         until deadline: Timestamp, while isBlocked: (State) -> Bool,
         then body: (inout State, _ wakeAll: () -> Void) -> Result
@@ -69,7 +68,7 @@ final class ConditionLock<State>: @unchecked Sendable {
 
     func wakeAll() { unsafe checked(pthread_cond_broadcast(condition)) }
 
-    /// False when the deadline has passed.
+    /// Returns false when the deadline has passed.
     private func sleep(until deadline: Timestamp) -> Bool {
         let nanoseconds = max(0, deadline.nanoseconds)
         var time = timespec()
@@ -85,7 +84,7 @@ final class ConditionLock<State>: @unchecked Sendable {
     private func unlock() { unsafe checked(pthread_mutex_unlock(mutex)) }
 }
 
-/// The calls above fail only when they are used wrongly.
+/// Checks a result. The calls above fail only when they are used wrongly.
 private func checked(_ result: Int32) {
     precondition(result == 0, "a lock was used wrongly: errno \(result)")
 }

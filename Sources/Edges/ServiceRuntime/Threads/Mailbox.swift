@@ -2,10 +2,10 @@ import Primitives
 
 /// A bounded queue between threads: many producers, one consumer, first in first out.
 ///
-/// At the limit `send` answers false at once and `sendWaiting` blocks: the caller decides what that
-/// means. A hand-over costs tens of microseconds, so packets go through it, never single ticks.
+/// At the limit `send` returns false immediately and `sendWaiting` blocks; the caller chooses. A
+/// hand-over costs tens of microseconds, so packets go through it, never single ticks.
 public final class Mailbox<Element: Sendable>: Sendable {
-    /// The most elements that wait at once. Memory for them is reserved from the start.
+    /// The most elements that wait at the same time. Their memory is reserved from the start.
     public let capacity: Int
 
     private let lock: ConditionLock<Ring<Element>>
@@ -20,7 +20,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     public var count: Int { lock.withLock { $0.count } }
     public var isClosed: Bool { lock.withLock { $0.isClosed } }
 
-    /// Puts the element in and never blocks. False: the mailbox is full or closed.
+    /// Appends the element. Never blocks. Returns false when the mailbox is full or closed.
     public func send(_ element: Element) -> Bool {
         let wake = lock.withLock { ring -> Bool? in
             guard !ring.isClosed, !ring.isFull else { return nil }
@@ -31,8 +31,8 @@ public final class Mailbox<Element: Sendable>: Sendable {
         return true
     }
 
-    /// Puts the element in and waits for room, at most as long as told. False: there was none in
-    /// time, or the mailbox is closed.
+    /// Appends the element, and waits for room for at most `timeout`. Returns false when there was
+    /// none in time, or when the mailbox is closed.
     public func sendWaiting(_ element: Element, timeout: Duration) -> Bool {
         let deadline = clock.deadline(after: timeout)
         return lock.wait(until: deadline, while: { $0.isFull && !$0.isClosed }) { ring, wakeAll in
@@ -42,9 +42,9 @@ public final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// Appends what is there, at most `max` elements, to `buffer`, and says how many. It returns at
-    /// once when there is something, and waits otherwise. 0: nothing came in time, or the mailbox
-    /// is closed and empty; what was sent before the close is still handed out.
+    /// Appends at most `max` waiting elements to `buffer` and returns how many. It returns
+    /// immediately when there are any, and waits otherwise. 0: nothing came in time, or the mailbox
+    /// is closed and empty. Elements that were sent before the close are still returned.
     public func receive(into buffer: inout [Element], max: Int, timeout: Duration) -> Int {
         precondition(max > 0, "a receive takes at least one element, not \(max)")
         let deadline = clock.deadline(after: timeout)
@@ -60,11 +60,11 @@ public final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// Ends the intake and wakes everybody. Closing twice is closing once.
+    /// Accepts no more elements and wakes all threads. Idempotent.
     public func close() { lock.change { $0.isClosed = true } }
 }
 
-/// A ring buffer of fixed size. A slot that is free holds nothing alive.
+/// A ring buffer of fixed size. A free slot holds no reference.
 private struct Ring<Element> {
     private var slots: [Element?]
     private var first = 0
@@ -75,7 +75,7 @@ private struct Ring<Element> {
 
     var isFull: Bool { count == slots.count }
 
-    /// True when the ring was empty, so that a consumer may sleep.
+    /// Appends an element. Returns true when the ring was empty, so that a consumer may be asleep.
     mutating func append(_ element: Element) -> Bool {
         slots[(first + count) % slots.count] = element
         count += 1

@@ -2,29 +2,30 @@ internal import CLinux
 internal import Glibc
 import Primitives
 
-/// A thread of our own, for work that blocks.
+/// A thread of ours, for work that blocks.
 ///
-/// A thread that is not joined goes on when its handle is gone. It inherits the signal mask of its
-/// creator: `ShutdownSignal.install` comes first.
+/// A thread that is not joined continues when its handle is released. It inherits the signal mask
+/// of its creator, so `ShutdownSignal.install` must come first.
 public final class ServiceThread: Sendable {
-    /// As `ps -L` and debuggers show it.
+    /// The name that `ps -L` and debuggers show.
     public let name: String
     private let completion: ThreadCompletion
 
-    /// What the kernel keeps of a name, in bytes; the rest of a longer one is cut off.
+    /// The kernel's limit of a name, in bytes; the rest of a longer one is cut off.
     public static let nameBytesMax = 15
 
-    /// Starts `body` on a new thread. `body` may take state with it that is not `Sendable`.
+    /// Starts `body` on a new thread. `body` may take ownership of state that is not `Sendable`.
     public init(name: String, _ body: sending @escaping () -> Void) throws(ServiceError) {
         self.name = ServiceThread.shortened(name)
         completion = ThreadCompletion()
         let start = ThreadStart(name: self.name, body: body, completion: completion)
-        // Safety: the thread takes this reference over; when there is no thread, we do, below.
+        // Safety: the thread takes ownership of this reference; if it does not start, we release it
+        // below.
         let reference = unsafe Unmanaged.passRetained(start)
         var attributes = pthread_attr_t()
         unsafe pthread_attr_init(&attributes)
-        // Nobody needs the return value, so the kernel may clear up by itself; the end of the
-        // thread is known by its completion, which more than one may wait for, with a deadline.
+        // No thread needs the return value, so the kernel may free the thread by itself. Its end is
+        // known by its completion, for which several threads may wait, with a deadline.
         unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         var id = pthread_t()
         let result = unsafe pthread_create(
@@ -41,7 +42,7 @@ public final class ServiceThread: Sendable {
         while !join(timeout: .seconds(3_600)) {}
     }
 
-    /// True when the body has returned within `timeout`.
+    /// Returns true when the body has returned within `timeout`.
     public func join(timeout: Duration) -> Bool {
         precondition(!completion.isCurrentThread, "the thread \(name) waits for its own end")
         return completion.wait(timeout)
@@ -56,7 +57,7 @@ public final class ServiceThread: Sendable {
     }
 }
 
-/// What a new thread is given.
+/// The arguments of a new thread.
 private final class ThreadStart {
     let name: String
     let body: () -> Void
@@ -75,7 +76,7 @@ private final class ThreadStart {
     }
 }
 
-/// The end of a thread, which any number of threads may wait for.
+/// The end of a thread. Any number of threads may wait for it.
 private final class ThreadCompletion: Sendable {
     private struct State {
         var isFinished = false
@@ -108,7 +109,8 @@ private final class ThreadCompletion: Sendable {
 private func runThread(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let raw = unsafe raw else { return nil }
     let completion = unsafe runBody(raw)
-    // Only now is everything released that the body held: who joins may rely on it.
+    // Everything that the body held is released before this, so that a joining thread may rely on
+    // it.
     completion.finish()
     return nil
 }

@@ -1,23 +1,24 @@
 internal import Glibc
 public import Primitives
 
-/// The clocks of the machine. Pure code gets times as parameters; this is where they come from.
+/// The clocks of the machine. Pure code gets times as parameters; they are read here.
 public struct SystemClock: Sendable {
     public init() {}
 
-    /// The wall clock in UTC. It can jump; never measure a wait with it.
+    /// Returns the wall clock in UTC. It can jump, so never measure a wait with it.
     public func now() -> Timestamp { read(CLOCK_REALTIME) }
 
-    /// Nanoseconds since some moment at boot: only differences mean anything. It never jumps.
+    /// Returns nanoseconds since some moment at boot: only differences have a meaning. It never
+    /// jumps.
     public func monotonic() -> Timestamp { read(CLOCK_MONOTONIC) }
 
-    /// A deadline on the monotonic clock. A negative timeout has passed already; one beyond the
-    /// range is held at its end.
+    /// Returns a deadline on the monotonic clock. A negative timeout has passed already; one beyond
+    /// the range is clamped.
     public func deadline(after timeout: Duration) -> Timestamp {
         monotonic().advanced(byNanoseconds: timeout.clampedNanoseconds)
     }
 
-    /// What is left until `deadline` of the monotonic clock; never negative.
+    /// Returns the time that is left until `deadline` of the monotonic clock; never negative.
     public func remaining(until deadline: Timestamp) -> Duration {
         .nanoseconds(max(0, deadline.nanoseconds(since: monotonic())))
     }

@@ -1,28 +1,28 @@
 internal import Primitives
 internal import Synchronization
 
-/// Watches the threads that do a service's work. One that turns no more, and waits for nothing that
-/// has a deadline of ours, is *hung*: the service is not alive (`/healthz`), its memberships say
-/// `paused`, so that others take its partitions, and a while later the process ends.
+/// Watches the threads that do a service's work. A thread that no longer turns, and waits for
+/// nothing that has a deadline of ours, is *hung*. Then the service is not alive (`/healthz`), its
+/// memberships report `paused`, so that others take its partitions, and a while later the process
+/// ends.
 ///
-/// It has no clock of its own: whoever runs it says `turn` once per `turnTime`.
+/// It has no clock: its runner calls `turn` once per `turnTime`.
 public final class ThreadWatch: Sendable {
-    /// Of a thread that never waits for long.
+    /// The limit of a thread that never waits for long.
     public static let loopLimit = Duration.seconds(5)
-    /// Of a thread that asks servers and disks, each call with a deadline below this.
+    /// The limit of a thread that asks servers and disks. Each call has a deadline below this.
     public static let callLimit = Duration.seconds(45)
-    /// How long a disk may take for what was written to it, and the system to find the addresses of
-    /// a name: neither has a deadline of ours. Resolvers give up within it, as they are configured
-    /// by default.
+    /// How long a disk may take for a write, and the system for resolving a name: neither has a
+    /// deadline of ours. With their default configuration, resolvers give up within this time.
     public static let systemTime = Duration.seconds(180)
-    /// From the moment at which a thread counts as hung to the end of the process.
+    /// The time from the moment at which a thread is treated as hung to the end of the process.
     public static let hungTimeMax = Duration.seconds(30)
-    /// Between two turns.
+    /// The time between two turns.
     static let turnTime = Duration.milliseconds(250)
-    /// More threads than this are a bug: threads are named in code, and their numbers are bounded.
+    /// More threads are a bug: code names threads, and their numbers are bounded.
     public static let threadsMax = 512
 
-    /// What is known of one thread.
+    /// The silence of one thread.
     struct Silence: Equatable, Sendable {
         let thread: String
         let turns: Int
@@ -34,13 +34,13 @@ public final class ThreadWatch: Sendable {
         var problem: String { "thread \(thread): no sign of life for \(seconds) s" }
     }
 
-    /// What a turn has found.
+    /// The result of a turn.
     struct Finding: Equatable, Sendable {
-        /// Hung in this turn and not in the one before.
+        /// Threads that are hung in this turn and were not in the previous one.
         var fell: [Silence] = []
-        /// The other way round.
+        /// Threads that were hung in the previous turn and are not in this one.
         var rose: [String] = []
-        /// The process is to end: this thread hangs for too long.
+        /// The process has to end, because this thread has been hung for too long.
         var end: Silence?
     }
 
@@ -81,13 +81,13 @@ public final class ThreadWatch: Sendable {
         return beat
     }
 
-    /// Whether a thread hangs. One atomic load.
+    /// Whether a thread is hung. Costs one atomic load.
     public var isHung: Bool { hasHung.load(ordering: .relaxed) }
 
-    /// One line for each thread that hangs.
+    /// One line for each thread that is hung.
     var problems: [String] { state.withLock { $0.hung.map(\.problem) } }
 
-    /// One turn of the watch.
+    /// Makes one turn of the watch.
     func turn() -> Finding {
         state.withLock { state in
             state.beats.removeAll(where: \.isRetired)
@@ -106,9 +106,9 @@ public final class ThreadWatch: Sendable {
         }
     }
 
-    // MARK: showing
+    // MARK: status and metrics
 
-    /// Shows each thread, those that come later, too.
+    /// Shows each thread, including those that are added later.
     func show(in metrics: MetricRegistry) {
         let beats = state.withLock { state in
             state.metrics = metrics
@@ -132,7 +132,7 @@ public final class ThreadWatch: Sendable {
         }
     }
 
-    /// The section "threads" of `/status`.
+    /// Writes the section "threads" of `/status`.
     func write(into json: inout JSONWriter) {
         let beats = state.withLock { $0.beats }
         json.member(

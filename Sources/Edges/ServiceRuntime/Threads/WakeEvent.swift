@@ -1,10 +1,10 @@
 internal import CLinux
 internal import Glibc
 
-/// Wakes a thread that sleeps in `poll` on descriptors. Wakes add up to one.
+/// Wakes a thread that sleeps in `poll` on descriptors. Several wakes are combined into one.
 // Safety: holds a descriptor of its own, which lives as long as the object.
 public final class WakeEvent: Sendable {
-    /// Readable from a `wake` until the next `clear`; for `poll` alone.
+    /// Readable from a `wake` until the next `clear`. Use it for `poll` only.
     public let descriptor: Int32
 
     public init() throws(ServiceError) {
@@ -16,14 +16,14 @@ public final class WakeEvent: Sendable {
 
     /// Any thread may call it.
     public func wake() {
-        // It fails only when the counter is full, and then it is readable anyway.
+        // It fails only when the counter is full, and then the descriptor is readable anyway.
         _ = eventfd_write(descriptor, 1)
     }
 
-    /// To be called before the sleeper looks at what it was woken for.
+    /// Call it before the sleeper checks why it was woken.
     public func clear() {
         var count: eventfd_t = 0
-        // It fails only when nobody has woken anybody.
+        // It fails only when there was no wake.
         _ = unsafe eventfd_read(descriptor, &count)
     }
 }

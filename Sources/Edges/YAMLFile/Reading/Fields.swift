@@ -1,11 +1,12 @@
 internal import Primitives
 
-/// The keys of one mapping, checked against those that it may have.
+/// The keys of one mapping, checked against the allowed ones.
 public struct Fields {
     public let position: YAMLPosition
     private let entries: [String: YAMLEntry]
 
-    /// `explained`: keys that people expect here, and why they are not. Nil: it is no mapping.
+    /// `explained` lists keys that people expect here, and why they are not allowed. Fails when the
+    /// node is no mapping.
     public init?(
         _ node: YAMLNode, of owner: String, known: [String], explained: [String: String] = [:],
         _ problems: inout ProblemList
@@ -28,7 +29,7 @@ public struct Fields {
         entries = mapping.reduce(into: [:]) { $0[$1.key] = $1 }
     }
 
-    /// Nil: it is not there, or nothing stands behind it.
+    /// Returns `nil` when the key is missing or has no value.
     public subscript(_ key: String) -> YAMLNode? {
         guard let node = entries[key]?.value, node.scalar?.isEmpty != true else { return nil }
         return node
@@ -44,7 +45,7 @@ public struct Fields {
     }
 }
 
-/// Foreign text in a message: one line and short.
+/// Shortens foreign text for messages: one line and short.
 public enum Shown {
     public static func text(_ text: String) -> String {
         var line = ""
@@ -61,7 +62,7 @@ public enum Shown {
     }
 }
 
-// Values of a kind: nil, and a problem, when they are of another.
+// Reads values of one kind. For a value of another kind each returns `nil` and adds a problem.
 extension ProblemList {
     public mutating func text(_ node: YAMLNode?, _ what: String) -> String? {
         guard let node else { return nil }
@@ -104,7 +105,7 @@ extension ProblemList {
         return duration
     }
 
-    /// A number with decimals, in units of 1e-8 as sizes are.
+    /// Reads a number with decimals, in units of 1e-8 as sizes are.
     public mutating func amount(_ node: YAMLNode?, _ what: String) -> Int64? {
         guard let node else { return nil }
         guard let scalar = node.scalar, scalar.isPlain,
@@ -128,7 +129,7 @@ extension ProblemList {
         return list
     }
 
-    /// One of several words.
+    /// Reads one of several words.
     public mutating func choice<Value>(
         _ node: YAMLNode?, _ what: String, _ values: [(name: String, value: Value)]
     ) -> Value? {
@@ -144,7 +145,7 @@ extension ProblemList {
 }
 
 extension FixedPoint {
-    /// In 1e-8; nil: no such number.
+    /// Returns the amount in 1e-8; `nil` when there is no such number.
     fileprivate static func amount(_ text: String) -> Int64? {
         do throws(ParseError) {
             return try parse(text, decimals: 8)

@@ -1,7 +1,7 @@
-/// One mistake in a file, for a person: where, what is wrong, and what to do.
+/// One mistake in a file, for a person: the place, what is wrong, and what to do.
 public struct FileMistake: Hashable, Sendable, CustomStringConvertible {
     public let file: String
-    /// Nil: of the whole file.
+    /// `nil` when the mistake concerns the complete file.
     public let position: YAMLPosition?
     public let what: String
 
@@ -17,18 +17,18 @@ public struct FileMistake: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Everything that is wrong with a file and those that it names.
+/// All mistakes in a file and in the files that it names.
 public struct FileMistakes: Error, Hashable, Sendable, CustomStringConvertible {
     public let all: [FileMistake]
 
     public init(_ all: [FileMistake]) { self.all = all }
 
-    /// One line each.
+    /// One line per mistake.
     public var lines: [String] { all.map(\.description) }
     public var description: String { lines.joined(separator: "\n") }
 }
 
-/// Why a file gave nothing: `cannot be opened: No such file or directory`.
+/// Why a file could not be read: `cannot be opened: No such file or directory`.
 public struct FileFailure: Error, Hashable, Sendable {
     public let what: String
 

@@ -1,9 +1,9 @@
-/// What was found wrong so far in one file.
+/// The mistakes found so far in one file.
 public struct ProblemList {
     public let file: String
     public private(set) var all: [FileMistake] = []
 
-    /// Beyond it, mistakes are counted and not listed.
+    /// The most mistakes in the list. Further ones are counted.
     public static let listedMax = 100
     private var unlisted = 0
 
@@ -24,7 +24,7 @@ public struct ProblemList {
         unlisted += other.unlisted
     }
 
-    /// This file's own in order of their places, then those of the files that it names.
+    /// This file's own mistakes in order of their places, then those of the files that it names.
     public var sorted: FileMistakes {
         let start = YAMLPosition(line: 0, column: 0)
         let own = all.filter { $0.file == file }.enumerated().sorted {

@@ -1,8 +1,9 @@
-/// How long the bars are that a provider fetches to fill gaps in, in seconds: by that they are told
-/// from each other, and from bars that were asked for on their own account.
+/// The lengths, in seconds, of the bars that a provider fetches to fill gaps. The length
+/// distinguishes the two kinds from each other, and from bars that were requested for another
+/// purpose.
 public enum FetchedBars {
-    /// They stand in for ticks that are not to be had.
+    /// Bars that replace ticks that are not available.
     public static let standInSeconds: Int64 = 1
-    /// Those that are missing of a feed of bars.
+    /// The missing bars of a feed of bars.
     public static let liveSeconds: Int64 = 5
 }

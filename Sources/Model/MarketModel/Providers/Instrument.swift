@@ -1,13 +1,14 @@
-/// What can be traded, as a provider has to be asked for it.
+/// An instrument, with everything that a provider needs to be asked for it.
 public struct Instrument: Hashable, Sendable {
-    /// Our name for it: the key of everything that is derived.
+    /// Our name for the instrument: the key of everything that is derived.
     public var symbol: Symbol
     public var contract: Contract
-    /// Where the book of one exchange is asked for; empty: at the contract's own exchange.
+    /// The exchange whose book is requested; empty: the contract's own exchange.
     public var depthExchange = ""
-    /// What is wanted of it.
+    /// The wanted data.
     public var feeds: Feeds
-    /// Who delivers it, by priority; empty: any provider of the source, in the source's order.
+    /// The providers that deliver it, by priority; empty: any provider of the source, in the
+    /// source's order.
     public var providers: [String]
 
     public init(symbol: Symbol, contract: Contract, feeds: Feeds, providers: [String] = []) {
@@ -28,12 +29,13 @@ extension Instrument {
         case call, put
     }
 
-    /// Texts are printable ASCII, of at most `textBytesMax` bytes; empty: not given.
+    /// The provider's fields of a contract. Texts are printable ASCII, of at most `textBytesMax`
+    /// bytes; empty: not given.
     public struct Contract: Hashable, Sendable {
         public static let textBytesMax = 64
 
         public var security: Security
-        /// The provider's own name, where it is not our symbol.
+        /// The provider's own name, where it differs from our symbol.
         public var providerSymbol = ""
         public var exchange = ""
         public var primaryExchange = ""
@@ -51,7 +53,7 @@ extension Instrument {
         public init(_ security: Security) { self.security = security }
     }
 
-    /// Kinds of data that a provider may be asked for.
+    /// The kinds of data that may be requested of a provider.
     public struct Feeds: OptionSet, Hashable, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -60,11 +62,11 @@ extension Instrument {
         public static let level1 = Feeds(rawValue: 1 << 0)
         /// Every trade that counts for the last price.
         public static let trades = Feeds(rawValue: 1 << 1)
-        /// Every trade, those that are not reported in the last price included.
+        /// Every trade, including those that are not reported in the last price.
         public static let allTrades = Feeds(rawValue: 1 << 2)
         /// Every change of the best bid and offer.
         public static let quotes = Feeds(rawValue: 1 << 3)
-        /// Every change of the middle.
+        /// Every change of the midpoint.
         public static let midpoints = Feeds(rawValue: 1 << 4)
         /// The book of one exchange.
         public static let depth = Feeds(rawValue: 1 << 5)
@@ -72,14 +74,14 @@ extension Instrument {
         public static let smartDepth = Feeds(rawValue: 1 << 6)
         /// The provider's bars of five seconds.
         public static let bars = Feeds(rawValue: 1 << 7)
-        /// Volatilities and greeks, of options.
+        /// Volatilities and greeks of options.
         public static let computations = Feeds(rawValue: 1 << 8)
         public static let news = Feeds(rawValue: 1 << 9)
         public static let fundamentals = Feeds(rawValue: 1 << 10)
-        /// Daily bars of the past, once per day: what breadth is warmed up with.
+        /// Daily bars of the past, once per day. They warm up breadth.
         public static let dailyHistory = Feeds(rawValue: 1 << 11)
 
-        /// The kinds of data that come of them.
+        /// The kinds of data that result from the feeds.
         public var kinds: Set<DataKind> {
             var kinds: Set<DataKind> = []
             if !isDisjoint(with: [.level1, .trades, .allTrades]) { kinds.insert(.trade) }

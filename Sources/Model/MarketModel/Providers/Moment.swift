@@ -1,6 +1,7 @@
 public import Primitives
 
-/// Now, on both clocks: the wall's for records, the monotonic one, in nanoseconds, for waiting.
+/// The present time on both clocks: the wall clock for records, and the monotonic clock, in
+/// nanoseconds, for waiting.
 public struct Moment: Sendable {
     public var wall: Timestamp
     public var monotonic: Int64

@@ -1,10 +1,10 @@
 public import Primitives
 
-/// Data that are missing, on record as such, and not filled in.
+/// Missing data that are recorded as a gap and not filled.
 public struct OpenGap: Hashable, Sendable {
     public var instrument: UInt32
     public var kind: DataKind
-    /// [from, to); `to` is undefined while it lasts.
+    /// The gap is [from, to); `to` is undefined as long as it is open.
     public var from: Timestamp
     public var to: Timestamp
     public var reason: GapReason

@@ -1,12 +1,13 @@
-/// What bounds providers, and what happens there.
+/// The bounds of providers, and what happens there.
 public enum ProviderLimits {
-    /// Records that wait for the tape: some seconds of a busy connection. Then the provider waits,
-    /// does not read its socket, and the other side's buffers fill.
+    /// The most records that wait for the tape: some seconds of a busy connection. Then the
+    /// provider waits, does not read its socket, and the server's buffers fill.
     public static let channelRecordsMax = 65_536
-    /// Instruments of one source; more are refused with the file that names them.
+    /// The most instruments of one source. A file that names more is refused.
     public static let instrumentsMax = 4_096
-    /// Providers of one source.
+    /// The most providers of one source.
     public static let providersMax = 8
-    /// Gaps that wait to be filled in; of more the oldest are left open, and said to be.
+    /// The most gaps that wait to be filled. Beyond it the oldest are left open, and reported as
+    /// such.
     public static let gapsMax = 4_096
 }

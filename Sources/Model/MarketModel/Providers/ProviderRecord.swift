@@ -1,19 +1,19 @@
 public import Primitives
 
-/// What a provider has to say, in the order in which it says it.
+/// A record of a provider, in the order in which it sends them.
 ///
 /// `header.symbol` is the number of the instrument in the source's `InstrumentBook`, or
 /// `TickHeader.noSymbol`.
 public enum ProviderRecord: Hashable, Sendable {
     case tape(TapeRecord)
-    /// Not for the tape: what the router decides by.
+    /// The state of a feed. It does not go onto the tape; the router decides by it.
     case feed(FeedState)
-    /// No record of its own: what the symbol's definition on the tape says from here on.
+    /// It is no separate record: it changes the symbol's definition on the tape from here on.
     case definition(FeedDefinition)
 }
 
-/// Who feeds an instrument, and since when. Only of a provider that hands on what others have
-/// delivered: else subscriptions say it.
+/// The provider that feeds an instrument, and since when. Only a provider that delivers data of
+/// other providers sends it; otherwise subscriptions contain it.
 public struct FeedDefinition: Hashable, Sendable {
     public var instrument: UInt32
     public var provider: String
@@ -29,18 +29,19 @@ public struct FeedDefinition: Hashable, Sendable {
 /// Whether a provider delivers an instrument at the moment.
 public struct FeedState: Hashable, Sendable {
     public enum State: UInt8, Sendable {
-        /// Asked for, and nothing says yet that data come.
+        /// Requested, but nothing shows yet that data come.
         case starting
         case live
         /// Nothing comes; the provider tries again by itself.
         case down
-        /// Nothing will come unless something is changed: no such contract, no permission.
+        /// Nothing will come until something is changed: there is no such contract, or no
+        /// permission.
         case refused
     }
 
     public var instrument: UInt32
     public var state: State
-    /// Since when.
+    /// When the state began.
     public var time: Timestamp
 
     public init(instrument: UInt32, state: State, time: Timestamp) {

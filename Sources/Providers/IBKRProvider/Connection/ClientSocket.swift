@@ -1,7 +1,7 @@
 internal import Glibc
 internal import ServiceRuntime
 
-/// A TCP socket to a server. No call of it blocks.
+/// A TCP socket to a server. None of its calls blocks.
 // Safety: holds a descriptor and no pointer; what is unsafe stays within the calls below.
 @safe
 struct ClientSocket: ~Copyable {
@@ -9,7 +9,7 @@ struct ClientSocket: ~Copyable {
         case bytes(Int)
         /// Everything that has arrived was read.
         case nothing
-        /// The other side has ended the connection.
+        /// The peer has closed the connection.
         case ended
         case failed(SystemErrorCode)
     }
@@ -25,18 +25,18 @@ struct ClientSocket: ~Copyable {
 
     let descriptor: Int32
 
-    /// Begins to connect: the socket is writable when that has ended, well or not.
+    /// Begins to connect. The socket becomes writable when that has ended, with or without success.
     init(to address: RemoteAddress) throws(Failure) {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let made = socket(address.family, kind, 0)
         guard made >= 0 else { throw Failure(code: .last) }
-        // Requests are few and small; behind Nagle's algorithm they would wait for each other.
+        // Requests are few and small. With Nagle's algorithm they would wait for each other.
         Self.set(made, Int32(IPPROTO_TCP), TCP_NODELAY)
-        // A machine that vanished without a word is found out by the engine's heartbeat; this is
-        // for a connection on which nothing is wanted.
+        // The engine's heartbeat detects a peer that vanished without closing. This option covers a
+        // connection on which nothing is requested.
         Self.set(made, SOL_SOCKET, SO_KEEPALIVE)
         let result = unsafe address.bytes.withUnsafeBytes { raw in
-            // Safety: a sockaddr of that length, made by the system.
+            // Safety: the system made a sockaddr of that length.
             unsafe raw.withMemoryRebound(to: sockaddr.self) {
                 unsafe connect(made, $0.baseAddress, socklen_t(address.bytes.count))
             }
@@ -56,11 +56,12 @@ struct ClientSocket: ~Copyable {
     private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
         var yes: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)
-        // Both are wishes: a connection without them is one, too.
+        // Both options are optional: a connection without them works, too.
         _ = unsafe setsockopt(descriptor, level, option, &yes, size)
     }
 
-    /// Nil: connected. To be asked when the socket has become writable.
+    /// Returns why connecting failed; `nil` when connected. Call it when the socket has become
+    /// writable.
     func connectFailure() -> SystemErrorCode? {
         var code: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
@@ -85,7 +86,7 @@ struct ClientSocket: ~Copyable {
         }
     }
 
-    /// 0 bytes: the other side has to read first.
+    /// Returns how many bytes were written; 0: the peer has to read first.
     func write(_ bytes: borrowing [UInt8], from start: Int) -> Written {
         while true {
             let count = unsafe bytes.withUnsafeBytes { all in
@@ -105,6 +106,6 @@ struct ClientSocket: ~Copyable {
 }
 
 extension SystemErrorCode {
-    /// What the last call of this thread left behind; to be read before any other call.
+    /// The error of this thread's last call. Read it before any other call.
     fileprivate static var last: SystemErrorCode { SystemErrorCode(rawValue: errno) }
 }

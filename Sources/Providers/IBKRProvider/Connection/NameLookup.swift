@@ -1,10 +1,10 @@
 internal import ServiceRuntime
 internal import Synchronization
 
-/// Finds the addresses of a name on a thread of its own: the system's look-up has no deadline, and
-/// the connection's thread never waits for it.
+/// Finds the addresses of a name on a separate thread. The system's look-up has no deadline, and
+/// the connection's thread must never wait for it.
 ///
-/// At most one look-up is under way; one that hangs is waited for instead of a second one.
+/// At most one look-up is in progress. If it hangs, no second one is started.
 final class NameLookup: Sendable {
     enum Answer: Sendable {
         case pending
@@ -29,12 +29,13 @@ final class NameLookup: Sendable {
         self.wake = wake
     }
 
-    /// Numbers are answered at once. What is pending is asked for again when `wake` was called.
+    /// Returns a numeric address immediately. When the answer is pending, call it again after
+    /// `wake` was called.
     func ask() -> Answer {
         do throws(LookupFailure) {
             return .found(try RemoteAddress.all(host: host, port: port, isNumeric: true))
         } catch {
-            // No numbers: it is a name.
+            // The host is no number, so it is a name.
             return askOutside()
         }
     }
@@ -49,7 +50,7 @@ final class NameLookup: Sendable {
         return answer()
     }
 
-    /// An answer is given once.
+    /// Returns the answer. Each answer is returned once.
     func answer() -> Answer {
         state.withLock { state in
             guard case .done(let answer) = state else { return .pending }

@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// Where a server is, as `connect` wants it.
+/// The address of a server, as `connect` needs it.
 struct RemoteAddress: Hashable, Sendable {
     let family: Int32
-    /// A `sockaddr` of that family.
+    /// The bytes of a `sockaddr` of that family.
     let bytes: [UInt8]
 }
 
@@ -13,11 +13,11 @@ struct LookupFailure: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension RemoteAddress {
-    /// Addresses that are tried of one name; a name that has more is known by these.
+    /// The most addresses that are tried for one name. Further ones are ignored.
     static let perNameMax = 8
 
-    /// All addresses of `host`, numbers or a name. A name is asked for outside of this process,
-    /// which takes as long as it takes.
+    /// Returns all addresses of `host`, which is a number or a name. For a name it asks outside of
+    /// this process, without a time limit.
     static func all(host: String, port: UInt16, isNumeric: Bool) throws(LookupFailure) -> [Self] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
@@ -42,7 +42,7 @@ extension RemoteAddress {
 
     private init(_ entry: addrinfo) {
         family = unsafe entry.ai_family
-        // Safety: the list says how long the address is that it points at.
+        // Safety: the list states the length of the address that it points at.
         let raw = unsafe UnsafeRawBufferPointer(
             start: entry.ai_addr, count: Int(entry.ai_addrlen))
         bytes = unsafe Array(raw)

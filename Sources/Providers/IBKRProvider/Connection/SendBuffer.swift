@@ -1,19 +1,20 @@
-/// Bytes that the socket has not taken yet. What they are to do waits with them, so there is a
-/// deadline: a server that reads nothing any more is lost.
+/// Bytes that the socket has not accepted yet. The requests in them wait, too, so there is a
+/// deadline: a server that no longer reads is treated as lost.
 struct SendBuffer {
-    /// Some thousand requests: pacing lets out fifty a second.
+    /// Room for some thousand requests. Pacing allows fifty per second.
     static let bytesMax = 1 << 20
-    /// A buffer that a burst stretched beyond this is let go when it is empty.
+    /// An empty buffer that has grown beyond this is freed.
     private static let keptBytesMax = 64 * 1_024
 
     private(set) var bytes: [UInt8] = []
     private(set) var start = 0
-    /// On the monotonic clock: since when nothing of it was taken; nil: nothing waits.
+    /// Since when no byte was accepted, on the monotonic clock; `nil` when nothing waits.
     private(set) var stuckSince: Int64?
 
     var isEmpty: Bool { start == bytes.count }
 
-    /// False: it would hold more than `bytesMax`; nothing was put in.
+    /// Appends bytes. Returns false, and appends nothing, when the buffer would hold more than
+    /// `bytesMax`.
     mutating func append(_ more: [UInt8], now: Int64) -> Bool {
         guard !more.isEmpty else { return true }
         guard bytes.count - start + more.count <= Self.bytesMax else { return false }

@@ -3,8 +3,8 @@ internal import Primitives
 internal import ServiceRuntime
 internal import MarketModel
 
-/// The one connection to TWS: looks its name up, connects, reads and writes. No call of it blocks,
-/// and every state that waits has a deadline.
+/// The one connection to TWS: resolves its name, connects, reads and writes. None of its calls
+/// blocks, and every state that waits has a deadline.
 ///
 ///     closed -> looking up -> connecting -> open -> closed
 final class ServerLink {
@@ -17,7 +17,7 @@ final class ServerLink {
     private enum State {
         case closed
         case lookingUp(until: Int64)
-        /// `next`: when the next address has its turn, or at last `until`.
+        /// The next address is tried at `next`; the attempt ends at `until`.
         case connecting(until: Int64, next: Int64)
         case open
     }
@@ -28,10 +28,11 @@ final class ServerLink {
     private var socket: ClientSocket?
     private var addresses: ArraySlice<RemoteAddress> = []
     private var pending = SendBuffer()
-    /// Why the last address did not answer; the last one's reason is the attempt's.
+    /// Why the last address did not answer. The reason of the last address is the reason of the
+    /// attempt.
     private var refusal = ""
 
-    /// `addresses`: of the server; asked again while they are pending.
+    /// `addresses` returns the server's addresses. It is called again while they are pending.
     init(_ settings: IBKRSettings.Server, addresses: @escaping () -> NameLookup.Answer) {
         self.settings = settings
         lookUpAddresses = addresses
@@ -50,8 +51,9 @@ final class ServerLink {
 
     // MARK: waiting
 
-    /// What `poll` is to wait for. It passes over a descriptor that is negative: of one of which
-    /// nothing is wanted it would still tell that the connection is broken, at once and each time.
+    /// Returns what `poll` has to wait for. The descriptor is negative when nothing is wanted, so
+    /// that `poll` skips it: otherwise `poll` would report a broken connection immediately and each
+    /// time.
     func interest(isReading: Bool) -> pollfd {
         let events: Int16 =
             switch state {
@@ -65,7 +67,7 @@ final class ServerLink {
 
     private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
 
-    /// On the monotonic clock: when `advance` has to be called at the latest.
+    /// When `advance` has to be called at the latest, on the monotonic clock.
     var deadline: Int64 {
         switch state {
         case .closed: Int64.max
@@ -84,7 +86,7 @@ final class ServerLink {
         refusal = ""
     }
 
-    /// Goes on with whatever is under way; `isWritable`: `poll` said so.
+    /// Continues the operation in progress. `isWritable`: `poll` reported it.
     func advance(isWritable: Bool, now: Int64) -> News? {
         switch state {
         case .closed: nil
@@ -113,8 +115,8 @@ final class ServerLink {
         }
     }
 
-    /// The next address of the name that takes the call. One that never answers leaves those behind
-    /// it their share of the time.
+    /// Connects to the next address of the name that can be called. An address that never answers
+    /// leaves the later ones their share of the time.
     private func begin(until: Int64, now: Int64) -> News? {
         socket = nil
         while let address = addresses.popFirst() {
@@ -165,8 +167,7 @@ final class ServerLink {
         return socket?.read(into: &buffer) ?? .nothing
     }
 
-    /// Takes the bytes; they leave when the other side reads. Without a connection they are for
-    /// nobody.
+    /// Sends bytes, or keeps them until the peer reads. Without a connection they are dropped.
     func send(_ bytes: [UInt8], now: Int64) -> News? {
         guard isOpen, !bytes.isEmpty else { return nil }
         guard pending.append(bytes, now: now) else {

@@ -5,8 +5,8 @@ internal import ProviderKit
 internal import Synchronization
 internal import ServiceRuntime
 
-/// What the connection's thread tells others: events and counters as they happen, the state once a
-/// second.
+/// Reports the state of the connection's thread: events and counters as they happen, the state once
+/// a second.
 final class ConnectionReport: Sendable {
     private static let interval: Int64 = 1_000_000_000
 
@@ -20,7 +20,8 @@ final class ConnectionReport: Sendable {
     private let book: InstrumentBook
     private let telemetry: TelemetryHub
     private let seen = Mutex<Seen?>(nil)
-    /// On the monotonic clock; only the connection's thread looks at it.
+    /// When the state was last shown, on the monotonic clock. Only the connection's thread reads
+    /// it.
     private let shownAt = Atomic(Int64.min)
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub, full: FullTime) {
@@ -31,14 +32,14 @@ final class ConnectionReport: Sendable {
             telemetry.metrics, labels: [("source", order.source.text)], full: full)
     }
 
-    /// Nil: the thread has not begun, or has ended.
+    /// The state; `nil` before the thread has begun, and after it has ended.
     var present: Seen? { seen.withLock { $0 } }
 
     // MARK: the connection's thread
 
     func wasFull(for nanoseconds: Int64) { full.add(nanoseconds) }
 
-    /// True: it is time to show the engine's state.
+    /// Returns true when the engine's state has to be shown.
     func isDue(_ now: Moment) -> Bool {
         let last = shownAt.load(ordering: .relaxed)
         return last == Int64.min || now.monotonic - last >= Self.interval
@@ -59,7 +60,7 @@ final class ConnectionReport: Sendable {
         switch news {
         case .state(let state, let reason):
             telemetry.emit(IBKRStateChanged(state: state, reason: reason))
-            // What is shown once a second would hide a state that is shorter.
+            // Showing the state once a second would hide a shorter state.
             shownAt.store(Int64.min, ordering: .relaxed)
         case .lost(let failures, let reason):
             telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: false))
@@ -87,7 +88,7 @@ final class ConnectionReport: Sendable {
         }
     }
 
-    /// More happened at once than is kept for telling.
+    /// Counts events that were dropped because more happened than can be kept for a report.
     func lost(news count: UInt64) {
         telemetry.emit(
             IBKRTrouble(message: "\(count) events came too fast and are not in the log"))

@@ -35,7 +35,7 @@ struct IBKRFailed: TelemetryEvent {
     static let name = "ibkr.failed"
     let failures: Int
     let reason: String
-    /// So many in a row that a person should look.
+    /// True after so many failures in a row that a person should check.
     let isAlarm: Bool
 
     var level: LogLevel { isAlarm ? .error : .warning }
@@ -113,7 +113,7 @@ struct IBKROutage: TelemetryEvent {
     static let name = "ibkr.outage"
     let symbol: String
     let feed: String
-    /// Nil: it has ended.
+    /// `nil`: it has ended.
     let reason: String?
 
     var level: LogLevel { reason == nil ? .info : .warning }
@@ -141,10 +141,10 @@ struct IBKRSkipped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("message", LogValue(id)), ("fault", .text("\(fault)"))] }
 }
 
-/// Told together, every ten seconds at most.
+/// Reported together, at most every ten seconds.
 struct IBKRNumbers: TelemetryEvent {
     static let name = "ibkr.numbers"
-    /// Of the latest; nil: no feed's.
+    /// The symbol of the latest; `nil` when it belongs to no feed.
     let symbol: String?
     let count: UInt64
 
@@ -159,7 +159,7 @@ struct IBKRNumbers: TelemetryEvent {
     }
 }
 
-/// What is not as it should be, and is in no counter.
+/// A problem that no counter shows.
 struct IBKRTrouble: TelemetryEvent {
     static let name = "ibkr.trouble"
     let message: String
@@ -180,7 +180,7 @@ extension FieldFault {
 }
 
 extension NoticeMeaning {
-    /// One of few, whatever the notice says.
+    /// One of few labels, whatever the notice contains.
     var label: String {
         switch self {
         case .clientIDInUse: "client_id_in_use"

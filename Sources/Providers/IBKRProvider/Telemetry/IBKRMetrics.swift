@@ -4,7 +4,7 @@ internal import MarketModel
 internal import Synchronization
 internal import ServiceRuntime
 
-/// Counters and gauges of one source's connection to TWS. No symbol is ever a label.
+/// The counters and gauges of one source's connection to TWS. A symbol is never a label.
 struct IBKRMetrics: Sendable {
     let bytes: Counter
     let received: [Counter]
@@ -64,13 +64,14 @@ struct IBKRMetrics: Sendable {
         backfills.set(Double(status.waitingBackfills))
         pacing.set(Double(status.pacing.count))
         lines.set(Double(status.linesUsed))
-        // None is not "no instrument": who never was connected knows no hours.
+        // An unknown count is different from 0: a source that was never connected does not know the
+        // trading hours.
         if let count { inSession.set(Double(count)) } else { inSession.remove() }
         clock.set(Double(status.clockDifference) / 1e9)
         counts.show(status.counters)
     }
 
-    /// Whoever is not connected any more says nothing.
+    /// Removes the gauges of a source that is no longer connected.
     func remove() {
         for (_, gauge) in states { gauge.remove() }
         for (_, gauge) in feeds { gauge.remove() }
@@ -81,7 +82,7 @@ struct IBKRMetrics: Sendable {
     }
 }
 
-/// The engine's own counters, which begin at 0 with each engine, as ones that go on.
+/// Adds the engine's counters, which begin at 0 with each engine, to counters that continue.
 private final class EngineCounts: Sendable {
     private let counters: [(Counter, @Sendable (EngineCounters) -> UInt64)]
     private let shown = Mutex<EngineCounters?>(nil)
@@ -121,7 +122,7 @@ private final class EngineCounts: Sendable {
                 \.cutTexts
             ),
         ]
-        // Counted by the engine: of a thousand events in a turn some are not told.
+        // The engine counts these: when a turn has a thousand events, some are not reported.
         counters =
             plain
             + FieldFault.allCases.map { fault in
@@ -147,7 +148,7 @@ private final class EngineCounts: Sendable {
     func restart() { shown.withLock { $0 = nil } }
 }
 
-/// How long the channel took nothing.
+/// The total time in which the channel accepted nothing.
 final class FullTime: Sendable {
     private let nanoseconds = Atomic<UInt64>(0)
 
@@ -158,7 +159,7 @@ final class FullTime: Sendable {
     var seconds: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
 }
 
-/// Records of one batch by kind, so that a counter is touched once per batch.
+/// The records of one batch by kind, so that a counter is changed once per batch.
 struct RecordTally {
     static let names = [
         "trade", "quote", "depth", "provider_bar", "option", "news", "fundamental", "indicator",

@@ -4,7 +4,7 @@ internal import MarketModel
 
 /// The state of the connection and of each feed, for a person.
 struct IBKRStatusPage {
-    /// Instruments that are listed, those in trouble first; the counts are of all.
+    /// The most instruments in the list, those with a problem first. The counts cover all.
     static let instrumentsMax = 512
     static let pacingMax = 64
 
@@ -61,7 +61,7 @@ struct IBKRStatusPage {
         }
     }
 
-    /// Nobody knows when: null.
+    /// Writes a time; null when it is unknown.
     private func write(_ name: String, _ monotonic: Int64?, into json: inout JSONWriter) {
         json.key(name)
         guard let monotonic, monotonic != Int64.max, monotonic != Int64.min else {

@@ -1,25 +1,25 @@
 internal import Primitives
 
-/// A decimal number as its text says it: ±digits × 10^exponent. 19 digits are kept, and of the rest
+/// A decimal number read from text: ±digits × 10^exponent. It keeps 19 digits, and of the others
 /// what rounding needs.
 struct DecimalText {
     enum Reading {
         case number(DecimalText)
-        /// Empty, `NaN`, `Infinity`, and the numbers that stand for "no value".
+        /// Empty, `NaN`, `Infinity`, and the numbers that mean "no value".
         case unset
         case malformed
     }
 
-    /// What to do with digits behind the last that the scale holds.
+    /// How to treat digits beyond the last one that the scale holds.
     enum Excess {
-        /// The scale does not hold the number. Except for one of more than 15 digits: that is a
-        /// binary number that was printed, of which only 15 are sure; the others go first.
+        /// Refuse the number. A number of more than 15 digits is an exception: it is a printed
+        /// binary number, of which only 15 digits are certain, so the others are removed first.
         case refuse
-        /// To the nearest, half to even: averages and greeks, which are quotients anyway.
+        /// Round to the nearest, half to even: for averages and greeks, which are quotients anyway.
         case round
     }
 
-    /// Digits that a binary number of 64 bits holds for certain.
+    /// The digits that a binary number of 64 bits certainly holds.
     private static let sureDigits = 15
     private static let keptDigits = 19
 
@@ -27,11 +27,11 @@ struct DecimalText {
     private(set) var digits: UInt64 = 0
     private(set) var exponent = 0
     private var count = 0
-    /// The first digit that was not kept, and whether one behind it is more than 0.
+    /// The first digit that was not kept, and whether a later one is above 0.
     private var next: UInt8 = 0
     private var hasMore = false
 
-    /// `[+-]digits[.digits][E[+-]digits]`; digits may be missing on one side of the dot.
+    /// Reads `[+-]digits[.digits][E[+-]digits]`; digits may be missing on one side of the dot.
     @inline(__always)
     static func read(_ bytes: RawSpan, _ range: Range<Int>) -> Reading {
         guard !range.isEmpty else { return .unset }
@@ -106,7 +106,7 @@ struct DecimalText {
         }
     }
 
-    /// The largest double, the largest `int`, and both ends of `long`.
+    /// Whether it is the largest double, the largest `int`, or one of the ends of `long`.
     private var isUnset: Bool {
         if min(count, Self.keptDigits) + exponent > 300, digits != 0 { return true }
         guard exponent <= 0, digits >= 2_147_483_647 else { return false }
@@ -119,9 +119,10 @@ struct DecimalText {
     }
 }
 
-// Scaling: the number as an integer in units of 10^-decimals.
+// Scales the number to an integer in units of 10^-decimals.
 extension DecimalText {
-    /// nil: beyond 64 bits (whose largest value is "undefined"), or too precise.
+    /// Returns `nil` when the number exceeds 64 bits (whose largest value is "undefined"), or is
+    /// too precise.
     @inline(__always)
     func scaled(to decimals: Int, _ excess: Excess) -> Int64? {
         guard let magnitude = magnitude(decimals, excess, as: UInt64.self),
@@ -152,7 +153,7 @@ extension DecimalText {
         }
     }
 
-    /// Without any rounding.
+    /// Scales without any rounding.
     @inline(__always)
     private static func magnitude<Magnitude: FixedWidthInteger & UnsignedInteger>(
         of number: DecimalText, decimals: Int, as type: Magnitude.Type
@@ -188,12 +189,12 @@ extension DecimalText {
 
     private func rounded(to decimals: Int) -> UInt64? {
         let cut = -(exponent + decimals)
-        // With nothing to cut, the number did not fit.
+        // If there are no digits to cut, the number did not fit.
         guard cut > 0 || next != 0 || hasMore, cut >= 0 else { return nil }
         return dropping(cut)
     }
 
-    /// Without the last `cut` digits, to the nearest, half to even.
+    /// Returns the number without the last `cut` digits, rounded to the nearest, half to even.
     private func dropping(_ cut: Int) -> UInt64 {
         var value = digits
         var last = next
@@ -206,7 +207,7 @@ extension DecimalText {
             last = UInt8(rest)
         }
         let isUp = last > 5 || last == 5 && (hasRest || value % 2 == 1)
-        // At most 19 digits: one more does not overflow.
+        // The number has at most 19 digits, so adding one does not overflow.
         return isUp ? value &+ 1 : value
     }
 }

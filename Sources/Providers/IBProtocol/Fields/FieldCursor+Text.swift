@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 extension FieldCursor {
-    /// UTF-8; what is none becomes U+FFFD.
+    /// Reads UTF-8. Malformed sequences become U+FFFD.
     @_lifetime(self: copy self)
     mutating func text() -> String {
         let range = next()
@@ -12,7 +12,7 @@ extension FieldCursor {
     @_lifetime(self: copy self)
     mutating func bytesOfText() -> [UInt8] { bytes.extracting(next()).array }
 
-    /// A text in which `\uXXXX` stands for a character: error texts, long names.
+    /// Reads a text in which `\uXXXX` stands for a character: error texts, long names.
     @_lifetime(self: copy self)
     mutating func escapedText() -> String {
         let range = next()
@@ -23,8 +23,8 @@ extension FieldCursor {
         return UnicodeEscapes.resolved(text)
     }
 
-    /// Up to eight printable ASCII characters. What is longer is cut and counted; another byte is
-    /// a `?`.
+    /// Reads up to eight printable ASCII characters. A longer text is cut and counted; any other
+    /// byte becomes `?`.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func shortText() -> ShortText {
@@ -33,7 +33,7 @@ extension FieldCursor {
         return Self.word(bytes, range.prefix(ShortText.utf8CountMax))
     }
 
-    /// The same with sixteen characters.
+    /// Does the same with sixteen characters.
     @_lifetime(self: copy self)
     mutating func marketMaker() -> MarketMaker {
         let range = next()
@@ -56,7 +56,7 @@ extension FieldCursor {
         return ShortText(raw: raw)
     }
 
-    /// Seconds since 1970; none when the field is empty or not above 0.
+    /// Reads seconds since 1970. Undefined when the field is empty or not above 0.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func seconds() -> Timestamp { time(unit: 1_000_000_000) }
@@ -77,7 +77,7 @@ extension FieldCursor {
         return time
     }
 
-    /// nil when it is no time: no number, or beyond the year 2262.
+    /// Returns `nil` when the field is no time: no number, or beyond the year 2262.
     @inline(__always)
     static func time(in bytes: RawSpan, _ range: Range<Int>, unit: Int64) -> Timestamp? {
         guard let value = integer(in: bytes, range) else { return nil }
@@ -87,7 +87,7 @@ extension FieldCursor {
             ? nil : Timestamp(nanoseconds: nanoseconds)
     }
 
-    /// A time in one of the forms of `ProviderTime`.
+    /// Reads a time in one of the forms of `ProviderTime`.
     @_lifetime(self: copy self)
     mutating func providerTime(_ reading: ProviderTime.Reading = .wall) -> ProviderTime {
         let range = next()
@@ -100,10 +100,10 @@ extension FieldCursor {
     }
 }
 
-/// Characters outside of ASCII as the vendor writes them into ASCII.
+/// Characters outside ASCII, as the vendor writes them in ASCII.
 enum UnicodeEscapes {
-    /// Two escapes that are a pair are one character; half a pair is U+FFFD, as is what is no
-    /// UTF-8. A backslash that begins no escape stands for itself.
+    /// Resolves the escapes. Two escapes that are a surrogate pair become one character; half a
+    /// pair becomes U+FFFD, as does malformed UTF-8. A backslash that begins no escape stays.
     static func resolved(_ text: RawSpan) -> String {
         var result: [UInt8] = []
         result.reserveCapacity(text.byteCount)
@@ -131,7 +131,7 @@ enum UnicodeEscapes {
         result.append(contentsOf: Character(scalar).utf8)
     }
 
-    /// The four hexadecimal digits of an escape.
+    /// Returns the value of an escape's four hexadecimal digits.
     private static func unit(_ text: RawSpan, at place: Int) -> UInt32? {
         guard place + 6 <= text.byteCount, text.uint8(at: place) == UInt8(ascii: "\\"),
             text.uint8(at: place + 1) == UInt8(ascii: "u")

@@ -1,29 +1,29 @@
 internal import MarketModel
 internal import Primitives
 
-/// Why the fields of a message are not those of its kind.
+/// Why a message's fields do not match its kind.
 public enum FieldFault: UInt8, Hashable, Sendable, CaseIterable {
     /// The message ends before its last field.
     case missing
     case notANumber
-    /// A number, but none that can stand here.
+    /// A number that is not allowed here.
     case outOfRange
     case notATime
     /// A count of entries that the rest of the message cannot hold.
     case count
 }
 
-/// What was read, but not as it came.
+/// The number of values that were read, but not exactly as they came.
 struct FieldLosses {
-    /// Numbers that their scale cannot hold: rounded when they are too precise, undefined when
-    /// they are too large.
+    /// Numbers that their scale cannot hold: rounded when they are too precise, undefined when they
+    /// are too large.
     var numbers: UInt64 = 0
     /// Texts that were cut to the length that a tick holds.
     var texts: UInt64 = 0
 }
 
-/// Takes the fields of a message one by one. The first fault stays, and all fields behind it are
-/// empty: who reads a message asks once, at its end.
+/// Reads the fields of a message in order. The first fault is kept, and all later fields are empty,
+/// so that the caller checks once, at the end of the message.
 struct FieldCursor: ~Escapable {
     let bytes: RawSpan
     private var offset = 0
@@ -33,7 +33,7 @@ struct FieldCursor: ~Escapable {
     @_lifetime(copy bytes)
     init(_ bytes: RawSpan) { self.bytes = bytes }
 
-    /// Bytes behind the last field that was taken.
+    /// The number of bytes after the last field that was read.
     var remaining: Int { fault == nil ? bytes.byteCount - offset : 0 }
 
     @_lifetime(self: copy self)
@@ -41,7 +41,7 @@ struct FieldCursor: ~Escapable {
         if self.fault == nil { self.fault = fault }
     }
 
-    /// Where the next field stands, without its end.
+    /// Returns where the next field is, without its terminator.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func next() -> Range<Int> {
@@ -67,7 +67,7 @@ struct FieldCursor: ~Escapable {
 
 // Whole numbers and booleans.
 extension FieldCursor {
-    /// A number that has to be there.
+    /// Reads a required number.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func integer() -> Int64 {
@@ -80,13 +80,13 @@ extension FieldCursor {
         return value
     }
 
-    /// nil when the field holds no value.
+    /// Returns `nil` when the field holds no value.
     @_lifetime(self: copy self)
     mutating func optionalInteger() -> Int64? {
         let range = next()
         guard fault == nil, !range.isEmpty else { return nil }
         guard let value = Self.integer(in: bytes, range) else {
-            // The ends of `long` and the largest double stand for "no value", too.
+            // The ends of `long` and the largest double also mean "no value".
             if case .unset = DecimalText.read(bytes, range) { return nil }
             fail(.notANumber)
             return nil
@@ -94,7 +94,7 @@ extension FieldCursor {
         return value == 2_147_483_647 || value == Int64.max || value == Int64.min ? nil : value
     }
 
-    /// The number of a request, of a kind of tick, of an error: 32 bits that have to be there.
+    /// Reads a required number of 32 bits: of a request, of a kind of tick, of an error.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func number() -> Int32 {
@@ -106,7 +106,7 @@ extension FieldCursor {
         return number
     }
 
-    /// `0` or `1`; empty is no.
+    /// Reads `0` or `1`; empty means false.
     @_lifetime(self: copy self)
     mutating func flag() -> Bool {
         let range = next()
@@ -119,8 +119,8 @@ extension FieldCursor {
         return byte == UInt8(ascii: "1")
     }
 
-    /// How many entries of `fields` fields follow. A count that cannot be true is a fault before
-    /// anything is made room for: each field has at least its end.
+    /// Reads how many entries of `fields` fields follow. An impossible count is a fault before any
+    /// memory is reserved: each field has at least its terminator.
     @_lifetime(self: copy self)
     mutating func count(fields: Int) -> Int {
         let value = integer()
@@ -132,7 +132,7 @@ extension FieldCursor {
         return Int(value)
     }
 
-    /// Digits with an optional sign, within 64 bits.
+    /// Reads digits with an optional sign, within 64 bits.
     @inline(__always)
     static func integer(in bytes: RawSpan, _ range: Range<Int>) -> Int64? {
         guard !range.isEmpty else { return nil }
@@ -155,21 +155,21 @@ extension FieldCursor {
 
 // Decimals.
 extension FieldCursor {
-    /// Undefined for "no value". What 1e-9 in 64 bits cannot hold is counted: rounded when it is
-    /// too precise, undefined when it is too large.
+    /// Returns undefined for "no value". A value that 64 bits of 1e-9 cannot hold is counted:
+    /// rounded when it is too precise, undefined when it is too large.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func price() -> Price { Price(raw: decimal(next(), Price.decimals, .refuse)) }
 
-    /// An average: rounded to 1e-9.
+    /// Reads an average, rounded to 1e-9.
     @_lifetime(self: copy self)
     mutating func average() -> Price { Price(raw: decimal(next(), Price.decimals, .round)) }
 
-    /// A number that the provider computed in binary: rounded to 1e-9.
+    /// Reads a number that the provider computed in binary, rounded to 1e-9.
     @_lifetime(self: copy self)
     mutating func ratio() -> Ratio { Ratio(raw: decimal(next(), Ratio.decimals, .round)) }
 
-    /// In 1e-8, like a price; a negative size is none.
+    /// Reads a size in 1e-8, like a price. A negative size is no value.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func size() -> Quantity { size(next()) }
@@ -181,7 +181,7 @@ extension FieldCursor {
         return raw < 0 ? .undefined : Quantity(raw: raw)
     }
 
-    /// The volume of a bar in 1e-8, in 128 bits; a negative one is none.
+    /// Reads the volume of a bar in 1e-8, in 128 bits. A negative one is no value.
     @_lifetime(self: copy self)
     mutating func volume() -> Int128 {
         let range = next()
@@ -201,7 +201,7 @@ extension FieldCursor {
         return ProviderBar.undefinedVolume
     }
 
-    /// The trades of a bar; a negative number is none.
+    /// Reads the number of trades of a bar. A negative number is no value.
     @_lifetime(self: copy self)
     mutating func tradeCount() -> Int64 {
         guard let value = optionalInteger(), value >= 0 else {
@@ -210,7 +210,7 @@ extension FieldCursor {
         return value
     }
 
-    /// The raw value, `Int64.max` for none.
+    /// Returns the raw value, `Int64.max` for none.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func decimal(
@@ -221,7 +221,8 @@ extension FieldCursor {
         case .number(let number):
             if let value = number.scaled(to: decimals, excess) { return value }
             losses.numbers &+= 1
-            // A trade without its price would be in no bar. What would become 0 is no number.
+            // A trade without its price would be in no bar, so the price is rounded. A value that
+            // rounds to 0 is treated as none.
             if let value = number.scaled(to: decimals, .round), value != 0 { return value }
         case .unset: break
         case .malformed: fail(.notANumber)

@@ -1,29 +1,29 @@
 public import Primitives
 
-/// A time in the text of a message. Only what names UTC, or counts seconds, is a point in time
-/// here; which one a clock on a wall meant is for who knows the zones.
+/// A time in the text of a message. Only a time that names UTC, or counts seconds, is a point in
+/// time here. Local times are resolved by the caller, which knows the zones.
 public enum ProviderTime: Hashable, Sendable {
     case instant(Timestamp)
     /// A day, as the number of days since 1970-01-01.
     case day(Int64)
-    /// What clocks showed, and where; the zone is empty when the provider named none.
+    /// A local time and its zone; the zone is empty when the provider named none.
     case wall(WallTime, zone: String)
 
-    /// What a time of a day without a zone means in this place.
+    /// What a time of day without a zone means in this field.
     enum Reading {
         case wall
         case universal
     }
 }
 
-/// What a clock on a wall shows: not a point in time.
+/// A local time, as a clock shows it. It is not a point in time.
 public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
-    /// Counted from 1970-01-01 00:00:00 as if every day had 86,400 of them.
+    /// The seconds since 1970-01-01 00:00:00, as if every day had 86,400 of them.
     public var seconds: Int64
 
     public init(seconds: Int64) { self.seconds = seconds }
 
-    /// nil when there is no such day or time of day.
+    /// Fails when there is no such day or time of day.
     public init?(
         year: Int64, month: Int64, day: Int64, hour: Int64 = 0, minute: Int64 = 0,
         second: Int64 = 0
@@ -38,10 +38,11 @@ public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
 }
 
 extension ProviderTime {
+    /// Reads one of these forms:
     /// - `yyyymmdd`: a day
     /// - nine digits or more: seconds since 1970, from March 1973 on
-    /// - `yyyymmdd hh:mm:ss`, `yyyymmdd-hh:mm:ss`, `yyyy-mm-dd hh:mm:ss.0`, with or without a zone
-    ///   behind one more blank, with one blank or two in between
+    /// - `yyyymmdd hh:mm:ss`, `yyyymmdd-hh:mm:ss`, `yyyy-mm-dd hh:mm:ss.0`, with one or two blanks
+    ///   in between, with or without a zone after one more blank
     init?(_ text: RawSpan, _ reading: Reading) {
         var scanner = TimeScanner(text)
         let leading = scanner.leadingDigits
@@ -90,7 +91,7 @@ private struct TimeScanner: ~Escapable {
         return count
     }
 
-    /// `yyyymmdd` or `yyyy-mm-dd`.
+    /// Reads `yyyymmdd` or `yyyy-mm-dd`.
     @_lifetime(self: copy self)
     mutating func date() -> (Int64, Int64, Int64)? {
         guard let year = digits(4) else { return nil }
@@ -100,14 +101,14 @@ private struct TimeScanner: ~Escapable {
         return (year, month, day)
     }
 
-    /// Blanks, or one dash.
+    /// Reads blanks, or one dash.
     @_lifetime(self: copy self)
     mutating func gap() -> Bool {
         if take(UInt8(ascii: "-")) { return true }
         return blanks()
     }
 
-    /// `hh:mm:ss`, and a fraction that is dropped: no message has one that says anything.
+    /// Reads `hh:mm:ss` and drops a fraction: no message has one with information.
     @_lifetime(self: copy self)
     mutating func clock() -> (Int64, Int64, Int64)? {
         guard let hour = digits(2), take(UInt8(ascii: ":")), let minute = digits(2),
@@ -120,7 +121,7 @@ private struct TimeScanner: ~Escapable {
         return (hour, minute, second)
     }
 
-    /// The rest; nil when something else than a zone follows.
+    /// Reads the rest; `nil` when it is something else than a zone.
     @_lifetime(self: copy self)
     mutating func zone() -> String? {
         if isAtEnd { return "" }

@@ -1,21 +1,22 @@
 internal import Primitives
 
-/// What a decoder has at hand.
+/// The result of looking for the next message.
 public enum FrameStep: Hashable, Sendable {
-    /// No whole message: at least so many bytes are missing.
+    /// There is no complete message: at least this many bytes are missing.
     case needs(Int)
-    /// Where the body of the next message stands; valid until the next `append`.
+    /// Where the body of the next message is; valid until the next `append`.
     case frame(Range<Int>)
 }
 
 /// Cuts a stream of bytes into messages: four bytes of length, big endian, then the body.
 ///
-/// Bytes are copied once, into the buffer. What was read is given up as a whole at the next
-/// `append`, never message by message. The buffer follows what arrived, not what was declared.
+/// Bytes are copied once, into the buffer. What was read is removed in one piece at the next
+/// `append`, never message by message. The buffer grows with what has arrived, not with declared
+/// lengths.
 public struct FrameDecoder: Sendable {
-    /// A longer body is refused at its first four bytes.
+    /// A longer body is refused after its first four bytes.
     public static let bodyBytesMax = 0xff_ffff
-    /// A buffer that a large message stretched beyond this is let go when it is empty.
+    /// An empty buffer that has grown beyond this is freed.
     public static let keptBytesMax = 256 * 1_024
     private static let prefixBytes = 4
 
@@ -24,7 +25,7 @@ public struct FrameDecoder: Sendable {
 
     public init() {}
 
-    /// Bytes that stand here and were not handed out.
+    /// The bytes in the buffer that were not returned yet.
     public var waiting: Int { buffer.count - start }
 
     var capacity: Int { buffer.capacity }
@@ -35,7 +36,8 @@ public struct FrameDecoder: Sendable {
         unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
     }
 
-    /// The next message, or how much of it is missing. An error is the stream's end: it stays.
+    /// Returns the next message, or how much of it is missing. An error ends the stream: every
+    /// later call throws it, too.
     public mutating func next() throws(IBWireError) -> FrameStep {
         guard waiting >= Self.prefixBytes else { return .needs(Self.prefixBytes - waiting) }
         let body = start + Self.prefixBytes
@@ -51,7 +53,8 @@ public struct FrameDecoder: Sendable {
         return .frame(body..<end)
     }
 
-    /// The body that `next` told of. Empty when the range is not one of this buffer any more.
+    /// Calls `body` with the message that `next` returned. The span is empty when the range no
+    /// longer belongs to this buffer.
     public func withFrame<Result, Failure: Error>(
         _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -69,7 +72,7 @@ public struct FrameDecoder: Sendable {
         } else if start == buffer.count {
             buffer.removeAll(keepingCapacity: true)
         } else if start >= waiting {
-            // Less is moved than was read since the last time.
+            // This moves fewer bytes than were read since the last time.
             buffer.removeSubrange(..<start)
         } else {
             return

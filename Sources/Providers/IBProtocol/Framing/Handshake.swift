@@ -3,30 +3,31 @@ internal import Primitives
 /// The versions of the text protocol that this module speaks.
 public enum ServerVersion {
     public static let min = 157
-    /// Behind it, messages change in ways that nobody has seen on a wire; from 201 on, they are
-    /// not text any more.
+    /// After this version, messages change in ways that were never observed on a connection; from
+    /// 201 on, they are not text any more.
     public static let max = 187
 
-    /// Live sizes of US stocks are in shares, below in round lots of 100.
+    /// Live sizes of US stocks are in shares from this version on; before it they are in round lots
+    /// of 100.
     public static func hasLiveShares(_ version: Int) -> Bool { version >= 159 }
     /// The same for historical data.
     public static func hasHistoricalShares(_ version: Int) -> Bool { version >= 175 }
 }
 
-/// How the server introduced itself.
+/// The server's answer to the handshake.
 public struct ServerGreeting: Hashable, Sendable {
     /// The version that both sides speak from here on.
     public let version: Int
-    /// The server's own.
+    /// The server's own version.
     public let serverVersion: Int
-    /// When the connection was made, as the server writes it.
+    /// When the connection was made, in the server's format.
     public let timeText: String
 }
 
 /// The first exchange on a connection.
 public struct Handshake: Sendable {
     public let versions: ClosedRange<Int>
-    /// What the client sends first, as a whole.
+    /// Everything that the client sends first.
     public let opening: [UInt8]
 
     /// `options`, such as `+PACEAPI`, follow the versions.
@@ -41,7 +42,7 @@ public struct Handshake: Sendable {
         let range = low == high ? "v\(low)" : "v\(low)..\(high)"
         let body = Array((options.isEmpty ? range : "\(range) \(options)").utf8)
         var bytes = Array("API\0".utf8)
-        // At most some hundred bytes: the upper two of the length are 0.
+        // The body has at most some hundred bytes, so the upper two bytes of the length are 0.
         bytes += [0, 0, UInt8(body.count >> 8), UInt8(body.count & 0xff)]
         opening = bytes + body
     }
@@ -63,7 +64,7 @@ public struct Handshake: Sendable {
             version: min(server, versions.upperBound), serverVersion: server, timeText: text)
     }
 
-    /// The beginning of an answer for a person, without control characters.
+    /// Returns the beginning of an answer for people, without control characters.
     private static func excerpt(of frame: RawSpan) -> String {
         let bytes = frame.extracting(first: 80).array
         return String(

@@ -1,12 +1,12 @@
-/// What ends a connection: behind it nothing that arrives can be understood.
+/// An error that ends a connection, because no later bytes can be understood.
 public enum IBWireError: Error, Hashable, Sendable {
-    /// The four bytes in front of a message, as a signed number: 0, negative, or above
+    /// The four bytes before a message, as a signed number: 0, negative, or above
     /// `FrameDecoder.bodyBytesMax`.
     case frameLength(Int32)
     /// The first message is not the answer to a handshake.
     case handshakeAnswer(String)
     case serverTooOld(server: Int, minimum: Int)
-    /// The server names another one instead of answering.
+    /// The server names another server instead of answering.
     case redirected(to: String)
     /// Options for the handshake that cannot be sent.
     case handshakeOptions

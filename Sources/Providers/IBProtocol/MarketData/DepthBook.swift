@@ -1,7 +1,7 @@
 public import MarketModel
 
-/// One book as a list of rows per side: an insert moves the rows behind it down, a delete moves
-/// them up. The provider's positions mean rows, not prices; several rows may have one price.
+/// One book as a list of rows per side. An insert moves the following rows down, a delete moves
+/// them up. The provider's positions are rows, not prices; several rows may have the same price.
 public struct DepthBook: Sendable {
     public struct Row: Hashable, Sendable, BitwiseCopyable {
         public var price: Price
@@ -12,11 +12,11 @@ public struct DepthBook: Sendable {
     /// More rows than any provider sends.
     public static let rowsLimit = 256
 
-    /// What is pushed behind this row falls off the book.
+    /// A row that is moved beyond this one is removed from the book.
     public let rowsMax: Int
     public private(set) var bids: [Row] = []
     public private(set) var asks: [Row] = []
-    /// Changes of rows that are not there: they change nothing.
+    /// The number of changes of rows that do not exist. They change nothing.
     public private(set) var malformed: UInt64 = 0
 
     public init(rows: Int) {
@@ -25,7 +25,7 @@ public struct DepthBook: Sendable {
         asks.reserveCapacity(rowsMax + 1)
     }
 
-    /// Whether the change had a place in the book.
+    /// Applies a change. Returns whether its row exists in the book.
     @discardableResult
     public mutating func apply(_ change: DepthRow) -> Bool {
         let isApplied =
@@ -37,7 +37,7 @@ public struct DepthBook: Sendable {
         return isApplied
     }
 
-    /// The provider emptied the book, or stopped it.
+    /// Empties the book after the provider emptied or stopped it.
     public mutating func reset() {
         bids.removeAll(keepingCapacity: true)
         asks.removeAll(keepingCapacity: true)
@@ -47,7 +47,7 @@ public struct DepthBook: Sendable {
         _ change: DepthRow, to rows: inout [Row], _ rowsMax: Int
     ) -> Bool {
         let position = Int(change.position)
-        // An insert may stand behind the last row; the others need one that is there.
+        // An insert may follow the last row; the other operations need an existing row.
         let end = change.operation == .insert ? min(rows.count + 1, rowsMax) : rows.count
         guard (0..<end).contains(position) else { return false }
         let row = Row(

@@ -1,10 +1,10 @@
 public import MarketModel
 public import Primitives
 
-// News and notices as the tape's records. A text longer than its record holds is cut between two
-// characters: most of a headline is better than none.
+// Converts news and notices to the tape's records. A text that is too long for its record is cut
+// between two characters, because most of a headline is better than none.
 extension TickNews {
-    /// The time is that of the article, in milliseconds.
+    /// The record's time is the article's, in milliseconds.
     public func headline(symbol: UInt32, receivedAt time: Timestamp) -> NewsHeadline {
         let resolution: TimeResolution = self.time.isDefined ? .millisecond : .unknown
         return NewsHeadline(
@@ -19,7 +19,7 @@ extension TickNews {
 }
 
 extension HistoricalHeadline {
-    /// Its time is in UTC.
+    /// The record's time is in UTC.
     public func record(symbol: UInt32, receivedAt received: Timestamp) -> NewsHeadline {
         var published = Timestamp.undefined
         switch time {
@@ -52,7 +52,7 @@ extension BulletinMessage {
 }
 
 extension IBNotice {
-    /// nil when the notice is not about a book.
+    /// Returns `nil` when the notice is not about a book.
     public func depthReset(symbol: UInt32, receivedAt time: Timestamp) -> DepthReset? {
         let reason: DepthResetReason
         switch meaning {

@@ -1,9 +1,9 @@
 public import MarketModel
 public import Primitives
 
-/// What one message of a market data request amounts to.
+/// The result of one message of a market data request.
 public enum MarketDataEvent: Hashable, Sendable {
-    /// Nothing that was not known already.
+    /// The message contained nothing new.
     case none
     case quote(Quote)
     case trade(Trade)
@@ -11,25 +11,27 @@ public enum MarketDataEvent: Hashable, Sendable {
     case indicator(IndicatorValue)
 }
 
-/// Puts the single values of one market data request together: prices and sizes come one by one,
-/// and some of them twice.
+/// Combines the single values of one market data request: prices and sizes come in separate
+/// messages, and some of them twice.
 ///
-/// Everything here is conflated by the provider, and marked so. Prices and sizes have no time;
-/// `RTVolume` has one, and delayed trades are told with theirs.
+/// The provider conflates everything here, and the records are marked so. Prices and sizes have no
+/// time. `RTVolume` has one, and delayed trades come with theirs.
 ///
-/// After each message `nextTrade` gives the trades that had to wait for a word about them.
+/// After each message, `nextTrade` returns the trades that had to wait for more information.
 public struct MarketDataAssembler: Sendable {
-    /// Which of the messages that tell of trades make trades; the others would count them twice.
+    /// The messages from which trades are made. Other messages report the same trades and would
+    /// count them twice.
     public enum TradeSource: Hashable, Sendable {
-        /// Last price and size.
+        /// The last price and size.
         case last
-        /// `RTVolume` (generic tick 233): all prints. What `RT trade volume` (375) leaves out of
-        /// them is marked as unreported. Delayed data may be without it: last price and size tell
-        /// of trades there until it comes.
+        /// `RTVolume` (generic tick 233): all prints. Prints that `RT trade volume` (375) leaves
+        /// out are marked as unreported. Delayed data may come without it: until it comes, trades
+        /// are made from the last price and size.
         case realTimeVolume
     }
 
-    /// Where the time of a delayed trade stands: the provider sends it when it has changed.
+    /// Whether the time of a delayed trade comes before or after the trade. The provider sends it
+    /// when it has changed.
     private enum TimeOrder {
         case unknown
         case beforeTrade
@@ -37,13 +39,13 @@ public struct MarketDataAssembler: Sendable {
     }
 
     public struct Counters: Hashable, Sendable {
-        /// Sizes that came a second time behind their price.
+        /// The number of sizes that were repeated after their price.
         public fileprivate(set) var repeatedSizes: UInt64 = 0
-        /// Tells of trades by messages that are not the source of trades.
+        /// The number of trades in messages that are not the source of trades.
         public fileprivate(set) var otherTrades: UInt64 = 0
-        /// Trades without a price or a size.
+        /// The number of trades without a price or a size.
         public fileprivate(set) var incomplete: UInt64 = 0
-        /// Types that have no place on the tape.
+        /// The number of values of types that the tape does not have.
         public fileprivate(set) var ignored: UInt64 = 0
     }
 
@@ -55,7 +57,7 @@ public struct MarketDataAssembler: Sendable {
         var expectsRepeat = false
 
         enum Change {
-            /// The size of the price before, told again.
+            /// The size that came with the price, repeated.
             case repeated
             case same
             case changed
@@ -73,14 +75,14 @@ public struct MarketDataAssembler: Sendable {
 
     public let symbol: UInt32
     public let trades: TradeSource
-    /// It is computed and may be 0 or -1, and has no sizes.
+    /// True for an index: it is computed, may be 0 or -1, and has no sizes.
     public let isIndex: Bool
-    /// When the request was made. What is older is the state then, not an event.
+    /// When the request was made. Older values are the state at that time, not events.
     public let since: Timestamp
     public private(set) var mode = FeedMode.unknown
-    /// The last halt that was told: 0 none, 1 general, 2 by volatility.
+    /// The last reported halt: 0 none, 1 general, 2 by volatility.
     public private(set) var halt: Int64?
-    /// When the last trade was, by the provider, in whole seconds.
+    /// The provider's time of the last trade, in whole seconds.
     public private(set) var lastTradeTime = Timestamp.undefined
     public private(set) var counters = Counters()
 
@@ -92,11 +94,11 @@ public struct MarketDataAssembler: Sendable {
     private var lastExchange = ShortText.empty
     private var prints = PrintQueue()
     private var timeOrder = TimeOrder.unknown
-    /// `RTVolume` comes, though the data are delayed.
+    /// `RTVolume` comes, although the data are delayed.
     private var hasVolume = false
-    /// The delayed trade that last price and size told of last.
+    /// The delayed trade that was last made from last price and size.
     private var toldLast: Trade?
-    /// What an index has been: one that is always above 0 has no value when it is said to be -1.
+    /// The past values of an index: -1 means "no value" for an index that is always above 0.
     private var wasAbove0 = false
     private var wasBelow0 = false
 
@@ -109,7 +111,7 @@ public struct MarketDataAssembler: Sendable {
         self.isIndex = isIndex
     }
 
-    /// Takes one message of this request; others are nothing to it.
+    /// Handles one message of this request; it ignores others.
     public mutating func take(_ message: IBMessage, at time: Timestamp) -> MarketDataEvent {
         switch message {
         case .tickPrice(let tick): return price(tick, time)
@@ -125,21 +127,21 @@ public struct MarketDataAssembler: Sendable {
         return .none
     }
 
-    // MARK: trades that wait
+    // MARK: waiting trades
 
-    /// The next trade about which nothing more is waited for.
+    /// Returns the next trade that waits for nothing more.
     @inline(__always)
     public mutating func nextTrade(at time: Timestamp) -> Trade? {
         prints.isEmpty ? nil : prints.next(at: time)
     }
 
-    /// The next trade that still waits: for a subscription that ends.
+    /// Returns the next trade, even if it still waits, for a subscription that ends.
     public mutating func nextTradeAtEnd() -> Trade? { prints.nextAtEnd() }
 
     @inline(__always)
     public var hasWaiting: Bool { !prints.isEmpty }
 
-    /// The event time of the earliest trade that waits; undefined: none does.
+    /// The event time of the earliest waiting trade; undefined when none waits.
     public var earliestWaiting: Timestamp { prints.earliest }
 
     private var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
@@ -178,8 +180,9 @@ extension MarketDataAssembler {
         }
     }
 
-    /// Without a size -1 stands for nothing, and so does 0 as the last price. An index goes through
-    /// both (one of advances less declines): it has such a value unless it is always above 0.
+    /// Without a size, -1 means no value, and so does 0 as the last price. An index can have both
+    /// values (one of advances minus declines): there they are values unless the index is always
+    /// above 0.
     private mutating func isNone(_ tick: TickPrice) -> Bool {
         guard !tick.size.isDefined || tick.size.raw == 0 else { return false }
         let isMinus1 = tick.price.raw == -1_000_000_000
@@ -192,7 +195,8 @@ extension MarketDataAssembler {
         return is0 && TickType.isLast(tick.type) && !wasBelow0
     }
 
-    /// nil when nothing changed; else whether the side was not known before.
+    /// Sets a side. Returns `nil` when nothing changed; otherwise whether the side was unknown
+    /// before.
     private static func set(_ tick: TickPrice, _ side: inout Side) -> Bool? {
         let isFirst = !side.isKnown
         let isSame = side.price == tick.price && side.size == tick.size
@@ -215,8 +219,8 @@ extension MarketDataAssembler {
                 counters.repeatedSizes &+= 1
                 return .none
             }
-            // The same size once more is another trade. A size without a price belongs to none: a
-            // price is on its way.
+            // The same size once more is another trade. A size without a price belongs to a price
+            // that has not arrived yet.
             return last.isKnown ? trade(tick.type, false, time) : .none
         default:
             guard tick.size.isDefined else { return .none }
@@ -224,7 +228,7 @@ extension MarketDataAssembler {
         }
     }
 
-    /// Whether a quote changed by it.
+    /// Returns whether the quote has changed.
     private mutating func note(_ change: Side.Change) -> Bool {
         if change == .repeated { counters.repeatedSizes &+= 1 }
         return change == .changed
@@ -242,7 +246,7 @@ extension MarketDataAssembler {
     private mutating func trade(
         _ type: Int32, _ isFirst: Bool, _ time: Timestamp
     ) -> MarketDataEvent {
-        // The first one is the last trade before the request, whoever else tells of trades.
+        // The first one is the last trade before the request, whichever message reports it.
         let isDelayed = isDelayed || TickType.isDelayed(type)
         guard trades == .last || isFirst || isDelayed && !hasVolume else {
             counters.otherTrades &+= 1
@@ -258,7 +262,7 @@ extension MarketDataAssembler {
         return isDelayed ? delayed(trade) : .trade(trade)
     }
 
-    /// A delayed trade is told with the second in which it was: before it, or behind it.
+    /// Handles a delayed trade. The provider sends the trade's second before it, or after it.
     private mutating func delayed(_ trade: Trade) -> MarketDataEvent {
         toldLast = trade
         if timeOrder == .unknown, lastTradeTime.isDefined { timeOrder = .beforeTrade }
@@ -292,7 +296,7 @@ extension MarketDataAssembler {
         header.providerTime = tick.time
         header.resolution =
             (tick.time.isDefined ? TimeResolution.millisecond : .unknown).rawValue
-        // Without an exchange: the letter that was told last belongs to another trade.
+        // The trade has no exchange: the last reported letter belongs to another trade.
         let trade = Trade(header: header, price: tick.price, size: tick.size)
         if wasTold(trade) {
             counters.otherTrades &+= 1
@@ -301,15 +305,15 @@ extension MarketDataAssembler {
         return prints.takesReport(trade) ? .trade(trade) : .none
     }
 
-    /// The last trade before the request: it is older than that. Delayed ones all are; of these the
-    /// first one is.
+    /// Returns whether the trade is the last one before the request, because it is older. All
+    /// delayed trades are older; of these, the first one is the state.
     private func isState(_ tick: RealTimeVolume) -> Bool {
         guard isDelayed else { return tick.time < since }
         return !hasVolume && toldLast?.header.flags.contains(.snapshot) ?? true
     }
 
-    /// Delayed last price and size tell of trades until `RTVolume` comes: the first one may be
-    /// theirs.
+    /// Until `RTVolume` comes, delayed trades are made from last price and size. Returns whether
+    /// the first `RTVolume` repeats such a trade.
     private mutating func wasTold(_ trade: Trade) -> Bool {
         defer { (hasVolume, toldLast) = (true, nil) }
         guard !hasVolume, let told = toldLast, told.price == trade.price, told.size == trade.size,
@@ -349,7 +353,7 @@ extension MarketDataAssembler {
         return indicator(tick.type, Int128(tick.value.raw), time)
     }
 
-    /// The value in 1e-9.
+    /// `value` is in 1e-9.
     private mutating func indicator(
         _ type: Int32, _ value: Int128, _ time: Timestamp
     ) -> MarketDataEvent {

@@ -1,27 +1,27 @@
 internal import MarketModel
 internal import Primitives
 
-/// Trades of one market data request that wait for a word about them: whether they are reported,
-/// or when they were. They leave in the order in which they came.
+/// Trades of one market data request that wait for more information: whether they are reported, or
+/// at what time they happened. They leave in the order in which they came.
 ///
-/// `RTVolume` (48) has all prints, `RT trade volume` (77) the same without the unreportable ones,
-/// in the same order. Nobody says which of the two comes first. A trade comes of 48 alone, so none
-/// is told twice; one that 77 leaves out is unreported. Before the first 77 nothing is known, and
-/// nothing waits.
+/// `RTVolume` (48) has all prints. `RT trade volume` (77) has the same without the unreportable
+/// ones, in the same order. It is not documented which of the two comes first. Trades are made from
+/// 48 alone, so none is published twice. A print that 77 leaves out is unreported. Before the first
+/// 77 nothing is known, and nothing waits.
 struct PrintQueue: Sendable {
-    /// The two messages of a print leave together; what a part of a second brings no word of has
-    /// none.
+    /// The provider sends both messages of a print together. After this time the second one is
+    /// treated as missing.
     static let waitNanoseconds: Int64 = 250_000_000
-    /// Of more, the oldest waits no longer.
+    /// Beyond this number, the oldest trade no longer waits.
     static let heldMax = 64
-    /// What the times of the two messages of a print may differ by.
+    /// The largest difference between the times of a print's two messages.
     private static let slackNanoseconds: Int64 = 1_000_000_000
 
     private enum Wait: Sendable {
         case none
-        /// For 77.
+        /// Waits for 77.
         case report
-        /// For the time of a delayed trade.
+        /// Waits for the time of a delayed trade.
         case time
     }
 
@@ -30,7 +30,7 @@ struct PrintQueue: Sendable {
         var wait: Wait
     }
 
-    /// The words of 77, before their prints.
+    /// A message 77 that came before its print.
     private struct Word: Sendable {
         let price: Price
         let size: Quantity
@@ -51,14 +51,14 @@ struct PrintQueue: Sendable {
 
     var isEmpty: Bool { held.isEmpty }
 
-    /// When the earliest of those that wait was; undefined: none waits.
+    /// The time of the earliest waiting trade; undefined when none waits.
     var earliest: Timestamp {
         held.reduce(.undefined) { min($0, $1.trade.header.eventTime) }
     }
 
     // MARK: reported or not
 
-    /// A trade of 48; true: it may leave at once, as it is.
+    /// Handles a trade of 48. Returns true when the trade may leave immediately, unchanged.
     mutating func takesReport(_ trade: Trade) -> Bool {
         guard hasWords else { return true }
         if let place = words.firstIndex(where: { $0.isNear(trade) }) {
@@ -72,7 +72,7 @@ struct PrintQueue: Sendable {
         return false
     }
 
-    /// A word of 77.
+    /// Handles a message 77.
     mutating func heard(_ tick: RealTimeVolume) {
         hasWords = true
         guard tick.price.isDefined, tick.size.isDefined else { return }
@@ -84,7 +84,8 @@ struct PrintQueue: Sendable {
         words.append(word)
     }
 
-    /// Of the first `count`: 77 has passed them over; the last one perhaps is the one it is about.
+    /// Ends the wait of the first `count` trades, which 77 has passed. They are unreported, except
+    /// the last one if the message is about it.
     private mutating func judge(_ count: Int, isLastReported: Bool) {
         for place in 0..<count where held[place].wait == .report {
             held[place].wait = .none
@@ -95,14 +96,14 @@ struct PrintQueue: Sendable {
 
     // MARK: times
 
-    /// `known`: the time that holds if no other one comes.
+    /// Makes a trade wait for its time. `known` is the time that it gets if no other one comes.
     mutating func awaitTime(_ trade: Trade, known: Timestamp) {
         var trade = trade
         trade.stamp(known)
         append(Held(trade: trade, wait: .time))
     }
 
-    /// True: trades have waited for it.
+    /// Gives the time to all trades that wait for one. Returns true when there were any.
     mutating func heard(time: Timestamp) -> Bool {
         var isAny = false
         for place in held.indices where held[place].wait == .time {
@@ -113,7 +114,8 @@ struct PrintQueue: Sendable {
         return isAny
     }
 
-    /// The trade that waits for a time, when it is this print: `RTVolume` tells of it better.
+    /// Removes the trade that waits for a time, if it is this print, because `RTVolume` has more
+    /// data about it. Returns whether there was one.
     mutating func withdraw(like trade: Trade) -> Bool {
         let place = held.firstIndex {
             $0.wait == .time && $0.trade.price == trade.price && $0.trade.size == trade.size
@@ -123,7 +125,7 @@ struct PrintQueue: Sendable {
         return true
     }
 
-    // MARK: out of it
+    // MARK: taking trades
 
     private mutating func append(_ one: Held) {
         if held.count >= Self.heldMax, held[0].wait != .none { expire(0) }
@@ -135,7 +137,7 @@ struct PrintQueue: Sendable {
         held[place].wait = .none
     }
 
-    /// The next one that has waited for long enough, or for no longer.
+    /// Returns the next trade that no longer waits, or has waited long enough.
     mutating func next(at time: Timestamp) -> Trade? {
         guard let first = held.first else { return nil }
         if first.wait != .none {
@@ -146,12 +148,13 @@ struct PrintQueue: Sendable {
         return held.removeFirst().trade
     }
 
-    /// The next one, whatever it waits for: the subscription has ended, and no word comes.
+    /// Returns the next trade, whatever it waits for: the subscription has ended, and nothing more
+    /// will come.
     mutating func nextAtEnd() -> Trade? { held.isEmpty ? nil : held.removeFirst().trade }
 }
 
 extension Trade {
-    /// A time in whole seconds.
+    /// Sets a time in whole seconds.
     mutating func stamp(_ time: Timestamp) {
         guard time.isDefined else { return }
         header.providerTime = time

@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-// Ticks that carry a time of their own, as the tape's records. The time is in whole seconds.
+// Converts ticks that have their own time to the tape's records. The time is in whole seconds.
 extension TradeTick {
     public func trade(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
@@ -26,7 +26,7 @@ extension QuoteTick {
 }
 
 extension MidpointTick {
-    /// The middle between bid and ask is a value, not a quote: nobody offers it.
+    /// Returns the midpoint as a value, not a quote: it is no offer in the market.
     public func indicator(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> IndicatorValue? {
@@ -60,7 +60,7 @@ extension RealTimeBar {
 }
 
 extension DepthRow {
-    /// nil for a position that no book has.
+    /// Returns `nil` for a position that no book has.
     public func update(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> DepthUpdate? {

@@ -25,7 +25,7 @@ public enum TickType {
     public static let delayedLastTimestamp: Int32 = 88
     public static let delayedHalted: Int32 = 90
 
-    /// Does the size field of a price belong to it?
+    /// Returns whether the size field of a price belongs to the price.
     @inline(__always)
     static func hasSize(_ type: Int32) -> Bool {
         type == bid || type == ask || type == last || (delayedBid...delayedLast).contains(type)
@@ -34,7 +34,7 @@ public enum TickType {
     @inline(__always)
     static func isLast(_ type: Int32) -> Bool { type == last || type == delayedLast }
 
-    /// Of a bid or an ask -1 with the size 0 says that there is none.
+    /// Returns whether a bid or an ask of -1 with the size 0 means that there is none.
     @inline(__always)
     static func isQuote(_ type: Int32) -> Bool {
         type == bid || type == ask || type == delayedBid || type == delayedAsk
@@ -47,7 +47,7 @@ public enum TickType {
         }
     }
 
-    /// A number of the contract itself that was or is to be traded.
+    /// Returns whether the value is a number of contracts that were or are to be traded.
     public static func isVolume(_ type: Int32) -> Bool {
         switch type {
         case 8, 21, 34, 36, 61, 63...65, 74: true
@@ -55,8 +55,8 @@ public enum TickType {
         }
     }
 
-    /// What a value that is no quote and no trade is called on the tape; delayed ones have the
-    /// name of the live ones. nil: a type that is not known, or whose value is no number.
+    /// Returns the name on the tape of a value that is no quote and no trade; delayed values have
+    /// the name of the live ones. `nil`: the type is not known, or its value is no number.
     static func name(_ type: Int32) -> String? {
         priceName(type) ?? sizeName(type) ?? numberName(type)
     }

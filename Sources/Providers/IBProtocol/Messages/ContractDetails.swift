@@ -1,6 +1,6 @@
 public import MarketModel
 
-/// What the provider knows of a contract. What a server's version does not send stays empty.
+/// The provider's data about a contract. Fields that the server's version does not send stay empty.
 public struct ContractDetails: Hashable, Sendable {
     public var request: Int32 = 0
     public var contract = Contract()
@@ -34,18 +34,18 @@ public struct ContractDetails: Hashable, Sendable {
     public var fund: FundDetails?
     public var ineligibility: [TagValue] = []
 
-    /// Until when a contract trades, as the provider writes it in one field.
+    /// The end of a contract's trading. The provider writes it in one field.
     public struct Expiry: Hashable, Sendable {
         /// `yyyymmdd`, or a month.
         public var date = ""
         public var time = ""
         public var zone = ""
-        /// The date again, in a field of its own.
+        /// The same date in a separate field.
         public var lastTradeDate = ""
 
         public init() {}
 
-        /// `DATE`, `DATE TIME [ZONE]` or `DATE-TIME[-ZONE]`.
+        /// Reads `DATE`, `DATE TIME [ZONE]` or `DATE-TIME[-ZONE]`.
         init(_ text: String) {
             let separator: Character = text.contains("-") ? "-" : " "
             let parts = text.split(separator: separator, maxSplits: 2).map(String.init)
@@ -81,7 +81,7 @@ public struct FundDetails: Hashable, Sendable {
 }
 
 public struct BondDetails: Hashable, Sendable {
-    /// What bonds have in common with other contracts.
+    /// The data that bonds and other contracts have in common.
     public var details = ContractDetails()
     public var cusip = ""
     public var coupon = Ratio.undefined

@@ -8,16 +8,16 @@ public struct HistoricalBar: Hashable, Sendable {
     public var low: Price
     public var close: Price
     public var vwap: Price
-    /// In 1e-8; `ProviderBar.undefinedVolume` for anything but trades.
+    /// In 1e-8; `ProviderBar.undefinedVolume` for bars that are not made of trades.
     public var volume: Int128
-    /// `ProviderBar.undefinedCount` for anything but trades.
+    /// `ProviderBar.undefinedCount` for bars that are not made of trades.
     public var trades: Int64
 }
 
-/// All bars of an answer; there is no further one.
+/// All bars of an answer. An answer has only one such message.
 public struct HistoricalBars: Hashable, Sendable {
     public var request: Int32
-    /// As the provider writes them.
+    /// The text as the provider writes it.
     public var startText: String
     public var endText: String
     public var bars: [HistoricalBar]
@@ -33,6 +33,6 @@ public struct HistoricalTicks<Tick: Hashable & Sendable>: Hashable, Sendable {
 
 public struct HeadTimestamp: Hashable, Sendable {
     public var request: Int32
-    /// The first time of which there are data.
+    /// The first time for which there are data.
     public var time: ProviderTime
 }

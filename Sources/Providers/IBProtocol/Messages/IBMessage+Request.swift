@@ -1,8 +1,8 @@
 internal import Primitives
 
 extension IBMessage {
-    /// The request that this message answers; nil for those that concern nobody in particular.
-    /// A notice about the whole connection has the number -1.
+    /// The request that this message answers; `nil` for messages that belong to no request. A
+    /// notice about the complete connection has the number -1.
     public var request: Int32? {
         switch self {
         case .tickPrice(let tick): tick.request
@@ -39,9 +39,9 @@ extension IBMessage {
 }
 
 extension MessageDecoder {
-    /// The request's number in a message that `decode` skipped: whoever waits for its answer can be
-    /// told that it came and cannot be read. Nil when the number itself is damaged, or the message
-    /// has none.
+    /// Returns the request's number in a message that `decode` skipped, so that the request can be
+    /// ended with the reason that its answer cannot be read. Returns `nil` when the number itself
+    /// is damaged, or the message has none.
     public func request(of frame: RawSpan) -> Int32? {
         var fields = FieldCursor(frame)
         let number = fields.number()

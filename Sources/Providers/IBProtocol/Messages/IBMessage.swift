@@ -1,8 +1,8 @@
 public import MarketModel
 public import Primitives
 
-/// A message from the server. What comes by the thousand stands in the value itself; the rest is
-/// kept beside it.
+/// A message from the server. Frequent messages are stored in the value itself, the others on the
+/// heap.
 public enum IBMessage: Hashable, Sendable {
     case tickPrice(TickPrice)
     case tickSize(TickSize)
@@ -19,7 +19,7 @@ public enum IBMessage: Hashable, Sendable {
 
     indirect case tickString(TickString)
     indirect case tickRequestParameters(TickRequestParameters)
-    /// From here on the request's ticks are of this kind.
+    /// From here on the request's ticks are of this mode.
     case marketDataType(request: Int32, FeedMode)
     indirect case rerouteMarketData(Reroute)
     indirect case rerouteDepth(Reroute)
@@ -47,11 +47,11 @@ public enum IBMessage: Hashable, Sendable {
     case currentTime(Timestamp)
 }
 
-/// What became of one frame.
+/// The result of decoding one frame.
 public enum Decoded: Hashable, Sendable {
     case message(IBMessage)
     /// A kind of message that this client does not read.
     case unknown(id: Int32)
-    /// No message, or one that is not as its kind should be.
+    /// No message, or one whose fields do not match its kind.
     case skipped(id: Int32, FieldFault)
 }

@@ -48,7 +48,7 @@ extension MessageDecoder {
             var tick = QuoteTick(
                 time: time, bidPrice: fields.price(), askPrice: fields.price(),
                 bidSize: fields.size(), askSize: fields.size())
-            // The two bits stand the other way round than in live messages.
+            // The two bits have the opposite order in live messages.
             if mask & 1 != 0 { tick.attributes.insert(.askPastHigh) }
             if mask & 2 != 0 { tick.attributes.insert(.bidPastLow) }
             ticks.append(tick)

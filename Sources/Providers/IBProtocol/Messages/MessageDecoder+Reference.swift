@@ -1,13 +1,13 @@
 internal import MarketModel
 internal import Primitives
 
-// The connection, and what is asked for once.
+// Messages about the connection, and answers to single requests.
 extension MessageDecoder {
     static func notice(_ fields: inout FieldCursor, version: Int) -> IBMessage {
         fields.skip()
         var notice = IBNotice(
             request: fields.number(), code: fields.number(), text: fields.escapedText())
-        // Servers that were patched leave it out now and then; nothing else depends on it.
+        // Patched servers sometimes leave it out. Nothing else depends on it.
         if version >= 166, fields.remaining > 0 { notice.detail = fields.text() }
         return .notice(notice)
     }

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-// The hot kinds.
+// The frequent kinds.
 extension MessageDecoder {
     @inline(__always)
     static func tickPrice(_ fields: inout FieldCursor) -> IBMessage {
@@ -9,8 +9,8 @@ extension MessageDecoder {
         var tick = TickPrice(
             request: fields.number(), type: fields.number(), price: fields.price(),
             size: fields.size(), attributes: TickAttributes(rawValue: fields.mask()))
-        // A spread may cost -1 and a book may be empty: only both together say that there is none.
-        // What -1 is elsewhere depends on the contract: an index may have this value.
+        // A spread may cost -1 and a book may be empty; only both together mean that there is none.
+        // Elsewhere the meaning of -1 depends on the contract: an index may have this value.
         if TickType.isQuote(tick.type), isNone(tick.price, tick.size) {
             tick.price = .undefined
             tick.size = .undefined
@@ -55,7 +55,7 @@ extension MessageDecoder {
         }
     }
 
-    /// `price;size;epoch milliseconds;total volume;vwap;single`
+    /// Reads `price;size;epoch milliseconds;total volume;vwap;single`.
     private static func realTimeVolume(
         _ fields: inout FieldCursor, _ request: Int32, _ type: Int32
     ) -> IBMessage {
@@ -105,7 +105,7 @@ extension MessageDecoder {
                 underlyingPrice: known(fields.average())))
     }
 
-    /// A greek of -2 was not computed.
+    /// Returns undefined for a greek of -2, which was not computed.
     private static func known(_ value: Ratio) -> Ratio {
         value.raw == -2_000_000_000 ? .undefined : value
     }
@@ -180,7 +180,7 @@ extension MessageDecoder {
                 vwap: vwap, volume: volume, trades: fields.tradeCount()))
     }
 
-    /// The average of a bar without a volume is -1 and says nothing.
+    /// Returns undefined for the average of a bar without a volume, which is -1.
     static func positive(_ average: Price, _ volume: Int128) -> Price {
         volume == ProviderBar.undefinedVolume ? .undefined : average
     }
@@ -202,7 +202,7 @@ extension TradeTick {
 }
 
 extension QuoteTick {
-    /// In the order of the fields. A side with the price -1 and the size 0 has no quote.
+    /// Reads the fields in their order. A side with the price -1 and the size 0 has no quote.
     @inline(__always)
     init(
         time: Timestamp, bidPrice: Price, askPrice: Price, bidSize: Quantity, askSize: Quantity
@@ -219,7 +219,7 @@ extension QuoteTick {
 }
 
 extension FieldCursor {
-    /// A small number that stands for bits or a choice; empty is 0.
+    /// Reads a small number that stands for bits or a choice; empty is 0.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func mask() -> UInt8 {
@@ -237,7 +237,7 @@ extension FieldCursor {
     }
 }
 
-/// The parts of a field between separators.
+/// Reads the parts of a field between separators.
 private struct SplitText: ~Escapable {
     private let bytes: RawSpan
     private let end: Int

@@ -1,19 +1,20 @@
 internal import Primitives
 
-/// What a decoder met so far.
+/// The decoder's counters.
 public struct DecodeCounters: Hashable, Sendable {
-    /// Skipped messages by id; those beyond have no place of their own.
+    /// Skipped messages are counted by id, up to this many ids. Further ids share one counter.
     public static let idLimit = 128
 
     public internal(set) var messages: UInt64 = 0
     public internal(set) var unknown: UInt64 = 0
     public internal(set) var skippedByID = [UInt64](repeating: 0, count: idLimit)
-    /// Messages without a number that could be an id.
+    /// The number of messages that do not begin with a possible id.
     public internal(set) var skippedWithoutID: UInt64 = 0
-    /// Numbers that their scale cannot hold: rounded when they are too precise, undefined when they
-    /// are too large.
+    /// The number of values that their scale cannot hold: rounded when they are too precise,
+    /// undefined when they are too large.
     public internal(set) var lostNumbers: UInt64 = 0
-    /// Exchanges, conditions and market makers that were cut to the length a tick holds.
+    /// The number of exchanges, conditions and market makers that were cut to the length that a
+    /// tick holds.
     public internal(set) var cutTexts: UInt64 = 0
 
     public var skipped: UInt64 { skippedByID.reduce(skippedWithoutID, &+) }
@@ -21,7 +22,7 @@ public struct DecodeCounters: Hashable, Sendable {
 
 /// Reads the bodies of messages as a server of one version writes them.
 ///
-/// Fields behind those that are known are let pass: newer servers add some.
+/// Fields after the known ones are ignored, because newer servers add some.
 public struct MessageDecoder: Sendable {
     public let version: Int
     public private(set) var counters = DecodeCounters()
@@ -54,7 +55,7 @@ public struct MessageDecoder: Sendable {
         return .message(message)
     }
 
-    /// Nil: the number names no kind that this client reads, or a field of the message is faulty.
+    /// Returns `nil` when this client reads no such kind, or when a field of the message is faulty.
     private func read(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
         guard let id = MessageID(rawValue: id) else { return nil }
         return switch id {

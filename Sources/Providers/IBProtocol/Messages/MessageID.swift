@@ -32,14 +32,14 @@ enum MessageID: Int32 {
     case historicalTrades = 98
     case tickByTick = 99
 
-    /// What stands between the number of the kind and the number of the request.
+    /// The fields between the number of the kind and the number of the request.
     enum BeforeRequest {
         case nothing
-        /// A version of the message itself.
+        /// A version of the message.
         case version
-        /// The same, of servers before 164.
+        /// A version of the message, from servers before 164.
         case versionBefore164
-        /// The message concerns no single request.
+        /// The message belongs to no single request.
         case noRequest
     }
 

@@ -51,7 +51,7 @@ public struct TickRequestParameters: Hashable, Sendable {
     public var snapshotPermissions: Int64?
 }
 
-/// The data of a contract are those of another one: the request has to be made for that.
+/// A contract's data are those of another contract, for which the request has to be made.
 public struct Reroute: Hashable, Sendable {
     public var request: Int32
     public var contract: Int32

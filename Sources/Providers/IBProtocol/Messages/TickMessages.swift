@@ -1,15 +1,15 @@
 public import MarketModel
 public import Primitives
 
-// Messages that come by the thousand: words of a fixed size, nothing on the heap.
+// Frequent messages: words of a fixed size, without the heap.
 
 /// The type is one of `TickType`, or one that this version does not know.
 public struct TickPrice: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
-    /// Undefined when the provider says that there is none at the moment.
+    /// Undefined when the provider reports that there is none at the moment.
     public var price: Price
-    /// Of bid, ask and last; undefined for the others.
+    /// The size of bid, ask and last; undefined for the others.
     public var size: Quantity
     public var attributes: TickAttributes
 }
@@ -35,14 +35,14 @@ public struct TickGeneric: Hashable, Sendable, BitwiseCopyable {
     public var value: Ratio
 }
 
-/// Whose quote or trade the last one was; the quote's exchanges as one letter each.
+/// The exchange of the last quote or trade. Those of a quote are one letter each.
 public struct TickExchange: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
     public var exchange: ShortText
 }
 
-/// When the last trade was, in whole seconds.
+/// The time of the last trade, in whole seconds.
 public struct TickTime: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
@@ -53,11 +53,11 @@ public struct TickTime: Hashable, Sendable, BitwiseCopyable {
 public struct RealTimeVolume: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
-    /// Undefined when only the day's volume moved.
+    /// Undefined when only the day's volume changed.
     public var price: Price
     public var size: Quantity
     public var time: Timestamp
-    /// Of the day.
+    /// The volume of the day.
     public var totalVolume: Quantity
     public var vwap: Price
     public var isSingle: Bool
@@ -80,7 +80,7 @@ public struct TickOption: Hashable, Sendable {
 /// One change of one row of a book.
 public struct DepthRow: Hashable, Sendable {
     public var request: Int32
-    /// From 0. Any number may come: the book checks it.
+    /// The row, from 0. The value is not checked here, but by the book.
     public var position: Int32
     public var side: BookSide
     public var operation: DepthOperation
@@ -99,7 +99,8 @@ public struct TradeAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public static let unreported = TradeAttributes(rawValue: 1 << 1)
 }
 
-/// Live messages and historical ones number these bits the other way round; here they are one.
+/// The attributes of a quote. Live and historical messages number these bits in opposite orders;
+/// this type has one order.
 public struct QuoteAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -132,7 +133,7 @@ public struct MidpointTick: Hashable, Sendable, BitwiseCopyable {
     public var price: Price
 }
 
-/// A bar of 5 seconds. Volume and trades are undefined for anything but trades.
+/// A bar of 5 seconds. Volume and trades are undefined for bars that are not made of trades.
 public struct RealTimeBar: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     /// When the bar begins.

@@ -1,12 +1,12 @@
-/// An error, a warning or just news, about one request or the whole connection.
+/// An error, a warning or information, about one request or the complete connection.
 public struct IBNotice: Hashable, Sendable {
-    /// What notices about the whole connection have as their request.
+    /// The request number of notices about the complete connection.
     public static let wholeConnection: Int32 = -1
 
     public var request: Int32
     public var code: Int32
     public var text: String
-    /// JSON; of refused orders only.
+    /// JSON; only for refused orders.
     public var detail = ""
 
     public init(request: Int32, code: Int32, text: String) {
@@ -19,8 +19,8 @@ public struct IBNotice: Hashable, Sendable {
 
     public var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
 
-    /// The farms of which a notice that the connection is restored says that they are still down:
-    /// `... The following farms are not connected: usfuture; ushmds.`
+    /// The farms that are still down according to a notice that the connection is restored: `...
+    /// The following farms are not connected: usfuture; ushmds.`
     public var farmsNotConnected: [(DataFarm, String)] {
         guard case .connectionRestored = meaning,
             let names = Self.text(behind: "not connected:", in: text)
@@ -31,7 +31,7 @@ public struct IBNotice: Hashable, Sendable {
         }
     }
 
-    /// Up to the end of the sentence; names may have dots in them.
+    /// Returns the text up to the end of the sentence; names may contain dots.
     private static func text(behind words: String, in text: String) -> Substring? {
         let lowered = Array(text.utf8).map { $0 | 0x20 }
         let wanted = Array(words.utf8).map { $0 | 0x20 }

@@ -1,10 +1,10 @@
-/// The parts of the vendor's service that fail one by one.
+/// The parts of the vendor's service that fail separately.
 public enum DataFarm: Hashable, Sendable {
     case marketData
     case history
     case definitions
 
-    /// By the vendor's names: `usfarm`, `ushmds`, `secdefil`.
+    /// Reads the vendor's names: `usfarm`, `ushmds`, `secdefil`.
     init(name: String) {
         let lowered = name.lowercased()
         self =
@@ -16,51 +16,51 @@ public enum DataFarm: Hashable, Sendable {
 public enum FarmState: Hashable, Sendable {
     case broken
     case ok
-    /// Not connected, but on demand it will be.
+    /// Not connected, but it will be on demand.
     case inactive
     case connecting
 }
 
-/// Which of the vendor's limits is reached.
+/// The vendor's limit that was reached.
 public enum LineLimit: Hashable, Sendable {
     case marketData
     case depth
     case tickByTick
 }
 
-/// What a notice means to a recorder of market data.
+/// The meaning of a notice for a recorder of market data.
 public enum NoticeMeaning: Hashable, Sendable {
     // The connection.
     case clientIDInUse
-    /// The socket stays, but nothing comes through it.
+    /// The socket stays open, but nothing comes through it.
     case connectionLost
     case connectionRestored(subscriptionsLost: Bool)
-    /// Between the platform and the vendor's servers.
+    /// The connection between the platform and the vendor's servers was lost.
     case platformDisconnected
-    /// The server is about to close this connection and to listen elsewhere.
+    /// The server is about to close this connection and to listen on another port.
     case portChanged
     case farm(DataFarm, FarmState)
-    /// Too many messages or requests in a time: slow down and ask again.
+    /// There were too many messages or requests in a period: send more slowly and ask again.
     case pacingViolation
 
     // One request.
     case noSuchContract
     case invalidRequest
     case duplicateRequest
-    /// A cancel for what is not there any more: nothing to do.
+    /// A cancel of something that no longer exists: nothing to do.
     case nothingToCancel
     case notSubscribed
-    /// A part of what was asked does not come; the rest does.
+    /// A part of the requested data does not come; the rest does.
     case partlyNotSubscribed
-    /// Usually nothing comes, without a further word.
+    /// Usually nothing comes, and no further notice.
     case subscriptionMissing
     case delayedDataFollow
     case tooManyLines(LineLimit)
-    /// The same user watches the market somewhere else.
+    /// The same user receives market data in another session.
     case competingSession
     case depthReset
     case depthHalted
-    /// There is no such book: of this kind of contract, or at this exchange.
+    /// There is no such book for this kind of contract, or at this exchange.
     case depthUnsupported
     case historyCancelled
     case historyEmpty
@@ -68,7 +68,7 @@ public enum NoticeMeaning: Hashable, Sendable {
     case historyRefused
     case tickByTickRefused
     case realTimeBarsRefused
-    /// A trade was taken back; the bars have to be asked for again.
+    /// A trade was cancelled; the bars have to be requested again.
     case realTimeBarsEnded
     case noFundamentals
 
@@ -129,7 +129,7 @@ extension NoticeMeaning {
         }
     }
 
-    /// One code stands for everything that can happen to history: its text tells what did.
+    /// One code covers everything that can happen to history. Its text shows what did.
     private static func ofHistory(_ code: Int32, _ text: String) -> NoticeMeaning? {
         guard code == 162 || code == 10_187 else { return nil }
         let words = text.lowercased()
@@ -143,11 +143,11 @@ extension NoticeMeaning {
         return .historyRefused
     }
 
-    /// What the notice tells of, whatever request number it carries.
+    /// What the notice is about, whatever request number it carries.
     public enum Scope: Hashable, Sendable {
         case connection
         case request
-        /// The number of the request says which.
+        /// The number of the request decides.
         case byRequest
     }
 
@@ -161,13 +161,13 @@ extension NoticeMeaning {
         }
     }
 
-    /// What becomes of what was asked.
+    /// What happens to the request.
     public enum Outlook: Hashable, Sendable {
-        /// It goes on, or has ended as it should: nothing has to be done.
+        /// It continues, or has ended as it should: nothing has to be done.
         case fine
         /// It failed; the same request may succeed later.
         case temporary
-        /// It failed, and will again until somebody changes something.
+        /// It failed, and will fail again until a person changes something.
         case permanent
     }
 

@@ -1,7 +1,7 @@
 public import MarketModel
 
-/// What kind of thing is traded, in the vendor's letters. A kind that is not listed here can be
-/// used as well.
+/// The kind of an instrument, in the vendor's letters. Kinds that are not listed here can be used
+/// as well.
 public struct SecurityKind: Hashable, Sendable, CustomStringConvertible {
     public let text: String
     public init(_ text: String) { self.text = text }
@@ -38,9 +38,10 @@ public struct ContractLeg: Hashable, Sendable {
     }
 }
 
-/// What data are asked for: by the provider's id, or by as many of the other fields as name one.
+/// The contract whose data are requested. It is identified by the provider's id, or by as many of
+/// the other fields as are unique.
 public struct Contract: Hashable, Sendable {
-    /// 0: not known.
+    /// 0: unknown.
     public var id: Int32 = 0
     public var symbol = ""
     public var kind = SecurityKind("")
@@ -55,7 +56,7 @@ public struct Contract: Hashable, Sendable {
     public var currency = ""
     public var localSymbol = ""
     public var tradingClass = ""
-    /// Of a combination.
+    /// The parts of a combination.
     public var legs: [ContractLeg] = []
 
     public init() {}

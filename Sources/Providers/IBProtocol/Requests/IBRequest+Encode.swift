@@ -1,8 +1,8 @@
 internal import MarketModel
 
 extension IBRequest {
-    /// The bytes to send to a server of this version, length first. Nothing that a server could
-    /// misread comes out: it is an error here.
+    /// Returns the bytes for a server of this version, length first. Throws instead of writing
+    /// something that a server could misread.
     public func encoded(version: Int) throws(RequestError) -> [UInt8] {
         var writer = RequestWriter()
         switch self {
@@ -33,7 +33,7 @@ extension IBRequest {
             writer.legs(of: contract)
             writer.flag(false)
             writer.text(request.genericTicks.joined(separator: ","), "generic ticks")
-            // No snapshot, and none of the regulators.
+            // No snapshot, and no regulatory snapshot.
             writer.flag(false)
             writer.flag(false)
             writer.options(request.options)
@@ -152,7 +152,7 @@ extension IBRequest {
         }
     }
 
-    /// Fewer fields of the contract than anywhere else.
+    /// Writes fewer fields of the contract than the other requests need.
     private static func write(
         _ id: Int32, _ contract: Contract, _ report: String, _ options: [TagValue],
         _ writer: inout RequestWriter

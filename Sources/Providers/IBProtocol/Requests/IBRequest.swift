@@ -1,13 +1,13 @@
 public import Primitives
 
-/// Which data of a contract a request is about, in the vendor's letters.
+/// The data of a contract that a history request wants, in the vendor's letters.
 public enum HistoryKind: String, Hashable, Sendable {
     case trades = "TRADES"
     case midpoint = "MIDPOINT"
     case bid = "BID"
     case ask = "ASK"
     case bidAsk = "BID_ASK"
-    /// Of crypto currencies, whose single trades are not told.
+    /// Trades of crypto currencies. Their single trades are not available.
     case aggregatedTrades = "AGGTRADES"
     case historicalVolatility = "HISTORICAL_VOLATILITY"
     case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"
@@ -20,18 +20,18 @@ public enum TickByTickKind: String, Hashable, Sendable {
     case midpoint = "MidPoint"
 }
 
-/// How times in answers are written.
+/// The format of times in answers.
 public enum DateFormat: Int, Hashable, Sendable {
     case text = 1
     case epoch = 2
 }
 
 public enum RequestTime: Hashable, Sendable {
-    /// Until now; from the beginning.
+    /// For an end: now. For a start: the beginning.
     case open
     /// Sent in UTC, in whole seconds.
     case at(Timestamp)
-    /// As it stands.
+    /// The text is sent unchanged.
     case text(String)
 }
 
@@ -90,11 +90,11 @@ public struct HistoricalNewsRequest: Hashable, Sendable {
     }
 }
 
-/// What a client asks. `id` is the request's number, by which the answers are known.
+/// A request of a client. `id` is the request's number, which its answers carry.
 public enum IBRequest: Hashable, Sendable {
     case startAPI(client: Int32, capabilities: String = "")
     case currentTime
-    /// Live, frozen, delayed or delayed frozen, for all requests behind it.
+    /// Live, frozen, delayed or delayed frozen, for all later requests.
     case marketDataType(Int32)
 
     case marketData(id: Int32, Contract, MarketDataRequest)
@@ -132,9 +132,9 @@ public enum IBRequest: Hashable, Sendable {
 public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The server reads printable ASCII only.
     case notASCII(field: String)
-    /// A `;` or `=` in an option would begin another one.
+    /// A `;` or `=` in an option would begin another option.
     case option(String)
-    /// The server's version does not know this.
+    /// The server's version does not support this.
     case needsVersion(Int, for: String)
     case number(field: String)
     case tooLong

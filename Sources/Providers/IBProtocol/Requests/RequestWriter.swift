@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// Writes the fields of one request behind its length. The first error stays.
+/// Writes the fields of one request after its length. The first error is kept.
 struct RequestWriter {
     static let bodyBytesMax = 64 * 1_024
 
@@ -35,7 +35,7 @@ struct RequestWriter {
         bytes.append(0)
     }
 
-    /// Empty when undefined.
+    /// Writes a price; empty when undefined.
     mutating func price(_ value: Price) {
         if value.isDefined { bytes.append(decimal: value.raw, decimals: Price.decimals) }
         bytes.append(0)
@@ -88,7 +88,7 @@ struct RequestWriter {
         }
     }
 
-    /// `yyyymmdd-hh:mm:ss`, which means UTC.
+    /// Writes `yyyymmdd-hh:mm:ss`, which means UTC.
     private mutating func append(_ time: Timestamp) {
         let perDay: Int64 = 86_400_000_000_000
         var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
@@ -109,7 +109,7 @@ struct RequestWriter {
         bytes.append(digitsOf: seconds % 60, padded: 2)
     }
 
-    /// The request with its length in front.
+    /// Returns the request with its length in front.
     consuming func finished() throws(RequestError) -> [UInt8] {
         if let error { throw error }
         let length = bytes.count - 4

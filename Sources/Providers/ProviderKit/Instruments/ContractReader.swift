@@ -2,16 +2,16 @@ internal import MarketModel
 internal import Primitives
 internal import YAMLFile
 
-/// What is traded, from the keys of one instrument and the defaults of its file.
+/// Reads the contract of one instrument, from its keys and the defaults of its file.
 struct ContractReader {
     let owner: String
     private let symbol: Symbol
     private let position: YAMLPosition
-    /// Nil: only the symbol is given.
+    /// `nil` when only the symbol is given.
     private let fields: Fields?
     private let words: InstrumentWords
 
-    /// Of contracts that end.
+    /// The keys of contracts that expire.
     static let derivativeKeys = ["expiry", "strike", "right", "multiplier"]
 
     init(_ symbol: Symbol, _ position: YAMLPosition, fields: Fields?) {
@@ -37,7 +37,8 @@ struct ContractReader {
         return contract
     }
 
-    /// Where nothing else names the contract, the symbol does; of a pair its first half.
+    /// Checks the symbol, which names the contract when nothing else does; for a pair, its first
+    /// half does.
     private func checkSymbol(_ contract: Instrument.Contract, _ list: inout ProblemList) {
         let keys = ["provider_symbol", "local_symbol", "provider_id"]
         guard contract.providerSymbol.isEmpty, keys.allSatisfy({ fields?[$0] == nil }),
@@ -60,7 +61,7 @@ struct ContractReader {
         words.text(fields?[key], key, &list) ?? ""
     }
 
-    // MARK: where it is traded, and in which currency
+    // MARK: exchange and currency
 
     private func readMarket(
         _ contract: inout Instrument.Contract, _ defaults: InstrumentDefaults,
@@ -81,7 +82,7 @@ struct ContractReader {
         readCurrency(&contract, defaults, &list)
     }
 
-    /// Of a pair such as `EUR/USD` the symbol says it.
+    /// Reads the currency. In a pair such as `EUR/USD` the symbol contains it.
     private func readCurrency(
         _ contract: inout Instrument.Contract, _ defaults: InstrumentDefaults,
         _ list: inout ProblemList
@@ -116,7 +117,7 @@ struct ContractReader {
         return (String(parts[0]), String(parts[1]))
     }
 
-    // MARK: contracts that end
+    // MARK: contracts that expire
 
     private func readDerivative(
         _ contract: inout Instrument.Contract, _ list: inout ProblemList
@@ -126,7 +127,7 @@ struct ContractReader {
             refuse(Self.derivativeKeys, contract, &list)
             return
         }
-        // Either of them names the contract by itself.
+        // Each of them identifies the contract alone.
         let isNamed = contract.providerID != 0 || !contract.localSymbol.isEmpty
         contract.expiry = expiry(isNamed: isNamed, &list)
         readMultiplier(&contract, &list)

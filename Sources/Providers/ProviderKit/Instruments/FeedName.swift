@@ -1,8 +1,8 @@
 public import MarketModel
 
-/// How kinds of data are called in files.
+/// The names of kinds of data in files.
 public enum FeedName {
-    /// The two that most people want first.
+    /// All names, beginning with the two that are wanted most.
     public static let all: [(name: String, value: Instrument.Feeds)] = [
         ("quotes", .level1), ("bars", .bars), ("trades", .trades), ("all-trades", .allTrades),
         ("bid-ask", .quotes), ("midpoints", .midpoints), ("depth", .depth),

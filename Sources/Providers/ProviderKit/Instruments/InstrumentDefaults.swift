@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// What holds for the instruments of one file that do not say otherwise.
+/// The defaults for the instruments of one file.
 struct InstrumentDefaults {
     var security = Instrument.Security.stock
     var exchange = ""

@@ -41,7 +41,7 @@ enum InstrumentEntry {
         return instrument
     }
 
-    /// A router of orders has no book of its own.
+    /// An exchange that only routes orders has no book.
     private static let routers = ["SMART"]
 
     private static func checkDepth(
@@ -70,7 +70,7 @@ enum InstrumentEntry {
         "lastTradeDateOrContractMonth": "write 'expiry'",
     ]
 
-    /// YAML means nothing here by `NO`, `ON` and `Y`: they are the symbols that they look like.
+    /// Reads a symbol. YAML's booleans such as `NO`, `ON` and `Y` are symbols here, as written.
     private static func symbol(_ node: YAMLNode, _ list: inout ProblemList) -> Symbol? {
         guard let text = list.text(node, "a symbol") else { return nil }
         if node.scalar?.isPlain == true, ["true", "false", "null", "~"].contains(text) {

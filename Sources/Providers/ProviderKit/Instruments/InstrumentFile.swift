@@ -3,14 +3,14 @@ public import YAMLFile
 
 /// Reads lists of instruments, with the lists that they include.
 public enum InstrumentFile {
-    /// Files read at once, those that are included among them; of more, the rest is an error.
+    /// The most files of one reading, including included ones. Naming more is an error.
     public static let filesMax = 64
 
     public typealias Read =
         @Sendable (_ path: String, _ bytesMax: Int) -> Result<[UInt8], FileFailure>
 
-    /// Each symbol once, in the order of the files: a file's own before those that it includes.
-    /// All that is wrong is thrown at once.
+    /// Returns each symbol once, in the order of the files: a file's own instruments before those
+    /// of the files that it includes. All mistakes are thrown together.
     public static func read(
         _ paths: [String], _ read: @escaping Read
     ) throws(FileMistakes) -> [Instrument] {

@@ -3,7 +3,7 @@ internal import Primitives
 
 /// A list of instruments, for people and for programs.
 public enum InstrumentListing {
-    /// A line each: symbol, contract, feeds, providers.
+    /// Returns one line per instrument: symbol, contract, feeds, providers.
     public static func text(_ instruments: [Instrument]) -> String {
         let rows = instruments.map { instrument in
             [

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// One reading of several files, as one list.
+/// Reads several files into one list.
 struct InstrumentReader {
     private struct Found {
         var instrument: Instrument
@@ -13,9 +13,9 @@ struct InstrumentReader {
     private var found: [Found] = []
     private var numbers: [Symbol: Int] = [:]
     private var problems: [FileMistake] = []
-    /// Every file is read once, whoever includes it.
+    /// The files that were read. Every file is read once, however many files include it.
     private var filesRead: Set<String> = []
-    /// From the file that was named to the one that is being read.
+    /// The paths from the named file to the one that is being read.
     private var trail: [String] = []
     private var isFull = false
 
@@ -41,7 +41,7 @@ struct InstrumentReader {
 
     // MARK: files
 
-    /// `list`: of the file that names this one.
+    /// `list` belongs to the file that names this one.
     private mutating func take(
         _ path: String, at position: YAMLPosition?, of list: inout ProblemList
     ) {
@@ -85,7 +85,7 @@ struct InstrumentReader {
         }
     }
 
-    /// One path, or a list of them.
+    /// Reads one path, or a list of them.
     private func includes(
         _ node: YAMLNode?, _ list: inout ProblemList
     ) -> [(String, YAMLPosition)] {
@@ -122,7 +122,7 @@ struct InstrumentReader {
         }
     }
 
-    /// What several lists name is one instrument with the feeds of all of them.
+    /// Adds an instrument. One that several lists name gets the feeds of all of them.
     private mutating func add(
         _ instrument: Instrument, at position: YAMLPosition, _ list: inout ProblemList
     ) {
@@ -175,7 +175,7 @@ struct InstrumentReader {
 
     // MARK: paths
 
-    /// A path of the file's folder.
+    /// Returns a path relative to the file's folder.
     private static func beside(_ path: String, _ relative: String) -> String {
         guard relative.utf8.first != UInt8(ascii: "/"), let end = path.lastIndex(of: "/") else {
             return relative
@@ -183,7 +183,7 @@ struct InstrumentReader {
         return path[...end] + relative
     }
 
-    /// One name for one file: without `.` and `x/..`.
+    /// Returns one name for one file: without `.` and `x/..`.
     private static func plain(_ path: String) -> String {
         var parts: [Substring] = []
         for part in path.split(separator: "/") where part != "." {

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// Reads the single values of instruments. `owner`: whose they are, in messages.
+/// Reads the single values of instruments. `owner` names the instrument in messages.
 struct InstrumentWords {
     let owner: String
 
@@ -10,7 +10,7 @@ struct InstrumentWords {
             node, "\(owner): security", Instrument.Security.allCases.map { ($0.rawValue, $0) })
     }
 
-    /// As providers take them: printable ASCII, and short.
+    /// Reads a text that providers accept: printable ASCII, and short.
     func text(_ node: YAMLNode?, _ key: String, _ list: inout ProblemList) -> String? {
         guard let node, let text = list.text(node, "\(owner): \(key)") else { return nil }
         guard Self.isTakenByProviders(text) else {
@@ -44,7 +44,7 @@ struct InstrumentWords {
             && text.utf8.allSatisfy { (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) }
     }
 
-    /// One word, or a list of them.
+    /// Reads one word, or a list of them.
     func feeds(_ node: YAMLNode?, _ list: inout ProblemList) -> Instrument.Feeds? {
         guard let node else { return nil }
         let example = "[quotes, bars]"

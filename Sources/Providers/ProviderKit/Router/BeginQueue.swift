@@ -1,12 +1,13 @@
-/// Instruments that one provider is to be told of, in order, and no more than so many a second.
+/// The instruments that one provider has yet to be given, in order and at a limited rate per
+/// second.
 struct BeginQueue: Sendable {
-    /// Those of so long a time may leave together.
+    /// The instruments of this much time may leave together.
     private static let togetherNanoseconds: Int64 = 100_000_000
 
     private let intervalNanoseconds: Int64
     private var waiting: [UInt32] = []
     private var position = 0
-    /// When the next one would leave if they left evenly.
+    /// When the next one would leave at an even rate.
     private var due = Int64.min
 
     init(perSecondMax: Int) {
@@ -22,7 +23,7 @@ struct BeginQueue: Sendable {
         waiting.removeAll { $0 == instrument }
     }
 
-    /// The next one whose turn has come.
+    /// Returns the next instrument whose turn has come.
     mutating func next(now: Int64) -> UInt32? {
         guard position < waiting.count else { return nil }
         let turn = max(due, now)

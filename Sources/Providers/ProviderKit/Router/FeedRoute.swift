@@ -1,31 +1,32 @@
 internal import MarketModel
 internal import Primitives
 
-/// Who delivers one instrument: now, and at any time that is still remembered.
+/// Which provider delivers one instrument: now, and at any time that is still remembered.
 struct FeedRoute: Sendable {
-    /// What one provider last said.
+    /// The last state that one provider reported.
     struct Feed: Sendable {
         var state = FeedState.State.starting
-        /// Monotonic.
+        /// In monotonic nanoseconds.
         var since: Int64
-        /// It is to be asked for, and the provider was not told yet: so many are told it a second.
+        /// The instrument is to be requested, but the provider was not given it yet, because of the
+        /// limit per second.
         var isQueued = false
         /// A raw `FeedMode`.
         var mode = FeedMode.unknown.rawValue
     }
 
-    /// From then on that one delivers.
+    /// A provider delivers from this time on.
     struct Span: Sendable {
         let from: Timestamp
         let rank: Int
     }
 
-    /// A switch that is not on record yet.
+    /// A switch that is not recorded yet.
     struct Pending: Sendable {
         let previous: Int
-        /// Undefined: with the first record of the new one.
+        /// The time of the switch; undefined: with the new provider's first record.
         let at: Timestamp
-        /// It did not deliver any more when it was left.
+        /// The previous provider no longer delivered when it was left.
         let wasLost: Bool
     }
 
@@ -48,31 +49,33 @@ struct FeedRoute: Sendable {
         }
     }
 
-    /// Spans that are remembered; what is older than the oldest is nobody's any more.
+    /// The most spans that are remembered. Times before the oldest span belong to no provider.
     static let spansMax = 16
-    /// A kind has one open outage; more than this are a provider's mistake, and not closed.
+    /// The most open outages: a kind of data has one. More are a provider's mistake and are not
+    /// closed.
     static let outagesMax = 32
-    /// How often the time before a return is doubled.
+    /// How often the time before a return is doubled, at most.
     static let doublingsMax = 7
 
-    /// By priority; their places here are ranks.
+    /// The providers by priority. Their indexes here are ranks.
     let providers: [Int]
     var feeds: [Feed]
     var active = 0
-    /// Ranks below this are asked: all that are better than the active one, so that it is known
-    /// when they are back.
+    /// Providers of lower ranks than this have the instrument. They include all that are better
+    /// than the active one, so that their recovery is noticed.
     var asked = 1
     var spans = [Span(from: Timestamp(nanoseconds: Int64.min), rank: 0)]
     var pending: Pending?
     var activeSince: Int64
-    /// When those behind the active one are let go; nil: there are none.
+    /// When the instrument is taken from the providers after the active one; `nil` when there are
+    /// none.
     var releaseAt: Int64?
-    /// Returns that did not last.
+    /// The number of returns that did not last.
     var returns = 0
     var outages: [Outage] = []
-    /// The latest event time of what was kept; stamps that are far ahead leave it.
+    /// The latest event time of a kept record, without stamps that are far ahead.
     var reached = Timestamp(nanoseconds: Int64.min)
-    /// Kinds that came live of the one who delivers: a bit each, by the raw kind.
+    /// The kinds of live data from the delivering provider: one bit each, by the raw kind.
     var kinds: UInt16 = 0
 
     init(_ providers: [Int], now: Int64) {
@@ -83,17 +86,18 @@ struct FeedRoute: Sendable {
 
     func rank(of provider: Int) -> Int? { providers.firstIndex(of: provider) }
 
-    /// The span that a time lies in.
+    /// Returns the index of the span that contains a time.
     func span(at time: Timestamp) -> Int? { spans.lastIndex { $0.from <= time } }
 
-    /// The part of an interval in which that one delivers; `to` may be undefined. Nil: there is
-    /// none. Who is down does not get the instrument back meanwhile, so there are no two parts.
+    /// Returns the part of an interval in which a provider delivers; `to` may be undefined. Returns
+    /// `nil` when there is none. A provider that is down does not get the instrument back
+    /// meanwhile, so there are never two parts.
     func part(
         of from: Timestamp, _ to: Timestamp, by rank: Int
     ) -> (from: Timestamp, to: Timestamp)? {
         for (index, span) in spans.enumerated() where span.rank == rank {
             let end = index + 1 < spans.count ? spans[index + 1].from : .undefined
-            // Undefined is behind all times.
+            // Undefined is later than all times.
             let (first, last) = (max(from, span.from), min(to, end))
             if first < last { return (first, last) }
         }
@@ -104,15 +108,15 @@ struct FeedRoute: Sendable {
         span(at: time).map { spans[$0].rank == rank } ?? false
     }
 
-    /// It is on the tape, and lasts.
+    /// Notes an outage that is on the tape without an end.
     mutating func note(_ outage: Outage) {
         let isKnown = outages.contains { $0.isSame(as: outage) }
         guard !isKnown, outages.count < Self.outagesMax else { return }
         outages.append(outage)
     }
 
-    /// Of kinds that this one delivered, and of whose end it has not told: they are missing behind
-    /// the last tick.
+    /// Returns the outages of the kinds that this provider delivered and whose end it has not
+    /// reported: they are missing after the last tick.
     func untold(of rank: Int) -> [Outage] {
         (0..<UInt8(UInt16.bitWidth)).filter { kind in
             kinds & 1 << UInt16(kind) != 0
@@ -127,14 +131,14 @@ struct FeedRoute: Sendable {
         }
     }
 
-    /// What is missing and has no end on the tape, told or not.
+    /// The outages without an end on the tape, reported or not.
     var unfinished: [Outage] {
         guard let pending, pending.wasLost else { return outages }
         return untold(of: pending.previous) + outages
     }
 
-    /// This one follows another of the same instrument: what the first of its providers had to
-    /// deliver before stays its own, and what another one had does not become so.
+    /// Continues an earlier route of the same instrument. The time before now stays with the first
+    /// provider if it had it, and does not become its own if another provider had it.
     mutating func carryOver(_ former: FeedRoute, _ now: Timestamp) {
         guard let last = former.spans.last else { return }
         guard former.providers[last.rank] == providers[0] else {
@@ -148,7 +152,7 @@ struct FeedRoute: Sendable {
         }
     }
 
-    /// Nobody needs to ask about what has one provider alone.
+    /// An instrument with one provider needs no decisions.
     var hasChoice: Bool { providers.count > 1 }
 
     mutating func begin(_ rank: Int, from time: Timestamp) {
@@ -157,7 +161,7 @@ struct FeedRoute: Sendable {
         if spans.count > Self.spansMax { spans.removeFirst() }
     }
 
-    // MARK: what to do
+    // MARK: decisions
 
     enum Decision: Hashable {
         case stay
@@ -166,7 +170,7 @@ struct FeedRoute: Sendable {
     }
 
     func decision(_ settings: FeedRouter.Settings, now: Int64) -> Decision {
-        // A return is being carried out: its last late records are awaited.
+        // A return is in progress: the previous provider's last late records are awaited.
         if releaseAt != nil, feeds[active].state == .live { return .stay }
         let better = feeds[..<active].firstIndex { $0.state == .live }
         if feeds[active].state == .live {

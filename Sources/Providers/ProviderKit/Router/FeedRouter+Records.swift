@@ -1,10 +1,10 @@
 public import MarketModel
 internal import Primitives
 
-// What becomes of records: they are kept in order, or left out and counted; where a switch happens,
-// the router says so between them.
+// Decides what becomes of records: they are kept in order, or left out and counted. Where a switch
+// happens, the router inserts records about it.
 extension FeedRouter {
-    /// Takes a provider's batch; what is for the tape is appended to `kept`.
+    /// Handles a provider's batch and appends the records for the tape to `kept`.
     public mutating func pass(
         _ batch: [ProviderRecord], from provider: Int, _ now: Moment,
         into kept: inout [ProviderRecord]
@@ -39,7 +39,7 @@ extension FeedRouter {
         }
     }
 
-    /// A tick that is stamped further ahead says nothing about who delivered until when.
+    /// A tick that is stamped further ahead does not show which provider delivered until when.
     private static let aheadMax: Int64 = 2_000_000_000
 
     private mutating func note(_ state: FeedState, of provider: Int, _ now: Moment) {
@@ -51,7 +51,7 @@ extension FeedRouter {
         routes[Int(state.instrument)]?.feeds[rank].since = now.monotonic
     }
 
-    /// Nil: another provider feeds the instrument.
+    /// Returns `nil` when another provider feeds the instrument.
     private func pass(
         _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
         into kept: inout [ProviderRecord]
@@ -71,7 +71,7 @@ extension FeedRouter {
         }
     }
 
-    /// The first live record of a provider that is to deliver now.
+    /// Handles the first live record of a provider that has to deliver now.
     private func arrived(
         _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
         into kept: inout [ProviderRecord]
@@ -82,7 +82,7 @@ extension FeedRouter {
             record(pending, &route, header.symbol, into: &kept)
             return
         }
-        // What the former one has delivered meanwhile does not come again.
+        // What the previous provider has delivered meanwhile must not come again.
         let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
         route.begin(rank, from: from)
         record(
@@ -91,8 +91,9 @@ extension FeedRouter {
                 wasLost: pending.wasLost), &route, header.symbol, into: &kept)
     }
 
-    /// What the tape has to know of a switch: that the former one's outages end here for everybody
-    /// but itself, what it left out without a word, and who delivers from now on.
+    /// Records a switch: the previous provider's outages end here, its unreported end becomes a
+    /// gap, and the new provider delivers from now on. The previous provider still fills its own
+    /// outages.
     func record(
         _ pending: FeedRoute.Pending, _ route: inout FeedRoute, _ number: UInt32,
         into records: inout [ProviderRecord]
@@ -123,10 +124,10 @@ extension FeedRouter {
         "\(provider) delivers from here on"
     }
 
-    /// What the tape has to know of an instrument that nobody asks for any more; what its providers
-    /// say of that comes later, and is left out. Its outages end here and are given up: one that
-    /// lasted would cover what is delivered when the instrument is asked for again, and that would
-    /// be fetched once more.
+    /// Records the end of an instrument that is no longer requested. What its providers report
+    /// about it comes later and is left out. Its outages end here and are given up: an open one
+    /// would cover what is delivered when the instrument is requested again, and that would be
+    /// fetched once more.
     func recordEnd(
         _ route: FeedRoute, _ number: UInt32, _ now: Timestamp,
         into records: inout [ProviderRecord]
@@ -135,7 +136,7 @@ extension FeedRouter {
             symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
         let reason = "not followed any more"
         for outage in route.unfinished {
-            // One that begins at a switch, which lies ahead, is on the tape as well.
+            // An outage that begins at a switch in the near future is on the tape as well.
             let to = max(now, outage.from.advanced(byNanoseconds: 1))
             var gap = outage.gap(to: to, header)
             records.append(.gap(gap))
@@ -151,8 +152,8 @@ extension FeedRouter {
                     provider: providers[route.providers[route.active]], reason: reason)))
     }
 
-    /// An instrument begins anew. Who had it and has it again goes on, and says itself what it
-    /// leaves out in between; what others have left out ends here.
+    /// Handles an instrument that begins again. If the same provider had it before, it continues,
+    /// and reports by itself what it leaves out in between. Outages of other providers end here.
     func carryOver(
         _ former: FeedRoute, to route: inout FeedRoute, _ number: UInt32, _ now: Timestamp,
         into records: inout [ProviderRecord]
@@ -168,7 +169,7 @@ extension FeedRouter {
         route.carryOver(former, now)
     }
 
-    /// An outage is one as long as its provider was the one to deliver.
+    /// Cuts an outage to the time in which its provider was the one to deliver.
     private func clipped(
         _ gap: GapRecord, _ rank: Int, _ route: inout FeedRoute
     ) -> GapRecord? {

@@ -3,29 +3,29 @@ internal import Primitives
 
 /// Decides which of a source's providers delivers each instrument. Pure: time comes in.
 ///
-/// Each instrument has its providers by priority. When the feed of the active one is down for too
-/// long, or refused, the next one is asked. Those that are better stay asked, so that it is known
-/// when they are back; then the best one delivers again. What one provider does or says concerns
+/// Each instrument has its providers by priority. When the active provider's feed is down for too
+/// long, or is refused, the next one is requested. Better ones stay requested, so that their
+/// recovery is noticed; then the best one delivers again. A provider's actions and reports affect
 /// only the instruments that it feeds.
 ///
-/// A record belongs to whoever fed the instrument at its event time: so nothing comes twice, what
-/// comes late is not lost, and what is filled in later does not double another's ticks.
+/// A record belongs to the provider that fed the instrument at the record's event time. So nothing
+/// comes twice, late records are not lost, and filled gaps do not double another provider's ticks.
 public struct FeedRouter: Sendable {
     public struct Settings: Sendable {
-        /// A feed that is down for so long is replaced; one that is live for so long may replace
-        /// one that is down.
+        /// A feed that is down for this long is replaced. One that is live for this long may
+        /// replace one that is down.
         public var downNanoseconds: Int64 = 5_000_000_000
-        /// The same for one that was asked for and has delivered nothing yet.
+        /// The same for a feed that was requested and has delivered nothing yet.
         public var startNanoseconds: Int64 = 30_000_000_000
-        /// A better feed takes over again when it was live for so long; twice as long after each
-        /// return that did not last, up to an hour.
+        /// A better feed becomes active again when it was live for this long; twice as long after
+        /// each return that did not last, up to an hour.
         public var returnNanoseconds: Int64 = 30_000_000_000
-        /// How long late records of the former one are awaited after a return.
+        /// How long late records of the previous provider are awaited after a return.
         public var graceNanoseconds: Int64 = 2_000_000_000
-        /// A feed that was active for so long has lasted.
+        /// A feed that was active for this long has lasted.
         public var settledNanoseconds: Int64 = 3_600_000_000_000
-        /// Instruments that a provider is told of in a second once it runs: when all that another
-        /// one fed comes to it, it does not come in one go.
+        /// The most instruments that a running provider is given per second. When it gets all
+        /// instruments of another provider, they do not come in one batch.
         public var begunPerSecondMax = 200
 
         public init() {}
@@ -33,14 +33,14 @@ public struct FeedRouter: Sendable {
 
     public struct Switch: Hashable, Sendable {
         public var instrument: UInt32
-        /// Places in the list of providers.
+        /// Indexes in the list of providers.
         public var from: Int
         public var to: Int
     }
 
-    /// What is to be done; the caller empties it.
+    /// The actions for the caller, which empties it.
     public struct Work: Sendable {
-        /// Per provider: from now on wanted of it, and not wanted any more.
+        /// Per provider: the instruments that it must begin, and those that it must end.
         public var begun: [[UInt32]]
         public var ended: [[UInt32]]
         /// For the tape.
@@ -53,14 +53,14 @@ public struct FeedRouter: Sendable {
         }
     }
 
-    /// By priority, for instruments that name none.
+    /// The source's providers by priority, for instruments that name none.
     public let providers: [String]
     let settings: Settings
-    /// By the number of the instrument; nil: not wanted.
+    /// The routes by the number of the instrument; `nil`: not wanted.
     var routes: [FeedRoute?] = []
-    /// Per provider: records that were left out, because another one feeds the instrument.
+    /// Per provider: the records that were left out because another provider feeds the instrument.
     public internal(set) var leftOut: [UInt64]
-    /// Per provider: instruments whose ticks it may deliver.
+    /// Per provider: the number of instruments whose ticks it may deliver.
     private var feeding: [Int]
     /// Per provider.
     private var queues: [BeginQueue]
@@ -74,18 +74,19 @@ public struct FeedRouter: Sendable {
         queues = providers.map { _ in BeginQueue(perSecondMax: settings.begunPerSecondMax) }
     }
 
-    /// Whether a provider's promises count. When nobody feeds anything, all of them do.
+    /// Returns whether a provider's floor counts. When no provider feeds anything, all of them
+    /// count.
     public func isFeeding(_ provider: Int) -> Bool {
         feeding[provider] > 0 || !feeding.contains { $0 > 0 }
     }
 
-    /// The place of the provider that feeds the instrument.
+    /// Returns the index of the provider that feeds the instrument.
     public func active(_ instrument: UInt32) -> Int? {
         guard instrument < routes.count, let route = routes[Int(instrument)] else { return nil }
         return route.providers[route.active]
     }
 
-    /// Who feeds what is wanted, by the number of the instrument.
+    /// The provider of each wanted instrument, by the number of the instrument.
     public var feeders: [(instrument: UInt32, provider: Int)] {
         routes.enumerated().compactMap { number, route in
             route.map { (UInt32(number), $0.providers[$0.active]) }
@@ -94,8 +95,8 @@ public struct FeedRouter: Sendable {
 
     // MARK: the list changes
 
-    /// What a provider is started with it is told at once. `names`: the instrument's own providers;
-    /// of those that the source does not have nothing is asked.
+    /// Adds an instrument with which a provider is started, without the limit per second. `names`
+    /// are the instrument's own providers; those that the source does not have are ignored.
     public mutating func start(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -103,7 +104,8 @@ public struct FeedRouter: Sendable {
         work.begun[first].append(instrument)
     }
 
-    /// The same while the providers run: the first one is told when its turn has come.
+    /// Does the same while the providers run: the first provider gets the instrument when its turn
+    /// has come.
     public mutating func begin(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -119,8 +121,8 @@ public struct FeedRouter: Sendable {
         release(now, into: &work)
     }
 
-    /// Other data of it are wanted than before, or of others: it ends and begins anew. Who is asked
-    /// in both cases is told both at once.
+    /// Ends an instrument and begins it again, because other data or other providers are wanted. A
+    /// provider that has it before and after gets both orders in the same batch.
     public mutating func restart(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -140,7 +142,8 @@ public struct FeedRouter: Sendable {
         }
     }
 
-    /// What a predecessor left on the tape and lasts: it is as if the first one had said so.
+    /// Takes an open gap that a predecessor left on the tape, as if the first provider had reported
+    /// it.
     public mutating func inherit(_ gap: OpenGap) {
         guard !gap.to.isDefined, gap.instrument < routes.count else { return }
         routes[Int(gap.instrument)]?.note(
@@ -148,7 +151,7 @@ public struct FeedRouter: Sendable {
                 rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
     }
 
-    /// The first of its providers.
+    /// Adds a route. Returns the first of its providers.
     private mutating func add(_ instrument: UInt32, _ names: [String], _ now: Moment) -> Int? {
         guard instrument < ProviderLimits.instrumentsMax else { return nil }
         while routes.count <= instrument { routes.append(nil) }
@@ -165,7 +168,7 @@ public struct FeedRouter: Sendable {
         count()
     }
 
-    /// Nobody is asked for it any more.
+    /// Takes the instrument from all providers.
     private mutating func leave(_ instrument: UInt32, into work: inout Work) -> FeedRoute? {
         guard instrument < routes.count, var route = routes[Int(instrument)] else { return nil }
         for rank in 0..<route.asked { leave(rank, &route, instrument, into: &work) }
@@ -173,8 +176,8 @@ public struct FeedRouter: Sendable {
         return route
     }
 
-    /// The provider is not wanted for the instrument any more. Who was not told of it yet does not
-    /// hear of it at all.
+    /// Takes the instrument from a provider. A provider that was not given it yet gets no order at
+    /// all.
     private mutating func leave(
         _ rank: Int, _ route: inout FeedRoute, _ number: UInt32, into work: inout Work
     ) {
@@ -187,7 +190,7 @@ public struct FeedRouter: Sendable {
         queues[provider].remove(number)
     }
 
-    /// Tells each provider of those whose turn has come.
+    /// Gives each provider the instruments whose turn has come.
     private mutating func release(_ now: Moment, into work: inout Work) {
         for provider in providers.indices {
             while let number = queues[provider].next(now: now.monotonic) {
@@ -242,7 +245,7 @@ public struct FeedRouter: Sendable {
             Switch(instrument: number, from: former, to: route.providers[route.active]))
     }
 
-    /// The next one delivers from its first record on.
+    /// Makes the next provider active. It delivers from its first record on.
     private mutating func failOver(
         _ route: inout FeedRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
@@ -264,14 +267,14 @@ public struct FeedRouter: Sendable {
         route.pending = FeedRoute.Pending(previous: previous, at: .undefined, wasLost: wasLost)
     }
 
-    /// Who delivered last, and whether it has stopped.
+    /// Returns the provider that delivered last, and whether it has stopped.
     private func previous(_ route: FeedRoute) -> (rank: Int, wasLost: Bool) {
         if let pending = route.pending { return (pending.previous, pending.wasLost) }
         return (route.active, route.feeds[route.active].state != .live)
     }
 
-    /// The better one delivers from a time on that is a moment ahead: both were asked until then.
-    /// A whole second, as some stamps are whole seconds.
+    /// Makes the better provider deliver from a time slightly in the future; until then both have
+    /// the instrument. It is a whole second, because some stamps are whole seconds.
     private func goBack(
         to rank: Int, _ route: inout FeedRoute, _ number: UInt32, _ now: Moment,
         into work: inout Work
@@ -289,7 +292,7 @@ public struct FeedRouter: Sendable {
         route.returns += 1
         route.releaseAt =
             now.monotonic + at.nanoseconds(since: now.wall) + settings.graceNanoseconds
-        // The one in between has delivered nothing: nothing has changed.
+        // The provider in between has delivered nothing, so nothing has changed.
         guard previous != rank else {
             route.pending = nil
             return

@@ -2,12 +2,12 @@ public import MarketModel
 public import Primitives
 public import TapeCodec
 
-/// A packet as it stood on a tape.
+/// A packet as it was on a tape.
 public struct RecordedPacket: Sendable {
     public let header: PacketHeader
     public let bytes: [UInt8]
 
-    /// Proves header, checksum and every message.
+    /// Checks header, checksum and every message.
     public init(_ bytes: [UInt8]) throws(PacketError) {
         header = try bytes.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)
@@ -16,20 +16,21 @@ public struct RecordedPacket: Sendable {
     }
 }
 
-/// Where the packets of a recording come from, and which of them are meant.
+/// The origin of a recording's packets, and the selection of them.
 public struct RecordingInfo: Hashable, Sendable {
     public var namespace: String
-    /// Of the tape that they stood on.
+    /// The number of partitions of the tape that they were on.
     public var partitions: Int
     public var source: SourceName
-    /// Packets that were sent in [from, to).
+    /// The selected packets were sent in [from, to).
     public var from: Timestamp
     public var to: Timestamp
     public var created: Timestamp
-    /// Those in which the source had packets, in order: whoever knows how far each of them is
-    /// knows how far the source is.
+    /// The partitions in which the source had packets, in order. The source's progress is the
+    /// progress of all of them.
     public var present: [Partition]
-    /// Only these are meant; empty: all. Packets are kept whole, so others stand beside them.
+    /// The selected symbols; empty: all. Packets are kept complete, so they contain other symbols,
+    /// too.
     public var symbols: [Symbol]
 
     public init(
@@ -47,21 +48,21 @@ public struct RecordingInfo: Hashable, Sendable {
     }
 }
 
-/// Packets of one source in an order that is the same whenever they are read: those of a stream
-/// as they stood there, those of several streams by the time at which they were sent.
+/// Packets of one source in an order that is the same at each reading: within a stream its own
+/// order, between streams the order of the times at which packets were sent.
 public protocol RecordedTape: AnyObject {
     var about: RecordingInfo { get }
 
-    /// Of what was read so far.
+    /// The missing ordinals in what was read so far.
     var missing: MissingTicks { get }
 
-    /// Nil behind the last one. Blocks.
+    /// Returns `nil` after the last packet. Blocks.
     func next() throws -> RecordedPacket?
 
     func close()
 }
 
-/// What is wrong with a recording, at which byte. One line, for a person.
+/// What is wrong with a recording, and at which byte. One line, for a person.
 public struct RecordingError: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: String
     public let offset: Int

@@ -4,8 +4,8 @@ internal import Primitives
 internal import ServiceRuntime
 internal import TapeCodec
 
-/// Reads a recording, and believes nothing of it: what is cut off or changed is an error that says
-/// at which byte. Memory: one packet and one buffer.
+/// Reads a recording and trusts nothing in it: a cut or a changed byte is an error with its offset.
+/// Memory: one packet and one buffer.
 public final class RecordingFile: RecordedTape {
     private static let bufferBytes = 256 * 1024
 
@@ -19,9 +19,9 @@ public final class RecordingFile: RecordedTape {
     private var chain: UInt64 = 0
     private var hasEnded = false
     private var buffer: [UInt8] = []
-    /// Of the buffer: what is not taken yet.
+    /// The offset in the buffer of the first byte that was not read yet.
     private var start = 0
-    /// Of the file: where the next byte to be taken stands.
+    /// The offset in the file of the next byte.
     public private(set) var offset = 0
 
     public init(_ path: String) throws(RecordingError) {
@@ -46,7 +46,7 @@ public final class RecordingFile: RecordedTape {
         isOpen = false
     }
 
-    /// Reads it to its end; afterwards its number of packets and ticks is known to be right.
+    /// Reads a recording to its end, which proves its numbers of packets and ticks.
     public static func check(
         _ path: String, isStopped: () -> Bool = { false }
     ) throws(RecordingError) -> (info: RecordingInfo, packets: UInt64, ticks: UInt64) {
@@ -59,7 +59,7 @@ public final class RecordingFile: RecordedTape {
 
     public func next() throws -> RecordedPacket? { try readPacket() }
 
-    /// Reads the next packet only to prove it; false: there is none any more, and all was right.
+    /// Reads and checks the next packet. Returns false at the end, when everything was right.
     public func step() throws(RecordingError) -> Bool { try readPacket() != nil }
 
     private func readHeader() throws(RecordingError) {
@@ -133,7 +133,7 @@ public final class RecordingFile: RecordedTape {
 
     // MARK: bytes
 
-    /// The next bytes of the file, all of them.
+    /// Returns the next bytes of the file, exactly `count`.
     private func peek(_ count: Int) throws(FormatProblem) -> [UInt8] {
         let found = try fill(count)
         guard found >= count else {
@@ -148,7 +148,7 @@ public final class RecordingFile: RecordedTape {
         offset += count
     }
 
-    /// Answers how many bytes are there, at least `count` if the file has them.
+    /// Fills the buffer. Returns how many bytes are there: at least `count` if the file has them.
     private func fill(_ count: Int) throws(FormatProblem) -> Int {
         guard buffer.count - start < count else { return buffer.count - start }
         buffer.removeSubrange(..<start)

@@ -11,8 +11,9 @@ internal import TapeProtocol
 ///     frame    bytes of the packet 4 | chain 8 | the packet
 ///     end      0 4 | packets 8 | ticks 8 | chain 8
 ///
-/// The chain is a checksum of the frame's packet that goes on from the frame before, and at first
-/// from the header's: so no byte, no order and no number of packets can change unnoticed.
+/// The chain is a checksum of the frame's packet that continues from the previous frame, and for
+/// the first frame from the header's checksum. So no byte, no order and no number of packets can
+/// change unnoticed.
 enum RecordingFormat {
     static let magic = Array("TAPEREC1".utf8)
     static let version: UInt16 = 1
@@ -20,7 +21,7 @@ enum RecordingFormat {
     static let checksumBytes = 8
     static let frameHeadBytes = 12
     static let endBytes = 28
-    /// Of one recording: those that a source can have. More are refused when it is written.
+    /// The most symbols of one recording: as many as a source can have. Writing more is refused.
     static let symbolsMax = ProviderLimits.instrumentsMax
     static let headerBytesMax =
         fixedBytes + 2 * Partition.countRange.upperBound + symbolsMax * 256 + checksumBytes
@@ -54,7 +55,7 @@ enum RecordingFormat {
         return bytes
     }
 
-    /// Of the first 16 bytes: how long the header is, or what is wrong.
+    /// Reads the length of the header from the first 16 bytes. Throws what is wrong.
     static func headerLength(_ bytes: [UInt8]) throws(FormatProblem) -> Int {
         guard Array(bytes.prefix(magic.count)) == magic else {
             throw FormatProblem(0, "this is no recording of Tapeline")
@@ -70,7 +71,7 @@ enum RecordingFormat {
         return length
     }
 
-    /// Of a whole header, of the length that it states.
+    /// Reads a complete header of the length that it states.
     static func info(_ bytes: [UInt8]) throws(FormatProblem) -> (RecordingInfo, checksum: UInt64) {
         let end = bytes.count - checksumBytes
         let (found, expected) = bytes.withRawSpan {
@@ -82,7 +83,7 @@ enum RecordingFormat {
     }
 }
 
-/// At which byte something is wrong, and what.
+/// An error and its offset.
 struct FormatProblem: Error {
     let offset: Int
     let problem: String
@@ -93,7 +94,7 @@ struct FormatProblem: Error {
     }
 }
 
-/// Reads a header whose checksum is right: then only whoever wrote it can have gone wrong.
+/// Reads a header whose checksum is right, so that only its writer can have made an error.
 private struct HeaderScanner {
     let bytes: [UInt8]
     let end: Int

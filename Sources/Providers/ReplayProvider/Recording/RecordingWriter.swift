@@ -3,8 +3,8 @@ internal import Primitives
 public import ServiceRuntime
 internal import TapeCodec
 
-/// Writes a recording: under another name until it is whole, so that a file that stands under its
-/// own name is a whole one. Memory: one buffer.
+/// Writes a recording under another name until it is complete. So a file with the final name is
+/// always complete. Memory: one buffer.
 public final class RecordingWriter {
     private static let bufferBytes = 256 * 1024
 
@@ -21,9 +21,9 @@ public final class RecordingWriter {
     /// Why it could not be written. One line.
     public enum Failure: Error, Sendable, CustomStringConvertible {
         case system(operation: String, path: String, SystemErrorCode)
-        /// Another recording is being written to the same file.
+        /// Another process writes a recording to the same file.
         case inUse(path: String)
-        /// A file of this name has come meanwhile.
+        /// A file of this name was made meanwhile.
         case exists(path: String)
         case tooManySymbols(Int)
 
@@ -56,8 +56,9 @@ public final class RecordingWriter {
         chain = buffer.withRawSpan { $0.uint64(at: header.count - RecordingFormat.checksumBytes) }
     }
 
-    /// What a killed one left under this name is begun anew; one that is still at work is left
-    /// alone. A link is not followed: it would lead the bytes elsewhere.
+    /// Starts the file. What a killed process left under this name is overwritten; a file that is
+    /// still being written is left alone. A link is not followed, because it would lead the bytes
+    /// elsewhere.
     private static func begin(_ path: String) throws(Failure) -> Int32 {
         let descriptor = unsafe open(
             path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
@@ -95,7 +96,7 @@ public final class RecordingWriter {
         if buffer.count >= Self.bufferBytes { try flush() }
     }
 
-    /// Puts the whole file under its name, on disk.
+    /// Gives the complete file its final name, synced to the disk.
     public func finish() throws(Failure) {
         var end: [UInt8] = []
         end.append(little: packets)
@@ -112,8 +113,9 @@ public final class RecordingWriter {
         close(descriptor)
     }
 
-    /// A file that came meanwhile is somebody's: a second name, unlike a new one, replaces nothing.
-    /// Where a file system has no second names, only the moment before the step is not seen.
+    /// Gives the file its final name without replacing a file that was made meanwhile: a hard link,
+    /// unlike a rename, replaces nothing. On a file system without hard links, only a file that is
+    /// made between the check and the rename is overlooked.
     private func name() throws(Failure) {
         if unsafe link(temporary, path) == 0 {
             unsafe unlink(temporary)
@@ -125,7 +127,8 @@ public final class RecordingWriter {
             guard unsafe access(path, F_OK) != 0 else { throw .exists(path: path) }
             guard unsafe rename(temporary, path) == 0 else { throw Self.failure("write", path) }
         }
-        // The name is on disk when its folder is. Some file systems cannot do that to a folder.
+        // The name is on the disk when its folder is synced. Some file systems cannot sync a
+        // folder.
         let end = path.lastIndex(of: "/")
         let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let opened = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -2,17 +2,17 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// Takes a packet of ticks apart into what a provider says.
+/// Converts a packet of ticks into the records of a provider.
 enum PacketRecords {
     enum Item {
-        /// From here on the number stands for this symbol.
+        /// From here on the number means this symbol.
         case definition(UInt32, SymbolDefinition)
         case record(TapeRecord)
-        /// It has an ordinal, and is of a kind that no provider delivers.
+        /// A record with an ordinal, of a kind that no provider delivers.
         case other
     }
 
-    /// Of a packet that was validated, in order.
+    /// Walks over the records of a validated packet, in order.
     static func walk<Failure: Error>(
         _ packet: RecordedPacket, _ visit: (Item) throws(Failure) -> Void
     ) throws(Failure) {
@@ -38,8 +38,8 @@ enum PacketRecords {
 }
 
 extension TapeRecord {
-    /// The same, later by so many nanoseconds: all times of the market. Periods of indicators are
-    /// names of days and stay.
+    /// Returns the record with all market times moved by this many nanoseconds. Periods of
+    /// indicators name days and stay.
     func moved(byNanoseconds shift: Int64) -> TapeRecord {
         guard shift != 0 else { return self }
         let moved = changed {
@@ -61,7 +61,7 @@ extension TapeRecord {
 }
 
 extension Timestamp {
-    /// What is no time stays as it is.
+    /// Returns the moved time. An undefined time stays undefined.
     func moved(byNanoseconds shift: Int64) -> Timestamp {
         isDefined && nanoseconds != Int64.min ? advanced(byNanoseconds: shift) : self
     }

@@ -3,10 +3,10 @@ internal import Primitives
 internal import TapeCodec
 internal import TapeProtocol
 
-/// How far a recorded source was, from the watermarks that it put on its tape.
+/// A recorded source's progress, from the watermarks that it put on its tape.
 ///
-/// A packet's watermark is its partition's; one between packets holds for all partitions of its
-/// stream. The source was as far as the last of them.
+/// A packet's watermark is that of its partition; a watermark packet is for all partitions of its
+/// stream. The source's progress is the watermark of the slowest partition.
 struct ReplayFloor {
     private let present: [Int]
     private var reached: [Int64]
@@ -19,7 +19,7 @@ struct ReplayFloor {
 
     mutating func took(_ header: PacketHeader) {
         let watermark = header.watermark
-        // A marker's says nothing.
+        // A marker's watermark has no meaning.
         guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
         switch header.kind {
         case .ticks: note(header.partition.number, watermark)

@@ -1,7 +1,7 @@
 public import ServiceRuntime
 
 extension ConfigurationKey {
-    /// Those of the provider `replay`.
+    /// The keys of the provider `replay`.
     public static let replay: [ConfigurationKey] = [
         ConfigurationKey(
             "REPLAY_FILE", .text, group: "Replay",

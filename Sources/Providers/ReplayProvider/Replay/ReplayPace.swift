@@ -4,7 +4,7 @@ internal import Primitives
 struct ReplayPace {
     enum Speed: Hashable, Sendable {
         case full
-        /// So many thousandths of the recorded speed.
+        /// The speed in thousandths of the recorded speed.
         case thousandths(Int64)
     }
 
@@ -13,7 +13,8 @@ struct ReplayPace {
 
     init(_ speed: Speed) { self.speed = speed }
 
-    /// Nanoseconds to wait before a packet that was sent then; the first one is due at once.
+    /// Returns the nanoseconds to wait before a packet that was sent at this time. The first packet
+    /// is due immediately.
     mutating func wait(sent: Timestamp, monotonic: Int64) -> Int64 {
         guard case .thousandths(let speed) = speed else { return 0 }
         guard let origin else {

@@ -3,27 +3,27 @@ internal import Primitives
 internal import ProviderKit
 internal import TapeCodec
 
-/// One way through a recording: what of each packet is to be delivered, in order.
+/// One pass through a recording: which records of each packet are delivered, in order.
 struct ReplayPass {
     private let book: InstrumentBook
     private let shift: Int64
     private var routes: ReplayRoutes
-    /// Per partition of the tape that is replayed into: of how many records the source has it, and
-    /// how many were met here.
+    /// Per partition of the target tape: the number of records that the source has, and the number
+    /// that this pass has met.
     private(set) var sent: [UInt64]
     private var met: [UInt64]
     private var said: [Symbol: SymbolDefinition] = [:]
-    /// Per number of the packet; refreshed with each.
+    /// The source's number for each number of the packet; renewed with each packet.
     private var numbers: [UInt32: UInt32] = [:]
     private(set) var delivered: UInt64 = 0
-    /// Records that no provider delivers.
+    /// The number of records that no provider delivers.
     private(set) var unknown: UInt64 = 0
-    /// With which ordinal each partition of the recording begins, as far as it was met.
+    /// The first ordinal of each partition of the recording, as far as it was met.
     private(set) var origins: [Partition: UInt64]
     private var isKnown: Set<Partition> = []
     private var problem: ReplayProblem?
 
-    /// `origins`: those of an earlier way through the same recording.
+    /// `origins` are those of an earlier pass through the same recording.
     init(
         _ book: InstrumentBook, _ routes: ReplayRoutes, sent: [UInt64], shift: Int64,
         origins: [Partition: UInt64] = [:]
@@ -36,7 +36,7 @@ struct ReplayPass {
         met = [UInt64](repeating: 0, count: sent.count)
     }
 
-    /// Appends what of the packet is not on the tape yet.
+    /// Appends the records of the packet that are not on the tape yet.
     mutating func take(
         _ packet: RecordedPacket, into batch: inout [ProviderRecord]
     ) throws(ReplayProblem) {
@@ -54,7 +54,8 @@ struct ReplayPass {
         if let problem { throw problem }
     }
 
-    /// A tape may be purged between two readings: what was counted would be other records then.
+    /// Checks that the partition still begins at the same ordinal. A tape may be purged between two
+    /// readings, and the counted records would then be others.
     private mutating func follow(_ header: PacketHeader) throws(ReplayProblem) {
         guard isKnown.insert(header.partition).inserted else { return }
         if let origin = origins[header.partition], origin != header.firstOrdinal {
@@ -76,7 +77,7 @@ struct ReplayPass {
         batch.append(record.moved(byNanoseconds: shift).changed { $0.symbol = number })
     }
 
-    /// The source's number of the symbol; says who feeds it when that is news.
+    /// Returns the source's number of the symbol. Adds a definition when its provider is new.
     private mutating func number(
         _ index: UInt32, _ batch: inout [ProviderRecord]
     ) -> UInt32? {

@@ -7,20 +7,20 @@ internal import Synchronization
 internal import TapeCodec
 internal import TapeTransport
 
-/// Delivers a recording, or a range of another tape, as it was: records, definitions, subscriptions
-/// and gaps in their order, with the watermarks that were recorded.
+/// Delivers a recording, or a range of another tape, unchanged: records, definitions, subscriptions
+/// and gaps in their order, with the recorded watermarks.
 ///
-/// What stands on the tape already is found in the recording and left out, so that a gateway that
-/// is killed and started again loses nothing and doubles nothing.
+/// What is on the tape already is found in the recording and left out. So a gateway that is killed
+/// and started again loses nothing and doubles nothing.
 public final class ReplayProvider: ProviderSource {
     public let name = "replay"
-    /// The recording waits.
+    /// False, because the recording can wait.
     public let isUrgent = false
     public let isRecorded = true
 
-    /// Between two tries to read.
+    /// The wait between two tries to read.
     private static let retryWait = Duration.seconds(1)
-    /// While the channel is full: the other side takes thousands of records meanwhile.
+    /// The wait while the channel is full. The receiver takes thousands of records meanwhile.
     private static let fullWait = Duration.milliseconds(1)
 
     private struct State {
@@ -40,7 +40,7 @@ public final class ReplayProvider: ProviderSource {
     private let threads: ThreadWatch
     private let clock = SystemClock()
     private let state = Mutex(State())
-    /// Of the thread that replays.
+    /// The beat of the thread that replays.
     private let beat = Mutex<ThreadBeat?>(nil)
     private let shutdown = ShutdownSignal()
     private let thread = Mutex<ServiceThread?>(nil)
@@ -51,7 +51,7 @@ public final class ReplayProvider: ProviderSource {
         threads = context.threads
     }
 
-    /// What is wrong with the settings of this provider.
+    /// The checks of this provider's settings.
     public static let rules: [ConfigurationRule] = [.of { _ = try ReplaySettings($0) }]
 
     // MARK: the gateway's side
@@ -61,7 +61,7 @@ public final class ReplayProvider: ProviderSource {
         thread.withLock { $0 = started }
     }
 
-    /// What is delivered is decided by the recording.
+    /// Does nothing: the recording decides what is delivered.
     public func follow(begun: [UInt32], ended: [UInt32]) {}
 
     public func stop(within timeout: Duration) -> Bool {
@@ -87,11 +87,11 @@ public final class ReplayProvider: ProviderSource {
 
     // MARK: the thread
 
-    /// Of what was sent, as long as this process remembers it.
+    /// The progress of what was sent, as long as this process remembers it.
     private struct Course {
         var sent: [UInt64]
         var shift: Int64?
-        /// Where each partition of the recording began.
+        /// The first ordinal of each partition of the recording.
         var origins: [Partition: UInt64] = [:]
     }
 
@@ -116,7 +116,7 @@ public final class ReplayProvider: ProviderSource {
         }
     }
 
-    /// Nobody has asked for the end; asked in each turn, which gives the sign of life.
+    /// False after `stop`. It is read in each turn, and beats.
     private var goesOn: Bool {
         beat.withLock { $0 }?.beat()
         return !shutdown.isRequested
@@ -176,7 +176,7 @@ public final class ReplayProvider: ProviderSource {
         channel.finish()
     }
 
-    /// What stands on the tape is found in the recording first: only then is anything delivered.
+    /// Finds in the recording what is on the tape already. Only after that is anything delivered.
     private func settle(_ order: ProviderOrder) throws -> Course {
         let standing = try ReplayStanding(order)
         let shift: Int64? = settings.movesToNow ? nil : 0
@@ -206,7 +206,8 @@ public final class ReplayProvider: ProviderSource {
         case .file(let path, _): return try RecordingFile(path)
         case .range(let range):
             let now = clock.now()
-            // What was sent shortly before it may still be on its way onto the tape.
+            // Packets that were sent shortly before the range's end may still be on their way to
+            // the tape.
             guard now.nanoseconds(since: range.to) >= TapeRangeReader.settledNanoseconds else {
                 throw TapeRangeError(
                     "REPLAY_TO is \(range.to): its tape is complete 5 s later", isRetryable: true)
@@ -247,7 +248,7 @@ public final class ReplayProvider: ProviderSource {
         _ pace: inout ReplayPace, _ packet: RecordedPacket, _ shift: Int64
     ) throws {
         let sent = packet.header.sendTime
-        // What is moved to now is due when its time has come, also after a second start.
+        // A record that is moved to now is due at its moved time, also after a second start.
         let wait =
             settings.movesToNow
             ? sent.moved(byNanoseconds: shift).nanoseconds(since: clock.now())
@@ -273,13 +274,13 @@ public final class ReplayProvider: ProviderSource {
 }
 
 enum ReplayPhase: String, Sendable {
-    /// For its input.
+    /// Waiting for its input.
     case waiting
-    /// What stands on the tape is looked for in the recording.
+    /// Finding in the recording what is on the tape.
     case checking
     case replaying
     case finished
-    /// A person has to look.
+    /// A person has to check.
     case failed
 }
 

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import TapeCodec
 
-/// To which partition of the tape that is replayed into each record of a packet goes.
+/// The partition of the target tape for each record of a packet.
 struct ReplayRoutes {
     struct Route {
         let partition: Int
@@ -17,7 +17,7 @@ struct ReplayRoutes {
     }
 
     private let partitions: Int
-    /// Empty: all.
+    /// The selected symbols; empty: all.
     private let wanted: Set<Symbol>
     private var known: [UInt32: Known] = [:]
 
@@ -26,7 +26,7 @@ struct ReplayRoutes {
         wanted = Set(symbols)
     }
 
-    /// The numbers of symbols are those of one packet.
+    /// Begins a packet: numbers of symbols are valid in one packet only.
     mutating func begin() { known.removeAll(keepingCapacity: true) }
 
     mutating func define(_ index: UInt32, _ definition: SymbolDefinition) {
@@ -36,12 +36,12 @@ struct ReplayRoutes {
             isWanted: wanted.isEmpty || wanted.contains(definition.symbol))
     }
 
-    /// Nil: it is of a symbol that is not meant, or that nobody defined. What is of no symbol goes
-    /// where a gateway puts it.
+    /// Returns `nil` for a record whose symbol is not selected or not defined. A record without a
+    /// symbol goes to the partition that a gateway would choose.
     func route(of record: TapeRecord) -> Route? {
         guard let header = record.header else { return nil }
         if header.symbol == TickHeader.noSymbol {
-            // A gateway takes no market data of nobody.
+            // A gateway refuses market data without a symbol.
             if case .trade = record { return nil }
             if case .quote = record { return nil }
             return wanted.isEmpty ? Route(partition: 0, index: header.symbol) : nil

@@ -6,13 +6,13 @@ internal import TapeProtocol
 internal import TapeTransport
 
 extension ReplayProvider {
-    /// What is wrong with a speed (`full`, 1, 2.5); nil: nothing.
+    /// Returns what is wrong with a speed (`full`, 1, 2.5); `nil` when nothing is.
     public static func problem(speed text: String) -> String? {
         ReplaySettings.speedProblem(text)
     }
 }
 
-/// What is replayed, how fast, and as of when.
+/// What is replayed, at which speed, and with which times.
 struct ReplaySettings: Sendable {
     enum Input: Sendable {
         case file(String, symbols: [Symbol])
@@ -21,7 +21,7 @@ struct ReplaySettings: Sendable {
 
     let input: Input
     let speed: ReplayPace.Speed
-    /// All times move so that the recording begins now.
+    /// True when all times are moved so that the recording begins now.
     let movesToNow: Bool
 
     var symbols: [Symbol] {
@@ -102,7 +102,7 @@ struct ReplaySettings: Sendable {
         return time
     }
 
-    /// What is wrong with a speed; nil: nothing.
+    /// Returns what is wrong with a speed; `nil` when nothing is.
     static func speedProblem(_ text: String) -> String? {
         do throws(SettingsError) {
             _ = try speed(text)
@@ -112,7 +112,7 @@ struct ReplaySettings: Sendable {
         }
     }
 
-    /// `full`, or a number with at most three decimals.
+    /// Reads `full`, or a number with at most three decimals.
     static func speed(_ text: String) throws(SettingsError) -> ReplayPace.Speed {
         if text == "full" { return .full }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)

@@ -3,7 +3,7 @@ internal import Primitives
 internal import ProviderKit
 internal import TapeCodec
 
-/// A record apart from the numbers that a process or packet gave its symbol.
+/// A record without the number that a process or packet gave its symbol.
 struct PlainRecord: Hashable {
     let symbol: Symbol?
     let record: TapeRecord
@@ -14,12 +14,12 @@ struct PlainRecord: Hashable {
     }
 }
 
-/// What stands on the tape that is replayed into: per partition how many records, and the last one.
+/// What is on the target tape already: per partition the number of records, and the last one.
 ///
-/// Each record of a recording takes exactly one ordinal there, in the recording's order, and nobody
-/// else adds to the source. So the record that stands with ordinal n is the n-th one of that
-/// partition, and what is left begins behind it. The last one is compared, because this is only
-/// true of the same recording.
+/// Each record of a recording takes exactly one ordinal there, in the recording's order, and
+/// nothing else is added to the source. So the record with ordinal n is the n-th one of that
+/// partition, and the rest begins after it. The last record is compared, because this is true only
+/// for the same recording.
 struct ReplayStanding {
     struct Tail {
         let count: UInt64
@@ -69,24 +69,24 @@ struct ReplayStanding {
     }
 }
 
-/// Why a replay cannot go on. One line.
+/// Why a replay cannot continue. One line.
 struct ReplayProblem: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Goes through a recording and finds in it what stands on the tape already.
+/// Reads a recording and finds in it what is on the tape already.
 struct ReplayProof {
     private let standing: ReplayStanding
     private var routes: ReplayRoutes
     private var passed: [UInt64]
     private var left: Int
-    /// By how much times were moved; nil: nothing that stands says so yet.
+    /// How far times were moved; `nil` when no record on the tape has shown it yet.
     private(set) var shift: Int64?
     private var problem: ReplayProblem?
 
-    /// `shift`: nil when it is to be found out.
+    /// `shift` is `nil` when it has to be found.
     init(_ standing: ReplayStanding, _ routes: ReplayRoutes, shift: Int64?) {
         self.standing = standing
         self.routes = routes
@@ -95,7 +95,7 @@ struct ReplayProof {
         left = standing.tails.count { $0.count > 0 }
     }
 
-    /// All of it was found.
+    /// True when everything was found.
     var isDone: Bool { left == 0 }
 
     mutating func take(_ packet: RecordedPacket) throws(ReplayProblem) {
@@ -131,7 +131,7 @@ struct ReplayProof {
                     + "replay into another namespace")
     }
 
-    /// Nil: a record without any time says nothing of it.
+    /// Returns `nil` for a record without any time.
     private func distance(from record: TapeRecord, to standing: TapeRecord) -> Int64? {
         guard let old = record.header, let new = standing.header else { return nil }
         for time in [\TickHeader.receiveTime, \.providerTime]
@@ -141,7 +141,7 @@ struct ReplayProof {
         return nil
     }
 
-    /// To be asked when the recording is at its end.
+    /// Returns what was not found. Call it at the recording's end.
     func missing() -> ReplayProblem? {
         guard !isDone else { return nil }
         let behind = standing.tails.indices.first { passed[$0] < standing.tails[$0].count } ?? 0

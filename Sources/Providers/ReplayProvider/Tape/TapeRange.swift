@@ -6,7 +6,7 @@ internal import TapeCodec
 internal import TapeProtocol
 internal import TapeTransport
 
-/// A range of a source's tape, as it is asked for.
+/// A requested range of a source's tape.
 public struct TapeRange: Sendable {
     public var nats: NatsConfiguration
     public var namespace: String
@@ -32,7 +32,7 @@ public struct TapeRange: Sendable {
 /// Why a tape cannot be read, or not any more. One line.
 public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
     public let description: String
-    /// Waiting may mend it.
+    /// True when waiting may help.
     public let isRetryable: Bool
 
     init(_ description: String, isRetryable: Bool = false) {
@@ -41,30 +41,31 @@ public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Whoever waits for the tape was told to stop.
+/// Reading was stopped while it waited for the tape.
 public struct ReadingStopped: Error {
     public init() {}
 }
 
 /// Reads a range of a source's tape: each of its streams in the stream's own order, and the streams
-/// beside each other by the time at which packets were sent.
+/// merged by the time at which packets were sent.
 ///
-/// What it gives follows from the tape alone, so a second reading gives the same. It reads as every
-/// reader does: only what is proven to follow. Memory: some packets per stream.
+/// The result follows from the tape alone, so a second reading gives the same. It reads as every
+/// reader does: only packets that are proven to follow. Memory: some packets per stream.
 public final class TapeRangeReader: RecordedTape {
-    /// Clocks of hosts differ: how far what was sent may be from what was stored.
+    /// The largest difference between the times of sending and storing, because hosts' clocks
+    /// differ.
     public static let clockNanoseconds: Int64 = 60_000_000_000
-    /// Of a stream: how many packets wait for those of other streams.
+    /// The most packets of a stream that wait for those of other streams.
     private static let waitingMax = 32
     private static let pullBytes = 256 * 1024
     private static let waitMax = Duration.milliseconds(20)
     private static let eventsPerTurn = 256
-    /// What was sent before some moment may still be on its way onto the tape for so long.
+    /// After this time, everything that was sent before is on the tape.
     public static let settledNanoseconds: Int64 = 5_000_000_000
 
     private struct Lane {
         let reader: Int
-        /// Behind this sequence there is nothing that is meant.
+        /// No packet after this sequence is in the range.
         var end: UInt64
         var waiting: [RecordedPacket] = []
         var taken = 0
@@ -85,14 +86,14 @@ public final class TapeRangeReader: RecordedTape {
     private var hasTaken = false
     private var failure: TapeRangeError?
 
-    /// Connects, and looks at what there is.
+    /// Connects, and reads which streams exist.
     public init(
         _ range: TapeRange, telemetry: TelemetryHub, created: Timestamp,
         isStopped: @escaping () -> Bool
     ) throws {
         self.range = range
         self.isStopped = isStopped
-        // The tape itself says how many partitions it has.
+        // The tape itself contains its number of partitions.
         guard let unknown = TapeNames(namespace: range.namespace, partitions: 1) else {
             throw TapeRangeError("\(range.namespace) is no namespace")
         }
@@ -124,7 +125,8 @@ public final class TapeRangeReader: RecordedTape {
         }
     }
 
-    /// What the server does not allow is answered by nothing: only its complaint says why.
+    /// Returns the server's refusal. It does not answer a request that is not allowed, so only its
+    /// last error shows the reason.
     private static func refusal(_ client: TapeClient, _ range: TapeRange) -> TapeRangeError? {
         guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
         return TapeRangeError(
@@ -167,7 +169,8 @@ public final class TapeRangeReader: RecordedTape {
         }
     }
 
-    /// The lane whose packet was sent first; nil: another one may still bring an earlier one.
+    /// Returns the lane whose packet was sent first; `nil` when another lane may still bring an
+    /// earlier one.
     private func due() -> Int? {
         var first: Int?
         for index in lanes.indices {
@@ -250,7 +253,7 @@ public final class TapeRangeReader: RecordedTape {
     }
 }
 
-/// Which streams are read, of which partitions, and up to where.
+/// The streams and partitions to read, and where each ends.
 private struct RangePlan {
     struct Stream {
         let index: Int
@@ -296,7 +299,7 @@ private struct RangePlan {
         present.sort()
     }
 
-    /// What of the partition was taken off the tape before.
+    /// Notes what was purged from the partition.
     private mutating func note(
         _ partition: Partition, _ stream: String, _ subject: String, _ range: TapeRange,
         _ client: TapeClient
@@ -306,12 +309,13 @@ private struct RangePlan {
                 stream: stream, from: 1, subject: subject)
         else { return }
         let first = try StoredPacket(message).header
-        // Whatever stood before a packet was sent before it.
+        // Every packet before this one was sent before it.
         guard first.sendTime < range.to, Self.mayBeMeant(first, range) else { return }
         missing.begins(partition, at: first.firstOrdinal)
     }
 
-    /// One that was sent before the range has nothing behind it.
+    /// Returns false when the last packet was sent before the range, because then no later one
+    /// exists.
     private static func mayBeMeant(_ last: PacketHeader, _ range: TapeRange) -> Bool {
         !range.from.isDefined || last.sendTime >= range.from
     }

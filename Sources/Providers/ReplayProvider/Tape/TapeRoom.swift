@@ -3,15 +3,15 @@ public import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
-/// How the tick streams of a namespace were made, and what they hold.
+/// The configuration of a namespace's tick streams, and their content.
 public struct TapeRoom: Sendable {
     public let partitions: Int
-    /// Of each stream.
+    /// The limit of each stream.
     public let bytesMax: Int64
-    /// Of all of them together.
+    /// The bytes of all streams together.
     public let bytes: UInt64
 
-    /// Nil: there is no such namespace.
+    /// Returns `nil` when there is no such namespace.
     public static func find(
         _ nats: NatsConfiguration, namespace: String, telemetry: TelemetryHub
     ) throws -> TapeRoom? {
@@ -36,9 +36,9 @@ public struct TapeRoom: Sendable {
         return TapeRoom(partitions: partitions, bytesMax: configuration.maxBytes, bytes: bytes)
     }
 
-    /// What each stream of a new namespace has to hold so that so many bytes of packets go in:
-    /// nobody reads there yet, so nothing is purged. Twice what an even share would be, because
-    /// symbols are not shared out evenly, and packets become smaller.
+    /// Returns the size that each stream of a new namespace needs for this many bytes of packets.
+    /// The namespace has no readers yet, so nothing is purged. It is twice an even share, because
+    /// symbols are not distributed evenly and packets become smaller.
     public static func needed(for bytes: UInt64, partitions: Int) -> Int64 {
         let streams = UInt64(max(1, min(partitions, TapeNames.tickStreams)))
         let share = min(bytes, UInt64(Int64.max) / 4) / streams * 2

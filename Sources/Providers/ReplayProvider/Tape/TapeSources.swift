@@ -4,9 +4,9 @@ public import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
-/// Which sources have anything on a tape.
+/// Finds the sources that have anything on a tape.
 public enum TapeSources {
-    /// In the order of their names. What people put back is nobody's feed.
+    /// Returns the sources in the order of their names. What people put on the tape is not a feed.
     public static func found(
         _ nats: NatsConfiguration, namespace: String, telemetry: TelemetryHub
     ) throws -> [SourceName] {

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A bar of the tape as a row of `bars`, by way of a staging table.
+/// Writes a bar of the tape as a row of `bars`, through a staging table.
 extension Sink {
     static let bars = Sink(
         .bars, input: .bars, templates: [WireFormat.Template.bar], copy: BarRow.copy,
@@ -24,7 +24,7 @@ private enum BarRow {
     static let columns: Int16 = 28
     private static let reasons = NameTable(BarReason.self)
 
-    /// Once per session. Emptied by every COMMIT.
+    /// Runs once per session. Every COMMIT empties the table.
     static let makeStaging = """
         CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (LIKE bars INCLUDING DEFAULTS) \
         ON COMMIT DELETE ROWS
@@ -32,8 +32,8 @@ private enum BarRow {
 
     static let copy = Sink.copy("bars_staging", columnNames)
 
-    /// Sorted by key, so that two writers never wait for each other in a circle; of one key the
-    /// highest revision of the batch. Versions that are no row any more are counted in `replaced`.
+    /// Sorts by key, so that two writers never wait for each other in a circle. For each key it
+    /// takes the highest revision of the batch; the other versions are counted in `replaced`.
     static let upsert = """
         INSERT INTO bars (\(columnNames), replaced)
         SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames),
@@ -43,7 +43,8 @@ private enum BarRow {
         \(conflict)
         """
 
-    /// In the order of the tape, which is one for all writers too, and sorts by integers.
+    /// Sorts in the order of the tape, which is also the same for all writers, and sorts by
+    /// integers.
     static let upsertOfUnique = """
         INSERT INTO bars (\(columnNames))
         SELECT \(columnNames) FROM bars_staging ORDER BY partition, ordinal
@@ -123,7 +124,7 @@ private enum BarRow {
 }
 
 extension PacketContext {
-    /// Of the key of a bar's row, whose time has microseconds.
+    /// Returns the hash of the key of a bar's row, whose time has microseconds.
     fileprivate func hash(of bar: Bar) -> UInt64 {
         let time = bar.openTime.storable.floored(toNanoseconds: 1_000).nanoseconds
         var hash = definition(bar.symbol)?.hash ?? 0

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A change of a book, or the end of all that was known of it, as a row of `depth`.
+/// Writes a change or a reset of a book as a row of `depth`.
 extension Sink {
     static let depth = Sink(
         .depth, templates: [WireFormat.Template.depthUpdate, WireFormat.Template.depthReset],

@@ -3,9 +3,9 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// Every tick without a table of its own as a row of `events`: what the gateway says of its
-/// subscriptions, what a person asked to be repaired, and what this version does not know, whose
-/// bytes are kept.
+/// Writes every tick without a separate table as a row of `events`: the gateway's records about
+/// subscriptions, requests for repairs, and ticks that this version does not know, whose bytes are
+/// stored.
 extension Sink {
     static let events = Sink(
         .events,
@@ -66,8 +66,8 @@ private enum EventRow {
         return true
     }
 
-    /// A later version's: it begins as every tick does, if it is one of a provider; what its symbol
-    /// means cannot be asked from here.
+    /// Writes a tick of a later version. It begins as every tick does, if a provider sent it. The
+    /// meaning of its symbol is unknown here.
     private static func unknown(
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan,
         _ ordinal: UInt64, _ row: inout BinaryCopyWriter
@@ -84,7 +84,7 @@ private enum EventRow {
         row.tickTail(header, symbol, context, ordinal: ordinal)
     }
 
-    /// What has none was received when its packet was sent, as far as anybody knows.
+    /// Returns the header. A tick without one is treated as received when its packet was sent.
     private static func header(
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan
     ) -> TickHeader {
@@ -127,6 +127,6 @@ private enum EventRow {
 }
 
 extension PacketContext {
-    /// As the books call the stream.
+    /// The name of the stream in the positions.
     fileprivate var input: String { header.kind == .bars ? "bars" : "ticks" }
 }

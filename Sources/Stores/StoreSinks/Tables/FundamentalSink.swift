@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A part of a document about a company as a row of `fundamentals`.
+/// Writes a part of a document about a company as a row of `fundamentals`.
 extension Sink {
     static let fundamentals = Sink(
         .fundamentals, templates: [WireFormat.Template.fundamentalPart], copy: FundamentalRow.copy,

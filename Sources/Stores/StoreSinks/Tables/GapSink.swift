@@ -3,10 +3,10 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A gap record of the tape as a row of `gaps`: with an ordinal of its own, unlike what the books
-/// note there.
+/// Writes a gap record of the tape as a row of `gaps`. It has an ordinal, unlike the gaps that the
+/// writer itself notes there.
 extension Sink {
-    /// Who the rows of the tape's gaps and the books are signed by.
+    /// The owner in the rows of the tape's gaps and of the positions.
     public static let owner = "store"
 
     static let gaps = Sink(
@@ -27,7 +27,7 @@ private enum GapRow {
     private static let kinds = NameTable(DataKind.self)
     private static let states = NameTable(GapState.self)
 
-    /// The table is not cut by time.
+    /// Returns `nil`: the table is not partitioned by time.
     @Sendable static func time(
         _: Record, _: borrowing PacketContext, _: RawSpan
     ) -> Timestamp? { nil }
@@ -61,7 +61,7 @@ private enum GapRow {
 }
 
 extension BinaryCopyWriter {
-    /// 0 is none.
+    /// Writes an ordinal; 0 means none.
     fileprivate mutating func ordinal(_ ordinal: UInt64) {
         ordinal == 0 ? null() : int64(Int64(bitPattern: ordinal))
     }

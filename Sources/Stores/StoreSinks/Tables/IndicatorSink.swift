@@ -3,8 +3,8 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// One value of an economic series as a row of `indicators`, or one that operators computed: these
-/// come with the bars and have one of their ordinals.
+/// Writes a value of an economic series, or one that operators computed, as a row of `indicators`.
+/// Computed values come with the bars and have one of their ordinals.
 extension Sink {
     static let indicators = Sink(
         .indicators, templates: [WireFormat.Template.indicatorValue], copy: IndicatorRow.copy,

@@ -3,8 +3,8 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A tick that a series did not count as a row of `late_ticks`. It comes with the bars and has one
-/// of their ordinals.
+/// Writes a tick that a series did not count as a row of `late_ticks`. It comes with the bars and
+/// has one of their ordinals.
 extension Sink {
     static let lateTicks = Sink(
         .lateTicks, input: .bars, templates: [WireFormat.Template.lateTick],

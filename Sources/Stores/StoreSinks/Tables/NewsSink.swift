@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A headline, or what a provider has to say to everybody, as a row of `news`.
+/// Writes a headline, or a provider's message to all its clients, as a row of `news`.
 extension Sink {
     static let news = Sink(
         .news, templates: [WireFormat.Template.newsHeadline, WireFormat.Template.newsBulletin],

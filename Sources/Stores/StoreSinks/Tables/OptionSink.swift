@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// What a provider computed about an option as a row of `options`.
+/// Writes a provider's computations for an option as a row of `options`.
 extension Sink {
     static let options = Sink(
         .options, templates: [WireFormat.Template.optionComputation], copy: OptionRow.copy,

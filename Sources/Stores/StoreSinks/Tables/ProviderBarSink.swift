@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A bar that a provider made as a row of `provider_bars`. Its event time is its close.
+/// Writes a bar that a provider made as a row of `provider_bars`. Its event time is its close.
 extension Sink {
     static let providerBars = Sink(
         .providerBars, templates: [WireFormat.Template.providerBar], copy: ProviderBarRow.copy,

@@ -3,7 +3,7 @@ import PostgresClient
 public import Primitives
 import TapeCodec
 
-// What the rows of several tables have in common.
+// The columns that several tables have in common.
 extension BinaryCopyWriter {
     @inline(__always)
     mutating func price(_ price: Price) {
@@ -22,7 +22,7 @@ extension BinaryCopyWriter {
     @inline(__always)
     mutating func shortText(_ text: ShortText) { packedText(text.raw) }
 
-    /// `ts`, `event_time_ns`, `symbol`, which all tick tables begin with.
+    /// Writes `ts`, `event_time_ns`, `symbol`, with which all tick tables begin.
     @inline(__always)
     mutating func tickHead(
         _ time: Timestamp, _ symbol: PacketContext.Definition, _ context: borrowing PacketContext
@@ -32,7 +32,7 @@ extension BinaryCopyWriter {
         if let place = symbol.symbol { shared(place, of: context.fields) } else { null() }
     }
 
-    /// `flags` and everything behind it, which all tick tables end with.
+    /// Writes `flags` and all later columns, with which all tick tables end.
     @inline(__always)
     mutating func tickTail(
         _ header: TickHeader, _ symbol: PacketContext.Definition,
@@ -49,7 +49,7 @@ extension BinaryCopyWriter {
         int64(Int64(bitPattern: ordinal))
     }
 
-    /// Rounded down, and exact beside it.
+    /// Writes a time rounded down to microseconds, and then its exact nanoseconds.
     mutating func exactTime(_ time: Timestamp) {
         guard time.isDefined else {
             null()
@@ -76,7 +76,7 @@ extension Sink {
 }
 
 extension Sink {
-    /// Of nearly all ticks: when the provider says that it happened, else when it was received.
+    /// Returns the time of nearly all ticks: the provider's, or the receive time when it gave none.
     @Sendable static func eventTime(
         _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
     ) -> Timestamp? {
@@ -90,7 +90,7 @@ extension Sink {
 }
 
 extension Timestamp {
-    /// Where a tick without a usable time stands in tables that are cut by time.
+    /// The time itself, or 1970 when it is undefined, for tables that are partitioned by time.
     @inline(__always)
     public var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
 }

@@ -3,7 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A trade of the tape as a row of `trades`.
+/// Writes a trade of the tape as a row of `trades`.
 extension Sink {
     static let trades = Sink(
         .trades, templates: [WireFormat.Template.trade], copy: TradeRow.copy, write: TradeRow.write)

@@ -1,13 +1,13 @@
-/// Something that happened: one type writes one kind of log line and moves its counters, so that
-/// the log and the metrics cannot tell different stories.
+/// An event: one type writes one kind of log line and increases its counters, so that the log and
+/// the metrics cannot contradict each other.
 public protocol TelemetryEvent: Sendable {
-    /// Dotted and constant: `gateway.publish.refused`.
+    /// The constant name, with dots: `gateway.publish.refused`.
     static var name: String { get }
     var level: LogLevel { get }
-    /// A sentence for a person. What machines read is in `fields`.
+    /// A sentence for a person. Data for programs are in `fields`.
     var message: String { get }
     var fields: [(String, LogValue)] { get }
-    /// Moves the counters; called once per event, also if the log's level leaves the line out.
+    /// Increases the counters. Called once per event, even if the log's level suppresses the line.
     func count(in metrics: MetricRegistry)
 }
 

@@ -1,4 +1,4 @@
-/// The log and the metrics of one process, handed to everything that reports.
+/// The log and the metrics of one process, which everything that reports gets.
 public final class TelemetryHub: Sendable {
     public let logger: Logger
     public let metrics: MetricRegistry

@@ -1,13 +1,13 @@
-/// How a line looks: JSON for machines, text for people.
+/// The format of a line: JSON for machines, text for people.
 public enum LogFormat: Equatable, Sendable {
     case json
     case text(color: Bool)
 
-    /// What configuration calls the formats.
+    /// The formats' names in the configuration.
     public static let names = ["auto", "json", "text"]
 
-    /// The format of a name: `auto` is text on a terminal and JSON everywhere else; colour only
-    /// goes to a terminal. `nil`: no such format.
+    /// Reads the name of a format: `auto` is text on a terminal and JSON everywhere else; colour is
+    /// used on a terminal only. Fails when there is no such format.
     public init?(named name: String, isTerminal: Bool) {
         switch name {
         case "auto": self = isTerminal ? .text(color: true) : .json

@@ -1,5 +1,5 @@
-/// How much a line matters. `error`: someone must act. `warning`: degraded, will recover. `info`:
-/// lifecycle. `debug` and `trace`: detail.
+/// The importance of a line. `error`: a person must act. `warning`: degraded, will recover. `info`:
+/// life cycle. `debug` and `trace`: detail.
 public enum LogLevel: Int, Comparable, Sendable, CaseIterable {
     case trace, debug, info, warning, error
 
@@ -13,7 +13,7 @@ public enum LogLevel: Int, Comparable, Sendable, CaseIterable {
         }
     }
 
-    /// The level of that name, as configuration carries it.
+    /// Reads the level's name in the configuration.
     public init?(named name: String) {
         guard let level = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = level

@@ -1,15 +1,17 @@
 import Primitives
 
-/// One line before it is written: renders itself in either format, within `bytesMax`.
+/// One line before it is written. It renders itself in either format, within `bytesMax`.
 struct LogLine {
-    /// `PIPE_BUF` of Linux: a write of at most so many bytes is never torn or mixed with another.
+    /// The longest line: Linux' `PIPE_BUF`. A write of at most this many bytes is never torn or
+    /// mixed with another one.
     static let bytesMax = 4_096
-    /// Of one text, in bytes: long enough for an error of a database, short enough for several.
+    /// The longest single text, in bytes: enough for a database's error, and short enough for
+    /// several texts in a line.
     static let textBytesMax = 1_024
-    /// Of the names of a service and an event.
+    /// The longest name of a service or an event.
     static let nameBytesMax = 128
     static let fieldsMax = 64
-    /// Names that are taken; a field of such a name is written as `field.<name>`.
+    /// Names of the line itself. A field with such a name is written as `field.<name>`.
     static let reserved: Set<String> = ["ts", "level", "service", "event", "message"]
 
     let time: Timestamp
@@ -19,13 +21,13 @@ struct LogLine {
     let message: String
     let fields: [(String, LogValue)]
 
-    /// The line with its newline. Fields that do not fit are left out from the end, and the line
-    /// says how many.
+    /// Returns the line with its newline. Fields that do not fit are left out from the end, and the
+    /// line contains their number.
     func rendered(as format: LogFormat) -> [UInt8] {
         var kept = min(fields.count, Self.fieldsMax)
         while true {
             let line = rendered(as: format, fieldCount: kept)
-            // Without fields a line has three texts of bounded length, which always fits.
+            // Without fields a line has three texts of bounded length, so it always fits.
             if line.count <= Self.bytesMax || kept == 0 { return line }
             kept -= 1
         }
@@ -102,8 +104,8 @@ struct LogLine {
 
     // MARK: texts
 
-    /// The text, or so much of it as its limit allows, with a note of what is missing. The limit
-    /// counts bytes as they are written, escapes included: a message of control characters must
+    /// Returns the text, or as much of it as its limit allows with a note about the rest. The limit
+    /// counts bytes as they are written, including escapes: a message of control characters must
     /// not outgrow the line.
     private static func clipped(_ text: String, bytesMax: Int = textBytesMax) -> String {
         let bytes = text.utf8
@@ -111,7 +113,7 @@ struct LogLine {
         guard var end = bytes.firstIndex(where: { exceeds(bytesMax, &written, $0) }) else {
             return text
         }
-        // A character is never cut in two: step back to where one begins.
+        // A character is never cut in two: this steps back to the beginning of one.
         while end > bytes.startIndex, bytes[end] & 0xc0 == 0x80 { end = bytes.index(before: end) }
         let missing = bytes.distance(from: end, to: bytes.endIndex)
         return "\(text[..<end])... (\(missing) bytes more)"
@@ -127,8 +129,8 @@ struct LogLine {
         return written > limit
     }
 
-    /// Clipped, and with control characters made visible: what a peer sends must not be able to
-    /// start a line of its own or to steer a terminal.
+    /// Returns the clipped text with visible control characters, so that a peer's text can neither
+    /// start a new line nor control a terminal.
     private static func printable(_ text: String, bytesMax: Int = textBytesMax) -> String {
         var visible = ""
         for scalar in clipped(text, bytesMax: bytesMax).unicodeScalars {

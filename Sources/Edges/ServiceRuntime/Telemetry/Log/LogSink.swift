@@ -1,30 +1,30 @@
 internal import Glibc
 import Synchronization
 
-/// Where finished lines go.
+/// The destination of finished lines.
 public struct LogSink: Sendable {
-    /// Of one wait for a reader that does not read. After it lines are dropped at once until the
-    /// reader takes some again.
+    /// The longest wait for a reader that does not read. After it, lines are dropped immediately
+    /// until the reader reads again.
     public static let stallMillisecondsMax: Int32 = 1_000
 
-    /// Takes one whole line with its newline; `false` = it was dropped. Called by one thread at a
-    /// time.
+    /// Writes one complete line with its newline. Returns `false` when it was dropped. One thread
+    /// at a time calls it.
     public let write: @Sendable (_ line: [UInt8]) -> Bool
 
     public init(_ write: @escaping @Sendable (_ line: [UInt8]) -> Bool) { self.write = write }
 
     public static let standardError = LogSink(descriptor: 2)
 
-    /// Writes to an open descriptor, which stays the caller's.
+    /// Writes to an open descriptor, which the caller keeps owning.
     public init(descriptor: Int32) {
         let output = LogDescriptor(descriptor)
         self.init { output.write($0) }
     }
 }
 
-/// `write(2)` with a deadline: a blocking pipe whose reader stands still must not stop a service.
+/// `write(2)` with a deadline, because a blocking pipe whose reader hangs must not stop a service.
 private final class LogDescriptor: Sendable {
-    /// Of signals that may interrupt one wait before its line is dropped.
+    /// The most signals that may interrupt one wait before its line is dropped.
     private static let interruptionsMax = 8
     private let descriptor: Int32
     private let isStalled = Atomic<Bool>(false)
@@ -53,7 +53,8 @@ private final class LogDescriptor: Sendable {
         return true
     }
 
-    /// A pipe that poll calls writable takes `PIPE_BUF` bytes without blocking, which is a line.
+    /// Returns whether the line can be written. A pipe that `poll` reports as writable accepts
+    /// `PIPE_BUF` bytes without blocking, which is a line.
     private func isWritable() -> Bool {
         var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         let patience = isStalled.load(ordering: .relaxed) ? 0 : LogSink.stallMillisecondsMax

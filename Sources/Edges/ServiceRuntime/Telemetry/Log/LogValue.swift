@@ -3,7 +3,7 @@ public enum LogValue: Equatable, Sendable {
     case text(String)
     case integer(Int64)
     case unsigned(UInt64)
-    /// NaN and the infinities become `null` in JSON, which does not know them.
+    /// NaN and the infinities, which JSON does not have, become `null`.
     case real(Double)
     case flag(Bool)
 
@@ -11,7 +11,7 @@ public enum LogValue: Equatable, Sendable {
     public init(_ flag: Bool) { self = .flag(flag) }
     public init(_ number: Double) { self = .real(number) }
 
-    /// Any integer; one beyond 64 bits is written as text, so that no digit is lost.
+    /// Any integer. One beyond 64 bits is written as text, so that no digit is lost.
     public init(_ number: some BinaryInteger) {
         if let exact = Int64(exactly: number) {
             self = .integer(exact)
@@ -22,7 +22,7 @@ public enum LogValue: Equatable, Sendable {
         }
     }
 
-    /// A duration in seconds, the unit that fields named `..._seconds` carry.
+    /// A duration in seconds, the unit of fields named `..._seconds`.
     public init(seconds duration: Duration) {
         let (seconds, attoseconds) = duration.components
         self = .real(Double(seconds) + Double(attoseconds) / 1e18)

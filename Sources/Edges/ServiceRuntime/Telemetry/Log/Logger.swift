@@ -2,7 +2,7 @@ internal import Glibc
 public import Primitives
 import Synchronization
 
-/// Writes log lines of one service. Any thread may call it; one line is written at a time.
+/// Writes the log lines of one service. Any thread may call it; one line is written at a time.
 public final class Logger: Sendable {
     public let service: String
     public let level: LogLevel
@@ -15,7 +15,7 @@ public final class Logger: Sendable {
 
     private struct State {
         var limit = RepeatLimit()
-        /// Lines that the sink did not take since it last took one.
+        /// The number of lines that the sink has dropped since it last accepted one.
         var dropped: UInt64 = 0
     }
 
@@ -30,13 +30,14 @@ public final class Logger: Sendable {
         self.now = now
     }
 
-    /// Whether a line of this level would be looked at: for callers whose fields cost something.
+    /// Returns whether a line of this level would be written, for callers whose fields are
+    /// expensive.
     public func isEnabled(_ level: LogLevel) -> Bool { level >= self.level }
 
-    /// Writes one line unless its level is filtered out or its event comes too often.
+    /// Writes one line, unless its level is filtered out or its event comes too often.
     ///
-    /// `event` is a constant such as `gateway.publish.refused`; what varies goes into `fields`,
-    /// whose names are dotted, too. Names of the line itself (`ts`, `level` …) become `field.ts`.
+    /// `event` is a constant such as `gateway.publish.refused`. Variable data go into `fields`,
+    /// whose names have dots, too. Names of the line itself (`ts`, `level` …) become `field.ts`.
     public func log(
         _ level: LogLevel, _ event: String, _ message: String,
         _ fields: [(String, LogValue)] = []
@@ -54,7 +55,7 @@ public final class Logger: Sendable {
         }
     }
 
-    /// Says what was held back so far: before a process ends.
+    /// Reports what was suppressed so far. Call it before a process ends.
     public func flush() {
         state.withLock { state in
             let time = now()
@@ -63,13 +64,13 @@ public final class Logger: Sendable {
         }
     }
 
-    /// Lines that came too often, since the start.
+    /// The number of lines since the start that came too often.
     public var suppressedCount: UInt64 { suppressedTotal.load(ordering: .relaxed) }
 
-    /// Lines that the sink did not take, since the start.
+    /// The number of lines since the start that the sink dropped.
     public var droppedCount: UInt64 { droppedTotal.load(ordering: .relaxed) }
 
-    /// CLOCK_REALTIME.
+    /// Reads CLOCK_REALTIME.
     public static let systemTime: @Sendable () -> Timestamp = {
         var time = timespec()
         // Safety: the call fills `time`; with this clock it cannot fail.

@@ -1,16 +1,16 @@
 import Primitives
 
-/// Keeps a retry loop from flooding the log. Each event may write a burst of lines, which every
-/// partition's line at a start fits into, and then so many per second as it earns anew.
+/// Keeps a retry loop from flooding the log. Each event may write a burst of lines, in which the
+/// lines of all partitions at a start fit. After that it may write at a fixed rate.
 struct RepeatLimit {
-    /// Of one event and level, when it was silent before.
+    /// The burst of one event and level that was silent before.
     static let burstLinesMax: Int64 = 100
-    /// Time in which an event earns another line.
+    /// The time after which an event may write another line.
     static let nanosecondsPerLine: Int64 = 1_000_000_000
-    /// Between two reports of what was left out of one event.
+    /// The time between two reports about one event's suppressed lines.
     static let reportSeconds: Int64 = 10
-    /// Events that are told apart; those beyond share one account. Event names are constants of
-    /// the code, so this is never reached unless a name is made from data.
+    /// The most events with separate accounts. Further ones share one account. Event names are
+    /// constants of the code, so this is reached only if a name is made from data.
     static let eventsMax = 512
 
     struct Suppressed: Equatable {
@@ -25,7 +25,7 @@ struct RepeatLimit {
     }
 
     private struct Account {
-        /// Nanoseconds that were earned and not yet spent.
+        /// The time that was earned and not yet spent, in nanoseconds.
         var credit = RepeatLimit.burstLinesMax * RepeatLimit.nanosecondsPerLine
         var updated: Timestamp
         var suppressed = 0
@@ -45,10 +45,10 @@ struct RepeatLimit {
     }
 
     private var accounts: [Key: Account] = [:]
-    /// When the first report is due; before it nothing has to be looked through.
+    /// When the first report is due. Before it no account has to be checked.
     private var nextReport = Timestamp.undefined
 
-    /// Whether a line of this event may be written now.
+    /// Returns whether a line of this event may be written now.
     mutating func admits(_ event: String, _ level: LogLevel, at now: Timestamp) -> Bool {
         var key = Key(event: event, level: level)
         if accounts[key] == nil, accounts.count >= Self.eventsMax {
@@ -63,14 +63,14 @@ struct RepeatLimit {
         }
         if account.suppressed == 0 { account.suppressedSince = now }
         account.suppressed += 1
-        // A clock that was set back would hold the report up for as long.
+        // A clock that was set back would delay the report for as long.
         account.suppressedSince = min(account.suppressedSince, now)
         nextReport = min(nextReport, account.reportTime)
         return false
     }
 
-    /// What was suppressed and is due to be said (or, at the end of the process, all of it),
-    /// sorted by event. It is handed out once.
+    /// Returns the suppressed lines whose report is due (or all of them, at the end of the
+    /// process), sorted by event. Each is returned once.
     mutating func due(at now: Timestamp, all: Bool = false) -> [Suppressed] {
         guard all || now >= nextReport else { return [] }
         var found: [Suppressed] = []

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A number that only grows (and wraps past 2^64, which Prometheus takes for a restart).
+/// A number that only grows. It wraps beyond 2^64, which Prometheus treats as a restart.
 public final class Counter: Sendable {
     private let count = Atomic<UInt64>(0)
 

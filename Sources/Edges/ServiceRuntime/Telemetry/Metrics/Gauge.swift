@@ -1,9 +1,9 @@
 import Synchronization
 
-/// A number that goes up and down, or is absent: before it is first set, and after `remove`, it is
-/// not on the page, because a 0 would be a claim.
+/// A number that goes up and down, or is absent. Before it is first set, and after `remove`, it is
+/// not on the page, because a 0 would be a false statement.
 public final class Gauge: Sendable {
-    /// A NaN with a payload that no arithmetic produces stands for "absent".
+    /// A NaN with a payload that no arithmetic produces means "absent".
     private static let absent: UInt64 = 0x7ff8_7461_7065_6c6e
     private let bits = Atomic<UInt64>(Gauge.absent)
 
@@ -23,7 +23,7 @@ public final class Gauge: Sendable {
         }
     }
 
-    /// Withdraws the value: the series disappears until it is set again.
+    /// Removes the value: the series is not on the page until it is set again.
     public func remove() { bits.store(Self.absent, ordering: .relaxed) }
 
     /// `nil` while it is absent.

@@ -1,21 +1,21 @@
 import Synchronization
 
-/// Counts observations in buckets with upper bounds. Takes a lock of its own per observation.
+/// Counts observations in buckets with upper bounds. It takes a separate lock per observation.
 public final class Histogram: Sendable {
-    /// 100 us to 60 s: waits and round trips of everything here.
+    /// 100 us to 60 s: the range of all waits and round trips here.
     public static let latencySeconds: [Double] = [
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
         5, 10, 30, 60,
     ]
-    /// Of bounds in one histogram.
+    /// The most bounds of one histogram.
     public static let bucketsMax = 64
 
-    /// Upper bounds, inclusive, ascending; the bucket of everything else comes behind them.
+    /// The upper bounds, inclusive and ascending. A last bucket follows for everything else.
     public let bounds: [Double]
     private let state: Mutex<State>
 
     struct State {
-        /// Per bucket, not added up; one more than there are bounds.
+        /// The counts per bucket, not cumulative; one more than there are bounds.
         var counts: [UInt64]
         var sum = 0.0
         var count: UInt64 { counts.reduce(0, &+) }
@@ -30,7 +30,7 @@ public final class Histogram: Sendable {
         state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
-    /// NaN is no observation and is left out: it would spoil the sum for ever.
+    /// Adds an observation. NaN is ignored, because it would make the sum useless for ever.
     public func observe(_ value: Double) {
         guard !value.isNaN else { return }
         let bucket = bucket(of: value)
@@ -44,9 +44,9 @@ public final class Histogram: Sendable {
 
     public var sum: Double { snapshot().sum }
 
-    /// The value below which the share `q` (0 to 1) of the observations lies, taken to be spread
-    /// evenly within a bucket, as Prometheus' `histogram_quantile` does. `nil` = none yet. Beyond
-    /// the last bound it is the last bound.
+    /// Returns the value below which the share `q` (0 to 1) of the observations is. Observations
+    /// are assumed to be evenly spread within a bucket, as Prometheus' `histogram_quantile` does.
+    /// `nil`: there are none yet. Beyond the last bound the result is the last bound.
     public func quantile(_ q: Double) -> Double? {
         let now = snapshot()
         guard now.count > 0, !q.isNaN else { return nil }

@@ -1,4 +1,5 @@
-/// One metric name with its kind, help and series. Not thread-safe: the registry's lock guards it.
+/// One metric name with its kind, help and series. It is not thread-safe: the registry's lock
+/// protects it.
 struct MetricFamily {
     enum Kind: String { case counter, gauge, histogram }
 
@@ -6,15 +7,15 @@ struct MetricFamily {
         case counter(Counter)
         case gauge(Gauge)
         case histogram(Histogram)
-        /// Read while the page is made; `nil` = absent now.
+        /// Read when the page is made; `nil`: absent now.
         case reading(@Sendable () -> Double?)
     }
 
     struct Series: Sendable {
         let labels: String
         let instrument: Instrument
-        /// The text in front of each sample's value, made once. A histogram has one per bucket,
-        /// then sum and count; all others have one.
+        /// The text before each sample's value, made once. A histogram has one per bucket, then sum
+        /// and count; all others have one.
         let prefixes: [[UInt8]]
     }
 
@@ -23,7 +24,7 @@ struct MetricFamily {
     let bounds: [Double]
     private let header: [UInt8]
     private let openHeader: [UInt8]
-    /// Sorted by their labels' text.
+    /// The series, sorted by their labels' text.
     private(set) var series: [Series] = []
 
     init(name: String, kind: Kind, help: String, bounds: [Double]) {
@@ -35,12 +36,13 @@ struct MetricFamily {
         openHeader = Array(Self.openHeader(name, kind, help).utf8)
     }
 
-    /// A counter that does not end in `_total` would be none in OpenMetrics.
+    /// Returns OpenMetrics' header. A counter whose name does not end in `_total` is no counter
+    /// there, so its type is `unknown`.
     private static func openHeader(_ name: String, _ kind: Kind, _ help: String) -> String {
         let isNoCounter = kind == .counter && !name.hasSuffix(MetricText.totalSuffix)
         let family = openName(name, kind)
         var lines = "# TYPE \(family) \(isNoCounter ? "unknown" : kind.rawValue)\n"
-        // A unit has to be the end of the family's name.
+        // The family's name must end with the unit.
         if let unit = ["seconds", "bytes"].first(where: { family.hasSuffix("_\($0)") }) {
             lines += "# UNIT \(family) \(unit)\n"
         }
@@ -52,8 +54,8 @@ struct MetricFamily {
         return String(name.dropLast(MetricText.totalSuffix.count))
     }
 
-    /// What no other family may be called, or write: in either format. OpenMetrics keeps
-    /// `_created` for itself.
+    /// Returns the names that no other family may have or write, in either format. OpenMetrics
+    /// reserves `_created`.
     static func names(_ name: String, _ kind: Kind) -> Set<String> {
         let open = openName(name, kind)
         switch kind {
@@ -81,7 +83,7 @@ struct MetricFamily {
         }
     }
 
-    /// Appends the family, or nothing if none of its series has a value.
+    /// Appends the family; nothing if none of its series has a value.
     func append(to page: inout [UInt8], as format: MetricFormat) {
         let header = format == .openMetrics ? openHeader : header
         var hasHeader = false
@@ -110,7 +112,7 @@ struct MetricFamily {
 
     private func prefixes(_ labels: String, _ instrument: Instrument) -> [[UInt8]] {
         guard case .histogram = instrument else { return [Array("\(name)\(labels) ".utf8)] }
-        // The label `le` goes behind the others, within the same braces.
+        // The label `le` follows the others, in the same braces.
         let open = labels.isEmpty ? "{" : labels.dropLast() + ","
         let texts = bounds.map(MetricText.bound) + ["+Inf"]
         let buckets = texts.map { "\(name)_bucket\(open)le=\"\($0)\"} " }
@@ -121,7 +123,7 @@ struct MetricFamily {
 }
 
 extension MetricFamily.Series {
-    /// One text per prefix, or none while the series is absent.
+    /// One text per prefix; none while the series is absent.
     fileprivate var values: [String] {
         switch instrument {
         case .counter(let counter): return [String(counter.value)]

@@ -1,12 +1,12 @@
-/// How the page of metrics is spelled. The samples are the same in both.
+/// The format of the metrics page. The samples are the same in both.
 public enum MetricFormat: Sendable, CaseIterable {
-    /// Prometheus' text format 0.0.4, which everything reads.
+    /// Prometheus' text format 0.0.4, which every scraper reads.
     case prometheus
-    /// OpenMetrics 1.0.0: counters without `_total` in their family's name, units, and an end that
-    /// tells a whole page from one that was cut off.
+    /// OpenMetrics 1.0.0: counters without `_total` in their family's name, units, and an end mark
+    /// that distinguishes a complete page from a truncated one.
     case openMetrics
 
-    /// For the answer's header.
+    /// The content type in the answer's header.
     public var contentType: String {
         switch self {
         case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
@@ -14,7 +14,7 @@ public enum MetricFormat: Sendable, CaseIterable {
         }
     }
 
-    /// What stands behind the last family.
+    /// The text after the last family.
     var ending: String {
         switch self {
         case .prometheus: ""

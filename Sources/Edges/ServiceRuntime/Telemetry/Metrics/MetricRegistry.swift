@@ -3,10 +3,10 @@ import Synchronization
 /// The metrics of one process, as Prometheus reads them. Looking a metric up takes a lock and
 /// builds text: do it once and keep the object.
 ///
-/// Names, labels and buckets come from the code, so a wrong one is a bug and stops the process: a
-/// name that is not allowed, one name for two kinds, other buckets than before.
+/// Names, labels and buckets come from the code, so a wrong one is a bug and stops the process: an
+/// invalid name, one name for two kinds, or other buckets than before.
 public final class MetricRegistry: Sendable {
-    /// Label sets in one family; what comes after it shares the series `{overflow="true"}`, whose
+    /// The most label sets of one family. Further ones share the series `{overflow="true"}`, whose
     /// counts are right and whose gauge is the last one set.
     public static let seriesMax = 1_024
 
@@ -14,7 +14,7 @@ public final class MetricRegistry: Sendable {
 
     public init() {}
 
-    /// The counter of that name and those labels; the same object every time.
+    /// Returns the counter of that name and those labels; the same object every time.
     public func counter(
         _ name: String, _ help: String, labels: [(String, String)] = []
     ) -> Counter {
@@ -40,8 +40,9 @@ public final class MetricRegistry: Sendable {
         return histogram
     }
 
-    /// A gauge whose value is read whenever the page is made; `nil` = absent now. `read` is called
-    /// on the thread of the scrape and must not wait. A second one of the same labels replaces it.
+    /// Adds a gauge whose value is read whenever the page is made; `nil`: absent now. `read` is
+    /// called on the thread of the scrape and must not wait. A second one with the same labels
+    /// replaces it.
     public func reading(
         _ name: String, _ help: String, labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
@@ -49,7 +50,7 @@ public final class MetricRegistry: Sendable {
         insertReading(name, help, .gauge, labels, read)
     }
 
-    /// The same for a number that only grows.
+    /// Adds the same for a number that only grows.
     public func countReading(
         _ name: String, _ help: String, labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
@@ -57,9 +58,10 @@ public final class MetricRegistry: Sendable {
         insertReading(name, help, .counter, labels, read)
     }
 
-    /// The page: families sorted by name, each with its HELP and TYPE, series sorted by labels.
+    /// Returns the page: families sorted by name, each with its HELP and TYPE, series sorted by
+    /// labels.
     public func render(_ format: MetricFormat = .prometheus) -> [UInt8] {
-        // A copy, so that readings run outside the lock and may use the registry.
+        // A copy, so that the readings run outside the lock and may use the registry.
         let all = families.withLock { $0 }
         var page: [UInt8] = []
         page.reserveCapacity(16_384)
@@ -120,7 +122,7 @@ public final class MetricRegistry: Sendable {
         return MetricText.labels(sorted)
     }
 
-    /// Where the family is, which is made if it is new.
+    /// Returns the index of the family, which is made if it is new.
     private static func family(
         in families: inout [MetricFamily], _ name: String, _ help: String,
         _ kind: MetricFamily.Kind, _ bounds: [Double]

@@ -1,13 +1,13 @@
-/// The spelling of the Prometheus text format 0.0.4.
+/// The syntax of the Prometheus text format 0.0.4.
 enum MetricText {
     static let totalSuffix = "_total"
 
-    /// `[a-zA-Z_:][a-zA-Z0-9_:]*`
+    /// Accepts `[a-zA-Z_:][a-zA-Z0-9_:]*`.
     static func isMetricName(_ name: String) -> Bool {
         isName(name.utf8) { $0 == UInt8(ascii: ":") }
     }
 
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`, and not Prometheus' own `__...`.
+    /// Accepts `[a-zA-Z_][a-zA-Z0-9_]*`, except Prometheus' own `__...`.
     static func isLabelName(_ name: String) -> Bool {
         isName(name.utf8) { _ in false } && !name.hasPrefix("__")
     }
@@ -24,14 +24,14 @@ enum MetricText {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 
-    /// `{a="1",b="2"}`, or nothing.
+    /// Returns `{a="1",b="2"}`, or nothing.
     static func labels(_ labels: [(String, String)]) -> String {
         guard !labels.isEmpty else { return "" }
         return "{" + labels.map { "\($0)=\"\(escaped($1, quotes: true))\"" }.joined(separator: ",")
             + "}"
     }
 
-    /// A help text escapes the backslash and the newline, a label value the quote as well.
+    /// Escapes the backslash and the newline, for help texts; and the quote, for label values.
     static func escaped(_ text: String, quotes: Bool) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -45,8 +45,8 @@ enum MetricText {
         return result
     }
 
-    /// Of a bucket, as OpenMetrics wants it, so that its label is the same in both formats: with a
-    /// point, and in powers of ten from a million on.
+    /// Returns a bucket's bound as OpenMetrics writes it, so that its label is the same in both
+    /// formats: with a decimal point, and in powers of ten from a million on.
     static func bound(_ value: Double) -> String {
         let text = "\(value)"
         guard value >= 1_000_000, let point = text.firstIndex(of: "."), !text.contains("e") else {
@@ -63,7 +63,8 @@ enum MetricText {
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
-        // Whole numbers without ".0" up to 2^53, where a Double stops holding every one of them.
+        // Whole numbers are written without ".0" up to 2^53. Beyond it a Double cannot hold every
+        // whole number.
         if value == value.rounded(), value.magnitude < 9_007_199_254_740_992 {
             return String(Int64(value))
         }

@@ -1,8 +1,8 @@
 internal import Glibc
 
 extension MetricRegistry {
-    /// The `process_*` family of every Prometheus client, from `/proc/self`; what cannot be read
-    /// is absent.
+    /// Adds the `process_*` family of every Prometheus client, from `/proc/self`. Values that
+    /// cannot be read are absent.
     public func addProcessMetrics() {
         reading("process_resident_memory_bytes", "Memory of the process that is in RAM, bytes.") {
             ProcessReading.memoryBytes(field: 1)
@@ -25,7 +25,7 @@ extension MetricRegistry {
         }
     }
 
-    /// `mds_build_info`: 1, with what runs here in its labels.
+    /// Adds `mds_build_info`: 1, with the service and its version in the labels.
     public func addBuildInformation(service: String, version: String) {
         gauge(
             "mds_build_info", "Always 1; the labels say which service and version this is.",
@@ -33,7 +33,7 @@ extension MetricRegistry {
         ).set(1)
     }
 
-    /// How many log lines were held back or lost.
+    /// Adds the numbers of suppressed and dropped log lines.
     public func addLogMetrics(of logger: Logger) {
         countReading(
             "mds_log_suppressed_lines_total", "Log lines left out because they came too fast."
@@ -67,7 +67,7 @@ private enum ProcessReading {
         defer { unsafe closedir(folder) }
         var entries = 0
         while unsafe readdir(folder) != nil { entries += 1 }
-        // Without ".", ".." and the descriptor of this very look.
+        // Without ".", ".." and this call's own descriptor.
         return Double(max(0, entries - 3))
     }
 
@@ -80,9 +80,10 @@ private enum ProcessReading {
         return limit.rlim_cur == rlim_t.max ? .infinity : Double(limit.rlim_cur)
     }
 
-    /// The boot time plus the start, which `/proc` counts in clock ticks since then.
+    /// Returns the boot time plus the process's start, which `/proc` counts in clock ticks since
+    /// boot.
     static func startSeconds() -> Double? {
-        // The second field is the program's name in parentheses and may hold anything.
+        // The second field is the program's name in parentheses and may contain anything.
         guard let stat = text(of: "/proc/self/stat"), let name = stat.lastIndex(of: ")"),
             let ticks = stat[stat.index(after: name)...].split(separator: " ")[at: 19]
                 .flatMap({ Double($0) }),
@@ -97,7 +98,7 @@ private enum ProcessReading {
         text(of: path)?.split(whereSeparator: \.isWhitespace)
     }
 
-    /// The whole of a small file.
+    /// Returns the complete content of a small file.
     private static func text(of path: String) -> String? {
         // Safety: a descriptor of ours, closed below.
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -47,7 +47,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
         return stream
     }
 
-    /// What is wrong with the configuration, or `nil`.
+    /// The problem of the configuration, or `nil`.
     var problem: String? {
         guard KeyValueKey.isBucket(bucket) else {
             return "a bucket has 1 to \(KeyValueLimits.bucketBytesMax) characters A-Z a-z 0-9 _ -"

@@ -36,7 +36,7 @@ public struct NatsConfiguration: Sendable {
     public var tls: TLS?
     /// The prefix of the subjects to which all answers come. See `keepAnswersPrivate`.
     public var inboxPrefix = "_INBOX"
-    /// Whether each publish is handed to the kernel before it returns. If not, all writes of a
+    /// True when each publish is handed to the kernel before it returns. If false, all writes of a
     /// millisecond are combined, and a failure is not reported. Use that only for many messages
     /// that may be lost.
     public var writesAtOnce = true
@@ -104,7 +104,7 @@ public enum NatsLimits {
     public static let subjectBytesMax = 1_024
     /// The most requests that wait for an answer at the same time.
     public static let requestsOutstandingMax = 1_024
-    /// How long the memory of an ended subscription is kept, see `RetiredSubscriptions`.
+    /// The time for which the memory of an ended subscription is kept, see `RetiredSubscriptions`.
     static let subscriptionGrace = Duration.seconds(10)
     /// The largest greeting that a server sends to a new connection.
     static let greetingBytesMax = 32 * 1024

@@ -181,7 +181,7 @@ extension NatsConnection {
         }
     }
 
-    /// Whether the present link's server requires users. It asks the server (blocks up to the
+    /// True when the present link's server requires users. It asks the server (blocks up to the
     /// connect timeout); a server that does not answer is treated as requiring them.
     public var demandsAuthorization: Bool {
         ServerGreeting.demandsAuthorization(at: connectedAddress) ?? true

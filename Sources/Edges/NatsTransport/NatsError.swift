@@ -33,7 +33,7 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the same call may succeed later without a change by a person.
+    /// True when the same call may succeed later without a change by a person.
     public var isRetryable: Bool {
         switch self {
         case .disconnected, .unreachable, .timedOut, .noResponders: return true

@@ -19,10 +19,11 @@ public final class NatsInbox: Sendable {
 
     /// The result of waiting for messages.
     public struct Outcome: Equatable, Sendable {
-        /// How many messages were appended; 0 when none came in time.
+        /// The number of messages that were appended; 0 when none came in time.
         public var received: Int
-        /// How often the server reported that a request, to be answered here, had no responder.
-        /// libnats does not report which request; any that waits for an answer may be meant.
+        /// The number of reports by the server that a request, to be answered here, had no
+        /// responder. libnats does not report which request; any that waits for an answer may be
+        /// meant.
         public var noResponders: Int
         /// No more messages will come: the connection is closed.
         public var isClosed: Bool

@@ -8,7 +8,7 @@ public struct PulledMessage: Equatable, Sendable {
     public let consumerSequence: UInt64
     /// When the stream stored the message.
     public let time: Timestamp
-    /// How many messages of the consumer were still to come when this one was sent.
+    /// The number of messages of the consumer that were still to come when this one was sent.
     public let pending: UInt64
 
     /// Reads both shapes of an acknowledgement subject; nil for any other subject.

@@ -31,7 +31,7 @@ public struct ServiceAnnouncement: Equatable, Sendable {
         return String(bits.0, radix: 36) + String(bits.1, radix: 36)
     }
 
-    /// What is wrong with the announcement, or `nil`.
+    /// The problem of the announcement, or `nil`.
     var problem: String? {
         guard Self.isName(name), Self.isName(id) else {
             return "a service's name and id have 1 to 64 characters A-Z a-z 0-9 _ -"

@@ -13,7 +13,7 @@ public struct StreamConfiguration: Equatable, Sendable {
     public enum Storage: String, Sendable { case file, memory }
     public enum Retention: String, Sendable { case limits, interest, workqueue }
 
-    /// What an acknowledgement of a stream means.
+    /// The meaning of a stream's acknowledgements.
     public enum Persistence: String, Sendable {
         case standard = "default"
         /// Acknowledged before it is written (from 2.12 on).
@@ -47,7 +47,7 @@ public struct StreamConfiguration: Equatable, Sendable {
     public var retention = Retention.limits
     /// Zero: messages do not expire.
     public var maxAge = Duration.zero
-    /// How long message ids are remembered. The server's minimum is 100 ms.
+    /// The time for which message ids are remembered. The server's minimum is 100 ms.
     public var duplicateWindow = Duration.seconds(120)
     /// -1: no limit.
     public var maxMessages: Int64 = -1

@@ -43,7 +43,7 @@ public struct PostgresConfiguration: Sendable {
     public var peer: String { "\(host):\(port)/\(database) as \(user)" }
 }
 
-/// How each side notices a dead peer.
+/// The settings by which each side notices a dead peer.
 enum Keepalive {
     /// The kernel probes an idle connection after this many seconds. The next two constants are the
     /// interval and the number of probes.

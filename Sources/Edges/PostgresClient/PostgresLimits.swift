@@ -11,6 +11,6 @@ public enum PostgresLimits {
     /// The most statements of a pipeline. Appending one more is refused.
     public static let pipelineStatementsMax = 10_000
     public static let pipelineBytesMax = 16 * 1_024 * 1_024
-    /// How long an aborted COPY may take to be answered, beyond the operation's own deadline.
+    /// The time for the answer to an aborted COPY, beyond the operation's own deadline.
     public static let abortWait = Duration.seconds(2)
 }

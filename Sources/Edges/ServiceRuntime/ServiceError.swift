@@ -59,7 +59,7 @@ extension ServiceError: CustomStringConvertible {
         }
     }
 
-    /// Whether the same call may work later without a change by a person.
+    /// True when the same call may work later without a change by a person.
     public var isRetryable: Bool {
         switch self {
         case .threadNotStarted, .system, .probe, .unknownHost: true

@@ -66,7 +66,7 @@ public struct ValkeyCommands: Sendable {
         endLine()
     }
 
-    /// Whether every command has all its words.
+    /// True when every command has all its words.
     public var isComplete: Bool { wordsLeft == 0 }
 
     private mutating func beginWord(_ byteCount: Int) {

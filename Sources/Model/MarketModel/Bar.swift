@@ -51,7 +51,7 @@ public struct Bar: Hashable, Sendable {
     public var close: Price
     public var vwap: Price
     public var trades: UInt64
-    /// How many ticks of the window a fixed rule excluded, by rule.
+    /// The number of ticks of the window that fixed rules excluded, by rule.
     public var excluded: Excluded
     /// The sum of sizes, in 1e-8.
     public var volume: Int128

@@ -21,7 +21,7 @@ public enum SubscriptionAction: UInt8, Sendable {
     case switchProvider = 3
 }
 
-/// How the data of a subscription come.
+/// The way in which a subscription's data come.
 public enum FeedMode: UInt8, Sendable {
     case unknown = 0
     case live = 1
@@ -94,7 +94,7 @@ public struct GapRecord: Hashable, Sendable {
     /// The interval is [from, to); `to` is undefined as long as the gap is open.
     public var from: Timestamp
     public var to: Timestamp
-    /// For `tapeLost`, the first of the lost ordinals; otherwise both ordinals are 0.
+    /// The first of the lost ordinals, for `tapeLost`; otherwise both ordinals are 0.
     public var firstOrdinal: UInt64
     public var lastOrdinal: UInt64
     /// A raw `DataKind`.

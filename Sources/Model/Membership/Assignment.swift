@@ -1,8 +1,8 @@
 public import MarketModel
 internal import Primitives
 
-/// Which member should own which partition. All processes that know the same members compute the
-/// same answer. The members' loads differ by at most one.
+/// The assignment of partitions to members. All processes that know the same members compute the
+/// same one. The members' loads differ by at most one.
 ///
 /// Every (partition, member) pair has a score that follows from the two names alone. Pairs are
 /// taken from the highest score down as long as the member has room. So a member that comes or goes
@@ -10,7 +10,7 @@ internal import Primitives
 public struct Assignment: Equatable, Sendable {
     /// The members' names, sorted, each once.
     public let members: [MemberName]
-    /// For each partition, the index of its member in `members`.
+    /// The index in `members` of each partition's member.
     private let places: [Int]
 
     private struct Pair {

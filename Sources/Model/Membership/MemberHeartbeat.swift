@@ -27,8 +27,8 @@ public struct MemberHeartbeat: Equatable, Sendable {
     public var held: [Partition]
     /// The release of the service.
     public var release: String
-    /// How long the member acts as an owner without hearing its own heartbeats. `nil` from an older
-    /// version, which does not report it.
+    /// The time for which the member acts as an owner without hearing its own heartbeats. `nil`
+    /// from an older version, which does not report it.
     public var leaseNanoseconds: Int64?
 
     public init(

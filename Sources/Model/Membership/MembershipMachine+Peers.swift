@@ -218,7 +218,7 @@ extension MembershipMachine {
 
     private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }
 
-    /// Whether the heartbeat would differ from the last one that was sent.
+    /// True when the heartbeat would differ from the last one that was sent.
     var saysNews: Bool {
         guard let said, said.state == state, said.records == recordsToSay else {
             return true

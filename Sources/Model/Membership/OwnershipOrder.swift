@@ -1,6 +1,6 @@
 public import MarketModel
 
-/// How a partition came to its present owner.
+/// The way in which a partition came to its present owner.
 public struct Claim: Hashable, Sendable {
     /// The number of this process's claim, raised with every claim. Every order and answer about
     /// the partition carries it, so that those of an earlier tenure can be recognised.

@@ -2,7 +2,7 @@
 public struct Backoff: Sendable {
     public let first: Duration
     public let limit: Duration
-    /// How often `next` was called since the last `reset`.
+    /// The number of calls of `next` since the last `reset`.
     public private(set) var attempt = 0
     private var step: Duration
 

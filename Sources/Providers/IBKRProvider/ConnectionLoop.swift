@@ -15,14 +15,14 @@ final class ConnectionLoop {
     static let readBytes = 64 * 1_024
     /// The reads of one turn. They bound how long records wait to be handed over.
     private static let readsPerTurn = 8
-    /// How often the floor advances when nothing arrives.
+    /// The interval at which the floor advances when nothing arrives.
     private static let idleNanoseconds: Int64 = 50_000_000
-    /// How often a full channel is tried again.
+    /// The interval at which a full channel is tried again.
     private static let fullNanoseconds: Int64 = 2_000_000
     private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
-    /// How often TWS is asked for its time, which shows whether this host's clock is right. It is
-    /// asked more often while the host's clock has stepped and the gateway has not followed the
-    /// step.
+    /// The interval at which TWS is asked for its time, which shows whether this host's clock is
+    /// right. It is asked more often while the host's clock has stepped and the gateway has not
+    /// followed the step.
     private static let timeNanoseconds: Int64 = 60_000_000_000
     private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
     private static let stepNanoseconds: Int64 = 1_000_000_000

@@ -8,7 +8,7 @@ public struct ProviderKind: Sendable {
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
-        /// Where a provider's threads send their beats.
+        /// The watch to which a provider's threads send their beats.
         public var threads: ThreadWatch
 
         public init(

@@ -70,7 +70,7 @@ public struct ProviderOrder: Sendable {
     public var gaps: [OpenGap]
     /// The tape's number of partitions.
     public var partitions = 1
-    /// What the source has on the tape, per partition in which it has anything.
+    /// The source's data on the tape, per partition in which it has any.
     public var standing: [Standing] = []
 
     public struct Standing: Sendable {

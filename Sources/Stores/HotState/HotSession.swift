@@ -22,7 +22,7 @@ final class HotSession {
     private var batch = HotBatch()
     private var carriesMarker = false
     private var replies: [ValkeyReply] = []
-    /// Whether a round trip was begun and not settled. The connection does not show it: when the
+    /// True when a round trip was begun and not settled. The connection does not show it: when the
     /// server is quick, all answers have arrived before `begin` returns, and none is awaited any
     /// more.
     private(set) var isWaiting = false

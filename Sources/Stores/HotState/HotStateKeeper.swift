@@ -127,7 +127,7 @@ public final class HotStateKeeper {
         session?.close()
     }
 
-    /// How long to wait for messages: not at all while Valkey needs something.
+    /// The time to wait for messages: none while Valkey needs something.
     private var wait: Duration {
         guard let session else { return Self.idle }
         if session.isWaiting { return .zero }

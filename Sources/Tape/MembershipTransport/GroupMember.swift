@@ -43,7 +43,7 @@ public final class GroupMember: Sendable {
         public let isOwn: Bool
     }
 
-    /// How long the two threads may take to end. A try to connect may be in progress.
+    /// The longest time that the two threads may take to end. A try to connect may be in progress.
     private static let endTimeout = Duration.seconds(5)
 
     public let settings: Settings

@@ -16,7 +16,7 @@ struct RecordLoop {
     private static let questionsPendingMax = 64
     /// The most writes in one batch.
     private static let batchMax = 512
-    /// How long an answer waits for room in the membership's mailbox before the next try.
+    /// The time for which an answer waits for room in the membership's mailbox before the next try.
     private static let answerTimeout = Duration.milliseconds(200)
 
     private let shared: MemberShared

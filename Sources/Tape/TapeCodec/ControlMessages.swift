@@ -25,8 +25,8 @@ public struct EpochMarker: Hashable, Sendable {
     }
 }
 
-/// How far a reader has read one partition of a stream, and the proof that the tape is still the
-/// one that it read.
+/// A reader's position on one partition of a stream, and the proof that the tape is still the one
+/// that it read.
 public struct TapePosition: Hashable, Sendable {
     public var streamCreated: Timestamp
     public var sequence: UInt64
@@ -78,7 +78,7 @@ public struct SymbolDefinition: Hashable, Sendable {
     /// The provider that feeds the symbol now, and since when.
     public var provider: String
     public var since: Timestamp
-    /// In packets of bars: the source of the ticks. In packets of ticks it is `nil`, because the
+    /// The source of the ticks, in packets of bars. In packets of ticks it is `nil`, because the
     /// header has it.
     public var source: SourceName?
 

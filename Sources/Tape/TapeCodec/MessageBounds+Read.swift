@@ -100,7 +100,7 @@ extension MessageBounds {
     }
 }
 
-/// Where the parts of a symbol's definition are in its packet.
+/// The places of the parts of a symbol's definition in its packet.
 public struct SymbolParts: Sendable {
     public let index: UInt32
     public let since: Timestamp

@@ -22,7 +22,7 @@ public struct PacketBuilder: Sendable {
     /// The definitions of all symbols and series, as encoded messages that lack only their index.
     private var symbols: [[UInt8]] = []
     private var series: [[UInt8]] = []
-    /// For each symbol and series, where the current packet defines it. It is kept apart from the
+    /// The packet and the index that define each symbol and series. They are kept apart from the
     /// messages, so that the hot path touches plain words only.
     @usableFromInline var defined: [Defined] = []
     private var definedSeries: [Defined] = []

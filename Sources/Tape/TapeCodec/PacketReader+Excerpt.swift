@@ -6,7 +6,7 @@ internal import Primitives
 public struct PacketDamage: Hashable, Sendable {
     /// The number of readable ticks before the damage.
     public let ticksBefore: UInt32
-    /// Where the damage begins; the packet's end when only ticks are missing.
+    /// The offset where the damage begins; the packet's end when only ticks are missing.
     public let offset: Int
     public let error: PacketError
 }

@@ -1,4 +1,4 @@
-/// What the indexes of one packet mean: those of symbols, or those of series. An index beyond the
+/// The meaning of one packet's indexes: those of symbols, or those of series. An index beyond the
 /// number of definitions that a packet may hold has no meaning.
 @frozen
 public struct PacketTable<Value> {

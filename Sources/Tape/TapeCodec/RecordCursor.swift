@@ -13,7 +13,7 @@ public enum Record {
     case malformed(PacketError)
 }
 
-/// Where a message is in its packet.
+/// The place of a message in its packet.
 @frozen
 public struct MessageBounds: Sendable, BitwiseCopyable {
     public let template: UInt16

@@ -55,8 +55,9 @@ public struct GroupRegistry: Sendable {
 
     // MARK: registering
 
-    /// From now on the tape keeps what the group has not read. A group that is registered already
-    /// stays as it is, except for what it reads. Returns false when nothing had to be changed.
+    /// Registers a group: from now on the tape keeps what it has not read. A group that is
+    /// registered already stays as it is, except for what it reads. Returns false when nothing had
+    /// to be changed.
     @discardableResult
     public func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>
@@ -80,8 +81,8 @@ public struct GroupRegistry: Sendable {
         throw unsettled("register group \(group)")
     }
 
-    /// From now on the tape no longer keeps what the group has not read, and the group's positions
-    /// are deleted. Returns false when the group was not registered.
+    /// Removes a group: the tape no longer keeps what it has not read, and its positions are
+    /// deleted. Returns false when it was not registered.
     public func remove(_ group: GroupName) throws(TapeError) -> Bool {
         do throws(JetStreamError) {
             let wasThere = try bucket.get(Self.key(group)) != nil
@@ -123,7 +124,7 @@ public struct GroupRegistry: Sendable {
         }
     }
 
-    /// As long as this revision stays the same, nothing has changed.
+    /// Returns the bucket's last revision. As long as it stays the same, nothing has changed.
     public func lastRevision() throws(TapeError) -> UInt64 {
         do throws(JetStreamError) {
             return try bucket.lastRevision()

@@ -21,8 +21,8 @@ final class KeeperLoop {
     /// The time between two writes of positions that moved. They are also written before each
     /// purge.
     private static let recordNanoseconds: Int64 = 10_000_000_000
-    /// How long a stream is left alone after nothing of it could be purged: planning takes many
-    /// requests.
+    /// The time for which a stream is left alone after nothing of it could be purged: planning
+    /// takes many requests.
     private static let heldNanoseconds: Int64 = 5_000_000_000
     private static let eventsMax = 64
 
@@ -37,7 +37,8 @@ final class KeeperLoop {
     private let clock = SystemClock()
     private var registry: GroupRegistry?
     private var groups: [RegisteredGroup] = []
-    /// For each group, up to which change its positions are stored.
+    /// The number of changes of each group's positions that are stored
+    /// (`PositionBook.Told.changes`).
     private var recorded: [GroupName: UInt64] = [:]
     private var recordedAt = Int64.min
     private var heldUntil: [String: Int64] = [:]
@@ -255,7 +256,7 @@ final class KeeperLoop {
         tell(isHeld ? work.plan.holder : nil, of: stream)
     }
 
-    // MARK: what is told
+    // MARK: reports
 
     private func failed(_ reason: String) {
         shared.report.withLock { $0.problem = reason }

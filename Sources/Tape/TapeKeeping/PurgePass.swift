@@ -42,7 +42,7 @@ public struct PurgePass: Sendable {
     public enum Outcome: String, Sendable {
         /// The stream is as small as it should be.
         case reached
-        /// Nothing more may be purged.
+        /// No more may be purged.
         case held
     }
 
@@ -129,7 +129,7 @@ public struct PurgePass: Sendable {
         return overflow ? plan.clearBelow : min(end, plan.clearBelow)
     }
 
-    // MARK: what came of it
+    // MARK: reports of the shell
 
     public mutating func saw(bytes: UInt64) {
         self.bytes = bytes

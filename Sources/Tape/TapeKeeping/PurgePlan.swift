@@ -21,7 +21,7 @@ public struct PurgeFacts: Sendable {
         }
     }
 
-    /// What one group needs of one partition.
+    /// The need of one group on one partition.
     public struct Floor: Hashable, Sendable {
         public var group: GroupName
         public var partition: Partition
@@ -86,7 +86,7 @@ public struct PurgeFacts: Sendable {
     }
 }
 
-/// What may be purged of a stream, and what prevents more. Pure.
+/// The parts of a stream that may be purged, and what prevents more. Pure.
 public struct PurgePlan: Sendable {
     /// The group or rule that decided how far a purge may go.
     public enum Holder: Hashable, Sendable {
@@ -106,7 +106,7 @@ public struct PurgePlan: Sendable {
     public let clearBelow: UInt64
     /// Ascending.
     public let pins: [UInt64]
-    /// How far each subject may be purged so that its pins stay.
+    /// The purges of single subjects that leave their pins in place.
     public let subjects: [SubjectPurge]
     /// Purges beyond `clearBelow`, for subjects whose own readers have read further.
     public let beyond: [SubjectPurge]

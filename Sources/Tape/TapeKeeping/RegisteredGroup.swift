@@ -38,8 +38,8 @@ public struct RegisteredGroup: Equatable, Sendable {
         return json.bytes
     }
 
-    /// Fails when the bytes are no registration. It accepts what a later version wrote where it
-    /// can, because that keeps more of the tape, not less.
+    /// Fails when the bytes are no registration. Inputs and fields that a later version added are
+    /// ignored.
     init?(_ group: GroupName, json bytes: [UInt8]) {
         guard let json = JSONValue.parsed(bytes), let entries = json["reads"]?.array,
             let registered = json["registered_ns"]?.int

@@ -7,8 +7,8 @@ internal import TapeTransport
 
 /// Collects the facts about a stream before a purge. It blocks for some tens of requests.
 struct StreamLook {
-    /// The most consecutive markers that are all kept. Of more markers, only the newest is kept, so
-    /// that a source that only restarts does not prevent purges.
+    /// The most consecutive markers that are all kept. Beyond this number only the newest is kept,
+    /// so that a source that only restarts does not prevent purges.
     static let pinsMax = 64
 
     let client: TapeClient
@@ -113,8 +113,8 @@ struct StreamLook {
         return pins.reversed()
     }
 
-    /// Returns the message before a marker; `nil` when the message is no marker, or was the first
-    /// one.
+    /// Returns the sequence of the message before a marker; `nil` when the message is no marker, or
+    /// was the first one.
     private func previous(_ message: StoredMessage) -> UInt64? {
         do throws(PacketError) {
             guard let sequence = try StoredPacket(message).marker?.previousSequence, sequence > 0,

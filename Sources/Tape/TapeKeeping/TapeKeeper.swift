@@ -9,7 +9,7 @@ public import TapeTransport
 /// `keeper`. It also stores the positions of the registered groups. It has a separate thread.
 public final class TapeKeeper: Sendable {
     private static let eventsMax = 64
-    /// How long stopping may wait for the call in progress.
+    /// The longest time for which stopping waits for the call in progress.
     private static let stopTimeout = Duration.seconds(3)
 
     /// The orders to own and release come through this port. Nothing is done before the first

@@ -7,8 +7,8 @@
 ///
 /// Pure. Times are monotonic nanoseconds.
 public struct EndDoubt: Hashable, Sendable {
-    /// How long the doubt lasts for a stream with several copies. An election and the applying of a
-    /// log take less.
+    /// The duration of the doubt for a stream with several copies. An election and the applying of
+    /// a log take less.
     public static let replicatedNanoseconds: Int64 = 10_000_000_000
 
     private var since: Int64?

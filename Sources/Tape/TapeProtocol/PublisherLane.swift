@@ -7,7 +7,7 @@ public import TapeCodec
 /// Pure: events in, effects out. The thread that owns it carries out the effects in order and
 /// reports the results as events. Times are monotonic nanoseconds.
 public struct PublisherLane: Sendable {
-    /// How long an acknowledgement may take before the packet's fate is read from the tape.
+    /// The longest wait for an acknowledgement. After it the packet's fate is read from the tape.
     public static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
     /// Waits between attempts: the first one, and the longest.
     static let retryNanosecondsFirst: Int64 = 10_000_000
@@ -38,7 +38,7 @@ public struct PublisherLane: Sendable {
     private var endDoubt = EndDoubt()
 
     public enum State: Sendable {
-        /// Not asked to open yet.
+        /// `open` was not requested yet.
         case closed
         /// The subject's last packet is being read, immediately or at the given time, to open an
         /// epoch after it: the first epoch, or a raised one. Next: `marking`, `fenced`.
@@ -133,7 +133,7 @@ public struct PublisherLane: Sendable {
         return false
     }
 
-    /// Nothing is in flight or waiting to be.
+    /// True when nothing is in flight or waiting to be.
     public var isIdle: Bool {
         switch state {
         case .ready, .closed, .fenced: return true

@@ -10,8 +10,8 @@ public import TapeCodec
 ///
 /// Pure: events in, effects out. Times are monotonic nanoseconds.
 public struct ReaderLane: Sendable {
-    /// How many pulls are open at the same time, and how much each may bring. They bound the
-    /// memory.
+    /// The number of pulls that are open at the same time; the next constants bound each pull.
+    /// Together they bound the memory.
     public static let pullsMax = 2
     public static let pullMessages = 64
     public static let pullBytes = 384 * 1024
@@ -31,7 +31,7 @@ public struct ReaderLane: Sendable {
     public private(set) var position: TapePosition?
     /// The lane reads only new packets, proves nothing, and begins at the end again after a doubt.
     private var followsEnd = false
-    /// Where a reader without a position begins; `nil`: at the tape's start.
+    /// The time from which a reader without a position reads; `nil`: from the tape's start.
     private var startTime: Timestamp?
     /// Increases with every consumer. Deliveries of an older one are ignored.
     public private(set) var tenure: UInt64 = 0
@@ -78,14 +78,14 @@ public struct ReaderLane: Sendable {
         case stopped(ReaderProblem)
     }
 
-    /// What to do with a packet.
+    /// The decision about a packet.
     public enum Verdict: Hashable, Sendable {
         case deliver
         /// It is the packet of the position, or one of an older tenure.
         case ignore
     }
 
-    /// Where a consumer begins.
+    /// The place where a consumer begins.
     public enum Start: Hashable, Sendable {
         case first
         case sequence(UInt64)
@@ -386,7 +386,7 @@ public struct ReaderLane: Sendable {
         return false
     }
 
-    // MARK: what else the server says
+    // MARK: other messages of the server
 
     /// Handles a status message on the inbox of a pull.
     public mutating func status(

@@ -3,8 +3,8 @@ public import MarketModel
 /// Encodes a symbol as one token of a subject: percent-encoded as in a URL, including the dot.
 ///
 /// ASCII letters, digits, `-`, `_` and `~` stay unchanged; every other byte of the symbol's UTF-8
-/// becomes `%` and two hexadecimal digits. In Python it is `urllib.parse.quote(symbol,
-/// safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
+/// becomes `%` and two hexadecimal digits. In Python it is
+/// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
 public enum SymbolToken {
     public static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
 

@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// What an acknowledgement of the tape guarantees. No client can ask for it: it depends on the
+/// The guarantee of the tape's acknowledgements. No client can ask for it: it depends on the
 /// server's configuration, which only its monitoring port shows.
 public enum Durability: Equatable, Sendable {
     /// An acknowledgement comes after the disk write.
@@ -35,7 +35,7 @@ public enum Durability: Equatable, Sendable {
         }
     }
 
-    /// Whether acknowledged packets survive a power cut; `nil` when unknown. Replicas that keep
+    /// True when acknowledged packets survive a power cut; `nil` when unknown. Replicas that keep
     /// them in memory for a while may lose them, when all of them lose power.
     var isDurable: Bool? {
         switch self {

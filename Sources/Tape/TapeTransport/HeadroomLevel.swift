@@ -1,4 +1,4 @@
-/// How much room is left before the tape refuses what is published: low, or ample. The two marks
+/// The room that is left before the tape refuses what is published: low, or ample. The two marks
 /// differ, so that the level does not flicker at one mark. Pure.
 public struct HeadroomLevel: Sendable {
     public enum Level: String, Sendable {

@@ -2,8 +2,8 @@ public import MarketModel
 public import Primitives
 internal import TapeProtocol
 
-/// What the tape acknowledged of one source, as its gateway stores it beside the tape. A tape that
-/// ends below it was restored from a backup.
+/// The ordinals that the tape acknowledged of one source, as its gateway stores them beside the
+/// tape. A tape that ends below them was restored from a backup.
 public struct SourceRecord: Equatable, Sendable {
     /// A series of ordinals of one source.
     public enum Lane: Hashable, Sendable {

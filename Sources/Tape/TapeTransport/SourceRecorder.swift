@@ -73,7 +73,7 @@ public final class SourceRecorder: Sendable {
             try jetStream.openOrMakeBucket(client.names.sourceBucketConfiguration), source: source)
     }
 
-    // MARK: what the owner does
+    // MARK: calls of the owner
 
     /// Queues a record to be written as soon as possible. Never blocks. Returns false when too many
     /// wait, or when the recorder is stopped.

@@ -12,7 +12,7 @@ public final class TapeClient: Sendable {
     public let jetStream: JetStream
     public let names: TapeNames
     public let telemetry: TelemetryHub
-    /// Where threads that work on the tape send their beats.
+    /// The watch to which threads that work on the tape send their beats.
     public let threads: ThreadWatch
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
@@ -185,8 +185,8 @@ public enum ReadinessPart {
 
 /// Turns events of the connection into telemetry, readiness and events of the mailboxes.
 private final class ConnectionListeners: Sendable {
-    /// How long a full mailbox may delay the callback thread. A reader that misses the event
-    /// notices the reconnect by its stall detector.
+    /// The longest time for which a full mailbox may delay the callback thread. A reader that
+    /// misses the event notices the reconnect by its stall detector.
     private static let sendTimeout = Duration.milliseconds(100)
 
     private let mailboxes = Mutex<[TapeMailbox]>([])

@@ -14,8 +14,8 @@ public final class TapeMailbox: Sendable {
     private static let waitMax = Duration.milliseconds(20)
 
     private let words: Mailbox<TapeEvent>
-    /// How many events were put in and not taken out. It is nearly always 0, so checking it must
-    /// not need a lock.
+    /// The number of events that were put in and not taken out. It is nearly always 0, so checking
+    /// it must not need a lock.
     private let wordsWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
@@ -82,7 +82,7 @@ public final class TapeMailbox: Sendable {
     /// The number of events and messages that were not received yet.
     public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
-    /// How many messages of NATS have come so far, and how many of them were received.
+    /// The number of NATS messages that have come so far, and the number that were received.
     var traffic: (arrived: UInt64, received: UInt64) {
         attached.withLock { attached in
             let waiting = UInt64(clamping: attached.inbox?.waiting ?? 0)
@@ -90,8 +90,8 @@ public final class TapeMailbox: Sendable {
         }
     }
 
-    /// How often the server reported that a requested subject has no responder. It does not report
-    /// for which request.
+    /// The number of the server's reports that a requested subject has no responder. It does not
+    /// report for which request.
     var noResponders: Int { attached.withLock { $0.noResponders } }
 
     /// Shows how many events and messages wait. Call it when something is attached.

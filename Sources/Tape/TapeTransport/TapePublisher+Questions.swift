@@ -4,12 +4,13 @@ internal import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol
 
-/// How a publisher learns what became of a packet: it asks and continues without waiting.
+/// The part of a publisher that learns what became of a packet: it asks and continues without
+/// waiting.
 ///
 /// A lane asks for its subject's last packet. In doubt it first asks for the number of the stream's
 /// copies. A stream that does not answer is asked one question at a time until it does.
 extension TapePublisher {
-    /// What a lane asks.
+    /// A question of a lane.
     enum Question: Equatable {
         case none
         case wanted
@@ -28,7 +29,8 @@ extension TapePublisher {
         var asked = 0
         /// A packet or a question was not answered in time, and nothing has been answered since.
         var isSilent = false
-        /// Whether the stream has copies, as far as is known. It is asked in each doubt.
+        /// True when the stream has copies, as far as is known; `nil` when unknown. It is asked in
+        /// each doubt.
         var isReplicated: Bool?
 
         var mayBeAsked: Bool { asked < (isSilent ? 1 : TapePublisher.questionsMax) }

@@ -33,8 +33,7 @@ public final class TapePublisher {
         var watermark = Timestamp.undefined
         /// Why the current packet is not acknowledged; `nil` when the last one was.
         var trouble: String?
-        /// Since when the server has reported, for this packet, that a write is in process; `nil`
-        /// while it has not.
+        /// Since when the server reports that a write is in process; `nil` while it does not.
         var inProcessSince: Int64?
         var silence = ServerSilence()
     }
@@ -55,8 +54,7 @@ public final class TapePublisher {
     private static let tickNanoseconds: Int64 = 1_000_000
     /// A stream that has a leader usually answers within this time.
     private static let suspicionNanoseconds: Int64 = 250_000_000
-    /// A leader that lost its quorum steps down within this time, and its marks are removed with
-    /// it.
+    /// A leader that lost its quorum steps down within this time. Its marks are then removed.
     private static let inProcessNanosecondsMax: Int64 = 10_000_000_000
     /// A stream is made only at a service's start. If it is missing later, a leader is being
     /// elected, or data were lost and a person should know.
@@ -160,13 +158,12 @@ public final class TapePublisher {
         carryOut(lane)
     }
 
-    // MARK: what the owner asks and does
+    // MARK: requests of the owner
 
     public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
     public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
     public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
-    /// Returns the ordinal after all that are acknowledged or in flight: no reader can have seen
-    /// it.
+    /// Returns the ordinal after all acknowledged ones and those in flight: no reader has seen it.
     public func nextUnusedOrdinal(lane: Int) -> UInt64 {
         let machine = lanes[lane].machine
         return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
@@ -222,8 +219,7 @@ public final class TapePublisher {
         lanes[lane].builder.register(definition)
     }
 
-    /// Sends what the subject's builder holds, even if that is nothing. Call it only when the lane
-    /// is ready.
+    /// Sends what the subject's builder holds, even nothing. Call it only when the lane is ready.
     public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
         let machine = lanes[lane].machine
@@ -268,8 +264,7 @@ public final class TapePublisher {
         lanes[lane].machine.unacknowledged
     }
 
-    /// Returns since when the lane has accepted no packet, in monotonic nanoseconds; `nil` when it
-    /// accepts one.
+    /// Returns the monotonic time since which the lane has accepted no packet; `nil` if it does.
     public func busySince(lane: Int) -> Int64? { lanes[lane].busySince }
 
     // MARK: events
@@ -292,8 +287,7 @@ public final class TapePublisher {
             unsettled(lane, "\(code), \(errorCode): \(description)", "refused")
             feed(lane, .notStored(attempt: attempt))
         case .malformed(let text):
-            // It is unknown whether the packet is stored. After the timeout, its fate is read from
-            // the tape.
+            // It is unknown whether the packet is stored. The timeout has its fate read.
             unsettled(lane, text, "malformed")
         }
     }
@@ -487,8 +481,7 @@ public final class TapePublisher {
             markers.seal(seal, marker: marker), now: monotonic, into: &effects)
     }
 
-    /// Returns the gap record. The lost ticks are after the last acknowledged watermark, and older
-    /// than now.
+    /// Returns the gap. The lost ticks are after the last acknowledged watermark, before now.
     private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
         let (now, watermark) = (clock.now(), lanes[lane].watermark)
         return GapRecord(

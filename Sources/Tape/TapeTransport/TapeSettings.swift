@@ -2,7 +2,7 @@ public import NatsTransport
 public import ServiceRuntime
 public import TapeProtocol
 
-/// Where the tape is, from a service's configuration.
+/// The address of the tape, from a service's configuration.
 public struct TapeSettings: Sendable {
     public let names: TapeNames
     public let nats: NatsConfiguration

@@ -244,7 +244,7 @@ public final class TapeWatch: Sendable {
         ).set(seen.headroom.level == .low ? 1 : 0)
     }
 
-    // MARK: what it has seen
+    // MARK: results
 
     /// Returns how much room these streams and the server's disk had at the last check, at most
     /// five seconds ago.

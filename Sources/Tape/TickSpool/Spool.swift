@@ -40,7 +40,7 @@ public final class Spool {
         }
     }
 
-    /// What was found when the spool was opened.
+    /// The state in which the spool was found when it was opened.
     public struct Opening: Sendable {
         public internal(set) var frames: UInt64 = 0
         public internal(set) var ticks: UInt64 = 0

@@ -174,7 +174,7 @@ public final class SpoolReader {
 }
 
 extension String {
-    /// Whether the name ends with "-20260105T143000Z", possibly with a number after it.
+    /// True when the name ends with "-20260105T143000Z", possibly with a number after it.
     fileprivate var hasSuffixOfAside: Bool {
         guard let mark = lastIndex(of: "T") else { return false }
         let day = self[..<mark].suffix(9)

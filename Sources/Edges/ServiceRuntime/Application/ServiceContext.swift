@@ -28,7 +28,7 @@ public struct ServiceContext: Sendable {
         self.clock = clock
     }
 
-    /// Where the service's threads send their beats.
+    /// The watch to which the service's threads send their beats.
     public var threads: ThreadWatch { readiness.threads }
 
     /// Call this when the body returns although one of its threads is still in a call that cannot

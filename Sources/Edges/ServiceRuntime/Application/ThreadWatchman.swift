@@ -6,7 +6,7 @@ internal import Glibc
 /// From the request to stop on it reports no more hangs, because the frame has its own deadline
 /// then. What it found before stays reported.
 struct ThreadWatchman {
-    /// How long writing a log line may take: the hung thread may hold the log's lock.
+    /// The longest wait for a log line to be written: the hung thread may hold the log's lock.
     private static let wordsTimeout = Duration.seconds(1)
 
     let watch: ThreadWatch

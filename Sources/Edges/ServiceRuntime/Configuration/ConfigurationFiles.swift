@@ -35,7 +35,7 @@ public enum FileProblem: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// How the loader reads files: from a path and the most bytes that it wants.
+/// Reads a file for the loader, from a path and the most bytes that the loader wants.
 public typealias FileReading =
     @Sendable (_ path: String, _ bytesMax: Int) -> Result<FileContent, FileProblem>
 

@@ -35,7 +35,7 @@ extension ConfigurationKey.Kind {
         }
     }
 
-    /// What a value must be: the end of a problem's sentence.
+    /// The requirement on a value: the end of a problem's sentence.
     var expectation: Expectation {
         switch self {
         case .text: Expectation("must be one line of text without control characters")

@@ -25,7 +25,7 @@ public struct Secret: Equatable, Sendable, CustomStringConvertible, CustomDebugS
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// What a value must be: "must be a whole number from 1 to 65535".
+/// The requirement on a value: "must be a whole number from 1 to 65535".
 struct Expectation: Error, Equatable, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }

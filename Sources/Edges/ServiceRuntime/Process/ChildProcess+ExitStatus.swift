@@ -1,5 +1,5 @@
 extension ChildProcess {
-    /// How a process ended.
+    /// The way in which a process ended.
     public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
         case exited(Int32)
         case killed(signal: Int32)

@@ -12,8 +12,8 @@ public final class ThreadWatch: Sendable {
     public static let loopLimit = Duration.seconds(5)
     /// The limit of a thread that asks servers and disks. Each call has a deadline below this.
     public static let callLimit = Duration.seconds(45)
-    /// How long a disk may take for a write, and the system for resolving a name: neither has a
-    /// deadline of ours. With their default configuration, resolvers give up within this time.
+    /// The time that a disk may take for a write, and the system for resolving a name: neither has
+    /// a deadline of ours. With their default configuration, resolvers give up within this time.
     public static let systemTime = Duration.seconds(180)
     /// The time from the moment at which a thread is treated as hung to the end of the process.
     public static let hungTimeMax = Duration.seconds(30)
@@ -81,7 +81,7 @@ public final class ThreadWatch: Sendable {
         return beat
     }
 
-    /// Whether a thread is hung. Costs one atomic load.
+    /// True while a thread is hung. Costs one atomic load.
     public var isHung: Bool { hasHung.load(ordering: .relaxed) }
 
     /// One line for each thread that is hung.

@@ -26,7 +26,7 @@ public struct FeedDefinition: Hashable, Sendable {
     }
 }
 
-/// Whether a provider delivers an instrument at the moment.
+/// The state of an instrument's feed at the moment.
 public struct FeedState: Hashable, Sendable {
     public enum State: UInt8, Sendable {
         /// Requested, but nothing shows yet that data come.

@@ -10,7 +10,7 @@ struct DecimalText {
         case malformed
     }
 
-    /// How to treat digits beyond the last one that the scale holds.
+    /// The treatment of digits beyond the last one that the scale holds.
     enum Excess {
         /// Refuse the number. A number of more than 15 digits is an exception: it is a printed
         /// binary number, of which only 15 digits are certain, so the others are removed first.
@@ -106,7 +106,7 @@ struct DecimalText {
         }
     }
 
-    /// Whether it is the largest double, the largest `int`, or one of the ends of `long`.
+    /// True for the largest double, the largest `int`, and the ends of `long`.
     private var isUnset: Bool {
         if min(count, Self.keptDigits) + exponent > 300, digits != 0 { return true }
         guard exponent <= 0, digits >= 2_147_483_647 else { return false }

@@ -9,7 +9,7 @@ public enum ProviderTime: Hashable, Sendable {
     /// A local time and its zone; the zone is empty when the provider named none.
     case wall(WallTime, zone: String)
 
-    /// What a time of day without a zone means in this field.
+    /// The meaning of a time of day without a zone in a field.
     enum Reading {
         case wall
         case universal

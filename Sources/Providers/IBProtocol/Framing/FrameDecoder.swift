@@ -4,7 +4,7 @@ internal import Primitives
 public enum FrameStep: Hashable, Sendable {
     /// There is no complete message: at least this many bytes are missing.
     case needs(Int)
-    /// Where the body of the next message is; valid until the next `append`.
+    /// The range of the next message's body; valid until the next `append`.
     case frame(Range<Int>)
 }
 

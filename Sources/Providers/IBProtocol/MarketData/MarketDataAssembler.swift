@@ -30,8 +30,7 @@ public struct MarketDataAssembler: Sendable {
         case realTimeVolume
     }
 
-    /// Whether the time of a delayed trade comes before or after the trade. The provider sends it
-    /// when it has changed.
+    /// The order of a delayed trade and its time. The provider sends the time when it has changed.
     private enum TimeOrder {
         case unknown
         case beforeTrade

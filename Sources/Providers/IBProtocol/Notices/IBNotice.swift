@@ -19,8 +19,8 @@ public struct IBNotice: Hashable, Sendable {
 
     public var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
 
-    /// The farms that are still down according to a notice that the connection is restored: `...
-    /// The following farms are not connected: usfuture; ushmds.`
+    /// The farms that are still down according to a notice that the connection is restored:
+    /// `... The following farms are not connected: usfuture; ushmds.`
     public var farmsNotConnected: [(DataFarm, String)] {
         guard case .connectionRestored = meaning,
             let names = Self.text(behind: "not connected:", in: text)

@@ -143,7 +143,7 @@ extension NoticeMeaning {
         return .historyRefused
     }
 
-    /// What the notice is about, whatever request number it carries.
+    /// The subject of the notice, whatever request number it carries.
     public enum Scope: Hashable, Sendable {
         case connection
         case request
@@ -161,7 +161,7 @@ extension NoticeMeaning {
         }
     }
 
-    /// What happens to the request.
+    /// The future of the request.
     public enum Outlook: Hashable, Sendable {
         /// It continues, or has ended as it should: nothing has to be done.
         case fine

@@ -1,7 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// Which provider delivers one instrument: now, and at any time that is still remembered.
+/// The providers of one instrument: the one that delivers it now, and those that delivered it at
+/// any time that is still remembered.
 struct FeedRoute: Sendable {
     /// The last state that one provider reported.
     struct Feed: Sendable {
@@ -54,7 +55,7 @@ struct FeedRoute: Sendable {
     /// The most open outages: a kind of data has one. More are a provider's mistake and are not
     /// closed.
     static let outagesMax = 32
-    /// How often the time before a return is doubled, at most.
+    /// The most doublings of the time before a return.
     static let doublingsMax = 7
 
     /// The providers by priority. Their indexes here are ranks.

@@ -20,7 +20,7 @@ public struct FeedRouter: Sendable {
         /// A better feed becomes active again when it was live for this long; twice as long after
         /// each return that did not last, up to an hour.
         public var returnNanoseconds: Int64 = 30_000_000_000
-        /// How long late records of the previous provider are awaited after a return.
+        /// The time for which late records of the previous provider are awaited after a return.
         public var graceNanoseconds: Int64 = 2_000_000_000
         /// A feed that was active for this long has lasted.
         public var settledNanoseconds: Int64 = 3_600_000_000_000
@@ -43,7 +43,7 @@ public struct FeedRouter: Sendable {
         /// Per provider: the instruments that it must begin, and those that it must end.
         public var begun: [[UInt32]]
         public var ended: [[UInt32]]
-        /// For the tape.
+        /// The records for the tape.
         public var records: [ProviderRecord] = []
         public var switches: [Switch] = []
 

@@ -62,7 +62,7 @@ public protocol RecordedTape: AnyObject {
     func close()
 }
 
-/// What is wrong with a recording, and at which byte. One line, for a person.
+/// An error in a recording, and its byte. One line, for a person.
 public struct RecordingError: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: String
     public let offset: Int

@@ -12,7 +12,7 @@ extension ReplayProvider {
     }
 }
 
-/// What is replayed, at which speed, and with which times.
+/// The recording to replay, its speed, and its times.
 struct ReplaySettings: Sendable {
     enum Input: Sendable {
         case file(String, symbols: [Symbol])

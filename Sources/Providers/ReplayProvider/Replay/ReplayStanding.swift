@@ -14,7 +14,7 @@ struct PlainRecord: Hashable {
     }
 }
 
-/// What is on the target tape already: per partition the number of records, and the last one.
+/// The records that are on the target tape already: per partition their number, and the last one.
 ///
 /// Each record of a recording takes exactly one ordinal there, in the recording's order, and
 /// nothing else is added to the source. So the record with ordinal n is the n-th one of that
@@ -82,7 +82,7 @@ struct ReplayProof {
     private var routes: ReplayRoutes
     private var passed: [UInt64]
     private var left: Int
-    /// How far times were moved; `nil` when no record on the tape has shown it yet.
+    /// The distance by which times were moved; `nil` when no record on the tape has shown it yet.
     private(set) var shift: Int64?
     private var problem: ReplayProblem?
 

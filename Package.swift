@@ -13,7 +13,20 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// What everybody needs who reads or writes the tape.
+/// Simulations run the pure modules for minutes. `make test` sets the variable, which has them
+/// optimised in debug builds; assertions stay on. Other debug builds compile in less time and are
+/// easier to debug.
+let quickSimulations: [SwiftSetting] =
+    Context.environment["TAPELINE_QUICK_SIMULATIONS"] == "1"
+    ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
+
+/// The modules that a simulation runs.
+let simulated: Set<String> = [
+    "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "TickSpool",
+    "StreamCore", "OperatorGraph", "IBProtocol", "IBEngine", "SimulationKit", "IBSimulator",
+]
+
+/// What a target needs that reads or writes the tape.
 let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
 
 /// What a service that is run inside a test needs.
@@ -29,7 +42,8 @@ func library(
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)",
-        exclude: ["README.md"] + files, swiftSettings: strict + settings)
+        exclude: ["README.md"] + files,
+        swiftSettings: strict + settings + (simulated.contains(name) ? quickSimulations : []))
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).

@@ -14,6 +14,8 @@ scratch=.build/checked
 coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
+# Package.swift reads it.
+export TAPELINE_QUICK_SIMULATIONS=1
 
 check_format() {
     git ls-files -z --cached --others --exclude-standard '*.swift' |

@@ -1,14 +1,14 @@
-/// Where the parts of a checkout are. The tool and the services lie in one folder, as the build
-/// leaves them; everything that a stack writes lies under `.local`.
+/// The locations in a checkout. The tool and the services are in one folder, as the build leaves
+/// them. A stack writes only under `.local`.
 struct Checkout: Equatable, Sendable {
     let root: String
-    /// Where `tapeline`, `provider-gateway`, `operator-worker` and `store-writer` are.
+    /// The folder of `tapeline`, `provider-gateway`, `operator-worker` and `store-writer`.
     let programs: String
 
-    /// How many folders upwards from the program are looked at.
+    /// The maximum number of parent folders that are searched, starting at the program.
     static let stepsMax = 16
 
-    /// The checkout named by `--home`, or the one around the program that runs.
+    /// Returns the checkout named by `--home`, or the one around the running program.
     static func find(home: String?, executable: String) throws(ToolError) -> Checkout {
         let programs = FileSystem.folder(of: executable)
         if let home {
@@ -25,7 +25,7 @@ struct Checkout: Equatable, Sendable {
         throw .noCheckout(lookedFrom: programs)
     }
 
-    /// The path of the program that runs, whatever it was called by.
+    /// Returns the path of the running program, whatever name it was called by.
     static func ownExecutable() throws(ToolError) -> String {
         guard let path = FileSystem.resolved("/proc/self/exe") else {
             throw FileSystem.failure("find", "/proc/self/exe")
@@ -48,12 +48,12 @@ struct Checkout: Equatable, Sendable {
 
     func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
 
-    /// One of the lists that come along.
+    /// The path of one of the shipped lists of instruments.
     func instruments(_ name: String) -> String {
         "\(root)/services/provider-gateway/instruments/\(name).yaml"
     }
 
-    /// Of the programs that a stack starts, the first that is not there.
+    /// Throws for the first missing program of those that a stack starts.
     func requirePrograms(services: Bool, simulator: Bool = false) throws(ToolError) {
         let servers = [natsServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
         for path in servers where !FileSystem.isExecutable(path) {

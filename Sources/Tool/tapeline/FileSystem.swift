@@ -1,12 +1,12 @@
 internal import Glibc
 import ServiceRuntime
 
-/// The few things that the tool does with files. Everything of a stack belongs to its user alone.
+/// The file operations of the tool. The files of a stack are accessible to its user only.
 enum FileSystem {
-    /// A file that is read whole; a larger one is refused.
+    /// The maximum size of a file that is read completely. A larger one is refused.
     static let bytesMax = 16 << 20
 
-    /// Nil when there is no such file.
+    /// Returns the content, or `nil` if there is no such file.
     static func read(_ path: String) throws(ToolError) -> [UInt8]? {
         var bytes: [UInt8] = []
         let isThere = try eachPiece(of: path) { piece throws(ToolError) in
@@ -18,8 +18,9 @@ enum FileSystem {
         return isThere ? bytes : nil
     }
 
-    /// Each whole line of a file of any length, without its end; a last one that is not ended yet
-    /// is left out. A line longer than a file that is read whole is refused. False: no such file.
+    /// Passes each complete line to the closure, without its end. The file may have any length. An
+    /// unfinished last line is skipped; a line longer than `bytesMax` is refused. Returns false if
+    /// there is no such file.
     static func eachLine(
         of path: String, _ body: (ArraySlice<UInt8>) -> Void
     ) throws(ToolError) -> Bool {
@@ -38,7 +39,7 @@ enum FileSystem {
         }
     }
 
-    /// A file from its beginning, piece by piece. False: no such file.
+    /// Reads a file from its beginning, piece by piece. Returns false if there is no such file.
     private static func eachPiece(
         of path: String, _ body: (ArraySlice<UInt8>) throws(ToolError) -> Void
     ) throws(ToolError) -> Bool {
@@ -56,12 +57,12 @@ enum FileSystem {
         }
     }
 
-    /// The last bytes of a file, at most `bytesMax` of them; none when it cannot be read.
+    /// Returns the last bytes of a file, at most `bytesMax`. Empty if it cannot be read.
     static func tail(of path: String, bytesMax: Int) -> [UInt8] {
         piece(of: path, from: max(0, (byteCount(of: path) ?? 0) - bytesMax), bytesMax: bytesMax)
     }
 
-    /// The bytes behind `offset`, at most `bytesMax`; none when it cannot be read.
+    /// Returns the bytes from `offset` on, at most `bytesMax`. Empty if the file cannot be read.
     static func piece(of path: String, from offset: Int, bytesMax: Int) -> [UInt8] {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
@@ -71,7 +72,7 @@ enum FileSystem {
         return Array(bytes[..<max(0, count)])
     }
 
-    /// Replaces the file as a whole: whoever reads it sees the old or the new one.
+    /// Replaces the file atomically: a reader sees the old or the new content.
     static func write(
         _ bytes: [UInt8], to path: String, mode: mode_t = 0o600
     ) throws(ToolError) {
@@ -101,7 +102,7 @@ enum FileSystem {
         return true
     }
 
-    /// Makes the folder and those above it.
+    /// Makes the folder and its missing parents.
     static func makeFolder(_ path: String, mode: mode_t = 0o755) throws(ToolError) {
         if isFolder(path) { return }
         let parent = folder(of: path)
@@ -109,7 +110,7 @@ enum FileSystem {
         guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
     }
 
-    /// Removes a folder with everything in it; fine when it is not there.
+    /// Removes a folder with everything in it. A missing folder is not an error.
     static func removeFolder(_ path: String) throws(ToolError) {
         guard isFolder(path) else { return }
         for name in names(in: path) where name != "." && name != ".." {
@@ -139,19 +140,19 @@ enum FileSystem {
         unsafe access(path, X_OK) == 0 && !isFolder(path)
     }
 
-    /// Nil when there is no such file.
+    /// Returns the size, or `nil` if there is no such file.
     static func byteCount(of path: String) -> Int? {
         var found = stat()
         return unsafe stat(path, &found) == 0 ? Int(found.st_size) : nil
     }
 
-    /// "/a/b" of "/a/b/c".
+    /// Returns the parent folder: "/a/b" for "/a/b/c".
     static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Without links and dots; nil when it does not exist.
+    /// Returns the path with links and dots resolved, or `nil` if it does not exist.
     static func resolved(_ path: String) -> String? {
         guard let real = unsafe realpath(path, nil) else { return nil }
         defer { unsafe free(real) }
@@ -170,7 +171,7 @@ enum FileSystem {
 }
 
 extension FileSystem {
-    /// Exactly `count` bytes from the start of a file or device; nil when it has fewer.
+    /// Returns exactly `count` bytes from the start of a file or device, or `nil` if it has fewer.
     static func readSome(_ path: String, count: Int) throws(ToolError) -> [UInt8]? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("read", path) }
@@ -181,7 +182,7 @@ extension FileSystem {
 }
 
 extension FileSystem {
-    /// What lies in a folder; nothing when it cannot be read.
+    /// Returns the names in a folder. Empty if it cannot be read.
     static func names(in folder: String) -> [String] {
         guard let listing = unsafe opendir(folder) else { return [] }
         defer { unsafe closedir(listing) }

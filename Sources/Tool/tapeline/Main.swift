@@ -13,14 +13,14 @@ enum Main {
         }
     }
 
-    /// A mistake in the arguments names the help of its command.
+    /// An error in the arguments points to the help of its command.
     private static func parsed(_ arguments: [String]) throws(ToolError) -> ToolCommand {
         do {
             return try ToolCommand.parse(arguments)
         } catch .usage(let problem) {
             let word = arguments.first.flatMap { HelpPage.text(of: $0) == nil ? nil : $0 }
             let help = word.map { "tapeline \($0) --help" } ?? "tapeline help"
-            // A question ends a sentence.
+            // A question mark already ends the sentence.
             throw .usage(problem + (problem.hasSuffix("?") ? " See '\(help)'" : ": see '\(help)'"))
         } catch {
             throw error
@@ -90,7 +90,7 @@ enum Main {
         }
     }
 
-    /// Of the local stack, unless the environment names servers.
+    /// Audits the local stack, unless the environment names servers.
     private static func audit(
         _ command: AuditCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
@@ -113,7 +113,7 @@ enum Main {
             shutdown: signals())
     }
 
-    /// What a person reads: of any database, or of a local stack.
+    /// Runs a command that shows the market data of any database, or of a local stack.
     private static func reading(
         _ command: ToolCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
@@ -185,7 +185,8 @@ enum Main {
         return try Stack(checkout: checkout, name: target.name ?? name, terminal: terminal)
     }
 
-    /// For commands that look at a stack: without a name, the one that is up.
+    /// Returns the stack for commands that only inspect it. Without a name this is the one that is
+    /// up.
     private static func stackThatIsUp(
         _ target: ToolCommand.Target, _ terminal: Terminal
     ) throws(ToolError) -> Stack {

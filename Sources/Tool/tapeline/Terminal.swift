@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// What a person sees: results on standard output, problems on standard error, whole lines by
-/// `write(2)`. Into a pipe or a file it is the same text.
+/// Writes results to standard output and problems to standard error, complete lines by `write(2)`.
+/// The text is the same for a pipe or a file.
 struct Terminal: Sendable {
     private let output: Int32
     private let errors: Int32
@@ -13,10 +13,10 @@ struct Terminal: Sendable {
 
     func line(_ text: String = "") { write(text + "\n", to: output) }
 
-    /// Text with control sequences, for a terminal only.
+    /// Writes text with control sequences. Use it on a terminal only.
     func raw(_ text: String) { write(text, to: output) }
 
-    /// Whether a person looks at it, who can see lines being redrawn.
+    /// True if standard output is a terminal, where lines can be redrawn.
     var isInteractive: Bool {
         guard isatty(output) == 1 else { return false }
         return unsafe getenv("TERM").map { unsafe String(cString: $0) != "dumb" } ?? false
@@ -25,7 +25,7 @@ struct Terminal: Sendable {
     var columns: Int { size.map { Int($0.ws_col) } ?? 80 }
     var rows: Int { size.map { Int($0.ws_row) } ?? 24 }
 
-    /// nil: it has none.
+    /// The terminal's size. `nil` if there is no terminal.
     private var size: winsize? {
         var size = winsize()
         guard unsafe ioctl(output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
@@ -35,7 +35,7 @@ struct Terminal: Sendable {
 
     func problem(_ text: String) { write("tapeline: \(text)\n", to: errors) }
 
-    /// A reader that has gone away (`| head`) is no failure of the command.
+    /// A reader that has closed the pipe (`| head`) is not a failure of the command.
     private func write(_ text: String, to descriptor: Int32) {
         let bytes = Array(text.utf8)
         var done = 0
@@ -51,14 +51,14 @@ struct Terminal: Sendable {
 }
 
 extension String {
-    /// Filled up with blanks on the right, for tables.
+    /// Padded with blanks on the right, for tables.
     func padded(to width: Int) -> String {
         self + String(repeating: " ", count: max(0, width - count))
     }
 }
 
 extension Duration {
-    /// "0.4 s", "312.0 s".
+    /// The duration as text: "0.4 s", "312.0 s".
     var shown: String {
         let (seconds, attoseconds) = components
         return "\(seconds).\(attoseconds / 100_000_000_000_000_000) s"

@@ -1,6 +1,7 @@
-/// Rows of cells in columns that are as wide as their widest cell.
+/// Formats rows of cells in columns as wide as their widest cell.
 enum TextTable {
-    /// The first row is the head. `numbers` are set to the right; the last cell is not filled up.
+    /// The first row is the header. Columns in `numbers` are aligned to the right; the last cell is
+    /// not padded.
     static func lines(_ rows: [[String]], numbers: Set<Int> = []) -> [String] {
         let widths = (rows.first ?? []).indices.map { column in
             rows.map { $0[column].count }.max() ?? 0

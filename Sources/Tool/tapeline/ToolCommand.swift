@@ -1,9 +1,9 @@
 import Primitives
 import ServiceRuntime
 
-/// What the arguments ask for.
+/// The command that the arguments ask for.
 enum ToolCommand: Equatable, Sendable {
-    /// Of one command; nil: the whole page.
+    /// The help of one command, or the complete page for `nil`.
     case help(String?)
     case version
     case up(Target, Stack.UpOptions)
@@ -30,22 +30,22 @@ enum ToolCommand: Equatable, Sendable {
     case bars(BarsCommand)
     case gaps(GapsCommand)
     case export(ExportCommand)
-    /// The process behind `up`; nobody types it.
+    /// The supervisor process that `up` starts. People do not call it.
     case supervise(Target, Stack.UpOptions)
 
-    /// Which stack of which checkout.
+    /// A stack of a checkout.
     struct Target: Equatable, Sendable {
-        /// The demo has a stack of its own, so that it disturbs nobody's data.
+        /// The demo has its own stack, so that it cannot disturb other data.
         static let demoName = "demo"
 
         var home: String?
         var name: String?
     }
 
-    /// `supervise` is for the tool itself, so no page names it.
+    /// `supervise` is internal, so no help page names it.
     static let words = HelpPage.topics.map(\.word) + ["supervise"]
 
-    /// `arguments` without the program's name.
+    /// Parses `arguments`, which do not include the program's name.
     static func parse(
         _ arguments: [String], now: Timestamp = SystemClock().now()
     ) throws(ToolError) -> ToolCommand {
@@ -118,7 +118,7 @@ enum ToolCommand: Equatable, Sendable {
     }
 }
 
-/// The options behind a command's word.
+/// The options after a command's word.
 private struct ToolOptions {
     var target = ToolCommand.Target()
     var settings = StackSettings()
@@ -135,7 +135,7 @@ private struct ToolOptions {
         self.rest = rest.reversed()
     }
 
-    /// Which commands take which option.
+    /// The commands that accept each option.
     private static let takers: [String: Set<String>] = [
         "--home": ["demo", "up", "down", "status", "supervise"],
         "--name": ["demo", "up", "down", "status", "supervise"],

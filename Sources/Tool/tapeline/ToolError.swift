@@ -1,11 +1,12 @@
 import ServiceRuntime
 import TickSpool
 
-/// Why a command of the tool failed. The description is one line: what, with what, what to do next.
+/// Why a command of the tool failed. The description is one line: what failed, with what, and what
+/// to do next.
 enum ToolError: Error, Equatable {
     case usage(String)
     case noCheckout(lookedFrom: String)
-    /// A program that `make` puts there.
+    /// A program that `make` installs is missing.
     case missing(path: String, verb: String)
     case file(operation: String, path: String, SystemErrorCode)
     case diskNearlyFull(path: String, freeMegabytes: Int, neededMegabytes: Int)
@@ -16,11 +17,11 @@ enum ToolError: Error, Equatable {
     case stillRunning([String])
     case runtime(ServiceError)
     case audit(String)
-    /// The environment, or the tape that it leads to, is not what is meant.
+    /// The environment is wrong, or the tape that it leads to is not the intended one.
     case configuration([String])
     case unreachable(String)
     case refused(String)
-    /// What was read cannot be believed or understood.
+    /// The data is damaged or not understood.
     case unreadable(String)
     case spool(SpoolError)
 

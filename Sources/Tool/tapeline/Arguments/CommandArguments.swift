@@ -1,18 +1,18 @@
 import Primitives
 
-/// The arguments behind the words of one command, told apart: what stands alone, options with a
-/// value, and flags. What means something to the command is the command's own affair.
+/// The arguments after a command's word, sorted into words, options with a value, and flags. The
+/// command itself interprets them.
 struct CommandArguments {
     let command: String
-    /// Arguments that are no options, in order.
+    /// Arguments that are not options, in the order given.
     private(set) var words: [String] = []
     private var values: [String: [String]] = [:]
     private var flags: Set<String> = []
 
-    /// How often an option may be repeated.
+    /// The maximum number of times an option may be repeated.
     static let repeatsMax = 1_024
 
-    /// What a command takes: options with a value, and flags, by name (`--json`).
+    /// The options with a value and the flags that a command accepts, by name (`--json`).
     struct Taken {
         var values: Set<String> = []
         var flags: Set<String> = []
@@ -65,7 +65,7 @@ struct CommandArguments {
 
     func all(_ option: String) -> [String] { values[option] ?? [] }
 
-    /// Of an option that makes sense once.
+    /// Returns the value of an option that may be given only once.
     func one(_ option: String) throws(ToolError) -> String? {
         let given = all(option)
         guard given.count <= 1 else { throw .usage("\(option) is given twice") }
@@ -92,7 +92,7 @@ struct CommandArguments {
         return number
     }
 
-    /// Exactly so many words, or the reason.
+    /// Throws with the reason unless exactly `count` words were given.
     func requireWords(_ count: Int, _ what: String) throws(ToolError) {
         guard words.count == count else { throw .usage("'tapeline \(command)' wants \(what)") }
     }

@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// The question before something that cannot be taken back.
+/// Asks before an action that cannot be undone.
 enum Confirmation {
-    /// True: `--yes` was given, or a person at the terminal says so. Without a terminal the option
-    /// is the only way, so that no script does it by accident.
+    /// Returns true if `--yes` was given or a person at the terminal confirms. Without a terminal
+    /// only `--yes` confirms, so no script does it by accident.
     static func ask(
         _ question: String, isGiven: Bool, _ terminal: Terminal
     ) throws(ToolError) -> Bool {

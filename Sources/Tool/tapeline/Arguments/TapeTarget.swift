@@ -6,12 +6,13 @@ extension ToolCommand.Target {
     }
 }
 
-/// Which tape a command works on: that of a local stack, or of any deployment.
+/// The tape that a command works on: that of a local stack, or that of any deployment.
 struct TapeTarget: Equatable, Sendable {
     var home: String?
-    /// A local stack; nil: the one that is up, unless the environment names servers.
+    /// The name of a local stack. `nil` means the one that is up, unless the environment names
+    /// servers.
     var stack: String?
-    /// Takes the place of NATS_URL.
+    /// Overrides NATS_URL.
     var natsURL: String?
 
     static let options: Set<String> = ["--home", "--name", "--nats"]

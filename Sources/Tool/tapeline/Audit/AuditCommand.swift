@@ -1,6 +1,6 @@
 import Primitives
 
-/// `tapeline audit`: does what the database holds agree with itself and with the tape?
+/// `tapeline audit`: checks that the database agrees with itself and with the tape.
 struct AuditCommand: Equatable, Sendable {
     var target = ToolCommand.Target()
     var scope = AuditScope.books
@@ -41,7 +41,7 @@ struct AuditCommand: Equatable, Sendable {
         return try TailPlace.time(text, option, now: now)
     }
 
-    /// A day of UTC.
+    /// Returns the bounds of a UTC day.
     private static func day(
         _ given: CommandArguments, _ now: Timestamp
     ) throws(ToolError) -> Timestamp? {

@@ -1,6 +1,6 @@
 import Primitives
 
-/// What an audit found, line by line.
+/// The result of an audit, line by line.
 struct AuditReport: Equatable, Sendable {
     struct Line: Equatable, Sendable {
         let name: String
@@ -12,9 +12,9 @@ struct AuditReport: Equatable, Sendable {
     }
 
     private(set) var lines: [Line] = []
-    /// nil: no check of the database was made.
+    /// The scope of the database checks. `nil` if the database was not checked.
     var scope: AuditScope?
-    /// Checks that this scope leaves out.
+    /// The checks that this scope leaves out.
     var notChecked: [String] = []
 
     var isClean: Bool { !lines.isEmpty && lines.allSatisfy(\.isRight) }
@@ -37,7 +37,7 @@ struct AuditReport: Equatable, Sendable {
                 isRight: expected == found, detail: expected == found ? "" : detail))
     }
 
-    /// Ready to be printed.
+    /// The report as lines to print.
     var text: [String] {
         let numbers = lines.map { max($0.expected.count, $0.found.count) }.max() ?? 0
         var text: [String] = []
@@ -88,7 +88,7 @@ struct AuditReport: Equatable, Sendable {
 extension AuditReport.Line {
     static let detailsShown = 5
 
-    /// One check that was made piece by piece.
+    /// Joins the results of one check that was made piece by piece.
     static func joined(_ lines: [AuditReport.Line]) -> AuditReport.Line {
         guard let first = lines.first, lines.count > 1 else {
             return lines.first
@@ -98,7 +98,7 @@ extension AuditReport.Line {
         func sum(_ number: (AuditReport.Line) -> String) -> String {
             "\(lines.reduce(Int64(0)) { $0 &+ (Int64(number($1)) ?? 0) })"
         }
-        // What is wrong comes first; what is only said is said once.
+        // Failures come first. A remark that occurs several times is shown once.
         var details: [String] = []
         for line in lines.filter({ !$0.isRight }) + lines.filter(\.isRight)
         where !line.detail.isEmpty && !details.contains(line.detail) {

@@ -2,9 +2,10 @@ import Primitives
 
 /// How much of the database an audit reads.
 enum AuditScope: Equatable, Sendable {
-    /// What the writers noted with each batch: takes milliseconds, however many rows there are.
+    /// Only the totals that the writers stored with each batch. This takes milliseconds, however
+    /// many rows there are.
     case books
-    /// The rows of [from, to), by event time, and the windows of bars within it.
+    /// The rows in [from, to) by event time, and the windows of bars within it.
     case range(from: Timestamp, to: Timestamp)
     /// Every row.
     case all
@@ -19,7 +20,7 @@ enum AuditScope: Equatable, Sendable {
         }
     }
 
-    /// Whether a check that reads this belongs to it.
+    /// Returns whether a check that reads this belongs to the scope.
     func includes(_ reads: AuditScript.Reads) -> Bool {
         switch self {
         case .books: reads == .books
@@ -29,14 +30,16 @@ enum AuditScope: Equatable, Sendable {
     }
 }
 
-/// A part of time that one statement looks at; nil: without an end.
+/// A stretch of time that one statement reads. A `nil` bound means that the stretch is unbounded
+/// there.
 struct AuditSlice: Equatable, Sendable {
     static let whole = AuditSlice(from: nil, to: nil)
 
     let from: Timestamp?
     let to: Timestamp?
 
-    /// The statement with the borders of this slice in place of :'from', :'to' and the others.
+    /// Returns the statement with the bounds of this slice in place of :'from', :'to' and the
+    /// others.
     func fill(_ sql: String) -> String {
         sql.replacing(":'from'", with: quoted(from, by: 0, "-infinity"))
             .replacing(":'to'", with: quoted(to, by: 0, "infinity"))
@@ -48,8 +51,8 @@ struct AuditSlice: Equatable, Sendable {
         "'\(time.map { $0.advanced(byNanoseconds: distance).description } ?? endless)'"
     }
 
-    /// A range in days of UTC, so that each statement stays within its limits. Two days are one
-    /// piece: a day that has just begun is not worth a statement of its own.
+    /// Cuts a range at UTC midnights, so that each statement stays within its limits. Two days stay
+    /// one piece: a day that has just begun does not justify a statement.
     static func cut(from: Timestamp, to: Timestamp) -> [AuditSlice] {
         guard to.nanoseconds(since: from) > 2 * AuditScope.day else {
             return [AuditSlice(from: from, to: to)]
@@ -66,8 +69,8 @@ struct AuditSlice: Equatable, Sendable {
         return slices
     }
 
-    /// The borders of partitions and chunks, those that overlap as one. Up to two (a day and its
-    /// neighbour) are read as a whole.
+    /// Merges overlapping bounds of partitions and chunks into slices. If two or fewer remain (a
+    /// day and its neighbour), returns one slice over everything.
     static func merged(_ borders: [AuditSlice]) -> [AuditSlice] {
         var slices: [(from: Timestamp, to: Timestamp)] = []
         for border in borders {

@@ -1,16 +1,16 @@
-/// The checks of `deploy/postgres/audit.sql`, which a person can run in psql as well.
+/// The checks of `deploy/postgres/audit.sql`, which a person can also run in psql.
 ///
-/// Each begins with a line `-- check: <name>: <sentence>`, then `-- reads: <what>`, and is one
-/// statement that answers rows of (expected, found, ok, detail).
+/// Each check begins with a line `-- check: <name>: <sentence>`, then `-- reads: <what>`. It is one
+/// statement that returns rows of (expected, found, ok, detail).
 struct AuditScript: Equatable, Sendable {
-    /// What a check looks at.
+    /// The data that a check reads.
     enum Reads: String, Sendable {
         case books
-        /// Every row, or it says nothing.
+        /// Every row. The check is meaningless on a part of them.
         case all
-        /// The rows of a range, or all.
+        /// The rows of a range, or all rows.
         case rows
-        /// The rows of a range alone.
+        /// Only the rows of a range.
         case range
     }
 
@@ -24,7 +24,7 @@ struct AuditScript: Equatable, Sendable {
     static let path = "postgres/audit.sql"
     private static let mark = "-- check: "
     private static let readsMark = "-- reads: "
-    /// Of a file that lies beside the script; it includes no further one.
+    /// Includes a file from the script's folder. That file may not include another one.
     private static let includeMark = "\\ir "
 
     let checks: [Check]
@@ -33,7 +33,7 @@ struct AuditScript: Equatable, Sendable {
         try read(checkout.deploy(Self.path))
     }
 
-    /// The script of the checkout, or of the image, around the program that runs.
+    /// Finds the script of the checkout, or of the image, around the running program.
     static func find(executable: String) throws(ToolError) -> AuditScript {
         var folder = FileSystem.folder(of: executable)
         for _ in 0..<Checkout.stepsMax {
@@ -93,7 +93,7 @@ struct AuditScript: Equatable, Sendable {
             } else if line.hasPrefix(readsMark) {
                 reads = Reads(rawValue: String(line.dropFirst(readsMark.count))) ?? .all
             } else if !line.hasPrefix("\\") {
-                // psql's own commands are for people.
+                // psql's own commands are for interactive use.
                 lines.append(line)
             }
         }
@@ -103,7 +103,7 @@ struct AuditScript: Equatable, Sendable {
 }
 
 extension String {
-    /// Without the blank lines around it and the semicolon behind it.
+    /// The statement without surrounding blank lines and without the final semicolon.
     fileprivate var trimmedStatement: String {
         var text = self[...]
         while let last = text.last, last.isWhitespace || last == ";" { text.removeLast() }

@@ -3,9 +3,9 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 
-/// The checks of the script on one database.
+/// Runs the checks of the script on one database.
 struct DatabaseAudit {
-    /// For one statement: the bars of a day of many symbols take a while.
+    /// The time limit of one statement: the bars of a day of many symbols take a while.
     static let checkTimeout: Duration = .seconds(3_600)
     private static let settingTimeout: Duration = .seconds(5)
 
@@ -19,8 +19,8 @@ struct DatabaseAudit {
         self.asJSON = asJSON
     }
 
-    /// A session of the audit's own: the server's limit is the check's, and it reads all that it
-    /// reads once, for which hashing is right: see the script.
+    /// Returns the configuration of the audit's session. Its statement timeout is that of a check.
+    /// A check reads all its rows once, so hash joins are the right plan (see the script).
     static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var own = base
         own.applicationName = "tapeline audit"
@@ -32,7 +32,7 @@ struct DatabaseAudit {
         return own
     }
 
-    /// What nodes stand before the series; nil: that there are none, or nobody says.
+    /// Returns, as JSON, the nodes before each series. `nil` if the environment names no graph.
     static func graph(_ environment: [String: String]) throws(ToolError) -> String? {
         guard environment[ProofGraph.graphKey]?.isEmpty == false else { return nil }
         return try ProofGraph.find(environment).definition.auditSetting
@@ -47,7 +47,7 @@ struct DatabaseAudit {
         }
         .map(\.name)
         if let graph {
-            // It has no place for parameters of its own.
+            // `SET` takes no parameters.
             _ = try connection.execute(
                 "SET tapeline.graph = '\(graph.replacing("'", with: "''"))'",
                 timeout: Self.settingTimeout)
@@ -86,7 +86,8 @@ struct DatabaseAudit {
         }
     }
 
-    /// All rows are read partition by partition, so that no statement takes longer than a day's.
+    /// All rows are read partition by partition, so that no statement takes longer than one over a
+    /// day.
     private func slices(_ scope: AuditScope) throws -> [AuditSlice] {
         switch scope {
         case .books: return [.whole]
@@ -112,7 +113,7 @@ struct DatabaseAudit {
         }
     }
 
-    /// A check that answers no row has found nothing to complain about.
+    /// A check that returns no row has found no fault.
     private func lines(
         of check: AuditScript.Check, _ result: PostgresResult
     ) -> [AuditReport.Line] {
@@ -136,7 +137,7 @@ struct DatabaseAudit {
     }
 }
 
-/// What a person sees of it meanwhile: which check of how many, and how long it may still take.
+/// Shows a person which check of how many is running, and the estimated time left.
 private struct AuditProgress {
     private var line: ProgressLine
     private let steps: Int

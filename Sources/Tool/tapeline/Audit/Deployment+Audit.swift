@@ -4,10 +4,10 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline audit` of servers that the environment names: whether each head of the tape is in the
-/// books, then what the rows themselves say.
+/// `tapeline audit` for servers that the environment names: checks that each head of the tape is in
+/// the writers' books, then checks the rows themselves.
 extension Deployment {
-    /// A lane of the tape and what stands at its end.
+    /// A lane of the tape and its last ordinal.
     struct LaneEnd: Equatable {
         let input: String
         let source: String
@@ -38,8 +38,8 @@ extension Deployment {
         }
     }
 
-    /// Every lane of the tape, with the writers' word on how far they have come; a lane that is in
-    /// the books alone has lost its tape.
+    /// Compares every lane of the tape with how far the writers have taken it. A lane that is only
+    /// in the books has lost its tape.
     static func compare(
         _ heads: [LaneEnd], with books: [LaneEnd], _ report: inout AuditReport
     ) {
@@ -100,7 +100,8 @@ extension Deployment {
     }
 
     private func books(_ database: PostgresConnection) throws -> [LaneEnd] {
-        // What is derived over all partitions has a lane of its own, which no partition names.
+        // The stream derived over all partitions has its own lane, with a number above all
+        // partitions.
         let result = try database.execute(
             "SELECT input, source, partition, max(last_ordinal) FROM sink_source_ordinals "
                 + "WHERE partition < \(names.partitions) GROUP BY 1, 2, 3",

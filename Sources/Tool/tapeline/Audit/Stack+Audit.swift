@@ -6,11 +6,11 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// `tapeline audit`: proves that what the gateway made, the tape holds and the database stores is
-/// the same, and that each bar is the one that its trades make.
+/// `tapeline audit`: proves that the gateway's ticks, the tape and the database agree, and that
+/// each bar is the one that its trades make.
 extension Stack {
     private static let connectTimeout: Duration = .seconds(5)
-    /// A last bar may be on its way to the writer when all seems to be at rest.
+    /// A last bar may still be on its way to the writer when everything seems idle.
     private static let restTimeout: Duration = .seconds(10)
 
     func audit(_ command: AuditCommand) throws(ToolError) -> ExitCode {
@@ -22,7 +22,7 @@ extension Stack {
         return report.tell(terminal, asJSON: command.asJSON)
     }
 
-    /// `atRest`: the source of a run that has ended; only then tape and rows can be compared.
+    /// `atRest` is the source of a run that has ended; tape and rows can be compared only then.
     func auditReport(
         atRest source: SourceName?, _ environment: [String: String], _ command: AuditCommand
     ) throws(ToolError) -> AuditReport {
@@ -46,7 +46,7 @@ extension Stack {
         return report
     }
 
-    /// Both are read until they are the same, or the time is over.
+    /// Reads both until they are equal or the time is over.
     private func compareHeads(
         _ access: StackAccess, of source: SourceName, with database: PostgresConnection,
         _ report: inout AuditReport

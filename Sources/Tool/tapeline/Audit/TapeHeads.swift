@@ -8,9 +8,9 @@ import TapeProtocol
 struct TapeHeads: Sendable {
     static let connectionName = "tapeline"
 
-    /// Ticks per partition of one source.
+    /// The last ordinal of ticks per partition, for one source.
     private(set) var ticks: [Partition: UInt64] = [:]
-    /// Bars per partition.
+    /// The last ordinal of bars per partition.
     private(set) var bars: [Partition: UInt64] = [:]
 
     var tickCount: UInt64 { ticks.values.reduce(0, +) }

@@ -1,9 +1,10 @@
 import ServiceRuntime
 
-/// `tapeline psql`, `url` and `env`: how a person or a program gets at the tables of a local stack.
+/// `tapeline psql`, `url` and `env`: access to the tables of a local stack for a person or a
+/// program.
 struct DatabaseCommand: Equatable, Sendable {
     enum Form: Equatable, Sendable {
-        /// With what psql is given.
+        /// The arguments that psql is given.
         case psql([String])
         case url(withPassword: Bool)
         case environment(withPassword: Bool)
@@ -27,7 +28,7 @@ struct DatabaseCommand: Equatable, Sendable {
             form: word == "url" ? .url(withPassword: isShown) : .environment(withPassword: isShown))
     }
 
-    /// Our own options come first; the rest is psql's.
+    /// Our own options come first; the rest are psql's.
     private static func psql(_ arguments: [String]) throws(ToolError) -> DatabaseCommand {
         var target = ToolCommand.Target()
         var rest = arguments[...]

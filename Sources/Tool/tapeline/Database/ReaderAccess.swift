@@ -1,11 +1,11 @@
 import TapeProtocol
 
-/// The session of whoever only reads the database of a stack, as libpq takes it: `tapeline_reader`
-/// changes nothing, and sees the schema for people unless it asks for another one.
+/// The libpq parameters of a read-only session on the database of a stack. `tapeline_reader` cannot
+/// change anything. It sees the schema of the market views unless it asks for another one.
 struct ReaderAccess: Equatable, Sendable {
     let port: UInt16
     let namespace: String
-    /// libpq's, of mode 0600.
+    /// libpq's password file, of mode 0600.
     let passwordFile: String
     let password: String
 
@@ -30,10 +30,10 @@ struct ReaderAccess: Equatable, Sendable {
             password: try StackSecrets.open(stack.home)[.postgresReader])
     }
 
-    /// The schema is that of `70_market.sql`.
+    /// The schema is the one that `70_market.sql` makes.
     private var options: String { "-csearch_path=\(namespace)_market -cTimeZone=UTC" }
 
-    /// Without the password it names the file that has it.
+    /// Returns a URL. Without the password it names the password file instead.
     func url(withPassword: Bool) -> String {
         let user = withPassword ? "\(StackPlan.reader):\(password)" : StackPlan.reader
         let file = withPassword ? "" : "passfile=\(Self.escaped(passwordFile))&"
@@ -49,14 +49,14 @@ struct ReaderAccess: Equatable, Sendable {
         ]
     }
 
-    /// For a shell: `eval "$(tapeline env)"`.
+    /// Returns lines for a shell: `eval "$(tapeline env)"`.
     func exports(withPassword: Bool) -> [String] {
         environment(withPassword: withPassword).sorted { $0.key < $1.key }.map {
             "export \($0.key)='\($0.value.replacing("'", with: #"'\''"#))'"
         }
     }
 
-    /// For the query of a URL.
+    /// Escapes text for the query of a URL.
     private static func escaped(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF")
         return text.utf8.map { byte in

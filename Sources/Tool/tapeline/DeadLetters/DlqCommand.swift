@@ -1,16 +1,16 @@
 import TapeTransport
 import Primitives
 
-/// `tapeline dlq list | show | replay | export | drop`: what the database refused.
+/// `tapeline dlq list | show | replay | export | drop`: records that were refused.
 struct DlqCommand: Equatable, Sendable {
     enum Verb: String, CaseIterable, Sendable { case list, show, replay, export, drop }
 
     let verb: Verb
     var target = TapeTarget()
     var selection = LetterSelection()
-    /// Letters of a file instead of the stream.
+    /// A file of letters to read instead of the stream.
     var file: String?
-    /// Of `export`; nil: standard output.
+    /// The file that `export` writes. `nil` means standard output.
     var output: String?
     var asJSON = false
     var isDryRun = false
@@ -40,7 +40,7 @@ struct DlqCommand: Equatable, Sendable {
         return command
     }
 
-    /// What stands alone: ids, or the place of an export.
+    /// Takes the arguments that are not options: ids, or the file of an export.
     private mutating func take(_ words: [String]) throws(ToolError) {
         switch verb {
         case .list:
@@ -69,14 +69,14 @@ struct DlqCommand: Equatable, Sendable {
     }
 }
 
-/// Which letters are meant. What is not given takes all of them.
+/// Selects letters. A criterion that is not given matches all of them.
 struct LetterSelection: Equatable, Sendable {
     static let options: Set<String> = ["--reason", "--sink", "--since", "--until"]
 
     var ids: [String] = []
     var reason: DeadLetter.Reason?
     var sink: String?
-    /// By when they were noted.
+    /// The earliest time at which a letter was recorded.
     var since: Timestamp?
     var until: Timestamp?
     var isAll = false
@@ -104,7 +104,7 @@ struct LetterSelection: Equatable, Sendable {
         return try TailPlace.time(text, option, now: now)
     }
 
-    /// A person has said which ones.
+    /// True if the person has said which letters are meant, also by asking for all.
     var isChosen: Bool {
         isAll || !ids.isEmpty || reason != nil || sink != nil || since != nil || until != nil
     }

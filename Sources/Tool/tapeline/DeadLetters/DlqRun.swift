@@ -7,7 +7,7 @@ import TapeProtocol
 
 /// Carries out `tapeline dlq`.
 struct DlqRun {
-    /// How often many letters are told of.
+    /// Progress is reported after every so many letters.
     private static let progressLetters = 500
 
     let command: DlqCommand
@@ -36,7 +36,7 @@ struct DlqRun {
         }
     }
 
-    /// Which were meant; an id that is not there is a mistake, and nothing is done then.
+    /// Returns the selected letters. An unknown id is an error, and then nothing is done.
     private func chosen(_ box: LetterBox) throws(ToolError) -> [LetterBox.Entry] {
         for problem in box.problems { terminal.problem(problem) }
         let entries = box.chosen(by: command.selection)

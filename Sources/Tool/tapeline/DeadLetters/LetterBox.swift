@@ -2,16 +2,17 @@ import TapeTransport
 import NatsTransport
 import TapeProtocol
 
-/// Letters as they lie on their stream or in a file, each once.
+/// The letters of a stream or of a file, each once.
 struct LetterBox {
     struct Entry {
         let letter: DeadLetter
-        /// Where it stands on the stream: more than once after an outage. Empty: in a file.
+        /// The letter's sequences on the stream. There is more than one after an outage; the list
+        /// is empty for a letter from a file.
         var sequences: [UInt64]
     }
 
     private(set) var entries: [Entry] = []
-    /// Lines and messages that are no letters.
+    /// Lines and messages that are not letters.
     private(set) var problems: [String] = []
     private var places: [String: Int] = [:]
 
@@ -22,7 +23,7 @@ struct LetterBox {
         let stream = client.names.deadLetterStream
         guard let info = try client.jetStream.streamInfo(stream), info.messages > 0 else { return }
         var next = info.firstSequence
-        // What comes meanwhile is for the next look.
+        // Letters that arrive during the reading are left for the next run.
         while next <= info.lastSequence,
             let message = try client.jetStream.firstMessage(
                 stream: stream, from: next, subject: client.names.deadLetters),

@@ -5,25 +5,25 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Makes rows of dead letters, each in a transaction of its own with the books.
+/// Makes rows of dead letters, each in its own transaction together with the books.
 ///
-/// The books' line of the letter's source is locked first: two replays take turns, and a row is
-/// made only of what the writer has settled and will never write itself. Bars go through the merge,
-/// as the writer's do; any other row only where it is not there.
+/// The books' row of the letter's source is locked first, so two replays take turns. A row is made
+/// only for a tick that the writer has settled and will never write itself. Bars go through the
+/// merge, as in the writer. Any other row is inserted only if it is not there yet.
 struct LetterReplay {
     enum Fate: Equatable {
         case stored
-        /// `--dry-run`: it would be.
+        /// The outcome of `--dry-run` for a letter that would be stored.
         case storable
-        /// The row, or of a bar a later version, stands.
+        /// The row, or for a bar a later version, is already stored.
         case present
-        /// Retention has dropped the rows of its time.
+        /// Retention has dropped the rows of that time.
         case retired
-        /// The writer has not come so far, or has not committed it.
+        /// The writer has not reached the tick, or has not committed it.
         case ahead
         case unknown
         case undecodable
-        /// Refused before the tape: the books know no such place.
+        /// Refused before the tape, so the books have no position for it.
         case untaped
         case refused(String)
 
@@ -34,7 +34,7 @@ struct LetterReplay {
             }
         }
 
-        /// For programs, and to count by.
+        /// The name for programs and for counting.
         var word: String {
             switch self {
             case .stored: "stored"
@@ -76,13 +76,14 @@ struct LetterReplay {
     init(_ database: PostgresConnection, isDryRun: Bool) throws(PostgresError) {
         self.database = database
         self.isDryRun = isDryRun
-        // Whoever stands still in the middle must not hold up the writer.
+        // A replay that hangs in the middle must not hold up the writer.
         try database.script(
             "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '30s'",
             timeout: Self.timeout)
     }
 
-    /// Throws when the database is away; what was stored before is.
+    /// Replays one letter. Throws when the database is unreachable; letters stored before stay
+    /// stored.
     mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> Fate {
         guard letter.place.isOnTape else { return .untaped }
         guard !letter.isTruncated, let name = SinkName(rawValue: letter.sink),
@@ -101,7 +102,7 @@ struct LetterReplay {
                 switch error.category {
                 case .missingPartition where !hasMadePartition:
                     hasMadePartition = true
-                    // Of a dry run nothing stays: it is made in `attempt`, and rolled back.
+                    // A dry run leaves nothing: the row is made in `attempt` and rolled back.
                     if isDryRun { continue }
                     if let reason = try makePartition(letter, index) { return .refused(reason) }
                 case .data, .schema, .missingPartition: return .refused("\(error)")
@@ -150,7 +151,7 @@ struct LetterReplay {
         return result.scalar ?? ""
     }
 
-    /// Its row may have been there, and is gone on purpose.
+    /// Retention may have dropped the letter's row on purpose.
     private func isRetired(
         _ letter: DeadLetter, _ sink: Sink, _ index: Int
     ) throws(PostgresError) -> Bool {
@@ -175,14 +176,14 @@ struct LetterReplay {
         }
     }
 
-    /// Where its row lies until it is compared; emptied by every COMMIT.
+    /// Makes the temporary table that holds the row until it is compared. Every COMMIT empties it.
     private mutating func prepare(_ sink: Sink) throws(PostgresError) {
         guard !prepared.contains(sink.name) else { return }
         try database.execute(sink.replayStaging, timeout: Self.timeout)
         prepared.insert(sink.name)
     }
 
-    /// Why there can be none; nil: it was made.
+    /// Makes the partition for the row. Returns why it cannot be made, or `nil` on success.
     private func makePartition(
         _ letter: DeadLetter, _ index: Int
     ) throws(PostgresError) -> String? {
@@ -203,7 +204,7 @@ struct LetterReplay {
 extension Sink {
     fileprivate var staging: String { merge == nil ? "replay_\(name.rawValue)" : copyTarget }
 
-    /// Without the table's own demands: those are made when the row goes there.
+    /// Without the table's own constraints: they are checked when the row moves to the table.
     fileprivate var replayStaging: String {
         merge?.makeStaging ?? """
             CREATE TEMPORARY TABLE IF NOT EXISTS \(staging) ON COMMIT DELETE ROWS AS \
@@ -228,15 +229,15 @@ extension Sink {
         "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick) AND \(sameSymbol))"
     }
 
-    /// Those that say which tick it is.
+    /// The columns that identify the tick.
     private var sameTick: String {
         let plain = ["sink", "input", "source", "partition", "ordinal", "ts"]
         return plain.filter(copyColumns.contains).map { "t.\($0) = s.\($0)" }
             .joined(separator: " AND ")
     }
 
-    /// By which an index finds the row: with a symbol, and of a tick that is of none. One condition
-    /// for both (IS NOT DISTINCT FROM) would be true of the same rows and use no index.
+    /// The conditions by which an index finds the row: one for rows with a symbol, one for rows
+    /// without. A single IS NOT DISTINCT FROM would match the same rows but use no index.
     private var sameSymbol: [String] {
         copyColumns.contains("symbol")
             ? ["t.symbol = s.symbol", "t.symbol IS NULL AND s.symbol IS NULL"] : ["true"]
@@ -244,7 +245,7 @@ extension Sink {
 }
 
 extension SinkCatalogue {
-    /// The payload is a packet with one tick of the sink's.
+    /// Returns whether the payload is a packet with one tick of this sink.
     fileprivate func canRead(_ letter: DeadLetter, sink: Int) -> Bool {
         letter.payload.withRawSpan { packet in
             guard let header = Self.header(of: packet), header.tickCount == 1,
@@ -260,7 +261,8 @@ extension SinkCatalogue {
         }
     }
 
-    /// Of its row, and when the tick was received. Nil: its table is not cut by time.
+    /// Returns the time of the letter's row and the time the tick was received. `nil` if the table
+    /// is not partitioned by time.
     fileprivate func times(
         _ letter: DeadLetter, sink: Int
     ) -> (row: Timestamp, received: Timestamp)? {

@@ -2,11 +2,11 @@ import TapeTransport
 import MarketModel
 import Primitives
 
-/// Letters for a person and for a program.
+/// Prints letters, as text for a person and as JSON for a program.
 struct LetterTable {
     let letters: [DeadLetter]
 
-    /// Letters of one kind.
+    /// Letters with the same cause, which are listed together.
     private struct Kind: Hashable {
         let reason: DeadLetter.Reason
         let sink: String
@@ -27,7 +27,7 @@ struct LetterTable {
         var last = Timestamp(nanoseconds: Int64.min)
     }
 
-    /// What the database names: "23514 price_check".
+    /// Returns what the database reported, such as "23514 price_check".
     private static func cause(_ letter: DeadLetter) -> String {
         [letter.refusal.sqlState, letter.refusal.constraint].filter { !$0.isEmpty }
             .joined(separator: " ")
@@ -76,7 +76,7 @@ struct LetterTable {
         return TextTable.lines(rows)
     }
 
-    /// All that one letter says, but for its bytes.
+    /// Returns all fields of one letter except its bytes.
     static func page(_ letter: DeadLetter) -> [String] {
         let place = letter.place
         let pairs = [
@@ -99,7 +99,7 @@ struct LetterTable {
 
     private static func named(_ text: String) -> String { text.isEmpty ? "-" : text }
 
-    /// Texts of a tape may hold what moves a terminal's cursor.
+    /// Text from a tape may contain control sequences that move a terminal's cursor.
     private static func printable(_ text: String) -> String {
         String(
             text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : Character($0) })

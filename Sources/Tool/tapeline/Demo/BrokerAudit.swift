@@ -1,20 +1,21 @@
-/// The broker's trades against the stored ones: each as often as it happened, unless a gap that is
-/// on record says that it is missing. Pure.
+/// Compares the broker's trades with the stored ones. Each must be stored as often as it happened,
+/// unless a recorded gap covers it. Pure.
 struct BrokerAudit: Sendable {
-    /// A gap of trades, as a row of `gaps` has it: one that was filled is told of in parts.
+    /// A gap of trades, as a row of `gaps` describes it. A gap that was filled is reported in
+    /// parts.
     struct Gap: Equatable, Sendable {
-        /// Nil: of all symbols.
+        /// `nil` means all symbols.
         let symbol: String?
         let seconds: Range<Int64>
         let state: String
     }
 
-    /// Complete seconds: from the first that was recorded as a whole to the last of the market.
+    /// Complete seconds, from the first one recorded completely to the market's last one.
     var seconds: Range<Int64>
     var sent: BrokerPrint.Counts
     var market: BrokerPrint.Counts
     var stored: BrokerPrint.Counts
-    /// The first of each subscription: it may be an older one, told again, so it is in no bar.
+    /// The first trade of each subscription. It may repeat an older one, so no bar counts it.
     var snapshots: BrokerPrint.Counts = [:]
     var gaps: [Gap]
 
@@ -26,7 +27,7 @@ struct BrokerAudit: Sendable {
         report.add(
             "sent", "trades that the broker sent are stored, or lie in a gap on record",
             expected: UInt64(total), found: UInt64(total - live.count), detail: live.detail)
-        // What was not sent while it happened, and is in the market all the same.
+        // Trades of the market that were not sent while they happened.
         let unsent = market.filter { $0.key.isIn(seconds) }.reduce(into: 0) { sum, entry in
             sum += max(0, entry.value - sent[entry.key, default: 0])
         }
@@ -67,8 +68,8 @@ struct BrokerAudit: Sendable {
         return (count, shown.joined(separator: ", "))
     }
 
-    /// A gap that was given up excuses all in it; one that is open, or being filled, what its
-    /// filled parts have not reached.
+    /// A gap that was given up excuses every trade in it. An open gap, or one being filled, excuses
+    /// the trades outside its filled parts.
     private func isExcused(_ print: BrokerPrint) -> Bool {
         let around = gaps.filter {
             ($0.symbol == nil || $0.symbol == print.symbol) && $0.seconds.contains(print.second)

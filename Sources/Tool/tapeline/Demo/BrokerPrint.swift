@@ -2,8 +2,8 @@ import IBSimulator
 import MarketModel
 import Primitives
 
-/// A trade as the broker's history tells of it: without a number of its own, to the second. Several
-/// may be equal, so they are compared by how many there are of each.
+/// A trade as the broker's history reports it: to the second, without an id. Several trades may be
+/// equal, so their counts are compared.
 struct BrokerPrint: Hashable, Sendable {
     typealias Counts = [BrokerPrint: Int]
 
@@ -19,7 +19,7 @@ struct BrokerPrint: Hashable, Sendable {
         self.size = Self.plain(size)
     }
 
-    /// Without the zeros that a fraction ends with.
+    /// Returns the decimal number without trailing zeros.
     private static func plain(_ text: String) -> String {
         guard text.contains(".") else { return text }
         var digits = text[...]
@@ -30,18 +30,20 @@ struct BrokerPrint: Hashable, Sendable {
 
     // MARK: what the broker sent
 
-    /// A message of one trade, out of a truth log: a text of price, size, milliseconds and more.
+    /// Marks a message of one trade in a truth log. The trade is a text of price, size,
+    /// milliseconds and more.
     private static let mark = Array("\"kind\":\"tickString\"".utf8)
     private static let tradeType = "48"
 
-    /// The trade of a line of a truth log, if it tells of one that was sent while it happened.
+    /// Returns the trade in a line of a truth log. `nil` if the line reports no trade, or one that
+    /// was not sent while it happened.
     static func sent(_ line: ArraySlice<UInt8>) -> BrokerPrint? {
         guard line.contains(mark), let document = parsedJSON(Array(line)),
             let symbol = document["symbol"]?.string,
             let fields = document["fields"]?.array, fields.first?.string == tradeType,
             let parts = fields.last?.string?.split(
                 separator: ";", omittingEmptySubsequences: false), parts.count >= 3,
-            // Without a price it tells of the day's volume, and of no trade.
+            // Without a price the message reports the day's volume, not a trade.
             !parts[0].isEmpty, let milliseconds = Int64(parts[2])
         else { return nil }
         return BrokerPrint(
@@ -51,7 +53,8 @@ struct BrokerPrint: Hashable, Sendable {
 
     // MARK: what happened
 
-    /// All trades of the made-up market in these seconds, sent or not: they follow from the seed.
+    /// Returns all trades of the synthetic market in these seconds, sent or not. They follow from
+    /// the seed.
     static func market(_ plan: DemoPlan, in seconds: Range<Int64>) -> Counts {
         let market = SimulatedMarket(
             instruments: InstrumentList.make(symbols: DemoPlan.symbols, others: false),

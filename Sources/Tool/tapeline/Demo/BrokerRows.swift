@@ -1,11 +1,11 @@
 import PostgresClient
 
-/// What the database has of a demo's broker: its trades, the gaps, and what was mended.
+/// Reads a demo's trades, gaps and repairs from the database.
 struct BrokerRows {
     private static let connectTimeout: Duration = .seconds(5)
     private static let timeout: Duration = .seconds(120)
 
-    /// What was mended, in numbers for a person.
+    /// Counts of what was repaired, to show to a person.
     struct Mended: Equatable, Sendable {
         var gaps: Int64 = 0
         var trades: Int64 = 0
@@ -16,7 +16,8 @@ struct BrokerRows {
     let trades: BrokerPrint.Counts
     let snapshots: BrokerPrint.Counts
     let gaps: [BrokerAudit.Gap]
-    /// The first second from which each symbol was recorded as a whole; nil: one has no trade.
+    /// The first second from which every symbol was recorded completely. `nil` if a symbol has no
+    /// trade.
     let firstWholeSecond: Int64?
     let mended: Mended
 

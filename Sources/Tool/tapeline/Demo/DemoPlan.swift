@@ -1,16 +1,17 @@
-/// What a demo does when: a market that is made up, and a broker that goes away in the middle.
+/// The schedule of a demo: a synthetic market, and a broker that goes away in the middle.
 struct DemoPlan: Equatable, Sendable {
-    /// The shipped list `benchmarks.yaml` has them; a local stack gives it to the gateway.
+    /// The symbols of the demo. The shipped list `benchmarks.yaml`, which a local stack gives to
+    /// the gateway, contains them.
     static let symbols = ["SPY", "QQQ", "IWM", "DIA"]
     static let source = "ibkr"
     static let secondsRange = 10...3_600
-    /// Events per second over all symbols: four in ten are trades, five are quotes.
+    /// Events per second over all symbols. Four in ten are trades, five are quotes.
     static let rateRange = 40...20_000
-    /// So long nobody is let in.
+    /// The seconds for which the simulated TWS accepts no connection.
     static let awaySeconds = 4
-    /// Bars of ten seconds, besides the usual ones: half a minute has few whole minutes.
+    /// The usual series and ten-second bars, because half a minute has few complete minutes.
     private static let series = "1s,10s,1m"
-    /// What would make it another demo.
+    /// Settings that a person cannot change, because it would be another demo.
     private static let fixed = [
         "GATEWAY_PROVIDER", "GATEWAY_SOURCE", "GATEWAY_INSTRUMENTS", "SIMULATOR_SYMBOLS",
         "SIMULATOR_TRUTH",
@@ -19,7 +20,7 @@ struct DemoPlan: Equatable, Sendable {
     let seconds: Int
     let rate: Int
     let seed: UInt64
-    /// Those of the stack: the demo's own, and the person's over them.
+    /// The settings of the stack: the demo's own, overridden by the person's.
     let settings: StackSettings
 
     init(
@@ -55,6 +56,7 @@ struct DemoPlan: Equatable, Sendable {
         settings = all
     }
 
-    /// When the broker goes away: bars are there by then, and time is left to see it mended.
+    /// The second at which the broker goes away. By then there are bars, and time is left to see
+    /// the repair.
     var faultSecond: Int { max(3, seconds / 3) }
 }

@@ -3,10 +3,10 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// The part of a demo that is watched: from the first tick until everything is stored.
+/// The live part of a demo: from the first tick until everything is stored.
 struct DemoRun {
     private static let step: Duration = .milliseconds(500)
-    /// What is not mended so long after the end is left as it is, and on record.
+    /// Repairs not done by this time after the end stay open, as recorded gaps.
     private static let mendingTimeout: Duration = .seconds(60)
 
     private let stack: Stack
@@ -33,8 +33,8 @@ struct DemoRun {
         screen = DemoScreen(stack.terminal, isLive: stack.terminal.isInteractive)
     }
 
-    /// Shows the table for as long as the plan says, and until the broker's absence is mended.
-    /// False: interrupted.
+    /// Shows the table for the planned time and until the broker's absence is repaired. Returns
+    /// false if interrupted.
     mutating func watch(_ shutdown: ShutdownSignal) throws(ToolError) -> Bool {
         let end = clock.deadline(after: .seconds(plan.seconds))
         let fault = clock.deadline(after: .seconds(plan.faultSecond))
@@ -61,7 +61,7 @@ struct DemoRun {
             "TWS is made to go away: it closes, and lets nobody in for \(DemoPlan.awaySeconds) s")
     }
 
-    /// Holds the market; answers the second in which nothing happens any more.
+    /// Stops the market. Returns the first second in which no more trades happen.
     func holdMarket() throws(ToolError) -> Int64 {
         let answer = try simulator.command("rate 0")
         guard let second = answer.split(separator: " ").lazy.compactMap({ Int64($0) }).first else {
@@ -70,7 +70,7 @@ struct DemoRun {
         return second
     }
 
-    /// Waits until every tick is stored and every bar that can be closed is, too.
+    /// Waits until every tick, and every bar that can be closed, is stored.
     mutating func drain(timeout: Duration, _ shutdown: ShutdownSignal) -> Bool {
         let deadline = clock.deadline(after: timeout)
         var settled: (onTape: UInt64, bars: UInt64, rounds: Int) = (0, 0, 0)
@@ -79,7 +79,7 @@ struct DemoRun {
             let onTape = last.gateway?.onTape ?? 0
             let bars = last.writer?.bars ?? 0
             let isStored = onTape > 0 && last.writer?.ticks == onTape
-            // The last windows are closed by the watermark a second later.
+            // The watermark closes the last windows a second later.
             let isSame = isStored && onTape == settled.onTape && bars == settled.bars
             settled = (onTape, bars, isSame ? settled.rounds + 1 : 0)
             if settled.rounds >= 3 { return true }
@@ -123,7 +123,7 @@ struct DemoRun {
                 note: missing ?? note))
     }
 
-    /// Which service does not answer just now: somebody killed it, and it is being restarted.
+    /// A service that does not answer. It was killed and is being restarted.
     private var missing: String? {
         if last.gateway == nil { return "provider-gateway does not answer" }
         if last.writer == nil { return "store-writer does not answer" }

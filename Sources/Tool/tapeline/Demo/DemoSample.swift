@@ -1,9 +1,9 @@
 import MarketModel
 import Primitives
 
-/// What the services say of themselves at one moment of the demo.
+/// What the services report at one moment of the demo.
 struct DemoSample: Sendable {
-    /// nil: the service did not answer.
+    /// `nil` if the service did not answer.
     var gateway: Gateway?
     var writer: Writer?
     var operatorsAnswer = 0

@@ -1,8 +1,8 @@
 import Primitives
 
-/// The demo's live table: redrawn in place on a terminal, a line now and then elsewhere.
+/// The demo's live table. A terminal redraws it in place; other outputs get a line now and then.
 struct DemoScreen {
-    /// Without a terminal a line every so many samples: a log stays readable.
+    /// Without a terminal only every tenth sample is a line, so that a log stays readable.
     private static let plainEvery = 10
 
     private let terminal: Terminal
@@ -36,7 +36,8 @@ struct DemoScreen {
         }
     }
 
-    /// What happened stays in sight; on a terminal above the table, which is drawn anew below it.
+    /// Prints an event that stays visible. On a terminal it is above the table, which is redrawn
+    /// below it.
     mutating func tell(_ seconds: Int, _ news: String) {
         if drawnLines > 0 {
             terminal.raw("\u{1b}[\(drawnLines)A\u{1b}[J")
@@ -66,7 +67,7 @@ struct DemoScreen {
         return ["", summary(frame), "", head] + rows
     }
 
-    /// Goes back over what was drawn before and clears each line it writes.
+    /// Moves back over what was drawn before and clears each line it writes.
     private mutating func draw(_ lines: [String]) {
         var text = drawnLines > 0 ? "\u{1b}[\(drawnLines)A" : ""
         let width = terminal.columns

@@ -1,22 +1,23 @@
-/// What happens to the connection in a demo, as sentences: pure, from one look after the other.
+/// Describes in sentences what happens to the connection in a demo. Pure: it compares each sample
+/// with the one before.
 struct DemoStory: Sendable {
     private enum Stage {
-        /// All is well, or nothing has been heard yet.
+        /// All is well, or no sample has come yet.
         case steady
         case away
-        /// Connected again, and the feeds do not deliver yet.
+        /// Connected again, but the feeds do not deliver yet.
         case back
         case filling
     }
 
     private var stage = Stage.steady
-    /// It was connected before: only then it can go away.
+    /// True once it was connected, because only then it can go away.
     private var wasConnected = false
 
-    /// Nothing is left to be mended.
+    /// True if nothing is left to repair.
     var isSteady: Bool { stage == .steady }
 
-    /// What is new; nothing while the gateway does not answer.
+    /// Returns the news since the last sample. Empty while the gateway does not answer.
     mutating func tell(_ broker: ProviderView?) -> [String] {
         guard let broker else { return [] }
         let isConnected = broker.state == "ready"

@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import ValkeyClient
 
-/// What Valkey holds of the symbols that the demo shows.
+/// Reads from Valkey the state of the symbols that the demo shows.
 final class HotView {
     struct Row: Sendable {
         let symbol: String
@@ -11,7 +11,7 @@ final class HotView {
         var bid = "-"
         var ask = "-"
         var bar = "-"
-        /// From the receipt of the last trade until it was seen here.
+        /// Milliseconds from the receipt of the last trade until it was read here.
         var ageMilliseconds: Int64?
     }
 
@@ -24,7 +24,7 @@ final class HotView {
         self.namespace = namespace
     }
 
-    /// Rows without values while Valkey does not answer.
+    /// Returns a row per symbol. The rows have no values while Valkey does not answer.
     func rows(_ symbols: [String], series: String, now: Timestamp) -> [Row] {
         do {
             let session = try connected()
@@ -72,7 +72,7 @@ final class HotView {
         return row
     }
 
-    /// The values that are there; nothing when one is missing.
+    /// Returns the values of the reply. Empty if one of them is missing.
     private func texts(_ reply: ValkeyReply) -> [String] {
         guard case .array(let values) = reply else { return [] }
         let texts = values.compactMap(\.text)

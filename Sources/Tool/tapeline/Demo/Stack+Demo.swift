@@ -2,8 +2,8 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// `tapeline demo`: a whole run on real servers, from an empty tape to a clean audit, with a broker
-/// that is made up and goes away in the middle.
+/// `tapeline demo`: a complete run on real servers, from an empty tape to a clean audit, with a
+/// simulated broker that goes away in the middle.
 extension Stack {
     struct DemoOptions: Equatable, Sendable {
         var seconds = 30
@@ -11,7 +11,7 @@ extension Stack {
         var settings = StackSettings()
     }
 
-    /// From the last tick until everything is stored.
+    /// The time from the last tick until everything is stored.
     private static let demoDrainTimeout: Duration = .seconds(60)
 
     func demo(_ options: DemoOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
@@ -96,7 +96,7 @@ extension Stack {
         return source
     }
 
-    /// What the broker sent, and what happened in its market, against the rows.
+    /// Compares the stored rows with what the broker sent and with its market.
     private func auditBroker(
         _ plan: DemoPlan, until heldAt: Int64, _ access: StackAccess, _ report: inout AuditReport
     ) throws(ToolError) -> BrokerRows.Mended {
@@ -132,7 +132,7 @@ extension Stack {
         }
         let access = try StackAccess(self)
         let simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
-        // A log of all that is sent would fill the disk.
+        // A log of everything sent would fill the disk.
         try simulator.command("truth off")
         try simulator.command("rate \(plan.rate)")
         let tool = checkout.program("tapeline")

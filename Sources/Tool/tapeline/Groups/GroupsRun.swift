@@ -21,7 +21,7 @@ struct GroupsRun {
         } catch let error as ToolError {
             throw error
         } catch {
-            // What the user may not do looks like a server that does not answer.
+            // A request without permission looks like a server that does not answer.
             guard let complaint = client.complaint else {
                 throw .unreachable("the groups cannot be looked at: \(error)")
             }
@@ -41,7 +41,7 @@ struct GroupsRun {
         return .success
     }
 
-    /// Without a bucket nobody has registered yet.
+    /// Without a bucket no group has registered yet.
     private func registered(_ client: TapeClient) throws -> [RegisteredGroup] {
         do {
             return try GroupRegistry.open(client).groups()

@@ -24,7 +24,7 @@ enum HelpPage {
         'tapeline COMMAND --help' lists the options of a command, with examples.
         """
 
-    /// The page of one command. Nil: there is no such command.
+    /// Returns the page of one command, or `nil` if there is no such command.
     static func text(of word: String) -> String? {
         if ["record", "replay"].contains(word) { return ReplayHelp.text }
         return topics.first { $0.word == word }?.page

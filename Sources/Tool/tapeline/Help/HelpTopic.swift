@@ -1,4 +1,4 @@
-/// What the help says about one command. The whole page and the page of the command are made of it.
+/// The help on one command. The complete page and the command's own page are made from it.
 struct HelpTopic {
     enum Group: String, CaseIterable {
         case stack = "The local stack"
@@ -8,7 +8,7 @@ struct HelpTopic {
         case tool = "The tool"
     }
 
-    /// One way to call the command, and what it does.
+    /// One way to call the command, and its effect.
     struct Form {
         let usage: String
         let meaning: [String]
@@ -48,13 +48,13 @@ struct HelpTopic {
     private static let formColumn = 12
     private static let optionColumn = 20
 
-    /// The command's part of the whole page.
+    /// The command's part of the complete page.
     var summary: String {
         forms.map { Self.row($0.usage, $0.meaning, column: Self.formColumn) }
             .joined(separator: "\n")
     }
 
-    /// What `tapeline WORD --help` prints.
+    /// The text that `tapeline WORD --help` prints.
     var page: String {
         var parts = ["Usage:\n" + forms.map { "  tapeline \($0.usage)" }.joined(separator: "\n")]
         let meanings = forms.filter { !$0.meaning.isEmpty }.map { form in
@@ -73,7 +73,7 @@ struct HelpTopic {
         return parts.joined(separator: "\n\n")
     }
 
-    /// The name, and its meaning beside it; below it where the name is too long for that.
+    /// Returns the name with its meaning beside it, or below it if the name is too long.
     private static func row(_ name: String, _ meaning: [String], column: Int) -> String {
         let blanks = String(repeating: " ", count: column)
         let head = "  \(name)"

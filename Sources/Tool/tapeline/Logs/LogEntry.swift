@@ -1,20 +1,20 @@
 import Primitives
 import ServiceRuntime
 
-/// One line of a process's log, as a person reads it: of our own programs' JSON the words, of a
-/// server's line what it says.
+/// One line of a process's log, made readable. JSON of our own programs becomes words; a server's
+/// line stays as it is.
 struct LogEntry: Equatable, Sendable {
     let process: String
-    /// As digits in the order of time, `2026-11-22 11:00:00.123`; empty: the line has none.
+    /// The time as sortable digits, `2026-11-22 11:00:00.123`. Empty if the line has none.
     let time: String
-    /// Nil: a line that says none.
+    /// `nil` if the line has no level.
     let level: LogLevel?
     let text: String
 
-    /// What stands in the columns already.
+    /// Members that have columns of their own.
     private static let shownApart: Set<String> = ["ts", "level", "service", "event", "message"]
     private static let timeLength = 23
-    /// A longer line is cut off.
+    /// A longer line is truncated.
     static let textBytesMax = 4_096
 
     init(process: String, time: String, level: LogLevel?, text: String) {
@@ -63,8 +63,8 @@ struct LogEntry: Equatable, Sendable {
         }
     }
 
-    /// `2026-11-22T11:00:00.123456789Z`, `2026/11/22 11:00:00.123456` or
-    /// `2026-11-22 11:00:00.123 UTC`, which may stand behind a few other characters.
+    /// Returns the time from `2026-11-22T11:00:00.123456789Z`, `2026/11/22 11:00:00.123456` or
+    /// `2026-11-22 11:00:00.123 UTC`. A few other characters may come before it.
     private static func time(in line: String) -> String {
         let pattern = /(\d{4})[-\/](\d\d)[-\/](\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?/
         guard let found = line.prefix(64).firstMatch(of: pattern)?.output else { return "" }
@@ -73,7 +73,7 @@ struct LogEntry: Equatable, Sendable {
             + fraction.padding(to: timeLength - 19)
     }
 
-    /// Without control characters, which could rewrite what a terminal shows.
+    /// Removes control characters, which could overwrite what a terminal shows.
     private static func clean(_ text: String) -> String {
         var short = ""
         for character in text where !character.unicodeScalars.contains(where: isControl) {
@@ -89,14 +89,15 @@ struct LogEntry: Equatable, Sendable {
 }
 
 extension String {
-    /// With zeros at its end, for a fraction.
+    /// Returns the fraction padded with zeros at its end.
     fileprivate func padding(to length: Int) -> String {
         self + String(repeating: "0", count: max(0, length - count))
     }
 }
 
 extension [LogEntry] {
-    /// In the order of time. A line without one stays behind the line of its process before it.
+    /// Returns the entries in the order of time. A line without a time stays after the previous
+    /// line of its process.
     func merged() -> [LogEntry] {
         var last: [String: String] = [:]
         let timed = enumerated().map { place, entry in

@@ -1,12 +1,13 @@
-/// Reads what a log has, and then what is added to it.
+/// Reads the content of a log, and then what is appended to it.
 struct LogReader {
-    /// Of a log's end at first, and in one look afterwards; what is more waits for the next look.
+    /// The most bytes read at first from the log's end, and per call afterwards. The rest waits for
+    /// the next call.
     static let pieceBytesMax = 1 << 20
 
     let process: String
     let path: String
     private var offset = 0
-    /// A line that is not ended yet.
+    /// The last line, as long as it is incomplete.
     private var rest: [UInt8] = []
 
     init(process: String, path: String) {
@@ -14,7 +15,7 @@ struct LogReader {
         self.path = path
     }
 
-    /// The last lines that are there, at most `count`.
+    /// Returns the last lines, at most `count`.
     mutating func last(_ count: Int) -> [LogEntry] {
         let size = FileSystem.byteCount(of: path) ?? 0
         offset = max(0, size - Self.pieceBytesMax)
@@ -23,7 +24,8 @@ struct LogReader {
         return Array((isWhole ? entries : Array(entries.dropFirst())).suffix(count))
     }
 
-    /// What was added since the last look. A log that is shorter than it was begins anew.
+    /// Returns the lines appended since the last call. A log that has become shorter is read from
+    /// its beginning.
     mutating func added() -> [LogEntry] {
         let size = FileSystem.byteCount(of: path) ?? 0
         if size < offset { (offset, rest) = (0, []) }
@@ -38,7 +40,7 @@ struct LogReader {
             start = end + 1
         }
         rest.removeFirst(start)
-        // No line of ours is so long; what has no end is no line.
+        // Our lines are never this long, so this is not a log line.
         if rest.count > Self.pieceBytesMax { rest = [] }
         return entries
     }

@@ -1,14 +1,14 @@
 import Primitives
 import ServiceRuntime
 
-/// `tapeline logs`: what the processes of a local stack say, in the order of time.
+/// `tapeline logs`: the logs of a local stack's processes, in the order of time.
 struct LogsCommand: Equatable, Sendable {
     var target = ToolCommand.Target()
-    /// Whose; empty: everybody's. `operator-worker` means all that begin so.
+    /// The processes to show; empty means all. `operator-worker` means all whose name begins so.
     var processes: [String] = []
     var last = Self.lastLines
     var follows = false
-    /// Nil: every line, also those of servers, which have levels of their own.
+    /// `nil` means every line, including those of servers, which have other levels.
     var level: LogLevel?
 
     static let lastLines = 20

@@ -60,7 +60,7 @@ struct BarsCommand: Equatable, Sendable {
         return .success
     }
 
-    /// The oldest of them first.
+    /// Returns the newest bars, oldest first.
     private func newest(
         _ columns: String, _ market: borrowing MarketSession
     ) throws(ToolError) -> [[String?]] {
@@ -73,7 +73,7 @@ struct BarsCommand: Equatable, Sendable {
             """, [.text(symbol.text), .text(series.text), .integer(Int64(last))])
     }
 
-    /// What there is instead.
+    /// Returns an error that says what bars there are instead.
     private func nothing(_ market: borrowing MarketSession) throws(ToolError) -> ToolError {
         let present = try market.rows(
             """

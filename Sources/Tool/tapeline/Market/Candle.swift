@@ -1,4 +1,4 @@
-/// A stored bar as it is shown: numbers as the database writes them.
+/// A stored bar for display. Numbers are texts as the database writes them.
 struct Candle: Equatable, Sendable {
     var time = ""
     var open: String?
@@ -15,7 +15,7 @@ struct Candle: Equatable, Sendable {
 
     init() {}
 
-    /// In the order of the columns that `BarsCommand` asks for.
+    /// Takes the columns in the order in which `BarsCommand` selects them.
     init(_ row: [String?]) {
         time = row[0] ?? "-"
         (open, high, low, close) = (row[1], row[2], row[3], row[4])
@@ -28,7 +28,7 @@ struct Candle: Equatable, Sendable {
         isMixed = row[11] == "t"
     }
 
-    /// What is to be known before the numbers are believed.
+    /// Remarks that a person must know before trusting the numbers.
     var note: String {
         var notes: [String] = []
         if !isWhole { notes.append("partial") }
@@ -50,7 +50,7 @@ struct Candle: Equatable, Sendable {
 }
 
 extension String {
-    /// Without blanks at the end.
+    /// The text without trailing blanks.
     fileprivate var trimmed: String {
         String(self[..<(lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex)])
     }

@@ -1,9 +1,10 @@
-/// Candles in a terminal, one column each: the wick from the lowest to the highest price, the body
-/// from the first to the last. Without colour a body that rises is light, one that falls dark.
+/// Candles in a terminal, one column each. The wick reaches from the lowest to the highest price,
+/// the body from the first to the last. Without colour, a rising body is light and a falling one
+/// dark.
 struct CandleChart {
     private struct Column {
         var candle: Candle
-        /// nil: a bar without prices.
+        /// `nil` for a bar without prices.
         var prices: (open: Double, high: Double, low: Double, close: Double)?
     }
 
@@ -15,11 +16,11 @@ struct CandleChart {
     static let heightRange = 5...30
     private static let marks = (wick: "│", rising: "░", falling: "█")
 
-    /// Those that have room are shown, the newest ones.
+    /// Shows the newest candles for which there is room.
     init(_ candles: [Candle], columns: Int, rows: Int, isColored: Bool) {
         let widest = candles.flatMap { [$0.high, $0.low] }.compactMap { $0?.count }.max() ?? 1
         labelWidth = widest
-        // A price, a blank, the axis; and the title, the line of notes and the times below.
+        // A row needs a price, a blank and the axis. The title, the notes and the times need lines.
         let room = max(1, columns - widest - 2)
         shown = candles.suffix(room).map { candle in
             let numbers = [candle.open, candle.high, candle.low, candle.close]
@@ -48,7 +49,7 @@ struct CandleChart {
             + (hasMarks ? ["?: partial, it overlaps a gap or the start of a subscription"] : [])
     }
 
-    /// Of the highest and the lowest price, as the database writes them.
+    /// Labels the rows of the highest and the lowest price, as the database writes them.
     private func label(_ row: Int, _ bottom: Double, _ top: Double) -> String {
         if row == 0 { return shown.first { $0.prices?.high == top }?.candle.high ?? "" }
         guard row == height - 1 else { return "" }
@@ -64,7 +65,7 @@ struct CandleChart {
         return first + String(repeating: " ", count: room) + last
     }
 
-    /// From the top to the bottom.
+    /// Returns the cells from top to bottom.
     private func cells(of column: Column, _ bottom: Double, _ top: Double) -> [String] {
         guard let prices = column.prices else {
             return Array(repeating: " ", count: height)

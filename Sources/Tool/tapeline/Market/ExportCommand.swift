@@ -1,13 +1,13 @@
 import MarketModel
 import Primitives
 
-/// `tapeline export bars|trades|quotes`: rows of the views for people as CSV.
+/// `tapeline export bars|trades|quotes`: rows of the market views as CSV.
 struct ExportCommand: Equatable, Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case bars, trades, quotes
 
         var view: String { self == .bars ? "candles" : rawValue }
-        /// Behind the time and the symbol: rows of one export stand in one order.
+        /// The sort columns after time and symbol, so that an export has a fixed order of rows.
         var order: String { self == .bars ? "series, number" : "event_time_ns" }
     }
 
@@ -17,7 +17,7 @@ struct ExportCommand: Equatable, Sendable {
     var series: [SeriesName] = []
     let from: Timestamp
     let to: Timestamp
-    /// nil: standard output.
+    /// `nil` means standard output.
     var output: String?
 
     static func parse(

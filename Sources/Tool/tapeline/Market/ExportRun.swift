@@ -4,8 +4,8 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 
-/// Carries out `tapeline export`: one snapshot of the database, read in pieces. A file is there as
-/// a whole or not at all.
+/// Carries out `tapeline export`: reads one snapshot of the database in pieces. An output file is
+/// complete or absent.
 struct ExportRun {
     let command: ExportCommand
     let terminal: Terminal
@@ -42,7 +42,8 @@ struct ExportRun {
         return .success
     }
 
-    /// How many rows; nil: interrupted, or nobody reads any more.
+    /// Returns the number of rows. `nil` if interrupted, or if the reader of the pipe has closed
+    /// it.
     private func write(
         _ output: inout OutputBuffer, _ deployment: Deployment, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> Int? {
@@ -74,7 +75,7 @@ struct ExportRun {
         }
     }
 
-    /// RFC 4180.
+    /// Writes a line of CSV (RFC 4180).
     private func line(_ fields: [String], _ output: inout OutputBuffer) {
         for (place, field) in fields.enumerated() {
             if place > 0 { output.byte(UInt8(ascii: ",")) }

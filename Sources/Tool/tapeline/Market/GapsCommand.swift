@@ -2,7 +2,7 @@ import MarketModel
 import PostgresClient
 import ServiceRuntime
 
-/// `tapeline gaps`: what is missing now, a line per stretch.
+/// `tapeline gaps`: the ticks missing now, a line per stretch of time.
 struct GapsCommand: Equatable, Sendable {
     var target = TapeTarget()
     var symbols: [Symbol] = []
@@ -50,7 +50,7 @@ struct GapsCommand: Equatable, Sendable {
         return .success
     }
 
-    /// The oldest of them first.
+    /// Returns the newest gaps, oldest first.
     private func newest(
         _ columns: String, _ market: borrowing MarketSession
     ) throws(ToolError) -> [[String?]] {

@@ -1,7 +1,7 @@
 import PostgresClient
 import TapeProtocol
 
-/// The views for people (`70_market.sql`), asked by a command.
+/// A database session that reads the market views (`70_market.sql`).
 struct MarketSession: ~Copyable {
     private let connection: PostgresConnection
     private let namespace: String
@@ -34,13 +34,13 @@ struct MarketSession: ~Copyable {
         try page(query, parameters).rows
     }
 
-    /// One snapshot for all that `fetch` reads; it ends with the session.
+    /// Opens a cursor. All calls of `fetch` read one snapshot, which ends with the session.
     func open(_ query: String, _ parameters: [PostgresValue]) throws(ToolError) {
         _ = try page("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         _ = try page("DECLARE pages NO SCROLL CURSOR FOR \(query)", parameters)
     }
 
-    /// The next ones: fewer than `count` are the last.
+    /// Returns the next rows. Fewer than `count` means that they are the last.
     func fetch(_ count: Int) throws(ToolError) -> Page {
         try page("FETCH FORWARD \(count) FROM pages")
     }
@@ -64,7 +64,7 @@ struct MarketSession: ~Copyable {
         }
     }
 
-    /// A time as people write it: without the fraction of a second where there is none.
+    /// Returns SQL that formats a time without a fraction when the fraction is zero.
     static func shown(_ column: String) -> String {
         """
         regexp_replace(to_char(\(column) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),

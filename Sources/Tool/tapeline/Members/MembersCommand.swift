@@ -3,7 +3,7 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline members`: who is there, and who owns what.
+/// `tapeline members`: the members of groups, and who owns which partition.
 struct MembersCommand: Equatable, Sendable {
     var target = TapeTarget()
     var asJSON = false

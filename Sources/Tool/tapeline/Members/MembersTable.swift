@@ -3,16 +3,16 @@ import Membership
 import MembershipTransport
 import Primitives
 
-/// Groups, members and owners for a person and for a program.
+/// Prints groups, members and owners, as text for a person and as JSON for a program.
 struct MembersTable {
-    /// Longer names are cut in the table.
+    /// Longer names are truncated in the table.
     static let nameWidth = 24
 
-    /// By group, name and instance.
+    /// Sorted by group, name and instance.
     let members: [GroupDirectory.Member]
-    /// By group and partition.
+    /// Sorted by group and partition.
     let owners: [GroupDirectory.Owner]
-    /// What the operators' share over all partitions is called; nil: it is not known.
+    /// The number of the operators' share over all partitions. `nil` if it is not known.
     var universe: Partition?
 
     var groups: [GroupName] {
@@ -76,17 +76,17 @@ struct MembersTable {
         name.count <= nameWidth ? name : "\(name.prefix(nameWidth - 1))…"
     }
 
-    /// The partitions that one instance has, or gave back.
+    /// The partitions that one instance owns, or has released.
     struct Share: Equatable {
         let owner: MemberName?
         let instance: UInt64
         let state: OwnershipRecord.State?
-        /// Of its owner a heartbeat was heard just now.
+        /// True if a heartbeat of the owner arrived during the look.
         let isHeard: Bool
         var partitions: [Int] = []
         var firstEpoch = UInt64.max
         var lastEpoch: UInt64 = 0
-        /// The latest of them.
+        /// The time of the latest change.
         var since = Timestamp.undefined
 
         var shown: String {
@@ -103,7 +103,7 @@ struct MembersTable {
         }
     }
 
-    /// By their first partitions.
+    /// Returns the shares of a group, sorted by their first partitions.
     func shares(of group: GroupName) -> [Share] {
         let heard = Set(
             members.filter { $0.group == group }.map {

@@ -2,10 +2,10 @@ import MarketModel
 import Primitives
 import TapeProtocol
 
-/// `tapeline partition of SYMBOL`: a number that scripts can use. It needs no server.
+/// `tapeline partition of SYMBOL`: prints the partition's number for scripts. It needs no server.
 struct PartitionOf: Equatable, Sendable {
     let symbol: Symbol
-    /// nil: what a namespace has unless it was made otherwise.
+    /// `nil` means the default number of partitions of a namespace.
     let partitions: Int?
     let asJSON: Bool
 
@@ -24,7 +24,7 @@ struct PartitionOf: Equatable, Sendable {
             asJSON: arguments.has("--json"))
     }
 
-    /// One line.
+    /// The answer on one line.
     var answer: String {
         let count = partitions ?? TapeNames.defaultPartitions
         let partition = Partition(of: symbol, count: count)

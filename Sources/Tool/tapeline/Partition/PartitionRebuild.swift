@@ -5,14 +5,14 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline partition rebuild P...`: asks the partitions' workers to make state and bars anew.
+/// `tapeline partition rebuild P...`: asks the partitions' workers to rebuild state and bars.
 struct PartitionRebuild: Equatable, Sendable {
     static let timeoutDefault = 60
     static let timeoutRange = 1...86_400
     private static let lookNanoseconds: Int64 = 250_000_000
 
     let target: TapeTarget
-    /// In the order in which they were named, each once.
+    /// In the order given, each once.
     let partitions: [Partition]
     let timeoutSeconds: Int
     let isConfirmed: Bool
@@ -29,7 +29,8 @@ struct PartitionRebuild: Equatable, Sendable {
             isConfirmed: arguments.has("--yes"))
     }
 
-    /// Numbers and ranges: a tape that is put back takes all of its partitions with it.
+    /// Parses numbers and ranges. When a tape is restored from a backup, all its partitions are
+    /// rebuilt.
     private static func numbers(_ words: [String]) throws(ToolError) -> [Partition] {
         let range = 0...(Partition.countRange.upperBound - 1)
         var found: [Partition] = []
@@ -126,7 +127,7 @@ struct PartitionRebuild: Equatable, Sendable {
         }
     }
 
-    /// The worker takes the request away when the rebuilt partition's first checkpoint stands.
+    /// The worker deletes the request once the first checkpoint of the rebuilt partition is stored.
     private func wait(
         _ bucket: KeyValueBucket, _ shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws -> ExitCode {

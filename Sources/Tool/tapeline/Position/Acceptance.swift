@@ -2,47 +2,47 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Where a reader is to go on after tape data were destroyed, and what that gives up.
+/// Computes where a reader continues after tape data were destroyed, and what is given up.
 ///
-/// Pure: the same position and the same tape give the same answer. What the old tape and this one
-/// have in common is a run of packets from the start of the partition: as long as each of them has
-/// ordinals that were read, in an epoch that was known. The new position is the last packet of that
-/// run, so nothing that came since is skipped. Along one source's subject ordinals and epochs only
-/// rise, so the end of the run is found by halving.
+/// Pure: the same position and the same tape give the same answer. The old tape and this one share
+/// a run of packets from the start of the partition. A packet belongs to the run if its ordinals
+/// were read and its epoch was known. The new position is the last packet of that run, so nothing
+/// that came later is skipped. On one source's subject ordinals and epochs only rise, so a binary
+/// search finds the end of the run.
 struct Acceptance: Equatable, Sendable {
     /// A packet as the search sees it.
     struct Packet: Equatable, Sendable {
         let sequence: UInt64
         let source: SourceName
         let identity: PacketIdentity
-        /// Behind its last tick.
+        /// The ordinal after its last tick.
         let nextOrdinal: UInt64
 
         var firstOrdinal: UInt64 { identity.firstOrdinal }
     }
 
-    /// What becomes of one source.
+    /// The change for one source.
     struct SourceChange: Equatable, Sendable {
         let source: SourceName
         let storedOrdinal: UInt64
-        /// Destroyed: never to be read. They are given up.
+        /// Destroyed ordinals that will never be read. They are given up.
         var lost: ClosedRange<UInt64>?
-        /// Stored before, and on the tape again under the same numbers: will be left out.
+        /// Ordinals that were stored before and are on the tape again. They will be skipped.
         var givenTwice: ClosedRange<UInt64>?
-        /// The last ordinal that is accounted for from now on.
+        /// The last ordinal that is accounted for after the acceptance.
         var lastOrdinal: UInt64
         /// The ordinal before the next one on the tape.
         var tapeOrdinal: UInt64
-        /// That of the source's last packet in common; 0: none.
+        /// The epoch of the source's last packet in common. 0 if there is none.
         var epoch: UInt64
     }
 
     let position: GroupPosition
-    /// nil: the start of the tape.
+    /// The packet of the new position. `nil` means the start of the tape.
     var packet: GroupPosition.Packet?
     var changes: [SourceChange] = []
 
-    /// Reading goes on where it stands.
+    /// True if nothing changes: reading continues at the present position.
     var isNothing: Bool {
         packet == position.packet
             && changes.allSatisfy { change in
@@ -68,12 +68,12 @@ struct Acceptance: Equatable, Sendable {
 
     // MARK: the search
 
-    /// The first packet of the source at this sequence or behind it.
+    /// Returns the source's first packet at or after this sequence.
     typealias NextPacket = (_ source: SourceName, _ sequence: UInt64) throws -> Packet?
 
-    /// `isStanding`: the packet of the position is still there; then nothing behind it was read,
-    /// packets without ordinals included. `tapeSources`: all whose packets stand in the partition.
-    /// `streamCreated` and `lastSequence` are those of the stream as it is now.
+    /// `isStanding` is true if the packet of the position is still there; then nothing after it was
+    /// read, not even packets without ordinals. `tapeSources` are all sources with packets in the
+    /// partition. `streamCreated` and `lastSequence` describe the present stream.
     init(
         _ position: GroupPosition, isStanding: Bool = false, tapeSources: [SourceName],
         streamCreated: Timestamp, lastSequence: UInt64, next: NextPacket
@@ -119,15 +119,15 @@ struct Acceptance: Equatable, Sendable {
         }
     }
 
-    /// Of what was read: its ordinals and its epoch were known.
+    /// Returns whether the packet was read: its ordinals and its epoch were known.
     private static func isCommon(_ packet: Packet, _ source: GroupPosition.Source?) -> Bool {
         guard let source, packet.nextOrdinal > 0 else { return false }
         return packet.nextOrdinal - 1 <= source.lastOrdinal
             && (source.epoch == 0 || packet.identity.epoch <= source.epoch)
     }
 
-    /// The lowest sequence from 1 on for which it holds; `end` when it never does. It must hold
-    /// everywhere behind the first one.
+    /// Returns the lowest sequence from 1 on for which the predicate is true, or `end` if there is
+    /// none. The predicate must be true for every sequence after the first match.
     private static func first(
         upTo end: UInt64, _ holds: (UInt64) throws -> Bool
     ) rethrows -> UInt64 {

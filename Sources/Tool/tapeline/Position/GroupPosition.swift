@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// Which of a partition's two subjects is read.
+/// The kind of a partition's two subjects that is read.
 enum TapeInput: String, CaseIterable, Sendable {
     case ticks
     case bars
@@ -13,36 +13,36 @@ enum TapeInput: String, CaseIterable, Sendable {
     }
 }
 
-/// Who reads the tape.
+/// A group that reads the tape.
 enum ReaderGroup: String, CaseIterable, Sendable {
     case writer
     case `operator`
 }
 
-/// How far a group has read one input of one partition, as it is kept.
+/// How far a group has read one input of one partition, as the group stores it.
 struct GroupPosition: Equatable, Sendable {
     struct Source: Equatable, Sendable {
         let source: SourceName
-        /// The last one that is accounted for.
+        /// The last ordinal that is accounted for.
         let lastOrdinal: UInt64
-        /// The last one on the tape at the position.
+        /// The last ordinal on the tape at the position.
         let tapeOrdinal: UInt64
-        /// 0: not known.
+        /// 0 if the epoch is not known.
         let epoch: UInt64
     }
 
     let group: ReaderGroup
     let input: TapeInput
     let partition: Partition
-    /// nil: it rests on no packet.
+    /// The packet at the position. `nil` if no packet has been read.
     var packet: Packet?
     var sources: [Source] = []
-    /// When it moved last; undefined when nobody says.
+    /// The time of its last move. Undefined if it is not known.
     var moved = Timestamp.undefined
-    /// Who owns it, when that is known.
+    /// The owner of the partition. Empty if not known.
     var owner = ""
 
-    /// The packet that it rests on.
+    /// The packet at the position.
     struct Packet: Equatable, Sendable {
         let streamCreated: Timestamp
         let sequence: UInt64
@@ -52,7 +52,7 @@ struct GroupPosition: Equatable, Sendable {
     var hasRead: Bool { packet != nil || !sources.isEmpty }
 }
 
-/// Whether the packet of a position still stands where it stood.
+/// Whether the packet of a position is still stored where it was.
 enum PositionState: Equatable, Sendable {
     case holds
     case purgedAway(first: UInt64)
@@ -62,10 +62,10 @@ enum PositionState: Equatable, Sendable {
     case nothingRead
     case unreadable(String)
 
-    /// Reading can go on there.
+    /// True if reading can continue there.
     var isFine: Bool { self == .holds || self == .nothingRead }
 
-    /// As tables and programs name it.
+    /// The name for tables and programs.
     var name: String {
         switch self {
         case .holds: "holds"
@@ -90,7 +90,7 @@ enum PositionState: Equatable, Sendable {
         }
     }
 
-    /// `found`: the packet that the stream's leader has at the position's sequence.
+    /// `found` is the packet that the stream's leader has at the position's sequence.
     static func of(
         _ position: GroupPosition, in stream: ReaderLane.StreamBounds,
         found: () throws -> PacketIdentity?

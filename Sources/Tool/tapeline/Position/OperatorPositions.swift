@@ -5,15 +5,16 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// How far the operators have come, as their output says: each packet of bars carries the input
-/// position up to which all output is out.
+/// Finds how far the operators have come, from their output. Each packet of bars carries the input
+/// position up to which all output is published.
 struct OperatorPositions {
-    /// Packets of bars that are looked at, from the end, for one that names its input.
+    /// How many packets of bars are searched, from the end, for one that names its input.
     private static let stepsMax = 4
 
     let client: TapeClient
 
-    /// Of the share over all partitions, too; nil: nothing of it stands.
+    /// Returns the position of every partition, and of the share over all partitions if that has
+    /// output.
     func positions() throws -> [GroupPosition] {
         let all = try (0..<client.names.partitions).map { try position(Partition($0)) }
         let universe = try position(client.names.universe)
@@ -61,7 +62,7 @@ struct OperatorPositions {
         }
     }
 
-    /// A marker says where its predecessor stands.
+    /// A marker names the sequence of its predecessor.
     private func previous(_ message: StoredMessage, _ stream: String) throws -> StoredMessage? {
         let marker = message.payload.withRawSpan { PacketReader.epochMarker(of: $0) }
         guard let sequence = marker?.previousSequence, sequence > 0 else { return nil }

@@ -7,11 +7,11 @@ struct PositionCommand: Equatable, Sendable {
 
     let verb: Verb
     var target = TapeTarget()
-    /// Empty: all.
+    /// Empty means all partitions.
     var partitions: [Partition] = []
-    /// nil: both.
+    /// `nil` means both inputs.
     var input: TapeInput?
-    /// nil: all of them; of `accept`: the writer.
+    /// `nil` means all groups; for `accept` it means the writer.
     var group: ReaderGroup?
     var asJSON = false
     var isConfirmed = false

@@ -34,7 +34,8 @@ struct PositionRun {
     // MARK: show and verify
 
     private func show(_ deployment: Deployment, _ client: TapeClient) throws -> ExitCode {
-        // The streams last: a position that moves meanwhile must not seem to be behind their end.
+        // The streams are read last. Otherwise a position that moves meanwhile could seem to be
+        // beyond their end.
         let positions = try positions(deployment, client)
         let look = try TapeLook(client, deployment.allStreams)
         let table = PositionTable(
@@ -66,7 +67,8 @@ struct PositionRun {
         _ deployment: Deployment, _ client: TapeClient
     ) throws -> [GroupPosition] {
         var positions: [GroupPosition] = []
-        // Without a database the writer's are nobody's to see; asked for, that is an error.
+        // Without a database the writer's positions cannot be read. That is an error only if they
+        // were asked for.
         if command.group == .writer || command.group == nil && deployment.postgres != nil {
             let database = try deployment.openDatabase()
             defer { database.close() }
@@ -87,7 +89,8 @@ struct PositionRun {
         defer { database.close() }
         let books = WriterBooks(database: database)
         let wanted = try books.positions().filter { command.wants($0) && $0.hasRead }
-        // The streams last: a position that moves meanwhile must not seem to be behind their end.
+        // The streams are read last. Otherwise a position that moves meanwhile could seem to be
+        // beyond their end.
         let look = try TapeLook(client, deployment.allStreams)
         let plans = try wanted.map { try look.acceptance($0) }.filter { !$0.isNothing }
         guard !plans.isEmpty else {
@@ -115,7 +118,7 @@ struct PositionRun {
     }
 }
 
-/// What accepting does, for a person and for a program.
+/// Describes the effect of accepting, for a person and for a program.
 enum AcceptanceText {
     static func lines(_ plans: [Acceptance]) -> [String] {
         var lines: [String] = []

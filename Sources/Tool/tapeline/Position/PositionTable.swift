@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Positions and what became of them, as a table or as JSON.
+/// Positions and their states, as a table or as JSON.
 struct PositionTable {
     struct Row {
         let position: GroupPosition
@@ -89,7 +89,7 @@ struct PositionTable {
 }
 
 extension Timestamp {
-    /// "0.4 s", "12 min": how long ago, as a person says it; "-" when nobody knows.
+    /// Returns the age as readable text, such as "0.4 s" or "12 min"; "-" if unknown.
     func age(at now: Timestamp) -> String {
         guard isDefined else { return "-" }
         let seconds = Double(max(0, now.nanoseconds(since: self))) / 1e9

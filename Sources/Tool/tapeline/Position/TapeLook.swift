@@ -5,7 +5,7 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// What the leaders of the streams say of positions.
+/// Compares positions with the streams, as their leaders report them.
 struct TapeLook {
     let client: TapeClient
     let streams: [String: StreamInfo]
@@ -40,7 +40,7 @@ struct TapeLook {
         }
     }
 
-    /// Of the packet there, as the stream's leader has it; nil: there is none.
+    /// Returns the identity of the packet there, from the stream's leader. `nil` if there is none.
     private func identity(_ stream: String, _ sequence: UInt64) throws -> PacketIdentity? {
         let message = try client.jetStream.message(stream: stream, sequence: sequence)
         return try message?.payload.withRawSpan { span throws(PacketError) in
@@ -54,7 +54,7 @@ struct TapeLook {
         let info = try info(position)
         let stream = info.configuration.name
         let subjects = try subjects(position, stream)
-        // Asked for again and again by the search.
+        // The search asks for the same packets repeatedly.
         var seen: [String: Acceptance.Packet?] = [:]
         return try Acceptance(
             position, isStanding: state(position) == .holds, tapeSources: subjects.keys.sorted(),
@@ -72,7 +72,7 @@ struct TapeLook {
     private func subjects(
         _ position: GroupPosition, _ stream: String
     ) throws -> [SourceName: String] {
-        // Each of them has one subject.
+        // The other streams have one subject per partition.
         guard position.input == .ticks else {
             let isHome = position.partition == TapeNames.universeHome
             let sources: [SourceName] = isHome ? [.operator, .universe] : [.operator]

@@ -3,9 +3,9 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// The positions of the writer, as its database keeps them.
+/// The positions of the writer, as stored in its database.
 struct WriterBooks {
-    /// How the writer signs them.
+    /// The name of the writer's sink in the books.
     static let sink = "store"
     private static let moved = SQLState(rawValue: "TL004")
 
@@ -66,7 +66,8 @@ struct WriterBooks {
 
     // MARK: accepting
 
-    /// In one transaction, and only if the position is still the one that was seen.
+    /// Stores the new position in one transaction, and only if the old one is still the one that
+    /// was read.
     func accept(_ acceptance: Acceptance) throws(ToolError) {
         let position = acceptance.position
         do throws(PostgresError) {
@@ -135,7 +136,8 @@ struct WriterBooks {
         return json.text
     }
 
-    /// What is given up. What comes twice the writer names itself, when it meets it.
+    /// Returns the gaps for what is given up. The writer itself records repeated ordinals when it
+    /// reads them.
     static func gaps(_ acceptance: Acceptance) -> String {
         var json = JSONWriter()
         json.array { json in

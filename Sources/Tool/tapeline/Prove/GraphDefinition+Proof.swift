@@ -3,9 +3,9 @@ import OperatorGraph
 import Primitives
 import StreamCore
 
-// What the proof of stored bars has to know of a graph.
+// What the proof of stored bars needs to know about a graph.
 extension GraphDefinition {
-    /// Of all nodes that make bars.
+    /// The series of all nodes that make bars.
     var allSeries: [BarSeries] {
         nodes.flatMap { node in
             switch node.operation {
@@ -16,9 +16,9 @@ extension GraphDefinition {
         }
     }
 
-    /// How long before a bar a tick may stand that has a say in it: what was seen then is a
-    /// duplicate now, and bars that ticks end are counted from their session's start. What a
-    /// custom operator remembers is its own affair; a day of it is read again, too.
+    /// Nanoseconds before a bar within which an earlier tick can still influence it. A tick seen
+    /// then makes a later one a duplicate, and bars that end by ticks are counted from the start of
+    /// their session. The memory of a custom operator is unknown; a day is read for it.
     var memory: Int64 {
         let day: Int64 = 86_400_000_000_000
         let ofNodes = nodes.map { node -> Int64 in
@@ -35,7 +35,8 @@ extension GraphDefinition {
 
     var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
 
-    /// A series, and the one that its bars are made of: a tick that is late there is late here.
+    /// Returns a series and those its bars are made of. A tick that is late for one of them is late
+    /// for this one, too.
     func made(_ name: SeriesName) -> [SeriesName] {
         for node in nodes {
             guard case .resample(let rule) = node.operation,
@@ -46,7 +47,8 @@ extension GraphDefinition {
         return [name]
     }
 
-    /// The nodes before a series that leave duplicates out, as these are listed.
+    /// Returns the nodes before a series that remove duplicates, by the names under which these are
+    /// listed.
     func deduplicates(before name: SeriesName) -> [SeriesName] {
         stages(before: name).compactMap { node in
             guard case .deduplicate = node.operation else { return nil }
@@ -54,15 +56,15 @@ extension GraphDefinition {
         }
     }
 
-    /// Something before it decides which ticks are counted as left out.
+    /// True if a stage before the series decides which ticks are counted as left out.
     func keepsBack(_ name: SeriesName) -> Bool {
         stages(before: name).contains { node in
             if case .deduplicate = node.operation { false } else { true }
         }
     }
 
-    /// For the audit's SQL, by series: the nodes before it that leave duplicates out, or null when
-    /// others keep ticks back, too.
+    /// The audit's setting in SQL, per series: the nodes before it that remove duplicates, or null
+    /// when other nodes also keep ticks back.
     var auditSetting: String {
         var json = JSONWriter()
         json.object { json in
@@ -83,7 +85,7 @@ extension GraphDefinition {
         return json.text
     }
 
-    /// What a tick passes on its way into a series, the last one first.
+    /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name
         guard var node = nodes.first(where: { $0.makes(origin) }) else { return [] }
@@ -113,7 +115,7 @@ extension GraphInput {
 }
 
 extension WindowRule {
-    /// What does not fill one waits for the end of the session.
+    /// True if a bar ends by an amount. An unfilled one then waits for the end of the session.
     var isByNumber: Bool {
         switch self {
         case .ticks, .volume, .dollars: true

@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 
-/// What tells one stored bar from every other one.
+/// Identifies one stored bar.
 struct ProofKey: Hashable, Sendable, Comparable, CustomStringConvertible {
     var symbol: Symbol
     var series: SeriesName
@@ -26,16 +26,17 @@ struct ProofKey: Hashable, Sendable, Comparable, CustomStringConvertible {
 struct StoredBar: Sendable {
     var key: ProofKey
     var bar: Bar
-    /// The output ordinal of its version.
+    /// The output ordinal of this version of the bar.
     var revision: UInt64
 
-    /// Made by reading the tape again: ticks that came late or later count in it.
+    /// True if the bar was made by reading the tape again. Ticks that came late or afterwards count
+    /// in it.
     var isRepaired: Bool { bar.reason >= BarReason.bust.rawValue }
-    /// Its trades were taken back.
+    /// True if its trades were cancelled.
     var isWithdrawn: Bool { bar.trades == 0 && !bar.open.isDefined }
 }
 
-/// One bar that is not what it should be.
+/// A bar that differs from what it should be.
 struct ProofDifference: Sendable {
     enum Kind: String, Sendable { case differing, missing, extra }
 
@@ -50,33 +51,33 @@ struct ProofDifference: Sendable {
     let fields: [Field]
 }
 
-/// Compares what is stored with what was computed.
+/// Compares stored bars with computed ones.
 struct ProofComparison: Sendable {
     private(set) var equal = 0
     private(set) var differing = 0
     private(set) var missing = 0
     private(set) var extra = 0
-    /// Not stored, and the operator has not come to the end of them: nothing is said of them.
+    /// Bars that are not stored because the operator has not closed them yet. They are not judged.
     private(set) var open = 0
     private(set) var differences: [ProofDifference] = []
 
-    /// Further ones are counted.
+    /// Further differences are only counted.
     static let differencesMax = 1_000
 
     var isClean: Bool { differing == 0 && missing == 0 && extra == 0 }
-    /// Nothing was there on either side.
+    /// True if there was no bar on either side.
     var isEmpty: Bool { equal == 0 && isClean }
 
-    /// What has to agree.
+    /// What is compared.
     struct Rule {
-        /// The tables know neither subscriptions nor gaps.
+        /// False for bars from the tables, which know neither subscriptions nor gaps.
         let looksAtFlags: Bool
-        /// Series of which less may be counted as left out than was computed: what a node keeps
-        /// back is counted nowhere when it comes too late, and not listed either.
+        /// Series whose stored count of filtered ticks may be lower than the computed one. A tick
+        /// that a node keeps back and that comes too late is neither counted nor listed.
         var keptBack: Set<SeriesName> = []
     }
 
-    /// `isOver`: a bar that was computed has to be stored.
+    /// `isOver` returns whether a computed bar has to be stored by now.
     mutating func compare(
         _ stored: [StoredBar], with computed: [ProofKey: Bar], _ rule: Rule,
         isOver: (ProofKey, Bar) -> Bool

@@ -2,16 +2,16 @@ import MarketModel
 import PostgresClient
 import Primitives
 
-/// What the database keeps of bars and their ticks. One session, one thread.
+/// The stored bars and their ticks. One session, used by one thread.
 struct ProofDatabase {
     let connection: PostgresConnection
-    /// For one statement: a scan of a day's bars is the longest.
+    /// The time limit of one statement. A scan over the bars of a day takes longest.
     static let timeout = Duration.seconds(600)
-    /// Rows of one round trip.
+    /// Rows per round trip.
     private static let page = 20_000
     static let symbolsMax = 100_000
 
-    /// Times in tables have microseconds; the exact ones stand beside them.
+    /// Times in tables have microseconds; exact columns are stored beside them.
     private static func bounds(_ from: Int64, _ to: Int64) -> [PostgresValue] {
         [
             .timestamp(Timestamp(nanoseconds: from).advanced(byNanoseconds: -1_000)),
@@ -82,7 +82,7 @@ struct ProofDatabase {
             key: key, bar: bar, revision: UInt64(clamping: rows.integer(row, 16) ?? 0))
     }
 
-    /// What nobody knows counts as computed again.
+    /// An unknown reason is treated as a repair.
     private static func reason(_ text: String?) -> UInt8 {
         let names = ["closed", "late", "bust", "gap", "backfill", "repair"]
         return names.firstIndex { $0 == text }.map { UInt8($0) } ?? BarReason.repair.rawValue
@@ -93,7 +93,7 @@ struct ProofDatabase {
             .map { Price(raw: $0) } ?? .undefined
     }
 
-    /// A session of the proof's own: the server's limit is the statement's.
+    /// Returns the configuration of the proof's session, with the statement timeout of the proof.
     static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var own = base
         own.applicationName = "tapeline prove"
@@ -101,7 +101,7 @@ struct ProofDatabase {
         return own
     }
 
-    /// What feeds symbols on one partition.
+    /// A source of ticks on one partition.
     struct Feed: Hashable {
         let source: SourceName
         let partition: Partition
@@ -112,8 +112,9 @@ struct ProofDatabase {
         }
     }
 
-    /// A time that the operator of that feed has passed: that of the last bar that it closed.
-    /// Bars that open behind `until` are asked for one alone: there may be months of them.
+    /// Returns a time that the operator of that feed has passed: the close of the last bar in the
+    /// range. Bars that open after `until` are only tested for existence, because there may be
+    /// months of them.
     func closed(_ feed: Feed, _ from: Int64, _ until: Int64) throws(ToolError) -> Int64 {
         let query = """
             SELECT EXISTS (SELECT FROM bars WHERE source = $5 AND partition = $6 AND ts >= $2
@@ -129,7 +130,7 @@ struct ProofDatabase {
         return rows.integer(0, 1) ?? Int64.min
     }
 
-    /// Ticks whose event time is in [from, to) and that a series listed as late, or a node as
+    /// Reads the ticks with event time in [from, to) that a series listed as late, or a node as
     /// duplicates.
     func lateTicks(
         _ symbol: Symbol, _ from: Int64, _ to: Int64, into records: inout ProofRecords
@@ -164,8 +165,8 @@ struct ProofDatabase {
         "AND (flags & \(TickFlags.backfilled.rawValue) <> 0\(isTrades ? " OR action <> 0" : ""))"
     }
 
-    /// In order of arrival, page by page. `onlyChanges`: those for whose sake windows are computed
-    /// again.
+    /// Reads ticks in order of arrival, page by page. `onlyChanges` selects those that cause
+    /// windows to be computed again.
     func ticks(
         _ symbol: Symbol, _ kind: DataKind, _ from: Int64, _ to: Int64, onlyChanges: Bool = false,
         _ take: (ProofTick) throws(ToolError) -> Void

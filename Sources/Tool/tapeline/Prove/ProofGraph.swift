@@ -4,12 +4,12 @@ import ServiceRuntime
 import StreamCore
 import YAMLFile
 
-/// The graph by whose definition bars are proven: the one that the operators have.
+/// Finds the graph by which bars are proven. It is the one that the operators run.
 enum ProofGraph {
     static let graphKey = "OPERATOR_GRAPH"
     static let seriesKey = "OPERATOR_SERIES"
 
-    /// From the environment, as the operator worker reads it.
+    /// Returns the graph that the environment names, by the same rules as the operator worker.
     static func find(
         _ environment: [String: String], read: @escaping FileReading = ConfigurationFiles.read
     ) throws(ToolError) -> GraphProgram {

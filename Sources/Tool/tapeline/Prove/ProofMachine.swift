@@ -4,11 +4,11 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// A graph that computes bars again, and keeps the last version of those that are looked at.
+/// Runs a graph that computes bars again, and keeps the last version of those in scope.
 struct ProofMachine {
-    /// Which bars are looked at.
+    /// The bars in scope.
     struct Scope: Sendable {
-        /// Empty: all.
+        /// Empty means all symbols.
         var symbols: Set<Symbol> = []
         var series: Set<SeriesName>
         var from: Int64
@@ -32,11 +32,11 @@ struct ProofMachine {
         machine = GraphMachine(program)
     }
 
-    /// The bars up to it are out.
+    /// All bars that close up to this time are published.
     var watermark: Timestamp { machine.watermark }
 
-    /// Bars of this symbol that close no later are out: what feeds it has passed them. Nil: nothing
-    /// fed it.
+    /// Bars of this symbol that close no later than this are published, because its feed has passed
+    /// them. `nil` if nothing fed it.
     func watermark(of symbol: Symbol) -> Timestamp? {
         guard let index = machine.symbols.index(of: symbol) else { return nil }
         let (source, sources) = (machine.symbols.source(of: index), machine.sources.entries)
@@ -53,8 +53,7 @@ struct ProofMachine {
         collect()
     }
 
-    /// Closes everything: for packets that were given without a watermark, so that nothing was
-    /// late.
+    /// Closes all bars. It serves packets given without a watermark, for which nothing was late.
     mutating func close(_ sources: [SourceName]) throws(ToolError) {
         let end = Timestamp(nanoseconds: scope.to)
             .advanced(byNanoseconds: StreamLimits.latenessMax)

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// What was found, for a person and for a program.
+/// The result of a proof, as text for a person and as JSON for a program.
 struct ProofReport {
     var tables = ProofComparison()
     var tape = ProofComparison()
@@ -10,7 +10,7 @@ struct ProofReport {
     var ticks = 0
     var nanoseconds: Int64 = 0
     var isInterrupted = false
-    /// Partitions and times that the tape does not hold any more.
+    /// Partitions and times that are no longer on the tape.
     private(set) var cuts: [(partition: Partition, from: Int64, to: Int64)] = []
 
     static let cutsMax = 1_000
@@ -23,7 +23,8 @@ struct ProofReport {
         cuts.append((partition, range.lowerBound, range.upperBound))
     }
 
-    /// 1: bars are not what their ticks make. 2: those that could be looked at are, if any.
+    /// 1 means that bars differ from what their ticks make. 2 means that not all bars could be
+    /// checked, and those that could, if any, are right.
     var exitCode: ExitCode {
         guard tables.isClean, tape.isClean else { return .failure }
         return isInterrupted || !cuts.isEmpty || isEmpty ? .incomplete : .success

@@ -13,21 +13,22 @@ struct ProofSlice {
     let partition: Partition
     let from: Int64
     let to: Int64
-    /// Ticks before `from` decide by what nodes remember of them, from here on.
+    /// Ticks before `from` matter through what nodes remember of them. They are read from this time
+    /// on.
     let since: Int64
-    /// Ticks behind `to` belong to bars that open before it, up to here.
+    /// Ticks after `to` may belong to bars that open before it. They are read up to this time.
     let until: Int64
-    /// Series whose bars ticks end.
+    /// Series whose bars end by ticks.
     private let numbered: Set<SeriesName>
     private let lateness: [SeriesName: Int64]
-    /// Series behind nodes that keep ticks back.
+    /// Series after nodes that keep ticks back.
     private let keptBack: Set<SeriesName>
 
     private static let day: Int64 = 86_400_000_000_000
 
     private(set) var stored: [ProofKey: StoredBar] = [:]
     private var records = ProofRecords()
-    /// By the tape: bars of these symbols that close no later have to be there.
+    /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [Symbol: Int64] = [:]
     private(set) var ticks = 0
     private var closedByFeed: [ProofDatabase.Feed: Int64] = [:]
@@ -63,7 +64,7 @@ struct ProofSlice {
         definition.nodes.contains { $0.input == .ticks(.quote) } ? [.trade, .quote] : [.trade]
     }
 
-    /// What is stored, and what happened to its ticks.
+    /// Loads the stored bars and the records about their ticks.
     mutating func load(_ database: ProofDatabase) throws(ToolError) {
         for symbol in symbols {
             for bar in try database.bars(symbol, series, from, to) { stored[bar.key] = bar }
@@ -93,18 +94,18 @@ struct ProofSlice {
             || records.isDirty(key, until: bar.closeTime.nanoseconds)
     }
 
-    /// Of each bar the computation that holds for it.
+    /// Returns for each bar the computation that applies to it.
     private func chosen(_ live: [ProofKey: Bar], _ mended: [ProofKey: Bar]) -> [ProofKey: Bar] {
         live.filter { !isMended($0.key, $0.value) }
             .merging(mended.filter { isMended($0.key, $0.value) }) { $1 }
     }
 
-    /// The earliest time at which a bar is published that nothing closed but the end of the
-    /// computation. One of a number of ticks that it has not waits for the end of its session.
+    /// Returns the earliest time at which an open bar is published by time alone. A bar by amount
+    /// that is not full waits for the end of its session.
     private func due(_ key: ProofKey, _ bar: Bar) -> Int64 {
         var close = bar.closeTime
         if bar.flags.contains(.filled) {
-            // So long a tick may come that makes it another one.
+            // During this time a tick may still replace the filled bar.
             close = close.advanced(byNanoseconds: lateness[key.series] ?? 0)
         }
         guard bar.flags.contains(.partial), numbered.contains(key.series) else {
@@ -115,7 +116,7 @@ struct ProofSlice {
 
     // MARK: from the tables
 
-    /// To be called behind `fromTape`, which knows better how far the operators came.
+    /// Call after `fromTape`, which knows more exactly how far the operators have come.
     mutating func fromTables(
         _ database: ProofDatabase, into comparison: inout ProofComparison
     ) throws(ToolError) {
@@ -130,8 +131,8 @@ struct ProofSlice {
             }
             let computed = try recount.finish()
             ticks += recount.ticks
-            // What is not told by any bar behind it may still be open.
-            // No index has a bar's source: it is asked once, not for each symbol.
+            // A bar may still be open unless a later bar is stored. No index covers a bar's source,
+            // so this is asked once and not per symbol.
             let closed = try feed.map { feed throws(ToolError) in
                 if let known = closedByFeed[feed] { return known }
                 let found = try database.closed(feed, from, until)
@@ -159,11 +160,11 @@ struct ProofSlice {
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try machine.take(header, bytes)
             guard machine.watermark >= end else { return true }
-            // A source that fell behind may not have come yet.
+            // A source that is behind may not have delivered yet.
             return !fed.allSatisfy { machine.watermark(of: $0) != nil }
         }
         guard ending == .whole else { return ending }
-        // Where bars stand and none of their ticks does, the tape was emptied.
+        // If bars are stored but none of their ticks is, the tape was purged.
         guard machine.ticks > 0 || stored.isEmpty else { return .cut }
         ticks += machine.ticks
         for symbol in symbols { reached[symbol] = machine.watermark(of: symbol)?.nanoseconds }
@@ -181,7 +182,8 @@ struct ProofSlice {
         return ending
     }
 
-    /// The tape once more, to its end: what mends a bar comes behind it.
+    /// Reads the tape once more, to its end, because corrections come after the bar that they
+    /// change.
     private mutating func mend(
         _ tape: ProofTape, into mended: inout [ProofKey: Bar]
     ) throws(ToolError) -> ProofTape.Ending {
@@ -204,13 +206,13 @@ struct ProofSlice {
     fileprivate var wantsMended: Bool { needsMending }
 }
 
-/// Ticks of any order, through machines that nothing is late for: per series, because each has late
-/// ticks of its own.
+/// Runs ticks in any order through machines for which nothing is late. There is one machine per
+/// series, because each series has its own late ticks.
 struct ProofRecount {
     fileprivate struct Line {
-        /// The series, and those that it is made of.
+        /// The series, and those that its bars are made of.
         let series: [SeriesName]
-        /// The nodes before it that leave duplicates out.
+        /// The nodes before it that remove duplicates.
         let deduplicates: [SeriesName]
         var machine: ProofMachine
         var packets = ProofPackets()
@@ -243,7 +245,7 @@ struct ProofRecount {
         guard symbols.contains(tick.symbol) else { return }
         ticks += 1
         for index in live.indices {
-            // Live, what a person puts on the tape is passed by.
+            // The live computation ignores what a person puts on the tape.
             guard tick.source != .manual else { break }
             try live[index].take(records.live(tick, live[index].lists))
         }

@@ -6,7 +6,7 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Reads one partition of the tape from a time on.
+/// Reads one partition of the tape from a given time on.
 struct ProofTape {
     let client: TapeClient
     let names: TapeNames
@@ -14,18 +14,18 @@ struct ProofTape {
     let shutdown: ShutdownSignal
 
     private static let turn: Duration = .milliseconds(100)
-    /// The tape stores a packet a little behind its ticks, and clocks differ.
+    /// The tape stores a packet a little after its ticks, and clocks differ.
     static let margin: Int64 = 30_000_000_000
 
     enum Ending {
-        /// `take` had enough, or nothing more stands there.
+        /// `take` asked to stop, or the tape ended.
         case whole
-        /// The tape begins behind the range's ticks.
+        /// The tape begins after the first ticks of the range.
         case cut
         case interrupted
     }
 
-    /// `take` answers false when it has enough.
+    /// Passes packets to `take` until it returns false.
     func read(
         from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
     ) throws(ToolError) -> Ending {
@@ -60,7 +60,8 @@ struct ProofTape {
                 try delivery.message.withPayload { bytes in
                     let header = try PacketReader.validate(bytes)
                     if header.kind == .ticks, header.tickCount > 0, isCut == nil {
-                        // Something stood before, and it was stored when the range had begun.
+                        // There were earlier packets, and this one was stored after the range had
+                        // begun.
                         let isBehind =
                             header.firstOrdinal > 1 && metadata.time.nanoseconds > start
                         isCut = try isBehind && isFirst(metadata.streamSequence, stream)
@@ -73,7 +74,7 @@ struct ProofTape {
         return .whole
     }
 
-    /// Nothing of the partition stands before it any more.
+    /// Returns whether no earlier packet of the partition is stored.
     private func isFirst(_ sequence: UInt64, _ stream: String) throws -> Bool {
         let first = try client.jetStream.firstMessage(
             stream: stream, from: 1, subject: names.ticks(partition))
@@ -82,7 +83,7 @@ struct ProofTape {
 
     // MARK: ticks one by one
 
-    /// The trades and quotes of a packet, with what their indexes mean.
+    /// Passes the trades and quotes of a packet to `take`, with symbols and sources resolved.
     static func ticks(
         _ header: PacketHeader, _ packet: RawSpan,
         _ take: (ProofTick) throws(ToolError) -> Void

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// A tick as a table or the tape keeps it, with everything that decides its window.
+/// A tick from a table or the tape, with everything that decides its window.
 struct ProofTick: Sendable {
     var symbol: Symbol
     var provider: String
@@ -15,7 +15,7 @@ struct ProofTick: Sendable {
     var time: Int64 { header?.eventTime.nanoseconds ?? 0 }
 }
 
-/// What was done to a tick behind it: it was taken back, corrected, or listed as late.
+/// Later records about ticks: cancels, corrections, and listings as late.
 struct ProofRecords: Sendable {
     struct Place: Hashable, Sendable {
         var source: SourceName
@@ -24,7 +24,7 @@ struct ProofRecords: Sendable {
 
     struct Late: Sendable {
         var openTime: Int64
-        /// Of the listing, on the tape of what was derived.
+        /// The ordinal of the listing in the derived output.
         var output: UInt64
     }
 
@@ -34,21 +34,21 @@ struct ProofRecords: Sendable {
         let id: UInt64
     }
 
-    /// The last word on a trade.
+    /// Returns the latest change of a trade.
     private func change(of tick: ProofTick, id: UInt64) -> Trade? {
         let own = changes[Subject(symbol: tick.symbol, source: tick.source, id: id)]
-        // What people take back may be a trade of any source.
+        // A person may cancel a trade of any source.
         let ofPeople = changes[Subject(symbol: tick.symbol, source: .manual, id: id)]
         guard let own else { return ofPeople }
         guard let ofPeople, ofPeople.header.receiveTime > own.header.receiveTime else { return own }
         return ofPeople
     }
 
-    /// Under which names a tick may be listed that a series did not count.
+    /// The names under which a tick may be listed that a series did not count.
     struct Lists: Sendable {
-        /// The series, and those that it is made of.
+        /// The series, and those that its bars are made of.
         let series: [SeriesName]
-        /// The nodes before them that leave duplicates out.
+        /// The nodes before them that remove duplicates.
         let deduplicates: [SeriesName]
     }
 
@@ -58,10 +58,10 @@ struct ProofRecords: Sendable {
     }
 
     private var late: [SeriesName: [Place: Late]] = [:]
-    /// What has late ticks at all, duplicates among them.
+    /// Symbols and names that have late ticks at all, including duplicates.
     private var listings: Set<Listing> = []
     private var changes: [Subject: Trade] = [:]
-    /// Times of ticks for whose sake their windows had to be computed again.
+    /// Event times of ticks that caused their windows to be computed again.
     private(set) var dirty: [Symbol: [Int64]] = [:]
 
     static let max = 1_000_000
@@ -73,7 +73,7 @@ struct ProofRecords: Sendable {
         count += 1
     }
 
-    /// Looks at every tick once, before any is given to a machine.
+    /// Records a tick. Call it for every tick before any is given to a machine.
     mutating func note(_ tick: ProofTick) {
         guard let header = tick.header else { return }
         let isChange = header.action != TradeAction.new.rawValue
@@ -84,18 +84,19 @@ struct ProofRecords: Sendable {
         changes[Subject(symbol: tick.symbol, source: tick.source, id: header.providerID)] = trade
     }
 
-    /// The window was, or should have been, computed again.
+    /// Returns whether the window was, or should have been, computed again.
     func isDirty(_ key: ProofKey, until end: Int64) -> Bool {
         dirty[key.symbol]?.contains { $0 >= key.openTime && $0 < end } ?? false
     }
 
-    /// As the operator took it when it came. Nil: the series did not count it.
+    /// Returns the tick as the operator took it when it came. A tick that the series did not count
+    /// comes back as left out or set aside.
     func live(_ tick: ProofTick, _ lists: Lists) -> ProofTick {
         guard let listing = listed(tick, lists) else { return tick }
         return listing.isDuplicate ? tick.leftOut : tick.setAside
     }
 
-    /// As a repair takes it. `revisions`: of the stored bars.
+    /// Returns the tick as a repair takes it. `revisions` are those of the stored bars.
     func mended(
         _ tick: ProofTick, _ lists: Lists, _ revisions: [ProofKey: UInt64]
     ) -> ProofTick {
@@ -131,8 +132,8 @@ struct ProofRecords: Sendable {
         for name in lists.series {
             if let found = late[name]?[place] { return (name, found, false) }
         }
-        // Computed anew, duplicates are found anew; but perhaps not those of a tick that came late
-        // and was set aside, when its time is a part of what makes two ticks the same.
+        // A new computation finds duplicates again. It may miss the duplicate of a tick that came
+        // late and was set aside, if the time is a part of what makes two ticks equal.
         guard lists.series.contains(where: { isListed(tick.symbol, $0) }) else { return nil }
         for name in lists.deduplicates {
             if let found = late[name]?[place] { return (name, found, true) }
@@ -146,7 +147,7 @@ struct ProofRecords: Sendable {
 }
 
 extension ProofTick {
-    /// Live, a graph passes by what was backfilled.
+    /// A live graph ignores backfilled ticks, so this marks the tick as one.
     fileprivate var leftOut: ProofTick {
         var tick = self
         tick.trade?.header.flags.insert(.backfilled)
@@ -154,8 +155,8 @@ extension ProofTick {
         return tick
     }
 
-    /// Deduplicators and throttles remember a tick that came too late for its window as well as any
-    /// other: they are shown it, and its window is one that nobody looks at.
+    /// Deduplicators and throttles also remember a tick that came too late for its window. So they
+    /// must see it, but with a time whose window is not compared.
     fileprivate var setAside: ProofTick {
         let longAgo = Timestamp(nanoseconds: 86_400_000_000_000)
         var tick = self
@@ -165,7 +166,7 @@ extension ProofTick {
     }
 }
 
-/// Puts ticks into packets again, without watermarks.
+/// Packs ticks into packets again, without watermarks.
 struct ProofPackets {
     fileprivate struct Feed: Hashable {
         let symbol: Symbol
@@ -184,7 +185,8 @@ struct ProofPackets {
     private var lanes: [Lane] = []
     private var open: Int?
 
-    /// In whose name what a person put on the tape is computed: a graph passes by the person's own.
+    /// The source under which a person's ticks are computed, because a graph ignores those of
+    /// `manual`.
     private static let person = SourceName("manual0")
 
     var sources: [SourceName] { lanes.map(\.source) }

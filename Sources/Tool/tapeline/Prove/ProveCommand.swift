@@ -1,18 +1,18 @@
 import MarketModel
 import Primitives
 
-/// `tapeline prove`: compute bars again from what is kept of their ticks, and compare.
+/// `tapeline prove`: computes bars again from their stored ticks and compares them.
 struct ProveCommand: Equatable, Sendable {
     var target = TapeTarget()
-    /// Empty: all that have ticks or bars in the range.
+    /// Empty means all symbols with ticks or bars in the range.
     var symbols: [Symbol] = []
-    /// Empty: all of the graph.
+    /// Empty means all series of the graph.
     var series: [SeriesName] = []
     /// Bars that open in [from, to).
     var from: Timestamp
     var to: Timestamp
     var asJSON = false
-    /// From the stored trades and quotes alone.
+    /// True to use only the stored trades and quotes.
     var skipsTape = false
 
     private static let taken = CommandArguments.Taken(

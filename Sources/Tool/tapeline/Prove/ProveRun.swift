@@ -54,7 +54,8 @@ struct ProveRun {
         return report.exitCode
     }
 
-    /// How far behind its opening a bar's ticks may stand: what has no width ends within a day.
+    /// Returns how long after its opening a bar may still take ticks. A bar without a fixed width
+    /// ends within a day.
     private static func reach(_ series: BarSeries) -> Int64 {
         series.widthNanoseconds > 0 ? series.widthNanoseconds : day
     }
@@ -76,7 +77,7 @@ struct ProveRun {
         return try database.symbols(range.lowerBound, range.upperBound)
     }
 
-    /// As long as memory bears easily, and holding whole windows: an hour, or a day.
+    /// Cuts the range into hours or days: small enough for memory, and holding complete windows.
     private func slices(_ series: [BarSeries]) -> [Range<Int64>] {
         let fitsHour = series.allSatisfy { series in
             if case .tumbling(let width) = series.window { Self.hour % width == 0 } else { false }

@@ -1,9 +1,9 @@
 import Primitives
 
-/// Providers for a person: a line about each, then the feeds that do not deliver, and what waits
-/// for the broker's limits.
+/// Providers as text: a line for each, then the feeds that do not deliver, and the requests that
+/// wait for the broker's limits.
 struct ProviderTable {
-    /// Rows of each table; of more it is said how many.
+    /// The maximum number of rows of each table. The number of further ones is printed.
     static let feedsMax = 20
     static let pacedMax = 10
 
@@ -54,14 +54,14 @@ struct ProviderTable {
         "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
 
-    /// To the second.
+    /// Returns the time to the second.
     private static func time(_ text: String) -> String {
         text.count > 20 && text.hasSuffix("Z") ? "\(text.prefix(19))Z" : text
     }
 
     // MARK: tables
 
-    /// The feeds that deliver, symbol by symbol.
+    /// Returns a table of the feeds that deliver, by symbol.
     private func live(_ provider: ProviderView) -> [String] {
         let feeds = Dictionary(grouping: provider.feeds.filter(\.isLive), by: \.symbol)
         guard !feeds.isEmpty else { return [] }

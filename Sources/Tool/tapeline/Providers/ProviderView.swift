@@ -1,13 +1,13 @@
 import Primitives
 
-/// What a gateway says of one of its providers: the connection, the feeds, and what waits.
+/// One provider as its gateway reports it: the connection, the feeds, and the requests that wait.
 struct ProviderView: Equatable, Sendable {
     struct Feed: Equatable, Sendable {
         let symbol: String
         let feed: String
         let state: String
         let reason: String
-        /// When it is tried again; nil: nobody knows, or nothing is waited for.
+        /// The time of the next attempt. `nil` if it is not known or nothing is waited for.
         let until: String?
 
         var isLive: Bool { state == "live" || state == "done" }
@@ -21,14 +21,14 @@ struct ProviderView: Equatable, Sendable {
         let until: String?
     }
 
-    /// What is said of providers without a connection: name and value, as they tell it.
+    /// A fact about a provider without a connection: name and value, as the provider reports them.
     struct Remark: Equatable, Sendable {
         let name: String
         let value: String
     }
 
     let name: String
-    /// Nil: it has no connection to speak of.
+    /// The state of the connection. `nil` if the provider has none.
     var state: String?
     var reason = ""
     var since = ""
@@ -42,7 +42,8 @@ struct ProviderView: Equatable, Sendable {
     var paced: [Paced] = []
     var remarks: [Remark] = []
 
-    /// Those of a gateway's `/status`; none for one that makes its ticks itself.
+    /// Returns the providers in a gateway's `/status`. Empty for a gateway that makes its own
+    /// ticks.
     static func all(_ status: JSONValue) -> [ProviderView] {
         let members = status.at("gateway", "providers")?.members ?? []
         return members.map { ProviderView($0.key, $0.value) }
@@ -91,20 +92,20 @@ struct ProviderView: Equatable, Sendable {
         }
     }
 
-    /// Those without a connection always are.
+    /// A provider without a connection is always connected.
     var isConnected: Bool { state == nil || state == "ready" }
 
-    /// At least one feed does, if there are feeds.
+    /// True if at least one feed delivers, or if there are no feeds.
     var delivers: Bool { feeds.isEmpty || feeds.contains(where: \.isLive) }
 
-    /// Connected, every feed delivers, and nothing is left to be filled in.
+    /// True if it is connected, every feed delivers, and no gap waits to be filled.
     var isWhole: Bool {
         guard let state else { return true }
         return state == "ready" && openOutages == 0 && waitingBackfills == 0
             && feeds.allSatisfy(\.isLive)
     }
 
-    /// How many feeds are in which state, those that deliver first.
+    /// The number of feeds in each state, those that deliver first.
     var feedCounts: [(state: String, count: Int)] {
         let counts = Dictionary(grouping: feeds, by: \.state).mapValues(\.count)
         return counts.map { (state: $0.key, count: $0.value) }.sorted {

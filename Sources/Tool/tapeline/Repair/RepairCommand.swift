@@ -1,23 +1,23 @@
 import MarketModel
 import Primitives
 
-/// `tapeline repair SYMBOL --from T --to T`: has the bars of a time computed again from the tape.
+/// `tapeline repair SYMBOL --from T --to T`: has the bars of a range computed again from the tape.
 struct RepairCommand: Equatable, Sendable {
     static let timeoutDefault = 60
     static let timeoutRange = 1...86_400
-    /// The operator refuses what is longer.
+    /// The longest range in days; the operator refuses more.
     static let daysMax: Int64 = 32
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
 
     let target: TapeTarget
     let symbol: Symbol
-    /// Event times, [from, to).
+    /// The range of event times is [from, to).
     let from: Timestamp
     let to: Timestamp
     let reason: BarReason
     let note: String
     let isDryRun: Bool
-    /// How long to wait for the new versions; nil: not at all.
+    /// How long to wait for the new versions. `nil` means not to wait.
     let waitSeconds: Int?
     let isConfirmed: Bool
     let asJSON: Bool

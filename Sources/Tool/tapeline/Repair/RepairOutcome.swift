@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// What is known of a repair when the command ends.
+/// What is known about a repair when the command ends.
 struct RepairOutcome: Equatable, Sendable {
     enum State: String, Sendable {
         case notRequested = "not_requested"
@@ -12,12 +12,12 @@ struct RepairOutcome: Equatable, Sendable {
         case repaired
         case unchanged = "nothing_changed"
         case refused
-        /// Some of its days were.
+        /// Only some days of the request were refused.
         case refusedInPart = "refused_in_part"
     }
 
     let state: State
-    /// Where the request stands on the tape of ticks.
+    /// The request's sequence on the tape of ticks.
     var sequence: UInt64?
     var bars = 0
     var refusals: [RefusedRepair] = []
@@ -27,7 +27,7 @@ struct RepairOutcome: Equatable, Sendable {
         self.sequence = sequence
     }
 
-    /// `isOver`: all output of the request is out.
+    /// `isOver` is true if all output of the request is published.
     init(of sequence: UInt64, isOver: Bool, bars: Int, refusals: [RefusedRepair]) {
         self.sequence = sequence
         self.bars = bars

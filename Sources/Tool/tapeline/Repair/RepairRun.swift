@@ -5,7 +5,7 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// Carries out `tapeline repair`: puts the request on the tape, and waits for what comes of it.
+/// Carries out `tapeline repair`: puts the request on the tape and waits for its outcome.
 struct RepairRun {
     private static let turn: Duration = .milliseconds(100)
 
@@ -49,7 +49,7 @@ struct RepairRun {
         ]
     }
 
-    /// `asked`: where the request stands, as soon as it does.
+    /// `asked` is given the request's sequence as soon as it is known.
     private func run(
         _ partition: Partition, _ client: TapeClient, _ shutdown: ShutdownSignal,
         asked: inout UInt64?

@@ -6,20 +6,20 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Follows the bars of the partition until the output of the request is out.
+/// Follows the bars of the partition until the output of the request is published.
 final class RepairWatch {
-    /// A request has one for each of its days at most.
+    /// A request has at most one refusal per day.
     private static let refusalsMax = 64
 
     private let command: RepairCommand
     private let feed: TailFeed
     private let clock = SystemClock()
-    /// Versions of bars of the range that give the request's reason.
+    /// The number of versions of bars in the range whose reason is the request's.
     private(set) var bars = 0
-    /// Those of the request: packets are taken only once it is known where that stands.
+    /// The refusals of the request. Packets are read only once the request's sequence is known.
     private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
-    /// The input up to which all output is out.
+    /// The input sequence up to which all output is published.
     private var reached: UInt64 = 0
 
     init(_ command: RepairCommand, _ partition: Partition, _ client: TapeClient) throws {
@@ -33,7 +33,7 @@ final class RepairWatch {
 
     func close() { feed.close() }
 
-    /// False: it is not out in time.
+    /// Returns false if the output is not published in time.
     func wait(
         behind sequence: UInt64, seconds: Int, turn: Duration, _ shutdown: ShutdownSignal
     ) throws -> Bool {

@@ -1,11 +1,11 @@
 import Primitives
 import ServiceRuntime
 
-/// What a person sees of long work: one line that is written anew each second. Nothing is shown
-/// to a program, or into a file.
+/// The progress of long work: one line that is redrawn each second. It is shown only on a terminal,
+/// not in JSON output or in a file.
 struct ProgressLine {
     private static let everyNanoseconds: Int64 = 1_000_000_000
-    /// Back to the start of the line, and what stood there gone.
+    /// Returns to the start of the line and clears it.
     private static let again = "\r\u{1b}[K"
 
     private let terminal: Terminal
@@ -19,7 +19,7 @@ struct ProgressLine {
         isShown = terminal.isInteractive && !asJSON
     }
 
-    /// `text` is only made when it is shown.
+    /// `text` is computed only if it is shown.
     mutating func show(_ text: () -> String) {
         guard isShown else { return }
         let now = clock.monotonic().nanoseconds
@@ -29,19 +29,19 @@ struct ProgressLine {
         terminal.raw(Self.again + text().prefix(max(20, terminal.columns - 1)))
     }
 
-    /// What follows stands on a line of its own.
+    /// Clears the line, so that later output has a line of its own.
     mutating func end() {
         if isOpen { terminal.raw(Self.again) }
         isOpen = false
     }
 
-    /// " 43 %", or nothing while the whole is not known.
+    /// Returns " 43 %", or nothing while the total is not known.
     static func share(_ done: UInt64, of whole: UInt64) -> String {
         guard whole > 0 else { return "" }
         return " \(min(100, done.multipliedReportingOverflow(by: 100).partialValue / whole)) %"
     }
 
-    /// How much of [from, to) lies before `reached`.
+    /// Returns how much of [from, to) is before `reached`.
     static func share(_ reached: Timestamp, from: Timestamp, to: Timestamp) -> String {
         guard from.isDefined, to.isDefined, reached.isDefined, from < to else { return "" }
         let done = max(0, reached.nanoseconds(since: from)) / 1_000_000

@@ -1,12 +1,13 @@
 import MarketModel
 import Primitives
 
-/// `tapeline record --source S -o FILE`: writes what a source put on the tape into a file.
+/// `tapeline record --source S -o FILE`: writes to a file what a source put on the tape.
 struct RecordCommand: Equatable, Sendable {
     let target: TapeTarget
-    /// Nil: the only one of the tape.
+    /// `nil` means the only source of the tape.
     let source: SourceName?
-    /// Packets that were sent in [from, to); undefined `from`: from the tape's beginning.
+    /// Selects packets that were sent in [from, to). An undefined `from` means the beginning of the
+    /// tape.
     let from: Timestamp
     let to: Timestamp
     let symbols: [Symbol]
@@ -42,9 +43,9 @@ struct RecordCommand: Equatable, Sendable {
     }
 }
 
-/// What `record` and `replay` read alike.
+/// Parses the times that `record` and `replay` share.
 enum ReplayTimes {
-    /// Nil: not given, or the tape's beginning.
+    /// Returns the time. `nil` if it was not given, or means the beginning of the tape.
     static func time(
         _ option: String, _ arguments: CommandArguments, now: Timestamp
     ) throws(ToolError) -> Timestamp? {

@@ -66,7 +66,7 @@ struct RecordRun {
         return tell(range, writer, reader.missing)
     }
 
-    /// What was sent just now may still be on its way onto the tape.
+    /// Waits briefly, because what was sent last may still be on its way to the tape.
     private func settle(
         _ range: TapeRange, _ shutdown: ShutdownSignal, _ progress: inout ProgressLine
     ) throws {
@@ -81,7 +81,8 @@ struct RecordRun {
         _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
     ) -> ExitCode {
         terminal.line(summary(range, writer, missing))
-        // Whoever asks for all that there is gets that.
+        // Without `--from`, the person asked for all that the tape still has, so purged ticks are
+        // not missing.
         let isShort = missing.lost > 0 || missing.purged > 0 && range.from.isDefined
         if !command.asJSON, let summary = missing.summary { terminal.line("of this, \(summary)") }
         return isShort ? .incomplete : .success

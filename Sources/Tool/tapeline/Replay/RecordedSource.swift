@@ -4,7 +4,7 @@ import Primitives
 import ReplayProvider
 import ServiceRuntime
 
-/// Which source is meant when none was named: the only one of its tape.
+/// Finds the source when none was named: the only one on its tape.
 enum RecordedSource {
     static func find(
         _ given: SourceName?, _ nats: NatsConfiguration, namespace: String
@@ -26,14 +26,15 @@ enum RecordedSource {
         return first
     }
 
-    /// What goes wrong is said once, by the command.
+    /// Silent, because the command itself reports what fails.
     static let telemetry = TelemetryHub(
         logger: Logger(
             service: "tapeline", level: .error, format: .text(color: false),
             sink: LogSink { _ in true }),
         metrics: MetricRegistry())
 
-    /// A tape that is not there is not mended by waiting; one that does not answer may be.
+    /// A tape that does not exist is a wrong configuration. A server that does not answer may work
+    /// later.
     static func failure(_ error: any Error) -> ToolError {
         if let error = error as? TapeRangeError, !error.isRetryable { return .refused("\(error)") }
         return .unreachable("the tape cannot be read: \(error)")

@@ -3,8 +3,8 @@ import Primitives
 import ReplayProvider
 import TapeProtocol
 
-/// `tapeline replay FILE | --from-namespace NS … --to-namespace NS`: puts a recording, or a range
-/// of another namespace's tape, into a namespace.
+/// `tapeline replay FILE | --from-namespace NS … --to-namespace NS`: replays a recording, or a
+/// range of another namespace's tape, into a namespace.
 struct ReplayCommand: Equatable, Sendable {
     enum Input: Equatable, Sendable {
         case file(String)
@@ -13,15 +13,15 @@ struct ReplayCommand: Equatable, Sendable {
 
     let target: TapeTarget
     let input: Input
-    /// Nil: that of the file, or the only one of the tape.
+    /// `nil` means the source of the file, or the only one of the tape.
     let source: SourceName?
     let namespace: String
-    /// Nil: as the namespace was made, or those of any new one.
+    /// `nil` means the namespace's present number, or the default for a new one.
     let partitions: Int?
     let symbols: [Symbol]
     let speed: String
     let movesToNow: Bool
-    /// Only say what to run.
+    /// True to only print the commands.
     let prints: Bool
     let asJSON: Bool
 
@@ -84,7 +84,7 @@ struct ReplayCommand: Equatable, Sendable {
         return .namespace(origin, from: from, to: to)
     }
 
-    /// What the gateway that does it is told, without the servers.
+    /// Returns the gateway's settings for the replay, without those of the servers.
     func environment(of source: SourceName, partitions: Int) -> [String: String] {
         var environment = [
             "MDS_NAMESPACE": namespace, "MDS_PARTITIONS": "\(partitions)",

@@ -3,11 +3,11 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 
-/// The gateway that `tapeline replay` runs: where it connects, and where it writes its log.
+/// The gateway process that `tapeline replay` runs: its servers and its log.
 struct ReplayGateway {
     private let deployment: Deployment
     private let namespace: String
-    /// The tool's own.
+    /// The tool's own environment.
     private let environment: [String: String]
 
     init(
@@ -19,13 +19,15 @@ struct ReplayGateway {
         self.environment = environment
     }
 
-    /// Of these the gateway knows where its tape is, and by whom it may be read and written.
+    /// The keys that the gateway inherits: where the tape is, and the credentials to read and write
+    /// it.
     private static let inherited = [
         "REPLAY_NATS_URL", "REPLAY_NATS_USER", "REPLAY_NATS_PASSWORD",
         "REPLAY_NATS_PASSWORD_FILE", "LLVM_PROFILE_FILE",
     ]
 
-    /// In a gateway's words. A local stack's gateway may write, and its tool may read.
+    /// The servers as settings of a gateway. In a local stack the gateway's user writes and the
+    /// tool's user reads.
     var servers: [String: String] {
         var servers = environment.filter { Self.inherited.contains($0.key) }
         servers["NATS_URL"] = deployment.nats.urls.joined(separator: ",")
@@ -45,7 +47,8 @@ struct ReplayGateway {
         return servers
     }
 
-    /// For a shell: a password is taken from its environment, and not printed.
+    /// Returns the settings as shell commands. A password is taken from the shell's environment and
+    /// not printed.
     static func printed(_ settings: [String: String], _ program: String) -> [String] {
         settings.sorted { $0.key < $1.key }.map { key, value in
             let isSecret = key.hasSuffix("PASSWORD")

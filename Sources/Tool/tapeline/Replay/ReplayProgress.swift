@@ -1,25 +1,25 @@
 import Primitives
 import ServiceRuntime
 
-/// What the gateway of a replay says of itself.
+/// The progress that the gateway of a replay reports.
 struct ReplayProgress {
     private(set) var state = "waiting"
     private(set) var records: UInt64 = 0
     private(set) var packets: UInt64 = 0
-    /// Records that no provider delivers.
+    /// Records for which there is no provider event.
     private(set) var unknown: UInt64 = 0
     private(set) var purged: UInt64 = 0
     private(set) var lost: UInt64 = 0
     private(set) var problem: String?
-    /// Why the tape takes nothing; nil: it does.
+    /// Why the tape does not accept ticks. `nil` if it does.
     private(set) var room: String?
     private(set) var begin = Timestamp.undefined
     private(set) var reached = Timestamp.undefined
     private(set) var end = Timestamp.undefined
-    /// All of it was taken and put on the tape.
+    /// True if everything was read and put on the tape.
     private(set) var isDone = false
 
-    /// Nil: it is not there yet, or another process answers.
+    /// Asks the gateway. Returns `nil` if it does not listen yet, or if another process answers.
     static func ask(_ port: UInt16, of process: Int32, timeout: Duration) -> ReplayProgress? {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
@@ -33,7 +33,7 @@ struct ReplayProgress {
     init?(_ status: JSONValue, of process: Int32) {
         guard let gateway = status["gateway"] else { return nil }
         guard let replay = gateway.at("providers", "replay") else {
-            // Before it owns the source it has no provider.
+            // A gateway that does not own the source yet has no provider.
             guard let role = gateway["role"]?.string else { return nil }
             state = role == "standby" ? "waiting for its turn to feed the source" : role
             return
@@ -59,7 +59,8 @@ struct ReplayProgress {
         value?.string.flatMap { ISOTime.parse($0) } ?? .undefined
     }
 
-    /// `packetsInAll`: of a file; nil: of a range, whose times say how far it is.
+    /// `packetsInAll` is the number of packets in a file. `nil` for a range, whose times show the
+    /// progress.
     func line(packetsInAll: UInt64?) -> String {
         let share =
             packetsInAll.map { ProgressLine.share(packets, of: $0) }

@@ -7,30 +7,30 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// Carries out `tapeline replay`: a gateway of its own that ends when the recording is on the tape.
+/// Carries out `tapeline replay`: starts a gateway that ends when the recording is on the tape.
 struct ReplayRun {
     private static let turn = Duration.milliseconds(200)
     private static let probeTimeout = Duration.seconds(2)
-    /// The gateway puts on the tape what it holds, and says how far it is.
+    /// The time the gateway has to publish what it holds and to report its progress.
     private static let endTimeout = Duration.seconds(20)
-    /// So often a port is tried that was free a moment ago.
+    /// How many ports are tried, because a port found free may be taken meanwhile.
     private static let portsMax = 64
 
     let command: ReplayCommand
     let terminal: Terminal
-    /// The gateway's program.
+    /// The path of the gateway's program.
     let program: String
 
-    /// What is known of the input before it is replayed.
+    /// What is known about the input before it is replayed.
     private struct Known {
         let source: SourceName
-        /// Of a file.
+        /// The number of packets. `nil` if the input is not a file.
         var packets: UInt64?
-        /// Of the file, or of the tape that is read.
+        /// The bytes of the file, or of the tape that is read.
         var bytes: UInt64 = 0
     }
 
-    /// How the streams of the namespace are made, or were.
+    /// The configuration of the namespace's streams, present or to be made.
     private struct Target {
         let partitions: Int
         let streamBytes: String
@@ -58,7 +58,7 @@ struct ReplayRun {
         settings["LOG_FORMAT"] = "json"
         let child: ChildProcess
         do {
-            // It ends with this program, however that ends: nobody else would stop it.
+            // The gateway must end with this program, because nothing else would stop it.
             child = try ChildProcess(
                 executable: program, arguments: [], environment: settings, logPath: log.path,
                 options: [.ownGroup, .endsWithParent])
@@ -77,7 +77,7 @@ struct ReplayRun {
 
     // MARK: before
 
-    /// Nil: it was interrupted.
+    /// Returns `nil` if interrupted.
     private func look(
         _ deployment: Deployment, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> Known? {
@@ -103,7 +103,8 @@ struct ReplayRun {
             streamBytes: given.isEmpty ? "\(room?.bytesMax ?? needed)" : given, isNew: room == nil)
     }
 
-    /// By who runs this command: the gateway's user may make no streams.
+    /// Makes the streams as the user of this command, because the gateway's user may not make
+    /// streams.
     private func setUp(_ target: Target, _ deployment: Deployment) throws(ToolError) {
         let names = TapeNames(namespace: command.namespace, partitions: target.partitions)
         guard let names else { throw .usage("\(command.namespace) cannot be a namespace") }
@@ -189,7 +190,8 @@ struct ReplayRun {
             else { continue }
             records = progress.records
             line.show { progress.line(packetsInAll: known.packets) }
-            // Nobody reads a new namespace, so nothing is purged: this does not pass by itself.
+            // A new namespace has no readers, so nothing is purged and a full tape does not
+            // recover.
             if let room = progress.room, room != told {
                 told = room
                 line.end()
@@ -212,7 +214,7 @@ struct ReplayRun {
         }
     }
 
-    /// Who reads and who writes are different users of a server that is set up as ours.
+    /// On a server configured as ours, reading and writing take different users.
     private func refused(_ complaint: String) -> String {
         let isReading = complaint.contains(".CONSUMER.") || complaint.contains("MSG.NEXT")
         return isReading
@@ -224,7 +226,7 @@ struct ReplayRun {
 
     // MARK: after
 
-    /// `records`: nil: before any was sent.
+    /// `records` is `nil` before any was sent.
     private func interrupted(_ records: UInt64?) -> ExitCode {
         let again =
             switch command.input {
@@ -259,7 +261,7 @@ struct ReplayRun {
         return isShort ? .incomplete : .success
     }
 
-    /// Whoever asks for all that there is gets that.
+    /// Without `--from`, the person asked for all that the tape still has.
     private var hasBegin: Bool {
         if case .namespace(_, let from, _) = command.input { return from.isDefined }
         return false

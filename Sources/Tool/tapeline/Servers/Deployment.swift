@@ -5,25 +5,26 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// The servers that a command looks at: those of a local stack, or those that the services'
+/// The servers that a command works with: those of a local stack, or those that the services'
 /// environment names.
 struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
     let monitors: [MonitorAddress]
-    /// What a person calls it: "the stack default", "nats.example:4222".
+    /// The name for messages: "the stack default", "nats.example:4222".
     let title: String
-    /// Of a local stack: where its secrets and logs lie.
+    /// The folder of a local stack, with its secrets and logs. `nil` for other deployments.
     let home: StackHome?
 
     private static let connectTimeout: Duration = .seconds(5)
-    /// For one statement: a position or a book of some thousand rows.
+    /// The time limit of one statement, which reads a position or a few thousand rows.
     static let statementTimeout: Duration = .seconds(60)
-    /// That are shown of those on a server.
+    /// The maximum number of other namespaces of a server that are listed.
     private static let namespacesMax = 8
 
-    /// `--nats` and `--name` decide; else NATS_URL; else the local stack that is up.
+    /// Finds the servers: by `--nats` or `--name`, else by NATS_URL, else the local stack that is
+    /// up.
     static func find(
         _ target: TapeTarget, environment: [String: String], executable: String
     ) throws(ToolError) -> Deployment {
@@ -52,8 +53,8 @@ struct Deployment: Sendable {
         home = nil
     }
 
-    /// MDS_NAMESPACE and MDS_PARTITIONS hold for a local stack, too: it may have been started with
-    /// others.
+    /// MDS_NAMESPACE and MDS_PARTITIONS also apply to a local stack, because it may have been
+    /// started with them.
     private init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
         let access = try StackAccess(stack)
         var settings = environment.filter { ["MDS_NAMESPACE", "MDS_PARTITIONS"].contains($0.key) }
@@ -68,7 +69,7 @@ struct Deployment: Sendable {
         home = stack.home
     }
 
-    /// The stack of this name, or the one that is up: `default` if several are.
+    /// Returns the stack of this name, or the one that is up: `default` if several are.
     private static func localStack(
         in checkout: Checkout, named name: String?
     ) throws(ToolError) -> Stack {
@@ -91,7 +92,7 @@ struct Deployment: Sendable {
 
     // MARK: sessions
 
-    /// Connected, and proven to be the tape of this namespace with so many partitions.
+    /// Returns a client that has checked the tape's namespace and its number of partitions.
     func openTape() throws(ToolError) -> TapeClient {
         let client = try connect()
         do throws(TapeError) {
@@ -106,8 +107,8 @@ struct Deployment: Sendable {
         }
     }
 
-    /// A namespace that nobody has set up is more often a wrong MDS_NAMESPACE than a new one; nil:
-    /// the server has no other, or does not say.
+    /// Lists the other namespaces on the server, because an unknown namespace is more often a
+    /// typing error than a new one. `nil` if there are none or the server does not list them.
     private func otherNamespaces(_ client: TapeClient) -> String? {
         let end = "_TICKS_0"
         do throws(JetStreamError) {
@@ -117,12 +118,12 @@ struct Deployment: Sendable {
             let shown = present.sorted().prefix(Self.namespacesMax).joined(separator: ", ")
             return "MDS_NAMESPACE is \(names.namespace), and this server has \(shown)"
         } catch {
-            // What is missing has been said; this would have been a hint.
+            // The main error is already reported; this would only have added a hint.
             return nil
         }
     }
 
-    /// Connected to a server on which the tape may not be yet.
+    /// Returns a client for a server on which the tape may not exist yet.
     func connect() throws(ToolError) -> TapeClient {
         let logger = Logger(
             service: "tapeline", level: .error, format: .text(color: false), sink: .standardError)
@@ -148,7 +149,7 @@ struct Deployment: Sendable {
         }
     }
 
-    /// `changed` makes the session that the command needs.
+    /// `changed` adapts the configuration to the command.
     func openDatabase(
         _ changed: (PostgresConfiguration) -> PostgresConfiguration = { $0 }
     ) throws(ToolError) -> PostgresConnection {

@@ -10,7 +10,7 @@ struct ToolConfiguration: Sendable {
     private static let natsFlag = "--nats-url"
 
     let tape: TapeSettings
-    /// nil: nothing in the environment names a database.
+    /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
     let monitors: [MonitorAddress]
 
@@ -19,7 +19,7 @@ struct ToolConfiguration: Sendable {
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
         rules: [.tape, .postgresTLS])
 
-    /// From the environment; `natsURL`, which `--nats` gives, is stronger.
+    /// Reads the environment. `natsURL`, from `--nats`, overrides it.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
         let configuration = try Self.read(
             Self.description, natsURL.map { ["\(Self.natsFlag)=\($0)"] } ?? [], environment)
@@ -35,7 +35,7 @@ struct ToolConfiguration: Sendable {
         monitors = configuration.list(Self.monitorKey).compactMap { MonitorAddress($0) }
     }
 
-    /// What `environment` says of the keys of `description`, or all that is wrong with it.
+    /// Reads the keys of `description` from `environment`. Throws with all errors at the same time.
     static func read(
         _ description: ServiceDescription, _ arguments: [String], _ environment: [String: String]
     ) throws(ToolError) -> Configuration {
@@ -43,11 +43,11 @@ struct ToolConfiguration: Sendable {
             arguments: arguments, environment: environment)
         guard case .run(let configuration) = decision else {
             guard case .refuse(let text) = decision else { throw .configuration([]) }
-            // The last line counts them.
+            // The last line only counts the problems.
             let problems = text.split(separator: "\n").dropLast()
             throw .configuration(
                 problems.map {
-                    // The tool calls the flag otherwise than the services do.
+                    // The tool's flag has another name than the services' one.
                     String($0.dropFirst("tapeline: ".count)).replacing(natsFlag, with: "--nats")
                 })
         }
@@ -70,7 +70,7 @@ struct ToolConfiguration: Sendable {
     }
 }
 
-/// Where the server's monitoring answers.
+/// The address of the server's monitoring.
 struct MonitorAddress: Equatable, Sendable {
     let host: String
     let port: UInt16
@@ -80,7 +80,7 @@ struct MonitorAddress: Equatable, Sendable {
         self.port = port
     }
 
-    /// `http://host:port`; nil for anything else.
+    /// Parses `http://host:port`; returns `nil` for anything else.
     init?(_ url: String) {
         guard url.hasPrefix("http://") else { return nil }
         let authority = url.dropFirst("http://".count).prefix { $0 != "/" }

@@ -3,7 +3,7 @@ import TapeTransport
 
 /// `tapeline setup`: makes and enlarges the streams and buckets of a namespace.
 struct SetupCommand: Equatable, Sendable {
-    /// How much streams hold at most.
+    /// The maximum sizes of streams.
     struct Sizes: Equatable, Sendable {
         var stream: Int64
         var deadLetters: Int64
@@ -14,7 +14,7 @@ struct SetupCommand: Equatable, Sendable {
 
     var target = TapeTarget()
     var asJSON = false
-    /// Each takes the place of the key that it stands for.
+    /// Each option overrides the key that it stands for.
     var given: [String: String] = [:]
 
     static func parse(_ arguments: [String]) throws(ToolError) -> SetupCommand {

@@ -6,9 +6,9 @@ import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-/// Makes what a namespace consists of on NATS, and gives what is there what it lacks.
+/// Makes the streams and buckets of a namespace, and updates existing ones.
 struct SetupRun {
-    /// What became of each stream, and why some are not as they should be.
+    /// The outcome for each stream, and why some differ from what they should be.
     struct Report: Sendable {
         var streams: [StreamSetup] = []
         var problems: [String] = []
@@ -17,7 +17,8 @@ struct SetupRun {
     let names: TapeNames
     let sizes: SetupCommand.Sizes
 
-    /// The streams of the tape come last: services wait for those, and then everything is there.
+    /// The streams of the tape come last. Services wait for those, and by then everything else
+    /// exists.
     private var wanted: [StreamConfiguration] {
         [
             GroupDirectory.bucket(names).stream, GroupRegistry.configuration(names).stream,
@@ -27,7 +28,7 @@ struct SetupRun {
         ]
     }
 
-    /// `client`: of a user that may make streams.
+    /// `client` must belong to a user that may make streams.
     func run(_ client: TapeClient) throws(ToolError) -> Report {
         var report = Report()
         try add(letters(client), client, &report)
@@ -35,7 +36,7 @@ struct SetupRun {
         return report
     }
 
-    /// Who has made the stream of dead letters otherwise keeps it so, but for its room.
+    /// An existing stream of dead letters keeps its configuration, except for its size.
     private func letters(_ client: TapeClient) throws(ToolError) -> StreamConfiguration {
         var wanted = names.deadLetterStreamConfiguration(bytesMax: sizes.deadLetters)
         do throws(JetStreamError) {

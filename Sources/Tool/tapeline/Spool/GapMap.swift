@@ -2,23 +2,23 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// The gaps that a source's records on the tape name, per symbol.
+/// The gaps that a source's records on the tape report, per symbol.
 struct GapMap {
-    /// What there is about a tick.
+    /// How a tick relates to the recorded gaps.
     enum Verdict: Equatable {
         case inside
-        /// A gap that was filled since from elsewhere.
+        /// The tick is in a gap that was filled from elsewhere.
         case filled
-        /// There are gaps of its symbol, and it is in none of them.
+        /// Its symbol has gaps, but the tick is in none of them.
         case outside
         case noGapOfSymbol
     }
 
     private struct Interval: Hashable {
         let from: Timestamp
-        /// Undefined, which is behind every time, while it lasts.
+        /// Undefined, which compares above every time, while the gap is open.
         let to: Timestamp
-        /// A raw `DataKind`.
+        /// The raw value of a `DataKind`.
         let kind: UInt8
 
         func covers(_ time: Timestamp, _ kind: DataKind) -> Bool {
@@ -41,11 +41,12 @@ struct GapMap {
     }
 
     private var bySymbol: [Symbol: Gaps] = [:]
-    /// Of all symbols.
+    /// The gaps of all symbols.
     private var general = Gaps()
     private(set) var count = 0
 
-    /// Nil: of all symbols. What the tape itself lost is named by ordinals, and no successor's.
+    /// Adds a gap; `nil` means all symbols. What the tape itself lost is left out, because that gap
+    /// names ordinals and not ticks that a spool could supply.
     mutating func add(_ gap: GapRecord, symbol: Symbol?) {
         guard gap.reason != GapReason.tapeLost.rawValue else { return }
         count += 1

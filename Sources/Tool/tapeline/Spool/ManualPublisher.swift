@@ -6,11 +6,11 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Puts ticks on the tape under the source of people. Whoever opens it last is the only one that
-/// can publish there: an earlier one is fenced.
+/// Publishes ticks under the source `manual`. The process that opened it last fences all earlier
+/// ones.
 final class ManualPublisher {
     static let openTimeout: Duration = .seconds(30)
-    /// Without an acknowledgement in this time the tape takes nothing.
+    /// The tape is treated as stalled if no acknowledgement comes in this time.
     static let stallTimeout: Duration = .seconds(30)
     private static let turn: Duration = .milliseconds(5)
 
@@ -25,7 +25,7 @@ final class ManualPublisher {
     private let clock = SystemClock()
     private var lanes: [Partition: Lane] = [:]
     private var events: [TapeEvent] = []
-    /// Acknowledged.
+    /// The number of ticks that were acknowledged.
     private(set) var ticks: UInt64 = 0
     private var sequences: [Int: UInt64] = [:]
 
@@ -59,7 +59,7 @@ final class ManualPublisher {
         }
     }
 
-    /// Waits while the partition's packet is full.
+    /// Appends a tick. Blocks while the partition's packet is full.
     func append(_ tick: ReplayTick, _ partition: Partition) throws {
         guard let lane = lanes[partition] else { return }
         let index = symbol(tick.symbol, partition, lane)
@@ -70,7 +70,7 @@ final class ManualPublisher {
             }, lane)
     }
 
-    /// What a person asks the operators for.
+    /// Appends a person's request to the operators.
     func append(_ request: RepairRequest, of symbol: Symbol, _ partition: Partition) throws {
         guard let lane = lanes[partition] else { return }
         var request = request
@@ -92,12 +92,12 @@ final class ManualPublisher {
         }
     }
 
-    /// Where the partition's last packet with ticks stands; 0: there was none.
+    /// Returns the sequence of the partition's last packet with ticks; 0 if there was none.
     func lastSequence(_ partition: Partition) -> UInt64 {
         lanes[partition].flatMap { sequences[$0.lane] } ?? 0
     }
 
-    /// Returns when everything stands on the tape.
+    /// Returns when everything is on the tape.
     func drain() throws {
         var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
         while !publisher.isIdle {
@@ -131,7 +131,7 @@ final class ManualPublisher {
     private func pump() throws {
         for lane in lanes.values
         where publisher.isReady(lane: lane.lane) && publisher.waitingTicks(lane: lane.lane) > 0 {
-            // Backfilled ticks neither move nor obey watermarks.
+            // Backfilled ticks neither advance watermarks nor are compared with them.
             publisher.publish(lane: lane.lane, watermark: Timestamp(nanoseconds: Int64.min))
         }
         publisher.tick()

@@ -2,16 +2,16 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What the tape says about the ticks of a spool, and what is to be done with each of them. Pure.
+/// Decides what to do with each tick of a spool, from what the tape holds. Pure.
 struct ReplayPlan {
-    /// Ticks that are remembered as replayed before; a spool with more is refused.
+    /// The most replayed ticks that are remembered; a spool with more is refused.
     static let replayedMax = 20_000_000
 
     let source: SourceName
     private(set) var gaps = GapMap()
-    /// Per partition and epoch: behind the last ordinal that stands on the tape.
+    /// Per partition and epoch, the ordinal after the last one on the tape.
     private var standing: [Tenure: UInt64] = [:]
-    /// Ticks that stand there under the source of people, and how often.
+    /// The fingerprints of ticks already on the tape under the source `manual`, with their counts.
     private var replayed: [Int: Int] = [:]
 
     private struct Tenure: Hashable {
@@ -19,7 +19,7 @@ struct ReplayPlan {
         let epoch: UInt64
     }
 
-    /// Why a tick of the spool is left out, or not.
+    /// Why a tick of the spool is replayed or left out.
     enum Outcome: String, CaseIterable {
         case publish = "lie inside a gap"
         case standing = "stand on the tape already"
@@ -36,7 +36,7 @@ struct ReplayPlan {
 
     // MARK: the tape
 
-    /// Takes a packet of the tape, in its order there.
+    /// Takes packets of the tape, in their order there.
     mutating func take(_ header: PacketHeader, _ bytes: RawSpan) {
         if header.source == .manual {
             ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
@@ -56,7 +56,7 @@ struct ReplayPlan {
 
     // MARK: the spool
 
-    /// Goes over a spooled packet; each tick is decided once per pass over the spool.
+    /// Goes over a packet of the spool. Each tick is decided once per pass over the spool.
     mutating func decide(
         _ spooled: SealedPacket, _ visit: (Outcome, ReplayTick?) throws -> Void
     ) rethrows {
@@ -89,7 +89,7 @@ struct ReplayPlan {
     }
 }
 
-/// How many ticks of a spool there are of each outcome.
+/// The number of ticks of a spool per outcome.
 struct ReplayCounts: Equatable {
     private(set) var counts: [ReplayPlan.Outcome: UInt64] = [:]
     var damagedFrames: UInt64 = 0
@@ -99,7 +99,7 @@ struct ReplayCounts: Equatable {
 
     subscript(outcome: ReplayPlan.Outcome) -> UInt64 { counts[outcome] ?? 0 }
 
-    /// For a person: what there is, in the order of the cases.
+    /// Returns lines for a person, in the order of the cases.
     func lines(_ name: String) -> [String] {
         let total = counts.values.reduce(0, +)
         var lines = ["\(name): \(total) tick\(total == 1 ? "" : "s")"]

@@ -2,14 +2,14 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// A tick out of a packet that can be put into another one.
+/// A tick taken from one packet that can be put into another.
 struct ReplayTick {
     let ordinal: UInt64
-    /// Nil: it concerns no symbol.
+    /// `nil` if the tick has no symbol.
     let symbol: SymbolDefinition?
     let content: TapeRecord
 
-    /// What is the same in every packet that this very tick stands in, in this process.
+    /// A hash that is equal for the same tick in every packet. It is valid only in this process.
     var fingerprint: Int {
         let plain = content.changed {
             $0.symbol = 0
@@ -26,17 +26,18 @@ struct ReplayTick {
     var kind: DataKind { content.kind ?? .any }
 }
 
-/// Takes a packet apart.
+/// Splits a packet into ticks.
 enum ReplayPacket {
-    /// What stands in it, in order.
+    /// One entry of a packet, in order.
     enum Item {
         case tick(ReplayTick)
         case gap(GapRecord, SymbolDefinition?)
-        /// It has an ordinal, and is about its source or of a kind that this version does not know.
+        /// A record with an ordinal that concerns the source, or whose kind this version does not
+        /// know.
         case other
     }
 
-    /// Of a packet that was validated.
+    /// Walks over a packet, which must be validated.
     static func walk(
         _ packet: RawSpan, from first: UInt64, _ visit: (Item) throws -> Void
     ) rethrows {
@@ -60,8 +61,8 @@ enum ReplayPacket {
         let symbol = walk.symbol(header.symbol, in: packet)
         if case .gap(let gap) = record { return .gap(gap, symbol) }
         guard let kind = record.kind else { return .other }
-        // A tick of a symbol that nobody defined means nothing anywhere else. Prices are of a
-        // symbol; no packet takes them without one.
+        // A tick with an undefined symbol has no meaning in another packet. Prices need a symbol,
+        // so only some kinds may go without.
         let isGeneral = header.symbol == TickHeader.noSymbol && kind.mayBeGeneral
         guard symbol != nil || isGeneral else { return .other }
         return .tick(ReplayTick(ordinal: walk.ordinal, symbol: symbol, content: record))
@@ -69,7 +70,7 @@ enum ReplayPacket {
 }
 
 extension DataKind {
-    /// Whether it may concern no symbol.
+    /// True if ticks of this kind may have no symbol.
     fileprivate var mayBeGeneral: Bool {
         switch self {
         case .trade, .quote, .depth, .providerBar, .optionComputation: false

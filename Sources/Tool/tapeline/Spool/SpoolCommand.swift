@@ -1,4 +1,4 @@
-/// `tapeline spool …`: what gateways could not put on the tape.
+/// `tapeline spool …`: works with ticks that gateways could not put on the tape.
 enum SpoolCommand: Equatable, Sendable {
     case list(SpoolPlace, asJSON: Bool)
     case replay(SpoolReplayCommand)
@@ -26,7 +26,7 @@ struct SpoolPlace: Equatable, Sendable {
     static let options: Set<String> = ["--folder", "--home", "--name"]
 
     var folder: String?
-    /// A local stack, whose folder it is without `folder`.
+    /// The local stack whose spools are meant when `folder` is `nil`.
     var home: String?
     var stack: String?
 
@@ -45,8 +45,8 @@ struct SpoolPlace: Equatable, Sendable {
         }
     }
 
-    /// `--folder`, else that of the stack that is named, else GATEWAY_SPOOL, else that of the
-    /// stack `default`.
+    /// Returns the folder: `--folder`, else that of the named stack, else GATEWAY_SPOOL, else that
+    /// of the stack `default`.
     func path(_ environment: [String: String], executable: String) throws(ToolError) -> String {
         if let folder { return folder }
         let configured = environment[Self.key] ?? ""

@@ -7,9 +7,9 @@ import TapeProtocol
 import TapeTransport
 import TickSpool
 
-/// Carries out `tapeline spool replay`: counts first, asks, and publishes then.
+/// Carries out `tapeline spool replay`: counts, asks for confirmation, then publishes.
 struct SpoolReplay {
-    /// The clocks of provider, gateway and server may differ by this.
+    /// The clocks of provider, gateway and server may differ by this much.
     private static let marginNanoseconds: Int64 = 60_000_000_000
     private static let turn: Duration = .milliseconds(100)
 
@@ -66,7 +66,7 @@ struct SpoolReplay {
         }
         let publisher = try ManualPublisher(client, spool.shares.map(\.partition), shutdown)
         try publisher.open()
-        // Again, now that nobody else can put any of it there.
+        // Reads again, because from now on no other process can publish these ticks.
         plan = try look(spool, source, client, shutdown)
         counts = ReplayCounts()
         try pass(spool, &plan, &counts, shutdown) { tick, partition in
@@ -82,8 +82,8 @@ struct SpoolReplay {
         return .success
     }
 
-    /// Reads what the tape has of the spool's partitions since its first tick: gaps, and what
-    /// stands there already.
+    /// Reads what the tape has for the spool's partitions since its first tick: gaps, and ticks
+    /// that are there already.
     private func look(
         _ spool: SpoolSurvey, _ source: SourceName, _ client: TapeClient,
         _ shutdown: ShutdownSignal

@@ -1,4 +1,4 @@
-/// `tapeline spool replay NAME`: puts on the tape what a spool holds of the gaps there.
+/// `tapeline spool replay NAME`: publishes the spool's ticks that are in gaps of the tape.
 struct SpoolReplayCommand: Equatable, Sendable {
     var name: String
     var place: SpoolPlace

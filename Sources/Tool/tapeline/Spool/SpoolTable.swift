@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TickSpool
 
-/// Spools for a person and for a program.
+/// Prints spools, as text for a person and as JSON for a program.
 struct SpoolTable {
     let folder: String
     let spools: [SpoolSurvey]
@@ -55,7 +55,7 @@ struct SpoolTable {
         "\(count) \(what)\(count == 1 ? "" : "s")"
     }
 
-    /// "0-3,7".
+    /// Returns the partitions as ranges: "0-3,7".
     private static func partitions(_ shares: [SpoolSurvey.Share]) -> String {
         NumberRanges.text(shares.map(\.partition.number))
     }
@@ -126,7 +126,7 @@ struct SpoolTable {
     }
 }
 
-/// Many small numbers on a line: "0-3,7".
+/// Formats many small numbers as ranges on one line: "0-3,7".
 enum NumberRanges {
     static func text(_ numbers: some Sequence<Int>) -> String {
         var parts: [ClosedRange<Int>] = []
@@ -144,7 +144,7 @@ enum NumberRanges {
         }.joined(separator: ",")
     }
 
-    /// What a group shares out: the share behind the last partition works over all of them.
+    /// Formats the shares of a group. The share after the last partition works over all partitions.
     static func shares(_ numbers: some Sequence<Int>, universe: Partition?) -> String {
         guard let universe, numbers.contains(universe.number) else { return text(numbers) }
         let others = text(numbers.filter { $0 != universe.number })
@@ -153,6 +153,6 @@ enum NumberRanges {
 }
 
 extension Timestamp {
-    /// To the second: "2026-01-05T14:30:05Z".
+    /// The time to the second: "2026-01-05T14:30:05Z".
     var short: String { isDefined ? "\(description.prefix(19))Z" : "-" }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// Asks a service whether it would accept its configuration, without starting it.
+/// Asks a service whether it accepts its configuration, without starting it.
 struct ConfigurationCheck {
     private static let timeout: Duration = .seconds(10)
     private static let outputBytesMax = 65_536
@@ -10,13 +10,13 @@ struct ConfigurationCheck {
     private let unit: UnitPlan
     private let logPath: String
 
-    /// What the service says is written to `logPath`.
+    /// The output of the service is written to `logPath`.
     init(_ unit: UnitPlan, logPath: String) {
         self.unit = unit
         self.logPath = logPath
     }
 
-    /// One line per problem, as the service says it.
+    /// Returns one line per problem, in the service's words.
     func problems() throws(ToolError) -> [String] {
         try FileSystem.write([], to: logPath)
         let status: ChildProcess.ExitStatus?
@@ -38,7 +38,7 @@ struct ConfigurationCheck {
             ?? ["\(unit.name): --check-config ended with \(status)"]
     }
 
-    /// The lines about single problems. Nil: there are none.
+    /// Returns the lines about single problems, or `nil` if there are none.
     static func problems(in said: String) -> [String]? {
         let lines = said.split(whereSeparator: \.isNewline).map(String.init)
         let problems = lines.filter { !$0.contains(": nothing was started, see ") }

@@ -2,11 +2,11 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// A lock that the kernel takes back when its process ends, however it ends.
+/// A file lock that the kernel releases when its process ends for any reason.
 struct FileLock: ~Copyable {
     private let descriptor: Int32
 
-    /// Nil when somebody else has held the lock for the whole of `timeout`.
+    /// Returns `nil` if another process has held the lock for all of `timeout`.
     init?(_ path: String, timeout: Duration) throws(ToolError) {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileSystem.failure("open", path) }
@@ -14,13 +14,13 @@ struct FileLock: ~Copyable {
         let deadline = clock.deadline(after: timeout)
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard clock.remaining(until: deadline) > .zero else { return nil }
-            // The kernel has no wait with a deadline for this kind of lock.
+            // The kernel offers no wait with a deadline for this kind of lock.
             poll(nil, 0, 20)
         }
     }
 
-    /// By name: a child that was forked meanwhile has the descriptor, and with it the lock, until
-    /// it runs a program of its own.
+    /// Unlocks explicitly. A child that was forked meanwhile shares the descriptor, and so the
+    /// lock, until it runs another program.
     deinit {
         flock(descriptor, LOCK_UN)
         close(descriptor)

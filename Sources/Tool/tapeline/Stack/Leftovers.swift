@@ -2,20 +2,20 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// The processes of a stack that nobody supervises, and their end: after a supervisor was killed.
-/// A process counts if the state file names it together with its start time, or if it carries the
-/// stack's marker in its environment; nothing else is touched.
+/// Finds and ends the processes of a stack whose supervisor was killed. A process belongs to the
+/// stack if the state file names it with its start time, or if its environment carries the stack's
+/// marker. No other process is touched.
 struct Leftovers {
     static let killGrace: Duration = .seconds(5)
 
     let home: StackHome
     let state: StackState?
-    /// What they get to end by themselves before they are killed.
+    /// The time they have to end by themselves before they are killed.
     var stopGrace: Duration = .seconds(12)
 
     var isEmpty: Bool { (state?.alive ?? []).isEmpty && marked().isEmpty }
 
-    /// Ends them, services first. `tell` is given a line for each.
+    /// Ends them, services first. `tell` is called with a line for each.
     func stop(_ tell: (String) -> Void) throws(ToolError) {
         let known = state?.alive ?? []
         for stage in Set(known.map(\.stage)).sorted(by: >) {
@@ -44,12 +44,13 @@ struct Leftovers {
         }
     }
 
-    /// The processes that carry this stack's marker. Those of other users cannot be read, and are
-    /// not ours.
+    /// Returns the processes that carry this stack's marker. Processes of other users cannot be
+    /// read and do not belong to it.
     func marked() -> [ProcessIdentity] {
         let mark = Array("\(StackPlan.marker)=\(home.path)".utf8)
         return FileSystem.names(in: "/proc").compactMap { Int32($0) }.compactMap { id in
-            // The identity comes first: a successor of the number then has another one.
+            // The identity is read first. If the process number is reused afterwards, the new
+            // process has another identity.
             guard let process = ProcessIdentity(of: id), process.isAlive,
                 environment(of: id).contains(mark[...])
             else { return nil }

@@ -1,18 +1,18 @@
 internal import Glibc
 import Primitives
 
-/// The log of one process. The process itself appends to it; this keeps it bounded and reads its
-/// last words.
+/// The log of one process. The process itself appends to it; this type bounds its size and reads
+/// its last messages.
 struct LogFile: Sendable {
-    /// A log beyond this is set aside as `<name>.1`, in place of the one before.
+    /// A log larger than this is set aside as `<name>.1`, replacing the previous one.
     static let bytesMax = 8 << 20
     private static let lastWordsBytesMax = 8_192
     private static let lastWordsShownMax = 300
 
     let path: String
 
-    /// The process keeps its descriptor, so the file cannot be renamed under it: its content is
-    /// copied and cut off. Lines that are written in between are lost; they are few.
+    /// Moves a large log aside. The process keeps its descriptor, so the file cannot be renamed:
+    /// its content is copied and then truncated. The few lines written in between are lost.
     func keepBounded(bytesMax: Int = LogFile.bytesMax) throws(ToolError) {
         guard let size = FileSystem.byteCount(of: path), size > bytesMax else { return }
         let kept = FileSystem.tail(of: path, bytesMax: bytesMax)
@@ -20,11 +20,12 @@ struct LogFile: Sendable {
         try FileSystem.write(kept, to: "\(path).1")
     }
 
-    /// Where the log ends now: what a process says from here on is its own.
+    /// The present end of the log. What the process writes from here on belongs to its next run.
     var end: Int { FileSystem.byteCount(of: path) ?? 0 }
 
-    /// The last line that speaks of an error, else the last line that says something, cut short;
-    /// nil when nothing was written behind `start`. Of a line of JSON the message is what counts.
+    /// Returns the last line that reports an error, else the last line that is not empty,
+    /// truncated. `nil` if nothing was written after `start`. For a line of JSON this is its
+    /// message.
     func lastWords(from start: Int = 0) -> String? {
         let written = end < start ? end : end - start
         let bytes = FileSystem.tail(of: path, bytesMax: min(written, LogFile.lastWordsBytesMax))
@@ -37,7 +38,8 @@ struct LogFile: Sendable {
         return lines.reversed().lazy.map(LogFile.words).first { !$0.isEmpty }
     }
 
-    /// After its error a program often says what it tidied up.
+    /// After its error a program often reports what it cleaned up, so the last line alone is not
+    /// enough.
     private static let errorWords = ["error", "fatal", "panic", "[ftl]"]
 
     private static func words(_ line: Substring) -> String {

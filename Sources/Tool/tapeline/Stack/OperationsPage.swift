@@ -1,9 +1,10 @@
 import Primitives
 import ServiceRuntime
 
-/// The page for people and tools of a service on this machine.
+/// Reads the operations page of a service on this machine.
 enum OperationsPage {
-    /// Nil: it does not answer, or not with JSON; a service that is being restarted does not.
+    /// Returns `nil` if the service does not answer, or not with JSON. A service that is being
+    /// restarted does not answer.
     static func status(_ port: UInt16, timeout: Duration) -> JSONValue? {
         do {
             let answer = try HTTPProbe.get(

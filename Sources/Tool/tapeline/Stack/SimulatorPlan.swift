@@ -1,16 +1,17 @@
 import ServiceRuntime
 
-/// The simulated broker of a stack, `ibkr-simulator`: its arguments, what the gateway has to know
-/// of it, and its commands. Pure, but for the commands.
+/// The simulated broker of a stack, `ibkr-simulator`: its arguments, the settings that the gateway
+/// needs for it, and its commands. Pure, except for the commands.
 struct SimulatorPlan: Equatable, Sendable {
     static let program = "ibkr-simulator"
     static let provider = "ibkr"
-    /// What `--set` can change.
+    /// The settings that `--set` can change.
     static let flags = [
         "SIMULATOR_SEED": "--seed", "SIMULATOR_RATE": "--rate", "SIMULATOR_SYMBOLS": "--symbols",
         "SIMULATOR_TRUTH": "--truth",
     ]
-    /// Market data lines and tick-by-tick lines: a made-up account has them all.
+    /// The number of market data lines and of tick-by-tick lines. The simulated account is not
+    /// limited.
     private static let lines = 1_000
     private static let commandTimeout: Duration = .seconds(5)
 
@@ -27,7 +28,7 @@ struct SimulatorPlan: Equatable, Sendable {
         for (key, flag) in Self.flags.sorted(by: { $0.key < $1.key }) {
             if let value = settings[key] { arguments += [flag, value] }
         }
-        // Who names stocks wants the whole rate for them.
+        // A person who names stocks wants them to get the complete rate.
         if settings["SIMULATOR_SYMBOLS"] != nil { arguments.append("--stocks-only") }
         return UnitPlan(
             name: Self.program, kind: .server, stage: 0, executable: checkout.program(Self.program),
@@ -43,7 +44,7 @@ struct SimulatorPlan: Equatable, Sendable {
         ]
     }
 
-    /// One line to the control port; answers what stands behind "ok".
+    /// Sends one line to the control port. Returns the text after "ok".
     @discardableResult
     func command(_ line: String) throws(ToolError) -> String {
         let answer: String

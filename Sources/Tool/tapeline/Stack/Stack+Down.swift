@@ -2,9 +2,9 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// `tapeline down`: ends exactly what `up` started.
+/// `tapeline down`: ends exactly the processes that `up` started.
 extension Stack {
-    /// Above what the supervision gives to all its stages together.
+    /// Longer than all limits of the supervision's stages together.
     static let supervisorGrace: Duration = .seconds(60)
 
     func down() throws(ToolError) -> ExitCode {
@@ -29,7 +29,7 @@ extension Stack {
         }
     }
 
-    /// Lets the supervisor end its processes, and ends by hand what is left then.
+    /// Has the supervisor end its processes, then ends those that remain.
     func end(_ supervisor: ProcessIdentity?) throws(ToolError) {
         if let supervisor, supervisor.signal(SIGTERM) {
             if !supervisor.waitUntilGone(timeout: Stack.supervisorGrace) {

@@ -2,11 +2,11 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// What the processes of a stack say about themselves when they are asked.
+/// Asks the processes of a stack about their state.
 extension Stack {
     private static let timeout: Duration = .seconds(1)
 
-    /// Each thread that asks writes its answer. Nil: the process works.
+    /// Each asking thread stores its answer here. `nil` means that the process works.
     private final class Answers: Sendable {
         let problems = Mutex<[String: String?]>([:])
 
@@ -15,7 +15,7 @@ extension Stack {
         }
     }
 
-    /// Asks all processes at once, so that it takes no longer than the slowest answer.
+    /// Asks all processes at the same time, so the slowest answer decides how long it takes.
     func table(_ state: StackState) throws(ToolError) -> StatusTable {
         let servers = try serverPlans(state)
         let answers = Answers()
@@ -42,7 +42,7 @@ extension Stack {
             state: state, readiness: answers.problems.withLock { $0 }, providers: providers)
     }
 
-    /// How the servers that run are asked, by name.
+    /// Returns how to ask each running server, by name.
     private func serverPlans(_ state: StackState) throws(ToolError) -> [String: UnitPlan] {
         guard let ports = try StackPorts.read(home) else {
             throw .damaged(path: home.ports, problem: "no ports of a stack")
@@ -56,7 +56,8 @@ extension Stack {
             uniquingKeysWith: { first, _ in first })
     }
 
-    /// What its gateways say of where their ticks come from; nothing of one that does not answer.
+    /// Returns the providers that its gateways report. A gateway that does not answer contributes
+    /// none.
     func providers(_ state: StackState) -> [ProviderView] {
         let gateways = state.alive.filter { $0.name == "provider-gateway" }
         return gateways.compactMap(\.operationsPort).flatMap { port in

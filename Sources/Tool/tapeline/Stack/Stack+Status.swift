@@ -1,9 +1,9 @@
 import Primitives
 import ServiceRuntime
 
-/// `tapeline status`: what runs where.
+/// `tapeline status`: the processes of a stack and their states.
 extension Stack {
-    /// Success only when everything works.
+    /// Returns success only if everything works.
     func status(asJSON: Bool) throws(ToolError) -> ExitCode {
         let state = try StackState.read(home)
         let isUp = state.map { $0.isSupervised || !$0.alive.isEmpty } ?? false
@@ -38,8 +38,8 @@ extension Stack {
     }
 }
 
-/// A stack as a table or as JSON. `readiness` has, for each service that was asked, what keeps it
-/// from being ready.
+/// A stack's state as a table or as JSON. `readiness` holds, for each service that was asked, what
+/// keeps it from being ready.
 struct StatusTable {
     let state: StackState
     let readiness: [String: String?]
@@ -54,7 +54,7 @@ struct StatusTable {
 
     var works: Bool { problems.isEmpty }
 
-    /// One line: whether everything works, and if not, what does not.
+    /// One line that reports whether everything works, and if not, what does not.
     var verdict: String {
         works ? "everything works" : "not everything works: \(problems.joined(separator: "; "))"
     }

@@ -1,11 +1,12 @@
 internal import Glibc
 import ServiceRuntime
 
-/// `tapeline supervise`: the process behind `up`. It has no terminal and lives until `down`.
+/// `tapeline supervise`: the supervisor process that `up` starts. It has no terminal and lives
+/// until `down`.
 extension Stack {
     func supervise(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
-        // A session of its own: the end of the person's terminal is not the end of the stack.
-        // It fails only for a leader of a process group, who has one already.
+        // Starts its own session, so that the stack survives the end of the person's terminal. The
+        // call fails only for the leader of a process group, which already is in its own group.
         _ = setsid()
         guard let lock = try FileLock(home.supervisorLock, timeout: .zero) else {
             throw .busy(stack: home.name)

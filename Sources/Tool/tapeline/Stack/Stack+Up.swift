@@ -7,16 +7,16 @@ extension Stack {
     struct UpOptions: Equatable, Sendable {
         var settings = StackSettings()
         var withServices = true
-        /// The ticks come from `ibkr-simulator`, which is started, too.
+        /// True to start `ibkr-simulator` as the source of ticks.
         var withSimulator = false
     }
 
-    /// Room for the servers' own files and for a first while of data.
+    /// Space for the servers' own files and the first data.
     static let freeMegabytesMin = 256
-    /// Above all limits of the supervision: only a supervisor that hangs comes near it.
+    /// Longer than all limits of the supervision, so only a hanging supervisor reaches it.
     static let upTimeout: Duration = .seconds(600)
     private static let lookEvery: Duration = .milliseconds(30)
-    /// For services that are up and not ready at that moment.
+    /// How long to wait for services that are up but not ready.
     private static let settleTimeout: Duration = .seconds(5)
     private static let settleEvery: Duration = .milliseconds(200)
 
@@ -81,7 +81,7 @@ extension Stack {
         return table.works ? .success : .failure
     }
 
-    /// What the services would refuse is said before anything is started, in their own words.
+    /// Reports what the services would refuse, in their own words, before anything is started.
     private func checkConfigurations(of plan: StackPlan) throws(ToolError) {
         var problems: [String] = []
         var checked: Set<String> = []
@@ -95,8 +95,9 @@ extension Stack {
         throw .usage("\(count) in the configuration: nothing was started")
     }
 
-    /// A service that was ready once may find at its first look at the tape that it cannot go on;
-    /// others become ready, and feeds deliver, within a moment.
+    /// Waits until the services are settled. A service that was ready may find at its first read of
+    /// the tape that it cannot continue. Others become ready, and their feeds deliver, after a
+    /// moment.
     private func settled(
         _ state: StackState, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> StatusTable {
@@ -153,7 +154,7 @@ extension Stack {
         }
     }
 
-    /// Shows the progress until everything works. Nil: the person interrupted it.
+    /// Shows the progress until everything works. Returns `nil` if the person interrupted it.
     private func follow(
         _ supervisor: ChildProcess, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> StackState? {
@@ -183,19 +184,19 @@ extension Stack {
 }
 
 extension Stack.UpOptions {
-    /// As the supervisor is called, and as the stack's state remembers it.
+    /// The options as the supervisor's arguments and as stored in the stack's state.
     var arguments: [String] {
         (withServices ? [] : ["--servers-only"]) + (withSimulator ? ["--simulator"] : [])
             + settings.arguments
     }
 
-    /// The arguments of now that a stack which was started with `known` lacks. A stack that has
-    /// more is as it was asked to be.
+    /// Returns the present arguments that a stack started with `known` lacks. Additional arguments
+    /// of the stack are accepted.
     func arguments(missingFrom known: [String]) -> [String] {
         arguments.filter { $0 != "--set" && !known.contains($0) }
     }
 
-    /// What contradicts itself would only be seen by what does not come.
+    /// Refuses contradicting options. Otherwise they would only show as ticks that do not come.
     func check() throws(ToolError) {
         let simulated = settings.values.first { $0.key.hasPrefix("SIMULATOR_") }
         if !withSimulator, let key = simulated?.key {
@@ -210,7 +211,7 @@ extension Stack.UpOptions {
     }
 }
 
-/// Turns the states of a starting stack into one line per thing that happened.
+/// Turns the states of a starting stack into one line per event.
 struct UpProgress {
     private var told: [String: String] = [:]
 
@@ -227,7 +228,7 @@ struct UpProgress {
 }
 
 extension StackPlan {
-    /// What a person does next.
+    /// What a person may do next.
     var hints: [String] {
         let access = ReaderAccess(
             port: ports[.postgres], namespace: settings.namespace,

@@ -2,9 +2,9 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// What the commands about one stack have in common.
+/// One stack: what all commands about stacks share.
 struct Stack: Sendable {
-    /// How long a command waits for another one at the same stack.
+    /// How long a command waits for another one that works on the same stack.
     static let lockTimeout: Duration = .seconds(120)
 
     let checkout: Checkout
@@ -17,8 +17,8 @@ struct Stack: Sendable {
         self.terminal = terminal
     }
 
-    /// The stack of a checkout that a person means without naming one: `default` if it is up, or
-    /// the only one that is. Nil: none is up.
+    /// Returns the stack that is meant when none is named: `default` if it is up, or the only one
+    /// that is. `nil` if none is up.
     static func up(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> Stack? {
         let folder = FileSystem.folder(
             of: try StackHome(checkout: checkout, name: StackHome.defaultName).path)
@@ -35,12 +35,12 @@ struct Stack: Sendable {
         throw .usage("several stacks are up (\(names)): name one with --name")
     }
 
-    /// At least one of its processes runs.
+    /// Returns true if at least one of its processes runs.
     func isUp() throws(ToolError) -> Bool {
         try StackState.read(home)?.alive.isEmpty == false
     }
 
-    /// One command at a time changes a stack.
+    /// Holds the lock that lets only one command at a time change a stack.
     func locked<Result>(
         _ body: () throws(ToolError) -> Result
     ) throws(ToolError) -> Result {

@@ -4,7 +4,7 @@ import PostgresClient
 import TapeProtocol
 import ValkeyClient
 
-/// How the tool itself reaches the servers of a stack that is up.
+/// The addresses and credentials with which the tool reaches the servers of a running stack.
 struct StackAccess: Sendable {
     let names: TapeNames
     let nats: NatsConfiguration
@@ -40,7 +40,7 @@ struct StackAccess: Sendable {
             password: secrets[.valkeyReader])
     }
 
-    /// The command with which a person audits the database.
+    /// Returns the command with which a person can audit the database.
     func psqlCommand(_ stack: Stack) -> String {
         "PGPASSFILE=\(stack.home.passwordFile) \(stack.checkout.databaseProgram("psql")) "
             + "-h \(StackPlan.loopback) -p \(ports[.postgres]) -U \(StackPlan.writer) "

@@ -1,4 +1,4 @@
-/// The folder of one stack: all that it keeps and all that it says lies here.
+/// The folder of one stack, with all its state and logs.
 struct StackHome: Equatable, Sendable {
     static let defaultName = "default"
     static let nameBytesMax = 32
@@ -26,7 +26,7 @@ struct StackHome: Equatable, Sendable {
             }
     }
 
-    /// How a person calls a command of the tool for this stack.
+    /// Returns how to call a command of the tool for this stack.
     func command(_ word: String) -> String {
         "tapeline \(word)" + (name == StackHome.defaultName ? "" : " --name \(name)")
     }
@@ -35,20 +35,20 @@ struct StackHome: Equatable, Sendable {
     var logs: String { "\(path)/logs" }
     var ports: String { "\(path)/ports.json" }
     var state: String { "\(path)/state.json" }
-    /// Held by a command that changes the stack.
+    /// The lock that a command holds while it changes the stack.
     var commandLock: String { "\(path)/command.lock" }
-    /// Held by the supervisor as long as it lives.
+    /// The lock that the supervisor holds as long as it lives.
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
-    /// Of a stack whose namespace is another than that of the shipped one.
+    /// The NATS configuration of a stack whose namespace differs from the shipped one.
     var natsConfiguration: String { "\(path)/nats.conf" }
     var natsStore: String { "\(path)/nats" }
     var valkeyFolder: String { "\(path)/valkey" }
-    /// What gateways could not put on the tape.
+    /// The folder of ticks that gateways could not put on the tape.
     var spool: String { "\(path)/spool" }
-    /// What the writer could neither write nor publish.
+    /// The folder of dead letters that the writer could not publish.
     var deadLetters: String { "\(path)/dead-letters" }
-    /// What a simulated broker has sent, if it is asked to keep that.
+    /// The log of what a simulated broker has sent, if it was asked to keep one.
     var truth: String { "\(path)/truth.ndjson" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.

@@ -1,7 +1,7 @@
 import TapeProtocol
 
-/// Which processes a local stack consists of, in which order, with which arguments and environment.
-/// Pure: the same inputs give the same plan.
+/// The processes of a local stack, with their order, arguments and environment. Pure: the same
+/// inputs give the same plan.
 struct StackPlan: Equatable, Sendable {
     static let databasePrograms = [
         "initdb", "not-root", "pg_isready", "postgres", "psql", "valkey-cli", "valkey-server",
@@ -14,8 +14,8 @@ struct StackPlan: Equatable, Sendable {
     static let reader = "tapeline_reader"
     static let valkeyWriter = "writer"
     static let valkeyReader = "reader"
-    /// In the environment of every process of a stack: the stack's folder. By it what a killed
-    /// supervisor left behind is found.
+    /// The environment variable of every process of a stack that names the stack's folder. It
+    /// identifies what a killed supervisor left running.
     static let marker = "TAPELINE_STACK"
 
     let checkout: Checkout
@@ -23,12 +23,12 @@ struct StackPlan: Equatable, Sendable {
     let ports: StackPorts
     let secrets: StackSecrets
     let settings: StackSettings
-    /// False: only the servers, for services that are run by hand.
+    /// False for only the servers, when the services are started by hand.
     var withServices = true
-    /// True: the ticks come from a simulated broker, which is one of the processes.
+    /// True if a simulated broker, as one of the processes, supplies the ticks.
     var withSimulator = false
 
-    /// In the order of their stages.
+    /// The processes in the order of their stages.
     var units: [UnitPlan] {
         let all = servers + (withServices ? services : [])
         return all.map { unit in
@@ -69,15 +69,15 @@ struct StackPlan: Equatable, Sendable {
             logPath: home.log("nats-server"), address: address(.nats))
     }
 
-    /// The shipped configuration has the rights of the namespace `md`.
+    /// The shipped configuration has permissions for the namespace `md` only.
     var isOfShippedNamespace: Bool { settings.namespace == TapeNames.defaultNamespace }
 
     private var natsConfigurationPath: String {
         isOfShippedNamespace ? checkout.deploy("nats/server.conf") : home.natsConfiguration
     }
 
-    /// With the same rights for the streams of this stack's namespace, as the file tells to add
-    /// them.
+    /// Adds the same permissions for the streams of this stack's namespace, as the file itself
+    /// instructs.
     func natsConfiguration(shipped: String) -> String {
         let own = "\(settings.namespace.uppercased())_"
         return shipped.split(separator: "\n", omittingEmptySubsequences: false)
@@ -85,7 +85,7 @@ struct StackPlan: Equatable, Sendable {
             .joined(separator: "\n")
     }
 
-    /// The services' users may make no streams.
+    /// Makes the streams, because the services' users may not.
     private var setupJob: UnitPlan {
         UnitPlan(
             name: "setup", kind: .job, stage: 1, executable: checkout.program("tapeline"),
@@ -110,8 +110,8 @@ struct StackPlan: Equatable, Sendable {
             logPath: home.log("valkey"), address: address(.valkey))
     }
 
-    /// Valkey takes its passwords from a file only: a command line is everybody's to read.
-    /// `users`: the shipped file of them.
+    /// Returns Valkey's configuration. Passwords must be in a file, because every user can read a
+    /// command line. `users` is the content of the shipped file of users.
     func valkeyConfiguration(users: String) -> String {
         """
         include \(quoted(checkout.deploy("valkey/valkey.conf")))
@@ -150,7 +150,7 @@ struct StackPlan: Equatable, Sendable {
             stopSignal: 2, logPath: home.log("postgres"), address: address(.postgres))
     }
 
-    /// Roles, database and extension; harmless when they are there.
+    /// Makes roles, database and extension. Safe to repeat.
     private var databaseJob: UnitPlan {
         UnitPlan(
             name: "database", kind: .job, stage: 2, executable: checkout.databaseProgram("psql"),
@@ -270,7 +270,7 @@ struct StackPlan: Equatable, Sendable {
         "\(StackPlan.loopback):\(ports[port])"
     }
 
-    /// For the configurations of NATS and Valkey: a path may hold blanks.
+    /// Quotes text for the configurations of NATS and Valkey, because a path may contain blanks.
     private func quoted(_ text: String) -> String {
         let escaped = text.map { "\\\"".contains($0) ? "\\\($0)" : String($0) }
         return "\"\(escaped.joined())\""

@@ -1,16 +1,16 @@
 internal import Glibc
 import Primitives
 
-/// The ports of one stack on 127.0.0.1. They are chosen at its first start and stay, as long as
-/// nobody else takes them while it is down.
+/// The ports of one stack on 127.0.0.1. They are chosen at its first start and kept, unless another
+/// process takes one while the stack is down.
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
         case simulator, simulatorControl
     }
 
-    /// Below the ports that the kernel hands out for outgoing connections: such a one would keep a
-    /// server from coming back after its death.
+    /// Below the ports that the kernel uses for outgoing connections. One of those could block the
+    /// port while a server restarts.
     static let range: ClosedRange<UInt16> = 20_000...29_999
 
     private var numbers: [Name: UInt16]
@@ -19,7 +19,8 @@ struct StackPorts: Equatable, Sendable {
 
     init(_ numbers: [Name: UInt16]) { self.numbers = numbers }
 
-    /// The ports of the file if all of them are free, else new ones, which are written there.
+    /// Returns the ports of the file if all of them are free. Otherwise chooses new ones and writes
+    /// them to the file.
     static func open(_ home: StackHome) throws(ToolError) -> StackPorts {
         if let known = try read(home), Name.allCases.allSatisfy({ isFree(known[$0]) }) {
             return known
@@ -29,7 +30,7 @@ struct StackPorts: Equatable, Sendable {
         return chosen
     }
 
-    /// Nil before the first start, and for a file that holds something else: it is replaced.
+    /// Returns `nil` before the first start, or if the file is damaged. It is then replaced.
     static func read(_ home: StackHome) throws(ToolError) -> StackPorts? {
         guard let bytes = try FileSystem.read(home.ports) else { return nil }
         return parse(bytes)
@@ -72,7 +73,8 @@ struct StackPorts: Equatable, Sendable {
         return StackPorts(numbers)
     }
 
-    /// Whether a server could listen there now; what lingers of old connections does not count.
+    /// Returns whether a server could listen on the port now. Remains of old connections are
+    /// ignored.
     static func isFree(_ port: UInt16) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return false }
@@ -93,7 +95,8 @@ struct StackPorts: Equatable, Sendable {
     }
 }
 
-/// Nil for anything that is not JSON: the files of a stack are only notes, made anew when damaged.
+/// Returns `nil` for anything that is not JSON. The files of a stack are only notes, and are
+/// written again when damaged.
 func parsedJSON(_ bytes: [UInt8]) -> JSONValue? {
     do {
         return try JSONValue.parse(bytes)

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// The passwords of one stack: made at its first start, readable by its user alone, and never on a
-/// command line.
+/// The passwords of one stack. They are made at its first start, only its user can read them, and
+/// they never appear on a command line.
 struct StackSecrets: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case natsGateway = "nats-gateway"
@@ -12,18 +12,18 @@ struct StackSecrets: Equatable, Sendable {
         case postgresMigrator = "postgres-migrator"
         case postgresWriter = "postgres-writer"
         case postgresReader = "postgres-reader"
-        /// Of the writer's user there.
+        /// The password of the writer's Valkey user.
         case valkey = "valkey"
         case valkeyReader = "valkey-reader"
     }
 
-    /// 192 bits each.
+    /// 24 bytes are 192 bits.
     static let randomBytes = 24
     private let values: [Name: String]
 
     subscript(name: Name) -> String { values[name] ?? "" }
 
-    /// Reads the secrets of the stack, and makes those that it does not have.
+    /// Reads the secrets of the stack, and makes the missing ones.
     static func open(_ home: StackHome) throws(ToolError) -> StackSecrets {
         var values: [Name: String] = [:]
         for name in Name.allCases {
@@ -48,7 +48,7 @@ struct StackSecrets: Equatable, Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The letter in front keeps the parser of the NATS configuration from reading a number.
+    /// A leading letter keeps the parser of the NATS configuration from reading a number.
     private static func make() throws(ToolError) -> String {
         guard let random = try FileSystem.readSome("/dev/urandom", count: randomBytes) else {
             throw FileSystem.failure("read", "/dev/urandom")

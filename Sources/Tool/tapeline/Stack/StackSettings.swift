@@ -1,5 +1,5 @@
-/// What `--set KEY=VALUE` changes: configuration keys of the services. Which service a key reaches
-/// is in its prefix; the services themselves check key and value.
+/// The settings from `--set KEY=VALUE`. The prefix of a key determines which services get it; the
+/// services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
     enum Receiver { case all, gateway, operators, writer, simulator }
 
@@ -11,7 +11,7 @@ struct StackSettings: Equatable, Sendable {
         ("OPERATOR_", .operators), ("WRITER_", .writer), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]
-    /// The stack itself gives these, different ones to each process.
+    /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
     ]
@@ -22,7 +22,7 @@ struct StackSettings: Equatable, Sendable {
         left.arguments == right.arguments
     }
 
-    /// Takes "KEY=VALUE"; a key given twice has its last value.
+    /// Adds "KEY=VALUE". The last value of a repeated key applies.
     mutating func add(_ text: String) throws(ToolError) {
         guard let equals = text.firstIndex(of: "="), text.utf8.count <= StackSettings.bytesMax
         else { throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'") }
@@ -52,7 +52,7 @@ struct StackSettings: Equatable, Sendable {
 
     subscript(key: String) -> String? { values.first { $0.key == key }?.value }
 
-    /// As arguments of the supervisor.
+    /// The settings as arguments of the supervisor.
     var arguments: [String] { values.flatMap { ["--set", "\($0.key)=\($0.value)"] } }
 
     var namespace: String { self["MDS_NAMESPACE"] ?? "md" }
@@ -61,11 +61,11 @@ struct StackSettings: Equatable, Sendable {
         receivers.first { key.hasPrefix($0.prefix) }?.receiver
     }
 
-    /// Where the ticks come from, as `GATEWAY_PROVIDER` has it.
+    /// The provider of ticks, as in `GATEWAY_PROVIDER`.
     var provider: String { self["GATEWAY_PROVIDER"] ?? "synthetic" }
 
-    /// What the ticks of a provider are called on the tape if nobody says: like the provider, or
-    /// like the first of several.
+    /// Returns the default source name of a provider: the provider's name, or that of the first of
+    /// several.
     func source(of provider: String) -> String {
         if let source = self["GATEWAY_SOURCE"] { return source }
         return provider.split(separator: ",").first.map(String.init) ?? provider

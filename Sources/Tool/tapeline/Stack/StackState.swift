@@ -1,8 +1,8 @@
 import Primitives
 import ServiceRuntime
 
-/// What the supervisor tells about a stack, in a file that is replaced whenever something changes.
-/// Commands believe of it what the kernel confirms: a number together with its start time.
+/// The state of a stack, in a file that the supervisor replaces whenever something changes.
+/// Commands trust a process number in it only if the kernel confirms its start time.
 struct StackState: Equatable, Sendable {
     static let version = 1
 
@@ -10,12 +10,12 @@ struct StackState: Equatable, Sendable {
         var name: String
         var kind: UnitPlan.Kind
         var stage: Int
-        /// One of the words of `SupervisedUnit.shown`.
+        /// A state of `SupervisedUnit.shown`.
         var state: String
         var detail = ""
         var process: ProcessIdentity?
         var restarts = 0
-        /// From the first start to the first answer (or a job's end).
+        /// Nanoseconds from the first start to the first answer, or to the end of a job.
         var startNanoseconds: Int64?
         var address = ""
         var operationsPort: UInt16?
@@ -27,11 +27,11 @@ struct StackState: Equatable, Sendable {
     var problem: String?
     var supervisor: ProcessIdentity
     var started: Timestamp
-    /// The arguments of `up`. Empty also for a stack that an older tool started.
+    /// The arguments of `up`. Also empty for a stack that an older tool started.
     var arguments: [String] = []
     var units: [Unit]
 
-    /// Nil: no such file, or not ours: then there is nothing to believe.
+    /// Returns `nil` if the file is missing or is not ours.
     static func read(_ home: StackHome) throws(ToolError) -> StackState? {
         guard let bytes = try FileSystem.read(home.state) else { return nil }
         return parse(bytes)

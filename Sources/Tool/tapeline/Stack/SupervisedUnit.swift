@@ -1,39 +1,40 @@
 import Primitives
 
-/// One process as the supervision sees it.
+/// The supervisor's view of one process.
 struct SupervisedUnit: Sendable {
     enum State: Equatable, Sendable {
-        /// Its stage was not reached. Then `starting`, or `stopped`.
+        /// Its stage has not been reached. Next: `starting` or `stopped`.
         case waiting
-        /// There is a process that does not answer its check yet (or a job that is at work).
-        /// Then `works`, `finished`, `backingOff`, `gaveUp` or `ending`.
+        /// The process runs and does not answer its check yet, or is a job at work. Next: `works`,
+        /// `finished`, `backingOff`, `gaveUp` or `ending`.
         case starting
-        /// It answered. Then `backingOff`, `gaveUp` or `ending`.
+        /// It answered its check. Next: `backingOff`, `gaveUp` or `ending`.
         case works
-        /// It died and is started again at that time. Then `starting` or `stopped`.
+        /// It died and is started again at that time. Next: `starting` or `stopped`.
         case backingOff(until: Timestamp, String)
-        /// It was asked to end. Then `stopped` or `killed`.
+        /// It was asked to end. Next: `stopped` or `killed`.
         case ending(deadline: Timestamp)
-        /// It did not end in time. Then `stopped`.
+        /// It did not end in time and was killed. Next: `stopped`.
         case killed(deadline: Timestamp)
-        /// A job that did its work; the last state.
+        /// A job that succeeded. Final.
         case finished
-        /// It ended as it should; the last state.
+        /// It ended as it should. Final.
         case stopped
-        /// It will not be started again; the last state.
+        /// It will not be started again. Final.
         case gaveUp(String)
     }
 
     let plan: UnitPlan
     var state = State.waiting
-    /// What it said when it was asked last and did not work.
+    /// The reason it gave at the last check that failed.
     var waitsFor: String?
     var restarts = 0
     var deathsInARow = 0
-    /// Since when it has been on its way to an answer.
+    /// The time from which its start limit is measured: its first start, or the death after it had
+    /// worked.
     var comingUpSince = Timestamp.undefined
     var lastStart = Timestamp.undefined
-    /// From its first start to its first answer, or to a job's end.
+    /// Nanoseconds from its first start to its first answer, or to the end of a job.
     private(set) var startNanoseconds: Int64?
     var backoff: Backoff
 
@@ -42,7 +43,7 @@ struct SupervisedUnit: Sendable {
         self.backoff = backoff
     }
 
-    /// It runs, and its answer is that it is not ready.
+    /// True if it runs and answers that it is not ready.
     var saysWhy: Bool {
         plan.kind == .service && waitsFor?.hasPrefix(UnitPlan.notReady) ?? false
     }
@@ -54,7 +55,7 @@ struct SupervisedUnit: Sendable {
         }
     }
 
-    /// On its way to its first answer.
+    /// True while it starts or waits for its next start.
     var isComingUp: Bool {
         switch state {
         case .starting, .backingOff: true
@@ -71,7 +72,7 @@ struct SupervisedUnit: Sendable {
         backoff.reset()
     }
 
-    /// For people: one or two words, and why.
+    /// The state for a person: one or two words, and the reason.
     var shown: (state: String, detail: String) {
         switch state {
         case .waiting: ("waiting", "")

@@ -1,59 +1,61 @@
 import Primitives
 
-/// Decides what happens to the processes of a stack: the order of start and stop, restarts, and
-/// when to give up. Pure: it learns by events, answers with actions, and times come in.
+/// Decides over the processes of a stack: the order of start and stop, restarts, and when to give
+/// up. Pure: events and times come in, actions go out.
 struct SupervisionMachine: Sendable {
     enum Phase: String, Sendable {
-        /// One stage after the other is started; ends in `running`, or in `stopping` when a unit
-        /// does not come up.
+        /// Stages are started one after the other. Next: `running`, or `stopping` if a unit does
+        /// not come up.
         case starting
-        /// Everything worked once; whatever dies is started again. Ends in `stopping`.
+        /// Everything has worked once. A process that dies is started again. Next: `stopping`.
         case running
-        /// One stage after the other is stopped, the last one first. Ends in `stopped`.
+        /// Stages are stopped one after the other, the last one first. Next: `stopped`.
         case stopping
-        /// No process is left.
+        /// No process is left. Final.
         case stopped
     }
 
     enum Event: Equatable, Sendable {
         case begin
         case tick
-        /// It answers its check.
+        /// The unit answers its check.
         case works(Int)
-        /// It does not yet, and says why.
+        /// The unit is not ready and gives its reason.
         case waits(Int, String)
         case ended(Int, Ending)
-        /// The stack shall end.
+        /// The stack is to end.
         case stop
     }
 
     enum Ending: Equatable, Sendable {
         case well
         case badly(String)
-        /// Another start would end in the same way: the program or its configuration is wrong.
+        /// Another start would end in the same way, because the program or its configuration is
+        /// wrong.
         case hopelessly(String)
     }
 
     enum Action: Equatable, Sendable {
         case start(Int)
-        /// By the signal of its plan.
+        /// Send the stop signal of its plan.
         case askToEnd(Int)
         case kill(Int)
     }
 
     struct Limits: Sendable {
-        /// Deaths in a row after which a unit is given up, while the stack starts and later.
+        /// The number of consecutive deaths after which a unit is given up, while the stack starts
+        /// and later.
         var deathsWhileStarting = 3
         var deathsMax = 10
-        /// Who ran for so long starts counting its deaths anew.
+        /// After running for this long, a unit's deaths are counted from zero again.
         var steadyAfter: Duration = .seconds(30)
         var restartWait = (first: Duration.milliseconds(200), limit: Duration.seconds(10))
-        /// For the kernel to end a killed process.
+        /// The time the kernel has to end a killed process.
         var killGrace: Duration = .seconds(5)
     }
 
     private(set) var phase = Phase.starting
-    /// Why the stack stops although nobody wished it.
+    /// Why the stack stops although no stop was requested.
     private(set) var problem: String?
     private(set) var units: [SupervisedUnit]
     private let limits: Limits
@@ -88,7 +90,7 @@ struct SupervisionMachine: Sendable {
 
     // MARK: start
 
-    /// Starts the lowest stage that was not started, when all below it works.
+    /// Starts the lowest stage that has not been started, once all stages below it work.
     private mutating func startNextStage(at now: Timestamp, _ actions: inout [Action]) {
         guard phase == .starting else { return }
         let open = units.filter { $0.state != .works && $0.state != .finished }
@@ -139,7 +141,7 @@ struct SupervisionMachine: Sendable {
         }
     }
 
-    /// A server or service that ends by itself has died, even if it says that all went well.
+    /// A server or service that ends unasked has died, even with exit code 0.
     private mutating func died(
         _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
     ) {
@@ -215,8 +217,8 @@ struct SupervisionMachine: Sendable {
         }
     }
 
-    /// A service that answers and cannot work needs a person, who needs the others to mend it:
-    /// past its limit the stack goes on without it.
+    /// A service that answers but is not ready needs a person, and the person needs the other
+    /// services to repair it. So after its start limit the stack continues without waiting for it.
     private mutating func bearWithThoseWhoSayWhy(at now: Timestamp, _ actions: inout [Action]) {
         var isNews = false
         for index in units.indices where units[index].state == .starting && units[index].saysWhy {
@@ -242,7 +244,8 @@ struct SupervisionMachine: Sendable {
         stopNextStage(at: now, &actions)
     }
 
-    /// Asks the highest stage with a process to end; the next one when none is left in it.
+    /// Asks the highest stage with a process to end. The next stage follows when none is left in
+    /// it.
     private mutating func stopNextStage(at now: Timestamp, _ actions: inout [Action]) {
         guard phase == .stopping else { return }
         guard let stage = units.filter(\.hasProcess).map(\.plan.stage).max() else {

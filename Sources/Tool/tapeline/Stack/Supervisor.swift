@@ -2,10 +2,11 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// Carries out what the supervision machine decides: starts, watches and ends the processes of one
-/// stack, on the thread that calls `run`, and keeps the state file.
+/// Carries out the decisions of the supervision machine. It starts, watches and ends the processes
+/// of one stack on the thread that calls `run`, and writes the state file.
 final class Supervisor {
-    /// How long it looks away while everything works: so late is a death noticed.
+    /// How long it pauses while everything works. This is the largest delay before a death is
+    /// noticed.
     static let pauseWhenCalm: Duration = .milliseconds(100)
     static let pauseWhenBusy: Duration = .milliseconds(10)
     private static let stateTryEveryNanoseconds: Int64 = 1_000_000_000
@@ -23,7 +24,7 @@ final class Supervisor {
     private var processes: [Int: UnitProcess] = [:]
     private var written: StackState?
     private var isStopWished = false
-    /// When the state file is tried again after it could not be written.
+    /// When to try again to write the state file. `nil` unless a write failed.
     private var nextStateTry: Timestamp?
     private var nextLogs = Timestamp(nanoseconds: Int64.min)
 
@@ -42,7 +43,7 @@ final class Supervisor {
         machine = SupervisionMachine(plans, limits: limits)
     }
 
-    /// Returns when every process has ended: nil after a stop that was wished for, else why.
+    /// Returns when every process has ended: `nil` after a requested stop, otherwise the reason.
     func run() -> String? {
         handle(.begin)
         while !machine.isComplete {
@@ -110,12 +111,12 @@ final class Supervisor {
         } catch {
             handle(.ended(index, .hopelessly("\(error)")))
         }
-        // A killed supervisor must not leave a process behind that nobody knows.
+        // Written immediately, because a killed supervisor must not leave an unrecorded process.
         writeState()
     }
 
-    /// Sleeps until something may have changed. A process that is asked to end is what one waits
-    /// for; else the wish to stop.
+    /// Pauses until something may have changed. While a process is asked to end, it waits for that
+    /// process, otherwise for the request to stop.
     private func pause() {
         let isBusy = machine.phase != .running || machine.units.contains { $0.isComingUp }
         let length = isBusy ? Supervisor.pauseWhenBusy : Supervisor.pauseWhenCalm
@@ -153,7 +154,7 @@ final class Supervisor {
             written = state
             nextStateTry = nil
         } catch {
-            // The stack goes on: what runs matters more than what is known of it.
+            // The stack continues, because the running processes matter more than the state file.
             if nextStateTry == nil { log(.warning, "stack.state.unwritten", "\(error)") }
             nextStateTry = now.advanced(byNanoseconds: Supervisor.stateTryEveryNanoseconds)
         }
@@ -169,7 +170,7 @@ final class Supervisor {
             stopSignal: plan.stopSignal, log: plan.logPath)
     }
 
-    /// One line per change.
+    /// Logs one line per change.
     private func report(since before: SupervisionMachine) {
         for (old, new) in zip(before.units, machine.units) where old.shown != new.shown {
             let level: LogLevel = new.shown.detail.isEmpty ? .info : .warning

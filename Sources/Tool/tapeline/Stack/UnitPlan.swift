@@ -1,42 +1,42 @@
-/// One process of a stack: how it is started, how it shows that it works, how it is ended.
+/// One process of a stack: how it is started, checked and ended.
 struct UnitPlan: Equatable, Sendable {
     enum Kind: String, Sendable {
-        /// Others depend on it; it is started before them.
+        /// Others depend on it, so it is started before them.
         case server
         case service
-        /// Runs to its end before the next stage begins.
+        /// It runs to its end before the next stage begins.
         case job
     }
 
-    /// How to find out whether it works. A job needs no check: it works when it ends well.
+    /// How to find out whether it works. A job has no check: it works if it succeeds.
     enum Check: Equatable, Sendable {
         case none
-        /// 200 is the answer of one that works.
+        /// It works if it answers 200.
         case http(port: UInt16, path: String)
-        /// One line is asked; the answer of one that works begins with "ok".
+        /// Sends one line. It works if the answer begins with "ok".
         case line(port: UInt16, question: String)
-        /// A program that ends with 0 when it works.
+        /// Runs a program. It works if the exit code is 0.
         case command(String, [String])
     }
 
     let name: String
     let kind: Kind
-    /// Units of one stage start together, when all of the stage before work; the stop goes the
-    /// other way.
+    /// Units of one stage start together, once all of the previous stage work. Stopping goes in the
+    /// opposite order.
     let stage: Int
     let executable: String
     var arguments: [String] = []
     var environment: [String: String] = [:]
     var check = Check.none
-    /// SIGTERM; PostgreSQL wants SIGINT for a stop that waits for nobody.
+    /// SIGTERM by default. PostgreSQL needs SIGINT to stop without waiting for its clients.
     var stopSignal: Int32 = 15
-    /// What it gets to end by itself before it is killed.
+    /// The time it has to end by itself before it is killed.
     var stopGrace: Duration = .seconds(10)
-    /// What it gets until it works, when the stack starts.
+    /// The time it has until it works, when the stack starts.
     var startLimit: Duration = .seconds(60)
     let logPath: String
-    /// Where to find it, for people: "127.0.0.1:20001".
+    /// The address for a person: "127.0.0.1:20001".
     var address = ""
-    /// The page for people and tools, of a service.
+    /// The port of a service's operations page.
     var operationsPort: UInt16?
 }

@@ -1,18 +1,18 @@
 import Primitives
 import ServiceRuntime
 
-/// The process of one unit, and the questions whether it works and how it ended.
+/// The process of one unit. It answers whether the unit works and how it ended.
 struct UnitProcess {
-    /// Of one question; the supervisor waits for it.
+    /// The time limit of one check, for which the supervisor blocks.
     static let checkTimeout: Duration = .seconds(2)
-    /// The least time between two questions.
+    /// The least time between two checks.
     static let checkEveryNanoseconds: Int64 = 50_000_000
 
     let plan: UnitPlan
     let process: ChildProcess
     private let log: LogFile
     private let logStart: Int
-    /// What it said when it was asked last and did not work.
+    /// The reason it gave at the last check that failed.
     private(set) var waitsFor: String?
     private var nextCheck = Timestamp(nanoseconds: Int64.min)
 
@@ -27,12 +27,12 @@ struct UnitProcess {
 
     var identity: ProcessIdentity { process.identity }
 
-    /// How it ended, if it did.
+    /// How it ended. `nil` while it runs.
     var ending: SupervisionMachine.Ending? {
         guard let status = process.exitStatus else { return nil }
         if status.isSuccess { return .well }
         var why = "\(status)"
-        // Who is killed has no last words about it.
+        // A killed process has not logged the reason of its death.
         let isKilled = status == .killed(signal: 9)
         if !isKilled, let words = log.lastWords(from: logStart) { why += ": \(words)" }
         let wrongUse = ChildProcess.ExitStatus.exited(ExitCode.usage.rawValue)
@@ -48,7 +48,7 @@ struct UnitProcess {
 }
 
 extension UnitPlan {
-    /// Asks the running unit: nil when it works, else what keeps it from that.
+    /// Checks the running unit. `nil` if it works, otherwise the reason.
     var problem: String? {
         switch check {
         case .none: kind == .job ? "it is at work" : nil
@@ -60,13 +60,13 @@ extension UnitPlan {
         }
     }
 
-    /// What a service says about itself; nil: it is ready.
+    /// Asks a service for its readiness. Returns `nil` if it is ready.
     static func problem(at port: UInt16, path: String, timeout: Duration) -> String? {
         do {
             let answer = try HTTPProbe.get(
                 host: StackPlan.loopback, port: port, path: path, timeout: timeout)
             if answer.status == 200 { return nil }
-            // Our services begin with a line that says just that.
+            // The first line of our services only says that they are not ready.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
             let reasons = lines.filter { $0 != notReady }.prefix(3).joined(separator: "; ")
             return "\(notReady): \(reasons.prefix(reasonBytesMax))"

@@ -7,18 +7,18 @@ import Synchronization
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline tail --live`: what services tell live, as it comes. Nothing is promised there: who
-/// needs every tick reads the tape.
+/// `tapeline tail --live`: prints what services publish live. The live fan-out guarantees nothing;
+/// a client that needs every tick must read the tape.
 final class LiveTail {
     private static let turn = Duration.milliseconds(100)
     private static let messagesPerTurn = 4_096
-    /// Messages that wait to be written; more are counted and left out.
+    /// The most messages that wait to be written. Further ones are counted and dropped.
     private static let messagesMax = 65_536
 
     private let command: TailCommand
     private let terminal: Terminal
     private let printer: TailPrinter
-    /// Empty: all.
+    /// The symbols to show. Empty means all.
     private let wanted: Set<String>
     private let mailbox = Mailbox<NatsMessage>(capacity: LiveTail.messagesMax)
     private let tooMany = Tally()
@@ -27,7 +27,7 @@ final class LiveTail {
     private(set) var ticks = 0
     private(set) var problems = 0
 
-    /// Counted on the threads that hear.
+    /// Counters that the subscriptions' threads increment.
     private final class Tally: Sendable {
         let count = Atomic<Int>(0)
     }
@@ -48,7 +48,7 @@ final class LiveTail {
                 subject throws(NatsError) in try subscribe(client.connection, subject)
             }
             defer { for subscription in subscriptions { subscription.unsubscribe() } }
-            // What is told from now on is heard.
+            // After the flush the subscriptions are active on the server.
             try client.connection.flush(timeout: .seconds(5))
             printer.begin(&output)
             listen(client.connection, shutdown)
@@ -59,11 +59,11 @@ final class LiveTail {
         return ending(shutdown)
     }
 
-    /// One per kind and symbol; of all symbols when none is named.
+    /// Returns one subject per kind and symbol. Without symbols it covers all of them.
     static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
         let all: [TickKind] = [.trade, .quote, .bar]
         let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
-        // A value's symbol is not always at the same place of its subject.
+        // The symbol is not always at the same position in the subject of a value.
         let values = command.liveKinds.contains(.indicator) ? [names.liveValues] : []
         return values
             + all.filter { command.liveKinds.contains($0) }.flatMap { kind in
@@ -141,16 +141,16 @@ final class LiveTail {
     }
 }
 
-/// A message of the live fan-out as a tick that a tail prints.
+/// Parses a message of the live fan-out into a tick that a tail prints.
 enum LiveMessage {
-    /// Not among the values: they are told otherwise.
+    /// Members of the message that are not shown as values.
     private static let places: Set<String> = [
         "kind", "symbol", "time", "source", "partition", "ordinal", "epoch",
     ]
     private static let ending = "_ns"
 
-    /// False: it is none, and the tick is not to be used. Anybody may publish there, so a message
-    /// is taken only if it is one line of JSON with what identifies a tick.
+    /// Returns false if the text is not such a message; the tick must then not be used. Any client
+    /// may publish there, so a message must be one line of JSON that identifies a tick.
     static func read(_ text: String, into tick: inout TailTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
             let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),
@@ -165,8 +165,8 @@ enum LiveMessage {
         return true
     }
 
-    /// A bar of an open window is not on the tape yet, so it has no place there. False: the message
-    /// has to have a place, and has none.
+    /// Reads the tick's position on the tape. A bar of an open window has none. Returns false if a
+    /// position is required and missing.
     private static func readPlace(
         _ json: JSONValue, _ kind: TickKind, into tick: inout TailTick
     ) -> Bool {
@@ -187,7 +187,7 @@ enum LiveMessage {
         return true
     }
 
-    /// Values may be of none. Nil: it has to be there and is not, or is none.
+    /// Returns the symbol; values may have none. `nil` if a required symbol is missing or invalid.
     private static func symbol(of json: JSONValue, _ kind: TickKind) -> String? {
         guard let member = json["symbol"] else { return kind == .indicator ? "" : nil }
         return member.string.flatMap { Symbol($0) }?.text

@@ -2,19 +2,20 @@ internal import Glibc
 import MarketModel
 import Primitives
 
-/// Bytes for standard output: gathered, and written once per batch.
+/// Collects bytes for standard output and writes them once per batch.
 ///
-/// Numbers and times are written digit by digit, without a `String` in between: a tail has to keep
-/// up with the tape.
+/// Numbers and times are written digit by digit, without a `String` in between, because a tail has
+/// to keep up with the tape.
 struct OutputBuffer {
-    /// Above it the buffer is written in the middle of a batch.
+    /// A larger buffer is written in the middle of a batch.
     static let bytesMax = 256 * 1_024
 
     private(set) var bytes: [UInt8] = []
     private let descriptor: Int32
-    /// The reader of the pipe has gone, or the disk is full: nothing more is written.
+    /// The error after which nothing more is written: the reader of the pipe has closed it, or the
+    /// disk is full.
     private(set) var failure: Int32?
-    /// The text of the day that was written last: most times share it.
+    /// The last day written and its text, because most times share it.
     private var day = Int64.min
     private var dayText: [UInt8] = []
 
@@ -42,7 +43,7 @@ struct OutputBuffer {
 
     mutating func flushIfLarge() { if bytes.count >= Self.bytesMax { flush() } }
 
-    /// Notices a reader that has gone while there is nothing to write.
+    /// Notices a closed pipe while there is nothing to write.
     mutating func look() {
         var poll = pollfd(fd: descriptor, events: 0, revents: 0)
         if unsafe Glibc.poll(&poll, 1, 0) > 0, poll.revents & Int16(POLLERR) != 0 {
@@ -53,7 +54,7 @@ struct OutputBuffer {
     // MARK: text
 
     mutating func byte(_ byte: UInt8) { bytes.append(byte) }
-    /// As one piece: by its bytes, one after the other, it would take half of a tail's time.
+    /// Copies the text in one piece. Appending byte by byte would take half of a tail's time.
     mutating func text(_ text: String) {
         let isDone: Void? = unsafe text.utf8.withContiguousStorageIfAvailable {
             unsafe bytes.append(contentsOf: $0)
@@ -77,12 +78,12 @@ struct OutputBuffer {
 
     mutating func unsigned(_ value: UInt64) { bytes.append(digitsOf: value) }
 
-    /// Exact, without zeros at the end; at most 18 decimals.
+    /// Writes an exact decimal without trailing zeros, with at most 18 decimals.
     mutating func decimal(_ value: Int64, decimals: Int) {
         bytes.append(decimal: value, decimals: decimals)
     }
 
-    /// RFC 3339 in UTC with nine decimals.
+    /// Writes the time by RFC 3339 in UTC, with nine decimals.
     mutating func time(_ time: Timestamp, separator: UInt8 = UInt8(ascii: "T")) {
         let perDay: Int64 = 86_400_000_000_000
         var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
@@ -107,7 +108,7 @@ struct OutputBuffer {
         bytes.append(UInt8(ascii: "Z"))
     }
 
-    /// Printable ASCII, whatever the word holds; `escaping` for a JSON string.
+    /// Writes the text as printable ASCII. `escaping` makes it safe inside a JSON string.
     mutating func short(_ text: ShortText, escaping: Bool) {
         var rest = text.raw
         while rest != 0 {
@@ -123,7 +124,7 @@ struct OutputBuffer {
 
     // MARK: escapes
 
-    /// A JSON string with its quotes.
+    /// Writes a JSON string with its quotes.
     mutating func jsonString(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         let isPlain = text.utf8.allSatisfy {
@@ -150,7 +151,7 @@ struct OutputBuffer {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// A field of RFC 4180: in quotes when it has to be.
+    /// Writes a field by RFC 4180, quoted if necessary.
     mutating func csvField(_ text: String) {
         let special: [UInt8] = [0x22, 0x2c, 0x0a, 0x0d]
         guard text.utf8.contains(where: { special.contains($0) }) else {
@@ -165,7 +166,7 @@ struct OutputBuffer {
         bytes.append(0x22)
     }
 
-    /// For a terminal: no control sequences from outside get through.
+    /// Writes text for a terminal, without control sequences from outside.
     mutating func plain(_ text: String) {
         for scalar in text.unicodeScalars {
             if scalar.properties.generalCategory == .control {

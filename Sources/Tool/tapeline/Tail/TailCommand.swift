@@ -2,26 +2,26 @@ import MarketModel
 import Primitives
 import TapeProtocol
 
-/// `tapeline tail`: what is on the tape, from a place on.
+/// `tapeline tail`: prints what is on the tape, from a given position on.
 struct TailCommand: Equatable, Sendable {
     enum Format: Equatable, Sendable { case table, json, csv }
 
     var target = TapeTarget()
     var symbols: [Symbol] = []
     var partitions: [Partition] = []
-    /// Empty: all ticks.
+    /// Empty means all ticks.
     var kinds: Set<TickKind> = []
     var source: SourceName?
     var wantsBars = false
-    /// Only what is derived over all partitions.
+    /// True to read only what is derived over all partitions.
     var wantsUniverse = false
     var wantsControl = false
-    /// nil: from the end when following, else from the beginning.
+    /// `nil` means the end when following, otherwise the beginning.
     var from: TailPlace?
     var until: TailPlace?
     var limit: Int?
     var follows = true
-    /// What services tell as it happens, not what the tape holds.
+    /// True to read the live fan-out instead of the tape.
     var isLive = false
     var format = Format.table
 
@@ -31,7 +31,7 @@ struct TailCommand: Equatable, Sendable {
         ]),
         flags: ["--bars", "--control", "--follow", "--json", "--csv", "--live"])
 
-    /// What has no meaning beside `--live`, which tells from now on, by symbol.
+    /// Options without meaning beside `--live`, which starts now and selects by symbol.
     private static let notLive = ["--partition", "--source", "--from", "--until"]
     private static let liveAll: Set<TickKind> = [.trade, .quote, .bar]
 
@@ -90,7 +90,7 @@ struct TailCommand: Equatable, Sendable {
         }
     }
 
-    /// All but indicators when none is asked for.
+    /// The kinds to read live. If none is asked for, all but indicators.
     var liveKinds: Set<TickKind> {
         let asked = wantsBars ? kinds.union([.bar]) : kinds
         return asked.isEmpty ? Self.liveAll : asked
@@ -123,13 +123,14 @@ struct TailCommand: Equatable, Sendable {
 
     // MARK: what to read
 
-    /// One stream and those of its subjects that are wanted.
+    /// One stream and the subjects to read from it.
     struct Selection: Equatable, Sendable {
         let stream: String
         let filters: [String]
     }
 
-    /// Which streams have to be read. Ticks and bars both only when kinds of both are asked for.
+    /// Returns the streams that have to be read. Ticks and bars are both read only if kinds of both
+    /// are asked for.
     func selections(_ names: TapeNames) throws(ToolError) -> [Selection] {
         if wantsUniverse {
             guard symbols.isEmpty, partitions.isEmpty, source == nil || source == .universe else {
@@ -160,7 +161,7 @@ struct TailCommand: Equatable, Sendable {
                 + "--bars")
     }
 
-    /// nil: all of them.
+    /// `nil` means all partitions.
     private func wantedPartitions(_ names: TapeNames) throws(ToolError) -> Set<Partition>? {
         guard !symbols.isEmpty || !partitions.isEmpty else { return nil }
         for partition in partitions where partition.number >= names.partitions {

@@ -5,14 +5,14 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The consumers of a tail: one per stream, pulled by hand over an inbox of its own.
+/// The pull consumers of a tail, one per stream, over one inbox.
 ///
-/// One thread owns it. Messages come to its mailbox and are handed to `take`, in the order in which
-/// their stream holds them.
+/// One thread owns it. Messages arrive in its mailbox and are passed to `take`, per stream in the
+/// order of the stream.
 final class TailFeed {
     typealias Message = (lane: Int, metadata: PulledMessage, message: NatsMessage)
 
-    /// A stream that is read, and where.
+    /// A stream and how far it is read.
     private struct Reader {
         let selection: TailCommand.Selection
         let start: ConsumerConfiguration.Deliver
@@ -35,7 +35,7 @@ final class TailFeed {
     private let inbox: String
     private let subscription: NatsSubscription
     private let clock = SystemClock()
-    /// Ends each stream where nothing more stands there.
+    /// False to end each stream when there is nothing more to read.
     private let follows: Bool
     private var readers: [Reader] = []
     private var pullNumber: UInt64 = 0
@@ -51,7 +51,7 @@ final class TailFeed {
         subscription = try client.connection.subscribe(
             "\(inbox).>", pendingMessagesMax: 16_384
         ) { message in
-            // What is lost here is missed by its number and read again.
+            // A message lost here leaves a hole in the numbers, and is read again.
             _ = mailbox.sendWaiting(.delivery(message), timeout: .seconds(10))
         }
     }
@@ -82,7 +82,8 @@ final class TailFeed {
         try makeConsumer(index)
     }
 
-    /// Makes the consumer anew, and later again when that fails: the link may be gone.
+    /// Makes the consumer again. If that fails, for example because the link is down, it is retried
+    /// later.
     private func renew(_ index: Int) throws {
         do {
             try makeAnew(index)
@@ -93,7 +94,7 @@ final class TailFeed {
         }
     }
 
-    /// Behind what was taken last, on the stream that it was taken from.
+    /// Starts after the last message taken, and only on the stream it came from.
     private func makeAnew(_ index: Int) throws {
         deleteConsumer(index)
         let stream = readers[index].selection.stream
@@ -117,8 +118,8 @@ final class TailFeed {
             deliver: last > 0 ? .fromSequence(last + 1) : readers[index].start)
         try client.jetStream.createConsumer(
             stream: readers[index].selection.stream, configuration)
-        // Not following, the first question is whether anything is there: 404 says that nothing is.
-        // Only with one message: a larger pull that does not wait may end without a word.
+        // Without following, it first pulls one message without waiting: status 404 means that
+        // there is none. A larger pull that does not wait may end without a status.
         if !follows { try pull(index, 1, expires: .zero) }
         try fillPulls(index)
     }
@@ -127,7 +128,7 @@ final class TailFeed {
         "tail-\(inbox.suffix(8))-\(index)-\(readers[index].lane.tenure)"
     }
 
-    /// Best effort: the server forgets it by itself.
+    /// Best effort, because the server removes an idle consumer by itself.
     private func deleteConsumer(_ index: Int) {
         guard readers[index].lane.tenure > 0, client.connection.isConnected else { return }
         do {
@@ -156,7 +157,7 @@ final class TailFeed {
 
     // MARK: messages
 
-    /// Waits up to `timeout` and hands over what came.
+    /// Waits up to `timeout` and passes on what arrived.
     func receive(timeout: Duration, _ take: (Message) throws -> Void) throws {
         _ = mailbox.receive(into: &events, max: 1_024, timeout: timeout)
         defer { events.removeAll(keepingCapacity: true) }
@@ -210,7 +211,7 @@ final class TailFeed {
         let text = (message.statusDescription ?? "").lowercased()
         switch code {
         case 100: return
-        // Without waiting, "nothing there" means that all of it was read.
+        // For a pull without waiting, 404 means that everything was read.
         case 404 where !follows: end(index)
         case 404, 408: try ended(pull, index)
         case 409 where Self.pullEnds.contains { text.contains($0) }: try ended(pull, index)
@@ -223,7 +224,7 @@ final class TailFeed {
         try fillPulls(index)
     }
 
-    /// A message came by the pull that was opened first.
+    /// Counts a message against the oldest open pull.
     private func used(_ index: Int) throws {
         guard !readers[index].pulls.isEmpty else { return }
         readers[index].pulls[0].remaining -= 1
@@ -232,7 +233,7 @@ final class TailFeed {
         try fillPulls(index)
     }
 
-    /// `tail-<inbox>-<reader>-<tenure>`.
+    /// Parses `tail-<inbox>-<reader>-<tenure>`.
     private func owner(of consumer: String) -> (reader: Int, tenure: UInt64)? {
         let parts = consumer.utf8.split(separator: UInt8(ascii: "-"))
         guard parts.count >= 2, let tenure = UInt64(Substring(parts[parts.count - 1])),

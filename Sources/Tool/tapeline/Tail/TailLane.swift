@@ -2,23 +2,23 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What a tail may believe of one stream: pure. It reads through a consumer that is made anew,
-/// behind the last message, after every doubt, and notices what is missing on the tape itself.
+/// Checks the deliveries of one stream; pure. After every doubt the tail makes a new consumer that
+/// begins after the last message. The lane notices missed deliveries and holes in the tape itself.
 struct TailLane {
     static let pullsMax = 2
     static let pullMessages = 256
     static let pullBytes = 2 * 1_024 * 1_024
-    /// Nothing heard for this long, not even a heartbeat.
+    /// If nothing arrives for this long, not even a heartbeat, the consumer is treated as stalled.
     static let stallNanosecondsMax: Int64 = 5_000_000_000
 
     enum Problem: Equatable {
-        /// Ordinals that the tape does not hold.
+        /// Ordinals that are not on the tape.
         case hole(PacketPlace, ClosedRange<UInt64>)
         case ordinalsGoBack(PacketPlace, expected: UInt64)
         case undecodable(sequence: UInt64, PacketError)
     }
 
-    /// Where a packet stands and whose it is.
+    /// The source, partition and sequence of a packet.
     struct PacketPlace: Equatable {
         let sequence: UInt64
         let partition: Partition
@@ -28,9 +28,9 @@ struct TailLane {
 
     enum Verdict: Equatable {
         case take
-        /// Of an older consumer.
+        /// It came from an older consumer.
         case ignore
-        /// A delivery is missing: the consumer has to be made anew.
+        /// A delivery is missing, so the consumer has to be made again.
         case renew
     }
 
@@ -40,19 +40,19 @@ struct TailLane {
         let kind: PacketKind
     }
 
-    /// Raised with every consumer.
+    /// The number of the consumer. It rises with every new one.
     private(set) var tenure: UInt64 = 0
-    /// Of the message that was taken last; 0: none yet.
+    /// The sequence of the message taken last. 0 if none was.
     private(set) var sequence: UInt64 = 0
     private(set) var isOver = false
     private var nextDelivery: UInt64 = 1
     private var lastHeard: Int64 = 0
     private var nextOrdinals: [Key: UInt64] = [:]
 
-    /// For a reader at the end: what stands up to there was never wanted.
+    /// Begins after this sequence, for a tail that starts at the end.
     mutating func begin(behind sequence: UInt64) { self.sequence = sequence }
 
-    /// The consumer could not be made anew: why, until it can.
+    /// Why the consumer could not be made. `nil` once it could.
     private(set) var trouble: String?
     mutating func failed(_ reason: String) { trouble = reason }
 
@@ -70,7 +70,7 @@ struct TailLane {
         !isOver && (trouble != nil || now >= lastHeard + Self.stallNanosecondsMax)
     }
 
-    /// A message of the stream, whatever it holds.
+    /// Takes any message of the stream.
     mutating func delivery(
         tenure: UInt64, number: UInt64, sequence: UInt64, now: Int64
     ) -> Verdict {
@@ -82,7 +82,7 @@ struct TailLane {
         return .take
     }
 
-    /// Whether the packet's ordinals follow those of its source.
+    /// Checks that the packet's ordinals follow those of its source.
     mutating func follow(_ header: PacketHeader, sequence: UInt64) -> Problem? {
         let key = Key(partition: header.partition, source: header.source, kind: header.kind)
         defer { nextOrdinals[key] = header.nextOrdinal }

@@ -2,15 +2,15 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Walks over one packet and turns the messages that are wanted into ticks. Its tables are used
-/// again for the next packet.
+/// Walks over one packet and turns the selected messages into ticks. Its tables are reused for the
+/// next packet.
 struct TailPacket {
     private var header = PacketHeader(
         kind: .ticks, partition: Partition(0), source: .operator, epoch: 0, firstOrdinal: 0,
         watermark: .undefined, sendTime: .undefined)
     private var sequence: UInt64 = 0
     private var walk = PacketWalk()
-    /// Whether the symbol of this index is wanted.
+    /// For each symbol index, whether the symbol is selected.
     private var isWanted = PacketTable<Bool>()
 
     mutating func begin(_ header: PacketHeader, sequence: UInt64) {
@@ -20,7 +20,8 @@ struct TailPacket {
         isWanted.removeAll()
     }
 
-    /// Calls `visit` with each tick that the command asks for. `wanted`: empty for all symbols.
+    /// Calls `visit` with each tick that the command selects. An empty `wanted` selects all
+    /// symbols.
     mutating func walk(
         _ bytes: RawSpan, wanted: Set<Symbol>, _ command: borrowing TailCommand,
         _ tick: inout TailTick, _ visit: (borrowing TailTick) -> Void

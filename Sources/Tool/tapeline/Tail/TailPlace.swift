@@ -1,7 +1,8 @@
 import Primitives
 
-/// A place on the tape as a person names it: `beginning`, `-10m`, `2026-11-20T14:30:00Z`, `today`,
-/// `seq:123`. Times are those at which the tape stored a packet; a day begins at midnight UTC.
+/// A position on the tape as a person writes it: `beginning`, `-10m`, `2026-11-20T14:30:00Z`,
+/// `today`, `seq:123`. Times are those at which the tape stored a packet. A day begins at midnight
+/// UTC.
 enum TailPlace: Equatable, Sendable {
     case beginning
     case time(Timestamp)
@@ -12,7 +13,7 @@ enum TailPlace: Equatable, Sendable {
         + "yesterday), now, or a distance from now (-90s, -10m, -2h, -1d)"
     static let expected = "'beginning', seq:NUMBER, \(expectedTime)"
 
-    /// `now` decides what a distance means.
+    /// A relative time is counted back from `now`.
     static func parse(
         _ text: String, _ option: String, now: Timestamp
     ) throws(ToolError) -> TailPlace {
@@ -22,7 +23,7 @@ enum TailPlace: Equatable, Sendable {
         return place
     }
 
-    /// Only a time, for commands that do not count by sequence.
+    /// Parses only times, for commands that do not select by sequence.
     static func time(
         _ text: String, _ option: String, now: Timestamp
     ) throws(ToolError) -> Timestamp {
@@ -45,7 +46,7 @@ enum TailPlace: Equatable, Sendable {
         return (day(text, now: now) ?? ISOTime.parse(text)).map { .time($0) }
     }
 
-    /// The begin of a day in UTC.
+    /// Returns the beginning of a UTC day.
     static func day(_ text: String, now: Timestamp) -> Timestamp? {
         let dayNanoseconds: Int64 = 86_400_000_000_000
         let today = now.advanced(byNanoseconds: -(now.nanoseconds % dayNanoseconds))

@@ -5,11 +5,11 @@ import Primitives
 struct TailPrinter {
     private static let symbolWidth = 10
     private static let kindWidth = 7
-    /// Where the values of a tick begin in a table.
+    /// The column at which a tick's values begin in a table.
     private static let valueColumn = 30 + 1 + symbolWidth + 1 + kindWidth + 1
     private static let placeColumn = valueColumn + 48
 
-    /// Columns of their own in CSV; the rest of a tick is in `other`, as JSON.
+    /// The values with CSV columns of their own. All others are JSON in the column `other`.
     static let csvColumns = [
         "price", "size", "exchange", "conditions", "bid", "bid_size", "bid_exchange", "ask",
         "ask_size", "ask_exchange", "series", "close_time", "open", "high", "low", "close",
@@ -19,7 +19,7 @@ struct TailPrinter {
 
     let format: TailCommand.Format
 
-    /// Before the first line; nothing for JSON.
+    /// Writes the header. JSON has none.
     func begin(_ output: inout OutputBuffer) {
         guard format == .csv else { return }
         let columns =
@@ -109,7 +109,7 @@ struct TailPrinter {
         }
     }
 
-    /// A value without quotes.
+    /// Writes a value without quotes.
     private func plain(_ value: TailTick.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.plain(text)

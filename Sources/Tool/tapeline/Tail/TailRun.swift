@@ -7,10 +7,10 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// A tail at work: takes packets from the feed, picks what is wanted, prints it.
+/// Runs a tail: takes packets from the feed, selects ticks and prints them.
 final class TailRun {
     private static let turn: Duration = .milliseconds(100)
-    /// Problems that are told one by one; the rest is counted.
+    /// The number of problems that are reported individually. Further ones are only counted.
     static let problemsShownMax = 100
 
     private let command: TailCommand
@@ -37,7 +37,7 @@ final class TailRun {
         let client = try deployment.openTape()
         defer { client.close() }
         do {
-            // An end in the future is waited for.
+            // If the end is in the future, it waits for it.
             let feed = try TailFeed(client, follows: command.follows || endsLater)
             defer { feed.close() }
             for selection in selections { try feed.open(selection, at: start) }
@@ -72,7 +72,8 @@ final class TailRun {
     private func read(_ feed: TailFeed, _ shutdown: ShutdownSignal) throws {
         while !feed.isOver, !shutdown.isRequested, !output.isGone, !hasReachedLimit {
             try feed.receive(timeout: Self.turn) { message in
-                // A person who stops it does not wait for the rest of what came at once.
+                // After a stop the rest of the batch is dropped, so that the person does not wait
+                // for it.
                 if !shutdown.isRequested { try take(message, feed) }
             }
             output.flush()
@@ -82,7 +83,8 @@ final class TailRun {
         output.flush()
     }
 
-    /// Nothing that is stored from now on is wanted any more, and what was is here.
+    /// True if everything before the end has been read, and all that is stored from now on is past
+    /// it.
     private var isPastEnd: Bool {
         guard case .time(let end) = command.until, command.follows || wasLate else { return false }
         return SystemClock().now().nanoseconds > end.nanoseconds + 1_000_000_000
@@ -126,7 +128,7 @@ final class TailRun {
 
     private func note(_ problem: TailLane.Problem, _ stream: String) {
         problems += 1
-        // What was read before it comes before it.
+        // Everything read before the problem is written before it.
         output.flush()
         if problems <= Self.problemsShownMax { terminal.problem("\(stream): \(problem)") }
         if problems == Self.problemsShownMax { terminal.problem("further problems are counted") }
@@ -149,7 +151,7 @@ final class TailRun {
         command.symbols.map(\.text).joined(separator: " or ")
     }
 
-    /// Many a symbol is asked for in small letters.
+    /// Symbols are upper case, but people often type them in lower case.
     private var caseHint: String {
         guard let symbol = command.symbols.first(where: { $0.text != $0.text.uppercased() })
         else { return "" }

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-// Messages of text, and those about the feed itself.
+// The values of text messages, and of messages about the feed itself.
 extension TailTick {
     mutating func set(_ news: NewsHeadline) {
         add("headline", news.headline)
@@ -17,7 +17,7 @@ extension TailTick {
         add("exchange", news.exchange)
     }
 
-    /// Without the document: it is no line.
+    /// Leaves the document out, because it does not fit on a line.
     mutating func set(_ part: FundamentalPart) {
         add("report", part.report)
         add("part", .unsigned(UInt64(part.part) + 1))
@@ -79,7 +79,7 @@ extension TailTick {
         }
     }
 
-    /// A packet without ticks: it says only how far the source is.
+    /// Sets a packet without ticks, which reports only the source's progress.
     mutating func setWatermark(_ header: PacketHeader) {
         time = header.sendTime
         add("watermark", header.watermark)

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-// What each kind of record shows.
+// The values of each kind of record.
 extension TailTick {
     mutating func set(
         _ record: TapeRecord, _ symbol: SymbolDefinition?, _ series: (UInt16) -> SeriesDefinition?
@@ -29,7 +29,7 @@ extension TailTick {
         if case .providerBar(let bar) = record { time = bar.closeTime }
     }
 
-    /// A tick of a template that this version does not know; all begin alike.
+    /// Sets a tick of a template that this version does not know. All templates share the header.
     mutating func set(
         _ template: UInt16, _ header: TickHeader?, _ symbol: SymbolDefinition?
     ) {

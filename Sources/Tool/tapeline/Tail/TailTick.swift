@@ -2,10 +2,10 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// One message of the tape as a list of named values: what all three formats are made of. The list
-/// is used again for the next message.
+/// One message of the tape as a list of named values, from which all three formats are made. The
+/// list is reused for the next message.
 struct TailTick {
-    /// A value with its name, in the order in which it is shown.
+    /// A named value. Fields are shown in their order.
     struct Field {
         let name: String
         let value: Value
@@ -26,18 +26,18 @@ struct TailTick {
 
     var kind = TickKind.trade
     var symbol = ""
-    /// Of the message; the packet's when it has none.
+    /// The time of the message, or the packet's if it has none.
     var time = Timestamp.undefined
     var source = SourceName.operator {
-        // Made once per source, not per tick.
+        // The text is made once per source and not per tick.
         didSet { if source != oldValue { sourceText = source.text } }
     }
     private(set) var sourceText = SourceName.operator.text
-    /// False: the message is not on the tape, so source, partition, ordinal, epoch and sequence
-    /// mean nothing. Bars of open windows are like that.
+    /// False if the message is not on the tape, such as a bar of an open window. Source, partition,
+    /// ordinal, epoch and sequence then mean nothing.
     var isOnTape = true
     var partition = Partition(0)
-    /// Nil for what has no ordinal.
+    /// `nil` for a message without an ordinal.
     var ordinal: UInt64?
     var epoch: UInt64 = 0
     var sequence: UInt64 = 0
@@ -73,7 +73,7 @@ struct TailTick {
         fields.append(Field(name: name, value: value))
     }
 
-    /// What every tick has behind its own values.
+    /// Adds the values that every tick has after its own.
     mutating func addTail(_ header: TickHeader, _ symbol: SymbolDefinition?) {
         time = header.eventTime
         self.symbol = symbol?.symbol.text ?? ""
@@ -87,12 +87,12 @@ struct TailTick {
         if let symbol { add("provider", symbol.provider) }
     }
 
-    /// Made once: the name of a case is looked up by reflection, and every tick has a resolution.
+    /// Made once, because the name of a case comes from reflection and every tick has a resolution.
     private static let resolutions = (0...UInt8.max).map { name(TimeResolution.self, $0) }
 
     static func resolution(_ raw: UInt8) -> String { resolutions[Int(raw)] }
 
-    /// The name of a case, or the number of one that this version does not know.
+    /// Returns the name of a case, or the number if this version does not know it.
     static func name<Kind: RawRepresentable>(
         _ type: Kind.Type, _ raw: UInt8
     ) -> String where Kind.RawValue == UInt8 {

@@ -1,6 +1,6 @@
 import TapeCodec
 
-/// A kind of message of the tape, by the name that a person uses.
+/// A kind of message of the tape, by its name on the command line.
 enum TickKind: String, CaseIterable, Sendable {
     case trade, quote, depth, news, bulletin, fundamental, indicator, subscription, gap, repair
     case depthReset = "depth-reset"
@@ -8,15 +8,15 @@ enum TickKind: String, CaseIterable, Sendable {
     case option
     case bar
     case lateTick = "late-tick"
-    /// A tick that this version does not know.
+    /// A tick of a kind that this version does not know.
     case unknown
     /// The first packet of an epoch.
     case marker
     case watermark
 
-    /// Carries no tick.
+    /// True if the packet carries no tick.
     var isControl: Bool { self == .marker || self == .watermark }
-    /// Derived: stands on `md.bars.*`.
+    /// True if it is derived and published on `md.bars.*`.
     var isDerived: Bool { self == .bar || self == .lateTick }
 
     init(template: UInt16) {

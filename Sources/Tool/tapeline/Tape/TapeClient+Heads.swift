@@ -5,10 +5,10 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// The last packets of subjects, from the streams' leaders.
+// Reads the last packets of subjects from the streams' leaders.
 extension TapeClient {
-    /// Of all sources and partitions of a stream of ticks, with the later one of the packet's and
-    /// the source's own watermark.
+    /// Returns the heads of all sources and partitions of a stream of ticks. Each watermark is the
+    /// later one of the packet's and the source's own.
     func tickHeads(stream index: Int) throws -> [TapeReport.Head] {
         let stream = names.tickStream(index)
         let watermarks = try heads(stream: stream, matching: names.watermarks(stream: index))
@@ -36,7 +36,7 @@ extension TapeClient {
             let header = try message.payload.withRawSpan { span throws(PacketError) in
                 try PacketReader.header(of: span)
             }
-            // A marker, and what people put there, says nothing about time.
+            // A marker, or a packet that a person put there, has no watermark.
             let saysTime = header.watermark.nanoseconds > Int64.min
             return TapeReport.Head(
                 partition: header.partition, source: header.source,

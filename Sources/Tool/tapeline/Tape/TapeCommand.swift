@@ -1,8 +1,8 @@
-/// `tapeline tape`: how the tape is.
+/// `tapeline tape`: the state of the tape.
 struct TapeCommand: Equatable, Sendable {
     var target = TapeTarget()
     var asJSON = false
-    /// False: one look, and no rates.
+    /// False to look once, without rates.
     var withRate = true
 
     static func parse(_ arguments: [String]) throws(ToolError) -> TapeCommand {

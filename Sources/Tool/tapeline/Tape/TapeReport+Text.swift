@@ -40,7 +40,7 @@ extension TapeReport {
         return [head] + rows.flatMap { lines(of: $0) } + (universe.map { [line(ofAll: $0)] } ?? [])
     }
 
-    /// Of no partition: its values count where bars do.
+    /// Formats the share over all partitions, whose values are counted with the bars.
     private func line(ofAll head: Head) -> String {
         " all \(head.source.text.padded(to: 14)) \("-".leftPadded(to: 11)) "
             + "\("\(head.epoch)".leftPadded(to: 5)) \("-".leftPadded(to: 8)) "
@@ -72,7 +72,7 @@ extension TapeReport {
             + row.checkpoint.age(at: now)
     }
 
-    /// "512 B", "1.5 MiB".
+    /// Formats a size: "512 B", "1.5 MiB".
     static func bytes(_ count: UInt64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(count)

@@ -3,7 +3,7 @@ import NatsTransport
 import Primitives
 import TapeTransport
 
-/// What `tapeline tape` found.
+/// The result of `tapeline tape`.
 struct TapeReport {
     /// A source's last packet in one partition.
     struct Head: Equatable {
@@ -11,20 +11,21 @@ struct TapeReport {
         let source: SourceName
         var lastOrdinal: UInt64
         let epoch: UInt64
-        /// Of the packet, or of the source's own message of watermarks if that is later.
+        /// The watermark of the packet, or of the source's separate watermark message if that is
+        /// later.
         var watermark: Timestamp
         let sequence: UInt64
-        /// nil: there was one look only.
+        /// `nil` if there was only one look.
         var ticksPerSecond: Double?
     }
 
     struct Stream {
         let info: StreamInfo
-        /// When the first and the last message were stored.
+        /// The times at which the first and the last message were stored.
         var firstTime = Timestamp.undefined
         var lastTime = Timestamp.undefined
 
-        /// nil: no limit.
+        /// The bytes left before the limit. `nil` if there is no limit.
         var headroomBytes: Int64? {
             let limit = info.configuration.maxBytes
             return limit < 0 ? nil : max(0, limit - Int64(clamping: info.bytes))
@@ -40,20 +41,21 @@ struct TapeReport {
     var streams: [Stream] = []
     var ticks: [Head] = []
     var bars: [Head] = []
-    /// Of what is derived over all partitions; nil: nothing is.
+    /// The head of what is derived over all partitions. `nil` if there is none.
     var universe: Head?
     var writer: [GroupPosition] = []
     var operators: [GroupPosition] = []
-    /// When each partition's checkpoint was written.
+    /// The time at which each partition's checkpoint was written.
     var checkpoints: [Partition: Timestamp] = [:]
-    /// Why there is nothing of the writer.
+    /// Why the writer's positions are missing.
     var writerAbsence: String?
     var durability = Durability.unknown("not asked")
-    /// Copies of each packet: the fewest of all streams.
+    /// The number of copies of each packet: the lowest over all streams.
     var replicas: Int { streams.map(\.info.configuration.replicas).min() ?? 1 }
     var now = Timestamp.undefined
 
-    /// How many ordinals of the heads a group has not taken; nil: nothing is known of it.
+    /// Returns how many ordinals of the heads a group has not taken. `nil` if nothing is known of
+    /// it.
     static func lag(_ position: GroupPosition?, behind heads: [Head]) -> UInt64? {
         guard let position, position.hasRead || heads.isEmpty else { return nil }
         return heads.reduce(0) { sum, head in
@@ -63,7 +65,7 @@ struct TapeReport {
         }
     }
 
-    /// One line of the table of partitions.
+    /// One row of the table of partitions.
     struct Row {
         let partition: Partition
         let heads: [Head]

@@ -7,7 +7,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Carries out `tapeline tape`: looks at the streams, twice for the rates, and at who reads them.
+/// Carries out `tapeline tape`: reads the streams, twice for the rates, and the positions of their
+/// readers.
 struct TapeRun {
     private static let rateNanoseconds: Int64 = 1_000_000_000
 
@@ -117,7 +118,7 @@ struct TapeRun {
             report.writerAbsence = "no database is named (POSTGRES_HOST)"
             return
         }
-        // The tape can be looked at while the database is away.
+        // The tape can still be shown while the database is unreachable.
         do {
             let database = try deployment.openDatabase()
             defer { database.close() }

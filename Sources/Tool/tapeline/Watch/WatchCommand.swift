@@ -1,4 +1,4 @@
-/// `tapeline watch`: the whole deployment on one screen.
+/// `tapeline watch`: the complete deployment on one screen.
 struct WatchCommand: Equatable, Sendable {
     static let intervalRange = 1...3_600
 

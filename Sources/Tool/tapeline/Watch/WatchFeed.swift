@@ -6,13 +6,13 @@ import Synchronization
 import TapeProtocol
 import TapeTransport
 
-/// Looks at a deployment: the tape by its leaders, the rest by what is said over core NATS.
+/// Takes samples of a deployment: the tape from its leaders, the rest from messages over core NATS.
 final class WatchFeed {
-    /// How long members are listened to; all answer at once.
+    /// How long it listens for members, which all answer at the same time.
     private static let window: Duration = .milliseconds(250)
     private static let pendingMax = 4_096
 
-    /// Written by the subscription's thread.
+    /// The subscription's thread writes here.
     private final class Ear: Sendable {
         let positions = Mutex(WatchPositions())
     }
@@ -22,7 +22,7 @@ final class WatchFeed {
     private let ear = Ear()
     private let subscription: NatsSubscription
     private let clock = SystemClock()
-    /// Nil: no database is named.
+    /// `nil` if no database is named.
     private let gaps: WatchGaps?
 
     init(_ deployment: Deployment) throws(ToolError) {
@@ -34,7 +34,7 @@ final class WatchFeed {
             subscription = try client.connection.subscribe(
                 client.names.positions, pendingMessagesMax: Self.pendingMax
             ) { message in
-                // What makes no sense is no position; a service that says so counts it.
+                // An invalid message is ignored. A service that receives one counts it.
                 _ = ear.positions.withLock { $0.hear(message.payload) }
             }
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
@@ -53,7 +53,8 @@ final class WatchFeed {
         client.close()
     }
 
-    /// Blocks as long as the servers take, and at least as long as members are listened to.
+    /// Takes a sample. Blocks as long as the servers take, and at least as long as it listens for
+    /// members.
     func look() throws(ToolError) -> WatchSample {
         var sample = WatchSample()
         do {
@@ -75,7 +76,7 @@ final class WatchFeed {
             sample.universe = try client.head(
                 stream: client.names.barStream, subject: client.names.universeValues)
             sample.readAt = clock.monotonic().nanoseconds
-            // Ages are those of what was just read, however long the rest takes.
+            // Taken here, so that ages refer to the moment of reading, however long the rest takes.
             sample.now = clock.now()
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members

@@ -3,15 +3,15 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// Counts the gaps in the database on a thread of its own: a database that does not answer holds
-/// nothing else up.
+/// Counts the gaps in the database on a separate thread, so that a database that does not answer
+/// delays nothing else.
 final class WatchGaps: Sendable {
     private static let every: Duration = .seconds(1)
     private static let timeout: Duration = .seconds(2)
-    /// An answer that takes longer is told as missing.
+    /// An answer that takes longer is reported as missing.
     private static let patienceNanoseconds: Int64 = 1_500_000_000
 
-    /// Per source. Nil: `absence` says why they are not known.
+    /// The gaps per source. `nil` if they are not known; `absence` then gives the reason.
     struct Look: Equatable, Sendable {
         var gaps: [String: UInt64]?
         var absence = ""
@@ -19,14 +19,15 @@ final class WatchGaps: Sendable {
 
     private struct State {
         var look = Look()
-        /// Monotonic; since when no answer came. Nil: the last question was answered.
+        /// Monotonic nanoseconds at which the unanswered query was sent. `nil` if the last query
+        /// was answered.
         var askedAt: Int64?
     }
 
     private let deployment: Deployment
     private let state = Mutex(State())
     private let stopped = ShutdownSignal()
-    /// Requested when the first question has its answer, or its error.
+    /// Requested when the first query has its answer or its error.
     private let first = ShutdownSignal()
 
     init(_ deployment: Deployment) throws(ToolError) {
@@ -38,10 +39,11 @@ final class WatchGaps: Sendable {
         }
     }
 
-    /// The thread ends after the question that is open; nobody waits for it.
+    /// Requests the end. The thread ends after the query in progress; the call does not wait for
+    /// it.
     func stop() { stopped.request("the watch ends") }
 
-    /// What is known now. Only the first look waits, for a moment.
+    /// Returns what is known now. Only the first call waits, for a moment.
     func latest() -> Look {
         _ = first.wait(timeout: .nanoseconds(Self.patienceNanoseconds))
         return state.withLock { state in

@@ -12,7 +12,7 @@ struct WatchRun {
         defer { feed.close() }
         let isLive = terminal.isInteractive && !command.isOnce && !command.asJSON
         let screen = WatchScreen(terminal, isLive: isLive)
-        // At once, also while a server is being waited for.
+        // Restores the screen immediately, also while a server is being waited for.
         shutdown.onRequest { screen.end() }
         defer { screen.end() }
         let title = "\(deployment.title), namespace \(deployment.names.namespace)"
@@ -23,7 +23,7 @@ struct WatchRun {
             do throws(ToolError) {
                 let sample = try feed.look()
                 let view = WatchView(title: title, sample, before: before)
-                // The first look has no rates.
+                // The first sample has no rates.
                 if before != nil || !(command.isOnce || command.asJSON) {
                     shown = view.lines
                     if command.asJSON { terminal.line(view.json()) } else { screen.show(shown) }
@@ -31,7 +31,7 @@ struct WatchRun {
                 }
                 before = sample
             } catch {
-                // A person who watches wants to see when it comes back.
+                // A person who watches wants to see when the server is back.
                 guard isLive, before != nil else { throw error }
                 screen.show(["\(error)", ""] + shown)
             }

@@ -3,12 +3,12 @@ import MembershipTransport
 import Primitives
 import TapeTransport
 
-/// What was seen of a deployment at one moment.
+/// The state of a deployment at one moment.
 struct WatchSample: Sendable {
     struct Stream: Equatable, Sendable {
         var name: String
         var bytes: UInt64
-        /// nil: no limit.
+        /// `nil` if there is no limit.
         var limit: UInt64?
 
         var room: HeadroomLevel.Room? {
@@ -25,20 +25,21 @@ struct WatchSample: Sendable {
     var streams: [Stream] = []
     var ticks: [TapeReport.Head] = []
     var bars: [TapeReport.Head] = []
-    /// What is derived over all partitions; nil: nothing is.
+    /// The head of what is derived over all partitions. `nil` if there is none.
     var universe: TapeReport.Head?
-    /// What readers said so far.
+    /// The positions that readers have reported so far.
     var positions = WatchPositions()
     var members: [GroupDirectory.Member] = []
     var owners: [GroupDirectory.Owner] = []
-    /// Per source, as the database has them; nil: `gapsAbsence` says why not.
+    /// The number of gaps per source, from the database. `nil` if not known; `gapsAbsence` then
+    /// gives the reason.
     var gaps: [String: UInt64]?
     var gapsAbsence = ""
 }
 
-/// The positions that groups told over core NATS.
+/// The positions that groups reported over core NATS.
 struct WatchPositions: Equatable, Sendable {
-    /// Messages that name more groups than this are not taken in.
+    /// The most groups that are kept. Messages that name further groups are ignored.
     static let groupsMax = 256
 
     struct Key: Hashable, Sendable {
@@ -46,10 +47,10 @@ struct WatchPositions: Equatable, Sendable {
         let partition: Int
     }
 
-    /// Per group, input and partition: the highest ordinal of each source that a reader told.
+    /// Per group, input and partition: the highest ordinal of each source that a reader reported.
     private(set) var groups: [String: [Key: [String: UInt64]]] = [:]
 
-    /// False: it makes no sense, and nothing of it is believed.
+    /// Takes a message. Returns false if it is invalid; then all of it is ignored.
     @discardableResult
     mutating func hear(_ payload: [UInt8]) -> Bool {
         guard let message = parsedJSON(payload), let group = message["group"]?.string,
@@ -83,13 +84,14 @@ struct WatchPositions: Equatable, Sendable {
         return true
     }
 
-    /// How far a group is behind, and in how many partitions nobody of it has spoken.
+    /// How far a group is behind the heads, and the number of partitions for which no member
+    /// reported.
     struct Lag: Equatable, Sendable {
         var ordinals: UInt64 = 0
         var unheard = 0
     }
 
-    /// nil: the group reads no such input.
+    /// Returns `nil` if the group does not read that input.
     func lag(_ group: String, _ input: String, behind heads: [TapeReport.Head]) -> Lag? {
         guard let told = groups[group], told.keys.contains(where: { $0.input == input }) else {
             return nil

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Redraws a screen in place: every line is written over the one that stands there, so that
-/// nothing flickers, in one `write(2)`. Without a terminal it writes block after block.
+/// Redraws a screen in place. It overwrites every line in one `write(2)`, so that nothing flickers.
+/// Without a terminal it writes block after block.
 final class WatchScreen: Sendable {
     private static let enter = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J"
     private static let leave = "\u{1b}[?25h\u{1b}[?1049l"
@@ -36,7 +36,7 @@ final class WatchScreen: Sendable {
         }
     }
 
-    /// The person's screen is again what it was. From any thread, as often as one likes.
+    /// Restores the person's screen. It may be called from any thread and repeatedly.
     func end() {
         stage.withLock { stage in
             if stage == .drawing { terminal.raw(Self.leave) }
@@ -44,7 +44,7 @@ final class WatchScreen: Sendable {
         }
     }
 
-    /// What is longer or wider than the screen is cut, and said.
+    /// Truncates what does not fit on the screen, and says so.
     static func frame(_ lines: [String], columns: Int, rows: Int) -> String {
         var shown = lines
         if lines.count > rows {

@@ -4,7 +4,7 @@ import MembershipTransport
 import Primitives
 import TapeTransport
 
-// One object per look, on one line.
+// The sample as one JSON object on one line.
 extension WatchView {
     func json() -> String {
         var writer = JSONWriter(capacity: 8_192)

@@ -4,18 +4,18 @@ import MembershipTransport
 import Primitives
 import TapeTransport
 
-/// What a sample means, compared with the one before it. Pure.
+/// Interprets a sample by comparison with the previous one. Pure.
 struct WatchView: Sendable {
     struct Source: Equatable, Sendable {
         var name: String
         var partitions = 0
         var ordinals: UInt64 = 0
         var epoch: UInt64 = 0
-        /// The oldest of its partitions'.
+        /// The lowest watermark of its partitions.
         var watermark = Timestamp.undefined
-        /// nil: there was no look before.
+        /// `nil` if there was no earlier sample.
         var perSecond: Double?
-        /// nil: nobody knows.
+        /// `nil` if not known.
         var gaps: UInt64?
     }
 
@@ -26,16 +26,16 @@ struct WatchView: Sendable {
         var ready = 0
         var members = 0
         var owned = 0
-        /// Partitions that have a record, and nobody who is heard.
+        /// Partitions that have an owner's record, but whose owner sends no heartbeats.
         var silent = 0
     }
 
     let title: String
     let sample: WatchSample
     let sources: [Source]
-    /// Bars of all partitions; nil: there are none.
+    /// Bars of all partitions. `nil` if there are none.
     let bars: Source?
-    /// What is derived over all partitions; nil: nothing is.
+    /// What is derived over all partitions. `nil` if there is nothing.
     let universe: Source?
     let groups: [Group]
     private let table: MembersTable
@@ -104,7 +104,7 @@ struct WatchView: Sendable {
 
     // MARK: text
 
-    /// Fits into 80 columns.
+    /// The screen as lines of at most 80 columns.
     var lines: [String] {
         [heading, ""] + sourceLines + [""] + groupLines + [""] + streamLines + notes
     }
@@ -167,7 +167,7 @@ struct WatchView: Sendable {
 
     private static func lag(_ lag: WatchPositions.Lag?) -> String {
         guard let lag else { return "-" }
-        // What nobody told cannot be counted.
+        // Partitions whose lag was not reported show as "?".
         return "\(lag.ordinals)" + (lag.unheard > 0 ? " + ?" : "")
     }
 

@@ -1,7 +1,7 @@
 public import Primitives
 
-/// A server of Interactive Brokers' socket protocol, without sockets: bytes and times come in,
-/// bytes go out. The same seed, bytes and times give the same answers.
+/// A server of Interactive Brokers' socket protocol without sockets. Bytes and times come in, bytes
+/// go out. The same seed, bytes and times give the same answers.
 public struct Simulator: Sendable {
     public let settings: SimulatorSettings
     public internal(set) var market: SimulatedMarket
@@ -10,20 +10,21 @@ public struct Simulator: Sendable {
 
     var conditions: Conditions
     var sessions: [SimulatorSession] = []
-    /// Nobody is let in before.
+    /// New connections are refused before this time.
     var refusesUntil: Timestamp?
-    /// Somebody said `quit`.
+    /// True after the command `quit`.
     public internal(set) var isEnding = false
-    /// Somebody said `crash`: whoever has the sockets dies at once, with its logs complete.
+    /// True after the command `crash`. The owner of the sockets must then end the process
+    /// immediately, with its logs complete.
     public internal(set) var isCrashing = false
     var bulletins: Int32 = 1
-    /// The bulletins of the day: who asks for all of them is told them again.
+    /// The bulletins of the day. A client that requests all of them gets them again.
     var told = [Bulletin(id: 1, text: "Made up.")]
 
     private var cursor: MarketCursor
     private var delayedCursor: MarketCursor
     private var second: Int64
-    /// For bytes of garbage.
+    /// Random numbers for the bytes of `garbage`.
     var random: SeededRandom
 
     public init(_ settings: SimulatorSettings, market: SimulatedMarket, start: Timestamp) {
@@ -41,7 +42,7 @@ public struct Simulator: Sendable {
 
     // MARK: connections
 
-    /// False: it is to be closed at once.
+    /// Returns false if the connection must be closed immediately.
     public mutating func opened(_ connection: Int, now: Timestamp) -> Bool {
         if let refusesUntil, now < refusesUntil { return false }
         guard sessions.count < SimulatorLimits.connectionsMax else { return false }
@@ -71,7 +72,7 @@ public struct Simulator: Sendable {
 
     // MARK: bytes out
 
-    /// So many bytes may go to this client now.
+    /// Returns how many bytes may be sent to this client now.
     public func allowance(of connection: Int, now: Timestamp) -> Int {
         place(of: connection).map { sessions[$0].link.allowance(now: now) } ?? 0
     }
@@ -81,7 +82,8 @@ public struct Simulator: Sendable {
         return sessions[place].link.first(count)
     }
 
-    /// So many have gone. What they complete is written into the truth log.
+    /// Takes note that `count` bytes were sent. The messages that they complete are written to the
+    /// truth log.
     public mutating func sent(_ count: Int, to connection: Int, now: Timestamp) {
         guard let place = place(of: connection) else { return }
         let client = sessions[place].clientID ?? -1
@@ -92,7 +94,7 @@ public struct Simulator: Sendable {
         }
     }
 
-    /// Nothing goes to this client any more.
+    /// Returns true if nothing more will be sent to this client.
     public func isOver(_ connection: Int) -> Bool {
         place(of: connection).map { sessions[$0].link.isClosed } ?? true
     }
@@ -102,7 +104,7 @@ public struct Simulator: Sendable {
 
     // MARK: time
 
-    /// Lets happen what happens until `now`.
+    /// Runs the market until `now`.
     public mutating func advance(to now: Timestamp) {
         let world = world(now)
         for event in cursor.take(until: now, of: market) {
@@ -121,7 +123,7 @@ public struct Simulator: Sendable {
     }
 
     private mutating func endSecond(_ world: World) {
-        // A jump of the clock is no reason to send all bars in between.
+        // After a jump of the clock, the bars of the skipped time are not sent.
         if world.second - second > SimulatorLimits.catchUpSeconds {
             second = world.second - SimulatorLimits.catchUpSeconds
         }

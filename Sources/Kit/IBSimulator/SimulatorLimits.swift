@@ -1,36 +1,36 @@
-/// How much of everything there may be, and what happens beyond it.
+/// The limits of the simulator, and what happens beyond them.
 public enum SimulatorLimits {
-    /// Connections at once; another one is closed as soon as it comes.
+    /// Connections at the same time. A further one is closed immediately.
     public static let connectionsMax = 64
-    /// Bytes that wait for a client that does not read, unless the settings say otherwise.
+    /// Bytes queued for a client that does not read, unless the settings give another limit.
     public static let outgoingBytesMax = 16 << 20
     /// Instruments of a market; more are refused at the start.
     public static let instrumentsMax = 5_000
-    /// Ticks per second over all; a higher rate is refused.
+    /// Ticks per second over all instruments. A higher rate is refused.
     public static let rateMax = 1_000_000
     /// Changes of the rate in one run; the next is refused.
     public static let rateChangesMax = 1_024
-    /// A clock that jumps further than this leaves a hole in what is sent: what happened in between
-    /// is in the market's past, as after an outage.
+    /// A jump of the clock longer than this leaves a hole in the stream. As after an outage, the
+    /// events are then only in the history.
     public static let catchUpSeconds: Int64 = 10
-    /// Seconds that one historical request may reach over; a longer one is answered by error 162.
+    /// Seconds that one historical request may cover. A longer one is answered by error 162.
     public static let historySecondsMax: Int64 = 7 * 86_400
-    /// Market events that one historical request may read; then it is answered by error 162.
+    /// Market events that one historical request may read. Beyond that it is answered by error 162.
     public static let historyEventsMax = 2_000_000
-    /// Bars in one answer; the latest are kept.
+    /// Bars in one answer. Only the latest are kept.
     public static let historyBarsMax = 20_000
-    /// Rows of one side of a book; a request for more gets so many.
+    /// Rows on one side of a book. A request for more gets this many.
     public static let depthRowsMax = 20
-    /// Ticks that a fault keeps back at once; more are sent as they come.
+    /// Ticks that a fault holds back at the same time. Further ones are sent without delay.
     public static let heldTicksMax = 10_000
-    /// Bulletins that are told again to a new client; the oldest fall out.
+    /// Bulletins that a new client can get again. The oldest are dropped.
     public static let bulletinsMax = 100
-    /// Requests per second; from the next on there are errors 100.
+    /// Requests per second. Further ones are answered by error 100.
     public static let requestsPerSecond = 50
-    /// So many errors 100, and the connection is closed.
+    /// After this many errors 100 the connection is closed.
     public static let violationsMax = 3
-    /// Characters of a line on the control port; a longer one closes it.
+    /// Characters of a line on the control port. A longer line closes the connection.
     public static let controlLineBytesMax = 1_024
-    /// Bytes of an answer there; whoever asked gives a longer one up.
+    /// Bytes of an answer on the control port. A caller gives up on a longer one.
     public static let controlAnswerBytesMax = 65_536
 }

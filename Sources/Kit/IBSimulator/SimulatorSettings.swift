@@ -1,22 +1,22 @@
-/// How a simulated server is.
+/// The configuration of a simulated server.
 public struct SimulatorSettings: Sendable {
-    /// What one client may have of everything.
+    /// The limits of one client.
     public struct Limits: Equatable, Sendable {
         /// Market data lines.
         public var lines = 100
         public var tickByTickLines = 5
         public var depthLines = 3
-        /// Clients at once; another one is refused like a client id in use.
+        /// Clients at the same time. A further one is refused like a client id in use.
         public var clientsMax = 32
-        /// Bytes that wait for a client that does not read; with more it is closed.
+        /// Bytes queued for a client that does not read. With more it is disconnected.
         public var outgoingBytes = SimulatorLimits.outgoingBytesMax
-        /// False: any number of requests in any time.
+        /// False to allow any number of requests.
         public var watchesPacing = true
 
         public init() {}
     }
 
-    /// The highest version that it speaks.
+    /// The highest version that the server supports.
     public var serverVersion: Int32 = MessageWriter.versions.upperBound
     public var accounts = ["DU000001"]
     public var limits = Limits()

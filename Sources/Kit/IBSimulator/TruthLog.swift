@@ -1,6 +1,7 @@
 internal import Primitives
 
-/// What was sent, in order, one line of JSON each; the edge takes the lines away.
+/// The messages that were sent, in order, as lines of JSON. The caller takes the lines and stores
+/// them.
 public struct TruthLog: Sendable {
     private var writer = JSONWriter(capacity: 512)
     public private(set) var lines: [UInt8] = []
@@ -44,7 +45,7 @@ public struct TruthLog: Sendable {
     }
 }
 
-/// All that happens in the market, sent to anybody or not.
+/// All events of the market, whether sent to a client or not.
 public struct MarketLog: Sendable {
     private var writer = JSONWriter(capacity: 512)
     private var lines: [UInt8] = []

@@ -2,16 +2,16 @@ internal import Glibc
 import IBSimulator
 import ServiceRuntime
 
-/// The other end of a control port: one command, one answer.
+/// A client of a control port: it sends one command and reads one answer.
 struct CommandLink {
-    /// For the answer; a simulator that runs gives it within a step.
+    /// How long to wait for the answer. A running simulator answers within a step.
     private static let timeout: Duration = .seconds(2)
 
     private let address: String
     private let port: UInt16
 
     init(_ address: String, _ port: UInt16) {
-        // Where a simulator listens on all addresses, the one of this machine is told.
+        // A simulator that listens on all addresses is reached on this machine.
         self.address = address == "0.0.0.0" ? "127.0.0.1" : address
         self.port = port
     }

@@ -1,6 +1,6 @@
 import IBSimulator
 
-/// What `ibkr-simulator --help` prints.
+/// The text that `ibkr-simulator --help` prints.
 enum HelpPage {
     static let version = "0.1.0"
 
@@ -61,7 +61,7 @@ enum HelpPage {
 }
 
 extension String {
-    /// A list with bars between its entries as lines of a few entries each.
+    /// Formats a list separated by bars as lines of a few entries each.
     fileprivate func replacingBars() -> String {
         var lines = [""]
         for entry in split(separator: "|") {

@@ -1,7 +1,7 @@
 internal import Glibc
 import ServiceRuntime
 
-/// A file of lines, written in large pieces.
+/// A file of lines that is written in large pieces.
 final class LogFile {
     private static let piece = 256 << 10
 

@@ -65,13 +65,13 @@ enum Main {
         return json.text
     }
 
-    /// A reader that has gone away is no failure.
+    /// A reader that has closed the pipe is not a failure.
     private static func write(_ text: String, to descriptor: Int32) {
         LogFile.writeAll(Array((text + "\n").utf8)[...], to: descriptor)
     }
 }
 
-/// Why the program cannot go on.
+/// Why the program cannot continue.
 enum SimulatorFailure: Error, CustomStringConvertible {
     case system(String)
     case portInUse(UInt16)

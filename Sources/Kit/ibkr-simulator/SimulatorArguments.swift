@@ -16,7 +16,7 @@ struct SimulatorArguments: Equatable {
     var historySeconds: Int64 = 30 * 86_400
     var settings = SimulatorSettings.Limits()
     var isJSON = false
-    /// A command for a simulator that runs; nil: run one.
+    /// A command for a running simulator. `nil` to run one.
     var told: String?
 
     enum Wish: Equatable {

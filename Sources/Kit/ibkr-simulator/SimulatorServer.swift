@@ -3,13 +3,14 @@ import IBSimulator
 import Primitives
 import ServiceRuntime
 
-/// The simulator on two ports, by one thread: it reads, lets time go on, and writes.
+/// Serves the simulator on two ports with one thread. Each step reads, advances the time, and
+/// writes.
 final class SimulatorServer {
     private struct Client {
         let number: Int
         let descriptor: Int32
-        /// All is said: what the client still sends is read and dropped until it ends, too, so
-        /// that the last bytes arrive. Nil: not yet.
+        /// Everything has been sent. Until this time the client's bytes are read and dropped, so
+        /// that the last bytes reach it. `nil` while the connection is in use.
         var lingersUntil: Timestamp?
     }
 
@@ -18,12 +19,12 @@ final class SimulatorServer {
         var line: [UInt8] = []
     }
 
-    /// From step to step; events are sent so late at most.
+    /// The length of a step, which is also the largest delay of an event.
     private static let stepMilliseconds: Int32 = 2
     private static let idleMilliseconds: Int32 = 20
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let flushNanoseconds: Int64 = 50_000_000
-    /// Writes of single bytes to one client in one step.
+    /// The most single-byte writes to one client per step.
     private static let singleBytesPerStep = 256
 
     let port: UInt16
@@ -32,7 +33,8 @@ final class SimulatorServer {
     private let controlListener: Int32
     private let shutdown: ShutdownSignal
     private let clock = SystemClock()
-    /// Wall-clock time that never goes back: the monotonic clock, moved.
+    /// The offset from the monotonic clock to wall-clock time, which makes a time that never goes
+    /// back.
     private let wallOffset: Int64
     private var simulator: Simulator
     private var clients: [Client] = []
@@ -68,7 +70,7 @@ final class SimulatorServer {
         clock.monotonic().advanced(byNanoseconds: wallOffset)
     }
 
-    /// Until a signal or `quit`.
+    /// Runs until a signal or `quit`.
     func run() throws(SimulatorFailure) {
         while !shutdown.isRequested, !simulator.isEnding {
             waitForInput()
@@ -83,8 +85,8 @@ final class SimulatorServer {
         try end()
     }
 
-    /// To clients the same as a kill from outside, which would leave the last lines of the logs in
-    /// the memory of this process.
+    /// Ends the process as a kill would, from a client's view. A kill from outside would lose the
+    /// last lines of the logs, which are still in memory.
     private func crash() throws(SimulatorFailure) {
         try truth?.flush()
         try marketLog?.flush()

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The few calls on TCP sockets that the server needs. Descriptors belong to the caller.
+/// The TCP socket calls that the server needs. The caller owns the descriptors.
 enum Sockets {
     static func listen(
         address: String, port: UInt16
@@ -33,7 +33,7 @@ enum Sockets {
         return (descriptor, UInt16(bigEndian: place.sin_port))
     }
 
-    /// A connection that waits for what is written and read.
+    /// Returns a connected socket with blocking reads and writes.
     static func connect(
         address: String, port: UInt16
     ) throws(SimulatorFailure) -> Int32 {
@@ -59,7 +59,7 @@ enum Sockets {
         return descriptor
     }
 
-    /// Nil: nobody waits, or the process has no descriptor left.
+    /// Returns `nil` if no connection waits, or if the process has no descriptor left.
     static func accept(_ listener: Int32) -> Int32? {
         let descriptor = Glibc.accept(listener, nil, nil)
         guard descriptor >= 0 else { return nil }
@@ -84,7 +84,7 @@ enum Sockets {
         return .end
     }
 
-    /// Nil: the connection is broken.
+    /// Returns the number of bytes written, or `nil` if the connection is broken.
     static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Int? {
         let count = unsafe bytes.withUnsafeBytes {
             unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)

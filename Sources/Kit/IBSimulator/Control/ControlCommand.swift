@@ -1,4 +1,4 @@
-/// One line of the control port.
+/// A command of the control port, which is one line.
 public enum ControlCommand: Equatable, Sendable {
     public enum Farm: String, Sendable { case market, history }
 
@@ -13,7 +13,7 @@ public enum ControlCommand: Equatable, Sendable {
     case restored(keeps: Bool)
     case farm(Farm, isUp: Bool)
     case nightlyReset(seconds: Int64)
-    /// Nil: all.
+    /// `nil` means all symbols.
     case competing(String?, Bool)
     case refuseClientID(Bool)
     case pacingError(Int)
@@ -26,13 +26,13 @@ public enum ControlCommand: Equatable, Sendable {
     case rate(Int)
     case silent(String, Bool)
     case permission(String, SimulatedInstrument.Permission)
-    /// Off: what is sent from here on is not logged.
+    /// While this is off, messages are sent without being logged.
     case truth(Bool)
     case status
     case quit
     case crash
 
-    /// For people who asked for something else.
+    /// The list of commands that answers an unknown one.
     public static let usage =
         "close | close-after BYTES | half-frame | byte-at-a-time on|off | stall SECONDS | "
         + "garbage BYTES | notice CODE TEXT | lost | restored keep|lose | "
@@ -42,7 +42,7 @@ public enum ControlCommand: Equatable, Sendable {
         + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit | "
         + "crash"
 
-    /// Nil: not understood.
+    /// Returns `nil` if the line is not understood.
     public init?(_ line: String) {
         let words = line.split(separator: " ").map(String.init)
         guard let name = words.first else { return nil }

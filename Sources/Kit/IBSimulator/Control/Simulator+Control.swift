@@ -1,8 +1,8 @@
 public import Primitives
 
-/// What the commands of the control port do. They concern all clients there are.
+/// Carries out the commands of the control port. They affect all connected clients.
 extension Simulator {
-    /// One line in, one line out: `ok`, with what is to be known, or `error` with the reason.
+    /// Takes one line and returns one: `ok` with an optional result, or `error` with the reason.
     public mutating func control(_ line: String, now: Timestamp) -> String {
         guard let command = ControlCommand(line) else {
             return "error: not understood; one of: \(ControlCommand.usage)"
@@ -10,7 +10,7 @@ extension Simulator {
         return carryOut(command, now) ?? "ok"
     }
 
-    /// Nil: done.
+    /// Returns the error, or `nil` on success.
     private mutating func carryOut(_ command: ControlCommand, _ now: Timestamp) -> String? {
         switch command {
         case .lost, .restored, .farm, .nightlyReset, .notice, .bulletin:
@@ -59,7 +59,7 @@ extension Simulator {
         for place in sessions.indices { body(&sessions[place]) }
     }
 
-    /// Of one symbol, or of all.
+    /// Changes the conditions of one symbol, or of all.
     private mutating func change(
         _ symbol: String?, _ body: (inout Conditions, Int) -> Void
     ) -> String? {
@@ -81,7 +81,7 @@ extension Simulator {
             case .closeAfter(let bytes): session.link.close(after: bytes)
             case .halfFrame:
                 session.link.cutNextMessage()
-                // There is a next message, whatever streams.
+                // Ensures that there is a next message, even without a stream.
                 session.notice(2104, "Market data farm connection is OK:sim")
             case .byteAtATime(let isOn): session.link.isByteAtATime = isOn
             case .stall(let seconds):

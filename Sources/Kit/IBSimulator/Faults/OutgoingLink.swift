@@ -1,38 +1,38 @@
 internal import Primitives
 
-/// A message on its way, and what the truth log has to know of it.
+/// A queued message, with what the truth log needs about it.
 struct QueuedMessage: Sendable {
     var message: ServerMessage
-    /// The instrument's place; nil: none.
+    /// The instrument's index; `nil` if there is none.
     var instrument: Int?
 }
 
-/// The bytes that wait for one client, and the faults of its connection. A message is true when its
-/// last byte has gone.
+/// The bytes queued for one client, and the faults of its connection. A message becomes part of the
+/// truth log when its last byte has been sent.
 struct OutgoingLink: Sendable {
     private var bytes: [UInt8] = []
     private var sent = 0
-    /// Offsets count from the connection's first byte.
+    /// The offset of the first queued byte, counted from the connection's first byte.
     private var base = 0
     private var marks: [(end: Int, message: QueuedMessage)] = []
     private var nextMark = 0
 
-    /// No byte goes before.
+    /// No byte is sent before this time.
     var stalledUntil: Timestamp?
     var isByteAtATime = false
-    /// After so many bytes of the connection it is closed.
+    /// The connection is closed after this many bytes.
     private(set) var closesAt: Int?
-    /// The next message goes out by half.
+    /// True if only half of the next message is to be sent.
     private var cutsNext = false
 
     var waiting: Int { bytes.count - sent }
     private var end: Int { base + bytes.count }
     private var position: Int { base + sent }
 
-    /// Nothing goes out any more.
+    /// True if nothing more will be sent.
     var isClosed: Bool { closesAt.map { position >= $0 } ?? false }
 
-    /// What would come behind the end of the connection is dropped.
+    /// Appends a message. It is dropped if it would begin after the end of the connection.
     mutating func append(_ message: QueuedMessage) {
         if let closesAt, end >= closesAt { return }
         let start = end
@@ -44,12 +44,12 @@ struct OutgoingLink: Sendable {
         }
     }
 
-    /// Bytes that are no message.
+    /// Appends bytes that are not a message.
     mutating func append(raw more: [UInt8]) { bytes += more }
 
     // MARK: faults
 
-    /// What waits goes out before.
+    /// Closes the connection once all queued bytes are sent.
     mutating func closeWhenSent() { close(at: end) }
     mutating func close(after count: Int) { close(at: position + count) }
     mutating func closeNow() { close(at: position) }
@@ -61,21 +61,21 @@ struct OutgoingLink: Sendable {
 
     // MARK: sending
 
-    /// So many of the first bytes may go now.
+    /// Returns how many of the first bytes may be sent now.
     func allowance(now: Timestamp) -> Int {
         if let stalledUntil, now < stalledUntil { return 0 }
         let open = min(waiting, closesAt.map { max(0, $0 - position) } ?? waiting)
         return isByteAtATime ? min(open, 1) : open
     }
 
-    /// When the stall ends.
+    /// Returns when the stall ends. `nil` if there is none.
     func resumesAt(now: Timestamp) -> Timestamp? {
         stalledUntil.flatMap { now < $0 && waiting > 0 ? $0 : nil }
     }
 
     func first(_ count: Int) -> ArraySlice<UInt8> { bytes[sent..<sent + count] }
 
-    /// The messages that are complete by these bytes.
+    /// Takes note that `count` bytes were sent. Returns the messages that these bytes complete.
     mutating func took(_ count: Int) -> [QueuedMessage] {
         sent += count
         var complete: [QueuedMessage] = []

@@ -1,8 +1,8 @@
 internal import Primitives
 
-/// What happens to the next ticks of a connection: late, twice, or in another order.
+/// The faults of a connection's next ticks: sent late, sent twice, or in another order.
 struct TickFaults: Sendable {
-    /// How late a late tick is, and how long a tick waits for the one that shall overtake it.
+    /// How late a late tick is sent, and how long a tick waits for the one that is to overtake it.
     static let lateNanoseconds: Int64 = 3_000_000_000
     static let overtakenNanoseconds: Int64 = 1_000_000_000
 
@@ -16,7 +16,7 @@ struct TickFaults: Sendable {
         late == 0 && doubled == 0 && reordered == 0 && held.isEmpty && overtaken == nil
     }
 
-    /// What is to be sent now in the tick's place.
+    /// Returns what is to be sent now in place of the tick.
     mutating func pass(_ tick: QueuedMessage, now: Timestamp) -> [QueuedMessage] {
         if let first = overtaken {
             overtaken = nil
@@ -39,7 +39,7 @@ struct TickFaults: Sendable {
         return [tick]
     }
 
-    /// What has waited long enough.
+    /// Returns the ticks that have waited long enough.
     mutating func due(now: Timestamp) -> [QueuedMessage] {
         var ready: [QueuedMessage] = []
         if let first = overtaken, first.due <= now {

@@ -1,4 +1,4 @@
-/// The instruments of a market: stocks by name, made-up stocks by number, and one of every other
+/// The instruments of a market: stocks by name, synthetic stocks by number, and one of every other
 /// kind.
 public enum InstrumentList {
     public static let defaultSymbols = [
@@ -6,10 +6,10 @@ public enum InstrumentList {
         "XLRE", "XLU", "XLC",
     ]
 
-    /// Numbers of contracts: those of stocks follow from their place.
+    /// The first contract id. Those of stocks follow from their index.
     private static let firstConID: Int32 = 756_733
 
-    /// `others`: also an option, a future, a currency pair, a coin, a bond, a fund and a CFD.
+    /// `others` adds an option, a future, a currency pair, a coin, a bond, a fund and a CFD.
     public static func make(
         symbols: [String], madeUp: Int = 0, others: Bool = true
     ) -> [SimulatedInstrument] {

@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// Goes through a market's events in the order of time, each once.
+/// Goes through a market's events in the order of time, each event once.
 struct MarketCursor: Sendable {
     private struct Lane {
         var second: Int64
@@ -8,10 +8,10 @@ struct MarketCursor: Sendable {
         var next = 0
     }
 
-    /// How far behind the clock this one is: delayed data are old.
+    /// Nanoseconds by which the cursor is behind the clock, because delayed data are old.
     let delay: Int64
     private var lanes: [Lane]
-    /// Up to here, exclusive, everything was taken.
+    /// Everything before this time has been taken.
     private(set) var reached: Timestamp
 
     init(_ market: SimulatedMarket, from start: Timestamp, delaySeconds: Int64 = 0) {
@@ -26,7 +26,7 @@ struct MarketCursor: Sendable {
         }
     }
 
-    /// Everything until `now`, exclusive. A jump of the clock leaves out what lies further back.
+    /// Returns everything before `now`. After a jump of the clock, older events are left out.
     mutating func take(until now: Timestamp, of market: SimulatedMarket) -> [MarketEvent] {
         let end = now.advanced(byNanoseconds: -delay)
         guard end > reached else { return [] }

@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// What the market was, as history requests want it.
+/// Answers history requests from the market.
 struct MarketHistory {
     enum Show: String {
         case trades = "TRADES"
@@ -14,13 +14,13 @@ struct MarketHistory {
 
     let market: SimulatedMarket
     let version: Int32
-    /// Nothing of this time or later is past.
+    /// Events at or after this time are not past yet.
     let now: Timestamp
 
     // MARK: ticks
 
-    /// The first `count` from a second on, with the rest of the last second; or, from the end, the
-    /// last `count` before it.
+    /// Returns the first `count` ticks from a second on, and the rest of the last second. Without a
+    /// start it returns the last `count` ticks before the end.
     func ticks(
         of instrument: Int, from start: Int64?, until end: Int64?, count: Int,
         where isWanted: (MarketEvent) -> Bool
@@ -72,7 +72,7 @@ struct MarketHistory {
         var texts: BarTexts
     }
 
-    /// Aligned to 1970; a span without events has no bar.
+    /// Returns bars aligned to 1970. A span without events has no bar.
     func bars(
         of instrument: Int, from start: Int64, until end: Int64, width: Int64, show: Show
     ) throws(TooMuch) -> [Bar] {
@@ -97,7 +97,7 @@ struct MarketHistory {
         return bars.suffix(SimulatorLimits.historyBarsMax)
     }
 
-    /// One bar; without events it repeats the price and says that nothing was traded.
+    /// Returns one bar. Without events it repeats the price and has no volume.
     func bar(of instrument: Int, from start: Int64, width: Int64, show: Show) -> BarTexts {
         var building = BarBuilder(show: show)
         for second in start..<start + width {
@@ -112,7 +112,7 @@ struct MarketHistory {
             average: show == .trades ? price : "-1", count: nothing)
     }
 
-    /// Volume per price.
+    /// Returns the volume per price.
     func histogram(of instrument: Int, seconds: Int64) throws(TooMuch) -> [(Int64, Int64)] {
         let end = now.nanoseconds / 1_000_000_000 + 1
         guard seconds <= SimulatorLimits.historySecondsMax else { throw TooMuch() }
@@ -127,7 +127,7 @@ struct MarketHistory {
     }
 }
 
-/// A bar in the making. Prices are doubled, so that the middle of two is whole.
+/// A bar under construction. Prices are doubled, so that the middle of two prices is an integer.
 struct BarBuilder {
     let show: MarketHistory.Show
     private var open: Int64 = 0
@@ -143,7 +143,7 @@ struct BarBuilder {
     mutating func add(_ event: MarketEvent) {
         switch (event.kind, show) {
         case (.trade(let trade), .trades):
-            // A print that is not reported is in no total.
+            // An unreported trade counts in no total.
             guard !trade.isUnreported else { return }
             add(trade.price * 2, trade.price * 2, trade.price * 2)
             volume += trade.size
@@ -166,7 +166,7 @@ struct BarBuilder {
         events += 1
     }
 
-    /// Nil: nothing happened.
+    /// Returns `nil` if there was no event.
     func texts(_ instrument: SimulatedInstrument, _ version: Int32) -> BarTexts? {
         guard events > 0 else { return nil }
         var texts = BarTexts(
@@ -181,7 +181,7 @@ struct BarBuilder {
 }
 
 extension SimulatedInstrument {
-    /// Turnover in steps times units, over a volume: with six decimals more than a price.
+    /// Returns turnover (steps times units) divided by volume, with six decimals more than a price.
     func averageText(_ turnover: Int128, _ volume: Int64) -> String {
         guard volume > 0 else { return "0" }
         let scaled = turnover * Int128(step) * 1_000_000 / Int128(volume)

@@ -1,23 +1,23 @@
 internal import Primitives
 
-/// Times as the protocol's texts have them. The simulator's own zone is UTC.
+/// Formats and parses times of the protocol. The simulator's own zone is UTC.
 enum MarketTime {
     static let secondsPerDay: Int64 = 86_400
 
-    /// `20260105`
+    /// Formats as `20260105`.
     static func date(_ second: Int64) -> String {
         let day = CivilDate(daysSinceEpoch: days(second))
         return [padded(day.year, 4), padded(day.month, 2), padded(day.day, 2)].joined()
     }
 
-    /// `09:30:00`
+    /// Formats as `09:30:00`.
     static func clock(_ second: Int64) -> String {
         let inDay = second - days(second) * secondsPerDay
         return [inDay / 3_600, inDay / 60 % 60, inDay % 60].map { padded($0, 2) }
             .joined(separator: ":")
     }
 
-    /// `2026-01-05 09:30:00.0`
+    /// Formats as `2026-01-05 09:30:00.0`.
     static func newsTime(_ second: Int64) -> String {
         "\(CivilDate(daysSinceEpoch: days(second))) \(clock(second)).0"
     }
@@ -26,8 +26,8 @@ enum MarketTime {
         second >= 0 ? second / secondsPerDay : (second - secondsPerDay + 1) / secondsPerDay
     }
 
-    /// `yyyymmdd-hh:mm:ss`, `yyyymmdd hh:mm:ss`, the latter with a zone that means UTC, or a news
-    /// time `yyyy-mm-dd hh:mm:ss[.0]`. Nil: neither.
+    /// Parses `yyyymmdd-hh:mm:ss`, `yyyymmdd hh:mm:ss` with an optional zone that means UTC, or a
+    /// news time `yyyy-mm-dd hh:mm:ss[.0]`. Returns `nil` for anything else.
     static func parse(_ text: String) -> Int64? {
         var digits = Array(text.utf8)
         if digits.count >= 10, digits[4] == UInt8(ascii: "-"), digits[7] == UInt8(ascii: "-") {
@@ -55,7 +55,7 @@ enum MarketTime {
         return digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
     }
 
-    /// Of `20260105`; nil when the calendar has no such day.
+    /// Returns the days since 1970 of `20260105`. `nil` if the calendar has no such day.
     private static func days(ofDate date: Int64) -> Int64? {
         let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100)
         guard (1...12).contains(month), (1...31).contains(day), year >= 1_970 else { return nil }

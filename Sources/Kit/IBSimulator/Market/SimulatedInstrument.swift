@@ -1,13 +1,13 @@
 internal import Primitives
 
-/// What is traded, and how its numbers look.
+/// An instrument, and the format of its numbers.
 public struct SimulatedInstrument: Equatable, Sendable {
-    /// Who may see its data.
+    /// The clients that may see its data.
     public enum Permission: String, Sendable {
         case live
-        /// Delayed data to those who ask for them.
+        /// Delayed data, only for clients that request them.
         case delayed
-        /// Delayed data even to those who ask for live ones.
+        /// Delayed data, even for clients that request live ones.
         case delayedAnyway = "delayed-anyway"
         case none
     }
@@ -16,7 +16,7 @@ public struct SimulatedInstrument: Equatable, Sendable {
         public let name, letter: String
     }
 
-    /// Where trades are printed and quotes come from.
+    /// The exchanges of trades and quotes.
     public static let exchanges = [
         Exchange(name: "NYSE", letter: "N"), Exchange(name: "ARCA", letter: "P"),
         Exchange(name: "ISLAND", letter: "Q"), Exchange(name: "BATS", letter: "Z"),
@@ -43,10 +43,11 @@ public struct SimulatedInstrument: Equatable, Sendable {
     public var underlyingSymbol = ""
     public var underlyingConID: Int32 = 0
     public var permission = Permission.live
-    /// The data of this one come from its underlying (a CFD).
+    /// True if the data come from its underlying (a CFD).
     public var isRerouted = false
 
-    /// Prices are whole numbers of `10^-priceDecimals`; `step` of them is the least change.
+    /// Prices are integers in units of `10^-priceDecimals`. The least change is `step` of these
+    /// units.
     public var priceDecimals = 2
     public var step: Int64 = 1
     /// In steps.
@@ -69,12 +70,12 @@ public struct SimulatedInstrument: Equatable, Sendable {
 
     public var minTick: String { priceText(1) }
 
-    /// Of a number of steps.
+    /// Formats a number of steps as a price.
     public func priceText(_ steps: Int64) -> String {
         FixedPoint.text(Int128(steps) * Int128(step), decimals: priceDecimals)
     }
 
-    /// Of a sum or middle of two prices: one decimal more is exact.
+    /// Formats a sum or middle of two prices, given doubled. One decimal more makes it exact.
     func halfPriceText(_ doubled: Int64) -> String {
         FixedPoint.text(Int128(doubled) * Int128(step) * 5, decimals: priceDecimals + 1)
     }
@@ -83,7 +84,7 @@ public struct SimulatedInstrument: Equatable, Sendable {
         FixedPoint.text(units, decimals: sizeDecimals)
     }
 
-    /// Sizes of stocks were hundreds once, and fractions came with version 163.
+    /// Formats a size. Old versions counted stocks in hundreds; fractions came with version 163.
     func sizeText(_ units: Int64, version: Int32, isPast: Bool) -> String {
         if securityType == "STK", version < (isPast ? 175 : 159) { return String(units / 100) }
         guard version < 163, sizeDecimals > 0 else { return sizeText(units) }
@@ -91,7 +92,7 @@ public struct SimulatedInstrument: Equatable, Sendable {
             .map(String.init) ?? "0"
     }
 
-    /// Does a client's contract mean this one?
+    /// Returns whether a client's contract describes this instrument.
     func matches(_ wanted: RequestedContract) -> Bool {
         if wanted.conID != 0 { return wanted.conID == conID }
         func agrees(_ given: String, _ own: String) -> Bool { given.isEmpty || given == own }

@@ -1,18 +1,18 @@
 internal import Primitives
 
-/// A market that can be asked for any second, in any order: what happens there follows from the
-/// seed, the instrument and the second alone. So the past needs no memory, and what a client missed
-/// is what a request for history answers.
+/// A market that can compute any second in any order. The seed, the instrument and the second alone
+/// determine the events. So no past is stored, and a history request returns exactly what a client
+/// missed.
 public struct SimulatedMarket: Sendable {
     public let instruments: [SimulatedInstrument]
     public let seed: UInt64
-    /// Nothing is known of the time before.
+    /// The market has no data before this second.
     public let firstSecond: Int64
 
-    /// Thousandths of an event per second and instrument, from a second on.
+    /// The rates: from a second on, thousandths of an event per second and instrument.
     private var rates: [(from: Int64, milli: Int64)]
 
-    /// `rate`: events per second over all instruments.
+    /// `rate` is in events per second over all instruments.
     public init(
         instruments: [SimulatedInstrument], seed: UInt64, rate: Int, firstSecond: Int64
     ) {
@@ -28,7 +28,7 @@ public struct SimulatedMarket: Sendable {
 
     private func milli(_ rate: Int) -> Int64 { Int64(rate) * 1_000 / Int64(instruments.count) }
 
-    /// From a second on; false when the rate has been changed too often.
+    /// Sets the rate from a second on. Returns false if it has been changed too often.
     public mutating func setRate(_ rate: Int, from second: Int64) -> Bool {
         guard rates.count < SimulatorLimits.rateChangesMax,
             rates.last.map({ $0.from < second }) ?? true
@@ -39,7 +39,7 @@ public struct SimulatedMarket: Sendable {
 
     // MARK: what happens
 
-    /// In the order of time.
+    /// Returns the events of a second in the order of time.
     public func events(of instrument: Int, in second: Int64) -> [MarketEvent] {
         guard second >= firstSecond else { return [] }
         var random = generator(instrument, second, salt: 1)
@@ -61,7 +61,8 @@ public struct SimulatedMarket: Sendable {
         return events
     }
 
-    /// The last quote before a time, looked for in a minute; else a quote around the level.
+    /// Returns the last quote before a time, searched within one minute. Otherwise returns a quote
+    /// around the price level.
     func quote(of instrument: Int, before time: Timestamp) -> MarketQuote {
         let second = time.nanoseconds / 1_000_000_000
         for past in 0..<60 {
@@ -74,7 +75,8 @@ public struct SimulatedMarket: Sendable {
         return MarketQuote(bid: level - 1, ask: level + 1, bidSize: 100, askSize: 100)
     }
 
-    /// What is written of an instrument in a second, if anything: about one item in 20 seconds.
+    /// Returns the headline of an instrument in a second, if there is one: on average every 20
+    /// seconds.
     public func news(of instrument: Int, in second: Int64) -> NewsItem? {
         guard second >= firstSecond else { return nil }
         var random = generator(instrument, second, salt: 2)
@@ -88,7 +90,7 @@ public struct SimulatedMarket: Sendable {
             extra: "A:\(instruments[instrument].conID):L:en:K:0.9:")
     }
 
-    /// Numbers for what has no events of its own, the same for the same second.
+    /// Returns a random generator for data without events. It is the same for the same second.
     func generator(_ instrument: Int, _ second: Int64, salt: UInt64) -> SeededRandom {
         let contract = UInt64(UInt32(bitPattern: instruments[instrument].conID))
         var mixed = SeededRandom.mixed(seed ^ salt &* 0x9e37_79b9_7f4a_7c15)
@@ -125,7 +127,8 @@ public struct SimulatedMarket: Sendable {
         }
     }
 
-    /// The price around which a moment trades, in steps: waves of noise, from hours to seconds.
+    /// Returns the price level at a moment, in steps: waves of noise with periods from hours to
+    /// seconds.
     func level(of instrument: Int, at second: Int64, nanosecond: Int64) -> Int64 {
         let base = instruments[instrument].basePrice
         var level = base
@@ -144,7 +147,7 @@ public struct SimulatedMarket: Sendable {
         (21_600, 40_000), (1_800, 10_000), (120, 2_000), (7, 500),
     ]
 
-    /// -1,000,000 to 1,000,000.
+    /// Returns a number from -1,000,000 to 1,000,000.
     private func noise(_ instrument: Int, _ lattice: Int64, _ octave: Int) -> Int64 {
         var random = generator(instrument, lattice, salt: 16 + UInt64(octave))
         return Int64(random.next() % 2_000_001) - 1_000_000

@@ -1,5 +1,5 @@
-/// One subscription of reqMktDepth, and the book that its client has by now. Rows are a list: an
-/// insert moves those behind it down, a delete moves them up.
+/// One subscription of reqMktDepth, with the book as the client should have it now. Rows form a
+/// list: an insert moves the later rows down, a delete moves them up.
 struct DepthBook: Sendable {
     private struct Row {
         var price: Int64
@@ -27,7 +27,7 @@ struct DepthBook: Sendable {
         rowsMax = min(max(rows, 1), SimulatorLimits.depthRowsMax)
     }
 
-    /// A book from the best row on; the client's is empty.
+    /// Fills the book from the best row on. The client's book must be empty.
     mutating func fill(
         level: Int64, bits: UInt64, _ quoted: SimulatedInstrument, _ version: Int32
     ) -> [DepthChange] {
@@ -78,7 +78,7 @@ struct DepthBook: Sendable {
         }
     }
 
-    /// All rows have new prices.
+    /// Changes the price of every row.
     private mutating func shift(
         to level: Int64, _ quoted: SimulatedInstrument, _ version: Int32
     ) -> [DepthChange] {

@@ -2,7 +2,7 @@ internal import Primitives
 
 /// One subscription of reqMktData.
 struct Level1Feed: Sendable {
-    /// The numbers of the types that live and delayed data have for the same thing.
+    /// The tick types of live and of delayed data for the same value.
     private struct Types {
         var bid, ask, last, bidSize, askSize, lastSize, high, low, volume, close, open: Int32
         var time, halted: Int32
@@ -19,10 +19,10 @@ struct Level1Feed: Sendable {
     let instrument: Int
     let isDelayed: Bool
     let genericTicks: [String]
-    /// It was told that another session has the data.
+    /// True once the client was informed that another session has the data.
     var isToldOfCompetition = false
 
-    /// Market data off: of what was asked only the headlines come.
+    /// True if market data are off (`mdoff`) and only headlines are sent.
     var isNewsAlone: Bool { genericTicks.contains("mdoff") }
 
     private let types: Types
@@ -66,7 +66,7 @@ struct Level1Feed: Sendable {
                     request, type: type, price: quoted.priceText(price), size: "0"))
         }
         messages.append(writer.tickGeneric(request, type: types.halted, value: "0"))
-        // The volume so far, and no print.
+        // Reports the volume so far, without a trade.
         let line = ";0;\(past.nanoseconds / 1_000_000);0;0;false"
         volumes(line, isReported: true, writer, into: &messages)
         for number in genericTicks { generic(number, level, quoted, writer, into: &messages) }
@@ -136,7 +136,7 @@ struct Level1Feed: Sendable {
                     writer.tickPrice(
                         request, type: types.bid, price: texts.bid, size: texts.bidSize, mask: 1))
             }
-            // The same size again, as servers do.
+            // Servers repeat the size, so this does, too.
             messages.append(
                 writer.tickSize(request, type: types.bidSize, size: texts.bidSize))
             bid = (quote.bid, quote.bidSize)
@@ -183,7 +183,7 @@ struct Level1Feed: Sendable {
         extremes(trade.price, texts.price, writer, into: &messages)
     }
 
-    /// All prints, and those that are reported.
+    /// Appends the volumes of all trades (233) and of the reported ones (375).
     private func volumes(
         _ line: String, isReported: Bool, _ writer: MessageWriter,
         into messages: inout [ServerMessage]
@@ -211,5 +211,5 @@ struct Level1Feed: Sendable {
     }
 }
 
-/// How old delayed data are.
+/// The age of delayed data in nanoseconds.
 let delayedNanoseconds: Int64 = 900_000_000_000

@@ -13,7 +13,7 @@ struct BarFeed: Sendable {
     let request: Int32
     let instrument: Int
     let show: MarketHistory.Show
-    /// The bars that began earlier are no part of it.
+    /// Bars that began before this second are not sent.
     let firstSecond: Int64
     var isToldOfCompetition = false
 }

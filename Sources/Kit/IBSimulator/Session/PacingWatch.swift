@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// Counts what a client asks for, and says what a server would complain of.
+/// Counts a client's requests and returns the complaints of a server.
 struct PacingWatch: Sendable {
     private static let tenMinutes: Int64 = 600_000_000_000
     private static let fifteenSeconds: Int64 = 15_000_000_000
@@ -18,7 +18,7 @@ struct PacingWatch: Sendable {
     private var history: [Past] = []
     private(set) var violations = 0
 
-    /// False: more than 50 within a second.
+    /// Returns false after more than 50 requests within a second.
     mutating func allows(requestAt now: Timestamp) -> Bool {
         requests.removeAll { now.nanoseconds(since: $0) >= Self.second }
         guard requests.count < SimulatorLimits.requestsPerSecond else {
@@ -30,8 +30,8 @@ struct PacingWatch: Sendable {
         return true
     }
 
-    /// The complaint about a historical request, or nil. `key` is the same for equal requests,
-    /// `contract` for those of the same contract, exchange and kind.
+    /// Returns the complaint about a historical request, or `nil`. Equal requests have the same
+    /// `key`. Requests for the same contract, exchange and kind have the same `contract`.
     mutating func problem(
         key: String, contract: String, isBidAsk: Bool, at now: Timestamp
     ) -> String? {

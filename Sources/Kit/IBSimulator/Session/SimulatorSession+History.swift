@@ -25,7 +25,7 @@ extension SimulatorSession {
         }
     }
 
-    /// False, and error 162.
+    /// Returns false and sends error 162 if there is no history.
     private mutating func isHistoryThere(_ id: Int32, _ world: World) -> Bool {
         guard world.conditions.isHistoryFarmDown || world.conditions.isServerLost else {
             return true
@@ -38,7 +38,7 @@ extension SimulatorSession {
         refuse(id, 162, "Historical Market Data Service error message:\(text)")
     }
 
-    /// False, and error 162: too many requests.
+    /// Returns false and sends error 162 if there were too many requests.
     mutating func isPaced(
         _ id: Int32, _ index: Int, _ rest: [String], _ world: World
     ) -> Bool {
@@ -119,7 +119,7 @@ extension SimulatorSession {
         return writer.serverVersion >= 174 ? "\(date) \(clock) UTC" : "\(date)  \(clock)"
     }
 
-    /// Of a text such as `5 mins`.
+    /// Parses a width such as `5 mins` into seconds.
     static func width(ofBars text: String) -> Int64? {
         let units: [String: (Int64, allowed: [Int64])] = [
             "sec": (1, [1, 5, 10, 15, 30]), "min": (60, [1, 2, 3, 5, 10, 15, 20, 30]),
@@ -132,7 +132,7 @@ extension SimulatorSession {
         return unit.0 * count
     }
 
-    /// Of a text such as `1 D`.
+    /// Parses a duration such as `1 D` into seconds.
     static func seconds(ofDuration text: String) -> Int64? {
         let units: [String: Int64] = [
             "S": 1, "D": 86_400, "W": 604_800, "M": 2_592_000, "Y": 31_536_000,

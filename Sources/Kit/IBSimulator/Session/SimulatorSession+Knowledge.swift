@@ -2,9 +2,9 @@ internal import Primitives
 
 /// Requests for contracts and documents.
 extension SimulatorSession {
-    /// Headlines of one answer.
+    /// The most headlines in one answer.
     private static let headlinesMax = 300
-    /// How far a request for headlines looks, in seconds.
+    /// The seconds that a request for headlines covers at most.
     private static let headlineSecondsMax: Int64 = 86_400
 
     mutating func handleKnowledge(_ request: ClientRequest, _ world: World) {
@@ -65,7 +65,7 @@ extension SimulatorSession {
         send(writer.contractDetailsEnd(id))
     }
 
-    /// Always open: today and the five days that follow.
+    /// Returns trading hours that are always open: today and the next five days.
     private static func hours(_ second: Int64) -> String {
         (0..<6).map { day in
             let date = MarketTime.date(second + Int64(day) * MarketTime.secondsPerDay)

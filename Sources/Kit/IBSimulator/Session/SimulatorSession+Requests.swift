@@ -1,6 +1,6 @@
 internal import Primitives
 
-/// Requests for what streams, and their cancels.
+/// Requests for streams, and their cancels.
 extension SimulatorSession {
     mutating func handle(_ request: ClientRequest, _ world: World) {
         switch request {
@@ -45,7 +45,7 @@ extension SimulatorSession {
 
     // MARK: finding
 
-    /// The one instrument that is meant, or an error 200 and nil.
+    /// Returns the only instrument that matches. Otherwise sends error 200 and returns `nil`.
     mutating func find(_ contract: RequestedContract, _ id: Int32, _ world: World) -> Int? {
         let found = world.market.instruments.indices.filter {
             world.market.instruments[$0].matches(contract)
@@ -59,7 +59,7 @@ extension SimulatorSession {
         return nil
     }
 
-    /// False, and error 322: the number is in use.
+    /// Returns false and sends error 322 if the request's number is in use.
     private mutating func isNew(_ id: Int32) -> Bool {
         let isUsed =
             level1.contains { $0.request == id } || tickByTick.contains { $0.request == id }
@@ -103,7 +103,7 @@ extension SimulatorSession {
         }
     }
 
-    /// Whether the data are delayed ones; nil, and an error: there are none.
+    /// Returns whether the data are delayed. Sends an error and returns `nil` if there are none.
     private mutating func access(_ id: Int32, _ index: Int, _ world: World) -> Bool? {
         let asksForDelayed = dataType >= 3
         switch world.conditions.permissions[index] {
@@ -189,7 +189,7 @@ extension SimulatorSession {
         depth.append(book)
     }
 
-    /// All rows anew, into a book that is empty at the client.
+    /// Returns all rows, for a book that is empty at the client.
     func changes(filling book: inout DepthBook, _ world: World) -> [DepthChange] {
         let market = world.market
         var random = market.generator(book.instrument, world.second, salt: 3)
@@ -204,7 +204,7 @@ extension SimulatorSession {
         for change in changes { send(writer.depth(book.request, change), of: book.instrument) }
     }
 
-    /// 317 for all books, and their rows again.
+    /// Sends 317 for all books, then their rows again.
     mutating func resetDepth(_ world: World) {
         for place in depth.indices {
             refuse(
@@ -217,7 +217,7 @@ extension SimulatorSession {
         }
     }
 
-    /// 316 for all books: nothing more comes for their requests.
+    /// Sends 316 for all books. Their requests get nothing more.
     mutating func haltDepth() {
         for book in depth {
             refuse(

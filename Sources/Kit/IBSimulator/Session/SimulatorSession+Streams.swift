@@ -1,8 +1,8 @@
 internal import Primitives
 
-/// What happens in the market, as this client gets it.
+/// Sends this client the events of the market.
 extension SimulatorSession {
-    /// `isDelayed`: the event is an old one, for delayed data alone.
+    /// `isDelayed` means that the event is old and serves only delayed data.
     mutating func happened(_ event: MarketEvent, isDelayed: Bool, _ world: World) {
         guard clientID != nil, !world.conditions.isDark(event.instrument) else { return }
         happenedAtLevel1(event, isDelayed: isDelayed, world)
@@ -11,7 +11,7 @@ extension SimulatorSession {
         if case .book(let bits) = event.kind { bookMoved(event, bits, world) }
     }
 
-    /// True: the data are somebody else's at the moment. It is told once.
+    /// Returns true while another session has the data. The client is informed once.
     private mutating func isAway(
         _ instrument: Int, _ request: Int32, _ isTold: inout Bool, _ world: World
     ) -> Bool {
@@ -50,7 +50,7 @@ extension SimulatorSession {
         }
     }
 
-    /// The sensitivities of an option; now and then a part of them is not computed.
+    /// Returns the sensitivities of an option. Some of them are occasionally not computed.
     private func optionNumbers(
         of feed: Level1Feed, _ quote: MarketQuote, _ event: MarketEvent, _ world: World
     ) -> [ServerMessage] {
@@ -133,7 +133,7 @@ extension SimulatorSession {
 
     // MARK: once in a second
 
-    /// `second` has ended.
+    /// Call when `second` has ended.
     mutating func ended(second: Int64, _ world: World) {
         guard clientID != nil, !world.conditions.isServerLost else { return }
         sendNews(second, world)

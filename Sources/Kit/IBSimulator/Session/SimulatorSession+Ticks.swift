@@ -2,7 +2,7 @@ internal import Primitives
 
 /// Historical ticks.
 extension SimulatorSession {
-    /// So many ticks are in one message; more come in several.
+    /// The most ticks in one message. Further ones follow in other messages.
     private static let ticksPerMessage = 400
 
     mutating func requestTicks(_ wanted: TicksRequest, _ world: World) {

@@ -1,10 +1,11 @@
 internal import Primitives
 
-/// One client: from its greeting to its end. It makes bytes of what happens; the link keeps them.
+/// The session of one client, from its greeting to its end. It turns events into bytes, which the
+/// link holds.
 struct SimulatorSession: Sendable {
     enum State: Equatable, Sendable {
         case unknown
-        /// The versions are agreed upon, startApi is still to come.
+        /// The version is agreed upon, but startApi has not come yet.
         case greeted
         case started(clientID: Int32)
     }
@@ -20,10 +21,10 @@ struct SimulatorSession: Sendable {
     private var isPacedByServer = false
     private let outgoingBytesMax: Int
 
-    /// What the client asked for: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
+    /// The data type that the client requested: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     var dataType: Int32 = 1
     var wantsBulletins = false
-    /// So many of the next historical requests are answered by a pacing violation.
+    /// The number of next historical requests that are answered by a pacing violation.
     var pacingErrors = 0
     var level1: [Level1Feed] = []
     var tickByTick: [TickByTickFeed] = []
@@ -50,7 +51,7 @@ struct SimulatorSession: Sendable {
         if link.waiting > outgoingBytesMax { link.closeNow() }
     }
 
-    /// Of what streams: the faults of ticks are for these.
+    /// Sends messages of a stream. The faults of ticks apply to these.
     mutating func send(ticks: [ServerMessage], of instrument: Int, now: Timestamp) {
         for tick in ticks {
             guard !faults.isQuiet else {
@@ -76,7 +77,7 @@ struct SimulatorSession: Sendable {
         send(writer.error(request, code: code, text))
     }
 
-    /// To the whole connection, if there is anybody to hear it.
+    /// Sends a message that belongs to no request, if the client has started the API.
     mutating func notice(_ code: Int32, _ text: String) {
         guard clientID != nil else { return }
         refuse(-1, code, text)
@@ -171,7 +172,7 @@ struct SimulatorSession: Sendable {
         notice(2158, "Sec-def data farm connection is OK:simsecdef")
     }
 
-    /// The complaint about a historical request, if there is one.
+    /// Returns the complaint about a historical request, or `nil`.
     mutating func pacingProblem(
         key: String, contract: String, isBidAsk: Bool, _ world: World
     ) -> String? {
@@ -181,7 +182,7 @@ struct SimulatorSession: Sendable {
 
     // MARK: everything goes
 
-    /// 1101: the server does not know any more what was subscribed.
+    /// Forgets all subscriptions, as the server does at 1101.
     mutating func forgetSubscriptions() {
         level1 = []
         tickByTick = []

@@ -1,13 +1,13 @@
 internal import Primitives
 
-/// What goes wrong in the world, by command.
+/// The faults that commands have set.
 struct Conditions: Sendable {
     var permissions: [SimulatedInstrument.Permission]
-    /// Their feeds say nothing.
+    /// Per instrument: its feeds send nothing.
     var isSilent: [Bool]
-    /// Another session has their data.
+    /// Per instrument: another session has its data.
     var isCompeting: [Bool]
-    /// 1100: no data, though the sockets stay.
+    /// 1100: no data, although the sockets stay open.
     var isServerLost = false
     var isMarketFarmDown = false
     var isHistoryFarmDown = false
@@ -24,18 +24,18 @@ struct Conditions: Sendable {
     }
 }
 
-/// What the exchanges, or the broker, have to say to everybody.
+/// A message of the exchanges, or of the broker, to all clients.
 struct Bulletin: Sendable {
     let id: Int32
     let text: String
 }
 
-/// What a session sees of everything else.
+/// What a session sees of the rest of the server.
 struct World {
     let settings: SimulatorSettings
     let market: SimulatedMarket
     let conditions: Conditions
-    /// Of the other sessions.
+    /// The client ids of the other sessions.
     let clientIDs: [Int32]
     let bulletins: [Bulletin]
     let now: Timestamp

@@ -1,7 +1,7 @@
-/// Cuts what a client sends into its greeting and its frames.
+/// Splits a client's bytes into its greeting and its frames.
 struct ClientFrames: Sendable {
     enum Piece: Equatable, Sendable {
-        /// Highest and lowest version, and what follows them (`+PACEAPI`).
+        /// The lowest and the highest version, and what follows them (`+PACEAPI`).
         case greeting(min: Int32, max: Int32, options: String)
         case frame([String])
     }
@@ -9,12 +9,12 @@ struct ClientFrames: Sendable {
     enum Fault: Error, Equatable, Sendable {
         case noGreeting
         case badVersions(String)
-        /// A frame whose last field is not ended, or that is empty.
+        /// The frame is empty, or its last field is not terminated.
         case unended
         case tooLong(Int)
     }
 
-    /// No request that a client has reason to send is longer.
+    /// A frame's maximum size, above that of any legitimate request.
     static let frameBytesMax = 64 << 10
 
     private var bytes: [UInt8] = []
@@ -29,7 +29,7 @@ struct ClientFrames: Sendable {
         bytes += more
     }
 
-    /// Nil: more bytes are needed.
+    /// Returns the next piece. `nil` if more bytes are needed.
     mutating func next() throws(Fault) -> Piece? {
         let prefix = isGreeted ? 0 : 4
         guard bytes.count - start >= prefix + 4 else { return nil }
@@ -53,7 +53,7 @@ struct ClientFrames: Sendable {
         return .frame(fields.map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// `v157..178`, `v176`, `v100..187 +PACEAPI`.
+    /// Parses `v157..178`, `v176` or `v100..187 +PACEAPI`.
     static func greeting(_ text: String) throws(Fault) -> Piece {
         let words = text.split(separator: " ", maxSplits: 1)
         guard let first = words.first, first.hasPrefix("v") else {

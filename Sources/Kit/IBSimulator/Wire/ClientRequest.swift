@@ -1,4 +1,4 @@
-/// What a client asks for.
+/// A request of a client.
 public enum ClientRequest: Equatable, Sendable {
     case startAPI(clientID: Int32, capabilities: String)
     case marketData(MarketDataRequest)
@@ -41,12 +41,12 @@ public enum TickByTickKind: String, Sendable {
 }
 
 public struct RequestedContract: Equatable, Sendable {
-    /// 0: not given.
+    /// 0 if not given.
     public var conID: Int32 = 0
     public var symbol = ""
     public var securityType = ""
     public var expiry = ""
-    /// Nil: not given.
+    /// `nil` if not given.
     public var strike: String?
     public var right = ""
     public var multiplier = ""
@@ -90,7 +90,7 @@ public struct NewsRequest: Equatable, Sendable {
 }
 
 extension ClientRequest {
-    /// The number under which an answer or an error of it goes out.
+    /// The number under which answers and errors of the request are sent.
     public var id: Int32 {
         switch self {
         case .startAPI, .bulletins, .cancelBulletins, .currentTime, .marketDataType,

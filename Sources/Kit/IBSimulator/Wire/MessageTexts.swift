@@ -1,4 +1,4 @@
-/// What a message carries of numbers: texts, exactly as they are sent.
+/// The numbers of a trade message, as the texts that are sent.
 public struct TradeTexts: Equatable, Sendable {
     public var price, size, exchange, conditions: String
     /// Bit 0: past limit; bit 1: unreported.
@@ -43,7 +43,8 @@ public struct BarTexts: Equatable, Sendable {
     }
 }
 
-/// "Not computed" is -1, and -2 for the sensitivities.
+/// The numbers of an option message. A number that was not computed is -1, or -2 for the
+/// sensitivities.
 public struct OptionNumbers: Equatable, Sendable {
     public var isPriceBased = true
     public var impliedVolatility = "-1"
@@ -79,7 +80,7 @@ public struct DepthChange: Equatable, Sendable {
     public var row: Int
     public var operation: Operation
     public var isBid: Bool
-    /// Both "0" for a row that goes.
+    /// Both are "0" for a deleted row.
     public var price, size: String
     public var maker: String?
     public var isSmart: Bool

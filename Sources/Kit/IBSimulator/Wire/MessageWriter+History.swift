@@ -1,4 +1,4 @@
-/// The past: bars, ticks, schedules, headlines.
+/// Messages about the past: bars, ticks, schedules, headlines.
 extension MessageWriter {
     public struct DatedBar: Equatable, Sendable {
         public var date: String
@@ -25,7 +25,7 @@ extension MessageWriter {
         return ServerMessage(17, "historicalData", request: request, values)
     }
 
-    /// The bar in progress: its fields stand in an order of their own.
+    /// The bar in progress. Its fields have a different order.
     public func historicalDataUpdate(_ request: Int32, _ entry: DatedBar) -> ServerMessage {
         let bar = entry.bar
         return ServerMessage(
@@ -57,7 +57,7 @@ extension MessageWriter {
         }
     }
 
-    /// The bits are the other way round than in live ticks.
+    /// The bits of the mask are swapped compared with live ticks.
     public func historicalQuotes(
         _ request: Int32, _ ticks: [PastQuote], isLast: Bool
     ) -> ServerMessage {
@@ -97,7 +97,7 @@ extension MessageWriter {
         }
     }
 
-    /// From version 165.
+    /// Exists from version 165 on.
     public func historicalSchedule(
         _ request: Int32, zone: String, _ sessions: [TradingSession]
     ) -> ServerMessage {

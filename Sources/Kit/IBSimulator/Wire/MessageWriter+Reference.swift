@@ -1,6 +1,6 @@
-/// Contracts and what is known of them.
+/// Messages about contracts and their documents.
 extension MessageWriter {
-    /// Message 10, or 18 for a bond.
+    /// Returns message 10, or 18 for a bond.
     public func contractDetails(
         _ request: Int32, _ instrument: SimulatedInstrument, tradingHours: String
     ) -> ServerMessage {
@@ -63,7 +63,7 @@ extension MessageWriter {
         return [step, step, instrument.sizeText(100)]
     }
 
-    /// Name to asset type: what only a fund has.
+    /// The fields that only a fund has: name to asset type.
     private static let fund = [
         "Simulated Fund", "Simulated Family", "ETF", "0", "0", "1", "0.12", "0", "0", "0", "100",
         "1000", "100", "All", "None", "N", "004",

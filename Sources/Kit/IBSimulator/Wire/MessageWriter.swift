@@ -1,4 +1,4 @@
-/// Writes what a server of one version says. This file: the connection and what streams.
+/// Writes the messages of a server of one version. This file has the connection and the streams.
 public struct MessageWriter: Sendable {
     public static let versions: ClosedRange<Int32> = 157...187
 
@@ -26,7 +26,7 @@ public struct MessageWriter: Sendable {
         ServerMessage(49, "currentTime", version: 1, [String(seconds)])
     }
 
-    /// Characters outside of ASCII as UTF-16 units in hexadecimal digits.
+    /// Returns the text with non-ASCII characters as UTF-16 units in hexadecimal.
     static func escaped(_ text: String) -> String {
         guard text.utf8.contains(where: { $0 >= 0x80 }) else { return text }
         return text.utf16.map { unit in
@@ -58,7 +58,7 @@ public struct MessageWriter: Sendable {
         ServerMessage(46, "tickString", version: 6, request: request, [String(type), text])
     }
 
-    /// Basis points, their text, implied price, hold days, date, two dividends.
+    /// The values are basis points, their text, implied price, hold days, date and two dividends.
     public func tickEFP(_ request: Int32, type: Int32, _ values: [String]) -> ServerMessage {
         ServerMessage(47, "tickEFP", version: 6, request: request, [String(type)] + values)
     }

@@ -1,8 +1,8 @@
-/// The fields of one request, taken one by one.
+/// Reads the fields of one request in order.
 struct RequestFields {
     typealias Fault = RequestReader.Fault
 
-    /// So many legs has no combination.
+    /// No combination has more legs than this.
     private static let legsMax: Int32 = 100
 
     private let fields: [String]
@@ -43,7 +43,7 @@ struct RequestFields {
         guard text == wanted else { throw wrong(wanted, text) }
     }
 
-    /// The version of the request, then its number.
+    /// Reads the version of the request, then its number.
     mutating func versioned(_ version: String) throws(Fault) -> Int32 {
         try constant(version)
         return try integer()
@@ -57,7 +57,7 @@ struct RequestFields {
         return value
     }
 
-    /// `tag=value;tag=value;`, or nothing.
+    /// Reads `tag=value;tag=value;`, or nothing.
     mutating func options() throws(Fault) {
         let text = try text()
         let isFine =
@@ -87,7 +87,7 @@ struct RequestFields {
         return contract
     }
 
-    /// The legs of a combination.
+    /// Reads the legs of a combination.
     mutating func legs() throws(Fault) {
         for _ in 0..<(try integer(in: 0...Self.legsMax)) {
             _ = try integer()

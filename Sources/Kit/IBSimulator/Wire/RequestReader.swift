@@ -1,5 +1,5 @@
-/// Reads requests as the server of one version expects them: a field that is missing, left over or
-/// of another type is refused.
+/// Reads requests as the server of one version expects them. It refuses a request with a missing or
+/// an extra field, or with a field of another type.
 public struct RequestReader: Sendable {
     public enum Fault: Error, Equatable, Sendable, CustomStringConvertible {
         case unknown(String)

@@ -1,13 +1,13 @@
-/// One message to a client: its texts in the order of the wire.
+/// A message to a client: its texts in the order of the wire.
 public struct ServerMessage: Equatable, Sendable {
     public let id: Int32
-    /// What the truth log calls it.
+    /// The name in the truth log.
     public let name: String
-    /// Nil where the message has no field for one.
+    /// `nil` if the message has no field for a request.
     public let request: Int32?
-    /// The constant second field that some messages carry.
+    /// The constant second field that some messages have.
     let version: Int32?
-    /// What follows the request's number.
+    /// The fields after the request's number.
     public let values: [String]
 
     init(
@@ -21,7 +21,7 @@ public struct ServerMessage: Equatable, Sendable {
         self.values = values
     }
 
-    /// Length, then the fields, each ended by NUL.
+    /// Appends the length, then the fields, each terminated by NUL.
     public func appendFrame(to bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: [0, 0, 0, 0])
@@ -32,7 +32,7 @@ public struct ServerMessage: Equatable, Sendable {
         Self.setLength(of: start, in: &bytes)
     }
 
-    /// The answer to a client's greeting: two fields without a message's number.
+    /// Appends the answer to a client's greeting: two fields, without a message number.
     static func appendGreeting(version: Int32, time: String, to bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: [0, 0, 0, 0])

@@ -1,11 +1,11 @@
-# The verbs of this checkout. Everything they need and the machine lacks is fetched; everything
-# they make lies under .build/ and .local/.
+# The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
+# .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build demo up down status test bench coverage format lint clean
 .PHONY: images cluster-up cluster-down cluster-test autoscale-test sbom
 SHELL := /bin/bash
 
-# One build for every verb: other flags would build everything anew.
+# All commands use the same flags, because other flags would rebuild everything.
 BUILD := swift build -c release --static-swift-stdlib
 TOOL  := .build/release/tapeline
 SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
@@ -13,7 +13,7 @@ SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Quick to say that nothing changed, and quiet: what the compiler says is in a log.
+# Fast when nothing has changed. The compiler's output goes to a log.
 .PHONY: programs
 programs: setup
 	@deploy/local/build.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What `make coverage` does: line coverage per target, and the files where tests are missing most.
+# The body of `make coverage`: prints line coverage per target, and the files with the most
+# uncovered lines.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
@@ -7,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 floor=85
 files_shown=10
 
-# lines_per_file: path, lines, covered lines; of sources and services only.
+# lines_per_file: prints path, lines and covered lines, for sources and services only.
 lines_per_file() {
     awk -F: -v root="$PWD/" '
         /^SF:/ { path = substr($0, 4); sub("^" root, "", path) }
@@ -17,7 +18,7 @@ lines_per_file() {
     ' "$coverage_lcov"
 }
 
-# bars: a line with a bar for each line of "name, lines, covered lines".
+# bars: draws a bar for each line of "name, lines, covered lines".
 bars() {
     awk -F'\t' -v floor="$floor" '{
         percent = $2 ? 100 * $3 / $2 : 100

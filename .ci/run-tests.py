@@ -25,38 +25,33 @@ import signal
 import sys
 import time
 
-# Tests wait more than they compute: processes per processor, and their number at most.
+# Tests mostly wait, so there are several processes per processor, up to a maximum.
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
-# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
-# so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
-STACKS_MODULE = "IntegrationTests"
-STACKS_MAX = 2
-# One test, and all of them, on a machine whose load is at most twice its processors.
+# Time limits of one test and of all tests, for a load of at most twice the number of processors.
 TEST_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 3600
-# After an interrupt, a process may stop its servers for so long.
+# After an interrupt, a process has this long to stop its servers.
 ENDING_SECONDS_MAX = 20
-# How many tests may fail beside others and pass alone.
+# How many tests may fail beside others and then pass alone.
 UNSTEADY_MAX = 5
 PROGRESS_SECONDS = 60
 SLOWEST_SHOWN = 10
 ISSUES_SHOWN_MAX = 40
-# What a service logged may be long; all of it is in the suite's log.
+# The output of a service may be long, so it is cut here. The suite's log contains all of it.
 ISSUE_CHARACTERS_MAX = 3000
 NAMES_SHOWN_MAX = 20
-COMMAND_CHARACTERS_MAX = 100
-# These last longest, so they begin first. A suite that is missing here is only begun later.
+# These suites take longest, so they begin first. A suite that is not listed only begins later.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
-# A test of a trap starts the bundle again and waits for any child of its process, so it must not share a
-# process with tests that start servers.
+# A test of a trap starts the bundle again and waits for any child of its process. So it must not
+# share a process with tests that start servers.
 TRAP = re.compile(r"/traps[A-Z]")
 PLACE = re.compile(r"/[^/]*\.swift:\d+:\d+$")
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Shard:
-    """Tests that share a process: a suite's, or the tests of traps of one module."""
+    """Tests that share a process: those of one suite, or all tests of traps of one module."""
 
     def __init__(self, name, filters, tests, skip=None):
         self.name, self.filters, self.skip = name, filters, skip
@@ -88,7 +83,7 @@ class Shard:
         self.began = self.moved = time.monotonic()
 
     def read(self):
-        """Takes in what the bundle reported since the last call."""
+        """Reads what the bundle has reported since the last call."""
         with open(self.events, "rb") as file:
             file.seek(self.offset)
             read = file.read()
@@ -100,7 +95,7 @@ class Shard:
                 self.take(event["payload"])
 
     def take(self, event):
-        # The list names the place in the source only where two tests have one name.
+        # The list names the source location only where two tests have the same name.
         kind, test = event["kind"], event.get("testID", "")
         name = test if test in self.waiting else PLACE.sub("", test)
         self.moved = time.monotonic()
@@ -130,7 +125,7 @@ class Shard:
             os.killpg(self.pid, signal.SIGKILL)
 
     def trouble(self):
-        """Why its tests cannot be judged by their results, or None."""
+        """The reason why the results of its tests cannot be used, or None."""
         if self.ended_for:
             return self.ended_for
         if os.WIFSIGNALED(self.status):
@@ -148,21 +143,15 @@ class Run:
         self.queue, self.running, self.done = list(reversed(shards)), {}, []
         self.total = sum(len(shard.waiting) for shard in shards)
         self.stopped = None
-        # A crash must not hold a shard up for minutes.
+        # Printing a backtrace after a crash would hold up a shard for minutes.
         self.environment = {"SWIFT_BACKTRACE": "enable=no", **os.environ}
 
     def all(self):
-        """Runs all shards. Returns the names of the processes that they left running; these are ended."""
-        try:
-            self.work()
-        finally:
-            left = end_orphans()
-        return left
-
-    def work(self):
+        """Runs all shards, then ends the processes that they left running."""
         self.began = self.shown = time.monotonic()
         while self.queue or self.running:
-            while shard := self.next():
+            while self.queue and len(self.running) < self.lanes and not self.stopped:
+                shard = self.queue.pop()
                 shard.start(self.bundle, self.folder, self.environment)
                 self.running[shard.pid] = shard
             signal.sigtimedwait([signal.SIGCHLD], 0.2)
@@ -175,20 +164,11 @@ class Run:
                 break
         if sys.stdout.isatty():
             print("\r\033[K", end="")
-
-    def next(self):
-        """Takes the next shard that may begin now from the queue, or returns None."""
-        if self.stopped or len(self.running) >= self.lanes:
-            return None
-        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
-        for place in reversed(range(len(self.queue))):
-            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
-                return self.queue.pop(place)
-        return None
+        return end_orphans()
 
     def reap(self):
-        """Waits for what has ended: also for processes that tests started and did not wait for, as the
-        first process of a machine would."""
+        """Waits for ended processes, including those that tests started and did not wait for, as
+        the first process of a machine does."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -232,29 +212,22 @@ class Run:
 
 
 def end_orphans():
-    """Ends the processes that tests left behind, and returns their names. They are children of this process
-    by now."""
-    ended = {}
+    """Ends the processes that tests left behind, which are now children of this process."""
+    ended = set()
     deadline = time.monotonic() + ENDING_SECONDS_MAX
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0] != 0:
                 pass
         except ChildProcessError:
-            return sorted(ended.values())
+            return len(ended)
         children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         late = time.monotonic() > deadline
         for child in children:
             if late or child not in ended:
-                ended[child] = f"{name_of(child)} ({child})"
                 os.kill(int(child), signal.SIGKILL if late else signal.SIGTERM)
+                ended.add(child)
         time.sleep(0.05)
-
-
-def name_of(process):
-    """The beginning of a process's command line. A process that has ended has none."""
-    line = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return line.strip()[:COMMAND_CHARACTERS_MAX] or "a process that had ended"
 
 
 def module_of(name):
@@ -262,16 +235,14 @@ def module_of(name):
 
 
 def shards_of(tests):
-    """A shard for each suite with the suites inside of it, and one for each module's tests of traps. Of whole
-    stacks, each inner suite is a shard. Those that last longest come first."""
+    """Returns a shard for each suite with its inner suites, the longest first, and one for each
+    module's tests of traps."""
     suites, traps = {}, {}
     for test in tests:
         if TRAP.search(test):
             traps.setdefault(module_of(test), []).append(test)
         else:
-            names = test.split("/")
-            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
-            suites.setdefault("/".join(names[:depth]), []).append(test)
+            suites.setdefault(test.split("/", 1)[0], []).append(test)
     shards = [Shard(suite, [f"^{re.escape(suite)}/"], names, skip=TRAP.pattern)
               for suite, names in suites.items()]
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
@@ -318,7 +289,7 @@ def listed(names):
 
 
 def show_summary(shards):
-    """A line for each module, and the slowest suites."""
+    """Prints a line for each module, and the slowest suites."""
     modules = {}
     for shard in shards:
         row = modules.setdefault(module_of(shard.name), [0, 0, 0.0])
@@ -335,7 +306,8 @@ def show_summary(shards):
 
 
 def write_seconds(path, shards):
-    """By suite and by test, the slowest first: what to look at when the run gets slow."""
+    """Writes the seconds per suite and per test, the slowest first, to find what slows the run
+    down."""
     with open(path, "w") as file:
         for shard in sorted(shards, key=lambda shard: -sum(shard.seconds.values())):
             file.write(f"{sum(shard.seconds.values()):.2f} {shard.name}\n")
@@ -344,10 +316,10 @@ def write_seconds(path, shards):
 
 
 def again(run, failed, folder):
-    """Runs tests that failed once more, one after the other. True when all pass."""
+    """Runs failed tests once more, one after the other. Returns True if all pass."""
     print(f"Again, alone: {', '.join(failed)}", flush=True)
     shards = [Shard(f"again-{test}", [f"^{re.escape(test)}"], [test]) for test in failed]
-    # The coverage is that of the first run.
+    # The coverage is taken from the first run.
     second = Run(run.bundle, folder, shards, lanes=1)
     second.environment["LLVM_PROFILE_FILE"] = "/dev/null"
     second.all()
@@ -369,8 +341,6 @@ def main():
     parser.add_argument("--skip", help="a module whose tests do not run")
     parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
     options = parser.parse_args()
-    if not os.access(options.bundle, os.X_OK):
-        sys.exit(f"error: there is no test bundle {options.bundle}: swift build --build-tests makes it")
     options.logs.mkdir(parents=True, exist_ok=True)
     for old in options.logs.iterdir():
         old.unlink()
@@ -395,7 +365,7 @@ def main():
         show_summary(run.done)
     write_seconds(options.logs / "seconds.txt", run.done)
     if left:
-        print(f"⚠ tests left processes running, which were ended: {listed(left)}")
+        print(f"⚠ tests left {left} processes running; they were ended")
     failed = sorted(test for shard in run.done for test in shard.failed)
     passed = not run.queue and not any(shard.trouble() for shard in run.done)
     if passed and failed:

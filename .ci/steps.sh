@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The steps that `make test` and `make coverage` share. Sourced; the caller stands in the checkout.
+# The steps that `make test` and `make coverage` share. Sourced; the caller's working folder is the
+# checkout.
 
 # shellcheck disable=SC2034
 program=test
@@ -9,7 +10,8 @@ logs=.build/logs
 # shellcheck source=../deploy/local/steps.sh
 . deploy/local/steps.sh
 
-# Instrumented code has a build folder of its own: other flags in the same one build all anew.
+# Instrumented code has a separate build folder. In a shared one, other flags would rebuild
+# everything.
 scratch=.build/checked
 coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
@@ -22,7 +24,8 @@ check_format() {
         xargs -0 swift format lint --strict --parallel
 }
 
-# Warnings of the compiler are errors already; this catches those of the package manager.
+# Warnings of the compiler are already errors. This also turns those of the package manager into
+# errors.
 build_tests() {
     swift build --build-tests "${build_flags[@]}" --explicit-target-dependency-import-check error
 }
@@ -37,7 +40,8 @@ run_tests() { # run_tests FOLDER-OF-LOGS ARGUMENT...
     .ci/run-tests.py "$(binaries)/tapelinePackageTests.xctest" --logs "$folder" "$@"
 }
 
-# All but the house rules. Profiles of earlier runs would count as coverage.
+# Runs all tests except the house rules. Profiles of earlier runs are removed, because they would be
+# counted as coverage.
 profiled_tests() {
     local codecov
     codecov=$(binaries)/codecov
@@ -46,18 +50,19 @@ profiled_tests() {
     LLVM_PROFILE_FILE=$codecov/%m.%p.profraw run_tests tests --skip TidyTests
 }
 
-# The folder of the toolchain's own programs: another llvm-cov does not read its profiles.
+# Prints the folder of the toolchain's own programs. Another version of llvm-cov cannot read its
+# profiles.
 toolchain() { dirname "$(readlink -f "$(command -v swift)")"; }
 
-# The package manager puts profiles together behind a run that passed alone, and exports what the test
-# bundle holds: both is done here. Services that tests start as processes write profiles, too (they
-# inherit LLVM_PROFILE_FILE, one file per process), and count here.
+# The package manager merges profiles only after a run that it started and that passed, and exports
+# only the test bundle. So both steps are done here. Services that tests start also write profiles
+# (they inherit LLVM_PROFILE_FILE, one file per process) and are included.
 export_coverage() {
     local tools bin profile program objects=()
     tools=$(toolchain)
     bin=$(swift build "${build_flags[@]}" --show-bin-path)
     profile=$bin/codecov/default.profdata
-    # A program that was killed while it wrote its profile does not spoil the others'.
+    # The damaged profile of a killed program must not make the others useless.
     "$tools/llvm-profdata" merge -sparse --failure-mode=all "$bin"/codecov/*.profraw -o "$profile"
     for program in $(executables); do
         [ ! -x "$bin/$program" ] || objects+=(-object "$bin/$program")
@@ -68,7 +73,7 @@ export_coverage() {
         "$bin"/*PackageTests.xctest "${objects[@]}" >"$coverage_lcov"
 }
 
-# Names of the executable products, as Package.swift declares them.
+# Prints the names of the executable products in Package.swift.
 executables() {
     swift package --scratch-path "$scratch" describe |
         awk '/^Products:/ { on = 1 } /^Targets:/ { on = 0 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make test` does: everything that can fail. It ends with a line that says how many tests passed.
+# The body of `make test`: runs every check. Its last line gives the number of tests that passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR
@@ -14,6 +14,6 @@ echo 'Tests …'
 profiled_tests
 step 'Coverage' coverage export_coverage
 
-# House rules last: one of them reads the coverage of the tests above.
+# The house rules run last, because one of them reads the coverage of the tests above.
 echo 'House rules …'
 TAPELINE_COVERAGE_JSON=$PWD/$coverage_json LLVM_PROFILE_FILE=/dev/null run_tests house-rules --only TidyTests

@@ -21,7 +21,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 30
-# A list of manifests is some kilobytes.
+# A list of manifests has some kilobytes.
 MANIFEST_BYTES_MAX = 4 << 20
 KINDS = ", ".join([
     "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -31,11 +31,11 @@ USE = re.compile(r"(?m)^(\s*(?:- )?image: )(\S+)$")
 
 
 class Problem(Exception):
-    """One line for the person."""
+    """An error, as one line for the person."""
 
 
 def parse(reference):
-    """Name, tag and digest (or None) of an image with a version."""
+    """Returns name, tag and digest (or None) of an image with a version."""
     found = REFERENCE.fullmatch(reference)
     if not found or found["tag"].startswith("latest"):
         raise Problem(f"{reference}: an image has a name and an exact version (name:1.2.3)")
@@ -43,7 +43,7 @@ def parse(reference):
 
 
 def read(text):
-    """The references of images.env, by their keys."""
+    """Returns the references in images.env, by their keys."""
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     images = dict(line.split("=", 1) for line in lines)
     for reference in images.values():
@@ -52,7 +52,7 @@ def read(text):
 
 
 def used(text, images):
-    """The text with each of these images in the version that it should have."""
+    """Returns the text with each of these images in the version from images.env."""
     wanted = {parse(reference)[0]: reference for reference in images.values()}
 
     def replace(found):
@@ -63,12 +63,12 @@ def used(text, images):
 
 
 def users(root):
-    """The files in which images are named."""
+    """Returns the files in which images are named."""
     return [root / "docker-compose.yml"] + sorted((root / "deploy/kubernetes").rglob("*.yaml"))
 
 
 def place(name):
-    """Of an image's name: the registry's address, and what the image is called there."""
+    """Splits an image's name into the registry's address and the name in that registry."""
     first, _, rest = name.partition("/")
     if rest and ("." in first or ":" in first or first == "localhost"):
         scheme = "http" if first.split(":")[0] in ("127.0.0.1", "localhost") else "https"
@@ -82,7 +82,7 @@ def fetch(url, headers):
 
 
 def token(challenge):
-    """What a registry that wants one gives to everybody."""
+    """Returns the anonymous token that a registry requires."""
     parts = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     realm = parts.pop("realm", "")
     if not challenge.startswith("Bearer ") or not realm.startswith("https://"):
@@ -93,7 +93,7 @@ def token(challenge):
 
 
 def digest(reference):
-    """The digest of what the registry has under the reference's version, computed from the bytes."""
+    """Returns the digest of the image in the registry, computed from its bytes."""
     name, tag, _ = parse(reference)
     registry, path = place(name)
     url = f"{registry}/v2/{path}/manifests/{tag}"
@@ -115,7 +115,7 @@ def digest(reference):
 
 
 def pinned(text):
-    """The text of images.env with the digest behind each version."""
+    """Returns the text of images.env with the digest after each version."""
     for reference in read(text).values():
         name, tag, _ = parse(reference)
         text = text.replace(f"={reference}\n", f"={name}:{tag}@{digest(reference)}\n")

@@ -16,7 +16,7 @@ VERSION = 178
 
 
 class Complaints(logging.Handler):
-    """What the decoder does not understand it logs, and goes on."""
+    """Counts log messages, because the decoder logs what it does not understand and continues."""
 
     count = 0
 
@@ -25,7 +25,8 @@ class Complaints(logging.Handler):
 
 
 class Wrapper:
-    """Has what the stream's messages call; what has no handler is not decoded."""
+    """Has a handler for each message of the stream. A message without a handler would not be
+    decoded."""
 
     def __init__(self):
         def nothing(*_):

@@ -25,18 +25,19 @@ import chart  # noqa: E402
 from cluster import (  # noqa: E402
     CHECKOUT, Cluster, Failure, all_stored, audit, eventually, finish, from_nothing, report)
 
-# In the calm one worker has a quarter of what it can take; the peak's source adds nine times as much.
+# In the calm, one worker uses a quarter of its capacity. The peak's source adds nine times as much.
 PART = 0.25
 PEAK = 9
-# What is scaled by: so many seconds of what one worker can do may wait.
+# The target of the scaling: the lag per worker may be this many seconds of what one worker can do.
 LAG_SECONDS = 5
 INTERVAL = 5
-# Longer than the peak needs to be worked off: a lag that is gone says nothing of what still comes.
+# Longer than it takes to work off the peak, because a lag of zero says nothing about the load still
+# to come.
 DOWN_WINDOW = 100
 CALM_SECONDS = 25
 RECOVER_SECONDS = 300
 MEASURE_SECONDS = 20
-# Each trade is compared so often in each branch of each route of the workers' graph.
+# How often each trade is compared in each branch of each route of the workers' graph.
 ROUTES, BRANCHES, COMPARISONS = 30, 20, 60
 PUBLISHED = 'sum(rate(mds_tape_ticks_published_total{job="provider-gateway"}[15s]))'
 LAG = 'max(mds_group_lag_ticks{group="operator"})'
@@ -44,7 +45,8 @@ LAG_AGE = 'max(mds_group_lag_seconds{group="operator"})'
 
 
 def costly_workers(folder):
-    """A compose file, in a folder that containers may read, by which a trade costs a worker much."""
+    """Makes a compose file, in a folder that containers can read, with which a trade costs a worker
+    much."""
     os.chmod(folder, 0o755)
     never = " and ".join([*["price > 0"] * COMPARISONS, "price < 0"])
     branches = ", ".join(f'never{number}: "{never}"' for number in range(BRANCHES))
@@ -62,7 +64,7 @@ def costly_workers(folder):
 
 
 class Scaler(threading.Thread):
-    """autoscale.py as a process of its own, and what it printed."""
+    """autoscale.py as a separate process, with its output."""
 
     def __init__(self, cluster, each, most):
         super().__init__(daemon=True)
@@ -94,8 +96,8 @@ class Scaler(threading.Thread):
 
 
 def worked_off(cluster, workers):
-    """Ticks per second that so many workers take off the tape while more are waiting."""
-    # One that is far behind opens its partitions slowly, and is not ready meanwhile.
+    """Returns the ticks per second that so many workers process while ticks are waiting."""
+    # A worker that is far behind opens its partitions slowly, and is not ready meanwhile.
     cluster.scale("operator-worker", workers, wait=False)
     eventually(f"{workers} workers share the partitions",
                lambda: cluster.is_shared("operator", workers), 120)
@@ -113,12 +115,12 @@ def worked_off(cluster, workers):
 
 
 def capacity(cluster, options):
-    """What one worker can do, from a tape on which ticks are waiting."""
+    """Measures the capacity of one worker, on a tape with waiting ticks."""
     report.step("Throughput of one, two and three workers, each held to "
                 f"{options.cpus} of a core")
     os.environ.update(LOAD_RATE=str(options.overload))
     cluster.up("load-gateway")
-    # Before, what arrives is told too low, and what is taken with it.
+    # Until then the measured rate of arrival is too low, and so is the rate of consumption.
     eventually("all of the load arrives",
                lambda: cluster.total(PUBLISHED) > 0.97 * options.overload, 60)
     eventually("ticks wait", lambda: cluster.total(LAG) > options.overload, 120)
@@ -136,7 +138,8 @@ def calm(cluster, options, base):
 
 
 def closed_loop(cluster, options, base, each):
-    """A calm, the peak, and a calm: all looks of the scaler, and when what was."""
+    """Runs a calm, the peak, and a calm. Returns all polls of the scaler, and the times of the
+    phases."""
     total = base * PEAK * options.peak_seconds
     report.step(f"From {base} to {base * (PEAK + 1)} ticks/s for "
                 f"{options.peak_seconds} s; a worker more for every {each} ticks that wait")

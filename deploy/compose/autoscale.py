@@ -26,40 +26,41 @@ ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
 
 
-# --- the rules: pure, times are monotonic seconds
+# --- the rules: pure, with times in monotonic seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """The numbers of a ScaledObject and of the HPA that it makes; defaults are theirs."""
+    """The settings of a ScaledObject and of the HPA that it makes. The defaults are theirs."""
 
     least: int = 1
     most: int = 32
-    # Within this part of the present number nothing is changed.
+    # Nothing changes while the proposal differs from the present number by no more than this part.
     tolerance: float = 0.1
-    # The lowest (up) and highest (down) of what was asked for in so many seconds counts.
+    # The lowest (up) or highest (down) proposal within this many seconds applies.
     up_window: float = 0
     down_window: float = 300
-    # In step_seconds at most so many more, or so many per cent more: whichever is more.
+    # Within step_seconds at most this many more, or this many per cent more, whichever is greater.
     step_count: int = 4
     step_percent: int = 100
     step_seconds: float = 15
-    # So many looks in a row without a value, and there are at least `fallback`; none: never.
+    # After this many polls in a row without a value, at least `fallback` are kept. None means
+    # never.
     failures_max: int = 3
     fallback: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    # What the value alone asks for; None: it is not known.
+    # The proposal of the value alone. None if the value is unknown.
     asked: int | None
-    # What there shall be.
+    # The number that there should be.
     wanted: int
     why: str
 
 
 class Autoscaler:
-    """Decides how many there shall be, from the values of the triggers at one look."""
+    """Decides the number of replicas from the values of the triggers at one poll."""
 
     def __init__(self, rules):
         self.rules = rules
@@ -68,10 +69,10 @@ class Autoscaler:
         self.failures = 0
 
     def decide(self, now, present, values):
-        """`values`: of each trigger how much there is, None if unknown, and how much is one's."""
+        """`values` has for each trigger its value (None if unknown) and the target per replica."""
         rules = self.rules
         if not self.asked:
-            # A scaler that has just started takes nobody away before it has watched for a while.
+            # A scaler that has just started removes none before it has watched for a while.
             self.asked.append((now, present))
         known = [self.proposal(present, value, each) for value, each in values
                  if value is not None]
@@ -79,23 +80,24 @@ class Autoscaler:
         if len(known) == len(values):
             return self.settle(now, present, max(known))
         if known:
-            # What is not known may ask for more: nobody is taken away.
+            # An unknown value might ask for more, so none is removed.
             return self.settle(now, present, max(*known, present))
-        # No lag is not a lag of 0.
+        # An unknown lag is not a lag of 0.
         if rules.fallback is not None and self.failures >= rules.failures_max:
             decision = self.settle(now, present, max(present, rules.fallback))
             return dataclasses.replace(decision, asked=None, why="no value: the fallback")
         return Decision(None, present, "no value: it stays")
 
     def proposal(self, present, value, each):
-        """So many that each has at most its part, unless that is about what each has now."""
+        """Returns the number at which each has at most its target. Keeps the present number within
+        the tolerance."""
         tolerance = self.rules.tolerance
         if present > 0 and 1 - tolerance <= value / (each * present) <= 1 + tolerance:
             return present
         return math.ceil(value / each)
 
     def settle(self, now, present, asked):
-        """What was asked for of late, the bounds and the speed make of what is asked for."""
+        """Applies the windows, the bounds and the speed limit to the proposal."""
         rules = self.rules
         longest = max(rules.up_window, rules.down_window)
         self.asked = [each for each in self.asked if now - each[0] < longest]
@@ -117,7 +119,7 @@ class Autoscaler:
         return Decision(asked, wanted, "a limit holds it")
 
     def reach(self, now, present):
-        """Up to how many it may go, by how many there were a step ago."""
+        """Returns the most that the speed limit allows, from the number one step ago."""
         rules = self.rules
         self.changes = [each for each in self.changes if now - each[0] < rules.step_seconds]
         start = present - sum(change for _, change in self.changes)
@@ -125,7 +127,8 @@ class Autoscaler:
 
 
 def value_at(answer, path):
-    """The number at a path like operator.lag; None if there is none: null, absent, another type."""
+    """Returns the number at a path such as operator.lag. None if it is null, absent, or not a
+    number."""
     for name in path.split("."):
         answer = answer.get(name) if isinstance(answer, dict) else None
     if isinstance(answer, bool) or not isinstance(answer, (int, float)) or answer < 0:
@@ -137,7 +140,7 @@ def value_at(answer, path):
 
 
 class Compose:
-    """The cluster that docker compose's own variables name."""
+    """The cluster that docker compose's environment variables select."""
 
     def __init__(self, service, gateway, port):
         self.service, self.gateway, self.port = service, gateway, port
@@ -151,7 +154,7 @@ class Compose:
         return done.stdout.strip()
 
     def scale_answer(self):
-        """Of /scale; {} while no gateway answers."""
+        """Returns the answer of /scale; {} while no gateway answers."""
         try:
             place = self.call("port", self.gateway, str(self.port))
             with urllib.request.urlopen(f"http://{place}/scale", timeout=ANSWER_SECONDS) as answer:
@@ -160,7 +163,7 @@ class Compose:
             return {}
 
     def present(self):
-        # One that has just died counts: Docker starts it again.
+        # Includes one that has just died, because Docker starts it again.
         return len(self.call("ps", "--all", "--quiet", self.service).splitlines())
 
     def scale(self, count):
@@ -169,7 +172,7 @@ class Compose:
 
 
 def look(compose, scaler, triggers):
-    """One round; what it found and did, for a line of output."""
+    """Does one round. Returns what it found and did, for a line of output."""
     answer = compose.scale_answer()
     values = {path: value_at(answer, path) for path, _ in triggers}
     present = compose.present()

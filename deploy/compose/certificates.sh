@@ -1,14 +1,15 @@
 #!/bin/sh
-# certificates.sh: makes what deploy/compose/tls.yml needs in deploy/compose/secrets/: an authority of
-# this cluster's own, and a certificate of each server that it signs. Needs openssl.
+# certificates.sh: makes the files for deploy/compose/tls.yml in deploy/compose/secrets/: an
+# authority of this cluster, and a certificate for each server that the authority signs. Needs
+# openssl.
 #
-# What is there stays, but for certificates with less than 30 days to go: they are made anew, and
-# count when the containers start again. To begin from nothing remove the files tls-*. The key of the
-# authority is for this script alone: it lies in deploy/compose/authority/, apart from the secrets, which
-# are given to containers and clusters. Keep it, or keep it elsewhere: it has to be there when a
-# certificate is due.
+# Existing files are kept, except certificates with less than 30 days to go. These are replaced, and
+# take effect when the containers start again. To begin from nothing, remove the files tls-*. Only
+# this script uses the key of the authority. It is stored in deploy/compose/authority/, apart from
+# the secrets, which containers and clusters receive. Keep it there or elsewhere: it is needed
+# whenever a certificate is due.
 #
-# Who may read the files: as in secrets.sh.
+# For the rights of the files see secrets.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$here/secrets
@@ -21,19 +22,19 @@ umask 077
 mkdir -p "$folder" "$here/authority"
 chmod 700 "$folder" "$here/authority"
 cd "$folder"
-# Where it lay once.
+# The key's former location.
 if [ -e tls-authority-key ]; then mv tls-authority-key "$authority"; fi
 
-# Where new files are made: nothing half done is left among the others.
+# New files are made here, so that no unfinished file is among the others.
 work=$(mktemp -d "$here/authority/new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# openssl speaks of what goes well, too.
+# openssl also writes messages on success, so they are shown only after a failure.
 quietly() { "$@" 2>"$work/said" || { cat "$work/said" >&2; exit 1; }; }
 new_key() { quietly openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
 lasts() { [ -s "$1" ] && openssl x509 -in "$1" -noout -checkend 2592000 >/dev/null; }
-# Whether the key is there, and that of the authority.
+# Returns whether the authority and its key exist.
 signs() {
     [ -s "$authority" ] \
         && [ "$(openssl pkey -in "$authority" -pubout 2>/dev/null)" \
@@ -45,14 +46,14 @@ if ! lasts tls-authority; then
     quietly openssl req -x509 -new -key "$work/key" -days 3650 -subj "/CN=tapeline authority" \
         -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
         -addext keyUsage=critical,keyCertSign,cRLSign -out "$work/authority"
-    # What it signed before is worth nothing any more.
+    # Certificates signed by the former authority are worthless now.
     rm -f tls-nats-certificate tls-database-certificate
     mv "$work/key" "$authority"
     mv "$work/authority" tls-authority
     echo "made deploy/compose/secrets/tls-authority"
 fi
 
-# NAME HOST: a certificate for the server that the cluster calls HOST.
+# certificate NAME HOST: makes a certificate for the server that the cluster calls HOST.
 certificate() {
     lasts "tls-$1-certificate" && return
     if ! signs; then

@@ -28,7 +28,7 @@ STYLE = """
 class Line:
     name: str
     points: list  # (seconds, value)
-    # It stays until the next point.
+    # If true, a value is drawn constant until the next point.
     steps: bool = False
 
 
@@ -41,12 +41,13 @@ class Panel:
 @dataclasses.dataclass
 class Frame:
     seconds: float
-    # (seconds, text): what happened when.
+    # Events, as (seconds, text).
     marks: list
 
 
 def ceiling(value):
-    """The end of an axis: 1, 2, 4 or 8 times a power of ten, so that a quarter is round, too."""
+    """Returns the end of an axis: 1, 2, 4 or 8 times a power of ten, so that a quarter is also
+    round."""
     if value <= 1:
         return 1
     power = 10 ** math.floor(math.log10(value))

@@ -20,16 +20,17 @@ from cluster import (  # noqa: E402
     CATCH_UP_SECONDS, CHECKOUT, IMAGES, PARTITIONS, READY_SECONDS, Cluster, Failure, all_stored,
     audit, eventually, finish, from_nothing, report, run, stop_in_order)
 
-# One member may have so many more than its equal part.
+# The number of partitions that one member may have above its equal share.
 BALANCE = 4
 PAUSE_MAX = 1.0
 OUTAGE_SECONDS = 30
-# Its image knows no other user.
+# The images that have no other user than root.
 ROOTS = {"nats"}
 
 
 class BarWatch(threading.Thread):
-    """A consumer of the bars: how late each bar of one second is after its window's end."""
+    """A consumer of the bars. It measures how late each one-second bar comes after its window's
+    end."""
 
     def __init__(self, cluster):
         super().__init__(daemon=True)
@@ -56,7 +57,7 @@ class BarWatch(threading.Thread):
             return [late for arrival, late in self.late if begin <= arrival <= end]
 
     def stop(self):
-        # Whoever ends the command that started it leaves the container.
+        # Ending the command that started the container would leave the container running.
         run(["docker", "rm", "--force", self.container])
         self.process.wait(timeout=60)
 
@@ -83,7 +84,7 @@ def images(cluster):
 
 
 def encrypted(cluster):
-    """What speaks with NATS and the database does so by TLS, and neither takes anything else."""
+    """Checks that all connections to NATS and the database use TLS, and that both refuse others."""
     report.step("TLS")
     server = json.loads(cluster.compose(
         "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://nats-monitor:8222/varz").stdout)
@@ -128,7 +129,7 @@ def start_load(cluster, options):
 
 
 def measure(cluster, workers, seconds=15):
-    """Throughput, processor time per tick and balance, at this number of workers."""
+    """Reports throughput, processor time per tick and balance, at this number of workers."""
     before, begin = cluster.stored("load"), time.monotonic()
     time.sleep(seconds)
     rate = (cluster.stored("load") - before) / (time.monotonic() - begin)
@@ -141,7 +142,7 @@ def measure(cluster, workers, seconds=15):
 
 
 def scale_workers(cluster, watch, count):
-    """The longest time that bars were held up while the number of workers changed."""
+    """Reports the longest delay of bars while the number of workers changed."""
     calm = time.time()
     time.sleep(5)
     begin = time.time()
@@ -221,7 +222,7 @@ def outage(cluster, service):
         return all(cluster.is_healthy(identity) for identity, _, _ in cluster.containers())
 
     report.line(f"everybody is ready again after {eventually('all are ready', is_back, 120):.1f} s")
-    # The simulator goes on also when the load has ended.
+    # The simulator continues after the load has ended.
     before = cluster.stored("load") + cluster.stored("ibkr")
     eventually("rows come again",
                lambda: cluster.stored("load") + cluster.stored("ibkr") > before, 60)

@@ -19,16 +19,16 @@ IMAGES = (*SERVICES, "tapeline", "ibkr-simulator")
 PARTITIONS = 32
 READY_SECONDS = 180
 CATCH_UP_SECONDS = 300
-# A service that is asked to end has handed over what it held by then.
+# A service that is asked to end has handed over its partitions within this time.
 END_SECONDS = 10
 
 
 class Failure(Exception):
-    """A step that did not hold: one line for the person."""
+    """A step that failed, with one line for the person."""
 
 
 class Report:
-    """What is printed: a heading per step, a line per figure."""
+    """The output: a heading per step, a line per figure."""
 
     def __init__(self):
         self.start = time.monotonic()
@@ -44,7 +44,7 @@ report = Report()
 
 
 def run(arguments, *, check=True, timeout=900):
-    """A command's output; a failure names the command and what it said last."""
+    """Runs a command and returns its output. A failure names the command and its last output."""
     done = subprocess.run(
         arguments, cwd=CHECKOUT, timeout=timeout, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -56,7 +56,8 @@ def run(arguments, *, check=True, timeout=900):
 
 
 def eventually(what, condition, seconds, step=1.0):
-    """Waits until the condition holds; a failure of its commands counts as not yet."""
+    """Waits until the condition is true. If one of its commands fails, it is treated as not yet
+    true."""
     begin = time.monotonic()
     problem = ""
     while time.monotonic() - begin < seconds:
@@ -71,7 +72,7 @@ def eventually(what, condition, seconds, step=1.0):
 
 
 class Cluster:
-    """A compose project, of the main file and those of its folder that go on top of it."""
+    """A compose project, made of the main file and those of this folder that go on top of it."""
 
     def __init__(self, project, *on_top):
         self.project = project
@@ -92,7 +93,7 @@ class Cluster:
         return time.monotonic() - begin
 
     def down(self):
-        """Also what a profile has started."""
+        """Removes the project, including containers that a profile has started."""
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
     def scale(self, service, count, wait=True):
@@ -100,7 +101,7 @@ class Cluster:
                        wait=wait)
 
     def containers(self, service=None):
-        """Of the services that run for ever: identity, service, name."""
+        """Returns identity, service and name of the containers of long-running services."""
         lines = self.compose("ps", "--format", "json").stdout.splitlines()
         found = [json.loads(line) for line in lines if line.strip()]
         return sorted(
@@ -130,23 +131,23 @@ class Cluster:
             f" + (SELECT count(*) FROM md.quotes WHERE source = '{source}')")
 
     def address(self, service, port):
-        """Of a port that is published on this machine."""
+        """Returns the address of a port that is published on this machine."""
         return self.compose("port", service, str(port)).stdout.strip()
 
     def prometheus(self, path, **parameters):
-        """The series that Prometheus answers with."""
+        """Returns the series of Prometheus' answer."""
         url = (f"http://{self.address('prometheus', 9090)}/api/v1/{path}?"
                + urllib.parse.urlencode(parameters))
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)["data"]["result"]
 
     def total(self, expression):
-        """The sum of an instant query's samples."""
+        """Returns the sum of an instant query's samples."""
         return sum(float(each["value"][1])
                    for each in self.prometheus("query", query=expression))
 
     def shares(self, group):
-        """How many partitions each member of a group holds; empty unless all are ready."""
+        """Returns how many partitions each member of a group owns. Empty unless all are ready."""
         groups = json.loads(self.tool("members", "--json").stdout)["groups"]
         members = [each for one in groups if one["group"] == group for each in one["members"]]
         if any(each["state"] != "ready" for each in members):
@@ -175,7 +176,7 @@ def from_nothing(cluster, *, build, also=()):
 
 
 def all_stored(cluster, source, total, seconds):
-    """Each tick of a source is one row."""
+    """Checks that each tick of a source is one row."""
     eventually(f"all ticks of '{source}' are stored",
                lambda: cluster.stored(source) >= total, seconds, 3)
     found = cluster.stored(source)
@@ -185,7 +186,7 @@ def all_stored(cluster, source, total, seconds):
 
 
 def stop_in_order(cluster, *services):
-    """Each container ends by itself when it is asked to, in time, and says that all went well."""
+    """Asks each container to end. Checks that it ends in time with exit code 0."""
     for identity, service, name in cluster.containers():
         if service not in services:
             continue
@@ -199,13 +200,14 @@ def stop_in_order(cluster, *services):
 
 
 def audit(cluster, *sources):
-    """The sources end, the rest works off what is on the tape, and every row is checked."""
+    """Ends the sources, lets the others work off the tape, and checks every row."""
     report.step("Audit")
     stop_in_order(cluster, *sources)
     answer = {}
 
     def is_taken():
-        # Its exit code says whether all checks hold; here only whether the writers are done.
+        # Its exit code reports whether all checks passed. Here only matters whether the writers are
+        # done.
         nonlocal answer
         answer = json.loads(cluster.tool("audit", "--all", "--json", check=False).stdout)
         return all(check["ok"] for check in answer["checks"] if check["name"].endswith("_taken"))
@@ -219,14 +221,15 @@ def audit(cluster, *sources):
 
 
 def finish(cluster, steps, *, keep, settings):
-    """Runs the steps; the exit code. A cluster in which one did not hold is left for a look."""
+    """Runs the steps and returns the exit code. If one fails, the cluster is left for
+    inspection."""
     try:
         run(["docker", "compose", "version"], timeout=30)
         run(["docker", "info"], timeout=30)
     except (Failure, OSError) as problem:
         print(f"Docker with compose is needed, and is not there: {problem}", file=sys.stderr)
         return 1
-    # Any free port, so that a cluster of somebody's own is not in the way.
+    # Any free port, so that another cluster on this machine is not in the way.
     os.environ.update(settings, PROMETHEUS_PORT="", GRAFANA_PORT="")
     try:
         steps()

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts PostgreSQL with TLS and lets in over the network who speaks it, nobody else. The server takes a
-# key only from a file that is its own, whoever the secret belongs to.
+# Starts PostgreSQL with TLS and accepts connections from the network only with TLS. The server
+# accepts only a key file that it owns, whatever the owner of the secret is, so the key is copied.
 set -eu
 umask 077
 cat /run/secrets/tls-database-key >/tmp/server.key

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes roles, database and extension, or gives the roles the passwords of the secrets: whoever
-# changes a secret has only to run this again. Passwords reach psql by files and its input alone.
+# Makes roles, database and extension, or gives the roles the passwords of the secrets. After a
+# secret was changed, run this again. Passwords reach psql only by files and its standard input.
 set -eu
 umask 077
-# Compose puts them there. Kubernetes keeps files of its own below /run/secrets.
+# Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 password() { cat "${SECRETS_FOLDER:-/run/secrets}/$1"; }
 
-# host:port:database:user:password
+# The format is host:port:database:user:password.
 printf 'timescaledb:5432:*:postgres:%s\n' "$(password postgres-owner)" >/tmp/passfile
 export PGPASSFILE=/tmp/passfile
 {
-    # database.sql takes them from its environment only where that has them.
+    # database.sql takes a password from its environment only if it is set there.
     printf "\\\\set migrator_password '%s'\n" "$(password postgres-migrator)"
     printf "\\\\set writer_password '%s'\n" "$(password postgres-writer)"
     cat /etc/tapeline/database.sql

@@ -1,11 +1,12 @@
 #!/bin/sh
 # secrets.sh: makes the passwords of the compose cluster, one file each, in deploy/compose/secrets/.
-# What is there stays, so it is harmless to run again; to change a password remove its file, run this,
-# and start the cluster anew.
+# Existing files are kept, so it is safe to run it again. To change a password, remove its file, run
+# this script, and restart the cluster.
 #
-# A container reads them as the user and with the rights that the files have here. Their folder is
-# closed to everybody else on this machine. Run by root, they belong to the group of the services
-# in their images (10001); otherwise the files themselves are readable, and the services remark on it.
+# A container reads the files with the owner and the rights that they have here. Their folder is
+# closed to all other users of this machine. If root runs this script, the files belong to the group
+# of the services in their images (10001). Otherwise the files themselves are readable by all, and
+# the services log a remark about it.
 set -eu
 folder=$(cd "$(dirname "$0")" && pwd)/secrets
 group=10001
@@ -17,7 +18,7 @@ for name in nats-gateway nats-operator nats-writer nats-tool \
     postgres-owner postgres-migrator postgres-writer valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
-        # 192 bits. The letter in front keeps NATS from reading a number.
+        # 192 bits. A leading letter keeps NATS from reading a number.
         printf 'p%s' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >"$file.new"
         mv "$file.new" "$file"
         echo "made deploy/compose/secrets/$name"

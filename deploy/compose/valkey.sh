@@ -1,14 +1,14 @@
 #!/bin/sh
-# Starts Valkey with the shipped configuration and users, whose passwords stand in a file in memory: so
-# they are in no environment and no argument.
+# Starts Valkey with the shipped configuration and users. The passwords of the users are in a file
+# in memory, so they appear in no environment and no argument.
 set -eu
 umask 077
 configuration=/tmp/valkey.conf
-# Compose puts them there. Kubernetes keeps files of its own below /run/secrets.
+# Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 password() { cat "${SECRETS_FOLDER:-/run/secrets}/$1"; }
 {
     cat /etc/valkey/tapeline.conf
-    # Other containers are other machines to it; the passwords guard it.
+    # Valkey sees other containers as other machines. The passwords protect it.
     echo 'protected-mode no'
     while IFS= read -r line; do
         case $line in

@@ -26,7 +26,7 @@ WANTED = re.compile(
     + re.escape(PROGRAMS) + r"[^/]+)$")
 FILE_BYTES_MAX = 1 << 30
 
-# Debian's short names that SPDX calls otherwise.
+# Debian's short names of licences that differ from those of SPDX.
 SPDX = {
     "apache-2.0": "Apache-2.0", "artistic": "Artistic-1.0-Perl", "bsd-2-clause": "BSD-2-Clause",
     "bsd-3-clause": "BSD-3-Clause", "bsd-4-clause": "BSD-4-Clause", "cc0-1.0": "CC0-1.0",
@@ -40,7 +40,7 @@ SPDX = {
 
 
 def stanzas(text):
-    """The paragraphs of a Debian control file as dictionaries; names in small letters."""
+    """Returns the paragraphs of a Debian control file as dictionaries, with names in lower case."""
     for paragraph in re.split(r"\n\s*\n", text):
         fields, name = {}, None
         for line in paragraph.splitlines():
@@ -56,7 +56,8 @@ def stanzas(text):
 
 
 def licences(text):
-    """The licences that a machine-readable copyright file names; of others none is guessed."""
+    """Returns the licences in a machine-readable copyright file. For other files it guesses
+    none."""
     if not re.match(r"\s*Format(-Specification)?:", text, re.IGNORECASE):
         return []
     found = {}
@@ -69,7 +70,7 @@ def licences(text):
 
 
 def packages(files):
-    """What dpkg has installed. Distroless images keep a file per package."""
+    """Returns the installed packages of dpkg. Distroless images keep a file per package."""
     text = "\n\n".join(
         content.decode("utf-8", "replace") for path, content in sorted(files.items())
         if path.startswith("var/lib/dpkg/status") and not path.endswith(".md5sums"))
@@ -104,7 +105,7 @@ def package_component(fields, files, system):
 
 
 def dependencies(installed, references):
-    """By name: what of the installed packages each one needs."""
+    """Returns for each installed package, by name, the installed packages that it needs."""
     providers = {}
     for fields in installed:
         offered = re.sub(r"\([^)]*\)", "", fields.get("provides", "")).split(",")
@@ -122,14 +123,14 @@ def dependencies(installed, references):
 
 
 def swift_version():
-    """Of the image in which the programs are built."""
+    """Returns the Swift version of the image in which the programs are built."""
     text = (CHECKOUT / "services/provider-gateway/Dockerfile").read_text()
     found = re.search(r"^FROM swift:([0-9.]+)", text, re.MULTILINE)
     return found.group(1) if found else None
 
 
 def compiled_in():
-    """What is part of our programs and no package of the image."""
+    """Returns the parts of our programs that are not packages of the image."""
     swift = {
         "type": "framework", "bom-ref": "compiled-in:swift", "name": "swift",
         "description": "Standard library and Foundation of Swift, linked statically",
@@ -146,7 +147,7 @@ def compiled_in():
 
 
 def bill(name, version, files, image):
-    """The document: the image, its programs, its packages, and what needs what."""
+    """Returns the document: the image, its programs, its packages, and their dependencies."""
     release = files.get("usr/lib/os-release") or files.get("etc/os-release") or b""
     system = "-".join(
         (re.search(rf'^{key}="?([^"\n]*)', release.decode(), re.MULTILINE) or ["", word])[1]
@@ -203,7 +204,7 @@ def docker(*arguments):
 
 
 def files_of_image(image):
-    """From its file system as a container would see it; the container is never started."""
+    """Reads the image's file system as a container would see it. The container is never started."""
     container = docker("create", image)
     try:
         with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export:

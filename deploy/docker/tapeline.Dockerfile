@@ -1,15 +1,16 @@
-# The image of the tool. In the checkout: docker build -f deploy/docker/tapeline.Dockerfile .
+# The image of the tool `tapeline`. In the checkout: docker build -f
+# deploy/docker/tapeline.Dockerfile .
 
 FROM swift:6.3-bookworm AS build
-# Packages of the build, the same in every Dockerfile here: one layer serves them all.
+# The packages of the build are the same in every Dockerfile here, so one layer serves all of them.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libssl-dev libxxhash-dev libyaml-dev rsync \
     && rm -rf /var/lib/apt/lists/*
-# How many compilers run at once; empty: one per core.
+# The number of parallel compilers. Empty means one per core.
 ARG BUILD_JOBS=
-# The checkout is copied into the cache, not into a layer: a file that did not change keeps its
-# inode and its time there, so that only what changed is compiled. All images share this cache.
+# The checkout is copied into the cache and not into a layer. An unchanged file keeps its inode and
+# its time there, so only changed files are compiled. All images share this cache.
 RUN --mount=type=bind,target=/checkout \
     --mount=type=cache,id=tapeline-build,target=/build,sharing=locked \
     rsync --archive --delete --exclude=/.build /checkout/ /build/ \
@@ -29,13 +30,13 @@ RUN apt-get update \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin tapeline \
     && install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/tapeline
-# Paths are those of a checkout, seen from here.
+# Paths are relative to this folder, as in a checkout.
 WORKDIR /opt/tapeline
 COPY deploy/postgres deploy/postgres
 COPY services/operator-worker/graphs services/operator-worker/graphs
-# `tapeline replay` starts a gateway of its own.
+# `tapeline replay` starts a gateway itself.
 COPY --from=build /out/tapeline /out/provider-gateway bin/
-# Numbers, so that an orchestrator can see that it is not root.
+# A number, so that an orchestrator can see that the user is not root.
 USER 10001:10001
 ENV PATH=/opt/tapeline/bin:/usr/bin:/bin SWIFT_BACKTRACE=enable=no
 ENTRYPOINT ["tapeline"]

@@ -23,8 +23,8 @@ VARIABLES = {
     "$job": ".+",
     "$instance": ".+",
 }
-# Counters that begin with their first event, gauges of what has to be configured, and histograms
-# of what a quiet system does not do.
+# Metrics that may be absent: counters that begin with their first event, gauges of optional
+# settings, and histograms of work that a quiet system does not do.
 EVENTS = {
     "mds_dead_letters_total",
     "mds_gateway_backpressure",
@@ -93,7 +93,7 @@ def queries():
 
 
 def answer(url, query):
-    """How many series, or why none can be."""
+    """Returns the number of series, and the error if there is one."""
     body = urllib.parse.urlencode({"query": query}).encode()
     try:
         with urllib.request.urlopen(f"{url}/api/v1/query", body, timeout=30) as response:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# build.sh: builds what `make demo` and `make up` run (release), and nothing else: the services, the tool
-# and the simulated TWS. What the compiler says goes to .build/logs/build-programs.log.
+# build.sh: builds exactly what `make demo` and `make up` run (release): the services, the tool and
+# the simulated TWS. The compiler's output goes to .build/logs/build-programs.log.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 program=build
@@ -12,7 +12,7 @@ logs=.build/logs
 
 build() {
     local product
-    # The package manager builds one product at a time, or everything.
+    # The package manager builds either one product at a time or everything.
     for product in tapeline provider-gateway operator-worker store-writer ibkr-simulator; do
         swift build -c release --static-swift-stdlib --product "$product"
     done

@@ -1,10 +1,10 @@
--- Roles, database and extension of a local stack; harmless when they are there.
+-- Roles, database and extension of a local stack. Safe to run again.
 --
--- The migrator owns the schema and everything in it; the writer may do what the migrations grant. The
--- reader logs in itself only where it is given a password, as in a local stack. Elsewhere people and
--- dashboards become members of it, each with a password of their own:
+-- The migrator owns the schema and everything in it. The writer may do what the migrations grant.
+-- The reader can log in only where it is given a password, as in a local stack. Elsewhere people
+-- and dashboards become members of it, each with its own password:
 -- CREATE ROLE ada LOGIN PASSWORD '...' IN ROLE tapeline_reader
--- The passwords come from the environment: a command line is everybody's to read.
+-- The passwords come from the environment, because every user can read a command line.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 \getenv migrator_password TAPELINE_MIGRATOR_PASSWORD
@@ -23,7 +23,7 @@ ALTER ROLE tapeline_writer PASSWORD :'writer_password';
 \if :{?reader_password}
 ALTER ROLE tapeline_reader LOGIN PASSWORD :'reader_password';
 \endif
--- A statement or a transaction that somebody forgot holds up the days that are dropped, and migrations.
+-- A forgotten statement or transaction would block the dropping of days, and migrations.
 ALTER ROLE tapeline_reader SET statement_timeout = '5min';
 ALTER ROLE tapeline_reader SET idle_in_transaction_session_timeout = '5min';
 
@@ -36,13 +36,13 @@ GRANT CONNECT ON DATABASE tapeline TO tapeline_reader;
 
 \connect tapeline
 SET client_min_messages = warning;
--- Plain PostgreSQL does, too: the migrations see what there is.
+-- Plain PostgreSQL works as well: the migrations check whether the extension exists.
 SELECT 'CREATE EXTENSION IF NOT EXISTS timescaledb'
 WHERE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
 \gexec
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
--- The Apache edition cannot run this job of its own, and says so in the log again and again. Where its
--- releases keep their jobs has changed.
+-- The Apache edition cannot run this job and logs an error each time. The table of its jobs differs
+-- between releases.
 SELECT format('UPDATE %s SET scheduled = false WHERE id = 3', place)
 FROM unnest(ARRAY['_timescaledb_catalog.bgw_job', '_timescaledb_config.bgw_job'])
     WITH ORDINALITY AS known (place, rank)

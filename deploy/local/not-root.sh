@@ -1,12 +1,11 @@
 #!/bin/sh
 # not-root [-o DIR]... COMMAND [ARGUMENT]...
 #
-# PostgreSQL refuses to run as root. This runs COMMAND so that it does not: in a user namespace of
-# its own where root bears the number of the user nobody. Files stay root's, and the process keeps
-# its number, so that whoever started it can signal it. Where the kernel forbids namespaces (inside
-# most containers) COMMAND runs as the user nobody, and every DIR is handed over to that user first;
-# the folders above DIR must then be open to everybody.
-# For anybody but root this is just COMMAND.
+# PostgreSQL refuses to run as root. This script runs COMMAND in a user namespace in which root has
+# the number of the user nobody. Files stay root's, and the process keeps its number, so that its
+# caller can signal it. Where the kernel forbids namespaces (inside most containers), COMMAND runs
+# as the user nobody, and every DIR is given to that user first. The folders above DIR must then be
+# open to all users. For any user but root the script only runs COMMAND.
 set -eu
 folders=
 while [ "${1:-}" = -o ]; do
@@ -18,7 +17,7 @@ done
 [ "$#" -gt 0 ] || { echo "usage: not-root [-o DIR]... COMMAND [ARGUMENT]..." >&2; exit 64; }
 [ "$(id -u)" = 0 ] || exec "$@"
 
-# A user that the system knows: initdb asks for the name of its number.
+# A user that the system knows, because initdb looks up the user's name.
 user=$(id -u nobody) group=$(id -g nobody)
 if unshare --user --map-user="$user" --map-group="$group" true 2>/dev/null; then
     exec unshare --user --map-user="$user" --map-group="$group" -- "$@"

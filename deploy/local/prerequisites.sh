@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build and the local servers need and that are not there
-# yet, as root or by sudo, and checks the Swift toolchain. With everything there it changes nothing.
+# Installs the missing Debian packages that the build and the local servers need, as root or by
+# sudo, and checks the Swift toolchain. If nothing is missing, it changes nothing.
 set -euo pipefail
 # shellcheck disable=SC2034
 program=prerequisites
@@ -13,9 +13,9 @@ packages=(
     libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libxxhash-dev
     # What the Swift toolchain itself links and calls.
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
-    # The Makefile, fetching the servers, and the time zones that PostgreSQL reads.
+    # For the Makefile, for fetching the servers, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip tzdata
-    # A test sets the clock of a gateway.
+    # For a test that sets the clock of a gateway.
     libfaketime
 )
 
@@ -31,11 +31,11 @@ missing_packages() {
     done
 }
 
-# Prints what has to stand before apt-get: nothing for root, sudo for somebody who may use it.
+# Prints the prefix for apt-get: nothing for root, sudo for a user who may use it.
 privilege() {
     if [ "$(id -u)" = 0 ]; then return 0; fi
     command -v sudo >/dev/null || return 1
-    # Without a terminal nobody can type a password.
+    # Without a terminal no password can be typed.
     if ! [ -t 0 ]; then sudo -n true 2>/dev/null || return 1; fi
     printf 'sudo'
 }
@@ -46,8 +46,8 @@ install_packages() {
         die "neither root nor sudo; let root run: apt-get install --no-install-recommends $*"
     say "installing by ${as_root:+sudo }apt-get: $*"
     log=$(mktemp -d) || die "cannot write a log: is the disk full?"
-    # One package source of this machine that does not answer must not matter, so the update may
-    # fail: the install says whether what was needed is missing.
+    # The update may fail, because a broken package source of this machine must not matter. The
+    # install reports whether a needed package is missing.
     $as_root apt-get update -q </dev/null >"$log/update" 2>&1 || true
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         -o DPkg::Lock::Timeout=120 "$@" </dev/null >"$log/install" 2>&1 ||

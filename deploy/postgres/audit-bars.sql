@@ -1,22 +1,24 @@
--- The part of audit.sql that is about bars: that file includes it, and says how checks are written.
+-- The checks of audit.sql about bars. audit.sql includes this file and describes how checks are
+-- written.
 
--- Order within a window is (event time, source, ordinal). A trade counts when it is a new one with
--- a price and a size, and no snapshot (1). In whole units of 1e-9 and 1e-8 price times size is
--- exact, and div() cuts towards zero: twice the dividend plus the divisor, by twice the divisor, is
--- half away from zero. The join is a full one on purpose: tables that were never analyzed lead the
--- planner into nested loops, which a full join cannot be.
+-- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
+-- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
+-- exact. div() cuts towards zero, so twice the dividend plus the divisor, divided by twice the
+-- divisor, rounds half away from zero. The join is a full one on purpose: for tables that were
+-- never analyzed, the planner would choose nested loops, which a full join cannot be.
 --
--- A bar that was never repaired has no backfilled trades (4) and none that are listed as late, but
--- those that were taken back later. One that was repaired is mended: without those that were taken
--- back, with the corrected values, the backfilled ones, and the late ones that were listed before.
--- A repair gives its reason; a window that was open then closes as usual, mended all the same. Only
--- series of trades whose windows stand side by side are computed here: the others, and those with
--- rules for conditions, are for `tapeline prove`, and so are those behind nodes that keep ticks back.
+-- A bar that was never repaired has no backfilled trades (4), no trades listed as late, and still
+-- has those that were cancelled later. A bar that was repaired has the corrected state: without
+-- cancelled trades, with corrected values, with backfilled trades, and with late ones that were
+-- listed before. A repair sets the bar's reason. A window that was open during the repair closes as
+-- usual, but also has the corrected state. Only series of trades with adjacent windows are computed
+-- here. `tapeline prove` checks the others, those with rules for conditions, and those after nodes
+-- that keep ticks back.
 \echo bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
 -- check: bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
 -- reads: rows
 WITH bounds AS (
-    -- What has no end is cut at the ends of the numbers.
+    -- An unbounded range is limited to the range of the integers.
     SELECT CASE WHEN isfinite(:'from'::timestamptz)
             THEN (extract(epoch FROM :'from'::timestamptz) * 1000000000)::bigint
             ELSE -9223372036854775808 END AS from_ns,
@@ -33,7 +35,7 @@ WITH bounds AS (
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
 ), corrections AS MATERIALIZED (
-    -- One that came more than a day after the range is of interest only where a bar was mended.
+    -- A record more than a day after the range matters only if a bar was repaired.
     SELECT symbol, source, provider_id, action, price, size, partition, ordinal
     FROM trades
     WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
@@ -60,7 +62,7 @@ WITH bounds AS (
         AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
         AND (sum(volume) > 0 OR sum(trades) = 0)
         AND sum(excluded_condition + excluded_odd_lot) = 0
-        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        -- A node that keeps trades back counts more than trades that are not new or were cancelled.
         AND sum(excluded_filter) <= (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE (action <> 0 OR flags & 1 = 1)
@@ -84,7 +86,8 @@ WITH bounds AS (
     WHERE kind = 'trade'
     GROUP BY 1, 2, 3, 4
 ), told AS MATERIALIZED (
-    -- Each once, before it counts for several series. place: its turn among all of them.
+    -- Each trade once, before it counts for several series. place is its position among all of
+    -- them.
     SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
         coalesce(c.price, t.price) AS mended_price, coalesce(c.size, t.size) AS mended_size,
         t.price * 1e9 * (t.size * 1e8) AS notional,
@@ -107,7 +110,7 @@ WITH bounds AS (
     LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
         = (t.source, t.partition, t.ordinal, s.series)
     WHERE d.ordinal IS NULL
-        -- Whole windows alone.
+        -- Only complete windows.
         AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width >= from_ns
         AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width <= to_ns - s.width
 ), touched AS MATERIALIZED (
@@ -142,8 +145,8 @@ WITH bounds AS (
         END AS vwap
     FROM computed c JOIN told f ON f.place = first_place JOIN told l ON l.place = last_place
 ), stored AS (
-    -- Of windows whose trades retention has dropped nothing can be computed any more; of one that
-    -- has no trades (it was withdrawn, or filled in) there is nothing to compute.
+    -- A window whose trades retention has dropped cannot be computed. A window without trades
+    -- (withdrawn, or filled) needs no computation.
     SELECT b.*, t.symbol IS NOT NULL AS is_touched
     FROM bar_rows b JOIN plain_series USING (series)
     LEFT JOIN touched t ON (t.symbol, t.series, t.open_time_ns, t.width)
@@ -151,7 +154,8 @@ WITH bounds AS (
     WHERE b.trades > 0 AND ts >= coalesce(
         (SELECT max(until) FROM retired_rows WHERE table_name = 'trades'), '-infinity')
 ), versions AS (
-    -- Repaired for certain, or perhaps: then it may equal either.
+    -- Certainly repaired, or possibly repaired. In the second case the bar may equal either
+    -- computation.
     SELECT *, false AS is_repaired FROM stored
     WHERE NOT is_touched OR reason IN ('closed', 'late')
     UNION ALL
@@ -204,15 +208,15 @@ SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = '')):
             WHERE series NOT IN (SELECT series FROM plain_series))) AS detail
 FROM judgement;
 
--- Late ticks that are listed are outside of it, until a repair counts them; those that were taken
--- back or filled in may be in a bar or not, as `bars_equal_sql` says.
--- Closed: the window ends no later than the latest bar of its source and partition. A series that
--- only a part of the generations has counts from its first bar on, or up to its last one.
+-- Late ticks that are listed are not in the bar until a repair counts them. Cancelled or backfilled
+-- ones may be in a bar or not, as `bars_equal_sql` describes. A window is closed if it ends no
+-- later than the latest bar of its source and partition. A series that only some generations have
+-- counts from its first bar on, or up to its last one.
 \echo trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
 -- check: trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
 -- reads: rows
 WITH bounds AS (
-    -- What has no end is cut at the ends of the numbers.
+    -- An unbounded range is limited to the range of the integers.
     SELECT CASE WHEN isfinite(:'from'::timestamptz)
             THEN (extract(epoch FROM :'from'::timestamptz) * 1000000000)::bigint
             ELSE -9223372036854775808 END AS from_ns,
@@ -229,7 +233,7 @@ WITH bounds AS (
     WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
         AND close_time_ns <= to_ns
 ), corrections AS MATERIALIZED (
-    -- One that came more than a day after the range is of interest only where a bar was mended.
+    -- A record more than a day after the range matters only if a bar was repaired.
     SELECT symbol, source, provider_id, action, price, size, partition, ordinal
     FROM trades
     WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
@@ -241,7 +245,7 @@ WITH bounds AS (
         AND action <> 0 AND provider_id IS NOT NULL
         AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
 ), kept AS (
-    -- Before it retention has dropped trades, or bars.
+    -- Before this time retention has dropped trades or bars.
     SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
     FROM retired_rows
     WHERE table_name IN ('trades', 'bars')
@@ -261,7 +265,7 @@ WITH bounds AS (
         AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
         AND (sum(volume) > 0 OR sum(trades) = 0)
         AND sum(excluded_condition + excluded_odd_lot) = 0
-        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        -- A node that keeps trades back counts more than trades that are not new or were cancelled.
         AND sum(excluded_filter) <= (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE (action <> 0 OR flags & 1 = 1)
@@ -273,7 +277,7 @@ WITH bounds AS (
     SELECT source, partition, series, close_time_ns - open_time_ns AS width,
         min(generation) AS first_generation, max(generation) AS last_generation,
         min(open_time_ns) AS first_ns, max(close_time_ns) AS last_ns
-    -- A bar of the day after says that the windows before it are closed.
+    -- A bar of the following day shows that the windows before it are closed.
     FROM bars JOIN plain_series USING (series)
     WHERE number = 0 AND ts >= :'from'::timestamptz
         AND ts < :'after'::timestamptz
@@ -326,7 +330,7 @@ WITH bounds AS (
     GROUP BY 1, 2, 3
 ), compared AS (
     SELECT series, symbol, open_time_ns,
-        -- A window whose trades were all taken back while it was open makes no bar.
+        -- A window whose trades were all cancelled while it was open makes no bar.
         CASE WHEN coalesce(is_repaired, false) OR coalesce(stored.trades, 0) = mended
             THEN coalesce(mended, 0)
             ELSE coalesce(windows.trades, 0) END AS expected,

@@ -1,29 +1,30 @@
--- Whether the promise was kept, from the rows alone: every tick of the tape once, and every bar
--- equal to what plain SQL makes of the stored trades.
+-- Checks, from the rows alone, that every tick of the tape is stored once, and that every bar
+-- equals the one that plain SQL computes from the stored trades.
 --
 --   psql -v schema=md -f deploy/postgres/audit.sql
 --
--- Where a graph's nodes stand before its series, name them with -v graph='{"1m": ["unique"]}': of
--- each series the nodes that leave duplicates out, or null when others keep ticks back, too.
--- `tapeline audit` takes them from OPERATOR_GRAPH. Series of which nothing is known are not
--- computed here once duplicates were left out; `bars_equal_sql` names them.
+-- If a graph has nodes before its series, name them with -v graph='{"1m": ["unique"]}'. For each
+-- series these are the nodes that remove duplicates, or null if other nodes also keep ticks back.
+-- `tapeline audit` takes them from OPERATOR_GRAPH. If duplicates were left out and nothing is known
+-- about a series, it is not computed here; `bars_equal_sql` names it.
 --
--- Of a part of it: -v from=2026-11-20 -v to=2026-11-21 (UTC where no zone is given). Then the checks
--- that need all rows are left out, and those of rows look at ticks and at windows of bars within
--- [from, to) alone.
+-- To audit a part: -v from=2026-11-20 -v to=2026-11-21 (UTC if no zone is given). Then the checks
+-- that need all rows are left out, and checks of rows read only ticks and windows of bars within
+-- [from, to).
 --
 -- Run it when everything is written: the gateway stopped or finished, the writers without lag. Each
--- check is one row: what is expected, what was found, whether that is right, and where it is not.
+-- check returns one row: what is expected, what was found, whether that is right, and the places
+-- that are wrong.
 --
--- For programs: a check is the one statement after a line "-- check: <name>: <sentence>" and has
--- the columns expected, found (numeric), ok (boolean), detail (text). The next line says what it
--- reads: "-- reads: books" (milliseconds), "all" (every row), "rows" (those of a range, or all) or
--- "range" (those of a range: for ranges alone). A line "\ir <file>" stands for that file beside this
--- one; other lines that begin with a backslash are psql's own and mean nothing elsewhere. :'from' and
--- :'to' stand for the borders, :'before' and :'after' for a day before and after them; '-infinity' and
--- 'infinity' without a range. No statement needs what precedes the first check but the namespace in
--- search_path, and the graph in tapeline.graph if it has such nodes; without the planner settings below
--- it may take hours.
+-- For programs: a check is the one statement after a line "-- check: <name>: <sentence>". Its
+-- columns are expected, found (numeric), ok (boolean), detail (text). The next line names what it
+-- reads as "-- reads: books" (milliseconds), "all" (every row), "rows" (the rows of a range, or
+-- all) or "range" (the rows of a range; only for ranges). A line "\ir <file>" includes that file
+-- from this folder. Other lines that begin with a backslash are psql's own and are ignored by
+-- programs. :'from' and :'to' stand for the bounds, :'before' and :'after' for a day before and
+-- after them; without a range they are '-infinity' and 'infinity'. A statement needs nothing of
+-- what precedes the first check, except the namespace in search_path, and the graph in
+-- tapeline.graph if it has such nodes. Without the planner settings below it may take hours.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -38,8 +39,9 @@ SET search_path TO :"schema", pg_temp;
 \endif
 SET tapeline.graph = :'graph';
 SET timezone = 'UTC';
--- All is read once. The planner does not know how many rows there are behind a CTE: left to itself it
--- looks tens of thousands up one by one, or sorts millions by text. Hashing is right for all of it.
+-- Each table is read once. The planner does not know the number of rows of a CTE. By default it
+-- would look up tens of thousands of rows one by one, or sort millions of texts. Hash plans are
+-- right for all checks.
 SET enable_nestloop = off;
 SET enable_mergejoin = off;
 SET enable_sort = off;
@@ -64,8 +66,8 @@ SELECT CASE WHEN isfinite(:'from'::timestamptz) THEN :'from'::timestamptz - inte
 \gset
 \pset footer off
 
--- Without a row are only ordinals that the books name: skipped, set aside and not replayed, or lost
--- with the tape.
+-- The only ordinals without a row are those that the books name: skipped, set aside and not
+-- replayed, or lost with the tape.
 \if :is_range
 \else
 \echo ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
@@ -183,8 +185,8 @@ WITH stored AS (
     FROM bars
     GROUP BY partition
 ), others AS (
-    -- Late ticks, and what this version does not know, have ordinals of the same stream. What is
-    -- derived over all partitions is a source of its own, with ordinals of its own.
+    -- Late ticks, and records that this version does not know, have ordinals of the same stream.
+    -- The data derived over all partitions are a separate source with its own ordinals.
     SELECT partition, count(*) AS others, count(DISTINCT (source, ordinal)) AS other_ordinals
     FROM stored_ordinals
     WHERE input = 'bars'
@@ -224,11 +226,12 @@ SELECT coalesce(sum(written), 0)::numeric AS expected,
 FROM compared;
 \endif
 
--- Ticks are placed by their event time, and ordinals follow each other in the order of receipt. So
--- between the lowest and the highest ordinal that was received within the range each one has to be a
--- row somewhere: in the range, on the days beside it or on the first of 1970 (no time), and only if
--- some are missing even so, anywhere. Skipped and dead letters have no ordinals in the books: so many
--- may be missing. Rows that retention has dropped are allowed for in the same way.
+-- Ticks are stored by their event time, but ordinals follow the order of receipt. So each ordinal
+-- between the lowest and the highest one received within the range must be a row somewhere. The
+-- check searches the range, the days beside it and the first day of 1970 (no time), and all other
+-- days only if some are still missing. Skipped records and dead letters have no ordinals in the
+-- books, so that many may be missing. Rows that retention has dropped are allowed for in the same
+-- way.
 \if :is_range
 \echo ticks_of_range: of the ticks received within the range each ordinal is one row
 -- check: ticks_of_range: of the ticks received within the range each ordinal is one row
@@ -332,5 +335,5 @@ SELECT coalesce(sum(ordinals + greatest(missing - excused, 0)), 0)::numeric AS e
 FROM compared;
 \endif
 
--- Whether the bars are those of the trades.
+-- Checks that the bars are those of the trades.
 \ir audit-bars.sql

@@ -1,11 +1,11 @@
--- Positions move only by these functions, which run with the rights of the schema's owner: nobody
--- can go past the fence by an UPDATE of his own. `SET search_path FROM CURRENT` pins them to the
--- namespace that the migrator has set, so that nobody can slip other tables under them.
+-- Positions can be changed only by these functions. They run with the rights of the schema's owner,
+-- so no role can get past the fence with its own UPDATE. `SET search_path FROM CURRENT` fixes the
+-- namespace that the migrator has set, so that no role can substitute other tables.
 
--- Takes (sink, input, partition) over: raises the owner epoch above everything that was, at least
--- to the epoch asked for, and returns the position as it stands then. Whoever owned it before is
--- fenced from here on. Waits for a predecessor's transaction that is about to commit, so that the
--- position returned is the last one.
+-- Claims (sink, input, partition): raises the owner epoch above all earlier ones, at least to the
+-- requested epoch, and returns the current position. The previous owner is fenced from here on. The
+-- function waits for a predecessor's transaction that is about to commit, so that it returns the
+-- last position.
 CREATE OR REPLACE FUNCTION claim_position(
     p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
 ) RETURNS TABLE (
@@ -40,12 +40,13 @@ BEGIN
 END
 $$;
 
--- Claims several at once, in the order of the key, so that two claimers cannot deadlock: a take-over
--- is one round trip.
+-- Claims several positions in one call, in the order of the key, so that two claimers cannot
+-- deadlock. A take-over is then one round trip.
 --
--- p_wanted: [{"input", "partition", "epoch", "known_epoch"}, ...]. With a known epoch it is a claim
--- again, after a lost session: it is refused (`is_claimed` is false, and nothing changes) when another
--- owner has claimed meanwhile. Without one it is a new owner's claim, which is never refused.
+-- p_wanted: [{"input", "partition", "epoch", "known_epoch"}, ...]. With a known epoch it is a
+-- repeated claim, after a lost session. It is refused (`is_claimed` is false, and nothing changes)
+-- if another owner has claimed meanwhile. Without one it is a new owner's claim, which is never
+-- refused.
 CREATE OR REPLACE FUNCTION claim_positions(
     p_sink text, p_wanted jsonb, p_owner text
 ) RETURNS TABLE (
@@ -87,7 +88,7 @@ BEGIN
 END
 $$;
 
--- For the functions below: the rights on it are nobody else's.
+-- Only the functions below may call this; no other role has rights on it.
 CREATE OR REPLACE FUNCTION note_gaps(
     p_sink text, p_input text, p_partition integer, p_gaps jsonb
 ) RETURNS void
@@ -119,21 +120,22 @@ BEGIN
 END
 $$;
 
--- Advances all positions of a transaction, as its last statement before COMMIT and in one message
--- with it: so the rows are locked only for the moment of the commit, and a writer that is paused
+-- Advances all positions of a transaction. It is the last statement before COMMIT and is sent in
+-- one message with it. So the rows are locked only during the commit, and a writer that is paused
 -- while it writes blocks no successor.
 --
 -- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
 --   "packet_epoch", "packet_ordinal", "packet_crc", "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal",
 --   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
---   "detail"}, ...]}, ...]. Counts are totals, not differences: the owner knows them from its
--- claim. Gaps are those that were met since the last advance; one that goes on where the last one of
--- its kind ended is that one.
+--   "detail"}, ...]}, ...].
+-- Counts are totals and not differences: the owner knows them from its claim. Gaps are those found
+-- since the last advance. A gap that begins where the last one of its kind ended extends that one.
 --
--- Raises TL001 when a higher epoch owns one of them; the detail is a JSON list of all such, so that
--- the writer can drop them at once and write the rest. TL002: a position that was not claimed at
--- this epoch. TL003: one that would go backwards on the same stream. Nothing is changed then.
+-- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
+-- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
+-- position that was not claimed at this epoch, and TL003 for one that would go backwards on the
+-- same stream. On an error nothing is changed.
 CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -145,7 +147,8 @@ DECLARE
     present   sink_positions;
     place     jsonb;
 BEGIN
-    -- In the order of the key: two writers that share partitions for a moment cannot deadlock.
+    -- In the order of the key, so that two writers that share partitions for a moment cannot
+    -- deadlock.
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
             input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
@@ -205,19 +208,20 @@ BEGIN
 END
 $$;
 
--- Puts a position where a person says, after tape data were destroyed: `tapeline position accept`.
--- The runtime role may run it, as the tool connects like the services do; it cannot make the books
--- untrue by it: what is given up is a row of `gaps`, and nothing that was stored is forgotten.
+-- Sets a position to where a person decides, after tape data were destroyed: `tapeline position
+-- accept`. The runtime role may call it, because the tool connects like the services. It cannot
+-- make the books untrue: what is given up becomes a row of `gaps`, and nothing that was stored is
+-- forgotten.
 --
 -- p_seen: {"stream_created_ns", "sequence", "packet_crc", "sources": [{"source", "last_ordinal"},
---   ...]}, the position as the person has seen it. TL004 when another one stands there by now.
+--   ...]}, the position that the person has seen. TL004 if the stored one differs by now.
 -- p_accepted: {"stream_created_ns", "sequence", "packet_epoch", "packet_ordinal", "packet_crc",
---   "sources": [{"source", "last_ordinal", "epoch", "tape_ordinal"}, ...]}; sequence 0: the start of
---   the tape. TL005 when the ordinals between a source's last one and the new one are not exactly
+--   "sources": [{"source", "last_ordinal", "epoch", "tape_ordinal"}, ...]}; sequence 0 is the start
+--   of the tape. TL005 if the ordinals between a source's last one and the new one are not exactly
 --   one gap of p_gaps.
 --
--- The owner stays, and its epoch rises: what it has in its hands is of the old tape and cannot be
--- written any more. It sees that it is still the owner, and claims the position again.
+-- The owner stays, but its epoch rises: the ticks it holds belong to the old tape and can no longer
+-- be written. It notices that it is still the owner, and claims the position again.
 CREATE OR REPLACE FUNCTION accept_position(
     p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb
 ) RETURNS bigint

@@ -1,11 +1,13 @@
--- How dead letters become rows after all (`tapeline dlq replay`): in one transaction
---   SELECT begin_replay(...);  the row, if it is not there;  SELECT note_replayed(...) if it was not
--- Both run with the rights of the schema's owner, as nobody else may change the books.
+-- Makes rows of dead letters (`tapeline dlq replay`), in one transaction:
+--   SELECT begin_replay(...);  INSERT of the row, if it is not there;
+--   SELECT note_replayed(...), only if the row was not there
+-- Both functions run with the rights of the schema's owner, because no other role may change the
+-- books.
 
--- Locks the source's line of the books until the transaction ends, so that two replays of one letter
--- take turns and the second one finds the row. Answers what the books say of the ordinal:
+-- Locks the source's row of the books until the transaction ends. So two replays of one letter take
+-- turns, and the second one finds the row. Returns the state of the ordinal in the books:
 --   'settled'  it was read, and the writer will never write it: a row may be made
---   'ahead'    the writer has not committed it: it is going to, or sets it aside once more
+--   'ahead'    the writer has not committed it: it will, or sets it aside once more
 --   'unknown'  nothing of this source was ever written here
 CREATE OR REPLACE FUNCTION begin_replay(
     p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
@@ -26,7 +28,8 @@ BEGIN
 END
 $$;
 
--- One row was made of a dead letter. The check on the table refuses more of them than were set aside.
+-- Records that one row was made of a dead letter. A constraint of the table refuses more replays
+-- than dead letters.
 CREATE OR REPLACE FUNCTION note_replayed(
     p_sink text, p_input text, p_partition integer, p_source text
 ) RETURNS void

@@ -1,16 +1,17 @@
--- Of which stream the ordinals of an indicator are: operators derive some, with ordinals of the bars'
--- stream, and providers give others. The view below and the retention both ask here.
+-- Returns the stream of an indicator's ordinals. Indicators of operators have ordinals of the
+-- stream of bars, those of providers have ordinals of ticks. The view below and the retention use
+-- this.
 CREATE OR REPLACE FUNCTION indicator_input(p_source text) RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE WHEN p_source IN ('operator', 'universe') THEN 'bars' ELSE 'ticks' END
 $$;
 
--- The promise as an equation, from the sinks' own books: `missing` is 0 in every row. Ordinals that
--- were lost with the tape are accounted for by rows of `gaps` that the books noted; those that came
--- twice are outside of the equation, because their first coming is in it. `replayed` are those of the
--- dead letters that were stored later: rows = written + replayed. What the tape itself says
--- is missing has an ordinal like any tick, and is written.
+-- The completeness of the data as an equation over the sinks' own books: `missing` is 0 in every
+-- row. Ordinals that were lost with the tape are accounted for by rows of `gaps` that the books
+-- noted. Repeated ordinals are outside of the equation, because their first occurrence is in it.
+-- `replayed` counts the dead letters that were stored later: rows = written + replayed. A gap that
+-- the tape itself reports has an ordinal like any tick, and is written.
 CREATE OR REPLACE VIEW sink_audit AS
 SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal, o.written,
     o.dead_lettered, o.skipped,
@@ -25,9 +26,9 @@ CROSS JOIN LATERAL (
         AND g.reason IN ('tape_lost', 'hole') AND g.ordinal IS NULL
 ) AS lost;
 
--- Every ordinal that a row stands for, by the stream that gave it out: the one place that names all
--- tables whose rows are only ever added. Bars are not among them: of a bar only the last version is
--- a row.
+-- Every ordinal that has a row, with the stream that assigned it. This is the one place that names
+-- all tables to which rows are only added. Bars are not among them, because only the last version
+-- of a bar is a row.
 CREATE OR REPLACE VIEW stored_ordinals AS
 SELECT 'ticks' AS input, source, partition, ordinal, ts, receive_time FROM trades
 UNION ALL
@@ -45,7 +46,7 @@ SELECT indicator_input(source), source, partition, ordinal, ts, receive_time FRO
 UNION ALL
 SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM provider_bars
 UNION ALL
--- Not cut by time: it stands where it was received.
+-- Not partitioned by time; its rows have the time of receipt.
 SELECT 'ticks', source, partition, ordinal, coalesce(receive_time, noted_at), receive_time
 FROM gaps WHERE ordinal IS NOT NULL
 UNION ALL
@@ -53,8 +54,8 @@ SELECT input, source, partition, ordinal, ts, receive_time FROM events
 UNION ALL
 SELECT 'bars', source, partition, ordinal, ts, receive_time FROM late_ticks;
 
--- The same from the rows themselves: every ordinal once, none missing in between. Reads the tables
--- as a whole: for an auditor, not for a dashboard.
+-- The same from the rows themselves: every ordinal once, none missing in between. It reads the
+-- complete tables, so it is meant for audits and not for dashboards.
 CREATE OR REPLACE VIEW stored_ticks AS
 SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
     min(ordinal) AS first_ordinal, max(ordinal) AS last_ordinal
@@ -62,8 +63,8 @@ FROM stored_ordinals
 WHERE input = 'ticks'
 GROUP BY source, partition;
 
--- Documents put together from their parts. `complete`: all parts are there, and as long as they
--- should be; of a part that came twice the later one counts.
+-- Documents assembled from their parts. `complete` is true if all parts are there and have the
+-- right length. If a part came twice, the later one is used.
 CREATE OR REPLACE VIEW fundamental_documents AS
 SELECT symbol, report, provider, provider_id, min(ts) AS ts, source, partition, parts,
     document_bytes, count(*) AS parts_stored,

@@ -1,8 +1,9 @@
--- The tables of time in their three shapes (native partitions, hypertables of either edition of
--- TimescaleDB): what a writer may have done to them although it owns none. All times of partitions
--- are days of UTC.
+-- The time-partitioned tables in their three shapes (native partitions, hypertables of either
+-- edition of TimescaleDB), and the changes to them that a writer may request although it does not
+-- own them. All partitions are days of UTC.
 
--- The tables that are cut by time, and how: 'native', 'hypertable', or 'whole' (not cut).
+-- Returns the time-partitioned tables and their shape: 'native', 'hypertable', or 'whole' (not
+-- partitioned).
 CREATE OR REPLACE FUNCTION time_tables() RETURNS TABLE (table_name text, shape text)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $$
@@ -24,7 +25,7 @@ BEGIN
 END
 $$;
 
--- Where TimescaleDB's functions are; NULL without it.
+-- Returns the schema of TimescaleDB's functions; NULL without the extension.
 CREATE OR REPLACE FUNCTION timescale_schema() RETURNS name
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
@@ -32,8 +33,9 @@ AS $$
     WHERE e.extname = 'timescaledb'
 $$;
 
--- Which of the three databases this is: 'plain', 'timescaledb-apache' or 'timescaledb-community'. An
--- extension that came after the tables does not change them: they decide.
+-- Returns which of the three databases this is: 'plain', 'timescaledb-apache' or
+-- 'timescaledb-community'. The tables decide: an extension that was installed after them changes
+-- nothing.
 CREATE OR REPLACE FUNCTION store_mode()
 RETURNS TABLE (mode text, server_version text, timescaledb_version text, license text)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
@@ -49,7 +51,7 @@ AS $$
             THEN current_setting('timescaledb.license', true) END
 $$;
 
--- The partitions of a native table with their borders, oldest first.
+-- Returns the partitions of a native table with their bounds, oldest first.
 CREATE OR REPLACE FUNCTION time_partitions(p_table text)
 RETURNS TABLE (name text, from_ts timestamptz, to_ts timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
@@ -63,8 +65,8 @@ AS $$
     ORDER BY 2
 $$;
 
--- Whether there may be a partition for p_ts: from 1990 to two years from now, and for the first day
--- of 1970, where the ticks without a time are.
+-- Returns whether p_ts may have a partition: from 1990 to two years from now, and the first day of
+-- 1970, which holds ticks without a time.
 CREATE OR REPLACE FUNCTION may_have_partition(p_ts timestamptz) RETURNS boolean
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
@@ -72,7 +74,7 @@ AS $$
         OR (p_ts >= '1990-01-01 00:00+00' AND p_ts < now() + interval '2 years'), false)
 $$;
 
--- The chunks of a hypertable with their borders; none of any other table.
+-- Returns the chunks of a hypertable with their bounds. Empty for any other table.
 CREATE OR REPLACE FUNCTION time_chunks(p_table text)
 RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
@@ -87,8 +89,8 @@ BEGIN
 END
 $$;
 
--- The bytes of each table of time on the disk, with its indexes; `other` is what else the database
--- holds. A table that somebody changes now is waited for, and not for long.
+-- Returns the bytes on disk of each time-partitioned table, with its indexes. `other` is the rest
+-- of the database. If a table is being altered, the function waits for it, but not for long.
 CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (table_name text, bytes bigint)
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET lock_timeout = '2s'
 AS $$
@@ -118,8 +120,8 @@ BEGIN
 END
 $$;
 
--- Which of these days (of UTC, counted from 1970-01-01) a table has no partition or chunk for and may
--- have one, oldest first.
+-- Returns the given days (of UTC, counted from 1970-01-01) that a table may have and has no
+-- partition or chunk for, oldest first.
 CREATE OR REPLACE FUNCTION missing_partitions(p_table text, p_days bigint[])
 RETURNS SETOF timestamptz
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
@@ -146,9 +148,9 @@ BEGIN
 END
 $$;
 
--- Makes the chunk of a hypertable for p_ts by the one way that both editions of TimescaleDB have: a row
--- comes and goes again, which nobody sees. Where something refuses that row, nothing is made: the first
--- real one makes the chunk then.
+-- Makes the chunk of a hypertable for p_ts, in the one way that both editions of TimescaleDB have:
+-- it inserts a row and removes it again, in one transaction. If that row is refused, nothing is
+-- made, and the first real row makes the chunk.
 CREATE OR REPLACE FUNCTION make_chunk(p_table text, p_ts timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
@@ -176,14 +178,15 @@ EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_excepti
 END
 $$;
 
--- Makes the day of p_ts, if it is not there. Any number of writers may ask at once, while others
--- write: it takes turns under a lock of its own, and of the table only one that no reader and no
--- writer waits for. In a transaction of its own, so that nobody waits for longer than it takes.
+-- Makes the partition for the day of p_ts if it is missing. Any number of writers may call it at
+-- the same time while others write: they take turns under a separate lock, and the table is locked
+-- only in a mode that blocks no reader and no writer. Call it in a separate transaction, so that
+-- others wait only as long as it takes.
 --
--- Raises TL010 for a time that gets no partition: beyond two years from now, or before 1990, but for
--- the first day of 1970, where the ticks without a time are; TL011 for a table that is none of ours,
--- TL012 when a table has too many partitions. A hypertable makes its chunks by itself, too, with the
--- first row: then they are in the transaction of the rows, with the locks of each of them.
+-- Raises TL010 for a time that gets no partition: beyond two years from now, or before 1990, except
+-- the first day of 1970, which holds ticks without a time. Raises TL011 for a table that is not
+-- ours, and TL012 if a table has too many partitions. A hypertable also makes its chunks by itself,
+-- with the first row. But then the chunks and their locks belong to the transaction of the rows.
 CREATE OR REPLACE FUNCTION make_time_partition(p_table text, p_ts timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -225,15 +228,15 @@ BEGIN
         RAISE EXCEPTION '% stands beside % and is no partition of it', day_name, p_table
             USING ERRCODE = '42P07', HINT = 'Attach it, or rename it.';
     END IF;
-    -- CREATE TABLE ... PARTITION OF would lock the table for everybody; attaching does not.
+    -- CREATE TABLE ... PARTITION OF would lock the table exclusively; attaching does not.
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', day_name, p_table);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table,
         day_name, from_day, from_day + interval '24 hours');
 END
 $$;
 
--- Makes the days from yesterday to p_days from today of all native tables; answers how many of them
--- there were not yet.
+-- Makes the days from yesterday to p_days from today of all native tables. Returns how many of them
+-- were missing.
 CREATE OR REPLACE FUNCTION make_coming_partitions(p_days integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -246,7 +249,7 @@ BEGIN
         RAISE EXCEPTION 'partitions are made for 0 to 366 days, not %', p_days
             USING ERRCODE = '22023';
     END IF;
-    -- One after the other: who waited here finds what there is.
+    -- One caller at a time: a caller that waited here finds the days that exist.
     PERFORM pg_advisory_xact_lock(hashtextextended(
         format('tapeline.partitions.%s', current_schema()), 0));
     FOR wanted IN
@@ -265,8 +268,8 @@ BEGIN
 END
 $$;
 
--- Notes in retired_rows what goes. p_going is a statement that answers its input, source, partition,
--- ordinal and replaced.
+-- Records in retired_rows what is to be dropped. p_going is a statement that returns its input,
+-- source, partition, ordinal and replaced.
 CREATE OR REPLACE FUNCTION note_retired(p_table text, p_going text, p_until timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -294,8 +297,9 @@ BEGIN
 END
 $$;
 
--- Whether a partition of a table, or a chunk (then p_parent is NULL), could be dropped now: 55P03 when
--- somebody is at work there and stays. Holds no lock afterwards: those of a block that failed are gone.
+-- Tests whether a partition of a table, or a chunk (then p_parent is NULL), could be dropped now.
+-- Raises 55P03 if it stays in use. Holds no lock afterwards, because a failed block releases its
+-- locks.
 CREATE OR REPLACE FUNCTION try_to_drop(p_parent regclass, p_day regclass) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '500ms'
 AS $$
@@ -310,13 +314,15 @@ EXCEPTION WHEN SQLSTATE 'TL013' THEN
 END
 $$;
 
--- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of them,
--- and answers which, with the number of their rows. No less is kept than the migrator has written to
--- retention_least, and a table without a line there is left alone (42501). The first day of 1970 holds ticks without a time: of those the rows go that were received so long ago.
+-- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of
+-- them. Returns them with the number of their rows. It keeps at least what the migrator has written
+-- to retention_least. A table without a row there is left alone (42501). The first day of 1970
+-- holds ticks without a time, of which it deletes rows that were received so long ago.
 --
--- A day is counted before it is dropped, and dropping needs the table for a moment: who does not get
--- it within half a second (55P03) leaves it to the next time, so that no writer waits long. Whether
--- it can be had is tried before the counting, which may take minutes, and nothing is kept of that try.
+-- A day is counted before it is dropped, and dropping needs an exclusive lock for a moment. If the
+-- lock is not available within half a second (55P03), the day is left to the next call, so that no
+-- writer waits long. The lock is tested before the counting, which may take minutes, and released
+-- after the test.
 CREATE OR REPLACE FUNCTION apply_retention(
     p_table text, p_keep interval, p_most integer DEFAULT 1000
 ) RETURNS TABLE (dropped text, from_ts timestamptz, to_ts timestamptz, row_count bigint)
@@ -327,7 +333,7 @@ DECLARE
     shape_found text;
     kept_least  interval;
     day         record;
-    -- Of which stream the ordinals are, and the bars whose place was taken.
+    -- The stream of the ordinals, and the number of replaced bars.
     noted CONSTANT text := CASE p_table
         WHEN 'bars' THEN '''bars'' AS input, replaced'
         WHEN 'late_ticks' THEN '''bars'' AS input, 0 AS replaced'
@@ -352,7 +358,8 @@ BEGIN
                 HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
     END IF;
     before := now() - p_keep;
-    -- Not the lock of those who make days: they would wait while whole days are counted here.
+    -- A different lock than that for making days, which would otherwise wait while complete days
+    -- are counted.
     PERFORM pg_advisory_xact_lock(hashtextextended(
         format('tapeline.retention.%s.%s', current_schema(), p_table), 0));
     FOR day IN
@@ -361,7 +368,7 @@ BEGIN
         ORDER BY d.from_ts LIMIT p_most
     LOOP
         PERFORM try_to_drop(CASE shape_found WHEN 'native' THEN p_table::regclass END, day.relation);
-        -- Rows that come now would be dropped without having been counted.
+        -- Rows that come now would be dropped without being counted.
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
         dropped := day.relation::text;
         from_ts := day.from_ts;
@@ -379,7 +386,7 @@ BEGIN
     END LOOP;
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = p_table::regclass
         AND attname = 'receive_time' AND NOT attisdropped) THEN
-        -- Compressed rows, too, however many.
+        -- Includes compressed rows, however many.
         PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
             WHERE shape_found = 'hypertable';
         row_count := note_retired(p_table,
@@ -398,8 +405,8 @@ BEGIN
 END
 $$;
 
--- Whether retention has dropped the rows of that time: what comes with it now is not stored, or what
--- was dropped would come back. Without a time it is the age since it was received that counts.
+-- Returns whether retention has dropped the rows of that time. A row of that time must not be
+-- stored any more, or dropped data would come back. Without a time, the time of receipt applies.
 CREATE OR REPLACE FUNCTION is_retired(p_table text, p_ts timestamptz, p_received timestamptz)
 RETURNS boolean
 LANGUAGE sql STABLE SET search_path FROM CURRENT
@@ -409,7 +416,7 @@ AS $$
     FROM retired_rows r WHERE r.table_name = p_table
 $$;
 
--- The partitions or chunks of a table of time.
+-- Returns the partitions or chunks of a time-partitioned table.
 CREATE OR REPLACE FUNCTION retention_days(p_table text, p_shape text)
 RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT

@@ -1,11 +1,12 @@
--- What people read: a schema of its own beside the namespace's, `md_market` for `md`, of views and functions
--- alone. The tables stay what the writers and the audits need; a view may get columns at its end.
--- `docs/data.md` has an example of each.
+-- The views that people query. They are in a separate schema beside the namespace's, `md_market`
+-- for `md`, which holds only views and functions. The tables keep the form that the writers and the
+-- audits need. A view may get further columns at its end. `docs/data.md` has an example of each.
 --
--- Views run with the rights of their owner, the migrator; only they stand here, so a person whose
--- search_path is this schema sees by `\dv` what is for people, and nothing else.
+-- Views run with the rights of their owner, the migrator. Only views are in this schema, so a
+-- person whose search_path is this schema sees with `\dv` only what is meant for people.
 
--- The record's word on one stretch, as the operators understand it: what is missing then, or no more.
+-- Applies one gap record to the set of missing stretches, as the operators understand it: the
+-- record adds a stretch or removes it.
 CREATE OR REPLACE FUNCTION missing_step(
     missing tstzmultirange, stretch tstzrange, is_missing boolean
 ) RETURNS tstzmultirange
@@ -15,7 +16,7 @@ AS $$
         ELSE missing - tstzmultirange(stretch) END
 $$;
 
--- Ordered as the tape is: the last word on each moment holds.
+-- In the order of the tape: the last record about each moment applies.
 CREATE OR REPLACE AGGREGATE missing_stretches(tstzrange, boolean) (
     SFUNC = missing_step, STYPE = tstzmultirange, INITCOND = '{}'
 );
@@ -34,8 +35,8 @@ BEGIN
         EXECUTE format('CREATE SCHEMA %I', market);
     END IF;
 
-    -- A bar without prices whose trades count for the volume alone (odd lots) stays; a withdrawn bar,
-    -- whose trades are all gone, does not.
+    -- A bar without prices whose trades count only for the volume (odd lots) is kept. A withdrawn
+    -- bar, whose trades are all cancelled, is not.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.candles AS
 SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades,
@@ -69,7 +70,8 @@ SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_e
 FROM quotes
 $sql$, market);
 
-    -- One symbol after the other by the index, then the newest row of each: a scan would read a week.
+    -- One symbol after the other by the index, then the newest row of each. A scan would read a
+    -- week.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %1$I.latest_trades AS
 WITH RECURSIVE known AS (
@@ -115,8 +117,8 @@ SELECT coalesce(t.symbol, q.symbol) AS symbol, coalesce(t.source, q.source) AS s
 FROM %1$I.latest_trades t FULL JOIN %1$I.latest_quotes q USING (symbol)
 $sql$, market);
 
-    -- The log of gaps says a stretch again with each of its states. A record without an end reaches up to
-    -- itself; `any` is about trades, quotes and all `other` kinds.
+    -- The log of gaps has a row for each state of a stretch. A record without an end reaches up to
+    -- its own time. `any` means trades, quotes and all `other` kinds.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %I.open_gaps AS
 SELECT said.source, said.symbol, said.kind, lower(piece.stretch) AS from_time,
@@ -153,7 +155,7 @@ CROSS JOIN LATERAL (
 ) AS last
 $sql$, market);
 
-    -- Only of bars that are not whole the gaps are looked up.
+    -- Gaps are looked up only for incomplete bars.
     EXECUTE format($sql$
 CREATE OR REPLACE VIEW %1$I.bar_trust AS
 SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_whole,
@@ -179,7 +181,7 @@ FROM (
 ) AS b
 $sql$, market);
 
-    -- A function, because the days of a view would all be counted before one is taken out.
+    -- A function and not a view, because a view would count all days before one is selected.
     EXECUTE format($sql$
 CREATE OR REPLACE FUNCTION %1$I.quality(day date, wanted_series text DEFAULT '1m')
 RETURNS TABLE (symbol text, bars bigint, whole bigint, partial bigint, mixed bigint, revised bigint,

@@ -1,7 +1,7 @@
--- What the services may do: write and read rows, never change or drop a table, never move a
--- position but by the functions. Ticks are never updated; bars are, when a higher revision comes.
--- The role's name comes from the setting `tapeline.runtime_role`, which the migrator makes from
--- its configuration; without it nothing is granted. The role must exist.
+-- The rights of the services: they may insert and read rows, never change or drop a table, and
+-- never move a position except by the functions. Ticks are never updated; bars are, when a higher
+-- revision comes. The role's name comes from the setting `tapeline.runtime_role`, which the
+-- migrator sets from its configuration. Without it nothing is granted. The role must exist.
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
@@ -21,14 +21,14 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
-    -- For commands of the tool, which has this role outside of a local stack.
+    -- For commands of the tool, which uses this role outside of a local stack.
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name || '_market', runtime_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name || '_market',
         runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
             provider_bars, events, late_ticks TO %I', runtime_role);
-    -- What the tape says, and not the columns by which ordinals leave the books.
+    -- Only the columns for the tape's own gap records, not those by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
             from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,

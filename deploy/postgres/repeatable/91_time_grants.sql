@@ -1,5 +1,5 @@
--- Who may have partitions made and dropped: the runtime role, by the functions alone. Named as in
--- 90_grants.sql.
+-- The runtime role may have partitions made and dropped, by the functions alone. The role is named
+-- as in 90_grants.sql.
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');

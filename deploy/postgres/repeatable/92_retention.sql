@@ -1,6 +1,6 @@
--- How long the rows of each table are kept at least, whatever the runtime role asks for. The migrator's
--- setting `tapeline.retention` is a JSON object of days by table, as WRITER_RETENTION has them; what it
--- does not name is kept for ever. Unset, nothing changes.
+-- The least time that the rows of each table are kept, whatever the runtime role requests. The
+-- migrator's setting `tapeline.retention` is a JSON object of days by table, from WRITER_RETENTION.
+-- Tables that it does not name are kept for ever. If the setting is missing, nothing changes.
 DO $$
 DECLARE
     wanted jsonb := nullif(current_setting('tapeline.retention', true), '')::jsonb;

@@ -1,10 +1,10 @@
--- The days that come, so that the first row finds its partition.
+-- Makes the coming days, so that the first row finds its partition.
 SELECT make_coming_partitions(7);
 
 -- Compression, which only TimescaleDB's Community edition has. A job of the server compresses each
--- chunk that is old enough; rows that come later still find their place, only slower. How old is
--- the migrator's setting `tapeline.compress_after`, an interval: '0' takes the jobs away and leaves
--- what is compressed; unset, nothing changes.
+-- chunk that is old enough. Later rows can still be stored in it, only more slowly. The age is the
+-- migrator's setting `tapeline.compress_after`, an interval. '0' removes the jobs and keeps what is
+-- compressed. If the setting is missing, nothing changes.
 DO $$
 DECLARE
     wanted   text := nullif(current_setting('tapeline.compress_after', true), '');
@@ -25,7 +25,8 @@ BEGIN
         EXECUTE format('SELECT %I.remove_compression_policy(%L::regclass, if_exists => true)',
             hyper, cut.table_name);
         CONTINUE WHEN wanted::interval = interval '0';
-        -- One symbol's rows together, in the order of time. A key must be within both.
+        -- The rows of a symbol are together, in the order of time. A unique key must be within both
+        -- column lists.
         SELECT string_agg(attname, ', ') FILTER (WHERE attname IN ('symbol', 'series')),
             'ts' || coalesce(', ' || max(attname) FILTER (WHERE attname = 'number'), '')
         INTO segments, orders
@@ -44,10 +45,10 @@ BEGIN
 END
 $$;
 
--- Daily bars on top of the stored ones, kept up to date by the server (Community only). A view, and
--- never a source of truth: days are those of UTC, it counts a bar with the revision that it had when
--- its day was last refreshed, and the operator's own day bars follow the exchange's sessions.
--- `tapeline.daily_bars` is true or false; unset, nothing changes.
+-- Daily bars computed from the stored ones and kept up to date by the server (Community only). The
+-- view is never a source of truth: its days are those of UTC, and it counts a bar with the revision
+-- at the last refresh of the day. The operator's own day bars follow the exchange's sessions.
+-- `tapeline.daily_bars` is true or false. If the setting is missing, nothing changes.
 DO $$
 DECLARE
     wanted text := nullif(current_setting('tapeline.daily_bars', true), '');
@@ -65,7 +66,7 @@ BEGIN
     IF to_regclass('bars_daily') IS NOT NULL THEN
         RETURN;
     END IF;
-    -- The finest series that covers the day without a gap is a minute's.
+    -- The series of a minute is the finest one that covers the day without a gap.
     EXECUTE format($sql$
         CREATE MATERIALIZED VIEW bars_daily
         WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS

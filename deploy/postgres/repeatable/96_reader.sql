@@ -1,6 +1,6 @@
--- Who may look at everything and change nothing: research, dashboards. A role that logs in gets these
--- rights as a member of this one. Named by the setting `tapeline.reader_role`, as in 90_grants.sql;
--- it runs behind all that makes tables and views.
+-- The role for research and dashboards, which may read everything and change nothing. A login role
+-- gets these rights as a member of this one. The setting `tapeline.reader_role` names it, as in
+-- 90_grants.sql. This file runs after all that makes tables and views.
 DO $$
 DECLARE
     reader_role text := nullif(current_setting('tapeline.reader_role', true), '');

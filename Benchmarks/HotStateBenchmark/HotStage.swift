@@ -47,7 +47,7 @@ final class HotStage {
             ], environment: [:], logPath: folder.file("seen"), options: .endsWithParent)
         defer { watcher.stop(9) }
         try wait(for: folder.file("seen"), "watching", watcher)
-        // The reader has to be seen to read before anything counts.
+        // Wait until the reader is known to read, before anything is measured.
         let end = Date().addingTimeInterval(Self.startSeconds)
         while try seen(folder).isEmpty {
             guard Date() < end, reader.isRunning else {
@@ -75,7 +75,7 @@ final class HotStage {
         var result = TurnResult()
         result.reader = (try Self.used(reader.id) - before.reader) * 1e6 / ticks
         result.valkey = (try valkeyUsed() - before.valkey) * 1e6 / ticks
-        // The last ones are on their way.
+        // The last ones are still on their way.
         publisher.run(rate: rate, seconds: 0.5)
         let times = try latencies(seen(folder)) { !before.markers.contains($0) }
         guard !times.isEmpty else { throw TickPublisher.Unusable("nothing was seen") }
@@ -86,7 +86,7 @@ final class HotStage {
         return result
     }
 
-    /// Milliseconds from each marker's acknowledgement until it, or one behind it, was seen.
+    /// Milliseconds from each marker's acknowledgement until it, or a later one, was seen.
     private func latencies(
         _ seen: [(marker: Int64, time: Int64)], _ counts: (Int64) -> Bool
     ) -> [Double] {
@@ -144,7 +144,7 @@ final class HotStage {
         try String(contentsOfFile: path, encoding: .utf8)
     }
 
-    /// Seconds of processor time, from the kernel's clock ticks.
+    /// Returns seconds of processor time, from the kernel's clock ticks.
     private static func used(_ process: Int32) throws -> Double {
         let line = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
         let fields = line.split(separator: ")").last?.split(separator: " ") ?? []
@@ -155,7 +155,7 @@ final class HotStage {
 
     private func valkeyUsed() throws -> Double { try Self.processorSeconds(valkey) }
 
-    /// What the server says that it has used.
+    /// Returns the processor time that the server reports.
     static func processorSeconds(_ server: ValkeyServer) throws -> Double {
         try server.cli("INFO", "cpu").split(whereSeparator: \.isNewline).reduce(0) { sum, line in
             let pair = line.split(separator: ":")

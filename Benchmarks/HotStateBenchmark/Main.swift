@@ -10,10 +10,10 @@ import TapeTransport
 import TestSupport
 import ValkeyClient
 
-/// The hot state against the least program that libnats and hiredis allow (`CBareHot`): the same
-/// tape, the same Valkey, in turns. Visible is what a third connection has read back after the
-/// server told it of the change (client tracking), so nothing is polled; the time runs from the
-/// tape's acknowledgement.
+/// Compares the hot state with the least program that libnats and hiredis allow (`CBareHot`), on
+/// the same tape and the same Valkey, in turns. A value is visible once a third connection has read
+/// it back after the server notified it of the change (client tracking), so nothing is polled. The
+/// time runs from the tape's acknowledgement.
 ///
 ///     HotStateBenchmark [SECONDS [TURNS [RATE]]] | parts
 @main
@@ -42,7 +42,7 @@ struct HotStateBenchmark {
         var bare: [TurnResult] = []
         var ours: [TurnResult] = []
         for turn in 0..<turns {
-            // Neither always has the first, cold turn.
+            // The first, cold turn alternates between the two.
             for isOurs in turn % 2 == 0 ? [false, true] : [true, false] {
                 let result = try stage.turn(isOurs: isOurs, rate: rate, seconds: seconds)
                 print("\(isOurs ? "ours" : "bare"): \(result.line)")
@@ -66,7 +66,7 @@ struct HotStateBenchmark {
 
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
 
-    /// The hot state alone, in a process of its own, until it is ended.
+    /// Runs only the hot state, in a separate process, until it is ended.
     private static func keep(natsURL: String, port: UInt16) throws {
         let description = ServiceDescription(
             name: "hot-state", version: "0.0.0", summary: "", keys: ConfigurationKey.tape)
@@ -86,13 +86,13 @@ struct HotStateBenchmark {
     }
 }
 
-/// What one turn came to.
+/// The result of one turn.
 struct TurnResult {
     var p50 = 0.0
     var p99 = 0.0
     var max = 0.0
     var samples = 0
-    /// Processor time per tick, in microseconds: of the reader, and of Valkey.
+    /// Processor time per tick in microseconds, of the reader and of Valkey.
     var reader = 0.0
     var valkey = 0.0
 
@@ -112,7 +112,7 @@ struct TurnResult {
             """
     }
 
-    /// The turn in the middle by its 99th percentile.
+    /// Returns the turn with the median 99th percentile.
     static func median(_ results: [TurnResult]) -> TurnResult {
         let sorted = results.sorted { $0.p99 < $1.p99 }
         return sorted.isEmpty ? TurnResult() : sorted[(sorted.count - 1) / 2]

@@ -7,8 +7,8 @@ import TapeCodec
 import TestSupport
 import ValkeyClient
 
-/// What the parts cost by themselves: a tick on its way into the table, a key on its way into the
-/// buffer, and the ways in which a server can be made to compare before it writes.
+/// Measures the parts by themselves: putting a tick into the table, putting a key into the buffer,
+/// and the ways in which a server can compare before it writes.
 ///
 ///     HotStateBenchmark parts
 struct PartsRun {
@@ -16,7 +16,7 @@ struct PartsRun {
     private static let rounds = 400
     private let clock = SystemClock()
 
-    /// False: the way of a tick allocates.
+    /// Returns false if the path of a tick allocates.
     func run() throws -> Bool {
         let isClean = try table()
         try scripts()
@@ -77,7 +77,7 @@ struct PartsRun {
             table.take(atMost: 100_000, now: added, heardAfter: 0, into: &batch)
             writing.write(batch, of: table, now: added, lifeNanoseconds: 300_000_000_000)
             let written = clock.monotonic().nanoseconds
-            // Buffers have their size by then.
+            // By now the buffers have their final size.
             guard round >= Self.rounds / 2 else { continue }
             allocations.adding += countedThen - counted
             allocations.writing += allocations_of_this_thread() - countedThen
@@ -172,7 +172,8 @@ struct PartsRun {
             if !names { commands.append(Int64(300_000)) }
             for (index, field) in fields.enumerated() {
                 if names { commands.append(field) }
-                // Every value is another text, as on a market: Lua keeps equal ones once.
+                // Every value is a different text, as on a market, because Lua stores equal texts
+                // once.
                 commands.append(Int64((round * keys + key) * 10 + index))
             }
         }

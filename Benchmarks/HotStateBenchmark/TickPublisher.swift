@@ -6,11 +6,12 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Trades of many symbols at a steady pace, and among them a marker whose price counts up.
+/// Publishes trades of many symbols at a steady rate. One symbol is a marker, whose price counts
+/// up.
 final class TickPublisher {
     static let marker = "MARK"
     private static let partitions = 32
-    /// Each subject has a packet so often; the subjects take turns.
+    /// Each subject is flushed once in this many steps. The subjects take turns.
     private static let turns = 10
     private static let stepNanoseconds: Int64 = 1_000_000
 
@@ -24,15 +25,15 @@ final class TickPublisher {
     private let clock = SystemClock()
     private var events: [TapeEvent] = []
     private var lanes: [Int] = []
-    /// Where each symbol's ticks go, and its number there; the marker is the last one.
+    /// Each symbol's lane, and its number there. The marker is the last one.
     private var symbols: [(lane: Int, number: UInt32)] = []
     private var waiting: [Int]
-    /// Of the marker's lane: the last number that was appended, and the one that is in flight.
+    /// The marker's numbers: the one appended last, and the one in flight.
     private var marker: Int64 = 0
     private var markerInFlight: Int64?
     private(set) var published = 0
     private(set) var unsent = 0
-    /// When the packet with each marker was acknowledged, in monotonic nanoseconds.
+    /// The monotonic nanoseconds at which the packet with each marker was acknowledged.
     private(set) var acknowledged: [Int64: Int64] = [:]
 
     init(_ client: TapeClient, symbols count: Int) throws {
@@ -65,7 +66,7 @@ final class TickPublisher {
         }
     }
 
-    /// So many ticks a second for so long.
+    /// Publishes this many ticks a second for this long.
     func run(rate: Int, seconds: Double) {
         let start = clock.monotonic().nanoseconds
         let perStep = rate / 1_000

@@ -3,7 +3,8 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// Hears every acknowledgement that the server sends to anybody, at the same time as its receiver.
+/// Receives every acknowledgement that the server sends to any client, at the same time as that
+/// client.
 final class AckWatch: Sendable {
     struct Place: Hashable, Sendable {
         let stream: String
@@ -35,7 +36,7 @@ final class AckWatch: Sendable {
 
     deinit { connection.close() }
 
-    /// Monotonic, of every message that was stored since.
+    /// Monotonic nanoseconds, for every message stored since the start.
     var times: [Place: Int64] { heard.times.withLock { $0 } }
 
     private static func place(_ payload: [UInt8]) -> Place? {
@@ -45,7 +46,7 @@ final class AckWatch: Sendable {
             else { return nil }
             return Place(stream: stream, sequence: sequence)
         } catch {
-            // An answer of another kind.
+            // The answer is of another kind.
             return nil
         }
     }

@@ -4,18 +4,20 @@ import ServiceRuntime
 import TapeTransport
 import TestSupport
 
-/// The same packets by the least program that libnats allows, each as soon as its last tick came.
+/// Publishes the same packets with the least program that libnats allows, each as soon as its last
+/// tick came.
 enum BareReplay {
     struct Answer {
-        /// Nanoseconds from the packet's time to its acknowledgement; its subject may have been
-        /// busy.
+        /// Nanoseconds from the packet's due time to its acknowledgement. This includes waiting for
+        /// a busy subject.
         let fromDue: Int64
         let fromSending: Int64
     }
 
     private static let timeout = Duration.seconds(120)
 
-    /// `due`: per packet, from the beginning of the run. The answers are in the packets' order.
+    /// `due` holds nanoseconds from the beginning of the run, per packet. The answers are in the
+    /// order of the packets.
     static func run(_ packets: [StoredTicks], due: [Int64]) throws -> [Answer] {
         let stage = try Stage()
         defer { stage.client.close() }

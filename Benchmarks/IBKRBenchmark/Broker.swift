@@ -2,19 +2,19 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// A TWS for one client, on a thread of its own: a simulator whose market stands still answers the
-/// requests, and a script that was made before is sent to the millisecond. A part of it is one
-/// write, so the sender takes little of the machine on which its receiver is measured.
+/// A TWS for one client, on a separate thread. A simulator with a stopped market answers the
+/// requests, and a prepared script is sent to the millisecond. Each part of the script is one
+/// write, so the sender takes little of the machine on which the receiver is measured.
 final class Broker: Sendable {
-    /// What both threads know.
+    /// The state that both threads share.
     struct State: Sendable {
         var feeds = Feeds()
         var script: TickScript?
-        /// Per part: when it was handed to the socket, monotonic.
+        /// Per part: the monotonic time at which it was given to the socket.
         var sentAt: [Int64] = []
         var isSent = false
         var isStopping = false
-        /// Why nothing goes on.
+        /// Why the broker stopped. `nil` while it works.
         var failure: String?
     }
 
@@ -41,7 +41,7 @@ final class Broker: Sendable {
         _ = thread.join(timeout: .seconds(5))
     }
 
-    /// The numbers of all requests, when everything was asked for.
+    /// The numbers of all requests. `nil` until everything was requested.
     var feeds: Feeds? {
         get throws {
             let (feeds, failure) = shared.state.withLock { ($0.feeds, $0.failure) }
@@ -58,7 +58,7 @@ final class Broker: Sendable {
         }
     }
 
-    /// Per part of the script, when all of it was sent; else nil.
+    /// The times per part of the script. `nil` until all of it was sent.
     var sentAt: [Int64]? {
         get throws {
             let state = shared.state.withLock { ($0.isSent, $0.sentAt, $0.failure) }

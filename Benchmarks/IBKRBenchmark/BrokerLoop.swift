@@ -4,7 +4,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// What the broker's thread does.
+/// The main loop of the broker's thread.
 final class BrokerLoop {
     private static let connection = 1
     private static let stepNanoseconds: Int64 = 10_000_000
@@ -69,7 +69,7 @@ final class BrokerLoop {
         start = 0
     }
 
-    /// For the next part of the script, or for the client.
+    /// Waits for the next part of the script, or for the client.
     private func wait() {
         guard script == nil || start == 0 else {
             let due = start + Int64(next) * TickScript.partNanoseconds
@@ -94,7 +94,7 @@ final class BrokerLoop {
         try step()
     }
 
-    /// What the simulator has to say.
+    /// Sends what the simulator has for the client.
     private func step() throws {
         let now = clock.now()
         simulator.advance(to: now)
@@ -125,7 +125,7 @@ final class BrokerLoop {
         }
     }
 
-    /// Waits for a receiver that does not read.
+    /// Waits if the receiver does not read.
     private func write(_ bytes: ArraySlice<UInt8>) throws {
         var rest = bytes
         while !rest.isEmpty {
@@ -138,7 +138,7 @@ final class BrokerLoop {
     }
 }
 
-/// Which numbers the client's requests have.
+/// Collects the numbers of the client's requests.
 struct RequestWatch {
     private(set) var feeds = Feeds()
     private var bytes: [UInt8] = []
@@ -147,7 +147,7 @@ struct RequestWatch {
     mutating func add(_ more: [UInt8]) {
         bytes += more
         while true {
-            // The greeting stands behind four bytes of its own.
+            // Four bytes come before the greeting.
             let head = isGreeted ? 0 : 4
             guard bytes.count >= head + 4 else { return }
             let length = bytes[head..<head + 4].reduce(0) { $0 << 8 | Int($1) }
@@ -177,7 +177,7 @@ struct RequestWatch {
 }
 
 extension Broker {
-    /// Its market stands still.
+    /// Returns a simulator whose market is stopped.
     static func simulator(now: Timestamp) -> Simulator {
         var settings = SimulatorSettings()
         settings.keepsTruth = false

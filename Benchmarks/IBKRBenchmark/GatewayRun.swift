@@ -7,26 +7,26 @@ import TestSupport
 
 /// The shipped gateway between the broker and a nats-server that syncs every write.
 final class GatewayRun {
-    /// What a run came to.
+    /// The result of a run.
     struct Outcome {
         var load = ""
-        /// Of one core, in the steady stretch.
+        /// The share of one core in the steady stretch.
         var share = 0.0
         var threads: [(name: String, share: Double)] = []
         var present = 0
         var peak = 0
         var sent = 0
-        /// On the tape, and how many of these more than once.
+        /// The ticks on the tape, and how many of them are there more than once.
         var stored = 0
         var doubled = 0
         var packets = 0
         var messagesPerSecond = 0.0
-        /// Nanoseconds, sorted, of the steady stretch. Per tick: from the write into the socket to
-        /// the acknowledgement of its packet.
+        /// Sorted nanoseconds of the steady stretch, per tick: from the write to the socket to the
+        /// acknowledgement of its packet.
         var ticks: [Int64] = []
-        /// Per packet: the same from its last tick on.
+        /// The same per packet, from its last tick on.
         var lastTicks: [Int64] = []
-        /// The bare program's, in the same way, and from the sending of a packet.
+        /// The bare program's times, measured in the same way, and from sending a packet.
         var bareTicks: [Int64] = []
         var bareLastTicks: [Int64] = []
         var bareSends: [Int64] = []
@@ -45,7 +45,7 @@ final class GatewayRun {
     struct Settings {
         var ticksPerSecond = 50_000
         var steadySeconds = 15.0
-        /// Of the gateway, beside what is needed.
+        /// Settings of the gateway in addition to the necessary ones.
         var environment: [String: String] = [:]
     }
 
@@ -101,7 +101,7 @@ final class GatewayRun {
             logPath: folder.file("gateway.log"))
     }
 
-    /// Made when everything is subscribed.
+    /// Makes the script once everything is subscribed.
     private func script(_ gateway: ServerProcess) throws -> TickScript {
         let feeds = try wait(gateway, "not everything was asked for") { try broker.feeds }
         pause(2)
@@ -124,8 +124,8 @@ final class GatewayRun {
         throw Unusable("\(complaint): \(gateway.log.suffix(1_000))")
     }
 
-    /// Until everything that has come is on the tape: nothing more was taken for a while, and
-    /// nothing waits. The last packets are acknowledged while the gateway drains.
+    /// Waits until everything received is on the tape: no new ticks for a while, and none waiting.
+    /// The last packets are acknowledged while the gateway drains.
     private func waitForQuiet(_ gateway: ServerProcess) throws {
         var last: UInt64?
         _ = try wait(gateway, "the gateway does not come to an end") {

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// The benchmark's surroundings are not what it needs.
+/// The environment lacks something that the benchmark needs.
 struct Unusable: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }
 
-/// A port of the loopback interface that the kernel chose.
+/// A listener on a loopback port that the kernel chose.
 final class Listener: Sendable {
     let descriptor: Int32
     let port: UInt16
@@ -35,7 +35,7 @@ final class Listener: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Called when somebody waits, or else it waits.
+    /// Returns a connection that waits to be accepted, or `nil` if there is none.
     func accept() -> Int32? {
         var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard unsafe Glibc.poll(&poll, 1, 0) > 0 else { return nil }

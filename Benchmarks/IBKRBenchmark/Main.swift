@@ -1,21 +1,22 @@
 internal import Glibc
 
-/// A gateway behind a broker's connection: what it takes of the machine, that it loses nothing, and
-/// how long a tick is on its way. Fails when a mark is missed.
+/// Measures a gateway with a broker's connection: its use of the machine, that it loses nothing,
+/// and the latency of a tick. Fails if a mark is missed.
 ///
 ///     IBKRBenchmark [parts] [steady] [quiet] [turns N] [KEY=VALUE]...
 ///
-/// `KEY=VALUE`: a setting of the gateway.
+/// `KEY=VALUE` is a setting of the gateway.
 @main
 struct IBKRBenchmark {
     static let steadyRate = 50_000
-    /// Few enough that each tick leaves in a packet of its own, as soon as it has come.
+    /// Low enough that each tick leaves in its own packet, as soon as it has come.
     static let quietRate = 200
     static let turns = 3
     static let shareMark = 0.5
     static let memoryMark = 64 << 20
     static let latencyMark = 1.5
-    /// What grows once in a while is allowed: a growing array is no allocation per tick.
+    /// An array that grows now and then is not an allocation per tick, so some allocations are
+    /// allowed.
     static let ticksPerAllocationMark = 10_000
 
     static func main() throws {

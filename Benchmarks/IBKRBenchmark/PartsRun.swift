@@ -8,15 +8,16 @@ import ProviderKit
 import ServiceRuntime
 import TapeCodec
 
-/// The way of a tick from the socket's bytes to a sealed packet, without socket and server, on one
-/// thread: what it costs, and that it allocates nothing.
+/// Runs a tick from the socket's bytes to a sealed packet on one thread, without socket and server.
+/// Measures its cost, and that it allocates nothing.
 struct PartsRun {
     struct Outcome {
         var messages = 0
         var ticks = 0
-        /// Of the stretch that is measured.
+        /// The allocations in the measured stretch.
         var allocations: UInt64 = 0
-        /// Seconds of processor time: bytes to records, and records through the channel to packets.
+        /// Seconds of processor time: from bytes to records, and from records through the channel
+        /// to packets.
         var engine = 0.0
         var packets = 0.0
     }
@@ -112,7 +113,7 @@ struct PartsRun {
         return outcome
     }
 
-    /// Until everything was asked for.
+    /// Runs until everything was requested.
     private mutating func subscribe() throws {
         let begun = instruments.enumerated().map {
             (UInt32($0.offset), $0.element, reached: Timestamp.undefined)
@@ -146,7 +147,7 @@ struct PartsRun {
         bytes.withRawSpan { engine.received($0.extracting(range), now, into: &out) }
     }
 
-    /// What the engine sends.
+    /// Answers what the engine sends.
     private mutating func answer() {
         out.news.removeAll(keepingCapacity: true)
         guard !out.bytes.isEmpty else { return }
@@ -155,7 +156,7 @@ struct PartsRun {
         out.bytes.removeAll(keepingCapacity: true)
     }
 
-    /// As the gateway takes them; answers how many ticks.
+    /// Takes the ticks as the gateway does. Returns their number.
     private mutating func take() -> Int {
         batch.removeAll(keepingCapacity: true)
         _ = channel.receive(into: &batch)
@@ -188,7 +189,7 @@ struct PartsRun {
         }
     }
 
-    /// Of this thread: other processes of a shared machine do not count.
+    /// Counts only this thread, so other processes of a shared machine do not matter.
     private static func processorTime() -> Double {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

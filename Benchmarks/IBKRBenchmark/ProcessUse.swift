@@ -1,12 +1,12 @@
 internal import Foundation
 internal import Glibc
 
-/// What a process has used so far, from the kernel's books.
+/// The processor time of a process, as the kernel reports it.
 struct ProcessUse {
     let id: Int32
     /// Seconds of processor time.
     let processor: Double
-    /// The same by threads of the same name.
+    /// The same per name of threads.
     let threads: [String: Double]
 
     init(_ id: Int32) throws {
@@ -25,20 +25,20 @@ struct ProcessUse {
                 let used = try Self.text("\(folder)/schedstat").split(separator: " ").first
                 threads[name, default: 0] += (used.flatMap { Double($0) } ?? 0) / 1e9
             } catch {
-                // A thread that has ended meanwhile.
+                // The thread has ended meanwhile.
                 continue
             }
         }
         self.threads = threads
     }
 
-    /// Shares of a core by threads since then, the busiest first.
+    /// Returns the shares of a core per thread name since then, the busiest first.
     func shares(since before: ProcessUse, seconds: Double) -> [(name: String, share: Double)] {
         threads.map { ($0.key, ($0.value - (before.threads[$0.key] ?? 0)) / seconds) }
             .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     }
 
-    /// Resident, and the most that it ever was, in bytes.
+    /// Returns resident memory now and at its peak, in bytes.
     static func memory(_ id: Int32) throws -> (present: Int, peak: Int) {
         var values: [String: Int] = [:]
         for line in try text("/proc/\(id)/status").split(separator: "\n") {

@@ -6,7 +6,7 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// A nats-server that syncs every write, as the product ships it, and a client of it.
+/// A nats-server that syncs every write, as shipped, and a client of it.
 final class Stage {
     static let partitions = 32
     static let streamBytesMax: Int64 = 1 << 30

@@ -5,15 +5,15 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// A packet of the script's ticks, as it stands on the tape.
+/// A packet of the script's ticks, as stored on the tape.
 struct StoredTicks {
     let place: AckWatch.Place
     let partition: Partition
     let bytes: [UInt8]
-    /// Numbers of the script.
+    /// The numbers that the script gave the ticks.
     let ticks: [Int]
 
-    /// Everything of the source that is on the tape, in the order of each stream.
+    /// Returns all packets of the source on the tape, in the order of each stream.
     static func read(_ client: TapeClient, of source: SourceName) throws -> [StoredTicks] {
         var found: [StoredTicks] = []
         let subjects = Dictionary(
@@ -40,7 +40,7 @@ struct StoredTicks {
         return found
     }
 
-    /// A tick's number is its size; the later of a quote's two sizes is the one that has changed.
+    /// A tick's number is its size. For a quote it is the size that changed last.
     private static func numbers(_ payload: [UInt8]) throws -> [Int] {
         try payload.withRawSpan { packet throws(PacketError) in
             _ = try PacketReader.validate(packet)

@@ -1,9 +1,9 @@
 import Primitives
 
-/// What a benchmark asks of the broker, by the numbers of its requests.
+/// What a benchmark requests from the broker, by the numbers of its requests.
 struct Feeds: Sendable {
     static let level1 = 80
-    /// Instruments whose trades and quotes come one by one.
+    /// The number of instruments whose trades and quotes come tick by tick.
     static let tickByTick = 20
     static var requests: Int { level1 + 2 * tickByTick }
 
@@ -13,7 +13,7 @@ struct Feeds: Sendable {
 
     var isComplete: Bool { level1.count + trades.count + quotes.count == Self.requests }
 
-    /// The file from which a gateway knows its instruments.
+    /// The file with the gateway's instruments.
     static var file: String {
         var lines = [
             "version: 1",
@@ -28,23 +28,23 @@ struct Feeds: Sendable {
     }
 }
 
-/// The bytes of a run, made before it: sending them costs the sender one write per millisecond.
+/// The bytes of a run, made in advance, so that sending them costs one write per millisecond.
 ///
-/// Every tick has a number, which is its size, so that it is known again on the tape. Half of the
-/// ticks are level 1, told as TWS tells them: a price with its size and the size once more, or a
-/// size alone, or a trade in four messages of which one is a tick.
+/// Every tick has a number, which is its size, so that it can be recognised on the tape. Half of
+/// the ticks are level 1, in the forms that TWS sends: a price with its size and then the size
+/// again, or only a size, or a trade in four messages of which one becomes a tick.
 struct TickScript: Sendable {
     struct Part: Sendable {
-        /// Behind its bytes, and behind its ticks.
+        /// The offset after its bytes, and the number after its ticks.
         let bytesEnd: Int
         let ticksEnd: Int
     }
 
-    /// Sizes at and above it are numbers of ticks.
+    /// Sizes of at least this are numbers of ticks.
     static let base: Int64 = 1_000_000
     static let partNanoseconds: Int64 = 1_000_000
 
-    /// Sent first: what every subscription begins with is no tick of the script.
+    /// Sent first. The initial values of every subscription are not ticks of the script.
     private(set) var opening: [UInt8] = []
     private(set) var bytes: [UInt8] = []
     private(set) var parts: [Part] = []
@@ -52,7 +52,7 @@ struct TickScript: Sendable {
 
     var ticks: Int { parts.last?.ticksEnd ?? 0 }
 
-    /// `start`: about when the first part is sent, for the stamps of ticks.
+    /// `start` is about the time at which the first part is sent. Ticks are stamped with it.
     init(_ feeds: Feeds, ticksPerSecond: Int, seconds: Double, start: Timestamp) {
         var random = SeededRandom(seed: 42)
         for request in feeds.level1 {
@@ -116,7 +116,7 @@ struct TickScript: Sendable {
             bytes += field.utf8
             bytes.append(0)
         }
-        // No message of these is longer than a byte says.
+        // Each of these messages is short enough that one byte holds its length.
         bytes[start + 3] = UInt8(bytes.count - start - 4)
         messages += 1
     }

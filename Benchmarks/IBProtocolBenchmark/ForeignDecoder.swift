@@ -1,9 +1,9 @@
 internal import Foundation
 import TestSupport
 
-/// ib_async's decoder over the same bytes, in reads of the same size.
+/// Runs ib_async's decoder over the same bytes, in reads of the same size.
 struct ForeignDecoder {
-    /// By which `engines.sh` says that the packages are not to be had.
+    /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
     private let folder: TemporaryFolder
@@ -15,8 +15,8 @@ struct ForeignDecoder {
         try Data(stream).write(to: URL(fileURLWithPath: folder.file("stream")))
     }
 
-    /// How many messages, and the processor time in nanoseconds. Nil, and the reason is printed:
-    /// it is not to be had here.
+    /// Returns the number of messages, and the processor time in nanoseconds. If the decoder is not
+    /// available here, prints the reason and returns `nil`.
     func run() throws -> (messages: Int, nanoseconds: Double)? {
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         let root = here.deletingLastPathComponent().deletingLastPathComponent()

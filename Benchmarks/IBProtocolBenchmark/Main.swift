@@ -4,20 +4,20 @@ import IBProtocol
 import MarketModel
 import Primitives
 
-/// Millions of messages per second of one core: bytes to values, and to the tape's records. Fails
-/// when a kind that comes by the thousand allocates, or is slow. Beside it, in turns, what ib_async
-/// makes of the same bytes.
+/// Measures millions of messages per second of one core, from bytes to values and to the tape's
+/// records. Fails if a frequent kind of message allocates or is slow. In turns with it, ib_async
+/// decodes the same bytes.
 @main
 struct IBProtocolBenchmark {
     static let repetitions = 7
-    /// With ib_async; it takes some seconds for each.
+    /// The number of turns with ib_async, which takes some seconds for each.
     static let turns = 3
     static let messagesPerRun = 1_000_000
-    /// Of one read from a socket.
+    /// The bytes of one read from a socket.
     static let readBytes = 16_384
 
-    /// What a gateway with quotes, trades and a few books and options sees, in parts of 100. A `#`
-    /// is a digit, another one in each message.
+    /// The messages of a gateway with quotes, trades and a few books and options, in parts of 100.
+    /// Each `#` is replaced by a digit that differs between messages.
     static let mix: [(parts: Int, fields: String)] = [
         (16, "1|6|10##|1|15#.##|#00|1"), (16, "1|6|10##|2|15#.##|1#00|1"),
         (16, "2|6|10##|0|#00"), (12, "2|6|10##|3|1#00"),
@@ -62,7 +62,7 @@ struct IBProtocolBenchmark {
 
     struct Unusable: Error {}
 
-    /// The best of each.
+    /// Compares the best turn of each.
     static func compare(_ stream: [UInt8]) throws {
         let foreign = try ForeignDecoder(stream, readBytes: readBytes)
         var ours = Double.infinity
@@ -102,7 +102,8 @@ struct IBProtocolBenchmark {
         return result.allocations == 0 && rate >= leastMillions
     }
 
-    /// A million messages in the shares of the mix, shuffled: branches are not to be learned.
+    /// Returns a million messages in the shares of the mix. They are shuffled, so that the
+    /// processor cannot learn the branches.
     static func stream(_ kinds: [(parts: Int, fields: String)]) -> [UInt8] {
         let deck = kinds.flatMap { kind in (0..<kind.parts).map { _ in Array(kind.fields.utf8) } }
         var random = SeededRandom(seed: 42)
@@ -122,7 +123,7 @@ struct IBProtocolBenchmark {
         return stream
     }
 
-    /// The stream through a frame decoder in reads of a socket's size.
+    /// Runs the stream through a frame decoder, in reads of a socket's size.
     static func measure(
         _ stream: [UInt8],
         _ take: (inout MessageDecoder, RawSpan, inout MarketDataAssembler) -> Decoded
@@ -147,14 +148,14 @@ struct IBProtocolBenchmark {
                 }
             }
             result.best = min(result.best, processorTime() - start)
-            // The first time the buffer grows to what a read needs.
+            // In the first repetition the buffer grows to the size that a read needs.
             if repetition > 0 { result.allocations += allocations_of_this_thread() - before }
             guard count == messagesPerRun else { throw Unusable() }
         }
         return result
     }
 
-    /// Of this thread: other processes of a shared machine do not count.
+    /// Counts only this thread, so other processes of a shared machine do not matter.
     static func processorTime() -> Duration {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

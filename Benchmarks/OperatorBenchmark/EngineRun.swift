@@ -1,11 +1,11 @@
 internal import Foundation
 import TestSupport
 
-/// The same trades through other people's engines, on one core each. What is included in each
-/// figure stands beside it: none of them reads packets.
+/// Runs the same trades through other projects' engines, on one core each. Each figure names what
+/// it includes, because none of these engines reads packets.
 struct EngineRun {
     static let symbols = 10
-    /// By which `engines.sh` says that the packages are not to be had.
+    /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
     static func run() throws {

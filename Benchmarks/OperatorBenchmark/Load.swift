@@ -2,9 +2,9 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Packets as they stand on the tape of one busy partition: 1,024 trades each, every symbol defined
-/// at its first trade, 100,000 trades per second of event time, in order, the watermark at the
-/// last one.
+/// Packets as on the tape of one busy partition: 1,024 trades each, every symbol defined at its
+/// first trade, 100,000 trades per second of event time, in order, with the watermark at the last
+/// one.
 struct Load {
     static let packetTrades = 1_024
     static let pauseNanoseconds: Int64 = 10_000
@@ -13,12 +13,12 @@ struct Load {
     let symbols: Int
     private(set) var packets: [SealedPacket] = []
     private(set) var trades = 0
-    /// How many of them came twice.
+    /// How many of them occur twice.
     private(set) var duplicates = 0
-    /// Rows of time, price, size and symbol, for engines that read no packets.
+    /// Rows of time, price, size and symbol, for engines that do not read packets.
     private(set) var rows: [Int64] = []
 
-    /// `duplicateEach`: one of so many trades comes once more, with the same id.
+    /// `duplicateEach`: one of this many trades occurs twice, with the same id.
     init(symbols: Int, packets count: Int, duplicateEach: Int? = nil) throws {
         self.symbols = symbols
         guard let name = SourceName(Self.source) else { throw OperatorBenchmark.Unusable() }
@@ -71,7 +71,7 @@ struct Load {
             size: Quantity(raw: Int64.random(in: 1...900, using: &random) * 100_000_000))
     }
 
-    /// What tells that nothing comes any more.
+    /// The packet that closes all windows.
     var end: PacketHeader? {
         guard let name = SourceName(Self.source), let last = packets.last else { return nil }
         return PacketHeader(

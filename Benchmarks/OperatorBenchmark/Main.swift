@@ -5,13 +5,14 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// Trades per second of one core from the bytes of packets to bars, beside a plain loop in C over
-/// the same packets and other people's engines over the same trades, in one run.
+/// Measures trades per second of one core, from the bytes of packets to bars. In the same run it
+/// measures a plain loop in C over the same packets, and other projects' engines over the same
+/// trades.
 ///
 ///     OperatorBenchmark [one] [three] [stages] [prove] [restore] [engines]
 ///
-/// Fails when a packet in the steady state allocates, when two ways do not make the same bars, or
-/// when a partition's state takes longer to restore than a take-over allows.
+/// Fails if a packet in the steady state allocates, if two ways do not make the same bars, or if
+/// restoring a partition's state takes longer than a take-over allows.
 @main
 struct OperatorBenchmark {
     static let packetCount = 2_048
@@ -68,10 +69,10 @@ struct OperatorBenchmark {
         report.equal(ours.total, bare.total)
     }
 
-    /// The benchmark's own data are not what it needs.
+    /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
 
-    /// Of this thread: other processes of a shared machine do not count.
+    /// Counts only this thread, so other processes of a shared machine do not matter.
     static func processorTime() -> Duration {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -83,7 +84,7 @@ struct OperatorBenchmark {
 struct Report {
     private(set) var isFailed = false
 
-    /// `mark`: the millions of trades per second that a core of the usual kind makes.
+    /// `mark` is the number of millions of trades per second that a typical core makes.
     mutating func tell(_ name: String, _ outcome: Outcome, _ load: Load, mark: Double?) {
         let nanoseconds = outcome.best / Duration.nanoseconds(1) / Double(load.trades)
         let millions = 1_000 / nanoseconds

@@ -4,11 +4,11 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// Milliseconds of processor time to encode and restore the state of a big partition: three series
-/// of 10,000 symbols.
+/// Measures milliseconds of processor time to encode and restore the state of a big partition:
+/// three series of 10,000 symbols.
 struct RestoreRun {
     static let symbols = 10_000
-    /// A packet defines at most 1,024 symbols, and this many trades meet nearly every symbol.
+    /// A packet defines at most 1,024 symbols. This many packets contain nearly every symbol.
     static let packets = 200
     static let repetitions = 9
     static let millisecondsMax = 50.0

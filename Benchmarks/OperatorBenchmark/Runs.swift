@@ -6,14 +6,14 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// What one way of making bars came to.
+/// The result of one way of making bars.
 struct Outcome {
     var best = Duration.seconds(3_600)
-    /// In the steady state.
+    /// The allocations in the steady state.
     var allocations: UInt64 = 0
     var total = Total()
 
-    /// Over all bars, so that two ways can be seen to have made the same ones.
+    /// Sums over all bars, which show whether two ways made the same ones.
     struct Total: Equatable {
         var bars: UInt64 = 0
         var trades: UInt64 = 0
@@ -33,15 +33,15 @@ struct Outcome {
     }
 }
 
-/// Packets through a graph, as the operator's shell hands them over.
+/// Runs packets through a graph, as the operator's shell does.
 struct GraphRun {
     let program: GraphProgram
-    /// Computes as a proof does: each packet's checksum and messages are checked first, and each
-    /// bar is chained into the checksum of the output.
+    /// True to compute as a proof does: each packet's checksum and messages are checked first, and
+    /// each bar is added to the checksum of the output.
     var proves = false
 
-    /// The first part of a load is not timed: what the machine keeps for the steady state is
-    /// there behind it.
+    /// The first part of a load is not timed. After it, the machine has everything that it keeps in
+    /// the steady state.
     static let warmPart = 0.4
 
     func measure(_ load: Load, repetitions: Int) throws -> Outcome {
@@ -110,7 +110,7 @@ struct GraphRun {
     }
 }
 
-/// The same packets through the plain loop in C.
+/// Runs the same packets through the plain loop in C.
 struct BareRun {
     let widths: [Int64]
 

@@ -3,12 +3,12 @@ import OperatorGraph
 import Primitives
 import StreamCore
 
-/// Trades that go through nodes before they come to a bar: those that came twice are taken out,
-/// and no symbol may have more than so many per second.
+/// Runs trades through nodes before they reach a bar: one removes duplicates, one limits each
+/// symbol's trades per second.
 struct StagesRun {
-    /// One of so many trades comes twice.
+    /// One of this many trades occurs twice.
     static let duplicateEach = 100
-    /// A third more than a symbol has, so that every trade is weighed and none is kept back.
+    /// A third more than a symbol has, so that every trade is checked and none is kept back.
     static let perSecond = 20_000
 
     static func run(symbols: Int, mark: Double?, _ report: inout Report) throws {

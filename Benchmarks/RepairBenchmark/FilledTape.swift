@@ -7,28 +7,28 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// A server whose tape holds eight hours of trades, the last of them just now.
+/// A server whose tape holds eight hours of trades, up to the present.
 final class FilledTape {
     static let partitions = 32
     static let symbolsPerPartition = 16
     static let hours: Int64 = 8
     static let hourNanoseconds: Int64 = 3_600_000_000_000
     private static let secondsMax: Int64 = 600
-    /// What each stream is given, and the worker is told: the bars of all symbols' seconds are
-    /// 3 GB, and five streams have to fit into what the server may take of its disk.
+    /// The size of each stream, which the worker is given, too. The one-second bars of all symbols
+    /// are 3 GB, and five streams have to fit into the server's disk limit.
     static let streamGibibytes: Int64 = 5
 
     let server: NatsServer
     let names: TapeNames
     let source: SourceName
     let packetsPerPartition: Int
-    /// By partition.
+    /// The symbols by partition.
     let symbols: [[Symbol]]
-    /// Of the first trade.
+    /// The time of the first trade in nanoseconds.
     let start: Int64
     private(set) var bytes: Int64 = 0
     private(set) var filledIn: Int64 = 0
-    /// Of `watched`, by packet: when it was about to be published, and where it stands.
+    /// For each packet of `watched`: the time just before it was published, and its sequence.
     private(set) var publishedAt: [Timestamp] = []
     private(set) var sequences: [UInt64] = []
     /// The partition whose packets are noted, in the middle of its stream.
@@ -151,7 +151,7 @@ final class FilledTape {
             random = SeededRandom(seed: UInt64(number))
         }
 
-        /// Answers how many bytes it was.
+        /// Returns the number of bytes.
         mutating func publish(_ publisher: TapePublisher) throws -> Int {
             for _ in 0..<PacketLimits.ticksMax {
                 time += pause

@@ -6,8 +6,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// What a repair reads in one of its two passes: one partition's packets from a time on, each
-/// proven to be the next one and every trade of it decoded.
+/// Measures what a repair reads in one of its two passes: one partition's packets from a given time
+/// on. Each is proven to be the next one, and every trade is decoded.
 struct HourRun {
     private static let secondsMax: Int64 = 120
     private static let repetitions = 3
@@ -38,7 +38,7 @@ struct HourRun {
                 + "\(RepairBenchmark.seconds(best)) s")
     }
 
-    /// Answers how many trades of these packets came.
+    /// Returns the number of trades in these packets.
     private func read(_ packets: Range<Int>) throws -> Int {
         let client = try tape.client()
         defer { client.close() }

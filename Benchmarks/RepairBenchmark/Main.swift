@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// How long it takes to mend the bars of one hour of one symbol on a big tape, and how long the
-/// reading of it takes alone.
+/// Measures how long it takes to repair the bars of one hour of one symbol on a big tape, and how
+/// long its reading takes alone.
 ///
 ///     RepairBenchmark [MILLIONS] [read] [repair]
 ///
 /// Fills a real nats-server with 100 million trades (7.4 GB, removed afterwards) in 32 partitions,
 /// eight hours of event time. `read`: one partition's hour, and all of that partition, through the
 /// tape's readers in one pass. `repair`: the shipped worker computes all bars, then a repair of an
-/// hour is asked for; the time is that from the request to the last new bar. Fails above 2 s.
+/// hour is requested; the time is that from the request to the last new bar. Fails above 2 s.
 @main
 struct RepairBenchmark {
     static let secondsMax = 2.0
@@ -40,7 +40,7 @@ struct RepairBenchmark {
         }
     }
 
-    /// The benchmark's surroundings are not what it needs.
+    /// The environment lacks something that the benchmark needs.
     struct Unusable: Error, CustomStringConvertible {
         let description: String
         init(_ description: String) { self.description = description }

@@ -8,16 +8,16 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// The shipped worker on the filled tape: first it computes all bars, then it mends an hour of
-/// them.
+/// Runs the shipped worker on the filled tape: first it computes all bars, then it repairs an hour
+/// of them.
 ///
-/// All of the tape was stored within a minute, so that the worker, which begins to read where
-/// packets were stored at the time of the hour, begins at the start of the partition: this is the
-/// worst that a tape of this size can ask for.
+/// All of the tape was stored within a minute. The worker begins to read where packets were stored
+/// at the time of the hour, and here that is the start of the partition. This is the worst case for
+/// a tape of this size.
 final class RepairRun {
     private static let catchUpSeconds: Int64 = 600
     private static let repairSeconds: Int64 = 60
-    /// After so long without a bar there is none any more.
+    /// After this long without a bar there will be no more.
     private static let quietNanoseconds: Int64 = 1_000_000_000
 
     private let tape: FilledTape
@@ -46,7 +46,7 @@ final class RepairRun {
         client.close()
     }
 
-    /// Seconds.
+    /// Returns seconds.
     func run() throws -> Double {
         try catchUp()
         let partition = FilledTape.watched
@@ -74,7 +74,7 @@ final class RepairRun {
         print(
             "repair of an hour of one symbol: \(bars) bars, the last one "
                 + "\(RepairBenchmark.seconds(last - asked)) s after the request")
-        // What the worker itself says of it: how many packets were read, and for how long.
+        // Prints the worker's own report: how many packets it read, and for how long.
         for line in worker.log.split(separator: "\n") where line.contains("operator.repair.done") {
             print("the worker: \(line)")
         }
@@ -105,7 +105,7 @@ final class RepairRun {
         }
     }
 
-    /// Until the worker has made the bars of all partitions.
+    /// Waits until the worker has made the bars of all partitions.
     private func catchUp() throws {
         let start = clock.monotonic().nanoseconds
         let wanted = Timestamp(
@@ -130,7 +130,7 @@ final class RepairRun {
                 + "\(Int(millions)) million trades per second")
     }
 
-    /// Puts the request on the tape; the instant before it, monotonic.
+    /// Puts the request on the tape. Returns the monotonic time just before it.
     private func ask() throws -> Int64 {
         let partition = FilledTape.watched
         let outbox = TapeMailbox(capacity: 64)

@@ -2,26 +2,26 @@ import PostgresClient
 import StoreSinks
 import TestSupport
 
-/// Keyed rows by way of the staging table against a plain COPY of as many into a table of the same
-/// shape, in turns, on one server. Both have their key's index.
+/// Compares keyed rows that go through the staging table with a plain COPY of as many rows into a
+/// table of the same shape, in turns, on one server. Both tables have their key's index.
 struct BarRun {
-    /// Of a plain COPY.
+    /// The least rate, as a share of a plain COPY's.
     static let ratioMin = 0.5
     private static let turns = 3
     private static let rowsPerTurn = 60_000
 
-    /// Into the table itself, as if no row ever came again.
+    /// Copies into the table itself, as if no row ever came again.
     private static let plainCopy =
         SinkCatalogue([.bars]).sinks[0].copy.replacing("bars_staging", with: "bars")
 
     let database: Stage.Database
     let perTransaction: Int
-    /// Of a thousand: so many come again under a key of the transaction before.
+    /// Of a thousand rows, this many come again under a key of the previous transaction.
     let revised: Int
 
     enum Way: CaseIterable {
         case copy
-        /// As the writer does, when no key comes twice: by way of staging.
+        /// As the writer does if no key comes twice: through the staging table.
         case merge
         /// As if a key had come twice.
         case mergeOfAny

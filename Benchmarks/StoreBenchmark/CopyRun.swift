@@ -5,10 +5,10 @@ import StoreSinks
 import Synchronization
 import TestSupport
 
-/// Our client against `psql \copy` of the same bytes into the same table, as many rows to a
-/// transaction, in turns on one server. Ours makes rows from packets, psql reads files.
+/// Compares our client with `psql \copy` of the same bytes into the same table, with as many rows
+/// per transaction, in turns on one server. Ours makes rows from packets, psql reads files.
 struct CopyRun {
-    /// Of what psql does.
+    /// The least rate, as a share of psql's.
     static let ratioMin = 0.8
     private static let turns = 4
 
@@ -95,7 +95,8 @@ struct CopyRun {
 
     // MARK: psql's
 
-    /// A file of rows for each transaction, and a script that copies them and says how long.
+    /// Writes a file of rows for each transaction, and a script that copies them and prints the
+    /// time.
     private func script(_ loads: [Load], _ name: String, _ folder: TemporaryFolder) throws -> String
     {
         let catalogue = SinkCatalogue([kind.sink])
@@ -115,7 +116,7 @@ struct CopyRun {
         return try folder.write(lines.joined(separator: "\n") + "\n", to: "\(name).sql")
     }
 
-    /// The longest of the scripts that run beside each other.
+    /// Returns the longest time of the scripts that run beside each other.
     private func psqlTurn(_ scripts: [String]) throws -> Double {
         let times = Mutex<[Double]>([])
         DispatchQueue.concurrentPerform(iterations: scripts.count) { share in

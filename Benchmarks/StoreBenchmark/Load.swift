@@ -3,9 +3,9 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Packets as a busy tape holds them, made once and used again and again.
+/// Packets as on a busy tape, made once and used repeatedly.
 struct Load {
-    /// The benchmark's own data are not what it needs.
+    /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
 
     enum Kind: String, CaseIterable {
@@ -30,8 +30,8 @@ struct Load {
     let rows: Int
     private(set) var bytes = 0
 
-    /// `revised`: so many of a thousand bars come again under the key of the bar that came
-    /// `distance` before.
+    /// `revised`: of a thousand bars, this many come again under the key of the bar `distance`
+    /// before.
     init(
         _ kind: Kind, rows: Int, perPacket: Int, firstOrdinal: UInt64 = 1, revised: Int = 0,
         distance: Int = 97
@@ -84,7 +84,7 @@ struct Load {
             symbol: symbol, resolution: 1, providerTime: time,
             receiveTime: Timestamp(nanoseconds: time.nanoseconds + 1_234_567),
             providerID: UInt64(number) + 5_000_000_000)
-        // Cents, and now and then a price with four decimals.
+        // Cents, and occasionally a price with four decimals.
         let cents = Int64(10_000 + number * 31 % 9_000) * 10_000_000
         let price = Price(raw: cents + (number % 16 == 0 ? 1_200_000 : 0))
         let size = Quantity(raw: Int64(1 + number % 500) * 100_000_000)

@@ -1,11 +1,12 @@
 import Glibc
 
-/// What storing costs: rows alone, our client against psql, and keyed rows against plain ones.
+/// Measures the cost of storing: rows alone, our client against psql, and keyed rows against plain
+/// ones.
 ///
 ///     StoreBenchmark [rows] [copy] [bars]
 ///
-/// Fails when a row takes longer than its mark, when our client falls below 0.8 of psql, or bars
-/// below 0.5 of a plain COPY.
+/// Fails if a row takes longer than its mark, if our client falls below 0.8 of psql, or bars below
+/// 0.5 of a plain COPY.
 @main
 struct StoreBenchmark {
     static func main() {

@@ -5,16 +5,17 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// Records into rows of a binary COPY that goes nowhere: what the writer's own processor time is.
+/// Turns records into rows of a binary COPY that are thrown away. This is the writer's own
+/// processor time.
 struct RowRun {
-    /// Of one row, of one core.
+    /// The limit per row, on one core.
     static let nanosecondsMax = 150.0
     private static let repetitions = 9
 
     let kind: Load.Kind
     let perPacket: Int
 
-    /// False: it allocates per row, or takes longer than it may.
+    /// Returns false if it allocates per row, or takes longer than allowed.
     func run() throws -> Bool {
         let rows = 200_000
         let load = try Load(kind, rows: rows, perPacket: perPacket)
@@ -37,14 +38,14 @@ struct RowRun {
         return isFast && allocations < 64
     }
 
-    /// As `StoreTransaction` walks, for one table.
+    /// Walks over the packets like `StoreTransaction`, for one table.
     private func encode(_ load: Load, _ catalogue: SinkCatalogue) throws(PostgresError) -> Int {
         var writer = BinaryCopyWriter(operation: "COPY") { _ in }
         return try write(load, catalogue, to: &writer)
     }
 }
 
-/// The rows of a load, in order.
+/// Writes the rows of a load, in order.
 func write(
     _ load: Load, _ catalogue: SinkCatalogue, to writer: inout BinaryCopyWriter,
     where isWanted: ((Record) -> Bool)? = nil,
@@ -71,7 +72,7 @@ func write(
     return rows
 }
 
-/// Of this thread: other processes of a shared machine do not count.
+/// Counts only this thread, so other processes of a shared machine do not matter.
 func processorTime() -> Duration {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

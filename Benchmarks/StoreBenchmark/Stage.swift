@@ -3,7 +3,7 @@ import PostgresClient
 import StoreSinks
 import TestSupport
 
-/// A real server with the schema as it is shipped, in hypertables and in plain tables.
+/// A real server with the shipped schema, in hypertables and in plain tables.
 struct Stage {
     static let timeout = Duration.seconds(120)
 
@@ -43,17 +43,17 @@ struct Stage {
     }
 }
 
-/// By the clock on the wall: the server works beside us.
+/// Returns seconds of the wall clock, because the server works on the same machine.
 func seconds(_ body: () throws -> Void) rethrows -> Double {
     let start = ContinuousClock.now
     try body()
     return (ContinuousClock.now - start) / .seconds(1)
 }
 
-/// Of turns that take turns: the best of each.
+/// Returns the best of several turns.
 func best(_ values: [Double]) -> Double { values.min() ?? .infinity }
 
-/// At once, into a pipe too: a run takes minutes.
+/// Prints immediately, also into a pipe, because a run takes minutes.
 func say(_ line: String) {
     print(line)
     fflush(nil)

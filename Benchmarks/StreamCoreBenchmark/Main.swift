@@ -4,12 +4,12 @@ import MarketModel
 import Primitives
 import StreamCore
 
-/// Nanoseconds of processor time per trade of the bar machine, beside a plain loop over the same
-/// trades in the same run.
+/// Measures nanoseconds of processor time per trade of the bar machine, beside a plain loop over
+/// the same trades in the same run.
 ///
-/// What is measured: trades that are decoded already, 500 symbols at random, in packets of 1,024
-/// that span 10 ms of event time, each followed by its watermark; windows close and open on the
-/// way. Fails when the steady state allocates.
+/// The trades are already decoded: 500 symbols at random, in packets of 1,024 that span 10 ms of
+/// event time, each followed by its watermark. Windows close and open meanwhile. Fails if the
+/// steady state allocates.
 @main
 struct StreamCoreBenchmark {
     static let symbolCount = 500
@@ -17,7 +17,7 @@ struct StreamCoreBenchmark {
     static let packetCount = 10
     static let rounds = 100
     static let repetitions = 7
-    /// Longer than any window of a second is kept.
+    /// Longer than any one-second window is kept.
     static let warmUpRounds = 80
 
     static func main() throws {
@@ -38,7 +38,7 @@ struct StreamCoreBenchmark {
         }
     }
 
-    /// The benchmark's own data are not what it needs.
+    /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
 
     static func report(_ name: String, _ duration: Duration, _ trades: Int) {
@@ -46,7 +46,7 @@ struct StreamCoreBenchmark {
         print("\(name): \(tenths / 10).\(tenths % 10) ns per trade")
     }
 
-    /// Of this thread: other processes of a shared machine do not count.
+    /// Counts only this thread, so other processes of a shared machine do not matter.
     static func processorTime() -> Duration {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -97,8 +97,9 @@ struct StreamCoreBenchmark {
         var result = Result()
         for _ in 0..<repetitions {
             var run = try Run(texts, symbols: symbolCount)
-            // The same trades again and again, each round later by the time that they span. What
-            // the first hour and the windows that are kept need, the steady state has.
+            // Runs the same trades repeatedly, each round later by the time that they span. The
+            // allocations of the first hour and of the kept windows are made before the steady
+            // state.
             run.feed(packets, shiftedBy: -3_600_000_000_000)
             for round in -warmUpRounds...0 {
                 run.feed(packets, shiftedBy: Int64(round) * spanNanoseconds)
@@ -117,7 +118,7 @@ struct StreamCoreBenchmark {
     }
 }
 
-/// A machine, and what a shell would do around it.
+/// A machine, with what a shell does around it.
 struct Run {
     private var machine: BarMachine
     private var tables = PartitionTables()
@@ -156,7 +157,7 @@ struct Run {
 }
 
 extension BarMachine {
-    /// One source that feeds so many symbols, whose index it answers.
+    /// Defines one source that feeds this many symbols. Returns the source's index.
     mutating func define(_ symbols: Int, in tables: inout PartitionTables) throws -> Int {
         guard let name = SourceName("synthetic"),
             let source = tables.source(name, firstSeen: .undefined)

@@ -1,7 +1,7 @@
 import MarketModel
 
-/// The least that a bar of trades needs, for comparison: one window per symbol, arithmetic that
-/// wraps, no late, partial or excluded trades, no order of arrival, nothing closed.
+/// The least work for bars of trades, for comparison: one window per symbol, arithmetic that wraps,
+/// no late, partial or excluded trades, no order of arrival, nothing closed.
 struct PlainLoop {
     struct Window {
         var open: Int64 = 0

@@ -2,8 +2,8 @@ import MarketModel
 import Primitives
 import StreamCore
 
-/// Milliseconds of processor time to encode and restore the state of a big partition: every window
-/// of every symbol open.
+/// Measures milliseconds of processor time to encode and restore the state of a big partition, with
+/// every window of every symbol open.
 struct SnapshotRun {
     static let symbolCount = 10_000
     static let series = ["1s", "1m", "1h"]

@@ -4,8 +4,8 @@ import ServiceRuntime
 import Synchronization
 import TestSupport
 
-/// Busy loops and a disk that is busy with fsyncs: nobody may be taken for dead, and no thread for
-/// one that hangs.
+/// Runs busy loops and constant fsyncs beside the services. No process may be treated as dead, and
+/// no thread as hanging.
 enum CalmRun {
     private static let workers = 3
     private static let ticksPerSecond = 2_000
@@ -49,7 +49,7 @@ enum CalmRun {
     }
 }
 
-/// Threads that take all they can get, and one that has the disk sync without end.
+/// Threads that take all processor time they can get, and one that makes the disk sync without end.
 final class Noise {
     private static let blockBytes = 65_536
     private static let blocks = 64

@@ -9,7 +9,7 @@ import TestSupport
 
 /// A gateway and some workers, as shipped, on a server that syncs every write.
 final class Cluster {
-    /// The benchmark's surroundings are not what it needs.
+    /// The environment lacks something that the benchmark needs.
     struct Unusable: Error, CustomStringConvertible {
         let description: String
         init(_ description: String) { self.description = description }
@@ -57,14 +57,14 @@ final class Cluster {
         workers[name] = try start("operator-worker", name, [:])
     }
 
-    /// SIGKILL; the instant before it, monotonic.
+    /// Sends SIGKILL. Returns the monotonic time just before it.
     func kill(_ name: String) -> Int64 {
         let before = SystemClock().monotonic().nanoseconds
         workers.removeValue(forKey: name)?.stop(SIGKILL)
         return before
     }
 
-    /// SIGTERM, and its end.
+    /// Sends SIGTERM and waits for the end.
     func end(_ name: String) throws {
         guard let process = workers.removeValue(forKey: name) else { return }
         process.signal(SIGTERM)
@@ -88,14 +88,14 @@ final class Cluster {
             logPath: folder.file("\(name)-\(starts).log"))
     }
 
-    /// Everything that processes of this name wrote, the oldest start first.
+    /// Returns everything that processes of this name wrote, the oldest start first.
     func log(_ name: String) throws -> String {
         try (1...starts).map { folder.file("\(name)-\($0).log") }
             .filter { FileManager.default.fileExists(atPath: $0) }
             .map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
     }
 
-    /// Of all processes that were started.
+    /// The names of all processes that were started.
     var names: [String] { ports.keys.sorted() }
 
     private func metrics(of name: String) throws -> [Substring] {
@@ -105,7 +105,7 @@ final class Cluster {
         return String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
     }
 
-    /// Of any watched thread of the living processes, in seconds.
+    /// Returns the longest silence of any watched thread of the living processes, in seconds.
     func longestSilence() throws -> Double {
         var longest = 0.0
         for name in ["gateway-0"] + workers.keys.sorted() {
@@ -116,7 +116,7 @@ final class Cluster {
         return longest
     }
 
-    /// A histogram's buckets, by their upper bounds.
+    /// Returns a histogram's buckets, by their upper bounds.
     func buckets(of name: String, at worker: String) throws -> [Double: Double] {
         var buckets: [Double: Double] = [:]
         for line in try metrics(of: worker) where line.hasPrefix("\(name)_bucket") {
@@ -136,7 +136,7 @@ final class Cluster {
         let epoch: UInt64
     }
 
-    /// By partition; those that nobody holds are not there.
+    /// Returns the owners by partition. Partitions without an owner are missing.
     func owners() throws -> [Int: Owner] {
         guard let bucket = try client.jetStream.bucketAsFound(client.names.ownersBucket) else {
             return [:]
@@ -157,7 +157,7 @@ final class Cluster {
         Set(try owners().filter { $0.value.member == name }.keys)
     }
 
-    /// Waits until the living workers have shared out all partitions evenly.
+    /// Waits until the living workers own equal shares of all partitions.
     func settle() throws {
         var last: [Int: Owner] = [:]
         let isSettled = try eventually(within: Self.stepSeconds) {

@@ -2,8 +2,8 @@ internal import Foundation
 import Primitives
 import TestSupport
 
-/// A worker is asked to end, again and again: how long each of its partitions pauses, from the
-/// moment that its owner reads no more until the next one asks the tape for ticks.
+/// Ends a worker repeatedly. Measures how long each of its partitions pauses: from the last read of
+/// its owner until the next owner asks the tape for ticks.
 enum HandoverRun {
     private static let workers = 3
     private static let ticksPerSecond = 5_000
@@ -54,7 +54,7 @@ enum HandoverRun {
         return isMet
     }
 
-    /// From the last tick taken to the record written, as the owner tells it.
+    /// Returns the time from the last tick taken to the record written, as the owner reports it.
     private static func ownPauses(_ cluster: Cluster, _ name: String) throws -> [Int: Double] {
         var pauses: [Int: Double] = [:]
         for line in try cluster.log(name).split(separator: "\n") {
@@ -68,7 +68,7 @@ enum HandoverRun {
     }
 }
 
-/// Where the time goes.
+/// The parts of a pause.
 private struct Legs {
     private var owned: [Double] = []
     private var claimed: [Double] = []

@@ -2,7 +2,7 @@ internal import Foundation
 import Primitives
 import TestSupport
 
-/// A worker is killed, again and again: how long until others own its partitions.
+/// Kills a worker repeatedly. Measures how long it takes until others own its partitions.
 enum KillRun {
     private static let workers = 3
     private static let ticksPerSecond = 5_000
@@ -21,7 +21,7 @@ enum KillRun {
             let names = cluster.workers.keys.sorted()
             let victim = names[Int.random(in: names.indices, using: &random)]
             let held = try cluster.held(by: victim)
-            // Another phase between the last heartbeat and the kill each time.
+            // The time between the last heartbeat and the kill differs each time.
             usleep(useconds_t.random(in: 0...300_000, using: &random))
             let killed = cluster.kill(victim)
             var markers: [Int: MarkerWatch.Marker] = [:]
@@ -50,8 +50,8 @@ enum KillRun {
         return isMet
     }
 
-    /// What workers say of the time behind the marker: the last ones only, as a kill takes the
-    /// counts with it.
+    /// Prints what workers report about the time after the marker. These are only the last ones,
+    /// because a kill loses the counts.
     private static func tell(_ cluster: Cluster) throws {
         let names = [
             ("mds_operator_restore_seconds", "marker to reading (restore)"),

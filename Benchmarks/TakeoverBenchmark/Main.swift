@@ -1,18 +1,20 @@
 internal import Glibc
 
-/// How long partitions stand still when their owner changes, on the shipped services and a real
-/// nats-server that syncs every write. Fails when a mark is missed.
+/// Measures how long partitions pause when their owner changes, with the shipped services and a
+/// real nats-server that syncs every write. Fails if a mark is missed.
 ///
 ///     TakeoverBenchmark [kills [COUNT]] [handovers [COUNT]] [[loops N] calm [SECONDS]]
 ///
-/// - kills: a worker is killed; until markers of new epochs are acknowledged for all it owned.
-/// - handovers: a worker is asked to end; how long each of its partitions paused.
-/// - calm: N busy loops (8) and a disk that is busy with fsyncs; nobody may be taken over, and no
-///   thread may be taken for one that hangs.
+/// - kills: a worker is killed. The time ends when the markers of new epochs are acknowledged for
+///   all partitions it owned.
+/// - handovers: a worker is asked to end. The time is the pause of each of its partitions.
+/// - calm: N busy loops (8) and constant fsyncs. No partition may change its owner, and no thread
+///   may
+///   be treated as hanging.
 @main
 struct TakeoverBenchmark {
     static let lease = 0.5
-    /// Beyond the lease.
+    /// Seconds beyond the lease.
     static let takeoverMark = 0.25
     static let handoverMark = 0.1
 
@@ -44,7 +46,7 @@ struct TakeoverBenchmark {
     }
 }
 
-/// Of some measured seconds.
+/// The distribution of some measured seconds.
 struct Distribution {
     private let sorted: [Double]
 
@@ -56,7 +58,7 @@ struct Distribution {
         return sorted.indices.contains(index) ? sorted[index] : last
     }
 
-    /// In milliseconds.
+    /// The values in milliseconds.
     var text: String {
         func shown(_ share: Double) -> String { "\(Int((quantile(share) * 1_000).rounded()))" }
         return "p50 \(shown(0.5)) ms, p99 \(shown(0.99)) ms, max \(shown(1)) ms of \(sorted.count)"

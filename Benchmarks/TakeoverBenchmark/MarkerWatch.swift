@@ -7,31 +7,32 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Sees every message on the server, and when the markers of operators' epochs are acknowledged.
+/// Receives every message on the server, and records when the markers of operators' epochs are
+/// acknowledged.
 final class MarkerWatch: Sendable {
     struct Marker: Hashable {
         let partition: Int
         let epoch: UInt64
-        /// Monotonic: the server's answer to whoever published it.
+        /// The monotonic time of the server's answer to the publisher.
         let acknowledged: Int64
     }
 
-    /// Of one partition.
+    /// The hand-over of one partition.
     struct Handover {
-        /// Monotonic: its owner writes that nobody has it.
+        /// The monotonic time at which its owner writes that the partition is free.
         let freed: Int64
-        /// Monotonic: the next one writes that it has it.
+        /// The monotonic time at which the next owner writes that it owns the partition.
         let claimed: Int64
-        /// Monotonic: the next one asks the tape for ticks.
+        /// The monotonic time at which the next owner asks the tape for ticks.
         let pulled: Int64
     }
 
     private struct Seen {
         var freed: [Int: Int64] = [:]
         var claimed: [Int: Int64] = [:]
-        /// The first after it was freed.
+        /// The first request after the partition was freed.
         var pulled: [Int: Int64] = [:]
-        /// By the subject on which the answer comes.
+        /// The markers that wait for an answer, by the subject of the answer.
         var published: [String: (partition: Int, epoch: UInt64)] = [:]
         var markers: [Marker] = []
     }
@@ -96,7 +97,8 @@ final class MarkerWatch: Sendable {
                 }
             }
         } else if subject.hasPrefix("$JS.API.CONSUMER.MSG.NEXT."), last.hasPrefix("operator-") {
-            // A consumer's name ends with the number of its reader, the partition's, and a tenure.
+            // A consumer's name ends with the number of its reader, which is the partition's, and a
+            // tenure.
             let parts = last.split(separator: "-")
             guard parts.count > 2, let partition = Int(parts[parts.count - 2]) else { return }
             notes.seen.withLock { seen in
@@ -114,7 +116,7 @@ final class MarkerWatch: Sendable {
         }
     }
 
-    /// Of those of the partitions that have found a new owner.
+    /// Returns the hand-overs of those partitions that have a new owner.
     func handovers(of partitions: Set<Int>) -> [Int: Handover] {
         notes.seen.withLock { seen in
             var found: [Int: Handover] = [:]
@@ -138,7 +140,7 @@ final class MarkerWatch: Sendable {
         }
     }
 
-    /// Per partition: the first marker that was acknowledged after this time.
+    /// Returns, per partition, the first marker that was acknowledged after this time.
     func first(of partitions: Set<Int>, after time: Int64) -> [Int: Marker] {
         notes.seen.withLock { seen in
             var first: [Int: Marker] = [:]

@@ -8,8 +8,8 @@ enum GatewayRun {
     private static let seconds = 10.0
     private static let startNanoseconds: Int64 = 20_000_000_000
 
-    /// The share of one core that it takes while ticks come at this rate. `live`: each tick is told
-    /// over core NATS, too.
+    /// Returns the share of one core that the gateway takes at this rate of ticks. With `live` it
+    /// also publishes each tick over core NATS.
     static func processorShare(ticksPerSecond: Int, live: Bool) throws -> Double {
         let server = try NatsServer(syncInterval: "always")
         let folder = try TemporaryFolder("gateway")
@@ -60,7 +60,7 @@ enum GatewayRun {
         return try JSONValue.parse(answer.body).at("gateway", "generated")?.uint64 ?? 0
     }
 
-    /// Seconds of processor time, from the kernel's clock ticks.
+    /// Returns seconds of processor time, from the kernel's clock ticks.
     private static func used(_ process: Int32) throws -> Double {
         let fields =
             try text("/proc/\(process)/stat").split(separator: ")").last?.split(separator: " ")

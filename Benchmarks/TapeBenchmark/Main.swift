@@ -1,26 +1,26 @@
 internal import Glibc
 import TestSupport
 
-/// The tape's publisher and reader against the least program that libnats allows for the same
+/// Compares the tape's publisher and reader with the least program that libnats allows for the same
 /// pattern and the same bytes (`CBareTape`), on a real nats-server. Both run in turns, so that a
-/// busy machine is busy for both, and the best of each is compared. Fails when a mark is missed.
+/// busy machine is busy for both, and the best turn of each is compared. Fails if a mark is missed.
 ///
 ///     TapeBenchmark [publish|read|latency|gateway|purge|always|2m|TICKS]...
 @main
 struct TapeBenchmark {
     static let ticksPerPacket = [1, 16, 128, 1_024]
-    /// nats-server's own default is the second one.
+    /// The second one is nats-server's own default.
     static let syncIntervals = ["always", "2m"]
     static let publishMark = 0.8
     static let readMark = 0.8
     static let latencyMark = 1.5
     static let gatewayMark = 0.1
-    /// A full tape must not be much slower to write than one with room.
+    /// Writing to a full tape must not be much slower than writing to one with free space.
     static let purgeMark = 2.0
 
     static func main() throws {
         let wanted = Set(CommandLine.arguments.dropFirst())
-        /// All of a kind, unless some of that kind are named.
+        /// Returns all of a kind, unless some of that kind are named.
         func chosen(_ all: [String]) -> [String] {
             wanted.isDisjoint(with: all) ? all : all.filter { wanted.contains($0) }
         }
@@ -93,7 +93,7 @@ struct TapeBenchmark {
     }
 }
 
-/// The best of both programs, and how they compare.
+/// The best turn of both programs, and their ratio.
 struct Pair {
     private let isBetterLower: Bool
     private var bare: RunResult?

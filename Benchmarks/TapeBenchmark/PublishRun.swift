@@ -7,8 +7,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The tape's publisher on the subjects of all partitions, on one thread and one mailbox, as in the
-/// gateway: ticks are encoded, packets sealed, sent and acknowledged.
+/// Runs the tape's publisher on the subjects of all partitions, on one thread and one mailbox, as
+/// in the gateway: ticks are encoded, packets sealed, sent and acknowledged.
 final class PublishRun {
     static let pacedSeconds = 3.0
     private static let secondsMax: Int64 = 120
@@ -44,12 +44,12 @@ final class PublishRun {
         latencies.reserveCapacity(stage.packets)
         publisher.open()
         try turn { !lanes.allSatisfy { publisher.isReady(lane: $0.lane) } }
-        // Those were the markers.
+        // These were the acknowledgements of the markers.
         acknowledged = 0
         latencies.removeAll(keepingCapacity: true)
     }
 
-    /// As many as it can.
+    /// Publishes as fast as possible.
     func unpaced() throws -> RunResult {
         defer { client.close() }
         let used = RunResult.processorMicroseconds
@@ -72,8 +72,8 @@ final class PublishRun {
                 / Double(stage.packets))
     }
 
-    /// At a fixed rate on the next subject that is free, timed from a packet's sealing to its
-    /// acknowledgement.
+    /// Publishes at a fixed rate, on the next free subject. The time runs from a packet's sealing
+    /// to its acknowledgement.
     func paced(rate: Double) throws -> RunResult {
         defer { client.close() }
         let count = min(stage.packets, Int(rate * Self.pacedSeconds))
@@ -90,7 +90,7 @@ final class PublishRun {
             }
             let following = start + Int64(Double(sent) * 1e9 / rate)
             let wait = max(0, min(20_000_000, following - clock.monotonic().nanoseconds))
-            // A wait for messages has whole milliseconds; the pace is finer.
+            // A wait for messages has a resolution of milliseconds; the pace is finer.
             if sent < count, wait < 1_000_000 {
                 usleep(useconds_t(min(wait, Self.pollNanoseconds) / 1_000))
                 try once(timeout: .zero)

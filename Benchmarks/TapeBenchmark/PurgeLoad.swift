@@ -9,22 +9,22 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The tape's publisher on all partitions but one, on a thread of its own, at a rate that is
-/// changed while it runs. The one that it leaves out gets a packet at the start.
+/// The tape's publisher on all partitions but one, on a separate thread, at a rate that can be
+/// changed while it runs. The remaining partition gets a packet at the start.
 final class PurgePublisher: Sendable {
-    /// As many packets as it can.
+    /// As many packets as possible.
     static let full = Int.max
 
-    /// What came of it since it was asked last.
+    /// The results since the last call.
     struct Figures {
         var latencies: [Int64] = []
-        /// Packets that the tape did not take, because it was full or for whatever reason; each
-        /// try counts.
+        /// Packets that the tape refused, because it was full or for another reason. Each attempt
+        /// counts.
         var refused: UInt64 = 0
         var problem: String?
     }
 
-    /// Packets per second; 0: it waits for its answers.
+    /// Packets per second. At 0 it only waits for its answers.
     let rate = Atomic<Int>(0)
     private let isStopped = Atomic<Bool>(false)
     private let figures = Mutex(Figures())
@@ -68,7 +68,7 @@ final class PurgePublisher: Sendable {
     }
 }
 
-/// What the publisher's thread owns.
+/// The state that the publisher's thread owns.
 private final class PurgeTraffic {
     private static let pollNanoseconds: Int64 = 50_000
     private static let lateNanoseconds: Int64 = 100_000_000
@@ -115,7 +115,7 @@ private final class PurgeTraffic {
         publisher.publish(lane: lane, watermark: load.trade.header.providerTime)
     }
 
-    /// Lane 0 is the idle partition's.
+    /// Lane 0 belongs to the idle partition.
     private func free() -> Int? {
         for offset in 0..<(symbols.count - 1) {
             let lane = 1 + (next - 1 + offset) % (symbols.count - 1)
@@ -124,7 +124,7 @@ private final class PurgeTraffic {
         return nil
     }
 
-    /// Says how long to wait for answers.
+    /// Sends what is due. Returns how long to wait for answers.
     func send(rate: Int) -> Duration {
         if !isIdleDone, publisher.isReady(lane: 0) {
             publish(0)
@@ -136,14 +136,14 @@ private final class PurgeTraffic {
             return .milliseconds(5)
         }
         let now = clock.monotonic().nanoseconds
-        // What was not sent while it was paused is not made up for.
+        // Packets that were not sent during a pause are not sent later.
         if due < now - Self.lateNanoseconds { due = now }
         while now >= due, let lane = free() {
             publish(lane)
             next = lane + 1
             due += 1_000_000_000 / Int64(rate)
         }
-        // A wait for messages has whole milliseconds; the pace is finer.
+        // A wait for messages has a resolution of milliseconds; the pace is finer.
         guard due > now, due < now + 1_000_000 else { return .milliseconds(1) }
         usleep(useconds_t(min(due - now, Self.pollNanoseconds) / 1_000))
         return .zero
@@ -167,7 +167,7 @@ private final class PurgeTraffic {
         publisher.acknowledged.removeAll(keepingCapacity: true)
     }
 
-    /// What came since it was asked last.
+    /// Returns the results since the last call.
     func take() -> (latencies: [Int64], refused: UInt64) {
         let sum = unsettled.reduce(0) { $0 + $1.value }
         defer {
@@ -178,8 +178,8 @@ private final class PurgeTraffic {
     }
 }
 
-/// A group that reads along on all partitions and tells, as services do, how far it is; and one
-/// that has come as far, and then says nothing any more.
+/// Two groups. One reads all partitions and publishes its positions, as services do. The other
+/// publishes the same positions, and then stops publishing.
 final class PurgeGroups: Sendable {
     private let isStopped = Atomic<Bool>(false)
     private let isSilent = Atomic<Bool>(false)

@@ -10,8 +10,8 @@ import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-/// A tape of 1 GB that is filled while a keeper takes off what its groups have read, on a server
-/// that syncs every write: what it costs publishers, and whether it stays in bounds.
+/// Fills a tape of 1 GB while a keeper purges what its groups have read, on a server that syncs
+/// every write. Measures what that costs publishers, and whether the tape stays in bounds.
 final class PurgeRun {
     static let streamBytes: Int64 = 250_000_000
     private static let repetitions = 4
@@ -19,10 +19,11 @@ final class PurgeRun {
     private static let fullSeconds = 20.0
     private static let waitSeconds = 120.0
     private static let sampleMicroseconds: UInt32 = 50_000
-    /// Of a stream: the silent group stops in the middle, and is removed when nothing more fits.
+    /// Shares of a stream: at the first the silent group stops, and at the second, when nothing
+    /// more fits, it is removed.
     private static let silentShare = 0.4
     private static let removedShare = 0.98
-    /// A turn begins below the first, and without a keeper it ends at the second.
+    /// A turn begins below the first share. Without a keeper it ends at the second.
     private static let lowShare = 0.76
     private static let highShare = 0.82
 
@@ -34,7 +35,7 @@ final class PurgeRun {
         var p50 = 0.0
         var p99 = 0.0
         var max = 0.0
-        /// The most that each stream held, as a share of what it may hold.
+        /// The highest fill level of each stream, as a share of its limit.
         var fill: [Double] = []
 
         static let head =
@@ -84,7 +85,7 @@ final class PurgeRun {
 
     private let pacedRate: Int
 
-    /// True: all marks hold.
+    /// Returns true if all marks are met.
     func run() throws -> Bool {
         defer {
             publisher.stop()
@@ -117,10 +118,9 @@ final class PurgeRun {
         return problems.isEmpty
     }
 
-    /// The keeper switched off and on in turns at the same load; the middle one of each is
-    /// compared, as a disk has good and bad seconds of its own.
-    /// Between them the streams come down again, so that there is room without a keeper and
-    /// something to purge with one.
+    /// Switches the keeper off and on in turns at the same load. The median turn of each is
+    /// compared, because a disk's speed varies by itself. Between the turns the streams shrink
+    /// again, so that there is free space without a keeper and something to purge with one.
     private func turns(_ name: String, _ rate: Int, seconds: Double) throws {
         var (offs, ons): ([Phase], [Phase]) = ([], [])
         for _ in 0..<Self.repetitions {

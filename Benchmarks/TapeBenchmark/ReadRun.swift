@@ -6,8 +6,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The tape's readers of all partitions, on one thread and one mailbox, as in the services: every
-/// packet is proven to be the next one, and every tick of it is decoded.
+/// Runs the tape's readers of all partitions, on one thread and one mailbox, as in the services.
+/// Every packet is proven to be the next one, and every tick is decoded.
 final class ReadRun {
     private static let secondsMax: Int64 = 120
 

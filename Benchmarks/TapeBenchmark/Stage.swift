@@ -8,20 +8,20 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// What a program wrote.
+/// Returns what a program wrote.
 func text(_ path: String) throws -> String {
     try String(contentsOfFile: path, encoding: .utf8)
 }
 
-/// A server with empty streams, and what both programs do on it.
+/// A server with empty streams, on which both programs run.
 final class Stage {
     static let partitions = 32
     private static let streamBytesMax: Int64 = 4 << 30
     private static let bareTimeout = Duration.seconds(120)
-    /// Bounds what a run writes.
+    /// The most bytes that a run writes.
     private static let runBytesMax = 600_000_000
 
-    /// The benchmark's surroundings are not what it needs.
+    /// The environment lacks something that the benchmark needs.
     struct Unusable: Error, CustomStringConvertible {
         let description: String
         init(_ description: String) { self.description = description }
@@ -30,7 +30,7 @@ final class Stage {
     let syncInterval: String
     let ticks: Int
     let packetBytes: Int
-    /// Of one run: long enough that starting up does not count, short enough for the disk.
+    /// The packets of one run: enough that the start does not matter, and few enough for the disk.
     let packets: Int
     let names: TapeNames
     private(set) var server: NatsServer
@@ -52,7 +52,7 @@ final class Stage {
         executable = try ProductPrograms.path("CBareTape")
     }
 
-    /// About a third of what the server takes with an fsync per packet on a small machine.
+    /// About a third of what the server accepts with an fsync per packet on a small machine.
     var pacedRate: Double { ticks == 1_024 ? 500 : 2_000 }
 
     func client() throws -> TapeClient {
@@ -63,7 +63,7 @@ final class Stage {
             readiness: Readiness())
     }
 
-    /// A new server with empty streams.
+    /// Starts a new server with empty streams.
     func clear() throws {
         server = try NatsServer(syncInterval: syncInterval)
         let client = try client()
@@ -92,14 +92,14 @@ final class Stage {
     }
 }
 
-/// What one run of either program came to.
+/// The result of one run of either program.
 struct RunResult {
     var packetsPerSecond = 0.0
     var p99Microseconds = 0.0
-    /// Per packet, of the whole process but not of the server.
+    /// Microseconds per packet, of the complete process but not of the server.
     var processorMicroseconds = 0.0
 
-    /// Of this process so far.
+    /// The processor time of this process so far.
     static var processorMicroseconds: Double {
         var used = rusage()
         guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0 else { return 0 }

@@ -29,7 +29,7 @@ struct TickLoad {
         return trade
     }
 
-    /// How long such a packet is.
+    /// Returns the length of such a packet.
     static func packetBytes(ticks: Int, source: SourceName) throws -> Int {
         var load = TickLoad()
         var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)

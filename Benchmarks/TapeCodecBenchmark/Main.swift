@@ -4,8 +4,8 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Millions of ticks per second of one core, into packets and out of them, checksum included.
-/// Fails when a packet in the steady state allocates.
+/// Measures millions of ticks per second of one core, into packets and out of them, checksum
+/// included. Fails if a packet in the steady state allocates.
 @main
 struct TapeCodecBenchmark {
     static let repetitions = 7
@@ -28,7 +28,7 @@ struct TapeCodecBenchmark {
         }
     }
 
-    /// The benchmark's own data are not what it needs.
+    /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
 
     struct Result {
@@ -40,7 +40,7 @@ struct TapeCodecBenchmark {
         Int(Double(ticksPerRun) / (duration / Duration.microseconds(1)))
     }
 
-    /// Of this thread: other processes of a shared machine do not count.
+    /// Counts only this thread, so other processes of a shared machine do not matter.
     static func processorTime() -> Duration {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

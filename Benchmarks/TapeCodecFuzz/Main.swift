@@ -3,12 +3,12 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Reads mutated packets until one of them traps, or all of them are through.
+/// Reads mutated packets until one of them traps, or all are read.
 ///
 ///     TapeCodecFuzz COUNT SEED FILE.hex...
 ///
-/// Each file is a good packet. Every mutant is read twice: as it is, and with its length and
-/// checksum put right, so that the damage reaches the messages.
+/// Each file is a good packet. Every mutant is read twice: as it is, and with a corrected length
+/// and checksum, so that the damage reaches the messages.
 @main
 struct TapeCodecFuzz {
     static func main() throws {
@@ -42,7 +42,7 @@ struct TapeCodecFuzz {
         print("  \(tally.messages) messages read, \(tally.values) with all their values")
     }
 
-    /// The bytes of a file of hexadecimal numbers; empty when it cannot be read.
+    /// Returns the bytes of a file of hexadecimal numbers. Empty if it cannot be read.
     static func packet(_ path: String) -> [UInt8] {
         guard let file = unsafe fopen(path, "r") else { return [] }
         defer { unsafe fclose(file) }
@@ -77,7 +77,7 @@ struct Mutator {
             case 3: bytes.removeSubrange(index..<min(bytes.count, index + 1 + below(16)))
             case 4: bytes.insert(contentsOf: [0xff, 0xff, 0xff, 0xff], at: index)
             default:
-                // A piece of the packet once more: whole messages, too.
+                // Repeats a piece of the packet, which may contain complete messages.
                 let end = min(bytes.count, index + 1 + below(160))
                 bytes.append(contentsOf: Array(bytes[index..<end]))
             }
@@ -134,7 +134,7 @@ struct Tally {
 }
 
 extension [UInt8] {
-    /// Writes the right length and checksum.
+    /// Corrects length and checksum.
     mutating func repair() {
         put(UInt64(count), bytes: 4, at: WireFormat.HeaderOffset.byteCount)
         let checksum = withRawSpan {

@@ -7,7 +7,7 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// Bars at a steady rate, and a database that stands still for a while.
+/// Writes bars at a steady rate, while the database stands still for some time.
 enum BarsRun {
     static let barsPerSecond = 11_000
     private static let stallSeconds = 10.0
@@ -70,7 +70,7 @@ enum BarsRun {
     }
 }
 
-/// Puts bars on all partitions at the rate, one packet per partition in turn.
+/// Puts bars on all partitions at the given rate, one packet per partition in turn.
 final class BarFeed {
     private static let turnNanoseconds: Int64 = 2_000_000
     private static let symbolsPerPartition = 16

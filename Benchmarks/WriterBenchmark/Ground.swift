@@ -7,7 +7,7 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// The benchmark's surroundings are not what it needs.
+/// The environment lacks something that the benchmark needs.
 struct Unusable: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
@@ -16,7 +16,7 @@ struct Unusable: Error, CustomStringConvertible {
 /// A tape, and a database server with one database per turn.
 final class Ground {
     static let partitions = 32
-    /// Of each stream: what a run puts there stays below.
+    /// The size of each stream, which is more than a run writes.
     private static let streamBytes = 4 << 30
     private static let fillSeconds = 300.0
 
@@ -28,7 +28,8 @@ final class Ground {
 
     init() throws {
         nats = try NatsServer(syncInterval: "2m")
-        // The test servers' settings are for tests: nothing is measured without the disk.
+        // The default settings of test servers are unsafe and fast. A measurement has to include
+        // the disk.
         postgres = try PostgresServer(settings: [
             "fsync=on", "shared_buffers=512MB", "max_wal_size=8GB", "wal_buffers=16MB",
         ])
@@ -47,8 +48,8 @@ final class Ground {
 
     func file(_ name: String) -> String { folder.file(name) }
 
-    /// Lets the shipped gateway put so many ticks of its synthetic market on the tape. It makes
-    /// what the services share, too.
+    /// Has the shipped gateway put this many ticks of its synthetic market on the tape. The gateway
+    /// also makes what the services share.
     func fill(ticks: Int) throws {
         let gateway = try ServerProcess(
             try ProductPrograms.path("provider-gateway"), [],
@@ -69,7 +70,7 @@ final class Ground {
             throw Unusable("the gateway ended: \(gateway.log.suffix(600))")
         }
         gateway.stop()
-        // An operator would make it.
+        // Normally an operator makes it.
         try client.ensureBarStream(bytesMax: Int64(Self.streamBytes))
         guard isFull, try published() >= ticks else {
             throw Unusable("the tape was not filled: \(gateway.log.suffix(600))")
@@ -89,7 +90,7 @@ final class Ground {
         return ticks
     }
 
-    /// A database with the shipped schema.
+    /// Makes a database with the shipped schema.
     func database() throws -> Database {
         turns += 1
         let name = "turn_\(turns)"
@@ -127,7 +128,7 @@ struct Database {
         try ground.postgres.psql("SET search_path TO md; \(sql)", database: name)
     }
 
-    /// Rows that are committed, by the sinks' books: cheap at any size.
+    /// Returns the number of committed rows, from the sinks' books, which is fast at any size.
     func written() throws -> Int {
         Int(try psql("SELECT coalesce(sum(written), 0) FROM sink_source_ordinals")) ?? 0
     }

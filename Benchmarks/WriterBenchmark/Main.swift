@@ -1,16 +1,17 @@
 internal import Glibc
 
-/// The shipped store writer between a real nats-server and a real PostgreSQL that syncs to disk,
-/// all of it on this machine. Fails when a mark is missed.
+/// Measures the shipped store writer between a real nats-server and a real PostgreSQL that syncs to
+/// disk, all on this machine. Fails if a mark is missed.
 ///
 ///     WriterBenchmark [ticks [SECONDS] [shipped] [large] [bare]] [bars [SECONDS]]
 ///
-/// - ticks: trades and quotes from a full tape as fast as it can, in turns with `\copy` of the same
+/// - ticks: trades and quotes from a full tape as fast as possible, in turns with `\copy` of the
+///   same
 ///   rows in the same transactions into the same tables by psql.
 /// - bars: 11,000 bars a second; then the database stands still for ten seconds.
 @main
 struct WriterBenchmark {
-    /// Of what `\copy` does.
+    /// The least rate, as a share of that of `\copy`.
     static let ticksMark = 0.8
     static let residentMiBMark = 64
     static let stalledMiBMark = 300

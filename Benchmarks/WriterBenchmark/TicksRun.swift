@@ -3,15 +3,15 @@ import Primitives
 import ServiceRuntime
 import TestSupport
 
-/// Trades and quotes, from the tape into the database, against psql's `\copy` of the same rows.
+/// Compares trades and quotes from the tape into the database with psql's `\copy` of the same rows.
 enum TicksRun {
-    /// A long run is its own repetition.
+    /// A long run needs no repetition.
     private static func turns(_ seconds: Double) -> Int { seconds >= 30 ? 1 : 2 }
-    /// Above what either side is expected to write, so that the tape does not run dry.
+    /// More than either side is expected to write, so that the tape does not run dry.
     private static let rowsPerSecondMax = 700_000.0
-    /// Files of rows that `\copy` goes through again and again.
+    /// The number of files of rows that `\copy` repeats.
     private static let chunks = 40
-    /// With the queue as shipped; with a larger one; with that, and tables without their index.
+    /// The queue as shipped; a larger one; and a larger one with tables without their index.
     enum Setting: String, CaseIterable {
         case shipped
         case large
@@ -96,7 +96,7 @@ enum TicksRun {
         return result
     }
 
-    /// Rows of the writer's own transactions, as files for `\copy`.
+    /// Writes rows of the writer's own transactions to files for `\copy`.
     private static func export(_ database: Database, _ rows: Int) throws -> [(String, String)] {
         let half = max(1, rows / 2)
         return try (0..<chunks).map { number in
@@ -104,7 +104,7 @@ enum TicksRun {
                 database.ground.file("trades-\(number)"), database.ground.file("quotes-\(number)")
             )
             for (table, file) in [("trades", files.0), ("quotes", files.1)] {
-                // By psql, not by the server, which may not write here.
+                // psql writes the files, because the server may not write to this folder.
                 try database.ground.postgres.psql(
                     "\\copy (SELECT * FROM md.\(table) OFFSET \(number * half) LIMIT \(half)) "
                         + "TO '\(file)' (FORMAT binary)", database: database.name)
@@ -113,7 +113,7 @@ enum TicksRun {
         }
     }
 
-    /// psql reads a script of transactions until its time is up.
+    /// psql runs a script of transactions until its time is up.
     private static func copy(
         _ database: Database, _ files: [(String, String)], _ seconds: Double
     ) throws -> Double {
@@ -134,7 +134,7 @@ enum TicksRun {
         let begun = clock.monotonic().nanoseconds
         var elapsed = 0.0
         while elapsed < seconds {
-            // One session runs the files many times: its start costs nothing then.
+            // One session runs the files many times, so that its start does not matter.
             try ground.postgres.psql(
                 file: path, database: database.name)
             elapsed = Double(clock.monotonic().nanoseconds - begun) / 1e9

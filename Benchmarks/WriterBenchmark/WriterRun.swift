@@ -2,7 +2,7 @@ internal import Foundation
 import ServiceRuntime
 import TestSupport
 
-/// A store-writer process and what it says of itself.
+/// A store-writer process, with the metrics that it reports.
 final class WriterRun {
     private static let startSeconds = 60.0
 
@@ -33,7 +33,7 @@ final class WriterRun {
         }
     }
 
-    /// The sum of a metric over its labels.
+    /// Returns the sum of a metric over its labels.
     func metric(_ name: String) throws -> Double {
         let answer = try HTTPProbe.get(
             host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(5))
@@ -45,7 +45,7 @@ final class WriterRun {
         return sum
     }
 
-    /// Seconds of all cores.
+    /// Returns seconds of processor time over all cores.
     func processorSeconds() throws -> Double {
         let stat = try String(contentsOfFile: "/proc/\(process.id)/stat", encoding: .utf8)
         let words = (stat.split(separator: ")").last ?? "").split(separator: " ")
@@ -55,7 +55,7 @@ final class WriterRun {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// The most that was ever resident.
+    /// Returns the peak of resident memory.
     func residentMiB() throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""

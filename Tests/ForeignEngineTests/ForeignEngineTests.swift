@@ -5,15 +5,15 @@ import StreamCore
 import TestSupport
 import Testing
 
-/// What two engines that share no line with ours make of the same million trades. Where their rules
-/// are not ours, docs/engines.md says so.
+/// Compares our bars with those of two engines that share no code with ours, from the same million
+/// trades. docs/engines.md lists where their rules differ.
 @Suite("Bars beside those of polars and nautilus_trader")
 struct ForeignEngineTests {
     private static let trades = 1_048_576
-    /// Where fewer tell as much.
+    /// The number of trades for tests that need fewer.
     private static let fewerTrades = 262_144
 
-    /// A series, and how the script is told of it.
+    /// A series, and how the script is told to make it.
     private struct Compared {
         var series: BarSeries
         var kind: String

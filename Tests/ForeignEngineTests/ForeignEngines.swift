@@ -1,14 +1,14 @@
 import Foundation
 import TestSupport
 
-/// Other people's engines, in a Python that knows them.
+/// Other projects' engines, run by a Python that finds them.
 enum ForeignEngines {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
-    /// By which `engines.sh` says that the packages are not to be had.
+    /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
-    /// What `compare_bars.py` printed; nil where the Python package index is not reachable.
+    /// Returns what `compare_bars.py` printed. `nil` if the Python package index is not reachable.
     static func compare(_ arguments: [String]) throws -> String? {
         let script = folder.appendingPathComponent("compare_bars.py").path
         let engines = root.appendingPathComponent("deploy/local/engines.sh").path

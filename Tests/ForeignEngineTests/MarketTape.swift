@@ -7,7 +7,7 @@ import TapeCodec
 import Testing
 
 /// Trades of many symbols as they arrive: out of order within what the watermark allows, several in
-/// one nanosecond, often just on the border of a window, with quiet times; over midnight UTC.
+/// one nanosecond, often exactly at the end of a window, with quiet times, and past midnight UTC.
 struct MarketTape {
     struct Tick {
         var time: Int64
@@ -19,14 +19,14 @@ struct MarketTape {
     static let symbols = 20
     /// 2023-11-14 22:30 UTC.
     static let start: Int64 = 1_700_001_000_000_000_000
-    /// How far behind the latest time a tick may be.
+    /// How many nanoseconds before the latest time a tick may be.
     private static let disorder: Int64 = 200_000_000
 
     private(set) var ticks: [Tick] = []
-    /// Beside each tick: no later one is earlier than this.
+    /// Per tick: no later tick has an earlier time than this.
     private var watermarks: [Int64] = []
 
-    /// `unitSizes`: each trade is of exactly one share.
+    /// `unitSizes` makes each trade exactly one share.
     init(seed: UInt64, count: Int, unitSizes: Bool) {
         var random = SeededRandom(seed: seed)
         var prices = (0..<Self.symbols).map { Int64($0) * 7_000_000_000 - 3_000_000_000 }
@@ -34,7 +34,7 @@ struct MarketTape {
         for _ in 0..<count {
             now += Self.pause(&random)
             let symbol = Int.random(in: 0..<Self.symbols, using: &random)
-            // Ticks of 1e-4; the first symbols go below zero.
+            // Steps of 1e-4. The prices of the first symbols fall below zero.
             prices[symbol] += Int64.random(in: -20...20, using: &random) * 100_000
             let size = unitSizes ? 100_000_000 : Self.size(&random)
             ticks.append(
@@ -56,7 +56,7 @@ struct MarketTape {
     private static func time(before now: Int64, _ random: inout SeededRandom) -> Int64 {
         let time = now - Int64.random(in: 0...disorder, using: &random)
         switch Int.random(in: 0..<8, using: &random) {
-        // Up to the next 100 ms: one of ten is the border of a second.
+        // Rounds up to the next 100 ms, so one of ten is the end of a second.
         case 0: return min(time / 100_000_000 * 100_000_000 + 100_000_000, now)
         case 1: return now
         default: return time
@@ -72,7 +72,8 @@ struct MarketTape {
 
     // MARK: ours
 
-    /// All bars of the graph: the tape as packets through a graph, up to a watermark two days on.
+    /// Returns all bars of the graph, after running the tape as packets up to a watermark two days
+    /// later.
     func bars(of graph: GraphDefinition) throws -> (bars: [Bar], symbols: [Int]) {
         var machine = GraphMachine(GraphProgram(graph))
         var output = GraphOutput()
@@ -135,7 +136,7 @@ struct MarketTape {
 
     // MARK: files
 
-    /// Rows of 64-bit integers, as the script reads them.
+    /// Writes rows of 64-bit integers, as the script reads them.
     func write(to path: String) throws {
         try Self.write(ticks.flatMap { [$0.time, $0.price, $0.size, Int64($0.symbol)] }, to: path)
     }

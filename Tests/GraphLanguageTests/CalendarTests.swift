@@ -39,7 +39,7 @@ struct CalendarTests {
     func newYork() throws {
         let calendar = try shipped("nyse")
         #expect(calendar.sessions.count == 3_268)
-        // The Friday before and the Monday behind the change of the clock, 09:30 in New York.
+        // 09:30 in New York, on the Friday before and the Monday after the change of the clock.
         #expect(try session(calendar, 20_240_308).open == 1_709_908_200_000_000_000)
         #expect(try session(calendar, 20_240_311).open == 1_710_163_800_000_000_000)
         let half = try session(calendar, 20_250_703)
@@ -64,7 +64,7 @@ struct CalendarTests {
                 open_day: -1
                 close: "17:00"
             """)
-        // Sessions that follow each other without a pause: a local day each.
+        // The sessions follow each other without a pause, so each is a local day long.
         let lengths = calendar.sessions.map { ($0.close - $0.open) / Self.hour }
         #expect(Set(lengths) == [23, 24, 25])
         func length(_ day: Int32) throws -> Int64 {

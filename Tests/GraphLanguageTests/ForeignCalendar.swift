@@ -1,12 +1,13 @@
 import Foundation
 
-/// PyPI's exchange_calendars, in an environment of Python that is made once per checkout.
+/// PyPI's exchange_calendars, in a Python environment that is made once per checkout.
 enum ForeignCalendar {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let folder = tests.deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent(".local/python/exchange_calendars")
 
-    /// Day, open and close per session; nil, and a word, when it cannot be had here.
+    /// Returns day, open and close per session. `nil`, with a printed reason, if the package is not
+    /// available here.
     static func sessions(_ calendar: String, from: String, to: String) throws -> [String]? {
         let script = tests.appendingPathComponent("nyse_sessions.py").path
         let own = folder.appendingPathComponent("bin/python3").path

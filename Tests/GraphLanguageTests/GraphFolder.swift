@@ -3,16 +3,16 @@ import GraphLanguage
 import OperatorGraph
 import YAMLFile
 
-/// Files of a test in memory, and those of the product and the system behind them.
+/// A test's files in memory. Other files are those of the product and the system.
 enum GraphFolder {
     static let graphs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("services/operator-worker/graphs")
 
-    /// From the disk.
+    /// Reads files from the disk.
     static let product = GraphFiles { path, _ in disk(path) }
 
-    /// `g.yaml` is the text; other paths are those of the product's folder.
+    /// Returns files in which `g.yaml` is the text. Other paths are those of the product's folder.
     static func with(
         _ text: String, others: [String: String] = [:], customOperators: Set<String>? = nil
     ) -> GraphFiles {
@@ -34,7 +34,7 @@ enum GraphFolder {
         try GraphFile.read("g.yaml", with(text, others: others))
     }
 
-    /// One line per mistake.
+    /// Returns one line per mistake.
     static func problems(_ text: String, others: [String: String] = [:]) -> [String] {
         do {
             _ = try GraphFile.read("g.yaml", with(text, others: others))

@@ -6,7 +6,7 @@ import StreamCore
 import Testing
 import YAMLFile
 
-/// Whatever is in a file, reading it ends with a definition or with problems.
+/// Reading any file ends with a definition or with problems.
 @Suite("Damaged graph files")
 struct MutatedGraphTests {
     private static let seed: UInt64 = 20_261_124
@@ -16,7 +16,7 @@ struct MutatedGraphTests {
         return [UInt8](try Data(contentsOf: url))
     }
 
-    /// Words of the language in wrong places find more than bytes do.
+    /// Words of the language in wrong places find more faults than random bytes do.
     private static let words = [
         "live", "else", "-1s", "9223372036854775807", "99999999999d", "0", "''", "[]", "{}", "~",
         "trades", "quotes", "bars", "nyse", "2024-02-30", "24:00", "session", "1d", "price", "1e9",

@@ -53,7 +53,7 @@ struct HotNamesTests {
         #expect(first.allSatisfy { !names.isCurrent($0) })
         #expect(find(names, "old 5") == nil && find(names, "new 3") == nil)
         #expect(find(names, "new 9999") != nil)
-        // What the table answers is what it was given, whatever was taken out in between.
+        // The table returns what it was given, whatever was removed in between.
         let present = (0..<10_000).compactMap { number in
             find(names, "new \(number)").map { (number, $0) }
         }
@@ -70,7 +70,7 @@ struct HotNamesTests {
         var owners: [Int32: String] = [:]
         for _ in 0..<5_000 {
             let name = "\(UInt8.random(in: 0...99, using: &random))"
-            // Few hashes: long runs in the table.
+            // Few different hashes, so that the table has long runs.
             let hash = UInt64(name.utf8.count) &* 3 &+ UInt64(name.utf8.first ?? 0) % 5
             let bytes = Array(name.utf8)
             if let place = bytes.withRawSpan({ names.find($0, hash: hash) }) {

@@ -24,7 +24,7 @@ struct HotSessionTests {
         packet.add(to: &table, sequence: UInt64(number), heard: 1)
     }
 
-    /// Begins a round trip and follows it as the keeper does.
+    /// Begins a round trip and completes it as the keeper does.
     private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
         try session.begin(&table, keysMax: 16, withMarker: true, now: 1, life: life)
         while session.isWaiting {
@@ -38,7 +38,8 @@ struct HotSessionTests {
     @Test("a round trip is settled once, even if the answer is there before anybody waits for it")
     func settled() throws {
         var table = HotTable(symbolsMax: 16)
-        // Which answers are there at once is up to the machine; of so many, some are.
+        // The machine decides which answers have already arrived. With this many round trips, some
+        // have.
         for number: Int64 in 1...500 {
             try tell(&table, number)
             let settled = try #require(try roundTrip(&table), "\(number) was never settled")
@@ -71,7 +72,7 @@ struct HotSessionTests {
     func nothing() throws {
         var table = HotTable(symbolsMax: 16)
         try tell(&table, 1)
-        // Heard longer ago than its key would live.
+        // The news is older than the life of its key.
         try session.begin(&table, keysMax: 16, withMarker: false, now: life + 2, life: life)
         #expect(!session.isWaiting && table.pendingCount == 0)
     }

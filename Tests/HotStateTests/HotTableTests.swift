@@ -53,7 +53,7 @@ struct HotTableTests {
             }
             packet.add(to: &table, sequence: UInt64(round))
             let found = takeAll(&table).trades.map { table.symbols.name(Int($0.index)) }
-            // By bytes: one name in two compositions is two symbols.
+            // Compared by bytes: one name in two Unicode compositions is two symbols.
             #expect(found == Sample.strangeSymbols.map { Array($0.utf8) })
         }
         #expect(table.symbols.count == Sample.strangeSymbols.count)
@@ -81,7 +81,7 @@ struct HotTableTests {
         #expect(try #require(stands()) == (60, 3))
         try add(120, 4, sequence: 4)
         #expect(try #require(stands()) == (120, 4))
-        // Read again from an older place: nothing changes.
+        // Reading again from an older position changes nothing.
         try add(120, 5, sequence: 3)
         #expect(try #require(stands()) == (120, 4))
         #expect(table.barNames.name(0) == Array("A:x:1m".utf8))
@@ -117,18 +117,18 @@ struct HotTableTests {
         table.repeatAll(heardAfter: 150)
         let batch = takeAll(&table, heardAfter: 150)
         #expect(prices(table, batch) == ["new": 2])
-        // Repeated news say nothing of how long news take.
+        // Repeated news must not be used to measure how long news takes.
         #expect(!table.oldest(of: batch).received.isDefined)
     }
 
     @Test("at the bound the newest are kept; a name that gave way never gets another's value")
     func bound() throws {
         var table = HotTable(symbolsMax: 16)
-        // More symbols in one packet than there is room for.
+        // A packet with more symbols than there is room for.
         try put(&table, (0..<40).map { ("P\($0)", $0) }, sequence: 1)
         #expect(table.symbols.count == 16 && table.evictions == 24)
         for (name, price) in prices(table, takeAll(&table)) { #expect(name == "P\(price)") }
-        // Symbols by turns in one packet: each tick finds its own name again.
+        // Symbols alternate in one packet, and each tick must find its own name again.
         var packet = try SamplePacket()
         let numbers = try (0..<40).map { try packet.symbol("Q\($0)") }
         for _ in 0..<3 {
@@ -139,7 +139,7 @@ struct HotTableTests {
         let left = prices(table, batch)
         #expect(left.count == 16)
         for (name, price) in left { #expect(name == "Q\(price)") }
-        // Put back after their names were given up: forgotten.
+        // Returned after their names were given up, so they are forgotten.
         try put(&table, (0..<16).map { ("R\($0)", 1) }, sequence: 3)
         _ = takeAll(&table)
         table.putBack(.trade, batch.trades[...])

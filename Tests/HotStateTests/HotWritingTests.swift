@@ -22,7 +22,7 @@ struct HotWritingTests {
         digests = try HotScripts.load(on: session)
     }
 
-    /// Writes all of the table, and answers what the scripts did.
+    /// Writes the complete table. Returns the results of the scripts.
     private func write(_ table: inout HotTable, now: Int64 = 0) throws -> [ValkeyReply] {
         var writing = HotWriting(namespace: "x", digests: digests)
         writing.write(takeAll(&table, now: now), of: table, now: now, lifeNanoseconds: life)
@@ -52,7 +52,7 @@ struct HotWritingTests {
     @Test("a bar of an older window does not replace what Valkey holds, of whoever it is")
     func barOrder() throws {
         func write(_ open: Int64, _ close: Int64, _ sequence: UInt64) throws -> [ValkeyReply] {
-            // A writer that has just begun: it knows nothing of what was written before.
+            // A writer that has just started does not know what was written before.
             var table = HotTable(symbolsMax: 16)
             var packet = try SamplePacket(.bars, source: "operator")
             try packet.bar(try packet.symbol("A", source: "feed"), "1m", open: open, close: close)
@@ -123,7 +123,7 @@ struct HotWritingTests {
         try server.cli("DEL", "x:trade:A")
         #expect(try write(4, at: 1_600_000_000) > 200_000)
         #expect(try server.cli("HGET", "x:trade:A", "price") == "4")
-        // One that could not be written tells it again.
+        // A write that failed is repeated.
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), 5)
         packet.add(to: &table, sequence: 5, heard: 1_700_000_000)

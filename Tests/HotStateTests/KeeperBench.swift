@@ -11,12 +11,12 @@ import ValkeyClient
 
 @testable import HotState
 
-/// The tape that all tests of this process share, each in a namespace of its own.
+/// The tape that all tests of this process share. Each test has its own namespace.
 enum Peers {
     static let nats = Result { try NatsServer() }
 }
 
-/// A keeper between a tape of its own and a Valkey.
+/// A keeper between its own tape and a Valkey.
 struct KeeperBench {
     static let description = ServiceDescription(
         name: "hot-state", version: "0", summary: "", keys: ConfigurationKey.tape)
@@ -46,7 +46,7 @@ struct KeeperBench {
         }
     }
 
-    /// Trades of these symbols.
+    /// Returns a source of trades of these symbols.
     func source(_ symbols: [String]) throws -> TestSource {
         var source = TestSource(tape, Partition(0), source: try #require(SourceName("test")))
         for symbol in symbols {
@@ -70,7 +70,8 @@ struct KeeperBench {
         }
     }
 
-    /// The keeper reads from the tape's end: what is published before it listens is not news.
+    /// Waits until the keeper listens. It reads from the tape's end, so it misses what is published
+    /// earlier.
     func listens(
         _ source: inout TestSource, _ running: RunningService, _ symbol: UInt32 = 0
     ) throws {

@@ -39,7 +39,7 @@ struct KeeperFaultTests {
         try bench.publish(&source, [(2, 20), (3, 30)])
         #expect(eventually { !running.degraded.isEmpty })
         try server.restart()
-        // The first one had no news since.
+        // The first one has had no news since.
         #expect(
             eventually {
                 bench.price("A") == "1" && bench.price("B") == "20" && bench.price("C") == "30"
@@ -98,7 +98,7 @@ struct KeeperFaultTests {
         let running = try bench.start()
         var source = try bench.source(["PROBE", "A"])
         try bench.listens(&source, running)
-        // Each attempt takes its whole time away from the readers.
+        // Each attempt blocks the readers for its full time.
         for price: Int64 in 1...4 {
             let failures = bench.failures(running, .timeout)
             let read = running.service.metric("mds_tape_packets_read_total") ?? 0
@@ -156,7 +156,7 @@ struct KeeperFaultTests {
         #expect(eventually { bench.failures(running, .authentication) >= 1 })
         #expect(running.degraded.contains { $0.contains("check user and password") })
         #expect(!running.log.contains("wrong-secret"))
-        // The rights come back while it runs.
+        // The permissions are restored while it runs.
         try server.cli("CONFIG", "SET", "requirepass", "wrong-secret")
         #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
@@ -193,14 +193,14 @@ struct KeeperTests {
         try bench.listens(&source, second)
         for price: Int64 in 2...50 { try bench.publish(&source, [(1, price)]) }
         #expect(eventually { bench.price("A") == "50" })
-        // Both wrote, or found that the other had.
+        // Each has written, or found that the other had.
         for running in [first, second] {
             let seen = ["writes", "stale"].reduce(0) {
                 $0 + (running.service.metric("mds_hot_state_\($1)_total") ?? 0)
             }
             #expect(seen > 0)
         }
-        // A flush after the older one has gone: the newer one knows what it has heard itself.
+        // A flush after the older one has ended. The newer one knows what it has read itself.
         #expect(try first.stop() == .success)
         try server.cli("FLUSHALL")
         #expect(eventually { bench.price("A") == "50" })

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HotState
 
-/// One packet of a source, sealed, with where it is said to stand.
+/// One sealed packet of a source, with its position on the tape.
 struct SamplePacket {
     var builder: PacketBuilder
 
@@ -42,7 +42,7 @@ struct SamplePacket {
         #expect(isIn)
     }
 
-    /// Seals it and puts it into the table.
+    /// Seals the packet and puts it into the table.
     mutating func add(
         to table: inout HotTable, sequence: UInt64, created: Int64 = 5, heard: Int64 = 0
     ) {
@@ -76,7 +76,7 @@ enum Sample {
             askSize: Quantity(raw: 100_000_000))
     }
 
-    /// As text without control characters, of at most 512 bytes: all of it may be a symbol.
+    /// Text without control characters, of at most 512 bytes. Any such text may be a symbol.
     static let strangeSymbols = [
         "AAPL", "BRK.B", "BTC/USD", "^GSPC", "O'N \"x\"", "a b  c", "{tag}:x", "{}", "{", "*?[a-z]",
         "\\", "$1", "%s%d", "md:trade:AAPL", "é", "e\u{301}", "日経", "🦆📈", "👩‍👩‍👧",
@@ -84,7 +84,7 @@ enum Sample {
     ]
 }
 
-/// Takes everything out and says the places.
+/// Takes everything out and returns the positions.
 func takeAll(
     _ table: inout HotTable, now: Int64 = 0, heardAfter: Int64 = -1
 ) -> HotBatch {

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Numbers of the broker's connection")
 struct IBKRMetricsTests {
-    /// The rows of the metric, without its labels but the fault.
+    /// Returns the rows of the metric by fault, without the other labels.
     private static func values(_ metrics: MetricRegistry, _ name: String) -> [String: String] {
         let page = String(decoding: metrics.render(), as: UTF8.self)
         let rows = page.split(separator: "\n").filter { $0.hasPrefix("\(name){") }
@@ -20,7 +20,7 @@ struct IBKRMetricsTests {
         }
     }
 
-    /// An engine that has read these messages, in one go.
+    /// Returns an engine that has read these messages in one batch.
     private static func engine(_ messages: [[String]]) throws -> IBEngine {
         var engine = IBEngine(IBEngineSettings(seed: 1))
         var output = IBEngine.Output()

@@ -16,7 +16,7 @@ struct PartsTests {
         inbox.follow(begun: [2, 3], ended: [1])
         inbox.follow(begun: [1], ended: [])
         let first = inbox.take()
-        // 1 was ended and is wanted again: it begins anew.
+        // 1 was ended and is requested again, so it begins again.
         #expect(first.begun == [2, 3, 1] && first.ended == [1] && !first.isStopping)
         #expect(inbox.take().begun.isEmpty)
         for _ in 0..<3 { inbox.restart(1, .depth) }
@@ -29,7 +29,7 @@ struct PartsTests {
 
     @Test("a zone's rules are those of the system's file")
     func zones() throws {
-        // 1 July 2026: summer time since 8 March, until 1 November.
+        // 1 July 2026: summer time, from 8 March until 1 November.
         let now: Int64 = 1_782_864_000
         let rules = try #require(Zones.rules(of: "America/New_York", now: now))
         #expect(rules.first == -4 * 3_600)
@@ -49,8 +49,8 @@ struct PartsTests {
     @Test(
         "a daily bar of a year ago begins at its own midnight, whatever the clocks show now",
         arguments: [
-            // Days since 1970 around the changes of 2 November 2025, 8 March and 1 November
-            // 2026, and what New York was behind UTC at their midnights.
+            // Days since 1970 around the changes of 2 November 2025, 8 March and 1 November 2026,
+            // and New York's hours behind UTC at their midnights.
             (20_392, 4), (20_394, 4), (20_395, 5), (20_518, 5), (20_520, 5), (20_521, 4),
             (20_758, 4), (20_759, 5),
         ] as [(Int64, Int64)])

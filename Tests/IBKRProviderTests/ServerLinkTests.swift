@@ -20,7 +20,7 @@ struct ServerLinkTests {
             IBKRSettings.Server(host: host, port: port, connectTimeout: 5_000_000_000), wake: wake)
     }
 
-    /// Goes on until something is told; the time of the link stands still.
+    /// Steps until there is news. The link's own time does not advance.
     private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.News? {
         var found: ServerLink.News?
         _ = eventually {
@@ -52,7 +52,7 @@ struct ServerLinkTests {
         return link
     }
 
-    /// The server's end of the connection, where a first word has arrived.
+    /// Returns the server's end of the connection, after the first message has arrived.
     private func greeted(_ link: ServerLink) throws -> TestServer.Peer {
         let isTaken = link.send(Array("hello".utf8), now: 0) == nil
         #expect(isTaken)
@@ -104,7 +104,7 @@ struct ServerLinkTests {
     func name() {
         let link = link("localhost", port: server.port)
         link.connect(now: 0)
-        // ::1, if the machine has it, refuses.
+        // If the machine has ::1, it refuses.
         #expect(isConnected(news(of: link)))
     }
 
@@ -137,7 +137,7 @@ struct ServerLinkTests {
             IBKRSettings.Server(host: "tws", port: 4_001, connectTimeout: 6_000_000_000)
         ) { .found(found) }
         link.connect(now: 0)
-        // Nobody says of the first two that they can be written to.
+        // The first two never become writable.
         for (now, deadline) in [(0, 2), (2, 4), (4, 6)] as [(Int64, Int64)] {
             let early = link.advance(isWritable: false, now: max(0, now * 1_000_000_000 - 1))
             let news = link.advance(isWritable: false, now: now * 1_000_000_000)
@@ -175,7 +175,7 @@ struct ServerLinkTests {
     func stuck() {
         let link = connected()
         let much = [UInt8](repeating: 1, count: 256 * 1_024)
-        // The kernel's buffers come first.
+        // The kernel's buffers fill first.
         var isTaken = true
         let isFull = eventually {
             isTaken = isTaken && link.send(much, now: 0) == nil

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A listening socket in the hands of a test.
+/// A listening socket that a test controls.
 final class TestServer: Sendable {
     struct Failed: Error {}
 
@@ -26,7 +26,7 @@ final class TestServer: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Nil: nobody came within ten seconds.
+    /// Returns `nil` if no client connects within ten seconds.
     func accept() -> Peer? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&entry, 1, 10_000) == 1 else { return nil }
@@ -41,7 +41,7 @@ final class TestServer: Sendable {
 
         deinit { close(descriptor) }
 
-        /// Fewer when the other side ends or says nothing for ten seconds.
+        /// Returns fewer bytes if the other side ends or sends nothing for ten seconds.
         func read(_ count: Int) -> [UInt8] {
             var bytes: [UInt8] = []
             while bytes.count < count {
@@ -68,7 +68,7 @@ final class TestServer: Sendable {
 
         func end() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-        /// Ends the connection at once, and what was under way is gone.
+        /// Resets the connection. Data under way are lost.
         func reset() {
             var unspecified = sockaddr()
             unspecified.sa_family = sa_family_t(AF_UNSPEC)

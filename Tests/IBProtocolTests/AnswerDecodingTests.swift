@@ -135,7 +135,8 @@ struct AnswerDecodingTests {
 
 @Suite("Contract details by server version")
 struct ContractDecodingTests {
-    /// The fields of 4.1 of the protocol's description, in its order, as one version sends them.
+    /// Returns the fields of section 4.1 of the protocol's description, in its order, as one
+    /// version sends them.
     private static func contract(_ version: Int, kind: String = "STK") -> String {
         var all = ["10"]
         if version < 164 { all.append("8") }

@@ -2,7 +2,7 @@ import IBProtocol
 import Primitives
 import Testing
 
-/// The message of these fields, written with `|` between them.
+/// Returns the message with these fields, which are separated by `|`.
 func message(
     _ text: String, version: Int = 187, _ place: SourceLocation = #_sourceLocation
 ) throws -> IBMessage {

@@ -141,7 +141,7 @@ struct FieldCursorTests {
         var random = SeededRandom(seed: seed)
         for _ in 0..<5_000 {
             var text = ["", "-", "+"].randomElement(using: &random) ?? ""
-            // At most 15 digits: more are rounded, which the other reader does not do.
+            // At most 15 digits, because more are rounded, which the other reader does not do.
             for _ in 0..<Int.random(in: 0...8, using: &random) {
                 text += "\(Int.random(in: 0...9, using: &random))"
             }

@@ -4,10 +4,10 @@ import Testing
 
 @testable import IBProtocol
 
-/// Whatever arrives, nothing traps, and every message is told of exactly once.
+/// No input traps, and every message is reported exactly once.
 @Suite("Damaged input")
 struct FuzzTests {
-    /// One of each kind, as a server of the newest version sends it.
+    /// One message of each kind, as a server of the newest version sends it.
     private static let samples = [
         "1|6|7|1|150.25|300|3", "2|6|7|8|12345678", "4|2|7|162|no data \\u00e4|{}", "9|1|42",
         "12|1|7|0|0|1|150.2|400", "13|1|7|3|ISLAND|1|0|150.3|200|1", "14|1|5|2|Closed|NYSE",
@@ -34,7 +34,7 @@ struct FuzzTests {
         "99|7|4|1767623401|150.255",
     ]
 
-    /// What a field may be replaced by.
+    /// Values that replace a field.
     private static let oddities = [
         "", "-1", "0", "2147483647", "2147483648", "-2147483648", "9223372036854775807",
         "-9223372036854775808", "99999999999999999999999", "1.7976931348623157E308", "NaN",
@@ -111,7 +111,7 @@ struct FuzzTests {
         var consumer = Consumer()
         for sample in Self.samples {
             let whole = fields(of: sample)
-            // Of a notice, the last field may be missing.
+            // The last field of a notice may be missing.
             let needed = sample.hasPrefix("4|") ? whole.count - 3 : whole.count
             for length in 0..<whole.count {
                 let decoded = consumer.take(Array(whole[..<length]))
@@ -219,7 +219,7 @@ struct FuzzTests {
         for _ in 0..<2_000 {
             var decoder = FrameDecoder()
             var consumer = Consumer()
-            // Small lengths, so that some noise gets as far as the fields.
+            // Small lengths, so that some of the noise is parsed as fields.
             var bytes = (0..<64).map { _ in UInt8.random(in: 0...255, using: &random) }
             if Bool.random(using: &random) { bytes.replaceSubrange(0..<3, with: [0, 0, 0]) }
             bytes.withRawSpan { decoder.append($0) }

@@ -8,7 +8,7 @@ import Testing
 struct MarketDataAssemblerTests {
     private static let start = seconds(1_767_623_400)
 
-    /// Feeds messages, a millisecond apart, and keeps what is something.
+    /// Feeds messages a millisecond apart. Returns the events.
     private static func events(
         _ texts: [String], trades: MarketDataAssembler.TradeSource = .last,
         isIndex: Bool = false
@@ -43,11 +43,11 @@ struct MarketDataAssemblerTests {
     func quotes() throws {
         let (events, assembler) = try Self.events([
             "1|6|7|1|150.2|3|0", "2|6|7|0|3", "1|6|7|2|150.3|5|0", "2|6|7|3|5",
-            // A new size alone, twice the same; then a new price with the same size.
+            // A new size alone, sent twice; then a new price with the same size.
             "2|6|7|0|4", "2|6|7|0|4", "1|6|7|1|150.1|4|0", "2|6|7|0|4",
-            // The repeated size may be another one already.
+            // The repeated size may already be another one.
             "1|6|7|1|150.0|6|0", "2|6|7|0|7",
-            // The same price and size once more.
+            // The same price and size again.
             "1|6|7|2|150.3|5|0", "2|6|7|3|5",
         ])
         let quotes = Self.quotes(events)
@@ -111,14 +111,15 @@ struct MarketDataAssemblerTests {
         #expect(trades.map(\.size) == ["100", "100", "50"].map(size))
         #expect(trades.map { $0.header.flags.contains(.snapshot) } == [true, true, false])
         #expect(trades[2].header.providerTime == milliseconds(1_767_623_400_500))
-        // The letter was told for another trade.
+        // The letter belonged to another trade.
         #expect(trades.dropFirst().allSatisfy { $0.exchange == .empty })
         #expect(trades[2].header.resolution == TimeResolution.millisecond.rawValue)
         #expect(assembler.counters.otherTrades == 3)
         #expect(assembler.counters.incomplete == 1)
     }
 
-    /// A print as both messages tell of it: its second thousandth and size.
+    /// Returns a print as both messages report it. The second argument is its thousandths of a
+    /// second.
     private static func print(_ type: Int, _ milliseconds: Int, _ size: Int) -> String {
         "46|6|7|\(type)|150.2;\(size);\(1_767_623_400_000 + milliseconds);9;150;true"
     }
@@ -126,20 +127,21 @@ struct MarketDataAssemblerTests {
     @Test(
         "what RTVolume has and RT trade volume has not is unreported, whichever comes first",
         arguments: [
-            // 48 first, and one that 77 leaves out; then two of them at once, and one at the end.
+            // 48 comes first, and 77 leaves one out. Then two in a row are left out, and one at the
+            // end.
             (
                 [48, 1, 77, 1, 48, 2, 48, 3, 77, 3, 48, 4, 48, 5, 48, 6, 77, 6, 48, 7],
                 [2, 4, 5, 7]
             ),
-            // 77 first.
+            // 77 comes first.
             (
                 [77, 1, 48, 1, 48, 2, 77, 3, 48, 3, 48, 4, 48, 5, 77, 6, 48, 6, 48, 7],
                 [2, 4, 5, 7]
             ),
-            // All of the one, then all of the other.
+            // First all of one, then all of the other.
             ([77, 1, 77, 3, 48, 1, 48, 2, 48, 3], [2]),
             ([77, 0, 48, 1, 48, 2, 48, 3, 77, 1, 77, 3], [2]),
-            // Nobody knows anything before the first 77.
+            // Nothing is known before the first 77.
             ([48, 1, 48, 2, 77, 2, 48, 3], [3]),
         ])
     func unreported(_ messages: [Int], _ unreported: [Int]) throws {
@@ -151,7 +153,7 @@ struct MarketDataAssemblerTests {
         let trades = Self.trades(events)
         let sizes = stride(from: 0, to: messages.count, by: 2)
             .filter { messages[$0] == 48 }.map { messages[$0 + 1] }
-        // Each once, and in the order in which they came.
+        // Each trade once, and in the order of arrival.
         #expect(trades.map(\.size) == sizes.map { size("\($0)") })
         let flagged = trades.filter { $0.header.flags.contains(.unreported) }.map(\.size)
         #expect(flagged == unreported.map { size("\($0)") })
@@ -177,7 +179,7 @@ struct MarketDataAssemblerTests {
         #expect(early.isEmpty && assembler.hasWaiting)
         #expect(assembler.earliestWaiting == milliseconds(1_767_623_400_007))
         var ended = assembler
-        // Nothing is known of one whose subscription has ended.
+        // Nothing is known about an instrument whose subscription has ended.
         let last = ended.nextTradeAtEnd()
         #expect(last?.size == size("3") && last?.header.flags.contains(.unreported) == false)
         #expect(ended.nextTradeAtEnd() == nil)
@@ -191,7 +193,7 @@ struct MarketDataAssemblerTests {
             [Self.print(77, 0, 1)] + (1...200).map { Self.print(48, $0, $0) },
             trades: .realTimeVolume)
         #expect(Self.trades(events).count >= 200 - 64 && assembler.hasWaiting)
-        // And words of which no print comes are forgotten.
+        // Reports for which no print comes are forgotten.
         let (words, _) = try Self.events(
             (1...200).map { Self.print(77, $0, $0) } + [Self.print(48, 200, 200)],
             trades: .realTimeVolume)
@@ -203,10 +205,10 @@ struct MarketDataAssemblerTests {
         arguments: [
             (false, ["1|6|7|4|0.0|0|0"], []), (false, ["1|6|7|4|-1|0|0"], []),
             (false, ["1|6|7|4|-1|5|0"], ["-1"]), (true, ["1|6|7|4|-1|0|0"], ["-1"]),
-            // Always above 0.
+            // These prices are always above 0.
             (true, ["1|6|7|4|5000.5|0|0", "1|6|7|4|-1|0|0", "1|6|7|4|0|0|0"], ["5000.5"]),
             (true, ["1|6|7|4|0.0|0|0", "2|6|7|5|0"], []),
-            // The low of the day says what it can be.
+            // The low of the day shows which prices are possible.
             (
                 true,
                 ["1|6|7|4|120|0|0", "1|6|7|7|-640|0|0", "1|6|7|4|-1|0|0", "1|6|7|4|0|0|0"],
@@ -258,7 +260,7 @@ struct MarketDataAssemblerTests {
         let (events, _) = try Self.events(
             [
                 "58|1|7|3", "1|6|7|68|150.1|1|0", "46|6|7|88|1767622500",
-                // Told by the last price, and by the first RTVolume behind it.
+                // Reported by the last price, and by the first RTVolume after it.
                 "1|6|7|68|150.2|2|0", "46|6|7|88|1767622501",
                 "46|6|7|48|150.2;2;1767622501250;9;150;true",
                 "46|6|7|48|150.3;3;1767622502250;9;150;true", "1|6|7|68|150.3|3|0",
@@ -273,7 +275,8 @@ struct MarketDataAssemblerTests {
     @Test(
         "the state before a request is known for delayed trades, though all of them are older",
         arguments: [
-            // As RTVolume says it; after an RTVolume without a print; as the last price says it.
+            // As RTVolume reports it; after an RTVolume without a print; as the last price reports
+            // it.
             (["48 1", "48 2"], [true, false]), (["48 ", "48 1", "48 2"], [false, false]),
             (["68 1", "48 1", "48 2"], [true, false, true]), (["68 1", "68 2"], [true, false]),
         ])

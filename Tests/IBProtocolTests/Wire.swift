@@ -3,12 +3,12 @@ import MarketModel
 import Primitives
 import Testing
 
-/// The body of a message: each field and its end.
+/// Returns the body of a message: each field with its terminator.
 func body(_ fields: [String]) -> [UInt8] {
     fields.flatMap { Array($0.utf8) + [0] }
 }
 
-/// A message on the wire: its length and its body.
+/// Returns a message on the wire: its length and its body.
 func framed(_ body: [UInt8]) -> [UInt8] {
     let count = UInt32(body.count)
     return [

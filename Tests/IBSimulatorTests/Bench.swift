@@ -2,7 +2,7 @@ import Primitives
 
 @testable import IBSimulator
 
-/// A simulator without sockets, and one client of it.
+/// A simulator without sockets, and one client.
 struct Bench {
     /// 2026-01-05 14:30:00 UTC.
     static let start = Timestamp(nanoseconds: 1_767_623_400_000_000_000)
@@ -61,7 +61,7 @@ struct Bench {
         simulator.advance(to: now)
     }
 
-    /// The bytes that may go now.
+    /// Returns the bytes that may be sent now.
     mutating func bytes() -> [UInt8] {
         var all: [UInt8] = []
         while true {
@@ -72,7 +72,8 @@ struct Bench {
         }
     }
 
-    /// The whole frames among them, as fields; what is left over stays for the next time.
+    /// Returns the complete frames among them, as fields. An incomplete rest is kept for the next
+    /// call.
     mutating func frames() -> [[String]] {
         rest += bytes()
         var frames: [[String]] = []
@@ -91,7 +92,7 @@ struct Bench {
         return frames
     }
 
-    /// Codes of the errors and notices among them.
+    /// Returns the codes of the errors and notices among them.
     mutating func codes() -> [String] { frames().filter { $0[0] == "4" }.map { $0[3] } }
 
     var isOver: Bool { simulator.isOver(connection) }

@@ -1,21 +1,21 @@
 import Foundation
 import TestSupport
 
-/// Other people's clients, as Python programs that note what they see.
+/// Other projects' clients, as Python programs that record what they receive.
 enum ForeignClient {
     case official
     case ibAsync
 
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
-    /// By which `engines.sh` says that the packages are not to be had.
+    /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
     private var script: String {
         self == .official ? "read_official.py" : "read_ib_async.py"
     }
 
-    /// False where the Python package index is not reachable.
+    /// Returns false if the Python package index is not reachable.
     func read(port: UInt16, into path: String) throws -> Bool {
         let engines = Self.root.appendingPathComponent("deploy/local/engines.sh").path
         let script = Self.folder.appendingPathComponent(script).path
@@ -35,14 +35,14 @@ enum ForeignClient {
         }
     }
 
-    /// Is this what the client makes of it?
+    /// Returns whether the client decodes the sent value as the seen one.
     func sees(_ sent: SentValue, as seen: SentValue) -> Bool {
         guard sent.kind == seen.kind, sent.request == seen.request else { return false }
         var fields = sent.fields
         switch (self, sent.kind) {
-        case (.ibAsync, "tickPrice"): fields.removeLast()  // It does not tell the mask.
+        case (.ibAsync, "tickPrice"): fields.removeLast()  // The client does not report the mask.
         case (.official, "tickOptionComputation"):
-            // What is not computed is nothing to it: -1, and -2 for the sensitivities.
+            // The client has no value for what is not computed: -1, and -2 for the sensitivities.
             for place in fields.indices.dropFirst(2) {
                 let unset = [3, 6, 7, 8].contains(place) ? "-2" : "-1"
                 if fields[place] == unset { fields[place] = "" }
@@ -53,7 +53,7 @@ enum ForeignClient {
             && zip(fields, seen.fields).allSatisfy { Self.isSame($0, $1) }
     }
 
-    /// Clients make numbers of texts, and characters of escapes.
+    /// Clients convert texts to numbers, and escapes to characters.
     private static func isSame(_ sent: String, _ seen: String) -> Bool {
         if sent == seen { return true }
         if let number = Double(sent), let other = Double(seen) { return number == other }

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-/// Two clients that share no line with ours read the simulator over a socket, every kind of data.
-/// What they decoded is what the simulator says it sent: nothing else, nothing less, in that order.
+/// Two clients that share no code with ours read every kind of data from the simulator over a
+/// socket. What they decode must be exactly what the simulator has sent, in that order.
 @Suite("The simulator, read by the vendor's client and by ib_async")
 struct ForeignClientTests {
     @Test(
@@ -26,7 +26,7 @@ struct ForeignClientTests {
         let values = try SentValue.read(seen)
         let truth = try simulator.truth()
         #expect(values.count == truth.count)
-        // Less would mean that whole kinds are missing.
+        // With fewer, complete kinds would be missing.
         #expect(truth.count > 500)
         let different = zip(truth, values).filter { !client.sees($0, as: $1) }
         let first = different.first.map { "sent \($0) seen \($1)" } ?? ""

@@ -2,7 +2,7 @@ import Testing
 
 @testable import IBSimulator
 
-/// Bytes put together by hand from the description of the protocol.
+/// Bytes written by hand from the description of the protocol.
 @Suite("Messages as they stand on the wire")
 struct GoldenMessageTests {
     private func text(_ message: ServerMessage) -> String {
@@ -120,7 +120,7 @@ struct GoldenMessageTests {
         let stock = InstrumentList.make(symbols: ["SPY"], others: false)[0]
         let message = MessageWriter(serverVersion: version)
             .contractDetails(4, stock, tradingHours: "")
-        // Number, perhaps a version, request, and the fields.
+        // The message's number, perhaps a version, the request, and the fields.
         let fields = text(message).split(separator: "|", omittingEmptySubsequences: false)
             .dropLast()
         #expect(fields.count == count)

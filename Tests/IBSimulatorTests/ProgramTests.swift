@@ -16,7 +16,7 @@ struct ProgramTests {
         #expect(try simulator.command("byte-at-a-time on") == "ok")
         #expect(try simulator.command("nonsense").hasPrefix("error: not understood"))
         #expect(try simulator.command("close") == "ok")
-        // The end of what was sent arrives, then the end.
+        // The last bytes arrive, and then the end of the connection.
         _ = try client.receive { _ in false }
         #expect(try simulator.command("quit") == "ok")
         #expect(simulator.stop() == 0)

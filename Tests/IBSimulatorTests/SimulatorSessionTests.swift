@@ -100,10 +100,10 @@ struct SimulatorSessionTests {
         let volumes = frames.filter { $0[0] == "46" && $0[3] == "48" }
         let reported = frames.filter { $0[0] == "46" && $0[3] == "77" }
         #expect(volumes.count > reported.count && reported.count > 10)
-        // The state at the beginning comes by both, without a print.
+        // Both report the initial state, without a print.
         #expect(
             volumes.first?[4].hasPrefix(";0;") == true && volumes.first?[4] == reported.first?[4])
-        // What is not reported is left out, and nothing else.
+        // Exactly the unreported trades are left out.
         let prints = volumes.map { $0[4] }
         #expect(reported.allSatisfy { prints.contains($0[4]) })
     }

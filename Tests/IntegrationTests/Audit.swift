@@ -1,12 +1,12 @@
 import Foundation
 import TestSupport
 
-/// `deploy/postgres/audit.sql`, cut into its checks as any program may do it.
+/// `deploy/postgres/audit.sql`, split into its checks as any program may do it.
 struct Audit {
     struct Check {
         let name: String
         let sentence: String
-        /// `range`: it is made of a range alone.
+        /// What the check reads. `range` means that it works only on a range.
         var reads = ""
         let sql: String
     }
@@ -68,7 +68,7 @@ struct Audit {
             .reduce(sql) { $0.replacing(":'\($1.0)'", with: "'\($1.1)'") }
     }
 
-    /// Runs each check; `spoil` is done first and undone afterwards.
+    /// Runs each check. `spoil` runs before and is undone afterwards.
     func run(
         on server: PostgresServer, database: String, schema: String, spoil: String = ""
     ) throws -> [Finding] {

@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// The auditor must see what it is there for.
+    /// The audit must find every kind of damage that it checks for.
     @Suite struct AuditTests {
-        /// What somebody may have done to the tables, and the checks that must say so.
+        /// A change to the tables, and the checks that must report it.
         private struct Damage {
             let name: String
             let sql: String
@@ -96,7 +96,7 @@ extension IntegrationTests {
             try expectPersonsView(pipeline)
         }
 
-        /// As documented, in psql.
+        /// Runs the script in psql, as documented.
         private func expectPersonsView(_ pipeline: Pipeline) throws {
             let text = try pipeline.postgres.psql(
                 file: Audit.path, variables: ["schema=\(Pipeline.namespace)"],

@@ -1,9 +1,8 @@
 import Foundation
 import Primitives
 
-/// Members that are killed, paused, ended in order and started again at random moments, and the
-/// server with them; follows from a seed. What is down stays down for a while, so that others take
-/// its partitions over.
+/// Kills, pauses, ends and restarts members, and restarts the server, at random moments from a
+/// seed. A member stays down for a while, so that others take over its partitions.
 struct ChurnSchedule: CustomStringConvertible {
     enum Action: CustomStringConvertible {
         case kill(Pipeline.Role)
@@ -28,12 +27,12 @@ struct ChurnSchedule: CustomStringConvertible {
     }
 
     struct Step {
-        /// Since the beginning.
+        /// Milliseconds since the beginning.
         let milliseconds: Int
         let action: Action
     }
 
-    /// Longer than a lease by far: a paused member has lost everything when it wakes up.
+    /// Far longer than a lease, so a paused member has lost everything when it wakes up.
     private static let pauseMilliseconds = 5_000
     private static let downMilliseconds = 0...2_500
     private static let apartMilliseconds = 300...1_500
@@ -41,8 +40,8 @@ struct ChurnSchedule: CustomStringConvertible {
     let seed: UInt64
     let steps: [Step]
 
-    /// Each role is killed once, ended once and paused once, in any order; its own troubles do not
-    /// overlap, those of others do.
+    /// Each role is killed once, ended once and paused once, in any order. The faults of one role
+    /// do not overlap, but those of different roles do.
     init(seed: UInt64, roles: [Pipeline.Role]) {
         self.seed = seed
         var random = SeededRandom(seed: seed)
@@ -73,7 +72,7 @@ struct ChurnSchedule: CustomStringConvertible {
             steps.append(
                 Step(milliseconds: Int.random(in: 0..<end, using: &random), action: action))
         }
-        // Equal times keep the order in which they were made: an end comes after its beginning.
+        // Steps at the same time keep their order, so an end comes after its beginning.
         self.steps = steps.enumerated()
             .sorted { ($0.element.milliseconds, $0.offset) < ($1.element.milliseconds, $1.offset) }
             .map(\.element)

@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Members that come and go under load: afterwards the audit is clean.
+    /// Members come and go under load. Afterwards the audit is clean.
     @Suite struct ChurnTests {
-        /// How long a fault lasts: not a wait for anything.
+        /// Lets a fault last for this time. It does not wait for an event.
         private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
 
         private func load(seconds: Int, rate: Int = 500, seed: UInt64) -> Pipeline.Load {
@@ -85,7 +85,7 @@ extension IntegrationTests {
                 victim.expectCleanOutput(secrets: pipeline.secrets)
             case .end(let role): try pipeline.service(role).signal(SIGTERM)
             case .start(let role):
-                // One that was asked to end may still hand over.
+                // A member that was asked to end may still be handing over.
                 _ = try pipeline.service(role).exitCode()
                 try pipeline.start(role)
             case .pause(let role): try pipeline.service(role).signal(SIGSTOP)
@@ -128,7 +128,7 @@ extension IntegrationTests {
             for role in Pipeline.Role.kinds {
                 let first = try pipeline.service(role)
                 #expect(try first.becomesReady())
-                // On one host each gateway has a spool of its own.
+                // On one host each gateway has a separate spool.
                 let spool = pipeline.folder.file("spool-\(role)-twin")
                 let twin = try pipeline.make(
                     role, role == .gateway ? ["GATEWAY_SPOOL": spool] : [:])
@@ -155,7 +155,8 @@ extension IntegrationTests {
             pass(milliseconds: seconds * 1_000)
             let after = try #require(try gateway.metric("process_resident_memory_bytes"))
             print("NATS away for \(seconds) s: resident \(before) before, \(after) after")
-            // Of 50,000 ticks in 25 s, or 600,000 in 5 minutes, none may be kept in memory.
+            // No tick may be kept in memory, whether of 50,000 ticks in 25 s or of 600,000 in 5
+            // minutes.
             #expect(after - before < 16 * 1_048_576)
             try pipeline.nats.start()
             try finish(pipeline)

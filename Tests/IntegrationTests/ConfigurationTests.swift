@@ -3,15 +3,15 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// What a person may get wrong in the settings: nothing is started, every problem is a line of
-    /// its own that says what to do, and no secret is repeated.
+    /// Mistakes in the settings: nothing is started, every problem is a separate line with its
+    /// remedy, and no secret is repeated.
     @Suite struct ConfigurationTests {
         struct Mistake: CustomTestStringConvertible, Sendable {
             let name: String
             var products = ["provider-gateway", "operator-worker", "store-writer"]
             var environment: [String: String] = [:]
             var arguments: [String] = []
-            /// Each in a line of its own.
+            /// One expected problem per line.
             let lines: [String]
 
             var testDescription: String { name }
@@ -111,7 +111,7 @@ extension IntegrationTests {
                     #expect(
                         lines.count { $0.contains(text) } >= 1, "\(product): \(service.output)")
                 }
-                // One line each, and perhaps one that says where help is.
+                // One line each, and possibly one that points to the help.
                 #expect(
                     (mistake.lines.count...mistake.lines.count + 1).contains(lines.count),
                     "\(product): \(service.output)")

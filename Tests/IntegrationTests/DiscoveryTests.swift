@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// What the usual tools for NATS services see, with the shipped permissions.
+    /// The view of the usual tools for NATS services, with the shipped permissions.
     @Suite struct DiscoveryTests {
         @Test("Each service answers $SRV once, says who it is, and where its numbers are")
         func discovery() throws {
@@ -18,7 +18,7 @@ extension IntegrationTests {
                 password: try #require(Pipeline.natsPasswords["tool"]))
             let products = ["operator-worker", "provider-gateway", "store-writer"]
             for product in products {
-                // It may be ready a moment before it is announced.
+                // A service may be ready a moment before it is announced.
                 let isThere = try eventually {
                     try inspector.answers("$SRV.PING.\(product)", 0).count == 1
                 }
@@ -41,7 +41,7 @@ extension IntegrationTests {
             #expect(ids.count == products.count)
             try expectAddresses(pipeline, inspector)
             for role in Pipeline.Role.kinds {
-                // To everybody, and to this instance. Counted behind the answer.
+                // Asked of all instances, and of this one. The count follows the answer.
                 let isCounted = try eventually {
                     try pipeline.service(role).get("/metrics").body
                         .contains(#"{question="info",result="answered"} 2"#)

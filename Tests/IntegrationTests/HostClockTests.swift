@@ -3,10 +3,10 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A gateway whose host's clock is set by somebody, while its monotonic clock runs on: what
-/// `libfaketime` does to the real program.
+/// Changes the wall clock of a gateway's process while its monotonic clock runs on, with
+/// `libfaketime` and the real program.
 struct FakeClock {
-    /// Debian's package libfaketime; `TEST_LIBFAKETIME` names another file.
+    /// Debian's package libfaketime. `TEST_LIBFAKETIME` names another file.
     static let library =
         ProcessInfo.processInfo.environment["TEST_LIBFAKETIME"]
         ?? "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -23,14 +23,14 @@ struct FakeClock {
         try set(aheadSeconds: 0)
     }
 
-    /// By a rename, so that nobody reads half of it.
+    /// Replaces the file by a rename, so that the gateway never reads half of it.
     func set(aheadSeconds: Int) throws {
         try "\(aheadSeconds < 0 ? "" : "+")\(aheadSeconds)s\n"
             .write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    /// The monotonic clock stays what it is; waits that end by it must not be turned into fake
-    /// time, or they end at once.
+    /// The monotonic clock stays real. Waits that use it must not use fake time, or they would end
+    /// immediately.
     var environment: [String: String] {
         [
             "LD_PRELOAD": Self.library, "FAKETIME_TIMESTAMP_FILE": path,
@@ -61,7 +61,7 @@ extension IntegrationTests {
             }
             #expect(try pipeline.generated < 6_000, "the ticks ended before the clock was right")
             try pipeline.drain()
-            // A watermark that had gone along would have left every tick behind.
+            // A watermark that had followed the clock would have made every tick late.
             #expect(try pipeline.number("SELECT count(*) FROM late_ticks") == 0)
             try pipeline.expectCleanAudit()
             pipeline.stopAll()

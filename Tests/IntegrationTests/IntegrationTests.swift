@@ -1,5 +1,5 @@
 import Testing
 
-/// The real programs on real servers. One test after the other: each of them starts four services
-/// and three servers, and two cores are enough for that, not for more.
+/// The real programs on real servers. The tests run one after the other: each starts four services
+/// and three servers, and two cores suffice for only one.
 @Suite(.serialized) enum IntegrationTests {}

@@ -1,8 +1,8 @@
 import Foundation
 import Primitives
 
-/// Who is killed, paused and restarted, and when; follows from a seed. Faults overlap as they
-/// come: a process may be killed while it is paused, and NATS may go while everybody is.
+/// When each process is killed, paused and restarted, from a seed. Faults may overlap: a process
+/// may be killed while it is paused, and NATS may stop while all others are down.
 struct KillSchedule: CustomStringConvertible {
     enum Action: CustomStringConvertible {
         case kill(Pipeline.Role)
@@ -27,7 +27,7 @@ struct KillSchedule: CustomStringConvertible {
     }
 
     struct Step {
-        /// Since the beginning.
+        /// Milliseconds since the beginning.
         let milliseconds: Int
         let action: Action
     }
@@ -62,7 +62,7 @@ struct KillSchedule: CustomStringConvertible {
         return "KILL_TEST_SEED=\(seed): \(told.joined(separator: "; "))"
     }
 
-    /// KILL_TEST_SEED=7 runs that one, KILL_TEST_SEEDS=20 so many fresh ones.
+    /// KILL_TEST_SEED=7 runs only that seed, KILL_TEST_SEEDS=20 runs that many fresh ones.
     static let seeds: [UInt64] = {
         let environment = ProcessInfo.processInfo.environment
         if let one = environment["KILL_TEST_SEED"].flatMap({ UInt64($0) }) { return [one] }

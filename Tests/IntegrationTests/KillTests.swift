@@ -4,16 +4,15 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Whatever is killed, paused or doubled under load: afterwards the audit is clean.
+    /// Processes are killed, paused or doubled under load. Afterwards the audit is clean.
     @Suite struct KillTests {
-        /// A minute of history at full speed, then `seconds` in real time.
+        /// Returns a load: a minute of history at full speed, then `seconds` in real time.
         private func load(seconds: Int, rate: Int = 500, seed: UInt64) -> Pipeline.Load {
             Pipeline.Load(
                 ticks: rate * (60 + seconds), rate: rate, backlogSeconds: 60, seed: seed)
         }
 
-        /// How long a fault lasts, or how long nothing happens before the next one: not a wait for
-        /// anything.
+        /// Lets a fault, or a calm, last for this time. It does not wait for an event.
         private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
 
         private func finish(_ pipeline: Pipeline) throws {
@@ -22,7 +21,7 @@ extension IntegrationTests {
             pipeline.stopAll()
         }
 
-        /// One that is always the same, and fresh ones; KILL_TEST_SEEDS=100 asks for more of these.
+        /// One fixed seed, and fresh ones. KILL_TEST_SEEDS=100 sets the number of fresh ones.
         private static let seeds: [UInt64] = {
             let wish = ProcessInfo.processInfo.environment["KILL_TEST_SEEDS"].flatMap { Int($0) }
             return [11] + (0..<(wish ?? 1)).map { _ in .random(in: 1_000...999_999) }
@@ -94,7 +93,7 @@ extension IntegrationTests {
             }
         }
 
-        /// One fault out of all, and its end.
+        /// Causes one random fault and ends it.
         private func strike(_ pipeline: Pipeline, _ random: inout SeededRandom) throws {
             let pause = Int.random(in: 1...1_200, using: &random)
             let roles = Pipeline.Role.usual.shuffled(using: &random)
@@ -212,7 +211,7 @@ extension IntegrationTests {
                 #expect(try successor.becomesReady())
                 pipeline.replace(role, by: successor)
                 zombie.signal(SIGCONT)
-                // It is a member as any other, or a standby, until it is asked to go.
+                // It is an ordinary member, or a standby, until it is asked to end.
                 #expect(try zombie.becomesReady())
                 #expect(zombie.stop() == 0, "\(zombie.output.suffix(1_000))")
                 zombie.expectCleanOutput(secrets: pipeline.secrets)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A plain TCP connection to a server on this machine; every wait ends after a while.
+/// A plain TCP connection to a server on this machine. Every wait has a deadline.
 final class LoopbackConnection {
     private static let waitMilliseconds: Int32 = 20_000
     private let descriptor: Int32
@@ -43,7 +43,7 @@ final class LoopbackConnection {
         }
     }
 
-    /// One line, without its end.
+    /// Returns one line, without its end.
     func line() throws -> String {
         while true {
             if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
@@ -63,14 +63,14 @@ final class LoopbackConnection {
         return Array(buffer[..<count])
     }
 
-    /// Everything until the peer closes the connection.
+    /// Returns everything until the peer closes the connection.
     func rest() throws -> String {
         while try receive() {}
         defer { buffer = [] }
         return String(decoding: buffer, as: UTF8.self)
     }
 
-    /// False: the peer has closed the connection.
+    /// Returns false if the peer has closed the connection.
     private func receive() throws -> Bool {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&wanted, 1, Self.waitMilliseconds) > 0 else {
@@ -84,7 +84,7 @@ final class LoopbackConnection {
     }
 }
 
-/// What an operations port answers.
+/// The answer of an operations port.
 struct HTTPAnswer {
     let status: Int
     let head: String

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// What a network does to the services: links cut with messages under way, answers that are
-    /// lost, late or untrue. Afterwards the audit is clean.
+    /// Network faults between the services and NATS: links cut with messages under way, answers
+    /// that are lost, late or wrong. Afterwards the audit is clean.
     @Suite struct NetworkTests {
         private enum Fault: CustomStringConvertible {
             case cut
@@ -31,7 +31,7 @@ extension IntegrationTests {
             }
         }
 
-        /// The calm before it, in milliseconds, and the fault.
+        /// The calm before a fault, in milliseconds, and the fault.
         private typealias Step = (calm: Int, fault: Fault)
 
         private func steps(_ count: Int, seed: UInt64) -> [Step] {

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a real Prometheus sees of the services while they work: the dashboards' queries, the
-/// catalogue of metrics, and the alerts, which are silent then.
+/// What a real Prometheus reads from working services: the dashboards' queries, the catalogue of
+/// metrics, and the alerts, of which none may fire.
 @Suite("Running services as Prometheus sees them")
 struct ObservationTests {
-    /// A source of the made-up market, and one of a made-up TWS.
+    /// One source of the synthetic market, and one of a simulated TWS.
     private final class Stage {
         let pipeline: Pipeline
         let broker: SimulatorProcess
@@ -15,7 +15,7 @@ struct ObservationTests {
 
         init() throws {
             broker = try SimulatorProcess()
-            // For ever.
+            // 0 means no end.
             pipeline = try Pipeline(Pipeline.Load(ticks: 0))
             try pipeline.startAll()
             gateway = try pipeline.make(
@@ -64,7 +64,7 @@ struct ObservationTests {
         stage.pipeline.stopAll()
     }
 
-    /// Each series has exactly the labels that docs/metrics.md says.
+    /// Checks that each series has exactly the labels in docs/metrics.md.
     private func expectDocumented(_ prometheus: PrometheusServer) throws {
         let catalogue = try MetricCatalogue()
         let pattern = "%7B__name__%3D~%22(mds%7Csink)_.%2B%22%7D"
@@ -94,8 +94,8 @@ struct ObservationTests {
         #expect(seen.count > 120)
     }
 
-    /// But for the database of the tests, which does not sync to disk, and the alert that is always
-    /// there.
+    /// Exceptions are the alert on the tests' database, which does not sync to disk, and the alert
+    /// that always fires.
     private func expectQuiet(_ prometheus: PrometheusServer) throws {
         var standing: [Alert] = []
         let isQuiet = try eventually {
@@ -106,7 +106,7 @@ struct ObservationTests {
         #expect(isQuiet, "\(standing.map { "\($0.name) \($0.state) \($0.labels)" })")
     }
 
-    /// The database takes every statement of the runbooks.
+    /// Checks that the database accepts every statement of the runbooks.
     private func expectStatements(_ pipeline: Pipeline) throws {
         let folder = "\(ServerPrograms.checkout)/docs/runbooks"
         var seen = 0

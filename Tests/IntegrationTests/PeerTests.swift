@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Peers that are not there, or not as they should be. What may come back by itself is waited
-    /// for, not ready and with the reason; what needs a person ends the process with one line.
+    /// Peers that are missing or wrong. If a peer may come back by itself, the service waits, is
+    /// not ready, and reports the reason. If a person is needed, the process ends with one line.
     @Suite struct PeerTests {
         @Test("Without NATS everybody waits, and goes on when it comes")
         func noNats() throws {
@@ -43,7 +43,7 @@ extension IntegrationTests {
                 let service = try pipeline.make(role)
                 var looks = 0
                 var readyTooEarly = false
-                // Several tries to open the tape happen meanwhile.
+                // Meanwhile it tries several times to open the tape.
                 let hasTried = try eventually {
                     looks += 1
                     readyTooEarly = try readyTooEarly || service.get("/readyz").status == 200
@@ -63,7 +63,7 @@ extension IntegrationTests {
             try pipeline.startAll()
             for role in Pipeline.Role.usual {
                 #expect(try pipeline.service(role).waits(because: "'tapeline setup'"))
-                // Nobody tried what it may not.
+                // No service tried what it is not allowed to do.
                 #expect(try pipeline.service(role).event("nats.connection.complaint") == nil)
             }
             try pipeline.setUp()
@@ -150,14 +150,14 @@ extension IntegrationTests {
             #expect(try gateway.waits(because: "maximum bytes"))
             let generated = try pipeline.generated
             #expect(generated < load.ticks)
-            // A line for every try would fill a disk.
+            // A line for every attempt would fill a disk.
             #expect(gateway.output.utf8.count < 1_000_000)
-            // Gone by force: whatever was in its hands is made again from the seed.
+            // After the kill, everything it held is made again from the seed.
             gateway.kill()
             try pipeline.start(.gateway)
             #expect(try pipeline.service(.gateway).waits(because: "maximum bytes"))
             #expect(try pipeline.service(.writer).becomesReady())
-            // A stream that has room left takes more for as long as the provider is not held up.
+            // A stream with free space accepts more as long as the provider is not held up.
             var (stored, onTape) = (0, 0)
             let isStored = try eventually {
                 onTape = try pipeline.lastOrdinals().reduce(0) { $0 + Int($1.lastOrdinal) }
@@ -170,7 +170,7 @@ extension IntegrationTests {
 
         // MARK: what only the writer needs
 
-        /// A tape with everything that a writer wants, and nobody who writes on it.
+        /// Returns a tape with everything that a writer needs, and no process that writes to it.
         private func pipelineWithTape() throws -> Pipeline {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 2_000, rate: 1_000))
             try pipeline.start(.gateway, .worker(0), .worker(1))
@@ -229,7 +229,8 @@ extension IntegrationTests {
                 (["VALKEY_PASSWORD": "wrong-secret-f00"], "check user and password"),
             ]
             for (changes, reason) in mistakes {
-                // A tape for each: what one writer has stored, the next one does not store again.
+                // Each needs its own tape, because the next writer does not store again what one
+                // has stored.
                 let pipeline = try pipelineWithTape()
                 let writer = try pipeline.make(.writer, changes)
                 #expect(try writer.isDegraded(because: reason))

@@ -4,10 +4,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The whole path on real servers: a gateway, two operator workers, a store writer. All of it ends
-/// with the value.
+/// All services on real servers: a gateway, two operator workers, a store writer. All processes end
+/// with this value.
 final class Pipeline {
-    /// A process of a run, by what it is and a number that tells it from others of its kind.
+    /// A process of a run: its product, and a number among processes of the same kind.
     struct Role: Hashable, Sendable, CustomStringConvertible {
         let product: String
         let number: Int
@@ -25,35 +25,35 @@ final class Pipeline {
         static let gateway = gateway(0)
         static let writer = writer(0)
 
-        /// Whom a test has when it does not say more: two workers share out the partitions.
+        /// The default roles: two workers divide the partitions.
         static let usual = [gateway, worker(0), worker(1), writer]
         static let kinds = [gateway, worker(0), writer]
 
-        /// The same after a restart, as the name of a member has to be.
+        /// The name of the member, which must be the same after a restart.
         var description: String { "\(product)-\(number)" }
     }
 
-    /// What the gateway makes. Begun in the past (`backlog`), most minutes of it are closed when
-    /// the last tick is on the tape.
+    /// The gateway's ticks. With a `backlog` they begin in the past, so most of their minutes are
+    /// closed when the last tick is on the tape.
     struct Load {
         var ticks = 20_000
         var rate = 250
         var pace = "realtime"
         var backlogSeconds = 0
         var seed: UInt64 = 1
-        /// What each stream of the tape holds at most.
+        /// The maximum size of each stream of the tape.
         var streamBytes = "256MiB"
     }
 
     let folder: TemporaryFolder
     let nats: NatsServer
-    /// Between the services and NATS, if wanted.
+    /// The proxy between the services and NATS. `nil` without one.
     let proxy: NatsProxy?
     let postgres: PostgresServer
     let valkey: ValkeyServer
     let database: String
     let load: Load
-    /// With them NATS and the database speak TLS alone, as `localhost`; see `serverCertificate`.
+    /// If set, NATS and the database accept only TLS, as `localhost`; see `serverCertificate`.
     private let certificates: Certificates?
     private(set) var running: [Role: ServiceProcess] = [:]
     private var starts = 0
@@ -62,7 +62,7 @@ final class Pipeline {
     private static let valkeyPassword = "hot-secret-2c7"
 
     static let namespace = "md"
-    /// The users of the shipped configuration, with passwords of ours.
+    /// The passwords of the shipped configuration's users.
     static let natsPasswords = [
         "gateway": "gateway-secret-51c", "operator": "operator-secret-7b2",
         "writer": "writer-secret-3e8", "tool": "tool-secret-a40",
@@ -74,8 +74,8 @@ final class Pipeline {
     }
 
     /// Starts the servers, migrates a fresh database and makes the streams, but starts no service.
-    /// `store`: where the tape lies, if not in the server's own folder; `syncInterval`: another one
-    /// than we ship.
+    /// `store` is where the tape is stored, if not in the server's own folder. `syncInterval`
+    /// overrides the shipped one.
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
         store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false,
@@ -99,7 +99,7 @@ final class Pipeline {
 
     deinit { for service in running.values { service.kill() } }
 
-    /// With the users, rights and disk writes of `deploy/nats/server.conf`.
+    /// Starts NATS with the users, permissions and disk writes of `deploy/nats/server.conf`.
     static func natsAsShipped(
         store: String? = nil, syncInterval: String? = nil, certificates: Certificates? = nil
     ) throws -> NatsServer {
@@ -119,7 +119,8 @@ final class Pipeline {
         return try NatsServer(options)
     }
 
-    /// Those of `deploy/valkey/users.conf`. Who looks from outside is the one that it shuts out.
+    /// Returns the users of `deploy/valkey/users.conf`. The default user, which that file disables,
+    /// is for the test itself.
     private static func valkeyUsersAsShipped() throws -> String {
         try String(
             contentsOfFile: "\(ServerPrograms.checkout)/deploy/valkey/users.conf", encoding: .utf8
@@ -129,7 +130,7 @@ final class Pipeline {
         .replacing("$VALKEY_READER_PASSWORD", with: "reader-secret-77d")
     }
 
-    /// The file of the servers' certificate.
+    /// The name of the servers' certificate file.
     static let serverCertificate = "server"
 
     private static func tlsAsShipped(_ certificates: Certificates) throws -> String {
@@ -159,7 +160,7 @@ final class Pipeline {
         try finish("store-writer", ["migrate"], migratorEnvironment)
     }
 
-    /// As the person's tool: makes the streams, or those larger that are there.
+    /// Makes the streams as the tool `tapeline` does, or enlarges existing ones.
     func setUp(streamBytes: String? = nil) throws {
         var tool = environment(.gateway)
         tool["NATS_USER"] = "tool"
@@ -234,7 +235,7 @@ final class Pipeline {
         return keys
     }
 
-    /// A process that the caller keeps: it may stand beside the running one of its role.
+    /// Makes a process that the caller keeps. It may run beside the present one of its role.
     func make(
         _ role: Role, _ changes: [String: String] = [:], arguments: [String] = []
     ) throws -> ServiceProcess {
@@ -250,7 +251,7 @@ final class Pipeline {
 
     func startAll() throws { for role in Role.usual { try start(role) } }
 
-    /// As many of a kind as told, numbered from 0: others are started or asked to end.
+    /// Sets the number of processes of a kind, numbered from 0, by starting or ending some.
     func scale(_ kind: (Int) -> Role, to count: Int) throws {
         for number in 0..<count where running[kind(number)] == nil { try start(kind(number)) }
         let surplus = running.keys.filter { $0.product == kind(0).product && $0.number >= count }
@@ -259,7 +260,7 @@ final class Pipeline {
         }
     }
 
-    /// SIGTERM, and the exit code.
+    /// Sends SIGTERM and returns the exit code.
     func end(_ role: Role) throws -> Int32? {
         let service = try service(role)
         let code = service.stop()
@@ -268,14 +269,14 @@ final class Pipeline {
         return code
     }
 
-    /// Who is on record for each partition of each group.
+    /// Returns the recorded owner of each partition of each group.
     func owners() throws -> [String: TapeInspector.Owner] {
         let inspector = try TapeInspector(
             port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
         return try inspector.owners(namespace: Self.namespace)
     }
 
-    /// Waits until so many members of the role's kind hold all partitions, evenly.
+    /// Waits until this many members of the role's kind own equal shares of all partitions.
     func expectShared(
         _ role: Role, among count: Int, _ location: SourceLocation = #_sourceLocation
     ) throws {
@@ -297,10 +298,10 @@ final class Pipeline {
 
     func service(_ role: Role) throws -> ServiceProcess { try #require(running[role]) }
 
-    /// Takes the process that was made beside as the one of its role.
+    /// Makes the other process the one of its role.
     func replace(_ role: Role, by other: ServiceProcess) { running[role] = other }
 
-    /// SIGKILL and a new start, at once.
+    /// Sends SIGKILL and starts the process again immediately.
     func killAndRestart(_ role: Role) throws {
         let victim = try service(role)
         victim.kill()
@@ -314,7 +315,7 @@ final class Pipeline {
 
     func number(_ sql: String) throws -> Int { Int(try query(sql)) ?? -1 }
 
-    /// Ticks get onto the tape and into the database.
+    /// Expects ticks to reach the tape and the database.
     func expectFlow(_ location: SourceLocation = #_sourceLocation) throws {
         let rows = try number("SELECT count(*) FROM trades")
         let flows = try eventually { try number("SELECT count(*) FROM trades") > rows }
@@ -335,8 +336,8 @@ final class Pipeline {
         }
     }
 
-    /// Waits until the source has finished, everything is stored, and each trade is in a bar of
-    /// the series named.
+    /// Waits until the source has finished, everything is stored, and each trade is in a bar of the
+    /// given series.
     func drain(series: [String] = ["1s"], within seconds: Double = 120) throws {
         var state = ""
         func reached(_ what: String, _ condition: () throws -> Bool) throws {
@@ -347,7 +348,7 @@ final class Pipeline {
             }
         }
         try reached("the source finishes") {
-            // One of the gateways is active; a standby has generated nothing.
+            // One of the gateways is active. A standby has generated nothing.
             let gateways = try running.filter { $0.key.product == Role.gateway.product }.values
                 .map { try $0.status() }
             state = "\(gateways.map { $0.at("gateway", "generated")?.int ?? 0 }) ticks"
@@ -373,7 +374,8 @@ final class Pipeline {
         }
     }
 
-    /// Generated = on the tape = rows, and each check of the audit.
+    /// Expects that generated ticks, ticks on the tape and rows are equal, and that each check of
+    /// the audit passes.
     func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
         let heads = try lastOrdinals()
         let onTape = heads.reduce(0) { $0 + Int($1.lastOrdinal) }
@@ -408,7 +410,7 @@ final class Pipeline {
         return lines.suffix(20).joined(separator: "\n")
     }
 
-    /// SIGTERM for everybody: all of them end well, and nobody said what must not be said.
+    /// Ends all processes with SIGTERM. Expects a clean end, and no forbidden output.
     func stopAll(_ location: SourceLocation = #_sourceLocation) {
         for (role, service) in running {
             #expect(

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// The power of the machine with the tape fails; the services run elsewhere and live on.
+    /// The power fails on the tape's machine. The services run elsewhere and continue.
     @Suite(
         .enabled(
             if: CrashDisk.obstacle == nil, Comment(rawValue: CrashDisk.obstacle ?? "")))
@@ -57,7 +57,7 @@ extension IntegrationTests {
             let gateway = try pipeline.service(.gateway)
             for (before, after) in zip(synced, standing) {
                 guard before.lastOrdinal < after.lastOrdinal else { continue }
-                // A subject's loss is noticed with its next packet.
+                // The loss on a subject is noticed with its next packet.
                 var event: JSONValue?
                 _ = eventually {
                     event = gateway.events.first {

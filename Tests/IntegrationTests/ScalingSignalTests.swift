@@ -5,7 +5,8 @@ import Testing
 import YAMLFile
 
 extension IntegrationTests {
-    /// What `deploy/keda` and the rules of prometheus-adapter ask for, asked of real services.
+    /// Runs the queries of `deploy/keda` and of the rules of prometheus-adapter against real
+    /// services.
     @Suite struct ScalingSignalTests {
         private static let checkout = ServerPrograms.checkout
 
@@ -20,7 +21,7 @@ extension IntegrationTests {
             }
         }
 
-        /// The metadata of all triggers of a kind.
+        /// Returns the metadata of all triggers of a kind.
         private static func triggers(_ kind: String) throws -> [[String: String]] {
             try ["operator-worker", "store-writer"].flatMap { name in
                 let scaler = try file("deploy/keda/\(kind)/\(name).yaml")
@@ -33,7 +34,8 @@ extension IntegrationTests {
             }
         }
 
-        /// As KEDA reads it: a path into JSON, or the one sample of that name and those labels.
+        /// Reads a value as KEDA does: by a path into JSON, or as the one sample with that name and
+        /// those labels.
         private static func answer(
             _ trigger: [String: String], from service: ServiceProcess
         ) throws -> Double? {

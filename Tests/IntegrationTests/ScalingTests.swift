@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// What scales the services: said by gateways, whether anybody works or not.
+    /// The scaling signals, which gateways report whether any worker is alive or not.
     @Suite struct ScalingTests {
         private func lag(_ gateway: ServiceProcess, _ group: String) throws -> Double? {
             try gateway.metric("mds_group_lag_ticks{group=\"\(group)\"}")
@@ -61,7 +61,7 @@ extension IntegrationTests {
             pipeline.stopAll()
         }
 
-        /// Of each partition its lag and its epoch, in all of which the process is the owner.
+        /// Expects the process to own every partition, with a lag and an epoch for each.
         private func expectOwner(_ writer: ServiceProcess) throws {
             #expect(
                 try eventually {

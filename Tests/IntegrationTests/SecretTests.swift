@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Secrets that are files stay there.
+    /// Secrets in files appear nowhere else.
     @Suite struct SecretTests {
-        /// The role's environment, with each password in a file that it names.
+        /// Returns the role's environment, with each password in a file.
         private func withFiles(
             _ environment: [String: String], _ folder: TemporaryFolder
         ) throws -> [String: String] {
@@ -40,7 +40,7 @@ extension IntegrationTests {
                 pipeline.replace(role, by: service)
             }
             for service in services { #expect(try service.becomesReady()) }
-            // Trouble has more to say than a quiet run.
+            // Faults produce more log lines than a quiet run.
             try pipeline.nats.restart()
             try pipeline.postgres.psql(
                 """
@@ -48,7 +48,7 @@ extension IntegrationTests {
                 WHERE usename = '\(pipeline.database)'
                 """)
             try pipeline.drain()
-            // They do log what only a deep level has.
+            // The logs do contain messages of a deep level.
             let isDeep = eventually {
                 services.contains { $0.events.contains { $0["level"]?.string == "debug" } }
             }
@@ -63,7 +63,7 @@ extension IntegrationTests {
                     #expect(!own.contains(secret), "\(service.product)")
                 }
             }
-            // And each log, at the end.
+            // Also checks each log at the end.
             pipeline.stopAll()
         }
     }

@@ -3,12 +3,12 @@ import Primitives
 import TestSupport
 import Testing
 
-/// One of the three services as a child process: the real program, and what it says to the world.
+/// One of the three services as a child process: the real program and its output.
 final class ServiceProcess: Sendable {
     let product: String
     private let process: ServerProcess
 
-    /// `label` tells the starts of one test apart, in `folder`.
+    /// `label` names this start among those of one test, in `folder`.
     init(
         _ product: String, _ arguments: [String] = [], environment: [String: String],
         folder: TemporaryFolder, label: String
@@ -26,15 +26,15 @@ final class ServiceProcess: Sendable {
     var output: String { process.log }
     func signal(_ number: Int32) { process.signal(number) }
 
-    /// SIGKILL, which no service can prepare for.
+    /// Sends SIGKILL, for which no service can prepare.
     func kill() { process.stop(SIGKILL) }
 
-    /// The exit code, within a bound that only a hanging service reaches.
+    /// Returns the exit code, within a bound that only a hanging service exceeds.
     func exitCode(within seconds: Double = 120) -> Int32? {
         eventually(within: seconds) { !process.isRunning } ? process.waitUntilExit() : nil
     }
 
-    /// SIGTERM, and the exit code.
+    /// Sends SIGTERM and returns the exit code.
     func stop() -> Int32? {
         process.signal(SIGTERM)
         return exitCode()
@@ -46,7 +46,7 @@ final class ServiceProcess: Sendable {
         let description: String
     }
 
-    /// Waits for the line that names it.
+    /// Waits for the line that names the port.
     func port() throws -> UInt16 {
         var found: UInt16?
         _ = eventually {
@@ -65,7 +65,7 @@ final class ServiceProcess: Sendable {
 
     func status() throws -> JSONValue { try JSONValue.parse(try get("/status").body) }
 
-    /// A sample of /metrics without labels.
+    /// Returns a sample of /metrics without labels.
     func metric(_ name: String) throws -> Double? {
         for line in try get("/metrics").body.split(separator: "\n") {
             let words = line.split(separator: " ")
@@ -74,7 +74,7 @@ final class ServiceProcess: Sendable {
         return nil
     }
 
-    /// Waits until /readyz is green, and says what it was when it never is.
+    /// Waits until /readyz is 200. Reports its last answer on failure.
     func becomesReady(within seconds: Double = 120) throws -> Bool {
         var last = ""
         let isReady = try eventually(within: seconds) {
@@ -86,7 +86,7 @@ final class ServiceProcess: Sendable {
         return isReady
     }
 
-    /// Waits until /readyz and /status say why the service waits.
+    /// Waits until /readyz and /status report why the service waits.
     func waits(because reason: String) throws -> Bool {
         var last = ""
         let isRight = try eventually {
@@ -101,7 +101,7 @@ final class ServiceProcess: Sendable {
         return try isRight && get("/healthz").status == 200
     }
 
-    /// Waits until the service is ready, and /readyz and /status say without what.
+    /// Waits until the service is ready, and /readyz and /status report what is missing.
     func isDegraded(because reason: String) throws -> Bool {
         var last = ""
         let isRight = try eventually {
@@ -123,7 +123,7 @@ final class ServiceProcess: Sendable {
             do {
                 return try JSONValue.parse(String(line))
             } catch {
-                // Problems with the configuration are lines for people.
+                // Problems with the configuration are plain text.
                 return nil
             }
         }
@@ -131,7 +131,8 @@ final class ServiceProcess: Sendable {
 
     func event(_ name: String) -> JSONValue? { events.first { $0["event"]?.string == name } }
 
-    /// Ends by itself, not well, with one line of an error that has the text.
+    /// Expects the service to end by itself with an error, and with one error line that contains
+    /// the text.
     func expectEnd(
         saying text: String, secrets: [String], _ location: SourceLocation = #_sourceLocation
     ) {
@@ -145,7 +146,7 @@ final class ServiceProcess: Sendable {
         expectCleanOutput(secrets: secrets, location)
     }
 
-    /// What must never be in any output.
+    /// Expects that no forbidden text is in any output.
     func expectCleanOutput(secrets: [String], _ location: SourceLocation = #_sourceLocation) {
         let output = output
         let signs = [

@@ -4,11 +4,11 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Waiting for a server is no standing still: who waits stays alive, and keeps what it owns.
+    /// A service that waits for a server does not hang: it stays alive and keeps its partitions.
     @Suite struct StoppedServerTests {
         enum Server: CaseIterable { case postgres, nats, valkey }
 
-        /// Longer than any loop may be silent, or as `TEST_STOPPED_SECONDS` says.
+        /// Longer than any loop may be silent, or as set by `TEST_STOPPED_SECONDS`.
         private static let seconds =
             ProcessInfo.processInfo.environment["TEST_STOPPED_SECONDS"].flatMap { Int($0) } ?? 8
         private static let lookMilliseconds: Int32 = 500
@@ -21,7 +21,7 @@ extension IntegrationTests {
             }
         }
 
-        /// What members said of themselves.
+        /// Returns the members' messages about themselves.
         private func words(of pipeline: Pipeline) -> String {
             pipeline.running.values.flatMap { service in
                 service.output.split(separator: "\n").filter {
@@ -36,20 +36,20 @@ extension IntegrationTests {
         func stopped(server: Server) throws {
             let seconds = Self.seconds
             let pipeline = try Pipeline(
-                // More than the longest run takes: the source is never at its end.
+                // More ticks than the longest run takes, so that the source never ends.
                 Pipeline.Load(ticks: 250 * (seconds + 900), rate: 250, seed: 87),
                 postgres: try PostgresServer())
             let roles: [Pipeline.Role] = [
                 .gateway(0), .gateway(1), .worker(0), .worker(1), .writer(0), .writer(1),
             ]
             for role in roles {
-                // So long that a busy machine makes no member miss its own heartbeats.
+                // So long that no member on a busy machine misses its own heartbeats.
                 pipeline.replace(role, by: try pipeline.make(role, ["MDS_LEASE": "3s"]))
             }
             try pipeline.expectShared(.worker(0), among: 2)
             try pipeline.expectShared(.writer(0), among: 2)
             try pipeline.expectFlow()
-            // A writer that has lost its session shuts it out by a higher epoch of its own.
+            // A writer that has lost its session fences it with a higher epoch.
             let before = try pipeline.owners().mapValues(\.member)
 
             stop(server, of: pipeline, isStopped: true)
@@ -59,7 +59,7 @@ extension IntegrationTests {
                     let health = try pipeline.service(role).get("/healthz")
                     #expect(health.status == 200, "\(server), \(role): \(health.body)")
                 }
-                // How long the fault lasts, not a wait for anything.
+                // This is the length of the fault, not a wait for an event.
                 poll(nil, 0, Self.lookMilliseconds)
             }
             stop(server, of: pipeline, isStopped: false)

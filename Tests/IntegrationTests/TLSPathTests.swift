@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// TLS as shipped (`deploy/nats/tls.conf`), on every link to NATS and to the database: who is
-    /// believed, who is refused, and what a person is told.
+    /// TLS as shipped (`deploy/nats/tls.conf`) on every link to NATS and to the database: which
+    /// certificates are accepted, which are refused, and what is reported.
     @Suite(
         .enabled(if: Certificates.obstacle == nil, Comment(rawValue: Certificates.obstacle ?? "")))
     struct TLSPathTests {
@@ -32,7 +32,7 @@ extension IntegrationTests {
                 """
             ).split(separator: "|")
             #expect(sessions.count == 2 && sessions[0] != "0" && sessions[1] == "0")
-            // The person's tool reaches both servers by the same keys.
+            // `tapeline` reaches both servers with the same settings.
             var keys = pipeline.environment(.writer)
             keys["NATS_USER"] = "tool"
             keys["NATS_PASSWORD"] = Pipeline.natsPasswords["tool"]

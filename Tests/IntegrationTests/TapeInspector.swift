@@ -1,13 +1,13 @@
 import Foundation
 import Primitives
 
-/// Looks at the tape without the code under test: speaks the text protocol of NATS itself, and
-/// finds the header's fields at the places that `tape.sbe.xml` gives them.
+/// Reads the tape without the code under test. It implements the text protocol of NATS itself, and
+/// finds header fields at the offsets that `tape.sbe.xml` gives them.
 final class TapeInspector {
     private let connection: LoopbackConnection
     private var requests = 0
 
-    /// What the last packet of a subject says.
+    /// The content of a subject's last packet.
     struct Head {
         let subject: String
         let lastOrdinal: UInt64
@@ -22,7 +22,7 @@ final class TapeInspector {
                 + #""pass":"\#(password)"}"# + "\r\nSUB _INBOX.look.* 1\r\n")
     }
 
-    /// Of each subject that the filter takes.
+    /// Returns the head of each subject that matches the filter.
     func heads(stream: String, filter: String) throws -> [Head] {
         let info = try request(
             "$JS.API.STREAM.INFO.\(stream)", #"{"subjects_filter":"\#(filter)"}"#)
@@ -39,13 +39,13 @@ final class TapeInspector {
         }
     }
 
-    /// Who is on record for a partition.
+    /// The recorded owner of a partition.
     struct Owner: Hashable {
         let member: String
         let epoch: UInt64
     }
 
-    /// By key, as `operator.7`; what nobody holds is not there.
+    /// Returns the owners by key, such as `operator.7`. Partitions without an owner are missing.
     func owners(namespace: String) throws -> [String: Owner] {
         let prefix = "$KV.\(namespace)_owners."
         let stream = "KV_\(namespace)_owners"
@@ -71,15 +71,15 @@ final class TapeInspector {
         func number(at offset: Int, bytes: Int) -> UInt64 {
             packet[offset..<offset + bytes].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
-        // An epoch marker has no ticks and the ordinal that comes next.
+        // An epoch marker has no ticks, and the next ordinal.
         return Head(
             subject: subject,
             lastOrdinal: number(at: 32, bytes: 8) + number(at: 20, bytes: 4) - 1,
             epoch: number(at: 24, bytes: 8))
     }
 
-    /// Of everybody who answers a question: as many as are expected, and those that came until the
-    /// server had handled everything before a last request of this connection.
+    /// Returns the answers to a request: at least the expected number, and all those that came
+    /// until the server had handled everything before a last request of this connection.
     func answers(_ subject: String, _ count: Int) throws -> [JSONValue] {
         let inbox = try ask(subject, "")
         var found: [JSONValue] = []
@@ -98,7 +98,7 @@ final class TapeInspector {
         try answer(try ask(subject, payload))
     }
 
-    /// The subject of the answers.
+    /// Sends a request. Returns the subject of the answers.
     private func ask(_ subject: String, _ payload: String) throws -> String {
         requests += 1
         let inbox = "_INBOX.look.\(requests)"

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// `tapeline`, the program, on a deployment that its environment names, with shipped rights.
+    /// The program `tapeline` on a deployment that its environment names, with shipped permissions.
     @Suite struct ToolTests {
         private func environment(_ pipeline: Pipeline) -> [String: String] {
             var keys = pipeline.environment(.writer)
@@ -85,7 +85,7 @@ extension IntegrationTests {
 
         private func expectTape(_ pipeline: Pipeline, _ ordinals: [String: Int]) throws {
             var shown = try JSONValue.parse(tapeline(pipeline, "tape", "--json", "--no-rate"))
-            // The last of the readers may be a moment behind.
+            // The last of the readers may be a moment late.
             _ = try eventually {
                 shown = try JSONValue.parse(tapeline(pipeline, "tape", "--json", "--no-rate"))
                 return shown["partitions"]?.array?.allSatisfy {

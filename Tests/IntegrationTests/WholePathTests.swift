@@ -4,13 +4,13 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// From the provider to the last row and the hot state, without trouble.
+    /// From the provider to the last row and the hot state, without faults.
     @Suite struct WholePathTests {
         @Test(
             "Ticks generated = on the tape = rows, and each bar is the one that SQL computes",
             arguments: [true, false])
         func wholePath(timescale: Bool) throws {
-            // 400 s of market that ended a minute ago: every window of every series is closed.
+            // 400 s of market that ended a minute ago, so every window of every series is closed.
             let load = Pipeline.Load(
                 ticks: 30_000, rate: 100, backlogSeconds: 400, seed: timescale ? 1 : 2)
             let pipeline = try Pipeline(load, timescale: timescale)
@@ -49,7 +49,7 @@ extension IntegrationTests {
             pipeline.stopAll()
         }
 
-        /// The latest of each symbol in Valkey is the last row of the tables.
+        /// Expects the latest values of each symbol in Valkey to be the last row of the tables.
         private func expectHotState(_ pipeline: Pipeline) throws {
             let kinds = [
                 ("trade", "trades", "event_time_ns, price, source", ["ts", "price", "source"]),
@@ -76,7 +76,7 @@ extension IntegrationTests {
             }
         }
 
-        /// Numbers are compared as numbers: one side writes trailing zeros.
+        /// Numbers are compared as numbers, because one side writes trailing zeros.
         private func expectHash(
             _ pipeline: Pipeline, _ key: String, _ fields: [String], _ expected: [String]
         ) throws {
@@ -94,7 +94,7 @@ extension IntegrationTests {
             Decimal(string: String(text)).map { "\($0)" } ?? String(text)
         }
 
-        /// The bound holds for what is shipped; a debug build is told about only.
+        /// The bound is for release builds. A debug build only prints the value.
         private func expectMemory(_ pipeline: Pipeline) throws {
             for role in Pipeline.Role.usual {
                 let bytes = try #require(

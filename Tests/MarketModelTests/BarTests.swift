@@ -24,7 +24,7 @@ import Testing
         #expect(Bar.Excluded(condition: 1, oddLot: 2, filter: 3, undefined: 4).total == 10)
     }
 
-    /// They are on the wire and in the tables: a changed number would change what is stored.
+    /// The values are on the wire and in the tables. A changed number would change stored data.
     @Test("the raw values of flags and reasons stay as they are")
     func rawValues() {
         let flags: [BarFlags] = [.partial, .final, .mixedProviders, .withdrawn, .filled]

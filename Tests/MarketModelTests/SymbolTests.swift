@@ -34,7 +34,7 @@ import Testing
         #expect(composed.text == decomposed.text, "String's own idea of equality")
         #expect(composed != decomposed)
         #expect(Set([composed, decomposed, composed]).count == 2)
-        // The same number of bytes, too.
+        // Both have the same number of bytes, too.
         let angstrom = try #require(Symbol("\u{212b}"))
         #expect(try angstrom != #require(Symbol("A\u{30a}")))
         #expect(try angstrom == #require(Symbol("\u{212b}")))

@@ -30,7 +30,7 @@ import Testing
         #expect(quote.bidPrice < quote.askPrice && quote.bidSize < quote.askSize)
     }
 
-    /// They are on the wire and in the tables: a changed number would change what is stored.
+    /// The values are on the wire and in the tables. A changed number would change stored data.
     @Test("the raw values of flags and enumerations stay as they are")
     func rawValues() {
         let flags: [TickFlags] = [

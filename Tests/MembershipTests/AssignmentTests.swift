@@ -39,7 +39,8 @@ struct AssignmentTests {
         #expect(Assignment(partitions: 8, members: []).member(of: Partition(0)) == nil)
     }
 
-    /// Moves of a join and of a leave, over those that balance alone demands, in the mean.
+    /// Returns the mean number of moves of a join and of a leave beyond those that balance
+    /// requires.
     private static func moves(_ partitions: Int, _ count: Int) -> Double {
         var moved = 0
         var least = 0
@@ -48,7 +49,7 @@ struct AssignmentTests {
             let before = owners(partitions, Array(members.dropLast()))
             let after = owners(partitions, members)
             moved += zip(before, after).count { $0 != $1 }
-            // What the one more has afterwards has to move, at the least.
+            // At least the partitions that the additional member gets have to move.
             least += after.count { $0 == members.last }
         }
         return Double(moved) / Double(least)
@@ -65,7 +66,7 @@ struct AssignmentTests {
 
     @Test("names that differ little share no pattern")
     func spread() {
-        // Of 64 partitions each of two members gets half; which half follows from the names.
+        // Two members get half of 64 partitions each. The names determine which half.
         let sets = (0..<20).map { seed in
             Set(
                 Self.owners(64, Self.names(2, seed: seed)).enumerated()

@@ -7,14 +7,15 @@ import Testing
 struct MembershipMachineTests {
     private static let lease: Int64 = 500_000_000
 
-    /// A machine whose heartbeats come back at once, and whose bucket works, unless told otherwise.
+    /// A machine whose heartbeats come back immediately and whose bucket works, unless the test
+    /// says otherwise.
     private struct Rig {
         var machine: MembershipMachine
         var now: Int64 = 1_000_000_000
         var bucket = SimulatedBucket()
         var made = 0
         var hearsItself = true
-        /// Own heartbeats that a link which stands still has not brought back.
+        /// Own heartbeats that a stalled link has not brought back.
         var underWay: [MemberHeartbeat] = []
         var said: [MemberHeartbeat] = []
         var notes: [MembershipNote] = []
@@ -59,7 +60,7 @@ struct MembershipMachineTests {
             handle(.written(write.partition, id: write.id, outcome ?? .conflict))
         }
 
-        /// In steps that a clock would make.
+        /// Lets time pass in the steps of a clock.
         mutating func pass(_ milliseconds: Int64) {
             for _ in 0..<(milliseconds / 20) {
                 now += 20_000_000
@@ -81,7 +82,7 @@ struct MembershipMachineTests {
                 held: [Partition(0)], release: "1", leaseNanoseconds: lease)
         }
 
-        /// A record of the other member, claimed in its own right.
+        /// Gives the other member a record, as if it had claimed by itself.
         mutating func giveToOther(epoch: UInt64 = 4) throws {
             let record = OwnershipRecord(
                 owner: try #require(MemberName("b")), instance: 9, epoch: epoch,
@@ -140,7 +141,7 @@ struct MembershipMachineTests {
         rig.pass(2_000)
         #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
         #expect(rig.said.last?.state == .paused && rig.bucket.last == revision)
-        // Nobody else wanted it: it goes on after its record was written once more.
+        // No other member wanted the partition, so it continues after writing its record again.
         rig.handle(.hangs(false))
         rig.pass(300)
         #expect(rig.machine.state == .ready && rig.steadyUntil > rig.now)
@@ -204,20 +205,20 @@ struct MembershipMachineTests {
         rig.handle(.heartbeat(try rig.other(.ready, 2)))
         rig.handle(.heartbeat(try rig.other(.paused, 3)))
         rig.pass(400)
-        // The link stands still. The other one comes back and writes its record once more, which
-        // is read before its words are heard.
+        // The link stalls. The other member comes back and writes its record again, and this record
+        // is read before its messages arrive.
         rig.hearsItself = false
         try rig.giveToOther(epoch: 5)
         rig.pass(200)
         #expect(rig.machine.records.first?.record.epoch == 5)
-        // What lay on the link since: it proves a silence of before.
+        // The link delivers what had waited, which proves an earlier silence.
         rig.hearsItself = true
         for heartbeat in rig.underWay { rig.handle(.heartbeat(heartbeat)) }
         #expect(rig.machine.state == .ready && rig.orders.isEmpty && rig.bucket.last == 2)
         for sequence in 4..<100 {
             if speaks { rig.handle(.heartbeat(try rig.other(.ready, UInt64(sequence)))) }
             rig.pass(20)
-            // A lease behind the read, and no second read, is enough.
+            // A lease after the read is enough; a second read is not needed.
             guard speaks || sequence < 32 else { break }
         }
         #expect(rig.machine.held.isEmpty == speaks)
@@ -233,17 +234,17 @@ struct MembershipMachineTests {
         rig.handle(.heartbeat(try rig.other(.ready, 1)))
         rig.pass(400)
         let last = rig.bucket.last
-        // The other one, not this one, finds the bucket empty, and fills it.
+        // The other member, not this one, finds the bucket empty and fills it.
         rig.bucket.putBack()
         for _ in 0..<last { try rig.giveToOther(epoch: 6) }
         rig.pass(40)
         #expect(rig.machine.records.first?.record.epoch == 4)
         rig.handle(.heartbeat(try rig.other(.ready, 2, records: 0)))
         rig.handle(.heartbeat(try rig.other(.ready, 3, records: last)))
-        // Read twice.
+        // It is read twice.
         rig.pass(20)
         #expect(rig.machine.records.first?.record.epoch == 6)
-        // It passes that on, once.
+        // It passes that on once.
         let words = rig.said.filter { $0.records == 0 && $0.state == .ready }
         #expect(words.count == 1, "\(rig.said)")
         rig.handle(.heartbeat(try rig.other(.ready, 4, records: 0)))
@@ -318,7 +319,7 @@ struct MembershipMachineTests {
             Issue.record("\(rig.orders)")
             return
         }
-        // Nobody had it: the lost claim cut nothing short.
+        // The partition had no owner, so the lost claim interrupted nothing.
         #expect(claim == Claim(tenure: 1, epoch: 2, previous: nil, wasReleased: true))
     }
 

@@ -1,9 +1,9 @@
 import Membership
 import Testing
 
-/// Drives groups through storms; see `MembershipWorld`.
+/// Runs groups through storms of faults; see `MembershipWorld`.
 @Suite struct MembershipSimulationTests {
-    /// Each of them failed once, when the machine or its world was another one.
+    /// Each of these seeds failed once, with an earlier version of the machine or its world.
     private static let kept: [UInt64] = [
         17_121_026_878_995_185_720, 17_701_068_020_119_601_506, 9_555_593_086_188_855_989,
         14_883_218_808_487_430_083, 3_097_447_028_215_633_889,
@@ -31,7 +31,7 @@ import Testing
             }
         }
         #expect(failed.isEmpty, "keep these: \(failed)")
-        // Otherwise the simulation has not met what it is for.
+        // Otherwise the simulation has not met the situations that it should.
         guard !Seeds.isOneAlone else { return }
         let met = [
             counts.claims, counts.releases, counts.drops, counts.losses, counts.pauses,
@@ -48,12 +48,12 @@ import Testing
             seed: seed, leases: [500 * millisecond, 4 * second, 500 * millisecond])
         world.pass(60 * second)
         #expect(world.violations.isEmpty, "\(world.violations)")
-        // Of each partition: the first owner, and one more for each of those who come later.
+        // For each partition: the first owner, and one more for each later owner.
         #expect(
             world.counts.claims <= 3 * world.weather.partitions, "seed \(seed): \(world.counts)")
         #expect(
             world.counts.drops == 0 && world.counts.pauses == 0, "seed \(seed): \(world.counts)")
-        // Both short ones tell of the long one, and it of them.
+        // Both short ones report the long one, and it reports them.
         #expect(world.counts.leaseDifferences == 4, "seed \(seed): \(world.counts)")
     }
 

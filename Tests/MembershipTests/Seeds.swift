@@ -1,14 +1,14 @@
 import Foundation
 
-/// The seeds of a simulation: the same ones on every run, some that failed once, and some that
-/// nobody has tried yet. With `MEMBERSHIP_SEED` set, only that one: every failure says its seed.
+/// The seeds of a simulation: the same ones on every run, some that failed once, and some fresh
+/// ones. `MEMBERSHIP_SEED` selects only one. Every failure reports its seed.
 enum Seeds {
     private static let environment = ProcessInfo.processInfo.environment
     private static let only = environment["MEMBERSHIP_SEED"].flatMap { UInt64($0) }
 
     static var isShort: Bool { environment["MEMBERSHIP_SHORT"] != nil }
 
-    /// What only many worlds together have met need not be expected of one.
+    /// True if only one world runs. It cannot meet all situations that many worlds together do.
     static var isOneAlone: Bool { only != nil }
 
     static func fixed(_ count: UInt64, kept: [UInt64], fresh: Int) -> [UInt64] {

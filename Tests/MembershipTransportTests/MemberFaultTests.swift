@@ -39,7 +39,7 @@ struct MemberFaultTests {
         let near = try rig.member("a")
         let far = try rig.member("b", url: proxy.url)
         #expect(eventually { rig.isSharedOut([near, far]) })
-        // Nothing comes back: the link stands still.
+        // Nothing comes back, because the link is stalled.
         proxy.freeze(.toClient)
         #expect(eventually { far.member.state == .paused })
         #expect(!far.isSteady)
@@ -95,7 +95,8 @@ struct MemberFaultTests {
                 rig.isSharedOut(members)
                     && members.flatMap { $0.plane.open.values }.allSatisfy { $0.epoch >= 2 }
             }, "\(members[0].service.log.text)")
-        // Whoever looks when the other has written as often as before sees only the new owners.
+        // A member that reads only after as many new writes as there were old ones sees no lower
+        // revision, only the new owners.
         #expect(members.contains { $0.service.log.count(of: "member.owners.replaced") > 0 })
     }
 
@@ -112,7 +113,7 @@ struct MemberFaultTests {
         #expect(members[1].plane.claims.allSatisfy { $0.wasReleased })
         members[1].member.leave()
         #expect(eventually { members[1].member.hasLeft })
-        // A cold start behind an orderly end waits for nobody.
+        // After an orderly end, a cold start waits for no other member.
         let next = try rig.member("c")
         #expect(eventually { rig.isSharedOut([next]) })
         #expect(next.plane.claims.allSatisfy { $0.wasReleased })
@@ -131,7 +132,7 @@ struct MemberFaultTests {
         member.member.close()
         member.member.close()
         #expect(!member.isSteady)
-        // A member that NATS never answered ends, too.
+        // A member that NATS never answered also ends.
         let other = try rig.member("b")
         #expect(other.member.state == .joining && !other.member.hasLeft)
         other.member.close()

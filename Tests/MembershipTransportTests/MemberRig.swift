@@ -11,7 +11,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// A group of one test: a namespace of its own on a real nats-server.
+/// The group of one test, in its own namespace on a real nats-server.
 struct MemberRig {
     static let lease = Duration.milliseconds(500)
 
@@ -63,7 +63,8 @@ struct MemberRig {
         try #require(MemberName(name))
     }
 
-    /// Each partition is held by exactly one of these, and its record and data plane agree.
+    /// Returns whether each partition is owned by exactly one of these, and record and data plane
+    /// agree.
     func isSharedOut(_ members: [TestMember]) -> Bool {
         let holders = members.flatMap { member in member.member.held.map { ($0, member) } }
         guard holders.count == partitions, Set(holders.map(\.0)).count == partitions else {
@@ -77,7 +78,7 @@ struct MemberRig {
     }
 }
 
-/// A member with a data plane that does what it is told, at once.
+/// A member with a data plane that follows orders immediately.
 final class TestMember: Sendable {
     let service: TestService
     let plane: TestPlane
@@ -96,7 +97,7 @@ final class TestMember: Sendable {
         return plane.ports.allSatisfy { $0.isSteady(now: now) }
     }
 
-    /// Without a word.
+    /// Ends the member without any message.
     func kill() {
         member.close()
         plane.stop()
@@ -106,7 +107,7 @@ final class TestMember: Sendable {
     func claims() -> [Claim] { plane.claims }
 }
 
-/// Two threads' worth of ports, served by one.
+/// The ports of two threads, served by one.
 final class TestPlane: Sendable {
     struct State: Sendable {
         var open: [Partition: Claim] = [:]
@@ -119,7 +120,7 @@ final class TestPlane: Sendable {
     private let state = Mutex(State())
     private let bell = Mailbox<Bool>(capacity: 64)
     private let thread: Mutex<ServiceThread?>
-    /// Of a data plane that answers; the epoch that it opens is this much above the claim's.
+    /// The epoch that the data plane opens is this much above the claim's.
     let epochStep = Atomic<UInt64>(0)
 
     init(partitions: Int, answers: Bool) throws {
@@ -181,7 +182,7 @@ final class TestPlane: Sendable {
         }
     }
 
-    /// As the tape would tell: a stranger writes there.
+    /// Reports a loss, as if another process had written to the tape.
     func lose(_ partition: Partition) {
         guard let claim = state.withLock({ $0.open.removeValue(forKey: partition) }) else { return }
         port(of: partition).tell(

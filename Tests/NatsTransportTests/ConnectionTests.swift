@@ -136,7 +136,7 @@ import Testing
             let connection = try server.connect(events)
             let held = Locked<NatsConnection?>(connection)
             let subscription = Locked<NatsSubscription?>(nil)
-            // The callback holds the connection, and lets go of everything with its first message.
+            // The callback holds the connection, and releases everything with its first message.
             let made = try connection.subscribe("a", pendingMessagesMax: 10) { _ in
                 held.withLock { $0 = nil }
             }

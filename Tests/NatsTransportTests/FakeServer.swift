@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Says `greeting` to everybody who connects. For servers that no real nats-server can play.
+/// Sends `greeting` to every client that connects. It plays servers that a real nats-server cannot.
 final class FakeServer: Sendable {
     enum Manner {
         case answersPings
@@ -36,7 +36,7 @@ final class FakeServer: Sendable {
         close(listener)
     }
 
-    /// Until the listener is shut down.
+    /// Runs until the listener is shut down.
     private static func serve(_ listener: Int32, _ greeting: String, _ manner: Manner) {
         while true {
             let peer = accept(listener, nil, nil)

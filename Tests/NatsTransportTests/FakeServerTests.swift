@@ -98,7 +98,7 @@ import Testing
 
     @Test("an event that comes after a connect that failed finds nobody, and harms nobody")
     func lateEvent() throws {
-        // Lame duck mode in the greeting is an event at once; then the connect fails.
+        // Lame duck mode in the greeting causes an event immediately. Then the connection fails.
         let server = FakeServer("INFO {\"headers\":true,\"ldm\":true}\r\n", .refusesUser)
         for _ in 0..<50 {
             let error = failure { () throws(NatsError) in
@@ -121,7 +121,7 @@ import Testing
         server.pause()
         #expect(
             eventually { events.count { if case .disconnected = $0 { true } else { false } } == 1 })
-        // The paused host accepts and says nothing: libnats waits for it with its lock held.
+        // The paused host accepts and sends nothing. libnats waits for it while it holds its lock.
         for _ in 0..<1_000 {
             let error = failure { () throws(NatsError) in try connection.publish("x", to: "a") }
             guard case .disconnected = error else {

@@ -60,7 +60,7 @@ import Testing
         let fixture = try Fixture()
         var wanted = StreamConfiguration(name: "S", subjects: ["s.>", "t.1"])
         wanted.metadata = ["made": "by a test"]
-        // Metadata is a difference of its own.
+        // Different metadata also count as a difference.
         #expect(throws: JetStreamError.self) {
             try fixture.jetStream.createOrExtendStream(wanted)
         }
@@ -70,7 +70,7 @@ import Testing
         #expect(
             try fixture.publish("a", to: "t.1", expected: 0)
                 == .stored(sequence: 1, duplicate: false))
-        // Nothing is taken away.
+        // A setup never removes subjects.
         wanted.subjects = ["t.1"]
         #expect(throws: JetStreamError.self) {
             try fixture.jetStream.createOrExtendStream(wanted)

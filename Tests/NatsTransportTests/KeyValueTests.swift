@@ -21,7 +21,7 @@ import Testing
             bucket = try jetStream.createBucket(configuration)
         }
 
-        /// Writes past the bucket's code, as another client would.
+        /// Writes without the bucket's code, as another client would.
         func write(
             _ key: String, _ text: String, _ headers: [(name: String, value: String)]
         ) throws {
@@ -158,7 +158,7 @@ import Testing
             UInt8(truncatingIfNeeded: random.next())
         }
         #expect(try bucket.create("large", large) == .stored(revision: 1))
-        // The longest key and a revision of many digits still fit beside it.
+        // The longest key still leaves room for a revision of many digits.
         let key = String(repeating: "k", count: KeyValueLimits.keyBytesMax)
         #expect(try bucket.put(key, large, expected: UInt64.max) == .conflict(present: 0))
         #expect(try bucket.create(key, large) == .stored(revision: 2))
@@ -244,7 +244,7 @@ import Testing
     @Test("a bucket that was made with other settings is refused and stays as it is")
     func otherSettings() throws {
         let fixture = try Fixture()
-        // As `nats kv add` makes them.
+        // Made with the settings of `nats kv add`.
         var usual = KeyValueConfiguration(bucket: "usual").stream
         usual.maxMessagesPerSubject = 5
         usual.maxMessageBytes = -1
@@ -315,7 +315,7 @@ import Testing
             try fixture.jetStream.lastMessage(stream: "KV_md_b", subject: "$KV.md_b.a.b"))
         #expect(marker.headers?.contains("KV-Operation: DEL\r\n") == true)
         #expect(marker.payload == [])
-        // And what others write.
+        // It also sees what other clients write.
         try fixture.write("c", "one", [])
         #expect(try fixture.bucket.get("c")?.value == bytes("one"))
         try fixture.write("c", "", [("KV-Operation", "PURGE"), ("Nats-Rollup", "sub")])

@@ -35,7 +35,7 @@ struct MessageWalkTests {
             #expect(failure == nil && outcomes.allSatisfy { $0 != nil })
         }
 
-        /// What the walk gives, and in how many steps.
+        /// Returns what the walk finds, and the number of steps.
         func walk(
             _ subject: String, from: UInt64 = 1, through last: UInt64
         ) throws -> (sequences: [UInt64], steps: Int) {
@@ -57,12 +57,12 @@ struct MessageWalkTests {
         fixture.publish(1_000, to: "s.1.a", id: "x")
         let (found, steps) = try fixture.walk("s.1.a", through: 1_000)
         #expect(found == Array(1...1_000))
-        // 8, 16, 32, 64, and then 128 at a time.
+        // Steps of 8, 16, 32, 64, and then 128.
         #expect(steps == 11 && fixture.calls.count == steps)
         let (part, _) = try fixture.walk("s.1.a", from: 300, through: 310)
         #expect(part == Array(300...310))
         #expect(try fixture.walk("s.1.a", from: 5, through: 4) == ([], 0))
-        // What is stored later is none of it, and what was taken off ends it.
+        // Messages stored later are not included, and a purge ends the walk.
         fixture.publish(10, to: "s.1.a", id: "y")
         #expect(try fixture.walk("s.1.a", from: 990, through: 1_000).sequences.last == 1_000)
         #expect(try fixture.walk("s.1.a", from: 990, through: 2_000).sequences.last == 1_010)

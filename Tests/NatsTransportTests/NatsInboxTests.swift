@@ -42,7 +42,7 @@ struct NatsInboxTests {
         var messages: [NatsMessage] = []
         let outcome = inbox.receive(into: &messages, max: 10, timeout: .milliseconds(1))
         #expect(messages.isEmpty)
-        // The connection has gone with its last reference, or not yet.
+        // Its last reference may or may not have released the connection yet.
         #expect(outcome.received == 0 && outcome.noResponders == 0)
     }
 

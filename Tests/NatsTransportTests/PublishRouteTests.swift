@@ -19,7 +19,7 @@ struct PublishRouteTests {
         stream.duplicateWindow = .seconds(1)
         _ = try JetStream(connection).createStream(stream)
         var route = try PublishRoute(subject: "s", replyPrefix: "answers.7")
-        // A longer number first: its last digits must not stay.
+        // A longer number comes first, and its last digits must not remain.
         for (count, number) in [UInt64.max, number].enumerated() {
             try [UInt8]([1, 2, 3]).withRawSpan { span throws(NatsError) in
                 try connection.publish(

@@ -79,7 +79,7 @@ import Testing
                 try connection.publish(span, to: "a")
             }
         }
-        // libnats checks the payload alone; the server adds the headers and ends the connection.
+        // libnats checks only the payload. The server adds the headers and ends the connection.
         let withHeader = failure { () throws(NatsError) in
             try full.withRawSpan { span throws(NatsError) in
                 try connection.publish(span, to: "a", replyTo: "b", headers: [expected])

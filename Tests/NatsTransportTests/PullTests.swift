@@ -64,7 +64,7 @@ import Testing
         #expect(places.allSatisfy { $0.stream == "S" && $0.consumer == "C" })
         let stored = try #require(try fixture.jetStream.message(stream: "S", sequence: 3))
         #expect(places.first?.time == stored.time)
-        // The pull is still open: what is published now comes by itself.
+        // The pull is still open, so a new message arrives by itself.
         try fixture.connection.publish("7", to: "s.a")
         #expect(eventually { fixture.texts == ["3", "4", "6", "7"] })
     }
@@ -79,7 +79,7 @@ import Testing
         for (deliver, expected) in starts {
             fixture.log.removeAll()
             try fixture.consumer([], deliver)
-            // Without a time to wait the server answers with what it has, and a 404 for the rest.
+            // Without a waiting time the server answers with what it has, and a 404 for the rest.
             try fixture.pull(batch: 10, expires: .zero)
             #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
             #expect(fixture.texts == expected)
@@ -136,13 +136,13 @@ import Testing
         let fixture = try Fixture()
         try fixture.consumer(["s.none"], .all)
         try fixture.pull(batch: 1, heartbeat: .milliseconds(100))
-        // The first heartbeat says that the pull is open: a pull that the server comes to only
+        // The first heartbeat shows that the pull is open. A pull that the server handles only
         // after the deletion gets no answer.
         #expect(eventually { fixture.statuses.contains(100) })
         #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
         #expect(eventually { fixture.statuses.contains(409) })
         #expect(fixture.log.all.last?.statusDescription == "Consumer Deleted")
-        // 2.10 is silent: then a reader's stall detector finds out.
+        // 2.10 sends nothing. There a reader's stall detector finds out.
         guard fixture.connection.serverVersion?.hasPrefix("2.10.") == false else { return }
         try fixture.pull(batch: 1)
         #expect(eventually { fixture.statuses.suffix(2) == [409, 503] })

@@ -37,7 +37,7 @@ import Testing
         #expect(eventually { events.reconnectedCount == 1 })
         #expect(connection.isConnected)
 
-        // The subscription is alive again, and what was refused did not land.
+        // The subscription works again, and the refused messages did not arrive.
         log.removeAll()
         try connection.publish("3", to: "s.a", replyTo: "\(inbox).3", expected: 1)
         #expect(eventually { log.count == 1 })
@@ -89,7 +89,7 @@ import Testing
         let payload = [UInt8](repeating: 5, count: 500_000)
         var last: NatsError?
         var sent = 0
-        // The kernel's buffers hold a few megabytes.
+        // The kernel's buffers take a few megabytes.
         while last == nil, sent < 200 {
             last = failure { () throws(NatsError) in
                 try payload.withRawSpan { span throws(NatsError) in
@@ -102,7 +102,7 @@ import Testing
         server.resume()
         #expect(eventually { events.reconnectedCount >= 1 && connection.isConnected })
         #expect(events.closedCount == 0, "\(events.all)")
-        // Half a message never arrives as a whole one.
+        // Half a message is never delivered as a complete one.
         #expect(log.all.allSatisfy { $0.payloadByteCount == payload.count })
         log.removeAll()
         #expect(

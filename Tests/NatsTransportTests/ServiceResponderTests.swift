@@ -92,7 +92,7 @@ import Testing
             #expect(eventually { log.count == 3 })
             try tool.publish("", to: "$SRV.PING.worker", replyTo: "\(inbox).worker")
             try tool.publish("", to: "$SRV.PING.worker.i2", replyTo: "\(inbox).one")
-            // Unknown questions and those without a reply subject are left alone.
+            // Unknown requests and those without a reply subject are ignored.
             try tool.publish("", to: "$SRV.NOTHING", replyTo: "\(inbox).nothing")
             try tool.publish("", to: "$SRV.PING")
             try tool.publish("", to: "$SRV.PING.gateway.i0", replyTo: "\(inbox).last")

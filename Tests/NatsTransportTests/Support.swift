@@ -3,7 +3,7 @@ import NatsTransport
 import Primitives
 import TestSupport
 
-/// A lock that ThreadSanitizer understands when it is contended, which it does not of `Mutex`.
+/// A lock that ThreadSanitizer understands when it is contended. It does not understand `Mutex`.
 final class Locked<Value: Sendable>: @unchecked Sendable {
     // Safety: `value` is touched with `lock` held only.
     private var value: Value
@@ -82,7 +82,7 @@ extension NatsMessage {
     var text: String { String(decoding: payload, as: UTF8.self) }
 }
 
-/// The failure of a call that must fail; nil when it did not.
+/// Returns the error of a call that must fail. `nil` if it did not fail.
 func failure<Result>(_ body: () throws(NatsError) -> Result) -> NatsError? {
     do throws(NatsError) {
         _ = try body()

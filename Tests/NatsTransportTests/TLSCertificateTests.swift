@@ -3,7 +3,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Certificates as a site has them: an authority, servers and clients that it signed.
+/// Certificates as in a real deployment: an authority, and servers and clients whose certificates
+/// it signed.
 @Suite(.enabled(if: Certificates.obstacle == nil, Comment(rawValue: Certificates.obstacle ?? "")))
 struct TLSCertificateTests {
     private func server(
@@ -81,7 +82,7 @@ struct TLSCertificateTests {
                 continue
             }
         }
-        // The one that is there takes over for the other, under its own name.
+        // The server that is up takes over from the other, under its own name.
         addressed.stop()
         let events = EventLog()
         let connection = try connect(right, certificates, events)
@@ -146,7 +147,7 @@ struct TLSCertificateTests {
         #expect(
             problem(absent)
                 == .authorities("\(absent) cannot be read: No such file or directory"))
-        // A key is no certificate.
+        // A key is not a certificate.
         guard case .authorities(let words) = problem(key), !words.isEmpty else {
             Issue.record("a key was taken for certificates")
             return
@@ -188,7 +189,7 @@ struct TLSCertificateTests {
             "demands a certificate of its clients, and there is none", server,
             certificates.trust())
         expectRefused("did not accept", server, certificates.trust(client: "stranger"))
-        // A key that belongs to another certificate is found before anything is sent.
+        // A key of another certificate is noticed before anything is sent.
         var mixed = certificates.trust(client: "client")
         mixed.keyFile = certificates.key("server")
         expectRefused("key values mismatch", server, mixed)
@@ -196,7 +197,7 @@ struct TLSCertificateTests {
 }
 
 extension Certificates {
-    /// What a client is told: whom it trusts, and who it is itself.
+    /// A client's settings: the authorities it trusts, and its own certificate.
     fileprivate func trust(
         serverName: String? = "nats.test", client: String? = nil
     ) -> NatsConfiguration.TLS {

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Runs a blocking body on a thread of its own: the tests' own threads are as few as the cores.
+/// Runs a blocking body on a separate thread, because there are only as many test threads as cores.
 final class TestThread<Result: Sendable>: Sendable {
     private let outcome = Locked<Result?>(nil)
     private let done = DispatchSemaphore(value: 0)

@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 import YAMLFile
 
-/// The alerts that are shipped: before Prometheus' own checker, against what is exported, and
-/// against the pages that say what to do.
+/// Checks the shipped alerts with Prometheus' own checker, against the exported metrics, and
+/// against the runbooks.
 @Suite("Alerts") struct AlertTests {
     private let rules: RuleFiles
     private let check: ExpressionCheck
@@ -91,7 +91,7 @@ import YAMLFile
         #expect(files == ["kubernetes.yml", "prometheus.yml"])
         for file in files {
             let path = "\(ServerPrograms.checkout)/\(RuleFiles.folder)/\(file)"
-            // The files that it names are those of a container.
+            // The files that it names exist only in a container.
             let checked = try Promtool.run(["check", "config", "--syntax-only", path])
             #expect(checked.status == 0, "\(checked.said)")
         }

@@ -8,7 +8,7 @@ enum Checkout {
         try String(contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
     }
 
-    /// Names of what is in a folder, those that end like this.
+    /// Returns the names in a folder that have this ending.
     static func files(in folder: String, ending: String) throws -> [String] {
         try FileManager.default
             .contentsOfDirectory(atPath: "\(ServerPrograms.checkout)/\(folder)")

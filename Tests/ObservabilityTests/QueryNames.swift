@@ -1,5 +1,5 @@
-/// What a PromQL expression asks for: metrics with the labels that it selects by, and the labels
-/// that it groups and matches by. That the expression is one at all is for promtool to say.
+/// The names in a PromQL expression: metrics with the labels by which it selects, and the labels by
+/// which it groups and matches. promtool checks whether the expression is valid.
 struct QueryNames {
     struct Matcher: Hashable {
         let label: String
@@ -55,7 +55,8 @@ struct QueryNames {
         }
     }
 
-    /// One with its grouping before the parenthesis: `sum by (a) (…)`.
+    /// Returns whether the word is an aggregation. Its grouping may come before the parenthesis:
+    /// `sum by (a) (…)`.
     private static func isAggregation(_ word: String) -> Bool {
         ["sum", "min", "max", "avg", "count", "group", "topk", "bottomk", "quantile"].contains(word)
     }
@@ -88,14 +89,14 @@ struct QueryNames {
                 tokens.append(.text(String(inside)))
                 rest = rest.dropFirst(inside.count + 2)
             } else if first == "[" {
-                // A range, which may hold a colon.
+                // Skips a range, which may contain a colon.
                 rest = rest.drop { $0 != "]" }.dropFirst()
             } else if first.isLetter || first == "_" || first == ":" {
                 let word = rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == ":" }
                 tokens.append(.word(String(word)))
                 rest = rest.dropFirst(word.count)
             } else if first.isNumber {
-                // With its unit: 5m, 1e9.
+                // Skips a number with its unit: 5m, 1e9.
                 rest = rest.drop { $0.isNumber || $0.isLetter || $0 == "." }
             } else {
                 if !first.isWhitespace { tokens.append(.sign(first)) }

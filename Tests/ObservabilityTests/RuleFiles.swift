@@ -1,7 +1,7 @@
 import TestSupport
 import YAMLFile
 
-/// The rules that are shipped, and the tests that stand beside them.
+/// The shipped rules, and the tests beside them.
 struct RuleFiles {
     static let folder = "deploy/prometheus"
 
@@ -48,10 +48,10 @@ struct RuleFiles {
     }
 }
 
-/// Problems of an expression: metrics, labels and values that nothing exports.
+/// Finds metrics, labels and values in an expression that no program exports.
 struct ExpressionCheck {
     let catalogue: MetricCatalogue
-    /// By the names of recording rules.
+    /// The recording rules by name.
     let records: [String: QueryNames]
 
     init(_ catalogue: MetricCatalogue, _ records: [RuleFiles.Record]) {

@@ -21,7 +21,7 @@ struct Runbook {
         return parts.count == 2 ? parts[1].components(separatedBy: "\n## ")[0] : ""
     }
 
-    /// Lines to be typed, and what stands in backquotes.
+    /// The command lines, and the texts in backquotes.
     var quoted: [String] {
         let typed = lines.filter { $0.hasPrefix("    ") }.map { String($0.dropFirst(4)) }
         let joined = lines.filter { !$0.hasPrefix("    ") }
@@ -29,7 +29,8 @@ struct Runbook {
         return typed + joined.matches(of: /`([^`]+)`/).map { String($0.output.1) }
     }
 
-    /// The words of a command as a shell parts them; where its output goes is none.
+    /// Returns the words of a command as a shell splits them, without the redirection of its
+    /// output.
     static func words(_ command: String) -> [String] {
         command.replacing(#/\s>\s\S+$/#, with: "").matches(of: /"([^"]*)"|([^\s"]+)/).map {
             String($0.output.1 ?? $0.output.2 ?? "")
@@ -37,7 +38,8 @@ struct Runbook {
     }
 }
 
-/// The services of docker-compose.yml. Its anchors are more than our own reader of YAML takes.
+/// The services of docker-compose.yml. The file has anchors, which our own reader of YAML does not
+/// support.
 struct ComposeFile {
     let services: Set<String>
     let text: String

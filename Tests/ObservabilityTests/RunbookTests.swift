@@ -5,7 +5,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// Pages for people at night: what they are told to type has to be there.
+/// Checks that everything that a runbook tells a person to type exists.
 @Suite("Runbooks") struct RunbookTests {
     private let runbooks: [Runbook]
     private let compose: ComposeFile
@@ -110,7 +110,7 @@ import Testing
 
     // MARK: parts
 
-    /// Arguments of a program that runbooks name, run by compose or as it is.
+    /// Returns the arguments of a program in the runbooks, whether run by compose or directly.
     private func commands(beginning program: String) -> [(String, [String])] {
         runbooks.flatMap { runbook in
             runbook.quoted.compactMap { command in
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    /// Flags that these verbs take, and how many values each has.
+    /// The flags of these verbs, with the number of values that each takes.
     private static let verbs: [String: [String: Int]] = [
         "ps": ["--all": 0], "logs": ["--since": 1], "restart": [:], "config": ["--services": 0],
         "exec": [:], "kill": ["--signal": 1], "start": [:],
@@ -151,7 +151,7 @@ import Testing
         return runsCommand || rest.count == 1 ? nil : "too many words"
     }
 
-    /// `static let name = "gateway.started"` of every event.
+    /// Returns the names of all events, from `static let name = "gateway.started"`.
     private func eventNames() throws -> [String] {
         var names: [String] = []
         for folder in ["Sources", "services"] {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorGraph
 
-/// Days that a provider tells of, from the ticks of a partition to the values over all of them.
+/// Daily bars from a provider, from the ticks of a partition to the values over all partitions.
 @Suite("Days that a provider tells of, in a graph")
 struct DailyBarsTests {
     private static let day: Int64 = 86_400_000_000_000
@@ -120,7 +120,7 @@ struct DailyBarsTests {
 
     // MARK: over all partitions
 
-    /// What a partition publishes of it, in packets of so many values.
+    /// Returns what a partition publishes, in packets of `each` values.
     private func published(_ output: GraphOutput, each: Int) throws -> [SealedPacket] {
         var packets: [SealedPacket] = []
         var values = output.values[...]

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Definitions that are known by their bytes")
 struct DefinitionMemoryTests {
-    /// A packet that defines one symbol, and where.
+    /// Returns a packet that defines one symbol, with its position.
     private func packet(
         _ symbol: String, provider: String = "p", since: Int64 = 0
     ) throws -> (bytes: [UInt8], message: MessageBounds) {
@@ -137,7 +137,8 @@ struct DefinitionMemoryTests {
         #expect(remembering.received > 0)
     }
 
-    /// Of one of three sources; providers and the beginnings of subscriptions change now and then.
+    /// Returns a packet of one of three sources. Providers and the beginnings of subscriptions
+    /// change now and then.
     private func changingPacket(
         _ number: Int, _ time: inout Int64, _ random: inout SeededRandom
     ) throws -> SealedPacket {

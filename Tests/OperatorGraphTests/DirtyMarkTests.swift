@@ -26,7 +26,7 @@ struct DirtyMarkTests {
         }
     }
 
-    /// Plain graphs and others find them in different loops.
+    /// Plain graphs and other graphs find the marks in different loops.
     static func machines() throws -> [GraphMachine] {
         [
             try machine([try Nodes.bars("bars", .ticks(.trade))]),

@@ -3,7 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 
-/// An operator of the tests: lets every nth tick of a symbol through, and tells how many it saw.
+/// A test operator that lets every nth tick of a symbol through and reports how many it saw.
 struct EveryNth: TickOperator {
     private let n: UInt64
     private var seen: [UInt64] = []

@@ -6,14 +6,14 @@ import Testing
 
 @testable import OperatorGraph
 
-/// Which bars are partial behind gaps, their filling, and repairs for other reasons.
+/// Which bars are partial after gaps, after gaps are filled, and after other repairs.
 @Suite("gaps and repairs") struct GapRepairTests {
-    /// A graph with its tape, repaired as its owner does it, and restored behind every packet.
+    /// A graph with its tape. It is repaired as its owner does it, and restored after every packet.
     private struct Run {
         var tape: GraphTape
         var machine: GraphMachine
         private var seen = 0
-        /// The last version of each bar that stands, by `<series> <seconds>`.
+        /// The last stored version of each bar, by `<series> <seconds>`.
         private(set) var bars: [String: Bar] = [:]
 
         init(_ nodes: [GraphNode]) throws {
@@ -21,7 +21,7 @@ import Testing
             machine = try OperatorGraphTests.machine(nodes)
         }
 
-        /// Answers the keys of what was published.
+        /// Returns the keys of the published bars.
         @discardableResult
         mutating func go(watermark: Double) throws -> [String] {
             tape.seal(watermark: watermark)
@@ -50,7 +50,8 @@ import Testing
         }
     }
 
-    /// Bars of all kinds of windows: `n` of two trades, `p` with pauses of 2 s, `five` of bars.
+    /// Returns bars of all kinds of windows: `n` of two trades, `p` with pauses of 2 s, `five` of
+    /// bars.
     private static func nodes() throws -> [GraphNode] {
         func bars(_ name: String, _ window: WindowRule) throws -> GraphNode {
             let series = try BarSeries(name: try #require(SeriesName(name)), window: window)
@@ -90,12 +91,12 @@ import Testing
         try run.go(watermark: 9)
         let touched = ["1s 0.0", "1s 1.0", "five 0.0", "n 0.5", "p 0.5"]
         #expect(run.partial == touched)
-        // For another reason.
+        // A repair for another reason.
         try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
         try run.go(watermark: 9)
         #expect(run.partial == touched)
         #expect(run.bars["1s 0.0"]?.open == Price(raw: 7_000_000_000))
-        // In parts.
+        // The gap is filled in parts.
         try run.tape.gap("A", from: 0, to: 0.9, state: .filled)
         try run.go(watermark: 9)
         #expect(run.partial == touched)
@@ -119,7 +120,7 @@ import Testing
         try run.go(watermark: 60)
         #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
         #expect(run.bars["1s 30.0"] != nil && run.bars["n 30.5"] != nil)
-        // Later, and long after: a repair finds it, too.
+        // A repair that a person requests long afterwards finds the gap, too.
         try run.tape.request("A", from: 0, to: 40)
         try run.go(watermark: 61)
         #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])

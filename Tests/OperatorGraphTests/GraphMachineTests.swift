@@ -232,7 +232,7 @@ struct GraphMachineTests {
         #expect(machine.sources.entries.map(\.name.text) == ["late", "one"])
         #expect(machine.watermark == GraphTape.time(10))
         #expect(try machine.restored().watermark == GraphTape.time(10))
-        // From its first time on it counts.
+        // It counts from its first time on.
         var late = try GraphTape("late")
         late.seal(watermark: 4)
         _ = machine.run(late.packets)
@@ -259,7 +259,7 @@ struct GraphMachineTests {
         _ = machine.run(tape.packets)
         var expected = ExcludedTicks()
         expected.backfilled = 3
-        // The one below 0 in two series, the snapshot in three.
+        // The tick below 0 in two series, and the snapshot in three.
         expected.filter = 5
         #expect(machine.excluded == expected)
         let before = machine.excluded

@@ -33,7 +33,8 @@ struct GraphProgramTests {
         }
         #expect(try hash(nil) == 10_264_039_829_784_332_715)
         #expect(try hash([.time, .price]) == 6_465_591_524_909_261_760)
-        // Equal ticks without ids are other output than they were.
+        // With `id` in the key, equal ticks without ids are treated otherwise than before, so the
+        // hash must differ from the earlier one.
         #expect(try hash([.id, .time]) != 16_198_428_458_698_919_636)
     }
 

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("GraphRepair")
 struct GraphRepairTests {
-    /// A trade of a tape, with what becomes of it later.
+    /// A trade of a tape, with its later changes.
     private struct Deed {
         var symbol: String
         var time: Double
@@ -36,7 +36,7 @@ struct GraphRepairTests {
         }
     }
 
-    /// In an order in which many are late; the changes come behind.
+    /// Returns the packets in an order in which many trades are late. The changes come last.
     private func tape(_ deeds: [Deed], seed: UInt64) throws -> [SealedPacket] {
         var random = SeededRandom(seed: seed &+ 99)
         let order = deeds.sorted { $0.time < $1.time }.map {
@@ -58,7 +58,7 @@ struct GraphRepairTests {
         return tape.packets
     }
 
-    /// What the tape would hold if everything had been right from the start.
+    /// Returns the tape as it would be if everything had been right from the start.
     private func ideal(_ deeds: [Deed]) throws -> [SealedPacket] {
         var tape = try GraphTape()
         for name in ["A", "B", "C"] { _ = try tape.symbol(name) }
@@ -76,7 +76,7 @@ struct GraphRepairTests {
         var open: Timestamp
     }
 
-    /// The last version of each bar, without those that are withdrawn.
+    /// Returns the last version of each bar, without withdrawn ones.
     private func standing(
         _ bars: [Bar], _ machine: GraphMachine
     ) -> [Key: [Int64]] {
@@ -117,7 +117,7 @@ struct GraphRepairTests {
     private func repaired(
         _ machine: inout GraphMachine, _ ranges: [DirtyRange], _ packets: [SealedPacket]
     ) throws -> GraphOutput {
-        // Both ways each time: from what the first pass kept, and from a second one.
+        // Each time both ways: from what the first pass kept, and from a second pass.
         var kept = try #require(GraphRepair(machine, ranges))
         var twin = machine
         let few = try repaired(&twin, &kept, packets)
@@ -167,7 +167,8 @@ struct GraphRepairTests {
         #expect(machine.machineCounters.allSatisfy { $0.isBalanced })
     }
 
-    /// The same windows from ticks and from bars: `t10` and `t30` are made of the bars of a second.
+    /// Returns the same windows from ticks and from bars: `t10` and `t30` are made of one-second
+    /// bars.
     private func twice() throws -> [GraphNode] {
         func series(_ name: String, _ seconds: Int64) throws -> BarSeries {
             try BarSeries(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorGraph
 
-/// Packets of one source, one after the other, as a gateway would send them.
+/// The packets of one source, one after the other, as a gateway would send them.
 struct GraphTape {
     private var builder: PacketBuilder
     private var symbols: [String: UInt32] = [:]
@@ -28,7 +28,7 @@ struct GraphTape {
         return number
     }
 
-    /// At a second and a part of it, counted from a fixed morning.
+    /// Returns a time in seconds from a fixed morning.
     static func time(_ seconds: Double) -> Timestamp {
         Timestamp(nanoseconds: 1_700_000_040_000_000_000 + Int64(seconds * 1_000_000_000))
     }
@@ -103,7 +103,7 @@ struct GraphTape {
 }
 
 extension GraphMachine {
-    /// Takes packets and answers all that they made.
+    /// Takes packets and returns all their output.
     mutating func run(_ packets: [SealedPacket]) -> GraphOutput {
         var output = GraphOutput()
         for packet in packets {
@@ -127,7 +127,7 @@ extension GraphMachine {
     }
 }
 
-/// Definitions for tests, written short.
+/// Short forms of definitions for tests.
 enum Nodes {
     static func bars(
         _ name: String, _ input: GraphInput, _ series: [String] = ["1s"],

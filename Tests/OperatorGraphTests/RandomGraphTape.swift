@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// A tape of one source with all that may happen on it, from a seed.
+/// A tape of one source with everything that may happen, from a seed.
 enum RandomGraphTape {
     static func make(seed: UInt64, packets: Int = 40) throws -> [SealedPacket] {
         var random = SeededRandom(seed: seed)
@@ -13,7 +13,7 @@ enum RandomGraphTape {
                 now += Double(Int.random(in: 0...200, using: &random)) / 1_000
                 try tick(&tape, now, &random)
             }
-            // Some of what follows is late.
+            // Some of the following ticks are late.
             tape.seal(watermark: now - 0.3)
         }
         tape.seal(watermark: now + 1_000)

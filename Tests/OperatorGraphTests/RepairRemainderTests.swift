@@ -6,10 +6,11 @@ import Testing
 
 @testable import OperatorGraph
 
-/// What is left of a window when its last price was taken back.
+/// The rest of a window after its last price was cancelled.
 @Suite("Remainders of repairs")
 struct RepairRemainderTests {
-    /// Bars of a second and, made of them, of five: odd lots add to the volume alone.
+    /// Returns one-second bars and five-second bars made from them. Odd lots add only to the
+    /// volume.
     private func nodes() throws -> [GraphNode] {
         var rule = BarRule(series: try BarSeriesSet(["1s"]))
         rule.oddLots = .volumeOnly(below: Quantity(raw: 1_000_000_000))
@@ -20,7 +21,7 @@ struct RepairRemainderTests {
         ]
     }
 
-    /// The last version of each, with what the repair of a cancelled trade makes of them.
+    /// Returns the last version of each bar after the repair of cancelled trades.
     private func last(cancels ids: [UInt64]) throws -> [[Int64]: Bar] {
         var tape = try GraphTape()
         try tape.trade(at: 0.2, price: 10, size: 100, id: 1)

@@ -6,16 +6,16 @@ import Testing
 
 @testable import OperatorGraph
 
-/// What stages remember of the ticks before must be the same in a repair as it was at first.
+/// In a repair, stages must remember the same earlier ticks as in the first computation.
 @Suite("Stages in repairs") struct StagesInRepairTests {
     private struct Tick {
         let symbol: String
         let time: Double
         let price: Double
         let id: UInt64
-        /// The source fell out: it came later, out of the provider's history.
+        /// True if the source was down and the tick came later, from the provider's history.
         let isMissed: Bool
-        /// It came at its time, and out of the history once more, with another price.
+        /// True if the tick came on time, and again from the history with another price.
         let isTwice: Bool
     }
 
@@ -33,12 +33,12 @@ import Testing
         }
     }
 
-    /// The tape of a source that fell out: what it missed stands behind everything else.
+    /// Returns the tape of a source that was down: the ticks it missed come after everything else.
     private func tape(_ ticks: [Tick]) throws -> [SealedPacket] {
         var tape = try GraphTape()
         for (index, tick) in ticks.enumerated() where !tick.isMissed {
             try tape.trade(tick.symbol, at: tick.time, price: tick.price, id: tick.id)
-            // Some came twice at once: the second one is never there.
+            // Some ticks came twice in a row, of which the second is never counted.
             if index % 9 == 0 {
                 try tape.trade(tick.symbol, at: tick.time, price: tick.price, id: tick.id)
             }
@@ -53,7 +53,7 @@ import Testing
         return tape.packets
     }
 
-    /// What would stand there if nothing had fallen out.
+    /// Returns the tape as it would be without the outage.
     private func ideal(_ ticks: [Tick]) throws -> [SealedPacket] {
         var tape = try GraphTape()
         for name in ["A", "B"] { _ = try tape.symbol(name) }
@@ -112,7 +112,7 @@ import Testing
                 to: GraphTape.time(to).nanoseconds, reason: BarReason.repair.rawValue)
         }
         var repair = try #require(GraphRepair(machine, ranges, keepingAtMost: keeping))
-        // As the owner of the partition reads: not what is before the plan's beginning.
+        // Read like the owner of the partition: from the plan's beginning on.
         let read = packets.filter {
             $0.header.watermark.advanced(byNanoseconds: 1_000_000_000) >= repair.plan.from
         }
@@ -228,7 +228,7 @@ import Testing
     }
 }
 
-/// Lets a trade through that is not cheaper than the last one of its symbol.
+/// Lets a trade through if it is not cheaper than the last one of its symbol.
 private struct Rising: TickOperator {
     private var last: [Int64] = []
     let warmUp: Int64 = 10_000_000_000

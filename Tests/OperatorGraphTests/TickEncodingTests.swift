@@ -86,7 +86,7 @@ struct TickEncodingTests {
         #expect(String(decoding: other, as: UTF8.self).contains(#""bid":1,"bid_size":2,"ask":3"#))
     }
 
-    /// Keeps what it was given, to be looked at through its state.
+    /// Keeps the ticks that it was given, which a test reads through its state.
     private struct Recorder<Encoding: EncodingChoice>: EncodedTickOperator {
         static var encoding: TickEncoding { Encoding.encoding }
         private var bytes: [UInt8] = []

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What stands on `md.bars.<p>`: bars in order, and sentences about everything that is wrong.
+/// The content of `md.bars.<p>`: bars in order, and a sentence for everything that is wrong.
 struct BarsOnTape {
     private(set) var bars: [PlainBar] = []
     private(set) var all: [Bar] = []
@@ -89,7 +89,7 @@ struct BarsOnTape {
         late.append(tick)
     }
 
-    /// The version that counts of each bar, by series and open time.
+    /// Returns the valid version of each bar, by series and open time.
     func newest(_ name: String) -> [Int64: Bar] {
         var newest: [Int64: Bar] = [:]
         for (bar, plain) in zip(all, bars) where plain.series == name {

@@ -10,7 +10,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What is told of calendars that end.
+/// The reports about calendars that end.
 @Suite("Calendars that end")
 struct CalendarWatchTests {
     private static let shared = Result { try NatsServer() }
@@ -77,7 +77,7 @@ struct CalendarWatchTests {
         let end = Timestamp(nanoseconds: RepairScene.start)
         let worker = try TestWorker(scene.tape, takes: [0], graph: graph(until: end))
         let running = try worker.start()
-        // Ten in the session, and five behind its end.
+        // Ten trades in the session, and five after its end.
         scene.trades(0..<15)
         try scene.source.publish(watermark: RepairScene.time(100))
         func metric(_ name: String) -> Double? { running.service.metric(name) }

@@ -66,12 +66,14 @@ import Testing
                 found.head?.entries.map(\.manifest.number)
                     == (number == 1 ? [1] : [number, number - 1]))
         }
-        // Slot 0 holds the long one of number 6, slot 1 a short one that replaced nothing longer.
+        // Slot 0 holds the long checkpoint, number 6. Slot 1 holds a short one, which never
+        // replaced a longer one.
         let head = try #require(try newest(&store).head)
         let parts = head.entries.reduce(0) { $0 + $1.manifest.parts.count }
         let third = try image(5).bytes.count
         #expect(liveKeys.count == 1 + parts + (third + 39) / 40)
-        // A short one into the long one's slot, by an owner that has to look what is there.
+        // A short one into the slot of the long one, written by an owner that must first read the
+        // slot.
         var other = self.store()
         for number: UInt64 in 8...9 { _ = try other.write(image(number), epoch: 1) }
         #expect(liveKeys.count == 1 + 3 * ((third + 39) / 40))
@@ -131,7 +133,7 @@ import Testing
             Issue.record("the older owner wrote after the claim")
             return
         }
-        // What stands is not changed by a claim.
+        // A claim does not change the stored checkpoint.
         #expect(try newest(&new).candidate?.output?.ordinal == 2)
         _ = try new.write(image(3), epoch: 2)
         let parts = server.keys.map { server.value($0) }
@@ -155,7 +157,7 @@ import Testing
         var base = try image(2, definition: 8)
         base.isBase = true
         #expect(try store.write(base, epoch: 1) == .stored(number: 2))
-        // Nobody goes back behind a base.
+        // No owner goes back before a base.
         #expect(try newest(&store).head?.entries.count == 1)
         var newer = try image(3, generation: 2)
         newer.isBase = true
@@ -234,7 +236,8 @@ import Testing
         schedule.sharing = 10
         #expect(!schedule.isDue(at: position(4), now: 0, isLast: true))
         #expect(!schedule.isDue(at: nil, now: 0, isLast: true))
-        // The first one at once: what was computed again need not be so once more.
+        // The first one is due immediately, so that recomputed output need not be computed once
+        // more after another crash.
         #expect(schedule.isDue(at: position(5), now: 0, isLast: false))
         schedule.took(imageAt: position(5), now: 100)
         #expect(!schedule.isDue(at: position(5), now: Int64.max - 1, isLast: true))

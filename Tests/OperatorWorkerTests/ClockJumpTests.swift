@@ -8,7 +8,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What the host's clock says decides when packets leave, and nothing that stands in them.
+/// The host's clock decides when packets leave, but not their content.
 @Suite("A clock that jumps") struct ClockJumpTests {
     @Test("row 21: bars and their checksum are the same, whatever the clock shows")
     func jumps() throws {

@@ -10,8 +10,8 @@ import Testing
 
 @testable import OperatorWorker
 
-/// How long partitions take to come and go, on a server that syncs each write. What is asserted is
-/// that they do; the times are printed, for people.
+/// Measures how long partitions take to change their owner, on a server that syncs each write. The
+/// tests assert that they do; the times are printed for people.
 @Suite("Times of taking over and handing over")
 struct ExchangeTimesTests {
     private static let partitions = 16
@@ -43,7 +43,7 @@ struct ExchangeTimesTests {
         }
     }
 
-    /// Waits until the workers' words satisfy it.
+    /// Waits until the worker's reports satisfy the condition.
     private func opened(_ worker: TestWorker, _ epoch: UInt64, since: ContinuousClock.Instant)
         -> [Double]
     {
@@ -67,7 +67,7 @@ struct ExchangeTimesTests {
         for round in 0..<Self.rounds {
             let (to, from) = (workers[round % 2], workers[1 - round % 2])
             let all = 0..<Self.partitions
-            // As after a kill: nothing was released.
+            // As after a kill, nothing was released.
             for partition in all { from.member.drop(partition) }
             epoch += 1
             let start = ContinuousClock.now
@@ -80,7 +80,8 @@ struct ExchangeTimesTests {
                         && running[round % 2].service.metric("mds_operator_partitions")
                             == Double(Self.partitions)
                 })
-            // One after the other to the other one and back, as at a planned change.
+            // Partitions move one after the other to the other worker and back, as in a planned
+            // change.
             for (give, get) in [(to, from), (from, to)] {
                 epoch += 1
                 for partition in all.prefix(8) {

@@ -13,13 +13,13 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Partitions that come and go while ticks come.
+/// Partitions change their owner while ticks arrive.
 @Suite("Workers that exchange partitions")
 struct HandOverTests {
     private static let shared = Result { try NatsServer() }
     private static let series: [(name: String, seconds: Int64)] = [("1s", 1), ("1m", 60)]
 
-    /// A tape with feeds, and workers that begin with nothing.
+    /// A tape with feeds, and workers that start with nothing.
     private struct Run {
         let tape: TestTape
         var feeds: [TickFeed] = []
@@ -40,7 +40,8 @@ struct HandOverTests {
             }
         }
 
-        /// The next packets of each partition; at the end with one that closes all windows.
+        /// Publishes the next packets of each partition. The last call adds one that closes all
+        /// windows.
         mutating func publish(_ packets: Int) throws {
             for partition in feeds.indices {
                 let end = min(published[partition] + packets, feeds[partition].packets.count)
@@ -68,7 +69,7 @@ struct HandOverTests {
             }
         }
 
-        /// Ordinals, checksums and bars are those of one undisturbed owner.
+        /// Checks that ordinals, checksums and bars are those of one undisturbed owner.
         func check() throws {
             for partition in feeds.indices {
                 let found = try BarsOnTape(tape, partition)
@@ -81,7 +82,7 @@ struct HandOverTests {
             }
         }
 
-        /// How far the bars that stand have come in the input.
+        /// Returns the input position up to which bars are stored.
         func input(_ partition: Int) throws -> UInt64 {
             let last = try tape.client.lastContent(
                 stream: tape.names.barStream, subject: tape.names.bars(Partition(partition)))
@@ -126,7 +127,7 @@ struct HandOverTests {
         }
         try run.check()
         for partition in 0..<4 {
-            // One epoch per tenure that came that far, and it is said.
+            // There is one epoch per tenure that came so far, and it is reported.
             let found = try BarsOnTape(run.tape, partition)
             #expect(Set(found.epochs).count == found.epochs.count)
             #expect(found.epochs.last == UInt64(epochs[partition]))
@@ -149,7 +150,7 @@ struct HandOverTests {
             let worker = workers[Int.random(in: 0..<2, using: &random)]
             let partition = Int.random(in: 0..<2, using: &random)
             epoch += 1
-            // Nobody is asked first, so tenures overlap and fence each other.
+            // Owners are not asked first, so tenures overlap and fence each other.
             let tenure = worker.member.take(partition, epoch: epoch)
             if Bool.random(using: &random) {
                 #expect(
@@ -187,7 +188,7 @@ struct HandOverTests {
         try run.publish(50)
         #expect(eventually { (running.service.metric("mds_operator_trades") ?? 0) > 0 })
         worker.member.isSteady(false)
-        // The answer to the second one shows that a whole turn has passed since.
+        // The answer to the second one shows that a complete turn has passed.
         for tenure: UInt64 in [901, 902] {
             let partition = Partition(3)
             worker.member.send(.release(partition, tenure: tenure))
@@ -229,7 +230,7 @@ struct HandOverTests {
         json.object { worker.report.write(into: &$0) }
         #expect(try JSONValue.parse(json.text)["partitions"]?.array?.isEmpty == true)
         #expect(running.service.metric("mds_operator_watermark_timestamp_seconds") == nil)
-        // Orders about what it does not have are answered, or need no answer.
+        // Orders about a partition that it does not have are answered, or need no answer.
         worker.member.send(.release(Partition(1), tenure: 77))
         worker.member.send(.drop(Partition(1), tenure: 77))
         worker.member.send(.release(Partition(99), tenure: 1))
@@ -256,7 +257,7 @@ struct HandOverTests {
             eventually { running[1].log.text.contains("\"recovery\":\"checkpoint\"") })
         #expect(second.member.epoch(0) == 42)
         #expect(running[1].service.metric("mds_operator_bars_suppressed") == 0)
-        // A claim that is behind the tape, as after a lost record: the tape's epoch counts.
+        // A claim below the tape's epoch, as after a lost record. The tape's epoch applies.
         #expect(second.member.handOver(0))
         first.member.take(0, epoch: 7)
         #expect(eventually { first.member.epoch(0) == 43 })

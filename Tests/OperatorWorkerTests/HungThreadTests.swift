@@ -15,7 +15,7 @@ import Testing
 
 @Suite("A worker whose thread hangs")
 struct HungThreadTests {
-    /// Code of a user's own that never comes back.
+    /// A user's operator that never returns.
     private struct Stuck: TickOperator {
         static let isStuck = Atomic(false)
         static let release = ShutdownSignal()
@@ -34,7 +34,7 @@ struct HungThreadTests {
         mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {}
     }
 
-    /// The same operator on another machine.
+    /// The same operator on a machine where it returns.
     private struct Passing: TickOperator {
         init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
@@ -46,7 +46,7 @@ struct HungThreadTests {
         mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {}
     }
 
-    /// A worker that is a member of the group, with a watch that turns as a process's does.
+    /// A worker that is a member of the group, with a watch like a real process has.
     private final class Colleague {
         let service: TestService
         let running: RunningService
@@ -154,7 +154,7 @@ struct HungThreadTests {
                 }, "partition \(partition)")
         }
 
-        // It goes on as one that was away.
+        // It continues as a member that was away.
         Stuck.isStuck.store(false, ordering: .relaxed)
         Stuck.release.request()
         #expect(try eventually { try hung.health().status == 200 })

@@ -14,7 +14,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Ticks that come late, that do not come at all, and what is told of windows that are open.
+/// Ticks that come late or not at all, and what is reported about open windows.
 @Suite("A worker whose ticks are late, or stay away")
 struct LateAndIdleTests {
     private static let shared = Result { try NatsServer() }
@@ -33,7 +33,7 @@ struct LateAndIdleTests {
         scene.trade(5, price: 900)
         try scene.source.publish(watermark: RepairScene.time(25))
         scene.trade(6, price: 901)
-        // Behind the lateness of 5 s.
+        // After the lateness of 5 s.
         try scene.source.publish(watermark: RepairScene.time(100))
         scene.trade(7, price: 902)
         try scene.source.publish(watermark: RepairScene.time(110))

@@ -13,7 +13,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Ticks of nodes that somebody watches.
+/// Live ticks at nodes that have subscribers.
 @Suite("Edges of nodes that are told live")
 struct LiveEdgesTests {
     private static let shared = Result { try NatsServer() }
@@ -59,7 +59,7 @@ struct LiveEdgesTests {
             verdicts.append(edges.offer(try tick(price), from: 0))
         }
         #expect(verdicts.dropLast().allSatisfy { $0 == .next })
-        // A node without an edge has nobody to wait for.
+        // A node without an edge waits for nothing.
         #expect(edges.offer(try tick(9), from: 1) == .next)
         #expect(edges.levels.map(\.depth) == [4] && edges.levels.map(\.capacity) == [4])
         let last = try #require(verdicts.last)
@@ -96,7 +96,7 @@ struct LiveEdgesTests {
         }
     }
 
-    /// `url`: of the live link; nil: the tape's own server.
+    /// `url` is that of the live link. `nil` means the tape's own server.
     private func start(
         _ scene: RepairScene, _ overflow: LiveEdge.Overflow, url: String? = nil
     ) throws -> TestWorkerAtWork {
@@ -170,7 +170,7 @@ struct LiveEdgesTests {
     func overflows() throws {
         for (number, rule) in [LiveEdge.Overflow.error, .dropNewest].enumerated() {
             var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "le2\(number)"))
-            // Nobody listens on that port.
+            // No server listens on that port.
             let work = try start(scene, rule, url: "nats://127.0.0.1:1")
             scene.trades(0..<10)
             try scene.source.publish(watermark: RepairScene.time(100))

@@ -12,7 +12,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// One `PartitionOperator` with a lane on a real tape; packets are handed to it by the test.
+/// One `PartitionOperator` with a lane on a real tape. The test passes packets to it.
 final class OperatorBench {
     static let server = Result { try NatsServer() }
 
@@ -24,12 +24,12 @@ final class OperatorBench {
     let bars: TapeLane
     var core: PartitionOperator
     private let mailbox = TapeMailbox(capacity: 256)
-    /// All packets so far: what a repair reads again.
+    /// All packets so far, which a repair reads again.
     private(set) var taken: [[UInt8]] = []
     private var sequence: UInt64 = 0
     private var sources: [SourceOrdinal] = []
 
-    /// A second bench on the same tape finds what the first one left there.
+    /// A second bench on the same tape continues from what the first one wrote.
     init(_ tape: TestTape, series: String = "1s,1m", program: GraphProgram? = nil) throws {
         self.tape = tape
         let configuration = try TestService.configuration(
@@ -143,7 +143,7 @@ final class OperatorBench {
 }
 
 extension PacketBuilder {
-    /// A packet that a test writes by hand, with a checksum that is right.
+    /// Returns a packet written by hand, with a correct checksum.
     static func checked(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {

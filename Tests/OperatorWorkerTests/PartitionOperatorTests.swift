@@ -61,7 +61,7 @@ struct PartitionOperatorTests {
     @Test("more bars than a packet holds leave, also when none had left before")
     func manyAtOnce() throws {
         let bench = try OperatorBench(namespace: "op10")
-        // A trade a minute: each opens windows of its own, and one watermark closes them all.
+        // A trade per minute. Each opens its own windows, and one watermark closes them all.
         let feed = TickFeed(
             seed: 5, symbols: symbols, packets: 300, tradesPerPacket: 12,
             stepNanoseconds: 60_000_000_000)
@@ -77,7 +77,8 @@ struct PartitionOperatorTests {
         #expect(found.packets > 3)
         #expect(found.problems.isEmpty, "\(found.problems)")
         #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
-        // The first packets end within the output of the last input: nothing is complete before.
+        // The first packets end within the output of the last input, so no input is complete
+        // before.
         #expect(found.inputs.first?.sequence == 0)
         #expect(found.inputs.last?.sequence == 301)
     }
@@ -143,7 +144,7 @@ struct PartitionOperatorTests {
         var source = try feed.source(on: bench.tape, 0)
         source.append(try #require(feed.packets[0].trades.first).trade)
         var bytes = source.seal(watermark: feed.end).bytes
-        // The trade is the last message; its symbol is the first field of its block.
+        // The trade is the last message, and its symbol is the first field of its block.
         let index = bytes.count - WireFormat.Block.trade
         for value: UInt32 in [1, 2_000, UInt32.max] {
             for place in 0..<4 {

@@ -9,12 +9,11 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What one partition makes of packets that say that something of before is otherwise. The packets
-/// are read again by the test.
+/// How one partition handles packets that change the past. The test reads the packets again.
 @Suite("Repairs of one partition")
 struct PartitionRepairTests {
-    /// Three seconds of trades that are closed, and then: one is taken back, one is corrected, late
-    /// ones come, some are filled in, and a person asks for a part of it.
+    /// Returns three seconds of closed trades. Then one trade is cancelled, one is corrected, late
+    /// ones come, some are backfilled, and a person requests a repair of a part.
     private func packets(_ tape: TestTape) throws -> [SealedPacket] {
         var scene = try RepairScene(tape)
         var packets: [SealedPacket] = []
@@ -70,7 +69,7 @@ struct PartitionRepairTests {
         let newest = found.newest("1s")
         let second: Int64 = 1_000_000_000
         let first = try #require(newest[RepairScene.start])
-        // Ten, less the one that was taken back, and two that came late and were asked for.
+        // Ten trades, minus the cancelled one, plus two late ones whose repair was requested.
         #expect(first.trades == 11 && first.reason == BarReason.repair.rawValue)
         #expect(first.high.raw == 901 * second)
         let corrected = try #require(newest[RepairScene.start + second])
@@ -119,7 +118,7 @@ struct PartitionRepairTests {
         #expect(late.reason == LateTickReason.windowClosed.rawValue)
         #expect(late.price.raw == 900_000_000_000 && late.openTime == RepairScene.time(0))
         #expect(bench.core.tally.late == 1)
-        // It is output like bars: met again, it is left out.
+        // Refusals are output like bars: a repeated one is suppressed.
         let second = try OperatorBench(bench.tape, series: "1s")
         var again = try RepairScene(bench.tape)
         again.trades(0..<10)
@@ -148,7 +147,7 @@ struct PartitionRepairTests {
         #expect(!bench.core.isRepairing && bench.core.schedule.isDueAtOnce)
     }
 
-    /// How far a repair has come when its owner is gone.
+    /// How far a repair has come when its owner dies.
     enum Cut: Int, CaseIterable {
         case asked, begun, noted, half, finished
     }
@@ -212,10 +211,11 @@ struct PartitionRepairTests {
 }
 
 extension OperatorBench {
-    /// Everything that was asked for.
+    /// Carries out all requested repairs.
     func repair() throws { while try asks() { repairOnce() } }
 
-    /// Finds out what an owner before made of it. False: there is nothing to read.
+    /// Determines what the previous owner made of the repair. Returns false if there is nothing to
+    /// read.
     func asks() throws -> Bool {
         let desk = RepairDesk(names: tape.names, jetStream: tape.client.jetStream)
         while let ordinal = core.precedentOrdinal {

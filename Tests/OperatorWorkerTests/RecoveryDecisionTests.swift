@@ -16,7 +16,8 @@ import Testing
 
     init() throws { program = GraphProgram(.simple(try BarSeriesSet(["1s"]))) }
 
-    /// Ours: definition 9, generation 2; the tape is whole, and its lane open.
+    /// Returns a situation in which ours is definition 9, generation 2; the tape is complete, and
+    /// its lane is open.
     private func situation(
         stands: UInt64? = 10, generation: UInt32 = 2, lane: UInt64? = nil
     ) -> RecoverySituation {
@@ -80,7 +81,7 @@ import Testing
         let found = try begins(situation())
         #expect(found.way == .start && found.output == nil && found.standing?.ordinal == 10)
         #expect(found.told == input && found.watermark.nanoseconds == 1_000)
-        // Both checkpoints damaged is the same.
+        // The same if both checkpoints are damaged.
         var damaged = situation()
         damaged.stored.head = try head(10)
         #expect(try begins(damaged).way == .start)
@@ -146,7 +147,7 @@ import Testing
                 continue
             }
         }
-        // Claimed, and nothing kept: no settings to differ from.
+        // Claimed, but nothing is stored, so there are no settings to compare.
         var claimed = situation()
         claimed.stored.head = CheckpointHead(
             epoch: 7, generation: 0, definition: 0, entries: [])
@@ -187,7 +188,7 @@ import Testing
         here.laneOrdinal = 10
         let found = try begins(here)
         #expect(found.way == .base(Base(end: input, tells: input, endsRequest: true)))
-        // The checksum goes on from what stands.
+        // The checksum continues from the stored one.
         #expect(found.output == OutputLedger.Standing(ordinal: 10, checksum: 800))
     }
 

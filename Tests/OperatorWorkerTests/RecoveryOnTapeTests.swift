@@ -12,7 +12,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What a worker does with the checkpoints of the one before it, on a real server.
+/// How a worker uses the checkpoints of its predecessor, on a real server.
 @Suite("A worker that recovers")
 struct RecoveryOnTapeTests {
     private static let shared = Result { try NatsServer() }
@@ -48,7 +48,7 @@ struct RecoveryOnTapeTests {
             #expect(eventually { Self.input(of: worker, tape) >= last })
         }
 
-        /// The input that the last packet of bars names.
+        /// Returns the input that the last packet of bars names.
         private static func input(of worker: RunningService, _ tape: TestTape) -> UInt64 {
             let last = try? tape.client.lastContent(
                 stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))
@@ -133,7 +133,7 @@ struct RecoveryOnTapeTests {
             var value = part.value
             value[value.count / 2] ^= 1
             _ = try run.bucket.put(key, value, expected: part.revision)
-            // A worker that is killed at once, so that it keeps nothing new.
+            // A worker that is killed immediately, so it stores nothing new.
             let worker = try TestWorker(run.tape, takes: [0])
             let client = try run.tape.connect(worker.service)
             let running = try worker.start(client)
@@ -228,7 +228,7 @@ struct RecoveryOnTapeTests {
         let found = try BarsOnTape(run.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
         #expect(Array(found.bars.prefix(before.count)) == before)
-        // Whole windows of the new line, those that were open at its start included.
+        // Complete windows of the new series of bars, including those that were open at its start.
         let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "5s", seconds: 5)])
         let added = Array(found.bars.dropFirst(before.count))
         #expect(added.count > 50 && Set(added).count == added.count)
@@ -285,7 +285,7 @@ struct RecoveryOnTapeTests {
         #expect(try isRebuilt(run, second), "\(second.reasons)")
         try run.publish(100..<200, to: second, closing: true)
         #expect(try second.stop() == .success)
-        // Nothing stands of the old line, so all of it is there again, behind what was lost.
+        // None of the old bars is stored, so all of them are made again, after what was lost.
         let found = try BarsOnTape(run.tape, 0)
         let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
         #expect(Set(found.bars) == wanted && found.bars.count == wanted.count)
@@ -304,7 +304,7 @@ struct RecoveryOnTapeTests {
         try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try run.worker()
         #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
-        // Before the rebuild, and none of them is lost by it.
+        // Published before the rebuild, which loses none of it.
         try run.feed.publish(100..<150, by: &run.source)
         try request(run)
         #expect(try isRebuilt(run, second), "\(second.reasons)")

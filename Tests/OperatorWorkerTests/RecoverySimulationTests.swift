@@ -5,7 +5,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Owners of one partition under every fault that may happen, from seeds. One seed alone:
+/// Owners of one partition under every possible fault, from seeds. To run one seed:
 /// `SIMULATION_SEED=…`.
 @Suite struct RecoverySimulationTests {
     private static func number(_ name: String) -> UInt64? {
@@ -14,7 +14,7 @@ import Testing
 
     private static let only = number("SIMULATION_SEED")
 
-    /// Each failed once.
+    /// Each of these failed once.
     private static let kept: [UInt64] = [
         4_584_502_643_741_107_250,
         12_967_508_878_563_453_416, 1_968_628_453_880_737_074, 16_047_284_534_485_081_228,
@@ -45,7 +45,7 @@ import Testing
             damages += world.tape.damages
             if kind == .plain { world.expectProof() }
         }
-        // Otherwise the simulation has not met what it is for.
+        // Otherwise the simulation has not met the situations that it should.
         guard Self.only == nil else { return }
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(kind == .plain || (ways["base"] ?? 0) > 50, "\(ways)")
@@ -73,7 +73,7 @@ import Testing
             repaired += equation?.repaired ?? 0
             listed += equation?.listed ?? 0
         }
-        // Otherwise the simulation has not met what it is for.
+        // Otherwise the simulation has not met the situations that it should.
         guard Self.only == nil else { return }
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(repairs > 300 && dropped > 20, "\(repairs) repairs, \(dropped) dropped")

@@ -11,12 +11,12 @@ import Testing
 
 @testable import OperatorWorker
 
-/// A repair that an owner cannot do, but the next one perhaps could; and the other way round.
+/// Repairs that an owner cannot do but its successor perhaps could, and the reverse.
 @Suite("Repairs that are refused")
 struct RefusedRepairTests {
     private static let day: Int64 = 864_000
 
-    /// Two days of trades, closed, and a request for both.
+    /// Publishes two days of closed trades, and a request for both days.
     private func asked(_ bench: OperatorBench) throws -> RepairScene {
         var scene = try RepairScene(bench.tape)
         scene.trades(0..<10)
@@ -45,7 +45,7 @@ struct RefusedRepairTests {
         found.all.count { $0.reason == BarReason.repair.rawValue }
     }
 
-    /// Puts the bench's core behind a checkpoint, as the next owner would be.
+    /// Restores the bench's core from a checkpoint, as for the next owner.
     private func restore(_ bench: OperatorBench, _ image: CheckpointImage) throws {
         let program = bench.settings.program
         let (checkpoint, machine) = try image.bytes.withRawSpan { bytes throws(CheckpointError) in
@@ -89,7 +89,7 @@ struct RefusedRepairTests {
         try first.repair()
         let before = try found(first)
         #expect(repairs(before) == 1)
-        // Without any checkpoint: from the start, with all of the tape at hand.
+        // Without a checkpoint, from the start, with the complete tape available.
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         try second.repair()
@@ -150,7 +150,7 @@ struct RefusedRepairTests {
         let bench = try OperatorBench(namespace: "rr6", series: "1s")
         var scene = try asked(bench)
         try bench.repair()
-        // There is no such time, and nothing to read again.
+        // No such time exists, and there is nothing to read again.
         scene.request(90, 91)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         try bench.repair()
@@ -185,7 +185,7 @@ struct RefusedRepairTests {
         let now = 2 * Self.day
         for _ in 0..<3 { scene.request(-40 * Self.day, 0) }
         scene.request(now + 601, now + 700)
-        // However far it reaches, only what has been of it counts.
+        // However far the request reaches, only the past counts.
         scene.request(now - 10, now + 40 * Self.day)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(bench.core.refused.map(\.reason) == [.long, .future])
@@ -198,7 +198,7 @@ struct RefusedRepairTests {
         #expect(
             found.values.map(\.name) == ["repair.refused.long", "repair.refused.future"])
         #expect(found.values.compactMap { RefusedRepair($0) }.map(\.sequence) == [3, 3])
-        // Untold, they do not grow.
+        // They are not reported, so they do not grow.
         for _ in 0..<3 {
             scene.request(-40 * Self.day, 0)
             bench.take(scene.people.seal(watermark: RepairScene.noWatermark))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What a worker asks of the tape for a repair, and which answers it takes.
+/// What a worker requests from the tape for a repair, and which answers it accepts.
 @Suite("What a repair asks of the tape")
 struct RepairAskingTests {
     @Test("an answer to another question is left, before the one that is waited for and behind it")

@@ -26,7 +26,7 @@ struct RepairOnTapeTests {
         try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0]).start()
     }
 
-    /// The input up to which all output is out.
+    /// Returns the input up to which all output is published.
     private func reached(_ scene: RepairScene) -> UInt64 {
         let names = scene.tape.names
         let last = try? scene.tape.client.lastContent(
@@ -40,14 +40,14 @@ struct RepairOnTapeTests {
         return found
     }
 
-    /// What /status says of the partition.
+    /// Returns what /status reports about the partition.
     private func told(_ worker: TestWorker) -> JSONValue? {
         var json = JSONWriter()
         json.object { worker.report.write(into: &$0) }
         return (try? JSONValue.parse(json.text))?["partitions"]?.array?.first
     }
 
-    /// Three seconds of trades, closed.
+    /// Publishes three seconds of closed trades.
     private func publish(_ scene: inout RepairScene) throws {
         for second in 0..<3 as Range<Int64> {
             scene.trades(second * 10..<second * 10 + 10)
@@ -56,7 +56,7 @@ struct RepairOnTapeTests {
         try scene.source.publish(watermark: RepairScene.time(100))
     }
 
-    /// A second of trades that ends everything before.
+    /// Publishes a second of trades that closes everything before.
     private func close(_ scene: inout RepairScene, _ tenth: Int64) throws -> UInt64 {
         scene.trade(tenth)
         return try scene.source.publish(watermark: RepairScene.time(tenth + 300))
@@ -128,7 +128,7 @@ struct RepairOnTapeTests {
         let running = try worker.start()
         try publish(&scene)
         scene.trade(3, action: .cancel)
-        // Of a provider that gives no ids, and of a time when nothing was traded.
+        // From a provider without ids, and from a time without trades.
         scene.trade(-1, action: .cancel)
         let asked = try scene.source.publish(watermark: RepairScene.time(101))
         #expect(eventually { reached(scene) >= asked })
@@ -149,7 +149,7 @@ struct RepairOnTapeTests {
         let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
         let running = try worker.start()
         try publish(&scene)
-        // Nobody may be kept waiting by it, however little comes.
+        // It must not delay other work, however little comes.
         scene.request(900_000_000, 900_000_010)
         let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
         #expect(eventually { reached(scene) >= asked })
@@ -194,7 +194,7 @@ struct RepairOnTapeTests {
         #expect(try found(scene).values.map(\.name) == ["repair.refused.retention"])
     }
 
-    /// The newest checkpoint of the partition.
+    /// Damages the newest checkpoint of the partition.
     private func damage(_ bucket: KeyValueBucket) throws {
         let keys = CheckpointKeys(partition: 0)
         let entry = try #require(try bucket.get(keys.head))
@@ -229,7 +229,7 @@ struct RepairOnTapeTests {
         var found = try starts()
         #expect(found.map(\.first?.sequence) == [1, 5])
         #expect(found.map(\.second?.sequence) == [2, nil])
-        // A marker is no second packet with content.
+        // A marker is not a second packet with content.
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.purge(stream: stream, below: 4)
         found = try starts()

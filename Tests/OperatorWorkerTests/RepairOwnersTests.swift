@@ -7,14 +7,14 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Owners of one partition, one after the other, each lost somewhere: to some of them the tape of
-/// ticks does not reach back far enough for a repair. Drawn from a seed.
+/// Owners of one partition, one after the other, each lost at a random point. For some, the tape of
+/// ticks does not reach back far enough for a repair. All from a seed.
 @Suite("Owners that see other tapes")
 struct RepairOwnersTests {
     private static let day: Int64 = 864_000
     private static let owners = 6
 
-    /// Two days of trades, and requests of people for parts of them with trades in between.
+    /// Returns two days of trades, with requests of people for parts of them in between.
     private func packets(
         _ tape: TestTape, _ random: inout SeededRandom
     ) throws -> [SealedPacket] {
@@ -27,7 +27,7 @@ struct RepairOwnersTests {
             let day = Self.day * Int64.random(in: 0...1, using: &random)
             let from = day + Int64.random(in: 0..<20, using: &random)
             let length = Int64.random(in: 1...Self.day + 20, using: &random)
-            // A late trade, so that not every repair gives what stands.
+            // A late trade, so that not every repair reproduces the stored bars.
             scene.trade(from, price: Int64.random(in: 1..<900, using: &random))
             packets.append(scene.source.seal(watermark: RepairScene.time(now)))
             scene.request(from, from + length)
@@ -53,7 +53,7 @@ struct RepairOwnersTests {
             for packet in packets[..<count] {
                 bench.take(packet)
                 while try bench.asks() {
-                    // What was done before, the tape still holds: that is what the margin is for.
+                    // The tape still holds what was used before; the margin guarantees that.
                     let needs = try #require(bench.core.repairNeeds)
                     if needs.isDoneBefore || Bool.random(using: &random) {
                         bench.repairOnce()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Whether a tape reaches back far enough for a repair: a table.
+/// A table of whether a tape reaches back far enough for a repair.
 @Suite("How far back a tape reaches")
 struct RepairReachTests {
     private typealias Packet = RepairReach.Packet
@@ -42,13 +42,13 @@ struct RepairReachTests {
 
     @Test("a source that lacks its old packets is no reason when the partition reaches back")
     func old() throws {
-        // Requests of people: the first that stands is of the day itself.
+        // Requests of people. The first one still on the tape is of the day itself.
         let people = ("manual", Optional(packet(60, 1_500, 6)), Packet?.none)
         let busy = ("a", Optional(packet(9, 500, 70)), Optional(packet(10, 501, 75)))
         #expect(try shortfall([people], begins: ["manual": 60]) != nil)
         #expect(try shortfall([busy, people], begins: ["manual": 60]) == nil)
         #expect(try shortfall([busy, people], begins: ["manual": 60, "a": 50]) == nil)
-        // One packet that stands may be there because it was the newest.
+        // A packet may be on the tape only because it was the newest.
         let quiet = ("a", Optional(packet(9, 500, 70)), Packet?.none)
         #expect(try shortfall([quiet, people], begins: ["manual": 60, "a": 52]) != nil)
         let late = ("a", Optional(packet(9, 500, 70)), Optional(packet(40, 950, 75)))

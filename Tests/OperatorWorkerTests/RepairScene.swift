@@ -4,8 +4,7 @@ import ServiceTestSupport
 import TapeCodec
 import Testing
 
-/// Trades of one symbol on partition 0, ten a second, and what people and providers say of them
-/// later.
+/// Trades of one symbol on partition 0, ten a second, with later changes by people and providers.
 struct RepairScene {
     static let start = TickFeed.start
     static let symbol = "A"
@@ -33,7 +32,7 @@ struct RepairScene {
         Timestamp(nanoseconds: start + tenths * 100_000_000)
     }
 
-    /// The trade of that tenth of a second: its price is 100 and the tenth.
+    /// Adds the trade of that tenth of a second. Its price is 100 plus the tenth.
     mutating func trade(
         _ tenth: Int64, price: Int64? = nil, action: TradeAction = .new, flags: TickFlags = []
     ) {

@@ -11,7 +11,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What the graphs that are shipped make of genuine trades that look alike.
+/// How the shipped graphs treat genuine trades that look alike.
 @Suite("Equal prints in the graphs that are shipped")
 struct ShippedGraphTradesTests {
     private static let folder = "\(ServerPrograms.checkout)/services/operator-worker/graphs"
@@ -25,7 +25,8 @@ struct ShippedGraphTradesTests {
         }
     }
 
-    /// Three prints of one second, price, size and exchange, as a broker without ids tells them.
+    /// Returns three prints of one second, price, size and exchange, as a broker without ids
+    /// reports them.
     private func packets() throws -> [SealedPacket] {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(0), source: try #require(SourceName("ibkr")))
@@ -60,14 +61,14 @@ struct ShippedGraphTradesTests {
     func counted() throws {
         let names = try Self.names.get()
         #expect(Set(names).isSuperset(of: ["simple.yaml", "production.yaml", "advanced.yaml"]))
-        // Those that take other ticks than these.
+        // The series that take other ticks than these.
         let others: Set<String> = ["mid1m", "q10s", "fut1h", "fut1d", "block1m"]
         for name in names {
             let program = try GraphProgram.read(
                 "\(Self.folder)/\(name)", GraphFiles(ConfigurationFiles.read))
             var machine = GraphMachine(program)
             var output = GraphOutput()
-            // Of windows that ticks end.
+            // Bars of windows that end by ticks.
             var bars: [Bar] = []
             for packet in try packets() {
                 let isTaken = packet.withBytes { machine.take(packet.header, $0, into: &output) }

@@ -10,13 +10,13 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What a worker tells of the sources of its partitions.
+/// What a worker reports about the sources of its partitions.
 @Suite("A worker's sources")
 struct SourceWatchTests {
     private static let shared = Result { try NatsServer() }
     private static let second: Int64 = 1_000_000_000
 
-    /// A partition that has heard these sources at these seconds.
+    /// Returns a partition whose sources have these watermarks, in seconds.
     private func partition(_ marks: [(String, Int64)]) throws -> [SourceTable.Entry] {
         var machine = GraphMachine(GraphProgram(.simple(try BarSeriesSet(["1s"]))))
         var output = GraphOutput()
@@ -47,7 +47,7 @@ struct SourceWatchTests {
         watch.look([try partition([("a", 1_060), ("b", 990)])], now: 60 * Self.second)
         let problem = try #require(watch.problem)
         #expect(problem.contains("source b, whose time has stood still since 1970-01-01T00:16:30"))
-        // It says something again.
+        // The source is active again.
         watch.look([try partition([("a", 1_061), ("b", 991)])], now: 61 * Self.second)
         #expect(watch.problem == nil)
     }
@@ -62,13 +62,13 @@ struct SourceWatchTests {
             }
             #expect(watch.problem == nil, "\(marks)")
         }
-        // All of them stand still: their partitions do.
+        // All sources are silent, so their partitions are, too.
         var watch = watch()
         let marks = [("a", 1_000), ("b", 990)] as [(String, Int64)]
         watch.look([try partition(marks)], now: 0)
         watch.look([try partition(marks)], now: 500 * Self.second)
         #expect(watch.problem == nil)
-        // One partition stands still, and another one hears both.
+        // One partition is silent, and another one hears both sources.
         let moving = [("a", 1_500), ("b", 1_490)] as [(String, Int64)]
         watch.look([try partition(marks), try partition(moving)], now: 600 * Self.second)
         #expect(watch.problem == nil)

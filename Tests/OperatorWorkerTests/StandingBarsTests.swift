@@ -12,11 +12,12 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Bars of number and inactivity windows of earlier sessions: a repair may make others than stand.
+/// Bars by number and by inactivity from earlier sessions. A repair may make other bars than the
+/// stored ones.
 @Suite("Repairs of bars that stand elsewhere")
 struct StandingBarsTests {
     private static let shared = Result { try NatsServer() }
-    /// From the scene's start to behind the end of its UTC day, in tenths.
+    /// The tenths of a second from the scene's start past the end of its UTC day.
     private static let nextDay: Int64 = 70_000
 
     private func reached(_ scene: RepairScene) -> UInt64 {
@@ -26,8 +27,8 @@ struct StandingBarsTests {
         return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
     }
 
-    /// Ten trades and a pause in the middle, closed; then the next day; then one of the first day
-    /// is taken back.
+    /// Publishes ten closed trades with a pause in the middle; then the next day; then one trade of
+    /// the first day is cancelled.
     private func publish(_ scene: inout RepairScene, _ steps: ClosedRange<Int>) throws -> UInt64 {
         var sequence: UInt64 = 0
         for step in steps {
@@ -69,7 +70,7 @@ struct StandingBarsTests {
             func start() throws -> RunningService {
                 try TestWorker(scene.tape, ["OPERATOR_GRAPH": path], takes: [0]).start()
             }
-            // In the second round another owner, without a checkpoint behind the bars, repairs.
+            // In the second round another owner repairs, without a checkpoint later than the bars.
             var worker = try start()
             let last = try publish(&scene, 0...3)
             if round == 1 {
@@ -83,7 +84,7 @@ struct StandingBarsTests {
             #expect(found.problems.isEmpty, "\(found.problems)")
             versions.append(found.all)
             let busts = found.all.filter { $0.reason == BarReason.bust.rawValue }
-            // The tenth trade made a bar of its own at the end of the day.
+            // The tenth trade made a bar by itself at the end of the day.
             let gone = busts.filter { $0.flags.contains(.withdrawn) }
             #expect(gone.map(\.number).contains(3), "\(busts)")
             #expect(gone.allSatisfy { $0.trades == 0 && !$0.open.isDefined })
@@ -101,7 +102,7 @@ struct StandingBarsTests {
         defer { withExtendedLifetime(folder) {} }
         var scene = try RepairScene(TestTape(Self.shared.get(), namespace: "sb3"))
         let worker = try TestWorker(scene.tape, ["OPERATOR_GRAPH": path], takes: [0]).start()
-        // In two packets at least.
+        // In at least two packets.
         for steps in [0...0, 1...2] {
             let closed = try publish(&scene, steps)
             #expect(eventually { reached(scene) >= closed })

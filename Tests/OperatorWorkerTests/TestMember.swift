@@ -6,8 +6,8 @@ import TestSupport
 
 @testable import OperatorWorker
 
-/// The membership of a worker in this process: it orders what the test says, and remembers what it
-/// is told. It answers a `lost` with nothing, and a stop by releasing everything.
+/// The membership of a worker in this process. It orders what the test decides, and records what it
+/// is told. It does not react to `lost`, and at a stop it releases everything.
 final class TestMember: OwnershipMember, Sendable {
     typealias Word = (word: OwnershipNews, at: ContinuousClock.Instant)
 
@@ -21,7 +21,7 @@ final class TestMember: OwnershipMember, Sendable {
     private let state = Mutex(State())
     private let initial: [Int]
 
-    /// Takes these as soon as there is a port.
+    /// `takes` are ordered as soon as there is a port.
     init(takes initial: [Int]) { self.initial = initial }
 
     func attach(_ port: OwnershipPort) {
@@ -59,7 +59,7 @@ final class TestMember: OwnershipMember, Sendable {
         if let tenure { send(.drop(Partition(partition), tenure: tenure)) }
     }
 
-    /// The worker may still be on its way to its port.
+    /// Waits for the port, because the worker may still be starting.
     func send(_ order: OwnershipOrder) {
         _ = eventually { port != nil }
         _ = port?.send(order)
@@ -67,7 +67,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     // MARK: news
 
-    /// Called on the worker's thread after each word.
+    /// Called on the worker's thread after each report.
     private func hear() {
         var heard: [OwnershipNews] = []
         port?.hear(into: &heard)
@@ -81,7 +81,7 @@ final class TestMember: OwnershipMember, Sendable {
         }
     }
 
-    /// All that was said so far.
+    /// All reports so far.
     var times: [Word] { state.withLock { $0.news } }
     var news: [OwnershipNews] { times.map(\.word) }
 
@@ -89,7 +89,7 @@ final class TestMember: OwnershipMember, Sendable {
         state.withLock { $0.held.keys.map(\.number).sorted() }
     }
 
-    /// The epoch that it said last of this partition.
+    /// Returns the epoch in the last report about this partition.
     func epoch(_ partition: Int) -> UInt64? {
         news.reduce(nil) { last, word in
             guard case .opened(Partition(partition), _, let epoch) = word else { return last }
@@ -111,7 +111,7 @@ final class TestMember: OwnershipMember, Sendable {
         }.sorted()
     }
 
-    /// Waits until the worker has let it go.
+    /// Waits until the worker has released the partition.
     func handOver(_ partition: Int) -> Bool {
         release(partition)
         return eventually { !held.contains(partition) }

@@ -7,7 +7,7 @@ import TapeTransport
 
 @testable import OperatorWorker
 
-/// A worker in this process, on a connection of its own.
+/// A worker in this process, with its own connection.
 struct TestWorker {
     let tape: TestTape
     let service: TestService
@@ -15,8 +15,8 @@ struct TestWorker {
     let report = OperatorReport()
     let member: TestMember
 
-    /// It takes these partitions at once; nil: all of ticks. `graph`: another one than the
-    /// environment says.
+    /// `takes` are the partitions it takes immediately; `nil` means all of the ticks. `graph`
+    /// overrides the environment.
     init(
         _ tape: TestTape, _ environment: [String: String] = [:], takes partitions: [Int]? = nil,
         graph: GraphDefinition? = nil, sourcePatience: Int64 = 60_000_000_000
@@ -31,7 +31,7 @@ struct TestWorker {
         self.settings = settings
     }
 
-    /// Runs it on a client that the test may close: to the worker that is a kill.
+    /// Runs the worker on a client that the test may close. For the worker that is like a kill.
     func start(_ client: TapeClient) throws -> RunningService {
         let (settings, report, member) = (settings, report, member)
         return try service.start { context in

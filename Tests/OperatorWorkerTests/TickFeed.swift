@@ -4,8 +4,8 @@ import ServiceTestSupport
 import TapeCodec
 import Testing
 
-/// A seeded run of ticks for one partition, in packets with watermarks: the same seed gives the
-/// same packets. It keeps what it made, so that bars can be computed from it another way.
+/// A seeded series of ticks for one partition, in packets with watermarks. The same seed gives the
+/// same packets. It keeps its ticks, so that bars can be computed from them in another way.
 struct TickFeed {
     struct Packet {
         var trades: [(symbol: Int, trade: Trade)] = []
@@ -18,7 +18,7 @@ struct TickFeed {
     let symbols: [Symbol]
     private(set) var packets: [Packet] = []
 
-    /// `tradesPerPacket` at most; a tick every `stepNanoseconds` on average.
+    /// `tradesPerPacket` is a maximum. A tick comes every `stepNanoseconds` on average.
     init(
         seed: UInt64, symbols: [String], packets count: Int, tradesPerPacket: Int = 12,
         stepNanoseconds: Int64 = 50_000_000
@@ -55,7 +55,7 @@ struct TickFeed {
         }
     }
 
-    /// Behind every window of the feed.
+    /// A time after every window of the feed.
     var end: Timestamp {
         (packets.last?.watermark ?? .undefined).advanced(byNanoseconds: 3_600_000_000_000)
     }
@@ -77,7 +77,7 @@ struct TickFeed {
         for (_, quote) in packet.quotes { source.append(quote) }
     }
 
-    /// Puts packets on the tape; with `closing` a last one that ends all windows.
+    /// Puts packets on the tape. With `closing`, a last packet closes all windows.
     func publish(
         _ range: Range<Int>? = nil, by source: inout TestSource, closing: Bool = false
     ) throws {
@@ -106,7 +106,7 @@ struct TickFeed {
     }
 }
 
-/// A bar without indexes.
+/// A bar without indexes, for comparing.
 struct PlainBar: Hashable {
     var symbol: String
     var series: String
@@ -124,7 +124,7 @@ struct PlainBar: Hashable {
         trades = bar.trades
     }
 
-    /// Trades come in the order of their times.
+    /// Trades must be in the order of their times.
     init(
         _ symbol: String, _ series: String, _ openTime: Int64,
         _ trades: [(symbol: Int, trade: Trade)]

@@ -5,7 +5,7 @@ import StreamCore
 import TapeCodec
 import Testing
 
-/// What works over all partitions, packet by packet.
+/// The machine that works over all partitions, packet by packet.
 @Suite("The machine of the universe")
 struct UniverseMachineTests {
     private static let second: Int64 = 1_000_000_000
@@ -27,7 +27,7 @@ struct UniverseMachineTests {
         return graph
     }
 
-    /// Of one partition, with one bar for each close that is given, all of a second.
+    /// Returns a packet of one partition, with a one-second bar for each close.
     private func packet(
         _ partition: Int, _ closes: [String: Int64] = [:], at time: Int64,
         until watermark: Int64, series: String = "1s", isLate: Bool = false
@@ -69,7 +69,7 @@ struct UniverseMachineTests {
         return values
     }
 
-    /// Two symbols in two partitions: a day before, a second of this one, and the next.
+    /// Returns two symbols in two partitions: the day before, a second of this day, and the next.
     private func tape() throws -> [SealedPacket] {
         let (before, now, second) = (0 as Int64, Self.day, Self.second)
         return [
@@ -79,7 +79,7 @@ struct UniverseMachineTests {
             try packet(1, ["B": 90], at: now, until: now + second),
             try packet(0, ["A": 120], at: now + second, until: now + 2 * second),
             try packet(1, at: now + second, until: now + 2 * second),
-            // B was above its close after all; A's next second stands.
+            // B is above its close after all, and A's next second is published.
             try packet(1, ["B": 101], at: now, until: now + 3 * second, isLate: true),
             try packet(0, at: now, until: now + 3 * second),
             try packet(0, ["A": 99], at: now + 3 * second, until: now + 4 * second),

@@ -28,7 +28,8 @@ struct UniverseOnTapeTests {
         try TestWorker(tape, takes: takes, graph: UniverseScene.graph())
     }
 
-    /// Two days of twenty seconds each; `pause` is called in the middle of the second one.
+    /// Publishes two days of twenty seconds each. `pause` is called in the middle of the second
+    /// one.
     private func publish(_ tape: TestTape, pause: () throws -> Void = {}) throws {
         var scene = try UniverseScene(tape)
         var random = SeededRandom(seed: Self.seed)
@@ -41,7 +42,7 @@ struct UniverseOnTapeTests {
         try scene.tell(60, ofDay: 1)
     }
 
-    /// Ten numbers of each window of two times twenty.
+    /// Waits for ten values of each window of two times twenty seconds.
     private func settles(_ tape: TestTape) -> Bool {
         eventually { (try? ValuesOnTape(tape).values.count) == 400 }
     }
@@ -61,7 +62,8 @@ struct UniverseOnTapeTests {
         #expect(try running.stop() == .success)
     }
 
-    /// How far it has read the bars of each partition, and that it knows what it wrote itself.
+    /// Returns whether it reports how far it has read the bars of each partition, and its own
+    /// output.
     private func isTold(_ heard: PositionsHeard, _ tape: TestTape) -> Bool {
         let told = heard.book.groups["operator"]?.positions ?? [:]
         return (0..<4).allSatisfy { number in
@@ -85,12 +87,12 @@ struct UniverseOnTapeTests {
         #expect(eventually { (try? ValuesOnTape(tape).values.count) == 50 })
         #expect(try cold.stop() == .success)
         #expect(try known(tape) == [0, 0, 0, 0, 0])
-        // The days stand on the tape before the new graph asks for them.
+        // The daily bars are on the tape before the new graph needs them.
         let warm = try TestWorker(
             tape, ["OPERATOR_GENERATION": "2"], takes: Self.everything,
             graph: UniverseScene.graph(warmsUp: true)
         ).start()
-        // They are passed on with the first packet behind what is built.
+        // They are passed on with the first packet after the rebuild.
         try scene.tell(31, ofDay: 0)
         #expect(
             eventually { (try? BarsOnTape(tape, 1).values.count) == 3 })
@@ -108,7 +110,7 @@ struct UniverseOnTapeTests {
             ])
     }
 
-    /// Of how many symbols the day before was known, by window.
+    /// Returns for each window the number of symbols whose previous day was known.
     private func known(_ tape: TestTape) throws -> [Int128] {
         try ValuesOnTape(tape).values.filter { $0.name == "market.advance_decline.symbols" }
             .map { $0.value / 1_000_000_000 }

@@ -9,8 +9,8 @@ import Testing
 
 @testable import OperatorWorker
 
-/// Two symbols in two partitions of four, a trade a second each over two days, and a graph that
-/// measures their breadth.
+/// Two symbols in two of four partitions, with a trade a second each over two days, and a graph
+/// that measures their breadth.
 struct UniverseScene {
     static let day: Int64 = 86_400_000_000_000
     static let second: Int64 = 1_000_000_000
@@ -52,7 +52,7 @@ struct UniverseScene {
         return graph
     }
 
-    /// One trade of each symbol in that second of a day, of prices that a seed says.
+    /// Adds one trade of each symbol in that second of a day, at random prices.
     mutating func second(_ second: Int64, ofDay day: Int64, _ random: inout SeededRandom) throws {
         let time = Timestamp(
             nanoseconds: Self.start + day * Self.day + second * Self.second + 1)
@@ -69,7 +69,7 @@ struct UniverseScene {
         try tell(second + 1, ofDay: day)
     }
 
-    /// What a provider's history tells of the day before the first one: a high of 150, a low of
+    /// Adds the provider's historical bar of the day before the first one: a high of 150, a low of
     /// 100 and a close of 125.
     mutating func tellDayBefore() throws {
         let midnight = Timestamp(nanoseconds: Self.start)
@@ -90,7 +90,7 @@ struct UniverseScene {
         try tell(0, ofDay: 0)
     }
 
-    /// All partitions have come so far, those without ticks, too.
+    /// Advances the watermark of all partitions, including those without ticks.
     mutating func tell(_ second: Int64, ofDay day: Int64) throws {
         let watermark = Timestamp(
             nanoseconds: Self.start + day * Self.day + second * Self.second)
@@ -100,7 +100,7 @@ struct UniverseScene {
     }
 }
 
-/// What stands on `md.all.universe`, and what is wrong with it.
+/// The content of `md.all.universe`, and what is wrong with it.
 struct ValuesOnTape {
     struct Plain: Hashable, CustomStringConvertible {
         var name: String
@@ -147,7 +147,7 @@ struct ValuesOnTape {
         }
     }
 
-    /// The same from the bars that stand on the tape, in the plainest way.
+    /// Computes the same values from the bars on the tape, in the simplest way.
     static func naive(_ tape: TestTape) throws -> [Plain] {
         var closes: [Int64: [Int: Bar]] = [:]
         for partition in 0..<2 {

@@ -30,7 +30,7 @@ struct WorkerTests {
         }
     }
 
-    /// Puts all of it on the tape.
+    /// Puts all feeds on the tape.
     private func publish(_ feeds: [TickFeed], on tape: TestTape, closing: Bool = true) throws {
         for (partition, feed) in feeds.enumerated() {
             var source = try feed.source(on: tape, partition)
@@ -63,7 +63,7 @@ struct WorkerTests {
         }
     }
 
-    /// From here on the worker owns its partitions and reads them.
+    /// Returns whether the worker owns its partitions and reads them.
     private func isWorking(_ running: RunningService, partitions: Int = 4) -> Bool {
         eventually {
             running.log.count(of: "operator.partition.started") == partitions && running.isReady
@@ -98,7 +98,7 @@ struct WorkerTests {
         #expect(lines.count == 4 && lines.allSatisfy { $0["problem"] == .null })
         #expect(lines.compactMap { $0["output_ordinal"]?.uint64 }.reduce(0, +) == UInt64(bars))
         #expect(lines.allSatisfy { $0["sources"]?.array?.first?["source"]?.string == "test" })
-        // It tells the same over NATS.
+        // It publishes the same over NATS.
         var heard = SourceRecord()
         #expect(
             try eventually {
@@ -138,7 +138,7 @@ struct WorkerTests {
             #expect(try running.exitCode() == .unavailable)
             #expect(running.log.count(of: "nats.connection.gone") == 1)
         }
-        // The last one meets ticks that come while it recovers.
+        // The last worker meets ticks that arrive while it recovers.
         let running = try TestWorker(tape).start()
         for (partition, feed) in feeds.enumerated() {
             var source = try feed.source(on: tape, partition)
@@ -157,7 +157,7 @@ struct WorkerTests {
     @Test("a long tape in front of a fresh worker: partitions are held and let go")
     func longTape() throws {
         let tape = try tape("wk3")
-        // Most trades have a window of their own: more than the outbox takes.
+        // Most trades have a separate window, which makes more than the outbox holds.
         let feeds = [feeds(3, packets: 1_800, step: 3_000_000_000)[0]]
         try publish(feeds, on: tape)
         let bars = feeds[0].bars(series: Self.series)

@@ -101,7 +101,7 @@ struct ErrorTests {
         let error = ServerError(startupMessage: text)
         #expect(error?.sqlState.rawValue == "28P01")
         #expect(error?.message == "password authentication failed for user \"x\"")
-        // The severity's word depends on the server's language, the shape does not.
+        // The severity's text depends on the server's language, but its form does not.
         #expect(ServerError(startupMessage: "ВАЖНО:  53300: слишком")?.sqlState.rawValue == "53300")
         for silent in [
             "", "short", "Connection refused", ":  2800: x", ":  28p01: text of it",

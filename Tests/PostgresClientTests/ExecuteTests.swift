@@ -138,7 +138,7 @@ struct ExecuteTests {
         #expect(error?.category == .fenced)
         #expect(error?.sqlState == .fenced)
         #expect(error?.serverError?.message == "fenced: owner epoch 9 is above ours, 8")
-        // The COMMIT was skipped: the transaction still stands, and failed.
+        // The COMMIT was skipped, so the transaction is still open, and failed.
         #expect(connection.isInTransaction)
         try connection.script("ROLLBACK", timeout: patience)
         #expect(!connection.isInTransaction)

@@ -62,7 +62,7 @@ struct FaultTests {
         let database = try TestDatabase("fault_terminated")
         let connection = try database.connect()
         let id = connection.backendProcessID
-        // A session ends itself: no race with a second thread.
+        // A session ends itself, which avoids a race with a second thread.
         let error = failure { () throws(PostgresError) in
             try connection.execute(
                 "SELECT pg_terminate_backend($1::int4)", [.text("\(id)")], timeout: patience)
@@ -162,7 +162,7 @@ struct FaultTests {
         #expect(waits > 0)
         waits = 0
         try connection.execute("SELECT pg_sleep(3)", timeout: patience)
-        // A slice is a second; without slices there is one wait for the answer.
+        // A slice is a second. Without slices there would be one wait for the answer.
         #expect(waits >= 3)
     }
 
@@ -215,7 +215,7 @@ struct FaultTests {
                 "COPY t FROM STDIN (FORMAT binary)", timeout: .milliseconds(500)
             ) { (writer) throws(PostgresError) in
                 server.pause()
-                // Far more than the kernel's buffers of both sides hold.
+                // Far more than the kernel's buffers on both sides hold.
                 for _ in 0..<2_000 {
                     try writer.row(columns: 1)
                     writer.text(text)
@@ -242,7 +242,7 @@ struct FaultTests {
             Issue.record("not a time-out: \(String(describing: error))")
             return
         }
-        // The server looks every second whether the client is still there.
+        // The server checks every second whether the client is still connected.
         #expect(
             try eventually {
                 try database.psql(

@@ -52,7 +52,7 @@ struct NumericTests {
         for (got, wanted) in zip(stored, expected) where got != wanted {
             Issue.record("\(wanted) came back as \(got)")
         }
-        // Equal as numbers, too: the server's own reading of the text gives the same value.
+        // They are also equal as numbers: the server reads the text as the same value.
         #expect(
             try database.psql("SELECT count(*) FROM n WHERE v IS DISTINCT FROM v::text::numeric")
                 == "0")

@@ -60,7 +60,7 @@ struct PipelineTests {
         #expect(outcomes[2...] == [.aborted, .aborted])
         #expect(connection.isUsable && !connection.isInTransaction)
         #expect(try database.psql("SELECT count(*) FROM t") == "0")
-        // The session goes on with whatever comes next.
+        // The session continues with the next command.
         let next = try connection.run(pipeline(["SELECT 5"]), timeout: patience)
         #expect(integers(next) == [5])
     }

@@ -36,7 +36,7 @@ struct PreparedTests {
             #expect(rows.text(0, 4) == text && rows.bytes(0, 5).map(Array.init) == [0, 1, 255])
             #expect(rows.timestamp(0, 6)?.nanoseconds == 1_700_000_000_123_456_000)
             #expect(rows.numeric(0, 7, scale: 5) == -123_456_789)
-            // It has decimals that this scale does not hold.
+            // The value has more decimals than this scale.
             #expect(rows.numeric(0, 7, scale: 4) == nil)
             #expect(rows.double(0, 10) == -3 && rows.integer(0, 11) == 4_294_967_295)
             #expect(rows.text(0, 12) == "{\"a\": 1}")
@@ -57,7 +57,7 @@ struct PreparedTests {
         #expect(rows.integer(0, 0) == nil && rows.text(0, 1) == nil)
         #expect(rows.timestamp(0, 2) == nil && rows.numeric(0, 3, scale: 2) == nil)
         #expect(rows.text(0, 4) == "" && rows.bytes(0, 5)?.isEmpty == true)
-        // Another type than the one asked for.
+        // The value has another type than requested.
         #expect(rows.integer(0, 4) == nil && rows.bool(0, 4) == nil && rows.double(0, 4) == nil)
     }
 
@@ -75,7 +75,7 @@ struct PreparedTests {
             let rows = try connection.execute(statement, [.text(text)], timeout: patience)
             let read = rows.numeric(0, 0, scale: scale)
             if let value { #expect(read == Int128(value), "\(text)") }
-            // What does not fit 64 bits here is exact in 128, or nil.
+            // A value that does not fit 64 bits here is exact in 128, or `nil`.
             if let read { #expect(FixedPoint.text(read, decimals: scale).contains { $0.isNumber }) }
         }
         let big = try connection.execute(

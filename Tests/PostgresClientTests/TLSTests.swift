@@ -2,7 +2,8 @@ import PostgresClient
 import TestSupport
 import Testing
 
-/// Certificates as a site has them; the name of the server's decides, as does who signed it.
+/// Certificates as in a real deployment. Both the server's name and the signing authority are
+/// checked.
 @Suite(.enabled(if: Certificates.obstacle == nil, Comment(rawValue: Certificates.obstacle ?? "")))
 struct TLSTests {
     private func server(_ certificates: Certificates, _ name: String) throws -> PostgresServer {
@@ -58,7 +59,7 @@ struct TLSTests {
         expectRefused("does not exist", real, root: certificates.certificate("nobody"))
         let renamed = try server(certificates, "renamed")
         expectRefused("does not match host name \"localhost\"", renamed, root: authority)
-        // Encrypted, but unproven: that is what the weaker mode says.
+        // Encrypted but not verified, as the weaker mode means.
         #expect(try connect(renamed, root: nil, mode: .require).isUsable)
         expectRefused("certificate verify failed", try server(certificates, "old"), root: authority)
     }

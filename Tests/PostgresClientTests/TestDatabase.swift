@@ -1,7 +1,7 @@
 import PostgresClient
 import TestSupport
 
-/// A database of one test on the shared server.
+/// The database of one test on the shared server.
 struct TestDatabase {
     let server: PostgresServer
     let name: String
@@ -31,7 +31,7 @@ extension PostgresServer {
     }
 }
 
-/// The error that `body` throws; a body that succeeds has failed the test.
+/// Returns the error that `body` throws. If it does not throw, the test fails.
 func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {
     do {
         try body()

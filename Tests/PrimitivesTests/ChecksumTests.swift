@@ -14,7 +14,7 @@ import Testing
         #expect(Array(text.utf8).withRawSpan { Checksum.of($0) } == checksum)
     }
 
-    /// XXH3 has a code path of its own for each of these ranges of lengths.
+    /// XXH3 has separate code for each of these ranges of lengths.
     @Test(
         "XXH3-64 of bytes, plain and chained, at the borders of its code paths",
         arguments: [

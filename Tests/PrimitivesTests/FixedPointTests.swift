@@ -119,6 +119,6 @@ import Testing
 }
 
 extension SeededRandom {
-    /// An index below `count`.
+    /// Returns an index below `count`.
     mutating func below(_ count: Int) -> Int { Int.random(in: 0..<count, using: &self) }
 }

@@ -2,7 +2,7 @@ import Primitives
 import Testing
 
 @Suite struct SeededRandomTests {
-    /// The reference implementation's first numbers (Vigna, splitmix64.c).
+    /// The first numbers of the reference implementation (Vigna, splitmix64.c).
     @Test("the sequence is that of SplitMix64")
     func known() {
         var random = SeededRandom(seed: 1_234_567)

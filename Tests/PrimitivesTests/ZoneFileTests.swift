@@ -24,7 +24,7 @@ struct ZoneFileTests {
         let zone = try zone(name)
         let system = try #require(TimeZone(identifier: name))
         var random = SeededRandom(seed: 20_261_122)
-        // 1970 to 2100.
+        // From 1970 to 2100.
         var times = (0..<4_000).map { _ in Int64(random.next() % 4_102_444_800) }
         var next = Date(timeIntervalSince1970: 0)
         while let change = system.nextDaylightSavingTimeTransition(after: next), times.count < 4_800
@@ -43,12 +43,12 @@ struct ZoneFileTests {
     @Test("a local time is one time; of two it is the earlier, and one that is leapt over moves on")
     func local() throws {
         let zone = try zone("America/New_York")
-        // 2024-03-10: 01:59:59, 02:30 (is not there), 03:00.
+        // 2024-03-10: 01:59:59, 02:30 (which does not exist), 03:00.
         let spring: Int64 = 1_710_028_800
         #expect(zone.time(ofLocal: spring + 7_199) == spring + 7_199 + 18_000)
         #expect(zone.time(ofLocal: spring + 9_000) == spring + 9_000 + 18_000)
         #expect(zone.time(ofLocal: spring + 10_800) == spring + 10_800 + 14_400)
-        // 2024-11-03 01:30 is there twice.
+        // 2024-11-03 01:30 occurs twice.
         let autumn: Int64 = 1_730_592_000
         #expect(zone.time(ofLocal: autumn + 5_400) == autumn + 5_400 + 14_400)
         #expect(zone.time(ofLocal: autumn + 7_200) == autumn + 7_200 + 18_000)
@@ -66,7 +66,7 @@ struct ZoneFileTests {
         for _ in 0..<5_000 {
             var bytes = good
             for _ in 0...(random.next() % 3) {
-                // Headers, footers and the rest alike.
+                // Damages headers, footers and the rest alike.
                 let isHead = random.next() % 2 == 0
                 let place =
                     isHead

@@ -16,7 +16,7 @@ struct FeedRouterEndTests {
         #expect(bench.work.ended == [[0], [0], []] && bench.router.active(0) == nil)
         bench.tick(1, at: 1_001)
         #expect(bench.trades.isEmpty && bench.router.leftOut == [0, 1, 0])
-        // Nothing was missing, and nobody is asked any more.
+        // No tick was missing, and no provider is subscribed any more.
         #expect(bench.gaps.isEmpty && bench.stops == ["any of b"])
     }
 
@@ -32,7 +32,7 @@ struct FeedRouterEndTests {
         bench.end()
         let ends = ["1001-1003", "1001-1003 not followed any more"]
         #expect(bench.gaps == ["1001-"] + ends && bench.stops == ["any of a"])
-        // What the provider says of it comes behind that, and is no news.
+        // The provider's own report comes later, and is not news.
         bench.pass(seconds: 1)
         bench.gap(0, from: 1_001, to: 1_004)
         bench.gap(0, from: 1_001, to: 1_004, .abandoned)
@@ -47,7 +47,8 @@ struct FeedRouterEndTests {
 
     @Test("an instrument that ends between two providers leaves nothing open, told or not")
     func endedBetween() {
-        // One has told of its outage, the other one has not, and nobody has taken over yet.
+        // One provider has reported its outage, the other has not, and no provider has taken over
+        // yet.
         for isTold in [true, false] {
             var bench = Bench()
             bench.say(0, .live)
@@ -60,7 +61,7 @@ struct FeedRouterEndTests {
             let ends = ["1000-1004", "1000-1004 not followed any more"]
             #expect(bench.gaps == (isTold ? ["1000-"] : []) + ends)
         }
-        // It begins where a return lies ahead, and has no end before.
+        // The gap begins where a return is still pending, and has no end before that.
         var bench = Bench()
         bench.returns()
         bench.gap(0, from: 1_031, to: nil)
@@ -83,7 +84,7 @@ struct FeedRouterEndTests {
         replaced.pass(seconds: 1)
         replaced.tick(1, at: 1_005)
         #expect(replaced.gaps == ["900-1005"] && replaced.switches == ["a>b@1005"])
-        // Who has ended it has nothing left to end.
+        // A provider that has ended the feed has nothing left to end.
         var over = Bench()
         over.router.inherit(gap)
         over.gap(0, from: 900, to: 1_000)
@@ -101,12 +102,14 @@ struct FeedRouterEndTests {
         bench.restart()
         #expect(bench.work.begun[0] == [0] && bench.work.ended[0] == [0])
         #expect(bench.gaps == ["1001-"] && bench.stops.isEmpty)
-        // Its provider says when it is over; when nobody can any more, the next one's begin does.
+        // The provider reports the end of its outage. If no provider can, the next one's beginning
+        // ends it.
         bench.say(0, .refused)
         bench.pass(seconds: 1)
         bench.tick(1, at: 1_006)
         #expect(bench.gaps == ["1001-", "1001-1006"])
-        // Of what is the first one's from now on, nothing lies before.
+        // From the switch on, the feed is the first provider's. Its gaps and backfills count only
+        // from that time.
         bench.gap(1, from: 1_007, to: nil)
         bench.pass(seconds: 8)
         bench.restart()

@@ -7,7 +7,8 @@ import Testing
 struct FeedRouterSimulationTests {
     private static let step: Int64 = 100_000_000
 
-    /// Delivers the same ticks as all others, late by a constant, except in its outages.
+    /// A feed that delivers the same ticks as all others, late by a constant, except during its
+    /// outages.
     private struct Feed {
         let late: Int
         var isUp = true
@@ -26,10 +27,10 @@ struct FeedRouterSimulationTests {
         var tape: [ProviderRecord] = []
         var now = 100_000
         let start = 100_000
-        /// The list of instruments changes.
+        /// True if the list of instruments changes.
         let isRelisted: Bool
         var isListed = true
-        /// When the instrument came into the list, or anew, and when that was over.
+        /// The spans in which the instrument was in the list.
         var listings: [(from: Int, to: Int)] = [(100_000, Int.max)]
 
         init(seed: UInt64, isRelisted: Bool) {
@@ -101,7 +102,7 @@ struct FeedRouterSimulationTests {
             }
         }
 
-        /// It is not asked any more, and says so.
+        /// It is not subscribed any more, and reports that.
         mutating func end(_ index: Int) {
             let from = feeds[index].outSince
             feeds[index].isAsked = false
@@ -198,7 +199,7 @@ struct FeedRouterSimulationTests {
         }
     }
 
-    /// What a tape of one instrument says.
+    /// The content of a tape of one instrument.
     private struct Found {
         var counts: [UInt64: Int] = [:]
         var gaps: [(from: Int64, to: Int64)] = []
@@ -238,7 +239,7 @@ struct FeedRouterSimulationTests {
         #expect(doubled.isEmpty, "seed \(seed): \(doubled.prefix(5))")
         for listing in world.listings {
             let first = found.begins.first { $0 >= Int64(listing.from) * Self.step } ?? Int64.max
-            // The last ones may still be on their way.
+            // The last ticks may still be on their way.
             let last = min(listing.to, world.now) - 100
             let missing = (listing.from..<max(listing.from, last)).filter { number in
                 let time = Int64(number) * Self.step
@@ -247,7 +248,7 @@ struct FeedRouterSimulationTests {
             }
             #expect(missing.isEmpty, "seed \(seed): \(missing.prefix(5)) of \(missing.count)")
         }
-        // Filled in, it would double what came since.
+        // Filling the gap would double later ticks.
         let latest = Int64(found.counts.keys.max() ?? 0) * Self.step
         let lasting = found.gaps.filter { $0.to == Int64.max && $0.from <= latest }
         #expect(lasting.isEmpty, "seed \(seed): \(lasting)")

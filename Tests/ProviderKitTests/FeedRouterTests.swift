@@ -36,7 +36,7 @@ struct FeedRouterTests {
             #expect(bench.router.active(0) == 1)
             #expect(bench.work.begun[1] == [0] && bench.work.ended.allSatisfy(\.isEmpty))
         }
-        // There is nobody else.
+        // There is no other provider.
         var alone = Bench(["b"])
         alone.say(1, .refused)
         alone.pass(seconds: 100)
@@ -55,7 +55,7 @@ struct FeedRouterTests {
         bench.tick(1, at: 1_008)
         #expect(bench.switches == ["a>b@1008"] && bench.gaps == ["1001-", "1001-1008"])
         #expect(bench.trades == [1_000, 1_008])
-        // Its own end of the outage, and what it fills in: only up to the switch.
+        // Its own end of the outage, and what it fills in, apply only up to the switch.
         bench.gap(0, from: 1_001, to: 1_020)
         bench.tick(0, at: 1_005, flags: .backfilled)
         bench.tick(0, at: 1_009, flags: .backfilled)
@@ -75,7 +75,7 @@ struct FeedRouterTests {
         bench.tick(1, at: 1_007)
         #expect(bench.gaps == ["1000-1007"])
         #expect(bench.router.feeders.map(\.provider) == [1])
-        // One that never delivered has nothing to lose, and neither has one that is still live.
+        // A feed that never delivered loses nothing, and neither does one that is still live.
         bench.say(1, .down)
         bench.gap(1, from: 1_008, to: nil)
         bench.pass(seconds: 5)
@@ -101,7 +101,8 @@ struct FeedRouterTests {
         #expect(bench.router.active(0) == 1)
         bench.pass(seconds: 1)
         #expect(bench.router.active(0) == 0)
-        // Until then it was the other's: what comes late of it counts, and nothing of the better.
+        // Until then the other provider was active: its late ticks count, and none of the better
+        // one.
         bench.tick(0, at: 1_032)
         bench.tick(1, at: 1_032)
         bench.tick(1, at: 1_033)
@@ -172,7 +173,7 @@ struct FeedRouterTests {
                 .feed(FeedState(instrument: $0, state: .live, time: moment(tenth).wall))
             }
             router.pass(live, from: 1, moment(tenth), into: &kept)
-            // Nobody was told of this one, and nobody is told of its end by that provider.
+            // No provider was asked for this one, and none is told of its end.
             if tenth == 10 { router.end(1_999, moment(tenth), into: &work) }
         }
         #expect(work.begun[1] == Array(all.dropLast()) && work.begun[2].isEmpty)

@@ -55,7 +55,7 @@ struct ProviderChannelTests {
         }
         #expect(numbers(batch) == [4])
         var records: [ProviderRecord] = []
-        // The floor of a batch that was not let in holds for nothing.
+        // The floor of a refused batch does not apply.
         #expect(!channel.receive(into: &records).isDefined)
         guard case .sent = channel.send(&batch, floor: .undefined) else {
             Issue.record("there is room again")
@@ -108,12 +108,12 @@ struct ProviderChannelTests {
     func moments() {
         let channel = ProviderChannel()
         let hour: Int64 = 3_600_000_000_000
-        // A host's clock shows a year after 2015; the monotonic one counts from its start.
+        // The host's clock shows a year after 2015. The monotonic clock counts from its start.
         #expect(channel.moment().wall.nanoseconds > 400_000 * hour)
         channel.follow(clockOffset: hour)
         let moment = channel.moment()
         #expect(moment.wall.nanoseconds == moment.monotonic + hour)
-        // What a provider says of its clock is taken once.
+        // A provider's report about its clock is taken once.
         #expect(channel.takeClockAhead() == nil)
         channel.tell(clockAhead: 5)
         channel.tell(clockAhead: Int64.min)

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 
-/// A router of three providers with one instrument, whose time a test moves.
+/// A router of three providers with one instrument. The test controls its time.
 struct RouterBench {
     var router = FeedRouter(providers: ["a", "b", "c"])
     var work = FeedRouter.Work(providers: 3)
@@ -65,14 +65,14 @@ struct RouterBench {
                         action: action, kind: .trade, mode: .live, provider: "p"))))
     }
 
-    /// The instrument leaves the list, and what the router has to say of that is on the tape.
+    /// Removes the instrument from the list. The router's records about that are on the tape.
     mutating func end() {
         router.end(0, moment, into: &work)
         kept += work.records
         work.records = []
     }
 
-    /// It is in the list with other data than before.
+    /// Changes the instrument's data in the list.
     mutating func restart(_ providers: [String] = []) {
         work = FeedRouter.Work(providers: 3)
         router.restart(0, providers: providers, moment, into: &work)
@@ -80,7 +80,8 @@ struct RouterBench {
         work.records = []
     }
 
-    /// The second one has delivered for a while, and the preferred one is to follow it at 1033.
+    /// The second provider has delivered for a while, and the preferred one is to take over at
+    /// 1033.
     mutating func returns() {
         say(0, .refused)
         pass(seconds: 1)
@@ -113,7 +114,7 @@ struct RouterBench {
             return "\(found.previousProvider)>\(found.provider)@\(second)"
         }
     }
-    /// `1001-1008`, of one that is given up with the reason.
+    /// The recorded gaps, such as `1001-1008`, with the reason if one was given up.
     var gaps: [String] {
         kept.compactMap { record in
             guard case .tape(.gap(let gap)) = record else { return nil }
@@ -123,7 +124,7 @@ struct RouterBench {
                 + (isLeft ? " \(gap.detail)" : "")
         }
     }
-    /// `any of a`
+    /// The stopped feeds, such as `any of a`.
     var stops: [String] {
         kept.compactMap { record in
             guard case .tape(.subscription(let found)) = record,

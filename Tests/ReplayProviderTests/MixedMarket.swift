@@ -5,16 +5,16 @@ import TapeCodec
 import TapeProtocol
 import TestSupport
 
-/// Every kind of record that a source puts on its tape, of symbols that change their provider.
+/// Every kind of record that a source puts on its tape, with symbols that change their provider.
 struct MixedMarket {
     static let symbols = ["AAPL", "BRK.B", "EUR.USD", "SPY", "XLK", "XLV"]
     static let start: Int64 = 1_700_000_000_000_000_000
-    /// Between the packets of a partition, as they were sent.
+    /// Nanoseconds between the send times of a partition's packets.
     let stepNanoseconds: Int64
 
     init(stepNanoseconds: Int64 = 50_000_000) { self.stepNanoseconds = stepNanoseconds }
 
-    /// What `publish` has put on the tape.
+    /// The number of records that `publish` has put on the tape.
     private(set) var records = 0
 
     mutating func publish(on tape: TestTape, source: SourceName, rounds: Int) throws {
@@ -37,7 +37,7 @@ struct MixedMarket {
             guard let symbol = Symbol(text), names.partition(of: symbol) == source.partition else {
                 continue
             }
-            // From the fourth round on somebody else feeds it.
+            // From the fourth round on another provider feeds it.
             let since = Timestamp(nanoseconds: Self.start + (round < 4 ? 0 : 4 * stepNanoseconds))
             let number = source.register(
                 SymbolDefinition(
@@ -49,7 +49,7 @@ struct MixedMarket {
                 providerID: UInt64(round * 100 + place))
             for record in Self.records(header, round) { append(record, to: &source) }
         }
-        // What is of no symbol stands in the first partition.
+        // Records without a symbol are in the first partition.
         guard source.partition.number == 0 else { return }
         let nobody = TickHeader(
             symbol: TickHeader.noSymbol, providerTime: .undefined,
@@ -62,7 +62,7 @@ struct MixedMarket {
         append({ $0.append(lost) }, to: &source)
     }
 
-    /// One of each kind, of one symbol.
+    /// Adds one record of each kind, of one symbol.
     static func fill(_ builder: inout PacketBuilder, _ number: UInt32, _ round: Int) {
         let time = Timestamp(nanoseconds: start + Int64(round))
         let header = TickHeader(
@@ -127,7 +127,7 @@ struct MixedMarket {
             header: header, name: "GDP", unit: "USD", value: Int128(Int64.max) * 4 + Int128(round),
             periodStart: Timestamp(nanoseconds: 1_600_000_000_000_000_000),
             periodEnd: Timestamp(nanoseconds: 1_607_000_000_000_000_000), revision: UInt32(round))
-        // One long one in each round: two may be more than a packet takes.
+        // One long document in each round, because two may be more than a packet holds.
         let isLong = Int(header.providerID % 100) == round % symbols.count
         let document = [UInt8](
             repeating: UInt8(round), count: isLong ? FundamentalPart.contentBytesMax + 77 : 77)

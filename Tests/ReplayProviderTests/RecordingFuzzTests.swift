@@ -8,7 +8,7 @@ import Testing
 
 @testable import ReplayProvider
 
-/// Files that nobody of ours has written, or whose checksums somebody has made right again.
+/// Files that were not written by us, or whose checksums were corrected after a change.
 @Suite("A foreign or forged recording")
 struct RecordingFuzzTests {
     private static let source = SourceName("feed")
@@ -109,7 +109,7 @@ struct RecordingFuzzTests {
         #expect(refused > 100 && refused < 1_000)
     }
 
-    /// What a replay does with a file.
+    /// Reads a file as a replay does.
     private func walk(_ path: String) throws {
         let file = try RecordingFile(path)
         var floor = ReplayFloor(file.about)
@@ -151,7 +151,7 @@ struct RecordingFuzzTests {
         Array(bytes[range]).withRawSpan { Checksum.of($0) }
     }
 
-    /// Makes every checksum fit what stands there, as far as the lengths lead.
+    /// Corrects every checksum, as far as the lengths lead.
     private static func seal(_ bytes: inout [UInt8]) {
         let header = headerBytes(bytes)
         guard header >= 96, header <= bytes.count else { return }

@@ -40,7 +40,7 @@ struct ReplayBench {
             logPath: folder.file("\(name)-\(tape.names.namespace).log"))
     }
 
-    /// A market at full speed, put on the tape by a gateway that is then stopped in order.
+    /// Has a gateway put a market on the tape at full speed, and stops it in order.
     func market(_ tape: TestTape, ticks: Int, rate: Int = 200, seed: Int = 7) throws {
         let gateway = try gateway(
             tape,
@@ -55,7 +55,7 @@ struct ReplayBench {
         #expect(gateway.stop() == 0)
     }
 
-    /// A gateway replays until so many records are on the tape, and ends in order.
+    /// Runs a gateway's replay until this many records are on the tape, and ends it in order.
     func finish(_ tape: TestTape, _ environment: [String: String], records: Int) throws {
         let gateway = try gateway(tape, environment)
         let isThere = try eventually {
@@ -66,7 +66,7 @@ struct ReplayBench {
         #expect(gateway.stop() == 0)
     }
 
-    /// A gateway is killed when more than so many records are on the tape.
+    /// Kills a gateway when more than this many records are on the tape.
     func kill(_ tape: TestTape, _ environment: [String: String], behind records: Int) throws {
         let gateway = try gateway(tape, environment)
         let isHere = try eventually {
@@ -92,7 +92,7 @@ struct ReplayBench {
             range, telemetry: hub, created: SystemClock().now(), isStopped: { false })
     }
 
-    /// Records the tape as it stands.
+    /// Records the tape as it is.
     func record(_ tape: TestTape, to path: String) throws -> RecordingWriter {
         let reader = try reader(range(tape))
         defer { reader.close() }
@@ -103,7 +103,7 @@ struct ReplayBench {
     }
 }
 
-/// What stands on a tape of one source: per symbol its records in order, with who feeds it.
+/// The tape of one source: per symbol its records in order, with the provider of each.
 struct SymbolsOnTape: Equatable {
     struct Entry: Hashable {
         let provider: String
@@ -141,7 +141,7 @@ struct SymbolsOnTape: Equatable {
 
     var count: Int { entries.values.reduce(0) { $0 + $1.count } }
 
-    /// Names the first record of each symbol that is another one.
+    /// Reports the first record of each symbol that differs.
     func expectEqual(to other: Self) {
         #expect(Set(entries.keys) == Set(other.entries.keys))
         for (symbol, entries) in entries {

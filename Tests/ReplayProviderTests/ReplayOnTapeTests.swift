@@ -73,7 +73,7 @@ struct ReplayOnTapeTests {
         for worker in workers { #expect(worker.stop() == 0) }
     }
 
-    /// Windows of a second that have trades, less one per symbol.
+    /// Returns the number of one-second windows with trades, minus one per symbol.
     private static func tradedSeconds(_ tape: SymbolsOnTape) -> Int {
         var seconds: Set<String> = []
         for (symbol, entries) in tape.entries {

@@ -12,7 +12,7 @@ import Testing
 
 @testable import ReplayProvider
 
-/// At what time what was recorded is put on a real tape, and what a range of a tape lacks.
+/// The times at which recorded packets are put on a real tape, and what a range of a tape lacks.
 @Suite("Times and ranges of replays")
 struct ReplayTimesTests {
     private static let shared = Result { try NatsServer() }
@@ -21,7 +21,7 @@ struct ReplayTimesTests {
         try TestTape(Self.shared.get(), namespace: namespace, partitions: partitions)
     }
 
-    /// Each record of a tape with the time at which its packet was sent there.
+    /// Returns each record of a tape with the send time of its packet.
     private func sent(
         _ tape: TestTape, _ source: SourceName
     ) throws -> [(sent: Timestamp, record: TapeRecord)] {
@@ -87,7 +87,7 @@ struct ReplayTimesTests {
         }
     }
 
-    /// What the program says, and how it ends.
+    /// Returns the program's output and its exit code.
     private func tool(
         _ arguments: [String], _ environment: [String: String], _ folder: TemporaryFolder
     ) throws -> (status: Int32, output: String) {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ReplayProvider
 
-/// Of each kind of record what was recorded is what stands on the other tape.
+/// For each kind of record, what was recorded must be on the other tape.
 @Suite("A replay of every kind of record")
 struct ReplayedKindsTests {
     private static let shared = Result { try NatsServer() }

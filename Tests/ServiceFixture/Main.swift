@@ -2,8 +2,8 @@ import Glibc
 import Primitives
 import ServiceRuntime
 
-/// A service that does nothing but what a test asks for: the frame of real services as a process of
-/// its own, with real signals.
+/// A service that does only what a test requests: the frame of the real services as a separate
+/// process, with real signals.
 @main
 enum ServiceFixture {
     struct Broken: Error, CustomStringConvertible {
@@ -24,7 +24,7 @@ enum ServiceFixture {
         subcommands: [.init("once", "Does its work and ends.")])
 
     static func main() {
-        // Long where a test sends a second signal, short where it waits for the end.
+        // Long for tests that send a second signal, short for tests that wait for the end.
         let isStuck = CommandLine.arguments.contains("stuck")
         let stopTimeMax = isStuck ? Duration.milliseconds(300) : .seconds(120)
         ServiceApplication.run(

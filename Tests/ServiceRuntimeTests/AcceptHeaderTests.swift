@@ -8,7 +8,7 @@ import Testing
         "who names OpenMetrics and does not like the older text better gets it",
         arguments: [
             "application/openmetrics-text", "APPLICATION/OpenMetrics-Text ; Version=\"1.0.0\"",
-            // Prometheus 2 and 3, as they ask.
+            // The headers of Prometheus 2 and 3.
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
                 + "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"

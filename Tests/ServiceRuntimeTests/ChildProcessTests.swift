@@ -4,8 +4,8 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// Every program here is waited for in the end: the exit tests of the same test process look at all
-/// its children, and one that nobody waits for keeps them spinning for ever.
+/// Every program here is waited for in the end. The exit tests of the same test process watch all
+/// its children, and one that is never waited for would keep them spinning for ever.
 @Suite struct ChildProcessTests {
     private let folder: TemporaryFolder
 
@@ -74,7 +74,8 @@ import Testing
         unsafe sigaddset(&blocked, SIGUSR1)
         let result = Calls()
         let path = folder.file("log")
-        // A thread of its own: the mask is one of the thread, and this test leaves no trace.
+        // A separate thread, because the mask belongs to the thread, and this test must leave no
+        // trace.
         let thread = try ServiceThread(name: "masked") { [blocked] in
             var mask = blocked
             unsafe pthread_sigmask(SIG_BLOCK, &mask, nil)
@@ -90,7 +91,7 @@ import Testing
         }
         #expect(thread.join(timeout: .seconds(60)))
         #expect(result.all == [1])
-        // Signals 32 and 33 are the C library's own, and it has its own way with them.
+        // Signals 32 and 33 belong to the C library, which handles them itself.
         #expect(try log == "SigBlk:\t0000000000000000\nSigIgn:\t0000000180000000\n")
     }
 
@@ -154,7 +155,8 @@ import Testing
     @Test("A program that ends with its parent does, whatever ends the parent")
     func endsWithParent() throws {
         let path = folder.file("log")
-        // The parent is a thread here: the kernel means the thread that started the program.
+        // The parent is a thread here, because the kernel means the thread that started the
+        // program.
         let children = Mailbox<ChildProcess>(capacity: 1)
         let thread = try ServiceThread(name: "parent") {
             do {
@@ -232,7 +234,7 @@ import Testing
         let identity = try #require(ProcessIdentity(of: child.id))
         #expect(identity == child.identity)
         #expect(identity.signal(SIGTERM))
-        // It is not reaped yet: what has ended counts as gone all the same.
+        // It is not reaped yet, but an ended process counts as removed.
         #expect(identity.waitUntilGone(timeout: .seconds(60)))
         #expect(child.wait(timeout: .seconds(60)) == .killed(signal: SIGTERM))
         #expect(!identity.signal(SIGTERM))

@@ -1,7 +1,7 @@
 import ServiceRuntime
 import Testing
 
-/// A service with one key of every kind, loaded from values instead of files.
+/// A service with one key of every kind, configured from values instead of files.
 struct ConfigurationFixture {
     static let keys = [
         ConfigurationKey("WRITER_NAME", .text, default: "n", "A text."),
@@ -52,7 +52,7 @@ struct ConfigurationFixture {
         }
     }
 
-    /// The configuration that runs.
+    /// Returns the accepted configuration.
     func configuration(_ location: SourceLocation = #_sourceLocation) throws -> Configuration {
         let decision = decide()
         guard case .run(let configuration) = decision else {
@@ -62,7 +62,8 @@ struct ConfigurationFixture {
         return configuration
     }
 
-    /// The problems without the service's name in front and without the line that counts them.
+    /// Returns the problems, without the service's name and without the last line, which counts
+    /// them.
     func problems(_ location: SourceLocation = #_sourceLocation) -> [String] {
         guard case .refuse(let text) = decide() else {
             Issue.record("nothing was refused", sourceLocation: location)

@@ -32,7 +32,7 @@ import Testing
             (flag: nil, environment: nil, file: "3", expected: 3),
             (flag: nil, environment: nil, file: nil, expected: 200),
             (flag: "1", environment: nil, file: "3", expected: 1),
-            // An empty value counts as not given.
+            // An empty value is treated as not given.
             (flag: "", environment: "2", file: "3", expected: 2),
             (flag: "", environment: "", file: "3", expected: 3),
             (flag: "", environment: "", file: "", expected: 200),

@@ -58,9 +58,9 @@ import Testing
         table.answered(3, at: time(0))
         _ = table.opened(4, by: peer(1), at: time(1))
         _ = table.opened(5, by: peer(2), at: time(0))
-        // 3 is a kept connection: it outlives the one that is in the middle of a request.
+        // 3 is a kept connection. It outlives the one that is in the middle of a request.
         #expect(table.opened(6, by: peer(1), at: time(2)) == 4)
-        // What is cut counts no longer, even before it is closed.
+        // A cut connection no longer counts, even before it is closed.
         #expect(table.opened(7, by: peer(1), at: time(3)) == 6)
         #expect(table.count == 5)
     }
@@ -100,7 +100,7 @@ import Testing
         #expect(table.pendingAnswerBytes == 40)
         table.closed(4)
         #expect(table.pendingAnswerBytes == 0)
-        // One answer alone may be larger than the limit.
+        // A single answer may be larger than the limit.
         #expect(table.reserve(1_000, for: 3) == true)
         #expect(table.pendingAnswerBytes == 1_000)
     }

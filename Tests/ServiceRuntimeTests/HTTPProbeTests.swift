@@ -5,7 +5,7 @@ import Testing
 @testable import ServiceRuntime
 
 @Suite struct HTTPProbeTests {
-    /// Sends the same bytes to whoever connects first, and closes if told so.
+    /// Sends the given bytes to the first client that connects, and optionally closes.
     private func answering(
         _ answer: String, closing: Bool = true
     ) throws -> (port: UInt16, thread: ServiceThread) {
@@ -89,7 +89,7 @@ import Testing
         let error = #expect(throws: ServiceError.self) { try get(port) }
         #expect(error?.description.contains("127.0.0.1:\(port)/x?y=1") == true)
         #expect(error?.description.contains("refused") == true)
-        // By the standard, nobody can have a name that ends so.
+        // The standard reserves this ending, so no host can have it.
         #expect(throws: ServiceError.unknownHost("nobody.invalid")) {
             try HTTPProbe.get(host: "nobody.invalid", port: 1, path: "/", timeout: .seconds(1))
         }
@@ -98,7 +98,8 @@ import Testing
     @Test("A name is looked up")
     func name() throws {
         let (port, thread) = try answering("HTTP/1.0 200 OK\r\n\r\nbody")
-        // The resolver, not our own shortcut: that knows the name in small letters alone.
+        // This tests the resolver and not our own shortcut, which knows the name only in lower
+        // case.
         let answer = try HTTPProbe.get(
             host: "LOCALHOST", port: port, path: "/", timeout: patience)
         #expect(answer.status == 200)

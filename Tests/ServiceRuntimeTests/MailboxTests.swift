@@ -148,7 +148,8 @@ import Testing
         let threads = try (0..<producers).map { producer in
             try ServiceThread(name: "producer-\(producer)") {
                 for n in 0..<each {
-                    // Half of them try first, so that both ways in are mixed.
+                    // Half of the messages use the non-waiting call first, so that both calls are
+                    // mixed.
                     if n % 2 == 0 && mailbox.send((producer, n)) { continue }
                     while !mailbox.sendWaiting((producer, n), timeout: .milliseconds(50)) {}
                 }

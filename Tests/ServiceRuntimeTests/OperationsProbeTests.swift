@@ -5,7 +5,7 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// `--probe-alive` and `--probe-ready`, by which a container asks its own service.
+/// `--probe-alive` and `--probe-ready`, with which a container checks its own service.
 @Suite struct OperationsProbeTests {
     private static let service = ServiceDescription(
         name: "writer", version: "1", summary: "Writes.",

@@ -286,7 +286,7 @@ import Testing
         }
         for _ in 0..<20 { #expect(try get(server, "/metrics") == (200, "mds_up 1\n")) }
         #expect(server.acceptedConnections >= 220 && server.cutConnections >= 136)
-        // Of one address only so many are kept; the oldest had to go.
+        // Only this many connections of one address are kept. The oldest were closed.
         #expect(eventually { slow.filter(\.isClosedByServer).count >= 200 - 64 })
         #expect(!slow[199].isClosedByServer)
     }
@@ -315,7 +315,7 @@ import Testing
             switch number % 4 {
             case 0: client.send(String(request.prefix(1)))
             case 1: client.send(String(request.prefix(request.utf8.count / 2)))
-            // Many answers are asked for, and none is read, or a byte of them now and then.
+            // Many answers are requested, and none is read, or only a byte now and then.
             default: client.send(String(repeating: request, count: 20))
             }
             return client
@@ -333,7 +333,7 @@ import Testing
         let limits = OperationsLimits()
         #expect(server.cutConnections >= UInt64(200 - limits.connectionsPerAddressMax))
         #expect(server.openConnections <= limits.connectionsPerAddressMax + 32)
-        // Whoever is left is cut at its deadline, however busy it keeps.
+        // Every remaining connection is cut at its deadline, however busy it is.
         #expect(
             eventually {
                 for (number, client) in slow.enumerated() where number % 4 == 0 {
@@ -450,7 +450,7 @@ import Testing
 }
 
 extension String {
-    /// How often `part` occurs.
+    /// Returns how often `part` occurs.
     fileprivate func components(_ part: String) -> Int {
         var rest = self[...]
         var count = 0

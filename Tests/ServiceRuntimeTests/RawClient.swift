@@ -3,17 +3,17 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// A small text file. Foundation's reader leaks when a file is empty or in /proc, which would hide
-/// leaks of ours from the address sanitizer.
+/// Reads a small text file. Foundation's reader leaks for an empty file or one in /proc, which
+/// would hide our own leaks from the address sanitizer.
 func textOfFile(_ path: String) throws -> String {
     String(decoding: try #require(readStart(of: path, bytesMax: 1 << 20)), as: UTF8.self)
 }
 
-/// A TCP client that does what no proper HTTP client would.
+/// A TCP client that does what a proper HTTP client would not.
 final class RawClient {
     let descriptor: Int32
 
-    /// Connects from `source`: all of 127.0.0.0/8 is this machine.
+    /// Connects from `source`, because all of 127.0.0.0/8 is this machine.
     init(port: UInt16, from source: String = "127.0.0.1") throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         try RawClient.check(descriptor >= 0, "socket")
@@ -35,7 +35,7 @@ final class RawClient {
 
     deinit { close(descriptor) }
 
-    /// False: the server has closed the connection.
+    /// Returns false if the server has closed the connection.
     @discardableResult
     func send(_ text: String) -> Bool {
         var text = text
@@ -45,7 +45,7 @@ final class RawClient {
         }
     }
 
-    /// What arrives within 20 s, up to `limit` bytes; empty when the connection has ended.
+    /// Returns what arrives within 20 s, up to `limit` bytes. Empty if the connection has ended.
     func receive(_ limit: Int = 65_536) -> String {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&wanted, 1, 20_000) > 0 else { return "(nothing came)" }
@@ -54,7 +54,7 @@ final class RawClient {
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : ""
     }
 
-    /// What is there now, and nothing else.
+    /// Reads only what has arrived already.
     func receiveNow(_ limit: Int) {
         var buffer = [UInt8](repeating: 0, count: limit)
         _ = unsafe recv(descriptor, &buffer, limit, Int32(MSG_DONTWAIT))
@@ -71,7 +71,7 @@ final class RawClient {
         return text
     }
 
-    /// True when the server has closed the connection, without reading what it may have sent.
+    /// True if the server has closed the connection. What it may have sent is not read.
     var isClosedByServer: Bool {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&wanted, 1, 0) > 0 else { return false }
@@ -80,7 +80,7 @@ final class RawClient {
         return unsafe recv(descriptor, &byte, 1, Int32(MSG_PEEK)) <= 0
     }
 
-    /// True when the connection is gone, whatever there is still to read.
+    /// True if the connection was reset, whatever is still unread.
     var isReset: Bool {
         var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
         return unsafe poll(&wanted, 1, 0) > 0 && Int32(wanted.revents) & (POLLHUP | POLLERR) != 0

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// Listens and answers once with given bytes.
+/// Listens, and answers once with given bytes.
 final class RawListener: Sendable {
     private let descriptor: Int32
     let port: UInt16
@@ -27,7 +27,7 @@ final class RawListener: Sendable {
         text.withUTF8 { bytes in
             _ = unsafe send(connection, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
         }
-        // An end without a reset: the client shall see all of it.
+        // Ends without a reset, so that the client can read everything.
         if closing { shutdown(connection, Int32(SHUT_WR)) }
         _ = unsafe recv(connection, &request, request.count, 0)
     }

@@ -68,7 +68,7 @@ import Testing
         #expect(health.reasons.count == Readiness.partsMax + 1)
         #expect(health.reasons.first == "part 0: down again")
         #expect(health.reasons.last == "and 1 more")
-        // One that was counted is told as soon as there is room for it.
+        // A reason that was only counted is shown as soon as there is room for it.
         readiness.set("part 0", nil)
         readiness.set("part \(Readiness.partsMax)", "still down")
         #expect(readiness.health.reasons.count == Readiness.partsMax)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// The frame as a process of its own: signals, exit codes and what stands in the log.
+/// The frame as a separate process: signals, exit codes and log lines.
 @Suite struct ServiceApplicationTests {
     private let folder: TemporaryFolder
 
@@ -14,7 +14,7 @@ import Testing
     private func start(
         _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws -> ChildProcess {
-        // The coverage run hands its variables on, so that the fixture's lines count, too.
+        // The coverage run passes its variables on, so that the fixture's lines are included.
         var inherited = ProcessInfo.processInfo.environment.filter { $0.key.hasPrefix("LLVM_") }
         inherited["LLVM_PROFILE_FILE"] = inherited["LLVM_PROFILE_FILE"].map {
             $0.replacingOccurrences(of: "default", with: "fixture-%p")
@@ -24,7 +24,7 @@ import Testing
             environment: inherited.merging(environment) { $1 }, logPath: folder.file("log"))
     }
 
-    /// Beside the tests' own program.
+    /// The fixture is in the folder of the tests' own program.
     private static func fixture() throws -> String {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let folder = (own as NSString).deletingLastPathComponent
@@ -33,7 +33,7 @@ import Testing
 
     private var log: String { get throws { try textOfFile(folder.file("log")) } }
 
-    /// The event's line once it is there.
+    /// Returns the event's line once it has been written.
     private func line(_ event: String) throws -> JSONValue {
         var found: JSONValue?
         let isThere = try eventually {
@@ -84,7 +84,7 @@ import Testing
     @Test("A service may read its files again at a hang-up, and ends at SIGTERM as ever")
     func hangup() throws {
         let (child, port) = try running("reload")
-        // Ready when it has said what a hang-up means.
+        // It is ready when it has logged what a hang-up means.
         #expect(try eventually { try get(port, "/readyz").0 == 200 })
         #expect(child.signal(SIGHUP))
         #expect(try eventually { try get(port, "/readyz").1.contains("read again") })
@@ -134,7 +134,7 @@ import Testing
     func stopped() throws {
         let (child, port) = try running("beats")
         #expect(child.signal(SIGSTOP))
-        // Its threads may answer once more before they are all stopped; then one question goes
+        // Its threads may answer once more before all are stopped. Then one request stays
         // unanswered for longer than the limit.
         #expect(
             eventually {
@@ -201,7 +201,7 @@ import Testing
         #expect(text.split(separator: "\n").count == 1)
         #expect(text.contains("operations port \(port) on 127.0.0.1 is in use"))
         #expect(text.contains("OPS_PORT"))
-        // A subcommand runs beside the service: it needs no port.
+        // A subcommand runs beside the service, so it must not need the port.
         let once = try ChildProcess(
             executable: try ServiceApplicationTests.fixture(),
             arguments: ["once", "--ops-port", "\(port)"], environment: [:],

@@ -4,7 +4,7 @@ import Testing
 @testable import ServiceRuntime
 
 @Suite struct ServiceThreadTests {
-    /// Not `Sendable`: the body takes it along.
+    /// Not `Sendable`, but the body takes it along.
     private final class Counter { var value = 0 }
 
     @Test("The body runs on a thread that carries the name")
@@ -99,7 +99,7 @@ final class Flag: Sendable {
     func raise() { state.store(true, ordering: .releasing) }
 }
 
-/// The name of the calling thread as the kernel has it.
+/// Returns the name of the calling thread as the kernel has it.
 private func nameOfThisThread() -> String {
     do {
         return String(try textOfFile("/proc/thread-self/comm").dropLast())

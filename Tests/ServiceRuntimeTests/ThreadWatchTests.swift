@@ -24,7 +24,7 @@ struct ThreadWatchTests {
         let finding = watch.turn()
         #expect(finding.fell.map(\.thread) == ["stops"] && finding.end == nil)
         #expect(watch.isHung && watch.problems == ["thread stops: no sign of life for 5 s"])
-        // It is told once, and that it goes on, too.
+        // It is reported once, and so is its recovery.
         #expect(watch.turn() == ThreadWatch.Finding())
         stops.beat()
         #expect(watch.turn() == ThreadWatch.Finding(rose: ["stops"]))
@@ -35,7 +35,7 @@ struct ThreadWatchTests {
     func pausedMachine() {
         let watch = ThreadWatch()
         let beat = watch.thread("loop")
-        // A process that is stopped for an hour, again and again: each time one turn is made up.
+        // A process is stopped for an hour repeatedly. Each time one missed turn is excused.
         for _ in 0..<100 {
             beat.beat()
             #expect(watch.turn() == ThreadWatch.Finding())

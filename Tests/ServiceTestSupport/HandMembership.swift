@@ -4,7 +4,7 @@ public import MembershipTransport
 import Synchronization
 import TestSupport
 
-/// The epochs of ownership records, for the members of one test.
+/// The epochs of ownership records, shared by the members of one test.
 public final class HandRecords: Sendable {
     private let epochs = Mutex<[Partition: UInt64]>([:])
     private let tenures = Mutex<UInt64>(0)
@@ -32,8 +32,8 @@ public final class HandRecords: Sendable {
     }
 }
 
-/// A service's membership by hand: a test says what its data plane takes and gives, and sees what
-/// it answers. Any thread may use it.
+/// A service's membership under a test's control. The test decides what its data plane takes and
+/// releases, and reads its answers. Any thread may use it.
 public final class HandMembership: Sendable {
     public let records: HandRecords
     private let state: Mutex<State>
@@ -46,7 +46,7 @@ public final class HandMembership: Sendable {
         var isLeaving = false
     }
 
-    /// `takes`: what it is given when it joins.
+    /// The partitions that it is given when it joins.
     private let takes: [Partition]
 
     public init(_ records: HandRecords = HandRecords(), takes: [Int] = []) {
@@ -84,8 +84,8 @@ public final class HandMembership: Sendable {
 
     public func take(_ partition: Int) { take([Partition(partition)]) }
 
-    /// Asks for it and waits for the answer; false: there was none in time. What was lost before is
-    /// not asked for.
+    /// Orders a release and waits for the answer. Returns false if there was none in time. A
+    /// partition that was lost before is not ordered.
     public func release(_ partition: Int) -> Bool {
         let partition = Partition(partition)
         listen()
@@ -102,7 +102,7 @@ public final class HandMembership: Sendable {
         send(.drop(partition, tenure: tenure), partition)
     }
 
-    /// Any order to whom it concerns.
+    /// Sends any order to the port that it concerns.
     public func sendRaw(_ order: OwnershipOrder) {
         switch order {
         case .take(let partition, _), .release(let partition, _), .drop(let partition, _):
@@ -121,7 +121,7 @@ public final class HandMembership: Sendable {
 
     // MARK: what the data plane says
 
-    /// Everything so far.
+    /// All reports so far.
     public var heard: [OwnershipNews] {
         listen()
         return state.withLock { $0.heard }

@@ -4,17 +4,18 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// A market in which every tick follows from its number: what a source must have delivered.
+/// A market in which every tick follows from its number. It determines what a source must have
+/// delivered.
 public struct AuditedMarket: Sendable {
     public var symbols: [Symbol]
     /// The upper 16 bits of its ticks' provider ids.
     public var fingerprint: UInt64
-    /// The time of tick 0, when this one stands at this time.
+    /// Returns the time of tick 0, given the time of the tick with this number.
     public var origin: @Sendable (_ index: UInt64, _ time: Timestamp) -> Timestamp
     public var tick: @Sendable (_ index: UInt64, _ origin: Timestamp) -> Tick
 
     public struct Tick: Sendable {
-        /// The number of its symbol.
+        /// The number of the tick's symbol.
         public var symbol: Int
         public var kind: DataKind
         public var time: Timestamp
@@ -38,8 +39,8 @@ public struct AuditedMarket: Sendable {
     }
 }
 
-/// Compares what a deterministic market made with what became of it: every tick is on the tape
-/// exactly once, or inside a recorded gap of its symbol.
+/// Compares the ticks of a deterministic market with the tape: every tick is on it exactly once, or
+/// inside a recorded gap of its symbol.
 public struct MarketAudit: Sendable {
     public struct Gap: Sendable {
         public let from: Timestamp
@@ -53,15 +54,15 @@ public struct MarketAudit: Sendable {
     }
 
     public struct Report: Sendable, CustomStringConvertible {
-        /// Ticks that the market made in the interval.
+        /// The number of ticks that the market made in the interval.
         public var made = 0
         public var onTape = 0
-        /// Not on the tape, and inside a recorded gap.
+        /// Ticks that are not on the tape but inside a recorded gap.
         public var inGaps = 0
         public var lost = 0
         public var doubled = 0
         public var gaps = 0
-        /// Sentences, the first few of each kind.
+        /// Sentences about problems, the first few of each kind.
         public var problems: [String] = []
 
         public var isRight: Bool { problems.isEmpty && lost == 0 && doubled == 0 }
@@ -77,21 +78,21 @@ public struct MarketAudit: Sendable {
     }
 
     private static let problemsMax = 20
-    /// No provider id has more than this as the number of its tick.
+    /// The highest tick number that fits into a provider id.
     private static let indexMax: UInt64 = 1 << 48 - 1
 
-    /// Per symbol.
+    /// The gaps per symbol.
     public private(set) var gaps: [Symbol: [Gap]] = [:]
     /// How often each tick is on the tape.
     private var found: [UInt64: Int] = [:]
-    /// The time of tick 0; nil: no tick was seen yet.
+    /// The time of tick 0. `nil` if no tick was seen yet.
     public private(set) var origin: Timestamp?
     private let market: AuditedMarket
     private var report = Report()
 
     public init(_ market: AuditedMarket) { self.market = market }
 
-    /// All that stands on the tape of the source.
+    /// Reads everything of the source that is on the tape.
     public init(_ market: AuditedMarket, _ tape: TestTape, source: SourceName) throws {
         self.init(market)
         for number in 0..<tape.names.partitions {
@@ -102,7 +103,7 @@ public struct MarketAudit: Sendable {
         }
     }
 
-    /// A packet of ticks of the source, in any order.
+    /// Adds a packet of ticks of the source, in any order.
     public mutating func add(_ packet: RawSpan) {
         var symbols: [UInt32: Symbol] = [:]
         var cursor = RecordCursor()
@@ -154,7 +155,7 @@ public struct MarketAudit: Sendable {
         found[index, default: 0] += 1
     }
 
-    /// Of the ticks whose times are in [from, to).
+    /// Returns a report on the ticks with times in [from, to).
     public func report(from: Timestamp, to: Timestamp) -> Report {
         var report = report
         guard let origin else {
@@ -187,7 +188,7 @@ public struct MarketAudit: Sendable {
         }
     }
 
-    /// Times rise with numbers.
+    /// Returns the first tick at or after a time. Times rise with numbers.
     private func firstIndex(at time: Timestamp, origin: Timestamp) -> UInt64 {
         var (low, high): (UInt64, UInt64) = (0, 1)
         while high < Self.indexMax, market.tick(high, origin).time < time { high *= 2 }

@@ -24,7 +24,8 @@ public struct TestService: Sendable {
             shutdown: ShutdownSignal())
     }
 
-    /// What the service would run with; what it would refuse is thrown.
+    /// Returns the configuration that the service would run with. Throws if the service would
+    /// refuse it.
     public static func configuration(
         _ description: ServiceDescription, _ environment: [String: String]
     ) throws -> Configuration {
@@ -37,7 +38,7 @@ public struct TestService: Sendable {
         }
     }
 
-    /// The problems that it would print, without the service's name and the closing line.
+    /// Returns the problems that it would print, without the service's name and the last line.
     public static func problems(
         _ description: ServiceDescription, _ environment: [String: String]
     ) -> [String] {
@@ -48,7 +49,7 @@ public struct TestService: Sendable {
             .map { String($0.dropFirst(description.name.count + 2)) }
     }
 
-    /// The number that a metric shows, without labels or with these: `name{a="b"}`.
+    /// Returns the value of a metric, without labels or with these: `name{a="b"}`.
     public func metric(_ name: String) -> Double? {
         let page = String(decoding: context.telemetry.metrics.render(), as: UTF8.self)
         for line in page.split(separator: "\n") where line.hasPrefix("\(name) ") {
@@ -57,7 +58,7 @@ public struct TestService: Sendable {
         return nil
     }
 
-    /// Runs the body on a thread of its own, as the frame runs it on the main thread.
+    /// Runs the body on a separate thread, as the frame runs it on the main thread.
     public func start(
         _ body: @escaping @Sendable (ServiceContext) throws -> ExitCode
     ) throws -> RunningService {
@@ -65,7 +66,7 @@ public struct TestService: Sendable {
     }
 }
 
-/// A service that runs on a thread of the test. It is asked to stop when the value goes.
+/// A service that runs on a thread of the test. It is asked to stop when the value is released.
 public final class RunningService: Sendable {
     public let service: TestService
     private let outcome: Outcome
@@ -110,7 +111,7 @@ public final class RunningService: Sendable {
         return try result.get()
     }
 
-    /// As SIGTERM does.
+    /// Requests the stop, as SIGTERM does.
     @discardableResult
     public func stop() throws -> ExitCode {
         service.context.shutdown.request("test")

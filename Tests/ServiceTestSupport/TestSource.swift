@@ -13,7 +13,7 @@ public struct TestSource {
     public let source: SourceName
     public var epoch: UInt64 = 1
     public private(set) var nextOrdinal: UInt64 = 1
-    /// May be changed to leave a hole.
+    /// The ordinals to skip, which leaves a hole.
     public var skip: UInt64 = 0
     public var sendTime = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
     private var builder: PacketBuilder
@@ -39,7 +39,7 @@ public struct TestSource {
     public mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
     public mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
 
-    /// Any record, by the builder's own call; it has to fit.
+    /// Appends any record by the builder's own call. It has to fit.
     public mutating func append(_ add: (inout PacketBuilder) -> Bool) {
         precondition(add(&builder))
     }
@@ -54,7 +54,7 @@ public struct TestSource {
         return packet
     }
 
-    /// Puts what was appended on the tape and answers where it stands.
+    /// Publishes what was appended. Returns its position on the tape.
     @discardableResult
     public mutating func publish(watermark: Timestamp) throws -> UInt64 {
         let packet = seal(watermark: watermark)
@@ -64,7 +64,7 @@ public struct TestSource {
         return try Self.put(packet.bytes, on: subject, of: tape)
     }
 
-    /// Opens the next epoch behind ordinals that the tape has lost, as a gateway does.
+    /// Opens the next epoch after ordinals that the tape has lost, as a gateway does.
     @discardableResult
     public mutating func publishMarker(lost: ClosedRange<UInt64>) throws -> UInt64 {
         epoch += 1
@@ -85,7 +85,7 @@ public struct TestSource {
         return try Self.put(packet.bytes, on: tape.names.ticks(partition, source), of: tape)
     }
 
-    /// Any bytes on any subject of the tape.
+    /// Publishes any bytes on any subject of the tape.
     @discardableResult
     public static func put(
         _ bytes: [UInt8], on subject: String, of tape: TestTape
@@ -100,6 +100,6 @@ public struct TestSource {
 }
 
 extension SealedPacket {
-    /// A copy of what goes over the wire.
+    /// A copy of the bytes on the wire.
     public var bytes: [UInt8] { withBytes { $0.array } }
 }

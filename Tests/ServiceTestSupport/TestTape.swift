@@ -8,13 +8,13 @@ public import TapeTransport
 import ServiceRuntime
 public import TestSupport
 
-/// A tape of one test: a namespace of its own on a real nats-server, with its streams made, and an
-/// independent look at what stands on it.
+/// The tape of one test, in its own namespace on a real nats-server with streams. It also reads the
+/// stored packets independently of the product.
 public struct TestTape: Sendable {
     public let server: NatsServer
     public let names: TapeNames
     public let client: TapeClient
-    /// What each of its streams holds at most.
+    /// The maximum size of each of its streams.
     public let bytesMax: Int64
 
     public static let streamBytes: Int64 = 64 << 20
@@ -33,11 +33,11 @@ public struct TestTape: Sendable {
         guard streams else { return }
         try client.ensureTickStreams(bytesMax: bytesMax)
         try client.ensureBarStream(bytesMax: bytesMax)
-        // As the gateway does.
+        // Made as the gateway does.
         _ = try GroupRegistry.make(client)
     }
 
-    /// A connection of a service's own: closing it is what a killed process looks like.
+    /// Returns a separate connection for a service. Closing it looks like a killed process.
     public func connect(_ service: TestService? = nil) throws -> TapeClient {
         try Self.connect(server, names, service)
     }
@@ -55,7 +55,7 @@ public struct TestTape: Sendable {
             readiness: service?.context.readiness ?? Readiness())
     }
 
-    /// What every service needs to know of this tape.
+    /// The settings that every service needs for this tape.
     public var environment: [String: String] {
         [
             "NATS_URL": server.url, "MDS_NAMESPACE": names.namespace,
@@ -73,7 +73,8 @@ public struct TestTape: Sendable {
         public let payload: [UInt8]
     }
 
-    /// All packets of a stream whose subject begins so, in order, each proven by its checksum.
+    /// Returns all packets of a stream whose subject begins with the prefix, in order, each proven
+    /// by its checksum.
     public func packets(stream: String, subject prefix: String = "") throws -> [Standing] {
         guard let info = try client.jetStream.streamInfo(stream), info.lastSequence > 0 else {
             return []
@@ -105,7 +106,8 @@ public struct TestTape: Sendable {
             .filter { $0.subject == names.bars(partition) }
     }
 
-    /// Ticks of all partitions, by the last packets' ordinals: cheap enough to poll.
+    /// Returns the ticks of all partitions, by the last packets' ordinals. It is cheap enough to
+    /// poll.
     public func lastOrdinal(stream: String, subject: String) throws -> UInt64 {
         let last = try client.lastPacket(stream: stream, subject: subject)
         return (last?.header.nextOrdinal ?? 1) - 1

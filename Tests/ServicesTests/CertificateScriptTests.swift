@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `deploy/compose/certificates.sh`, in a folder of the test's own.
+/// `deploy/compose/certificates.sh`, in a folder of the test.
 @Suite("The script that makes certificates", .enabled(if: Certificates.obstacle == nil))
 struct CertificateScriptTests {
     private static let script = "deploy/compose/certificates.sh"
@@ -45,7 +45,7 @@ struct CertificateScriptTests {
                     folder.file("secrets/tls-\(server)-certificate"),
                 ])
         }
-        // What is there stays.
+        // Existing files are kept.
         #expect(try make().isEmpty)
     }
 
@@ -72,13 +72,13 @@ struct CertificateScriptTests {
         _ = try make()
         let key = folder.file("authority/key"), kept = folder.file("kept")
         try FileManager.default.moveItem(atPath: key, toPath: kept)
-        // Nothing is due.
+        // No certificate is due.
         #expect(try make().isEmpty)
         let certificate = folder.file("secrets/tls-nats-certificate")
         try FileManager.default.removeItem(atPath: certificate)
         let before = try content("secrets/tls-nats-key")
         for isOther in [false, true] {
-            // That of another authority is as good as none.
+            // The key of another authority is useless.
             if isOther {
                 try FileManager.default.copyItem(
                     atPath: folder.file("secrets/tls-nats-key"), toPath: key)

@@ -3,7 +3,8 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
-/// Dockerfiles and compose files as text: `make cluster-test` runs them, where Docker is there.
+/// Checks Dockerfiles and compose files as text. `make cluster-test` runs them, if Docker is
+/// available.
 @Suite("What containers are made of")
 struct ImageTests {
     private static let composeFiles = [
@@ -20,7 +21,7 @@ struct ImageTests {
             .split(separator: "\n").map(String.init)
     }
 
-    /// The variables that a compose file gives, with their values.
+    /// Returns the variables that a compose file sets, with their values.
     private static func variables(_ path: String) throws -> [(name: String, value: String)] {
         try lines(of: path).compactMap { line in
             guard let found = line.firstMatch(of: /^\s+([A-Z][A-Z0-9_]+):\s*(.*)$/) else {
@@ -66,7 +67,7 @@ struct ImageTests {
         }
     }
 
-    /// Of `deploy/nats/server.conf`, `tls.conf` and `deploy/compose/nats.sh`.
+    /// The variables of `deploy/nats/server.conf`, `tls.conf` and `deploy/compose/nats.sh`.
     private static let serverVariables: Set = [
         "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_MONITOR_HOST",
         "NATS_STORE_DIR", "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",

@@ -1,6 +1,8 @@
-/// What is to happen, by true time; what is due at the same time happens in order of its coming.
+/// The future events of a world, by true time. Events at the same time happen in the order in which
+/// they were added.
 struct EventQueue {
-    /// Small, and not the event itself: debug builds copy each one on every step through the heap.
+    /// Small, and without the event itself, because debug builds copy an entry on every step
+    /// through the heap.
     private struct Entry {
         let time: Int64
         let number: Int
@@ -40,7 +42,7 @@ struct EventQueue {
         return (first.time, event)
     }
 
-    /// From the top down to its place.
+    /// Moves the top entry down to its place.
     private mutating func sink(_ entry: Entry) {
         let count = heap.count
         var parent = 0

@@ -31,7 +31,7 @@ extension MembershipWorld {
         guard members[index].link != 0 else { return }
         members[index].link = 0
         if members[index].isCalling, Bool.random(using: &random) {
-            // The library fails at once what waits for an answer.
+            // The library immediately fails calls that wait for an answer.
             members[index].isCalling = false
             failCalls(index, members[index].batch, members[index].under, force: true)
         }
@@ -87,7 +87,7 @@ extension MembershipWorld {
         deliver(wire, index)
     }
 
-    /// What lies on the link comes in, in its order.
+    /// Delivers the messages on the link, in their order.
     mutating func flow(_ index: Int, _ link: Int) {
         guard members[index].isAlive, members[index].link == link,
             now >= members[index].stalledUntil
@@ -210,7 +210,8 @@ extension MembershipWorld {
 
     private mutating func checkWrite(_ write: RecordWrite, _ before: OwnershipRecord?) {
         let record = write.record
-        // Revisions begin anew with another bucket: there one may be taken for the one of before.
+        // A new bucket counts revisions from the beginning, so one may equal a revision of the old
+        // bucket.
         guard let before, weather.kind != .destroyed else { return }
         if record.epoch < before.epoch { fail("epoch \(before.epoch) became \(record.epoch)") }
         let isClaim =

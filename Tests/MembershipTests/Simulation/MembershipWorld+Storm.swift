@@ -2,7 +2,7 @@ import MarketModel
 import Membership
 import Primitives
 
-// What goes wrong, and what has to hold when it is over.
+// The faults, and what must be true when they are over.
 extension MembershipWorld {
     mutating func storm() {
         if ownersBefore == nil {
@@ -51,7 +51,7 @@ extension MembershipWorld {
         members.indices.filter { members[$0].isAlive }.randomElement(using: &random)
     }
 
-    /// Nothing lasts beyond the storm.
+    /// Limits the duration so that no fault lasts beyond the storm.
     private mutating func time(_ milliseconds: ClosedRange<Int64>) -> Int64 {
         let wish = Int64.random(in: milliseconds, using: &random) * millisecond
         return max(1, min(wish, weather.stormEnd - now))
@@ -68,7 +68,7 @@ extension MembershipWorld {
             guard let index = anybody() else { return }
             die(index)
         case 3 where kill:
-            // Killed, and there again at once or after a while.
+            // Kills a member, and restarts it immediately or after a while.
             guard let index = anybody() else { return }
             let name = members[index].name.text
             die(index)
@@ -89,7 +89,7 @@ extension MembershipWorld {
         queue.add(.wakes(index), at: now + time)
     }
 
-    /// A thread of its data plane stands still; its membership goes on turning.
+    /// A thread of its data plane hangs, while its membership continues.
     private mutating func hangOne() {
         guard let index = anybody(), members[index].hungUntil <= now else { return }
         let time = time(20...5_000)
@@ -152,7 +152,7 @@ extension MembershipWorld {
             let open = member.plane.taken - member.plane.ended
             if open != member.plane.open.count { fail("\(index): takes are not paired") }
         }
-        // Of one name the eldest counts.
+        // Among members of one name, the oldest one counts.
         var eldest: [MemberName: Int] = [:]
         for index in living {
             let known = eldest[members[index].name]

@@ -2,7 +2,7 @@ import MarketModel
 import Membership
 import Primitives
 
-/// A group on a NATS and on machines where everything goes wrong, by true time.
+/// A group of members on a NATS and on machines with every kind of fault. Times are true time.
 struct MembershipWorld {
     enum Wire {
         indirect case heartbeat(MemberHeartbeat)
@@ -31,20 +31,20 @@ struct MembershipWorld {
     let seed: UInt64
     var random: SeededRandom
     let weather: Weather
-    /// Of the members, in turn.
+    /// The leases of the members, in turn.
     let leases: [Int64]
     var now: Int64 = 0
     var queue = EventQueue()
     var bucket = SimulatedBucket()
     var members: [SimulatedMember] = []
     var isServerUp = true
-    /// When the last write that was held up comes to the bucket.
+    /// The time at which the last delayed write reaches the bucket.
     var lateUntil: Int64 = 0
-    /// How often a stranger wrote; the waits grow with it.
+    /// The number of a stranger's writes. The waits grow with it.
     var fences = 0
     var violations: [String] = []
     var counts = WorldCounts()
-    /// Who owned what before the first fault.
+    /// The owners before the first fault.
     var ownersBefore: [Int: UInt64]?
 
     init(seed: UInt64) {
@@ -59,7 +59,7 @@ struct MembershipWorld {
         queue.add(.storm, at: weather.kind == .restarts ? 2 * second : 100 * millisecond)
     }
 
-    /// Members of these leases, and nothing that goes wrong.
+    /// A world with members of these leases and without faults.
     init(seed: UInt64, leases: [Int64]) {
         self.seed = seed
         self.leases = leases
@@ -71,12 +71,12 @@ struct MembershipWorld {
         }
     }
 
-    /// In some worlds they differ.
+    /// Returns the leases, which differ in some worlds.
     private static func leases(_ seed: UInt64) -> [Int64] {
         SeededRandom.mixed(seed) % 4 == 1 ? [Weather.lease, 2 * Weather.lease] : [Weather.lease]
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     mutating func pass(_ time: Int64) {
         while queue.nextTime <= time, let next = queue.removeFirst() {
             now = next.time
@@ -84,7 +84,7 @@ struct MembershipWorld {
         }
     }
 
-    /// What went wrong, in sentences; empty: nothing.
+    /// Returns what went wrong, as sentences. Empty if nothing did.
     mutating func run() -> [String] {
         let end = weather.stormEnd + weather.calmTime
         var lookAt = runsToTheEnd ? end : weather.stormEnd
@@ -92,7 +92,7 @@ struct MembershipWorld {
         while violations.isEmpty {
             if min(queue.nextTime, end) >= lookAt, lookAt < end {
                 now = lookAt
-                // Writes that come late are part of the storm.
+                // The storm lasts until delayed writes have arrived.
                 looks = now > lateUntil && isSettled ? looks + 1 : 0
                 if looks == Self.looksWanted { break }
                 lookAt += Self.lookInterval
@@ -106,8 +106,8 @@ struct MembershipWorld {
         return violations
     }
 
-    /// Most worlds end when all has been in its place for a while. What would only move later is
-    /// looked for in one of four.
+    /// Most worlds end once everything has been settled for a while. One in four runs to its end,
+    /// to find what would move later.
     private var runsToTheEnd: Bool { SeededRandom.mixed(seed) % 4 == 0 }
 
     private static let lookInterval = 100 * millisecond
@@ -167,7 +167,7 @@ struct MembershipWorld {
 
     mutating func handle(_ index: Int, _ event: MembershipMachine.Event) {
         guard members[index].isAlive else { return }
-        // Nothing overtakes what lies there.
+        // A message cannot overtake those that wait on the link.
         guard !members[index].isStopped(now), members[index].waiting.isEmpty else {
             members[index].waiting.append(event)
             return
@@ -194,7 +194,7 @@ struct MembershipWorld {
         guard members[index].isAlive, !members[index].isStopped(now) else { return }
         let waiting = members[index].waiting
         members[index].waiting = []
-        // What comes first after a stop is any of: the clock, or what lies there.
+        // After a stop either the clock or a waiting message may come first.
         if Bool.random(using: &random) { handle(index, .time) }
         for event in waiting { handle(index, event) }
         handle(index, .time)
@@ -256,13 +256,13 @@ struct MembershipWorld {
         }
         if case .released(let partition, let tenure) = news {
             guard members[index].plane.finishRelease(partition.number, tenure) else { return }
-            // A word that is said twice is one.
+            // A repeated report is treated as one.
             if Int.random(in: 0..<4, using: &random) == 0 { handle(index, .news(news)) }
         }
         handle(index, .news(news))
     }
 
-    /// Two processes that act as owners of one partition.
+    /// Reports two processes that act as owners of one partition.
     private mutating func checkOverlap(_ index: Int) {
         guard weather.isFair, members[index].isSteady(now) else { return }
         for (other, member) in members.enumerated() where other != index && member.isSteady(now) {
@@ -274,7 +274,7 @@ struct MembershipWorld {
     }
 }
 
-/// What a world has met, so that many of them show that they meet all of it.
+/// The situations that a world has met. Many worlds together must meet all of them.
 struct WorldCounts {
     var claims = 0
     var releases = 0

@@ -1,7 +1,7 @@
 import MarketModel
 import Membership
 
-/// The bucket of owners: compare-and-set, and reads behind a revision.
+/// The bucket of owners, with compare-and-set and reads that wait for a revision.
 struct SimulatedBucket {
     struct Entry {
         var record: OwnershipRecord?
@@ -14,7 +14,7 @@ struct SimulatedBucket {
     var isReplicated = false
     private var copy: (entries: [Int: Entry], last: UInt64)?
 
-    /// nil: another revision stands there.
+    /// Returns `nil` if another revision is stored.
     mutating func write(_ write: RecordWrite) -> UInt64? {
         let present = entries[write.partition.number]
         guard present?.revision ?? 0 == write.expected else { return nil }
@@ -23,7 +23,7 @@ struct SimulatedBucket {
         return last
     }
 
-    /// What OwnerRecords does: `known` is when the bucket that was read last was made.
+    /// Reads as OwnerRecords does. `known` is the creation time of the bucket that was read last.
     func read(number: UInt64, after: UInt64, known: inout Int) -> RecordsRead {
         let isWhole = after == 0 || known != made || last < after
         known = made
@@ -46,7 +46,8 @@ struct SimulatedBucket {
         (entries, last) = copy
     }
 
-    /// `isSame`: put back from a time when it was empty.
+    /// With `isSame` the bucket keeps its creation time, like one restored from a backup that was
+    /// made when it was empty.
     mutating func remake(isSame: Bool = false) {
         entries = [:]
         last = 0

@@ -2,26 +2,26 @@ import MarketModel
 import Membership
 import Primitives
 
-/// A process: the shipped machine, a clock of its own, a link, a thread for records, a data plane.
-/// A class, because copies of all of it are what takes the time in a debug build.
+/// A process: the shipped machine with its own clock, link, thread for records, and data plane. It
+/// is a class because copying all of it would dominate the time of a debug build.
 final class SimulatedMember {
     let name: MemberName
     let instance: UInt64
     var machine: MembershipMachine
     var plane = SimulatedPlane()
-    /// Parts per million.
+    /// The clock's drift in parts per million.
     let drift: Int64
     let offset: Int64
 
     var isAlive = true
-    /// True time; it is stopped until then.
+    /// The true time until which the process is stopped.
     var stoppedUntil = Int64.min
-    /// True time; its data plane hangs until then, and its watch has seen that.
+    /// The true time until which its data plane hangs, as its watch has noticed.
     var hungUntil = Int64.min
-    /// Its link's number; 0: none.
+    /// The number of its link; 0 if it has none.
     var link = 0
     var links = 0
-    /// Nothing comes in on the link until then.
+    /// The link delivers nothing until this time.
     var stalledUntil = Int64.min
     var stalled: [MembershipWorld.Wire] = []
     var lastArrival = Int64.min
@@ -31,10 +31,10 @@ final class SimulatedMember {
     var hasLeft = false
     var wantsLeave = false
 
-    // The thread of the records.
+    // The calls of the records' thread.
     var calls: [Call] = []
     var isCalling = false
-    /// What has no answer yet.
+    /// The calls without an answer.
     var under: [Call] = []
     var batch = 0
     var knownBucket = 0
@@ -67,7 +67,7 @@ final class SimulatedMember {
 
     func local(_ time: Int64) -> Int64 { offset + time + time / 1_000_000 * drift }
 
-    /// The true time at which its clock shows this or a little more.
+    /// Returns the true time at which its clock shows this or slightly more.
     func truth(_ target: Int64) -> Int64 {
         var time = target - offset
         for _ in 0..<4 where local(time) != target { time += target - local(time) }

@@ -1,7 +1,7 @@
 import MarketModel
 import Membership
 
-/// A data plane, as far as it can be seen from outside: what it works on.
+/// A data plane as seen from outside: the partitions it works on.
 struct SimulatedPlane {
     struct Tenure {
         let number: UInt64
@@ -9,7 +9,7 @@ struct SimulatedPlane {
     }
 
     private(set) var open: [Int: Tenure] = [:]
-    /// What it was told that makes no sense.
+    /// Orders that make no sense.
     private(set) var nonsense: [String] = []
     private(set) var taken = 0
     private(set) var ended = 0
@@ -34,7 +34,7 @@ struct SimulatedPlane {
         }
     }
 
-    /// False: it has gone meanwhile.
+    /// Returns false if the tenure has ended meanwhile.
     mutating func finishRelease(_ partition: Int, _ tenure: UInt64) -> Bool {
         guard open[partition]?.number == tenure else { return false }
         open[partition] = nil

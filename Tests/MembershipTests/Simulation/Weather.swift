@@ -3,16 +3,16 @@ import Primitives
 let millisecond: Int64 = 1_000_000
 let second: Int64 = 1_000_000_000
 
-/// What a world is like, all of it from its seed.
+/// The properties of a world, all from its seed.
 struct Weather {
     enum Kind: CaseIterable {
-        /// Members come, leave and are killed; nothing else goes wrong.
+        /// Members join, leave and are killed. There are no other faults.
         case calm
-        /// NATS restarts, and is killed; nobody dies.
+        /// NATS is restarted and killed. No member dies.
         case restarts
-        /// Processes are stopped and woken up, hang, are killed and started again.
+        /// Processes are stopped and woken up, hang, are killed and restarted.
         case pauses
-        /// Links are cut, and stand still.
+        /// Links are cut and stall.
         case links
         /// The bucket is slow, answers are lost, writes come late.
         case slowRecords
@@ -20,9 +20,9 @@ struct Weather {
         case doubles
         /// All of these.
         case everything
-        /// Single messages get lost or come late, and nobody else is missing them.
+        /// Single messages are lost or late for one member only.
         case selective
-        /// The bucket is put back or deleted.
+        /// The bucket is restored from a backup or deleted.
         case destroyed
     }
 
@@ -30,7 +30,7 @@ struct Weather {
     let members: Int
     let partitions: Int
     let stormEnd: Int64
-    /// Of one way, at most.
+    /// The maximum latency in one direction.
     let latencyMax: Int64
     let recordMax: Int64
     let planeMax: Int64
@@ -55,14 +55,14 @@ struct Weather {
         strangers = kind == .everything && Bool.random(using: &random)
     }
 
-    /// What one member hears, all do.
+    /// True if all members receive the same messages.
     var isFair: Bool { kind != .selective && kind != .destroyed }
-    /// Nobody who is alive and not stopped loses anything.
+    /// True if no member that is alive and not stopped loses anything.
     var isHarmless: Bool { kind == .calm || kind == .restarts }
 
-    /// From the end of the storm until everything has its place.
+    /// The time from the end of the storm until everything is settled.
     var calmTime: Int64 {
-        // A bucket that was put back is noticed at the latest when it is read as a whole.
+        // A bucket restored from a backup is noticed at the latest by the next complete read.
         let base: Int64 = strangers ? 80 : kind == .destroyed ? 130 : 45
         return base * 100 * millisecond + 3 * planeMax + 5 * recordMax
     }

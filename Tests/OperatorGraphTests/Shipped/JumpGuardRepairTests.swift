@@ -10,7 +10,7 @@ struct JumpGuardRepairTests {
     private static let second: Int64 = 1_000_000_000
     private static let start: Int64 = 1_700_000_040_000_000_000
 
-    /// A price each second; that of second 60 is a wild one.
+    /// Returns a price each second, of which that of second 60 is an outlier.
     private func packets() throws -> [SealedPacket] {
         let source = try #require(SourceName("one"))
         var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
@@ -49,8 +49,8 @@ struct JumpGuardRepairTests {
                 ]), operators: .ofThisProgram)
     }
 
-    /// The highs and numbers of trades of the first 5 s of the second minute: as they were
-    /// published, and computed again.
+    /// Returns highs and numbers of trades in the first 5 s of the second minute: as published, and
+    /// as computed again.
     private func bars(warmUp: String) throws -> (live: [Bar], again: [Bar]) {
         let packets = try packets()
         var machine = GraphMachine(try program(warmUp: warmUp))

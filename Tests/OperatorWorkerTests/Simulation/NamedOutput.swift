@@ -4,7 +4,7 @@ import TapeCodec
 
 @testable import OperatorWorker
 
-/// One output without the numbers that only its packet explains.
+/// One output without the indexes that only its packet explains.
 enum NamedOutput: Hashable {
     case bar(Bar, Symbol, SeriesName)
     case late(LateTickRecord, Symbol, SeriesName)
@@ -30,14 +30,14 @@ enum NamedOutput: Hashable {
         self = .value(plain, symbol)
     }
 
-    /// What says which run of definitions it belongs to: bars alone do.
+    /// The generation of the graph. `nil` for outputs other than bars, which have none.
     var generation: UInt32? {
         if case .bar(let bar, _, _) = self { bar.generation } else { nil }
     }
 }
 
 extension SimulatedBars.Packet {
-    /// Its bytes on a tape, for those who read it back.
+    /// Returns its bytes on a tape, for reading back.
     func sealed() -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
         var symbols: [Symbol: UInt32] = [:]

@@ -6,9 +6,9 @@ import Testing
 
 @testable import OperatorWorker
 
-// What must hold when all is over.
+// What must be true at the end.
 extension RecoveryWorld {
-    /// What stands is what undisturbed owners make, each ordinal once.
+    /// Checks that the stored output is that of undisturbed owners, each ordinal once.
     func audit() {
         var made: [UInt32: [(input: UInt64, output: NamedOutput)]] = [:]
         var nextOrdinal: UInt64 = 1
@@ -66,7 +66,7 @@ extension RecoveryWorld {
         UndisturbedOwner(tape.ticks.packets, settings(of: generation)).outputs
     }
 
-    /// From what stands on the tape of bars alone: no tick is lost or counted twice.
+    /// Checks, from the tape of bars alone, that no tick is lost or counted twice.
     func expectEquation() -> TapeEquation? {
         guard let graph else { return nil }
         var published = PublishedOutput()
@@ -74,7 +74,7 @@ extension RecoveryWorld {
             let sealed = packet.sealed()
             sealed.withBytes { published.take(sealed.header, $0) }
         }
-        // A rebuild begins behind the last input whose output was out entirely.
+        // A rebuild begins after the last input whose output was published completely.
         let equation = TapeEquation(
             of: published, made: graph.definition, from: tape.ticks.packets,
             mayRepeat: kind == .rebuiltGraphs)
@@ -84,7 +84,7 @@ extension RecoveryWorld {
         return equation
     }
 
-    /// An owner whose bars would be others than those that stand does not go on.
+    /// Checks that an owner stops if its bars would differ from the stored ones.
     func expectProof() {
         guard let place = tape.bars.packets.lastIndex(where: { $0.output != nil }),
             tape.bars.packets[place].nextOrdinal > 1
@@ -102,8 +102,9 @@ extension RecoveryWorld {
     }
 }
 
-/// Bars whose last version on the tape takes them back. A rebuild computes the output of its first
-/// inputs once more, of which some may stand, and what is withdrawn already is not withdrawn again.
+/// The bars whose last version on the tape withdraws them. A rebuild computes the output of its
+/// first inputs again. Some of it may be stored already, and a bar that is already withdrawn is not
+/// withdrawn again.
 private struct WithdrawnBars {
     var isRebuilt = false
     private var keys: Set<BarKey> = []
@@ -113,7 +114,7 @@ private struct WithdrawnBars {
         if bar.flags.contains(.withdrawn) { keys.insert(key) } else { keys.remove(key) }
     }
 
-    /// Steps over withdrawals of what does not stand, up to what was found.
+    /// Skips withdrawals of bars that are not stored, up to the given output.
     func skip(
         _ index: inout Int, of made: [(input: UInt64, output: NamedOutput)],
         to found: NamedOutput?

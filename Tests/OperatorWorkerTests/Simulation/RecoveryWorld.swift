@@ -9,21 +9,21 @@ import Testing
 
 @testable import OperatorWorker
 
-/// One partition, its tape and its bucket, and owners that come and go while everything fails that
-/// may. What stands at the end must be what one undisturbed owner makes.
+/// One partition with its tape and its bucket, and owners that come and go under every kind of
+/// fault. The final output must be that of one undisturbed owner.
 struct RecoveryWorld {
     enum Kind: CaseIterable {
-        /// Crashes, pauses, calls that fail, damage, a lost bucket.
+        /// Crashes, pauses, failing calls, damage, and the loss of the bucket.
         case plain
-        /// The series change, and some start with the old ones.
+        /// The series change, and some owners start with the old ones.
         case generations
-        /// People ask for rebuilds.
+        /// People request rebuilds.
         case rebuilds
-        /// Bars are put back to an older state.
+        /// Bars are restored from a backup.
         case putBack
-        /// Graphs of every kind on a tape with repairs; what fails is as in the plain ones.
+        /// Graphs of every kind on a tape with repairs. The faults are those of `plain`.
         case graphs
-        /// The same, and people ask for rebuilds.
+        /// The same, and people request rebuilds.
         case rebuiltGraphs
 
         var hasGraph: Bool { self == .graphs || self == .rebuiltGraphs }
@@ -40,7 +40,7 @@ struct RecoveryWorld {
     private var now: Int64 = 0
     private var rebuilds = 0
     private let faults: SimulatedBucket.Faults
-    /// Of a world with one definition only.
+    /// The definition of a world that has only one.
     let graph: SimulatedDefinition?
 
     init(seed: UInt64, kind: Kind) throws {
@@ -51,7 +51,7 @@ struct RecoveryWorld {
         graph =
             kind.hasGraph
             ? try SimulatedDefinition(mayMoveBars: kind == .graphs, using: &random) : nil
-        // Each world has its own weather.
+        // The faults differ between worlds.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
             unknown: Bool.random(using: &random) ? Int.random(in: 0...120, using: &random) : 0)
@@ -61,7 +61,7 @@ struct RecoveryWorld {
         }
     }
 
-    /// A checkpoint never counts what is not on the tape.
+    /// A checkpoint never includes output that is not on the tape.
     private static func audit(
         _ key: String, _ value: [UInt8], _ tape: SimulatedTape, mayBeAhead: Bool, seed: UInt64
     ) {
@@ -161,7 +161,7 @@ struct RecoveryWorld {
         if owner?.stage == .fenced { owner = nil }
     }
 
-    /// What this kind of world is for.
+    /// Causes the event that is specific to this kind of world.
     private mutating func special() {
         switch kind {
         case .plain, .graphs: tape.bucket.damage(using: &random)
@@ -174,7 +174,7 @@ struct RecoveryWorld {
     }
 
     private mutating func crash() {
-        // What was sent may arrive after its sender is gone.
+        // A sent packet may arrive after its sender has died.
         if Bool.random(using: &random) { owner?.lane.arrive() }
         owner?.dropRepair()
         owner = nil
@@ -195,7 +195,7 @@ struct RecoveryWorld {
 
     // MARK: the end
 
-    /// Nothing fails any more: what is missing comes, and the last owner stops in order.
+    /// Ends all faults: missing packets arrive, and the last owner stops in order.
     mutating func settle() {
         crash()
         paused = []
@@ -222,7 +222,8 @@ struct RecoveryWorld {
         #expect(rebuilds == 0 || tape.bucket.value(tape.keys.request) == nil, "seed \(seed)")
     }
 
-    /// Whoever begins behind an orderly end goes on from its checkpoint, and has nothing to do.
+    /// An owner that starts after an orderly end continues from its checkpoint and has nothing to
+    /// do.
     private mutating func expectRest() {
         let before = tape.ways["checkpoint", default: 0]
         let bars = tape.bars.packets.count { !$0.outputs.isEmpty }

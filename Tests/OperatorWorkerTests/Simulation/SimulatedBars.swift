@@ -5,14 +5,14 @@ import TapeCodec
 
 @testable import OperatorWorker
 
-/// What stands on `md.bars.<p>`: stored by compare-and-set, and nothing else is promised.
+/// The content of `md.bars.<p>`. It is stored by compare-and-set, with no other guarantee.
 final class SimulatedBars {
     struct Packet {
         var epoch: UInt64
         var firstOrdinal: UInt64
         var outputs: [NamedOutput] = []
         var watermark = SourceTable.noWatermark
-        /// Nil: a marker.
+        /// `nil` for a marker.
         var output: OutputState?
         var generation: UInt32
 
@@ -35,7 +35,7 @@ final class SimulatedBars {
     }
 }
 
-/// One owner's lane: a packet in flight, whose fate the world decides.
+/// One owner's lane, with one packet in flight whose outcome the world decides.
 final class SimulatedLane: OutputLane {
     private(set) var epoch: UInt64 = 0
     private(set) var nextOrdinal: UInt64 = 1
@@ -48,7 +48,7 @@ final class SimulatedLane: OutputLane {
     private var symbols: [Symbol] = []
     private var series: [SeriesName] = []
     private var waiting: [NamedOutput] = []
-    /// Few, so that an input's output is cut.
+    /// Small, so that an input's output is split.
     private let barsMax: Int
 
     init(_ tape: SimulatedBars, generation: UInt32, barsMax: Int) {
@@ -63,7 +63,7 @@ final class SimulatedLane: OutputLane {
     var waitingTicks: Int { waiting.count }
     var isIdle: Bool { isReady && waiting.isEmpty }
 
-    /// A marker behind what stands; it is stored at once.
+    /// Appends a marker, which is stored immediately.
     func open(ordinal: UInt64 = 1, above floor: UInt64 = 0) {
         epoch = max(epoch, floor, tape.packets.last?.epoch ?? 0) + 1
         nextOrdinal = max(nextOrdinal, ordinal, tape.packets.last?.nextOrdinal ?? 1)
@@ -113,7 +113,8 @@ final class SimulatedLane: OutputLane {
         waiting = []
     }
 
-    /// The packet in flight arrives, if its expectation holds. Also after its owner has died.
+    /// Stores the packet in flight, if its expectation is true. This may happen after its owner has
+    /// died.
     func arrive() {
         guard let packet = inFlight, !isStored, !isFenced else { return }
         guard tape.packets.count == expected else {
@@ -125,7 +126,7 @@ final class SimulatedLane: OutputLane {
         isStored = true
     }
 
-    /// The acknowledgement comes.
+    /// Delivers the acknowledgement.
     func acknowledge() -> PacketHeader? {
         guard let packet = inFlight, isStored else { return nil }
         inFlight = nil

@@ -3,10 +3,10 @@ import Primitives
 
 @testable import OperatorWorker
 
-/// The bucket's server: keys with revisions, and writes that are still under way.
+/// The bucket's server: keys with revisions, and delayed writes.
 final class BucketServer {
     private struct Value {
-        /// Nil: a marker.
+        /// `nil` for a deletion marker.
         var bytes: [UInt8]?
         var revision: UInt64
     }
@@ -30,7 +30,7 @@ final class BucketServer {
 
     var keys: [String] { values.keys.sorted() }
 
-    /// As JetStream does it: `create` writes over a marker, too.
+    /// Writes as JetStream does: `create` also replaces a deletion marker.
     func write(_ key: String, _ value: [UInt8]?, expected: UInt64) -> KeyValueOutcome {
         let present = values[key]
         let isFree = expected == 0 && present?.bytes == nil
@@ -47,7 +47,7 @@ final class BucketServer {
         underWay.append(Write(key: key, value: value, expected: expected))
     }
 
-    /// One of the delayed writes arrives after all, or never does.
+    /// One of the delayed writes arrives, or is dropped.
     func settle(using random: inout SeededRandom) {
         guard let index = underWay.indices.randomElement(using: &random) else { return }
         let late = underWay.remove(at: index)
@@ -56,7 +56,7 @@ final class BucketServer {
         }
     }
 
-    /// A part's bytes change on the disk.
+    /// Changes a part's bytes on the disk.
     func damage(using random: inout SeededRandom) {
         let parts = values.keys.filter { !$0.hasSuffix("head") && !$0.hasSuffix("rebuild") }
         guard let key = parts.sorted().randomElement(using: &random),
@@ -75,14 +75,14 @@ final class BucketServer {
 /// One process's connection to the bucket.
 final class SimulatedBucket: CheckpointBucket {
     struct Faults {
-        /// Of 1,000 calls.
+        /// How many of 1,000 calls fail.
         var fails = 0
         var unknown = 0
     }
 
     let server: BucketServer
     var faults: Faults
-    /// The process dies at this many calls from now; nil: it does not.
+    /// The number of calls after which the process dies. `nil` if it does not.
     var callsLeft: Int?
     private var random: SeededRandom
 

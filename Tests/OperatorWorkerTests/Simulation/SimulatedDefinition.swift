@@ -5,13 +5,14 @@ import SimulationKit
 
 @testable import OperatorWorker
 
-/// A graph from a seed, and a worker's settings with it.
+/// A graph from a seed, with a worker's settings for it.
 struct SimulatedDefinition {
     let definition: GraphDefinition
     let settings: OperatorSettings
 
-    /// `mayMoveBars`: also what a repair has the standing bars read back for. What a rebuild left
-    /// half published would be read back, too, and be no more withdrawn than once.
+    /// `mayMoveBars` allows graphs whose repairs have to read back the stored bars. With rebuilds
+    /// it must be false: bars that a rebuild published only in part would be read back, too, and
+    /// not be withdrawn again.
     init(mayMoveBars: Bool, using random: inout SeededRandom) throws {
         definition =
             switch Int.random(in: 0..<(mayMoveBars ? 6 : 3), using: &random) {

@@ -7,30 +7,30 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What all owners of the simulated partition share.
+/// The state that all owners of the simulated partition share.
 final class SimulatedTape {
     let ticks: SimulatedTicks
-    /// How much of the ticks stands already.
+    /// The number of packets of ticks that are on the tape already.
     var published = 0
     let bars = SimulatedBars()
     let bucket = BucketServer()
     let keys = CheckpointKeys(partition: 0)
-    /// New lines of output, as they were decided; and those whose checkpoint was stored.
+    /// The decisions to begin output again, and those whose checkpoint was stored.
     var decided: [DecidedBase] = []
     var bases: [DecidedBase] = []
-    /// How often owners began in which way.
+    /// How often owners began in each way.
     var ways: [String: Int] = [:]
     var damages = 0
-    /// How many were finished; and how many of those that began were not.
+    /// The number of finished repairs, and of those that began but did not finish.
     var repairs = 0
     var droppedRepairs = 0
-    /// How often an owner began between two days of one.
+    /// How often an owner began between two days of one repair.
     var resumedRepairs = 0
 
     init(_ ticks: SimulatedTicks) { self.ticks = ticks }
 }
 
-/// Behind which ordinal a new line of output begins, and of which input.
+/// Output begins again after this ordinal, and from this input.
 struct DecidedBase {
     var output: UInt64
     var input: UInt64
@@ -42,8 +42,8 @@ struct DecidedBase {
     }
 }
 
-/// One process that works on the partition: the shipped core, store and decision, with a plain
-/// shell around them as `Worker` has it.
+/// One process that works on the partition: the shipped core, store and decision, in a plain shell
+/// as in `Worker`.
 final class SimulatedOwner {
     enum Stage: Equatable { case looking, finding, working, leaving, stopped(String), fenced }
 
@@ -57,11 +57,11 @@ final class SimulatedOwner {
     private var taken = 0
     private var image: CheckpointImage?
     private var isRebuilding = false
-    /// What is being read again.
+    /// The repair in progress. `nil` without one.
     var repair: SimulatedRepair?
-    /// A repair is finished: what comes next is kept behind it.
+    /// True after a repair is finished: the next checkpoint must come after it.
     var hasRepaired = false
-    /// True: the process is ending in order.
+    /// True while the process ends in order.
     var isStopping = false
 
     init(
@@ -86,12 +86,12 @@ final class SimulatedOwner {
             && core?.isAtRest == true && core?.hasBegunLine == true && core?.isRepairing == false
     }
 
-    /// Nothing is left to do for one who is ending, though more stands to be read.
+    /// True if an ending process has nothing left to do, although there is more to read.
     var hasLeft: Bool {
         isStopping && stage == .working && lane.isIdle && image == nil && core?.isAtRest == true
     }
 
-    /// One small thing that the process may do next.
+    /// Does one small step of the process.
     func step(now: Int64, using random: inout SeededRandom) {
         if lane.isFenced { stage = .fenced }
         switch stage {
@@ -156,7 +156,7 @@ final class SimulatedOwner {
                 stage = .finding
             }
         } catch {
-            // Again at the next step.
+            // Retried at the next step.
             stage = .looking
         }
     }
@@ -192,7 +192,7 @@ final class SimulatedOwner {
         stage = .working
     }
 
-    /// A person's request makes it begin anew, whatever it does.
+    /// Checks for a person's request, which makes it begin again in any stage.
     private func look(forRequest: Bool) {
         guard stage != .fenced, !isRebuilding, tape.bucket.value(tape.keys.request) != nil else {
             return
@@ -234,7 +234,8 @@ final class SimulatedOwner {
         }
     }
 
-    /// To read all that again after a crash would take long.
+    /// Expects a checkpoint after a repair, because repeating the repair after a crash would take
+    /// long.
     private func expectImageBehindRepair() {
         guard hasRepaired, let core else { return }
         if image != nil || core.waiting != nil {

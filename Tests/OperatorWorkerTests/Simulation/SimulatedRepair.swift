@@ -7,15 +7,15 @@ import Testing
 
 @testable import OperatorWorker
 
-/// One repair under way: which packet of the tape is read next.
+/// One repair in progress, with the packet of the tape to read next.
 struct SimulatedRepair {
     var reading: RepairReading
     var next: Int
-    /// Behind the passes: the bars that stand have to be read back first.
+    /// True after the passes, while the stored bars have to be read back.
     var isReadBack = false
 }
 
-// Repairs, as `Worker` has them read: a packet at a time, so that anything may happen in between.
+// Reads for repairs as `Worker` does, a packet at a time, so that any fault may come in between.
 extension SimulatedOwner {
     func mend(using random: inout SeededRandom) {
         guard repair != nil else { return beginRepair() }
@@ -26,7 +26,7 @@ extension SimulatedOwner {
         if repair?.isReadBack == true, core?.isOutputOut == true { readBack() }
     }
 
-    /// It begins again from the start when it has its turn.
+    /// Gives up the repair. It begins again from the start at its next turn.
     func dropRepair() {
         guard repair != nil else { return }
         repair = nil
@@ -44,7 +44,7 @@ extension SimulatedOwner {
         repair = SimulatedRepair(reading: reading, next: firstPlace(from: reading.start))
     }
 
-    /// What was stored before is not read.
+    /// Packets stored earlier are not read.
     private func firstPlace(from start: Timestamp) -> Int {
         tape.ticks.packets.firstIndex { $0.header.sendTime >= start } ?? tape.published
     }
@@ -58,7 +58,7 @@ extension SimulatedOwner {
         let packet = tape.ticks.packets[place]
         // Idle watermarks have subjects of their own.
         guard packet.header.kind == .ticks else { return }
-        // All sources begin with their first ordinal, so a beginning is none that lacks something.
+        // All sources begin with their first ordinal, so nothing is missing before it.
         if case .refused(let reason, let detail) = repair?.reading.take(
             packet.header, at: packet.position.sequence)
         {
@@ -107,7 +107,7 @@ extension SimulatedOwner {
 }
 
 extension SimulatedBars {
-    /// What stands at the ordinal.
+    /// Returns what is stored at the ordinal.
     func precedent(at ordinal: UInt64) -> RepairPrecedent {
         for packet in packets where packet.output != nil {
             let sealed = packet.sealed()

@@ -6,9 +6,10 @@ import TapeCodec
 
 @testable import OperatorWorker
 
-/// What one owner makes of a whole tape when nothing ever fails: what all others are held to.
+/// The output that one owner makes from a complete tape without faults. All other owners are
+/// compared with it.
 struct UndisturbedOwner {
-    /// With the sequence of the packet whose output it is.
+    /// The outputs, with the sequence of the packet that caused each.
     private(set) var outputs: [(input: UInt64, output: NamedOutput)] = []
     private var core: PartitionOperator
     private let lane: SimulatedLane
@@ -33,7 +34,7 @@ struct UndisturbedOwner {
         }
     }
 
-    /// Reads all that stands, from the first packet on.
+    /// Reads everything again, from the first packet on.
     private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
         core.beginRepair()
         let ticks = packets.filter { $0.header.kind == .ticks }

@@ -77,7 +77,7 @@ struct InstrumentFileTests {
         #expect(all[0].feeds == [.level1, .bars] && all[0].providers == ["ibkr"])
         #expect(all[1].contract.currency == "EUR" && all[1].contract.exchange == "IBIS")
         #expect(all[1].feeds == .trades && all[1].providers == ["other"])
-        // What a stock's first exchange is says nothing about an index.
+        // The primary exchange of a stock does not apply to an index.
         #expect(all[2].contract.primaryExchange.isEmpty && all[2].contract.security == .index)
         #expect(all[3].feeds == .level1 && all[3].providers.isEmpty)
     }
@@ -138,7 +138,7 @@ struct InstrumentFileTests {
             let text = "\"SPY\": feeds: depth is the book of one exchange, and SMART is none"
             #expect(found.count == 1 && found[0].contains(text), "\(found)")
         }
-        // It names no other contract: another list may say it.
+        // The exchange of depth makes no other contract, so another list may add it.
         let both = [
             "a.yaml": list("  - SPY"),
             "b.yaml": list("  - {symbol: SPY, feeds: depth, depth_exchange: ARCA}"),
@@ -187,7 +187,8 @@ struct InstrumentFileTests {
         for text in wanted {
             #expect(found.contains { $0.hasPrefix("a.yaml:\(text)") }, "\(text)")
         }
-        // The defaults' wrong currency is missing nowhere else: each instrument has its own.
+        // The wrong currency in the defaults causes no further problem, because each instrument has
+        // its own.
         #expect(found.count == wanted.count, "\(found.joined(separator: "\n"))")
     }
 

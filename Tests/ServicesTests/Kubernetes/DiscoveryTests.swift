@@ -13,18 +13,18 @@ enum Discovery {
         try YAMLFile.parse(Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))))
     }
 
-    /// The job as which a pod is scraped; nil: it is not looked at.
+    /// Returns the job as which a pod is scraped. `nil` if it is not scraped.
     static func job(of labels: [String: String]) -> String? {
         labels[label].flatMap { name in
             Service.all.contains { $0.description.name == name } ? name : nil
         }
     }
 
-    /// What the metadata of a pod calls that label.
+    /// The name of a label in a pod's metadata.
     static let source =
         "__meta_kubernetes_pod_label_" + label.replacing(/[^a-z]/, with: "_")
 
-    /// `key in (a, b)`.
+    /// Parses `key in (a, b)`.
     static func selector(_ text: String) -> (key: String, values: [String])? {
         text.wholeMatch(of: /(\S+) in \(([^)]*)\)/).map { match in
             (String(match.1), match.2.split { ", ".contains($0) }.map(String.init))
@@ -42,7 +42,7 @@ struct DiscoveryTests {
         let job = try #require(jobs.first { $0["job_name"]?.text == "tapeline" })
         let lookup = try #require(job["kubernetes_sd_configs"]?.sequence?.first)
         #expect(lookup["role"]?.text == "pod")
-        // Its own namespace is another one: "own_namespace" would find nothing.
+        // Its own namespace is another one, so "own_namespace" would find nothing.
         #expect(lookup["namespaces"]?.mapping?.map(\.key) == ["names"])
         let selector = try #require(
             Discovery.selector(lookup["selectors"]?.sequence?.first?["label"]?.text ?? ""))
@@ -91,7 +91,7 @@ struct DiscoveryTests {
             #expect(binding.node["roleRef", "name"]?.text == role.name)
             let subjects = try #require(binding.node["subjects"]?.sequence)
             #expect(subjects.count == 1)
-            // From where it may come in, and where KEDA asks it.
+            // The namespaces from which connections are allowed, and where KEDA connects.
             #expect(subjects.first?["namespace"]?.text == "monitoring")
         }
     }

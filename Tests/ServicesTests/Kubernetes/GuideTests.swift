@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import YAMLFile
 
-/// What `deploy/kubernetes/README.md` tells a person to do.
+/// Checks the instructions of `deploy/kubernetes/README.md`.
 @Suite("Kubernetes: the guide")
 struct GuideTests {
     private static let component = "app.kubernetes.io/component"
@@ -44,7 +44,7 @@ struct GuideTests {
                     "store-writer-migrate", "tapeline-setup", "store-writer", "operator-worker",
                     "provider-gateway",
                 ])
-            // A policy that comes behind the pods that it lets out comes too late.
+            // A policy applied after the pods that need it would come too late.
             #expect(
                 rendered.all("NetworkPolicy").allSatisfy {
                     $0.labels[Self.component] == "network"
@@ -52,7 +52,7 @@ struct GuideTests {
         }
     }
 
-    /// What a pod does not start without, but for what a person makes.
+    /// Returns what a pod needs in order to start, except what a person makes.
     private static func needed(by workload: Manifest) -> Set<String> {
         let sources = workload.containers.flatMap { $0["envFrom"]?.sequence ?? [] }
             .compactMap { $0["configMapRef", "name"]?.text }
@@ -103,7 +103,7 @@ struct GuideTests {
         let name = "provider-gateway"
         let first = try #require(rendered.manifest("StatefulSet", name))
         let second = try #require(rendered.manifest("StatefulSet", "\(name)-futures"))
-        // Nothing that belongs to one of them takes the other's pods.
+        // No object of one selects the other's pods.
         for kind in ["StatefulSet", "PodDisruptionBudget"] {
             for (owner, own, other) in [(first, first, second), (second, second, first)] {
                 let selector = try #require(
@@ -115,7 +115,7 @@ struct GuideTests {
         #expect(rendered.manifest("Service", second.name) != nil)
         #expect(second.pod?["serviceAccountName"]?.text == second.name)
         #expect(rendered.manifest("ServiceAccount", second.name) != nil)
-        // The same ways, in and out.
+        // The same connections are allowed, in and out.
         let policies = rendered.all("NetworkPolicy").compactMap { $0.node["spec", "podSelector"] }
         #expect(policies.count { $0.selects(first.podLabels) } >= 4)
         for policy in policies {
@@ -181,14 +181,14 @@ struct GuideTests {
             contentsOfFile: "\(ServerPrograms.checkout)/\(command.1)", encoding: .utf8)
         let data = rendered.configuration("instruments")?.node["data"]?.texts ?? [:]
         #expect(data == ["instruments.yaml": text])
-        // A part of a volume that is mounted by itself never changes.
+        // A single mounted file of a volume is never updated.
         let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
         #expect(!mounts.contains { $0["subPath"] != nil })
     }
 
     @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")
     func version() throws {
-        // The first release that asks the pods of the Service alone (its issue 7641).
+        // The first release that asks only the pods of the Service (KEDA's issue 7641).
         let wanted = "2.20 or newer"
         let folder = "\(ServerPrograms.checkout)/deploy/keda/metrics-api"
         for file in ["operator-worker.yaml", "store-writer.yaml"] {

@@ -3,7 +3,7 @@ import YAMLFile
 
 /// One object of a cluster, as kustomize renders it.
 struct Manifest: CustomStringConvertible {
-    /// The overlay that it was rendered from, for messages.
+    /// The overlay from which it was rendered, for messages.
     let overlay: String
     let node: YAMLNode
 
@@ -12,7 +12,7 @@ struct Manifest: CustomStringConvertible {
     var labels: [String: String] { node["metadata", "labels"]?.texts ?? [:] }
     var description: String { "\(overlay): \(kind)/\(name)" }
 
-    /// What makes pods has a template for them.
+    /// The template of pods, in objects that make pods.
     var template: YAMLNode? { node["spec", "template"] }
     var pod: YAMLNode? { template?["spec"] }
     var podLabels: [String: String] { template?["metadata", "labels"]?.texts ?? [:] }
@@ -21,7 +21,7 @@ struct Manifest: CustomStringConvertible {
         (pod?["initContainers"]?.sequence ?? []) + (pod?["containers"]?.sequence ?? [])
     }
 
-    /// The documents of what kustomize prints.
+    /// Returns the documents in the output of kustomize.
     static func documents(_ text: String, of overlay: String) throws -> [Manifest] {
         try (text.hasPrefix("---\n") ? String(text.dropFirst(4)) : text)
             .components(separatedBy: "\n---\n")
@@ -39,14 +39,14 @@ extension YAMLNode {
     var text: String? { scalar?.text }
     var integer: Int? { scalar?.integer.map(Int.init) }
     var boolean: Bool? { scalar?.boolean }
-    /// Of a mapping of single values.
+    /// Returns a mapping of single values.
     var texts: [String: String] {
         Dictionary(
             (mapping ?? []).map { ($0.key, $0.value.text ?? "") }, uniquingKeysWith: { $1 })
     }
     var list: [String] { (sequence ?? []).compactMap(\.text) }
 
-    /// Does a label selector of Kubernetes take these labels?
+    /// Returns whether a Kubernetes label selector matches these labels.
     func selects(_ labels: [String: String]) -> Bool {
         let given = self["matchLabels"]?.texts ?? [:]
         let expressions = self["matchExpressions"]?.sequence ?? []

@@ -4,7 +4,7 @@ import YAMLFile
 
 @Suite("Kubernetes: who may speak with whom")
 struct NetworkTests {
-    /// A place that a pod has to reach, as its settings name it.
+    /// An address that a pod has to reach, from its settings.
     private struct Way: CustomStringConvertible {
         let from: Manifest
         let host: String
@@ -12,7 +12,7 @@ struct NetworkTests {
 
         var description: String { "\(from) to \(host):\(port)" }
 
-        /// `nats://host:port` by commas, or a host whose port is another setting.
+        /// Parses comma-separated `nats://host:port`, or a host whose port is another setting.
         static func all(of workload: Manifest, _ environment: [String: String]) -> [Way] {
             var ways: [Way] = []
             func add(_ host: String?, _ port: String?) {

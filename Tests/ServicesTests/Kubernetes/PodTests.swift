@@ -6,7 +6,7 @@ import YAMLFile
 
 @Suite("Kubernetes: what pods are")
 struct PodTests {
-    /// An orderly end takes no longer; services/README.md.
+    /// The most seconds that an orderly end takes; see services/README.md.
     private static let endSecondsMax = 10
 
     @Test("no pod has a right that it does not need")
@@ -24,7 +24,7 @@ struct PodTests {
             #expect(pod["enableServiceLinks"]?.boolean == false, "\(workload)")
             for key in ["hostNetwork", "hostPID", "hostIPC"] { #expect(pod[key] == nil) }
             if ours.contains(workload.name) {
-                // That of the images (ImageTests), whose folders belong to it.
+                // The user of the images (ImageTests), who owns their folders.
                 #expect(context["runAsUser"]?.integer == 10_001, "\(workload)")
             }
             for container in workload.containers {
@@ -86,7 +86,7 @@ struct PodTests {
                     #expect(asked["port"]?.text == "operations", "\(workload) \(probe)")
                     #expect(router.contains("add(\"\(path)\")"), "\(path)")
                 }
-                // A process whose thread hangs ends by itself first, and says so: after 30 s.
+                // A process with a hanging thread first ends by itself with a message, after 30 s.
                 let life = try #require(container["livenessProbe"])
                 let patience =
                     (life["periodSeconds"]?.integer ?? 0) * (life["failureThreshold"]?.integer ?? 0)
@@ -180,7 +180,7 @@ struct PodTests {
             }
             let number = try #require(variables.firstIndex(of: "POD_INDEX"))
             let client = try #require(variables.firstIndex(of: "IBKR_CLIENT_ID"))
-            // Only what stands before it can be put into a value.
+            // A value can refer only to variables before it.
             #expect(number < client)
             let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
             let data = try #require(mounts.first { $0["name"]?.text == "data" })

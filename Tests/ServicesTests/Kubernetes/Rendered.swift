@@ -20,7 +20,7 @@ struct Rendered {
         }
     }()
 
-    /// Once for all tests.
+    /// All overlays, rendered once for all tests.
     static func all() throws -> [Rendered] { try rendered.get() }
 
     static func named(_ overlay: String) throws -> Rendered {
@@ -43,10 +43,10 @@ struct Rendered {
         manifests.first { $0.kind == kind && $0.name == name }
     }
 
-    /// What makes pods.
+    /// The objects that make pods.
     var workloads: [Manifest] { manifests.filter { $0.template != nil } }
 
-    /// By the name that it has before kustomize puts a hash behind it.
+    /// Returns the ConfigMap by its name without the hash that kustomize appends.
     func configuration(_ name: String) -> Manifest? {
         manifests.first { manifest in
             guard manifest.kind == "ConfigMap" else { return false }
@@ -55,7 +55,7 @@ struct Rendered {
         }
     }
 
-    /// All variables of a container: those of its ConfigMap, and over them its own.
+    /// Returns all variables of a container: those of its ConfigMap, overridden by its own.
     func environment(of workload: Manifest) throws -> [String: String] {
         guard let container = workload.container else { return [:] }
         var variables: [String: String] = [:]
@@ -66,7 +66,7 @@ struct Rendered {
         }
         for variable in container["env"]?.sequence ?? [] {
             guard let name = variable["name"]?.text else { continue }
-            // Of the replica with the number 1.
+            // The value for the replica with the number 1.
             let isIndex = variable["valueFrom", "fieldRef", "fieldPath"]?.text?.contains(
                 "pod-index")
             var value = isIndex == true ? "1" : variable["value"]?.text ?? ""
@@ -89,7 +89,7 @@ struct RenderedTests {
         #expect(rendered.manifests.count > 20)
         let objects = rendered.manifests.map { "\($0.kind)/\($0.name)" }
         #expect(Set(objects).count == objects.count)
-        // What `kubectl apply -k` would take, without another flag.
+        // What `kubectl apply -k` accepts without another flag.
         let kubectl = "/usr/bin/kubectl"
         guard FileManager.default.isExecutableFile(atPath: kubectl) else {
             print("\(overlay) was not rendered by kubectl: it is not installed here")
@@ -114,7 +114,7 @@ struct RenderedTests {
             let space = try #require(rendered.all("Namespace").first)
             #expect(space.labels["pod-security.kubernetes.io/enforce"] == "restricted")
             for manifest in rendered.manifests where manifest.kind != "Namespace" {
-                // Of all namespaces: what KEDA may look up.
+                // Objects for all namespaces, which KEDA may look up.
                 let isWide = manifest.kind.hasPrefix("ClusterRole")
                 let own = manifest.node["metadata", "namespace"]?.text
                 #expect(own == (isWide ? nil : space.name), "\(manifest)")
@@ -126,7 +126,7 @@ struct RenderedTests {
 
     @Test("what is named is there: ConfigMaps, service accounts, targets of budgets and Services")
     func references() throws {
-        // The certificates are for whoever runs the servers to say.
+        // The administrators of the servers supply the certificates.
         let external: Set = ["tapeline-ca"]
         for rendered in try Rendered.all() {
             let maps = Set(rendered.all("ConfigMap").map(\.name)).union(external)

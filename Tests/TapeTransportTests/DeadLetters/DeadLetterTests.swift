@@ -129,7 +129,7 @@ struct DeadLetterFolderTests {
         try folder.closeCurrent()
         let closed = try folder.closedFiles()
         #expect(try closed.map(ordinals) == [[1, 2]])
-        // What comes meanwhile is not taken away with it.
+        // Letters that arrive meanwhile are not removed with it.
         try folder.append(letters(3...3))
         try folder.remove(closed[0])
         try folder.closeCurrent()

@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// Packets as a gateway and an operator seal them.
+/// Makes packets as a gateway and an operator seal them.
 struct LivePackets {
     private let source: SourceName
     private var ordinal: UInt64 = 1
@@ -22,7 +22,7 @@ struct LivePackets {
         return packet
     }
 
-    /// A trade and a quote.
+    /// Seals a trade and a quote.
     mutating func ticks(_ symbol: String) throws -> SealedPacket {
         var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
         let index = builder.register(
@@ -65,7 +65,7 @@ struct LivePackets {
         return seal(&builder)
     }
 
-    /// One of a symbol, if there is one, and one of none.
+    /// Seals one value of a symbol, if there is one, and one without a symbol.
     mutating func values(_ symbol: String) throws -> SealedPacket {
         var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
         let index = builder.register(
@@ -86,7 +86,7 @@ struct LivePackets {
         return seal(&builder)
     }
 
-    /// No tick in it: nobody live wants to hear of it.
+    /// Seals a marker. It has no ticks, so nothing of it is published live.
     mutating func marker() -> SealedPacket {
         var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
         return seal(
@@ -94,7 +94,7 @@ struct LivePackets {
             marker: EpochMarker(startOrdinal: ordinal, previousEpoch: 2, previousSequence: 0))
     }
 
-    /// A tick of a kind that is not told live.
+    /// Seals a tick of a kind that is not published live.
     mutating func other() -> SealedPacket {
         var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
         let header = TickHeader(

@@ -53,7 +53,7 @@ struct LivePublisherTests {
         #expect(eventually { listener.log.contains("ready") }, "\(listener.log)")
 
         let live = try publisher(server.url)
-        // Whoever offers before there is a link is told that nobody hears it.
+        // An offer before there is a link finds no subscriber.
         var probe = try LivePackets()
         #expect(
             eventually {
@@ -195,7 +195,7 @@ struct LivePublisherTests {
 }
 
 extension TemporaryFolder {
-    /// A program that lies beside this file.
+    /// Returns the path of a program in the folder of this file.
     fileprivate func script(_ name: String) -> String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent(name).path

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `make sbom`, on a made-up image that lies unpacked in a folder.
+/// Runs `make sbom` on a synthetic image that is unpacked in a folder.
 @Suite("The list of an image's parts")
 struct SBOMTests {
     private static let status = """
@@ -118,7 +118,7 @@ struct SBOMTests {
         #expect(
             nats.licenses?.map { $0.license?.id ?? $0.license?.name ?? "" }
                 == ["Apache-2.0", "BSD-3-Clause", "Tcl or something"])
-        // No licence is guessed from words.
+        // No licence is guessed from free text.
         #expect(bill.components[4].licenses == nil)
         let needs = bill.dependencies.first { $0.ref == reference }?.dependsOn ?? []
         #expect(

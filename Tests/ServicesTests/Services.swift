@@ -7,7 +7,7 @@ import Testing
 @testable import ProviderGateway
 @testable import StoreWriter
 
-/// The services as they describe themselves, and the files that stand beside them.
+/// The services' own descriptions, and the files beside them.
 struct Service: Sendable, CustomTestStringConvertible {
     let description: ServiceDescription
 
@@ -24,7 +24,7 @@ struct Service: Sendable, CustomTestStringConvertible {
         try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
     }
 
-    /// The row of a key in the README's table.
+    /// Returns the row of a key in the README's table.
     static func row(of key: ConfigurationKey) -> String {
         let names = key.fileName.map { "`\(key.name)` (`\($0)`)" } ?? "`\(key.name)`"
         let value = key.defaultValue.map { "`\($0)`" } ?? ""

@@ -6,8 +6,8 @@ import StreamCore
 import TapeCodec
 import Testing
 
-/// Breadth over two or three partitions, whose packets come in any order, against a separate
-/// calculation over their last bars. One world alone: `SIMULATION_SEED=7`.
+/// Breadth over two or three partitions, whose packets come in any order, compared with a separate
+/// calculation over their last bars. To run one world: `SIMULATION_SEED=7`.
 @Suite("Breadth and the oracle") struct BreadthOracleTests {
     @Test("the last values of all windows are what the oracle says of the last bars")
     func breadth() throws {
@@ -39,7 +39,7 @@ import Testing
     }
 }
 
-/// What tells one value from every other one.
+/// Identifies one value.
 private struct BreadthPlace: Hashable {
     var name: String
     var start: Int64
@@ -51,7 +51,7 @@ private struct BreadthWorld {
         .advanceDecline, .advanceDeclineRatio, .newHighs(days: 2), .newLows(days: 1),
         .aboveAverage(days: 3),
     ]
-    /// Before the calendar's first one.
+    /// The number of days before the calendar's first one that the provider reports.
     private static let daysTold: Int64 = 4
 
     private var random: SeededRandom
@@ -60,14 +60,14 @@ private struct BreadthWorld {
     private let calendar: SessionCalendar
     private let partitions: Int
     private var universe: UniverseMachine
-    /// By partition, what stands on its bars.
+    /// Per partition, the packets of its bars.
     private var tapes: [[SealedPacket]] = []
     private var bars: [BarKey: Bar] = [:]
     private var told: [Symbol: [Int32: OracleBreadth.Day]] = [:]
     private(set) var found: [BreadthPlace: OracleBreadth.Number] = [:]
-    /// A source spoke for the first time when its partition had come farther already: whether its
-    /// first bars still count in a window depends on how far the other partitions were, and the
-    /// oracle knows the last bars alone.
+    /// True if a source began when its partition had already come farther. Then it depends on the
+    /// progress of the other partitions whether its first bars still count in a window. The oracle
+    /// cannot know that, because it sees only the last bars.
     private(set) var hasBarsBehindTime = false
 
     init(seed: UInt64) throws {
@@ -93,7 +93,7 @@ private struct BreadthWorld {
             try #require(UniverseProgram(graph, partitions: partitions)))
     }
 
-    /// Days of half a minute, and before them some of a whole day that a provider tells of.
+    /// Returns days of half a minute, after some complete days that a provider reports.
     private static func calendar(sessionSeconds: Int64) throws -> SessionCalendar {
         let first = SimulatedMarket.start - 3 * second
         let long = 86_400 * second
@@ -170,7 +170,7 @@ private struct BreadthWorld {
             && bar.closeTime.advanced(byNanoseconds: definition.seriesLateness) <= watermark
     }
 
-    /// No two partitions have a symbol in common.
+    /// Returns a symbol. No two partitions share one.
     private static func symbol(
         _ index: UInt32, of machine: GraphMachine, _ partition: Int
     ) throws -> Symbol {
@@ -199,7 +199,7 @@ private struct BreadthWorld {
         return [seal(&builder, machine.watermark)]
     }
 
-    /// Of some symbols, some days.
+    /// Adds provider's bars of some symbols and days.
     private mutating func tellDays(
         _ machine: GraphMachine, _ partition: Int
     ) throws -> [SealedPacket] {

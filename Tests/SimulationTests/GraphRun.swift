@@ -6,7 +6,7 @@ import StreamCore
 import TapeCodec
 import Testing
 
-/// A graph over a whole tape, as an owner that nothing disturbs runs it.
+/// Runs a graph over a complete tape, like an owner without faults.
 struct GraphRun {
     struct Version: Hashable {
         let key: BarKey
@@ -18,10 +18,10 @@ struct GraphRun {
         let id: LoggedTick.ID
     }
 
-    /// In the order in which they were published.
+    /// In the order of publication.
     private(set) var versions: [Version] = []
     private(set) var late: [Late] = []
-    /// The last version of every number.
+    /// The last version of every value.
     private(set) var values: [ValueKey: Int128] = [:]
     private(set) var machine: GraphMachine
     private(set) var repairs = 0
@@ -43,7 +43,8 @@ struct GraphRun {
         }
     }
 
-    /// Reads the tape again up to the packet that asks for it, as the partition's owner does.
+    /// Reads the tape again up to the packet that requests the repair, as the partition's owner
+    /// does.
     private mutating func mend(_ dirty: [DirtyRange], _ packets: ArraySlice<StoredPacket>) {
         guard var repair = GraphRepair(machine, dirty) else { return }
         for packet in packets {
@@ -59,7 +60,7 @@ struct GraphRun {
         collect()
     }
 
-    /// What an owner reads back: the last versions, as far as they are asked for.
+    /// Returns the last versions of the requested bars, which an owner reads back.
     private func standing(_ needs: [StandingNeed]) -> [Bar] {
         var last: [BarKey: Bar] = [:]
         for version in versions { last[version.key] = version.bar }

@@ -5,17 +5,18 @@ import SimulationKit
 import StreamCore
 import Testing
 
-/// The graph against a separate calculation, on markets from seeds. One alone: `SIMULATION_SEED=7`.
+/// Compares the graph with a separate calculation, on markets from seeds. To run one:
+/// `SIMULATION_SEED=7`.
 @Suite("The graph and the oracle") struct OracleTests {
     enum Kind: CaseIterable {
         case timeBars
         /// Stages, rules, quotes, sliding and session windows.
         case whole
-        /// Bars that ticks end.
+        /// Bars that end by ticks.
         case numberBars
-        /// Bars of runs of ticks.
+        /// Bars that end by inactivity.
         case pauses
-        /// Bars of bars, and numbers of windows.
+        /// Bars made from bars, and indicator values of windows.
         case derived
     }
 
@@ -32,7 +33,7 @@ import Testing
             case .whole: definition = try SimulatedGraphs.any(using: &random)
             case .numberBars:
                 definition = try SimulatedGraphs.numberBars(using: &random)
-                // Whose beginnings lie between ticks, and not at times.
+                // The beginnings of subscriptions are between ticks here, and not at times.
                 weather.switches = 0
                 weather.restarts = 0
             case .pauses:
@@ -41,7 +42,7 @@ import Testing
                 weather.restarts = 0
             case .derived:
                 definition = try SimulatedGraphs.derived(using: &random)
-                // Finer bars do not say whose they are.
+                // Finer bars do not name their source.
                 weather.switches = 0
                 weather.restarts = 0
             }
@@ -53,13 +54,14 @@ import Testing
     }
 }
 
-/// The first difference is told, with the seed.
+/// Expects equality. The first difference is reported with the seed.
 func expectEqual(
     _ run: GraphRun, _ expected: OracleResult, seed: UInt64, seesExclusions: Bool = true
 ) {
     var found = run.lastVersions
     if !seesExclusions {
-        // What was excluded between two runs is of none; and a run that grew has another key.
+        // What was excluded between two runs belongs to none of them, and a run that grew has
+        // another key.
         found = found.mapValues(\.withoutExclusions).filter {
             !$0.value.flags.contains(.withdrawn)
         }

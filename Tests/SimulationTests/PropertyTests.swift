@@ -5,7 +5,7 @@ import SimulationKit
 import StreamCore
 import Testing
 
-/// What must hold on any tape, whatever the bars are. One seed alone: `SIMULATION_SEED=7`.
+/// Properties that hold on any tape, whatever the bars are. To run one seed: `SIMULATION_SEED=7`.
 @Suite("Properties of the graph") struct PropertyTests {
     @Test("row 17: ticks in any order within their lateness make the same last versions")
     func order() throws {
@@ -25,7 +25,7 @@ import Testing
             filled += first.lastVersions.values.count { $0.flags.contains(.filled) }
             expectEqual(first, Oracle.result(of: definition, over: packets), seed: seed)
         }
-        // Otherwise it was not tried.
+        // Otherwise it was not tested.
         #expect(filled > 0)
     }
 
@@ -69,15 +69,15 @@ import Testing
             }
             #expect(run.machine.counters.isBalanced, "seed \(seed)")
         }
-        // Otherwise it was not tried.
+        // Otherwise it was not tested.
         #expect(lates > 0)
     }
 }
 
-/// The trades of a tape, counted without looking at any time.
+/// The trades of a tape, counted without regard to time.
 struct TapeAccount: CustomStringConvertible {
     private(set) var count = 0
-    /// By the fixed rules: what is no new trade, and what has no price or size.
+    /// Excluded by the fixed rules: not a new trade, or without price or size.
     private(set) var excluded = 0
 
     init(_ packets: [StoredPacket]) {

@@ -5,9 +5,9 @@ import SimulationKit
 import StreamCore
 import Testing
 
-/// Busts, corrections, backfill and requests of people. One seed alone: `SIMULATION_SEED=7`.
+/// Busts, corrections, backfill and requests of people. To run one seed: `SIMULATION_SEED=7`.
 @Suite("Repairs and the oracle") struct RepairTests {
-    /// What was met on the way.
+    /// Counts of the situations met.
     private struct Tally {
         var repairs = 0
         var withdrawn = 0
@@ -18,7 +18,7 @@ import Testing
     @Test("behind repairs, the last versions are those of the mended ticks")
     func mended() throws {
         let tally = try compare { try SimulatedGraphs.timeBars(using: &$0) }
-        // Otherwise it was not tried.
+        // Otherwise it was not tested.
         guard SimulationSeeds.all.count > 1 else { return }
         #expect(tally.repairs > 100 && tally.withdrawn > 0 && tally.partial > 100, "\(tally)")
     }
@@ -50,7 +50,7 @@ import Testing
             let found = run.lastVersions
             for (key, bar) in expected {
                 let other = found[key]
-                // What was taken back before its window closed was never published.
+                // A bar that was withdrawn before its window closed was never published.
                 if bar.flags.contains(.withdrawn), other == nil { continue }
                 if bar.flags.contains(.withdrawn) { tally.withdrawn += 1 }
                 if bar.flags.contains(.filled) { tally.filled += 1 }
@@ -84,8 +84,8 @@ import Testing
 }
 
 extension Bar {
-    /// Without what a repair need not know: what was excluded where nothing stands any more, or
-    /// where nothing happened, and whether something is missing of what is only filled.
+    /// The bar without what a repair cannot know: exclusions where no bar is stored or nothing
+    /// happened, and whether a filled bar lies in a gap.
     fileprivate var seen: Bar {
         var bar = self
         if flags.contains(.filled) {

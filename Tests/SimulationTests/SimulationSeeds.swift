@@ -1,9 +1,9 @@
 import Foundation
 import Primitives
 
-/// Which worlds a run looks at: fixed seeds, and some that are new every time.
+/// The seeds of a run: fixed ones, and some that are new every time.
 ///
-/// `SIMULATION_SEED=7` runs that one alone; `SIMULATION_SEEDS=10000` runs so many new ones.
+/// `SIMULATION_SEED=7` runs only that one. `SIMULATION_SEEDS=10000` runs that many new ones.
 struct SimulationSeeds {
     private static func number(_ name: String) -> UInt64? {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
@@ -17,7 +17,7 @@ struct SimulationSeeds {
             + (0..<fresh).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
     }()
 
-    /// Some of them, for what takes longer.
+    /// Returns a part of the seeds, for slower tests.
     static func some(_ count: Int) -> [UInt64] {
         if number("SIMULATION_SEED") != nil || number("SIMULATION_SEEDS") != nil { return all }
         return Array(all.prefix(count)) + all.suffix(count / 3)

@@ -4,8 +4,8 @@ import Primitives
 import TapeCodec
 import TickSpool
 
-/// A gateway's use of a spool and nothing else, to be killed at any moment: appends, syncs, takes,
-/// consumes and sets aside for ever. What it says on standard output has happened.
+/// Uses a spool like a gateway, and may be killed at any moment: it appends, syncs, takes, consumes
+/// and sets aside for ever. A line on standard output means that the step was done.
 @main
 enum SpoolFixture {
     static func main() throws {
@@ -26,7 +26,7 @@ enum SpoolFixture {
                 say("sync")
             case 10...14:
                 guard let spooled = try spool.take() else { continue }
-                // Said before it is done: afterwards nobody may miss it.
+                // Printed before the step, because a consumed packet must not be missed afterwards.
                 say("consume \(spooled.number)")
                 try spool.consume(spooled.number)
             default:

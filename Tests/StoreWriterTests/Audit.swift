@@ -1,19 +1,19 @@
 import Foundation
 import TestSupport
 
-/// Without a range.
+/// Returns the statement for all times, without a range.
 func wholeTime(_ sql: String) -> String {
     [("from", "-infinity"), ("before", "-infinity"), ("to", "infinity"), ("after", "infinity")]
         .reduce(sql) { $0.replacing(":'\($1.0)'", with: "'\($1.1)'") }
 }
 
-/// The checks of `deploy/postgres/audit.sql`, by their names.
+/// Runs the checks of `deploy/postgres/audit.sql` by name.
 enum Audit {
     struct Unknown: Error {
         let name: String
     }
 
-    /// expected|found|ok|detail
+    /// Returns expected|found|ok|detail.
     static func check(_ name: String, in database: TestDatabase) throws -> String {
         let text = try ["audit.sql", "audit-bars.sql"].map { file in
             try String(contentsOfFile: "\(TestDatabase.deployed)/\(file)", encoding: .utf8)

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("The audit of a range")
 struct AuditRangeTests {
-    /// Three days of trades, an hour apart, whose ordinals go on from day to day; and their books.
+    /// Makes three days of trades, an hour apart, whose ordinals continue from day to day, with
+    /// their books.
     private func prepared(_ name: String, skipped: Int = 0) throws -> TestDatabase {
         let database = try TestDatabase("audit_range_\(name)", mode: .plain)
         try database.migrate()
@@ -29,7 +30,7 @@ struct AuditRangeTests {
         return database
     }
 
-    /// expected|found|ok|detail of the second day, whose ordinals are 25 to 48.
+    /// Returns expected|found|ok|detail for the second day, whose ordinals are 25 to 48.
     private func check(_ database: TestDatabase) throws -> String {
         let text = try database.server.psql(
             file: "\(TestDatabase.deployed)/audit.sql",
@@ -45,14 +46,14 @@ struct AuditRangeTests {
     func right() throws {
         let database = try prepared("right")
         #expect(try check(database) == "24|24|t|")
-        // Of the day before, of ten days before, and without a time.
+        // From the day before, from ten days before, and without a time.
         for (ordinal, time) in [
             (30, "2026-03-10 23:59Z"), (31, "2026-03-02 12:00Z"), (32, "1970-01-01Z"),
         ] {
             try database.psql("UPDATE trades SET ts = '\(time)' WHERE ordinal = \(ordinal)")
         }
         #expect(try check(database) == "21|21|t|")
-        // Filled in later: it is of that day, and was received on another one.
+        // Backfilled: its event time is on that day, but it was received on another one.
         try database.psql("UPDATE trades SET ts = '2026-03-11 12:00Z' WHERE ordinal = 70")
         #expect(try check(database) == "22|22|t|")
     }

@@ -1,11 +1,11 @@
 import TestSupport
 import Testing
 
-/// What the audit makes of late ticks, busts, corrections and backfill: rows by hand, a day's first
-/// two minutes of one symbol.
+/// Audits late ticks, busts, corrections and backfill, with rows written by hand: the first two
+/// minutes of a day for one symbol.
 @Suite("The audit of bars that were mended")
 struct AuditRepairTests {
-    /// A trade of so many seconds, at this price.
+    /// Returns a trade at this second and price.
     private static func trade(
         _ ordinal: Int, second: Int, price: Int, id: Int? = nil, action: Int = 0, flags: Int = 0
     ) -> String {
@@ -28,7 +28,7 @@ struct AuditRepairTests {
         """
     }
 
-    /// The bar of a minute with these prices in order, of size 1 each.
+    /// Returns the bar of a minute with these prices in order, of size 1 each.
     private static func bar(
         _ minute: Int, _ prices: [Int], ordinal: Int, reason: String = "closed"
     ) -> String {
@@ -51,7 +51,7 @@ struct AuditRepairTests {
     private struct Case {
         let name: String
         let rows: [String]
-        /// Without faults.
+        /// True if the rows have no fault.
         let isRight: Bool
     }
 

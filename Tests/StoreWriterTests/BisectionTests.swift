@@ -5,10 +5,10 @@ import Testing
 
 @Suite("Finding the rows that a database refuses")
 struct BisectionTests {
-    /// What the database says of the first bad row of a range.
+    /// What the database reports about the first bad row of a range.
     enum Hints: CaseIterable { case none, right, wrong, outside }
 
-    /// Runs the machine against a database that refuses these rows; answers how often it was asked.
+    /// Runs the machine against a database that refuses these rows. Returns the number of attempts.
     private func search(
         _ count: Int, bad: Set<Int>, hints: Hints = .none
     ) -> (found: [Int], tries: Int, good: [Int]) {

@@ -10,7 +10,7 @@ import Testing
 struct CircuitBreakerTests {
     private let second: Int64 = 1_000_000_000
 
-    /// How long an open breaker still waits; nil: it is not open.
+    /// Returns how long an open breaker still waits. `nil` if it is not open.
     private func left(_ machine: CircuitBreaker, _ now: Int64) -> Int64? {
         guard case .open(let until) = machine.state else { return nil }
         return until - now
@@ -86,7 +86,7 @@ struct CircuitBreakerTests {
         let state = machine.state
         for _ in 0..<9 { machine.failed(now: 50, using: &random) }
         #expect(machine.state == state)
-        // But what they manage to write proves that it works.
+        // But a successful write proves that the database works.
         machine.succeeded()
         #expect(machine.state == .closed)
     }

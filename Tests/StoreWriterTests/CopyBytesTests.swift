@@ -11,7 +11,7 @@ import Testing
 
 @Suite("Our rows are byte for byte what the server makes of them")
 struct CopyBytesTests {
-    /// Numbers as they come, and those at which something ends.
+    /// Random numbers, and boundary values.
     private struct Values {
         var random: SeededRandom
 
@@ -37,7 +37,7 @@ struct CopyBytesTests {
         mutating func text() -> ShortText { ShortText(raw: random.next() >> (random.next() % 64)) }
 
         mutating func time() -> Timestamp {
-            // The server's own range ends before ours does at neither end.
+            // The server's own range is larger than ours at both ends.
             Timestamp(nanoseconds: next())
         }
 

@@ -1,18 +1,18 @@
 import TestSupport
 
-/// The three databases that one schema runs on.
+/// The three databases on which the schema runs.
 enum DatabaseMode: String, CaseIterable, Sendable {
     case plain
     case apache
     case community
 
-    /// Those that can be had here. The Community edition is never shipped; a test of its own says
-    /// when it was not there.
+    /// The databases that are available here. The Community edition is never shipped; a separate
+    /// test reports if it is missing.
     static var here: [DatabaseMode] {
         PostgresServer.Edition.hasCommunity ? allCases : [.plain, .apache]
     }
 
-    /// As `store_mode()` calls it.
+    /// The name that `store_mode()` returns.
     var name: String { self == .plain ? "plain" : "timescaledb-\(rawValue)" }
 
     func server() throws -> PostgresServer {
@@ -26,7 +26,7 @@ extension TestDatabase {
             "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
     }
 
-    /// Trades a second apart from `start`, received then or at `received`.
+    /// Inserts trades a second apart from `start`. They were received then, or at `received`.
     func insertTrades(
         _ count: Int, from start: String, ordinal: Int = 1, received: String? = nil
     ) throws {

@@ -36,7 +36,7 @@ struct DatabaseModeTests {
         #expect(
             profile.license
                 == [.plain: nil, .apache: "apache", .community: "timescale"][mode])
-        // An extension that comes later changes no table.
+        // An extension that is installed later changes no table.
         guard mode == .plain else { return }
         try database.psql("CREATE EXTENSION timescaledb")
         try database.migrate()
@@ -50,7 +50,7 @@ struct DatabaseModeTests {
         try database.migrate()
         try database.psql("SELECT make_time_partition('trades', now())")
         try database.insertTrades(3, from: "now()")
-        // The rows themselves: a partition, or a chunk.
+        // The tables that hold the rows: partitions or chunks.
         let part = try database.psql("SELECT DISTINCT tableoid::regclass FROM trades")
         let writer = try database.connectWriter()
         for forbidden in [
@@ -124,13 +124,13 @@ struct DatabaseModeTests {
         let age = try ages()
         #expect(age == "7 days" || age == "168:00:00", "\(age)")
         let before = try jobs()
-        // A second run, and one that wishes nothing, leave the jobs as they are.
+        // A second run, and one without settings, leave the jobs unchanged.
         try database.migrate(wishes: week)
         try database.migrate()
         #expect(try jobs() == before)
         try database.psql(Self.oldBars)
         try database.psql("SELECT public.compress_chunk(c) FROM public.show_chunks('bars') AS c")
-        // What comes late takes its place in compressed rows, too.
+        // Late rows are stored among compressed rows, too.
         let late = try database.connectWriter()
         let changed = try late.execute(
             """
@@ -185,7 +185,8 @@ struct DatabaseModeTests {
         for mode in DatabaseMode.here { #expect(contents[mode] == plain, "\(mode)") }
     }
 
-    /// Ticks of two partitions over two days and some of no time, and bars with a later revision.
+    /// Publishes ticks of two partitions over two days, some without a time, and bars with a later
+    /// revision.
     private func publish(on tape: TestTape) throws {
         for partition in [0, 1] {
             var source = TestSource(
@@ -222,7 +223,8 @@ struct DatabaseModeTests {
         }
     }
 
-    /// One beyond midnight, and one that has no time: its day is the first of 1970.
+    /// Appends a tick after midnight, and one without a time, which belongs to the first day of
+    /// 1970.
     private func appendOdd(to source: inout TestSource, number: Int64) throws {
         for time in [
             Timestamp(nanoseconds: WriterBench.start + 7_000_000_000_000 + number), .undefined,

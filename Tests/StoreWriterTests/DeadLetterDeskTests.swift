@@ -49,7 +49,7 @@ struct DeadLetterDeskTests {
     func nowhere(hasFolder: Bool) throws {
         let nats = try NatsServer()
         let folder = try TemporaryFolder("letters")
-        // A file where the folder should be.
+        // A file in place of the folder.
         try folder.write("x", to: "kept")
         let scene = try StoreScene(
             "writer_dl2\(hasFolder)", nats: nats,
@@ -104,7 +104,7 @@ struct DeadLetterDeskTests {
         try poison(scene)
         let batch = try scene.batch(scene.packets([1, 666]))
         let other = try scene.bench.database.connectWriter()
-        // A successor takes the partition over while the batch is under way.
+        // A successor claims the partition during the batch.
         _ = try SinkPosition.claim(
             [SinkClaim(place: scene.place, epoch: 9, knownEpoch: nil)], owner: "other", on: other,
             timeout: patience)
@@ -141,7 +141,7 @@ struct DeadLetterDeskTests {
     )
     func partitions() throws {
         let scene = try StoreScene("writer_dl6")
-        // No partition is made before 1990, nor for times far ahead.
+        // No partition is made before 1990, or for times far ahead.
         for (price, days) in [(1, 0), (2, 1), (3, -1), (4, 40_000), (5, -12_500), (6, 1)]
             as [(Int64, Int64)]
         {

@@ -57,7 +57,7 @@ struct DroppedRunTests {
         }
         #expect(position.gaps == [gap(1...10, .dropped)])
         position.gaps = []
-        // A hole in front of it, and ordinals that come again.
+        // With a hole before it, and repeated ordinals.
         position.add(try run("a", 14, 4))
         #expect(position.gaps == [gap(11...13, .hole), gap(14...17, .dropped)])
         position.gaps = []
@@ -65,7 +65,7 @@ struct DroppedRunTests {
         position.add(try run("a", 16, 6))
         #expect(position.gaps == [gap(16...17, .givenTwice), gap(18...21, .dropped)])
         position.gaps = []
-        // Without ticks, and all of them stored.
+        // One run without ticks, and one whose ticks are all stored.
         position.add(try run("a", 22, 0))
         position.sources[0].tapeOrdinal = 9
         position.add(try run("a", 10, 5))

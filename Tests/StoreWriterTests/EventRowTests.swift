@@ -22,7 +22,7 @@ struct EventRowTests {
             mode: .delayedFrozen, provider: "ib", previousProvider: "a\"b", reason: "Ü")
     }
 
-    /// A packet in which the first message is of another template, or is made new altogether.
+    /// Returns a packet in which the first message has another template, or is replaced.
     private func changed(
         _ packet: SealedPacket, _ change: (inout [UInt8], _ message: Int) -> Void
     ) -> [UInt8] {
@@ -54,14 +54,14 @@ struct EventRowTests {
             requester: "me", note: "")
         source.append { $0.append(request) == .appended }
         try source.publish(watermark: watermark)
-        // Another template of as many fields, as a later version may bring it.
+        // Another template with as many fields, as a later version may have.
         source.append { $0.append(subscription(TickHeader.noSymbol)) == .appended }
         let later = changed(source.seal(watermark: watermark)) { bytes, message in
             bytes[message + 2] = 0x7f
         }
         let subject = rows.bench.tape.names.ticks(source.partition, source.source)
         try TestSource.put(later, on: subject, of: rows.bench.tape)
-        // One that does not begin as ticks do.
+        // A message that does not begin like a tick.
         source.append { $0.append(subscription(TickHeader.noSymbol)) == .appended }
         let foreign = changed(source.seal(watermark: watermark)) { bytes, message in
             bytes[message] = 2
@@ -190,7 +190,7 @@ struct EventRowTests {
         }
     }
 
-    /// What of `packet` belongs to `sink`.
+    /// Returns the rows of `packet` for `sink`.
     private func rows(
         of sink: Sink, _ packet: SealedPacket, to row: inout BinaryCopyWriter
     ) throws(PostgresError) {

@@ -15,8 +15,8 @@ import Testing
 struct GapRowTests {
     private static let time = Timestamp(nanoseconds: 1_700_000_000_123_456_789)
 
-    /// A packet of gap records, with a tick of a table that is switched off between them: of a
-    /// symbol, of all symbols, and for a reason that this version does not know.
+    /// Returns a packet of gap records: of a symbol, of all symbols, and for a reason that this
+    /// version does not know. Between them is a tick whose table is switched off.
     private func records(_ source: TestSource, ordinal: UInt64) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: source.partition, source: source.source)
@@ -89,7 +89,7 @@ struct GapRowTests {
         try expectGoodAudit(bench)
         #expect(running.service.metric("sink_writes_total{sink=\"gaps\"}") == 3)
         #expect(try running.stop() == .success)
-        // Another writer goes on behind them.
+        // Another writer continues after them.
         let next = try bench.start()
         WriterBench.fill(&behind, ticks: 5)
         try behind.publish(watermark: Self.time)

@@ -47,7 +47,8 @@ struct HotStateTests {
         }
     }
 
-    /// The hot state reads from the tape's end: what is published before it listens is not news.
+    /// Waits until the hot state listens. It reads from the tape's end, so it misses what is
+    /// published earlier.
     private func listens(
         _ bench: WriterBench, _ server: ValkeyServer, _ source: inout TestSource, _ symbol: UInt32,
         _ name: String
@@ -119,7 +120,7 @@ struct HotStateTests {
         }
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         let key = "\(bench.tape.names.namespace):bar:AAPL:1m"
-        // The revision of an older window that came in the same packet does not hide the newer.
+        // A revision of an older window in the same packet does not hide the newer bar.
         #expect(try eventually { try server.cli("HGET", key, "ts") == "60" })
         #expect(
             try server.cli("HMGET", key, "open", "high", "volume", "trades", "partial", "source")
@@ -135,13 +136,13 @@ struct HotStateTests {
         try listens(bench, server, &source, 3, "PROBE")
         try publish(&source, 0, 1)
         #expect(eventually { price(bench, server, "A") == "1" })
-        // Without its scripts the next write is refused; what was refused comes again.
+        // Without its scripts the next write is refused, and repeated later.
         try server.cli("SCRIPT", "FLUSH")
         try publish(&source, 1, 2)
         #expect(eventually { price(bench, server, "B") == "2" })
         let failures = "mds_hot_state_failures_total{kind=\"scripts\"}"
         #expect((running.service.metric(failures) ?? 0) >= 1)
-        // Killed: what comes while it is away is there when it is back, once and for all.
+        // Killed. What arrives during the outage is written once the server is back.
         server.kill()
         try publish(&source, 2, 3)
         #expect(
@@ -149,13 +150,13 @@ struct HotStateTests {
                 try publish(&source, 3, 4)
                 return running.degraded.contains { $0.hasPrefix("hot state") }
             })
-        // No promise rests on a cache.
+        // The writer does not depend on the cache.
         #expect(running.isReady, "\(running.reasons)")
         try publish(&source, 2, 5)
         try server.restart()
         #expect(eventually { price(bench, server, "C") == "5" })
         #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
-        // The database did not mind.
+        // The database was not affected.
         #expect(try bench.missing() == "0")
         #expect(try running.stop() == .success)
     }

@@ -42,7 +42,7 @@ struct KeyedRowTests {
                 source: SourceName("desk-1")))
         _ = source.register(
             SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1))
-        // New ones, with next versions of some of them in the same batch.
+        // New bars, with next versions of some of them in the same batch.
         var bars = (0..<Self.bars).map { bar($0, 1, .closed) }
         bars += (0..<60).map { bar($0 * 7, 2, .late) }
         try publish(bars, &source)
@@ -58,7 +58,7 @@ struct KeyedRowTests {
         #expect(
             try eventually { try bench.database.psql(shown) == "1200|60|60|1260" })
         #expect(try running.stop() == .success)
-        // All once more, as when a partition is rebuilt: none is new, and one is there twice.
+        // All bars once more, as after a rebuild: none is new, and one occurs twice.
         try publish((0..<Self.bars).map { bar($0, 3, .closed) } + [bar(5, 3, .closed)], &source)
         running = try bench.start(settings)
         #expect(

@@ -11,7 +11,7 @@ struct LockTableTests {
         let shipped = try String(
             contentsOfFile: "\(ServerPrograms.checkout)/deploy/local/postgresql.conf",
             encoding: .utf8)
-        // Those by which the lock table gets its size.
+        // The settings that determine the size of the lock table.
         let settings = shipped.split(separator: "\n").filter {
             $0.hasPrefix("max_locks_per_transaction") || $0.hasPrefix("max_connections")
         }.map { $0.filter { $0 != " " } }
@@ -19,7 +19,7 @@ struct LockTableTests {
         let database = try TestDatabase("lock_table", server: server)
         try database.migrate()
         for month in 0..<20 {
-            // A transaction that makes all of them would itself fill the table.
+            // A single transaction that makes all of them would itself fill the lock table.
             try database.psql(
                 """
                 SELECT make_time_partition(

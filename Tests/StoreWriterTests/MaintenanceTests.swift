@@ -82,14 +82,14 @@ struct MaintenanceTests {
         #expect(profile(fsync: "off", pages: "off", commit: "off", standby: true).broken.count == 4)
     }
 
-    /// The page of `/status`, as the section writes it.
+    /// Returns the section of `/status` as it is written.
     private func status(_ report: DatabaseReport) throws -> JSONValue {
         var json = JSONWriter(capacity: 256)
         json.object { report.write(into: &$0) }
         return try JSONValue.parse(json.text)
     }
 
-    /// The upkeep alone, as the writer starts it.
+    /// The maintenance alone, as the writer starts it.
     private struct Upkeep {
         let service: RunningService
         let report: DatabaseReport
@@ -189,7 +189,7 @@ struct MaintenanceTests {
         #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "8")
     }
 
-    /// The days of a table count, whatever they are: partitions or chunks.
+    /// The days of a table count, as partitions or as chunks.
     private func expectSizes(_ upkeep: Upkeep, _ database: TestDatabase) throws {
         let alone = try Double(database.psql("SELECT pg_total_relation_size('trades')")) ?? 0
         func bytes(_ table: String) -> Double {
@@ -203,7 +203,8 @@ struct MaintenanceTests {
         #expect(told?["other"]?.double == bytes("other"))
     }
 
-    /// A database whose days of trades 40 to 38 days ago are too old, and a reader of the table.
+    /// Returns a database in which trades of 40 to 38 days ago are too old, and a session that
+    /// reads the table.
     private func read(_ name: String) throws -> (bench: WriterBench, reader: PostgresConnection) {
         let bench = try WriterBench(
             try TestTape(Peers.nats.get(), namespace: name),
@@ -236,7 +237,7 @@ struct MaintenanceTests {
         let failures = "mds_store_maintenance_failures_total"
         #expect(eventually { upkeep.metric(failures) == 1 }, "\(upkeep.service.log.text)")
         let scans = try bench.database.psql(Self.oldScans)
-        // Two further looks at the database, at least.
+        // At least two further checks of the database.
         let role = "ALTER ROLE \(bench.database.writer) SET synchronous_commit"
         for (value, word) in [("off", "synchronous_commit"), ("on", "fsync")] {
             try bench.database.psql("\(role) = \(value)")
@@ -323,7 +324,7 @@ struct MaintenanceTests {
         #expect(try bench.database.psql("SELECT sum(rows) FROM retired_rows") == "200")
         for line in try audit() { #expect(line.contains("|t|"), "\(line)") }
         #expect(try bench.missing() == "0")
-        // A row that is gone without retention is still found.
+        // A row that disappeared without retention is still noticed.
         try bench.database.psql(
             "UPDATE retired_rows SET rows = rows - 1 WHERE table_name = 'trades'")
         #expect(try audit().contains { $0.contains("|f|") })

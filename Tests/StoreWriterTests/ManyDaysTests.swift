@@ -12,11 +12,11 @@ import Testing
 @Suite("Batches that are too much for one transaction")
 struct ManyDaysTests {
     private static let year = 365
-    /// On each of two partitions.
+    /// The number on each of two partitions.
     private static let instruments = 50
 
-    /// A year of daily bars of many instruments, each as one answer of a provider brings it: one
-    /// packet.
+    /// Publishes a year of daily bars of many instruments, each as one packet, as the answer of a
+    /// provider brings it.
     private func publishYears(_ bench: WriterBench, _ partition: Int) throws {
         var source = try bench.source(partition, name: "history")
         for number in 0..<Self.instruments {
@@ -47,7 +47,7 @@ struct ManyDaysTests {
         }
     }
 
-    /// Partitions or chunks of `provider_bars`, each with the transaction that made it.
+    /// Returns the partitions or chunks of `provider_bars`, each with the transaction that made it.
     private func days(_ mode: DatabaseMode) -> String {
         mode == .plain
             ? "SELECT oid AS id, xmin AS made_by FROM pg_class "
@@ -82,12 +82,12 @@ struct ManyDaysTests {
             SELECT sum(n), max(n) FROM (SELECT count(*) AS n FROM (\(days(mode))) AS days
                 WHERE id NOT IN (SELECT id FROM made_before) GROUP BY made_by) AS made
             """)
-        // Of a chunk it is the number of a part of a transaction, which can only be less.
+        // For a chunk the count may be lower, because it is per part of a transaction.
         let most = made.split(separator: "|").compactMap { Int($0) }
         #expect(
             most.first == Self.year && most.count == 2 && most[1] <= Store.newDaysMax, "\(made)")
         #expect(try bench.missing() == "0")
-        // Rows of the other partitions were stored before the first bar of the year was.
+        // Rows of the other partitions were stored before the first bar of the year.
         #expect(
             try bench.database.psql(
                 """

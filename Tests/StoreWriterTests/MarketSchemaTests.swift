@@ -7,12 +7,12 @@ import Testing
 
 @Suite("What people read: the second schema")
 struct MarketSchemaTests {
-    /// A migrated database, with a reader who logs in.
+    /// Returns a migrated database, with a reader that can log in.
     private func database(_ name: String, _ mode: DatabaseMode = .plain) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)
         let (reader, password) = ("\(database.name)_reader", PostgresServer.password)
         try database.server.psql("CREATE ROLE \(reader) LOGIN PASSWORD '\(password)'")
-        // Twice: what stands is made again.
+        // Migrated twice, because existing views are made again.
         for _ in 1...2 {
             let migrator = Migrator(
                 try database.connect(database.migrator), schema: database.schema,
@@ -22,7 +22,7 @@ struct MarketSchemaTests {
         return database
     }
 
-    /// As a person sees it.
+    /// Queries the database as a person does.
     private func read(_ database: TestDatabase, _ sql: String) throws -> String {
         try database.server.psql(
             "SET search_path = md_market; \(sql)", database: database.name,
@@ -32,7 +32,7 @@ struct MarketSchemaTests {
     @Test("the reader sees views with a comment each, and no table", arguments: DatabaseMode.here)
     func seen(mode: DatabaseMode) throws {
         let database = try database("market_seen", mode)
-        // As `\dt` and `\dv` ask.
+        // The queries of `\dt` and `\dv`.
         let relations = """
             SELECT relname, relkind, obj_description(oid, 'pg_class') IS NOT NULL FROM pg_class
             WHERE pg_table_is_visible(oid) AND relnamespace <> 'pg_catalog'::regnamespace
@@ -89,7 +89,7 @@ struct MarketSchemaTests {
         }
     }
 
-    /// What the tape says, as "from to kind state"; what is missing then.
+    /// Gap records of the tape as "from to kind state", and what is missing then.
     private static let gapCases: [(said: [String], missing: [String])] = [
         (["0 60 trade open"], ["trade 0 60 open"]),
         (["0 60 trade open", "0 60 trade filled"], []),
@@ -105,7 +105,7 @@ struct MarketSchemaTests {
         (["0 60 any open", "0 60 trade filled"], ["other 0 60 open", "quote 0 60 open"]),
         (["0 60 trade filled", "30 50 trade open"], ["trade 30 50 open"]),
         (["0 60 depth open", "0 60 trade filled"], ["depth 0 60 open"]),
-        // Without an end it reaches up to its record, 99 s here, and lasts.
+        // Without an end the gap reaches up to its record, here 99 s, and is still open.
         (["0 - trade open"], ["trade 0 - open"]),
         (["0 - quote open", "0 120 quote open"], ["quote 0 120 open"]),
         (["0 - quote open", "0 120 quote open", "0 120 quote filled"], []),
@@ -164,7 +164,7 @@ struct MarketSchemaTests {
         let buffers = plan.split(separator: "\n").first { $0.contains("Buffers: shared") }
         let pages = try #require(buffers).matches(of: /(?:hit|read)=(\d+)/)
             .reduce(0) { $0 + (Int($1.1) ?? 0) }
-        // A look-up reads two or three pages of each day that is there; a scan a thousand and more.
+        // A look-up reads two or three pages per existing day, a scan a thousand and more.
         #expect((1...600).contains(pages), "\(plan)")
     }
 
@@ -180,7 +180,7 @@ struct MarketSchemaTests {
                 subscribed_at IS NOT NULL, is_beginning
             FROM bar_trust WHERE symbol = 'MSFT' AND NOT is_whole ORDER BY ts
             """)
-        // The hole of 14:51 was filled in; the bar was not made again.
+        // The gap of 14:51 was filled, but the bar was not made again.
         #expect(
             told.split(separator: "\n") == [
                 "14:30|0||t|t", "14:51|0||f|f",

@@ -5,7 +5,7 @@ import Testing
 
 @testable import StoreWriter
 
-/// The error that `body` throws; nil has failed the test.
+/// Returns the error that `body` throws. `nil` means that the test has failed.
 func migrationFailure(_ body: () throws(MigrationError) -> Void) -> MigrationError? {
     do {
         try body()

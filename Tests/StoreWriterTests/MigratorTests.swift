@@ -5,8 +5,8 @@ import Testing
 
 @testable import StoreWriter
 
-/// A database of one test on the shared server, with roles of its own as in production: a migrator
-/// that may make schemas, and a writer that may nothing.
+/// The database of one test on the shared server, with its own roles as in production: a migrator
+/// that may make schemas, and a writer without rights.
 struct TestDatabase {
     let server: PostgresServer
     let name: String
@@ -38,7 +38,7 @@ struct TestDatabase {
         return try PostgresConnection(Migrator.configured(configuration), timeout: patience)
     }
 
-    /// As the store writer connects.
+    /// Connects as the store writer does.
     func connectWriter() throws -> PostgresConnection {
         try connect(writer, searchPath: schema.searchPath)
     }
@@ -56,7 +56,7 @@ struct TestDatabase {
             timeout: patience)
     }
 
-    /// For times at random: rows of days that have no partition go to one of all others.
+    /// Makes a partition for all other days, for tests with random times.
     func takeAllTimes() throws {
         try psql(
             """
@@ -76,7 +76,7 @@ struct TestDatabase {
         try server.psql("SET search_path TO \(schema.quoted), public; \(sql)", database: name)
     }
 
-    /// A table on which a view stands takes no other columns.
+    /// A table that a view reads cannot get other columns.
     static let withoutMarket = """
         DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE', current_schema() || '_market'); END $$
         """
@@ -84,7 +84,7 @@ struct TestDatabase {
     static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
     static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
 
-    /// What was shipped before the migration of that name, in `folder`.
+    /// Returns what was shipped before the migration of that name, in `folder`.
     static func shipped(
         before name: String, in folder: TemporaryFolder
     ) throws -> MigrationFolder {
@@ -199,7 +199,7 @@ struct MigratorTests {
         let reports = try await withThrowingTaskGroup(of: Migrator.Report.self) { group in
             for _ in 0..<4 {
                 group.addTask {
-                    // Off the cooperative pool: a migrator blocks.
+                    // Outside the cooperative pool, because a migrator blocks.
                     try await withCheckedThrowingContinuation { continuation in
                         Thread { continuation.resume(with: Result { try database.migrate() }) }
                             .start()
@@ -281,7 +281,7 @@ struct MigratorTests {
         #expect(
             try database.migration().preview(shipped)
                 == Migrator.Preview(pending: [], version: files.count, mode: mode.name))
-        // A changed file is refused as it would be by a run.
+        // A changed file is refused, as in a run.
         try folder.write("SELECT 1;", to: "migrations/\(files[0])")
         let changed = try MigrationFolder(path: folder.path)
         let error = #expect(throws: MigrationError.self) {

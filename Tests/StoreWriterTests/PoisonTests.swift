@@ -17,7 +17,7 @@ struct PoisonTests {
     enum Poison: String, CaseIterable {
         case constraint, outOfRange, trigger, uniqueIndex, deferred
 
-        /// Refuses the price 666.
+        /// The statement that makes the database refuse the price 666.
         var sql: String {
             switch self {
             case .constraint: "ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)"
@@ -55,7 +55,7 @@ struct PoisonTests {
         }
     }
 
-    /// Ordinals with the price 666, the others with 1.
+    /// Returns prices: 666 for these ordinals, and 1 for the others.
     private func prices(_ count: Int, poison ordinals: Set<Int>) -> [Int64] {
         (1...count).map { ordinals.contains($0) ? 666 : 1 }
     }
@@ -104,7 +104,7 @@ struct PoisonTests {
             scene.service.metric("mds_dead_letters_total{reason=\"data\",sink=\"trades\"}") == 1)
         #expect(scene.service.log.text.contains("writer.dead_letters.kept"))
 
-        // The session goes on, and so do the books.
+        // The session and the books continue.
         try scene.write(scene.packets(prices(10, poison: [])))
         #expect(try scene.books() == "1|\(5_010 + first)|\(5_009 + first)|1|0|0|0")
     }
@@ -153,7 +153,7 @@ struct PoisonTests {
     func bars() throws {
         let scene = try StoreScene("writer_pbars", input: .bars)
         _ = try scene.psql("ALTER TABLE bars ADD CONSTRAINT no_poison CHECK (close < 600)")
-        // Each bar in two versions; of the one that comes twice in one step the last one counts.
+        // Each bar in two versions. If a bar occurs twice in one step, the last version counts.
         for number in 0..<300 as Range<Int64> {
             let isPoison = number == 77 || number == 200
             scene.add(bar(number / 2, close: isPoison ? 666_000_000_000 : number))
@@ -192,7 +192,7 @@ struct PoisonTests {
         _ = try scene.psql(Poison.constraint.sql)
         let poison: [Int64] = [666, 666, 666, 666]
         for _ in 0..<2 { try scene.write(scene.packets(poison)) }
-        // One that is taken shows that the table is well.
+        // An accepted row shows that the table works.
         try scene.write(scene.packets([666, 1, 666]))
         for _ in 0..<2 { try scene.write(scene.packets(poison)) }
         let batch = try scene.batch(scene.packets(poison))

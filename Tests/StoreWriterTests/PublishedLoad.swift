@@ -5,7 +5,7 @@ import Synchronization
 
 @testable import StoreWriter
 
-/// Packets that are published while the test does something else.
+/// Packets that are published while the test continues.
 final class PublishedLoad {
     static let ticks = 10
 

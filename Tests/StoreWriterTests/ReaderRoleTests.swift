@@ -6,7 +6,8 @@ import Testing
 
 @Suite("Who only reads the database")
 struct ReaderRoleTests {
-    /// A database whose migration was given a reader, and somebody who is a member of it.
+    /// Returns a database whose migration was given a reader, and a login role that is a member of
+    /// it.
     private func database(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)
         let reader = "\(database.name)_reader"

@@ -12,7 +12,7 @@ struct RetentionTests {
             wishes: Migrator.Wishes(
                 compressAfter: .seconds(7 * 86_400), retention: ["trades": 2, "quotes": 1]))
         for (days, count, ordinal) in [(40, 5, 1), (39, 6, 11), (3, 7, 21), (0, 8, 31)] {
-            // The middle of that day, so that no row is on another one.
+            // The middle of the day, so that no row falls on another day.
             let start =
                 "date_trunc('day', now(), 'UTC') - interval '\(days) days' + interval '12 hours'"
             try database.psql("SELECT make_time_partition('trades', \(start))")
@@ -38,7 +38,7 @@ struct RetentionTests {
     func drops(mode: DatabaseMode) throws {
         let database = try prepared("retention_drops", mode)
         if mode == .community {
-            // Days that are compressed by now go like any other.
+            // Days that were compressed meanwhile are dropped like others.
             try database.psql(
                 """
                 SELECT public.compress_chunk(c) FROM public.show_chunks('trades',
@@ -61,7 +61,7 @@ struct RetentionTests {
         #expect(try apply(database, "'trades', '2 days'") == ["7"])
         #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "20")
         #expect(try apply(database, "'quotes', '1 day'") == [])
-        // What is asked for every letter that is replayed.
+        // The check for every letter that is replayed.
         let writer = try database.connectWriter()
         for (table, time, received, isRetired) in [
             ("trades", "now() - interval '4 days'", "now()", "t"),
@@ -91,7 +91,7 @@ struct RetentionTests {
             #expect(error?.sqlState?.rawValue == code, "\(arguments)")
         }
         #expect(try database.psql("SELECT count(*) FROM trades") == "31")
-        // The role that asks cannot allow it to itself.
+        // The calling role cannot change its own limit.
         let writer = try database.connectWriter()
         for sql in [
             "DELETE FROM retention_least", "UPDATE retention_least SET least_kept = '1 day'",
@@ -101,7 +101,7 @@ struct RetentionTests {
             }
             #expect(error?.sqlState == .insufficientPrivilege)
         }
-        // A migration by hand leaves it as it is; one that names other tables takes it away.
+        // A migration by hand leaves it unchanged. One that names other tables removes it.
         let lines =
             "SELECT string_agg(table_name || least_kept, ' ' ORDER BY 1) FROM retention_least"
         try database.migrate()
@@ -112,7 +112,7 @@ struct RetentionTests {
         #expect(try database.psql("SELECT count(*) FROM retention_least") == "0")
     }
 
-    /// Derived indicators of 40 days ago and of today, booked as the writers do.
+    /// Inserts derived indicators of 40 days ago and of today, with the books that writers keep.
     private func insertIndicators(_ database: TestDatabase) throws {
         let old = "date_trunc('day', now(), 'UTC') - interval '40 days' + interval '12 hours'"
         try database.psql("SELECT make_time_partition('indicators', \(old))")
@@ -155,7 +155,7 @@ struct RetentionTests {
         try database.migrate(wishes: Migrator.Wishes(retention: ["indicators": 30]))
         try insertIndicators(database)
         _ = try apply(database, "'indicators', '30 days'")
-        // As it was booked before, some of it by a writer that knows better already.
+        // As older versions booked it, and partly as a newer writer does.
         try database.psql(
             """
             UPDATE retired_rows SET rows = 1;

@@ -20,7 +20,7 @@ struct RowDayTests {
         TickHeader(symbol: 0, providerTime: time, receiveTime: now)
     }
 
-    /// How many rows stand 40 days back.
+    /// Returns the number of rows from 40 days ago.
     private func oldRows(_ table: String, _ scene: StoreScene) throws -> String {
         try scene.psql(
             """
@@ -80,7 +80,7 @@ struct RowDayTests {
         #expect(try oldRows("events", scene) == "1")
     }
 
-    /// More than are made of a batch at once in any other way, and one that may have no day.
+    /// More days than are made in one call elsewhere, and one that may have no partition.
     @Test("a batch of 150 new days is 150 days, and only what may have none is a letter")
     func manyDays() throws {
         let scene = try StoreScene("writer_daymany")

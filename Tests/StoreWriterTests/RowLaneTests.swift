@@ -76,7 +76,7 @@ struct RowLaneTests {
         #expect(lane.isEmpty && lane.rows == 0 && lane.bytes == 0 && lane.oldest == nil)
         #expect(lane.offer(TestPacket(0, 0..<1, bytes: 999), drops: false, now: 8) == .taken)
         #expect(lane.offer(TestPacket(0, 1..<2, bytes: 2), drops: false, now: 8) == .refused)
-        // Without rows, and without room.
+        // Without rows, and without free space.
         #expect(
             lane.offer(TestPacket(0, 2..<2, bytes: 2), drops: false, now: 8) == .refused)
         #expect(lane.offer(TestPacket(0, 1..<2, bytes: 1), drops: false, now: 8) == .taken)
@@ -96,14 +96,15 @@ struct RowLaneTests {
     @Test(
         "it is high from the high mark, or a refusal, to the low mark, in rows and in bytes",
         arguments: [
-            // rows, bytes, high after them, high after five rows and fifty bytes are gone
+            // Columns: rows, bytes, high after them, high after five rows and fifty bytes were
+            // removed.
             (7, 10, false, false), (8, 10, true, false), (11, 10, true, true),
             (1, 79, false, false), (1, 80, true, false), (1, 101, true, true),
             (10, 100, true, false),
         ])
     func marks(rows: Int, bytes: Int, high: Bool, after: Bool) {
         var lane = Lane(Lane.Limits(rows: 10, bytes: 100))
-        // A large one is in two parts, of which the second one is what is left.
+        // A large lane is filled by two packets, of which the second remains.
         let first = TestPacket(0, 0..<1, rows: min(5, rows), bytes: min(50, bytes))
         let rest = TestPacket(
             0, 1..<2, rows: rows - first.rows, bytes: bytes - first.bytes)
@@ -116,7 +117,7 @@ struct RowLaneTests {
             #expect(take(&lane, one) == [first])
             #expect(lane.isHigh == after)
         } else {
-            // Nothing was taken out yet: it stays high, whatever else would find room.
+            // Nothing was taken out yet, so it stays high, whatever else would fit.
             #expect(lane.isHigh == after)
         }
         _ = take(&lane)
@@ -140,7 +141,7 @@ struct RowLaneTests {
     func droppedInOrder() {
         var lane = Lane(Lane.Limits(rows: 4, bytes: 1_000))
         #expect(lane.offer(TestPacket(9, 0..<4), drops: true, now: 1) == .taken)
-        // The second does not go together with the first, the third would.
+        // The second cannot be joined with the first; the third could.
         for numbers in [0..<2, 5..<6, 2..<5] {
             #expect(lane.offer(TestPacket(0, numbers), drops: true, now: 1) == .dropped)
         }
@@ -154,7 +155,7 @@ struct RowLaneTests {
         var lane = Lane(Lane.Limits(rows: 10, bytes: 1_000))
         #expect(lane.offer(TestPacket(0, 0..<9), drops: true, now: 0) == .taken)
         #expect(lane.offer(TestPacket(1, 0..<2), drops: true, now: 1) == .dropped)
-        // There would be room for one; what is behind something dropped is dropped, too.
+        // One more would fit, but everything after a dropped packet is dropped, too.
         #expect(lane.offer(TestPacket(0, 9..<10), drops: true, now: 1) == .dropped)
         #expect(lane.offer(TestPacket(1, 2..<5), drops: true, now: 1) == .dropped)
         #expect(lane.offer(TestPacket(0, 10..<30), drops: true, now: 1) == .dropped)
@@ -164,7 +165,7 @@ struct RowLaneTests {
         #expect(taken.map(\.numbers) == [0..<9, 0..<5, 9..<30])
         #expect(taken.map(\.isDropped) == [false, true, true])
         #expect(lane.offer(TestPacket(0, 30..<31), drops: true, now: 2) == .taken)
-        // Of one input, and apart: bounded, and then refused.
+        // Separate runs of one input are bounded, and then refused.
         var admissions: [Lane.Admission] = []
         for number in 0...Lane.droppedMax {
             let first = 100 + number * 100
@@ -198,8 +199,8 @@ struct RowLaneTests {
         return Array(1...200) + (0..<50).map { _ in UInt64.random(in: 0 ... .max) }
     }()
 
-    /// One side offers, as a reader that is held when there is no room; the other takes. Whatever
-    /// they do, each number comes out once and in order, and the bounds hold.
+    /// One side offers, like a reader that is held when the lane is full; the other side takes. In
+    /// any order of events, each number comes out once and in order, and the bounds are kept.
     @Test("in any order of events: nothing lost, nothing twice, bounds kept", arguments: seeds)
     func simulation(seed: UInt64) {
         var world = LaneWorld(seed: seed)
@@ -218,7 +219,7 @@ private struct LaneWorld {
     private var lane: Lane
     private var next = [Int](repeating: 0, count: LaneWorld.inputs)
     private var expected = [Int](repeating: 0, count: LaneWorld.inputs)
-    /// As the intake keeps what found no room.
+    /// The packet for which there was no space, as the intake keeps it.
     private var pending: TestPacket?
     private var isHeld = false
     private var now: Int64 = 0
@@ -294,7 +295,7 @@ private struct LaneWorld {
         }
     }
 
-    /// As after a lost session: reading begins again behind what was taken.
+    /// As after a lost session: reading begins again after what was taken.
     private mutating func startAnew() {
         guard random.next() % 20 == 0 else { return }
         let input = Int(random.next() % UInt64(Self.inputs))

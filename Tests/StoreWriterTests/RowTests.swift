@@ -27,7 +27,7 @@ struct RowTests {
         return source
     }
 
-    /// The rows as text, one line each, once there are so many.
+    /// Returns the rows as text, one line each, once there are so many.
     private func rows(
         _ bench: WriterBench, _ table: String, _ columns: String, count: Int
     ) throws -> [String] {
@@ -39,7 +39,7 @@ struct RowTests {
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// Microseconds, rounded down.
+    /// Returns microseconds, rounded down.
     private func micro(_ time: Timestamp) -> String {
         String(time.floored(toNanoseconds: 1_000).nanoseconds / 1_000)
     }

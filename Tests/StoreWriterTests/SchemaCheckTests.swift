@@ -74,7 +74,7 @@ struct SchemaCheckTests {
         #expect(error?.sqlState?.rawValue == change.state)
         #expect(error?.category == .schema)
         #expect(error?.serverError?.message == change.message)
-        // The session is as good as before.
+        // The session is still usable.
         #expect(try writer.execute("SELECT 1", timeout: patience).scalar == "1")
     }
 

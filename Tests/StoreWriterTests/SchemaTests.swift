@@ -81,7 +81,7 @@ struct SchemaTests {
                 == "ib|1\nsynthetic|0")
     }
 
-    /// One trade of partition 0, in a transaction that stays open.
+    /// Writes one trade of partition 0 in a transaction that stays open.
     private func write(
         _ connection: PostgresConnection, _ ordinal: Int64
     ) throws(PostgresError) {
@@ -119,7 +119,7 @@ struct SchemaTests {
             advance(
                 position(0, epoch: 1, sequence: 5), position(1, epoch: 1, sequence: 5),
                 position(2, epoch: 1, sequence: 5)), timeout: patience)
-        // The successor takes two of the three while the old writer's rows are on their way.
+        // The successor claims two of the three while the old writer's rows are on their way.
         try write(old, 2)
         #expect(try claim(new, 2).integer(0, 2) == 5)
         #expect(try claim(new, 1).integer(0, 0) == 2)
@@ -132,7 +132,7 @@ struct SchemaTests {
         #expect(error?.category == .fenced)
         #expect(
             error?.serverError?.message.hasPrefix("fenced: another owner has taken over 2") == true)
-        // The detail names them all, so that the rest can be written at once.
+        // The detail names all of them, so that the rest can be written immediately.
         #expect(
             error?.serverError?.detail == """
                 [{"input": "ticks", "owner": "me", "partition": 1, "owner_epoch": 2}, \
@@ -171,7 +171,7 @@ struct SchemaTests {
         #expect(try refusal(position(1, epoch: 1, sequence: 10)) == nil)
         #expect(try refusal(position(1, epoch: 1, sequence: 10)) == nil)
         #expect(try refusal(position(1, epoch: 1, sequence: 9)) == "TL003")
-        // A stream that was made anew counts from 1 again.
+        // A new stream counts from 1 again.
         let other = position(1, epoch: 1, sequence: 1)
             .replacing("1721000000123456789", with: "1721000000123456790")
         #expect(try refusal(other) == nil)
@@ -193,7 +193,7 @@ struct SchemaTests {
             INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
                 partition, epoch, ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
             """, timeout: patience)
-        // The claim and an advance of the successor go through while that transaction stands open.
+        // The successor's claim and advance succeed while that transaction is open.
         #expect(try claim(new, 1).integer(0, 0) == 2)
         try new.script("BEGIN", timeout: patience)
         try new.script(advance(position(1, epoch: 2, sequence: 1)), timeout: patience)
@@ -261,7 +261,7 @@ struct SchemaTests {
             }
             #expect(error?.sqlState == .insufficientPrivilege, "\(forbidden)")
         }
-        // Nobody else may move positions.
+        // No other role may move positions.
         #expect(
             try database.psql(
                 """

@@ -29,7 +29,7 @@ struct SinkBench {
         return source
     }
 
-    /// Every field with something in it, or as little as may be.
+    /// Returns a header with every field set, or with as few as possible.
     static func header(_ symbol: UInt32, isFull: Bool = true) -> TickHeader {
         guard isFull else {
             return TickHeader(
@@ -42,7 +42,7 @@ struct SinkBench {
             receiveTime: Timestamp(nanoseconds: time + 999), providerID: UInt64.max)
     }
 
-    /// The columns that all tick tables end with.
+    /// The columns at the end of all tick tables.
     static let tail = """
         flags, provider, coalesce(provider_id::text, 'NULL'),
         coalesce(\(micros("provider_time"))::text, 'NULL'), time_resolution,
@@ -73,12 +73,12 @@ struct SinkBench {
         "(extract(epoch FROM \(column)) * 1000000)::bigint"
     }
 
-    /// Microseconds, rounded down.
+    /// Returns microseconds, rounded down.
     static func micro(_ time: Timestamp) -> String {
         String(time.floored(toNanoseconds: 1_000).nanoseconds / 1_000)
     }
 
-    /// As whole units of the tape.
+    /// Returns a column in the integer units of the tape.
     static func raw(_ column: String, _ decimals: Int) -> String {
         "coalesce(trim_scale(\(column) * 1e\(decimals))::text, 'NULL')"
     }
@@ -87,7 +87,7 @@ struct SinkBench {
         columns.map { "coalesce((\($0))::text, 'NULL')" }.joined(separator: ", ")
     }
 
-    /// What `table` holds once it has as many rows as are expected.
+    /// Expects the content of `table`, once it has the expected number of rows.
     func expect(
         _ table: String, _ columns: String, _ expected: [[String]],
         _ location: SourceLocation = #_sourceLocation

@@ -56,19 +56,19 @@ struct SinkPositionTests {
         func gap(_ ordinals: ClosedRange<UInt64>, _ reason: SinkGap.Reason) -> SinkGap {
             SinkGap(source: source, ordinals: ordinals, reason: reason, epoch: 9)
         }
-        // A marker of a source that nobody knows says nothing.
+        // A marker of an unknown source tells nothing.
         #expect(try add(5, 0).isEmpty && position.sources.isEmpty)
         #expect(try add(1, 10).isEmpty && add(11, 10).isEmpty)
         #expect(try add(25, 6) == [gap(21...24, .hole)])
         // A marker shows a hole as well as a packet does.
         #expect(try add(41, 0) == [gap(31...40, .hole)])
         #expect(try add(41, 10).isEmpty && position.sources.first?.lastOrdinal == 50)
-        // The tape was put back, and gives ordinals again.
+        // The tape was restored from a backup, and assigns ordinals again.
         position.sources[0].tapeOrdinal = 38
         #expect(try add(39, 5, twice: 5) == [gap(39...43, .givenTwice)])
         #expect(position.sources.first?.lastOrdinal == 50)
         #expect(position.sources.first?.tapeOrdinal == 43)
-        // What is missing there was stored before.
+        // The ordinals that it lacks were stored before.
         #expect(try add(46, 10, twice: 5) == [gap(46...50, .givenTwice)])
         #expect(try add(60, 1) == [gap(56...59, .hole)])
         let account = try #require(position.account(source))
@@ -102,7 +102,7 @@ struct SinkPositionTests {
             SinkPosition.read([place], on: writer, timeout: patience).first?.position)
         let claimed = try claim("you", epoch: 7).position
         #expect(read.ownerEpoch == 1 && claimed.ownerEpoch == 7 && claimed.owner == "you")
-        // Again, by who was fenced meanwhile, and by who owns it.
+        // The same by the fenced owner, and by the present owner.
         let refused = try claim("me", epoch: 1, knownEpoch: 1)
         #expect(!refused.isClaimed && refused.position.owner == "you")
         #expect(refused.position.ownerEpoch == 7 && refused.position.position == nil)
@@ -165,7 +165,7 @@ struct SinkPositionTests {
 
     // MARK: batches
 
-    /// A message of a real server that holds a packet of so many trades.
+    /// Returns a message of a real server that holds a packet of so many trades.
     private func item(_ tape: TestTape, input: Int, ticks: Int) throws -> WriteBatch.Item {
         var source = TestSource(tape, Partition(0), source: try #require(SourceName("s")))
         _ = source.register(
@@ -173,7 +173,7 @@ struct SinkPositionTests {
                 symbol: try #require(Symbol("A")), provider: "", since: .undefined))
         WriterBench.fill(&source, ticks: ticks)
         let packet = source.seal(watermark: .undefined)
-        // What is asked comes back as an answer: any message does.
+        // The request itself comes back as the answer, because any message serves.
         let message = try tape.client.connection.request(
             [], to: "$JS.API.INFO", timeout: patience)
         return WriteBatch.Item(

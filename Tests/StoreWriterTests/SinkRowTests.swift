@@ -139,7 +139,7 @@ struct SinkRowTests {
         let parts = try #require(
             FundamentalPart.parts(of: document, report: "ReportsFinSummary", header: header))
         #expect(parts.count == 3)
-        // In the wrong order, one of them twice; and one of a document that is not all there.
+        // In the wrong order, one of them twice; and one of a document that is incomplete.
         var lone = parts[1]
         lone.header.providerID = 42
         for part in [parts[2], parts[0], parts[1], parts[0], lone] {
@@ -310,14 +310,15 @@ struct SinkRowTests {
         try running.stop()
     }
 
-    /// What an operator makes of ticks beside bars.
+    /// Publishes what an operator makes beside bars.
     private static func computed(_ time: Timestamp) -> IndicatorValue {
         IndicatorValue(
             header: Row.header(0), name: "stats.1m.max", value: 7, periodStart: time,
             periodEnd: time)
     }
 
-    /// Two versions of a bar, two late ticks and a value came, and one that goes missing is missed.
+    /// Publishes two versions of a bar, two late ticks and a value. The audit passes, and notices a
+    /// row that is deleted.
     private func expectAudit(_ bench: WriterBench) throws {
         #expect(try bench.missing() == "0")
         #expect(try bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")

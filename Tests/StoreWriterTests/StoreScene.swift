@@ -13,7 +13,8 @@ import Testing
 
 @testable import StoreWriter
 
-/// One session with a real database, given batches by hand: what a worker does, without its tape.
+/// One session with a real database, given batches by hand. It does what a worker does, without a
+/// tape.
 final class StoreScene {
     let bench: WriterBench
     let service: TestService
@@ -57,7 +58,7 @@ final class StoreScene {
         try claim()
     }
 
-    /// As after a lost session: the books say where it goes on.
+    /// Claims again, as after a lost session. The books name the position to continue from.
     func claim() throws {
         try store.connect()
         let rows = try store.claim([SinkClaim(place: place, epoch: 1, knownEpoch: nil)])
@@ -91,7 +92,7 @@ final class StoreScene {
         return packet.bytes
     }
 
-    /// Packets of trades, the prices in whole units.
+    /// Returns packets of trades, with prices in whole units.
     func packets(_ prices: [Int64], of size: Int = 1_000) -> [[UInt8]] {
         stride(from: 0, to: prices.count, by: size).map { start in
             for price in prices[start..<min(prices.count, start + size)] {
@@ -101,7 +102,7 @@ final class StoreScene {
         }
     }
 
-    /// With the right length and checksum behind a change.
+    /// Returns the packet with a correct length and checksum after a change.
     static func repaired(_ packet: [UInt8]) -> [UInt8] {
         var bytes = packet
         func put(_ value: UInt64, _ count: Int, at offset: Int) {
@@ -169,7 +170,7 @@ final class StoreScene {
 
     // MARK: what became of it
 
-    /// On their stream, in order.
+    /// Returns the letters on their stream, in order.
     func letters() throws -> [DeadLetter] {
         let stream = bench.tape.names.deadLetterStream
         guard let info = try client.jetStream.streamInfo(stream), info.messages > 0 else {
@@ -185,7 +186,7 @@ final class StoreScene {
 
     func psql(_ sql: String) throws -> String { try bench.database.psql(sql) }
 
-    /// first, last, written, dead-lettered, skipped, missing, replayed.
+    /// Returns first, last, written, dead-lettered, skipped, missing, replayed.
     func books() throws -> String {
         try psql(
             """

@@ -37,7 +37,7 @@ struct TimePartitionTests {
         try writer.execute(row, timeout: patience)
         #expect(
             try database.psql("SELECT tableoid::regclass FROM trades") == "trades_p20010203")
-        // As its neighbours: the same index, and nothing more.
+        // Like its neighbours: the same index, and nothing more.
         #expect(
             try database.psql(
                 """
@@ -74,7 +74,7 @@ struct TimePartitionTests {
     func race() async throws {
         let database = try TestDatabase("partition_race", mode: .plain)
         try database.migrate()
-        // An open transaction with rows in the table holds nobody up.
+        // An open transaction with rows in the table blocks no other session.
         let busy = try database.connectWriter()
         try busy.script(
             "SET idle_in_transaction_session_timeout = 0; BEGIN", timeout: patience)
@@ -86,7 +86,7 @@ struct TimePartitionTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<6 {
                 group.addTask {
-                    // Off the cooperative pool: a session blocks.
+                    // Outside the cooperative pool, because a session blocks.
                     try await withCheckedThrowingContinuation { continuation in
                         Thread { continuation.resume(with: Result { try makeDays(database) }) }
                             .start()
@@ -139,7 +139,7 @@ struct TimePartitionTests {
                 == .duplicateTable)
     }
 
-    /// Views as they were when there were two tables of ticks.
+    /// The views as they were when there were two tables of ticks.
     private static let olderViews = """
         CREATE OR REPLACE VIEW stored_ticks AS
         SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
@@ -163,7 +163,7 @@ struct TimePartitionTests {
             try second.write(file.sql, to: "repeatable/\(file.name)")
         }
         try database.migrate(try MigrationFolder(path: second.path))
-        // Now the newer of the views is read by the older one.
+        // Now the newer view is read by the older one.
         try database.migrate()
         try database.insertTrades(1, from: "now()", ordinal: 4)
         #expect(try database.psql("SELECT rows, ordinals FROM stored_ticks") == "4|4")
@@ -186,7 +186,7 @@ struct TimePartitionTests {
         #expect(
             try database.psql("SELECT tableoid::regclass, count(*) FROM trades GROUP BY 1")
                 == "trades_before_partitions|5")
-        // A tick without a time has its place.
+        // A tick without a time has a partition.
         try database.psql("SELECT make_time_partition('trades', '1970-01-01Z')")
         try database.insertTrades(1, from: "'1970-01-01Z'::timestamptz", ordinal: 6)
         #expect(try database.psql("SELECT rows, ordinals FROM stored_ticks") == "6|6")
@@ -203,11 +203,11 @@ struct TimePartitionTests {
             """
         let writer = try database.connect(
             database.migrator, searchPath: database.schema.searchPath)
-        // As a writer's transaction: trades before quotes.
+        // In the order of a writer's transaction: trades before quotes.
         try writer.script(
             "SET idle_in_transaction_session_timeout = 0; BEGIN; INSERT INTO trades \(row)",
             timeout: patience)
-        // A thread of its own: tests that block leave none to tasks.
+        // A separate thread, because blocking tests leave none for tasks.
         let migration = Migration()
         Thread { migration.end(Result { _ = try database.migrate() }) }.start()
         let mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -251,7 +251,7 @@ struct TimePartitionTests {
             FROM trades AS t
             """
         let before = try database.psql(sums)
-        // A view of somebody else would go on reading the old table.
+        // Another person's view would continue to read the old table.
         let error = #expect(throws: MigrationError.self) { try database.migrate() }
         #expect(error.map { "\($0)" }?.contains("foreign_view") == true)
         try database.psql("DROP VIEW public.foreign_view")
@@ -268,7 +268,7 @@ struct TimePartitionTests {
         #expect(
             try database.psql("SELECT has_table_privilege('partition_reader', 'trades', 'SELECT')")
                 == "t")
-        // The days that it spans are made; the key holds across it.
+        // The days that it spans are made, and the key is unique across them.
         let writer = try database.connectWriter()
         try writer.execute(
             "SELECT make_time_partition('trades', '2024-03-06 12:00Z')", timeout: patience)

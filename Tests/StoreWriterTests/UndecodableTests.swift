@@ -17,7 +17,7 @@ import Testing
 struct UndecodableTests {
     private static let tradeBytes = WireFormat.messageHeaderBytes + WireFormat.Block.trade
 
-    /// Ten trades, the last four of them torn off in the middle of one.
+    /// Returns ten trades, of which the last four are cut off in the middle of one.
     private func torn(_ scene: StoreScene) -> [UInt8] {
         let packet = scene.packets([Int64](repeating: 1, count: 10))[0]
         return StoreScene.repaired(Array(packet.dropLast(3 * Self.tradeBytes + 20)))

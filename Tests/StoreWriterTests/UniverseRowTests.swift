@@ -33,7 +33,7 @@ struct UniverseRowTests {
                     widthNanoseconds: UniverseRowTests.second))
         }
 
-        /// A bar, and two values of the same window.
+        /// Publishes a bar, and two values of the same window.
         mutating func publish() throws {
             let (from, to) = (
                 Timestamp(nanoseconds: time),

@@ -13,8 +13,8 @@ import Testing
 
 @testable import StoreWriter
 
-/// The servers that all writers' tests of this process share; each test has a namespace, a database
-/// and keys of its own.
+/// The servers that all writers' tests of this process share. Each test has its own namespace,
+/// database and keys.
 enum Peers {
     static let nats = Result { try NatsServer() }
     static let valkey = Result { try ValkeyServer() }
@@ -22,14 +22,14 @@ enum Peers {
 
 extension HandMembership: WriterMembership {}
 
-/// A tape and a migrated database of one test, and writers between them.
+/// The tape and the migrated database of one test, with writers between them.
 struct WriterBench {
     let tape: TestTape
     let database: TestDatabase
-    /// Of the partitions' owners, over all writers of the test.
+    /// The records of the partitions' owners, shared by all writers of the test.
     let records = HandRecords()
 
-    /// `name` names the database; the namespace is the schema's.
+    /// `name` is the database's name. The namespace is that of the schema.
     init(
         _ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil,
         partitions: Int = 4, timescale: Bool = false
@@ -43,7 +43,7 @@ struct WriterBench {
         try makeDays()
     }
 
-    /// Another database behind a tape that is there.
+    /// Another database for an existing tape.
     init(
         _ tape: TestTape, _ database: TestDatabase, retention: [String: Int]? = nil
     ) throws {
@@ -53,14 +53,14 @@ struct WriterBench {
         try makeDays()
     }
 
-    /// The days of `fill`, so that only tests of missing days have to wait for them.
+    /// Makes the days of `fill`, so that only tests of missing days have to wait for them.
     private func makeDays() throws {
         try database.psql(
             """
             SELECT make_time_partition(table_name, '2023-11-14 22:13Z'::timestamptz + day)
             FROM time_tables(), unnest(ARRAY[interval '0 days', interval '1 day']) AS day
             """)
-        // Times that only tests of the mapping have: beyond what a partition is made for.
+        // Adds times that only tests of the mapping use, for which no partition is made.
         try database.psql(
             """
             DO $$
@@ -93,7 +93,7 @@ struct WriterBench {
         return environment
     }
 
-    /// Without a membership of the test's own it takes all partitions.
+    /// Starts a writer. Without a membership from the test it takes all partitions.
     func start(
         _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil,
         membership: (any WriterMembership)? = nil
@@ -122,7 +122,7 @@ struct WriterBench {
         }
     }
 
-    /// Ticks of one partition: a quote, then trades, again and again.
+    /// Returns a source of one partition's ticks: a quote, then trades, repeatedly.
     func source(_ partition: Int, name: String = "test") throws -> TestSource {
         var source = TestSource(
             tape, Partition(partition), source: try #require(SourceName(name)))
@@ -154,7 +154,7 @@ struct WriterBench {
         }
     }
 
-    /// What must hold at the end: the sinks' books and the rows agree, with nothing missing and
+    /// Waits for the final state: the sinks' books and the rows agree, with nothing missing and
     /// nothing twice.
     func isComplete(_ ticks: [Int], within seconds: Double = 120) -> Bool {
         let rows = ticks.enumerated().filter { $0.element > 0 }
@@ -177,7 +177,7 @@ struct WriterBench {
             """)
     }
 
-    /// For the message of a failing test.
+    /// The state, for the message of a failing test.
     var shown: String {
         do {
             return try stored()

@@ -14,7 +14,7 @@ import Testing
 struct WriterMemoryTests {
     private static let partitions = 32
     private static let packetTicks = 1_000
-    /// What the whole program may have at its peak, whatever the tape holds.
+    /// The peak that the complete program may reach, whatever the tape holds.
     private static let peakKilobytesMax = 300 * 1_024
 
     /// `TEST_STORE_WRITER` names another build of the program.
@@ -29,7 +29,7 @@ struct WriterMemoryTests {
         }
     }
 
-    /// The most that the process ever had in memory.
+    /// Returns the peak of the process's resident memory.
     private func peakKilobytes(_ id: Int32) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
@@ -57,7 +57,7 @@ struct WriterMemoryTests {
         server.pause()
         let before = writer.log.utf8.count
         try publish(&sources, packets: 8)
-        // Each worker waits for the database, with its lane full and its readers held.
+        // Each worker waits for the database, with a full lane and held readers.
         #expect(
             eventually {
                 let said = String(decoding: writer.log.utf8.dropFirst(before), as: UTF8.self)

@@ -66,16 +66,16 @@ struct WriterOwnershipTests {
             let (old, new) = (owner[partition], 1 - owner[partition])
             switch random.next() % 3 {
             case 0:
-                // Handed over.
+                // Handed over in order.
                 #expect(members[old].release(partition), "seed \(seed)")
                 members[new].take(partition)
             case 1:
-                // Taken from one that does not know: the database fences it.
+                // Taken from an owner that does not know; the database fences it.
                 members[new].take(partition)
                 #expect(eventually { members[new].hasOpened(partition) }, "seed \(seed)")
                 members[old].drop(partition)
             default:
-                // Asked for and taken away before it can answer.
+                // Ordered, and withdrawn before it can answer.
                 members[new].take(partition)
                 members[old].drop(partition)
             }
@@ -86,7 +86,8 @@ struct WriterOwnershipTests {
         }
         try load.finish()
         let total = packets * PublishedLoad.ticks
-        // Whoever was fenced by a late claim of the other has said so, and takes it again.
+        // An owner that was fenced by the other's late claim has reported it, and takes the
+        // partition again.
         let isComplete = eventually {
             for partition in 0..<4 where members[owner[partition]].hasLost(partition) {
                 if !members[owner[partition]].holds(Partition(partition)) {
@@ -118,7 +119,7 @@ struct WriterOwnershipTests {
         #expect(bench.isComplete([200, 200, 100, 100]), "\(bench.shown)")
         member.drop(0)
         member.drop(1)
-        // Nothing is read or written before it is steady, also not what is handed to it anew.
+        // Nothing is read or written before it is steady, not even what is newly handed to it.
         #expect(other.release(1))
         member.take(1)
         try publish(&sources, packets: 4)
@@ -165,7 +166,7 @@ struct WriterOwnershipTests {
             members[partition % 2].take(partition)
             members[1 - partition % 2].take(partition)
         }
-        // A fence shows when something is written.
+        // The fence is noticed at the next write.
         #expect(
             try eventually {
                 try publish(&sources, packets: 1)
@@ -197,7 +198,7 @@ struct WriterOwnershipTests {
                 "SELECT count(*), count(DISTINCT claimed_at), max(owner_epoch) FROM sink_positions")
                 == "8|1|1")
         #expect(running.service.metric("mds_writer_takeover_seconds_count") == 4)
-        // Somebody has claimed more often than the records know.
+        // The database has a higher epoch than the records.
         try bench.database.psql("UPDATE sink_positions SET owner_epoch = 41 WHERE partition = 2")
         #expect(member.release(2))
         member.take(2)
@@ -285,7 +286,7 @@ struct WriterOwnershipTests {
             )
                 == "somebody else|9")
         #expect(!member.hasLost(0) && !member.hasLost(1) && !member.hasLost(3))
-        // As a membership does whose record still names it.
+        // As a membership does whose record still names this process.
         member.take(2)
         #expect(eventually { member.hasOpened(2) })
         let total = Int(sources[0].nextOrdinal - 1)
@@ -302,7 +303,7 @@ struct WriterOwnershipTests {
         let running = try bench.start(membership: member)
         member.take(0)
         let first = member
-        // Taken again without a word in between: the later tenure counts.
+        // Taken again without a release in between. The later tenure applies.
         first.take(0)
         #expect(eventually { member.hasOpened(0) })
         member.sendRaw(.release(Partition(0), tenure: 1))
@@ -320,7 +321,7 @@ struct WriterOwnershipTests {
     @Test("writers share the partitions out by themselves, and one that stops hands its own over")
     func group() throws {
         let bench = try WriterBench("writer_o12", nats: NatsServer())
-        // As 'tapeline setup' makes it.
+        // Made as by 'tapeline setup'.
         _ = try bench.tape.client.jetStream.createBucket(
             OwnerRecords.configuration(bench.tape.names))
         var sources = try sources(bench)
@@ -363,7 +364,7 @@ struct WriterOwnershipTests {
     }
 }
 
-/// One that never says that it has left.
+/// A membership that never reports that it has left.
 private struct SilentMembership: WriterMembership {
     func leave() {}
     var hasLeft: Bool { false }

@@ -124,7 +124,7 @@ struct WriterTests {
         let running = try bench.start(["WRITER_BATCH_ROWS": "30"])
         for round in 0..<8 {
             try publish(&sources, packets: 4)
-            // At whatever they are doing, a COMMIT included.
+            // Ends the sessions in any state, including a COMMIT.
             try bench.database.psql(
                 """
                 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -145,8 +145,8 @@ struct WriterTests {
         let running = try bench.start(["WRITER_THREADS": "1"])
         try publish(&sources, packets: 4)
         #expect(bench.isComplete([100]))
-        // The session that is going to be lost, in the middle of its COMMIT: rows and position are
-        // there, and not visible yet. It has the writer's own epoch.
+        // The session that will be lost in the middle of its COMMIT: rows and position are written,
+        // but not visible yet. It has the writer's own epoch.
         let lost = try bench.database.connectWriter()
         try lost.script("BEGIN", timeout: patience)
         try lost.script(
@@ -174,7 +174,7 @@ struct WriterTests {
         #expect(try bench.missing() == "0")
     }
 
-    /// What `advance_positions` does with the position as it stands: takes the row's lock.
+    /// Like `advance_positions` with the present position: takes the row's lock.
     private let advanceAgain = """
         SELECT advance_positions('store', (SELECT jsonb_agg(jsonb_build_object('input', input,
             'partition', partition, 'owner_epoch', owner_epoch, 'stream_created_ns',
@@ -250,7 +250,7 @@ struct WriterTests {
         var source = try bench.source(2)
         WriterBench.fill(&source, ticks: 10)
         var bytes = source.seal(watermark: Timestamp(nanoseconds: 0)).bytes
-        // A tick of a later version behind the ten.
+        // A tick of a later version after the ten.
         bytes += [16, 0, 0x77, 0x80, 0x9e, 0x7a, 2, 0] + [UInt8](repeating: 1, count: 16)
         bytes[WireFormat.HeaderOffset.tickCount] = 11
         try TestSource.put(

@@ -28,7 +28,7 @@ struct WriterWorkerTests {
         }
     }
 
-    /// Holds the row of partition 0's ticks, so that its worker waits in its COMMIT.
+    /// Locks the row of partition 0's ticks, so that its worker waits in its COMMIT.
     private func lock(_ bench: WriterBench) throws -> PostgresConnection {
         let rival = try bench.database.connectWriter()
         try rival.script("BEGIN", timeout: patience)
@@ -89,7 +89,7 @@ struct WriterWorkerTests {
         let rival = try lock(bench)
         try publish(&sources, packets: 40)
         let dropped = "mds_writer_queue_dropped_ticks_total"
-        // At most what is being written and a full lane are not.
+        // At most the batch in progress and a full lane are not dropped.
         #expect(eventually { (running.service.metric(dropped) ?? 0) >= 800 })
         try rival.script("ROLLBACK", timeout: patience)
         #expect(
@@ -111,14 +111,14 @@ struct WriterWorkerTests {
         #expect(try running.stop() == .success)
         let skipped = try #require(running.service.metric(dropped))
         #expect(try bench.missing() == "0")
-        // A burst can be too much for another lane of this size, too.
+        // A burst can also be too much for another lane of this size.
         let named = """
             SELECT DISTINCT reason, (SELECT sum(last_ordinal - first_ordinal + 1) FROM gaps),
                 (SELECT sum(skipped) FROM sink_source_ordinals),
                 (SELECT bool_or(partition = 0) FROM gaps) FROM gaps
             """
         #expect(try bench.database.psql(named) == "dropped|\(Int(skipped))|\(Int(skipped))|t")
-        // No row has an ordinal that is named, and the rest is there once.
+        // No ordinal in a gap has a row, and all others are stored once.
         #expect(
             try bench.database.psql(
                 """
@@ -182,7 +182,7 @@ struct WriterWorkerTests {
         #expect(bench.isComplete([250, 250, 250, 250]), "\(bench.shown)")
         #expect(eventually { running.isReady }, "\(running.reasons)")
         #expect(eventually { running.service.metric("mds_coord_workers_alive") == 4 })
-        // It goes on as the owner that it was.
+        // It continues as the same owner.
         #expect(member.heard.allSatisfy { if case .opened = $0 { true } else { false } })
         #expect(try running.stop() == .success)
         #expect(try bench.missing() == "0")
@@ -248,7 +248,7 @@ struct WriterWorkerTests {
         #expect(running.log.contains("writer.left_behind"))
         #expect(running.log.contains("writer.worker.left_behind"))
         try rival.script("ROLLBACK", timeout: patience)
-        // Whether the one that was left commits now or is shut out: each row is there once.
+        // Whether the abandoned transaction commits now or is fenced, each row is stored once.
         let next = try bench.start()
         #expect(bench.isComplete([150, 150, 150, 150]), "\(bench.shown)")
         #expect(try next.stop() == .success)

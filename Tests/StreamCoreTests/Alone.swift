@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// A machine, and the tables of a partition that has no other: told of packets as a shell would do
+/// A machine with the tables of a partition for itself alone. It is fed packets as a shell would do
 /// it.
 @dynamicMemberLookup
 struct Alone<Machine: Sendable>: Sendable {
@@ -54,7 +54,7 @@ struct Alone<Machine: Sendable>: Sendable {
         return change.index
     }
 
-    /// The piece of the tables and that of the machine.
+    /// Returns the pieces of the tables and of the machine.
     fileprivate func snapshot(_ encode: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = []
         tables.encode(into: &bytes)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// Who feeds a symbol, since when, and what the limits do.
+/// The source of a symbol, since when it feeds it, and the limits.
 @Suite struct BarMachineFeedTests {
     private static func second(_ second: Int64) -> Timestamp {
         Timestamp(nanoseconds: second * 1_000_000_000)
@@ -83,7 +83,7 @@ import Testing
         run.advance(to: 100)
         #expect(run.closed.count == 1)
         _ = run.machine.symbol(try subscription(), source: other)
-        // Neither reaches a closed window: the old watermark stands, the new one is far behind.
+        // Neither reaches a closed window: the old watermark stays, and the new one is far behind.
         let trade = Trade(
             header: TickHeader(
                 symbol: run.symbol, providerTime: Self.second(9), receiveTime: Self.second(9)),
@@ -162,7 +162,7 @@ import Testing
         #expect(run.machine.counters.series[0].refused == 2)
         #expect(run.late.map(\.ordinal) == [4, 6])
         #expect(run.late.map(\.reason) == [.windowLimit, .windowLimit])
-        // Room again: what closed made it.
+        // Closed windows have made room again.
         run.trade(at: 40)
         run.advance(to: 1_000)
         #expect(run.closed.map(\.trades) == [1, 2, 1, 1])

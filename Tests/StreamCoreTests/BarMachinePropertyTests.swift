@@ -98,7 +98,8 @@ import Testing
 
     @Test("a minute from ticks is the fold of its seconds", arguments: seeds)
     func minutes(seed: UInt64) throws {
-        // Without late ticks: a tick that is late for its second may be in time for its minute.
+        // Without late ticks, because a tick that is late for its second may be on time for its
+        // minute.
         let tape = RandomTape(seed: seed).events
         var run = try MachineRun(["1s", "1m"])
         run.feed(tape)

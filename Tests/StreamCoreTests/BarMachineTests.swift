@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// One symbol of one source, times in whole units of 100 ms behind 1970.
+/// One symbol of one source. Times are in units of 100 ms after 1970.
 struct SmallRun {
     static let unit: Int64 = 100_000_000
 

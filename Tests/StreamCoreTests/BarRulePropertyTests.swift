@@ -4,8 +4,8 @@ import Testing
 
 @testable import StreamCore
 
-/// Lateness, revisions, sessions, sliding windows, fills, conditions, odd lots and quotes against
-/// the naive calculation, over random rules and tapes.
+/// Compares lateness, revisions, sessions, sliding windows, fills, conditions, odd lots and quotes
+/// with the naive calculation, over random rules and tapes.
 @Suite struct BarRulePropertyTests {
     static let seeds: [UInt64] = Array(1...100)
 

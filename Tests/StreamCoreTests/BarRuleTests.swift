@@ -4,8 +4,8 @@ import Testing
 
 @testable import StreamCore
 
-/// Sessions, sliding windows, fills, conditions, odd lots and quotes, one case at a time. Times in
-/// units of 100 ms.
+/// Sessions, sliding windows, fills, conditions, odd lots and quotes, one case at a time. Times are
+/// in units of 100 ms.
 @Suite struct BarRuleTests {
     private static let second: Int64 = 1_000_000_000
     private static let hour: Int64 = 3_600 * second
@@ -71,7 +71,7 @@ import Testing
     }
 
     /// New York opens at 14:30 UTC in winter and at 13:30 in summer. A session over the night of a
-    /// change is an hour shorter or longer than its clock says.
+    /// change is an hour shorter or longer than its clock times suggest.
     @Test("sessions of days on which clocks change have the windows of their own lengths")
     func clockChange() throws {
         let day = 24 * Self.hour
@@ -81,7 +81,7 @@ import Testing
             .init(
                 open: day + winter - Self.hour, close: day + winter + 11 * Self.hour / 2,
                 day: 20_240_311),
-            // From 18:00 to 17:00 on the night in which an hour is left out.
+            // From 18:00 to 17:00, over the night in which an hour is skipped.
             .init(open: 2 * day, close: 2 * day + 22 * Self.hour, day: 20_240_312),
         ]
         let calendar = try #require(SessionCalendar(name: "NY", sessions: sessions))
@@ -141,7 +141,7 @@ import Testing
         run.advance(to: 50)
         run.trade(at: 55, 7)
         run.advance(to: 75)
-        // A jump of a day fills no more than is allowed.
+        // A jump of a day fills only as many bars as allowed.
         run.advance(to: 864_000)
         #expect(Self.seconds(run.closed) == [[5, 6], [6, 7], [7, 8], [8, 9]])
         #expect(
@@ -270,7 +270,7 @@ import Testing
             bidPrice: Price(raw: bid ?? Int64.max), bidSize: Quantity(raw: 5),
             askPrice: Price(raw: ask ?? Int64.max), askSize: .undefined)
         run.machine.quote(quote, source: run.source, ordinal: 1)
-        // Trades are not for it.
+        // The series does not take trades.
         run.trade(at: 5, 99)
         run.advance(to: 10)
         #expect(run.closed.map(\.close.raw) == (expected.map { [$0] } ?? []))

@@ -4,7 +4,8 @@ import Testing
 
 @testable import StreamCore
 
-/// Hours of some days of a few symbols in two partitions, and the measures by the obvious way.
+/// Hours of some days of a few symbols in two partitions, with the measures computed in the obvious
+/// way.
 private struct BreadthRun {
     struct Place: Hashable, Comparable {
         var window: Int64
@@ -30,7 +31,7 @@ private struct BreadthRun {
     var machine: BreadthMachine
     var values: [BreadthValue] = []
     var warm: [UInt32: [Int64: Bar]] = [:]
-    /// By symbol and open time: the last version.
+    /// The last version of each bar, by symbol and open time.
     var bars: [UInt32: [Int64: Bar]] = [:]
     var windows: Set<Int64> = []
     var random: SeededRandom
@@ -56,7 +57,7 @@ private struct BreadthRun {
         return bar
     }
 
-    /// What a provider tells of the day that begins at a time.
+    /// Returns the provider's bar of the day that begins at a time.
     static func daily(_ time: Int64, _ bar: Bar) -> DailyBar {
         DailyBar(
             openTime: Timestamp(nanoseconds: time), closeTime: Timestamp(nanoseconds: time + day),
@@ -296,7 +297,7 @@ private struct BreadthRun {
             symbol = try #require(number)
         }
 
-        /// At an hour of a day, which begins with 1970-01-02.
+        /// Adds the bar of an hour of a day, which begins with 1970-01-02.
         mutating func bar(_ hour: Int64, _ price: Int64, isPartial: Bool = false) {
             var bar = BreadthRun.bar(
                 symbol, at: BreadthRun.origin + hour * BreadthRun.hour, [price])
@@ -328,7 +329,8 @@ private struct BreadthRun {
         run.bar(25, 8)
         run.bar(49, 7)
         #expect(run.advance(2) == [1])
-        // Of the first day the high was 9, before the bars began; of the second one bars know all.
+        // The high of the first day was 9, before the bars began. The second day is known
+        // completely from bars.
         run.tell(day: 0, 9)
         run.tell(day: 1, 100)
         #expect(run.advance(26) == [1], "8 is no high behind 9")
@@ -345,7 +347,7 @@ private struct BreadthRun {
         run.tell(day: -1, 4)
         run.bar(2, 5)
         #expect(run.advance(3) == [11])
-        // Nobody traded what the provider tells of the days between.
+        // The provider reports the days between, which have no trades.
         run.tell(day: 1, 7)
         run.bar(50, 6)
         #expect(run.advance(51) == [1])

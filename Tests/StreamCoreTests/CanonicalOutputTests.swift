@@ -74,7 +74,7 @@ struct CanonicalOutputTests {
         #expect(ledger.record(value, symbol: nil) == .new(ordinal: 4))
         checksums.insert(ledger.checksum)
         #expect(checksums.count == 4)
-        // The same again is suppressed up to the end of what stands, and proven there.
+        // The repeated output is suppressed up to the end of what is stored, and proven there.
         var again = OutputLedger(standing: ledger.computed)
         #expect(again.record(bar, symbol: symbol, series: series) == .suppressed(ordinal: 1))
         var other = try late()

@@ -28,8 +28,8 @@ import Testing
             days.day(from: .undefined, to: Timestamp(nanoseconds: 0)) == nil)
     }
 
-    /// Two sessions on the second day, from 9 to 11 and from 12 to 15, one on the third, and one
-    /// from the evening of the third over midnight.
+    /// Returns a calendar: two sessions on the second day, from 9 to 11 and from 12 to 15; one on
+    /// the third; and one from the evening of the third past midnight.
     private func calendar() throws -> SessionCalendar {
         let hours: [(from: Int64, to: Int64, day: Int32)] = [
             (33, 35, 19_700_102), (36, 39, 19_700_102), (57, 63, 19_700_103),
@@ -87,7 +87,7 @@ import Testing
         return bar
     }
 
-    /// Symbol, day, close, and whether it is the first version.
+    /// Returns symbol, day, close, and whether it is the first version.
     private func told(_ history: inout DailyHistory) -> [[Int64]] {
         var told: [DailyHistory.Told] = []
         history.tell(into: &told)

@@ -11,7 +11,7 @@ private struct Key: Hashable {
 }
 
 extension [Bar] {
-    /// The last version of each bar, without those that are withdrawn: what stands on the tape.
+    /// The last version of each bar, without withdrawn ones, as on the tape.
     var lastVersions: [Bar] {
         var last: [Key: Bar] = [:]
         for bar in self {
@@ -22,11 +22,11 @@ extension [Bar] {
     }
 }
 
-/// What fills windows when a repair changes the bars around them.
+/// Filled bars when a repair changes the bars around them.
 @Suite("Fills behind repairs") struct FillRepairTests {
     private static let second: Int64 = 1_000_000_000
 
-    /// One symbol; trades by the second in which they are, with a price.
+    /// One symbol. Trades have a price, and their time is a second.
     private struct World {
         var machine: Alone<BarMachine>
         var closed: [Bar] = []
@@ -47,7 +47,7 @@ extension [Bar] {
                 into: &closed)
         }
 
-        /// All of these trades are what the tape holds; those of `gone` were taken back.
+        /// Repairs with these trades as the tape's content; those in `gone` were cancelled.
         mutating func repair(
             _ trades: [Int64: Int64], gone: Set<Int64> = [], _ ranges: [Range<Int64>]
         ) {
@@ -91,7 +91,7 @@ extension [Bar] {
             lateness: lateness, fill: .previousClose(max: max))
     }
 
-    /// Second, close, and `f` for a filled bar, `w` for a withdrawn one.
+    /// Returns second, close, and `f` for a filled bar, `w` for a withdrawn one.
     private static func text(_ bars: some Sequence<Bar>) -> [String] {
         bars.map { bar in
             let start = bar.openTime.nanoseconds / second
@@ -115,17 +115,17 @@ extension [Bar] {
     @Test(
         "what fills windows follows a repair of the bars around them",
         arguments: [
-            // Another close before them.
+            // Another close before the fills.
             ([0: 11, 4: 20], [], 0..<1, ["0:11", "1:11f", "2:11f", "3:11f"], []),
-            // The bar before them is no more.
+            // The bar before the fills no longer exists.
             ([0: 10], [4], 4..<5, ["4w", "5w", "6w", "7w"], []),
             ([4: 20], [0], 0..<1, ["0w", "1w", "2w", "3w"], []),
-            // A bar among them.
+            // A bar among the fills.
             ([0: 10, 2: 15, 4: 20], [], 2..<3, ["2:15", "3:15f"], []),
             ([0: 10, 4: 20, 6: 30], [], 6..<7, ["6:30", "7:30f", "8:30f", "9:30f"], []),
-            // Behind them.
+            // A bar after the fills.
             ([0: 10, 4: 20, 9: 30], [], 9..<10, ["9:30"], ["10:30f", "11:30f", "12:30f"]),
-            // Nothing is otherwise.
+            // Nothing differs.
             ([0: 10, 4: 20], [], 2..<3, [], []),
         ] as [([Int64: Int64], Set<Int64>, Range<Int64>, [String], [String])])
     func table(
@@ -137,7 +137,7 @@ extension [Bar] {
         world.repair(trades, gone: gone, [range])
         #expect(Self.text(world.closed[before...]) == expected)
         #expect(world.closed[before...].allSatisfy { $0.reason == BarReason.bust.rawValue })
-        // What stands already is not published again when time goes on.
+        // Bars that are already published are not published again when time advances.
         let repaired = world.closed.count
         world.advance(to: 20)
         #expect(Self.text(world.closed[repaired...]) == afterwards)
@@ -154,7 +154,7 @@ extension [Bar] {
         #expect(Self.text(world.closed[before...]) == ["2:10"])
         world.repair([:], gone: [1, 2], [0..<4])
         #expect(Self.text(world.closed[(before + 1)...]) == ["2w"])
-        // It does not stand any more.
+        // The bar no longer exists.
         world.repair([:], gone: [1, 2], [0..<4])
         #expect(world.closed.count == before + 2)
     }

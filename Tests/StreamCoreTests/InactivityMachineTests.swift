@@ -23,7 +23,8 @@ enum InactivitySamples {
         return 0
     }
 
-    /// Sorts and cuts where the pauses are. `open`: the keys of windows that no watermark closes.
+    /// Sorts the ticks and cuts at the pauses. `open` are the keys of windows that no watermark
+    /// closes.
     static func naive(
         _ intake: NaiveIntake, _ rule: BarRule
     ) -> (bars: [NumberedBar], open: Set<NumberedBar.Key>) {
@@ -52,7 +53,7 @@ enum InactivitySamples {
                     else { continue }
                     bar.openTime = first
                     bar.closeTime = end
-                    // The ends of the group alone: the others stand behind it.
+                    // Only the ends of the group, because the others are after it.
                     if end <= intake.drained[symbol] ?? Int64.min {
                         bars.append(bar)
                     } else {
@@ -77,7 +78,7 @@ enum InactivitySamples {
     @Test("with all ticks in time, what stands is what sorting and cutting gives", arguments: seeds)
     func naive(seed: UInt64) throws {
         let rule = try InactivitySamples.rule(lateness: Self.longLateness)
-        // Backfilled ticks are for repairs.
+        // Backfilled ticks are only for repairs.
         let tape = RandomTape(seed: seed).events.filter { event in
             if case .trade(let trade, _, _, _) = event {
                 return !trade.header.flags.contains(.backfilled)
@@ -163,7 +164,7 @@ enum InactivitySamples {
 }
 
 extension MakerRun<InactivityMachine> {
-    /// As an owner does it that reads the tape again.
+    /// Repairs like an owner that reads the tape again.
     mutating func repairAll(_ tape: ArraySlice<TapeEvent>) {
         let ranges = (0..<machine.symbols.count).map {
             DirtyRange(

@@ -4,13 +4,13 @@ import Testing
 
 @testable import StreamCore
 
-/// Delayed ticks and repairs: whatever the way, the versions that stand at the end are those of all
-/// ticks, sorted and folded at once.
+/// Late ticks and repairs: in every order, the final versions are those of all ticks, sorted and
+/// folded in one pass.
 @Suite struct LatenessPropertyTests {
     static let seeds: [UInt64] = Array(1...80)
     private static let second = RandomTape.second
 
-    /// A bar that stands, whyever it was published.
+    /// A final bar, whatever the reason of its publication.
     struct Standing: Hashable {
         var bar: NamedBar
 
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// The last version of each bar; those that were withdrawn are none.
+    /// Returns the last version of each bar, without withdrawn ones.
     private static func standing(_ bars: [NamedBar]) -> Set<Standing> {
         var last: [String: NamedBar] = [:]
         for bar in bars { last["\(bar.symbol) \(bar.series) \(bar.openTime)"] = bar }
@@ -128,8 +128,8 @@ import Testing
             }
         }
 
-        /// What a second reading hands to a repair machine: the cancelled ones are kept back, and
-        /// it does not matter any more how a tick came.
+        /// The ticks that a second reading passes to a repair machine: without the cancelled ones,
+        /// and however a tick came.
         var corrected: [TapeEvent] {
             tape.map { event in
                 guard case .trade(var trade, let symbol, let source, let ordinal) = event else {
@@ -153,7 +153,7 @@ import Testing
         var run = MachineRun(rule: rule)
         run.feed(broken.tape)
         let ranges = names.indices.flatMap { symbol in
-            // In two pieces that meet, with different reasons.
+            // In two adjacent pieces, with different reasons.
             [(0, 31, BarReason.bust), (31, 70, BarReason.backfill)].map {
                 DirtyRange(
                     symbol: UInt32(symbol), from: $0.0 * Self.second, to: $0.1 * Self.second,
@@ -163,7 +163,7 @@ import Testing
         var second = run
         second.machine = run.machine.repairMachine(for: ranges)
         for event in broken.tape {
-            // Backfilled ticks count there as they are.
+            // Backfilled ticks count there like others.
             guard case .trade(let trade, let symbol, let source, _) = event,
                 broken.cancelled.contains(trade.header.providerID)
             else {
@@ -182,7 +182,7 @@ import Testing
         let reasons = Set(versions.map(\.reason))
         #expect(reasons == [BarReason.bust.rawValue, BarReason.backfill.rawValue])
         #expect(run.machine.counters.isBalanced, "seed \(seed)")
-        // The state is one that a checkpoint can carry.
+        // A checkpoint can carry the state.
         let bytes = run.machine.snapshot
         let restored = try Alone<BarMachine>.restored(bytes, rule.series)
         #expect(restored.snapshot == bytes, "seed \(seed)")

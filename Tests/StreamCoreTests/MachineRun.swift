@@ -7,7 +7,7 @@ import Primitives
 struct MachineRun {
     var machine: Alone<BarMachine>
     private(set) var closed: [Bar] = []
-    /// How many bars each event of the tape closed.
+    /// The number of bars that each event of the tape closed.
     private(set) var closedPerEvent: [Int] = []
     var late: [LateTick] = []
     /// False leaves the late ticks in the machine.
@@ -52,7 +52,7 @@ struct MachineRun {
         machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
     }
 
-    /// Versions that a repair made.
+    /// Appends versions that a repair made.
     mutating func append(_ versions: [Bar]) { closed += versions }
 
     var named: [NamedBar] { closed.map { named($0) } }

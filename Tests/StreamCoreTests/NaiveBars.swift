@@ -3,19 +3,19 @@ import Primitives
 
 @testable import StreamCore
 
-/// One thing that stands on a tape.
+/// One event on a tape.
 enum TapeEvent {
     case source(SourceName)
     case definition(Subscription, source: SourceName)
-    /// The symbol by its text: indices are the machine's own.
+    /// The symbol is text, because indices are the machine's own.
     case trade(Trade, symbol: Symbol, source: SourceName, ordinal: UInt64)
     case quote(Quote, symbol: Symbol, source: SourceName, ordinal: UInt64)
-    /// Kept back by a node before.
+    /// A tick that an earlier node kept back.
     case excluded(TickHeader, symbol: Symbol, source: SourceName)
     case watermark(SourceName, Timestamp)
 }
 
-/// A version of a bar without indices, as two independent calculations can compare it.
+/// A version of a bar without indices, so that two independent calculations can be compared.
 struct NamedBar: Hashable {
     var symbol: String
     var series: String
@@ -30,16 +30,16 @@ struct NamedBar: Hashable {
     var notional: Int128
 }
 
-/// Versions of bars by the most obvious way: every window keeps a list of its ticks, and at each
-/// watermark the list of those that end or changed is sorted and folded. Shares no arithmetic and
-/// no state with the machine.
+/// Computes versions of bars in the most obvious way. Every window has a list of its ticks. At each
+/// watermark the lists of windows that end or changed are sorted and folded. It shares no
+/// arithmetic and no state with the machine.
 struct NaiveBars {
-    /// A window while ticks may come.
+    /// A window that may still get ticks.
     struct Group {
         var ticks: [NaiveTick] = []
         var isPartial = false
         var isClosed = false
-        /// Ticks in the version that stands.
+        /// The number of ticks in the published version.
         var shown = 0
     }
 
@@ -61,10 +61,10 @@ struct NaiveBars {
     private var order: [Symbol] = []
     private var firstSince: [Symbol: Int64] = [:]
     private var lastSince: [Symbol: Int64] = [:]
-    /// Below it everything of the symbol is closed, by sources that fed it earlier.
+    /// Everything of the symbol below this time is closed, because of sources that fed it earlier.
     private var floors: [Symbol: Int64] = [:]
     private var groups: [Key: Group] = [:]
-    /// Bars of their own, and all that have a version, by symbol and start.
+    /// The closes of bars, with all that have a version, by symbol and start.
     private var closes: [Symbol: [Int64: Int64]] = [:]
     private var decided: [Symbol: Set<Int64>] = [:]
 
@@ -75,7 +75,7 @@ struct NaiveBars {
         sessions = calendar?.sessions ?? []
     }
 
-    /// All versions in the order in which a machine has to give them.
+    /// All versions in the order in which a machine must return them.
     var bars: [NamedBar] { versions.flatMap { $0 } }
 
     mutating func run(_ tape: [TapeEvent]) {
@@ -229,7 +229,7 @@ struct NaiveBars {
         Self.fold(group.ticks, key, series, isPartial: group.isPartial, reason).map { [$0] } ?? []
     }
 
-    /// The empty windows behind the newest bar, up to a time.
+    /// Adds the empty windows after the newest bar, up to a time.
     private mutating func fill(
         _ symbol: Symbol, _ series: BarSeries, until limit: Int64
     ) -> [NamedBar] {
@@ -252,7 +252,7 @@ struct NaiveBars {
 
     // MARK: windows
 
-    /// The windows that hold a time, the oldest first.
+    /// Returns the windows that contain a time, the oldest first.
     private func keys(_ symbol: Symbol, _ time: Int64, _ series: BarSeries) -> [Key] {
         switch series.window {
         case .tumbling(let width):
@@ -326,7 +326,8 @@ struct NaiveBars {
             volume: volume, notional: notional)
     }
 
-    /// By schoolbook: twice the numerator plus the divisor, divided by twice the divisor.
+    /// Rounds in the textbook way: twice the numerator plus the divisor, divided by twice the
+    /// divisor.
     private static func vwap(_ notional: Int128, _ volume: Int128) -> Int64 {
         guard volume > 0 else { return Int64.max }
         let rounded = (2 * notional.magnitude + volume.magnitude) / (2 * volume.magnitude)
@@ -334,7 +335,7 @@ struct NaiveBars {
     }
 }
 
-/// What only one of two lists has, short enough to read in a test's output.
+/// Returns what only one of two lists has, short enough for a test's output.
 func difference(_ left: [NamedBar], _ right: [NamedBar]) -> String {
     let only = Set(left).symmetricDifference(right).sorted {
         ($0.closeTime, $0.symbol, $0.series) < ($1.closeTime, $1.symbol, $1.series)

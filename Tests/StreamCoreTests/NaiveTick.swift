@@ -3,7 +3,7 @@ import Primitives
 
 @testable import StreamCore
 
-/// A tick as the naive calculation sees it: what it says, and what of it the rules let count.
+/// A tick in the naive calculation: its content, and how far the rules let it count.
 struct NaiveTick {
     let time: Int64
     let source: SourceName
@@ -15,11 +15,11 @@ struct NaiveTick {
     var setsRange = false
     var addsVolume = false
     var isBackfilled = false
-    /// Why it is left out; nil when it sets a price.
+    /// Why it is left out. `nil` if it sets a price.
     var left: String?
 
     var setsPrice: Bool { setsLast || setsRange }
-    /// A tick that would have changed a bar is worth a line in the list of late ones.
+    /// True if the tick would have changed a bar, so that it belongs into the list of late ticks.
     var changesSomething: Bool { setsPrice || addsVolume }
 
     private init(

@@ -14,7 +14,7 @@ func subscription(
     Subscription(symbol: try symbolName(symbol), provider: provider, since: since)
 }
 
-/// Tumbling windows that take no late ticks, unless `lateness` says so.
+/// Returns tumbling windows that take no late ticks, unless `lateness` is given.
 func barSeries(_ texts: [String], lateness: Int64 = 0) throws -> BarSeriesSet {
     try BarSeriesSet(
         texts.map { text in

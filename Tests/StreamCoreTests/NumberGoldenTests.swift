@@ -5,8 +5,8 @@ import Testing
 
 @testable import StreamCore
 
-/// The checkpoints of the machines that are not `BarMachine`: their bytes stay, and no damage to
-/// them traps.
+/// The checkpoints of the machines other than `BarMachine`: their bytes never change, and damaged
+/// ones never trap.
 @Suite("Checkpoints of number, inactivity, resampling and breadth machines")
 struct NumberGoldenTests {
     private static let folder = URL(fileURLWithPath: #filePath)
@@ -228,7 +228,7 @@ struct NumberGoldenTests {
         }
     }
 
-    /// One to three bytes of the body changed, under a checksum that holds.
+    /// Changes one to three bytes of the body, under a correct checksum.
     private func damage(_ state: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         Fuzzing.inOnePiece(of: state, using: &random) { damagedPiece($0, &$1) }
     }

@@ -22,7 +22,7 @@ enum NumberSamples {
         ])
     }
 
-    /// Sessions of 17 s with pauses of 4 s, around the times of random tapes.
+    /// Returns sessions of 17 s with pauses of 4 s, around the times of random tapes.
     static func calendar() throws -> SessionCalendar {
         var sessions: [SessionCalendar.Session] = []
         for origin in [-60 * second, 1_700_000_000 * second - 60 * second] {
@@ -142,7 +142,7 @@ enum NumberSamples {
         let intake = NaiveIntake(
             tape, repairedAt: at, session: NumberSamples.session(calendar))
         let naive = NaiveNumberBars(intake, series: series)
-        // Of subscriptions that began anew, a repair sees the gaps that are on the tape.
+        // After a subscription began again, a repair knows the gaps only if they are on the tape.
         let found = run.last.map { $0.without(.partial) }
         #expect(difference(found, naive.bars.map { $0.without(.partial) }) == "", "seed \(seed)")
         #expect(run.machine.counters.isBalanced, "seed \(seed)")
@@ -155,7 +155,7 @@ enum NumberSamples {
 }
 
 extension MakerRun<NumberMachine> {
-    /// As an owner does it that reads the tape again.
+    /// Repairs like an owner that reads the tape again.
     mutating func repairAll(_ tape: ArraySlice<TapeEvent>) {
         let ranges = (0..<machine.symbols.count).map {
             DirtyRange(

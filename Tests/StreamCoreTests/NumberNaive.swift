@@ -3,13 +3,13 @@ import Primitives
 
 @testable import StreamCore
 
-/// One thing of one symbol, as a naive calculation sorts it.
+/// One event of one symbol, as a naive calculation sorts it.
 struct NumberTick {
     enum What: Equatable {
         case trade
         case noTrade
         case undefined
-        /// A subscription began anew.
+        /// A subscription began again.
         case restart
     }
 
@@ -22,12 +22,12 @@ struct NumberTick {
     var size: Int64 = 0
 }
 
-/// Which ticks of a tape a machine that waits for the watermark has to take: by walking over it
-/// once. Shares no code with the machine.
+/// Finds the ticks that a machine that waits for the watermark has to take, by walking over a tape
+/// once. It shares no code with the machine.
 struct NaiveIntake {
     var taken: [Symbol: [NumberTick]] = [:]
     var late: Set<String> = []
-    /// By symbol: what was taken from the queue.
+    /// Per symbol, the time up to which ticks were taken from the queue.
     var drained: [Symbol: Int64] = [:]
     var firstSince: [Symbol: Int64] = [:]
     var tapeStart = Int64.min
@@ -39,7 +39,7 @@ struct NaiveIntake {
     private var since: [Symbol: Int64] = [:]
     let session: (Int64) -> (open: Int64, close: Int64)?
 
-    /// `repairedAt`: everything before that event counts, late or backfilled.
+    /// `repairedAt`: everything before that event counts, whether late or backfilled.
     init(
         _ tape: [TapeEvent], repairedAt: Int = 0,
         session: @escaping (Int64) -> (open: Int64, close: Int64)?
@@ -98,7 +98,7 @@ struct NaiveIntake {
             let mark = NumberTick(what: .restart, time: begins, source: source.text)
             taken[symbol, default: []].append(mark)
         } else {
-            // What is in progress at the moment.
+            // The time up to which bars are complete now.
             let done = drained[symbol] ?? Int64.min
             let last = (taken[symbol] ?? []).map(\.time).filter { $0 < done }.max()
             guard let last, let session = session(last), session.close > done else { return }
@@ -129,7 +129,8 @@ struct NaiveIntake {
     }
 }
 
-/// Number bars by the most obvious way: sort the ticks of each session and cut the list.
+/// Computes number bars in the most obvious way: it sorts the ticks of each session and cuts the
+/// list.
 struct NaiveNumberBars {
     var bars: [NumberedBar] = []
     private let intake: NaiveIntake
@@ -195,7 +196,7 @@ struct NaiveNumberBars {
 }
 
 extension [NumberTick] {
-    /// Of sorted ticks; the window ends 1 ns behind the last trade.
+    /// Returns the bar of sorted ticks. Its window ends 1 ns after the last trade.
     func bar(
         _ symbol: Symbol, _ series: BarSeries, number: Int64, flags: BarFlags
     ) -> NumberedBar? {
@@ -220,7 +221,8 @@ extension [NumberTick] {
             volume: volume, notional: notional)
     }
 
-    /// By schoolbook: twice the numerator plus the divisor, divided by twice the divisor.
+    /// Rounds in the textbook way: twice the numerator plus the divisor, divided by twice the
+    /// divisor.
     private static func vwap(_ notional: Int128, _ volume: Int128) -> Int64 {
         guard volume > 0 else { return Int64.max }
         let rounded = (2 * notional.magnitude + volume.magnitude) / (2 * volume.magnitude)

@@ -60,7 +60,7 @@ struct MakerRun<Machine: BarMaker> {
             notional: bar.notional)
     }
 
-    /// What stands after all versions: the last one of each key, without those withdrawn.
+    /// The final bars: the last version of each key, without withdrawn ones.
     var last: [NumberedBar] {
         var order: [Bar] = []
         var places: [NumberedBar.Key: Int] = [:]
@@ -105,7 +105,7 @@ struct NumberedBar: Hashable {
     }
 }
 
-/// What only one of two lists has, short enough to read in a test's output.
+/// Returns what only one of two lists has, short enough for a test's output.
 func difference(_ left: [NumberedBar], _ right: [NumberedBar]) -> String {
     let only = Set(left).symmetricDifference(right).sorted {
         ($0.symbol, $0.series, $0.openTime, $0.number)

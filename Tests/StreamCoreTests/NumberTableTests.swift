@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// One machine, one symbol, times in milliseconds, prices and sizes in whole units.
+/// One machine and one symbol. Times are in milliseconds, prices and sizes in whole units.
 struct MakerTable<Machine: BarMaker> {
     static var millisecond: Int64 { 1_000_000 }
 
@@ -52,7 +52,7 @@ struct MakerTable<Machine: BarMaker> {
             TickHeader(symbol: 0, providerTime: at, receiveTime: at), source: 0)
     }
 
-    /// The bars that it closes, in short.
+    /// Returns the bars that it closes, in short form.
     mutating func advance(_ time: Int64, source: Int = 0) -> [String] {
         let start = bars.count
         machine.advance(
@@ -62,7 +62,7 @@ struct MakerTable<Machine: BarMaker> {
         return bars[start...].map { Self.text($0) }
     }
 
-    /// `number@open-close O H L C xTrades`, and what is special about it.
+    /// Returns `number@open-close O H L C xTrades`, and special properties.
     static func text(_ bar: Bar) -> String {
         let open = bar.openTime.nanoseconds / millisecond
         let close = (bar.closeTime.nanoseconds + millisecond - 1) / millisecond
@@ -249,7 +249,7 @@ struct MakerTable<Machine: BarMaker> {
             bars.map { MakerTable<NumberMachine>.text($0) } == [
                 "0@1-4 1 3 1 3 x2 excluded 1 reason 2", "1@3-5 withdrawn",
             ])
-        // The one in progress goes on where it now stands.
+        // The bar in progress continues from its repaired state.
         try table.trade(11, 9)
         #expect(table.advance(20) == ["1@4-12 4 9 4 9 x2"])
     }

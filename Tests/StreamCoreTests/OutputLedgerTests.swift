@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    /// What a tape of bars holds: content and running checksum, by ordinal.
+    /// The content of a tape of bars: content and running checksum, by ordinal.
     private struct OutputTape: Equatable {
         var content: [[UInt8]] = []
         var checksums: [UInt64] = []
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// Publishes until the tape holds `stop` outputs; answers false when something diverged.
+    /// Publishes until the tape holds `stop` outputs. Returns false if something diverged.
     private static func run(
         _ outputs: [Output], onto tape: inout OutputTape, until stop: Int
     ) -> Bool {

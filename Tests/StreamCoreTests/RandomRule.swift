@@ -61,7 +61,8 @@ struct RandomRule {
         }
     }
 
-    /// Around both of the times at which random tapes begin; some meet, and none keeps to seconds.
+    /// Sessions around both of the times at which random tapes begin. Some are adjacent, and none
+    /// begins on a full second.
     private static func sessions() -> [SessionCalendar.Session] {
         [Int64(-40), 1_700_000_000].flatMap { origin in
             (-6...20).map { (number: Int64) in
@@ -72,7 +73,7 @@ struct RandomRule {
         }
     }
 
-    /// A random tape, with what this rule looks at in its ticks.
+    /// Returns a random tape, with values that this rule reads from its ticks.
     func tape(seed: UInt64) -> [TapeEvent] {
         var random = SeededRandom(seed: seed ^ 0x7a9e)
         return RandomTape(seed: seed).events.map { event in
@@ -84,7 +85,7 @@ struct RandomRule {
             }
             guard rule.field == .trade else {
                 let bid = Bool.random(using: &random) ? trade.price : Price(raw: -3)
-                // Now and then crossed, or without one of its sides.
+                // Occasionally crossed, or without one side.
                 let ask =
                     Int.random(in: 0..<8, using: &random) == 0
                     ? .undefined

@@ -3,7 +3,7 @@ import Primitives
 
 @testable import StreamCore
 
-/// A tape from a seed: several sources with watermarks of their own, symbols of very different
+/// A tape from a seed: several sources with their own watermarks, symbols of very different
 /// activity, late, early, undefined, corrected and backfilled trades, switches of provider and
 /// source, negative prices and huge sizes.
 struct RandomTape {
@@ -25,7 +25,7 @@ struct RandomTape {
             .compactMap { SourceName($0) }
         symbols = (0..<Int.random(in: 1...8, using: &random)).compactMap { Symbol("SYM\($0)") }
         ordinals = sources.map { _ in 1 }
-        // Around 1970, so that times below zero occur, or at a date of today.
+        // Around 1970, so that times below zero occur, or around today.
         let origin = Bool.random(using: &random) ? -40 * Self.second : 1_700_000_000 * Self.second
         clocks = sources.map { _ in origin }
         feeding = []
@@ -76,7 +76,7 @@ struct RandomTape {
                 source: sources[feeding[symbol]]))
     }
 
-    /// A symbol goes to another source or another provider.
+    /// Moves a symbol to another source or another provider.
     private mutating func change() {
         let symbol = Int.random(in: symbols.indices, using: &random)
         if Bool.random(using: &random) {

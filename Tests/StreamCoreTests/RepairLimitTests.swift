@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// Repairs where a machine is nearly full, and how far back they read.
+/// Repairs of a machine that is nearly full, and how far back they read.
 @Suite("Limits of repairs") struct RepairLimitTests {
     private static let second: Int64 = 1_000_000_000
 
@@ -44,7 +44,7 @@ import Testing
         for time in [1_000, 4_000, 8_000] as [Int64] { try repair.trade(time, 5) }
         var closed: [Bar] = []
         table.machine.absorb(repair.machine, ranges, standing: [], into: &closed)
-        // What is replaced is there until what replaces it is.
+        // A replaced bar takes space until its replacement is stored.
         #expect(closed.count == (limit == 4 ? 3 : 0))
         #expect(table.machine.openWindows == (limit == 4 ? 3 : 1))
         #expect(table.machine.counters.series[0].repairsRefused == (limit == 4 ? 0 : 1))
@@ -78,16 +78,16 @@ import Testing
         let start = day / 1_000_000
         try table.trade(start, 5)
         _ = table.advance(start + 60_000)
-        // The windows before are gone, and when they ended is known.
+        // The windows before are closed, but their ends are known.
         try table.trade(start + 100_000, 5)
         let range = Self.range(86_500, 86_501)
         #expect(table.machine.extent(of: range).from == 86_480 * Self.second)
-        // A window that goes on from before.
+        // A window that began earlier.
         try table.trade(start + 95_000, 5)
         #expect(table.machine.extent(of: range).from == 86_475 * Self.second)
-        // Nobody knows any more when the windows of that time began.
+        // It is no longer known when the windows of that time began.
         #expect(table.machine.extent(of: Self.range(86_401, 86_402)).from == 1 * Self.second)
-        // Nothing has gone so far, so nothing is known.
+        // Nothing was removed so far, so nothing is known.
         var fresh = try MakerTable(InactivityMachine(rule: rule, calendar: nil))
         try fresh.trade(start + 100_000, 5)
         #expect(fresh.machine.extent(of: range).from == 100 * Self.second)

@@ -4,14 +4,14 @@ import Testing
 
 @testable import StreamCore
 
-/// A finer series, what is resampled from it, and the same series made from the ticks.
+/// A finer series, the series that is resampled from it, and the same series made from ticks.
 private struct ResampleRun {
     var fine: Alone<BarMachine>
     var coarse: Alone<ResampleMachine>
     var direct: Alone<BarMachine>
     var resampled: [Bar] = []
     var expected: [Bar] = []
-    /// Through bytes before every so many events.
+    /// Restores the machine from its bytes before every nth event.
     var restoresEvery = Int.max
     private var events = 0
 
@@ -92,7 +92,7 @@ private struct ResampleRun {
         }
     }
 
-    /// The last version of each bar. Which provider a finer bar is from is known by its time only.
+    /// Returns the last version of each bar. The provider of a finer bar is known only by its time.
     func last(_ bars: [Bar]) -> [NumberedBar] {
         var order: [NumberedBar.Key: NumberedBar] = [:]
         for bar in bars {
@@ -109,8 +109,8 @@ private struct ResampleRun {
         return Array(order.values)
     }
 
-    /// As an owner does it that reads the tape again: ticks into a repair machine of the finer
-    /// series, all of its bars in the extents into one of the coarser ones.
+    /// Repairs like an owner that reads the tape again: ticks go into a repair machine of the finer
+    /// series, and all of its bars in the extents into one of the coarser series.
     mutating func repair(_ tape: [TapeEvent], _ ranges: [DirtyRange]) {
         let extents = ranges.map { range in
             let (from, to) = coarse.extent(of: range)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// Bars of one second made into bars of five.
+/// Bars of one second made into bars of five seconds.
 @Suite("Bars from bars, one by one") struct ResampleTableTests {
     static let second: Int64 = 1_000_000_000
 
@@ -44,7 +44,8 @@ import Testing
             machine.bar(bar)
         }
 
-        /// Open, high, low, close, trades, exclusions and reason of what it closes.
+        /// Returns open, high, low, close, trades, exclusions and reason of the bars that it
+        /// closes.
         mutating func advance(_ time: Int64) -> [[Int64]] {
             let start = closed.count
             machine.advance(

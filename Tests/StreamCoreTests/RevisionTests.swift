@@ -4,7 +4,7 @@ import Testing
 
 @testable import StreamCore
 
-/// Late ticks, revisions and repairs, one case at a time. Times in units of 100 ms.
+/// Late ticks, revisions and repairs, one case at a time. Times are in units of 100 ms.
 @Suite struct RevisionTests {
     private static let second: Int64 = 1_000_000_000
 
@@ -126,7 +126,7 @@ import Testing
             reason: reason.rawValue)
     }
 
-    /// Repairs with a machine that `feed` gives its ticks.
+    /// Repairs with a machine to which `feed` gives the ticks.
     private static func repair(
         _ run: inout SmallRun, _ ranges: [DirtyRange], _ feed: (inout SmallRun) -> Void
     ) -> [Bar] {
@@ -207,7 +207,7 @@ import Testing
         var run = try SmallRun(["1s", "5s"], lateness: Self.second)
         run.trade(at: 5)
         run.advance(to: 20)
-        // Ticks of 0.7 to 2.4 s are missing, and the next one is to come.
+        // Ticks of 0.7 to 2.4 s are missing, and the next one follows.
         Self.miss(&run, 7, 24)
         let versions = Self.repair(&run, [Self.range(run, 7, 24, .gap)]) { $0.trade(at: 5) }
         #expect(Self.reasons(versions) == [.gap])
@@ -228,7 +228,7 @@ import Testing
         #expect(run.machine.counters.isBalanced)
     }
 
-    /// The owner learns that trades are missing, or are here after all.
+    /// Informs the owner that trades are missing, or are available after all.
     private static func miss(
         _ run: inout SmallRun, _ from: Int64, _ to: Int64, kind: DataKind = .trade,
         isFilled: Bool = false
@@ -325,7 +325,7 @@ import Testing
         }
         #expect(versions.map(\.openTime.nanoseconds) == [0, Self.second])
         #expect(run.machine.counters.series[0].repairsRefused == 1)
-        // Bars of these bars would lack something.
+        // Bars made from these bars would lack something.
         var second = run
         second.machine = run.machine.repairMachine(for: [Self.range(run, 0, 30, .repair)])
         for time in [5, 15] as [Int64] { second.trade(at: time) }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import StreamCore
 
-/// A machine that was encoded and restored in the middle of a tape must not be distinguishable
-/// from one that was not.
+/// A machine that was encoded and restored in the middle of a tape must not be distinguishable from
+/// one that was not.
 @Suite struct SnapshotPropertyTests {
     static let seeds: [UInt64] = Array(1...300)
 
@@ -33,7 +33,7 @@ import Testing
             }
         }
 
-        /// Through the bytes of a checkpoint and its parts, into a process of its own.
+        /// Restores from the bytes of a checkpoint and its parts, as a new process does.
         mutating func crash(partBytesMax: Int) throws {
             let head = OperatorCheckpoint(
                 definition: 7, generation: 3, output: ledger.computed, input: [1, 2, 3])
@@ -108,8 +108,8 @@ import Testing
 
     @Test("what happened before does not show in the bytes when the state is the same")
     func history() throws {
-        // One machine closes windows on the way, so that its slots and free list look different,
-        // and takes symbols in the same order.
+        // One machine also closes windows on the way, so that its slots and free list look
+        // different, and takes symbols in the same order.
         let series = try barSeries(["1s"])
         func machine(detour: Bool) throws -> Alone<BarMachine> {
             var machine = Alone<BarMachine>(series: series)
@@ -119,7 +119,7 @@ import Testing
                 _ = try machine.newSymbol(try subscription(name), source: source)
             }
             for step in 0..<6 {
-                // The detour fills windows in another order: the sums are the same.
+                // The detour fills windows in another order, with the same sums.
                 let symbol = detour ? 5 - step : step
                 let time = Timestamp(nanoseconds: Int64(symbol / 3) * 1_000_000_000 + 5)
                 machine.trade(

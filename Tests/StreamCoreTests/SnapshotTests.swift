@@ -38,7 +38,7 @@ import Testing
         #expect(error(of: bytes + [0], machine) == .malformed(.end, offset: bytes.count))
     }
 
-    /// Of the machine's piece, with the tables that belong to it.
+    /// Returns the error of the machine's piece, with the tables that belong to it.
     private func error(
         of bytes: [UInt8], _ machine: Alone<BarMachine>, _ series: BarSeriesSet? = nil
     ) -> CheckpointError? {
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// Damage with a checksum that fits: what a defect of ours or a forger would write.
+    /// Damage under a correct checksum, as a defect of ours or a forger would cause.
     @Test("no bytes trap the machine, and those that it takes it would write itself")
     func fuzz() throws {
         var accepted = 0
@@ -101,7 +101,7 @@ import Testing
                 }
                 accepted += 1
                 #expect(machine.snapshot == bytes, "seed \(seed)")
-                // Nothing that it says later can trap, either.
+                // No later operation may trap, either.
                 var after = MachineRun(run.machine.series)
                 after.machine = machine
                 after.feed(tape)
@@ -119,8 +119,8 @@ import Testing
     func impossible() throws {
         let machine = try Samples.machine()
         let good = machine.state
-        // The last block before the fills, of which there are none, is a window, and the late tick
-        // is the last block.
+        // The last block before the fills, of which there are none, is a window. The late tick is
+        // the last block.
         let late = good.count - 8 - LateTick.encodedBytes
         let window = late - 8 - WindowState.encodedBytes
         func refusal(at offset: Int, _ value: UInt8) -> CheckpointError? {
@@ -242,12 +242,12 @@ import Testing
     }
 }
 
-/// Damage from a seed.
+/// Makes damage from a seed.
 enum Fuzzing {
     static let seeds: ClosedRange<UInt64> = 1...60
     static let mutationsPerSeed = 60
 
-    /// With the byte count and the checksum made to fit.
+    /// Returns the bytes with a correct byte count and checksum.
     static func sealed(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         guard bytes.count >= StateEnvelope.bytes else { return bytes }
@@ -261,7 +261,7 @@ enum Fuzzing {
         return bytes
     }
 
-    /// One of the pieces of a state changed, each of which has an envelope.
+    /// Changes one of the pieces of a state, each of which has an envelope.
     static func inOnePiece(
         of good: [UInt8], using random: inout SeededRandom,
         _ change: ([UInt8], inout SeededRandom) -> [UInt8]
@@ -309,7 +309,7 @@ enum Fuzzing {
     }
 }
 
-/// One machine with something of everything in it.
+/// Machines whose state contains everything.
 enum Samples {
     static func machine() throws -> Alone<BarMachine> {
         let second: Int64 = 1_000_000_000
@@ -343,7 +343,7 @@ enum Samples {
         machine.trade(trade(other, 1.5, 7), source: alpha, ordinal: 6)
         machine.advance(source: alpha, watermark: time(2), into: &bars)
         machine.advance(source: alpha, watermark: time(1), into: &bars)
-        // One for a window that is kept, and one for a window that is gone.
+        // One tick for a window that is kept, and one for a window that was removed.
         machine.trade(trade(first, 1.25, 9), source: alpha, ordinal: 7)
         machine.trade(trade(first, 0.875, 9), source: alpha, ordinal: 8)
         _ = machine.symbol(

@@ -117,7 +117,7 @@ struct ExcerptTests {
         #expect(texts == ["BTC/USD", "1m"])
     }
 
-    /// With the right length and checksum behind a change.
+    /// Returns the packet with a correct length and checksum after a change.
     private func repaired(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// The fields of messages by the names of the schema, as text: what another language must find.
+/// The fields of messages as text, by the names of the schema, as a program in another language
+/// must find them.
 enum ExpectedFields {
     typealias Fields = [String: String]
 
@@ -100,7 +101,7 @@ enum ExpectedFields {
         ]
     }
 
-    /// The ticks of a golden packet of `TickSamples`.
+    /// Returns the ticks of a golden packet of `TickSamples`.
     static func ticks(_ name: String) throws -> [(String, Fields)] {
         let none = tick(TickSamples.header(symbol: TickHeader.noSymbol))
         let apple = tick(TickSamples.header())

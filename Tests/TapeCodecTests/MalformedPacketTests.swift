@@ -44,7 +44,7 @@ import Testing
     @Test("any single changed byte is noticed")
     func changedByte() throws {
         let bytes = try Samples.tickPacket().array
-        // The version's two bytes are left out: a newer writer is no damage.
+        // The version's two bytes are left out, because a newer writer is not damage.
         for index in bytes.indices where index != 6 && index != 7 {
             var changed = bytes
             changed[index] ^= 0x5a
@@ -215,7 +215,7 @@ import Testing
         }
     }
 
-    /// More of them, and a seed of one's own, in a run by hand: docs/TESTING.md says how.
+    /// More packets and another seed can be set by hand, as docs/TESTING.md describes.
     private static let fuzzedPackets = number("FUZZ_PACKETS") ?? 20_000
     private static let fuzzSeed = number("FUZZ_SEED") ?? 2_026
 

@@ -4,7 +4,7 @@ import TapeCodec
 import Testing
 
 /// A packet that goes out under another owner's header must be byte for byte what that owner would
-/// have sealed itself: nobody downstream can tell.
+/// have sealed itself, so that no reader can see a difference.
 @Suite struct ResealTests {
     private static let later = PacketBuilder.Seal(
         epoch: 9, firstOrdinal: 5_000_000_000, watermark: Samples.seal.watermark,

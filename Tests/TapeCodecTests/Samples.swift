@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// Packets with every field set to a value of its own, for round trips and golden files.
+/// Packets with a different value in every field, for round trips and golden files.
 enum Samples {
     static let seal = PacketBuilder.Seal(
         epoch: 7, firstOrdinal: 1_000_001,

@@ -4,8 +4,8 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// `tape.sbe.xml` describes the bytes: a decoder in another language, which reads nothing but the
-/// schema, finds in the golden packets what was put in.
+/// `tape.sbe.xml` describes the bytes: a decoder in another language that reads only the schema
+/// finds in the golden packets the values that were put in.
 @Suite struct SchemaTests {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = tests.deletingLastPathComponent().deletingLastPathComponent()

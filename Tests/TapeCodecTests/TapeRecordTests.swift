@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// Records of all kinds, made up from a seed.
+/// Random records of all kinds, from a seed.
 struct RecordScript {
     static let symbols = 3
     static let series: UInt16 = 2
@@ -43,7 +43,7 @@ struct RecordScript {
             askSize: size(), bidExchange: short(), askExchange: short())
     }
 
-    /// One of each kind, in the order of the cases.
+    /// Returns one record of each kind, in the order of the cases.
     mutating func all() throws -> [TapeRecord] {
         [.trade(trade()), .quote(quote())] + (try ticks()) + documents() + feeds()
             + (try derived())
@@ -135,7 +135,7 @@ struct RecordScript {
         return builder
     }
 
-    /// The records of a packet, with the numbers that the builder gave symbols and series.
+    /// Returns the records of a packet, with the numbers that the builder gave symbols and series.
     private func records(_ packet: SealedPacket) throws -> [TapeRecord?] {
         let unpacked = Unpacked(packet.array)
         func symbol(_ index: UInt32) -> UInt32 {

@@ -3,12 +3,12 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// One tick of each kind that is no trade, quote or bar, every field with a value of its own.
+/// One tick of each kind other than trade, quote and bar, with a different value in every field.
 enum TickSamples {
     static let time = Timestamp(nanoseconds: 1_767_623_390_000_000_000)
     static let later = Timestamp(nanoseconds: 1_767_623_399_000_000_000)
 
-    /// A number for the registered symbol AAPL.
+    /// The number of the registered symbol AAPL.
     static let apple: UInt32 = 0
 
     static func header(symbol: UInt32 = apple) -> TickHeader {

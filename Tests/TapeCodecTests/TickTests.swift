@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// All ticks of a packet that the cursor hands out as bounds.
+/// All ticks of a packet that the cursor returns as bounds.
 struct UnpackedTicks: Hashable {
     var depth: [DepthUpdate] = []
     var resets: [DepthReset] = []

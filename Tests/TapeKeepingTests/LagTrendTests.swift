@@ -15,11 +15,11 @@ import Testing
 
     @Test("a lag that falls is drained at the rate at which it fell lately")
     func falls() {
-        // 100 a second; nothing is said of the first seconds.
+        // 100 a second; the first seconds give no answer.
         #expect(
             drains([(0, 1_000), (4, 600), (5, 500), (10, 100)])
                 == [nil, nil, 5 * second, 1_111_111_111])
-        // What is more than half a minute old counts no more: 10 a second since.
+        // Data more than half a minute old no longer count: 10 a second since then.
         #expect(drains([(0, 90_000), (10, 400), (40, 100)]) == [nil, 44_642_857, 10 * second])
     }
 
@@ -49,7 +49,7 @@ import Testing
         trend.keep(only: [.operators])
         #expect(trend.drainNanoseconds(.writers, ticks: 100, now: 20 * second) == nil)
         trend.forget(.writers)
-        // Asked a hundred times a second it looks back as far.
+        // Sampled a hundred times a second, it still looks back as far.
         var last: Int64?
         for step in Int64(0)...1_000 {
             last = trend.drainNanoseconds(

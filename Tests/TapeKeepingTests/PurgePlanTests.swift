@@ -117,7 +117,7 @@ import Testing
 
     // MARK: steps
 
-    /// What a pass does on a stream of messages of one byte each.
+    /// Returns what a pass does on a stream of messages of one byte each.
     private func run(
         _ plan: PurgePlan, _ stream: Set<UInt64>, max: UInt64,
         owner: (UInt64) -> Int = { _ in 0 }

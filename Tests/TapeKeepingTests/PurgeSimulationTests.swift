@@ -24,7 +24,7 @@ import Testing
     }
 }
 
-/// The truth, and what the keeper is told of it.
+/// The true state of a world, and what the keeper is told of it.
 struct PurgeWorld {
     struct Message {
         var subject: Int
@@ -39,9 +39,9 @@ struct PurgeWorld {
         var durable: UInt64 = 0
         var identity: PacketIdentity?
         var created: Int64 = 0
-        /// Of messages that it never reads again, by their checksums.
+        /// The checksums of messages that it will never read again.
         var done: Set<UInt64> = []
-        /// Does not move: its process is gone, or it waits for a person.
+        /// True if it does not move: its process is dead, or it waits for a person.
         var isSilent = false
     }
 
@@ -56,9 +56,9 @@ struct PurgeWorld {
     var now: Int64 = 0
     var copy: (messages: [UInt64: Message], last: UInt64)?
     var groups: [GroupName: [Reader]] = [:]
-    /// What is on record.
+    /// The recorded positions.
     var told: [GroupName: [ReaderPosition?]] = [:]
-    /// Partitions that have no ticks any more.
+    /// Partitions that get no more ticks.
     var idle: Set<Int> = []
     var newest: [Int: UInt64] = [:]
     var problem: String?
@@ -109,9 +109,10 @@ struct PurgeWorld {
         if chance(15) { accept() }
     }
 
-    /// To an older state: with it comes back what was purged since, also what was never there for a
-    /// group that was registered later. Whose packet stands reads on behind it, and never again
-    /// what is in front of what it holds. Everybody else has to read what he has not read.
+    /// Restores the stream from a backup. Everything purged since then comes back, including
+    /// messages from before a group was registered. A reader whose packet is stored continues after
+    /// it and never reads what comes before the ticks it has. All others must read what they have
+    /// not read.
     private mutating func putBack() {
         guard let copy else { return }
         (messages, last) = copy
@@ -129,7 +130,7 @@ struct PurgeWorld {
         }
     }
 
-    /// A subject per partition, and one of watermarks behind them.
+    /// Publishes on a subject per partition, and watermarks after them.
     private mutating func publish() {
         guard UInt64(messages.count) < Self.bytesMax else { return }
         let subject = Int.random(in: 0...Self.partitions, using: &random)
@@ -142,7 +143,7 @@ struct PurgeWorld {
         newest[subject] = last
     }
 
-    /// True: the reader's packet stands, and it may go on.
+    /// Returns true if the reader's packet is stored, so that it may continue.
     private func stands(_ reader: Reader) -> Bool {
         guard reader.position > 0 else { return true }
         return reader.created == created
@@ -161,7 +162,7 @@ struct PurgeWorld {
             (reader.position, reader.identity) = (next, messages[next]?.identity)
             reader.created = created
         }
-        // A checkpoint, some way behind.
+        // Writes a checkpoint, some way back.
         if chance(2), reader.position > 0 {
             let back = UInt64.random(in: 0...10, using: &random)
             reader.durable = max(reader.durable, reader.position - min(reader.position, back))
@@ -175,12 +176,12 @@ struct PurgeWorld {
         groups[group]?[partition] = reader
     }
 
-    /// A person lets stopped readers go on: from the start, or from what still stands.
+    /// A person lets stopped readers continue: from the start, or from what is still stored.
     private mutating func accept() {
         for group in names {
             for partition in 0..<Self.partitions {
                 guard let reader = groups[group]?[partition], !stands(reader) else { continue }
-                // What it holds it holds; it may read it once more.
+                // It keeps what it has; it may read that once more.
                 groups[group]?[partition] = Reader()
                 groups[group]?[partition].done = reader.done
             }
@@ -258,7 +259,7 @@ struct PurgeWorld {
                 }
             case .done: return
             }
-            // The world goes on meanwhile.
+            // The world changes meanwhile.
             if chance(10) { publish() }
         }
         if problem == nil { problem = "a purge that does not end" }
@@ -285,7 +286,8 @@ struct PurgeWorld {
         }
     }
 
-    /// Faults end, everybody reads to the end and tells: then the stream comes below its mark.
+    /// Ends the faults. All groups read to the end and report, and then the stream falls below its
+    /// mark.
     mutating func settle() {
         guard problem == nil else { return }
         accept()

@@ -27,7 +27,7 @@ import Testing
         source = try #require(SourceName("sim"))
     }
 
-    /// Puts packets without ticks there until the stream holds so many bytes: markers of nothing.
+    /// Publishes packets without ticks (markers) until the stream holds this many bytes.
     private func fill(_ partition: Int, count: Int) throws -> [(UInt64, PacketHeader)] {
         let subject = tape.names.ticks(Partition(partition), source)
         var packets: [(UInt64, PacketHeader)] = []
@@ -81,7 +81,7 @@ import Testing
     func all() throws {
         let registry = try GroupRegistry.make(tape.client)
         try registry.register(.writers, reads: [.ticks])
-        // Partition 0 is in the stream alone: the namespace has four.
+        // Only partition 0 is in the stream, because the namespace has four.
         let packets = try fill(0, count: 1_000)
         let start = try info()
         let middle = packets.count / 2
@@ -108,7 +108,7 @@ import Testing
             })
         #expect(eventually { seen()?["held_by_group"]?.string == "writer" })
         #expect(try info().firstSequence == 1, "nothing was told yet")
-        // The reader is in the middle; what it may read again begins before that.
+        // The reader is in the middle, but may read again from an earlier position.
         try registry.record(
             [try position(0, packets[middle + 10], durable: packets[middle].0)], of: .writers,
             told: Timestamp(nanoseconds: 1))

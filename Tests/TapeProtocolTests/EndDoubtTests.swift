@@ -29,7 +29,7 @@ import Testing
 
     // MARK: publishers
 
-    /// Reads that say `last` until the time given; the deadlines between them are waited for.
+    /// Reads return `last` until the given time. The deadlines between them are waited for.
     private func read(
         _ last: LastPacket?, _ rig: LaneRig, until end: Int64
     ) throws -> [PublisherLane.Effect] {

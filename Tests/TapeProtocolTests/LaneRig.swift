@@ -4,14 +4,14 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// A lane and what it asks for.
+/// A lane with its effects.
 final class LaneRig {
     var lane: PublisherLane
     var now: Int64 = 1_000_000_000
     private var builder: PacketBuilder
     private let symbol: UInt32
     private var ticks: Int64 = 0
-    /// The marker as it stands on the tape.
+    /// The marker as stored on the tape.
     private(set) var standing: LastPacket?
 
     init(epochFloor: UInt64 = 0, openAt sequence: UInt64? = nil) throws {
@@ -32,7 +32,8 @@ final class LaneRig {
         _ = handle(.acknowledged(attempt: sent.attempt, sequence: sequence))
     }
 
-    /// Of a stream with one copy. What a read says that is doubted, the next one says again.
+    /// Handles an event on a stream with one copy. If the lane doubts a read, the next read returns
+    /// the same.
     func handle(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {
         guard case .lastRead(let last, _) = event else { return handleOnce(event) }
         let wasInDoubt = lane.isInDoubt

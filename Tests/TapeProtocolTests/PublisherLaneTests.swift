@@ -100,7 +100,7 @@ import Testing
         let again = try #require(rig.handle(.tick).published)
         #expect(again.attempt == sent.attempt + 1 && again.expected == 10)
         #expect(again.packet.withBytes { $0.array } == sent.packet.withBytes { $0.array })
-        // The answer to the first attempt comes late: it is not this one's.
+        // The answer to the first attempt comes late and does not belong to this one.
         #expect(rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11)).isEmpty)
     }
 
@@ -131,7 +131,7 @@ import Testing
         #expect(sends <= 50, "\(sends) copies in 10 s")
         #expect(
             rig.handle(.acknowledged(attempt: sent.attempt, sequence: 12)).acknowledged == [12])
-        // The next trouble begins with short waits again.
+        // The next failure begins with short waits again.
         let next = try #require(rig.publish(ticks: 1))
         _ = rig.handle(.inProcess(attempt: next.attempt))
         #expect(rig.lane.deadline == rig.now + 50_000_000)
@@ -159,7 +159,7 @@ import Testing
         #expect(
             rig.handle(.acknowledged(attempt: sent.attempt, sequence: 12)).acknowledged == [12])
         #expect(rig.lane.isReady && rig.lane.nextOrdinal == 3)
-        // What was read of it comes late.
+        // The answer of an earlier read comes late.
         #expect(rig.handle(.lastRead(rig.standing)).isEmpty && rig.lane.isReady)
     }
 
@@ -296,7 +296,7 @@ import Testing
         #expect(lost.ordinals == 1...4 && lost.sequence == 10)
         let marker = try #require(effects.marker)
         #expect(marker.startOrdinal == 5 && rig.lane.epoch == 2 && rig.lane.nextOrdinal == 5)
-        // The packet that was in flight goes on in the new epoch.
+        // The packet that was in flight is sent again in the new epoch.
         let first = try #require(rig.publishMarker(marker))
         let carried = try #require(
             rig.handle(.acknowledged(attempt: first.attempt, sequence: 12)).published)
@@ -343,7 +343,7 @@ import Testing
         #expect(effects.lost == nil)
         let next = try #require(effects.marker)
         #expect(next.previousEpoch == 1 && rig.lane.epoch == 2)
-        // The marker that was refused is not carried along as if it were content.
+        // The refused marker is not carried along as if it were content.
         let again = try #require(rig.publishMarker(next))
         let landed = rig.handle(.acknowledged(attempt: again.attempt, sequence: 4))
         #expect(landed.published == nil && rig.lane.isReady)
@@ -361,7 +361,7 @@ import Testing
         _ = rig.handle(.notStored(attempt: first.attempt))
         rig.now = try #require(rig.lane.deadline)
         let second = try #require(rig.handle(.tick).published)
-        // Not answered, not there, and sent again.
+        // Unanswered, not found on the tape, and sent again.
         rig.now = try #require(rig.lane.deadline)
         #expect(rig.handle(.tick).readsLast == 1)
         _ = rig.handle(.readFailed)

@@ -4,7 +4,7 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// Drives publishers against a subject on which everything that can go wrong goes wrong.
+/// Runs publishers against a subject with every kind of fault.
 @Suite struct PublisherSimulationTests {
     @Test("whatever is lost, late or refused, the tape holds each tick once and in order")
     func faults() throws {
@@ -71,7 +71,7 @@ import Testing
     }
 }
 
-/// What others remember of a lane's ordinals reaches it at any moment, in any state.
+/// The ordinals that others remember reach a lane at any moment, in any state.
 @Suite struct PublisherRaiseTests {
     @Test("raised at any moment: nothing lost or doubled, every skipped ordinal named")
     func raised() throws {
@@ -106,7 +106,7 @@ import Testing
             try world.run(steps: 100, faults: false, offering: true)
             try world.run(steps: 3_000, faults: false)
             let record = try world.putBackAndRestart()
-            // Known at once, or only while the new owner works already.
+            // Known immediately, or only while the new owner already works.
             if Bool.random(using: &world.random) {
                 try world.run(
                     steps: Int.random(in: 0...6, using: &world.random), faults: true,
@@ -127,11 +127,11 @@ private struct PublisherWorld {
     var publisher: SimulatedPublisher
     var older: SimulatedPublisher?
     var step = 0
-    /// Others say now and then how far they have read, true or not.
+    /// Others sometimes report how far they have read, correctly or not.
     var rumours = false
-    /// The older owner hears how far readers have read what its successor published.
+    /// The older owner learns how far readers have read what its successor published.
     var successorIsHeard = false
-    /// The stream has several copies.
+    /// True if the stream has several copies.
     var isReplicated: Bool
 
     init(seed: UInt64) throws {
@@ -184,7 +184,7 @@ private struct PublisherWorld {
         try carryOut(&publisher, faults: faults)
     }
 
-    /// What reaches the server now, and the answers that it sends.
+    /// Delivers what reaches the server now, and the answers that it sends.
     private mutating func arrive(_ publisher: inout SimulatedPublisher, faults: Bool) {
         let arriving = publisher.wire.filter { $0.due <= step }
         publisher.wire.removeAll { $0.due <= step }
@@ -196,7 +196,7 @@ private struct PublisherWorld {
             }
             if faults, chance(10, &random) {
                 publisher.answers.append((.inProcess(attempt: message.attempt), step + 1))
-                // What is in process may be an earlier copy of these bytes, and land later.
+                // The packet in process may be an earlier copy of these bytes that is stored later.
                 if chance(50, &random) {
                     publisher.wire.append(
                         (message.packet, message.expected, 0, step + delay(faults)))
@@ -234,7 +234,7 @@ private struct PublisherWorld {
     ) throws {
         switch effect {
         case .publish(let packet, let expected, let attempt):
-            // Behind what was at hand when it was raised, no tick goes out below the floor.
+            // After the packets at hand when it was raised, no tick has an ordinal below the floor.
             #expect(
                 packet.header.firstOrdinal >= publisher.floor || packet.header.tickCount == 0
                     || publisher.isAtHand(packet), "seed \(seed)")
@@ -245,7 +245,7 @@ private struct PublisherWorld {
                 failed ? .readFailed : .lastRead(subject.last, isReplicated: isReplicated)
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker, _):
-            // What was acknowledged once keeps its ordinals, whatever becomes of the tape.
+            // Acknowledged ticks keep their ordinals, whatever happens to the tape.
             #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
             var markers = PacketBuilder(
                 kind: .ticks, partition: Partition(0), source: publisher.builder.source)
@@ -274,7 +274,8 @@ private struct PublisherWorld {
 
     private var tapeIDs: [UInt64] { subject.messages.flatMap { ids($0.bytes) } }
 
-    /// Ordinals dense, epochs never back, each epoch opened by its marker.
+    /// Checks that ordinals are dense, that epochs never go back, and that each epoch is opened by
+    /// its marker.
     private func auditTape(holesAllowed: Bool = false) {
         var next: UInt64 = 1
         var epoch: UInt64 = 0
@@ -301,9 +302,10 @@ private struct PublisherWorld {
         #expect(publisher.lost.isEmpty, "seed \(seed)")
     }
 
-    /// A second owner begins far away, so that its ticks can be told apart.
+    /// Starts a second owner with far higher tick numbers, so that its ticks can be distinguished.
     mutating func takeOver() throws {
-        // One whose marker does not stand yet would open behind its successor and be later.
+        // An owner whose marker is not stored yet would open after its successor and so be the
+        // later one.
         while publisher.lane.lastSequence == 0 { try run(steps: 1, faults: false, offering: true) }
         older = publisher
         publisher = try SimulatedPublisher(firstTick: 1_000_000)
@@ -324,8 +326,8 @@ private struct PublisherWorld {
         #expect(old.builder.tickCount == 0, "seed \(seed): the old owner goes on")
     }
 
-    /// The packet in flight never arrives; the store is put back to before this owner's epoch, and
-    /// another owner, who takes the same epoch, writes up to the very sequence that was the last.
+    /// The packet in flight never arrives. The store is restored to before this owner's epoch.
+    /// Another owner, which takes the same epoch, writes up to exactly the last sequence.
     mutating func rewriteBehindThePacketInFlight() throws {
         while publisher.wire.isEmpty {
             try run(steps: 1, faults: false, offering: true)
@@ -335,7 +337,7 @@ private struct PublisherWorld {
         publisher.answers = []
         let end = publisher.lane.lastSequence
         subject.rollBack(by: subject.messages.count)
-        // The rival's marker, then ticks: any number of ordinals in the same room.
+        // The rival's marker, then ticks: any number of ordinals in the same sequences.
         let ticks = Int.random(in: 1...5, using: &random)
         try subject.write(upTo: end, epoch: publisher.lane.epoch, ticksPerPacket: ticks)
     }
@@ -368,7 +370,7 @@ private struct PublisherWorld {
             nextOrdinal: record.nextOrdinal, aboveEpoch: record.epoch, into: &publisher.effects)
     }
 
-    /// Every ordinal up to the last one stands on the tape or was named, and none was both.
+    /// Checks that every ordinal up to the last one is either on the tape or named.
     func auditRaised() throws {
         auditTape(holesAllowed: true)
         let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
@@ -383,7 +385,8 @@ private struct PublisherWorld {
             lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "seed \(seed)")
     }
 
-    /// The store goes back while nobody is there; a new process comes, with the old one's record.
+    /// The store goes back while there is no owner. Then a new process starts with the old one's
+    /// record.
     mutating func putBackAndRestart() throws -> Record {
         let record = (publisher.lane.nextOrdinal, publisher.lane.epoch)
         subject.rollBack(by: Int.random(in: 0...subject.messages.count, using: &random))
@@ -392,7 +395,7 @@ private struct PublisherWorld {
         return record
     }
 
-    /// Nothing that the old owner was acknowledged for stands under an ordinal of the new one.
+    /// Checks that no ordinal acknowledged to the old owner was used again by the new one.
     func auditRestarted(_ record: Record) {
         auditTape(holesAllowed: true)
         for message in subject.messages {

@@ -97,7 +97,7 @@ import Testing
             let rig = try LaneRig(openAt: 10)
             let sent = try #require(rig.publish(ticks: 2))
             #expect(rig.raise(floor).isEmpty && rig.lane.epoch == 1)
-            // Not stored, sent again, not answered, and found: the same bytes all the time.
+            // Not stored, sent again, unanswered, and then found: the same bytes all the time.
             _ = rig.handle(.notStored(attempt: sent.attempt))
             #expect(rig.raise(floor).isEmpty)
             rig.now = try #require(rig.lane.deadline)

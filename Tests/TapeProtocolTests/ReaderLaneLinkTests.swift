@@ -4,7 +4,7 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// Deliveries, the link and the end.
+/// Deliveries, the link, and the close.
 extension ReaderLaneTests {
     // MARK: deliveries
 
@@ -164,7 +164,7 @@ extension ReaderLaneTests {
             _ = rig.created(rig.lane.tenure)
         }
         #expect(waited == second)
-        // What is delivered ends the series.
+        // A delivery ends the series of failures.
         _ = rig.deliver(1, at: 20, consumer: 1, tenure: rig.lane.tenure)
         #expect(rig.deliver(11, at: 21, consumer: 2, tenure: rig.lane.tenure) == .deliver)
         let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, tenure: nil)

@@ -104,7 +104,7 @@ import Testing
         _ = rig.open(at: nil)
         var waits: [Int64] = []
         for round in 0..<8 {
-            // Half of them after the stream was read, when the consumer could not be made.
+            // In half of the rounds the stream was read, but the consumer could not be made.
             if round % 2 == 1 { _ = rig.streamRead() }
             rig.openFailed()
             let deadline = try #require(rig.lane.deadline)
@@ -283,7 +283,7 @@ import Testing
         #expect(rig.deliver(31, at: 25, consumer: 2, tenure: 3) == .deliver)
         #expect(rig.effects == [.hole(source: rig.source, ordinals: 11...30)])
         #expect(rig.lane.position == rig.position(31, at: 25))
-        // The next hole is doubted anew.
+        // The next hole is doubted again.
         #expect(rig.deliver(50, at: 26, consumer: 3, tenure: 3) == .ignore)
         #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 41, found: 50)))
     }
@@ -361,7 +361,7 @@ import Testing
         #expect(position.sequence == 22 && position.packet == watermark.identity)
         #expect(position.sources == [rig.sourceOrdinal(lastOrdinal: 10, epoch: 4)])
         #expect(rig.deliver(rig.header(11, epoch: 4), at: 23, consumer: 4) == .deliver)
-        // A position that rests on a watermark is proven by it.
+        // A position on a watermark is proven by it.
         rig.close()
         let again = try ReaderRig()
         again.readProven(from: position, packet: watermark)

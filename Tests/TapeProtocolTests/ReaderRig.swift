@@ -4,7 +4,7 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// A reader's lane with one source whose packets have ten ticks each, and what it asks for.
+/// A reader's lane with one source whose packets have ten ticks each, and its effects.
 final class ReaderRig {
     var lane = ReaderLane()
     var now: Int64 = 1_000_000_000
@@ -12,7 +12,7 @@ final class ReaderRig {
         created: Timestamp(nanoseconds: 7), firstSequence: 1, lastSequence: 100,
         isReplicated: false)
     let source: SourceName
-    /// Of the last call.
+    /// The effects of the last call.
     private(set) var effects: [ReaderLane.Effect] = []
     private(set) var lastPull: UInt64 = 0
 
@@ -43,7 +43,7 @@ final class ReaderRig {
     func tick() -> [ReaderLane.Effect] { call { $0.tick(now: now, into: &$1) } }
     func reconnected() -> [ReaderLane.Effect] { call { $0.reconnected(now: now, into: &$1) } }
 
-    /// What is doubted, the next reading says again.
+    /// If the lane doubts a read, the next read returns the same.
     func streamRead() -> [ReaderLane.Effect] {
         let effects = streamReadOnce()
         guard case .doubted(.endsEarly)? = effects.first, let deadline = lane.deadline else {
@@ -86,7 +86,7 @@ final class ReaderRig {
         return call { $0.undecodable(error, delivery, into: &$1) }
     }
 
-    /// `tenure` nil: the present one.
+    /// `tenure` is the present one if `nil`.
     func status(
         _ code: Int, _ text: String, pull: UInt64, tenure: UInt64? = 1
     ) -> [ReaderLane.Effect] {
@@ -129,7 +129,7 @@ final class ReaderRig {
         return header
     }
 
-    /// The position on the packet that begins with `firstOrdinal`.
+    /// Returns the position on the packet that begins with `firstOrdinal`.
     func position(_ firstOrdinal: UInt64, at sequence: UInt64) -> TapePosition {
         TapePosition(
             streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,

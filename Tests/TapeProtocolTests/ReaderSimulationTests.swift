@@ -4,7 +4,7 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// Drives a reader against a stream, consumers and a wire on which everything goes wrong.
+/// Runs a reader against a stream, consumers and a link with every kind of fault.
 @Suite struct ReaderSimulationTests {
     @Test("whatever is lost, doubled, late or cut, each packet is taken once and in order")
     func faults() {
@@ -18,7 +18,7 @@ import Testing
             world.auditDelivered()
             doubts.merge(world.reader.doubts, uniquingKeysWith: +)
         }
-        // Otherwise the simulation has not met what it is for.
+        // Otherwise the simulation has not met the situations that it should.
         #expect(
             Seeds.isOneAlone
                 || Set(doubts.keys) == [
@@ -39,7 +39,7 @@ import Testing
             world.settle()
             let expected = world.expectedProblem
             #expect(world.reader.problem == expected, "seed \(seed), \(disaster)")
-            // Nothing of before is taken again, and what was taken after is the stream's.
+            // Nothing earlier is taken again, and what was taken afterwards is the stream's.
             let after = world.reader.delivered.dropFirst(before.count)
             #expect(world.reader.delivered.starts(with: before), "seed \(seed), \(disaster)")
             #expect(
@@ -74,7 +74,7 @@ import Testing
             doubts += world.reader.doubts["ends_early"] ?? 0
             world.auditDelivered()
         }
-        // Its position may be among what was applied, or no call come through meanwhile.
+        // Its position may be in the applied part, or no call may have succeeded meanwhile.
         #expect(Seeds.isOneAlone || doubts > 50, "\(doubts)")
     }
 
@@ -191,7 +191,7 @@ private struct ReaderWorld {
         self.seed = seed
         random = SeededRandom(seed: seed)
         stream = SimulatedStream(sources: Int.random(in: 1...3, using: &random))
-        // Each world has its own weather.
+        // The faults differ between worlds.
         var dice = random
         func chance(_ perMille: Int) -> Int {
             Bool.random(using: &dice) ? Int.random(in: 1...perMille, using: &dice) : 0
@@ -212,7 +212,7 @@ private struct ReaderWorld {
         }
     }
 
-    /// All faults end; a last new link brings out every doubt.
+    /// Ends all faults. A last new link resolves every doubt.
     mutating func settle(steps: Int = 80) {
         reader.cut(for: 1)
         for _ in 0..<steps {
@@ -222,7 +222,7 @@ private struct ReaderWorld {
     }
 
     private func auditPosition() {
-        // At every step: an expectation would cost more than all the rest.
+        // Checked at every step; an `#expect` would cost more than all the rest.
         guard let last = reader.delivered.last, let stored = reader.stored,
             stored.sequence == last.sequence, stored.packet == last.header.identity
         else {
@@ -232,7 +232,7 @@ private struct ReaderWorld {
         }
     }
 
-    /// What the stream does not hold of each source, behind what is known of it.
+    /// Returns the ordinals of each source that the stream lacks after the known ones.
     func holes(behind known: [SourceOrdinal]) -> [ClosedRange<UInt64>] {
         var holes: [ClosedRange<UInt64>] = []
         var next = [SourceName: UInt64](
@@ -247,7 +247,7 @@ private struct ReaderWorld {
         return holes
     }
 
-    /// Everything that the stream holds was taken, once, in its order; and the position says so.
+    /// Checks that everything in the stream was taken once, in order, and that the position agrees.
     func auditDelivered() {
         #expect(reader.delivered == stream.messages, "seed \(seed)")
         for source in stream.sources {
@@ -262,7 +262,7 @@ private struct ReaderWorld {
     }
 
     func auditAfterDisaster(from index: Int) {
-        // What is on the stream behind the position of that moment was taken, once.
+        // Everything on the stream after the position of that moment was taken once.
         let from = index > 0 ? reader.delivered[index - 1].sequence : 0
         let due = stream.messages.filter { $0.sequence > from }
         #expect(Array(reader.delivered.dropFirst(index).suffix(due.count)) == due, "seed \(seed)")
@@ -282,13 +282,13 @@ private struct ReaderWorld {
         case .emptied: stream.purge(below: last + 1)
         }
         switch disaster {
-        // The server was restarted; a purge is met in passing.
+        // The server was restarted; a purge is noticed in passing.
         case .recreated, .putBack, .putBackAndRewritten: reader.cut(for: 3)
         case .purged, .emptied: break
         }
     }
 
-    /// From what the reader has taken last and what the stream is now.
+    /// Derived from what the reader took last and the present stream.
     var expectedProblem: ReaderProblem? {
         guard let position = reader.stored else { return nil }
         if position.streamCreated != stream.created {
@@ -309,7 +309,8 @@ private struct ReaderWorld {
         }
     }
 
-    /// Each source's owner was put back and goes on behind the highest that was acknowledged.
+    /// Each source's owner was restored from a backup and continues after the highest acknowledged
+    /// ordinal.
     mutating func skipOrdinals() -> [ClosedRange<UInt64>] {
         var skipped: [ClosedRange<UInt64>] = []
         for index in stream.sources.indices {

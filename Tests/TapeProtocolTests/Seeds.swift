@@ -1,12 +1,12 @@
 import Foundation
 
-/// The seeds of a simulation: the same ones on every run, and some that nobody has tried yet. With
-/// `SIMULATION_SEED` set, only that one: every failure says its seed.
+/// The seeds of a simulation: the same ones on every run, and some fresh ones. `SIMULATION_SEED`
+/// selects only one. Every failure reports its seed.
 enum Seeds {
     private static let only = ProcessInfo.processInfo.environment["SIMULATION_SEED"]
         .flatMap { UInt64($0) }
 
-    /// What only many worlds together have met need not be expected of one.
+    /// True if only one world runs. It cannot meet all situations that many worlds together do.
     static var isOneAlone: Bool { only != nil }
 
     static func fixed(_ count: UInt64, fresh: Int = 0) -> [UInt64] {

@@ -4,7 +4,7 @@ import Testing
 @Suite("the silence of a server") struct ServerSilenceTests {
     private static let grace = ServerSilence.graceNanoseconds
 
-    /// A look behind the deadline, and whether it counts then.
+    /// A check after the deadline, and whether it counts as silence.
     private typealias Look = (now: Int64, arrived: UInt64, handled: UInt64, counts: Bool)
 
     @Test("a passed deadline counts behind what had arrived, and after the grace")
@@ -37,8 +37,8 @@ import Testing
         #expect(turns.count == 4)
     }
 
-    /// A thread that is busy twice in a row looks behind the second deadline only when that has
-    /// passed, too.
+    /// A thread that is busy twice in a row checks the second deadline only when that has passed,
+    /// too.
     @Test("the notice of one deadline says nothing of the next one")
     func anotherDeadline() {
         var silence = ServerSilence()

@@ -3,7 +3,7 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// A reader, its consumers at the server, and the wire between, on which everything gets lost.
+/// A reader, its consumers at the server, and the lossy link between them.
 struct SimulatedReader {
     /// One consumer at the server.
     struct Consumer {
@@ -11,7 +11,7 @@ struct SimulatedReader {
         var nextSequence: UInt64
         var delivered: UInt64 = 0
         var pulls: [(number: UInt64, remaining: Int, expires: Int, beat: Int)] = []
-        /// It says nothing more, not even that it is gone.
+        /// True if it sends nothing more, not even that it was removed.
         var isMute = false
     }
 
@@ -36,16 +36,16 @@ struct SimulatedReader {
     var effects: [ReaderLane.Effect] = []
     var consumers: [Consumer] = []
     var wire: [(message: Message, due: Int)] = []
-    /// While the link is down: when it comes back.
+    /// The step at which the link comes back. `nil` while it is up.
     var linkUp: Int?
     var step = 0
 
     var delivered: [SimulatedStream.Message] = []
     var holes: [ClosedRange<UInt64>] = []
     var problem: ReaderProblem?
-    /// What a restarted process begins at.
+    /// The position from which a restarted process begins.
     var stored: TapePosition?
-    /// Where it begins as long as it has no position, if not at the start.
+    /// The time from which it begins while it has no position. `nil` for the start.
     var from: Timestamp?
     var doubts: [String: Int] = [:]
 
@@ -60,7 +60,7 @@ struct SimulatedReader {
         }
     }
 
-    /// A person has looked and accepted another position: the process starts again at it.
+    /// A person has accepted another position. The process starts again from it.
     mutating func restart(at position: TapePosition?, from time: Timestamp? = nil) {
         stored = position
         from = time
@@ -128,7 +128,7 @@ struct SimulatedReader {
         if chance(faults.restarts, &random) { restart() }
     }
 
-    /// The link breaks: what was under way is lost, and the server counts it as delivered.
+    /// Breaks the link. Messages under way are lost, although the server counts them as delivered.
     mutating func cut(for steps: Int) {
         wire = []
         linkUp = step + steps
@@ -153,7 +153,7 @@ struct SimulatedReader {
                     tenure: consumers[index].tenure, sequence: message.sequence,
                     consumerSequence: consumers[index].delivered)
                 send(.packet(message, delivery), faults, using: &random)
-                // A pull may end by bytes at any message.
+                // A pull may end at any message because of its byte limit.
                 if pull.remaining == 1 {
                     end(index, 409, "Batch Completed", faults, using: &random)
                 } else if chance(20, &random) {
@@ -257,7 +257,7 @@ struct SimulatedReader {
         case .end: first = stream.lastSequence + 1
         }
         consumers.append(Consumer(tenure: tenure, nextSequence: first))
-        // It may be there although the answer is lost.
+        // The call may have succeeded although its answer is lost.
         if chance(faults.callFails, &random) {
             lane.openFailed(now: now)
         } else {

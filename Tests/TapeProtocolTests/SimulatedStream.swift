@@ -4,16 +4,16 @@ import TapeCodec
 import TapeProtocol
 
 /// A stream as one partition's reader sees it: packets of several sources and watermarks in one
-/// order, with other partitions' messages using up sequence numbers in between.
+/// order. Messages of other partitions use up sequence numbers in between.
 struct SimulatedStream {
     struct Message: Hashable {
         var sequence: UInt64
         var header: PacketHeader
-        /// When it was stored.
+        /// The time at which it was stored.
         var time: Timestamp { header.sendTime }
     }
 
-    /// A source as its publisher knows it: it outlives what the stream forgets.
+    /// A source as its publisher knows it. It outlives what the stream forgets.
     struct Source {
         var name: SourceName
         var epoch: UInt64 = 1
@@ -27,7 +27,8 @@ struct SimulatedStream {
     private(set) var lastSequence: UInt64 = 0
     var sources: [Source]
     var isReplicated = false
-    /// How far its new leader has applied the log; nil: all of it. Nothing behind is seen.
+    /// How far the new leader has applied the log. `nil` means all of it. Later messages are not
+    /// visible.
     var applied: UInt64?
     private var packetNumber: UInt64 = 0
 
@@ -43,7 +44,7 @@ struct SimulatedStream {
             lastSequence: min(lastSequence, applied ?? lastSequence), isReplicated: isReplicated)
     }
 
-    /// The first message at or behind `sequence`.
+    /// Returns the first message at or after `sequence`.
     func message(from sequence: UInt64) -> Message? {
         var low = 0
         var high = messages.count
@@ -84,7 +85,7 @@ struct SimulatedStream {
         messages.append(Message(sequence: lastSequence, header: header))
     }
 
-    /// A new owner: its marker.
+    /// A new owner writes its marker.
     mutating func open(_ source: Int) {
         sources[source].epoch += 1
         append(source, .ticks, .epochMarker, sources[source].nextOrdinal, 0)
@@ -121,7 +122,7 @@ struct SimulatedStream {
         lastSequence = 0
     }
 
-    /// Every source has owners that know only what the tape says.
+    /// Makes every source's owner forget all but what is on the tape.
     mutating func forgetOwners() {
         for index in sources.indices {
             let last = messages.last {

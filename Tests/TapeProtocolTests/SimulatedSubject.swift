@@ -4,8 +4,8 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
-/// One subject of a stream, with what JetStream guarantees and nothing more: compare-and-set on
-/// the last sequence, one order, and any answer may be late or lost.
+/// One subject of a stream, with exactly the guarantees of JetStream: compare-and-set on the last
+/// sequence, and one order. Any answer may be late or lost.
 struct SimulatedSubject {
     struct Stored {
         var sequence: UInt64
@@ -14,7 +14,7 @@ struct SimulatedSubject {
     }
 
     private(set) var messages: [Stored] = []
-    /// The stream's sequence; other subjects of the stream use numbers up, too.
+    /// The stream's sequence. Other subjects of the stream use up numbers, too.
     private(set) var sequence: UInt64 = 0
 
     enum Outcome {
@@ -32,7 +32,7 @@ struct SimulatedSubject {
         return .stored(sequence)
     }
 
-    /// So many of the last messages has the stream's new leader not applied yet.
+    /// The number of last messages that the stream's new leader has not applied yet.
     var unapplied = 0
 
     var last: LastPacket? {
@@ -41,7 +41,7 @@ struct SimulatedSubject {
         }
     }
 
-    /// Puts the store back to an older state, as a power cut without fsync does.
+    /// Restores an older state of the store, as after a power cut without fsync.
     mutating func rollBack(by count: Int) {
         messages.removeLast(min(count, messages.count))
         sequence = messages.last?.sequence ?? 0
@@ -50,7 +50,7 @@ struct SimulatedSubject {
     /// The last sequence that `write` used.
     private(set) var rivalEnd: UInt64 = 0
 
-    /// Another owner writes a marker and packets of ticks so that the last one stands at `end`.
+    /// Another owner writes a marker and packets of ticks, so that the last one is at `end`.
     mutating func write(upTo end: UInt64, epoch: UInt64, ticksPerPacket: Int) throws {
         var rival = try SimulatedPublisher(firstTick: 5_000_000)
         var ordinal: UInt64 = 1
@@ -73,24 +73,26 @@ struct SimulatedSubject {
     }
 }
 
-/// A publisher on a simulated subject: carries effects out as the shell does.
+/// A publisher on a simulated subject. It carries out effects as the shell does.
 struct SimulatedPublisher {
     var lane: PublisherLane
     var builder: PacketBuilder
     let symbol: UInt32
     var effects: [PublisherLane.Effect] = []
-    /// Ticks that the tape acknowledged, by their provider ids.
+    /// The provider ids of ticks that the tape acknowledged.
     var acknowledged: [UInt64] = []
-    /// The ordinal behind everything that was acknowledged.
+    /// The ordinal after everything that was acknowledged.
     var acknowledgedUpTo: UInt64 = 1
-    /// Ticks handed over, in order.
+    /// The number of ticks handed over, in order.
     var offered: UInt64 = 0
     var fencedBy: UInt64?
     var lost: [ClosedRange<UInt64>] = []
-    /// The highest ordinal that it was raised to, and the packets that were at hand at those times.
+    /// The highest ordinal to which it was raised, and the packets that were at hand at those
+    /// times.
     var floor: UInt64 = 0
     private var atHand: Set<PacketIdentity> = []
-    /// What is on its way to the server, and what comes back: (event, due at step).
+    /// Packets on their way to the server, and events on their way back, with the step at which
+    /// they are due.
     var wire: [(packet: SealedPacket, expected: UInt64, attempt: UInt64, due: Int)] = []
     var answers: [(event: PublisherLane.Event, due: Int)] = []
 
@@ -126,7 +128,7 @@ struct SimulatedPublisher {
 
     func isAtHand(_ packet: SealedPacket) -> Bool { atHand.contains(packet.identity) }
 
-    /// Everything that was offered has met its fate, and nothing is under way.
+    /// True if everything offered is settled, and nothing is under way.
     var isDone: Bool {
         lane.isFenced || (lane.isIdle && builder.tickCount == 0 && answers.isEmpty && wire.isEmpty)
     }

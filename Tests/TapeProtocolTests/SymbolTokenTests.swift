@@ -28,7 +28,7 @@ struct SymbolTokenTests {
         var texts = [
             String(repeating: "🚀", count: 75), String(repeating: ".", count: 300),
             String(repeating: "é", count: 150), String(repeating: "x", count: 300),
-            // One name in one scalar and in two: different symbols.
+            // One name in one scalar and in two, which are different symbols.
             "e\u{301}",
         ]
         for _ in 0..<2_000 {

@@ -2,23 +2,23 @@ import Foundation
 import Primitives
 import TestSupport
 
-/// What happens to the tape, its connection and its processes, in order; follows from a seed.
+/// The faults of the tape, its connection and its processes, in order, from a seed.
 struct FaultSchedule: CustomStringConvertible, Sendable {
     enum Fault: Sendable, CustomStringConvertible {
-        /// All links at once.
+        /// Cuts all links at the same time.
         case cut
-        /// The same, with what the server sent for so long still unread.
+        /// The same, with what the server sent in this time still unread.
         case cutUnread(milliseconds: Int)
         case restart
         case kill(milliseconds: Int)
         case pause(milliseconds: Int)
         case deleteConsumers
-        /// The newest message of a subject, or all of its messages.
+        /// Destroys the newest message of a subject, or all of its messages.
         case destroy(lane: Int, all: Bool)
         case lose(Int, NatsProxy.Traffic)
         case hold(Int, NatsProxy.Traffic, milliseconds: Int)
         case refuse(Int, NatsProxy.Refusal, stored: Bool)
-        /// Publisher and readers end as by a crash, and new ones stand where they stood.
+        /// Publisher and readers end as by a crash, and new ones continue at their positions.
         case recreate
 
         var description: String {
@@ -43,7 +43,7 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
     }
 
     struct Step: Sendable {
-        /// Turns of the thread before it.
+        /// The turns of the thread before the fault.
         let turns: Int
         let fault: Fault
     }
@@ -53,7 +53,7 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
 
     static let ingestQueueFull = NatsProxy.Refusal.error(
         code: 429, errorCode: 10_167, description: "too many requests")
-    /// A leader's word while a write to the subject is on its way to its replicas.
+    /// A leader's answer while a write to the subject is on its way to its replicas.
     static let inProcess = NatsProxy.Refusal.error(
         code: 400, errorCode: 10_164, description: "wrong last sequence")
 
@@ -69,7 +69,7 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
 
     private static func fault(lanes: Int, using random: inout SeededRandom) -> Fault {
         let count = Int.random(in: 1...4, using: &random)
-        // Mostly short, at times longer than every time-out that it touches.
+        // Mostly short, sometimes longer than every time-out that it affects.
         let isLong = Int.random(in: 0..<4, using: &random) == 0
         let time = Int.random(in: isLong ? 2_000...5_000 : 20...800, using: &random)
         let isStored = Bool.random(using: &random)
@@ -103,7 +103,8 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
         ProcessInfo.processInfo.environment[key].flatMap { UInt64($0) }
     }
 
-    /// FAULT_SEED=7 runs that one, FAULT_SEEDS=200 so many fresh ones besides the fixed ones.
+    /// FAULT_SEED=7 runs only that seed. FAULT_SEEDS=200 runs that many fresh ones besides the
+    /// fixed ones.
     static func seeds(fixed: [UInt64]) -> [UInt64] {
         if let one = number("FAULT_SEED") { return [one] }
         var system = SystemRandomNumberGenerator()
@@ -113,6 +114,6 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
             }
     }
 
-    /// No wait of a schedule is longer: FAULT_WAIT_MAX=5000 lets all of them be what they say.
+    /// The longest wait of a schedule. FAULT_WAIT_MAX=5000 allows all waits in full.
     static let waitMax = Int(number("FAULT_WAIT_MAX") ?? 1_000)
 }

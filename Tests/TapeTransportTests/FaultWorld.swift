@@ -7,8 +7,8 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// A publisher and readers that reach their server through a proxy; what was acknowledged to the
-/// one and taken by the others is kept, also beyond their ends.
+/// A publisher and readers that reach their server through a proxy. It remembers what was
+/// acknowledged to the publisher and taken by the readers, also after they ended.
 final class FaultWorld {
     private struct Standing {
         let header: PacketHeader
@@ -19,10 +19,10 @@ final class FaultWorld {
     let tape: TapeServer
     let proxy: NatsProxy
     private(set) var rig: TapeRig
-    /// Straight to the server.
+    /// A direct connection to the server.
     private let inspector: TapeRig
     private var acknowledged: [[TapePublisher.Acknowledged]]
-    /// Packets that were destroyed after everybody had read them.
+    /// Packets that were destroyed after all readers had read them.
     private var destroyed: Set<PacketIdentity> = []
     private var destructions = 0
     private var oldLogs: [LogLines] = []
@@ -64,13 +64,13 @@ final class FaultWorld {
         }
     }
 
-    /// Like `work`, for so long (but see `waitMax`).
+    /// Works for this long, limited by `waitMax`.
     func work(milliseconds: Int) {
         let end = ContinuousClock.now + .milliseconds(min(milliseconds, FaultSchedule.waitMax))
         while ContinuousClock.now < end { work(turns: 1) }
     }
 
-    /// Like `work`, until something is so; the deadline only bounds a failing test.
+    /// Works until the condition is true. The deadline only bounds a failing test.
     func work(until condition: () -> Bool) -> Bool {
         let deadline = ContinuousClock.now + .seconds(60)
         while !condition() {
@@ -126,21 +126,22 @@ final class FaultWorld {
             let stream = tape.names.tickStream(of: Partition(lane))
             let names = try ask("CONSUMER.NAMES.\(stream)")["consumers"]?.array ?? []
             for name in names.compactMap(\.string) {
-                // One that its reader gives up in this moment is gone before.
+                // The reader may already have given up the consumer, which is then removed.
                 _ = try inspector.client.jetStream.deleteConsumer(stream: stream, name: name)
             }
         }
     }
 
-    /// The inspector's link may still be on its way back after a restart of the server.
+    /// The inspector's link may still be reconnecting after a restart of the server.
     @discardableResult
     private func ask(_ path: String, _ body: String = "") throws -> JSONValue {
         #expect(eventually { inspector.client.connection.isConnected })
         return try inspector.api(path, body)
     }
 
-    /// Only what is acknowledged and read by everybody: nothing is lost by that. Nobody may come
-    /// to doubt its position before it has taken the next packet: then it could not prove it.
+    /// Destroys only what is acknowledged and read by all readers, so nothing is lost. No reader
+    /// may doubt its position before it has taken the next packet, because it could not prove the
+    /// position.
     private func destroy(_ lane: Int, all: Bool) throws {
         proxy.calm()
         try settle("before a destruction")
@@ -170,7 +171,7 @@ final class FaultWorld {
             rig.readers.open(lane, at: old.readers.position(lane))
         }
         try #require(rig.run { lanes.allSatisfy { rig.publisher.isReady(lane: $0) } })
-        // From here on no packet of the predecessor can come to stand any more.
+        // From here on no packet of the predecessor can be stored any more.
         for lane in lanes { rig.offered[lane] = try lastID(lane) }
     }
 
@@ -188,13 +189,13 @@ final class FaultWorld {
         return try #require(made, "\(reason)")
     }
 
-    /// The last tick of the lane that stands, or that stood before it was destroyed.
+    /// Returns the last tick of the lane that is stored, or was stored before it was destroyed.
     private func lastID(_ lane: Int) throws -> UInt64 {
         let onTape = try standing(lane).last { !$0.ids.isEmpty }?.ids.last ?? 0
         return max(onTape, rig.takenIDs[lane].last ?? 0)
     }
 
-    /// Until everything is acknowledged and read.
+    /// Waits until everything is acknowledged and read.
     private func settle(_ comment: String) throws {
         let isDone = rig.run { rig.publisher.isIdle && lanes.allSatisfy(rig.hasTakenAll) }
         let problems = lanes.compactMap { rig.readers.problem($0) }
@@ -211,7 +212,7 @@ final class FaultWorld {
 
     private func subject(_ lane: Int) -> String { tape.names.ticks(Partition(lane), rig.source) }
 
-    /// The packets of a lane as they stand on the tape, read one by one.
+    /// Returns the packets of a lane on the tape, read one at a time.
     private func standing(_ lane: Int) throws -> [Standing] {
         let stream = tape.names.tickStream(of: Partition(lane))
         #expect(eventually { inspector.client.connection.isConnected })
@@ -234,8 +235,9 @@ final class FaultWorld {
         }
     }
 
-    /// Each tick stands once, in order, dense; what was acknowledged stands where it was said to;
-    /// each reader took each packet once. Nothing was reported lost but what was destroyed.
+    /// Checks that each tick is stored once, in order and dense; that acknowledged packets are
+    /// stored where the acknowledgement said; that each reader took each packet once; and that
+    /// nothing was reported lost except what was destroyed.
     func audit(_ comment: String) throws {
         proxy.calm()
         try settle(comment)
@@ -260,7 +262,7 @@ final class FaultWorld {
         #expect(lines.count == destructions, "\(comment): \(lines)")
     }
 
-    /// Events of this name, of all rigs.
+    /// Returns the events of this name, of all rigs.
     private func lines(of event: String) -> [String] {
         (oldLogs + [rig.log]).flatMap { $0.lines(with: "\"\(event)\"") }
     }
@@ -268,6 +270,6 @@ final class FaultWorld {
     var acknowledgedPackets: Int { acknowledged.reduce(0) { $0 + $1.count } }
     var ticks: UInt64 { rig.offered.reduce(0, +) }
     var unsettled: Int { lines(of: "tape.publish.unsettled").count }
-    /// Of the present rig: consumers that were made anew because a delivery was missing.
+    /// The number of the present rig's consumers that were replaced because a delivery was missing.
     var missedDeliveries: Int { rig.log.count("\"reason\":\"delivery ") }
 }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// What sources tell of their newest ordinals.
+/// The newest ordinals that sources publish.
 @Suite struct HeadTests {
     private let second: Int64 = 1_000_000_000
 

@@ -10,7 +10,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// How far an owner is behind on its own partitions.
+/// An owner's lag on its own partitions.
 @Suite struct OwnLagTests {
     private let second: Int64 = 1_000_000_000
 
@@ -44,7 +44,7 @@ import Testing
         try hear(&book, at: 1, 1, 3, "other")
         try hear(&book, at: 1, 2, 900)
         try hear(&book, at: 4, 1, 14)
-        // What of "other" was there already has no age.
+        // Packets of "other" from before have no age.
         #expect(
             book.lag(of: try position(1, 10), now: 6 * second)
                 == HeadBook.Lag(ticks: 4 + 3, nanoseconds: nil))
@@ -97,7 +97,7 @@ import Testing
         #expect(page().contains("mds_partition_lag_ticks\(labels) 10\n"))
         #expect(page().contains("mds_partition_lag_seconds\(labels) 2\n"))
         #expect(try scale() == #"{"partitions":2,"lag":10,"lag_seconds":2.0}"#)
-        // Not asked before its time.
+        // It is not asked too early.
         lag.tell(now: 5 * second + 1) {
             Issue.record("too soon")
             return []

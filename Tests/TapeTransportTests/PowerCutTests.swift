@@ -7,15 +7,16 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// The power of the machine with the tape fails under load; only what its disk holds is left.
+/// The power of the tape's machine fails under load, and only the content of its disk is left.
 @Suite(
     .enabled(
         if: CrashDisk.obstacle == nil, Comment(rawValue: CrashDisk.obstacle ?? "")), .serialized)
 struct PowerCutTests {
-    /// Of which the disk has room for five.
+    /// The size of each stream; the disk has space for five.
     private static let streamBytes: Int64 = 16 * 1_048_576
 
-    /// What an acknowledgement means in the configuration that we ship.
+    /// Returns the sync interval of the shipped configuration, which defines what an
+    /// acknowledgement means.
     private static func shippedSyncInterval() throws -> String {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -29,7 +30,8 @@ struct PowerCutTests {
         return options
     }
 
-    /// Whoever cuts keeps the disk to the end of the test: `withExtendedLifetime`.
+    /// Cuts the power. The caller keeps the disk to the end of the test with
+    /// `withExtendedLifetime`.
     private func cut(_ disk: CrashDisk, _ server: NatsServer) throws {
         server.pause()
         try disk.cut { server.kill() }
@@ -88,7 +90,7 @@ struct PowerCutTests {
         #expect(rig.run { rig.offered.indices.allSatisfy { rig.readers.problem($0) != nil } })
         for lane in rig.offered.indices {
             let problem = rig.readers.problem(lane)
-            // A marker, ten packets that were synced, twenty that were not.
+            // A marker, ten packets that were synced, and twenty that were not.
             #expect(problem == .positionAboveEnd(sequence: 31, last: 11), "\(lane): \(problem)")
             #expect(rig.takenIDs[lane] == Array(1...60), "what was read stays read once")
             #expect(rig.publishPackets(1, lane: lane))

@@ -10,7 +10,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// What readers tell of how far they have come.
+/// The positions that readers publish.
 @Suite struct ReaderPositionTests {
     private func source(_ name: String = "sim") throws -> SourceName {
         try #require(SourceName(name))
@@ -126,7 +126,7 @@ import Testing
             #expect(asked.withLock { $0 } == before + (isDue ? 1 : 0))
         }
         try reader.client.connection.flush(timeout: patience)
-        // Who comes later asks.
+        // A listener that starts later asks.
         let listener = try PositionListener(gateway.client, source: source())
         #expect(listener.news() == nil)
         var heard: [SourceRecord.Lane: SourceRecord.Head] = [:]

@@ -9,7 +9,7 @@ import Testing
 
 /// A subject and a partition that one process takes, gives up, and takes again.
 @Suite struct RetakenLaneTests {
-    /// Opens the subject above whoever had it.
+    /// Opens the subject above the epoch of its last owner.
     private func take(_ rig: TapeRig) -> Bool {
         rig.publisher.open(lane: 0)
         return rig.run { rig.publisher.isReady(lane: 0) }
@@ -42,13 +42,13 @@ import Testing
         reader.readers.open(0, at: nil)
         var epochs: [UInt64] = []
         for (turn, owner) in [one, other, one, other].enumerated() {
-            // A symbol from before the reset would have the number that the new one gets.
+            // A symbol from before the reset would have the number of the new one.
             owner.publisher.reset(lane: 0)
             #expect(owner.publisher.epoch(lane: 0) == 0 && owner.publisher.isIdle(lane: 0))
             #expect(take(owner))
             epochs.append(owner.publisher.epoch(lane: 0))
             #expect(try publish(owner, 3))
-            // Half of the time the other one finds out by being fenced.
+            // In half of the turns the other owner notices by being fenced.
             if turn % 2 == 0 { owner.publisher.reset(lane: 0) }
         }
         #expect(epochs == [1, 2, 3, 4])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// Which servers the tape is trusted to, and what becomes of a link to another one.
+/// Which servers are accepted for the tape, and what happens to a link to another one.
 @Suite struct ServerVettingTests {
     @Test(
         "one copy needs 2.10.26; more need 2.11.15, or 2.12.6 in its series",
@@ -54,7 +54,7 @@ import Testing
         #expect(rig.run { rig.log.count("not used: it is too old") > 3 })
         #expect(proxy.seen(.publish) == publishes && proxy.seen(.pull) == pulls)
         #expect(!rig.client.connection.isConnected && rig.reconnects == 0)
-        // An older one than one would like, which serves a single copy.
+        // An older version than recommended, which serves a single copy.
         proxy.pretend(version: "2.11.3")
         proxy.cut()
         #expect(rig.run { rig.reconnects == 1 && rig.hasTakenAll(0) })

@@ -8,7 +8,7 @@ import Testing
 
 /// One stream of several has no leader.
 @Suite struct SickStreamTests {
-    /// The stream of partitions 1 and 5 answers nothing, or that nobody is there.
+    /// Makes the stream of partitions 1 and 5 not answer, or answer that there are no responders.
     private static func sicken(_ proxy: NatsProxy, _ refusal: NatsProxy.Refusal?) {
         proxy.sicken(
             [
@@ -56,7 +56,8 @@ import Testing
             Self.sicken(proxy, refusal)
             let before = packets
             let reads = proxy.sent(to: "$JS.API.STREAM.MSG.GET.MD_TICKS_1")
-            // Until the sick one was asked several times, however long that takes, and then some.
+            // Until the sick stream was asked several times, however long that takes, and some time
+            // longer.
             #expect(
                 work {
                     healthy.allSatisfy { packets[$0] > before[$0] + 300 }
@@ -64,7 +65,7 @@ import Testing
                 })
             #expect(sick.allSatisfy { packets[$0] <= before[$0] + 1 }, "\(packets), \(before)")
         }
-        // A machine that stands still for a moment makes doubts of its own, and few.
+        // A machine that pauses for a moment causes a few doubts itself.
         let reads = [0, 2, 3].reduce(0) {
             $0 + proxy.sent(to: "$JS.API.STREAM.MSG.GET.MD_TICKS_\($1)")
         }

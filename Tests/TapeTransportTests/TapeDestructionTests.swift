@@ -7,9 +7,9 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// Tape data is destroyed, under living publishers and readers and before new ones start.
+/// Tape data are destroyed, while publishers and readers work and before new ones start.
 @Suite struct TapeDestructionTests {
-    /// Ten packets of two ticks each, published and read.
+    /// Returns a rig after ten packets of two ticks each were published and read.
     private func begun() throws -> (tape: TapeServer, rig: TapeRig) {
         let tape = try TapeServer()
         let rig = try tape.openRig()
@@ -41,7 +41,7 @@ import Testing
         #expect(rig.publishPackets(1, lane: 0))
         let found = try #require(lost(rig))
         #expect(found == (1, 22))
-        // Behind the lost ones the record of the gap, then the tick.
+        // After the lost ordinals come the record of the gap and the tick.
         #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 25)
         rig.readers.open(0, at: position)
         #expect(rig.run { rig.readers.problem(0) != nil })
@@ -105,7 +105,7 @@ import Testing
         let position = try #require(rig.readers.position(0))
         rig.readers.close(0)
         try tape.putBack()
-        // The marker and four packets: past the position, whose sequence is there again.
+        // The marker and four packets, past the position, whose sequence exists again.
         #expect(rig.publishPackets(4, lane: 0))
         #expect(try #require(lost(rig)) == (21, 26))
         let other = try tape.rig()
@@ -158,7 +158,7 @@ import Testing
         other.addReader(0)
         other.readers.open(0, at: nil)
         #expect(other.run { other.takenIDs[0].last == rig.offered[0] })
-        // Ticks 21 to 24, then the first record of the gap and the tick behind it.
+        // Ticks 21 to 24, then the first record of the gap and the tick after it.
         #expect(other.gaps.map { $0.gap.firstOrdinal...$0.gap.lastOrdinal } == [21...26])
         #expect(other.gaps.map(\.ordinal) == [27])
     }
@@ -175,7 +175,7 @@ import Testing
             return
         }
         #expect(error.reason == .truncated)
-        // The publisher cannot know whose message that is: it says so and waits for a person.
+        // The publisher cannot know whose message that is. It reports it and waits for a person.
         rig.offer(0)
         #expect(rig.run { rig.log.count("tape.call.failed") > 1 })
         #expect(!rig.publisher.isIdle)

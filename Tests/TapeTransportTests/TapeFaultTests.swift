@@ -7,13 +7,13 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// Publisher and readers on one thread against a real server to which things happen.
+/// Publisher and readers on one thread, against a real server with faults.
 @Suite struct TapeFaultTests {
     private enum Fault: String, CaseIterable {
         case restart, kill, pause
     }
 
-    /// The first two on every run, the third is new each time.
+    /// The first two run every time, the third is new each time.
     private static let seeds: [UInt64] = {
         var system = SystemRandomNumberGenerator()
         return [1, 2, UInt64.random(in: 1_000...UInt64.max, using: &system)]
@@ -107,7 +107,7 @@ import Testing
         let before = rig.publisher.nextOrdinal(lane: 0)
         rig.run(for: 200)
         #expect(rig.publisher.nextOrdinal(lane: 0) == before)
-        // Never a subject's newest message: the next packet is compared with it.
+        // Never a subject's newest message, because the next packet is compared with it.
         try rig.api("STREAM.PURGE.\(rig.stream)", #"{"keep":1}"#)
         #expect(rig.run { rig.publisher.isIdle && rig.hasTakenAll(0) })
         #expect(rig.log.count("tape.rolled_back") == 0)

@@ -6,7 +6,8 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// What only a network does: links cut with messages under way, answers lost, late, or untrue.
+/// Faults that only a network causes: links cut with messages under way, answers lost, late, or
+/// wrong.
 @Suite struct TapeProxyTests {
     typealias Fault = FaultSchedule.Fault
 
@@ -47,7 +48,7 @@ import Testing
         try world.audit("acknowledgements lost")
         #expect(world.proxy.struck(.acknowledgement) == 3)
         #expect(world.rig.log.count("no answer came in time") >= 3)
-        // A machine that stands still for seconds makes time-outs of its own.
+        // A machine that pauses for seconds causes time-outs itself.
         if world.unsettled == 3 {
             #expect(world.rig.log.count("another message is the last") == 0, "sent again")
         }
@@ -94,9 +95,10 @@ import Testing
             #expect(world.work { world.proxy.struck(.publish) >= 3 * round }, "\(comment)")
         }
         try world.audit(comment)
-        // What was stored is found on the tape by the refusal of its second copy.
+        // A stored packet is found on the tape when its second copy is refused.
         let isFound = world.rig.log.count("another message is the last") > 0
-        // Where nobody listened the fate is read at once: nothing stored is sent again.
+        // If there were no responders, the outcome is read immediately: nothing stored is sent
+        // again.
         #expect(isFound == (stored && refusal != .noResponders), "\(comment)")
     }
 
@@ -119,7 +121,7 @@ import Testing
         world.work(turns: 30)
         #expect(world.work { world.rig.taken[0].count > 10 })
         world.proxy.hold(1, .delivery)
-        // The next one shows by its number that one is missing.
+        // The number of the next one shows that one is missing.
         #expect(world.work { world.missedDeliveries == 1 })
         let count = world.rig.taken[0].count
         #expect(world.work { world.rig.taken[0].count > count + 10 })

@@ -46,8 +46,8 @@ import Testing
         #expect(rig.run { rig.publisher.isReady(lane: 1) && rig.readers.isReading(1) })
         #expect(rig.publishPackets(1, lane: 0))
         #expect(rig.run { rig.hasTakenAll(0) })
-        // In the middle of a packet of the one reader, longer than the other one hears nothing and
-        // than a packet may be without an answer.
+        // Blocks in the middle of one reader's packet, for longer than the other reader's limit of
+        // silence and a packet's limit without an answer.
         rig.onTake = { reader in
             guard reader == 0 else { return }
             rig.onTake = nil
@@ -121,7 +121,7 @@ import Testing
         #expect(rig.run { rig.readers.isReading(0) && rig.readers.isReading(1) })
         rig.readers.hold(0)
         #expect(rig.publishPackets(60, lane: 0, ticks: 1_000))
-        // The other reader's way is the measure of what the server could have sent meanwhile.
+        // The other reader's progress shows what the server could have sent meanwhile.
         #expect(rig.run { rig.takenIDs[1].count == 60_000 })
         rig.run(for: 200)
         let bytes = rig.delivered[0] * 70_000
@@ -139,7 +139,7 @@ import Testing
         #expect(rig.publishPackets(3, lane: 0))
         #expect(rig.run { rig.hasTakenAll(0) })
         rig.readers.hold(0)
-        // Somebody writes ordinals that do not follow, and more behind them.
+        // Another writer publishes ordinals that do not follow, and more after them.
         var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
         for number in UInt64(0)..<4 {
             let marker = EpochMarker(
@@ -204,7 +204,7 @@ import Testing
         #expect(rig.publishPackets(150, lane: 0))
         rig.onTake = { reader in
             guard reader == 0 else { return }
-            // Another reader's effects must not take this one's along.
+            // Another reader's effects must not remove this one's.
             rig.readers.close(1)
             rig.readers.open(1, at: nil)
         }
@@ -263,7 +263,7 @@ import Testing
         #expect(rig.run { rig.readers.indices.allSatisfy(rig.hasTakenAll) })
         for reader in rig.readers.indices { rig.auditOnce(reader) }
         rig.readers.close()
-        // Nobody waits for the server to have deleted them.
+        // The test does not wait for the server to delete them.
         #expect(try eventually { try rig.consumerNames().isEmpty }, "no consumer is left behind")
     }
 }

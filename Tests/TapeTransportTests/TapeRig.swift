@@ -12,7 +12,7 @@ import Testing
 /// A service's data-plane thread in small: a publisher and readers on one mailbox, driven by the
 /// test. Lane and reader of the same number belong together.
 final class TapeRig {
-    /// It ends with the last reference to it.
+    /// The server ends with the last reference to it.
     let server: NatsServer
     let client: TapeClient
     let mailbox = TapeMailbox(capacity: 8_192)
@@ -22,13 +22,13 @@ final class TapeRig {
     let readiness = Readiness()
     let source: SourceName
 
-    /// Per reader: what it handed over, in order.
+    /// Per reader: the headers that it passed on, in order.
     var taken: [[PacketHeader]] = []
     /// Per reader: the provider ids of those ticks.
     var takenIDs: [[UInt64]] = []
-    /// The records of gaps among them, and under which ordinal.
+    /// The gap records among them, with their ordinals.
     var gaps: [(gap: GapRecord, header: PacketHeader, ordinal: UInt64)] = []
-    /// Per lane: how many ticks were offered.
+    /// Per lane: the number of offered ticks.
     var offered: [UInt64] = []
     /// Per reader: packets that the server sent, taken or not.
     var delivered: [Int] = []
@@ -39,7 +39,7 @@ final class TapeRig {
     private var symbols: [UInt32] = []
     private var events: [TapeEvent] = []
 
-    /// `url`: another way to the server than the straight one.
+    /// `url` is another way to the server than the direct one.
     init(
         _ server: NatsServer, names: TapeNames, source: String = "sim",
         url: String? = nil, pullBytes: Int = ReaderLane.pullBytes
@@ -108,7 +108,7 @@ final class TapeRig {
         }
     }
 
-    /// One turn of the thread.
+    /// Does one turn of the thread.
     func turn(_ timeout: Duration = .milliseconds(5)) {
         _ = mailbox.receive(into: &events, max: 256, timeout: timeout)
         for event in events {
@@ -135,7 +135,7 @@ final class TapeRig {
         publisher.acknowledged.removeAll()
     }
 
-    /// Turns until `condition` holds; the deadline only bounds a failing test.
+    /// Turns until `condition` is true. The deadline only bounds a failing test.
     func run(within seconds: Double = 120, until condition: () -> Bool) -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while !condition() {
@@ -145,13 +145,13 @@ final class TapeRig {
         return true
     }
 
-    /// Goes on working for a while, whatever happens.
+    /// Continues for this time, whatever happens.
     func run(for milliseconds: Int) {
         let end = ContinuousClock.now + .milliseconds(milliseconds)
         while ContinuousClock.now < end { turn() }
     }
 
-    /// Each packet with one tick of its own.
+    /// Publishes packets of `ticks` ticks each.
     func publishPackets(_ count: Int, lane: Int, ticks: Int = 1) -> Bool {
         for _ in 0..<count {
             offer(lane, ticks: ticks)
@@ -194,7 +194,7 @@ final class TapeRig {
 
     func hasTakenAll(_ reader: Int) -> Bool { takenIDs[reader].count >= offered[reader] }
 
-    /// Everything that was offered was taken, once and in order, and the ordinals say the same.
+    /// Checks that everything offered was taken, once and in order, and that the ordinals agree.
     func auditOnce(_ reader: Int, _ comment: String = "") {
         let all = offered[reader] > 0 ? Array(1...offered[reader]) : []
         #expect(takenIDs[reader] == all, "\(comment) reader \(reader)")

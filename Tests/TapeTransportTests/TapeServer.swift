@@ -6,7 +6,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// A nats-server with the streams of a small namespace, and what an operator may do to them.
+/// A nats-server with the streams of a small namespace, and an administrator's operations on them.
 struct TapeServer {
     let server: NatsServer
     let names: TapeNames
@@ -26,7 +26,7 @@ struct TapeServer {
         try TapeRig(server, names: names, source: source, pullBytes: pullBytes)
     }
 
-    /// A rig with one lane and one reader on partition 0, both open.
+    /// Opens a rig with one lane and one reader on partition 0.
     func openRig(
         source: String = "sim", pullBytes: Int = ReaderLane.pullBytes
     ) throws -> TapeRig {
@@ -40,7 +40,7 @@ struct TapeServer {
 
     // MARK: disasters
 
-    /// Ends the server and keeps a copy of its store, as a snapshot of the disk does.
+    /// Ends the server and copies its store, like a snapshot of the disk.
     func snapshot() throws {
         server.stop()
         let copy = server.folder.file("copy")
@@ -51,7 +51,7 @@ struct TapeServer {
         try server.start()
     }
 
-    /// Puts the store back to the copy.
+    /// Restores the store from the copy.
     func putBack() throws {
         server.kill()
         try FileManager.default.removeItem(atPath: server.folder.file("store"))

@@ -7,7 +7,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// What `/status` says of the tape.
+/// The tape in `/status`.
 @Suite struct TapeWatchTests {
     // MARK: durability
 
@@ -164,7 +164,7 @@ import Testing
         #expect(
             seen(watch)["streams"]?.array?.map { $0["headroom"]?.string } == ["low", "ample"])
         #expect((seen(watch)["disk_headroom_bytes"]?.int ?? 0) > 0)
-        // The watch tells it behind the state that it shows.
+        // The watch logs it after the state that it shows.
         #expect(eventually { rig.log.count("tape.headroom.low") == 1 })
         let page = { String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self) }
         #expect(eventually { page().contains("mds_tape_headroom_low 1") })

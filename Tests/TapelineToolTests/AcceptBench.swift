@@ -82,7 +82,8 @@ final class AcceptBench {
         return source
     }
 
-    /// Packets of five trades; each says under which ordinal it was made, and in which life.
+    /// Publishes packets of five trades. Each trade contains its original ordinal, and the number
+    /// of the tape's life.
     static func publish(_ source: inout TestSource, packets: Int, life: Int64 = 1) throws {
         for _ in 0..<packets {
             for offset in 0..<5 {
@@ -102,7 +103,7 @@ final class AcceptBench {
         try postgres.psql("SET search_path TO md; \(sql)", database: database)
     }
 
-    /// Ordinals with rows, as ranges: "1-50 61-80".
+    /// Returns the ordinals with rows, as ranges: "1-50 61-80".
     func rows(_ partition: Int) throws -> String {
         try query(
             """
@@ -123,7 +124,7 @@ final class AcceptBench {
         }
     }
 
-    /// What an auditor says of the database.
+    /// Expects that the audit of the database passes.
     func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
         #expect(
             try query("SELECT count(*) FROM sink_audit WHERE missing <> 0") == "0",
@@ -143,7 +144,7 @@ final class AcceptBench {
         func json() throws -> JSONValue { try JSONValue.parse(output) }
     }
 
-    /// `tapeline position …`, as the program does it.
+    /// Runs `tapeline position …` like the program.
     func position(_ arguments: String...) throws -> Outcome {
         let name = UUID().uuidString
         let output = unsafe open(folder.file("\(name).out"), O_CREAT | O_WRONLY, 0o600)
@@ -204,7 +205,7 @@ extension AcceptBench {
             environment: ["PGPASSWORD": PostgresServer.password])
     }
 
-    /// As docs/backup.md says it, under whoever is connected.
+    /// Restores the database as docs/backup.md describes, while sessions are connected.
     func restoreDatabase() throws {
         try postgres.psql("DROP DATABASE \(database) WITH (FORCE)")
         try postgres.createDatabase(database, timescale: timescale)

@@ -12,8 +12,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// Tape data are destroyed under a writer, and a person accepts it: afterwards exactly the
-/// destroyed ordinals are named, nothing else is lost, and nothing is there twice.
+/// Tape data are destroyed while a writer works, and a person accepts it. Afterwards exactly the
+/// destroyed ordinals are named, nothing else is lost, and nothing is stored twice.
 @Suite("tapeline position accept, with a writer at work", .serialized)
 struct AcceptTests {
     enum Writer: CaseIterable { case living, restarted }
@@ -74,7 +74,7 @@ struct AcceptTests {
     func purged(kind: Writer) throws {
         var scene = try Scene("purged_\(kind)")
         let stream = scene.bench.tape.names.tickStream(0)
-        // Ordinals 51 to 60 come while no writer is there, and are purged.
+        // Ordinals 51 to 60 are published without a writer, and are purged.
         try scene.writer.stop()
         try AcceptBench.publish(&scene.zero, packets: 2)
         try scene.bench.api("STREAM.PURGE.\(stream)")
@@ -94,7 +94,7 @@ struct AcceptTests {
         #expect(try scene.bench.gaps == "test/0 51-60 tape_lost")
         if kind == .restarted { scene.writer = try scene.bench.startWriter() }
         try scene.expectRows(0, "1-50 61-70")
-        // The other partition went on all the time.
+        // The other partition continued all the time.
         try AcceptBench.publish(&scene.one, packets: 1)
         try scene.expectRows(1, "1-30")
         try scene.expectEnd()
@@ -107,7 +107,7 @@ struct AcceptTests {
         let names = scene.bench.tape.names
         try scene.bench.api("STREAM.DELETE.\(names.tickStream(0))")
         try scene.bench.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
-        // A gateway that knows what was acknowledged, and 5 more that nobody read.
+        // A gateway that knows what was acknowledged, and 5 more that no reader read.
         scene.zero.skip = 5
         scene.zero.epoch = 2
         try AcceptBench.publish(&scene.zero, packets: 3)
@@ -163,8 +163,8 @@ struct AcceptTests {
         #expect(try accepted.json()["given_twice"]?.int == 10, "\(accepted.output)")
         #expect(try accepted.json()["destroyed"]?.int == 0)
         #expect(eventually { scene.writer.isReady }, "\(scene.writer.reasons)")
-        // The rest of what comes twice, and across the end of it in one packet; also behind a
-        // restart in the middle.
+        // The rest of the repeated ordinals, and a packet across their end; also after a restart in
+        // the middle.
         try AcceptBench.publish(&other, packets: 1, life: 2)
         #expect(
             try eventually { try scene.bench.gaps == "test/0 51-65 given_twice" },
@@ -179,7 +179,7 @@ struct AcceptTests {
             try scene.bench.query(
                 "SELECT given_twice, last_ordinal, tape_ordinal, epoch FROM sink_source_ordinals "
                     + "WHERE partition = 0") == "18|82|82|2")
-        // Each row is of the life in which its ordinal came first.
+        // Each row is from the life in which its ordinal came first.
         #expect(
             try scene.bench.query(
                 "SELECT bool_and((price = 1) = (ordinal <= 70)) FROM trades WHERE partition = 0")
@@ -231,7 +231,7 @@ struct AcceptTests {
         try scene.expectRows(0, "1-55")
         let error = #expect(throws: ToolError.self) { try books.accept(plan) }
         #expect(error?.description.contains("run it again") == true)
-        // A gap that does not fit is refused by the database itself.
+        // The database itself refuses a gap that does not fit.
         try scene.writer.stop()
         let now = try #require(
             try books.positions().first { $0.input == .ticks && $0.partition.number == 0 })

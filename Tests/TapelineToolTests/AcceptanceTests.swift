@@ -12,7 +12,7 @@ struct AcceptanceTests {
 
     private func source(_ name: String) throws -> SourceName { try #require(SourceName(name)) }
 
-    /// A packet of `count` ordinals from `first` on; 0: a marker.
+    /// Returns a packet of `count` ordinals from `first` on. With 0 it is a marker.
     private func packet(
         _ sequence: UInt64, _ source: SourceName, epoch: UInt64, _ first: UInt64, _ count: UInt64
     ) -> Acceptance.Packet {
@@ -51,7 +51,7 @@ struct AcceptanceTests {
     @Test("a gateway that lived: its new epoch goes on behind what it knew, the rest is lost")
     func putBackUnderALivingGateway() throws {
         let a = try source("a")
-        // Read up to 100 in epoch 1; put back to 80; what was acknowledged up to 120 is gone.
+        // Read up to 100 in epoch 1; restored to 80; what was acknowledged up to 120 is lost.
         let tape = [
             packet(1, a, epoch: 1, 1, 40), packet(2, a, epoch: 1, 41, 40),
             packet(3, a, epoch: 2, 121, 0), packet(4, a, epoch: 2, 121, 5),
@@ -77,7 +77,7 @@ struct AcceptanceTests {
             packet(5, a, epoch: 2, 81, 30),
         ]
         let found = try accept(position(at: 9, [(a, 100, 1), (b, 10, 4)]), on: tape)
-        // b's packet at 3 was never read: nothing behind 2 may be skipped.
+        // b's packet at 3 was never read, so nothing after 2 may be skipped.
         #expect(found.packet?.sequence == 2)
         #expect(
             found.changes == [
@@ -110,7 +110,7 @@ struct AcceptanceTests {
         here.packet = GroupPosition.Packet(
             streamCreated: created, sequence: 4, identity: tape[3].identity)
         #expect(try accept(here, on: tape).isNothing)
-        // An epoch that nobody noted is no reason against it.
+        // An epoch that was not recorded is no reason against it.
         here.sources = [
             GroupPosition.Source(source: a, lastOrdinal: 40, tapeOrdinal: 40, epoch: 0)
         ]
@@ -125,11 +125,12 @@ struct AcceptanceTests {
         here.packet = GroupPosition.Packet(
             streamCreated: created, sequence: 1, identity: tape[0].identity)
         #expect(try accept(here, on: tape, isStanding: true).isNothing)
-        // A source without ordinals is not in the books; the packet stands all the same.
+        // A source without ordinals is not in the books, but the packet is stored all the same.
         here.sources = []
         #expect(try accept(here, on: tape, isStanding: true).isNothing)
         here.sources = position(at: 1, [(a, 10, 1)]).sources
-        // A tape that goes back behind it is something, also where the position stands.
+        // A tape that goes back after the position is a change, even if the position's packet is
+        // stored.
         let back = [tape[0], packet(2, a, epoch: 2, 4, 3)]
         let found = try accept(here, on: back, isStanding: true)
         #expect(found.packet == here.packet && !found.isNothing)
@@ -145,11 +146,11 @@ struct AcceptanceTests {
 
     // MARK: any history
 
-    /// A tape that was written, read, destroyed and written on, as the rules of the gateways allow.
+    /// A tape that was written, read, destroyed and written again, by the rules of the gateways.
     private struct History {
         struct Written {
             var packet: Acceptance.Packet
-            /// Came after the destruction.
+            /// True if it was written after the destruction.
             var isNew = false
         }
 
@@ -182,7 +183,7 @@ struct AcceptanceTests {
             let source = sources[Int(random.next() % UInt64(sources.count))]
             let first = next[source, default: 1]
             let count = random.next() % 6
-            // Other partitions' packets stand in between.
+            // Other partitions' packets are in between.
             sequence += 1 + random.next() % 3
             next[source] = first + count
             return Acceptance.Packet(
@@ -208,7 +209,7 @@ struct AcceptanceTests {
             }
             for source in sources {
                 let standing = kept.last { $0.packet.source == source }?.packet.nextOrdinal ?? 1
-                // It lived, or remembers; or it knows the tape alone.
+                // The gateway survived or remembers its ordinals, or it knows only the tape.
                 let isAlive = random.next() % 2 == 0
                 if standing < next[source, default: 1] || random.next() % 3 == 0 {
                     epochs[source, default: 1] += 1
@@ -217,7 +218,7 @@ struct AcceptanceTests {
             }
         }
 
-        /// What a reader knows that read the first packets of the old tape.
+        /// The position of a reader that read the first packets of the old tape.
         var position: GroupPosition {
             var position = GroupPosition(group: .writer, input: .ticks, partition: Partition(0))
             let read = old.prefix(readCount).map(\.packet)
@@ -250,7 +251,7 @@ struct AcceptanceTests {
             for written in history.tape {
                 let isBehind = written.packet.sequence > start
                 let wasRead = !written.isNew && read.contains(written.packet.identity)
-                // What was never read is behind the position, unless there is no tick in it.
+                // Whatever was never read comes after the position, unless it contains no tick.
                 let isEmpty = written.packet.firstOrdinal == written.packet.nextOrdinal
                 #expect(isBehind || wasRead || isEmpty, "seed \(seed): \(written)")
             }

@@ -122,7 +122,7 @@ struct AuditTextTests {
         Deployment.compare(heads, with: heads, &right)
         #expect(right.isClean && right.lines.map(\.found) == ["15", "7"])
         var wrong = AuditReport()
-        // One is behind, one the tape has lost: the sums are equal all the same.
+        // One is behind, and the tape has lost another, so the sums are equal.
         Deployment.compare(
             heads, with: [end("ticks", 1, 9), end("ticks", 2, 5), end("ticks", 3, 1)], &wrong)
         #expect(wrong.lines.map(\.isRight) == [false, false])

@@ -7,8 +7,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// What docs/backup.md promises of a database that comes from a backup. A tape that does is in
-/// `AcceptTests`.
+/// Checks what docs/backup.md promises for a database restored from a backup. For a restored tape
+/// see `AcceptTests`.
 @Suite("A database that was put back to an older state, with a tape that went on", .serialized)
 struct BackupTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -76,7 +76,7 @@ struct BackupTests {
         try AcceptBench.publish(&zero, packets: 4)
         try expectRows(bench, 0, "1-70")
         try writer.stop()
-        // The keeper has purged what the writer had stored: all but the newest packet.
+        // The keeper has purged what the writer had stored, except the newest packet.
         try bench.api("STREAM.PURGE.\(bench.tape.names.tickStream(0))", #"{"keep": 1}"#)
         try bench.restoreDatabase()
         writer = try bench.startWriter()

@@ -9,8 +9,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// What a source says later of its ticks, and what makes no sense but came, through a real worker
-/// and a real writer to the tables.
+/// Later changes of ticks, and nonsensical quotes, through a real worker and a real writer to the
+/// tables.
 @Suite("Busts and crossed quotes in tables", .serialized) struct BustedRowsTests {
     private static let start: Int64 = 1_700_000_000_000_000_000
     private static let second: Int64 = 1_000_000_000
@@ -27,7 +27,7 @@ import Testing
             series: [{name: q1s, width: 1s}]
         """
 
-    /// One symbol, four trades in a second, 100, 101, 102 and so on.
+    /// One symbol with four trades in a second, at 100, 101, 102 and so on.
     private struct Scene {
         let bench: AcceptBench
         let worker: ServerProcess
@@ -87,7 +87,7 @@ import Testing
                 watermark: Timestamp(nanoseconds: start + seconds * second))
         }
 
-        /// A row of `bars`, as text.
+        /// Returns a row of `bars`, as text.
         func bar(_ series: String, second number: Int64) throws -> String {
             try bench.query(
                 """
@@ -123,8 +123,8 @@ import Testing
         try scene.expect("1s", second: 2, "1 108 108 108 1 closed 0 0 0")
         let before = try trades(scene, "action = 0")
 
-        // The highest and last of the first second, another price in the second one, and the only
-        // trade of the third.
+        // The highest and last trade of the first second, another price in the second one, and the
+        // only trade of the third.
         scene.trade(3, .cancel)
         try scene.publish(reached: 61)
         scene.trade(5, .correction, price: 500)
@@ -134,7 +134,7 @@ import Testing
         try scene.expect("1s", second: 1, "4 104 500 107 4 bust 1 1 0")
         try scene.expect("1s", second: 2, "0 - - - 0 bust 1 2 0")
         #expect(try trades(scene, "action = 0") == before)
-        // What was said of them are rows of their own, by the id of their trade.
+        // The changes are separate rows, with the id of their trade.
         #expect(try trades(scene, "action <> 0") == "10 2 4 103, 11 1 6 500, 12 2 9 108")
         try settle(scene)
     }
@@ -149,7 +149,7 @@ import Testing
         scene.quote(2, bid: price(99), ask: price(99))
         scene.quote(3, bid: price(98), ask: .undefined)
         try scene.publish(reached: 60)
-        // Middles of 101, 115 and 99; the last one has none.
+        // Midpoints of 101, 115 and 99; the last quote has none.
         try scene.expect("q1s", second: 0, "3 101 115 99 0 closed 0 0 1")
         let quotes = try scene.bench.query(
             """
@@ -169,7 +169,7 @@ import Testing
             """)
     }
 
-    /// Nothing is left to do, and all of it holds.
+    /// Waits until nothing is left to do, and expects that all checks pass.
     private func settle(_ scene: Scene) throws {
         #expect(scene.worker.stop() == 0, "\(scene.worker.log.suffix(800))")
         try scene.writer.stop()

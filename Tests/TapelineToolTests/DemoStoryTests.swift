@@ -147,7 +147,7 @@ struct BrokerAuditTests {
             #"{"kind":"tickString","symbol":"A","fields":["48","2;100"]}"#,
             #"{"kind":"tickString","symbol":"A","fields":["48","9;100;123"#,
         ]
-        // Longer than a file that is read whole.
+        // Longer than the largest file that is read completely.
         let note = #"{"kind":"note","text":""# + String(repeating: "x", count: 1_000) + "\"}\n"
         let notes = String(repeating: note, count: FileSystem.bytesMax / 1_000 + 1)
         let folder = try TemporaryFolder("truth")

@@ -6,8 +6,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// The demo as a person runs it, only shorter and slower: real servers, real services, the
-/// simulated broker.
+/// The demo as a person runs it, but shorter and slower: real servers, real services, the simulated
+/// broker.
 @Suite("tapeline demo")
 struct DemoTests {
     private func run(_ arguments: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
@@ -69,13 +69,13 @@ struct DemoTests {
         #expect(provider["notLive"]?.array?.isEmpty == true)
     }
 
-    /// The market went on: it is held, so that the rows stand still.
+    /// The market continued, so it is stopped first, and the rows no longer change.
     private func checkAudits(_ folder: TemporaryFolder) throws {
         let ports = try ports(folder)
         let control = try #require(ports["simulatorControl"]?.int)
         let gateway = UInt16(try #require(ports["gateway"]?.int))
         let writer = UInt16(try #require(ports["writer"]?.int))
-        // A rate stands for a second at least.
+        // A rate applies for at least a second.
         #expect(
             try eventually {
                 try LineProbe.ask(

@@ -94,7 +94,7 @@ struct DeploymentTests {
             try FileSystem.write(try state(of: name).json, to: stack.state)
         }
         #expect(problem(home, [:]).hasPrefix("several stacks are up (one, two)"))
-        // One that is up tells where its servers are.
+        // A stack that is up reports where its servers are.
         let one = TapeTarget(home: folder.path, stack: "one")
         #expect(problem(one, [:]).contains("no ports of a stack"))
         _ = try StackPorts.open(try testHome(folder.path, name: "one"))

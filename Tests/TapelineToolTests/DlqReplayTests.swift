@@ -50,7 +50,7 @@ struct DlqReplayTests {
         #expect(try writer.stop() == .success)
     }
 
-    /// A trade of another day that the writer has set aside; the day is there no more.
+    /// A trade of another day that the writer has set aside. The day no longer exists.
     @Test("a letter of a gateway is listed and shown, cannot be replayed, and can be dropped")
     func future() throws {
         let bench = try AcceptBench("dlq_future")

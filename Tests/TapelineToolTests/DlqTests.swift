@@ -70,7 +70,7 @@ struct DlqCommandTests {
     }
 }
 
-/// `tapeline dlq …`, as the program does it.
+/// Runs `tapeline dlq …` like the program.
 struct DlqTools: Sendable {
     let environment: [String: String]
 
@@ -103,7 +103,7 @@ struct DlqTests {
         let folder: TemporaryFolder
         let writer: RunningService
 
-        /// A writer that has stored 45 of 50 trades of partition 0: prices are ordinals.
+        /// A writer that has stored 45 of 50 trades of partition 0. Prices are equal to ordinals.
         init(_ name: String) throws {
             bench = try AcceptBench("dlq_\(name)")
             folder = try TemporaryFolder("dlq")
@@ -166,7 +166,7 @@ struct DlqTests {
             try scene.dlq("show", "ticks/0/test/1/1")
         }
 
-        // Still refused: said letter by letter.
+        // Still refused, which is reported letter by letter.
         let early = try scene.dlq("replay", "--all")
         #expect(early.code == .failure)
         #expect(early.output.contains("ticks/0/test/6/1  refused again: "), "\(early.output)")
@@ -229,14 +229,14 @@ struct DlqTests {
         #expect(try scene.bench.query("SELECT count(*) FROM trades") == "50")
         try scene.bench.expectCleanAudit()
 
-        // Lines that are none are told, and the letters beside them are there.
+        // Lines that are not letters are reported, and the letters beside them are read.
         try Data((text + "x\n").utf8).write(to: URL(fileURLWithPath: path))
         let damaged = try scene.dlq("list", "--file", path)
         #expect(damaged.code == .dataError && damaged.errors.contains("line 6 of"))
         #expect(damaged.output.contains("no_poison"))
     }
 
-    /// The one letter of an id with something changed.
+    /// Returns the one letter of an id with a change.
     private func changed(
         _ scene: Scene, _ name: String, _ change: (inout DeadLetter) -> Void
     ) throws -> String {
@@ -257,12 +257,12 @@ struct DlqTests {
             #expect(outcome.code == .failure)
             return try outcome.json()["letters"]?.array?.first?["fate"]?.string ?? ""
         }
-        // Its payload does not say what the letter says.
+        // Its payload contradicts the letter.
         #expect(try fate(try changed(scene, "a") { $0.place.ordinal = 7 }) == "undecodable")
         #expect(try fate(try changed(scene, "b") { $0.sink = "bars" }) == "undecodable")
         #expect(try fate(try changed(scene, "c") { $0.sink = "" }) == "undecodable")
         #expect(try fate(try changed(scene, "d") { $0.owner = "other" }) == "unknown")
-        // As if the writer had not come to it.
+        // As if the writer had not reached it.
         let whole = try changed(scene, "e") { _ in }
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET last_ordinal = 5")
         #expect(try fate(whole) == "ahead")
@@ -270,7 +270,7 @@ struct DlqTests {
         #expect(throws: ToolError.self, "of another namespace") {
             try fate(try changed(scene, "f") { $0.namespace = "acme" })
         }
-        // More than was set aside is refused by the books themselves.
+        // The books themselves refuse more than was set aside.
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET dead_lettered = 0")
         #expect(try fate(whole) == "refused")
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET dead_lettered = 5")

@@ -106,7 +106,7 @@ struct LiveTailTests {
         #expect(line(of: tick, .table).hasSuffix("  in progress\n"))
         #expect(line(of: tick, .csv).contains(",,,,,\"{") && line(of: tick, .csv).contains("true"))
         #expect(!line(of: tick, .json).contains("ordinal"))
-        // Only bars have open windows, and a tick of the tape after it has its place again.
+        // Only bars have open windows. A later tick of the tape has a position again.
         #expect(!LiveMessage.read(text.replacing("\"bar\"", with: "\"trade\""), into: &tick))
         #expect(!LiveMessage.read(text.replacing("true", with: "false"), into: &tick))
     }
@@ -133,7 +133,7 @@ struct LiveTailTests {
                 metrics: MetricRegistry()), threads: ThreadWatch())
         defer { live.close() }
         func tail(_ arguments: [String]) throws -> TailBench.Outcome {
-            // Until it has heard enough, somebody goes on talking.
+            // Publishes until enough was received.
             let talking = ShutdownSignal()
             let thread = try ServiceThread(name: "talking") {
                 while !talking.wait(timeout: .milliseconds(5)) { live.offer(packet) }

@@ -81,18 +81,18 @@ import Testing
         #expect(lines.count == CandleChart.heightRange.upperBound + 1)
         #expect(lines[0] == "2 ┤" + String(repeating: "░", count: 10))
         #expect(lines.last?.hasPrefix("   2026-03-02T14:50:00Z … ") == true)
-        // Neither a terminal without room nor bars without prices end the command.
+        // Neither a terminal without space nor bars without prices end the command.
         #expect(CandleChart(candles, columns: 0, rows: 0, isColored: false).lines.count == 6)
         #expect(
             CandleChart([Self.candle("", 1)], columns: 80, rows: 24, isColored: false).lines
                 == ["none of these bars has a price"])
-        // One price alone has no height.
+        // A single price has no height.
         #expect(
             CandleChart([Self.candle("1 1 1 1", 1)], columns: 80, rows: 10, isColored: false)
                 .lines[2] == "  ┤░")
     }
 
-    /// A database as the migration makes it; the tool has the writer's rights.
+    /// A migrated database; the tool has the writer's rights.
     private struct Scene {
         let postgres: PostgresServer
         let database: String
@@ -105,7 +105,7 @@ import Testing
             let writer = "\(database)_writer"
             try postgres.psql("CREATE ROLE \(writer) LOGIN PASSWORD '\(PostgresServer.password)'")
             environment = [
-                // Nobody listens there: these commands need no NATS.
+                // No server listens there, because these commands need no NATS.
                 "NATS_URL": "nats://127.0.0.1:1", "POSTGRES_HOST": "127.0.0.1",
                 "POSTGRES_PORT": "\(postgres.port)", "POSTGRES_DB": database,
                 "POSTGRES_USER": writer, "POSTGRES_PASSWORD": PostgresServer.password,
@@ -191,7 +191,7 @@ import Testing
         }
     }
 
-    /// To standard output and into a file, which is there as a whole or not at all.
+    /// Exports to standard output and to a file, which is complete or absent.
     private func export(_ scene: Scene) throws {
         let rest = ["AAPL", "--series", "1m,5m", "--from", "2026-03-02", "--to", "2026-03-03"]
         let told = try run(

@@ -10,7 +10,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// Members and owners that are known, for tables.
+/// Known members and owners, for tables.
 enum MadeMembers {
     static func time(_ seconds: Int64) -> Timestamp {
         Timestamp(nanoseconds: 1_767_623_400_000_000_000 + seconds * 1_000_000_000)

@@ -12,7 +12,7 @@ struct NatsPermissionTests {
         "{\"name\":\"\(name)\",\"subjects\":[\"\(subjects)\"],\"storage\":\"file\"}"
     }
 
-    /// User, subject, payload, whether it may publish that.
+    /// User, subject, payload, and whether the user may publish it.
     private static let attempts: [(String, String, String, Bool)] = [
         (
             "tool", "$JS.API.STREAM.CREATE.MD_TICKS_0",
@@ -135,8 +135,9 @@ struct NatsPermissionTests {
         ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
     ]
 
-    /// What each service must never be let do, whatever it names. The server carries `republish`
-    /// and `sources` out with rights of its own: who may make or change one stream may write all.
+    /// Returns requests that each service must never be allowed, whatever they name. The server
+    /// carries out `republish` and `sources` with its own rights: a user that may make or change
+    /// one stream may write to all.
     private static func forbidden(_ user: String) -> [(String, String)] {
         let stream = createStream("MD_TICKS_0", "md.ticks.0.*").dropLast()
         let republish = "\(stream),\"republish\":{\"src\":\">\",\"dest\":\"md.bars.1\"}}"
@@ -175,7 +176,7 @@ struct NatsPermissionTests {
             ]
     }
 
-    /// Where others' answers, pulls and consumers' names are to be seen.
+    /// Subjects on which others' answers, pulls and consumers' names are visible.
     private static let elsewhere = [
         ">", "_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer", "_INBOX_tool",
         "$JS.API.CONSUMER.CREATE", "$JS.API.CONSUMER.MSG.NEXT", "$JS.EVENT.ADVISORY", "$JS.ACK",
@@ -302,13 +303,14 @@ struct NatsPermissionTests {
     }
 }
 
-/// The text protocol of NATS, just enough to see what a user may do.
+/// A client of NATS' text protocol, with just enough to see what a user may do.
 final class NatsLineClient {
     private let input: FileHandle
     private let replyTo: String
     private static let answerBytesMax = 1 << 20
 
-    /// `inbox`: below which its answers come; nil: where nobody else may listen.
+    /// `inbox` is the prefix of the subjects on which answers come. `nil` means one on which no
+    /// other user may listen.
     init(port: UInt16, user: String, password: String, inbox: String? = nil) throws {
         let inbox = inbox ?? "_INBOX_\(user)"
         let topic = inbox == ">" ? inbox : "\(inbox).>"
@@ -335,7 +337,7 @@ final class NatsLineClient {
             """)
     }
 
-    /// Publishes with a reply subject and returns what comes back: an answer, or a refusal.
+    /// Publishes with a reply subject and returns the answer or the refusal.
     func request(_ subject: String, _ payload: String) throws -> String {
         try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\n")
         var answer = Data()

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A file that something is written to, by its descriptor.
+/// A file that is written to by its descriptor.
 final class OpenFile {
     let descriptor: Int32
     private let path: String

@@ -46,7 +46,7 @@ struct PositionTextTests {
         #expect(try state(created: 6, found: identity) == .streamMadeAnew(.init(nanoseconds: 6)))
         var empty = GroupPosition(group: .writer, input: .bars, partition: Partition(0))
         #expect(try state(of: empty) == .nothingRead)
-        // An accepted start knows its sources, and rests on nothing that could be gone.
+        // An accepted start knows its sources, and depends on no packet that could be lost.
         empty.sources = try position.sources
         #expect(try state(of: empty) == .holds)
     }

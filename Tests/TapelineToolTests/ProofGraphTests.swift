@@ -30,7 +30,7 @@ import Testing
         let program = try ProofGraph.find(
             ["OPERATOR_GRAPH": "guarded.yaml", "OPERATOR_SERIES": "1h"], read: files)
         #expect(program.definition.allSeries.map(\.name.text) == ["1s", "5m"])
-        // What a guard remembers of a day decides, too.
+        // A guard remembers a day, which also influences the output.
         #expect(program.definition.memory == 86_400_000_000_000)
     }
 

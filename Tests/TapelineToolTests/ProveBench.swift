@@ -12,14 +12,14 @@ import Testing
 
 @testable import TapelineTool
 
-/// Ticks on a real tape, their bars beside them, and both in a database by way of a real writer.
+/// Ticks on a real tape with their bars, both stored in a database by a real writer.
 struct ProveBench {
     let bench: AcceptBench
     let definition: GraphDefinition
     private let folder: TemporaryFolder
     private let writer: RunningService
     private(set) var barCount = 0
-    /// Ticks that were listed as late, once per series; bars that were computed again.
+    /// The number of ticks listed as late, once per series, and of bars that were computed again.
     private(set) var lateCount = 0
     private(set) var repairedCount = 0
     private var barSources: [Partition: TestSource] = [:]
@@ -39,14 +39,14 @@ struct ProveBench {
         try self.init(name, [(Self.symbol, values)])
     }
 
-    /// A trade, four of which come in a second.
+    /// A trade; four come per second.
     struct Value {
         var price: Int64
         var size: Int64
     }
 
-    /// The same, but that one trade comes 40 s late, and one of 30 s is taken back at 75 s: with
-    /// both the bar of the first minute is computed again.
+    /// The same, except that one trade comes 40 s late, and one of 30 s is cancelled at 75 s. Each
+    /// makes the bar of the first minute be computed again.
     static func mended(_ name: String) throws -> ProveBench {
         var late = trade(Value(price: 123_000_000, size: 7_000_000), 40)
         late.header.providerID = 9_001
@@ -58,8 +58,8 @@ struct ProveBench {
         return try ProveBench(name, [(Self.symbol, values)], extras: [200: late, 300: cancel])
     }
 
-    /// `extras`: trades that come behind the first feed's value of that number. `open`: feeds of
-    /// which the tape says nothing behind their first 50 s.
+    /// `extras` are trades after the first feed's value of that number. `open` are feeds that send
+    /// nothing after their first 50 s.
     init(
         _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:],
         open: Set<Int> = [], definition: GraphDefinition? = nil
@@ -85,7 +85,7 @@ struct ProveBench {
         try writer.stop()
     }
 
-    /// Trades of a source of their own, and what a graph makes of them.
+    /// Publishes trades of one source, and what a graph makes of them.
     private mutating func publish(
         _ name: String, _ values: [Value], _ number: Int, _ extras: [Int: Trade], isOpen: Bool
     ) throws {
@@ -151,7 +151,7 @@ struct ProveBench {
         }
     }
 
-    /// `tapeline prove …`, as the program does it.
+    /// Runs `tapeline prove …` like the program.
     func prove(_ arguments: String...) throws -> Outcome { try prove(arguments) }
 
     func prove(_ arguments: [String]) throws -> Outcome {

@@ -11,13 +11,13 @@ import Testing
 
 @testable import TapelineTool
 
-/// Which bars are compared at all, and of which ticks they have to be made.
+/// Which bars are compared, and which ticks they are made of.
 @Suite("tapeline prove: what is compared", .serialized) struct ProveRangeTests {
     private let values = (0..<400).map {
         ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
     }
 
-    /// Two symbols that share a partition.
+    /// Returns two symbols of one partition.
     private func neighbours() throws -> [String] {
         let names = try #require(TapeNames(namespace: "md", partitions: 4))
         let wanted = names.partition(of: try #require(Symbol("AAPL")))
@@ -38,13 +38,14 @@ import Testing
             #expect(found.count(side, "equal") == all, "\(side) \(found.json)")
             #expect(found.count(side, "missing") == 0 && found.count(side, "extra") == 0)
         }
-        // The tape's machine closed no more than the operator's did; the tables' closes everything.
+        // The machine over the tape closed no more than the operator's did. The one over the tables
+        // closes everything.
         #expect(found.count("tape", "not_over") == 0)
         #expect(found.count("tables", "not_over") == 51)
         let alone = try scene.prove("--table-only", names[1])
         #expect(alone.code == .success && alone.count("tables", "not_over") == 51)
 
-        // One that is over and gone is missing, though nothing of its own symbol stands behind it.
+        // A closed bar that was deleted is missing, even if no later bar of its symbol is stored.
         _ = try scene.bench.query(
             "DELETE FROM bars WHERE symbol = 'AAPL' AND ts >= '2023-11-14 22:14:50Z'")
         let gone = try scene.prove("AAPL")
@@ -66,7 +67,7 @@ import Testing
         Timestamp(nanoseconds: ProveBench.start + place * ProveBench.second / 4)
     }
 
-    /// A trade of the thirtieth second.
+    /// Returns a trade of the thirtieth second.
     private func late(_ id: UInt64, received place: Int64) -> Trade {
         var trade = ProveBench.trade(ProveBench.Value(price: 123_000_000, size: 7_000_000), 120)
         trade.header.providerID = id
@@ -74,8 +75,8 @@ import Testing
         return trade
     }
 
-    /// The series of a second behind a node that leaves out duplicates and one that lets three
-    /// trades a second through, that of a minute behind the first alone.
+    /// Returns a graph in which the one-second series comes after a node that removes duplicates
+    /// and one that allows three trades a second. The one-minute series comes only after the first.
     private func stages(_ key: [TickField]) throws -> GraphDefinition {
         GraphDefinition(
             name: "stages",
@@ -100,7 +101,7 @@ import Testing
         "behind nodes that leave ticks out, with duplicates, late ticks and duplicates of these",
         arguments: [[TickField.id], [TickField.id, .time]])
     func stages(key: [TickField]) throws {
-        // The throttle lets the first one through instead of the next trade, and not the second.
+        // The throttle lets the first one through instead of the next trade, but not the second.
         let late = late(9_001, received: 203)
         var again = late
         again.header.receiveTime = at(220)
@@ -120,7 +121,7 @@ import Testing
         }
         try expectAudit(scene, definition)
 
-        // The throttle's last word of a second is in no bar.
+        // The throttle's last report of a second is in no bar.
         _ = try scene.bench.query(
             "UPDATE bars SET trades = trades + 1 WHERE series = '1s' AND ts = '2023-11-14 22:14Z'")
         let changed = try scene.prove()
@@ -129,8 +130,8 @@ import Testing
         #expect(changed.count("tape", "differing") == 1)
     }
 
-    /// The audit's SQL computes the series of a minute when it is told what stands before it, names
-    /// what it does not compute, and notices a duplicate that counts.
+    /// Expects that the audit's SQL computes the one-minute series when it is told the nodes before
+    /// it, names what it does not compute, and notices a duplicate that counts.
     private func expectAudit(_ scene: ProveBench, _ definition: GraphDefinition) throws {
         #expect(definition.auditSetting == #"{"1s":null,"1m":["unique"]}"#)
         let known = try audit(scene, definition.auditSetting)
@@ -144,7 +145,7 @@ import Testing
         #expect(wrong["trades_counted_once"]?.contains("|f|") == true)
     }
 
-    /// What the shipped script answers, by check.
+    /// Returns the results of the shipped script, by check.
     private func audit(_ scene: ProveBench, _ graph: String) throws -> [String: String] {
         let script = try AuditScript.read(
             "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)")

@@ -8,7 +8,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// A system whose bars hold, and each way in which they may not, on real servers.
+/// A system with correct bars, and each way in which they can be wrong, on real servers.
 @Suite("tapeline prove", .serialized) struct ProveTests {
     @Test("a clean system proves from both sides; what is changed, removed or added is found")
     func changes() throws {
@@ -63,7 +63,7 @@ import Testing
         #expect(scene.lateCount == 2 && scene.repairedCount == 2)
         try expect(scene.prove(), .success, equal: all)
 
-        // The bar of the second would have counted the late trade, had it not been listed.
+        // The bar of the second would have counted the late trade if it had not been listed.
         _ = try scene.bench.query(
             """
             CREATE TABLE kept AS SELECT * FROM late_ticks WHERE series = '1s';
@@ -85,7 +85,7 @@ import Testing
         _ = try scene.bench.query(
             "UPDATE bars SET revision = (SELECT revision FROM was) WHERE \(minute)")
 
-        // Without the cancel the trade stands, and two bars lack it.
+        // Without the cancel the trade is valid, and two bars lack it.
         _ = try scene.bench.query("DELETE FROM trades WHERE action <> 0")
         let standing = try scene.prove()
         #expect(standing.count("tables", "differing") == 2)

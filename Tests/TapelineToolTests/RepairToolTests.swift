@@ -54,7 +54,7 @@ struct RepairToolTests {
         }
     }
 
-    /// All requests on the tape.
+    /// Returns all requests on the tape.
     private func requests(_ bench: TailBench) throws -> [(RepairRequest, Int)] {
         try (0..<4).flatMap { partition in
             try bench.tape.tickPackets(Partition(partition)).flatMap { packet in
@@ -97,15 +97,16 @@ struct RepairToolTests {
 
     private static let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]
 
-    /// What the command says when an operator answers with this; the request stands in the second
-    /// packet.
+    /// Returns what the command prints when an operator answers with this. The request is in the
+    /// second packet.
     private func answered(
         _ namespace: String, bars: Int, refused: String?
     ) throws -> (code: ExitCode, json: JSONValue) {
         let bench = try TailBench(try TailPeers.nats.get(), namespace: namespace)
         let answering = Thread {
             _ = eventually { (try? requests(bench).count) == 1 }
-            // Until it is heard: nobody here knows from when on the command listens.
+            // Repeated until it is received, because the test does not know when the command begins
+            // to listen.
             for round in 0..<3 as Range<UInt64> {
                 try? answer(bench, bars: bars, refused: refused, ordinal: round * 8 + 1)
             }
@@ -147,7 +148,7 @@ struct RepairToolTests {
         #expect(outcome.lines.first?.contains("(new)") == true)
     }
 
-    /// What an operator publishes when a request was worked on.
+    /// Publishes an operator's answer to a request.
     private func answer(
         _ bench: TailBench, bars: Int, refused: String?, ordinal: UInt64
     ) throws {
@@ -168,7 +169,7 @@ struct RepairToolTests {
             let isIn = builder.append(bar)
             #expect(isIn)
         }
-        // Of more other requests than anybody keeps, and of this one.
+        // For more other requests than are remembered, and for this one.
         let others = [UInt64](repeating: 9_999, count: 64)
         for sequence in others + (refused == nil ? [] : [end?.sequence ?? 0]) {
             let value = IndicatorValue(

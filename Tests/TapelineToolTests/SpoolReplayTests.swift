@@ -35,7 +35,7 @@ struct SpoolReplayTests {
         return Said(code: code, output: output.text, errors: errors.text)
     }
 
-    /// A gap of a symbol, or of all, as a successor writes it.
+    /// Returns a gap of a symbol, or of all, as a successor writes it.
     private static func gap(
         _ symbol: UInt32, _ from: Int64, _ to: Int64, kind: DataKind = .any,
         reason: GapReason = .gatewayLost, state: GapState = .open
@@ -100,8 +100,8 @@ struct SpoolReplayTests {
 
     // MARK: a spool and a tape
 
-    /// On partition 1 of a real tape: source `ib` had ordinals 1 to 4 stored, then its successor
-    /// wrote a gap of AAPL; the spool has ordinals 3 to 10 of the old epoch.
+    /// Partition 1 of a real tape. Source `ib` has stored ordinals 1 to 4, and its successor wrote
+    /// a gap of AAPL. The spool has ordinals 3 to 10 of the old epoch.
     private struct Scene {
         let bench: TailBench
         let folder: TemporaryFolder
@@ -186,7 +186,7 @@ struct SpoolReplayTests {
         #expect(items.map(\.eventTime) == [5, 6, 7, 9, 10].map { Self.time($0) })
         #expect(items.allSatisfy { $0.isBackfilled && $0.symbol?.symbol.text == "AAPL" })
         #expect(items.map(\.kind) == [.trade, .trade, .trade, .trade, .quote])
-        // Twice is safe.
+        // A second replay is safe.
         let second = try said { try scene.replay($0, ["--json"]) }
         #expect(second.code == .success)
         let json = try JSONValue.parse(second.output)
@@ -205,7 +205,7 @@ struct SpoolReplayTests {
         let scene = try Scene("spool_b")
         let client = try scene.bench.tape.connect()
         defer { client.close() }
-        // Two of the five, and one that is the same but was never marked.
+        // Two of the five, and one that is equal but was never marked.
         let survey = try #require(try SpoolSurvey.aside(scene.name, in: scene.folder.path))
         let reader = try SpoolReader(survey)
         let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())

@@ -305,7 +305,7 @@ struct StackFileTests {
         #expect(try !isFree())
         let child = try ChildsDescriptor(of: path)
         _ = consume held
-        // Also of a child that has not run its program yet.
+        // Also if a child has not run its program yet.
         #expect(try isFree())
         _ = consume child
         #expect(throws: ToolError.self) {
@@ -377,7 +377,7 @@ func linkCheckout(at folder: TemporaryFolder) throws {
         atPath: folder.file(".local/servers"), withDestinationPath: ServerPrograms.root)
 }
 
-/// Somebody else's server.
+/// Another process's server.
 final class Listener {
     private let descriptor: Int32
 

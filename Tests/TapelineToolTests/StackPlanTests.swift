@@ -5,7 +5,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// A plan in a folder of its own, with free ports and fresh secrets.
+/// Returns a plan in its own folder, with free ports and fresh secrets.
 func testPlan(
     _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true,
     withSimulator: Bool = false
@@ -187,7 +187,7 @@ struct LogFileTests {
     func fromStart() throws {
         #expect(try words("old words\n", from: 10) == nil)
         #expect(try words("old words\nnew\n", from: 10) == "new")
-        // Cut off in between: everything is new.
+        // Truncated in between, so everything is new.
         #expect(try words("new\n", from: 1_000) == "new")
     }
 

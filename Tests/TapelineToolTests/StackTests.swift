@@ -6,8 +6,8 @@ import Testing
 
 @testable import TapelineTool
 
-/// A checkout of its own with the real servers, the real supervisor, and stand-ins for the services
-/// that answer on their operations port.
+/// A checkout with the real servers, the real supervisor, and stand-ins for the services that
+/// answer on their operations port.
 private final class StackUnderTest {
     let folder: TemporaryFolder
     let checkout: Checkout
@@ -34,7 +34,7 @@ private final class StackUnderTest {
         output = try #require(FileHandle(forUpdatingAtPath: path))
     }
 
-    /// Ready as long as the file `red` does not exist; `migrate` ends at once.
+    /// Ready as long as the file `red` does not exist. `migrate` ends immediately.
     private static let standIn = """
         #!/usr/bin/python3
         import http.server, os, signal, sys
@@ -68,7 +68,7 @@ private final class StackUnderTest {
         }
     }
 
-    /// What the commands printed since the last look.
+    /// Returns what the commands printed since the last call.
     func printed() throws -> String {
         try output.seek(toOffset: 0)
         let text = String(decoding: try output.readToEnd() ?? Data(), as: UTF8.self)
@@ -91,7 +91,7 @@ private final class StackUnderTest {
     }
 }
 
-/// Each of these starts three real servers; one after the other is kinder to a small machine.
+/// Each of these starts three real servers. They run one after the other to spare a small machine.
 @Suite("tapeline up, status, down", .serialized)
 struct StackTests {
     @Test("the whole stack comes up, is seen, restarts what dies, and leaves nothing behind")
@@ -240,7 +240,7 @@ struct StackTests {
         #expect(first.alive.isEmpty)
         let second = try test.state()
         #expect(second.supervisor.signal(SIGKILL))
-        // Even without its notes.
+        // Even without its state file.
         try FileManager.default.removeItem(atPath: test.home.state)
         _ = try test.printed()
         #expect(try test.stack.down() == .success)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// A machine with a clock in milliseconds, and the actions since the last look.
+/// A machine with a clock in milliseconds, and the actions since the last call.
 struct MachineUnderTest {
     var machine: SupervisionMachine
     var now: Int64 = 0
@@ -221,7 +221,7 @@ struct SupervisionMachineTests {
         #expect(test.send(.tick, after: 1) == [.start(1)])
         _ = test.send(.works(1))
         #expect(test.machine.phase == .running && test.machine.problem == nil)
-        // Who does not even answer is another matter.
+        // A service that does not even answer is treated otherwise.
         var dumb = MachineUnderTest(plans)
         _ = dumb.send(.begin)
         _ = dumb.send(.waits(0, "no answer"))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// A supervisor on a thread of its own, with stand-in processes.
+/// A supervisor on a separate thread, with stand-in processes.
 final class SupervisorUnderTest: Sendable {
     let home: StackHome
     let shutdown = ShutdownSignal()
@@ -42,7 +42,7 @@ final class SupervisorUnderTest: Sendable {
 
     func isRunning() -> Bool { state?.phase == .running }
 
-    /// False: it did not end in time.
+    /// Returns false if it did not end in time.
     func stop() -> Bool {
         shutdown.request("test")
         return thread.join(timeout: patience)

@@ -10,7 +10,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// A tape with ticks that are known, and a tail of it whose output is kept.
+/// A tape with known ticks, and a tail of it whose output is kept.
 struct TailBench {
     let tape: TestTape
     private let folder: TemporaryFolder
@@ -22,7 +22,7 @@ struct TailBench {
         folder = try TemporaryFolder("tail")
     }
 
-    /// A source of one partition that feeds the symbols, which need not belong there.
+    /// Returns a source on one partition that feeds the symbols, which need not belong there.
     func source(_ partition: Int, _ symbols: [String], name: String = "test") throws -> TestSource {
         var source = TestSource(
             tape, Partition(partition), source: try #require(SourceName(name)))
@@ -61,7 +61,7 @@ struct TailBench {
 
         var lines: [Substring] { output.split(separator: "\n") }
         func json() throws -> [JSONValue] { try lines.map { try JSONValue.parse(String($0)) } }
-        /// Source, partition and ordinal of each tick.
+        /// Returns source, partition and ordinal of each tick.
         func places() throws -> [String] {
             try json().map {
                 "\($0["source"]?.string ?? "")/\($0["partition"]?.int ?? -1)/"
@@ -70,13 +70,13 @@ struct TailBench {
         }
     }
 
-    /// What a tail of this name has written so far.
+    /// Returns the number of lines that the tail of this name has written so far.
     func linesSoFar(_ name: String) -> Int {
         let bytes = FileManager.default.contents(atPath: folder.file("\(name).out")) ?? Data()
         return bytes.count { $0 == UInt8(ascii: "\n") }
     }
 
-    /// What a tail of this name has complained of so far.
+    /// Returns the errors that the tail of this name has reported so far.
     func errorsSoFar(_ name: String) -> String {
         let bytes = FileManager.default.contents(atPath: folder.file("\(name).err")) ?? Data()
         return String(decoding: bytes, as: UTF8.self)

@@ -12,7 +12,7 @@ import Testing
 
 @testable import TapelineTool
 
-/// The server that the tails of this process share; each test has a namespace of its own.
+/// The server that the tails of this process share. Each test has its own namespace.
 enum TailPeers {
     static let nats = Result { try NatsServer() }
 }
@@ -23,8 +23,8 @@ struct TailTests {
         try TailBench(try TailPeers.nats.get(), namespace: namespace)
     }
 
-    /// Three packets of ten ticks on each of the partitions 0 to 2: of two symbols by turns, every
-    /// third tick a quote.
+    /// Publishes three packets of ten ticks on each of the partitions 0 to 2: two symbols in turn,
+    /// and every third tick a quote.
     private func published(_ bench: TailBench) throws -> [TestSource] {
         var sources = try (0..<3).map { try bench.source($0, ["A\($0)", "B\($0)"]) }
         for _ in 0..<3 {
@@ -60,7 +60,7 @@ struct TailTests {
         let all = try bench.tail(["--json", "--limit", "1000"])
         #expect(all.code == .success && all.errors.isEmpty, "\(all.errors)")
         #expect(try all.places().sorted() == ordinals([0, 1, 2]))
-        // Per stream in the order of the tape.
+        // Per stream, in the order of the tape.
         let first = try all.places().filter { $0.hasPrefix("test/1/") }
         #expect(first == (1...30).map { "test/1/\($0)" })
         let one = try bench.tail(["--json", "--partition", "2", "--until", "seq:99"])
@@ -81,7 +81,7 @@ struct TailTests {
         for text in names {
             let symbol = try #require(Symbol(text))
             let partition = bench.tape.names.partition(of: symbol).number
-            // Each source has a name of its own: ordinals count per source and partition.
+            // Each source has another name, because ordinals count per source and partition.
             var source = try bench.source(
                 partition, ["other", text], name: "s\(names.firstIndex(of: text) ?? 9)")
             source.append(TailBench.trade(1, 1))
@@ -182,7 +182,7 @@ struct TailTests {
                     + "before 2"))
         #expect(found.errors.contains("TAIL_E_TICKS_0: the packet at 3 cannot be read: "))
         #expect(found.errors.contains("2 problems on the tape, 30 ticks of 4 packets shown"))
-        // Read from behind the trouble, there is none.
+        // A tail that starts after the problem does not see it.
         let behind = try bench.tail(
             ["--json", "--partition=0", "--from=seq:4", "--until=seq:9"])
         #expect(behind.code == .success && behind.lines.count == 10)
@@ -201,7 +201,7 @@ struct TailTests {
             }
             outcome.set(result)
         }
-        // It begins at the end: only what comes behind its consumer is shown.
+        // It begins at the end, so it shows only what comes after its consumer was made.
         let stream = bench.tape.names.tickStream(3)
         #expect(
             try eventually {

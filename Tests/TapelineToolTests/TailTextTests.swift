@@ -104,7 +104,7 @@ struct TailTextTests {
         #expect(try selections([]).map(\.stream) == (0..<4).map { "MD_TICKS_\($0)" })
         #expect(try selections([]).first?.filters == ["md.ticks.*.*"])
         #expect(try selections(["--source", "ib"]).last?.filters == ["md.ticks.*.ib"])
-        // AAPL is of partition 7, so of stream 3.
+        // AAPL belongs to partition 7, and so to stream 3.
         let symbol = [TailCommand.Selection(stream: "MD_TICKS_3", filters: ["md.ticks.7.*"])]
         #expect(try selections(["--symbol", "AAPL"]) == symbol)
         #expect(try selections(["--symbol", "AAPL", "--partition", "7"]) == symbol)

@@ -19,7 +19,7 @@ struct TapeTests {
         let errors: String
     }
 
-    /// What a command says, by the terminal that it is given.
+    /// Returns what a command prints on the terminal that it is given.
     private func said(_ body: (Terminal) throws -> ExitCode) throws -> Said {
         let folder = try TemporaryFolder("said")
         let output = try OpenFile(folder.file("out"))
@@ -131,7 +131,7 @@ struct TapeTests {
             GroupPosition.Source(source: names[0], lastOrdinal: 90, tapeOrdinal: 90, epoch: 1)
         ]
         #expect(TapeReport.lag(position, behind: heads) == 110)
-        // A tape that was put back is behind its reader, not ahead of it.
+        // A tape that was restored from a backup is behind its reader, not ahead of it.
         position.sources.append(
             GroupPosition.Source(source: names[1], lastOrdinal: 200, tapeOrdinal: 200, epoch: 1))
         #expect(TapeReport.lag(position, behind: heads) == 10)
@@ -150,7 +150,7 @@ struct TapeTests {
             let tape = try TestTape(NatsServer(options), namespace: "dur")
             let client = try tape.connect()
             defer { client.close() }
-            // A server of the same cluster that is down does not hide it.
+            // A failed server of the same cluster does not hide it.
             let monitors = [freePort(), monitor].map {
                 TapeWatch.Monitor(host: "127.0.0.1", port: $0)
             }
@@ -190,7 +190,7 @@ struct TapeTests {
         #expect(throws: ToolError.self) { try rebuild(bench, ["2", "--yes"]) }
         let bucket = try bench.tape.client.jetStream.createBucket(
             KeyValueConfiguration(bucket: "rebuild_operator", bytesMax: 1 << 20))
-        // Without a terminal a person's consent is an option.
+        // Without a terminal an option is the person's consent.
         #expect(throws: ToolError.self) { try rebuild(bench, ["2"]) }
         #expect(throws: ToolError.self) { try rebuild(bench, ["4", "--yes"]) }
         #expect(try bucket.get("operator.2.rebuild") == nil)
@@ -199,9 +199,9 @@ struct TapeTests {
         #expect(unheard.errors.contains("partition 2 is not rebuilt after 1 s"))
         let request = try #require(try bucket.get("operator.2.rebuild"))
         #expect(try JSONValue.parse(request.value)["requested_ns"]?.int != nil)
-        // A worker takes it away when it is done.
+        // A worker deletes the request when it is done.
         let worker = try ServiceThread(name: "worker") {
-            // It fails as long as there is no request.
+            // The deletion fails as long as there is no request.
             _ = eventually {
                 do {
                     guard let request = try bucket.get("operator.3.rebuild") else { return false }
@@ -218,7 +218,7 @@ struct TapeTests {
         #expect(done.output.hasSuffix("partition 3 is rebuilt\n"))
         let again = try rebuild(bench, ["2", "--yes", "--timeout", "1"])
         #expect(again.output.contains("2 was asked for before"))
-        // All at once, and none of them when one is not there.
+        // All of them in one call, or none if one does not exist.
         #expect(throws: ToolError.self) { try rebuild(bench, ["0-4", "--yes"]) }
         #expect(try bucket.get("operator.0.rebuild") == nil)
         let several = try rebuild(bench, ["0-1,2", "3", "--yes", "--timeout", "1"])

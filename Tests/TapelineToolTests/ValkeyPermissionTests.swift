@@ -7,7 +7,7 @@ import Testing
 /// The shipped users of Valkey, on a real server, as the local stack runs it.
 @Suite("deploy/valkey/users.conf")
 struct ValkeyPermissionTests {
-    /// User, command, whether it may.
+    /// User, command, and whether it is allowed.
     private static let attempts: [(String, [String], Bool)] = [
         ("writer", ["ping"], true),
         ("writer", ["hset", "md:trade:AAPL", "order", "1", "price", "2"], true),

@@ -227,7 +227,7 @@ struct WatchTests {
         defer { feed.close() }
         var sample = try feed.look()
         #expect(sample.gaps == nil)
-        // The question stays open longer than any look takes.
+        // The query stays unanswered for longer than a sample takes.
         #expect(
             eventually {
                 sample = (try? feed.look()) ?? sample

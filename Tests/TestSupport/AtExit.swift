@@ -1,14 +1,14 @@
 import Foundation
 import Synchronization
 
-/// Ends what static values hold when the test process ends.
+/// Releases what static values hold when the test process ends.
 enum AtExit {
     private static let actions = Mutex<[@Sendable () -> Void]>([])
     private static let registered: Void = {
         atexit { AtExit.run() }
     }()
 
-    /// The last one added runs first.
+    /// The action added last runs first.
     static func call(_ action: @escaping @Sendable () -> Void) {
         _ = registered
         actions.withLock { $0.append(action) }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Two authorities and what they sign, made by openssl.
+/// Two authorities and the certificates that they sign, made by openssl.
 public struct Certificates: Sendable {
     private static let openssl = "/usr/bin/openssl"
 
-    /// Why there can be none; nil when there can.
+    /// Why there can be no certificates here. `nil` if there can.
     public static let obstacle: String? =
         FileManager.default.isExecutableFile(atPath: openssl)
         ? nil : "certificates are made by \(openssl), which is not there"
@@ -28,7 +28,7 @@ public struct Certificates: Sendable {
         ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(name)]
     }
 
-    /// Signed by an authority; with negative days it has expired.
+    /// Makes a certificate signed by an authority. With negative days it has expired.
     public func make(
         _ file: String, name: String, by authority: String = "authority", days: Int = 2
     ) throws {

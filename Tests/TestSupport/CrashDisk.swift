@@ -4,9 +4,9 @@ import Synchronization
 
 /// A disk whose power can be cut: ext4 on a loop device, mounted while the value lives.
 ///
-/// What programs write lies in the page cache of this file system until it is synced; only then it
-/// is written to the image file, which is the disk. A copy of the image is therefore what a machine
-/// finds after a power cut. `cut` proves that each time, by a file of its own that is not synced.
+/// What programs write is in the page cache of this file system until it is synced. Only then it is
+/// written to the image file, which is the disk. So a copy of the image is what a machine finds
+/// after a power cut. `cut` proves that each time with a file that is not synced.
 public final class CrashDisk: Sendable {
     public struct Failed: Error, CustomStringConvertible {
         public let description: String
@@ -15,7 +15,7 @@ public final class CrashDisk: Sendable {
     private static let programs = ["/usr/bin/mount", "/usr/bin/umount", "/usr/sbin/mkfs.ext4"]
     private static let controlBytes = 65_536
 
-    /// Why there can be none on this machine; nil when there can.
+    /// Why there can be no such disk on this machine. `nil` if there can.
     public static let obstacle: String? = {
         guard getuid() == 0 else { return "a disk to cut the power of needs root" }
         for program in programs where !FileManager.default.isExecutableFile(atPath: program) {
@@ -30,10 +30,10 @@ public final class CrashDisk: Sendable {
     }()
 
     private let folder: TemporaryFolder
-    /// How often the power was cut: the number of the image in use.
+    /// How often the power was cut. This is the number of the image in use.
     private let cuts = Mutex(0)
 
-    /// Where it is mounted.
+    /// The mount point.
     public var path: String { folder.file("disk") }
     public func file(_ name: String) -> String { "\(path)/\(name)" }
     private func image(_ number: Int) -> String { folder.file("image-\(number)") }
@@ -55,15 +55,15 @@ public final class CrashDisk: Sendable {
 
     deinit { unsafe umount2(path, Int32(MNT_DETACH)) }
 
-    /// The journal is written when somebody syncs, and hardly ever by itself.
+    /// The journal is written on sync, and hardly ever by itself.
     private func mount(_ image: String) throws {
         try run("/usr/bin/mount", ["-o", "loop,commit=300", image, path])
     }
 
-    /// Everything that was written is on the disk when this returns.
+    /// Syncs. Everything that was written is on the disk when this returns.
     public func sync() throws { try run("/usr/bin/sync", ["-f", path]) }
 
-    /// Writes a file as most programs do: without a word about the disk, which Foundation has.
+    /// Writes a file like most programs, without a sync, which Foundation does not offer.
     public func write(_ bytes: [UInt8], to name: String) throws {
         let descriptor = unsafe open(file(name), O_CREAT | O_TRUNC | O_WRONLY, 0o644)
         guard descriptor >= 0 else { throw Failed(description: "no \(name): errno \(errno)") }
@@ -74,7 +74,7 @@ public final class CrashDisk: Sendable {
     }
 
     /// Cuts the power and mounts what the disk holds then, in the same place. `stopped` ends the
-    /// programs that use it; they should be paused, so that they do nothing meanwhile.
+    /// programs that use it. They should be paused, so that they do nothing meanwhile.
     public func cut(_ stopped: () -> Void) throws {
         let number = cuts.withLock { count in
             count += 1

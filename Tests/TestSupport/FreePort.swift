@@ -1,7 +1,7 @@
 import Glibc
 
-/// Asks the kernel for a port that nobody listens on now. Another process may take it before the
-/// server does: whoever starts a server retries with another one.
+/// Asks the kernel for a free port. Another process may take it before the server does, so a caller
+/// that starts a server must retry with another port.
 public func freePort() -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     precondition(descriptor >= 0, "no socket for a test: errno \(errno)")

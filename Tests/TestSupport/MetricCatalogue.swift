@@ -1,19 +1,20 @@
 import Foundation
 
-/// The metrics of docs/metrics.md: a rule of the house keeps their names true, a test of the
-/// running services their kinds and labels.
+/// The metrics of docs/metrics.md. A house rule checks their names, and a test of the running
+/// services checks their kinds and labels.
 public struct MetricCatalogue {
     public struct Metric: Sendable {
         public let kind: String
-        /// Values by label; nil: too many to be listed.
+        /// The values of each label. `nil` if there are too many to list.
         public let labels: [String: Set<String>?]
     }
 
     public let metrics: [String: Metric]
 
-    /// What Prometheus gives to every series: where there are several stacks, which one it is, too.
+    /// The labels that Prometheus adds to every series, including those that distinguish several
+    /// stacks.
     public static let targetLabels: Set<String> = ["job", "instance", "namespace", "cluster"]
-    /// Of every process, and of Prometheus itself.
+    /// Metrics of every process, and of Prometheus itself.
     private static let general = [
         "up": Metric(kind: "gauge", labels: [:]),
         "ALERTS": Metric(
@@ -42,8 +43,8 @@ public struct MetricCatalogue {
         metrics = found
     }
 
-    /// `group, reason: owner, stranger; kind: trade, quote …`: labels, and the values of the last
-    /// one before each colon.
+    /// Parses `group, reason: owner, stranger; kind: trade, quote …`: labels, and before each colon
+    /// the last label, whose values follow.
     private static func labels(_ cell: String) -> [String: Set<String>?] {
         var labels: [String: Set<String>?] = [:]
         for part in cell.split(separator: ";") {
@@ -72,7 +73,7 @@ public struct MetricCatalogue {
         return words.count == parts.count ? Set(words) : nil
     }
 
-    /// The metric behind a name in a query: that of a histogram has three names.
+    /// Returns the metric of a name in a query. A histogram has three names.
     public func metric(_ name: String) -> Metric? {
         if let metric = metrics[name] { return metric }
         for suffix in ["_bucket", "_sum", "_count"] where name.hasSuffix(suffix) {

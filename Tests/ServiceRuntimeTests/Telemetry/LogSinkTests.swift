@@ -6,7 +6,7 @@ import Testing
 @testable import ServiceRuntime
 
 @Suite struct LogSinkTests {
-    /// A pipe whose reading end the test owns.
+    /// A pipe whose reading end belongs to the test.
     final class Pipe {
         let reader: Int32
         let writer: Int32
@@ -57,7 +57,7 @@ import Testing
         let logger = Logger(
             service: "s", level: .debug, format: .json, sink: LogSink(descriptor: pipe.writer),
             now: clock.now)
-        // 64 kB fit into a pipe; without the limit on waiting this loop would never end.
+        // A pipe holds 64 kB. Without the limit on waiting this loop would never end.
         for number in 0..<2_000 { logger.log(.debug, "a.b", "line \(number)") }
         #expect(logger.droppedCount > 0)
         let written = pipe.read(upTo: 1 << 20)

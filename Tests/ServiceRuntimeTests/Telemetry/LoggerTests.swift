@@ -4,7 +4,7 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// A clock that moves when it is told to.
+/// A clock that the test moves.
 final class TestClock: Sendable {
     private let time = Mutex(Timestamp(nanoseconds: 1_700_000_000_123_456_789))
 

@@ -182,7 +182,7 @@ import Testing
     }
 }
 
-/// A mistake in the code that names a metric stops the process at once.
+/// A mistake in the code that names a metric stops the process immediately.
 @Suite struct MetricMistakeTests {
     @Test("one name for two kinds")
     func trapsKinds() async {

@@ -4,14 +4,14 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// The page as OpenMetrics, before the reference reader from the Python package index.
+/// Reads the OpenMetrics page with the reference parser from the Python package index.
 @Suite struct OpenMetricsTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
-    /// By which `engines.sh` says that the package is not to be had.
+    /// The status by which `engines.sh` reports that the package is not available.
     private static let absent: Int32 = 3
 
-    /// What the reference reader saw; nil where the index is not reachable.
+    /// Returns what the reference parser read. `nil` if the index is not reachable.
     private func read(_ page: [UInt8]) throws -> [String]? {
         let folder = try TemporaryFolder()
         let path = folder.file("page")

@@ -4,8 +4,8 @@ import Testing
 
 @testable import ServiceRuntime
 
-/// The whole page as a service would serve it, before the real parser, and before a strict reader
-/// of the format's rules.
+/// Checks the complete page of a service with the real parser, and with a strict reader of the
+/// format's rules.
 @Suite struct PrometheusFormatTests {
     static func page() -> [UInt8] { registry().render() }
 
@@ -62,7 +62,7 @@ import Testing
     }
 }
 
-/// Reads a page and throws at the first thing the format does not allow.
+/// Reads a page and throws at the first violation of the format.
 struct PageReader {
     struct Broken: Error { let line: String }
 
@@ -86,7 +86,7 @@ struct PageReader {
 
     private mutating func help(_ line: String) throws {
         family = String(line.split(separator: " ")[2])
-        // Families are contiguous: none comes back.
+        // Families are contiguous: none occurs twice.
         guard kinds[family] == nil else { throw Broken(line: line) }
     }
 
@@ -114,7 +114,7 @@ struct PageReader {
         values[series] = value
     }
 
-    /// The bucket `+Inf` holds all observations.
+    /// Checks that the bucket `+Inf` contains all observations.
     private func checkHistograms() throws {
         for (series, value) in values where series.contains("le=\"+Inf\"") {
             let count = series.replacingOccurrences(of: "_bucket", with: "_count")

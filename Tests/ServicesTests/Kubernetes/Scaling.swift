@@ -6,14 +6,14 @@ import YAMLFile
 /// One value by which something is scaled.
 struct ScalingMetric: CustomStringConvertible {
     let scaler: Manifest
-    /// PromQL, or the selector of one sample; nil: a path in JSON.
+    /// PromQL, or the selector of one sample. `nil` if the value is a path in JSON.
     let query: String?
     let trigger: YAMLNode
 
     var description: String { "\(scaler): \(trigger["name"]?.text ?? query ?? "")" }
     var metadata: YAMLNode? { trigger["metadata"] }
 
-    /// Of a ScaledObject.
+    /// Returns the metrics of a ScaledObject.
     static func all(of scaler: Manifest) -> [ScalingMetric] {
         (scaler.node["spec", "triggers"]?.sequence ?? []).map { trigger in
             let isText = trigger["metadata", "format"]?.text == "prometheus"
@@ -25,7 +25,7 @@ struct ScalingMetric: CustomStringConvertible {
     }
 }
 
-/// The rules of prometheus-adapter, which stand beside the HPA.
+/// The rules of prometheus-adapter, which are beside the HPA.
 enum AdapterRules {
     static let path = "deploy/kubernetes/components/hpa/adapter-rules.yaml"
 
@@ -42,7 +42,7 @@ enum AdapterRules {
     }
 }
 
-/// Rows of docs/metrics.md: a name and the labels that its series have.
+/// The rows of docs/metrics.md: a name, and the labels of its series.
 enum MetricPage {
     static func labels() throws -> [String: String] {
         let page = try String(
@@ -51,7 +51,7 @@ enum MetricPage {
         return Dictionary(rows.map { (String($0.1), String($0.2)) }, uniquingKeysWith: { $1 })
     }
 
-    /// What a query asks for: names, each with the labels in its braces.
+    /// Returns the series in a query: names, each with the labels in its braces.
     static func series(in query: String) -> [(name: String, labels: [String])] {
         query.matches(of: /((?:mds|sink)_\w+)(?:\{([^}]*)\})?/).map { match in
             let labels = (match.2 ?? "").matches(of: /(\w+)\s*=~?/).map { String($0.1) }

@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 import YAMLFile
 
-/// The queries by which writers and workers are scaled, asked of a real engine of PromQL.
+/// Runs the queries that scale writers and workers on a real PromQL engine.
 @Suite("Kubernetes: what the queries answer")
 struct ScalingQueryTests {
-    /// What the series are from minute to minute, and what comes of it; nil: nothing does.
+    /// The series from minute to minute, and the result. `nil` if there is no result.
     private struct Case {
         let name: String
         let series: [String: String]
@@ -54,7 +54,8 @@ struct ScalingQueryTests {
             series: [lag: "740000x10", ticks: rising], lag: nil, rate: nil),
     ]
 
-    /// The trigger's query for lag or rate in KEDA's unit, and the adapter's, which counts writers.
+    /// Returns the triggers' queries for lag and rate in KEDA's unit, and the adapter's, which
+    /// count writers.
     private func queries() throws -> (keda: [String: String], adapter: [String: String]) {
         let scaled = try Rendered.named("production-keda-prometheus")
         let writer = try #require(scaled.manifest("ScaledObject", "store-writer"))
@@ -112,7 +113,7 @@ struct ScalingQueryTests {
         #expect(throws: ProgramFailure.self) { try Self.expectPassed([test]) }
     }
 
-    /// One of promtool's tests, at the fifth minute.
+    /// Returns one of promtool's tests, at the fifth minute.
     private static func test(
         _ name: String, _ series: [String: String], _ asked: [(query: String, value: Double?)]
     ) -> String {

@@ -8,7 +8,7 @@ struct ScalingTests {
     private static let kinds = ["ScaledObject", "HorizontalPodAutoscaler"]
     private static let scaled = ["operator-worker", "store-writer"]
 
-    /// Overlays that scale, each with its scalers.
+    /// Returns the overlays that scale, each with its scalers.
     private static func scalers() throws -> [(rendered: Rendered, scalers: [Manifest])] {
         try Rendered.all().compactMap { rendered in
             let found = rendered.manifests.filter { kinds.contains($0.kind) }
@@ -25,7 +25,7 @@ struct ScalingTests {
             #expect(targets.sorted() == Self.scaled, "\(rendered.overlay)")
             for target in targets {
                 let deployment = try #require(rendered.manifest("Deployment", target))
-                // Whoever applies this must not undo what the scaler did.
+                // An apply must not undo the scaler's decision.
                 #expect(deployment.node["spec", "replicas"] == nil, "\(deployment)")
             }
             // The overlay without scaling has them.
@@ -53,7 +53,7 @@ struct ScalingTests {
                 let up = try #require(behavior["scaleUp", "stabilizationWindowSeconds"]?.integer)
                 let down = try #require(
                     behavior["scaleDown", "stabilizationWindowSeconds"]?.integer)
-                // The HPA looks every 15 s: with a shorter window one look alone decides.
+                // The HPA polls every 15 s. With a shorter window a single poll would decide.
                 #expect(up > 15 && up <= 30 && down >= 300, "\(scaler)")
                 for policy in behavior["scaleDown", "policies"]?.sequence ?? [] {
                     #expect(policy["type"]?.text == "Pods", "\(scaler)")
@@ -76,7 +76,8 @@ struct ScalingTests {
                 scalers.first { $0.name == "store-writer" }.flatMap {
                     ($0.node["spec", "maxReplicaCount"] ?? $0.node["spec", "maxReplicas"])?.integer
                 })
-            // One for each lane and one for the upkeep; ten are for people and others.
+            // One session per lane and one for the maintenance. Ten are reserved for people and
+            // others.
             #expect(writers * (lanes + 1) <= most - 10, "\(rendered.overlay)")
         }
     }
@@ -91,7 +92,7 @@ struct ScalingTests {
             #expect(!metrics.isEmpty)
             #expect(Set(metrics.compactMap { $0.trigger["name"]?.text }).count == metrics.count)
             for metric in metrics {
-                // A fallback works for averages alone.
+                // A fallback works only for averages.
                 #expect(metric.trigger["metricType"]?.text == "AverageValue", "\(metric)")
                 for entry in metric.metadata?.mapping ?? [] {
                     let isQuoted = entry.value.scalar?.isPlain == false

@@ -7,11 +7,11 @@ struct SchemaTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
     /// The oldest version whose fields are used (`preStop.sleep`), and the newest with a schema.
     private static let versions = "1.30,1.37"
-    /// By which `engines.sh` says that the packages are not to be had.
+    /// The status by which `engines.sh` reports that the packages are not available.
     private static let absent: Int32 = 3
 
-    /// Each text as one file of manifests; nil, with a word, where the Python package index is not
-    /// reachable. Throws with all problems.
+    /// Checks each text as one file of manifests, and throws with all problems. Returns `nil`,
+    /// after a printed remark, if the Python package index is not reachable.
     private func validate(_ texts: [String: String]) throws -> String? {
         let temporary = try TemporaryFolder("manifests")
         let files = try texts.sorted { $0.key < $1.key }.map { name, text in
@@ -43,7 +43,7 @@ struct SchemaTests {
         #expect(told == "\(count) objects checked")
     }
 
-    /// A manifest that was right, and what is said when a piece of it is replaced.
+    /// A correct manifest in which a piece is replaced, and the expected problem.
     struct Mistake: Sendable, CustomTestStringConvertible {
         let overlay: String
         let from: String
@@ -91,7 +91,7 @@ struct SchemaTests {
         let place = try #require(right.range(of: mistake.from))
         let wrong = right.replacingCharacters(in: place, with: mistake.to)
         do {
-            // Nothing to be said where there are no schemas.
+            // Without schemas there is no answer to check.
             if try validate([mistake.overlay: wrong]) != nil {
                 Issue.record("\(mistake.to) passed for right")
             }

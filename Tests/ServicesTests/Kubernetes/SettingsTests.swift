@@ -7,9 +7,9 @@ import YAMLFile
 
 @Suite("Kubernetes: what pods are told")
 struct SettingsTests {
-    /// The only one, made by a person from the files of `deploy/compose/secrets.sh`.
+    /// The only Secret. A person makes it from the files of `deploy/compose/secrets.sh`.
     private static let secret = "tapeline-passwords"
-    /// Not below /run/secrets, where meshes and identities of a cloud put files of their own.
+    /// Not below /run/secrets, where service meshes and cloud identities put their files.
     private static let passwords = "/etc/tapeline/passwords/"
 
     /// A program and the settings that a container gives it.
@@ -20,7 +20,7 @@ struct SettingsTests {
 
         var description: String { "\(workload)" }
 
-        /// By the image's name: the migration is the writer's program, too.
+        /// Returns the programs by image, because the migration is also the writer's program.
         static func all(of rendered: Rendered) throws -> [Run] {
             try rendered.workloads.compactMap { workload in
                 let image = workload.container?["image"]?.text ?? ""
@@ -35,7 +35,7 @@ struct SettingsTests {
         }
     }
 
-    /// The files in a pod: paths of the items of its Secret, and folders of ConfigMaps.
+    /// Returns the files in a pod: paths of the items of its Secret, and folders of ConfigMaps.
     private static func files(of workload: Manifest) throws -> (
         secrets: [String], folders: [String]
     ) {
@@ -96,7 +96,7 @@ struct SettingsTests {
             for key in ["OPERATOR_GRAPH", "OPERATOR_SERIES"] {
                 #expect(tool[key] == worker[key] && tool[key] != nil, "\(rendered.overlay): \(key)")
             }
-            // A path in the image, which has the same graphs as the workers'.
+            // A path in the image, which contains the same graphs as the workers' image.
             let graph = tool["OPERATOR_GRAPH"] ?? ""
             #expect(graph.isEmpty || graph.hasPrefix("services/operator-worker/graphs/"))
         }
@@ -104,13 +104,13 @@ struct SettingsTests {
 
     @Test("every pod's settings are accepted by its program, with the files that it has")
     func accepted() throws {
-        // Programs look into it: it has to be one.
+        // The programs parse the certificate, so it has to be valid.
         let certificates = try Certificates()
         let authority = certificates.certificate("authority")
         for run in try Rendered.all().flatMap(Run.all) {
             let files = try Self.files(of: run.workload)
             let read = Mutex<Set<String>>([])
-            // The list is looked for on the disk: the overlay's, of which its ConfigMap is made.
+            // The list is read from the disk: the overlay's file, of which its ConfigMap is made.
             let environment = run.environment.mapValues {
                 $0.replacing(
                     "/etc/tapeline/instruments/",
@@ -136,7 +136,7 @@ struct SettingsTests {
                 continue
             }
             #expect(!report.contains("warning"), "\(run): \(report)")
-            // Nobody is given a password that he does not ask for.
+            // A pod gets only the passwords that it reads.
             #expect(read.withLock { $0 } == Set(files.secrets), "\(run)")
         }
     }
@@ -183,7 +183,8 @@ struct SettingsTests {
                 for volume in workload.pod?["volumes"]?.sequence ?? [] {
                     guard let secret = volume["secret"] else { continue }
                     #expect(secret["secretName"]?.text == Self.secret, "\(workload)")
-                    // The owner and the services' group: anything more is remarked upon.
+                    // The owner and the services' group may read it. Services remark on wider
+                    // permissions.
                     #expect(secret["defaultMode"]?.integer == 0o440, "\(workload)")
                     let items = try #require(secret["items"]?.sequence)
                     for item in items {
@@ -205,7 +206,7 @@ struct SettingsTests {
             var read = Set(
                 try rendered.environment(of: workload).filter {
                     $0.key.hasSuffix("_PASSWORD_FILE")
-                        // The tool has the writers' settings, and no use for Valkey.
+                        // The tool has the writers' settings, but does not use Valkey.
                         && !(workload.name == "tapeline" && $0.key.hasPrefix("VALKEY_"))
                 }.values)
             for mount in workload.container?["volumeMounts"]?.sequence ?? [] {

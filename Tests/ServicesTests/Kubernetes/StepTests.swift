@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 import YAMLFile
 
-/// The HPA, its behavior taken from a manifest, at a lag that grows by a step of the rate.
+/// Simulates the HPA with the behavior in a manifest, at a lag that grows after a step of the rate.
 private struct Step {
     static let lookSeconds = 15
-    /// Until a new worker takes ticks.
+    /// Seconds until a new worker takes ticks.
     static let startSeconds = 5
     static let workerRate = 10_000
     static let rate = 50_000
@@ -31,7 +31,7 @@ private struct Step {
             spec["advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleUp"])
         let window = try #require(up["stabilizationWindowSeconds"]?.integer)
         var lag = 0, workers = least, takers = least
-        // Of what stood before.
+        // The proposals before the step.
         var asked = [(second: 0, count: 0)]
         for second in 1...seconds {
             lag = max(0, lag + Self.rate - takers * Self.workerRate)
@@ -47,8 +47,8 @@ private struct Step {
         }
     }
 
-    /// The greatest number that a policy lets through. Each one's period is that of the looks, so
-    /// what was added at the look before does not count.
+    /// Returns the greatest number that a policy allows. Each policy's period is that of the polls,
+    /// so what the previous poll added does not count.
     private static func limit(_ workers: Int, _ up: YAMLNode) throws -> Int {
         let policies = try #require(up["policies"]?.sequence)
         return try policies.map { policy in

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// An overlay as a person changes it, in a copy of what kustomize reads.
+/// An overlay that a person has changed, in a copy of kustomize's files.
 struct Variant {
     private let folder: TemporaryFolder
 
@@ -23,7 +23,7 @@ struct Variant {
         }
     }
 
-    /// Replaces a piece of a file, which has to be in it.
+    /// Replaces a piece of a file. The file must contain it.
     func replace(_ piece: String, by other: String, in path: String) throws {
         let text = try String(contentsOfFile: folder.file(path), encoding: .utf8)
         guard let place = text.range(of: piece) else { throw Missing(piece: piece, path: path) }
@@ -45,20 +45,21 @@ struct Variant {
         var description: String { "\(path) does not say: \(piece)" }
     }
 
-    /// With a gateway's claim in the tool's pod, as a person patches it.
+    /// Renders the tool's pod with a gateway's claim, as a person patches it.
     static func withSpool() throws -> Rendered {
         let variant = try Variant()
         try variant.replace(
             "\npatches:\n", by: "\npatches:\n  - path: spool.yaml\n",
             in: "\(Rendered.folder)/production/kustomization.yaml")
-        // kustomize reads files of the overlay's own folder alone.
+        // kustomize reads only files of the overlay's own folder.
         let patch = try String(
             contentsOfFile: variant.folder.file("deploy/kubernetes/spool.yaml"), encoding: .utf8)
         try variant.write(patch, to: "\(Rendered.folder)/production/spool.yaml")
         return try variant.render("production")
     }
 
-    /// With the component for a Prometheus that wants a token, as its overlay says.
+    /// Renders an overlay with the component for a Prometheus that requires a token, as its comment
+    /// instructs.
     static func withToken() throws -> Rendered {
         let variant = try Variant()
         let component = "../../../keda/prometheus-bearer"

@@ -4,14 +4,15 @@ import Testing
 
 @testable import StoreWriter
 
-/// The rows of a transaction and the position behind them are there together, or not at all.
+/// The rows of a transaction and its position are stored together or not at all.
 @Suite("The end of a transaction, and a writer or session that ends with it", .serialized)
 struct CommitFaultTests {
     @Test("FAULTS 3: killed inside of a COPY")
     func killedInCopy() throws {
         var faults = try FaultBench("kill_copy")
         let killed = try WriterProcess(faults.bench)
-        // The day of the rows is made before their COPY, so the first ones have to be stored.
+        // The partition of the day is made before the COPY, so the first rows have to be stored
+        // earlier.
         try faults.publish()
         try #require(faults.isComplete())
         let rival = try faults.rival()
@@ -56,7 +57,7 @@ struct CommitFaultTests {
         try #require(try faults.waits(FaultBench.isHeld))
         killed.pause()
         holder.close()
-        // Committed for a writer that will never read the answer.
+        // The transaction was committed for a writer that never reads the answer.
         #expect(try eventually { try faults.bench.database.psql("TABLE stored_ticks") != "" })
         killed.kill()
         try faults.expectAudit(try WriterProcess(faults.bench))
@@ -90,7 +91,8 @@ struct CommitFaultTests {
         try faults.expectAudit(writer)
     }
 
-    /// Slow enough to be met in the middle, until `slowness` is empty.
+    /// Slows the table down, until `slowness` is emptied, so that the writer is reliably met in the
+    /// middle.
     private func slowDown(_ table: String, _ faults: FaultBench) throws {
         try faults.bench.database.psql(
             """

@@ -26,7 +26,7 @@ final class SmallDisk {
         }
     }
 
-    /// Leaves room for nothing, and takes that back.
+    /// Fills the disk completely, and frees it again.
     func fill() throws {
         let file = FileManager.default.createFile(atPath: "\(path)/filler", contents: nil)
         let handle = try #require(file ? FileHandle(forWritingAtPath: "\(path)/filler") : nil)
@@ -54,7 +54,7 @@ struct DiskFullTests {
             try run("/bin/chmod", ["0777", place])
             try run("/bin/chown", ["--reference=\(faults.server.dataFolder)", place])
             try faults.server.psql("CREATE TABLESPACE small LOCATION '\(place)'")
-            // Of the table the days that there are, with their indexes.
+            // For the existing days of the table, with their indexes.
             try faults.bench.database.psql(
                 """
                 DO $$
@@ -72,7 +72,7 @@ struct DiskFullTests {
             try faults.publish()
             #expect(faults.isComplete())
             try disk.fill()
-            // More than the pages that are there already have room for.
+            // More than fits into the allocated pages.
             try faults.publish(packets: 120)
             #expect(eventually { writer.log.contains("53100") }, "\(writer.log)")
             try disk.empty()

@@ -12,9 +12,9 @@ import Testing
 @testable import MembershipTransport
 @testable import StoreWriter
 
-/// A tape, and a database server of the test's own, to which everything may be done.
+/// A tape, and a database server that belongs to the test, so that every fault is allowed.
 struct FaultBench {
-    /// In every stall: the queue is bounded, and so is what waits behind it.
+    /// The memory limit during every stall, because the queue and what waits for it are bounded.
     static let residentMiBMax = 300
     private static let partitions = 4
     private static let ticksPerPacket = 25
@@ -24,22 +24,22 @@ struct FaultBench {
     private var sources: [TestSource]
     private var bars: TestSource?
     private(set) var publishedBars = 0
-    /// On each partition.
+    /// The number of ticks on each partition.
     private(set) var published = 0
 
     init(_ name: String, settings: [String] = [], timescale: Bool = false) throws {
         server = try PostgresServer(settings: settings)
-        // Of letters and digits only: a namespace, a database and a role are named by it.
+        // Letters and digits only, because a namespace, a database and a role get this name.
         bench = try WriterBench(
             "writer_\(name.filter(\.isLetter))", server: server, timescale: timescale)
-        // A gateway makes it.
+        // Normally a gateway makes it.
         _ = try bench.tape.client.jetStream.createBucket(
             OwnerRecords.configuration(bench.tape.names))
         let bench = bench
         sources = try (0..<Self.partitions).map { try bench.source($0) }
     }
 
-    /// Bars of one partition, and how many there are then.
+    /// Publishes bars on one partition. Returns their total number.
     mutating func publishBars(_ count: Int = 600) throws {
         if bars == nil {
             var source = TestSource(
@@ -69,7 +69,7 @@ struct FaultBench {
         }
     }
 
-    /// Puts so many packets on each partition.
+    /// Puts this many packets on each partition.
     mutating func publish(packets: Int = 8) throws {
         for _ in 0..<packets {
             for index in sources.indices {
@@ -84,7 +84,8 @@ struct FaultBench {
         bench.isComplete([Int](repeating: published, count: Self.partitions), within: seconds)
     }
 
-    /// More comes, all of it is stored once, the books agree, and the writer ends in order.
+    /// Publishes more, and expects that everything is stored once, that the books agree, and that
+    /// the writer ends in order.
     mutating func expectAudit(
         _ writer: WriterProcess, _ location: SourceLocation = #_sourceLocation
     ) throws {
@@ -100,7 +101,7 @@ struct FaultBench {
 
     // MARK: the server
 
-    /// A session that may do everything, and keeps what it locks until it is closed.
+    /// Opens a session that may do anything, and holds its locks until it is closed.
     func rival() throws -> PostgresConnection {
         var configuration = PostgresConfiguration(
             host: "127.0.0.1", port: server.port, database: bench.database.name,
@@ -111,7 +112,7 @@ struct FaultBench {
         return try PostgresConnection(configuration, timeout: patience)
     }
 
-    /// How many sessions of the writer are in such a state.
+    /// Returns the number of the writer's sessions in that state.
     func sessions(_ condition: String) throws -> Int {
         let count = try bench.database.psql(
             """
@@ -125,7 +126,7 @@ struct FaultBench {
         try eventually { try sessions(condition) > 0 }
     }
 
-    /// Ends them, whatever they do.
+    /// Ends those sessions, whatever they do.
     func terminate(_ condition: String = "true") throws {
         try bench.database.psql(
             """
@@ -136,17 +137,17 @@ struct FaultBench {
 
     // MARK: the moment of the commit
 
-    /// Where in a transaction of the writer a test can hold it.
+    /// A moment in a transaction of the writer at which a test can hold it.
     enum Moment: String {
         /// In the message of the COMMIT, before it.
         case beforeCommit = "TRIGGER hold AFTER UPDATE ON sink_positions"
-        /// Inside of it.
+        /// During the COMMIT.
         case inCommit = """
             CONSTRAINT TRIGGER hold AFTER UPDATE ON sink_positions DEFERRABLE INITIALLY DEFERRED
             """
     }
 
-    /// From here on the writer's transactions wait at that moment, until the session is closed.
+    /// Makes the writer's transactions wait at that moment, until the session is closed.
     func hold(_ moment: Moment) throws -> PostgresConnection {
         try bench.database.psql(
             """

@@ -5,28 +5,28 @@ import Testing
 
 @testable import StoreWriter
 
-/// A database that is away in one of its many ways: the tape keeps what it does not take, and
-/// nothing is set aside for it.
+/// Outages of the database in many forms. The tape keeps what the database does not accept, and
+/// nothing is set aside because of an outage.
 @Suite("Outages of the database", .serialized)
 struct OutageFaultTests {
-    /// How long an outage lasts that has no other end. TEST_OUTAGE_SECONDS makes them long.
+    /// The length of an outage that has no other end. TEST_OUTAGE_SECONDS makes it longer.
     private static var seconds: Int {
         ProcessInfo.processInfo.environment["TEST_OUTAGE_SECONDS"].flatMap { Int($0) } ?? 2
     }
 
-    /// What an outage is to the writer: it notices, gives up its session and tries again.
+    /// Expects the writer to notice: it gives up its session and tries again.
     private func notices(_ writer: WriterProcess, since before: Int = 0) -> Bool {
         eventually { writer.count("writer.database.failed") > before }
     }
 
-    /// The days of the rows are made before the rows come, and wait for a lock as well: what is to
-    /// wait inside of a COPY needs them made.
+    /// Makes the days of the rows in advance. Making a day also waits for a lock, so a writer that
+    /// is to wait inside a COPY needs the days made.
     private func makeDays(_ faults: inout FaultBench) throws {
         try faults.publish()
         try #require(faults.isComplete())
     }
 
-    /// The time that an outage is to last is part of the fault itself.
+    /// Lets the outage last. The time is a part of the fault itself.
     private func last() { poll(nil, 0, Int32(Self.seconds * 1_000)) }
 
     private func expectNoDeadLetters(_ faults: FaultBench) throws {
@@ -83,7 +83,7 @@ struct OutageFaultTests {
         let writer = try WriterProcess(faults.bench)
         try faults.publish()
         #expect(faults.isComplete())
-        // Whatever session of its own comes free is taken before it takes it again.
+        // Takes every session that the writer loses, before the writer can reconnect.
         var taken: [PostgresConnection] = []
         #expect(
             try eventually {
@@ -145,7 +145,8 @@ struct OutageFaultTests {
     @Test("FAULTS 27: a deadlock with a rival, whose victim is the writer")
     func deadlock() throws {
         var faults = try FaultBench("deadlock")
-        // Who waits longest looks for deadlocks first, and is the victim of what it finds.
+        // The session that waits longest searches for deadlocks first, and becomes the victim of
+        // the one it finds.
         try faults.server.psql(
             "ALTER ROLE \(faults.bench.database.writer) SET deadlock_timeout = '3s'")
         let writer = try WriterProcess(faults.bench, ["WRITER_THREADS": "1"])

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The real program, for what cannot be done to a thread of the test: kill it, stop it, measure it.
+/// The real program, for tests that kill, stop or measure it, which is impossible for a thread.
 final class WriterProcess: Sendable {
     private let process: ServerProcess
     private let folder: TemporaryFolder
@@ -28,15 +28,15 @@ final class WriterProcess: Sendable {
     func pause() { process.signal(SIGSTOP) }
     func resume() { process.signal(SIGCONT) }
     func kill() { process.stop(SIGKILL) }
-    /// SIGTERM, and the exit code.
+    /// Sends SIGTERM and returns the exit code.
     func stop() -> Int32 { process.stop() }
 
-    /// Times that an event was logged.
+    /// Returns how often an event was logged.
     func count(_ event: String) -> Int {
         log.split(separator: "\n").count { $0.contains("\"\(event)\"") }
     }
 
-    /// The most memory that it ever had resident.
+    /// Returns the peak of resident memory.
     func residentPeakMiB() throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })

@@ -36,7 +36,7 @@ struct DeduplicatorTests {
         var random = SeededRandom(seed: seed)
         var time: Int64 = 1_000_000
         return (0..<count).map { _ in
-            // Receive times of two sources overlap: some go back.
+            // Receive times of two sources overlap, so some go back.
             time += Int64.random(in: -3...12, using: &random)
             return TickSamples.trade(
                 symbol: UInt32.random(in: 0..<3, using: &random),
@@ -152,7 +152,7 @@ struct DeduplicatorTests {
         #expect(machine.isNew(quote) && machine.isNew(quote))
         seen.note(equal)
         #expect(!seen.contains(equal))
-        // A key without ids takes equal ticks for one, as its graph said.
+        // A key without ids treats equal ticks as duplicates, as the graph demands.
         var drops = Deduplicator(DeduplicateRule(key: [.price], timeToLive: 100))
         #expect((0..<3).map { _ in drops.isNew(equal) } == [true, false, false])
         #expect(drops.undecidable == 0)

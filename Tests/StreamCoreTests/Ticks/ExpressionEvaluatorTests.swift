@@ -81,7 +81,7 @@ struct ExpressionEvaluatorTests {
         #expect(!isMet([.symbolIsIn(3)], by: trade))
     }
 
-    /// A random condition with its value, computed while it is written.
+    /// Returns a random condition with its value, computed while it is written.
     private func random(
         _ random: inout SeededRandom, depth: Int
     ) -> (instructions: [TickExpression.Instruction], value: Bool) {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Throttle")
 struct ThrottleTests {
-    /// Every stretch of time with its own count, as a person would keep it.
+    /// The simplest throttle: every stretch of time has a separate count.
     private struct Naive {
         private struct Key: Hashable {
             let symbol: UInt32

@@ -36,20 +36,20 @@ PARTIAL = 1
 UNDEFINED = 2**63 - 1
 DAY = 86_400_000_000_000
 SHOWN_MAX = 5
-# nautilus_trader's raw numbers are in 1e-16.
+# nautilus_trader's raw numbers are in units of 1e-16.
 PRICE_SCALE = 10**7
 SIZE_SCALE = 10**8
 
 
 def wide(low, high):
-    """Two halves of a 128-bit number."""
+    """Joins the two halves of a 128-bit number."""
     return (int(high) << 64) | (int(low) & (2**64 - 1))
 
 
 class Tape:
     def __init__(self, path):
         columns = np.fromfile(path, dtype="<i8").reshape(-1, 4).T
-        # The order of ticks is that of their times, and of their arrival within a nanosecond.
+        # Ticks are in the order of their times, and within a nanosecond in the order of arrival.
         order = np.argsort(columns[0], kind="stable")
         self.times, self.prices, self.sizes, self.symbols = (c[order] for c in columns)
 
@@ -72,7 +72,7 @@ class Tape:
 
 
 def rounded(notional, volume):
-    """notional / volume, half away from zero."""
+    """Returns notional / volume, rounded half away from zero."""
     if volume <= 0:
         return UNDEFINED
     quotient, rest = divmod(abs(notional), volume)
@@ -84,7 +84,7 @@ def rounded(notional, volume):
 
 
 def polars_bars(tape, width, hop, offset):
-    """By (symbol, start): end, four prices, vwap, trades, volume, notional."""
+    """Returns end, four prices, vwap, trades, volume and notional, by (symbol, start)."""
     price, size = pl.col("price"), pl.col("size")
     frame = tape.frame().group_by_dynamic(
         "time", every=f"{hop}ns", period=f"{width}ns", offset=f"{offset}ns", closed="left",
@@ -110,7 +110,7 @@ FOLDED = [
 
 
 def polars_runs(tape, gap):
-    """By (symbol, start), as `polars_bars`."""
+    """Returns bars by (symbol, start), like `polars_bars`."""
     run = (pl.col("time").diff() >= gap).fill_null(False).cum_sum().over("symbol").alias("run")
     frame = tape.numbers().with_columns(run).group_by("symbol", "run").agg(FOLDED)
     return {
@@ -120,7 +120,7 @@ def polars_runs(tape, gap):
 
 
 def polars_counted(tape, count):
-    """By (symbol, end, number): start, four prices, vwap, trades, volume, notional."""
+    """Returns start, four prices, vwap, trades, volume and notional, by (symbol, end, number)."""
     frame = tape.numbers().with_columns(day=pl.col("time") // DAY)
     place = pl.int_range(pl.len()).over("symbol", "day") // count
     frame = frame.with_columns(place.alias("number")).group_by("symbol", "day", "number")
@@ -159,19 +159,20 @@ class Nautilus:
         return BarType(self.id, specification, AggregationSource.INTERNAL)
 
     def time_bars(self, ticks, width):
-        """By start: end, four prices, volume."""
+        """Returns end, four prices and volume, by start."""
         ticks = list(ticks)
         unit, step = self.UNITS[width]
         bars = []
         clock = TestClock()
         clock.set_time(ticks[0][0] // width * width)
-        # Only so is the tick on a border the next window's; and it names no empty windows.
+        # Only with this setting a tick on a border belongs to the next window. It makes no bars for
+        # empty windows.
         aggregator = TimeBarAggregator(
             self.instrument, self.bar_type(step, unit), bars.append, clock,
             interval_type="right-open", timestamp_on_close=False, build_with_no_updates=False)
         due = clock.timestamp_ns() + width
         for time, price, size in ticks:
-            # The clock first: what it closes does not hold this tick.
+            # The clock moves first: a bar that it closes does not contain this tick.
             if time >= due:
                 for event in clock.advance_time(time):
                     event.handle()
@@ -179,11 +180,11 @@ class Nautilus:
             aggregator.handle_trade_tick(self.tick(time, price, size))
         for event in clock.advance_time(due):
             event.handle()
-        # Behind an empty window its `ts_event` is not the start of the bar; `ts_init` is the end.
+        # After an empty window its `ts_event` is not the start of the bar. `ts_init` is the end.
         return {bar.ts_init - width: (bar.ts_init, *self.values(bar)) for bar in bars}
 
     def counted_bars(self, ticks, kind, step):
-        """By (time of the last tick, number): four prices, volume."""
+        """Returns four prices and volume, by (time of the last tick, number)."""
         by_day = {}
         for time, price, size in ticks:
             day = time // DAY
@@ -254,7 +255,8 @@ def by_start(rows):
 
 def compare_time(comparison, tape, rows, index, width, hop, offset):
     ours = by_start(rows)
-    # It has no window that begins before the one that begins last among those of the first trade.
+    # It has no window that begins before the last-beginning one of the windows that hold the first
+    # trade.
     firsts = {
         symbol: (int(tape.times[tape.symbols == symbol][0]) - offset) // hop * hop + offset
         for symbol in tape.all_symbols()}
@@ -271,7 +273,7 @@ def compare_time(comparison, tape, rows, index, width, hop, offset):
 
 
 def compare_counted(comparison, tape, rows, index, kind, step):
-    # It never publishes the unfinished bar of a day's end.
+    # It never publishes the unfinished bar at the end of a day.
     ours = {
         (row["symbol"], row["end"], row["number"]): (*prices(row), row["volume"])
         for row in rows if not row["flags"] & PARTIAL}

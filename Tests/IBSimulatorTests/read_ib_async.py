@@ -11,7 +11,7 @@ import recorded
 
 
 class Wrapper:
-    """Takes the decoder's calls."""
+    """Receives the decoder's calls."""
 
     defaultTimezone = datetime.timezone.utc
 
@@ -21,7 +21,7 @@ class Wrapper:
         self.recorder = recorder
 
     def error(self, request, code, text, advanced):
-        # Notices come before anybody has had time to note the version.
+        # Notices may come before the version was stored.
         version = self.client.serverVersion()
         fields = [code, text] + ([advanced] if version >= 166 else [])
         self.recorder.emit("error", request, *fields)

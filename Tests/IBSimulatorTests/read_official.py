@@ -17,7 +17,7 @@ class App(EWrapper, EClient):
         self.pending = None
 
     def error(self, request, moment, code, text, advanced=""):
-        # Codes of the client's own are no messages.
+        # The client's own error codes are not messages.
         if code in (502, 504, 509):
             return
         fields = [code, text] + ([advanced or ""] if self.recorder.version >= 166 else [])
@@ -26,7 +26,7 @@ class App(EWrapper, EClient):
     def tickPrice(self, request, kind, price, attributes):
         mask = attributes.canAutoExecute + 2 * attributes.pastLimit + 4 * attributes.preOpen
         if kind in recorded.DERIVED_SIZES:
-            # The client tells the price's size by a call of its own, which comes next.
+            # The client reports the price's size in a separate call, which comes next.
             self.pending = (request, kind, price, mask)
         else:
             self.recorder.emit("tickPrice", request, kind, price, "0", mask)

@@ -21,12 +21,12 @@ def text(value):
 
 
 def second(moment):
-    """Of a time that one of the clients has made a datetime."""
+    """Returns the second of a time, which one of the clients returns as a datetime."""
     return int(moment.timestamp()) if hasattr(moment, "timestamp") else moment
 
 
 class Recorder:
-    """Takes what a client decoded. `wait` returns when everything of `wanted` was seen."""
+    """Records what a client decoded. `wait` returns once everything in `wanted` was seen."""
 
     def __init__(self, path, version):
         self.file = open(path, "w", encoding="utf-8")
@@ -63,7 +63,7 @@ class Recorder:
     def close(self):
         self.file.close()
 
-    # What both clients call by the same name with the same arguments.
+    # The callbacks that both clients have with the same name and arguments.
 
     def plain(self, kind):
         return lambda request, *fields: self.emit(kind, request, *fields)
@@ -179,7 +179,7 @@ class Recorder:
     def quotes(self, request, ticks, done):
         fields = []
         for tick in ticks:
-            # The bits of the past are the other way round.
+            # In historical ticks the bits are swapped.
             mask = tick.tickAttribBidAsk.askPastHigh + 2 * tick.tickAttribBidAsk.bidPastLow
             fields += [second(tick.time), mask, tick.priceBid, tick.priceAsk]
             fields += [tick.sizeBid, tick.sizeAsk]
@@ -198,7 +198,7 @@ class Recorder:
         self.emit("historicalSchedule", request, start, end, zone, len(sessions), *fields)
 
     def chain(self, request, exchange, contract, trading_class, multiplier, expiries, strikes):
-        # One of the clients has them as sets.
+        # One of the clients returns sets.
         expiries, strikes = sorted(expiries), sorted(strikes)
         self.emit(
             "securityDefinitionOptionParameter", request, exchange, contract, trading_class,
@@ -288,7 +288,7 @@ def wanted(version):
 
 
 def ask(client, contract):
-    """All requests; `contract(symbol, kind, exchange, currency, number)` makes a contract."""
+    """Sends all requests; `contract(symbol, kind, exchange, currency, number)` makes a contract."""
 
     def stock(symbol, exchange="SMART"):
         return contract(symbol, "STK", exchange, "USD", 0)
@@ -348,7 +348,7 @@ def ask_more(client, contract, start, version):
 
 
 def withdraw(client):
-    """Ends everything; the answer to the last request is the last that comes."""
+    """Cancels everything. The answer to the last request is the last one to come."""
     for number in [100, 101, 102, 103, 104, 110, 113]:
         client.cancelMktData(number)
     for number in range(120, 125):

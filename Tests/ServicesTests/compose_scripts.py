@@ -17,12 +17,13 @@ import images  # noqa: E402
 from autoscale import Autoscaler, Rules  # noqa: E402
 
 EACH = 1_000
-# No window and no limit of speed: the rule alone.
+# No window and no speed limit, only the rule.
 PLAIN = Rules(down_window=0, step_count=100)
 
 
 def decide(rules, *looks, each=EACH):
-    """What there is after looks of (time, value), when all that is wanted comes at once."""
+    """Returns the numbers after polls of (time, value), if every wanted number is reached
+    immediately."""
     scaler, present, numbers = Autoscaler(rules), 1, []
     for moment, value in looks:
         present = scaler.decide(moment, present, [(value, each)]).wanted
@@ -75,7 +76,7 @@ class Speed(unittest.TestCase):
         scaler = Autoscaler(Rules(down_window=0))
         self.assertEqual(scaler.decide(0, 8, [(8_000, EACH)]).wanted, 8)
         self.assertEqual(scaler.decide(5, 8, [(1_000, EACH)]).wanted, 1)
-        # Eight a step ago: up to sixteen.
+        # There were eight a step ago, so up to sixteen are allowed.
         self.assertEqual(scaler.decide(10, 1, [(30_000, EACH)]).wanted, 16)
 
 

@@ -14,7 +14,7 @@ import sqlalchemy
 
 
 def questions(page):
-    """Titles, and the code of each language."""
+    """Yields each question's title, and its code in each language."""
     parts = re.split(r"^### (?=\d)", page, flags=re.MULTILINE)[1:]
     for part in parts:
         blocks = dict(re.findall(r"^```(sql|pandas|polars)\n(.*?)^```", part, re.MULTILINE | re.DOTALL))
@@ -22,7 +22,7 @@ def questions(page):
 
 
 def plain(value):
-    """What all three mean by a value."""
+    """Returns a value in a form that is equal for all three languages."""
     if value is None or value is pd.NaT:
         return None
     if isinstance(value, (bool, str)):
@@ -52,7 +52,7 @@ def rows(answer):
 
 
 def difference(one, other):
-    """In words; None where there is none."""
+    """Returns the first difference in words. None if there is none."""
     if len(one) != len(other):
         return f"{len(one)} rows and {len(other)}"
     for place, (left, right) in enumerate(zip(one, other)):

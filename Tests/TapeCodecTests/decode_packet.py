@@ -39,7 +39,7 @@ class Schema:
         return self.width(kind.get("primitiveType"))
 
     def value(self, name, data):
-        """A field as text: what it means, not only its bits."""
+        """Returns a field as text: its meaning and not only its bits."""
         if name in FORMATS:
             return str(struct.unpack(FORMATS[name], data)[0])
         kind = self.types[name]
@@ -93,7 +93,7 @@ def decode(schema, packet):
 
 
 def tables(schema):
-    """Every byte of every block, in Markdown."""
+    """Prints every byte of every block, in Markdown."""
     lines = []
     for template, message in schema.messages.items():
         block = int(message.get("blockLength"))

@@ -2,18 +2,18 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Stands between NATS clients and their server, and loses, delays or answers what it is told to.
+/// A proxy between NATS clients and their server that loses, delays or answers messages on request.
 ///
-/// One thread of its own carries the bytes; the functions here say what happens to the next ones.
-/// It ends, and its links are cut, with the value.
+/// A separate thread carries the bytes. The functions here determine what happens to the next ones.
+/// The proxy ends, and its links are cut, with the value.
 public final class NatsProxy: Sendable {
-    /// What travels, as the tape uses NATS.
+    /// The kinds of messages, as the tape uses NATS.
     public enum Traffic: Sendable, Hashable, CaseIterable {
-        /// A message to a subject of the tape that asks for an answer.
+        /// A message to a subject of the tape that requests an answer.
         case publish
-        /// The server's answer to one.
+        /// The server's answer to a publish.
         case acknowledgement
-        /// A reader asks for messages.
+        /// A reader's request for messages.
         case pull
         /// A message of a stream, on its way to a reader.
         case delivery
@@ -21,11 +21,11 @@ public final class NatsProxy: Sendable {
 
     public enum Direction: Sendable, Hashable { case toServer, toClient }
 
-    /// What the client is told in the server's name.
+    /// The answer that the client gets in place of the server's.
     public enum Refusal: Sendable, Hashable {
-        /// JetStream's own way: an error in the answer's body.
+        /// An error in the answer's body, as JetStream sends it.
         case error(code: Int, errorCode: Int, description: String)
-        /// "NATS/1.0 503": nobody serves the subject.
+        /// "NATS/1.0 503": the subject has no subscriber.
         case noResponders
     }
 
@@ -61,7 +61,7 @@ public final class NatsProxy: Sendable {
 
     // MARK: faults
 
-    /// Breaks all links in the same moment. What was on its way is gone when this returns.
+    /// Breaks all links at the same moment. Messages under way are lost when this returns.
     public func cut() {
         let number = controls.change { state in
             state.cuts += 1
@@ -70,34 +70,35 @@ public final class NatsProxy: Sendable {
         _ = eventually { controls.look { $0.cutsDone >= number } }
     }
 
-    /// Carries nothing in this direction; what comes meanwhile waits here, up to a bound.
+    /// Carries nothing in this direction. What arrives meanwhile waits here, up to a bound.
     public func freeze(_ direction: Direction) { controls.change { $0.frozen.insert(direction) } }
     public func thaw() { controls.change { $0.frozen = [] } }
 
-    /// The next `count` of these never arrive.
+    /// The next `count` messages of this kind never arrive.
     public func lose(_ count: Int, _ traffic: Traffic) { order(.lose, count, traffic) }
 
-    /// The next `count` of these wait until `release()`, and are overtaken by what comes later.
+    /// The next `count` messages of this kind wait until `release()`. Later messages overtake them.
     public func hold(_ count: Int, _ traffic: Traffic) { order(.hold, count, traffic) }
 
-    /// What was held goes on its way, in order.
+    /// Sends the held messages on, in order.
     public func release() { controls.change { $0.releases += 1 } }
 
-    /// The next `count` publishes are answered by this; the server gets them or does not.
+    /// Answers the next `count` publishes with this. `stored` determines whether the server gets
+    /// them.
     public func refuse(_ count: Int, _ refusal: Refusal, stored: Bool) {
         order(.refuse(refusal, stored: stored), count, .publish)
     }
 
-    /// From the next link on the server says that it is of this version; nil: of its own.
+    /// From the next link on the server reports this version. `nil` restores its real one.
     public func pretend(version: String?) { controls.change { $0.version = version } }
 
-    /// Until `calm`, what is sent to subjects that begin so never arrives; the client is told this,
-    /// or nothing.
+    /// Until `calm`, messages to subjects with these prefixes never arrive. The client gets this
+    /// refusal, or no answer.
     public func sicken(_ subjects: [String], _ refusal: Refusal?) {
         controls.change { $0.sick = (subjects, refusal) }
     }
 
-    /// Nothing more happens to what comes; what is held is released.
+    /// Ends all faults, and releases what is held.
     public func calm() {
         controls.change { state in
             state.orders = [:]
@@ -113,11 +114,11 @@ public final class NatsProxy: Sendable {
 
     // MARK: what was seen
 
-    /// How many messages of this kind something happened to.
+    /// Returns how many messages of this kind a fault has hit.
     public func struck(_ traffic: Traffic) -> Int { controls.look { $0.struck[traffic] ?? 0 } }
-    /// How many of this kind came by at all.
+    /// Returns how many messages of this kind have passed in all.
     public func seen(_ traffic: Traffic) -> Int { controls.look { $0.seen[traffic] ?? 0 } }
-    /// How often something was sent to a subject that begins so, since `sicken`.
+    /// Returns how many messages were sent to subjects with this prefix since `sicken`.
     public func sent(to prefix: String) -> Int {
         controls.look { $0.sent.filter { $0.key.hasPrefix(prefix) }.values.reduce(0, +) }
     }
@@ -136,7 +137,7 @@ struct ProxyOrder: Sendable {
     var remaining: Int
 }
 
-/// What the test's thread asks of the proxy's, and what that one tells.
+/// The requests of the test's thread to the proxy's thread, and its counts.
 final class ProxyControls: Sendable {
     struct State: Sendable {
         var orders: [NatsProxy.Traffic: ProxyOrder] = [:]
@@ -147,7 +148,7 @@ final class ProxyControls: Sendable {
         var isEnding = false
         var sick: (subjects: [String], refusal: NatsProxy.Refusal?) = ([], nil)
         var version: String?
-        /// By subject, while something is sick.
+        /// Messages per subject, while subjects are sick.
         var sent: [String: Int] = [:]
         var seen: [NatsProxy.Traffic: Int] = [:]
         var struck: [NatsProxy.Traffic: Int] = [:]
@@ -156,7 +157,7 @@ final class ProxyControls: Sendable {
     }
 
     private let state = Mutex(State())
-    /// A byte in it wakes the proxy's thread.
+    /// A byte in this pipe wakes the proxy's thread.
     let wakeRead: Int32
     private let wakeWrite: Int32
 
@@ -177,7 +178,7 @@ final class ProxyControls: Sendable {
     func change<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
         let result = state.withLock { body(&$0) }
         var byte: UInt8 = 1
-        // A full pipe wakes as well.
+        // A full pipe wakes it as well.
         _ = unsafe write(wakeWrite, &byte, 1)
         return result
     }
@@ -189,7 +190,7 @@ final class ProxyControls: Sendable {
     /// For the proxy's own thread, which needs no waking.
     func note(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
-    /// Whether a message to this subject is lost, and what is said of it.
+    /// Returns whether a message to this subject is lost, and its refusal.
     func sickness(of subject: String) -> (isSick: Bool, refusal: NatsProxy.Refusal?) {
         state.withLock { state in
             guard !state.sick.subjects.isEmpty else { return (false, nil) }
@@ -199,7 +200,7 @@ final class ProxyControls: Sendable {
         }
     }
 
-    /// What happens to a message of this kind, if anything.
+    /// Returns what happens to a message of this kind. `nil` if nothing does.
     func action(for traffic: NatsProxy.Traffic) -> ProxyAction? {
         state.withLock { state in
             state.seen[traffic, default: 0] += 1

@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// A real nats-server of one test: JetStream in a folder of its own, on a free loopback port. It
-/// ends, and its folder goes, with the value.
+/// The real nats-server of one test, with JetStream in its own folder, on a free loopback port. The
+/// server ends, and its folder is removed, with the value.
 public final class NatsServer: Sendable {
     public struct User: Sendable {
         public let name: String
         public let password: String
-        /// Lines of a `permissions { ... }` block; nil: everything is allowed.
+        /// Lines of a `permissions { ... }` block. `nil` allows everything.
         public let permissions: String?
 
         public init(name: String, password: String, permissions: String? = nil) {
@@ -18,11 +18,11 @@ public final class NatsServer: Sendable {
     }
 
     public struct Options: Sendable {
-        /// "always", "1s", ...: when the stores are synced to disk.
+        /// When the stores are synced to disk: "always", "1s", and so on.
         public var syncInterval = "2m"
         public var users: [User] = []
         public var jetStream = true
-        /// Where the streams lie; nil: in the server's own folder.
+        /// The folder of the streams. `nil` means the server's own folder.
         public var store: String?
         /// Lines that are appended to the server's configuration file.
         public var extra = ""
@@ -50,7 +50,7 @@ public final class NatsServer: Sendable {
         try self.init(options)
     }
 
-    /// Starts it and waits until it answers; takes another port when the chosen one is lost.
+    /// Starts the server and waits until it answers. Takes another port if the chosen one was lost.
     public init(_ options: Options = Options()) throws {
         let folder = try TemporaryFolder("nats")
         var tries = 0
@@ -74,10 +74,10 @@ public final class NatsServer: Sendable {
     public var log: String { process.withLock { $0.log } }
     public var isRunning: Bool { process.withLock { $0.isRunning } }
 
-    /// SIGTERM: an orderly end. `start()` brings it back.
+    /// Ends the server in order with SIGTERM. `start()` starts it again.
     public func stop() { process.withLock { _ = $0.stop() } }
 
-    /// SIGKILL: what a crash looks like. `start()` brings it back.
+    /// Ends the server with SIGKILL, like a crash. `start()` starts it again.
     public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
 
     /// Starts it again on the same port and store.
@@ -90,7 +90,7 @@ public final class NatsServer: Sendable {
         try start()
     }
 
-    /// Replaces text of the configuration file; a restart or `reload()` makes it count.
+    /// Replaces text of the configuration file. It takes effect after a restart or `reload()`.
     public func rewriteConfiguration(_ old: String, _ new: String) throws {
         let text = try String(contentsOfFile: folder.file("nats.conf"), encoding: .utf8)
         try folder.write(text.replacingOccurrences(of: old, with: new), to: "nats.conf")
@@ -98,11 +98,11 @@ public final class NatsServer: Sendable {
 
     public func reload() { signal(SIGHUP) }
 
-    /// Keeps its port and connections, and does nothing any more until `resume()`.
+    /// Suspends the server with its port and connections until `resume()`.
     public func pause() { signal(SIGSTOP) }
     public func resume() { signal(SIGCONT) }
 
-    /// Lame duck mode, as before an orderly maintenance: clients are asked to leave.
+    /// Starts lame duck mode, as before planned maintenance: clients are asked to leave.
     public func lameDuck() { signal(SIGUSR2) }
 
     public func signal(_ number: Int32) { process.withLock { $0.signal(number) } }
@@ -115,7 +115,8 @@ public final class NatsServer: Sendable {
         var lines = ["server_name: test", "listen: \"127.0.0.1:\(port)\""]
         if options.jetStream {
             lines.append(
-                // Streams reserve what they may hold: by default no more than the disk has left.
+                // Streams reserve their maximum size. By default that is limited to the free space
+                // of the disk.
                 "jetstream { store_dir: \"\(options.store ?? folder.file("store"))\", "
                     + "max_file_store: 1TB, sync_interval: \"\(options.syncInterval)\" }")
         }
@@ -134,7 +135,7 @@ public final class NatsServer: Sendable {
         let process = try ServerProcess(
             ServerPrograms.nats, ["-c", folder.file("nats.conf")], logPath: folder.file("log"))
         let answered = eventually { !process.isRunning || greets(port) }
-        // Another server may own the port and greet while ours gives up.
+        // Another server may own the port and answer while ours gives up.
         let isOurs = eventually { !process.isRunning || process.log.contains("Server is ready") }
         guard answered, isOurs, process.isRunning else {
             process.stop(SIGKILL)
@@ -143,7 +144,7 @@ public final class NatsServer: Sendable {
         return process
     }
 
-    /// Whether a NATS server's first words come.
+    /// Returns whether a NATS server's greeting comes.
     private static func greets(_ port: UInt16) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return false }

@@ -3,7 +3,7 @@ import Glibc
 /// A deadline that only a broken test reaches, however busy the machine is.
 public let patience = Duration.seconds(120)
 
-/// Polls until `condition` holds; the deadline only bounds a failing test.
+/// Polls until `condition` is true. The deadline only bounds a failing test.
 public func eventually(
     within seconds: Double = 120, _ condition: () throws -> Bool
 ) rethrows -> Bool {

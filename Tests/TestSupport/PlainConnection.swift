@@ -35,7 +35,7 @@ public final class PlainConnection {
         guard count == bytes.count else { throw Failure(what: "write") }
     }
 
-    /// Everything until `isEnough`, or until the other side has ended.
+    /// Returns everything until `isEnough`, or until the other side has ended.
     public func receive(_ isEnough: ([UInt8]) -> Bool) throws -> [UInt8] {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A PostgreSQL 17 with TimescaleDB of a test's own: loopback, a free port, passwords (SCRAM), no
+/// The PostgreSQL 17 with TimescaleDB of one test: loopback, a free port, passwords (SCRAM), no
 /// fsync. It ends with the value.
 public final class PostgresServer: Sendable {
     public static let user = "postgres"
@@ -13,12 +13,12 @@ public final class PostgresServer: Sendable {
     private let settings: [String]
     private let edition: Edition
 
-    /// Of TimescaleDB. Each shows plain PostgreSQL, too, in a database without the extension.
+    /// The edition of TimescaleDB. A database without the extension serves as plain PostgreSQL.
     public enum Edition: Sendable {
         case apache
         case community
 
-        /// Whether it is here: `ServerPrograms.community`.
+        /// True if it is available here: `ServerPrograms.community`.
         public static let hasCommunity = ServerPrograms.community != nil
 
         fileprivate var settings: [String] {
@@ -37,7 +37,8 @@ public final class PostgresServer: Sendable {
         }
     }
 
-    /// One server for all tests of the process that do not hurt it; each makes a database in it.
+    /// Returns the server that all tests of the process share if they do not harm it. Each makes
+    /// its own database.
     public static func shared(_ edition: Edition = .apache) throws -> PostgresServer {
         switch edition {
         case .apache: try sharedServer.get()
@@ -46,7 +47,8 @@ public final class PostgresServer: Sendable {
     }
 
     /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
-    /// form `name=value`; `files` are copied into the cluster for the server alone: paths by names.
+    /// form `name=value`. `files` are copied into the cluster, readable by the server only: paths
+    /// by names.
     public init(
         settings: [String] = [], files: [String: String] = [:], edition: Edition = .apache
     ) throws {
@@ -67,7 +69,7 @@ public final class PostgresServer: Sendable {
                 process = Mutex(started)
                 return
             } catch {
-                // Somebody else may have taken the port in between.
+                // Another process may have taken the port in between.
                 if attempt == 3 { throw error }
                 attempt += 1
             }
@@ -87,11 +89,11 @@ public final class PostgresServer: Sendable {
         process.withLock { _ = $0.stop(number) }
     }
 
-    /// A new, empty database, with or without the TimescaleDB extension.
+    /// Makes a new, empty database, with or without the TimescaleDB extension.
     @discardableResult
     public func createDatabase(_ name: String, timescale: Bool = false) throws -> String {
         var problem: (any Error)?
-        // A background worker that looks at the template database blocks its copying.
+        // A background worker that reads the template database blocks its copying.
         let made = eventually {
             do {
                 try psql("CREATE DATABASE \(name)")
@@ -106,7 +108,8 @@ public final class PostgresServer: Sendable {
         return name
     }
 
-    /// What the server's own client says: an independent look at what the code under test did.
+    /// Returns the output of the server's own client, which shows independently what the code under
+    /// test did.
     @discardableResult
     public func psql(
         _ sql: String, database: String = "postgres", user: String = PostgresServer.user,
@@ -138,17 +141,17 @@ public final class PostgresServer: Sendable {
 
     public var log: String { process.withLock { $0.log } }
 
-    /// Its owner is who the server runs as.
+    /// The user who runs the server owns this folder.
     public var dataFolder: String { folder.file("data") }
 }
 
 // MARK: - What can happen to a server
 
 extension PostgresServer {
-    /// Ends it as a crash would: connections break, nothing is flushed, recovery follows.
+    /// Ends the server like a crash: connections break, nothing is flushed, recovery follows.
     public func stopImmediately() { end(signal: SIGQUIT) }
 
-    /// Starts it again on the same port, after `stopImmediately` or instead of what runs.
+    /// Starts it again on the same port, after `stopImmediately` or in place of the running server.
     public func restart() throws {
         end(signal: SIGINT)
         try process.withLock {
@@ -157,9 +160,9 @@ extension PostgresServer {
         }
     }
 
-    /// Freezes the server and all its sessions: sockets stay open, nothing answers.
+    /// Freezes the server and all its sessions: sockets stay open, but nothing answers.
     public func pause() {
-        // The parent first: it must not start another session meanwhile.
+        // The parent first, because it must not start another session meanwhile.
         for id in processes() { kill(id, SIGSTOP) }
     }
 

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The programs of this package, for tests that start them as processes. They stand beside the test
-/// bundle, so they are of the same build, with the same instrumentation.
+/// The programs of this package, for tests that start them as processes. They are in the folder of
+/// the test bundle, so they are from the same build, with the same instrumentation.
 ///
 /// `swift build --build-tests` makes them; `swift test` alone makes only what tests import.
 public enum ProductPrograms {
@@ -12,7 +12,7 @@ public enum ProductPrograms {
         return path
     }
 
-    /// In a coverage run: a profile per process, beside those of the test process.
+    /// In a coverage run: one profile per process, beside those of the test process.
     public static func profile(_ product: String) -> [String: String] {
         guard let profile = ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"] else {
             return [:]

@@ -1,12 +1,12 @@
 import Foundation
 
-/// Runs a program to its end and returns what it printed; a failure carries what it complained.
+/// Runs a program to its end and returns its output. A failure carries its error output.
 @discardableResult
 public func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:]
 ) throws -> String {
     let folder = try TemporaryFolder("run")
-    // The shell parts standard error from standard output, which goes to the child's log.
+    // The shell separates standard error from standard output, which goes to the child's log.
     let child = try ServerProcess(
         "/bin/sh",
         ["-c", "exec \"$0\" \"$@\" 2>\"$ERRORS\"", try ServerPrograms.require(program)]
@@ -30,7 +30,7 @@ public struct ProgramFailure: Error, CustomStringConvertible {
     public var description: String { "\(program) ended with \(status): \(message)" }
 }
 
-/// The processes whose parent is `parent`, from /proc.
+/// Returns the processes whose parent is `parent`, from /proc.
 public func children(of parent: Int32) -> [Int32] {
     let names: [String]
     do {
@@ -39,7 +39,7 @@ public func children(of parent: Int32) -> [Int32] {
         return []
     }
     return names.compactMap { Int32($0) }.filter { id in
-        // pid (name) state parent …; the name may hold anything, also parentheses.
+        // The format is pid (name) state parent …; the name may contain anything, even parentheses.
         guard let stat = FileManager.default.contents(atPath: "/proc/\(id)/stat"),
             let fields = String(decoding: stat, as: UTF8.self).split(separator: ")").last
         else { return false }

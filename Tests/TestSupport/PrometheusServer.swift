@@ -1,8 +1,8 @@
 import Foundation
 import ServiceRuntime
 
-/// A Prometheus of a test's own, on loopback and a free port. It scrapes every second, and plays
-/// the rules that are shipped.
+/// The Prometheus of one test, on loopback and a free port. It scrapes every second and evaluates
+/// the shipped rules.
 public final class PrometheusServer {
     public let port: UInt16
     private let folder: TemporaryFolder
@@ -11,7 +11,7 @@ public final class PrometheusServer {
     public var url: String { "http://127.0.0.1:\(port)" }
     public var log: String { process.log }
 
-    /// `targets`: ports on loopback by job.
+    /// `targets` are ports on loopback by job.
     public init(targets: [(job: String, port: UInt16)]) throws {
         folder = try TemporaryFolder("prometheus")
         try Self.configuration(targets).write(
@@ -33,7 +33,7 @@ public final class PrometheusServer {
                 (port, process) = (candidate, started)
                 return
             }
-            // Somebody else may have taken the port in between.
+            // Another process may have taken the port in between.
             guard attempt < 3, !started.isRunning else {
                 throw TestServerFailure(
                     description: "Prometheus did not start:\n\(started.log)")
@@ -70,7 +70,7 @@ public final class PrometheusServer {
             """ + scrapes.joined()
     }
 
-    /// The field `data` of an answer of the API.
+    /// Returns the field `data` of an answer of the API.
     public func data<Content: Decodable>(
         _ path: String, as type: Content.Type
     ) throws -> Content {

@@ -2,14 +2,15 @@
 struct ProtocolMessage {
     /// "MSG", "HPUB", "PING", …
     let verb: String
-    /// The words behind it.
+    /// The words after the verb.
     let words: [String]
-    /// As it came.
+    /// The unchanged bytes.
     let bytes: [UInt8]
 
-    /// Where an answer is wanted.
+    /// The reply subject. `nil` if no answer is requested.
     var reply: String? {
-        // Before the numbers at the end stand the subject, a subscription's number, a reply.
+        // Before the numbers at the end come the subject, a subscription's number, and a reply
+        // subject.
         switch verb {
         case "PUB": words.count == 3 ? words[1] : nil
         case "HPUB": words.count == 4 ? words[1] : nil
@@ -22,7 +23,7 @@ struct ProtocolMessage {
     static let withPayload: Set<String> = ["PUB", "HPUB", "MSG", "HMSG"]
 }
 
-/// Cuts the bytes of one direction of a link into whole messages.
+/// Splits the bytes of one direction of a link into complete messages.
 struct ProtocolParser {
     private var bytes: [UInt8] = []
     private var start = 0
@@ -38,7 +39,7 @@ struct ProtocolParser {
         bytes += more
     }
 
-    /// nil: the next one is not whole yet.
+    /// Returns the next message. `nil` if it is not complete yet.
     mutating func next() -> ProtocolMessage? {
         guard let newline = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
         let line = String(decoding: bytes[start..<newline], as: UTF8.self)

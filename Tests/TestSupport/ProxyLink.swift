@@ -1,10 +1,10 @@
 import Glibc
 
-/// One client's link through the proxy; the proxy's thread owns it.
+/// One client's link through the proxy. The proxy's thread owns it.
 final class ProxyLink {
     typealias Message = (direction: NatsProxy.Direction, bytes: [UInt8])
 
-    /// One direction: what was read and is no whole message yet, and what is to be written.
+    /// One direction: read bytes that are not a complete message yet, and bytes to be written.
     private struct Flow {
         let from: Int32
         let to: Int32
@@ -15,7 +15,7 @@ final class ProxyLink {
 
         var unwritten: Int { outgoing.count - written }
 
-        /// Nobody is there to take what is left.
+        /// Ends the direction, when there is no peer to take the rest.
         mutating func end() {
             hasEnded = true
             outgoing = []
@@ -23,10 +23,11 @@ final class ProxyLink {
         }
     }
 
-    /// What may wait for a slow peer, or for the end of a freeze, before no more is read.
+    /// The most bytes that wait for a slow peer, or for the end of a freeze. Beyond that nothing
+    /// more is read.
     private static let waitingBytesMax = 4 * 1_048_576
     private static let readBytes = 65_536
-    /// More held messages than any test asks for.
+    /// More held messages than any test requests.
     private static let heldMax = 1_024
 
     private let controls: ProxyControls
@@ -34,9 +35,9 @@ final class ProxyLink {
     private var toClient: Flow
     private(set) var held: [Message] = []
     private(set) var isOver = false
-    /// Subjects that the client hears, and the numbers it gave them.
+    /// Subjects to which the client is subscribed, and the numbers it gave them.
     private var subscriptions: [(subject: String, number: String)] = []
-    /// Answers that publishes wait for, and what they are to be replaced by.
+    /// Answers for which publishes wait, and the replacement of each.
     private var awaited: [String: NatsProxy.Refusal?] = [:]
 
     init(client: Int32, server: Int32, controls: ProxyControls) {
@@ -50,7 +51,7 @@ final class ProxyLink {
         close(toServer.to)
     }
 
-    /// The next thing that either peer hears is a reset.
+    /// Makes the next event of either peer a reset.
     func reset() {
         var now = linger(l_onoff: 1, l_linger: 0)
         for end in [toServer.from, toServer.to] {
@@ -67,7 +68,8 @@ final class ProxyLink {
         if wantsMore(toClient) { server |= POLLIN }
         if toServer.unwritten > 0, !frozen.contains(.toServer) { server |= POLLOUT }
         if toClient.unwritten > 0, !frozen.contains(.toClient) { client |= POLLOUT }
-        // One without a wish is left out: its hang-up would be reported again and again.
+        // A socket with nothing to wait for is left out, because its hang-up would be reported
+        // repeatedly.
         return [
             pollfd(fd: client == 0 ? -1 : toServer.from, events: Int16(client), revents: 0),
             pollfd(fd: server == 0 ? -1 : toClient.from, events: Int16(server), revents: 0),
@@ -78,7 +80,7 @@ final class ProxyLink {
         !flow.hasEnded && flow.unwritten < Self.waitingBytesMax
     }
 
-    /// Reads and writes what can be, without waiting.
+    /// Reads and writes what is possible without waiting.
     func carry(frozen: Set<NatsProxy.Direction>) {
         read(&toServer)
         while let message = toServer.parser.next() { fromClient(message) }
@@ -223,7 +225,7 @@ final class ProxyLink {
         held.append(message)
     }
 
-    /// Says something in the server's name.
+    /// Sends an answer in the server's name.
     private func answer(_ subject: String, _ refusal: NatsProxy.Refusal) {
         let heard = subscriptions.last { entry in
             entry.subject == subject

@@ -14,7 +14,7 @@ struct ProxyPump {
         self.controls = controls
     }
 
-    /// Until the proxy's owner goes.
+    /// Runs until the proxy's owner is released.
     mutating func run() {
         while true {
             let state = controls.look { $0 }
@@ -22,7 +22,7 @@ struct ProxyPump {
             obey(state)
             wait(state)
             drainWakes()
-            // What was asked while it waited counts for what came meanwhile.
+            // Requests made during the wait apply to what arrived during the wait.
             let now = controls.look { $0 }
             if now.isEnding { break }
             obey(now)
@@ -69,7 +69,8 @@ struct ProxyPump {
         while true {
             let client = Glibc.accept(listener, nil, nil)
             guard client >= 0 else { return }
-            // As a client sees it when nobody listens behind a load balancer: taken, then closed.
+            // The client sees the same as with a load balancer without servers: accepted, then
+            // closed.
             guard let peer = ProxySocket.connect(to: server) else {
                 close(client)
                 continue
@@ -80,7 +81,7 @@ struct ProxyPump {
     }
 }
 
-/// The sockets of the proxy: loopback, not blocking.
+/// The sockets of the proxy: loopback, non-blocking.
 enum ProxySocket {
     static func listen() -> (descriptor: Int32, port: UInt16)? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -121,7 +122,7 @@ enum ProxySocket {
     static func setNonBlocking(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         var one: Int32 = 1
-        // Refused for a pipe, which has no delay.
+        // Fails for a pipe, which has no delay.
         _ = unsafe setsockopt(
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
             socklen_t(MemoryLayout<Int32>.size))

@@ -2,22 +2,22 @@ import Foundation
 import ServiceRuntime
 import Synchronization
 
-/// A server that a test started; it ends with the value, whatever the test does.
+/// A server that a test started. It ends with the value, whatever the test does.
 ///
-/// It is started by our own `ChildProcess`: Foundation's `Process` notices an end only when all
-/// descendants of the program are gone, too, and Swift Testing's exit tests spin while a child
-/// that has ended is not waited for. A thread of its own waits for each.
+/// Our own `ChildProcess` starts it. Foundation's `Process` notices an end only when all
+/// descendants of the program have ended, too. Swift Testing's exit tests spin while an ended child
+/// has not been waited for, so a separate thread waits for each.
 public final class ServerProcess: Sendable {
     private let child: ChildProcess
     public let logPath: String
 
-    /// Starts `program`; what it prints goes to `logPath`.
+    /// Starts `program`. Its output goes to `logPath`.
     public init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:],
         logPath: String
     ) throws {
         self.logPath = logPath
-        // What an earlier run of the server said would be taken for this one's.
+        // The output of an earlier run would be mistaken for that of this one.
         guard FileManager.default.createFile(atPath: logPath, contents: nil) else {
             throw CocoaError(.fileWriteUnknown)
         }
@@ -33,7 +33,7 @@ public final class ServerProcess: Sendable {
         }
     }
 
-    /// What static values hold has no deinit: those servers end with the test process.
+    /// Static values have no deinit, so their servers are ended with the test process.
     private static let live = Mutex<Set<Int32>>([])
     private static let endsWithTheTests: Void = AtExit.call {
         for id in live.withLock({ $0 }) { kill(id, SIGKILL) }
@@ -44,12 +44,12 @@ public final class ServerProcess: Sendable {
 
     public func signal(_ number: Int32) { child.signal(number) }
 
-    /// Ends the server (by SIGTERM, 15, or as told) and waits until it is gone. Answers its exit
-    /// code, or the number of the signal that ended it.
+    /// Ends the server with SIGTERM (15) or the given signal, and waits for its end. Returns its
+    /// exit code, or the number of the signal that ended it.
     @discardableResult
     public func stop(_ number: Int32 = 15) -> Int32 {
         child.signal(number)
-        // A paused process cannot answer a signal other than SIGKILL.
+        // A paused process cannot react to a signal other than SIGKILL.
         child.signal(SIGCONT)
         return waitUntilExit()
     }

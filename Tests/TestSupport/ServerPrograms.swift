@@ -1,12 +1,12 @@
 import Foundation
 
-/// Where the real servers are that the tests run against. `make servers` puts them there.
+/// The paths of the real servers against which tests run. `make servers` installs them.
 public enum ServerPrograms {
     public static let checkout = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
     public static var root: String { "\(checkout)/.local/servers" }
-    /// TEST_NATS_SERVER names another one, to run the tests against another version.
+    /// TEST_NATS_SERVER names another one, to test with another version.
     public static var nats: String {
         ProcessInfo.processInfo.environment["TEST_NATS_SERVER"] ?? "\(root)/bin/nats-server"
     }
@@ -19,11 +19,11 @@ public enum ServerPrograms {
         "\(root)/prometheus/bin/\(program)"
     }
 
-    /// No server: it renders the manifests of `deploy/kubernetes`.
+    /// Not a server: it renders the manifests of `deploy/kubernetes`.
     public static var kustomize: String { "\(root)/kustomize/bin/kustomize" }
 
-    /// The same tree with TimescaleDB's Community edition in place of the Apache one, which may not
-    /// be shipped with anything: TEST_TIMESCALE_COMMUNITY names its folder, if there is one.
+    /// The folder of the same programs with TimescaleDB's Community edition, which may not be
+    /// shipped with anything. TEST_TIMESCALE_COMMUNITY names it. `nil` if there is none.
     public static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]
 
     public struct Missing: Error, CustomStringConvertible {

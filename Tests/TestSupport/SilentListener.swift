@@ -1,6 +1,6 @@
 import Glibc
 
-/// A peer that accepts connections (the kernel does) and never says anything.
+/// A peer that accepts connections (the kernel does) and never sends anything.
 public final class SilentListener: Sendable {
     public let port: UInt16
     private let descriptor: Int32

@@ -1,6 +1,6 @@
 import Foundation
 
-/// `ibkr-simulator`, a made-up TWS, on ports that the kernel chose. It ends with the value.
+/// `ibkr-simulator`, a simulated TWS, on ports that the kernel chose. It ends with the value.
 public final class SimulatorProcess {
     private struct Ports: Decodable {
         let port: UInt16
@@ -16,7 +16,7 @@ public final class SimulatorProcess {
     private let process: ServerProcess
     private let ports: Ports
 
-    /// `arguments`: what is wanted besides the ports and the truth log.
+    /// `arguments` are those besides the ports and the truth log.
     public init(_ arguments: [String] = []) throws {
         folder = try TemporaryFolder("simulator")
         process = try ServerProcess(
@@ -39,7 +39,7 @@ public final class SimulatorProcess {
     public var port: UInt16 { ports.port }
     public var controlPort: UInt16 { ports.control_port }
 
-    /// The answer to one line of the control port.
+    /// Returns the answer to one line of the control port.
     public func command(_ line: String) throws -> String {
         let connection = try PlainConnection(port: ports.control_port)
         try connection.send(Array((line + "\n").utf8))
@@ -47,32 +47,32 @@ public final class SimulatorProcess {
         return String(decoding: answer.dropLast(), as: UTF8.self)
     }
 
-    /// Ends it in good order, so that the truth log is whole; answers its exit code.
+    /// Ends it in order, so that the truth log is complete. Returns its exit code.
     @discardableResult
     public func stop() -> Int32 { process.stop() }
 
-    /// Until it has ended by itself; answers its exit code, or the signal that ended it.
+    /// Waits until it has ended by itself. Returns its exit code, or the signal that ended it.
     public func waitUntilExit() -> Int32 { process.waitUntilExit() }
 
-    /// What was sent until now, or, after `stop`, at all.
+    /// Returns what was sent so far, or after `stop`, everything that was sent.
     public func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
 }
 
-/// One line of a truth log, or of a file in its shape.
+/// One line of a truth log, or of a file in the same format.
 public struct SentValue: Decodable, Sendable {
     public let kind: String
     public let request: Int32
-    /// Texts, in the order of the wire behind the request's number.
+    /// The texts in the order of the wire, after the request's number.
     public let fields: [String]
     public let sequence: Int64?
-    /// Nanoseconds since 1970, when its last byte went.
+    /// Nanoseconds since 1970 at which its last byte was sent.
     public let time: Int64?
     public let connection: Int?
     public let client: Int32?
     public let symbol: String?
     public let contract: Int32?
 
-    /// One that a test makes up.
+    /// Makes a value for a test.
     public init(
         kind: String, request: Int32, fields: [String], time: Int64, connection: Int,
         contract: Int32?
@@ -82,7 +82,7 @@ public struct SentValue: Decodable, Sendable {
         (client, symbol, self.contract) = (nil, nil, contract)
     }
 
-    /// A last line that is not ended yet is left out.
+    /// An incomplete last line is left out.
     public static func read(_ path: String) throws -> [SentValue] {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let end = text.lastIndex(of: "\n") ?? text.startIndex

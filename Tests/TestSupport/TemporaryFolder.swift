@@ -22,7 +22,7 @@ public final class TemporaryFolder: Sendable {
 
     deinit { remove() }
 
-    /// For folders that static values hold: those have no deinit.
+    /// For folders that static values hold, which have no deinit.
     func remove() {
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {

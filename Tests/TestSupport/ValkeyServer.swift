@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A Valkey of a test's own: loopback, a free port, a password, nothing on disk. It ends with the
+/// The Valkey of one test: loopback, a free port, a password, nothing on disk. It ends with the
 /// value.
 public final class ValkeyServer: Sendable {
     public static let password = "open sesame"
@@ -11,7 +11,7 @@ public final class ValkeyServer: Sendable {
     private let process: Mutex<ServerProcess>
     private let arguments: [String]
 
-    /// `users`: lines of its configuration file, beside the user of `cli`.
+    /// `users` are lines of its configuration file, in addition to the user of `cli`.
     public init(arguments: [String] = [], users: String = "") throws {
         folder = try TemporaryFolder("valkey")
         self.arguments = [try folder.write(users, to: "users.conf")] + arguments
@@ -25,14 +25,15 @@ public final class ValkeyServer: Sendable {
                 process = Mutex(started)
                 return
             } catch {
-                // Somebody else may have taken the port in between.
+                // Another process may have taken the port in between.
                 if attempt == 3 { throw error }
                 attempt += 1
             }
         }
     }
 
-    /// The server's own client: an independent look at what the code under test did.
+    /// Returns the output of the server's own client, which shows independently what the code under
+    /// test did.
     @discardableResult
     public func cli(_ arguments: String...) throws -> String { try cli(arguments) }
 
@@ -43,7 +44,7 @@ public final class ValkeyServer: Sendable {
             environment: ["REDISCLI_AUTH": Self.password])
     }
 
-    /// Ends it as a crash would.
+    /// Ends it like a crash.
     public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
 
     /// Starts it again on the same port, empty.
@@ -55,7 +56,7 @@ public final class ValkeyServer: Sendable {
         }
     }
 
-    /// Freezes it: sockets stay open, nothing answers.
+    /// Freezes it: sockets stay open, but nothing answers.
     public func pause() { process.withLock { $0.signal(SIGSTOP) } }
     public func resume() { process.withLock { $0.signal(SIGCONT) } }
 
@@ -66,7 +67,7 @@ public final class ValkeyServer: Sendable {
     ) throws -> ServerProcess {
         try ServerProcess(
             ServerPrograms.database("valkey-server"),
-            // The file comes first.
+            // The configuration file is the first argument.
             arguments.prefix(1)
                 + ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no"]
                 + ["--dir", folder.path, "--requirepass", password] + arguments.dropFirst(),

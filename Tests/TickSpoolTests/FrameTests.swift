@@ -16,7 +16,7 @@ private struct Bytes: SegmentBytes {
     }
 }
 
-/// The format alone: every cut and every changed byte of a segment.
+/// Only the format: every cut and every changed byte of a segment.
 @Suite struct FrameTests {
     private static func segment(
         _ packets: [SealedPacket], from first: UInt64 = 1
@@ -105,7 +105,7 @@ private struct Bytes: SegmentBytes {
                 }
             }
             #expect(seen == Set(1...5).subtracting([UInt64(hit + 1)]), "byte \(offset)")
-            // Behind the last frame nothing says that there was one: that is a torn end.
+            // Without later bytes, nothing shows that the last frame existed, so it is a torn end.
             if hit < 4 { #expect(told == [UInt64(hit + 1)], "byte \(offset)") }
         }
     }

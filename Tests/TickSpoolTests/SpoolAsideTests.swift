@@ -7,7 +7,7 @@ import Testing
 
 @testable import TickSpool
 
-/// Setting aside, and everything in which two owners could come together.
+/// Setting aside, and every situation in which two owners could meet.
 @Suite struct SpoolAsideTests {
     private static func time(_ seconds: Int64) -> Timestamp {
         Timestamp(nanoseconds: PacketMaker.start + seconds * 1_000_000_000)
@@ -91,7 +91,8 @@ import Testing
         let maker = try PacketMaker()
         let (first, second) = (try Spool(other), try Spool(settings))
         for spool in [first, second] { _ = try spool.append(try maker.packet()) }
-        // The packet is of the wrong source for one of them, which only matters at its next start.
+        // For one of them the packet is from the wrong source, which matters only at its next
+        // start.
         let kept = try #require(try first.setAside(reason: "r", now: Self.time(0)))
         let one = try #require(try second.setAside(reason: "r", now: Self.time(0)))
         _ = try second.append(try maker.packet())
@@ -138,7 +139,7 @@ import Testing
             #expect(first.frames == 1)
             #expect(second.isEmpty)
         }
-        // A folder that a person renamed.
+        // A folder that a person has renamed.
         try FileManager.default.removeItem(atPath: "\(rig.root)/aside")
         try FileManager.default.moveItem(
             atPath: "\(rig.root)/synthetic", toPath: "\(rig.root)/aside")

@@ -7,7 +7,8 @@ import Testing
 
 @testable import TickSpool
 
-/// What an end at any moment, a bad disk or a person leaves in the folder.
+/// The state of the folder after an end at any moment, after a disk fault, or after a person's
+/// change.
 @Suite struct SpoolDamageTests {
     private func change(_ path: String, _ body: (inout [UInt8]) -> Void) throws {
         let url = URL(fileURLWithPath: path)
@@ -83,7 +84,7 @@ import Testing
         try change(segments[0]) { $0[frame * (perSegment - 1) + 9] ^= 1 }
         let spool = try rig.open()
         #expect(spool.opening.damagedFrames == 1)
-        // And the last frame of all, behind the back of the open spool.
+        // And the very last frame, without the knowledge of the open spool.
         let lastCount = 9 - perSegment * (segments.count - 1)
         try change(segments[segments.count - 1]) { $0[frame * (lastCount - 1) + 9] ^= 1 }
         let found = try spool.drain()

@@ -7,7 +7,7 @@ import Testing
 
 /// A process that works with a spool is killed between any two of its system calls.
 @Suite struct SpoolKillTests {
-    /// What the process said before it died.
+    /// The output of the process before it died.
     private struct Said {
         var appended: Set<UInt64> = []
         var consumed: Set<UInt64> = []
@@ -32,10 +32,10 @@ import Testing
             }
             let found = try self.found(rig)
             #expect(found == found.sorted(), "seed \(seed)")
-            // The mark may be older than what was consumed, never newer.
+            // The mark may be older than what was consumed, but never newer.
             let wanted = all.appended.subtracting(all.consumed)
             #expect(wanted.isSubset(of: found), "seed \(seed), round \(round)")
-            // What came after the last word that was heard may be there, too.
+            // Frames written after the last output line may be there, too.
             let extra = Set(found).subtracting(all.appended)
             all.appended.formUnion(extra)
         }
@@ -43,7 +43,7 @@ import Testing
         #expect(all.consumed.count > 10)
     }
 
-    /// The numbers of all frames that are not consumed.
+    /// Returns the numbers of all frames that are not consumed.
     private func found(_ rig: SpoolRig) throws -> [UInt64] {
         let survey = try #require(try SpoolSurvey.all(in: rig.root).first)
         #expect(survey.tornBytes == 0)
@@ -59,7 +59,7 @@ import Testing
         return numbers
     }
 
-    /// Runs it until it has said so many bytes, and kills it there.
+    /// Runs the process until it has printed this many bytes, and kills it there.
     private func run(_ rig: SpoolRig, seed: UInt64, bytes: Int) throws -> [Substring] {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try ProductPrograms.path("SpoolFixture"))

@@ -7,11 +7,11 @@ import Testing
 
 @testable import TickSpool
 
-/// A file system of a few kilobytes, while the value lives.
+/// A file system of a few kilobytes, which exists while the value lives.
 private final class SmallDisk {
     struct Failed: Error {}
 
-    /// Why there can be none on this machine; nil when there can.
+    /// Why there can be none on this machine. `nil` if there can.
     static let obstacle: String? = {
         guard getuid() == 0 else { return "a disk of its own needs root" }
         do {
@@ -80,7 +80,7 @@ private final class SmallDisk {
         let disk = try SmallDisk(kilobytes: 256)
         var settings = try SpoolRig().settings
         settings.folder = "\(disk.path)/spool"
-        // As versions before this one did.
+        // The layout of earlier versions.
         try FileManager.default.createDirectory(
             atPath: "\(settings.folder)/\(settings.source)", withIntermediateDirectories: true)
         let kept = SpoolFolder(root: settings.folder, source: settings.source).reserve
@@ -107,7 +107,7 @@ private final class SmallDisk {
             #expect(expected.count > 20)
             #expect(try !append(spool))
             try spool.sync()
-            // As soon as a segment is gone.
+            // As soon as a segment is removed.
             repeat {
                 let spooled = try #require(try spool.take())
                 try spool.consume(spooled.number)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TickSpool
 
-/// Partitions whose streams fail one by one are read by queues of their own.
+/// Partitions whose streams fail independently are read by separate queues.
 @Suite struct SpoolQueueTests {
     private func open(_ rig: SpoolRig, queues: Int = 4) throws -> Spool {
         var settings = Spool.Settings(
@@ -39,7 +39,7 @@ import Testing
         #expect(!spool.isEmpty && !spool.isEmpty(queue: 1) && spool.ticks == 60)
         #expect(spool.tail(Partition(0)) == nil && spool.tail(Partition(5))?.frames == 10)
         #expect(try spool.peek(1)?.number == first.number)
-        // More comes in for all of them.
+        // New packets arrive for all of them.
         let maker = try PacketMaker()
         for partition in 0..<4 { _ = try spool.append(try maker.packet(partition)) }
         #expect(try spool.take(3)?.number == 84)
@@ -75,7 +75,7 @@ import Testing
         spool = nil
         let again = try open(rig)
         #expect(try again.peek(0)?.number == 5 && again.peek(1)?.number == 2)
-        // As a process of before queues were there wrote it and reads it.
+        // As a process of the version before queues wrote it and reads it.
         #expect(again.ticks == 3 * 15)
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import TickSpool
 
-/// Packets as a gateway seals them: dense ordinals per partition, times that rise.
+/// Makes packets as a gateway seals them: dense ordinals per partition, times that rise.
 final class PacketMaker {
     static let start: Int64 = 1_767_623_400_000_000_000
 
@@ -53,7 +53,7 @@ extension SealedPacket {
     var array: [UInt8] { withBytes { $0.array } }
 }
 
-/// A folder for spools, and how to open one in it.
+/// A folder for spools. It opens them.
 struct SpoolRig {
     let temporary: TemporaryFolder
     let root: String
@@ -88,7 +88,7 @@ struct SpoolRig {
 }
 
 extension Spool {
-    /// Everything that is there, each consumed when it was read.
+    /// Returns everything in the spool, and consumes each packet once it was read.
     func drain() throws -> [SealedPacket] {
         var packets: [SealedPacket] = []
         while let spooled = try take() {

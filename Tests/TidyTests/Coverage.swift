@@ -2,9 +2,10 @@ import Foundation
 
 /// Line coverage per target, from the JSON of `llvm-cov export`.
 struct Coverage {
-    /// Percent of the lines of each target: what is below is not tested, whatever the tests say.
+    /// The least percentage of covered lines of each target. Code below it counts as untested.
     static let floor = 85.0
-    /// The test of the house sets it after all other tests; without it there is nothing to read.
+    /// The variable that `make test` sets after all other tests. Without it there is nothing to
+    /// read.
     static let variable = "TAPELINE_COVERAGE_JSON"
     static var path: String? { ProcessInfo.processInfo.environment[variable] }
 
@@ -21,7 +22,7 @@ struct Coverage {
         var lines: Int { files.reduce(0) { $0 + $1.lines } }
         var covered: Int { files.reduce(0) { $0 + $1.covered } }
         var percent: Double { lines == 0 ? 100 : 100 * Double(covered) / Double(lines) }
-        /// The file with the most lines that no test ran.
+        /// The file with the most uncovered lines.
         var worst: File? { files.max { $0.lines - $0.covered < $1.lines - $1.covered } }
     }
 
@@ -31,7 +32,7 @@ struct Coverage {
         var description: String { "this is no JSON of llvm-cov: export it with 'llvm-cov export'" }
     }
 
-    /// Files outside of `Sources/` and `services/` below `root` do not count.
+    /// Counts only files in `Sources/` and `services/` below `root`.
     init(json: Data, root: String) throws {
         struct Document: Decodable {
             struct Part: Decodable { let files: [Entry] }
@@ -58,7 +59,7 @@ struct Coverage {
         targets = files.map { Target(name: $0.key, files: $0.value) }.sorted { $0.name < $1.name }
     }
 
-    /// One sentence for each target that is below the floor or was not measured at all.
+    /// Returns a sentence for each target that is below the floor or was not measured.
     func problems(modules: Set<String>) -> [String] {
         let low = targets.filter { $0.percent < Self.floor }.map { target in
             let percent = String(format: "%.1f", target.percent)

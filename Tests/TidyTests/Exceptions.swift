@@ -1,8 +1,9 @@
-/// Where a rule of the house does not hold, and why. One that is not needed any more is an error.
+/// A place that is exempt from a house rule, with the reason. One that is no longer needed is an
+/// error.
 struct Exception: Sendable {
     let rule: String
     let path: String
-    /// A part of the line, or of the message when the rule is about the whole file.
+    /// A part of the line, or of the message if the rule is about the complete file.
     let containing: String
     let reason: String
 

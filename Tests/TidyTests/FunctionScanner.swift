@@ -45,7 +45,7 @@ struct FunctionScanner {
         tokens.indices.contains(index) ? tokens[index].text : ""
     }
 
-    /// The name of what is declared here; nil where nothing with a body is.
+    /// Returns the name of the declaration here. `nil` if there is none with a body.
     private func declaration(at index: Int) -> String? {
         let before = text(index - 1)
         guard before != ".", before != "`" else { return nil }
@@ -57,8 +57,8 @@ struct FunctionScanner {
         }
     }
 
-    /// The brace that opens the body, or nil where the declaration ends without one: a requirement
-    /// of a protocol, or a stored property.
+    /// Returns the brace that opens the body. `nil` if the declaration has none: a protocol
+    /// requirement or a stored property.
     private func body(after start: Int) -> Int? {
         let stored = text(start) == "var"
         var depth = 0
@@ -71,7 +71,7 @@ struct FunctionScanner {
                 return nil
             case "func", "var", "let", "init", "subscript", "case", "struct", "enum", "class",
                 "extension", "protocol", "import", "public", "private", "static", "mutating", "@":
-                // A word at the start of a line is a new declaration; inside of one it is none.
+                // Outside of parentheses, a word at the start of a line is a new declaration.
                 if depth == 0, index > start + 1, tokens[index].line > tokens[index - 1].line {
                     return nil
                 }
@@ -82,7 +82,8 @@ struct FunctionScanner {
         return nil
     }
 
-    /// The name of an operator may hold an equals sign: `static func == (…)`.
+    /// Returns whether this is the name of an operator, which may contain an equals sign: `static
+    /// func == (…)`.
     private func isOperator(_ index: Int) -> Bool {
         text(index - 1) == "=" || text(index + 1) == "="
     }

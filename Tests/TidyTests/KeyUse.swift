@@ -1,23 +1,24 @@
-/// Which configuration keys the code declares and which service takes which, read from the source.
+/// The configuration keys that the code declares, and the service that takes each, read from the
+/// source.
 struct KeyUse {
     struct Key: Hashable {
         let name: String
         let path: String
         let line: Int
-        /// The `static let` or `static func` of a library that holds it; nil in a service.
+        /// The library's `static let` or `static func` that holds it. `nil` in a service.
         let group: String?
     }
 
-    /// What a line of a `default.env` says; `#KEY=` is a key without a default.
+    /// A line of a `default.env`. `#KEY=` is a key without a default.
     struct Entry {
         let name: String
         let line: Int
-        /// Does a comment stand above?
+        /// True if there is a comment above it.
         let isExplained: Bool
     }
 
-    /// A program that reads the services' keys, and is none of the libraries that services share.
-    private static let tool = "Sources/Tool/tapeline/"
+    /// A program that reads the services' keys, but is not a library that services share.
+    private static let tool = "Sources/tapeline/"
 
     private let repository: Repository
     let keys: [Key]
@@ -27,7 +28,7 @@ struct KeyUse {
         keys = repository.swift.filter(\.isProduct).flatMap(Self.keys)
     }
 
-    /// The first text in each `ConfigurationKey(…)`.
+    /// Returns the first text in each `ConfigurationKey(…)`.
     private static func keys(in file: SourceFile) -> [Key] {
         guard let swift = file.swift else { return [] }
         let code = String(decoding: swift.code, as: UTF8.self)
@@ -48,7 +49,7 @@ struct KeyUse {
         }
     }
 
-    /// All that a service takes: its own keys, and those of the groups that it names or that the
+    /// Returns all keys of a service: its own, and those of the groups that it names or that the
     /// libraries put into every service.
     func keys(ofService service: String) -> [Key] {
         let home = "services/\(service)/"
@@ -65,7 +66,7 @@ struct KeyUse {
         }
     }
 
-    /// Only where keys are spoken of: `.nats` may be a case of something else.
+    /// Checks only files that use keys, because `.nats` may be a case of another type.
     private static func names(_ group: String, _ file: SourceFile) -> Bool {
         guard file.text.contains("ConfigurationKey") || file.path.hasSuffix("/Configuration.swift")
         else { return false }

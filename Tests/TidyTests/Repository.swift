@@ -1,11 +1,11 @@
 import Foundation
 
-/// A text file of the repository, with its Swift taken apart when it is Swift.
+/// A text file of the repository, with Swift source split into its parts.
 struct SourceFile: Sendable {
     let path: String
     let text: String
     let lines: [String]
-    /// For Swift files only.
+    /// `nil` for files other than Swift.
     let swift: SwiftText?
     let bytes: [UInt8]
     let codeLines: [String]
@@ -21,33 +21,26 @@ struct SourceFile: Sendable {
         commentLines = swift?.commentLines ?? []
     }
 
-    /// Where people's programs come from: everything but tests.
+    /// True for the source of the shipped programs: everything but tests.
     var isProduct: Bool { path.hasPrefix("Sources/") || path.hasPrefix("services/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
-    /// `Primitives` of `Sources/Model/Primitives/…`, `store-writer` of
+    /// Returns `Primitives` for `Sources/Primitives/…`, `store-writer` for
     /// `services/store-writer/Sources/…`.
     var module: String? {
         let parts = path.split(separator: "/").map(String.init)
         switch parts.first {
-        case "Sources" where parts.count > 3: return parts[2]
+        case "Sources" where parts.count > 2: return parts[1]
         case "services" where parts.count > 3 && parts[2] == "Sources": return parts[1]
         default: return nil
         }
     }
-
-    /// `Model` of `Sources/Model/Primitives/…`, `services` of a service.
-    var group: String? {
-        guard module != nil else { return nil }
-        let parts = path.split(separator: "/", maxSplits: 2)
-        return parts.first == "services" ? "services" : String(parts[1])
-    }
 }
 
-/// The files under version control, as a rule sees them.
+/// The files under version control, as the rules read them.
 struct Repository: Sendable {
     let files: [SourceFile]
-    /// Every tracked path, also of files that are no text.
+    /// Every tracked path, including files that are not text.
     let paths: Set<String>
 
     init(files: [String: String]) {
@@ -66,7 +59,7 @@ struct Repository: Sendable {
 
     func file(_ path: String) -> SourceFile? { files.first { $0.path == path } }
 
-    /// Is there such a file, or a folder with files in it?
+    /// Returns whether there is such a file, or a folder with files in it.
     func exists(_ path: String) -> Bool {
         paths.contains(path) || path.isEmpty || paths.contains { $0.hasPrefix(path + "/") }
     }
@@ -74,7 +67,8 @@ struct Repository: Sendable {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-    /// What `git ls-files` names and what is there, new files that git does not ignore included.
+    /// Returns the existing files that `git ls-files` lists, including new ones that git does not
+    /// ignore.
     static func tracked() throws -> Repository {
         let listed = try git(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         let paths = listed.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
@@ -100,7 +94,7 @@ struct Repository: Sendable {
     private static func git(_ arguments: [String]) throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        // A checkout may belong to another user than the one who tests (root in a container).
+        // The checkout may belong to another user than the tester (root in a container).
         process.arguments = ["git", "-C", root, "-c", "safe.directory=*"] + arguments
         let output = Pipe()
         process.standardOutput = output

@@ -1,9 +1,9 @@
 import Testing
 
-/// A place where a house rule is broken.
+/// A place that breaks a house rule.
 struct Violation: Sendable, CustomStringConvertible {
     let path: String
-    /// From 1; 0 when it is about the file as a whole, or about one that is missing.
+    /// Counted from 1. 0 if it is about the complete file, or about one that is missing.
     let line: Int
     let what: String
 
@@ -16,17 +16,17 @@ struct Violation: Sendable, CustomStringConvertible {
     var description: String { "\(path):\(max(line, 1)): \(what)" }
 }
 
-/// A rule of the house, with examples that prove that it can fail and that it can hold.
+/// A house rule, with examples that prove that it can fail and that it can pass.
 struct Rule: Sendable, CustomTestStringConvertible {
-    /// Files by path: a whole small repository.
+    /// Files by path: a complete small repository.
     typealias Example = [String: String]
 
     let name: String
-    /// What to do instead; it ends every message.
+    /// What to do instead. Every message ends with it.
     let fix: String
     /// Each must have at least one violation.
     let broken: [Example]
-    /// None may have one.
+    /// None may have a violation.
     let kept: [Example]
     let check: @Sendable (Repository) -> [Violation]
 

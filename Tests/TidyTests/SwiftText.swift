@@ -1,19 +1,19 @@
-/// Swift source taken apart by what its characters are: code, comments, text of literals. Each part
-/// keeps the lines and columns of the whole; what belongs to another part is blank there.
+/// Swift source split into code, comments and the text of literals. Each part keeps the lines and
+/// columns of the file; characters of other parts are blank.
 ///
-/// No parser: it knows comments (nested ones too), string literals of all four kinds, and code
-/// inside of interpolations. That is what the rules need to not stumble over a brace in a text.
+/// It is not a parser: it knows comments (also nested), string literals of all four kinds, and code
+/// in interpolations. The rules need that in order not to mistake a brace in a text for code.
 struct SwiftText: Sendable {
     struct Literal: Sendable, Equatable {
-        /// Without quotes and interpolations; escapes stand as they were written.
+        /// The text without quotes and interpolations. Escapes are unchanged.
         let text: String
-        /// The line on which it begins, from 1.
+        /// The line on which it begins, counted from 1.
         let line: Int
         /// The byte at which it begins.
         let offset: Int
     }
 
-    /// Quotes stay, so that two literals do not run into one another.
+    /// Quotes are kept, so that two literals do not run together.
     private(set) var code: [UInt8]
     private(set) var comments: [UInt8]
     private(set) var literals: [Literal] = []
@@ -43,7 +43,7 @@ private let space = UInt8(ascii: " ")
 
 extension SwiftText {
     private enum Mode {
-        /// Inside of an interpolation, at this depth of parentheses; nil outside of all literals.
+        /// Code in an interpolation at this depth of parentheses. `nil` outside of all literals.
         case code(depth: Int?)
         case string(Opened)
     }
@@ -165,7 +165,8 @@ extension SwiftText {
                     for _ in 0..<end.utf8.count { step(code: true) }
                     return close(literal)
                 }
-                // An unclosed literal ends with its line: the rest of the file is still looked at.
+                // An unclosed literal ends with its line, so that the rest of the file is still
+                // checked.
                 if byte == newline, !literal.multiline { return close(literal) }
                 if byte == backslash, starts(with: "\\\(literal.marks)(", at: index) {
                     modes[modes.count - 1] = .string(literal)

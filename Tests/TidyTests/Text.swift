@@ -8,13 +8,14 @@ extension StringProtocol {
 }
 
 extension Array where Element == UInt8 {
-    /// Is the text in it? Rules ask this of a whole file before they look at its lines.
+    /// Returns whether the text occurs. Rules check a complete file with it before they check its
+    /// lines.
     func contains(_ text: String) -> Bool {
         Data(self).range(of: Data(text.utf8)) != nil
     }
 }
 
 extension Character {
-    /// May it stand in a name of Swift?
+    /// True if the character may occur in a Swift name.
     var isWordCharacter: Bool { isLetter || isNumber || self == "_" }
 }

@@ -1,7 +1,7 @@
 import Testing
 
-/// The house rules over the files under version control. Each message names the place, the rule
-/// and what to do instead.
+/// Checks the house rules on the files under version control. Each message names the place, the
+/// rule and the remedy.
 @Suite struct TidyTests {
     private static let repository = Result { try Repository.tracked() }
 
@@ -12,7 +12,7 @@ import Testing
             if Exception.all.contains(where: { $0.covers(violation, of: rule, in: repository) }) {
                 continue
             }
-            // As the issue's own place, so that editors and terminals jump there.
+            // Given as the issue's own location, so that editors and terminals can jump there.
             Issue.record(
                 "\(violation) [\(rule.name)] Instead: \(rule.fix)",
                 sourceLocation: SourceLocation(

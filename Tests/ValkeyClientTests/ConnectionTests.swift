@@ -12,7 +12,7 @@ extension ValkeyServer {
     }
 }
 
-/// The error that `body` throws; nil has failed the test.
+/// Returns the error that `body` throws. `nil` means that the test has failed.
 func failure(_ body: () throws(ValkeyError) -> Void) -> ValkeyError? {
     do {
         try body()

@@ -79,7 +79,7 @@ struct FaultTests {
         let errors = [
             failure { () throws(ValkeyError) in try first.command(["PING"]) },
             failure { () throws(ValkeyError) in
-                // More than the kernel's buffers of both sides hold.
+                // More than the kernel's buffers on both sides hold.
                 for _ in 0..<30 {
                     second.append(["SET", "k", .bytes([UInt8](repeating: 1, count: 1_000_000))])
                 }
@@ -108,7 +108,7 @@ struct FaultTests {
         let connection = try ValkeyConnection(server.configuration)
         server.kill()
         let error = failure { () throws(ValkeyError) in
-            // The first write may still go into the closed socket.
+            // The first write may still succeed on the closed socket.
             for _ in 0..<10 { try connection.command(["PING"]) }
         }
         guard case .connectionLost = error else {

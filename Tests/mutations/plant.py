@@ -20,7 +20,7 @@ GRAPH = "Sources/Operators/OperatorGraph/"
 WORKER = "services/operator-worker/Sources/"
 ENGINE = "Sources/Providers/IBEngine/"
 
-# Name, file, what stands there (once), what is put there.
+# Name, file, the original text (which occurs once), and its replacement.
 FAULTS = [
     ("boundary tick in both windows", STREAM + "WindowState.swift",
      "time >= start && time < end", "time >= start && time <= end"),
@@ -232,8 +232,8 @@ BROKER_FAULTS = [
      "_ = now"),
 ]
 
-# What is planted, the target whose tests run on it, and which of its suites: those that are pure
-# or want no more than a NATS server to publish to.
+# The faults of a plan, the test target that runs on them, and its suites: those that are pure or
+# need only a NATS server to publish to.
 PLANS = {
     "bars": (FAULTS, "SimulationTests", "SimulationTests"),
     "broker": (BROKER_FAULTS, "IBEngineTests", "IBEngineTests"),
@@ -242,7 +242,7 @@ PLANS = {
                "|PartitionRepairTests|RefusedRepairTests"),
 }
 
-# Leaves one target of tests in a manifest, and what it uses.
+# Reduces a manifest to one test target and what it uses.
 MANIFEST = """
 var kept: Set<String> = ["TARGET"]
 while true {
@@ -269,14 +269,15 @@ def copy(folder, target):
 
 
 def run(folder, suites):
-    """Empty when the simulations pass, else who found something; None when it does not compile."""
+    """Returns "" if the simulations pass, else the test that failed, or None if the copy does not
+    compile."""
     environment = dict(os.environ, SIMULATION_SEEDS="0")
     build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:
         print("\n".join(line for line in build.stdout.splitlines() if "error:" in line)[:600])
         return None
-    # Without `swift test` around them: when that is ended, its tests go on.
+    # Runs without `swift test`, because ending that would leave its tests running.
     command = [f"{folder}/.build/debug/tapelinePackageTests.xctest",
                "--testing-library", "swift-testing", "--filter", suites]
     test = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
@@ -292,12 +293,12 @@ def run(folder, suites):
             return named.group(1) if named else line.strip()
         if found := re.search(r"Test run with (\d+) tests?", line):
             count = int(found.group(1))
-    # A fault that traps is found, too; a filter that matches nothing is not a pass.
+    # A fault that traps is also found. A filter that matches nothing is not a pass.
     return "" if test.wait() == 0 and count > 0 else "it trapped, or no test ran"
 
 
 def plant(folder, suites, path, before, after):
-    """In words what became of it."""
+    """Plants the fault and returns its outcome in words."""
     with open(f"{CHECKOUT}/{path}") as file:
         text = file.read()
     if text.count(before) != 1:

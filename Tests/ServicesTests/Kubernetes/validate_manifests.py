@@ -15,12 +15,13 @@ import kubernetes_validate
 import kubernetes_validate.utils
 import yaml
 
-# A schema is read once, not once per object.
+# A schema is read once and not once per object.
 kubernetes_validate.utils.schema_contents = functools.lru_cache(maxsize=None)(
     kubernetes_validate.utils.schema_contents
 )
 
-# What a trigger takes beside the parameters that its schema lists: those of its authentication.
+# Fields that a trigger may have in addition to the parameters in its schema: those of its
+# authentication.
 AUTHENTICATION = {"authModes"}
 
 

@@ -28,7 +28,7 @@ while seen < count:
         if quote(symbol, safe="").replace(".", "%2E") != token:
             sys.exit(f"{subject}: not the token that Python makes of {symbol}")
         found = {"kind": kind, "series": series, "symbol": symbol}
-        # Decimals are texts: whoever reads them decides what they become.
+        # Decimals are texts, so the reader decides how to represent them.
         found["message"] = json.loads(payload)
         print(json.dumps(found), flush=True)
         seen += 1

@@ -1,4 +1,4 @@
-/// A word that does not occur in code, and what stands there instead.
+/// A word that must not occur in code, and its replacement.
 struct BannedWord: Sendable {
     enum Place: Sendable {
         /// Sources and services.
@@ -10,7 +10,7 @@ struct BannedWord: Sendable {
     let text: String
     let instead: String
     var place = Place.product
-    /// A `.text(…)` of another type is another thing.
+    /// True to also find the word as a member. Otherwise `.text(…)` of another type is ignored.
     var alsoAsMember = false
 
     var name: String { text.hasSuffix("(") ? String(text.dropLast()) : text.trimmed }
@@ -29,7 +29,7 @@ struct BannedWord: Sendable {
         }
     }
 
-    /// Not the declaration of something of the same name, nor a call with a label, which these
+    /// Returns true for a declaration of the same name, or a call with a label, which these
     /// functions do not have.
     private func isForeignCall(_ before: Substring, _ after: Substring) -> Bool {
         if ["case", "func"].contains(where: before.trimmed.hasSuffix) { return false }
@@ -132,7 +132,7 @@ private let banned: [BannedWord] = [
 let bannedRules: [Rule] =
     banned.map(\.rule) + [unwrapRule, emptyCatchRule, markerRule, killByNameRule]
 
-/// These files name what is forbidden.
+/// These files have to name the banned words.
 private func isAboutRules(_ file: SourceFile) -> Bool {
     file.path.hasPrefix("Tests/TidyTests/") || file.path == "docs/STYLE.md"
 }
@@ -164,7 +164,8 @@ private let unwrapRule = Rule(
         }
     })
 
-/// Does something that can be unwrapped end here? (`try!` and `as!` have rules of their own.)
+/// Returns whether an operand that can be unwrapped ends here. (`try!` and `as!` have separate
+/// rules.)
 private func isOperand(_ before: ArraySlice<UInt8>) -> Bool {
     guard let last = before.last else { return false }
     if ")]>?\"".utf8.contains(last) { return true }
@@ -215,7 +216,7 @@ private let markerRule = Rule(
             !isAboutRules(file) && signs.contains(where: file.bytes.contains)
         }.flatMap { file in
             file.lines.enumerated().compactMap { index, line in
-                // In Swift, a word of the language may be one of these words.
+                // In Swift code, a keyword may be one of these words, so only comments are checked.
                 let prose = file.swift == nil ? line : file.commentLines[index]
                 let found =
                     line.firstMatch(of: marker)?.output ?? prose.firstMatch(of: phrase)?.output

@@ -1,6 +1,6 @@
 let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule]
 
-/// A module's folder and its files, by its path.
+/// Returns the files of each module by its folder.
 private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
     Dictionary(grouping: repository.swift.filter { $0.path.hasPrefix("Sources/") }) {
         "Sources/\($0.group ?? "")/\($0.module ?? "")"
@@ -66,7 +66,7 @@ private let serviceRule = Rule(
     })
 
 extension Repository {
-    /// The folders of `services/`.
+    /// The folders in `services/`.
     var services: [String] {
         let folders = paths.compactMap { path -> String? in
             let parts = path.split(separator: "/")

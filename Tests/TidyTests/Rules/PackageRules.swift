@@ -35,18 +35,18 @@ let packageRules: [Rule] = [
             guard let file = repository.file("Package.swift") else { return [] }
             var violations = strict.filter { !file.text.contains($0) }
                 .map { Violation(file.path, 1, "the setting \($0) is missing.") }
-            // With the names in it: only comments are left out.
+            // The names are kept; only comments are left out.
             let code = zip(file.lines, file.commentLines).map { line, comment in
                 comment.trimmed.isEmpty ? line : ""
             }.joined(separator: "\n")
             for match in code.matches(of: /\.(?:target|testTarget|executableTarget)\(/) {
                 let call = argumentList(code[match.range.upperBound...])
-                // A dependency by name is no target of its own.
+                // A dependency by name is not a target.
                 let isDependency =
                     !call.contains("\n") && !call.contains(",")
                     && code[..<match.range.lowerBound].reversed().drop { $0.isWhitespace }.first
                         == "["
-                // Swift's settings are not for C.
+                // Settings for Swift do not apply to C.
                 let isC = call.contains(/name:\s*"C[A-Z]/)
                 if isDependency || isC || call.contains("swiftSettings: strict") { continue }
                 let line = code[..<match.range.lowerBound].count { $0 == "\n" } + 1

@@ -1,6 +1,6 @@
 let trapRules: [Rule] = [trapNameRule]
 
-/// Tests of traps run in processes of their own (`.ci/run-tests.py` finds them by their names).
+/// Tests of traps run in separate processes (`.ci/run-tests.py` finds them by their names).
 private let trapNameRule = Rule(
     name: "tests of traps are named so",
     fix: "let the function's name begin with 'traps': such tests run apart from those with servers",

@@ -1,7 +1,7 @@
 let writingRules: [Rule] = [safetyRule, machinePathRule, knownHostRule, linkRule]
 
 private let safetyMarks = ["@unchecked Sendable", "nonisolated(unsafe)", "@safe", "Unmanaged"]
-/// A comment stands at most so many lines above what it is about.
+/// The most lines between a reason and the line it is about.
 private let safetyReach = 8
 
 private let safetyRule = Rule(
@@ -42,7 +42,7 @@ private let safetyRule = Rule(
                     if file.lines[above].trimmed.isEmpty { break }
                     if file.commentLines[above].contains("// Safety:") { return nil }
                 }
-                // Or as the first words of the body.
+                // The reason may also be the first words of the body.
                 let below = file.commentLines.dropFirst(index + 1).prefix(3)
                 if below.contains(where: { $0.contains("// Safety:") }) { return nil }
                 return Violation(file.path, index + 1, "'\(mark)' without a reason.")
@@ -71,8 +71,8 @@ private let machinePathRule = Rule(
         }
     })
 
-/// Whose addresses may stand in the repository, their subdomains included. A mirror or a proxy is a
-/// matter of the machine, and reaches the tools by their own settings.
+/// The hosts whose addresses may be in the repository, with their subdomains. A mirror or a proxy
+/// belongs to one machine, and tools get it by their own settings.
 private let knownHosts = [
     "127.0.0.1", "0.0.0.0", "localhost", "example.com", "example.org", "example", "invalid", "test",
     "debian.org", "pypi.org", "pythonhosted.org", "swift.org", "github.com", "postgresql.org",
@@ -81,7 +81,7 @@ private let knownHosts = [
     "fixtrading.org", "w3.org",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
     "keepachangelog.com", "docker.io", "ghcr.io",
-    // Services of a cluster of Kubernetes.
+    // Services in a Kubernetes cluster.
     "svc",
 ]
 
@@ -107,7 +107,7 @@ private let knownHostRule = Rule(
             return file.lines.enumerated().flatMap { index, line in
                 line.matches(of: #/[a-z]://(?:[^/@\s"]*@)?([A-Za-z0-9.\-]+)/#).compactMap { match in
                     let host = match.output.1.lowercased()
-                    // 192.0.2.x is set apart for documentation; 10.0.0.x is anybody's example.
+                    // 192.0.2.x is reserved for documentation, and 10.0.0.x is a common example.
                     let isExample = host.hasPrefix("192.0.2.") || host.hasPrefix("10.0.0.")
                     let isName = host.contains(".") && host.last != "." && !isExample
                     let known = knownHosts.contains { host == $0 || host.hasSuffix(".\($0)") }

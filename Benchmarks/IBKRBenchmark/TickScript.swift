@@ -1,6 +1,6 @@
 import Primitives
 
-/// What a benchmark requests from the broker, by the numbers of its requests.
+/// The requests of a benchmark to the broker, by the numbers of its requests.
 struct Feeds: Sendable {
     static let level1 = 80
     /// The number of instruments whose trades and quotes come tick by tick.

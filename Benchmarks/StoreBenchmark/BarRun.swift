@@ -16,7 +16,7 @@ struct BarRun {
 
     let database: Stage.Database
     let perTransaction: Int
-    /// Of a thousand rows, this many come again under a key of the previous transaction.
+    /// This many of a thousand rows come again under a key of the previous transaction.
     let revised: Int
 
     enum Way: CaseIterable {

@@ -6,7 +6,7 @@ struct Audit {
     struct Check {
         let name: String
         let sentence: String
-        /// What the check reads. `range` means that it works only on a range.
+        /// The data that the check reads. `range` means that it works only on a range.
         var reads = ""
         let sql: String
     }

@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a real Prometheus reads from working services: the dashboards' queries, the catalogue of
-/// metrics, and the alerts, of which none may fire.
+/// A real Prometheus on working services: the dashboards' queries, the catalogue of metrics, and
+/// the alerts, of which none may fire.
 @Suite("Running services as Prometheus sees them")
 struct ObservationTests {
     /// One source of the synthetic market, and one of a simulated TWS.

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What a worker requests from the tape for a repair, and which answers it accepts.
+/// A worker's requests to the tape for a repair, and the answers that it accepts.
 @Suite("What a repair asks of the tape")
 struct RepairAskingTests {
     @Test("an answer to another question is left, before the one that is waited for and behind it")

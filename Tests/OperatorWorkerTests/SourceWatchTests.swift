@@ -10,7 +10,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// What a worker reports about the sources of its partitions.
+/// A worker's reports about the sources of its partitions.
 @Suite("A worker's sources")
 struct SourceWatchTests {
     private static let shared = Result { try NatsServer() }

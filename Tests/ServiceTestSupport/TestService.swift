@@ -2,8 +2,8 @@ public import ServiceRuntime
 import Synchronization
 import TestSupport
 
-/// What a service gets from its frame, without the process around it: a configuration that its own
-/// description has accepted, a log that is kept, no port and no signals.
+/// The frame of a service without the process around it: a configuration that its own description
+/// has accepted, a log that is kept, no port and no signals.
 public struct TestService: Sendable {
     public let context: ServiceContext
     public let log = CapturedLog()

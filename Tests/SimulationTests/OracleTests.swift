@@ -60,7 +60,7 @@ func expectEqual(
 ) {
     var found = run.lastVersions
     if !seesExclusions {
-        // What was excluded between two runs belongs to none of them, and a run that grew has
+        // Ticks that were excluded between two runs belong to none of them, and a run that grew has
         // another key.
         found = found.mapValues(\.withoutExclusions).filter {
             !$0.value.flags.contains(.withdrawn)

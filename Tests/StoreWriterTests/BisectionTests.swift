@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Finding the rows that a database refuses")
 struct BisectionTests {
-    /// What the database reports about the first bad row of a range.
+    /// The database's report about the first bad row of a range.
     enum Hints: CaseIterable { case none, right, wrong, outside }
 
     /// Runs the machine against a database that refuses these rows. Returns the number of attempts.

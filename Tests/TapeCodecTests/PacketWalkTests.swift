@@ -6,7 +6,7 @@ import Testing
 @Suite struct PacketWalkTests {
     private static let first: UInt64 = 1_000_001
 
-    /// What a walk reports about ticks: ordinal, template, symbol and series.
+    /// The report of a walk about ticks: ordinal, template, symbol and series.
     private struct Step: Equatable {
         var ordinal: UInt64
         var template: UInt16

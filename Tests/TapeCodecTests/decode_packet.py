@@ -93,7 +93,7 @@ def decode(schema, packet):
 
 
 def tables(schema):
-    """Prints every byte of every block, in Markdown."""
+    """Returns a description of every byte of every block, in Markdown."""
     lines = []
     for template, message in schema.messages.items():
         block = int(message.get("blockLength"))

@@ -9,7 +9,7 @@ import Testing
 
 @testable import TapeTransport
 
-/// What a gateway remembers of its source beside the tape.
+/// A gateway's record of its source, which is kept beside the tape.
 @Suite struct SourceRecordTests {
     private let ticks = SourceRecord.Lane.ticks(Partition(3))
     private let watermarks = SourceRecord.Lane.watermarks(stream: 2)

@@ -5,7 +5,7 @@ import ServiceTestSupport
 import StreamCore
 import TapeCodec
 
-/// What a worker makes of one source's packets, including repairs.
+/// The output of a worker from one source's packets, including repairs.
 struct ProveBenchGraph {
     struct Key: Hashable {
         let series: UInt16

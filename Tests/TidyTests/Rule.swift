@@ -22,7 +22,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     typealias Example = [String: String]
 
     let name: String
-    /// What to do instead. Every message ends with it.
+    /// The remedy. Every message ends with it.
     let fix: String
     /// Each must have at least one violation.
     let broken: [Example]

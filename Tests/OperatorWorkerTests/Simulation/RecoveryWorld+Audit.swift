@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorWorker
 
-// What must be true at the end.
+// The checks at the end of a world.
 extension RecoveryWorld {
     /// Checks that the stored output is that of undisturbed owners, each ordinal once.
     func audit() {

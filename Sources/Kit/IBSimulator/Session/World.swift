@@ -30,7 +30,7 @@ struct Bulletin: Sendable {
     let text: String
 }
 
-/// What a session sees of the rest of the server.
+/// The rest of the server as a session sees it.
 struct World {
     let settings: SimulatorSettings
     let market: SimulatedMarket

@@ -5,7 +5,7 @@ struct BrokerRows {
     private static let connectTimeout: Duration = .seconds(5)
     private static let timeout: Duration = .seconds(120)
 
-    /// Counts of what was repaired, to show to a person.
+    /// The counts of repairs, to show to a person.
     struct Mended: Equatable, Sendable {
         var gaps: Int64 = 0
         var trades: Int64 = 0

@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 
-/// What the services report at one moment of the demo.
+/// The services' reports at one moment of the demo.
 struct DemoSample: Sendable {
     /// `nil` if the service did not answer.
     var gateway: Gateway?

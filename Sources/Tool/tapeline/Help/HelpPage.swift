@@ -1,7 +1,7 @@
 import Primitives
 import ServiceRuntime
 
-/// What `tapeline help` and `tapeline help COMMAND` print.
+/// The text that `tapeline help` and `tapeline help COMMAND` print.
 enum HelpPage {
     static let version = "0.1.0"
 

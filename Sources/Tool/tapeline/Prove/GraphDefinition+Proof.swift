@@ -3,7 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 
-// What the proof of stored bars needs to know about a graph.
+// The properties of a graph that the proof of stored bars needs.
 extension GraphDefinition {
     /// The series of all nodes that make bars.
     var allSeries: [BarSeries] {

@@ -68,7 +68,7 @@ struct ProofComparison: Sendable {
     /// True if there was no bar on either side.
     var isEmpty: Bool { equal == 0 && isClean }
 
-    /// What is compared.
+    /// The parts of bars that are compared.
     struct Rule {
         /// False for bars from the tables, which know neither subscriptions nor gaps.
         let looksAtFlags: Bool

@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// What is known about a repair when the command ends.
+/// The state of a repair when the command ends.
 struct RepairOutcome: Equatable, Sendable {
     enum State: String, Sendable {
         case notRequested = "not_requested"

@@ -1,4 +1,4 @@
-/// What `tapeline record --help` and `tapeline replay --help` print.
+/// The text that `tapeline record --help` and `tapeline replay --help` print.
 enum ReplayHelp {
     static let text = """
         tapeline record: writes what a source put on the tape into a file

@@ -21,7 +21,7 @@ struct ReplayRun {
     /// The path of the gateway's program.
     let program: String
 
-    /// What is known about the input before it is replayed.
+    /// The properties of the input that are known before the replay.
     private struct Known {
         let source: SourceName
         /// The number of packets. `nil` if the input is not a file.

@@ -228,7 +228,7 @@ struct UpProgress {
 }
 
 extension StackPlan {
-    /// What a person may do next.
+    /// The commands that a person may use next.
     var hints: [String] {
         let access = ReaderAccess(
             port: ports[.postgres], namespace: settings.namespace,

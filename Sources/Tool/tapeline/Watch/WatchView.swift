@@ -35,7 +35,7 @@ struct WatchView: Sendable {
     let sources: [Source]
     /// Bars of all partitions. `nil` if there are none.
     let bars: Source?
-    /// What is derived over all partitions. `nil` if there is nothing.
+    /// The data derived over all partitions. `nil` if there are none.
     let universe: Source?
     let groups: [Group]
     private let table: MembersTable

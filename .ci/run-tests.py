@@ -28,7 +28,11 @@ import time
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
-# Time limits of one test and of all tests, for a load of at most twice the number of processors.
+# Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
+# so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
+STACKS_MODULE = "IntegrationTests"
+STACKS_MAX = 2
+# One test, and all of them, on a machine whose load is at most twice its processors.
 TEST_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 3600
 # After an interrupt, a process has this long to stop its servers.
@@ -41,7 +45,8 @@ ISSUES_SHOWN_MAX = 40
 # The output of a service may be long, so it is cut here. The suite's log contains all of it.
 ISSUE_CHARACTERS_MAX = 3000
 NAMES_SHOWN_MAX = 20
-# These suites take longest, so they begin first. A suite that is not listed only begins later.
+COMMAND_CHARACTERS_MAX = 100
+# These last longest, so they begin first. A suite that is missing here is only begun later.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
 # A test of a trap starts the bundle again and waits for any child of its process. So it must not
 # share a process with tests that start servers.
@@ -147,11 +152,17 @@ class Run:
         self.environment = {"SWIFT_BACKTRACE": "enable=no", **os.environ}
 
     def all(self):
-        """Runs all shards, then ends the processes that they left running."""
+        """Runs all shards. Returns the names of the processes that they left running; these are ended."""
+        try:
+            self.work()
+        finally:
+            left = end_orphans()
+        return left
+
+    def work(self):
         self.began = self.shown = time.monotonic()
         while self.queue or self.running:
-            while self.queue and len(self.running) < self.lanes and not self.stopped:
-                shard = self.queue.pop()
+            while shard := self.next():
                 shard.start(self.bundle, self.folder, self.environment)
                 self.running[shard.pid] = shard
             signal.sigtimedwait([signal.SIGCHLD], 0.2)
@@ -164,7 +175,16 @@ class Run:
                 break
         if sys.stdout.isatty():
             print("\r\033[K", end="")
-        return end_orphans()
+
+    def next(self):
+        """Takes the next shard that may begin now from the queue, or returns None."""
+        if self.stopped or len(self.running) >= self.lanes:
+            return None
+        stacks = sum(module_of(shard.name) == STACKS_MODULE for shard in self.running.values())
+        for place in reversed(range(len(self.queue))):
+            if module_of(self.queue[place].name) != STACKS_MODULE or stacks < STACKS_MAX:
+                return self.queue.pop(place)
+        return None
 
     def reap(self):
         """Waits for ended processes, including those that tests started and did not wait for, as
@@ -212,22 +232,29 @@ class Run:
 
 
 def end_orphans():
-    """Ends the processes that tests left behind, which are now children of this process."""
-    ended = set()
+    """Ends the processes that tests left behind, and returns their names. They are children of this process
+    by now."""
+    ended = {}
     deadline = time.monotonic() + ENDING_SECONDS_MAX
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0] != 0:
                 pass
         except ChildProcessError:
-            return len(ended)
+            return sorted(ended.values())
         children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         late = time.monotonic() > deadline
         for child in children:
             if late or child not in ended:
+                ended[child] = f"{name_of(child)} ({child})"
                 os.kill(int(child), signal.SIGKILL if late else signal.SIGTERM)
-                ended.add(child)
         time.sleep(0.05)
+
+
+def name_of(process):
+    """The beginning of a process's command line. A process that has ended has none."""
+    line = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return line.strip()[:COMMAND_CHARACTERS_MAX] or "a process that had ended"
 
 
 def module_of(name):
@@ -235,14 +262,16 @@ def module_of(name):
 
 
 def shards_of(tests):
-    """Returns a shard for each suite with its inner suites, the longest first, and one for each
-    module's tests of traps."""
+    """A shard for each suite with the suites inside of it, and one for each module's tests of traps. Of whole
+    stacks, each inner suite is a shard. Those that last longest come first."""
     suites, traps = {}, {}
     for test in tests:
         if TRAP.search(test):
             traps.setdefault(module_of(test), []).append(test)
         else:
-            suites.setdefault(test.split("/", 1)[0], []).append(test)
+            names = test.split("/")
+            depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
+            suites.setdefault("/".join(names[:depth]), []).append(test)
     shards = [Shard(suite, [f"^{re.escape(suite)}/"], names, skip=TRAP.pattern)
               for suite, names in suites.items()]
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
@@ -341,6 +370,8 @@ def main():
     parser.add_argument("--skip", help="a module whose tests do not run")
     parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
     options = parser.parse_args()
+    if not os.access(options.bundle, os.X_OK):
+        sys.exit(f"error: there is no test bundle {options.bundle}: swift build --build-tests makes it")
     options.logs.mkdir(parents=True, exist_ok=True)
     for old in options.logs.iterdir():
         old.unlink()
@@ -365,7 +396,7 @@ def main():
         show_summary(run.done)
     write_seconds(options.logs / "seconds.txt", run.done)
     if left:
-        print(f"⚠ tests left {left} processes running; they were ended")
+        print(f"⚠ tests left processes running, which were ended: {listed(left)}")
     failed = sorted(test for shard in run.done for test in shard.failed)
     passed = not run.queue and not any(shard.trouble() for shard in run.done)
     if passed and failed:

@@ -129,7 +129,7 @@ final class Cluster {
         return buckets
     }
 
-    // MARK: who owns what
+    // MARK: ownership
 
     struct Owner: Hashable {
         let member: String

@@ -168,7 +168,7 @@ extension IntegrationTests {
             #expect(isStored, "\(stored) of \(onTape)")
         }
 
-        // MARK: what only the writer needs
+        // MARK: peers of the writer only
 
         /// Returns a tape with everything that a writer needs, and no process that writes to it.
         private func pipelineWithTape() throws -> Pipeline {

@@ -196,7 +196,7 @@ struct DailyBarsTests {
             ])
     }
 
-    // MARK: partitions that stand
+    // MARK: stalled partitions
 
     private func bars(_ partition: Int, at second: Int64, until: Int64) throws -> SealedPacket {
         var builder = PacketBuilder(

@@ -64,7 +64,7 @@ public struct TestTape: Sendable {
         ]
     }
 
-    // MARK: what stands there
+    // MARK: stored packets
 
     public struct Standing: Sendable {
         public let subject: String

@@ -140,7 +140,7 @@ struct MaintenanceTests {
         #expect(log.split(separator: "\n").count { $0.contains("writer.durability.changed") } == 2)
     }
 
-    // MARK: upkeep
+    // MARK: maintenance
 
     @Test(
         "coming days are made and old ones dropped, by one of all writers",

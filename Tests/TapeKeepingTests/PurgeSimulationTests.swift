@@ -265,7 +265,7 @@ struct PurgeWorld {
         if problem == nil { problem = "a purge that does not end" }
     }
 
-    // MARK: what must hold
+    // MARK: invariants
 
     private mutating func remove(_ sequence: UInt64) {
         guard let message = messages.removeValue(forKey: sequence) else { return }

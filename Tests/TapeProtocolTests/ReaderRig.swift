@@ -94,7 +94,7 @@ final class ReaderRig {
         return call { $0.status(code, text, pull: pull, tenure: tenure, now: now, into: &$1) }
     }
 
-    // MARK: whole ways
+    // MARK: complete sequences
 
     /// Opens and makes the first consumer.
     func read(from position: TapePosition?) {

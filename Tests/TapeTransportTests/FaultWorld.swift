@@ -208,7 +208,7 @@ final class FaultWorld {
             """)
     }
 
-    // MARK: what holds
+    // MARK: invariants
 
     private func subject(_ lane: Int) -> String { tape.names.ticks(Partition(lane), rig.source) }
 

@@ -190,7 +190,7 @@ final class TapeRig {
         delivered[reader] += 1
     }
 
-    // MARK: what holds
+    // MARK: invariants
 
     func hasTakenAll(_ reader: Int) -> Bool { takenIDs[reader].count >= offered[reader] }
 

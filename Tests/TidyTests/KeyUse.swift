@@ -17,8 +17,8 @@ struct KeyUse {
         let isExplained: Bool
     }
 
-    /// A program that reads the services' keys, but is not a library that services share.
-    private static let tool = "Sources/tapeline/"
+    /// A program that reads the services' keys, and is none of the libraries that services share.
+    private static let tool = "Sources/Tool/tapeline/"
 
     private let repository: Repository
     let keys: [Key]

@@ -25,15 +25,22 @@ struct SourceFile: Sendable {
     var isProduct: Bool { path.hasPrefix("Sources/") || path.hasPrefix("services/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
-    /// Returns `Primitives` for `Sources/Primitives/…`, `store-writer` for
+    /// `Primitives` of `Sources/Model/Primitives/…`, `store-writer` of
     /// `services/store-writer/Sources/…`.
     var module: String? {
         let parts = path.split(separator: "/").map(String.init)
         switch parts.first {
-        case "Sources" where parts.count > 2: return parts[1]
+        case "Sources" where parts.count > 3: return parts[2]
         case "services" where parts.count > 3 && parts[2] == "Sources": return parts[1]
         default: return nil
         }
+    }
+
+    /// `Model` of `Sources/Model/Primitives/…`, `services` of a service.
+    var group: String? {
+        guard module != nil else { return nil }
+        let parts = path.split(separator: "/", maxSplits: 2)
+        return parts.first == "services" ? "services" : String(parts[1])
     }
 }
 

@@ -143,7 +143,7 @@ extension MembershipWorld {
         }
     }
 
-    // MARK: what has to hold
+    // MARK: invariants
 
     mutating func audit() {
         let living = members.indices.filter { members[$0].isAlive }

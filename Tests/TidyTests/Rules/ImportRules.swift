@@ -1,55 +1,19 @@
-/// The floors, from the ground up: a module imports only modules of lower floors. Every module is
-/// listed here once; docs/ARCHITECTURE.md shows the same table.
-private let floors: [[String]] = [
-    ["Primitives"],
-    ["MarketModel", "NatsTransport", "PostgresClient", "Telemetry", "ValkeyClient", "YAMLFile"],
-    ["IBProtocol", "Membership", "ProviderModel", "ServiceRuntime", "StreamCore", "TapeCodec"],
-    [
-        "IBEngine", "IBSimulator", "InstrumentFile", "OperatorGraph", "ProviderKit", "StoreSinks",
-        "TapeProtocol", "TickSpool",
-    ],
-    ["GraphLanguage", "IBKRProvider", "Operators", "SimulationKit", "TapeTransport"],
-    ["DeadLetters", "HotState", "LiveFanOut", "MembershipTransport", "ReplayProvider"],
-    ["TapeKeeping"],
-    ["ibkr-simulator", "operator-worker", "provider-gateway", "store-writer", "tapeline"],
+/// The folders and modules that a folder of `Sources/` may import, beside itself and `Model`. The
+/// package manager refuses circles.
+private let sights: [String: [String]] = [
+    "Model": [],
+    "Edges": [],
+    "Tape": ["NatsTransport", "ServiceRuntime"],
+    "Operators": ["TapeCodec", "YAMLFile"],
+    "Providers": ["Tape", "NatsTransport", "ServiceRuntime", "YAMLFile"],
+    "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
+    "Kit": ["Operators", "ServiceRuntime", "TapeCodec"],
+    "services": ["Edges", "Tape", "Operators", "Providers", "Stores"],
+    "Tool": ["Edges", "Tape", "Operators", "Providers", "Stores", "Kit"],
 ]
 
-/// The sides, and the other sides that each of them may import. All may import the model.
-private let sides: [(modules: Set<String>, seen: Set<String>)] = [
-    (model, []),
-    (runtime, []),
-    (["YAMLFile"], []),
-    (tape, runtime),
-    (stores, runtime.union(tape)),
-    (
-        ["GraphLanguage", "OperatorGraph", "Operators", "SimulationKit", "StreamCore"],
-        ["YAMLFile"]
-    ),
-    (
-        [
-            "IBEngine", "IBKRProvider", "IBProtocol", "InstrumentFile", "ProviderKit",
-            "ReplayProvider",
-        ], runtime.union(tape).union(["YAMLFile"])
-    ),
-    (["IBSimulator"], []),
-    (["ibkr-simulator"], runtime.union(["IBSimulator"])),
-    (
-        ["operator-worker", "provider-gateway", "store-writer"],
-        everything.subtracting(["IBSimulator"])
-    ),
-    (["tapeline"], everything),
-]
-
-private let model: Set<String> = [
-    "MarketModel", "Membership", "Primitives", "ProviderModel", "TapeCodec", "TapeProtocol",
-]
-private let runtime: Set<String> = ["ServiceRuntime", "Telemetry"]
-private let tape: Set<String> = [
-    "DeadLetters", "LiveFanOut", "MembershipTransport", "NatsTransport", "TapeKeeping",
-    "TapeTransport", "TickSpool",
-]
-private let stores: Set<String> = ["HotState", "PostgresClient", "StoreSinks", "ValkeyClient"]
-private let everything = Set(floors.joined())
+/// The modules of these folders do not see each other.
+private let strangers: Set<String> = ["Edges", "services"]
 
 /// The C libraries, each with the one module that wraps it.
 private let wrappers = [
@@ -58,21 +22,10 @@ private let wrappers = [
     "CYAML": "YAMLFile",
 ]
 
-/// Returns our modules that a module may import. `nil` if the module is not listed.
-private func allowedImports(of module: String) -> Set<String>? {
-    guard let floor = floors.firstIndex(where: { $0.contains(module) }),
-        let side = sides.first(where: { $0.modules.contains(module) })
-    else { return nil }
-    let seen = model.union(side.modules).union(side.seen)
-    return Set(floors[..<floor].joined()).intersection(seen)
-        .union(wrappers.filter { $0.value == module }.keys)
-}
-
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
-    "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
-    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel", "IBEngine", "IBSimulator", "InstrumentFile",
+    "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
+    "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]
@@ -110,55 +63,129 @@ let importRules: [Rule] = [moduleRule, floorsRule, pureRule, cLibraryRule, testi
 
 private let moduleRule = Rule(
     name: "imports between modules",
-    fix: "move the code to the floor where it belongs, or change the table in ImportRules.swift",
+    fix: "move the code to the folder where it belongs, or change the table in ImportRules.swift",
     broken: [
-        ["Sources/Primitives/A.swift": "internal import MarketModel\n"],
-        ["Sources/MarketModel/A.swift": "import Glibc\n"],
-        ["Sources/TapeCodec/A.swift": "public import struct Synchronization.Mutex\n"],
-        ["Sources/NatsTransport/A.swift": "internal import Telemetry\n"],
-        ["Sources/ValkeyClient/A.swift": "internal import PostgresClient\n"],
-        ["Sources/Unheard/A.swift": "let a = 1\n"],
-        ["services/store-writer/Sources/A.swift": "internal import OperatorWorker\n"],
+        house(["Sources/Model/Primitives/A.swift": "internal import TapeCodec\n"]),
+        house(["Sources/Model/MarketModel/A.swift": "import Glibc\n"]),
+        house(["Sources/Tape/TapeCodec/A.swift": "public import struct Synchronization.Mutex\n"]),
+        house(["Sources/Edges/NatsTransport/A.swift": "internal import ServiceRuntime\n"]),
+        house(["Sources/Edges/ValkeyClient/A.swift": "internal import NatsTransport\n"]),
+        house(["Sources/Operators/OperatorGraph/A.swift": "internal import NatsTransport\n"]),
+        house(["Sources/Unheard/A/A.swift": "let a = 1\n"]),
+        house([
+            "services/a/Sources/A.swift": "internal import b\n", "services/b/Sources/B.swift": "",
+        ]),
     ],
     kept: [
-        [
-            "Sources/MarketModel/A.swift": "public import Primitives // import Glibc\n",
-            "Sources/NatsTransport/A.swift":
+        house([
+            "Sources/Model/MarketModel/A.swift": "public import Primitives // import Glibc\n",
+            "Sources/Edges/NatsTransport/A.swift":
                 "internal import CNats\nimport Glibc\nimport Primitives\n",
             "services/store-writer/Sources/A.swift":
                 "import NatsTransport\nimport Synchronization\n",
             "Tests/ATests/A.swift": "@testable import Primitives\nimport Foundation\n",
-        ]
+        ])
     ],
     check: { repository in
-        repository.swift.flatMap { file -> [Violation] in
-            guard let module = file.module else { return [] }
-            guard let ours = allowedImports(of: module) else {
-                return [Violation(file.path, 1, "module \(module) is on no floor.")]
+        let groups = repository.groups
+        return repository.swift.flatMap { file -> [Violation] in
+            guard let module = file.module, let group = file.group else { return [] }
+            guard let seen = sights[group] else {
+                return [Violation(file.path, 1, "no table says what the folder \(group) sees.")]
             }
-            let allowed = pureModules.contains(module) ? ours : ours.union(systemModules)
             return Import.all(in: file).compactMap {
-                guard !allowed.contains($0.module) else { return nil }
-                return Violation(file.path, $0.line, "\(module) must not import \($0.module).")
+                let name = $0.module
+                let other = groups[name]
+                let allowed =
+                    switch other {
+                    case nil: isC(name) ? wrappers[name] == module : isOfSystem(name, for: module)
+                    case group: !strangers.contains(group)
+                    case "Model": true
+                    case let other?: seen.contains(other) || seen.contains(name)
+                    }
+                return allowed
+                    ? nil : Violation(file.path, $0.line, "\(module) must not import \(name).")
             }
         }
     })
 
-/// From the top floor down, as in the page.
-private let drawnFloors = floors.enumerated().reversed().map { number, modules in
-    "| \(number) | \(modules.map { "`\($0)`" }.joined(separator: " ")) |"
+private func isOfSystem(_ name: String, for module: String) -> Bool {
+    systemModules.contains(name) && !pureModules.contains(module)
 }
+
+/// A few modules, for the rules' examples.
+private func house(_ files: [String: String]) -> [String: String] {
+    let modules = [
+        "Sources/Model/Primitives/P.swift": "", "Sources/Model/MarketModel/M.swift": "",
+        "Sources/Edges/NatsTransport/N.swift": "", "Sources/Edges/ServiceRuntime/S.swift": "",
+        "Sources/Tape/TapeCodec/T.swift": "",
+    ]
+    return files.merging(modules) { file, _ in file }
+}
+
+extension Repository {
+    /// The folder of each module.
+    fileprivate var groups: [String: String] {
+        let pairs = swift.compactMap { file in
+            file.module.flatMap { module in file.group.map { (module, $0) } }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+
+    /// The picture of the house: a column per folder. A module stands one row above the highest
+    /// module that it imports.
+    fileprivate var drawing: [String] {
+        let groups = groups
+        var imports: [String: Set<String>] = [:]
+        for file in swift {
+            guard let module = file.module else { continue }
+            imports[module, default: []].formUnion(Import.all(in: file).map(\.module))
+        }
+        var floors: [String: Int] = [:]
+        // Each pass settles at least the floor above the last one.
+        for _ in groups {
+            for (module, imported) in imports {
+                floors[module] = 1 + (imported.compactMap { floors[$0] }.max() ?? 0)
+            }
+        }
+        return (1...(floors.values.max() ?? 1)).reversed().map { floor in
+            let cells = columns.map { column in
+                floors.filter { $0.value == floor && column.contains(groups[$0.key] ?? "") }
+                    .keys.sorted().map { "`\($0)`" }.joined(separator: " ")
+            }
+            return "| \(floor) | \(cells.joined(separator: " | ")) |"
+        }
+    }
+}
+
+private let columns = [
+    ["Model"], ["Edges"], ["Tape"], ["Operators"], ["Providers"], ["Stores"],
+    ["Kit", "Tool", "services"],
+]
 
 private let architecture = "docs/ARCHITECTURE.md"
 
 private let floorsRule = Rule(
-    name: "the floors are drawn",
+    name: "the house is drawn",
     fix: "write the line into the table of \(architecture)",
-    broken: [[architecture: drawnFloors.dropLast().joined(separator: "\n")]],
-    kept: [[architecture: drawnFloors.joined(separator: "\n")], ["docs/a.md": "text\n"]],
+    broken: [
+        house([architecture: ""]),
+        house([
+            architecture: "| 1 | `MarketModel` `Primitives` | `NatsTransport` | | | | | |\n"
+        ]),
+    ],
+    kept: [
+        house([
+            architecture: """
+            | 2 |  |  | `TapeCodec` |  |  |  |  |
+            | 1 | `MarketModel` `Primitives` | `NatsTransport` `ServiceRuntime` |  |  |  |  |  |
+            """,
+            "Sources/Tape/TapeCodec/T.swift": "import MarketModel\n",
+        ]), ["docs/a.md": "text\n"],
+    ],
     check: { repository in
         guard let page = repository.file(architecture) else { return [] }
-        return drawnFloors.filter { !page.lines.contains($0) }.map {
+        return repository.drawing.filter { !page.lines.contains($0) }.map {
             Violation(architecture, 1, "the line '\($0)' is missing.")
         }
     })
@@ -173,17 +200,17 @@ private let pureRule = Rule(
     name: "the pure ring is pure",
     fix: "take time, randomness and settings as parameters; give effects back as values",
     broken: [
-        ["Sources/StreamCore/A.swift": "func f() async {}\n"],
-        ["Sources/TapeCodec/A.swift": "let now = Date()\n"],
-        ["Sources/MarketModel/A.swift": "let a = Int.random(in: 0..<5)\n"],
-        ["Sources/TapeProtocol/A.swift": "let a = list.shuffled()\n"],
-        ["Sources/Primitives/A.swift": "let now = ContinuousClock.now\n"],
+        ["Sources/Operators/StreamCore/A.swift": "func f() async {}\n"],
+        ["Sources/Tape/TapeCodec/A.swift": "let now = Date()\n"],
+        ["Sources/Model/MarketModel/A.swift": "let a = Int.random(in: 0..<5)\n"],
+        ["Sources/Tape/TapeProtocol/A.swift": "let a = list.shuffled()\n"],
+        ["Sources/Model/Primitives/A.swift": "let now = ContinuousClock.now\n"],
     ],
     kept: [
         [
-            "Sources/StreamCore/A.swift":
+            "Sources/Operators/StreamCore/A.swift":
                 "// async\nlet a = Int.random(in: f(0)..<5, using: &random)\nstruct CivilDate {}\n",
-            "Sources/NatsTransport/A.swift": "let now = ContinuousClock.now\n",
+            "Sources/Edges/NatsTransport/A.swift": "let now = ContinuousClock.now\n",
         ]
     ],
     check: { repository in
@@ -205,19 +232,21 @@ private let cLibraryRule = Rule(
     name: "one module per C library",
     fix: "write `internal import` in the one module that wraps the library, and use that module",
     broken: [
-        ["Sources/CNats/module.modulemap": "", "Sources/A/A.swift": "import CNats\n"],
-        ["Sources/CNats/module.modulemap": "", "Sources/A/A.swift": "public import CNats\n"],
+        ["Sources/C/CNats/module.modulemap": "", "Sources/G/A/A.swift": "import CNats\n"],
+        ["Sources/C/CNats/module.modulemap": "", "Sources/G/A/A.swift": "public import CNats\n"],
         [
-            "Sources/CNats/module.modulemap": "", "Sources/A/A.swift": "internal import CNats\n",
+            "Sources/C/CNats/module.modulemap": "",
+            "Sources/G/A/A.swift": "internal import CNats\n",
             "services/b/Sources/B.swift": "internal import CNats\n",
         ],
-        ["Sources/CNats/module.modulemap": "", "Sources/A/A.swift": "let a = 1\n"],
-        ["Sources/A/A.swift": "internal import CUnknown\n"],
+        ["Sources/C/CNats/module.modulemap": "", "Sources/G/A/A.swift": "let a = 1\n"],
+        ["Sources/G/A/A.swift": "internal import CUnknown\n"],
     ],
     kept: [
         [
-            "Sources/CNats/module.modulemap": "", "Sources/A/A.swift": "internal import CNats\n",
-            "Sources/A/B.swift": "@preconcurrency internal import CNats\n",
+            "Sources/C/CNats/module.modulemap": "",
+            "Sources/G/A/A.swift": "internal import CNats\n",
+            "Sources/G/A/B.swift": "@preconcurrency internal import CNats\n",
             "Tests/ATests/A.swift": "import CNats\n",
         ]
     ],
@@ -256,7 +285,7 @@ private let testingRule = Rule(
     fix: "throw an error: what tests share is built with the products, also for release",
     broken: [
         ["Tests/TestSupport/A.swift": "import Testing\n"],
-        ["Sources/Primitives/A.swift": "internal import Testing\n"],
+        ["Sources/Model/Primitives/A.swift": "internal import Testing\n"],
     ],
     kept: [["Tests/ATests/B/A.swift": "import Testing\n"]],
     check: { repository in

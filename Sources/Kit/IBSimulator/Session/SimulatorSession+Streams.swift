@@ -131,7 +131,7 @@ extension SimulatorSession {
         }
     }
 
-    // MARK: once in a second
+    // MARK: each second
 
     /// Call when `second` has ended.
     mutating func ended(second: Int64, _ world: World) {

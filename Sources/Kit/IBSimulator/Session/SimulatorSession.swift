@@ -180,7 +180,7 @@ struct SimulatorSession: Sendable {
         return pacing.problem(key: key, contract: contract, isBidAsk: isBidAsk, at: world.now)
     }
 
-    // MARK: everything goes
+    // MARK: end of subscriptions
 
     /// Forgets all subscriptions, as the server does at 1101.
     mutating func forgetSubscriptions() {

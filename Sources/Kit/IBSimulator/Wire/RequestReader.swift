@@ -33,7 +33,7 @@ public struct RequestReader: Sendable {
         return request
     }
 
-    // MARK: what streams
+    // MARK: streams
 
     private func streams(
         _ number: String, _ fields: inout RequestFields

@@ -95,7 +95,7 @@ struct DemoRun {
                 + (firstBar.map { "; the first bar was there after \($0.shown)" } ?? ""))
     }
 
-    // MARK: one look
+    // MARK: one sample
 
     private var passed: Duration {
         .nanoseconds(clock.monotonic().nanoseconds(since: begin))

@@ -72,7 +72,7 @@ struct TapeLook {
     private func subjects(
         _ position: GroupPosition, _ stream: String
     ) throws -> [SourceName: String] {
-        // The other streams have one subject per partition.
+        // Each source of bars has one subject per partition.
         guard position.input == .ticks else {
             let isHome = position.partition == TapeNames.universeHome
             let sources: [SourceName] = isHome ? [.operator, .universe] : [.operator]

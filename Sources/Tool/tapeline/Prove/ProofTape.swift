@@ -81,7 +81,7 @@ struct ProofTape {
         return first.map { $0.sequence >= sequence } ?? true
     }
 
-    // MARK: ticks one by one
+    // MARK: single ticks
 
     /// Passes the trades and quotes of a packet to `take`, with symbols and sources resolved.
     static func ticks(

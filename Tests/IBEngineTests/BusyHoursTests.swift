@@ -30,14 +30,12 @@ import Testing
     @Test("An instrument should deliver in its busy hours, unless all that it has is refused")
     func inSession() throws {
         var machine = FeedMachine()
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
         let midnight = Timestamp(nanoseconds: World.dayStart * second)
+        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: midnight, monotonic: 0))
         func count(_ hour: Int64) -> Int? {
             machine.inSession(midnight.advanced(byNanoseconds: hour * 3_600 * second))
         }
-        machine.begin(
-            1, try Self.instrument(.stock), Moment(wall: midnight, monotonic: 0), &tools, &output)
+        machine.begin(1, try Self.instrument(.stock), in: &turn)
         #expect(count(15) == nil, "nobody has said when it trades")
         (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
         #expect([13, 14, 19].map(count) == [0, 1, 1])
@@ -49,19 +47,17 @@ import Testing
     @Test("A new subscription does not settle at once while its contract trades, day or night")
     func settling() throws {
         var machine = FeedMachine()
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
         let start = Timestamp(nanoseconds: World.dayStart * second)
-        machine.begin(
-            1, try Self.instrument(.future), Moment(wall: start, monotonic: 0), &tools, &output)
+        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: start, monotonic: 0))
+        machine.begin(1, try Self.instrument(.future), in: &turn)
         (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
         machine.entries[0].slots[0].isSent = true
         let route = FeedRoute(place: 0, slot: 0)
         for (hour, isSettled) in [(3, false), (15, false), (23, true)] as [(Int64, Bool)] {
-            let now = Moment(
+            turn.now = Moment(
                 wall: start.advanced(byNanoseconds: (hour * 3_600 + 6) * second),
                 monotonic: 6 * second)
-            #expect(machine.isSettled(route, tools, now) == isSettled, "\(hour)")
+            #expect(machine.isSettled(route, in: turn) == isSettled, "\(hour)")
         }
     }
 }

@@ -10,13 +10,12 @@ import Testing
         wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
 
     /// With a contract that is known already, and is asked for once more by request 5.
-    private static func machine(_ tools: inout EngineTools) throws -> FeedMachine {
+    private static func machine(_ turn: inout Turn) throws -> FeedMachine {
         var machine = FeedMachine()
-        var output = IBEngine.Output()
         let symbol = try #require(Symbol("A"))
         let instrument = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: .level1)
-        machine.begin(1, instrument, now, &tools, &output)
+        machine.begin(1, instrument, in: &turn)
         machine.entries[0].details = .settled
         machine.entries[0].contract.id = 7
         machine.detailsRoutes[5] = 0
@@ -32,12 +31,11 @@ import Testing
 
     @Test("A contract is taken over when it is the only one", arguments: [1, 2])
     func refreshed(_ count: Int) throws {
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var machine = try Self.machine(&tools)
-        var output = IBEngine.Output()
+        var turn = Turn(IBEngineSettings(seed: 1), Self.now)
+        var machine = try Self.machine(&turn)
         for index in 0..<count { machine.took(Self.details(9 + Int32(index))) }
         #expect(machine.entries[0].contract.id == 7)
-        machine.tookAllDetails(5, Self.now, &output)
+        machine.tookAllDetails(5, in: &turn)
         #expect(machine.entries[0].contract.id == (count == 1 ? 9 : 7))
     }
 
@@ -114,10 +112,9 @@ import Testing
 
     @Test("What was asked of an instrument that has gone is not another one's")
     func gone() throws {
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var machine = try Self.machine(&tools)
-        var output = IBEngine.Output()
-        machine.end(1, Self.now, &tools, &output)
+        var turn = Turn(IBEngineSettings(seed: 1), Self.now)
+        var machine = try Self.machine(&turn)
+        machine.end(1, in: &turn)
         #expect(machine.detailsRoutes.isEmpty)
     }
 

@@ -15,12 +15,11 @@ import Testing
     @Test("What came one by one does not come late by level 1, also after the next hand-over")
     func straggler() throws {
         var machine = FeedMachine()
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
+        var turn = Turn(IBEngineSettings(seed: 1), Self.moment(0))
         let instrument = Instrument(
             symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
             feeds: [.level1, .trades])
-        machine.begin(1, instrument, Self.moment(0), &tools, &output)
+        machine.begin(1, instrument, in: &turn)
         let level1 = try #require(machine.entries[0].level1)
         let trades = try #require(machine.entries[0].slots.firstIndex { $0.feed == .trades })
         for slot in [level1, trades] {
@@ -32,16 +31,18 @@ import Testing
             return machine.entries[0].isLevel1(tradeAt: time)
         }
         let route = FeedRoute(place: 0, slot: trades)
-        machine.takeOver(route, Self.moment(0), tools)
+        machine.takeOver(route, in: turn)
         #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
         // One by one until 10 s, then by level 1 from the next whole second on.
         machine.entries[0].slots[level1].kinds.remove(.trade)
-        machine.giveBack(route, "a test", Self.moment(10), &tools, &output)
+        turn.now = Self.moment(10)
+        machine.giveBack(route, "a test", in: &turn)
         #expect(!isTold(10_900) && isTold(11_000))
         // And one by one again. The print of 10.9 s was told then, and comes by level 1 only now.
-        machine.takeOver(route, Self.moment(12), tools)
+        turn.now = Self.moment(12)
+        machine.takeOver(route, in: turn)
         #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
-        machine.takeOver(route, Self.moment(12), tools)
+        machine.takeOver(route, in: turn)
         #expect(!isTold(10_900) && isTold(11_000))
     }
 

@@ -69,23 +69,22 @@ struct HeadlinesTests {
 
     @Test("a request for news providers that found no room is made again")
     func noRoom() throws {
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var machine = FeedMachine()
-        var output = IBEngine.Output()
         let now = Moment(wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+        var turn = Turn(IBEngineSettings(seed: 1), now)
+        var machine = FeedMachine()
         let symbol = try #require(Symbol("A"))
         let instrument = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: .news)
-        machine.begin(1, instrument, now, &tools, &output)
+        machine.begin(1, instrument, in: &turn)
         var entry = machine.entries[0]
         // Without its contract's number there is nothing to ask.
-        #expect(machine.headlineRequest(4, entry, now, &tools) == nil && tools.pacing.waiting == 0)
+        #expect(machine.headlineRequest(4, entry, in: &turn) == nil && turn.pacing.waiting == 0)
         entry.contract.id = 7
-        while tools.pacing.ask(.currentTime, .live, now: now.monotonic) {}
-        #expect(machine.headlineRequest(5, entry, now, &tools) == nil)
-        tools.pacing.reset()
-        #expect(machine.headlineRequest(6, entry, now, &tools) == nil)
-        #expect(tools.pacing.waiting == 1)
+        while turn.pacing.ask(.currentTime, .live, now: now.monotonic) {}
+        #expect(machine.headlineRequest(5, entry, in: &turn) == nil)
+        turn.pacing.reset()
+        #expect(machine.headlineRequest(6, entry, in: &turn) == nil)
+        #expect(turn.pacing.waiting == 1)
     }
 
     @Test(
@@ -175,7 +174,7 @@ struct HeadlinesTests {
         }
         #expect(told.map(\.state) == [GapState.open.rawValue, GapState.abandoned.rawValue])
         #expect(told.allSatisfy { $0.from == from && $0.to == world.moment.wall })
-        let isOpen = world.engine.tools.outages.open.contains { $0.kind == .providerBar }
+        let isOpen = world.engine.turn.outages.open.contains { $0.kind == .providerBar }
         #expect(!isOpen)
     }
 

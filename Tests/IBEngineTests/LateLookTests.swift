@@ -34,12 +34,11 @@ import Testing
         gapEnd: Int64, ticks: [Int64], until: Timestamp
     ) throws -> Int64 {
         var machine = FeedMachine()
-        var tools = EngineTools(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
+        var turn = Turn(IBEngineSettings(seed: 1), moment(0))
         let instrument = Instrument(
             symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
             feeds: [.trades])
-        machine.begin(1, instrument, moment(0), &tools, &output)
+        machine.begin(1, instrument, in: &turn)
         let gap = OpenGap(
             instrument: 1, kind: .trade, from: noon, to: moment(gapEnd).wall,
             reason: .disconnected)
@@ -53,11 +52,10 @@ import Testing
         for tick in ticks {
             machine.entries[0].trades.add(.bar(open: moment(tick).wall), moment(tick))
         }
-        let now = moment(try #require(ticks.last))
-        machine.flushClosings(
-            now, of: until.isDefined ? 0 : nil, until: until, &tools, &output)
+        turn.now = moment(try #require(ticks.last))
+        machine.flushClosings(of: until.isDefined ? 0 : nil, until: until, in: &turn)
         #expect(machine.closings.isEmpty)
-        let asked = try #require(tools.backfill.waitingJobs.first).seconds
+        let asked = try #require(turn.backfill.waitingJobs.first).seconds
         return asked.upperBound - WholeSecond.floor(noon)
     }
 }

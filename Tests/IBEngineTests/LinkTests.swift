@@ -14,10 +14,10 @@ import Testing
         arguments: [1100, 2110])
     func early(_ code: Int32) {
         var engine = IBEngine(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
-        engine.take(IBNotice(request: -1, code: code, text: "lost"), Self.now, &output)
+        engine.turn.now = Self.now
+        engine.take(IBNotice(request: -1, code: code, text: "lost"))
         #expect(engine.link.serverLost == Self.now.monotonic)
-        engine.take(IBNotice(request: -1, code: 1102, text: "restored"), Self.now, &output)
+        engine.take(IBNotice(request: -1, code: 1102, text: "restored"))
         #expect(engine.link.serverLost == nil)
     }
 
@@ -157,11 +157,11 @@ import Testing
     @Test("A bulletin is told once, and another one with its number as well")
     func bulletins() {
         var engine = IBEngine(IBEngineSettings(seed: 1))
-        var output = IBEngine.Output()
+        engine.turn.now = Self.now
         for text in ["halted", "halted", "resumed"] {
             let bulletin = BulletinMessage(id: 1, kind: .regular, text: text, exchange: "NYSE")
-            engine.take(bulletin, Self.now, &output)
+            engine.take(bulletin)
         }
-        #expect(output.records.count == 2)
+        #expect(engine.turn.out.records.count == 2)
     }
 }

@@ -51,67 +51,61 @@ struct LinkState: Sendable {
 
 extension IBEngine {
     /// All messages that are complete.
-    mutating func read(_ now: Moment, _ out: inout Output) {
+    mutating func read() {
         do {
             while case .frame(let range) = try wire.frames.next() {
                 if wire.decoder == nil {
-                    try greet(range, now, &out)
+                    try greet(range)
                 } else {
-                    message(range, now, &out)
+                    message(range)
                 }
                 guard session.phase != .closing else { return }
             }
         } catch {
-            close("\(error)", now, &out)
+            close("\(error)")
         }
     }
 
-    private mutating func greet(
-        _ range: Range<Int>, _ now: Moment, _ out: inout Output
-    ) throws(IBWireError) {
+    private mutating func greet(_ range: Range<Int>) throws(IBWireError) {
         guard let handshake = wire.handshake else { return }
         let greeting = try wire.frames.withFrame(range) { body throws(IBWireError) in
             try handshake.answer(body)
         }
         wire.decoder = MessageDecoder(version: greeting.version)
-        tools.version = greeting.version
-        tools.backfill.historySizesAreLots =
+        turn.version = greeting.version
+        turn.backfill.historySizesAreLots =
             !ServerVersion.hasHistoricalShares(greeting.version)
-        session.greeted(now.monotonic)
-        sendNow(.startAPI(client: settings.clientID), now, &out)
+        session.greeted(turn.now.monotonic)
+        sendNow(.startAPI(client: settings.clientID))
     }
 
-    private mutating func message(
-        _ range: Range<Int>, _ now: Moment, _ out: inout Output
-    ) {
+    private mutating func message(_ range: Range<Int>) {
         guard let decoded = decode(range) else { return }
-        if wire.lostNumbers != link.numbersTold { tellNumbers(decoded, now, &out) }
+        if wire.lostNumbers != link.numbersTold { tellNumbers(decoded) }
         switch decoded {
         case .message(let message):
-            tools.counters.messages &+= 1
-            take(message, now, &out)
-        case .unknown: tools.counters.unknownMessages &+= 1
+            turn.counters.messages &+= 1
+            take(message)
+        case .unknown: turn.counters.unknownMessages &+= 1
         case .skipped(let id, let fault):
-            tools.counters.skip(fault)
-            out.tell(.skipped(id: id, fault))
-            unreadable(range, now, &out)
+            turn.counters.skip(fault)
+            turn.tell(.skipped(id: id, fault))
+            unreadable(range)
         }
     }
 
     /// Prices or sizes with more digits than the tape's scale has. An instrument that has one has
     /// many, so they are told together.
-    private mutating func tellNumbers(
-        _ decoded: Decoded, _ now: Moment, _ out: inout Output
-    ) {
-        let isDue = now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersTold)
+    private mutating func tellNumbers(_ decoded: Decoded) {
+        let isDue = turn.now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersTold)
         guard link.numbersToldAt == Int64.min || isDue else { return }
         var instrument: UInt32?
         if case .message(let message) = decoded, let request = message.request {
             instrument = feeds.instrument(of: request)
         }
-        out.tell(
+        turn.tell(
             .numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersTold))
-        (link.numbersTold, link.numbersToldAt) = (wire.lostNumbers, now.monotonic)
+        (link.numbersTold, link.numbersToldAt) = (wire.lostNumbers, turn.now.monotonic)
     }
 
     @inline(__always)
@@ -120,147 +114,139 @@ extension IBEngine {
         return wire.decode(range)
     }
 
-    private mutating func unreadable(
-        _ range: Range<Int>, _ now: Moment, _ out: inout Output
-    ) {
+    private mutating func unreadable(_ range: Range<Int>) {
         let decoder = wire.decoder
         let request = wire.frames.withFrame(range) { decoder?.request(of: $0) }
         guard let request else { return }
-        if tools.backfill.unreadable(request, now: now, into: &out.records) {
-            tools.pacing.answered(id: request, now: now.monotonic)
+        if turn.backfill.unreadable(request, now: turn.now, into: &turn.out.records) {
+            turn.pacing.answered(id: request, now: turn.now.monotonic)
         } else {
-            feeds.unreadable(request, now, &tools, &out)
+            feeds.unreadable(request, in: &turn)
         }
     }
 
     /// What comes by the thousand first.
     @inline(__always)
-    private mutating func take(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
+    private mutating func take(_ message: IBMessage) {
         switch message {
-        case .notice(let notice): take(notice, now, &out)
+        case .notice(let notice): take(notice)
         case .contractDetails, .bondDetails, .contractDetailsEnd, .nextValidID, .managedAccounts,
             .currentTime, .bulletin, .historicalTrades, .historicalQuotes, .historicalMidpoints,
             .historicalBars, .newsProviders:
-            takeRare(message, now, &out)
+            takeRare(message)
         default:
             guard let request = message.request,
-                feeds.take(message, of: request, now, &tools, &out)
+                feeds.take(message, of: request, in: &turn)
             else {
-                tools.counters.strayMessages &+= 1
+                turn.counters.strayMessages &+= 1
                 return
             }
         }
     }
 
-    private mutating func takeRare(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
+    private mutating func takeRare(_ message: IBMessage) {
         switch message {
         case .contractDetails(let details): feeds.took(details)
         case .bondDetails(let bond): feeds.took(bond.details)
-        case .contractDetailsEnd(let request): feeds.tookAllDetails(request, now, &out)
+        case .contractDetailsEnd(let request): feeds.tookAllDetails(request, in: &turn)
         case .nextValidID(let id):
-            tools.ids.begin(at: id)
-            introduced(id: true, accounts: false, now, &out)
-        case .managedAccounts: introduced(id: false, accounts: true, now, &out)
+            turn.ids.begin(at: id)
+            introduced(id: true, accounts: false)
+        case .managedAccounts: introduced(id: false, accounts: true)
         case .currentTime(let time):
-            tools.timeTold = now.monotonic
-            out.tell(.clockDifference(tools.clock.told(time, now)))
-        case .bulletin(let bulletin): take(bulletin, now, &out)
-        case .newsProviders(let providers): feeds.took(providers, now)
-        default: takeHistory(message, now, &out)
+            turn.timeTold = turn.now.monotonic
+            turn.tell(.clockDifference(turn.clock.told(time, turn.now)))
+        case .bulletin(let bulletin): take(bulletin)
+        case .newsProviders(let providers): feeds.took(providers, turn.now)
+        default: takeHistory(message)
         }
     }
 
-    private mutating func takeHistory(
-        _ message: IBMessage, _ now: Moment, _ out: inout Output
-    ) {
+    private mutating func takeHistory(_ message: IBMessage) {
         guard let request = message.request else { return }
-        if tools.backfill.took(message, now: now, into: &out.records) {
-            historyCame(now)
-            if !tools.backfill.isOpen(request) {
-                tools.pacing.answered(id: request, now: now.monotonic)
+        if turn.backfill.took(message, now: turn.now, into: &turn.out.records) {
+            historyCame()
+            if !turn.backfill.isOpen(request) {
+                turn.pacing.answered(id: request, now: turn.now.monotonic)
             }
         } else {
-            tools.pacing.answered(id: request, now: now.monotonic)
-            if !feeds.take(message, of: request, now, &tools, &out) {
-                tools.counters.strayMessages &+= 1
+            turn.pacing.answered(id: request, now: turn.now.monotonic)
+            if !feeds.take(message, of: request, in: &turn) {
+                turn.counters.strayMessages &+= 1
             }
         }
     }
 
     /// A new connection tells those of the day again.
-    mutating func take(
-        _ bulletin: BulletinMessage, _ now: Moment, _ out: inout Output
-    ) {
+    mutating func take(_ bulletin: BulletinMessage) {
         let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.asReason)
         guard !bulletins.contains(seen) else { return }
         if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
         bulletins.append(seen)
-        out.records.append(.bulletin(bulletin.record(receivedAt: now.wall)))
+        turn.put(.bulletin(bulletin.record(receivedAt: turn.now.wall)))
     }
 
-    private mutating func introduced(
-        id: Bool, accounts: Bool, _ now: Moment, _ out: inout Output
-    ) {
-        guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
-        tools.isReady = true
-        tools.isHealthy = link.serverLost == nil
-        tools.knowsContracts = !link.definitionFarms.isAnyDown
-        tools.isFarmDown = link.farms.isAnyDown
-        holdHistory(now)
-        tools.counters.connections &+= 1
-        askMode(now)
-        _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
-        askBulletins(now)
-        feeds.nextScan = now.monotonic
-        feeds.scan(now, &tools, &out)
+    private mutating func introduced(id: Bool, accounts: Bool) {
+        guard session.heard(id: id, accounts: accounts, turn.now.monotonic) else { return }
+        turn.isReady = true
+        turn.isHealthy = link.serverLost == nil
+        turn.knowsContracts = !link.definitionFarms.isAnyDown
+        turn.isFarmDown = link.farms.isAnyDown
+        holdHistory()
+        turn.counters.connections &+= 1
+        askMode()
+        _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
+        askBulletins()
+        feeds.nextScan = turn.now.monotonic
+        feeds.scan(in: &turn)
     }
 
     /// Before any data are asked for, and again when what waits was forgotten.
-    mutating func askMode(_ now: Moment) {
+    mutating func askMode() {
         guard settings.isDelayed else { return }
-        _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
+        _ = turn.pacing.ask(.marketDataType(3), .urgent, now: turn.now.monotonic)
     }
 
     /// What has been decided leaves, as far as it may; and what all sees as one is told.
-    mutating func work(_ now: Moment, _ out: inout Output) {
-        if tools.isReady {
-            fillIn(now, &out)
+    mutating func work() {
+        if turn.isReady {
+            fillIn()
             requests.removeAll(keepingCapacity: true)
-            tools.pacing.take(now: now.monotonic, into: &requests)
+            turn.pacing.take(now: turn.now.monotonic, into: &requests)
             for request in requests {
-                guard send(request, now, &out) else { continue }
-                feeds.sent(request, now, isDelayed: settings.isDelayed)
-                if let id = request.number { tools.backfill.sent(id, now: now.monotonic) }
+                guard send(request) else { continue }
+                feeds.sent(request, turn.now, isDelayed: settings.isDelayed)
+                if let id = request.number { turn.backfill.sent(id, now: turn.now.monotonic) }
             }
         }
-        tellState(now, &out)
+        tellState()
     }
 
-    private mutating func fillIn(_ now: Moment, _ out: inout Output) {
-        if now.monotonic >= inheritedDue { handInherited(now, &out) }
-        guard now.monotonic >= tools.backfill.nextDue else { return }
+    private mutating func fillIn() {
+        if turn.now.monotonic >= inheritedDue { handInherited() }
+        guard turn.now.monotonic >= turn.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
-        tools.backfill.next(
-            now: now, ids: &tools.ids, into: &requests, into: &out.records)
+        turn.backfill.next(
+            now: turn.now, ids: &turn.ids, into: &requests, into: &turn.out.records)
         for request in requests {
             let priority: PacingMachine.Priority =
                 request.cancelled == nil ? .backfill : .urgent
-            let isAsked = tools.pacing.ask(request, priority, now: now.monotonic)
+            let isAsked = turn.pacing.ask(request, priority, now: turn.now.monotonic)
             if !isAsked, let id = request.number {
-                tools.backfill.notSent(id, now: now.monotonic)
+                turn.backfill.notSent(id, now: turn.now.monotonic)
             }
         }
     }
 
     /// Gaps of an earlier process are asked for once their contracts are known.
-    private mutating func handInherited(_ now: Moment, _ out: inout Output) {
-        inheritedDue = now.monotonic.later(by: EngineLimits.scanInterval)
+    private mutating func handInherited() {
+        inheritedDue = turn.later(by: EngineLimits.scanInterval)
         guard !inherited.isEmpty else { return }
         var index = 0
         while index < inherited.count {
             let gap = inherited[index]
             guard let place = feeds.place(of: gap.instrument) else {
-                giveUp(inherited.remove(at: index), "not followed any more", now, &out)
+                giveUp(inherited.remove(at: index), "not followed any more")
                 continue
             }
             let entry = feeds.entries[place]
@@ -269,47 +255,45 @@ extension IBEngine {
                 continue
             }
             inherited.remove(at: index)
-            guard tools.canBackfill else {
-                giveUp(gap, "history is not asked for", now, &out)
+            guard turn.canBackfill else {
+                giveUp(gap, "history is not asked for")
                 continue
             }
             guard gap.kind != .news else {
-                feeds.fillNews(gap, place, now, &out)
+                feeds.fillNews(gap, place, in: &turn)
                 continue
             }
-            tools.backfill.add(
+            turn.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
-                hours: entry.allHours, now: now, into: &out.records)
+                hours: entry.allHours, now: turn.now, into: &turn.out.records)
         }
     }
 
     /// Past pacing: a heartbeat that had to wait there would make a healthy connection look dead.
     /// It is one in a minute, and the limit of messages has room for it.
-    mutating func sendNow(_ request: IBRequest, _ now: Moment, _ out: inout Output) {
-        if request == .currentTime { tools.clock.ask(now) }
+    mutating func sendNow(_ request: IBRequest) {
+        if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
-            out.bytes += try request.encoded(version: tools.version)
+            turn.out.bytes += try request.encoded(version: turn.version)
         } catch {
-            out.tell(.unsendable("\(error)"))
+            turn.tell(.unsendable("\(error)"))
         }
     }
 
     /// A request that cannot be encoded is treated as one that the server refused: its caller gets
     /// the reason.
-    private mutating func send(
-        _ request: IBRequest, _ now: Moment, _ out: inout Output
-    ) -> Bool {
-        if request == .currentTime { tools.clock.ask(now) }
+    private mutating func send(_ request: IBRequest) -> Bool {
+        if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
-            out.bytes += try request.encoded(version: tools.version)
+            turn.out.bytes += try request.encoded(version: turn.version)
             return true
         } catch {
-            out.tell(.unsendable("\(error)"))
+            turn.tell(.unsendable("\(error)"))
             guard let id = request.number else { return false }
-            tools.pacing.answered(id: id, now: now.monotonic)
+            turn.pacing.answered(id: id, now: turn.now.monotonic)
             let refusal = IBNotice(request: id, code: 321, text: "it cannot be sent: \(error)")
-            if !tools.backfill.refused(refusal, now: now, into: &out.records) {
-                _ = feeds.take(refusal, now, &tools, &out)
+            if !turn.backfill.refused(refusal, now: turn.now, into: &turn.out.records) {
+                _ = feeds.take(refusal, in: &turn)
             }
             return false
         }

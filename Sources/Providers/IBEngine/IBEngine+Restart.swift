@@ -6,24 +6,23 @@ extension IBEngine {
     public mutating func restart(
         _ instrument: UInt32, _ kind: DataKind, _ now: Moment, into out: inout Output
     ) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
         guard !isStopping else { return }
-        feeds.restart(instrument, kind, now, &tools, &out)
-        work(now, &out)
+        feeds.restart(instrument, kind, in: &turn)
+        work()
     }
 }
 
 extension FeedMachine {
-    fileprivate mutating func restart(
-        _ number: UInt32, _ kind: DataKind, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    fileprivate mutating func restart(_ number: UInt32, _ kind: DataKind, in turn: inout Turn) {
         guard let place = place(of: number) else { return }
         for slot in entries[place].slots.indices
         where entries[place].slots[slot].state == .live
             && entries[place].slots[slot].kinds.contains(KindSet(kind))
         {
             restart(
-                FeedRoute(place: place, slot: slot), "not all of it was kept", now, &tools, &out)
+                FeedRoute(place: place, slot: slot), "not all of it was kept", in: &turn)
         }
     }
 }

@@ -68,7 +68,7 @@ public struct IBEngine: Sendable {
     let settings: IBEngineSettings
     var session: SessionMachine
     var feeds = FeedMachine()
-    var tools: EngineTools
+    var turn: Turn
     var wire = Wire()
     var link = LinkState()
     /// Gaps from before this process, until their instruments' contracts are known.
@@ -86,7 +86,7 @@ public struct IBEngine: Sendable {
         self.settings = settings
         resets = ResetSchedule(settings.region)
         session = SessionMachine(seed: settings.seed)
-        tools = EngineTools(settings)
+        turn = Turn(settings)
     }
 
     /// `reached`: see `ProviderOrder`. `gaps`: what is on record as missing.
@@ -94,21 +94,23 @@ public struct IBEngine: Sendable {
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
     ) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
         let changed = Dictionary(begun.map { ($0.0, $0.1) }) { $1 }
         var known: [UInt32: InstrumentEntry] = [:]
         for number in ended {
             if let next = changed[number] {
-                known[number] = feeds.endForChange(number, to: next, now, &tools, &out)
+                known[number] = feeds.endForChange(number, to: next, in: &turn)
             } else {
-                feeds.end(number, now, &tools, &out)
+                feeds.end(number, in: &turn)
             }
         }
         for (number, instrument, _) in begun {
-            feeds.begin(number, instrument, knowing: known[number], now, &tools, &out)
+            feeds.begin(number, instrument, knowing: known[number], in: &turn)
         }
         // Before anything leaves: others that wait would get the lines that have just become free.
-        if !known.isEmpty { feeds.scan(now, &tools, &out) }
-        for gap in gaps { inherit(gap, now, &out) }
+        if !known.isEmpty { feeds.scan(in: &turn) }
+        for gap in gaps { inherit(gap) }
         let ends = gaps.filter { $0.to.isDefined }.reduce(into: [Told: Timestamp]()) { ends, gap in
             let told = Told(instrument: gap.instrument, kind: gap.kind)
             ends[told] = max(ends[told] ?? gap.to, gap.to)
@@ -116,20 +118,19 @@ public struct IBEngine: Sendable {
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
-                var from = feeds.outageStart(of: kind, at: place, reached: reached, tools)
+                var from = feeds.outageStart(of: kind, at: place, reached: reached, in: turn)
                 // What is before the end of another gap is told of there.
                 let end = ends[Told(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
                 feeds.resume(
-                    number, kind, from: from, reason: .gatewayLost, isTold: false, now, &tools,
-                    &out)
+                    number, kind, from: from, reason: .gatewayLost, isTold: false, in: &turn)
             }
         }
         if !isStopping, session.phase == .idle {
-            for zone in resets.zones { out.tell(.zoneWanted(zone)) }
-            session.begin(now.monotonic)
+            for zone in resets.zones { turn.tell(.zoneWanted(zone)) }
+            session.begin(turn.now.monotonic)
         }
-        work(now, &out)
+        work()
     }
 
     private struct Told: Hashable {
@@ -137,155 +138,168 @@ public struct IBEngine: Sendable {
         let kind: DataKind
     }
 
-    private mutating func inherit(_ gap: OpenGap, _ now: Moment, _ out: inout Output) {
+    private mutating func inherit(_ gap: OpenGap) {
         guard let place = feeds.place(of: gap.instrument) else { return }
         guard !gap.to.isDefined else {
             if inherited.count >= ProviderLimits.gapsMax {
                 let why = "more than \(ProviderLimits.gapsMax) gaps wait"
-                giveUp(inherited.removeFirst(), why, now, &out)
+                giveUp(inherited.removeFirst(), why)
             }
             return inherited.append(gap)
         }
         feeds.resume(
-            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, now,
-            &tools, &out)
+            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, in: &turn)
         // Of what no feed delivers any more nothing would ever end it.
         if !feeds.kinds(at: place).contains(gap.kind) {
-            feeds.close(place, gap.kind, to: now.wall, isWanted: false, now, &tools, &out)
+            feeds.close(place, gap.kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
     }
 
     /// Nobody will fill it in: the tape is told, or it would stand open for ever.
-    func giveUp(_ gap: OpenGap, _ why: String, _ now: Moment, _ out: inout Output) {
-        out.records.append(.gap(gap.record(.abandoned, detail: why, now: now.wall)))
-    }
+    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.tell(gap, .abandoned, why) }
 
     public mutating func connected(_ now: Moment, into out: inout Output) {
-        tools.counters.add(wire.decoder?.counters)
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        turn.counters.add(wire.decoder?.counters)
         wire = Wire()
         wire.isOpen = true
         link = LinkState()
-        session.connected(now.monotonic)
-        out.bytes += wire.opening
-        work(now, &out)
+        session.connected(turn.now.monotonic)
+        turn.out.bytes += wire.opening
+        work()
     }
 
     public mutating func connectFailed(
         _ reason: String, _ now: Moment, into out: inout Output
     ) {
-        ended(reason, now, &out)
-        work(now, &out)
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        ended(reason)
+        work()
     }
 
     public mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
-        let wasReady = tools.isReady
-        tools.isReady = false
-        tools.clock.disconnected()
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        let wasReady = turn.isReady
+        turn.isReady = false
+        turn.clock.disconnected()
         wire.isOpen = false
-        tools.isHealthy = false
-        tools.isFarmDown = false
+        turn.isHealthy = false
+        turn.isFarmDown = false
         if wasReady {
-            let isReset = isReset(now)
+            let isReset = isReset()
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
             feeds.interruptAll(
-                cause, trusted: link.lastMessage.isDefined ? link.lastMessage : now.wall, now,
-                &tools, &out)
+                cause, trusted: link.lastMessage.isDefined ? link.lastMessage : turn.now.wall,
+                in: &turn)
         }
-        feeds.forgetAll("not connected", now, &tools, &out)
+        feeds.forgetAll("not connected", in: &turn)
         feeds.forgetDetails()
-        tools.pacing.reset()
-        tools.backfill.disconnected(now: now.monotonic)
-        ended(reason, now, &out)
-        work(now, &out)
+        turn.pacing.reset()
+        turn.backfill.disconnected(now: turn.now.monotonic)
+        ended(reason)
+        work()
     }
 
-    private mutating func ended(_ reason: String, _ now: Moment, _ out: inout Output) {
-        let isReset = isReset(now)
-        let isAlarm = session.lost(reason, isReset: isReset, now.monotonic)
-        out.tell(.lost(failures: session.failures, reason: session.reason))
-        if isAlarm { out.tell(.alarm(failures: session.failures, reason: session.reason)) }
+    private mutating func ended(_ reason: String) {
+        let isReset = isReset()
+        let isAlarm = session.lost(reason, isReset: isReset, turn.now.monotonic)
+        turn.tell(.lost(failures: session.failures, reason: session.reason))
+        if isAlarm { turn.tell(.alarm(failures: session.failures, reason: session.reason)) }
         // What was said of the connection went with it.
         link = LinkState()
     }
 
     /// Any part of the stream.
     public mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
         guard session.phase != .closing else { return }
         wire.frames.append(bytes)
-        session.received(now.monotonic)
-        read(now, &out)
-        link.lastMessage = now.wall
-        work(now, &out)
+        session.received(turn.now.monotonic)
+        read()
+        link.lastMessage = turn.now.wall
+        work()
     }
 
     /// Nothing more can be read at the moment.
     public mutating func drained(_ now: Moment, into out: inout Output) {
-        moveFloor(now, &out)
-        work(now, &out)
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        moveFloor()
+        work()
     }
 
     public mutating func tick(_ now: Moment, into out: inout Output) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
         // Without a connection nothing can be on its way.
-        if !wire.isOpen { moveFloor(now, &out) }
-        switch session.tick(now.monotonic) {
+        if !wire.isOpen { moveFloor() }
+        switch session.tick(turn.now.monotonic) {
         case .none: break
-        case .connect: out.wish = .connect
-        case .close(let reason): close(reason, now, &out)
-        case .heartbeat: sendNow(.currentTime, now, &out)
+        case .connect: turn.out.wish = .connect
+        case .close(let reason): close(reason)
+        case .heartbeat: sendNow(.currentTime)
         }
-        feeds.scan(now, &tools, &out)
-        noticeFarms(now, &out)
+        feeds.scan(in: &turn)
+        noticeFarms()
         if let since = link.serverLost,
-            now.monotonic >= since.later(by: EngineLimits.downWaitMax)
+            turn.now.monotonic >= since.later(by: EngineLimits.downWaitMax)
         {
-            close("the platform was without the vendor for 600 s", now, &out)
+            close("the platform was without the vendor for 600 s")
         }
-        work(now, &out)
+        work()
     }
 
     /// The server is asked what time it is; `IBNews.clockDifference` tells what it says.
     public mutating func askTime(_ now: Moment, into out: inout Output) {
-        if tools.isReady { sendNow(.currentTime, now, &out) }
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
+        if turn.isReady { sendNow(.currentTime) }
     }
 
     /// When `tick` has something to do, monotonic; `Int64.max`: nothing.
     public var nextDue: Int64 {
-        var due = min(session.nextDue, tools.isReady ? feeds.nextScan : Int64.max)
-        if tools.isReady { due = min(due, tools.pacing.nextDue, tools.backfill.nextDue) }
+        var due = min(session.nextDue, turn.isReady ? feeds.nextScan : Int64.max)
+        if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
         if !feeds.closings.isEmpty { due = min(due, feeds.nextScan) }
         return due
     }
 
     /// Ends all subscriptions and puts on record that data are missing from here on.
     public mutating func stop(_ now: Moment, into out: inout Output) {
+        turn.begin(now, &out)
+        defer { turn.end(&out) }
         isStopping = true
         let cause = OutageCause(.stop, "the gateway was stopped")
-        feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
-        feeds.cancelAll("the gateway was stopped", now, &tools, &out)
-        work(now, &out)
-        if wire.isOpen { out.wish = .close("the gateway is stopped") }
-        session.end(now.monotonic)
+        feeds.interruptAll(cause, trusted: turn.now.wall, in: &turn)
+        feeds.cancelAll("the gateway was stopped", in: &turn)
+        work()
+        if wire.isOpen { turn.out.wish = .close("the gateway is stopped") }
+        session.end(turn.now.monotonic)
     }
 
     /// The rules of a zone that `IBNews.zoneWanted` named.
     public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
 
     /// The vendor's servers are restarted about now.
-    func isReset(_ now: Moment) -> Bool { resets.contains(now.wall, feeds.zones) }
+    func isReset() -> Bool { resets.contains(turn.now.wall, feeds.zones) }
 
-    private mutating func moveFloor(_ now: Moment, _ out: inout Output) {
-        let isStep = tools.clock.drained(
-            now, delay: feeds.delay, waiting: feeds.earliestWaiting)
+    private mutating func moveFloor() {
+        let isStep = turn.clock.drained(
+            turn.now, delay: feeds.delay, waiting: feeds.earliestWaiting)
         if isStep {
-            out.tell(.clockStep)
-            askTime(now, into: &out)
+            turn.tell(.clockStep)
+            if turn.isReady { sendNow(.currentTime) }
         }
-        out.floor = tools.clock.floor
+        turn.out.floor = turn.clock.floor
     }
 
-    mutating func close(_ reason: String, _ now: Moment, _ out: inout Output) {
+    mutating func close(_ reason: String) {
         guard session.phase != .closing, session.phase != .idle else { return }
-        session.closing(reason, now.monotonic)
-        out.wish = .close(reason)
+        session.closing(reason, turn.now.monotonic)
+        turn.out.wish = .close(reason)
     }
 }

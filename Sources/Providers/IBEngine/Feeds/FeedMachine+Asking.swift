@@ -5,63 +5,60 @@ internal import Primitives
 // Requests: how they are made, sent, ended and made again.
 extension FeedMachine {
     /// `number`: one that has a line already, in place of an older request.
-    mutating func ask(
-        _ route: FeedRoute, number: Int32? = nil, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func ask(_ route: FeedRoute, number: Int32? = nil, in turn: inout Turn) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        guard !(tools.settings.isDelayed && slot.feed.lines == .tickByTick) else {
-            entries[route.place].slots[route.slot].due = Int64.max
-            return set(route, .refused, "there are no delayed ticks one by one", now, &out)
+        guard !(turn.settings.isDelayed && slot.feed.lines == .tickByTick) else {
+            self[route].due = Int64.max
+            return set(route, .refused, "there are no delayed ticks one by one", in: &turn)
         }
-        let id = number ?? tools.ids.next()
+        let id = number ?? turn.ids.next()
         let asked =
             slot.feed == .headlines
-            ? headlineRequest(id, entry, now, &tools) : Self.request(id, entry, slot)
+            ? headlineRequest(id, entry, in: &turn) : Self.request(id, entry, slot)
         guard let request = asked else {
-            entries[route.place].slots[route.slot].due =
-                now.monotonic.later(by: EngineLimits.second)
+            self[route].due =
+                turn.later(by: EngineLimits.second)
             let what = entry.contract.id == 0 ? "contract's number" : "list of news providers"
-            return set(route, .waiting, "the \(what) has not come", now, &out)
+            return set(route, .waiting, "the \(what) has not come", in: &turn)
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
-        guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {
-            tools.pacing.answered(id: id, now: now.monotonic)
-            entries[route.place].slots[route.slot].due =
-                now.monotonic.later(by: EngineLimits.second)
+        guard turn.pacing.ask(request, priority, order: route.order, now: turn.now.monotonic) else {
+            turn.pacing.answered(id: id, now: turn.now.monotonic)
+            self[route].due =
+                turn.later(by: EngineLimits.second)
             return
         }
         routes[id] = route
-        entries[route.place].slots[route.slot].request = id
-        entries[route.place].slots[route.slot].isSent = false
-        entries[route.place].slots[route.slot].hasNoContract = false
-        entries[route.place].slots[route.slot].asked = now.monotonic
+        self[route].request = id
+        self[route].isSent = false
+        self[route].hasNoContract = false
+        self[route].asked = turn.now.monotonic
         // A document's answer may have to wait for ten minutes of pacing first.
-        entries[route.place].slots[route.slot].due =
+        self[route].due =
             slot.feed.isDocument
-            ? now.monotonic.later(by: EngineLimits.refusedWait) : Int64.max
-        set(route, .asked, "", now, &out)
+            ? turn.later(by: EngineLimits.refusedWait) : Int64.max
+        set(route, .asked, "", in: &turn)
     }
 
     /// The request has left: from here on its answers may come.
     mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
         guard let id = request.number, let route = routes[id] else { return }
         let entry = entries[route.place]
-        entries[route.place].slots[route.slot].isSent = true
-        entries[route.place].slots[route.slot].asked = now.monotonic
-        entries[route.place].slots[route.slot].lastTick = now.monotonic
+        self[route].isSent = true
+        self[route].asked = now.monotonic
+        self[route].lastTick = now.monotonic
         guard case .marketData(_, _, let wanted) = request else {
             // Nothing else is ever told later than it was.
-            entries[route.place].slots[route.slot].mode = .live
+            self[route].mode = .live
             return
         }
         // The provider says for each instrument which it is; of an earlier subscription it is
         // known already.
-        if !isDelayed { entries[route.place].slots[route.slot].mode = .live }
+        if !isDelayed { self[route].mode = .live }
         let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume)
         let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
-        entries[route.place].slots[route.slot].assembler = MarketDataAssembler(
+        self[route].assembler = MarketDataAssembler(
             symbol: entry.number, trades: source, since: now.wall,
             isIndex: entry.contract.kind == .index)
     }
@@ -125,89 +122,83 @@ extension FeedMachine {
 
     /// Ends the present subscription. What still comes of it is nobody's any more: a new one will
     /// tell of the same.
-    mutating func drop(
-        _ route: FeedRoute, cancels: Bool, _ reason: String, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
-        deliverWaiting(route, now, &tools, &out)
-        let slot = entries[route.place].slots[route.slot]
+    mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
+        deliverWaiting(route, in: &turn)
+        let slot = self[route]
         if slot.request != 0 {
             routes[slot.request] = nil
-            if cancels, tools.isReady, let cancel = Self.cancel(slot.feed, slot.request) {
-                _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic)
+            if cancels, turn.isReady, let cancel = Self.cancel(slot.feed, slot.request) {
+                _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic)
             } else {
-                tools.pacing.withdraw(id: slot.request)
-                tools.pacing.answered(id: slot.request, now: now.monotonic)
+                turn.pacing.withdraw(id: slot.request)
+                turn.pacing.answered(id: slot.request, now: turn.now.monotonic)
             }
         }
-        entries[route.place].slots[route.slot].request = 0
-        entries[route.place].slots[route.slot].isSent = false
-        entries[route.place].slots[route.slot].assembler = nil
-        entries[route.place].slots[route.slot].remark = ""
-        entries[route.place].slots[route.slot].needsTick = false
+        self[route].request = 0
+        self[route].isSent = false
+        self[route].assembler = nil
+        self[route].remark = ""
+        self[route].needsTick = false
         guard slot.isStarted else { return }
-        entries[route.place].slots[route.slot].started = .undefined
-        tellSubscription(route, .stop, reason, now, tools, &out)
+        self[route].started = .undefined
+        tellSubscription(route, .stop, reason, in: &turn)
     }
 
     /// Ends the subscription and asks for it anew at once, with the line that it has.
     mutating func restart(
-        _ route: FeedRoute, _ reason: String, cancels: Bool = true, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
     ) {
-        tools.counters.resubscriptions &+= 1
-        let old = entries[route.place].slots[route.slot].request
-        let number = tools.ids.next()
-        if tools.isReady { tools.pacing.replace(old, by: number) }
-        drop(route, cancels: cancels, reason, now, &tools, &out)
-        entries[route.place].slots[route.slot].due = now.monotonic
-        set(route, .waiting, reason, now, &out)
-        nextScan = min(nextScan, now.monotonic)
-        if tools.isReady { ask(route, number: number, now, &tools, &out) }
+        turn.counters.resubscriptions &+= 1
+        let old = self[route].request
+        let number = turn.ids.next()
+        if turn.isReady { turn.pacing.replace(old, by: number) }
+        drop(route, cancels: cancels, reason, in: &turn)
+        self[route].due = turn.now.monotonic
+        set(route, .waiting, reason, in: &turn)
+        nextScan = min(nextScan, turn.now.monotonic)
+        if turn.isReady { ask(route, number: number, in: &turn) }
     }
 
     /// It failed: what is open stays open, and it is asked for again after a while.
     mutating func fail(
         _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, wait: Int64? = nil,
-        cancels: Bool = false, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
+        cancels: Bool = false, in turn: inout Turn
     ) {
-        drop(route, cancels: cancels, reason, now, &tools, &out)
-        let failures = min(entries[route.place].slots[route.slot].failures + 1, 32)
-        entries[route.place].slots[route.slot].failures = failures
+        drop(route, cancels: cancels, reason, in: &turn)
+        let failures = min(self[route].failures + 1, 32)
+        self[route].failures = failures
         let growing = min(
             EngineLimits.downWait << Int64(min(failures - 1, 8)), EngineLimits.downWaitMax)
-        entries[route.place].slots[route.slot].due =
-            now.monotonic.later(by: wait ?? growing)
-        set(route, state, reason, now, &out)
-        if state == .refused, entries[route.place].slots[route.slot].feed == .headlines {
-            giveUpNews(of: entries[route.place].number, "refused: \(reason)", now, &out)
+        self[route].due =
+            turn.later(by: wait ?? growing)
+        set(route, state, reason, in: &turn)
+        if state == .refused, self[route].feed == .headlines {
+            giveUpNews(of: entries[route.place].number, "refused: \(reason)", in: &turn)
         }
-        giveBack(route, reason, now, &tools, &out)
+        giveBack(route, reason, in: &turn)
     }
 
     func tellSubscription(
-        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ now: Moment,
-        _ tools: EngineTools, _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, in turn: inout Turn
     ) {
-        let kinds = entries[route.place].slots[route.slot].kinds
-        tellSubscription(route, action, reason, kinds, now, tools, &out)
+        let kinds = self[route].kinds
+        tellSubscription(route, action, reason, kinds, in: &turn)
     }
 
     func tellSubscription(
         _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet,
-        _ now: Moment, _ tools: EngineTools, _ out: inout IBEngine.Output
+        in turn: inout Turn
     ) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
         for kind in kinds.kinds {
             let header = TickHeader(
-                symbol: entry.number, providerTime: .undefined, receiveTime: now.wall)
-            out.records.append(
+                symbol: entry.number, providerTime: .undefined, receiveTime: turn.now.wall)
+            turn.put(
                 .subscription(
                     SubscriptionRecord(
                         header: header, action: action, kind: kind, mode: slot.mode,
-                        provider: tools.settings.provider, reason: reason.asReason)))
+                        provider: turn.settings.provider, reason: reason.asReason)))
         }
     }
 }

@@ -6,26 +6,25 @@ extension FeedMachine {
     /// The instrument ends, and begins anew with other feeds of the same contract: what falls in
     /// between is missing, from the last value on, until the new feeds deliver. Nil: it is another
     /// contract, or was not there, and begins as if it were new.
-    mutating func endForChange(
-        _ number: UInt32, to next: Instrument, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) -> InstrumentEntry? {
+    mutating func endForChange(_ number: UInt32, to next: Instrument, in turn: inout Turn)
+        -> InstrumentEntry?
+    {
         guard let place = place(of: number), entries[place].instrument.contract == next.contract
         else {
-            end(number, now, &tools, &out)
+            end(number, in: &turn)
             return nil
         }
         let cause = OutageCause(.restart, "other feeds of it are wanted")
         for slot in entries[place].slots.indices {
             let route = FeedRoute(place: place, slot: slot)
-            interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+            interrupt(route, cause, trusted: turn.now.wall, in: &turn)
         }
-        flushClosings(now, of: place, until: now.wall, &tools, &out)
+        flushClosings(of: place, until: turn.now.wall, in: &turn)
         let kept = FeedKind.needed(next.feeds).reduce(into: KindSet()) {
             $0.formUnion($1.kinds(of: next))
         }
         let old = entries[place]
-        end(number, keeping: kept, now, &tools, &out)
+        end(number, keeping: kept, in: &turn)
         return old
     }
 }

@@ -5,37 +5,31 @@ internal import Primitives
 // What happens to all feeds at once.
 extension FeedMachine {
     /// Data may be missing behind `trusted`; the subscriptions stay as they are.
-    mutating func interruptAll(
-        _ cause: OutageCause, trusted: Timestamp, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func interruptAll(_ cause: OutageCause, trusted: Timestamp, in turn: inout Turn) {
         for route in allRoutes {
-            interrupt(route, cause, trusted: trusted, now, &tools, &out)
+            interrupt(route, cause, trusted: trusted, in: &turn)
         }
         suspicion = nil
         for group in lives.indices { lives[group].rest() }
     }
 
     /// All that was asked is gone: with the connection, or because the server says so.
-    mutating func forgetAll(
-        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func forgetAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             entries[route.place].askForAllAgain(route.slot)
-            let slot = entries[route.place].slots[route.slot]
+            let slot = self[route]
             guard
                 slot.request != 0 || slot.state == .interrupted || slot.state == .down
                     || slot.state == .waitingForLines || slot.feed == .headlines
             else { continue }
-            drop(route, cancels: false, reason, now, &tools, &out)
-            entries[route.place].slots[route.slot].due = now.monotonic
-            entries[route.place].slots[route.slot].since = .undefined
-            set(route, .waiting, reason, now, &out)
+            drop(route, cancels: false, reason, in: &turn)
+            self[route].due = turn.now.monotonic
+            self[route].since = .undefined
+            set(route, .waiting, reason, in: &turn)
             // It waits for its turn: what level 1 tells meanwhile is not thrown away.
-            giveBack(route, reason, now, &tools, &out)
+            giveBack(route, reason, in: &turn)
         }
-        nextScan = min(nextScan, now.monotonic)
+        nextScan = min(nextScan, turn.now.monotonic)
     }
 
     /// Details that were asked for come on no other connection.
@@ -51,19 +45,16 @@ extension FeedMachine {
 
     /// What was interrupted by this comes again; after a long while it is asked for anew, because
     /// servers forget.
-    mutating func resumeAll(
-        _ kind: OutageCause.Kind, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func resumeAll(_ kind: OutageCause.Kind, in turn: inout Turn) {
         for route in allRoutes {
-            let slot = entries[route.place].slots[route.slot]
+            let slot = self[route]
             guard slot.state == .interrupted, slot.cause?.kind == kind else { continue }
             // What changed in a book meanwhile is known by the new one alone.
-            let isLong = now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+            let isLong = turn.now.monotonic >= slot.interrupted.later(by: turn.silentAfter)
             if isLong || slot.feed.lines == .depth {
-                restart(route, "it was away", now, &tools, &out)
+                restart(route, "it was away", in: &turn)
             } else {
-                resume(route, now, &tools, &out)
+                resume(route, in: &turn)
             }
         }
     }
@@ -72,17 +63,17 @@ extension FeedMachine {
     mutating func deferAll(to cause: OutageCause) {
         if suspicion?.cause.kind == .server { suspicion?.cause = cause }
         for route in allRoutes
-        where entries[route.place].slots[route.slot].cause?.kind == .server {
+        where self[route].cause?.kind == .server {
             set(cause, route)
         }
     }
 
     /// A farm was broken, or the vendor away, and what they feed comes again without a word of it:
     /// those that have not come back by themselves are asked for anew.
-    func isLeftBehind(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) -> Bool {
-        let slot = entries[route.place].slots[route.slot]
-        return (slot.cause?.kind == .farm || slot.cause?.kind == .server) && tools.isHealthy
-            && now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+    func isLeftBehind(_ route: FeedRoute, in turn: Turn) -> Bool {
+        let slot = self[route]
+        return (slot.cause?.kind == .farm || slot.cause?.kind == .server) && turn.isHealthy
+            && turn.now.monotonic >= slot.interrupted.later(by: turn.silentAfter)
             && hasCome(since: slot.interrupted, of: entries[route.place].group)
     }
 
@@ -109,13 +100,10 @@ extension FeedMachine {
         lives.indices.contains { hasCome(since: time, of: $0) }
     }
 
-    mutating func cancelAll(
-        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func cancelAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
-            drop(route, cancels: true, reason, now, &tools, &out)
-            set(route, .waiting, reason, now, &out)
+            drop(route, cancels: true, reason, in: &turn)
+            set(route, .waiting, reason, in: &turn)
         }
     }
 
@@ -137,7 +125,7 @@ extension FeedMachine {
         }
     }
 
-    func status(_ tools: EngineTools) -> [InstrumentStatus] {
+    func status(in turn: Turn) -> [InstrumentStatus] {
         entries.filter(\.isActive).map { entry in
             InstrumentStatus(
                 instrument: entry.number, symbol: entry.instrument.symbol.text,
@@ -146,7 +134,7 @@ extension FeedMachine {
                     var reason = slot.reason
                     // It waits in a queue of our own for a line of the account.
                     if state == .asked, !slot.isSent, let limit = slot.feed.lines,
-                        !tools.pacing.hasLine(limit)
+                        !turn.pacing.hasLine(limit)
                     {
                         state = .waitingForLines
                         reason = "all lines are in use"

@@ -4,31 +4,27 @@ internal import Primitives
 
 // What the provider knows of a contract, before anything else is asked of it.
 extension FeedMachine {
-    mutating func scanDetails(
-        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
-        guard now.monotonic >= entries[place].detailsDue else { return }
+    mutating func scanDetails(_ place: Int, in turn: inout Turn) {
+        guard turn.now.monotonic >= entries[place].detailsDue else { return }
         switch entries[place].details {
         case .asked(let id):
             // Without them its data can be asked for all the same; only its hours are not known.
             detailsRoutes[id] = nil
-            tools.pacing.withdraw(id: id)
+            turn.pacing.withdraw(id: id)
             entries[place].details = .settled
-            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.downWaitMax)
+            entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
         case .settled where detailsRoutes.isEmpty || entries[place].detailsFound == 0,
             .unknown, .refused, .settled:
-            askDetails(place, now, &tools)
+            askDetails(place, in: &turn)
         }
     }
 
-    private mutating func askDetails(
-        _ place: Int, _ now: Moment, _ tools: inout EngineTools
-    ) {
-        let id = tools.ids.next()
+    private mutating func askDetails(_ place: Int, in turn: inout Turn) {
+        let id = turn.ids.next()
         let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
-        let isAsked = tools.pacing.ask(request, .live, now: now.monotonic)
+        let isAsked = turn.pacing.ask(request, .live, now: turn.now.monotonic)
         let isSettled = entries[place].details == .settled
-        entries[place].detailsDue = now.monotonic.later(
+        entries[place].detailsDue = turn.now.monotonic.later(
             by: !isAsked
                 ? EngineLimits.second
                 : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
@@ -46,9 +42,7 @@ extension FeedMachine {
         entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
     }
 
-    private mutating func install(
-        _ details: ContractDetails, _ place: Int, _ out: inout IBEngine.Output
-    ) {
+    private mutating func install(_ details: ContractDetails, _ place: Int, in turn: inout Turn) {
         let wanted = Contract(entries[place].instrument)
         var contract = wanted
         contract.id = details.contract.id
@@ -64,42 +58,38 @@ extension FeedMachine {
             details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
         readHours(place)
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
-        if isNew { out.tell(.zoneWanted(details.zone)) }
+        if isNew { turn.tell(.zoneWanted(details.zone)) }
     }
 
-    mutating func tookAllDetails(
-        _ request: Int32, _ now: Moment, _ out: inout IBEngine.Output
-    ) {
+    mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
         guard let place = detailsRoutes.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
         // Of several none is known to be meant.
-        if let details = entries[place].detailsCandidate { install(details, place, &out) }
+        if let details = entries[place].detailsCandidate { install(details, place, in: &turn) }
         entries[place].detailsCandidate = nil
         guard entries[place].details != .settled else { return }
         guard found > 1 else {
             entries[place].details = .settled
-            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.detailsAge)
-            nextScan = min(nextScan, now.monotonic)
+            entries[place].detailsDue = turn.later(by: EngineLimits.detailsAge)
+            nextScan = min(nextScan, turn.now.monotonic)
             return
         }
         let reason = "\(found) contracts are meant: name its exchange, currency or expiry"
-        refuseInstrument(place, reason, now, &out)
+        refuseInstrument(place, reason, in: &turn)
     }
 
     /// Nothing of it can be asked for. It is tried again in an hour, or on a new connection.
-    mutating func refuseInstrument(
-        _ place: Int, _ reason: String, _ now: Moment, _ out: inout IBEngine.Output
-    ) {
+    mutating func refuseInstrument(_ place: Int, _ reason: String, in turn: inout Turn) {
         entries[place].details = .refused
         entries[place].contract = Contract(entries[place].instrument)
         entries[place].isContractKnown = false
         entries[place].detailsReason = reason.asReason
-        entries[place].detailsDue = now.monotonic.later(by: EngineLimits.refusedWait)
+        entries[place].detailsDue = turn.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
             entries[place].slots[slot].due = Int64.min
-            set(FeedRoute(place: place, slot: slot), .refused, reason, now, &out)
+            set(FeedRoute(place: place, slot: slot), .refused, reason, in: &turn)
         }
-        tellState(place, now, &out)
+        tellState(place, in: &turn)
     }
 
     // MARK: hours
@@ -121,68 +111,63 @@ extension FeedMachine {
 
     /// Whether a subscription that was neither refused nor answered by a tick can be taken to
     /// deliver: its market is closed, or others there do, or it has been quiet for long.
-    func isSettled(_ route: FeedRoute, _ tools: EngineTools, _ now: Moment) -> Bool {
-        guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
+    func isSettled(_ route: FeedRoute, in turn: Turn) -> Bool {
+        guard self[route].canSettle(turn.now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.allHours, hours.covers(now.wall),
-            hours.opened(at: now.wall) == nil
+        if let hours = entry.allHours, hours.covers(turn.now.wall),
+            hours.opened(at: turn.now.wall) == nil
         {
             return true
         }
         // What had come before a farm broke says nothing of what comes since.
-        guard !tools.isFarmDown else {
+        guard !turn.isFarmDown else {
             return lives[entry.group].last > slot.asked
-                && hasCome(since: tools.farmDownSince, of: entry.group)
+                && hasCome(since: turn.farmDownSince, of: entry.group)
         }
         return lives[entry.group].last > slot.asked
-            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+            || turn.now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
     }
 
     /// A feed of which nothing comes for long while it should: it is asked for anew.
-    mutating func watch(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        guard tools.isHealthy, entries[route.place].slots[route.slot].isOverdue(now) else {
+    mutating func watch(_ route: FeedRoute, in turn: inout Turn) {
+        guard turn.isHealthy, self[route].isOverdue(turn.now) else {
             return
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.busyHours, hours.covers(now.wall) {
-            guard let opened = hours.opened(at: now.wall) else { return }
-            guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
+        if let hours = entry.busyHours, hours.covers(turn.now.wall) {
+            guard let opened = hours.opened(at: turn.now.wall) else { return }
+            guard turn.now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
             // Its hours are not known: it should trade when others there do.
             let alive = lives[entry.group].last
-            guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
-                now.monotonic >= lives[entry.group].since.later(by: slot.patience)
+            guard alive.later(by: turn.silentAfter / 2) > turn.now.monotonic,
+                turn.now.monotonic >= lives[entry.group].since.later(by: slot.patience)
             else { return }
         }
-        guard !entry.isQuiet(slot), isServerThere(slot, now, &tools) else { return }
+        guard !entry.isQuiet(slot), isServerThere(slot, in: &turn) else { return }
         let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
-        entries[route.place].slots[route.slot].patience = patience
-        entries[route.place].slots[route.slot].ticksSinceSilence = 0
+        self[route].patience = patience
+        self[route].ticksSinceSilence = 0
         let seconds = slot.patience / EngineLimits.second
         let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
-        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
-        restart(route, cause.text, now, &tools, &out)
+        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
+        restart(route, cause.text, in: &turn)
     }
 }
 
 extension FeedMachine {
     /// Whether the server has answered since the feed became overdue: one that does not is no
     /// reason to ask for a feed anew, and the session sees to it. It is asked once for all feeds.
-    private func isServerThere(
-        _ slot: FeedSlot, _ now: Moment, _ tools: inout EngineTools
-    ) -> Bool {
+    private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
         let since = slot.lastTick.later(by: slot.patience)
-        if tools.timeTold >= since { return true }
-        if tools.timeAsked < since {
-            tools.timeAsked = now.monotonic
-            _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        if turn.timeTold >= since { return true }
+        if turn.timeAsked < since {
+            turn.timeAsked = turn.now.monotonic
+            _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
         }
-        return now.monotonic >= tools.timeAsked.later(by: EngineLimits.heartbeatWait)
+        return turn.now.monotonic >= turn.timeAsked.later(by: EngineLimits.heartbeatWait)
     }
 }
 

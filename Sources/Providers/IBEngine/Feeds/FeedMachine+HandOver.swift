@@ -6,8 +6,8 @@ internal import Primitives
 extension FeedMachine {
     /// Level 1 tells of trades and quotes, too, until they come one by one. Both tell of the trades
     /// of this moment: those of a whole second on are the one's, those before it the other's.
-    mutating func takeOver(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
-        let kinds = entries[route.place].slots[route.slot].kinds
+    mutating func takeOver(_ route: FeedRoute, in turn: Turn) {
+        let kinds = self[route].kinds
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
         if kinds.contains(.trade) {
@@ -20,28 +20,27 @@ extension FeedMachine {
             entries[route.place].slots[level1].kinds.subtract(kinds)
             return
         }
-        entries[route.place].tradesFrom = tools.clock.aligned(now.wall)
+        entries[route.place].tradesFrom = turn.clock.aligned(turn.now.wall)
             .advanced(byNanoseconds: 2 * EngineLimits.second)
             .floored(toNanoseconds: EngineLimits.second)
     }
 
     /// The hand-over is complete when what was on its way by level 1 has come for certain, or is in
     /// an outage of its own.
-    mutating func finishTakeOver(
-        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
+    mutating func finishTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         let from = entry.tradesFrom
         guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1,
-            tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
+            turn.clock.aligned(turn.now.wall)
+                >= from.advanced(byNanoseconds: EngineLimits.straggling)
         else { return }
         guard entry.slots[level1].isDelivering else {
             // What comes while both have stopped is the other feed's, as it was to be.
-            if entry.hasTradesOneByOne { endTakeOver(place, now, &tools, &out) }
+            if entry.hasTradesOneByOne { endTakeOver(place, in: &turn) }
             return
         }
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
-        guard tools.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
+        guard turn.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
         entries[place].tradesFrom = .undefined
         entries[place].slots[level1].kinds.remove(.trade)
     }
@@ -49,49 +48,44 @@ extension FeedMachine {
     /// Level 1 stopped while it handed trades over: its outage ends where the other feed begins.
     /// If that one has stopped as well, the first to come back has them: level 1 from the next
     /// whole second on, because stragglers of the other feed have been told.
-    mutating func endTakeOver(
-        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
+    mutating func endTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         let from = entry.tradesFrom
         guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1 else {
             return
         }
         if entry.hasTradesOneByOne {
-            close(place, .trade, to: from, isWanted: true, now, &tools, &out)
+            close(place, .trade, to: from, isWanted: true, in: &turn)
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
             entries[place].tradesFrom = .undefined
-            guard tools.outages.isOpen(entry.number, .trade) else { return }
-            entries[place].level1TradesFrom = nextSecond(now, tools)
+            guard turn.outages.isOpen(entry.number, .trade) else { return }
+            entries[place].level1TradesFrom = nextSecond(in: turn)
         }
     }
 
     /// The next whole second by the provider's clock.
-    func nextSecond(_ now: Moment, _ tools: EngineTools) -> Timestamp {
-        tools.clock.aligned(now.wall)
+    func nextSecond(in turn: Turn) -> Timestamp {
+        turn.clock.aligned(turn.now.wall)
             .advanced(byNanoseconds: EngineLimits.second)
             .floored(toNanoseconds: EngineLimits.second)
     }
 
     /// Level 1 delivers again, and tells of trades in place of another feed: from the next whole
     /// second on, so that history can have all of those before.
-    mutating func beginTrades(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
+    mutating func beginTrades(_ route: FeedRoute, in turn: Turn) {
         let number = entries[route.place].number
         guard entries[route.place].level1TradesFrom.isDefined,
-            tools.outages.isOpen(number, .trade)
+            turn.outages.isOpen(number, .trade)
         else { return }
-        let second = nextSecond(now, tools)
+        let second = nextSecond(in: turn)
         entries[route.place].level1TradesFrom = second
-        entries[route.place].slots[route.slot].regained.tradesSince = second
+        self[route].regained.tradesSince = second
     }
 
     /// What does not come one by one for a while comes by level 1 again, until it does. Its trades
     /// are told of from the next whole second on: those before it may have come one by one.
-    mutating func giveBack(
-        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func giveBack(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
         guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
             return
@@ -103,18 +97,18 @@ extension FeedMachine {
         guard !kinds.isSubset(of: slot.kinds) || isHandingOver && kinds.contains(.trade) else {
             return
         }
-        let second = nextSecond(now, tools)
+        let second = nextSecond(in: turn)
         if kinds.contains(.trade) { entries[route.place].level1TradesFrom = second }
         entries[route.place].slots[level1].kinds.formUnion(kinds)
         entries[route.place].slots[level1].regained = Regained(
-            kinds: kinds, since: now.wall, tradesSince: second)
+            kinds: kinds, since: turn.now.wall, tradesSince: second)
         // Otherwise they are told of when it delivers again.
         guard slot.isDelivering else { return }
         let place = FeedRoute(place: route.place, slot: level1)
-        tellSubscription(place, .start, "not one by one: \(reason)", kinds, now, tools, &out)
+        tellSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)
         for kind in kinds.kinds {
-            let end = kind == .trade ? second : now.wall
-            close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
+            let end = kind == .trade ? second : turn.now.wall
+            close(route.place, kind, to: end, isWanted: true, in: &turn)
         }
     }
 }

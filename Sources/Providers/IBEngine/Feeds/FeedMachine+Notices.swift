@@ -5,53 +5,50 @@ internal import Primitives
 // What the provider says about one request. Whatever it is, other requests go on.
 extension FeedMachine {
     /// False: nobody here waits for it.
-    mutating func take(
-        _ notice: IBNotice, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) -> Bool {
+    mutating func take(_ notice: IBNotice, in turn: inout Turn) -> Bool {
         if let place = detailsRoutes[notice.request] {
-            refusedDetails(place, notice, now, tools, &out)
+            refusedDetails(place, notice, in: &turn)
             return true
         }
         guard let route = routes[notice.request] else { return false }
         let reason = "\(notice.text) (\(notice.code))"
         switch notice.meaning {
-        case .depthReset, .depthHalted: bookEmptied(route, notice, now, &tools, &out)
+        case .depthReset, .depthHalted: bookEmptied(route, notice, in: &turn)
         case .nothingToCancel, .historyCancelled: break
-        case .partlyNotSubscribed: remark(route, reason, needsTick: false, now, &out)
-        case .subscriptionMissing: remark(route, reason, needsTick: true, now, &out)
+        case .partlyNotSubscribed: remark(route, reason, needsTick: false, in: &turn)
+        case .subscriptionMissing: remark(route, reason, needsTick: true, in: &turn)
         case .delayedDataFollow:
-            if !tools.settings.isDelayed { refuseDelayed(route, now, &tools, &out) }
+            if !turn.settings.isDelayed { refuseDelayed(route, in: &turn) }
         case .tooManyLines(let limit):
-            tools.pacing.refusedLine(id: notice.request, limit, now: now.monotonic)
-            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
+            stopped(route, OutageCause(.refusal, reason), in: &turn)
             // It goes back into the queue for lines soon: there, their number is watched.
             fail(
-                route, .waitingForLines, reason, wait: EngineLimits.downWait, now, &tools, &out)
-        case .competingSession: competing(route, reason, now, &tools, &out)
+                route, .waitingForLines, reason, wait: EngineLimits.downWait, in: &turn)
+        case .competingSession: competing(route, reason, in: &turn)
         case .realTimeBarsEnded, .duplicateRequest:
-            stopped(route, OutageCause(.restart, reason), now, &tools, &out)
-            restart(route, reason, cancels: false, now, &tools, &out)
+            stopped(route, OutageCause(.restart, reason), in: &turn)
+            restart(route, reason, cancels: false, in: &turn)
         case .pacingViolation:
-            tools.pacing.violated(now: now.monotonic)
-            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
-            fail(route, .down, reason, now, &tools, &out)
-        case .historyEmpty where entries[route.place].slots[route.slot].feed.isDocument:
+            turn.pacing.violated(now: turn.now.monotonic)
+            stopped(route, OutageCause(.refusal, reason), in: &turn)
+            fail(route, .down, reason, in: &turn)
+        case .historyEmpty where self[route].feed.isDocument:
             fail(
-                route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+                route, .down, reason, wait: EngineLimits.refusedWait, in: &turn)
         case .invalidRequest where entries[route.place].canAskForLess(route.slot):
             entries[route.place].askForLess(route.slot)
-            restart(route, reason, cancels: false, now, &tools, &out)
-            entries[route.place].slots[route.slot].remark = "without some values: \(reason)"
-        case .noSuchContract: noContract(route, reason, now, &tools, &out)
-        case .unknown: unknown(route, notice, reason, now, &tools, &out)
+            restart(route, reason, cancels: false, in: &turn)
+            self[route].remark = "without some values: \(reason)"
+        case .noSuchContract: noContract(route, reason, in: &turn)
+        case .unknown: unknown(route, notice, reason, in: &turn)
         case let meaning where meaning.outlook == .permanent:
-            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            stopped(route, OutageCause(.refusal, reason), in: &turn)
             fail(
-                route, .refused, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+                route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
         default:
-            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
-            fail(route, .down, reason, now, &tools, &out)
+            stopped(route, OutageCause(.refusal, reason), in: &turn)
+            fail(route, .down, reason, in: &turn)
         }
         return true
     }
@@ -59,61 +56,52 @@ extension FeedMachine {
     /// Something of what was asked does not come, or all of it: its text stays with the feed, and
     /// in the second case only a tick proves that it delivers.
     private mutating func remark(
-        _ route: FeedRoute, _ reason: String, needsTick: Bool, _ now: Moment,
-        _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ reason: String, needsTick: Bool, in turn: inout Turn
     ) {
-        entries[route.place].slots[route.slot].remark = reason
-        entries[route.place].slots[route.slot].needsTick = needsTick
-        let state = entries[route.place].slots[route.slot].state
-        if state == .asked || state == .live { set(route, state, reason, now, &out) }
+        self[route].remark = reason
+        self[route].needsTick = needsTick
+        let state = self[route].state
+        if state == .asked || state == .live { set(route, state, reason, in: &turn) }
     }
 
-    private mutating func refusedDetails(
-        _ place: Int, _ notice: IBNotice, _ now: Moment, _ tools: EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func refusedDetails(_ place: Int, _ notice: IBNotice, in turn: inout Turn) {
         guard !Self.isWarning(notice.code) else { return }
         detailsRoutes[notice.request] = nil
         let reason = "\(notice.text) (\(notice.code))"
         let isKnown = entries[place].details == .settled
-        if !isKnown, notice.meaning == .noSuchContract, !tools.isBelievedOfContracts {
-            return delayDetails(place, reason, now, &out)
+        if !isKnown, notice.meaning == .noSuchContract, !turn.isBelievedOfContracts {
+            return delayDetails(place, reason, in: &turn)
         }
         guard !isKnown, notice.meaning.outlook == .permanent else {
             // Not its contract's fault: the data are asked for without its details.
             entries[place].details = .settled
-            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.downWaitMax)
+            entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
             return
         }
-        refuseInstrument(place, reason, now, &out)
+        refuseInstrument(place, reason, in: &turn)
     }
 
     /// Nobody there can know of its contract at the moment, so nothing is asked of it either.
-    private mutating func delayDetails(
-        _ place: Int, _ reason: String, _ now: Moment, _ out: inout IBEngine.Output
-    ) {
+    private mutating func delayDetails(_ place: Int, _ reason: String, in turn: inout Turn) {
         entries[place].details = .unknown
-        entries[place].detailsDue = now.monotonic.later(by: EngineLimits.detailsWait)
+        entries[place].detailsDue = turn.later(by: EngineLimits.detailsWait)
         for slot in entries[place].slots.indices {
-            set(FeedRoute(place: place, slot: slot), .waiting, reason, now, &out)
+            set(FeedRoute(place: place, slot: slot), .waiting, reason, in: &turn)
         }
     }
 
     /// Servers that are being looked after say so of contracts that there are.
-    private mutating func noContract(
-        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+    private mutating func noContract(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
+        stopped(route, OutageCause(.refusal, reason), in: &turn)
         let isDoubted =
-            !tools.isBelievedOfContracts
+            !turn.isBelievedOfContracts
             || entries[route.place].isContractKnown
-                && entries[route.place].slots[route.slot].failures
+                && self[route].failures
                     < EngineLimits.doubtedRefusalsMax
-        entries[route.place].slots[route.slot].hasNoContract = true
+        self[route].hasNoContract = true
         fail(
             route, isDoubted ? .down : .refused, reason,
-            wait: isDoubted ? nil : EngineLimits.refusedWait, now, &tools, &out)
+            wait: isDoubted ? nil : EngineLimits.refusedWait, in: &turn)
     }
 
     /// Those who know of contracts are there again: what had none is asked for once more.
@@ -135,26 +123,20 @@ extension FeedMachine {
     }
 
     /// A live subscription that the provider has ended, or left without data.
-    mutating func stopped(
-        _ route: FeedRoute, _ cause: OutageCause, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+    mutating func stopped(_ route: FeedRoute, _ cause: OutageCause, in turn: inout Turn) {
+        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
     }
 
-    private mutating func competing(
-        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        let slot = entries[route.place].slots[route.slot]
+    private mutating func competing(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
+        let slot = self[route]
         let cause = OutageCause(.competing, reason)
         if slot.state == .interrupted {
             // Whatever else comes back, this feed does not come back with it.
             set(cause, route)
-            entries[route.place].slots[route.slot].interrupted = now.monotonic
-            entries[route.place].slots[route.slot].due =
-                now.monotonic.later(by: EngineLimits.competingWait)
-            return set(route, .interrupted, reason, now, &out)
+            self[route].interrupted = turn.now.monotonic
+            self[route].due =
+                turn.later(by: EngineLimits.competingWait)
+            return set(route, .interrupted, reason, in: &turn)
         }
         guard slot.state == .live else {
             guard slot.state == .asked else { return }
@@ -162,103 +144,85 @@ extension FeedMachine {
             if !slot.feed.isDocument { set(cause, route) }
             return fail(
                 route, .down, reason, wait: EngineLimits.competingWait,
-                cancels: !slot.feed.isDocument, now, &tools, &out)
+                cancels: !slot.feed.isDocument, in: &turn)
         }
         interrupt(
-            route, cause, trusted: now.wall, wait: EngineLimits.competingWait, now,
-            &tools, &out)
+            route, cause, trusted: turn.now.wall, wait: EngineLimits.competingWait, in: &turn)
     }
 
     /// A moment of delayed data is no refusal: the provider may go back to live ones by itself.
-    private mutating func awaitLive(
-        _ route: FeedRoute, _ mode: FeedMode, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        guard !entries[route.place].slots[route.slot].awaitsLive(tools) else { return }
+    private mutating func awaitLive(_ route: FeedRoute, _ mode: FeedMode, in turn: inout Turn) {
+        guard !self[route].awaitsLive(in: turn) else { return }
         let reason = "delayed data come, and this source wants live ones: waiting for them"
         let cause = OutageCause(.refusal, reason)
-        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
         // Whatever else comes back, this feed does not come back with it.
-        if entries[route.place].slots[route.slot].cause != nil { set(cause, route) }
-        entries[route.place].slots[route.slot].mode = mode
-        entries[route.place].slots[route.slot].due = now.monotonic.later(by: EngineLimits.liveWait)
-        set(route, entries[route.place].slots[route.slot].state, reason, now, &out)
+        if self[route].cause != nil { set(cause, route) }
+        self[route].mode = mode
+        self[route].due = turn.later(by: EngineLimits.liveWait)
+        set(route, self[route].state, reason, in: &turn)
     }
 
-    mutating func refuseDelayed(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func refuseDelayed(_ route: FeedRoute, in turn: inout Turn) {
         let reason = "not subscribed; delayed data: a source with IBKR_DELAYED=true"
-        stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+        stopped(route, OutageCause(.refusal, reason), in: &turn)
         fail(
-            route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, now, &tools,
-            &out)
+            route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
     }
 
-    mutating func took(
-        _ mode: FeedMode, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func took(_ mode: FeedMode, _ route: FeedRoute, in turn: inout Turn) {
         let isDelayed = mode == .delayed || mode == .delayedFrozen
-        if isDelayed, !tools.settings.isDelayed {
-            return awaitLive(route, mode, now, &tools, &out)
+        if isDelayed, !turn.settings.isDelayed {
+            return awaitLive(route, mode, in: &turn)
         }
-        let slot = entries[route.place].slots[route.slot]
-        _ = entries[route.place].slots[route.slot].assembler?.take(
-            .marketDataType(request: slot.request, mode), at: now.wall)
+        let slot = self[route]
+        _ = self[route].assembler?.take(
+            .marketDataType(request: slot.request, mode), at: turn.now.wall)
         guard slot.mode != mode else { return }
-        if slot.awaitsLive(tools) {
-            entries[route.place].slots[route.slot].mode = mode
-            entries[route.place].slots[route.slot].due = Int64.max
-            if slot.state == .interrupted { resume(route, now, &tools, &out) }
+        if slot.awaitsLive(in: turn) {
+            self[route].mode = mode
+            self[route].due = Int64.max
+            if slot.state == .interrupted { resume(route, in: &turn) }
             return
         }
         if slot.isStarted {
-            tellSubscription(route, .stop, "the provider changes the mode", now, tools, &out)
+            tellSubscription(route, .stop, "the provider changes the mode", in: &turn)
         }
-        entries[route.place].slots[route.slot].mode = mode
+        self[route].mode = mode
         if isDelayed { mayBeDelayed = true }
         if slot.isStarted {
-            tellSubscription(route, .start, "the provider changes the mode", now, tools, &out)
+            tellSubscription(route, .start, "the provider changes the mode", in: &turn)
         }
     }
 
-    private mutating func bookEmptied(
-        _ route: FeedRoute, _ notice: IBNotice, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func bookEmptied(_ route: FeedRoute, _ notice: IBNotice, in turn: inout Turn) {
         let reset = notice.depthReset(
-            symbol: entries[route.place].number, receivedAt: now.wall)
-        if let reset { out.records.append(.depthReset(reset)) }
+            symbol: entries[route.place].number, receivedAt: turn.now.wall)
+        if let reset { turn.put(.depthReset(reset)) }
         guard notice.meaning == .depthHalted else { return }
-        stopped(route, OutageCause(.restart, "the book was halted"), now, &tools, &out)
-        restart(route, "the book was halted", now, &tools, &out)
+        stopped(route, OutageCause(.restart, "the book was halted"), in: &turn)
+        restart(route, "the book was halted", in: &turn)
     }
 
     private mutating func unknown(
-        _ route: FeedRoute, _ notice: IBNotice, _ reason: String, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ notice: IBNotice, _ reason: String, in turn: inout Turn
     ) {
         // Of what delivers, a notice that nobody knows is news only; the silence behind it would
         // be noticed.
-        let state = entries[route.place].slots[route.slot].state
+        let state = self[route].state
         guard state == .asked, !Self.isWarning(notice.code) else { return }
-        fail(route, .down, reason, cancels: true, now, &tools, &out)
+        fail(route, .down, reason, cancels: true, in: &turn)
     }
 
     private static func isWarning(_ code: Int32) -> Bool { (2_100..<2_200).contains(code) }
 
     /// The answer to a request came and cannot be read.
-    mutating func unreadable(
-        _ request: Int32, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func unreadable(_ request: Int32, in turn: inout Turn) {
         guard let route = routes[request],
-            entries[route.place].slots[route.slot].feed.isDocument
+            self[route].feed.isDocument
         else { return }
         fail(
-            route, .down, "an answer that cannot be read", wait: EngineLimits.refusedWait, now,
-            &tools, &out)
+            route, .down, "an answer that cannot be read", wait: EngineLimits.refusedWait, in: &turn
+        )
     }
 }

@@ -5,78 +5,72 @@ internal import Primitives
 // Feeds that begin to deliver, that stop, and what lies in between.
 extension FeedMachine {
     /// The subscription delivers from now on: what was missing has an end.
-    mutating func start(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        let slot = entries[route.place].slots[route.slot]
+    mutating func start(_ route: FeedRoute, in turn: inout Turn) {
+        let slot = self[route]
         guard slot.state == .asked else { return }
-        if slot.feed == .marketData { endTakeOver(route.place, now, &tools, &out) }
-        entries[route.place].slots[route.slot].started = now.wall
-        entries[route.place].slots[route.slot].lastTick = now.monotonic
-        entries[route.place].slots[route.slot].lastTickWall = now.wall
-        entries[route.place].slots[route.slot].rhythm.rest()
-        entries[route.place].slots[route.slot].failures = 0
-        tellSubscription(route, .start, slot.reason, now, tools, &out)
-        if slot.feed.lines == .depth { tellBookEmpty(route.place, now, &out) }
-        resume(route, now, &tools, &out)
+        if slot.feed == .marketData { endTakeOver(route.place, in: &turn) }
+        self[route].started = turn.now.wall
+        self[route].lastTick = turn.now.monotonic
+        self[route].lastTickWall = turn.now.wall
+        self[route].rhythm.rest()
+        self[route].failures = 0
+        tellSubscription(route, .start, slot.reason, in: &turn)
+        if slot.feed.lines == .depth { tellBookEmpty(route.place, in: &turn) }
+        resume(route, in: &turn)
     }
 
-    private func tellBookEmpty(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
+    private func tellBookEmpty(_ place: Int, in turn: inout Turn) {
         let header = TickHeader(
-            symbol: entries[place].number, providerTime: .undefined, receiveTime: now.wall)
-        out.records.append(.depthReset(DepthReset(header: header, reason: .disconnected)))
+            symbol: entries[place].number, providerTime: .undefined, receiveTime: turn.now.wall)
+        turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
     }
 
     /// All outages of the feed end here; its subscription is the one that it had, or a new one.
-    mutating func resume(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        let wasOut = entries[route.place].slots[route.slot].cause != nil
-        let feed = entries[route.place].slots[route.slot].feed
-        if feed.lines == .tickByTick { takeOver(route, now, tools) }
-        if feed == .marketData { endTakeOver(route.place, now, &tools, &out) }
+    mutating func resume(_ route: FeedRoute, in turn: inout Turn) {
+        let wasOut = self[route].cause != nil
+        let feed = self[route].feed
+        if feed.lines == .tickByTick { takeOver(route, in: turn) }
+        if feed == .marketData { endTakeOver(route.place, in: &turn) }
         set(nil, route)
         // What may be broken is not known to be back yet.
-        entries[route.place].slots[route.slot].isSuspected =
-            suspicion.map { !$0.isSettled && now.monotonic < $0.isOver } ?? false
-        entries[route.place].slots[route.slot].due = Int64.max
-        entries[route.place].slots[route.slot].lastTick = now.monotonic
-        entries[route.place].slots[route.slot].lastTickWall = now.wall
-        if feed == .marketData { beginTrades(route, now, tools) }
-        let slot = entries[route.place].slots[route.slot]
+        self[route].isSuspected =
+            suspicion.map { !$0.isSettled && turn.now.monotonic < $0.isOver } ?? false
+        self[route].due = Int64.max
+        self[route].lastTick = turn.now.monotonic
+        self[route].lastTickWall = turn.now.wall
+        if feed == .marketData { beginTrades(route, in: turn) }
+        let slot = self[route]
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
-            var end = grain > 1 ? tools.clock.aligned(now.wall) : now.wall
+            var end = grain > 1 ? turn.clock.aligned(turn.now.wall) : turn.now.wall
             let second = entries[route.place].level1TradesFrom
             if feed == .marketData, kind == .trade, second.isDefined { end = max(end, second) }
             if kind == .trade { end = slot.delayedEnd(end) }
-            close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
+            close(route.place, kind, to: end, isWanted: true, in: &turn)
         }
         if wasOut {
-            out.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
+            turn.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        set(route, .live, slot.remark, now, &out)
+        set(route, .live, slot.remark, in: &turn)
     }
 
     /// Data of the feed may be missing behind `trusted`, unless it never delivered any.
     mutating func interrupt(
         _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, wait: Int64? = nil,
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        in turn: inout Turn
     ) {
-        guard entries[route.place].slots[route.slot].isDelivering else { return }
-        deliverWaiting(route, now, &tools, &out)
-        let slot = entries[route.place].slots[route.slot]
+        guard self[route].isDelivering else { return }
+        deliverWaiting(route, in: &turn)
+        let slot = self[route]
         let trusted = slot.isSuspected ? min(trusted, lifeSign(route)) : trusted
-        entries[route.place].slots[route.slot].isSuspected = false
-        entries[route.place].slots[route.slot].rhythm.rest()
+        self[route].isSuspected = false
+        self[route].rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
         let number = entries[route.place].number
-        flushClosings(now, of: route.place, until: sure, &tools, &out)
+        flushClosings(of: route.place, until: sure, in: &turn)
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
-            let known = grain > 1 ? tools.clock.aligned(sure) : sure
+            let known = grain > 1 ? turn.clock.aligned(sure) : sure
             // Not before the subscription began: what is before that is told of already.
             let delayed = kind == .trade ? slot.delayedStart(trusted: known) : nil
             let from =
@@ -84,68 +78,62 @@ extension FeedMachine {
                 ?? max(
                     slot.outageStart(of: kind, trusted: known),
                     slot.began(kind).floored(toNanoseconds: grain))
-            let record = tools.outages.begin(
-                number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
-            if let record { out.records.append(.gap(record)) }
+            let record = turn.outages.begin(
+                number, kind, from: from, reason: cause.reason, detail: cause.text,
+                now: turn.now.wall)
+            if let record { turn.put(.gap(record)) }
             if let border = InstrumentEntry.border(of: kind) {
                 entries[route.place][keyPath: border].freeze()
             }
         }
         set(cause, route)
-        entries[route.place].slots[route.slot].interrupted = now.monotonic
-        entries[route.place].slots[route.slot].due =
-            now.monotonic.later(by: wait ?? EngineLimits.downWaitMax)
-        out.tell(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
-        set(route, .interrupted, cause.text, now, &out)
+        self[route].interrupted = turn.now.monotonic
+        self[route].due =
+            turn.later(by: wait ?? EngineLimits.downWaitMax)
+        turn.tell(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
+        set(route, .interrupted, cause.text, in: &turn)
     }
 
     /// Tells of an outage's end, and sees to it that it is filled in.
     mutating func close(
-        _ place: Int, _ kind: DataKind, to: Timestamp, isWanted: Bool, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ place: Int, _ kind: DataKind, to: Timestamp, isWanted: Bool, in turn: inout Turn
     ) {
         let number = entries[place].number
-        guard let gap = tools.outages.end(number, kind, to: to) else { return }
-        out.records.append(.gap(gap.record(.open, now: now.wall)))
-        guard isWanted, tools.canBackfill else {
+        guard let gap = turn.outages.end(number, kind, to: to) else { return }
+        turn.tell(gap, .open)
+        guard isWanted, turn.canBackfill else {
             let detail =
                 isWanted ? "filling in is turned off" : "the instrument is no longer wanted"
-            out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
+            turn.tell(gap, .abandoned, detail)
             return
         }
-        guard kind != .news else { return fillNews(gap, place, now, &out) }
+        guard kind != .news else { return fillNews(gap, place, in: &turn) }
         guard let border = InstrumentEntry.border(of: kind) else {
-            return tools.backfill.add(
+            return turn.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
-                arrivals: .unknown, hours: entries[place].allHours, now: now, into: &out.records)
+                arrivals: .unknown, hours: entries[place].allHours, now: turn.now,
+                into: &turn.out.records)
         }
         if closings.count >= EngineLimits.closingMax {
             let oldest = closings.removeFirst()
-            out.records.append(
-                .gap(
-                    oldest.gap.record(
-                        .abandoned, detail: "too many outages wait to be filled in", now: now.wall
-                    )))
+            turn.tell(oldest.gap, .abandoned, "too many outages wait to be filled in")
         }
         let before = entries[place][keyPath: border].arrivals(until: gap.to)
         closings.append(
             Closing(
-                gap: gap, place: place, before: before, behind: now.wall,
-                due: now.monotonic.later(by: EngineLimits.borderWait)))
-        entries[place][keyPath: border].begin(now)
+                gap: gap, place: place, before: before, behind: turn.now.wall,
+                due: turn.later(by: EngineLimits.borderWait)))
+        entries[place][keyPath: border].begin(turn.now)
     }
 
     /// Hands those over whose surroundings are complete; of one instrument all of them, when what
     /// comes behind `until` belongs to another outage.
-    mutating func flushClosings(
-        _ now: Moment, of place: Int?, until: Timestamp, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func flushClosings(of place: Int?, until: Timestamp, in turn: inout Turn) {
         var index = 0
         while index < closings.count {
             let closing = closings[index]
             let isDue =
-                place.map { $0 == closing.place } ?? (now.monotonic >= closing.due)
+                place.map { $0 == closing.place } ?? (turn.now.monotonic >= closing.due)
             guard isDue else {
                 index += 1
                 continue
@@ -155,7 +143,7 @@ extension FeedMachine {
             let end =
                 until.isDefined
                 ? until
-                : now.wall.advanced(
+                : turn.now.wall.advanced(
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
             // A second that lasts may still bring ticks, although the outage ends with it.
@@ -168,9 +156,9 @@ extension FeedMachine {
                 closing.before.ticks + after.ticks,
                 since: isKnown ? closing.before.since : .undefined,
                 until: isKnown ? after.until : .undefined)
-            tools.backfill.add(
+            turn.backfill.add(
                 closing.gap, contract: entry.contract, feeds: entry.instrument.feeds,
-                arrivals: arrivals, hours: entry.allHours, now: now, into: &out.records)
+                arrivals: arrivals, hours: entry.allHours, now: turn.now, into: &turn.out.records)
         }
     }
 }

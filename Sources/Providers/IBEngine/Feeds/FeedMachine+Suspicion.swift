@@ -20,48 +20,43 @@ extension FeedMachine {
     /// All that delivers is suspected; no outage begins by it.
     mutating func suspectAll(_ cause: OutageCause, _ now: Moment) {
         suspicion = Suspicion(cause: cause, since: now.monotonic)
-        for route in allRoutes where entries[route.place].slots[route.slot].isDelivering {
-            entries[route.place].slots[route.slot].isSuspected = true
+        for route in allRoutes where self[route].isDelivering {
+            self[route].isSuspected = true
         }
     }
 
     /// Something of a feed came, which is not noted yet. The pause before it was a usual one of the
     /// feed and of its place, or an outage.
-    mutating func examine(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func examine(_ route: FeedRoute, in turn: inout Turn) {
         guard let suspicion else { return }
         let group = entries[route.place].group
-        if lives[group].pause(now) > lives[group].patience(else: tools.silentAfter) {
+        if lives[group].pause(turn.now) > lives[group].patience(else: turn.silentAfter) {
             for other in suspects(of: group) {
-                confirm(other, suspicion, hasEnded: true, now, &tools, &out)
+                confirm(other, suspicion, hasEnded: true, in: &turn)
             }
             lives[group].rest()
-        } else if isSuspect(route), isSilent(route, suspicion, now) {
-            confirm(route, suspicion, hasEnded: true, now, &tools, &out)
+        } else if isSuspect(route), isSilent(route, suspicion, turn.now) {
+            confirm(route, suspicion, hasEnded: true, in: &turn)
         }
-        if now.monotonic >= suspicion.isOver {
-            entries[route.place].slots[route.slot].isSuspected = false
+        if turn.now.monotonic >= suspicion.isOver {
+            self[route].isSuspected = false
         }
     }
 
     /// Looks at all that is still suspected, once what was on its way has come.
-    mutating func scanSuspects(
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
-        guard let suspicion, now.monotonic >= suspicion.isOver else { return }
+    mutating func scanSuspects(in turn: inout Turn) {
+        guard let suspicion, turn.now.monotonic >= suspicion.isOver else { return }
         var isAnyLeft = false
         for route in allRoutes where isSuspect(route) {
             let group = entries[route.place].group
-            if isClosed(route, now) {
+            if isClosed(route, turn.now) {
                 isAnyLeft = true
-            } else if isSilent(route, suspicion, now) || isPlaceSilent(route, now) {
-                confirm(route, suspicion, hasEnded: false, now, &tools, &out)
+            } else if isSilent(route, suspicion, turn.now) || isPlaceSilent(route, turn.now) {
+                confirm(route, suspicion, hasEnded: false, in: &turn)
             } else if hasCome(since: suspicion.since, of: group),
-                bound(of: route, suspicion).map({ $0 > tools.silentAfter }) ?? true
+                bound(of: route, suspicion).map({ $0 > turn.silentAfter }) ?? true
             {
-                entries[route.place].slots[route.slot].isSuspected = false
+                self[route].isSuspected = false
             } else {
                 isAnyLeft = true
             }
@@ -72,28 +67,28 @@ extension FeedMachine {
     /// What was said to be broken is there again. Where nothing has shown that data went on, some
     /// are missing; where so much comes that a break would have been seen, the feeds go on being
     /// watched until what was on its way has come.
-    mutating func settleSuspects(
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
+    mutating func settleSuspects(in turn: inout Turn) {
         guard let suspicion else { return }
         self.suspicion?.isSettled = true
         for route in allRoutes where isSuspect(route) {
-            guard !isClosed(route, now) else {
-                entries[route.place].slots[route.slot].isSuspected = false
+            guard !isClosed(route, turn.now) else {
+                self[route].isSuspected = false
                 continue
             }
             let group = entries[route.place].group
             let isShown = hasCome(since: suspicion.since, of: group)
             let isSeen = suspicion.cause.kind == .farm && lives[group].isBusy
-            if isSilent(route, suspicion, now) || isPlaceSilent(route, now) || !isShown && !isSeen {
-                confirm(route, suspicion, hasEnded: false, now, &tools, &out)
+            if isSilent(route, suspicion, turn.now) || isPlaceSilent(route, turn.now)
+                || !isShown && !isSeen
+            {
+                confirm(route, suspicion, hasEnded: false, in: &turn)
             }
         }
-        scanSuspects(now, &tools, &out)
+        scanSuspects(in: &turn)
     }
 
     private func isSuspect(_ route: FeedRoute) -> Bool {
-        let slot = entries[route.place].slots[route.slot]
+        let slot = self[route]
         return slot.isSuspected && slot.isDelivering
     }
 
@@ -104,13 +99,12 @@ extension FeedMachine {
     /// Since the last sign of life of the feed and of its place, data are missing. `hasEnded`: by
     /// what comes at this moment.
     private mutating func confirm(
-        _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, in turn: inout Turn
     ) {
-        guard !isClosed(route, now) else { return }
-        interrupt(route, suspicion.cause, trusted: now.wall, now, &tools, &out)
+        guard !isClosed(route, turn.now) else { return }
+        interrupt(route, suspicion.cause, trusted: turn.now.wall, in: &turn)
         // What comes after a silence was not on its way before.
-        entries[route.place].slots[route.slot].interrupted =
+        self[route].interrupted =
             suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
     }
 
@@ -120,13 +114,13 @@ extension FeedMachine {
     /// in one place may come through several farms.
     private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
         guard let bound = bound(of: route, suspicion) else { return false }
-        return now.monotonic > entries[route.place].slots[route.slot].lastTick.later(by: bound)
+        return now.monotonic > self[route].lastTick.later(by: bound)
     }
 
     /// So long a silence of this feed says by itself that data are missing; nil: none does, because
     /// too little comes of it, or because it was silent before.
     private func bound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
-        let slot = entries[route.place].slots[route.slot]
+        let slot = self[route]
         guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
         let twice = usual.later(by: usual)
         let bound = max(EngineLimits.straggling, twice.later(by: twice))
@@ -150,7 +144,7 @@ extension FeedMachine {
 
     /// The last one of the feed and of what feeds its place.
     func lifeSign(_ route: FeedRoute) -> Timestamp {
-        let own = entries[route.place].slots[route.slot].lastTickWall
+        let own = self[route].lastTickWall
         let place = lives[entries[route.place].group].lastWall
         return place.isDefined ? max(own, place) : own
     }

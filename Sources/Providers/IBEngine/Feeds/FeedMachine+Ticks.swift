@@ -6,195 +6,168 @@ internal import Primitives
 extension FeedMachine {
     /// False: nobody here waits for it.
     @inline(__always)
-    mutating func take(
-        _ message: IBMessage, of request: Int32, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) -> Bool {
+    mutating func take(_ message: IBMessage, of request: Int32, in turn: inout Turn) -> Bool {
         guard let route = routes[request] else { return false }
         switch message {
         case .marketDataType(_, let mode):
-            took(mode, route, now, &tools, &out)
+            took(mode, route, in: &turn)
             return true
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
             let cause = OutageCause(.restart, "its data are another contract's")
-            stopped(route, cause, now, &tools, &out)
-            guard entries[route.place].slots[route.slot].follow(reroute) else {
+            stopped(route, cause, in: &turn)
+            guard self[route].follow(reroute) else {
                 let reason = "its data are another contract's, and that one's again"
                 fail(
-                    route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, now,
-                    &tools, &out)
+                    route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true,
+                    in: &turn)
                 return true
             }
-            restart(route, cause.text, cancels: false, now, &tools, &out)
+            restart(route, cause.text, cancels: false, in: &turn)
             return true
         case .fundamentals(let document):
-            took(document, route, now, &tools, &out)
+            took(document, route, in: &turn)
             return true
         case .historicalBars(let bars):
-            took(bars, route, now, &tools, &out)
+            took(bars, route, in: &turn)
             return true
         case .historicalNews(let headline):
-            took(headline, route, now, &out)
+            took(headline, route, in: &turn)
             return true
         case .historicalNewsEnd(_, let hasMore):
-            tookAllHeadlines(route, hasMore: hasMore, now, &tools, &out)
+            tookAllHeadlines(route, hasMore: hasMore, in: &turn)
             return true
         case .headTimestamp(let head):
-            took(head, route, now, &tools, &out)
+            took(head, route, in: &turn)
             return true
         default:
-            guard !entries[route.place].slots[route.slot].awaitsLive(tools) else { return true }
-            arrived(route, now, &tools, &out)
-            convert(message, route, now, &tools, &out)
+            guard !self[route].awaitsLive(in: turn) else { return true }
+            arrived(route, in: &turn)
+            convert(message, route, in: &turn)
             return true
         }
     }
 
     /// Something of the feed came: whatever it was in, it is alive.
     @inline(__always)
-    private mutating func arrived(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        if suspicion != nil { examine(route, now, &tools, &out) }
-        if entries[route.place].slots[route.slot].state != .live {
-            revive(route, now, &tools, &out)
+    private mutating func arrived(_ route: FeedRoute, in turn: inout Turn) {
+        if suspicion != nil { examine(route, in: &turn) }
+        if self[route].state != .live {
+            revive(route, in: &turn)
         }
-        entries[route.place].slots[route.slot].lastTick = now.monotonic
-        entries[route.place].slots[route.slot].lastTickWall = now.wall
-        entries[route.place].slots[route.slot].countTick(tools.silentAfter)
-        entries[route.place].slots[route.slot].rhythm.came(now.monotonic)
-        lives[entries[route.place].group].came(now, silentAfter: tools.silentAfter)
+        self[route].lastTick = turn.now.monotonic
+        self[route].lastTickWall = turn.now.wall
+        self[route].countTick(turn.silentAfter)
+        self[route].rhythm.came(turn.now.monotonic)
+        lives[entries[route.place].group].came(turn.now, silentAfter: turn.silentAfter)
     }
 
-    private mutating func revive(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        let slot = entries[route.place].slots[route.slot]
+    private mutating func revive(_ route: FeedRoute, in turn: inout Turn) {
+        let slot = self[route]
         switch slot.state {
-        case .asked: start(route, now, &tools, &out)
+        case .asked: start(route, in: &turn)
         case .interrupted:
             // What was on its way when the notice came says nothing about what follows.
             let isStraggler =
-                now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
+                turn.now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
             guard !isStraggler else { return }
-            guard slot.feed.lines == .depth else { return resume(route, now, &tools, &out) }
-            restart(route, "the book has changed meanwhile", now, &tools, &out)
+            guard slot.feed.lines == .depth else { return resume(route, in: &turn) }
+            restart(route, "the book has changed meanwhile", in: &turn)
         default: break
         }
     }
 
-    private mutating func convert(
-        _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func convert(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         let number = entries[route.place].number
         switch message {
         case .tickByTickTrade(_, _, let tick):
-            let trade = tick.trade(symbol: number, receivedAt: now.wall)
+            let trade = tick.trade(symbol: number, receivedAt: turn.now.wall)
             guard !entries[route.place].isLevel1Alone(tradeAt: trade.header.eventTime) else {
                 return
             }
-            deliver(.trade(trade), route, now, &tools, &out)
+            deliver(.trade(trade), route, in: &turn)
         case .tickByTickQuote(_, let tick):
-            let quote = tick.quote(symbol: number, receivedAt: now.wall)
-            deliver(.quote(quote), route, now, &tools, &out)
+            let quote = tick.quote(symbol: number, receivedAt: turn.now.wall)
+            deliver(.quote(quote), route, in: &turn)
         case .tickByTickMidpoint(_, let tick):
-            let value = tick.indicator(symbol: number, receivedAt: now.wall)
-            if let value { deliver(.indicator(value), route, now, &tools, &out) }
+            let value = tick.indicator(symbol: number, receivedAt: turn.now.wall)
+            if let value { deliver(.indicator(value), route, in: &turn) }
         case .realTimeBar(let bar):
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
-                symbol: number, receivedAt: now.wall, kind: isTrades ? .trades : .midpoint)
-            deliver(.providerBar(record), route, now, &tools, &out)
+                symbol: number, receivedAt: turn.now.wall, kind: isTrades ? .trades : .midpoint)
+            deliver(.providerBar(record), route, in: &turn)
         case .depth(let row):
-            if let update = row.update(symbol: number, receivedAt: now.wall) {
-                deliver(.depth(update), route, now, &tools, &out)
+            if let update = row.update(symbol: number, receivedAt: turn.now.wall) {
+                deliver(.depth(update), route, in: &turn)
             }
         case .news(let news):
-            let headline = news.headline(symbol: number, receivedAt: now.wall)
+            let headline = news.headline(symbol: number, receivedAt: turn.now.wall)
             // History may have told of it first, and a feed that is asked for anew says it again.
             guard headlines.note(headline) else { return }
-            deliver(.news(headline), route, now, &tools, &out)
-        default: assemble(message, route, now, &tools, &out)
+            deliver(.news(headline), route, in: &turn)
+        default: assemble(message, route, in: &turn)
         }
     }
 
-    private mutating func assemble(
-        _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
-            entries[route.place].note(volume: tick.size, now.monotonic)
+            entries[route.place].note(volume: tick.size, turn.now.monotonic)
         }
-        let event = entries[route.place].slots[route.slot].assembler?.take(message, at: now.wall)
+        let event = self[route].assembler?.take(message, at: turn.now.wall)
         guard let event else { return }
-        let kinds = entries[route.place].slots[route.slot].kinds
+        let kinds = self[route].kinds
         switch event {
         case .none: break
         case .quote(let quote):
             guard kinds.contains(.quote) else { return }
-            deliver(.quote(quote), route, now, &tools, &out)
-        case .trade(let trade): deliver(level1: trade, route, now, &tools, &out)
+            deliver(.quote(quote), route, in: &turn)
+        case .trade(let trade): deliver(level1: trade, route, in: &turn)
         case .option(let option):
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
-            deliver(.option(option), route, now, &tools, &out)
+            deliver(.option(option), route, in: &turn)
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
-            if isInLots(message, route, tools) { value.value = value.value.inLots }
-            deliver(.indicator(value), route, now, &tools, &out)
+            if isInLots(message, route, in: turn) { value.value = value.value.inLots }
+            deliver(.indicator(value), route, in: &turn)
         }
-        if entries[route.place].slots[route.slot].assembler?.hasWaiting == true {
-            deliverWaited(route, now, &tools, &out)
+        if self[route].assembler?.hasWaiting == true {
+            deliverWaited(route, in: &turn)
         }
     }
 
     @inline(__always)
-    private mutating func deliver(
-        level1 trade: Trade, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        guard entries[route.place].slots[route.slot].kinds.contains(.trade),
+    private mutating func deliver(level1 trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
+        guard self[route].kinds.contains(.trade),
             entries[route.place].isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)
+        deliver(.trade(trade.held(above: turn.clock.floor)), route, in: &turn)
     }
 
     // MARK: trades that wait for a word about them
 
     /// Those about which nothing more is waited for.
-    private mutating func deliverWaited(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(at: now.wall)
-        {
-            deliver(level1: trade, route, now, &tools, &out)
+    private mutating func deliverWaited(_ route: FeedRoute, in turn: inout Turn) {
+        while let trade = self[route].assembler?.nextTrade(at: turn.now.wall) {
+            deliver(level1: trade, route, in: &turn)
         }
-        guard entries[route.place].slots[route.slot].assembler?.hasWaiting == true else {
+        guard self[route].assembler?.hasWaiting == true else {
             return withWaiting.removeAll { $0 == route }
         }
         if !withWaiting.contains(route) { withWaiting.append(route) }
     }
 
-    mutating func deliverWaited(
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
+    mutating func deliverWaited(in turn: inout Turn) {
         for index in withWaiting.indices.reversed() where index < withWaiting.count {
-            deliverWaited(withWaiting[index], now, &tools, &out)
+            deliverWaited(withWaiting[index], in: &turn)
         }
     }
 
     /// The subscription stops: no word about them comes any more.
-    mutating func deliverWaiting(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        while let trade = entries[route.place].slots[route.slot].assembler?.nextTradeAtEnd() {
-            deliver(level1: trade, route, now, &tools, &out)
+    mutating func deliverWaiting(_ route: FeedRoute, in turn: inout Turn) {
+        while let trade = self[route].assembler?.nextTradeAtEnd() {
+            deliver(level1: trade, route, in: &turn)
         }
         if !withWaiting.isEmpty { withWaiting.removeAll { $0 == route } }
     }
@@ -202,106 +175,95 @@ extension FeedMachine {
     /// The event time of the earliest trade that waits; undefined: none does.
     var earliestWaiting: Timestamp {
         withWaiting.reduce(.undefined) { earliest, route in
-            let waiting = entries[route.place].slots[route.slot].assembler?.earliestWaiting
+            let waiting = self[route].assembler?.earliestWaiting
             return min(earliest, waiting ?? .undefined)
         }
     }
 
     /// A volume that an old server tells by the hundred.
-    private func isInLots(
-        _ message: IBMessage, _ route: FeedRoute, _ tools: EngineTools
-    ) -> Bool {
-        guard !ServerVersion.hasLiveShares(tools.version), case .tickSize(let tick) = message else {
+    private func isInLots(_ message: IBMessage, _ route: FeedRoute, in turn: Turn) -> Bool {
+        guard !ServerVersion.hasLiveShares(turn.version), case .tickSize(let tick) = message else {
             return false
         }
         return TickType.isVolume(tick.type) && entries[route.place].contract.isStockInLots
     }
 
     @inline(__always)
-    private mutating func deliver(
-        _ record: TapeRecord, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func deliver(_ record: TapeRecord, _ route: FeedRoute, in turn: inout Turn) {
         var record = record
-        if !ServerVersion.hasLiveShares(tools.version),
+        if !ServerVersion.hasLiveShares(turn.version),
             entries[route.place].contract.isStockInLots
         {
             record = record.inShares
         }
         switch record {
         case .trade(let tick):
-            note(tick.header, &tools)
+            note(tick.header, in: &turn)
             // The state at a subscription's start is no event that history would tell of again.
             if !tick.header.flags.contains(.snapshot) {
-                entries[route.place].trades.add(.trade(tick), now)
+                entries[route.place].trades.add(.trade(tick), turn.now)
             }
         case .quote(let tick):
-            note(tick.header, &tools)
+            note(tick.header, in: &turn)
             if !tick.header.flags.contains(.snapshot) {
-                entries[route.place].quotes.add(.quote(tick), now)
+                entries[route.place].quotes.add(.quote(tick), turn.now)
             }
         case .providerBar(let tick):
-            note(tick.header, &tools)
-            entries[route.place].bars.add(.bar(open: tick.openTime), now)
+            note(tick.header, in: &turn)
+            entries[route.place].bars.add(.bar(open: tick.openTime), turn.now)
         default: break
         }
-        entries[route.place].slots[route.slot].delivered(record)
-        out.records.append(record)
+        self[route].delivered(record)
+        turn.put(record)
     }
 
     @inline(__always)
-    private func note(_ header: TickHeader, _ tools: inout EngineTools) {
-        let floor = tools.clock.floor
+    private func note(_ header: TickHeader, in turn: inout Turn) {
+        let floor = turn.clock.floor
         guard floor.isDefined, header.eventTime < floor,
             header.flags.isDisjoint(with: [.delayed, .backfilled])
         else { return }
-        tools.counters.lateRecords &+= 1
+        turn.counters.lateRecords &+= 1
     }
 
     // MARK: documents
 
     private mutating func took(
-        _ document: FundamentalDocument, _ route: FeedRoute, _ now: Moment,
-        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ document: FundamentalDocument, _ route: FeedRoute, in turn: inout Turn
     ) {
         let header = TickHeader(
-            symbol: entries[route.place].number, providerTime: .undefined, receiveTime: now.wall,
-            providerID: UInt64(bitPattern: now.wall.nanoseconds))
+            symbol: entries[route.place].number, providerTime: .undefined,
+            receiveTime: turn.now.wall,
+            providerID: UInt64(bitPattern: turn.now.wall.nanoseconds))
         let parts = FundamentalPart.parts(
             of: document.content, report: "ReportSnapshot", header: header)
         guard let parts else {
             let reason = "a document of \(document.content.count) bytes is too long"
             return fail(
-                route, .refused, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+                route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
         }
-        out.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
-        finish(route, now, &tools, &out)
+        turn.out.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
+        finish(route, in: &turn)
     }
 
-    private mutating func took(
-        _ bars: HistoricalBars, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func took(_ bars: HistoricalBars, _ route: FeedRoute, in turn: inout Turn) {
         let entry = entries[route.place]
         let daily = DailyBars(
             number: entry.number, zone: zones[entry.zone], kind: entry.contract.kind.barKind,
             isInLots: entry.contract.isStockInLots
-                && !ServerVersion.hasHistoricalShares(tools.version))
+                && !ServerVersion.hasHistoricalShares(turn.version))
         for bar in bars.bars {
-            if let record = daily.record(bar, now.wall) { out.records.append(.providerBar(record)) }
+            if let record = daily.record(bar, turn.now.wall) { turn.put(.providerBar(record)) }
         }
-        finish(route, now, &tools, &out)
+        finish(route, in: &turn)
     }
 
-    mutating func finish(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        drop(route, cancels: false, "", now, &tools, &out)
-        entries[route.place].slots[route.slot].failures = 0
-        entries[route.place].slots[route.slot].due = Int64.max
-        entries[route.place].slots[route.slot].documentDay = Self.day(now.wall)
-        set(route, .done, "", now, &out)
+    mutating func finish(_ route: FeedRoute, in turn: inout Turn) {
+        drop(route, cancels: false, "", in: &turn)
+        self[route].failures = 0
+        self[route].due = Int64.max
+        self[route].documentDay = Self.day(turn.now.wall)
+        set(route, .done, "", in: &turn)
     }
 }
 

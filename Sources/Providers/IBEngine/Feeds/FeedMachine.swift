@@ -50,6 +50,11 @@ struct FeedMachine: Sendable {
 
     func place(of number: UInt32) -> Int? { places[number] }
 
+    subscript(route: FeedRoute) -> FeedSlot {
+        @inline(__always) _read { yield entries[route.place].slots[route.slot] }
+        @inline(__always) _modify { yield &entries[route.place].slots[route.slot] }
+    }
+
     /// Of a request of its feeds.
     func instrument(of request: Int32) -> UInt32? {
         routes[request].map { entries[$0.place].number }
@@ -59,11 +64,11 @@ struct FeedMachine: Sendable {
 
     mutating func begin(
         _ number: UInt32, _ instrument: Instrument, knowing old: InstrumentEntry? = nil,
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        in turn: inout Turn
     ) {
         guard places[number] == nil, number != TickHeader.noSymbol else { return }
         var entry = InstrumentEntry(
-            number, instrument, group: 0, patience: tools.silentAfter)
+            number, instrument, group: 0, patience: turn.silentAfter)
         entry.group = index(of: entry.contract)
         if let old { entry.takeDetails(of: old) }
         let place: Int
@@ -77,33 +82,29 @@ struct FeedMachine: Sendable {
         places[number] = place
         stampedFeeds += entry.feeds(of: .stamped)
         barFeeds += entry.feeds(of: .bars)
-        mayBeDelayed = tools.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
-        nextScan = min(nextScan, now.monotonic)
-        tellState(place, now, &out)
+        mayBeDelayed = turn.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
+        nextScan = min(nextScan, turn.now.monotonic)
+        tellState(place, in: &turn)
     }
 
-    mutating func end(
-        _ number: UInt32, keeping kept: KindSet = [], _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func end(_ number: UInt32, keeping kept: KindSet = [], in turn: inout Turn) {
         guard let place = places.removeValue(forKey: number) else { return }
         for slot in entries[place].slots.indices {
             drop(
-                FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", now, &tools,
-                &out)
+                FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", in: &turn)
         }
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
-            close(place, kind, to: now.wall, isWanted: false, now, &tools, &out)
+            close(place, kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
         // Another one may have this place soon.
         for id in detailsRoutes.keys.sorted() where detailsRoutes[id] == place {
             detailsRoutes[id] = nil
-            tools.pacing.withdraw(id: id)
+            turn.pacing.withdraw(id: id)
         }
         if !kept.contains(.news) {
-            giveUpNews(of: number, "the instrument is no longer wanted", now, &out)
+            giveUpNews(of: number, "the instrument is no longer wanted", in: &turn)
         }
-        if kept.isEmpty { forgetHistory(of: place, now, &tools, &out) }
+        if kept.isEmpty { forgetHistory(of: place, in: &turn) }
         for slot in entries[place].slots.indices {
             set(nil, FeedRoute(place: place, slot: slot))
         }
@@ -114,19 +115,18 @@ struct FeedMachine: Sendable {
         free.append(place)
     }
 
-    private mutating func forgetHistory(
-        of place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
+    private mutating func forgetHistory(of place: Int, in turn: inout Turn) {
         var cancels: [IBRequest] = []
         for closing in closings where closing.place == place {
             let record = closing.gap.record(
-                .abandoned, detail: "the instrument is no longer wanted", now: now.wall)
-            out.records.append(.gap(record))
+                .abandoned, detail: "the instrument is no longer wanted", now: turn.now.wall)
+            turn.put(.gap(record))
         }
         closings.removeAll { $0.place == place }
-        tools.backfill.drop(
-            instrument: entries[place].number, now: now, into: &cancels, into: &out.records)
-        for cancel in cancels { _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic) }
+        turn.backfill.drop(
+            instrument: entries[place].number, now: turn.now, into: &cancels,
+            into: &turn.out.records)
+        for cancel in cancels { _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic) }
     }
 
     private mutating func index(of contract: Contract) -> Int {
@@ -143,12 +143,12 @@ struct FeedMachine: Sendable {
     /// What was missing already when this process began, and has not ended.
     mutating func resume(
         _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isTold: Bool,
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        in turn: inout Turn
     ) {
-        let record = tools.outages.begin(
+        let record = turn.outages.begin(
             number, kind, from: from, reason: reason, detail: "the gateway was not there",
-            now: now.wall)
-        if !isTold, let record { out.records.append(.gap(record)) }
+            now: turn.now.wall)
+        if !isTold, let record { turn.put(.gap(record)) }
     }
 
     /// All kinds that the instrument's feeds deliver.
@@ -158,11 +158,11 @@ struct FeedMachine: Sendable {
 
     /// From when on data may be missing of which another process received the last one: what was
     /// on its way to it is stamped with the beginning of its second.
-    func outageStart(
-        of kind: DataKind, at place: Int, reached: Timestamp, _ tools: EngineTools
-    ) -> Timestamp {
+    func outageStart(of kind: DataKind, at place: Int, reached: Timestamp, in turn: Turn)
+        -> Timestamp
+    {
         // Delayed trades that were told last are older than everything else that was.
-        if tools.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
+        if turn.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
             return reached.advanced(byNanoseconds: -EngineLimits.delayedLag)
         }
         let grain = entries[place].slots.filter { $0.kinds.contains(KindSet(kind)) }
@@ -174,57 +174,54 @@ struct FeedMachine: Sendable {
 
     // MARK: time
 
-    mutating func scan(
-        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
-    ) {
-        guard now.monotonic >= nextScan else { return }
-        nextScan = now.monotonic.later(by: EngineLimits.scanInterval)
-        deliverWaited(now, &tools, &out)
-        mayBeDelayed = tools.settings.isDelayed && entries.contains(where: \.mayBeDelayed)
-        flushClosings(now, of: nil, until: .undefined, &tools, &out)
-        guard tools.isReady else { return }
-        scanSuspects(now, &tools, &out)
+    mutating func scan(in turn: inout Turn) {
+        guard turn.now.monotonic >= nextScan else { return }
+        nextScan = turn.later(by: EngineLimits.scanInterval)
+        deliverWaited(in: &turn)
+        mayBeDelayed = turn.settings.isDelayed && entries.contains(where: \.mayBeDelayed)
+        flushClosings(of: nil, until: .undefined, in: &turn)
+        guard turn.isReady else { return }
+        scanSuspects(in: &turn)
         for place in entries.indices where entries[place].isActive {
-            scanDetails(place, now, &tools, &out)
-            finishTakeOver(place, now, &tools, &out)
+            scanDetails(place, in: &turn)
+            finishTakeOver(place, in: &turn)
             guard entries[place].details == .settled else { continue }
             for slot in entries[place].slots.indices {
-                scan(FeedRoute(place: place, slot: slot), now, &tools, &out)
+                scan(FeedRoute(place: place, slot: slot), in: &turn)
             }
         }
     }
 
-    private mutating func scan(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    private mutating func scan(_ route: FeedRoute, in turn: inout Turn) {
         // Most have nothing to do: they are not copied to find that out.
-        let due = entries[route.place].slots[route.slot].due
-        switch entries[route.place].slots[route.slot].state {
+        let due = self[route].due
+        switch self[route].state {
         case .waiting, .down, .refused, .waitingForLines:
-            if now.monotonic >= due { ask(route, now, &tools, &out) }
-        case .asked where entries[route.place].slots[route.slot].feed.isDocument:
-            if now.monotonic >= due {
-                fail(route, .down, "no answer in time", now, &tools, &out)
+            if turn.now.monotonic >= due { ask(route, in: &turn) }
+        case .asked where self[route].feed.isDocument:
+            if turn.now.monotonic >= due {
+                fail(route, .down, "no answer in time", in: &turn)
             }
-        case .asked where entries[route.place].slots[route.slot].awaitsLive(tools),
-            .interrupted where entries[route.place].slots[route.slot].awaitsLive(tools):
-            if now.monotonic >= due { refuseDelayed(route, now, &tools, &out) }
+        case .asked where self[route].awaitsLive(in: turn),
+            .interrupted where self[route].awaitsLive(in: turn):
+            if turn.now.monotonic >= due { refuseDelayed(route, in: &turn) }
         case .asked:
-            let slot = entries[route.place].slots[route.slot]
-            if tools.isHealthy, isSettled(route, tools, now) {
-                start(route, now, &tools, &out)
-            } else if !slot.isSent, now.monotonic >= slot.asked.later(by: EngineLimits.downWait) {
-                giveBack(route, "it waits for a line", now, &tools, &out)
+            let slot = self[route]
+            if turn.isHealthy, isSettled(route, in: turn) {
+                start(route, in: &turn)
+            } else if !slot.isSent,
+                turn.now.monotonic >= slot.asked.later(by: EngineLimits.downWait)
+            {
+                giveBack(route, "it waits for a line", in: &turn)
             }
-        case .live: watch(route, now, &tools, &out)
+        case .live: watch(route, in: &turn)
         case .interrupted:
-            if now.monotonic >= due || isLeftBehind(route, now, tools) {
-                restart(route, "it did not come back by itself", now, &tools, &out)
+            if turn.now.monotonic >= due || isLeftBehind(route, in: turn) {
+                restart(route, "it did not come back by itself", in: &turn)
             }
         case .done:
-            if Self.day(now.wall) != entries[route.place].slots[route.slot].documentDay {
-                ask(route, now, &tools, &out)
+            if Self.day(turn.now.wall) != self[route].documentDay {
+                ask(route, in: &turn)
             }
         }
     }
@@ -238,11 +235,11 @@ struct FeedMachine: Sendable {
 
     /// Why the feed is out at the moment; nil: it is not.
     mutating func set(_ cause: OutageCause?, _ route: FeedRoute) {
-        if let old = entries[route.place].slots[route.slot].cause {
+        if let old = self[route].cause {
             outCounts[old.kind.rawValue] -= 1
         }
         if let cause { outCounts[cause.kind.rawValue] += 1 }
-        entries[route.place].slots[route.slot].cause = cause
+        self[route].cause = cause
     }
 
     /// Whether a feed is out for this kind of reason.
@@ -255,29 +252,28 @@ struct FeedMachine: Sendable {
         return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }
 
-    mutating func tellState(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
+    mutating func tellState(_ place: Int, in turn: inout Turn) {
         let state = entries[place].state
         guard entries[place].told != state else { return }
         entries[place].told = state
-        out.records.append(
-            .feed(FeedState(instrument: entries[place].number, state: state, time: now.wall)))
+        turn.put(
+            .feed(FeedState(instrument: entries[place].number, state: state, time: turn.now.wall)))
     }
 
     /// Changes what a feed is in, and tells of it.
     mutating func set(
-        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, _ now: Moment,
-        _ out: inout IBEngine.Output
+        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, in turn: inout Turn
     ) {
         let reason = reason.asReason
-        let slot = entries[route.place].slots[route.slot]
+        let slot = self[route]
         let isNew = slot.state != state || slot.reason != reason
-        entries[route.place].slots[route.slot].state = state
-        entries[route.place].slots[route.slot].reason = reason
+        self[route].state = state
+        self[route].reason = reason
         if isNew {
-            out.tell(
+            turn.tell(
                 .feed(
                     instrument: entries[route.place].number, slot.feed, state, reason: reason))
         }
-        tellState(route.place, now, &out)
+        tellState(route.place, in: &turn)
     }
 }

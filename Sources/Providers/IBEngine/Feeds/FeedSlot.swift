@@ -115,7 +115,7 @@ struct FeedSlot: Sendable {
 
     /// The provider calls its data delayed, and this source wants live ones: what comes is left
     /// out until they are.
-    func awaitsLive(_ tools: EngineTools) -> Bool { isDelayed && !tools.settings.isDelayed }
+    func awaitsLive(in turn: Turn) -> Bool { isDelayed && !turn.settings.isDelayed }
 
     /// Since when it is the one that delivers this kind.
     func began(_ kind: DataKind) -> Timestamp {

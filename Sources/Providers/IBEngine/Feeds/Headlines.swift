@@ -91,47 +91,41 @@ extension FeedMachine {
     }
 
     /// nil: it has to wait until somebody says whose headlines there are, and of which contract.
-    mutating func headlineRequest(
-        _ id: Int32, _ entry: InstrumentEntry, _ now: Moment, _ tools: inout EngineTools
-    ) -> IBRequest? {
+    mutating func headlineRequest(_ id: Int32, _ entry: InstrumentEntry, in turn: inout Turn)
+        -> IBRequest?
+    {
         guard entry.contract.id != 0 else { return nil }
         guard headlines.providers == nil else {
             let since = entry.headlines.map { entry.slots[$0].since } ?? .undefined
-            return headlines.request(id, contract: entry.contract.id, since: since, now.wall)
+            return headlines.request(id, contract: entry.contract.id, since: since, turn.now.wall)
         }
-        if headlines.wantsProviders(now),
-            tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        if headlines.wantsProviders(turn.now),
+            turn.pacing.ask(.newsProviders, .live, now: turn.now.monotonic)
         {
-            headlines.askedForProviders(now)
+            headlines.askedForProviders(turn.now)
         }
         return nil
     }
 
-    mutating func took(
-        _ headline: HistoricalHeadline, _ route: FeedRoute, _ now: Moment,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func took(_ headline: HistoricalHeadline, _ route: FeedRoute, in turn: inout Turn) {
         let record = headline.record(
-            symbol: entries[route.place].number, receivedAt: now.wall)
-        if headlines.note(record) { out.records.append(.news(record)) }
+            symbol: entries[route.place].number, receivedAt: turn.now.wall)
+        if headlines.note(record) { turn.put(.news(record)) }
     }
 
-    mutating func took(
-        _ head: HeadTimestamp, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
+    mutating func took(_ head: HeadTimestamp, _ route: FeedRoute, in turn: inout Turn) {
         if case .instant(let time) = head.time {
             let header = TickHeader(
                 symbol: entries[route.place].number, flags: .backfilled,
-                providerTime: .undefined, receiveTime: now.wall)
+                providerTime: .undefined, receiveTime: turn.now.wall)
             let seconds = Int128(time.nanoseconds / EngineLimits.second)
-            out.records.append(
+            turn.put(
                 .indicator(
                     IndicatorValue(
                         header: header, name: "first-time", unit: "s since 1970",
                         value: seconds * 1_000_000_000, periodStart: .undefined,
                         periodEnd: .undefined)))
         }
-        finish(route, now, &tools, &out)
+        finish(route, in: &turn)
     }
 }

@@ -2,8 +2,13 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// What all parts of the engine work with.
-struct EngineTools: Sendable {
+/// What all parts of the engine work with: what they share, and for one call of the engine its
+/// moment and what is to be done.
+struct Turn: Sendable {
+    /// The moment of the call, or of the last one.
+    var now: Moment
+    /// The caller's for as long as its call lasts, else empty.
+    var out = IBEngine.Output()
     let settings: IBEngineSettings
     /// Asked for with every tick: a `Duration` has 128 bits to be divided.
     let silentAfter: Int64
@@ -28,8 +33,9 @@ struct EngineTools: Sendable {
     var timeTold = Int64.min
     var version = ServerVersion.max
 
-    init(_ settings: IBEngineSettings) {
+    init(_ settings: IBEngineSettings, _ now: Moment = Moment(wall: .undefined, monotonic: 0)) {
         self.settings = settings
+        self.now = now
         silentAfter = max(EngineLimits.second, settings.silentAfter.clampedNanoseconds)
         var limits = PacingLimits()
         limits.lines = max(1, settings.lines)
@@ -37,6 +43,30 @@ struct EngineTools: Sendable {
         pacing = PacingMachine(limits)
         backfill = BackfillMachine(BackfillLimits())
     }
+
+    @inline(__always)
+    mutating func begin(_ now: Moment, _ out: inout IBEngine.Output) {
+        self.now = now
+        swap(&self.out, &out)
+    }
+
+    @inline(__always)
+    mutating func end(_ out: inout IBEngine.Output) { swap(&self.out, &out) }
+
+    @inline(__always)
+    mutating func put(_ record: TapeRecord) { out.records.append(record) }
+
+    @inline(__always)
+    mutating func put(_ record: ProviderRecord) { out.records.append(record) }
+
+    mutating func tell(_ news: IBNews) { out.tell(news) }
+
+    mutating func tell(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
+        put(.gap(gap.record(state, detail: detail, now: now.wall)))
+    }
+
+    /// The moment after that time, monotonic.
+    func later(by nanoseconds: Int64) -> Int64 { now.monotonic.later(by: nanoseconds) }
 
     /// Whether the platform can know that there is no such contract.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }

@@ -40,7 +40,7 @@ import Testing
         (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
         #expect([13, 14, 19].map(count) == [0, 1, 1])
         #expect(count(20) == nil, "nobody has told of that day's rest")
-        machine.entries[0].slots[0].state = .refused
+        machine.entries[0].slots[0].phase = .idle(FeedPhase.Idle(pause: .refused))
         #expect(count(15) == 0)
     }
 
@@ -51,13 +51,13 @@ import Testing
         var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: start, monotonic: 0))
         machine.begin(1, try Self.instrument(.future), in: &turn)
         (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
-        machine.entries[0].slots[0].isSent = true
+        let asked = FeedPhase.Asked(request: 1, since: 0, isSent: true, until: Int64.max)
         let route = FeedRoute(place: 0, slot: 0)
         for (hour, isSettled) in [(3, false), (15, false), (23, true)] as [(Int64, Bool)] {
             turn.now = Moment(
                 wall: start.advanced(byNanoseconds: (hour * 3_600 + 6) * second),
                 monotonic: 6 * second)
-            #expect(machine.isSettled(route, in: turn) == isSettled, "\(hour)")
+            #expect(machine.isSettled(route, asked, in: turn) == isSettled, "\(hour)")
         }
     }
 }

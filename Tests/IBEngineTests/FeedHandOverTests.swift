@@ -23,12 +23,12 @@ import Testing
         let level1 = try #require(machine.entries[0].level1)
         let trades = try #require(machine.entries[0].slots.firstIndex { $0.feed == .trades })
         for slot in [level1, trades] {
-            machine.entries[0].slots[slot].state = .live
-            machine.entries[0].slots[slot].started = Self.noon
+            machine.entries[0].slots[slot].phase = .live(
+                FeedPhase.Live(request: Int32(slot + 1), since: Self.noon))
         }
         func isTold(_ milliseconds: Int64) -> Bool {
             let time = Self.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
-            return machine.entries[0].isLevel1(tradeAt: time)
+            return machine.entries[0].handOver.isLevel1(tradeAt: time)
         }
         let route = FeedRoute(place: 0, slot: trades)
         machine.takeOver(route, in: turn)

@@ -12,7 +12,8 @@ import Testing
         let instrument = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: [.level1, .trades])
         var entry = InstrumentEntry(1, instrument, group: 0, patience: second)
-        entry.slots[0].state = .live
+        entry.slots[0].phase = .live(
+            FeedPhase.Live(request: 1, since: Timestamp(nanoseconds: 0)))
         entry.slots[1].lastTick = 100 * second
         #expect(!entry.isQuiet(entry.slots[1]))
         for (volume, time, isQuiet) in [
@@ -23,7 +24,7 @@ import Testing
         }
         entry.slots[1].lastTick = 104 * second
         #expect(entry.isQuiet(entry.slots[1]) && !entry.isQuiet(entry.slots[0]))
-        entry.slots[0].state = .down
+        entry.slots[0].phase = .idle(FeedPhase.Idle(pause: .down))
         #expect(!entry.isQuiet(entry.slots[1]))
     }
 

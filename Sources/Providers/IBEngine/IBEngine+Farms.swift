@@ -15,7 +15,7 @@ extension IBEngine {
             guard turn.isReady else { return }
             turn.isFarmDown = true
             feeds.suspectAll(cause, turn.now)
-            feeds.deferAll(to: cause)
+            feeds.deferAll(to: cause, in: turn)
         case .ok, .inactive:
             link.farms.back(name)
             resumeIfHealthy()

@@ -102,7 +102,7 @@ extension IBEngine {
         guard turn.isReady, link.serverLost == nil else { return }
         turn.isHealthy = true
         // Behind a farm that is down the vendor alone brings nothing back.
-        if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause) }
+        if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause, in: turn) }
         turn.isFarmDown = link.farms.isAnyDown
         if !turn.isFarmDown { feeds.settleSuspects(in: &turn) }
         feeds.resumeAll(.server, in: &turn)

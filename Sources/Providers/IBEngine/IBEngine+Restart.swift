@@ -18,7 +18,7 @@ extension FeedMachine {
     fileprivate mutating func restart(_ number: UInt32, _ kind: DataKind, in turn: inout Turn) {
         guard let place = place(of: number) else { return }
         for slot in entries[place].slots.indices
-        where entries[place].slots[slot].state == .live
+        where entries[place].slots[slot].isDelivering
             && entries[place].slots[slot].kinds.contains(KindSet(kind))
         {
             restart(

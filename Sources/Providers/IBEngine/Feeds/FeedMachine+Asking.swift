@@ -9,44 +9,36 @@ extension FeedMachine {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
         guard !(turn.settings.isDelayed && slot.feed.lines == .tickByTick) else {
-            self[route].due = Int64.max
-            return set(route, .refused, "there are no delayed ticks one by one", in: &turn)
+            let reason = "there are no delayed ticks one by one"
+            return handle(.ended(.refused, until: Int64.max), route, reason, in: &turn)
         }
         let id = number ?? turn.ids.next()
         let asked =
             slot.feed == .headlines
             ? headlineRequest(id, entry, in: &turn) : Self.request(id, entry, slot)
         guard let request = asked else {
-            self[route].due =
-                turn.later(by: EngineLimits.second)
             let what = entry.contract.id == 0 ? "contract's number" : "list of news providers"
-            return set(route, .waiting, "the \(what) has not come", in: &turn)
+            return handle(
+                .ended(.waiting, until: turn.later(by: EngineLimits.second)), route,
+                "the \(what) has not come", in: &turn)
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard turn.pacing.ask(request, priority, order: route.order, now: turn.now.monotonic) else {
             turn.pacing.answered(id: id, now: turn.now.monotonic)
-            self[route].due =
-                turn.later(by: EngineLimits.second)
-            return
+            return note(.postponed(until: turn.later(by: EngineLimits.second)), route, turn.now)
         }
         routes[id] = route
-        self[route].request = id
-        self[route].isSent = false
-        self[route].hasNoContract = false
-        self[route].asked = turn.now.monotonic
         // A document's answer may have to wait for ten minutes of pacing first.
-        self[route].due =
-            slot.feed.isDocument
-            ? turn.later(by: EngineLimits.refusedWait) : Int64.max
-        set(route, .asked, "", in: &turn)
+        let until =
+            slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : Int64.max
+        handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 
     /// The request has left: from here on its answers may come.
     mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
         guard let id = request.number, let route = routes[id] else { return }
         let entry = entries[route.place]
-        self[route].isSent = true
-        self[route].asked = now.monotonic
+        note(.sent, route, now)
         self[route].lastTick = now.monotonic
         guard case .marketData(_, _, let wanted) = request else {
             // Nothing else is ever told later than it was.
@@ -120,28 +112,23 @@ extension FeedMachine {
         }
     }
 
-    /// Ends the present subscription. What still comes of it is nobody's any more: a new one will
-    /// tell of the same.
+    /// Ends the present subscription, before the feed goes to another phase. What still comes of it
+    /// is nobody's any more: a new one will tell of the same.
     mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
         deliverWaiting(route, in: &turn)
         let slot = self[route]
-        if slot.request != 0 {
-            routes[slot.request] = nil
-            if cancels, turn.isReady, let cancel = Self.cancel(slot.feed, slot.request) {
+        if let request = slot.phase.request {
+            routes[request] = nil
+            if cancels, turn.isReady, let cancel = Self.cancel(slot.feed, request) {
                 _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic)
             } else {
-                turn.pacing.withdraw(id: slot.request)
-                turn.pacing.answered(id: slot.request, now: turn.now.monotonic)
+                turn.pacing.withdraw(id: request)
+                turn.pacing.answered(id: request, now: turn.now.monotonic)
             }
         }
-        self[route].request = 0
-        self[route].isSent = false
         self[route].assembler = nil
         self[route].remark = ""
-        self[route].needsTick = false
-        guard slot.isStarted else { return }
-        self[route].started = .undefined
-        tellSubscription(route, .stop, reason, in: &turn)
+        if slot.phase.live != nil { tellSubscription(route, .stop, reason, in: &turn) }
     }
 
     /// Ends the subscription and asks for it anew at once, with the line that it has.
@@ -149,30 +136,29 @@ extension FeedMachine {
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
     ) {
         turn.counters.resubscriptions &+= 1
-        let old = self[route].request
         let number = turn.ids.next()
-        if turn.isReady { turn.pacing.replace(old, by: number) }
+        if turn.isReady, let old = self[route].phase.request {
+            turn.pacing.replace(old, by: number)
+        }
         drop(route, cancels: cancels, reason, in: &turn)
-        self[route].due = turn.now.monotonic
-        set(route, .waiting, reason, in: &turn)
+        handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
         nextScan = min(nextScan, turn.now.monotonic)
         if turn.isReady { ask(route, number: number, in: &turn) }
     }
 
     /// It failed: what is open stays open, and it is asked for again after a while.
     mutating func fail(
-        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, wait: Int64? = nil,
-        cancels: Bool = false, in turn: inout Turn
+        _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
+        cause: OutageCause? = nil, cancels: Bool = false, in turn: inout Turn
     ) {
         drop(route, cancels: cancels, reason, in: &turn)
         let failures = min(self[route].failures + 1, 32)
         self[route].failures = failures
         let growing = min(
             EngineLimits.downWait << Int64(min(failures - 1, 8)), EngineLimits.downWaitMax)
-        self[route].due =
-            turn.later(by: wait ?? growing)
-        set(route, state, reason, in: &turn)
-        if state == .refused, self[route].feed == .headlines {
+        let until = turn.later(by: wait ?? growing)
+        handle(.ended(pause, until: until, cause: cause), route, reason, in: &turn)
+        if pause == .refused, self[route].feed == .headlines {
             giveUpNews(of: entries[route.place].number, "refused: \(reason)", in: &turn)
         }
         giveBack(route, reason, in: &turn)

@@ -17,15 +17,12 @@ extension FeedMachine {
     mutating func forgetAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             entries[route.place].askForAllAgain(route.slot)
-            let slot = self[route]
-            guard
-                slot.request != 0 || slot.state == .interrupted || slot.state == .down
-                    || slot.state == .waitingForLines || slot.feed == .headlines
-            else { continue }
+            guard self[route].feed == .headlines || self[route].phase.isOfConnection else {
+                continue
+            }
             drop(route, cancels: false, reason, in: &turn)
-            self[route].due = turn.now.monotonic
             self[route].since = .undefined
-            set(route, .waiting, reason, in: &turn)
+            handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
             // It waits for its turn: what level 1 tells meanwhile is not thrown away.
             giveBack(route, reason, in: &turn)
         }
@@ -47,11 +44,11 @@ extension FeedMachine {
     /// servers forget.
     mutating func resumeAll(_ kind: OutageCause.Kind, in turn: inout Turn) {
         for route in allRoutes {
-            let slot = self[route]
-            guard slot.state == .interrupted, slot.cause?.kind == kind else { continue }
+            guard case .interrupted(_, let outage) = self[route].phase, outage.cause.kind == kind
+            else { continue }
             // What changed in a book meanwhile is known by the new one alone.
-            let isLong = turn.now.monotonic >= slot.interrupted.later(by: turn.silentAfter)
-            if isLong || slot.feed.lines == .depth {
+            let isLong = turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
+            if isLong || self[route].feed.lines == .depth {
                 restart(route, "it was away", in: &turn)
             } else {
                 resume(route, in: &turn)
@@ -60,21 +57,21 @@ extension FeedMachine {
     }
 
     /// What the vendor's loss had interrupted does not come back with the vendor alone.
-    mutating func deferAll(to cause: OutageCause) {
+    mutating func deferAll(to cause: OutageCause, in turn: Turn) {
         if suspicion?.cause.kind == .server { suspicion?.cause = cause }
-        for route in allRoutes
-        where self[route].cause?.kind == .server {
-            set(cause, route)
+        for route in allRoutes where self[route].phase.cause?.kind == .server {
+            note(.blamed(cause), route, turn.now)
         }
     }
 
     /// A farm was broken, or the vendor away, and what they feed comes again without a word of it:
     /// those that have not come back by themselves are asked for anew.
-    func isLeftBehind(_ route: FeedRoute, in turn: Turn) -> Bool {
-        let slot = self[route]
-        return (slot.cause?.kind == .farm || slot.cause?.kind == .server) && turn.isHealthy
-            && turn.now.monotonic >= slot.interrupted.later(by: turn.silentAfter)
-            && hasCome(since: slot.interrupted, of: entries[route.place].group)
+    func isLeftBehind(
+        _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
+    ) -> Bool {
+        (outage.cause.kind == .farm || outage.cause.kind == .server) && turn.isHealthy
+            && turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
+            && hasCome(since: outage.since, of: entries[route.place].group)
     }
 
     /// Data have come that were not on their way already.
@@ -90,8 +87,7 @@ extension FeedMachine {
             entry.isActive
                 && entry.slots.contains {
                     !$0.feed.isDocument
-                        && ($0.state == .asked || $0.state == .interrupted
-                            || $0.isSuspected && $0.isDelivering)
+                        && ($0.isSuspected || [.asked, .interrupted].contains($0.phase.state))
                 }
         }
     }
@@ -103,7 +99,7 @@ extension FeedMachine {
     mutating func cancelAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             drop(route, cancels: true, reason, in: &turn)
-            set(route, .waiting, reason, in: &turn)
+            handle(.ended(.waiting, until: Int64.max), route, reason, in: &turn)
         }
     }
 
@@ -121,7 +117,7 @@ extension FeedMachine {
         guard isTold else { return nil }
         return entries.count { entry in
             entry.isActive && entry.busyHours?.opened(at: time) != nil
-                && entry.slots.contains { $0.isWatched && $0.state != .refused }
+                && entry.slots.contains { $0.isWatched && !$0.isRefused }
         }
     }
 
@@ -130,10 +126,11 @@ extension FeedMachine {
             InstrumentStatus(
                 instrument: entry.number, symbol: entry.instrument.symbol.text,
                 feeds: entry.slots.map { slot in
-                    var state = slot.state
+                    var state = slot.phase.state
                     var reason = slot.reason
                     // It waits in a queue of our own for a line of the account.
-                    if state == .asked, !slot.isSent, let limit = slot.feed.lines,
+                    if case .asked(let asked) = slot.phase, !asked.isSent,
+                        let limit = slot.feed.lines,
                         !turn.pacing.hasLine(limit)
                     {
                         state = .waitingForLines
@@ -141,7 +138,7 @@ extension FeedMachine {
                     }
                     let until =
                         state == .refused && entry.details == .refused
-                        ? entry.detailsDue : slot.due
+                        ? entry.detailsDue : slot.phase.until
                     // What waits for nothing but its turn has no time at which it is tried.
                     return FeedStatus(
                         feed: slot.feed, state: state, reason: reason,

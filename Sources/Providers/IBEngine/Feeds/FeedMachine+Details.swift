@@ -86,8 +86,9 @@ extension FeedMachine {
         entries[place].detailsReason = reason.asReason
         entries[place].detailsDue = turn.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
-            entries[place].slots[slot].due = Int64.min
-            set(FeedRoute(place: place, slot: slot), .refused, reason, in: &turn)
+            handle(
+                .ended(.refused, until: Int64.min), FeedRoute(place: place, slot: slot), reason,
+                in: &turn)
         }
         tellState(place, in: &turn)
     }
@@ -111,10 +112,9 @@ extension FeedMachine {
 
     /// Whether a subscription that was neither refused nor answered by a tick can be taken to
     /// deliver: its market is closed, or others there do, or it has been quiet for long.
-    func isSettled(_ route: FeedRoute, in turn: Turn) -> Bool {
-        guard self[route].canSettle(turn.now) else { return false }
+    func isSettled(_ route: FeedRoute, _ asked: FeedPhase.Asked, in turn: Turn) -> Bool {
+        guard asked.canSettle(turn.now) else { return false }
         let entry = entries[route.place]
-        let slot = entry.slots[route.slot]
         if let hours = entry.allHours, hours.covers(turn.now.wall),
             hours.opened(at: turn.now.wall) == nil
         {
@@ -122,11 +122,11 @@ extension FeedMachine {
         }
         // What had come before a farm broke says nothing of what comes since.
         guard !turn.isFarmDown else {
-            return lives[entry.group].last > slot.asked
+            return lives[entry.group].last > asked.since
                 && hasCome(since: turn.farmDownSince, of: entry.group)
         }
-        return lives[entry.group].last > slot.asked
-            || turn.now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+        return lives[entry.group].last > asked.since
+            || turn.now.monotonic >= asked.since.later(by: EngineLimits.settlingAlone)
     }
 
     /// A feed of which nothing comes for long while it should: it is asked for anew.
@@ -182,19 +182,21 @@ extension InstrumentEntry {
     /// Nothing was traded since the last trade, says the day's volume of level 1.
     func isQuiet(_ slot: FeedSlot) -> Bool {
         guard slot.feed == .trades, volume.isDefined,
-            slots.contains(where: { $0.feed == .marketData && $0.state == .live })
+            slots.contains(where: { $0.feed == .marketData && $0.isDelivering })
         else { return false }
         return volumeGrew <= slot.lastTick.later(by: EngineLimits.straggling)
+    }
+}
+
+extension FeedPhase.Asked {
+    func canSettle(_ now: Moment) -> Bool {
+        isSent && !needsTick && now.monotonic >= since.later(by: EngineLimits.settling)
     }
 }
 
 extension FeedSlot {
     func isOverdue(_ now: Moment) -> Bool {
         now.monotonic >= lastTick.later(by: patience) && isWatched
-    }
-
-    func canSettle(_ now: Moment) -> Bool {
-        isSent && !needsTick && now.monotonic >= asked.later(by: EngineLimits.settling)
     }
 
     /// It is never quiet for long while the market is open.

@@ -10,27 +10,20 @@ extension FeedMachine {
         let kinds = self[route].kinds
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
-        if kinds.contains(.trade) {
-            let began = entries[route.place].level1TradesFrom
-            if began.isDefined { entries[route.place].level1TradesBegan = began }
-            entries[route.place].tradesFrom = .undefined
-            entries[route.place].level1TradesFrom = .undefined
-        }
+        if kinds.contains(.trade) { entries[route.place].handOver.takeOver() }
         guard kinds.contains(.trade), other.kinds.contains(.trade), other.isDelivering else {
             entries[route.place].slots[level1].kinds.subtract(kinds)
             return
         }
-        entries[route.place].tradesFrom = turn.clock.aligned(turn.now.wall)
-            .advanced(byNanoseconds: 2 * EngineLimits.second)
-            .floored(toNanoseconds: EngineLimits.second)
+        let second = nextSecond(in: turn).advanced(byNanoseconds: EngineLimits.second)
+        entries[route.place].handOver.handOver(at: second)
     }
 
     /// The hand-over is complete when what was on its way by level 1 has come for certain, or is in
     /// an outage of its own.
     mutating func finishTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
-        let from = entry.tradesFrom
-        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1,
+        guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1,
             turn.clock.aligned(turn.now.wall)
                 >= from.advanced(byNanoseconds: EngineLimits.straggling)
         else { return }
@@ -41,7 +34,7 @@ extension FeedMachine {
         }
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
         guard turn.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
-        entries[place].tradesFrom = .undefined
+        entries[place].handOver.settle()
         entries[place].slots[level1].kinds.remove(.trade)
     }
 
@@ -50,17 +43,15 @@ extension FeedMachine {
     /// whole second on, because stragglers of the other feed have been told.
     mutating func endTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
-        let from = entry.tradesFrom
-        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1 else {
-            return
-        }
+        guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1
+        else { return }
         if entry.hasTradesOneByOne {
             close(place, .trade, to: from, isWanted: true, in: &turn)
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
-            entries[place].tradesFrom = .undefined
+            entries[place].handOver.settle()
             guard turn.outages.isOpen(entry.number, .trade) else { return }
-            entries[place].level1TradesFrom = nextSecond(in: turn)
+            entries[place].handOver.giveBack(from: nextSecond(in: turn))
         }
     }
 
@@ -75,11 +66,11 @@ extension FeedMachine {
     /// second on, so that history can have all of those before.
     mutating func beginTrades(_ route: FeedRoute, in turn: Turn) {
         let number = entries[route.place].number
-        guard entries[route.place].level1TradesFrom.isDefined,
+        guard case .givenBack = entries[route.place].handOver.phase,
             turn.outages.isOpen(number, .trade)
         else { return }
         let second = nextSecond(in: turn)
-        entries[route.place].level1TradesFrom = second
+        entries[route.place].handOver.giveBack(from: second)
         self[route].regained.tradesSince = second
     }
 
@@ -93,12 +84,11 @@ extension FeedMachine {
         let slot = entry.slots[level1]
         let kinds = entry.slots[route.slot].kinds
             .intersection(slot.feed.kinds(of: entry.instrument))
-        let isHandingOver = entry.tradesFrom.isDefined && !entry.level1TradesFrom.isDefined
-        guard !kinds.isSubset(of: slot.kinds) || isHandingOver && kinds.contains(.trade) else {
-            return
-        }
+        var isHandingOver = false
+        if case .handingOver = entry.handOver.phase { isHandingOver = kinds.contains(.trade) }
+        guard isHandingOver || !kinds.isSubset(of: slot.kinds) else { return }
         let second = nextSecond(in: turn)
-        if kinds.contains(.trade) { entries[route.place].level1TradesFrom = second }
+        if kinds.contains(.trade) { entries[route.place].handOver.giveBack(from: second) }
         entries[route.place].slots[level1].kinds.formUnion(kinds)
         entries[route.place].slots[level1].regained = Regained(
             kinds: kinds, since: turn.now.wall, tradesSince: second)
@@ -117,19 +107,4 @@ extension InstrumentEntry {
     var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
 
     var hasTradesOneByOne: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
-
-    /// Whether the feed that has trades one by one leaves one of this time to level 1.
-    @inline(__always)
-    func isLevel1Alone(tradeAt time: Timestamp) -> Bool {
-        tradesFrom.isDefined && time < tradesFrom
-            || level1TradesFrom.isDefined && time >= level1TradesFrom
-    }
-
-    /// Whether level 1 tells of a trade of this time, and not the feed that has them one by one.
-    @inline(__always)
-    func isLevel1(tradeAt time: Timestamp) -> Bool {
-        guard time >= level1TradesBegan else { return false }
-        guard level1TradesFrom.isDefined else { return time < tradesFrom }
-        return time >= level1TradesFrom || tradesFrom.isDefined && time < tradesFrom
-    }
 }

@@ -22,10 +22,10 @@ extension FeedMachine {
 
     /// An answer is complete: it settles the outages that had ended when it was asked for.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
-        let slot = self[route]
+        guard case .asked(let asked) = self[route].phase else { return }
         let number = entries[route.place].number
         let isSettled: (Headlines.Outage) -> Bool = {
-            $0.gap.instrument == number && $0.due <= slot.asked
+            $0.gap.instrument == number && $0.due <= asked.since
         }
         for outage in headlines.outages where isSettled(outage) {
             settle(outage.gap, hasMore: hasMore, in: &turn)
@@ -54,13 +54,13 @@ extension FeedMachine {
     private mutating func recallHeadlines(_ place: Int, in turn: inout Turn) {
         let number = entries[place].number
         let mine = headlines.outages.filter { $0.gap.instrument == number }
-        guard let slot = entries[place].headlines, entries[place].slots[slot].state == .done,
+        guard let slot = entries[place].headlines,
+            case .done = entries[place].slots[slot].phase,
             let due = mine.map(\.due).min(), let since = mine.map({ Self.start(of: $0.gap) }).min()
         else { return }
-        entries[place].slots[slot].due = due
-        entries[place].slots[slot].since = since
-        set(
-            FeedRoute(place: place, slot: slot), .waiting, "an outage of news has ended", in: &turn)
+        let route = FeedRoute(place: place, slot: slot)
+        self[route].since = since
+        handle(.ended(.waiting, until: due), route, "an outage of news has ended", in: &turn)
     }
 
     /// Clocks differ, and headlines are dated by the minute.

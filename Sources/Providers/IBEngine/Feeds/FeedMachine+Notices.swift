@@ -59,9 +59,10 @@ extension FeedMachine {
         _ route: FeedRoute, _ reason: String, needsTick: Bool, in turn: inout Turn
     ) {
         self[route].remark = reason
-        self[route].needsTick = needsTick
-        let state = self[route].state
-        if state == .asked || state == .live { set(route, state, reason, in: &turn) }
+        switch self[route].phase {
+        case .asked, .live: handle(.remarked(needsTick: needsTick), route, reason, in: &turn)
+        case .idle, .interrupted, .done: break
+        }
     }
 
     private mutating func refusedDetails(_ place: Int, _ notice: IBNotice, in turn: inout Turn) {
@@ -86,7 +87,8 @@ extension FeedMachine {
         entries[place].details = .unknown
         entries[place].detailsDue = turn.later(by: EngineLimits.detailsWait)
         for slot in entries[place].slots.indices {
-            set(FeedRoute(place: place, slot: slot), .waiting, reason, in: &turn)
+            let route = FeedRoute(place: place, slot: slot)
+            handle(.ended(.waiting, until: self[route].phase.until), route, reason, in: &turn)
         }
     }
 
@@ -98,10 +100,10 @@ extension FeedMachine {
             || entries[route.place].isContractKnown
                 && self[route].failures
                     < EngineLimits.doubtedRefusalsMax
-        self[route].hasNoContract = true
         fail(
             route, isDoubted ? .down : .refused, reason,
             wait: isDoubted ? nil : EngineLimits.refusedWait, in: &turn)
+        note(.unlisted, route, turn.now)
     }
 
     /// Those who know of contracts are there again: what had none is asked for once more.
@@ -112,11 +114,12 @@ extension FeedMachine {
                 entries[place].detailsDue = min(entries[place].detailsDue, now.monotonic)
             case .asked, .settled: break
             }
-            for slot in entries[place].slots.indices
-            where entries[place].slots[slot].hasNoContract {
-                entries[place].slots[slot].failures = 0
-                entries[place].slots[slot].due = min(
-                    entries[place].slots[slot].due, now.monotonic)
+            for slot in entries[place].slots.indices {
+                let route = FeedRoute(place: place, slot: slot)
+                let phase = self[route].phase
+                guard phase.hasNoContract else { continue }
+                self[route].failures = 0
+                note(.postponed(until: min(phase.until, now.monotonic)), route, now)
             }
         }
         nextScan = min(nextScan, now.monotonic)
@@ -128,26 +131,23 @@ extension FeedMachine {
     }
 
     private mutating func competing(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
-        let slot = self[route]
         let cause = OutageCause(.competing, reason)
-        if slot.state == .interrupted {
+        let wait = EngineLimits.competingWait
+        switch self[route].phase {
+        case .interrupted:
             // Whatever else comes back, this feed does not come back with it.
-            set(cause, route)
-            self[route].interrupted = turn.now.monotonic
-            self[route].due =
-                turn.later(by: EngineLimits.competingWait)
-            return set(route, .interrupted, reason, in: &turn)
-        }
-        guard slot.state == .live else {
-            guard slot.state == .asked else { return }
+            let now = turn.now.monotonic
+            handle(
+                .broke(cause, since: now, until: turn.later(by: wait)), route, reason, in: &turn)
+        case .live: interrupt(route, cause, trusted: turn.now.wall, wait: wait, in: &turn)
+        case .asked:
             // A document that has to wait is no outage, and its request has ended.
-            if !slot.feed.isDocument { set(cause, route) }
-            return fail(
-                route, .down, reason, wait: EngineLimits.competingWait,
-                cancels: !slot.feed.isDocument, in: &turn)
+            let isDocument = self[route].feed.isDocument
+            fail(
+                route, .down, reason, wait: wait, cause: isDocument ? nil : cause,
+                cancels: !isDocument, in: &turn)
+        case .idle, .done: break
         }
-        interrupt(
-            route, cause, trusted: turn.now.wall, wait: EngineLimits.competingWait, in: &turn)
     }
 
     /// A moment of delayed data is no refusal: the provider may go back to live ones by itself.
@@ -157,10 +157,10 @@ extension FeedMachine {
         let cause = OutageCause(.refusal, reason)
         interrupt(route, cause, trusted: turn.now.wall, in: &turn)
         // Whatever else comes back, this feed does not come back with it.
-        if self[route].cause != nil { set(cause, route) }
+        note(.blamed(cause), route, turn.now)
         self[route].mode = mode
-        self[route].due = turn.later(by: EngineLimits.liveWait)
-        set(route, self[route].state, reason, in: &turn)
+        handle(
+            .postponed(until: turn.later(by: EngineLimits.liveWait)), route, reason, in: &turn)
     }
 
     mutating func refuseDelayed(_ route: FeedRoute, in turn: inout Turn) {
@@ -177,20 +177,20 @@ extension FeedMachine {
         }
         let slot = self[route]
         _ = self[route].assembler?.take(
-            .marketDataType(request: slot.request, mode), at: turn.now.wall)
+            .marketDataType(request: slot.phase.request ?? 0, mode), at: turn.now.wall)
         guard slot.mode != mode else { return }
         if slot.awaitsLive(in: turn) {
             self[route].mode = mode
-            self[route].due = Int64.max
-            if slot.state == .interrupted { resume(route, in: &turn) }
+            note(.postponed(until: Int64.max), route, turn.now)
+            if case .interrupted = slot.phase { resume(route, in: &turn) }
             return
         }
-        if slot.isStarted {
+        if slot.phase.live != nil {
             tellSubscription(route, .stop, "the provider changes the mode", in: &turn)
         }
         self[route].mode = mode
         if isDelayed { mayBeDelayed = true }
-        if slot.isStarted {
+        if slot.phase.live != nil {
             tellSubscription(route, .start, "the provider changes the mode", in: &turn)
         }
     }
@@ -209,8 +209,7 @@ extension FeedMachine {
     ) {
         // Of what delivers, a notice that nobody knows is news only; the silence behind it would
         // be noticed.
-        let state = self[route].state
-        guard state == .asked, !Self.isWarning(notice.code) else { return }
+        guard case .asked = self[route].phase, !Self.isWarning(notice.code) else { return }
         fail(route, .down, reason, cancels: true, in: &turn)
     }
 

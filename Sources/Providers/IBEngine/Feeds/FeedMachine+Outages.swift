@@ -7,11 +7,8 @@ extension FeedMachine {
     /// The subscription delivers from now on: what was missing has an end.
     mutating func start(_ route: FeedRoute, in turn: inout Turn) {
         let slot = self[route]
-        guard slot.state == .asked else { return }
+        guard case .asked = slot.phase else { return }
         if slot.feed == .marketData { endTakeOver(route.place, in: &turn) }
-        self[route].started = turn.now.wall
-        self[route].lastTick = turn.now.monotonic
-        self[route].lastTickWall = turn.now.wall
         self[route].rhythm.rest()
         self[route].failures = 0
         tellSubscription(route, .start, slot.reason, in: &turn)
@@ -27,15 +24,10 @@ extension FeedMachine {
 
     /// All outages of the feed end here; its subscription is the one that it had, or a new one.
     mutating func resume(_ route: FeedRoute, in turn: inout Turn) {
-        let wasOut = self[route].cause != nil
+        let wasOut = self[route].phase.cause != nil
         let feed = self[route].feed
         if feed.lines == .tickByTick { takeOver(route, in: turn) }
         if feed == .marketData { endTakeOver(route.place, in: &turn) }
-        set(nil, route)
-        // What may be broken is not known to be back yet.
-        self[route].isSuspected =
-            suspicion.map { !$0.isSettled && turn.now.monotonic < $0.isOver } ?? false
-        self[route].due = Int64.max
         self[route].lastTick = turn.now.monotonic
         self[route].lastTickWall = turn.now.wall
         if feed == .marketData { beginTrades(route, in: turn) }
@@ -43,29 +35,33 @@ extension FeedMachine {
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
             var end = grain > 1 ? turn.clock.aligned(turn.now.wall) : turn.now.wall
-            let second = entries[route.place].level1TradesFrom
-            if feed == .marketData, kind == .trade, second.isDefined { end = max(end, second) }
+            if feed == .marketData, kind == .trade,
+                case .givenBack(let second, _) = entries[route.place].handOver.phase
+            {
+                end = max(end, second)
+            }
             if kind == .trade { end = slot.delayedEnd(end) }
             close(route.place, kind, to: end, isWanted: true, in: &turn)
         }
         if wasOut {
             turn.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        set(route, .live, slot.remark, in: &turn)
+        // What may be broken is not known to be back yet.
+        let isSuspected = suspicion.map { !$0.isSettled && turn.now.monotonic < $0.isOver } ?? false
+        handle(.delivers(isSuspected: isSuspected), route, slot.remark, in: &turn)
     }
 
     /// Data of the feed may be missing behind `trusted`, unless it never delivered any.
     mutating func interrupt(
-        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, wait: Int64? = nil,
-        in turn: inout Turn
+        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, since: Int64? = nil,
+        wait: Int64 = EngineLimits.downWaitMax, in turn: inout Turn
     ) {
-        guard self[route].isDelivering else { return }
+        guard case .live(let live) = self[route].phase else { return }
         deliverWaiting(route, in: &turn)
         let slot = self[route]
-        let trusted = slot.isSuspected ? min(trusted, lifeSign(route)) : trusted
-        self[route].isSuspected = false
+        let trusted = live.isSuspected ? min(trusted, lifeSign(route)) : trusted
         self[route].rhythm.rest()
-        let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
+        let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
         flushClosings(of: route.place, until: sure, in: &turn)
         for kind in slot.kinds.kinds {
@@ -86,12 +82,10 @@ extension FeedMachine {
                 entries[route.place][keyPath: border].freeze()
             }
         }
-        set(cause, route)
-        self[route].interrupted = turn.now.monotonic
-        self[route].due =
-            turn.later(by: wait ?? EngineLimits.downWaitMax)
         turn.tell(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
-        set(route, .interrupted, cause.text, in: &turn)
+        let since = since ?? turn.now.monotonic
+        handle(
+            .broke(cause, since: since, until: turn.later(by: wait)), route, cause.text, in: &turn)
     }
 
     /// Tells of an outage's end, and sees to it that it is filled in.

@@ -20,9 +20,7 @@ extension FeedMachine {
     /// All that delivers is suspected; no outage begins by it.
     mutating func suspectAll(_ cause: OutageCause, _ now: Moment) {
         suspicion = Suspicion(cause: cause, since: now.monotonic)
-        for route in allRoutes where self[route].isDelivering {
-            self[route].isSuspected = true
-        }
+        for route in allRoutes { note(.suspected(true), route, now) }
     }
 
     /// Something of a feed came, which is not noted yet. The pause before it was a usual one of the
@@ -35,11 +33,11 @@ extension FeedMachine {
                 confirm(other, suspicion, hasEnded: true, in: &turn)
             }
             lives[group].rest()
-        } else if isSuspect(route), isSilent(route, suspicion, turn.now) {
+        } else if self[route].isSuspected, isSilent(route, suspicion, turn.now) {
             confirm(route, suspicion, hasEnded: true, in: &turn)
         }
         if turn.now.monotonic >= suspicion.isOver {
-            self[route].isSuspected = false
+            note(.suspected(false), route, turn.now)
         }
     }
 
@@ -47,7 +45,7 @@ extension FeedMachine {
     mutating func scanSuspects(in turn: inout Turn) {
         guard let suspicion, turn.now.monotonic >= suspicion.isOver else { return }
         var isAnyLeft = false
-        for route in allRoutes where isSuspect(route) {
+        for route in allRoutes where self[route].isSuspected {
             let group = entries[route.place].group
             if isClosed(route, turn.now) {
                 isAnyLeft = true
@@ -56,7 +54,7 @@ extension FeedMachine {
             } else if hasCome(since: suspicion.since, of: group),
                 bound(of: route, suspicion).map({ $0 > turn.silentAfter }) ?? true
             {
-                self[route].isSuspected = false
+                note(.suspected(false), route, turn.now)
             } else {
                 isAnyLeft = true
             }
@@ -70,9 +68,9 @@ extension FeedMachine {
     mutating func settleSuspects(in turn: inout Turn) {
         guard let suspicion else { return }
         self.suspicion?.isSettled = true
-        for route in allRoutes where isSuspect(route) {
+        for route in allRoutes where self[route].isSuspected {
             guard !isClosed(route, turn.now) else {
-                self[route].isSuspected = false
+                note(.suspected(false), route, turn.now)
                 continue
             }
             let group = entries[route.place].group
@@ -87,13 +85,8 @@ extension FeedMachine {
         scanSuspects(in: &turn)
     }
 
-    private func isSuspect(_ route: FeedRoute) -> Bool {
-        let slot = self[route]
-        return slot.isSuspected && slot.isDelivering
-    }
-
     private func suspects(of group: Int) -> [FeedRoute] {
-        allRoutes.filter { entries[$0.place].group == group && isSuspect($0) }
+        allRoutes.filter { entries[$0.place].group == group && self[$0].isSuspected }
     }
 
     /// Since the last sign of life of the feed and of its place, data are missing. `hasEnded`: by
@@ -102,10 +95,9 @@ extension FeedMachine {
         _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, in turn: inout Turn
     ) {
         guard !isClosed(route, turn.now) else { return }
-        interrupt(route, suspicion.cause, trusted: turn.now.wall, in: &turn)
         // What comes after a silence was not on its way before.
-        self[route].interrupted =
-            suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
+        let since = suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
+        interrupt(route, suspicion.cause, trusted: turn.now.wall, since: since, in: &turn)
     }
 
     // MARK: silence

@@ -52,9 +52,7 @@ extension FeedMachine {
     @inline(__always)
     private mutating func arrived(_ route: FeedRoute, in turn: inout Turn) {
         if suspicion != nil { examine(route, in: &turn) }
-        if self[route].state != .live {
-            revive(route, in: &turn)
-        }
+        if !self[route].isDelivering { revive(route, in: &turn) }
         self[route].lastTick = turn.now.monotonic
         self[route].lastTickWall = turn.now.wall
         self[route].countTick(turn.silentAfter)
@@ -63,17 +61,15 @@ extension FeedMachine {
     }
 
     private mutating func revive(_ route: FeedRoute, in turn: inout Turn) {
-        let slot = self[route]
-        switch slot.state {
+        switch self[route].phase {
         case .asked: start(route, in: &turn)
-        case .interrupted:
+        case .interrupted(_, let outage):
             // What was on its way when the notice came says nothing about what follows.
-            let isStraggler =
-                turn.now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
+            let isStraggler = turn.now.monotonic < outage.since.later(by: EngineLimits.straggling)
             guard !isStraggler else { return }
-            guard slot.feed.lines == .depth else { return resume(route, in: &turn) }
+            guard self[route].feed.lines == .depth else { return resume(route, in: &turn) }
             restart(route, "the book has changed meanwhile", in: &turn)
-        default: break
+        case .idle, .live, .done: break
         }
     }
 
@@ -82,7 +78,8 @@ extension FeedMachine {
         switch message {
         case .tickByTickTrade(_, _, let tick):
             let trade = tick.trade(symbol: number, receivedAt: turn.now.wall)
-            guard !entries[route.place].isLevel1Alone(tradeAt: trade.header.eventTime) else {
+            guard !entries[route.place].handOver.isLevel1Alone(tradeAt: trade.header.eventTime)
+            else {
                 return
             }
             deliver(.trade(trade), route, in: &turn)
@@ -140,7 +137,7 @@ extension FeedMachine {
     @inline(__always)
     private mutating func deliver(level1 trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
         guard self[route].kinds.contains(.trade),
-            entries[route.place].isLevel1(tradeAt: trade.header.eventTime)
+            entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
         deliver(.trade(trade.held(above: turn.clock.floor)), route, in: &turn)
     }
@@ -261,9 +258,7 @@ extension FeedMachine {
     mutating func finish(_ route: FeedRoute, in turn: inout Turn) {
         drop(route, cancels: false, "", in: &turn)
         self[route].failures = 0
-        self[route].due = Int64.max
-        self[route].documentDay = Self.day(turn.now.wall)
-        set(route, .done, "", in: &turn)
+        handle(.finished(day: Self.day(turn.now.wall)), route, "", in: &turn)
     }
 }
 

@@ -105,9 +105,7 @@ struct FeedMachine: Sendable {
             giveUpNews(of: number, "the instrument is no longer wanted", in: &turn)
         }
         if kept.isEmpty { forgetHistory(of: place, in: &turn) }
-        for slot in entries[place].slots.indices {
-            set(nil, FeedRoute(place: place, slot: slot))
-        }
+        for slot in entries[place].slots { count(slot.phase.cause, -1) }
         stampedFeeds -= entries[place].feeds(of: .stamped)
         barFeeds -= entries[place].feeds(of: .bars)
         entries[place].isActive = false
@@ -193,36 +191,31 @@ struct FeedMachine: Sendable {
     }
 
     private mutating func scan(_ route: FeedRoute, in turn: inout Turn) {
-        // Most have nothing to do: they are not copied to find that out.
-        let due = self[route].due
-        switch self[route].state {
-        case .waiting, .down, .refused, .waitingForLines:
-            if turn.now.monotonic >= due { ask(route, in: &turn) }
-        case .asked where self[route].feed.isDocument:
-            if turn.now.monotonic >= due {
+        switch self[route].phase {
+        case .idle(let idle):
+            if turn.now.monotonic >= idle.until { ask(route, in: &turn) }
+        case .asked(let asked):
+            if self[route].feed.isDocument {
+                guard turn.now.monotonic >= asked.until else { return }
                 fail(route, .down, "no answer in time", in: &turn)
-            }
-        case .asked where self[route].awaitsLive(in: turn),
-            .interrupted where self[route].awaitsLive(in: turn):
-            if turn.now.monotonic >= due { refuseDelayed(route, in: &turn) }
-        case .asked:
-            let slot = self[route]
-            if turn.isHealthy, isSettled(route, in: turn) {
+            } else if self[route].awaitsLive(in: turn) {
+                if turn.now.monotonic >= asked.until { refuseDelayed(route, in: &turn) }
+            } else if turn.isHealthy, isSettled(route, asked, in: turn) {
                 start(route, in: &turn)
-            } else if !slot.isSent,
-                turn.now.monotonic >= slot.asked.later(by: EngineLimits.downWait)
+            } else if !asked.isSent,
+                turn.now.monotonic >= asked.since.later(by: EngineLimits.downWait)
             {
                 giveBack(route, "it waits for a line", in: &turn)
             }
         case .live: watch(route, in: &turn)
-        case .interrupted:
-            if turn.now.monotonic >= due || isLeftBehind(route, in: turn) {
+        case .interrupted(_, let outage):
+            if self[route].awaitsLive(in: turn) {
+                if turn.now.monotonic >= outage.until { refuseDelayed(route, in: &turn) }
+            } else if turn.now.monotonic >= outage.until || isLeftBehind(route, outage, in: turn) {
                 restart(route, "it did not come back by itself", in: &turn)
             }
-        case .done:
-            if Self.day(turn.now.wall) != self[route].documentDay {
-                ask(route, in: &turn)
-            }
+        case .done(let day):
+            if Self.day(turn.now.wall) != day { ask(route, in: &turn) }
         }
     }
 
@@ -232,15 +225,6 @@ struct FeedMachine: Sendable {
     }
 
     // MARK: what others see
-
-    /// Why the feed is out at the moment; nil: it is not.
-    mutating func set(_ cause: OutageCause?, _ route: FeedRoute) {
-        if let old = self[route].cause {
-            outCounts[old.kind.rawValue] -= 1
-        }
-        if let cause { outCounts[cause.kind.rawValue] += 1 }
-        self[route].cause = cause
-    }
 
     /// Whether a feed is out for this kind of reason.
     func isAny(_ kind: OutageCause.Kind) -> Bool { outCounts[kind.rawValue] > 0 }
@@ -260,20 +244,30 @@ struct FeedMachine: Sendable {
             .feed(FeedState(instrument: entries[place].number, state: state, time: turn.now.wall)))
     }
 
-    /// Changes what a feed is in, and tells of it.
-    mutating func set(
-        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, in turn: inout Turn
+    /// Something happened to a feed, and others are to know why it is in the phase that follows.
+    mutating func handle(
+        _ event: FeedEvent, _ route: FeedRoute, _ reason: String, in turn: inout Turn
     ) {
         let reason = reason.asReason
-        let slot = self[route]
-        let isNew = slot.state != state || slot.reason != reason
-        self[route].state = state
-        self[route].reason = reason
-        if isNew {
-            turn.tell(
-                .feed(
-                    instrument: entries[route.place].number, slot.feed, state, reason: reason))
+        let old = self[route].phase.state
+        note(event, route, turn.now)
+        let state = self[route].phase.state
+        if old != state || self[route].reason != reason {
+            let number = entries[route.place].number
+            turn.tell(.feed(instrument: number, self[route].feed, state, reason: reason))
         }
+        self[route].reason = reason
         tellState(route.place, in: &turn)
+    }
+
+    /// The same without a word about it.
+    mutating func note(_ event: FeedEvent, _ route: FeedRoute, _ now: Moment) {
+        count(self[route].phase.cause, -1)
+        self[route].phase.handle(event, now)
+        count(self[route].phase.cause, 1)
+    }
+
+    private mutating func count(_ cause: OutageCause?, _ change: Int) {
+        if let cause { outCounts[cause.kind.rawValue] += change }
     }
 }

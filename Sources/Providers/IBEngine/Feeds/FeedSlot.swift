@@ -4,7 +4,7 @@ internal import Primitives
 
 /// Why data that came do not come any more.
 struct OutageCause: Hashable, Sendable {
-    enum Kind: Int, Sendable, CaseIterable {
+    enum Kind: Int, Hashable, Sendable, CaseIterable {
         case connection, server, farm, silence, competing, refusal, restart, stop
     }
 
@@ -36,24 +36,12 @@ struct FeedSlot: Sendable {
     let feed: FeedKind
     /// Of which kinds it is the one that delivers.
     var kinds: KindSet
-    var state = FeedStatus.State.waiting
+    var phase = FeedPhase.idle(FeedPhase.Idle())
+    /// Why it is in this phase, for people.
     var reason = ""
-    /// What the provider said of the present subscription, and whether only a tick proves that it
-    /// delivers.
+    /// What the provider said of the present subscription.
     var remark = ""
-    var needsTick = false
-    /// 0: nothing is asked.
-    var request: Int32 = 0
-    /// Whether the request has left; until then it can be withdrawn.
-    var isSent = false
-    /// When it is asked, asked again or looked at, monotonic; `Int64.min`: as soon as it can be.
-    var due = Int64.min
     var failures = 0
-    /// It has failed because the provider knew no such contract, and was not asked for again.
-    var hasNoContract = false
-    /// When the present subscription was asked for; the first moment of what it delivers.
-    var asked: Int64 = 0
-    var started = Timestamp.undefined
     /// What it tells of again in place of another feed.
     var regained = Regained()
     var lastTick: Int64 = 0
@@ -61,10 +49,6 @@ struct FeedSlot: Sendable {
     /// The latest event times that were delivered, of trades and of everything else.
     var lastTrade = Timestamp.undefined
     var lastOther = Timestamp.undefined
-    var cause: OutageCause?
-    var interrupted: Int64 = 0
-    /// A notice says that its data may be missing, and nothing has shown yet whether they are.
-    var isSuspected = false
     var rhythm = Rhythm()
     /// For how long nothing may come; grows while nothing does.
     var patience: Int64
@@ -83,8 +67,6 @@ struct FeedSlot: Sendable {
     private var reroutes = 0
     /// Of headlines: from when on they are asked for; undefined: those of a day.
     var since = Timestamp.undefined
-    /// The day of the last document, counted from 1970.
-    var documentDay = Int64.min
 
     init(_ feed: FeedKind, kinds: KindSet, patience: Int64) {
         self.feed = feed
@@ -94,7 +76,7 @@ struct FeedSlot: Sendable {
 
     /// False: it was sent on too often.
     mutating func follow(_ next: Reroute) -> Bool {
-        reroutes = isStarted ? 1 : reroutes + 1
+        reroutes = phase.live != nil ? 1 : reroutes + 1
         guard reroutes <= EngineLimits.reroutesMax else {
             reroutes = 0
             reroute = nil
@@ -104,11 +86,13 @@ struct FeedSlot: Sendable {
         return true
     }
 
-    /// Its data are on the tape at the moment, or should be.
-    var isStarted: Bool { started.isDefined }
-
     /// As far as is known: a feed that says nothing may be dead already.
-    var isDelivering: Bool { state == .live && isStarted }
+    @inline(__always)
+    var isDelivering: Bool { if case .live = phase { true } else { false } }
+
+    var isSuspected: Bool { if case .live(let live) = phase { live.isSuspected } else { false } }
+
+    var isRefused: Bool { phase.state == .refused }
 
     /// Its trades are told long after they were.
     var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
@@ -119,6 +103,7 @@ struct FeedSlot: Sendable {
 
     /// Since when it is the one that delivers this kind.
     func began(_ kind: DataKind) -> Timestamp {
+        let started = phase.live?.since ?? .undefined
         guard regained.kinds.contains(KindSet(kind)) else { return started }
         return max(started, kind == .trade ? regained.tradesSince : regained.since)
     }
@@ -222,12 +207,7 @@ struct InstrumentEntry: Sendable {
     /// The day's volume by level 1, and when it was last another one, monotonic.
     var volume = Quantity.undefined
     var volumeGrew = Int64.min
-    /// While level 1 hands trades over: from when on they are told one by one.
-    var tradesFrom = Timestamp.undefined
-    /// While they are told one by one no more: from when on level 1 tells of them again.
-    var level1TradesFrom = Timestamp.undefined
-    /// When level 1 last began to tell of them: of earlier ones none comes by it, however late.
-    var level1TradesBegan = Timestamp(nanoseconds: Int64.min)
+    var handOver = TradeHandOver()
     var told: FeedState.State?
 
     init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {
@@ -245,7 +225,7 @@ struct InstrumentEntry: Sendable {
         isActive
             && slots.contains {
                 $0.feed == .marketData && $0.kinds.contains(.trade) && $0.mode != .live
-                    && $0.state != .refused
+                    && !$0.isRefused
             }
     }
 
@@ -253,7 +233,7 @@ struct InstrumentEntry: Sendable {
 
     /// One of the further values may be what the provider refuses: prices come without them.
     func canAskForLess(_ slot: Int) -> Bool {
-        slots[slot].feed == .marketData && slots[slot].state == .asked
+        slots[slot].feed == .marketData && slots[slot].phase.state == .asked
             && slots[slot].valuesLeftOut < genericTicks.leavingOutMax
     }
 
@@ -311,13 +291,13 @@ struct InstrumentEntry: Sendable {
         var isAnyDown = false
         var isAllRefused = true
         for slot in slots where !slot.feed.isDocument {
-            switch slot.state {
+            switch slot.phase.state {
             case .live: isAnyLive = true
             case .interrupted, .down, .waitingForLines: isAnyDown = true
-            case .waiting, .asked: if slot.cause != nil { isAnyDown = true }
+            case .waiting, .asked: if slot.phase.cause != nil { isAnyDown = true }
             case .refused, .done: break
             }
-            if slot.state != .refused { isAllRefused = false }
+            if !slot.isRefused { isAllRefused = false }
         }
         if details == .refused || isAllRefused { return .refused }
         if isAnyDown { return .down }

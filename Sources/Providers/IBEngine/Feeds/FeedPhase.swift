@@ -1,0 +1,233 @@
+internal import Primitives
+internal import ProviderModel
+
+/// What became of the one request of a feed. The README of this module has all ways from one phase
+/// to the next, and a test compares them with `handle`.
+enum FeedPhase: Hashable, Sendable {
+    /// Nothing is asked.
+    case idle(Idle)
+    /// Nothing has come yet.
+    case asked(Asked)
+    case live(Live)
+    /// It was live, and an outage lasts; what was asked may go on.
+    case interrupted(Live, Interruption)
+    /// It came as a whole on this day, counted from 1970.
+    case done(day: Int64)
+
+    enum Pause: Hashable, Sendable, CaseIterable {
+        case waiting, waitingForLines, down, refused
+    }
+
+    struct Idle: Hashable, Sendable {
+        var pause = Pause.waiting
+        /// When it is asked for, monotonic; `Int64.min`: as soon as it can be.
+        var until = Int64.min
+        /// Why the outage began that lasts; nil: none does.
+        var cause: OutageCause?
+        /// It has failed because the provider knew no such contract.
+        var hasNoContract = false
+    }
+
+    struct Asked: Hashable, Sendable {
+        let request: Int32
+        /// When it was asked for, and then when it left, monotonic.
+        var since: Int64
+        /// Whether the request has left; until then it can be withdrawn.
+        var isSent = false
+        /// Only a tick proves that it delivers.
+        var needsTick = false
+        /// When it is given up, monotonic.
+        var until: Int64
+        /// Why the outage began that lasts; nil: none does.
+        var cause: OutageCause?
+    }
+
+    struct Live: Hashable, Sendable {
+        let request: Int32
+        /// The first moment of what the subscription delivers.
+        let since: Timestamp
+        /// A notice says that its data may be missing, and nothing has shown yet whether they are.
+        var isSuspected = false
+    }
+
+    struct Interruption: Hashable, Sendable {
+        var cause: OutageCause
+        /// Monotonic, as is when it is asked for anew.
+        let since: Int64
+        var until: Int64
+    }
+}
+
+/// What happens to a feed.
+enum FeedEvent: Hashable, Sendable {
+    case asked(request: Int32, until: Int64)
+    /// The request has left.
+    case sent
+    /// A notice says that it will not deliver, or that only a part is missing.
+    case remarked(needsTick: Bool)
+    case delivers(isSuspected: Bool)
+    case suspected(Bool)
+    /// Data are missing from here on.
+    case broke(OutageCause, since: Int64, until: Int64)
+    /// Its outage, if there is one, is now another's fault.
+    case blamed(OutageCause)
+    /// It waits until then for what it waits for.
+    case postponed(until: Int64)
+    /// The request is gone. `cause`: of an outage, if it is another one than before.
+    case ended(FeedPhase.Pause, until: Int64, cause: OutageCause? = nil)
+    /// It ended because the provider knew no such contract.
+    case unlisted
+    /// All of it has come.
+    case finished(day: Int64)
+}
+
+extension FeedPhase {
+    /// False: the event means nothing in this phase, and changes nothing.
+    @discardableResult
+    mutating func handle(_ event: FeedEvent, _ now: Moment) -> Bool {
+        switch event {
+        case .asked(let request, let until): return ask(request, until, now)
+        case .sent:
+            return change(asked: { ($0.isSent, $0.since) = (true, now.monotonic) })
+        case .remarked(let needsTick): return change(asked: { $0.needsTick = needsTick })
+        case .delivers(let isSuspected): return begin(isSuspected, now)
+        case .suspected(let isSuspected):
+            guard case .live(var live) = self else { return false }
+            live.isSuspected = isSuspected
+            self = .live(live)
+        case .broke(let cause, let since, let until):
+            guard var live else { return false }
+            live.isSuspected = false
+            self = .interrupted(live, Interruption(cause: cause, since: since, until: until))
+        case .blamed(let cause):
+            guard self.cause != nil else { return false }
+            return change(
+                idle: { $0.cause = cause }, asked: { $0.cause = cause },
+                interrupted: { $0.cause = cause })
+        case .postponed(let until):
+            return change(
+                idle: { $0.until = until }, asked: { $0.until = until },
+                interrupted: { $0.until = until })
+        case .ended(let pause, let until, let cause):
+            self = .idle(
+                Idle(
+                    pause: pause, until: until, cause: cause ?? self.cause,
+                    hasNoContract: hasNoContract))
+        case .unlisted:
+            guard case .idle(var idle) = self else { return false }
+            idle.hasNoContract = true
+            self = .idle(idle)
+        case .finished(let day):
+            guard request != nil else { return false }
+            self = .done(day: day)
+        }
+        return true
+    }
+
+    private mutating func ask(_ request: Int32, _ until: Int64, _ now: Moment) -> Bool {
+        guard self.request == nil else { return false }
+        self = .asked(Asked(request: request, since: now.monotonic, until: until, cause: cause))
+        return true
+    }
+
+    private mutating func begin(_ isSuspected: Bool, _ now: Moment) -> Bool {
+        switch self {
+        case .asked(let asked):
+            self = .live(
+                Live(request: asked.request, since: now.wall, isSuspected: isSuspected))
+        case .interrupted(var live, _):
+            live.isSuspected = isSuspected
+            self = .live(live)
+        case .idle, .live, .done: return false
+        }
+        return true
+    }
+
+    private mutating func change(
+        idle: ((inout Idle) -> Void)? = nil, asked: (inout Asked) -> Void,
+        interrupted: ((inout Interruption) -> Void)? = nil
+    ) -> Bool {
+        switch self {
+        case .idle(var state):
+            guard let idle else { return false }
+            idle(&state)
+            self = .idle(state)
+        case .asked(var state):
+            asked(&state)
+            self = .asked(state)
+        case .interrupted(let live, var state):
+            guard let interrupted else { return false }
+            interrupted(&state)
+            self = .interrupted(live, state)
+        case .live, .done: return false
+        }
+        return true
+    }
+}
+
+extension FeedPhase {
+    /// The one that is answered, or may be; nil: nothing is asked.
+    var request: Int32? {
+        switch self {
+        case .asked(let asked): asked.request
+        case .live(let live), .interrupted(let live, _): live.request
+        case .idle, .done: nil
+        }
+    }
+
+    /// What its subscription is, once it has delivered.
+    var live: Live? {
+        switch self {
+        case .live(let live), .interrupted(let live, _): live
+        case .idle, .asked, .done: nil
+        }
+    }
+
+    /// Why its outage began; nil: there is none.
+    var cause: OutageCause? {
+        switch self {
+        case .idle(let idle): idle.cause
+        case .asked(let asked): asked.cause
+        case .interrupted(_, let outage): outage.cause
+        case .live, .done: nil
+        }
+    }
+
+    /// When something happens to it by itself, monotonic; `Int64.max`: nothing does.
+    var until: Int64 {
+        switch self {
+        case .idle(let idle): idle.until
+        case .asked(let asked): asked.until
+        case .interrupted(_, let outage): outage.until
+        case .live, .done: Int64.max
+        }
+    }
+
+    /// Another connection knows nothing of it.
+    var isOfConnection: Bool {
+        switch self {
+        case .asked, .live, .interrupted: true
+        case .idle(let idle): idle.pause == .down || idle.pause == .waitingForLines
+        case .done: false
+        }
+    }
+
+    var hasNoContract: Bool { if case .idle(let idle) = self { idle.hasNoContract } else { false } }
+
+    /// As others see it.
+    var state: FeedStatus.State {
+        switch self {
+        case .idle(let idle):
+            switch idle.pause {
+            case .waiting: .waiting
+            case .waitingForLines: .waitingForLines
+            case .down: .down
+            case .refused: .refused
+            }
+        case .asked: .asked
+        case .live: .live
+        case .interrupted: .interrupted
+        case .done: .done
+        }
+    }
+}

@@ -217,7 +217,7 @@ BROKER_FAULTS = [
      "$0.gap.instrument == number && $0.due <= asked.since",
      "$0.gap.instrument == number && asked.since < Int64.max"),
     ("attempts come faster the more have failed", ENGINE + "Session/SessionMachine.swift",
-     "nextAttempt = now.later(by: wait.heldNanoseconds)",
+     "nextAttempt = now.later(by: wait.clampedNanoseconds)",
      "nextAttempt = now"),
     ("a port that refuses at once is tried ever less often",
      ENGINE + "Session/SessionMachine.swift",

@@ -26,13 +26,11 @@ public struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
     }
 
     public static func trade(_ trade: Trade) -> ArrivedTick {
-        ArrivedTick(
-            TickLikeness(trade), isConflated: trade.header.flags.contains(.conflated))
+        ArrivedTick(TickLikeness(trade), isConflated: trade.header.flags.contains(.conflated))
     }
 
     public static func quote(_ quote: Quote) -> ArrivedTick {
-        ArrivedTick(
-            TickLikeness(quote), isConflated: quote.header.flags.contains(.conflated))
+        ArrivedTick(TickLikeness(quote), isConflated: quote.header.flags.contains(.conflated))
     }
 
     /// Of five seconds, which begin at `open`: that it came is all that is asked.

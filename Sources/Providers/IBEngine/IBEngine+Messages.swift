@@ -73,8 +73,7 @@ extension IBEngine {
         }
         wire.decoder = MessageDecoder(version: greeting.version)
         turn.version = greeting.version
-        turn.backfill.historySizesAreLots =
-            !ServerVersion.hasHistoricalShares(greeting.version)
+        turn.backfill.historySizesAreLots = !ServerVersion.hasHistoricalShares(greeting.version)
         session.greeted(turn.now.monotonic)
         sendNow(.startAPI(client: settings.clientID))
     }
@@ -103,8 +102,7 @@ extension IBEngine {
         if case .message(let message) = decoded, let request = message.request {
             instrument = feeds.instrument(of: request)
         }
-        turn.tell(
-            .numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersTold))
+        turn.tell(.numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersTold))
         (link.numbersTold, link.numbersToldAt) = (wire.lostNumbers, turn.now.monotonic)
     }
 
@@ -125,27 +123,18 @@ extension IBEngine {
         }
     }
 
-    /// What comes by the thousand first.
     @inline(__always)
     private mutating func take(_ message: IBMessage) {
         switch message {
+        case .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime, .realTimeVolume,
+            .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote, .tickByTickMidpoint,
+            .realTimeBar, .depth, .news, .tickRequestParameters, .marketDataType,
+            .rerouteMarketData, .rerouteDepth, .headTimestamp, .historicalNews,
+            .historicalNewsEnd, .fundamentals:
+            takeOfFeed(message)
+        case .historicalTrades, .historicalQuotes, .historicalMidpoints, .historicalBars:
+            takeHistory(message)
         case .notice(let notice): take(notice)
-        case .contractDetails, .bondDetails, .contractDetailsEnd, .nextValidID, .managedAccounts,
-            .currentTime, .bulletin, .historicalTrades, .historicalQuotes, .historicalMidpoints,
-            .historicalBars, .newsProviders:
-            takeRare(message)
-        default:
-            guard let request = message.request,
-                feeds.take(message, of: request, in: &turn)
-            else {
-                turn.counters.strayMessages &+= 1
-                return
-            }
-        }
-    }
-
-    private mutating func takeRare(_ message: IBMessage) {
-        switch message {
         case .contractDetails(let details): feeds.took(details)
         case .bondDetails(let bond): feeds.took(bond.details)
         case .contractDetailsEnd(let request): feeds.tookAllDetails(request, in: &turn)
@@ -158,7 +147,14 @@ extension IBEngine {
             turn.tell(.clockDifference(turn.clock.told(time, turn.now)))
         case .bulletin(let bulletin): take(bulletin)
         case .newsProviders(let providers): feeds.took(providers, turn.now)
-        default: takeHistory(message)
+        }
+    }
+
+    @inline(__always)
+    private mutating func takeOfFeed(_ message: IBMessage) {
+        guard let request = message.request, feeds.take(message, of: request, in: &turn) else {
+            turn.counters.strayMessages &+= 1
+            return
         }
     }
 
@@ -226,11 +222,9 @@ extension IBEngine {
         if turn.now.monotonic >= inheritedDue { handInherited() }
         guard turn.now.monotonic >= turn.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
-        turn.backfill.next(
-            now: turn.now, ids: &turn.ids, into: &requests, into: &turn.out.records)
+        turn.backfill.next(now: turn.now, ids: &turn.ids, into: &requests, into: &turn.out.records)
         for request in requests {
-            let priority: PacingMachine.Priority =
-                request.cancelled == nil ? .backfill : .urgent
+            let priority: PacingMachine.Priority = request.cancelled == nil ? .backfill : .urgent
             let isAsked = turn.pacing.ask(request, priority, now: turn.now.monotonic)
             if !isAsked, let id = request.number {
                 turn.backfill.notSent(id, now: turn.now.monotonic)
@@ -291,7 +285,9 @@ extension IBEngine {
             turn.tell(.unsendable("\(error)"))
             guard let id = request.number else { return false }
             turn.pacing.answered(id: id, now: turn.now.monotonic)
-            let refusal = IBNotice(request: id, code: 321, text: "it cannot be sent: \(error)")
+            let refusal = IBNotice(
+                request: id, code: NoticeCode.invalidRequest.rawValue,
+                text: "it cannot be sent: \(error)")
             if !turn.backfill.refused(refusal, now: turn.now, into: &turn.out.records) {
                 _ = feeds.take(refusal, in: &turn)
             }

@@ -22,7 +22,7 @@ extension IBEngine {
     }
 
     private mutating func takeGeneral(_ notice: IBNotice, _ meaning: NoticeMeaning) {
-        let reason = "\(notice.text) (\(notice.code))"
+        let reason = notice.reason
         switch meaning {
         case .clientIDInUse:
             close("client id \(settings.clientID) is in use by another program")
@@ -35,8 +35,15 @@ extension IBEngine {
         case .farm(.definitions, let state): definitionsFarm(notice.text, state, reason)
         case .pacingViolation:
             turn.pacing.violated(
-                notice.code == 100 ? .messages : .history, now: turn.now.monotonic)
-        default: break
+                notice.code == NoticeCode.tooManyMessages.rawValue ? .messages : .history,
+                now: turn.now.monotonic)
+        case .noSuchContract, .invalidRequest, .duplicateRequest, .nothingToCancel,
+            .notSubscribed, .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow,
+            .tooManyLines, .competingSession, .depthReset, .depthHalted, .depthUnsupported,
+            .historyCancelled, .historyEmpty, .historyNotPermitted, .historyRefused,
+            .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .noFundamentals,
+            .unknown:
+            break
         }
     }
 
@@ -78,7 +85,7 @@ extension IBEngine {
 
     /// The platform is back, and says which farms are not: what they feed does not come yet.
     private mutating func noteFarms(named notice: IBNotice) {
-        let reason = "\(notice.text) (\(notice.code))"
+        let reason = notice.reason
         for (kind, name) in notice.farmsNotConnected {
             let cause = OutageCause(.farm, reason, isReset: isReset())
             switch kind {

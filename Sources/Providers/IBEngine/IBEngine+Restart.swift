@@ -21,8 +21,7 @@ extension FeedMachine {
         where entries[place].slots[slot].isDelivering
             && entries[place].slots[slot].kinds.contains(KindSet(kind))
         {
-            restart(
-                FeedRoute(place: place, slot: slot), "not all of it was kept", in: &turn)
+            restart(FeedRoute(place: place, slot: slot), "not all of it was kept", in: &turn)
         }
     }
 }

@@ -65,6 +65,11 @@ struct Turn: Sendable {
         put(.gap(gap.record(state, detail: detail, now: now.wall)))
     }
 
+    /// What begins each record that the engine tells by itself.
+    func header(_ instrument: UInt32) -> TickHeader {
+        TickHeader(symbol: instrument, providerTime: .undefined, receiveTime: now.wall)
+    }
+
     /// The moment after that time, monotonic.
     func later(by nanoseconds: Int64) -> Int64 { now.monotonic.later(by: nanoseconds) }
 

@@ -27,7 +27,14 @@ extension BackfillMachine {
             }
             add(answer.bars, to: &job, now: now, into: &records)
             turn(job, pagesMax: limits.barPagesMax, now: now, into: &records)
-        default: return false
+        case .historicalMidpoints, .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime,
+            .realTimeVolume, .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote,
+            .tickByTickMidpoint, .realTimeBar, .depth, .news, .tickRequestParameters,
+            .marketDataType, .rerouteMarketData, .rerouteDepth, .headTimestamp, .historicalNews,
+            .historicalNewsEnd, .fundamentals, .contractDetails, .bondDetails,
+            .contractDetailsEnd, .bulletin, .newsProviders, .notice, .nextValidID,
+            .managedAccounts, .currentTime:
+            return false
         }
         updateDue()
         return true
@@ -49,7 +56,7 @@ extension BackfillMachine {
     ) -> Bool {
         guard let job = open[notice.request] else { return false }
         // Warnings: the answer is still to come.
-        if (2_100..<2_200).contains(notice.code) { return true }
+        if notice.isWarning { return true }
         let why = "\(notice.text.cut(toUTF8: 200)) (\(notice.code))"
         switch notice.meaning {
         case .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow, .nothingToCancel:
@@ -77,7 +84,10 @@ extension BackfillMachine {
         case .noSuchContract where job.contract.id == 0:
             open[notice.request] = nil
             abandon(job, "refused: \(why)", now: now, into: &records)
-        default:
+        case .noSuchContract, .duplicateRequest, .tooManyLines, .depthReset, .depthHalted,
+            .depthUnsupported, .historyCancelled, .historyRefused, .tickByTickRefused,
+            .realTimeBarsRefused, .realTimeBarsEnded, .noFundamentals, .unknown, .clientIDInUse,
+            .connectionLost, .connectionRestored, .platformDisconnected, .portChanged, .farm:
             open[notice.request] = nil
             counters.refused += 1
             fail(job, "refused: \(why)", now: now, into: &records)
@@ -306,7 +316,7 @@ extension HistoricalBar {
             case .trades: .trades
             case .midpoint: .midpoint
             case .bidAsk: .bidAsk
-            default: .unknown
+            case .bid, .ask, .aggregatedTrades, .historicalVolatility, .impliedVolatility: .unknown
             }
         var bar = ProviderBar(header: header, openTime: time, closeTime: close, kind: barKind)
         (bar.open, bar.high, bar.low, bar.close) = (open, high, low, self.close)

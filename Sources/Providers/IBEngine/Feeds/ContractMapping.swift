@@ -52,10 +52,7 @@ extension SecurityKind {
 
     /// Its trades are told one by one, by `RTVolume` too.
     var hasTrades: Bool {
-        switch self {
-        case .stock, .option, .future, .futureOption: true
-        default: false
-        }
+        [.stock, .option, .future, .futureOption].contains(self)
     }
 
     /// Its last price is told; of the others there are bids and asks alone.

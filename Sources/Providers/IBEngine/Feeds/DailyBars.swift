@@ -55,25 +55,3 @@ struct DailyBars: Sendable {
         return isPast ? .undefined : Timestamp(nanoseconds: nanoseconds)
     }
 }
-
-extension TapeRecord {
-    /// Of a record whose sizes are in lots of 100.
-    var inShares: TapeRecord {
-        switch self {
-        case .trade(var tick):
-            tick.size = tick.size.inLots
-            return .trade(tick)
-        case .quote(var tick):
-            tick.bidSize = tick.bidSize.inLots
-            tick.askSize = tick.askSize.inLots
-            return .quote(tick)
-        case .depth(var tick):
-            tick.size = tick.size.inLots
-            return .depth(tick)
-        case .providerBar(var tick):
-            tick.volume = tick.volume.inLots
-            return .providerBar(tick)
-        default: return self
-        }
-    }
-}

@@ -22,7 +22,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     var isDocument: Bool {
         switch self {
         case .fundamentals, .dailyHistory, .headlines, .firstTime: true
-        default: false
+        case .marketData, .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: false
         }
     }
 
@@ -30,8 +30,8 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     func grain(of kind: DataKind) -> Int64 {
         switch self {
         case .trades, .quotes, .midpoints: EngineLimits.second
-        case .marketData where kind == .trade: 1_000_000
-        default: 1
+        case .marketData: kind == .trade ? 1_000_000 : 1
+        case .depth, .smartDepth, .bars, .fundamentals, .dailyHistory, .headlines, .firstTime: 1
         }
     }
 
@@ -42,7 +42,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         case .trades, .quotes, .midpoints, .marketData: .stamped
         // Stamped with its end, and made behind it.
         case .bars: .bars
-        default: nil
+        case .depth, .smartDepth, .fundamentals, .dailyHistory, .headlines, .firstTime: nil
         }
     }
 

@@ -29,8 +29,7 @@ extension FeedMachine {
         }
         routes[id] = route
         // A document's answer may have to wait for ten minutes of pacing first.
-        let until =
-            slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : Int64.max
+        let until = slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : Int64.max
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 
@@ -82,8 +81,7 @@ extension FeedMachine {
             return .depth(id: id, contract, rows: 10, isSmart: false)
         case .smartDepth: return .depth(id: id, contract, rows: 10, isSmart: true)
         case .bars:
-            return .realTimeBars(
-                id: id, contract, contract.kind.barKind, regularHoursOnly: false)
+            return .realTimeBars(id: id, contract, contract.kind.barKind, regularHoursOnly: false)
         case .fundamentals: return .fundamentals(id: id, contract, report: "ReportSnapshot")
         case .dailyHistory:
             var history = HistoryRequest(duration: "1 Y", barSize: "1 day")
@@ -91,8 +89,7 @@ extension FeedMachine {
             history.regularHoursOnly = true
             return .history(id: id, contract, history)
         case .firstTime:
-            return .headTimestamp(
-                id: id, contract, contract.kind.barKind, regularHoursOnly: false)
+            return .headTimestamp(id: id, contract, contract.kind.barKind, regularHoursOnly: false)
         case .headlines: return nil
         }
     }
@@ -165,26 +162,15 @@ extension FeedMachine {
     }
 
     func tellSubscription(
-        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, in turn: inout Turn
-    ) {
-        let kinds = self[route].kinds
-        tellSubscription(route, action, reason, kinds, in: &turn)
-    }
-
-    func tellSubscription(
-        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet,
+        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet? = nil,
         in turn: inout Turn
     ) {
-        let entry = entries[route.place]
-        let slot = entry.slots[route.slot]
-        for kind in kinds.kinds {
-            let header = TickHeader(
-                symbol: entry.number, providerTime: .undefined, receiveTime: turn.now.wall)
-            turn.put(
-                .subscription(
-                    SubscriptionRecord(
-                        header: header, action: action, kind: kind, mode: slot.mode,
-                        provider: turn.settings.provider, reason: reason.asReason)))
+        let (number, slot) = (entries[route.place].number, self[route])
+        for kind in (kinds ?? slot.kinds).kinds {
+            let record = SubscriptionRecord(
+                header: turn.header(number), action: action, kind: kind, mode: slot.mode,
+                provider: turn.settings.provider, reason: reason.asReason)
+            turn.put(.subscription(record))
         }
     }
 }

@@ -17,7 +17,7 @@ extension FeedMachine {
         let cause = OutageCause(.restart, "other feeds of it are wanted")
         for slot in entries[place].slots.indices {
             let route = FeedRoute(place: place, slot: slot)
-            interrupt(route, cause, trusted: turn.now.wall, in: &turn)
+            interrupt(route, cause, in: &turn)
         }
         flushClosings(of: place, until: turn.now.wall, in: &turn)
         let kept = FeedKind.needed(next.feeds).reduce(into: KindSet()) {

@@ -152,7 +152,7 @@ extension FeedMachine {
         self[route].ticksSinceSilence = 0
         let seconds = slot.patience / EngineLimits.second
         let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
-        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
+        interrupt(route, cause, in: &turn)
         restart(route, cause.text, in: &turn)
     }
 }

@@ -11,7 +11,7 @@ extension FeedMachine {
             return true
         }
         guard let route = routes[notice.request] else { return false }
-        let reason = "\(notice.text) (\(notice.code))"
+        let reason = notice.reason
         switch notice.meaning {
         case .depthReset, .depthHalted: bookEmptied(route, notice, in: &turn)
         case .nothingToCancel, .historyCancelled: break
@@ -21,34 +21,30 @@ extension FeedMachine {
             if !turn.settings.isDelayed { refuseDelayed(route, in: &turn) }
         case .tooManyLines(let limit):
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
-            stopped(route, OutageCause(.refusal, reason), in: &turn)
             // It goes back into the queue for lines soon: there, their number is watched.
-            fail(
-                route, .waitingForLines, reason, wait: EngineLimits.downWait, in: &turn)
+            refuse(route, .waitingForLines, reason, wait: EngineLimits.downWait, in: &turn)
         case .competingSession: competing(route, reason, in: &turn)
         case .realTimeBarsEnded, .duplicateRequest:
-            stopped(route, OutageCause(.restart, reason), in: &turn)
-            restart(route, reason, cancels: false, in: &turn)
+            renew(route, reason, cancels: false, in: &turn)
         case .pacingViolation:
             turn.pacing.violated(now: turn.now.monotonic)
-            stopped(route, OutageCause(.refusal, reason), in: &turn)
-            fail(route, .down, reason, in: &turn)
+            refuse(route, .down, reason, in: &turn)
         case .historyEmpty where self[route].feed.isDocument:
-            fail(
-                route, .down, reason, wait: EngineLimits.refusedWait, in: &turn)
+            fail(route, .down, reason, wait: EngineLimits.refusedWait, in: &turn)
         case .invalidRequest where entries[route.place].canAskForLess(route.slot):
             entries[route.place].askForLess(route.slot)
             restart(route, reason, cancels: false, in: &turn)
             self[route].remark = "without some values: \(reason)"
         case .noSuchContract: noContract(route, reason, in: &turn)
         case .unknown: unknown(route, notice, reason, in: &turn)
-        case let meaning where meaning.outlook == .permanent:
-            stopped(route, OutageCause(.refusal, reason), in: &turn)
-            fail(
-                route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
-        default:
-            stopped(route, OutageCause(.refusal, reason), in: &turn)
-            fail(route, .down, reason, in: &turn)
+        case .invalidRequest, .historyEmpty, .notSubscribed, .depthUnsupported,
+            .historyNotPermitted, .historyRefused, .tickByTickRefused, .realTimeBarsRefused,
+            .noFundamentals, .clientIDInUse, .connectionLost, .connectionRestored,
+            .platformDisconnected, .portChanged, .farm:
+            let isPermanent = notice.meaning.outlook == .permanent
+            refuse(
+                route, isPermanent ? .refused : .down, reason,
+                wait: isPermanent ? EngineLimits.refusedWait : nil, in: &turn)
         }
         return true
     }
@@ -66,9 +62,9 @@ extension FeedMachine {
     }
 
     private mutating func refusedDetails(_ place: Int, _ notice: IBNotice, in turn: inout Turn) {
-        guard !Self.isWarning(notice.code) else { return }
+        guard !notice.isWarning else { return }
         detailsRoutes[notice.request] = nil
-        let reason = "\(notice.text) (\(notice.code))"
+        let reason = notice.reason
         let isKnown = entries[place].details == .settled
         if !isKnown, notice.meaning == .noSuchContract, !turn.isBelievedOfContracts {
             return delayDetails(place, reason, in: &turn)
@@ -94,13 +90,12 @@ extension FeedMachine {
 
     /// Servers that are being looked after say so of contracts that there are.
     private mutating func noContract(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
-        stopped(route, OutageCause(.refusal, reason), in: &turn)
         let isDoubted =
             !turn.isBelievedOfContracts
             || entries[route.place].isContractKnown
                 && self[route].failures
                     < EngineLimits.doubtedRefusalsMax
-        fail(
+        refuse(
             route, isDoubted ? .down : .refused, reason,
             wait: isDoubted ? nil : EngineLimits.refusedWait, in: &turn)
         note(.unlisted, route, turn.now)
@@ -125,9 +120,20 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// A live subscription that the provider has ended, or left without data.
-    mutating func stopped(_ route: FeedRoute, _ cause: OutageCause, in turn: inout Turn) {
-        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
+    /// The provider has ended it, or left it without data.
+    private mutating func refuse(
+        _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
+        cancels: Bool = false, in turn: inout Turn
+    ) {
+        interrupt(route, OutageCause(.refusal, reason), in: &turn)
+        fail(route, pause, reason, wait: wait, cancels: cancels, in: &turn)
+    }
+
+    private mutating func renew(
+        _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
+    ) {
+        interrupt(route, OutageCause(.restart, reason), in: &turn)
+        restart(route, reason, cancels: cancels, in: &turn)
     }
 
     private mutating func competing(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
@@ -137,9 +143,8 @@ extension FeedMachine {
         case .interrupted:
             // Whatever else comes back, this feed does not come back with it.
             let now = turn.now.monotonic
-            handle(
-                .broke(cause, since: now, until: turn.later(by: wait)), route, reason, in: &turn)
-        case .live: interrupt(route, cause, trusted: turn.now.wall, wait: wait, in: &turn)
+            handle(.broke(cause, since: now, until: turn.later(by: wait)), route, reason, in: &turn)
+        case .live: interrupt(route, cause, wait: wait, in: &turn)
         case .asked:
             // A document that has to wait is no outage, and its request has ended.
             let isDocument = self[route].feed.isDocument
@@ -155,19 +160,16 @@ extension FeedMachine {
         guard !self[route].awaitsLive(in: turn) else { return }
         let reason = "delayed data come, and this source wants live ones: waiting for them"
         let cause = OutageCause(.refusal, reason)
-        interrupt(route, cause, trusted: turn.now.wall, in: &turn)
+        interrupt(route, cause, in: &turn)
         // Whatever else comes back, this feed does not come back with it.
         note(.blamed(cause), route, turn.now)
         self[route].mode = mode
-        handle(
-            .postponed(until: turn.later(by: EngineLimits.liveWait)), route, reason, in: &turn)
+        handle(.postponed(until: turn.later(by: EngineLimits.liveWait)), route, reason, in: &turn)
     }
 
     mutating func refuseDelayed(_ route: FeedRoute, in turn: inout Turn) {
         let reason = "not subscribed; delayed data: a source with IBKR_DELAYED=true"
-        stopped(route, OutageCause(.refusal, reason), in: &turn)
-        fail(
-            route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
+        refuse(route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
     }
 
     mutating func took(_ mode: FeedMode, _ route: FeedRoute, in turn: inout Turn) {
@@ -200,8 +202,7 @@ extension FeedMachine {
             symbol: entries[route.place].number, receivedAt: turn.now.wall)
         if let reset { turn.put(.depthReset(reset)) }
         guard notice.meaning == .depthHalted else { return }
-        stopped(route, OutageCause(.restart, "the book was halted"), in: &turn)
-        restart(route, "the book was halted", in: &turn)
+        renew(route, "the book was halted", in: &turn)
     }
 
     private mutating func unknown(
@@ -209,17 +210,13 @@ extension FeedMachine {
     ) {
         // Of what delivers, a notice that nobody knows is news only; the silence behind it would
         // be noticed.
-        guard case .asked = self[route].phase, !Self.isWarning(notice.code) else { return }
+        guard case .asked = self[route].phase, !notice.isWarning else { return }
         fail(route, .down, reason, cancels: true, in: &turn)
     }
 
-    private static func isWarning(_ code: Int32) -> Bool { (2_100..<2_200).contains(code) }
-
     /// The answer to a request came and cannot be read.
     mutating func unreadable(_ request: Int32, in turn: inout Turn) {
-        guard let route = routes[request],
-            self[route].feed.isDocument
-        else { return }
+        guard let route = routes[request], self[route].feed.isDocument else { return }
         fail(
             route, .down, "an answer that cannot be read", wait: EngineLimits.refusedWait, in: &turn
         )

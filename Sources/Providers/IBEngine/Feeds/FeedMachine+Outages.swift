@@ -12,14 +12,11 @@ extension FeedMachine {
         self[route].rhythm.rest()
         self[route].failures = 0
         tellSubscription(route, .start, slot.reason, in: &turn)
-        if slot.feed.lines == .depth { tellBookEmpty(route.place, in: &turn) }
+        if slot.feed.lines == .depth {
+            let header = turn.header(entries[route.place].number)
+            turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
+        }
         resume(route, in: &turn)
-    }
-
-    private func tellBookEmpty(_ place: Int, in turn: inout Turn) {
-        let header = TickHeader(
-            symbol: entries[place].number, providerTime: .undefined, receiveTime: turn.now.wall)
-        turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
     }
 
     /// All outages of the feed end here; its subscription is the one that it had, or a new one.
@@ -53,13 +50,14 @@ extension FeedMachine {
 
     /// Data of the feed may be missing behind `trusted`, unless it never delivered any.
     mutating func interrupt(
-        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, since: Int64? = nil,
+        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp? = nil, since: Int64? = nil,
         wait: Int64 = EngineLimits.downWaitMax, in turn: inout Turn
     ) {
         guard case .live(let live) = self[route].phase else { return }
         deliverWaiting(route, in: &turn)
         let slot = self[route]
-        let trusted = live.isSuspected ? min(trusted, lifeSign(route)) : trusted
+        let told = trusted ?? turn.now.wall
+        let trusted = live.isSuspected ? min(told, lifeSign(route)) : told
         self[route].rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
@@ -126,8 +124,7 @@ extension FeedMachine {
         var index = 0
         while index < closings.count {
             let closing = closings[index]
-            let isDue =
-                place.map { $0 == closing.place } ?? (turn.now.monotonic >= closing.due)
+            let isDue = place.map { $0 == closing.place } ?? (turn.now.monotonic >= closing.due)
             guard isDue else {
                 index += 1
                 continue

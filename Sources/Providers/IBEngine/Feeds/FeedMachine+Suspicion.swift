@@ -97,7 +97,7 @@ extension FeedMachine {
         guard !isClosed(route, turn.now) else { return }
         // What comes after a silence was not on its way before.
         let since = suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
-        interrupt(route, suspicion.cause, trusted: turn.now.wall, since: since, in: &turn)
+        interrupt(route, suspicion.cause, since: since, in: &turn)
     }
 
     // MARK: silence

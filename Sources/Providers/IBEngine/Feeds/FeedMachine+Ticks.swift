@@ -15,7 +15,7 @@ extension FeedMachine {
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
             let cause = OutageCause(.restart, "its data are another contract's")
-            stopped(route, cause, in: &turn)
+            interrupt(route, cause, in: &turn)
             guard self[route].follow(reroute) else {
                 let reason = "its data are another contract's, and that one's again"
                 fail(
@@ -40,7 +40,11 @@ extension FeedMachine {
         case .headTimestamp(let head):
             took(head, route, in: &turn)
             return true
-        default:
+        case .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime, .realTimeVolume,
+            .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote, .tickByTickMidpoint,
+            .realTimeBar, .depth, .news, .historicalMidpoints, .historicalQuotes,
+            .historicalTrades, .contractDetails, .bondDetails, .contractDetailsEnd, .bulletin,
+            .newsProviders, .notice, .nextValidID, .managedAccounts, .currentTime:
             guard !self[route].awaitsLive(in: turn) else { return true }
             arrived(route, in: &turn)
             convert(message, route, in: &turn)
@@ -82,27 +86,27 @@ extension FeedMachine {
             else {
                 return
             }
-            deliver(.trade(trade), route, in: &turn)
+            deliver(trade, route, in: &turn)
         case .tickByTickQuote(_, let tick):
             let quote = tick.quote(symbol: number, receivedAt: turn.now.wall)
-            deliver(.quote(quote), route, in: &turn)
+            deliver(quote, route, in: &turn)
         case .tickByTickMidpoint(_, let tick):
             let value = tick.indicator(symbol: number, receivedAt: turn.now.wall)
-            if let value { deliver(.indicator(value), route, in: &turn) }
+            if let value { turn.put(.indicator(value)) }
         case .realTimeBar(let bar):
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
                 symbol: number, receivedAt: turn.now.wall, kind: isTrades ? .trades : .midpoint)
-            deliver(.providerBar(record), route, in: &turn)
+            deliver(record, route, in: &turn)
         case .depth(let row):
-            if let update = row.update(symbol: number, receivedAt: turn.now.wall) {
-                deliver(.depth(update), route, in: &turn)
-            }
+            guard var update = row.update(symbol: number, receivedAt: turn.now.wall) else { return }
+            if countsLots(route, in: turn) { update.size = update.size.inLots }
+            turn.put(.depth(update))
         case .news(let news):
             let headline = news.headline(symbol: number, receivedAt: turn.now.wall)
             // History may have told of it first, and a feed that is asked for anew says it again.
             guard headlines.note(headline) else { return }
-            deliver(.news(headline), route, in: &turn)
+            turn.put(.news(headline))
         default: assemble(message, route, in: &turn)
         }
     }
@@ -118,16 +122,16 @@ extension FeedMachine {
         case .none: break
         case .quote(let quote):
             guard kinds.contains(.quote) else { return }
-            deliver(.quote(quote), route, in: &turn)
+            deliver(quote, route, in: &turn)
         case .trade(let trade): deliver(level1: trade, route, in: &turn)
         case .option(let option):
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
-            deliver(.option(option), route, in: &turn)
+            turn.put(.option(option))
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
             if isInLots(message, route, in: turn) { value.value = value.value.inLots }
-            deliver(.indicator(value), route, in: &turn)
+            turn.put(.indicator(value))
         }
         if self[route].assembler?.hasWaiting == true {
             deliverWaited(route, in: &turn)
@@ -139,7 +143,7 @@ extension FeedMachine {
         guard self[route].kinds.contains(.trade),
             entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(.trade(trade.held(above: turn.clock.floor)), route, in: &turn)
+        deliver(trade.held(above: turn.clock.floor), route, in: &turn)
     }
 
     // MARK: trades that wait for a word about them
@@ -179,39 +183,50 @@ extension FeedMachine {
 
     /// A volume that an old server tells by the hundred.
     private func isInLots(_ message: IBMessage, _ route: FeedRoute, in turn: Turn) -> Bool {
-        guard !ServerVersion.hasLiveShares(turn.version), case .tickSize(let tick) = message else {
-            return false
-        }
-        return TickType.isVolume(tick.type) && entries[route.place].contract.isStockInLots
+        guard case .tickSize(let tick) = message else { return false }
+        return TickType.isVolume(tick.type) && countsLots(route, in: turn)
     }
 
     @inline(__always)
-    private mutating func deliver(_ record: TapeRecord, _ route: FeedRoute, in turn: inout Turn) {
-        var record = record
-        if !ServerVersion.hasLiveShares(turn.version),
-            entries[route.place].contract.isStockInLots
-        {
-            record = record.inShares
+    private mutating func deliver(_ trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
+        var trade = trade
+        if countsLots(route, in: turn) { trade.size = trade.size.inLots }
+        note(trade.header, in: &turn)
+        // The state at a subscription's start is no event that history would tell of again.
+        if !trade.header.flags.contains(.snapshot) {
+            entries[route.place].trades.add(.trade(trade), turn.now)
         }
-        switch record {
-        case .trade(let tick):
-            note(tick.header, in: &turn)
-            // The state at a subscription's start is no event that history would tell of again.
-            if !tick.header.flags.contains(.snapshot) {
-                entries[route.place].trades.add(.trade(tick), turn.now)
-            }
-        case .quote(let tick):
-            note(tick.header, in: &turn)
-            if !tick.header.flags.contains(.snapshot) {
-                entries[route.place].quotes.add(.quote(tick), turn.now)
-            }
-        case .providerBar(let tick):
-            note(tick.header, in: &turn)
-            entries[route.place].bars.add(.bar(open: tick.openTime), turn.now)
-        default: break
+        self[route].delivered(trade)
+        turn.put(.trade(trade))
+    }
+
+    @inline(__always)
+    private mutating func deliver(_ quote: Quote, _ route: FeedRoute, in turn: inout Turn) {
+        var quote = quote
+        if countsLots(route, in: turn) {
+            (quote.bidSize, quote.askSize) = (quote.bidSize.inLots, quote.askSize.inLots)
         }
-        self[route].delivered(record)
-        turn.put(record)
+        note(quote.header, in: &turn)
+        if !quote.header.flags.contains(.snapshot) {
+            entries[route.place].quotes.add(.quote(quote), turn.now)
+        }
+        self[route].delivered(at: quote.header.eventTime)
+        turn.put(.quote(quote))
+    }
+
+    private mutating func deliver(_ bar: ProviderBar, _ route: FeedRoute, in turn: inout Turn) {
+        var bar = bar
+        if countsLots(route, in: turn) { bar.volume = bar.volume.inLots }
+        note(bar.header, in: &turn)
+        entries[route.place].bars.add(.bar(open: bar.openTime), turn.now)
+        self[route].delivered(at: bar.header.eventTime)
+        turn.put(.providerBar(bar))
+    }
+
+    /// Sizes are told by the hundred.
+    @inline(__always)
+    private func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
+        !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
     }
 
     @inline(__always)
@@ -236,8 +251,7 @@ extension FeedMachine {
             of: document.content, report: "ReportSnapshot", header: header)
         guard let parts else {
             let reason = "a document of \(document.content.count) bytes is too long"
-            return fail(
-                route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
+            return fail(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
         }
         turn.out.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
         finish(route, in: &turn)

@@ -67,8 +67,7 @@ struct FeedMachine: Sendable {
         in turn: inout Turn
     ) {
         guard places[number] == nil, number != TickHeader.noSymbol else { return }
-        var entry = InstrumentEntry(
-            number, instrument, group: 0, patience: turn.silentAfter)
+        var entry = InstrumentEntry(number, instrument, group: 0, patience: turn.silentAfter)
         entry.group = index(of: entry.contract)
         if let old { entry.takeDetails(of: old) }
         let place: Int
@@ -90,8 +89,7 @@ struct FeedMachine: Sendable {
     mutating func end(_ number: UInt32, keeping kept: KindSet = [], in turn: inout Turn) {
         guard let place = places.removeValue(forKey: number) else { return }
         for slot in entries[place].slots.indices {
-            drop(
-                FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", in: &turn)
+            drop(FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", in: &turn)
         }
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
             close(place, kind, to: turn.now.wall, isWanted: false, in: &turn)

@@ -1,5 +1,5 @@
 internal import Primitives
-internal import ProviderModel
+internal import MarketModel
 
 /// What became of the one request of a feed. The README of this module has all ways from one phase
 /// to the next, and a test compares them with `handle`.
@@ -133,8 +133,7 @@ extension FeedPhase {
     private mutating func begin(_ isSuspected: Bool, _ now: Moment) -> Bool {
         switch self {
         case .asked(let asked):
-            self = .live(
-                Live(request: asked.request, since: now.wall, isSuspected: isSuspected))
+            self = .live(Live(request: asked.request, since: now.wall, isSuspected: isSuspected))
         case .interrupted(var live, _):
             live.isSuspected = isSuspected
             self = .live(live)

@@ -111,16 +111,13 @@ struct FeedSlot: Sendable {
     func lastEvent(of kind: DataKind) -> Timestamp { kind == .trade ? lastTrade : lastOther }
 
     @inline(__always)
-    mutating func delivered(_ record: TapeRecord) {
-        switch record {
-        case .trade(let tick):
-            lastTrade = Self.later(lastTrade, tick.header.eventTime)
-            if tick.header.flags.contains(.delayed) { delivered(delayed: tick.header) }
-        case .quote(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
-        case .providerBar(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
-        default: break
-        }
+    mutating func delivered(_ trade: Trade) {
+        lastTrade = Self.later(lastTrade, trade.header.eventTime)
+        if trade.header.flags.contains(.delayed) { delivered(delayed: trade.header) }
     }
+
+    @inline(__always)
+    mutating func delivered(at time: Timestamp) { lastOther = Self.later(lastOther, time) }
 
     private mutating func delivered(delayed header: TickHeader) {
         guard header.providerTime.isDefined, !header.flags.contains(.snapshot) else { return }
@@ -256,10 +253,8 @@ struct InstrumentEntry: Sendable {
     /// When it is never quiet for long: outside of regular hours stocks and options are, and others
     /// have no such hours.
     var busyHours: SessionHours? {
-        switch contract.kind {
-        case .stock, .option, .index, .bond: hours
-        default: allHours ?? hours
-        }
+        let hasRegularHours = [.stock, .option, .index, .bond].contains(contract.kind)
+        return hasRegularHours ? hours : allHours ?? hours
     }
 
     /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
@@ -281,7 +276,7 @@ struct InstrumentEntry: Sendable {
         case .trade: \.trades
         case .quote: \.quotes
         case .providerBar: \.bars
-        default: nil
+        case .any, .depth, .optionComputation, .news, .fundamental, .indicator: nil
         }
     }
 

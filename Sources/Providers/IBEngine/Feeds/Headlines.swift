@@ -108,8 +108,7 @@ extension FeedMachine {
     }
 
     mutating func took(_ headline: HistoricalHeadline, _ route: FeedRoute, in turn: inout Turn) {
-        let record = headline.record(
-            symbol: entries[route.place].number, receivedAt: turn.now.wall)
+        let record = headline.record(symbol: entries[route.place].number, receivedAt: turn.now.wall)
         if headlines.note(record) { turn.put(.news(record)) }
     }
 

@@ -22,16 +22,33 @@ struct HistoryUse: Hashable, Sendable {
 }
 
 extension IBRequest {
-    var resource: PacedResource {
+    /// The number by which the answers are known, the one of the request that this one ends, and
+    /// what it takes.
+    private var traits: (number: Int32?, cancelled: Int32?, resource: PacedResource) {
         switch self {
-        case .marketData: .line(.marketData)
-        case .realTimeBars: .bars
-        case .tickByTick: .line(.tickByTick)
-        case .depth: .line(.depth)
-        case .history, .historyTicks, .headTimestamp: .history
-        default: .none
+        case .marketData(let id, _, _): (id, nil, .line(.marketData))
+        case .depth(let id, _, _, _, _): (id, nil, .line(.depth))
+        case .tickByTick(let id, _, _, _, _): (id, nil, .line(.tickByTick))
+        case .realTimeBars(let id, _, _, _, _): (id, nil, .bars)
+        case .history(let id, _, _), .historyTicks(let id, _, _),
+            .headTimestamp(let id, _, _, _, _, _):
+            (id, nil, .history)
+        case .contractDetails(let id, _, _, _, _), .historicalNews(let id, _),
+            .fundamentals(let id, _, _, _):
+            (id, nil, .none)
+        case .cancelMarketData(let id), .cancelDepth(let id, _), .cancelTickByTick(let id),
+            .cancelRealTimeBars(let id), .cancelHistory(let id), .cancelHeadTimestamp(let id),
+            .cancelFundamentals(let id):
+            (nil, id, .none)
+        case .startAPI, .currentTime, .marketDataType, .bulletins, .cancelBulletins,
+            .newsProviders:
+            (nil, nil, .none)
         }
     }
+
+    var number: Int32? { traits.number }
+    var cancelled: Int32? { traits.cancelled }
+    var resource: PacedResource { traits.resource }
 
     /// Of which kind it takes a line.
     var line: LineLimit? {
@@ -45,31 +62,6 @@ extension IBRequest {
     /// Of which contract it wants ticks one by one.
     var tickByTickContract: Contract? {
         if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
-    }
-
-    /// The request that this one ends.
-    var cancelled: Int32? {
-        switch self {
-        case .cancelMarketData(let id), .cancelDepth(let id, _), .cancelTickByTick(let id),
-            .cancelRealTimeBars(let id), .cancelHistory(let id), .cancelHeadTimestamp(let id),
-            .cancelFundamentals(let id):
-            id
-        default: nil
-        }
-    }
-
-    /// The number by which the answers are known.
-    var number: Int32? {
-        switch self {
-        case .marketData(let id, _, _), .depth(let id, _, _, _, _),
-            .tickByTick(let id, _, _, _, _), .realTimeBars(let id, _, _, _, _),
-            .history(let id, _, _), .historyTicks(let id, _, _),
-            .headTimestamp(let id, _, _, _, _, _), .contractDetails(let id, _, _, _, _),
-            .historicalNews(let id, _),
-            .fundamentals(let id, _, _, _):
-            id
-        default: nil
-        }
     }
 
     var historyUse: HistoryUse? {
@@ -89,7 +81,11 @@ extension IBRequest {
                 question: .headTimestamp(
                     id: 0, contract, kind, regularHoursOnly: hours, includeExpired: expired,
                     dates: dates))
-        default: return nil
+        case .startAPI, .currentTime, .marketDataType, .marketData, .cancelMarketData, .depth,
+            .cancelDepth, .tickByTick, .cancelTickByTick, .realTimeBars, .cancelRealTimeBars,
+            .cancelHistory, .cancelHeadTimestamp, .contractDetails, .bulletins, .cancelBulletins,
+            .newsProviders, .historicalNews, .fundamentals, .cancelFundamentals:
+            return nil
         }
     }
 
@@ -110,7 +106,10 @@ extension IBRequest {
         case .headTimestamp(_, let contract, _, _, _, _): "first time of \(contract.name)"
         case .contractDetails(_, let contract, _, _, _): "details of \(contract.name)"
         case .fundamentals(_, let contract, let report, _): "\(report) of \(contract.name)"
-        default: cancelled.map { "cancel of request \($0)" } ?? "another request"
+        case .startAPI, .currentTime, .marketDataType, .bulletins, .cancelBulletins,
+            .newsProviders, .historicalNews, .cancelMarketData, .cancelDepth, .cancelTickByTick,
+            .cancelRealTimeBars, .cancelHistory, .cancelHeadTimestamp, .cancelFundamentals:
+            cancelled.map { "cancel of request \($0)" } ?? "another request"
         }
     }
 }

@@ -17,6 +17,12 @@ public struct IBNotice: Hashable, Sendable {
 
     public var isAboutConnection: Bool { request == Self.wholeConnection }
 
+    /// News of the whole platform, whatever request they carry: no request fails by them.
+    public var isWarning: Bool { (2_100..<2_200).contains(code) }
+
+    /// For people.
+    public var reason: String { "\(text) (\(code))" }
+
     public var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
 
     /// The farms that are still down according to a notice that the connection is restored:

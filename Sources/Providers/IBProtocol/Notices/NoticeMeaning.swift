@@ -1,10 +1,10 @@
-/// The parts of the vendor's service that fail separately.
+/// The parts of the vendor's service that fail one by one.
 public enum DataFarm: Hashable, Sendable {
     case marketData
     case history
     case definitions
 
-    /// Reads the vendor's names: `usfarm`, `ushmds`, `secdefil`.
+    /// By the vendor's names: `usfarm`, `ushmds`, `secdefil`.
     init(name: String) {
         let lowered = name.lowercased()
         self =
@@ -16,51 +16,51 @@ public enum DataFarm: Hashable, Sendable {
 public enum FarmState: Hashable, Sendable {
     case broken
     case ok
-    /// Not connected, but it will be on demand.
+    /// Not connected, but on demand it will be.
     case inactive
     case connecting
 }
 
-/// The vendor's limit that was reached.
+/// Which of the vendor's limits is reached.
 public enum LineLimit: Hashable, Sendable {
     case marketData
     case depth
     case tickByTick
 }
 
-/// The meaning of a notice for a recorder of market data.
+/// What a notice means to a recorder of market data.
 public enum NoticeMeaning: Hashable, Sendable {
     // The connection.
     case clientIDInUse
-    /// The socket stays open, but nothing comes through it.
+    /// The socket stays, but nothing comes through it.
     case connectionLost
     case connectionRestored(subscriptionsLost: Bool)
-    /// The connection between the platform and the vendor's servers was lost.
+    /// Between the platform and the vendor's servers.
     case platformDisconnected
-    /// The server is about to close this connection and to listen on another port.
+    /// The server is about to close this connection and to listen elsewhere.
     case portChanged
     case farm(DataFarm, FarmState)
-    /// There were too many messages or requests in a period: send more slowly and ask again.
+    /// Too many messages or requests in a time: slow down and ask again.
     case pacingViolation
 
     // One request.
     case noSuchContract
     case invalidRequest
     case duplicateRequest
-    /// A cancel of something that no longer exists: nothing to do.
+    /// A cancel for what is not there any more: nothing to do.
     case nothingToCancel
     case notSubscribed
-    /// A part of the requested data does not come; the rest does.
+    /// A part of what was asked does not come; the rest does.
     case partlyNotSubscribed
-    /// Usually nothing comes, and no further notice.
+    /// Usually nothing comes, without a further word.
     case subscriptionMissing
     case delayedDataFollow
     case tooManyLines(LineLimit)
-    /// The same user receives market data in another session.
+    /// The same user watches the market somewhere else.
     case competingSession
     case depthReset
     case depthHalted
-    /// There is no such book for this kind of contract, or at this exchange.
+    /// There is no such book: of this kind of contract, or at this exchange.
     case depthUnsupported
     case historyCancelled
     case historyEmpty
@@ -68,7 +68,7 @@ public enum NoticeMeaning: Hashable, Sendable {
     case historyRefused
     case tickByTickRefused
     case realTimeBarsRefused
-    /// A trade was cancelled; the bars have to be requested again.
+    /// A trade was taken back; the bars have to be asked for again.
     case realTimeBarsEnded
     case noFundamentals
 
@@ -77,61 +77,52 @@ public enum NoticeMeaning: Hashable, Sendable {
 
 extension NoticeMeaning {
     public init(code: Int32, text: String) {
+        guard let name = NoticeCode(rawValue: code) else {
+            self = .unknown(code: code)
+            return
+        }
         self =
-            Self.ofConnection(code) ?? Self.ofSubscription(code) ?? Self.ofHistory(code, text)
-            ?? .unknown(code: code)
+            switch name {
+            case .clientIDInUse: .clientIDInUse
+            case .connectionLost: .connectionLost
+            case .restoredWithoutData: .connectionRestored(subscriptionsLost: true)
+            case .restored: .connectionRestored(subscriptionsLost: false)
+            case .portChanged: .portChanged
+            case .platformDisconnected: .platformDisconnected
+            case .tooManyMessages: .pacingViolation
+            case .marketDataBroken: .farm(.marketData, .broken)
+            case .marketDataOK: .farm(.marketData, .ok)
+            case .marketDataInactive: .farm(.marketData, .inactive)
+            case .marketDataConnecting: .farm(.marketData, .connecting)
+            case .historyBroken: .farm(.history, .broken)
+            case .historyOK: .farm(.history, .ok)
+            case .historyInactive: .farm(.history, .inactive)
+            case .definitionsBroken: .farm(.definitions, .broken)
+            case .definitionsOK: .farm(.definitions, .ok)
+            case .noSuchContract: .noSuchContract
+            case .unreadableRequest, .invalidRequest: .invalidRequest
+            case .duplicateRequest: .duplicateRequest
+            case .noSuchRequest, .noSuchBook, .noSuchHistory: .nothingToCancel
+            case .notSubscribed, .delayedDataOff, .notSubscribedAtAll: .notSubscribed
+            case .subscriptionMissing: .subscriptionMissing
+            case .partlyNotSubscribed, .partlyNotSubscribedToo: .partlyNotSubscribed
+            case .delayedDataFollow: .delayedDataFollow
+            case .tooManyLines: .tooManyLines(.marketData)
+            case .tooManyBooks: .tooManyLines(.depth)
+            case .tooManyTickByTick: .tooManyLines(.tickByTick)
+            case .competingSession: .competingSession
+            case .depthHalted: .depthHalted
+            case .depthReset: .depthReset
+            case .depthUnsupported: .depthUnsupported
+            case .realTimeBarsRefused: .realTimeBarsRefused
+            case .realTimeBarsEnded: .realTimeBarsEnded
+            case .tickByTickRefused: .tickByTickRefused
+            case .noFundamentals: .noFundamentals
+            case .historyFailed, .historyTicksFailed: Self.ofHistory(text)
+            }
     }
 
-    private static func ofConnection(_ code: Int32) -> NoticeMeaning? {
-        switch code {
-        case 326: .clientIDInUse
-        case 1_100: .connectionLost
-        case 1_101: .connectionRestored(subscriptionsLost: true)
-        case 1_102: .connectionRestored(subscriptionsLost: false)
-        case 1_300: .portChanged
-        case 2_110: .platformDisconnected
-        case 100: .pacingViolation
-        case 2_103: .farm(.marketData, .broken)
-        case 2_104: .farm(.marketData, .ok)
-        case 2_105: .farm(.history, .broken)
-        case 2_106: .farm(.history, .ok)
-        case 2_107: .farm(.history, .inactive)
-        case 2_108: .farm(.marketData, .inactive)
-        case 2_119: .farm(.marketData, .connecting)
-        case 2_157: .farm(.definitions, .broken)
-        case 2_158: .farm(.definitions, .ok)
-        default: nil
-        }
-    }
-
-    private static func ofSubscription(_ code: Int32) -> NoticeMeaning? {
-        switch code {
-        case 200: .noSuchContract
-        case 320, 321: .invalidRequest
-        case 322: .duplicateRequest
-        case 300, 310, 366: .nothingToCancel
-        case 354, 10_168, 10_186: .notSubscribed
-        case 10_089: .subscriptionMissing
-        case 10_090, 10_091: .partlyNotSubscribed
-        case 10_167: .delayedDataFollow
-        case 101: .tooManyLines(.marketData)
-        case 309: .tooManyLines(.depth)
-        case 10_190: .tooManyLines(.tickByTick)
-        case 10_197: .competingSession
-        case 316: .depthHalted
-        case 317: .depthReset
-        case 10_092: .depthUnsupported
-        case 420: .realTimeBarsRefused
-        case 10_225: .realTimeBarsEnded
-        case 10_189: .tickByTickRefused
-        case 430: .noFundamentals
-        default: nil
-        }
-    }
-
-    /// One code covers everything that can happen to history. Its text shows what did.
-    private static func ofHistory(_ code: Int32, _ text: String) -> NoticeMeaning? {
-        guard code == 162 || code == 10_187 else { return nil }
+    private static func ofHistory(_ text: String) -> NoticeMeaning {
         let words = text.lowercased()
         if words.contains("pacing violation") { return .pacingViolation }
         if words.contains("different ip") { return .competingSession }
@@ -139,15 +130,14 @@ extension NoticeMeaning {
         if words.contains("permission") || words.contains("not subscribed") {
             return .historyNotPermitted
         }
-        if words.contains("no data") { return .historyEmpty }
-        return .historyRefused
+        return words.contains("no data") ? .historyEmpty : .historyRefused
     }
 
-    /// The subject of the notice, whatever request number it carries.
+    /// What the notice tells of, whatever request number it carries.
     public enum Scope: Hashable, Sendable {
         case connection
         case request
-        /// The number of the request decides.
+        /// The number of the request says which.
         case byRequest
     }
 
@@ -157,17 +147,22 @@ extension NoticeMeaning {
             .portChanged, .farm:
             .connection
         case .pacingViolation, .unknown: .byRequest
-        default: .request
+        case .noSuchContract, .invalidRequest, .duplicateRequest, .nothingToCancel,
+            .notSubscribed, .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow,
+            .tooManyLines, .competingSession, .depthReset, .depthHalted, .depthUnsupported,
+            .historyCancelled, .historyEmpty, .historyNotPermitted, .historyRefused,
+            .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .noFundamentals:
+            .request
         }
     }
 
-    /// The future of the request.
+    /// What becomes of what was asked.
     public enum Outlook: Hashable, Sendable {
-        /// It continues, or has ended as it should: nothing has to be done.
+        /// It goes on, or has ended as it should: nothing has to be done.
         case fine
         /// It failed; the same request may succeed later.
         case temporary
-        /// It failed, and will fail again until a person changes something.
+        /// It failed, and will again until somebody changes something.
         case permanent
     }
 

@@ -51,11 +51,19 @@ func clibrary(_ name: String, apt package: String) -> Target {
     .systemLibrary(name: name, path: "Sources/C/\(name)", providers: [.apt([package])])
 }
 
-/// A service: all of it in `services/<product>/`, its sources in `Sources` there.
+/// A service: all of it in `services/<product>/`, its sources in `Sources` there. It is a library,
+/// so that other programs can run it with providers and operators of their own.
 func service(_ name: String, in product: String, uses dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(
+    .target(
         name: name, dependencies: dependencies, path: "services/\(product)/Sources",
         swiftSettings: strict)
+}
+
+/// The product: a program that runs the service as it is.
+func serviceProgram(_ product: String, runs service: String) -> Target {
+    .executableTarget(
+        name: product, dependencies: [.byName(name: service)],
+        path: "services/\(product)/Program", swiftSettings: strict)
 }
 
 func tests(
@@ -84,11 +92,21 @@ func program(
 let package = Package(
     name: "tapeline",
     products: [
-        .executable(name: "provider-gateway", targets: ["ProviderGateway"]),
-        .executable(name: "operator-worker", targets: ["OperatorWorker"]),
-        .executable(name: "store-writer", targets: ["StoreWriter"]),
+        .executable(name: "provider-gateway", targets: ["provider-gateway"]),
+        .executable(name: "operator-worker", targets: ["operator-worker"]),
+        .executable(name: "store-writer", targets: ["store-writer"]),
         .executable(name: "tapeline", targets: ["TapelineTool"]),
         .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
+        // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
+        // worker with an operator of theirs.
+        .library(
+            name: "TapelineProviders",
+            targets: [
+                "ProviderGateway", "ProviderKit", "ServiceRuntime", "MarketModel", "Primitives",
+            ]),
+        .library(
+            name: "TapelineOperators",
+            targets: ["OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -203,6 +221,9 @@ let package = Package(
                 "TapeTransport", "HotState", "Membership", "MembershipTransport", "PostgresClient",
                 "StoreSinks", "TapeKeeping", "NatsTransport", "ServiceRuntime", "ValkeyClient",
             ]),
+        serviceProgram("provider-gateway", runs: "ProviderGateway"),
+        serviceProgram("operator-worker", runs: "OperatorWorker"),
+        serviceProgram("store-writer", runs: "StoreWriter"),
 
         // Tools.
         program(
@@ -337,7 +358,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
+                "provider-gateway", "operator-worker", "store-writer", "TestSupport", "Primitives",
                 "YAMLFile",
             ], swiftSettings: strict),
         .testTarget(

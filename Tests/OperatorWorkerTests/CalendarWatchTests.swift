@@ -42,7 +42,7 @@ struct CalendarWatchTests {
     func fromFile() throws {
         let path = "\(ServerPrograms.checkout)/services/operator-worker/graphs/calendars/nyse.yaml"
         let calendar = try CalendarFile.read(
-            path, name: "nyse", GraphFiles(ConfigurationFiles.read))
+            path, name: "nyse", GraphFiles(TickOperators(), ConfigurationFiles.read))
         // The first midnight of 2028 in New York.
         #expect(
             calendar.validUntil.map { Timestamp(nanoseconds: $0).description }

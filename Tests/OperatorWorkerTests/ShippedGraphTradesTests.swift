@@ -65,7 +65,7 @@ struct ShippedGraphTradesTests {
         let others: Set<String> = ["mid1m", "q10s", "fut1h", "fut1d", "block1m"]
         for name in names {
             let program = try GraphProgram.read(
-                "\(Self.folder)/\(name)", GraphFiles(ConfigurationFiles.read))
+                "\(Self.folder)/\(name)", .ofThisProgram, ConfigurationFiles.read)
             var machine = GraphMachine(program)
             var output = GraphOutput()
             // Bars of windows that end by ticks.

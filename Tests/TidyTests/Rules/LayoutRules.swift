@@ -43,23 +43,29 @@ private let readmeRule = Rule(
         }
     })
 
+/// A service of these files.
+private func anatomy(_ files: String...) -> Rule.Example {
+    Dictionary(uniqueKeysWithValues: files.map { ("services/a/\($0)", "") })
+}
+
 private let serviceRule = Rule(
     name: "every service has the same anatomy",
-    fix: "services/<product>/ holds Sources/Main.swift, default.env and README.md",
+    fix: "services/<product>/ holds Program/Main.swift, Sources/ServiceMain.swift, default.env"
+        + " and README.md",
     broken: [
-        ["services/a/Sources/Main.swift": "", "services/a/default.env": ""],
-        ["services/a/README.md": "", "services/a/default.env": ""],
-        ["services/a/README.md": "", "services/a/Sources/Main.swift": ""],
+        anatomy("README.md", "Program/Main.swift", "Sources/ServiceMain.swift"),
+        anatomy("README.md", "default.env", "Sources/ServiceMain.swift"),
+        anatomy("README.md", "default.env", "Program/Main.swift"),
+        anatomy("default.env", "Program/Main.swift", "Sources/ServiceMain.swift"),
     ],
     kept: [
-        [
-            "services/a/README.md": "", "services/a/default.env": "",
-            "services/a/Sources/Main.swift": "", "services/README.md": "",
-        ]
+        ["services/README.md": ""],
+        anatomy("README.md", "default.env", "Program/Main.swift", "Sources/ServiceMain.swift"),
     ],
     check: { repository in
         repository.services.flatMap { service in
-            ["Sources/Main.swift", "default.env", "README.md"].map { "services/\(service)/\($0)" }
+            ["Program/Main.swift", "Sources/ServiceMain.swift", "default.env", "README.md"]
+                .map { "services/\(service)/\($0)" }
                 .filter { !repository.paths.contains($0) }
                 .map { Violation($0, 1, "it is missing.") }
         }

@@ -3,28 +3,32 @@ import OperatorGraph
 import ServiceRuntime
 import YAMLFile
 
-/// Implements `--check-graph FILE`: reports whether a graph is right, and shows it.
+/// `--check-graph FILE`: whether a graph is right, and how it looks.
 enum GraphCheck {
-    static let question = ServiceDescription.Question(
-        "--check-graph", "FILE",
-        "Say what is wrong with a graph, or print it as text and as Mermaid, and stop."
-    ) { path, read in
-        do throws(GraphProblems) {
-            let program = try GraphProgram.read(path, GraphFiles(read))
-            let drawing = GraphDrawing(program.definition)
-            return .success("\(drawing.text)\n```mermaid\n\(drawing.mermaid)```\n")
-        } catch {
-            return .failure(ServiceDescription.Question.Refusal(error.lines))
+    static func question(_ operators: TickOperators) -> ServiceDescription.Question {
+        ServiceDescription.Question(
+            "--check-graph", "FILE",
+            "Say what is wrong with a graph, or print it as text and as Mermaid, and stop."
+        ) { path, read in
+            do throws(GraphProblems) {
+                let program = try GraphProgram.read(path, operators, read)
+                let drawing = GraphDrawing(program.definition)
+                return .success("\(drawing.text)\n```mermaid\n\(drawing.mermaid)```\n")
+            } catch {
+                return .failure(ServiceDescription.Question.Refusal(error.lines))
+            }
         }
     }
 }
 
 extension GraphProgram {
-    /// Reads a graph's file and makes it ready to run with this program's custom operators.
-    static func read(_ path: String, _ files: GraphFiles) throws(GraphProblems) -> GraphProgram {
-        let definition = try GraphFile.read(path, files)
+    /// A graph's file made ready to run with a program's custom operators.
+    static func read(
+        _ path: String, _ operators: TickOperators, _ read: @escaping FileReading
+    ) throws(GraphProblems) -> GraphProgram {
+        let definition = try GraphFile.read(path, GraphFiles(operators, read))
         do throws(TickOperatorError) {
-            return try GraphProgram(definition, operators: .ofThisProgram)
+            return try GraphProgram(definition, operators: operators)
         } catch {
             throw GraphProblems([GraphProblem(file: path, position: nil, what: "\(error)")])
         }
@@ -32,9 +36,9 @@ extension GraphProgram {
 }
 
 extension GraphFiles {
-    /// Reads with the process's own files, or those of a test.
-    init(_ read: @escaping FileReading) {
-        self.init(customOperators: Set(TickOperators.ofThisProgram.names)) { path, bytesMax in
+    /// The process' own files, or those of a test.
+    init(_ operators: TickOperators, _ read: @escaping FileReading) {
+        self.init(customOperators: Set(operators.names)) { path, bytesMax in
             read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }
         }
     }

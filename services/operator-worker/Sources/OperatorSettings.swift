@@ -7,24 +7,24 @@ import StreamCore
 import TapeTransport
 import YAMLFile
 
-/// The settings of the operator worker, from its configuration.
+/// What the operator worker does, from its configuration.
 struct OperatorSettings: Sendable {
-    /// The graph to compute.
+    /// The graph that is computed.
     var program: GraphProgram
-    /// The configuration key that names the graph.
+    /// The key from which that graph is.
     var definitionKey: String
     var streamBytesMax: Int64
-    /// How long a stopping service may take to hand over all partitions. In this time bars get onto
-    /// the tape, last checkpoints into their bucket, and the other workers learn of it. A call to
-    /// the bucket may still be running at its end.
+    /// How long it may take to hand all partitions over when the service stops: bars get onto the
+    /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
+    /// bucket may still be under way then.
     var drainNanoseconds: Int64 = 6_500_000_000
 
-    /// How long a source may send nothing while others continue, before it is reported.
+    /// A source that says nothing for so long while others go on is told of.
     var sourcePatienceNanoseconds: Int64 = 60_000_000_000
 
-    /// Whether each bar on the tape is also published to live readers.
+    /// Whoever listens is told of each bar that stands on the tape.
     var isLive: Bool
-    /// The generation of the bars: which version of the definition they belong to.
+    /// Which run of definitions the bars belong to.
     var generation: UInt32
 
     static let keys: [ConfigurationKey] =
@@ -46,26 +46,27 @@ struct OperatorSettings: Sendable {
                 "Whether bars are told live over core NATS, one subject per symbol."),
         ]
 
-    /// Checks the definition of the bars, so that its problems are reported together with those of
-    /// all other keys.
-    static let rule = ConfigurationRule.of(reads: ["OPERATOR_SERIES", "OPERATOR_GRAPH"]) {
-        _ = try program($0)
+    /// What is wrong with the bars is said together with what is wrong with all other keys.
+    static func rule(_ operators: TickOperators) -> ConfigurationRule {
+        .of(reads: ["OPERATOR_SERIES", "OPERATOR_GRAPH"]) { _ = try program($0, operators) }
     }
 
-    init(_ configuration: Configuration) throws(SettingsError) {
-        (program, definitionKey) = try Self.program(configuration)
+    init(
+        _ configuration: Configuration, operators: TickOperators = .ofThisProgram
+    ) throws(SettingsError) {
+        (program, definitionKey) = try Self.program(configuration, operators)
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
         isLive = configuration.flag("OPERATOR_LIVE")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
     private static func program(
-        _ configuration: Configuration
+        _ configuration: Configuration, _ operators: TickOperators
     ) throws(SettingsError) -> (GraphProgram, key: String) {
         if let path = configuration.optionalText("OPERATOR_GRAPH") {
             do throws(GraphProblems) {
-                let files = GraphFiles(ConfigurationFiles.read)
-                return (try GraphProgram.read(path, files), "OPERATOR_GRAPH")
+                let program = try GraphProgram.read(path, operators, ConfigurationFiles.read)
+                return (program, "OPERATOR_GRAPH")
             } catch {
                 throw SettingsError(
                     error.lines.map { "OPERATOR_GRAPH: \($0)" }.joined(separator: "\n"))
@@ -79,6 +80,6 @@ struct OperatorSettings: Sendable {
         }
     }
 
-    /// The hash of the definition that computes the bars. A marker on the tape carries it.
+    /// What the bars are computed by: a marker on the tape carries it.
     var definition: UInt64 { program.hash }
 }

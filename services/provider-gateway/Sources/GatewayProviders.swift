@@ -4,9 +4,9 @@ import MarketModel
 import ReplayProvider
 import ServiceRuntime
 
-/// The providers that this program is built with, beside the synthetic market. One's own stands
-/// here with the others: its name then works in `GATEWAY_PROVIDER`, and each `ConfigurationKey`
-/// that it has is the gateway's.
+/// The providers of the product, beside the synthetic market. A program of one's own gives more to
+/// `Main.run`: their names then work in `GATEWAY_PROVIDER`, too, and each `ConfigurationKey` that
+/// they have is the gateway's.
 enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
         .interactiveBrokers,

@@ -1,34 +1,42 @@
 import TapeTransport
 import Membership
 import MembershipTransport
+public import OperatorGraph
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
 
-@main
-struct Main {
-    static func main() {
-        ServiceApplication.run(description, run)
+/// The service, for a program that runs it: the product's own, or one with more operators.
+public enum Main {
+    /// Runs the service until its end. Graphs may name `operators`.
+    public static func run(operators: TickOperators = .ofThisProgram) -> Never {
+        ServiceApplication.run(description(of: operators)) { try run($0, operators) }
     }
 
-    static let description = ServiceDescription(
-        name: "operator-worker", version: ProductVersion.text,
-        summary: "Reads partitions of the tape and publishes bars.",
-        keys: OperatorSettings.keys,
-        rules: [.tape, .member, OperatorSettings.rule],
-        questions: [GraphCheck.question],
-        examples: [
-            ServiceDescription.Example(
-                "operator-worker --operator-series 1s,5s,1m,1h",
-                "Makes bars of four widths in one pass."),
-            ServiceDescription.Example(
-                "operator-worker --check-graph graphs/production.yaml",
-                "Prints the graph, or everything that is wrong with it."),
-        ])
+    static let description = description(of: .ofThisProgram)
 
-    static func run(_ context: ServiceContext) throws -> ExitCode {
+    private static func description(of operators: TickOperators) -> ServiceDescription {
+        ServiceDescription(
+            name: "operator-worker", version: ProductVersion.text,
+            summary: "Reads partitions of the tape and publishes bars.",
+            keys: OperatorSettings.keys,
+            rules: [.tape, .member, OperatorSettings.rule(operators)],
+            questions: [GraphCheck.question(operators)],
+            examples: [
+                ServiceDescription.Example(
+                    "operator-worker --operator-series 1s,5s,1m,1h",
+                    "Makes bars of four widths in one pass."),
+                ServiceDescription.Example(
+                    "operator-worker --check-graph graphs/production.yaml",
+                    "Prints the graph, or everything that is wrong with it."),
+            ])
+    }
+
+    private static func run(
+        _ context: ServiceContext, _ operators: TickOperators
+    ) throws -> ExitCode {
         let tape = try TapeSettings(context.configuration)
-        let settings = try OperatorSettings(context.configuration)
+        let settings = try OperatorSettings(context.configuration, operators: operators)
         try settings.requireFit(tape.names)
         let report = OperatorReport()
         context.operations.addStatusSection("operator") { report.write(into: &$0) }

@@ -5,10 +5,11 @@ import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-@main
-struct Main {
-    static func main() {
-        ServiceApplication.run(description, run)
+/// The service, for the program that runs it.
+public enum Main {
+    /// Runs the service until its end.
+    public static func run() -> Never {
+        ServiceApplication.run(description) { try run($0) }
     }
 
     static let description = ServiceDescription(

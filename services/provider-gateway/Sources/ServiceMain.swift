@@ -1,16 +1,18 @@
 import TapeTransport
 import Membership
 import MembershipTransport
-import ProviderKit
+public import ProviderKit
 import MarketModel
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
 
-@main
-struct Main {
-    static func main() {
-        ServiceApplication.run(description, run)
+/// The service, for a program that runs it: the product's own, or one with more providers.
+public enum Main {
+    /// Runs the service until its end. It knows `providers` beside those of the product.
+    public static func run(providers: [ProviderKind] = []) -> Never {
+        let kinds = GatewayProviders.ofThisProgram + providers
+        ServiceApplication.run(description(of: kinds)) { try run($0, kinds) }
     }
 
     static let description = description(of: GatewayProviders.ofThisProgram)
@@ -35,9 +37,11 @@ struct Main {
             ])
     }
 
-    static func run(_ context: ServiceContext) throws -> ExitCode {
-        let settings = try GatewaySettings(context.configuration)
-        if let warning = settings.foreignName(GatewayProviders.ofThisProgram) {
+    private static func run(
+        _ context: ServiceContext, _ kinds: [ProviderKind]
+    ) throws -> ExitCode {
+        let settings = try GatewaySettings(context.configuration, providers: kinds)
+        if let warning = settings.foreignName(kinds) {
             context.telemetry.emit(warning)
         }
         let tape = try TapeSettings(context.configuration)

@@ -1,0 +1,6 @@
+import OperatorWorker
+
+@main
+enum Program {
+    static func main() { OperatorWorker.Main.run() }
+}

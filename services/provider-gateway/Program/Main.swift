@@ -1,0 +1,6 @@
+import ProviderGateway
+
+@main
+enum Program {
+    static func main() { ProviderGateway.Main.run() }
+}

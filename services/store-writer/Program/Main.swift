@@ -1,0 +1,6 @@
+import StoreWriter
+
+@main
+enum Program {
+    static func main() { StoreWriter.Main.run() }
+}

@@ -1,14 +1,14 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build demo up down status test bench coverage format lint clean
+.PHONY: help setup servers build demo up down status test sample bench coverage format lint clean
 .PHONY: images cluster-up cluster-down cluster-test autoscale-test sbom
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
 BUILD := swift build -c release --static-swift-stdlib
 TOOL  := .build/release/tapeline
-SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
+SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
+
+sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out
+	@.ci/sample.sh
 
 bench: build servers ## Measure the hot paths, that they allocate nothing, and take-overs
 	@.build/release/TapeCodecBenchmark

@@ -106,7 +106,9 @@ let package = Package(
             ]),
         .library(
             name: "TapelineOperators",
-            targets: ["OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+            targets: [
+                "OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel", "Primitives",
+            ]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -372,6 +374,27 @@ let package = Package(
                 + ["MarketModel", "Primitives"],
             exclude: ["compare_bars.py"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
+
+        // The programs of the sample package, built here, too, so that a test runs them.
+        .executableTarget(
+            name: "SampleGateway",
+            dependencies: [
+                "ProviderGateway", "ProviderKit", "ServiceRuntime", "MarketModel",
+                "Primitives",
+            ],
+            path: "Samples/tapeline-sample/Sources/sample-gateway", swiftSettings: strict),
+        .executableTarget(
+            name: "SampleWorker",
+            dependencies: [
+                "OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel",
+                "Primitives",
+            ],
+            path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
+        .testTarget(
+            name: "SampleTests",
+            dependencies: ["SampleGateway", "SampleWorker", "ServiceTestSupport", "TestSupport"]
+                + tape,
+            swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),

@@ -1,14 +1,14 @@
 public import ServiceRuntime
 
-/// A kind of provider that a gateway can use, by its name in `GATEWAY_PROVIDER`.
+/// A kind of provider that a gateway can be told to use, by its name in `GATEWAY_PROVIDER`.
 ///
-/// To use another provider, add its kind to the list with which `provider-gateway` is built. Its
-/// settings are then listed with all others, are checked with them, and appear in `--help`.
+/// A program that has another provider passes its kind to the gateway that it runs. The gateway
+/// then checks the provider's settings with all others, and shows them in `--help`.
 public struct ProviderKind: Sendable {
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
-        /// The watch to which a provider's threads send their beats.
+        /// Where a provider's threads give their signs of life.
         public var threads: ThreadWatch
 
         public init(
@@ -20,18 +20,18 @@ public struct ProviderKind: Sendable {
         }
     }
 
-    /// The longest name, which the definitions of symbols contain.
+    /// Of a name, which stands in the definitions of symbols.
     public static let nameBytesMax = 64
 
     public var name: String
     public var keys: [ConfigurationKey]
-    /// The rules of its keys. They are checked only when the provider is configured.
+    /// Of its own keys; only asked when the provider is named.
     public var rules: [ConfigurationRule]
-    /// True when it has to be given instruments. A recording contains them.
+    /// It has to be told what to deliver; a recording knows by itself.
     public var needsInstruments: Bool
-    /// The same as in its `ProviderSource`: gaps of a recording are not filled.
+    /// As its `ProviderSource` says: what is missing of a recording is not filled in.
     public var isRecorded: Bool
-    /// Makes the provider, which does not connect yet.
+    /// Connects to nothing yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
     public init(

@@ -1,6 +1,7 @@
+
 extension TickOperators {
-    /// The custom operators of this build. A new operator goes into a file beside this one, and
-    /// gets a line here. Graphs then use it by that name.
+    /// The custom operators of the product, each in a file beside this one; graphs use them by
+    /// these names. Another program can register more.
     public static var ofThisProgram: TickOperators {
         var operators = TickOperators()
         operators.register(JumpGuard.name, JumpGuard.self)

@@ -1,0 +1,46 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
+
+/// Lets a trade through if its price is above that of the symbol's trade before it, and tells by
+/// how much.
+struct Upticks: TickOperator {
+    static let name = "upticks"
+
+    /// A repair reads so much more of the tape: within it, a symbol should have traded.
+    let warmUp: Int64 = 60_000_000_000
+    /// The price of the trade before, by interned symbol; undefined: there was none.
+    private var last: [Price] = []
+
+    init(settings: [GraphSetting]) throws(TickOperatorError) {
+        guard let setting = settings.first else { return }
+        throw TickOperatorError("\(Self.name) has no setting \(setting.name)")
+    }
+
+    mutating func take(
+        _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]
+    ) -> Bool {
+        guard case .trade(let trade) = tick, trade.price.isDefined else { return true }
+        let index = Int(trade.header.symbol)
+        while last.count <= index { last.append(.undefined) }
+        let before = last[index]
+        last[index] = trade.price
+        guard before.isDefined, trade.price > before else { return false }
+        values.append(
+            OperatorValue(name: "rise", value: Int128(trade.price.raw) - Int128(before.raw)))
+        return true
+    }
+
+    func encode(into bytes: inout [UInt8]) {
+        for price in last { bytes.append(state: price.raw) }
+    }
+
+    mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {
+        let count = bytes.byteCount / 8
+        guard bytes.byteCount == count * 8, count <= StreamLimits.symbolsMax else {
+            throw .malformed(.tick, offset: 0)
+        }
+        last = (0..<count).map { Price(raw: bytes.int64(at: $0 * 8)) }
+    }
+}

@@ -35,5 +35,5 @@ struct Rule: Sendable, CustomTestStringConvertible {
     static let all: [Rule] =
         lengthRules + bannedRules + importRules + writingRules + layoutRules + metricRules
         + keyRules
-        + packageRules + trapRules
+        + packageRules + trapRules + recipeRules
 }

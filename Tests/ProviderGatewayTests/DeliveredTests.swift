@@ -298,7 +298,7 @@ struct DeliveredTests {
         let wrong = ["scripted,scripted", "synthetic,scripted", "other", "scripted,other"]
         for names in wrong {
             let problems = TestService.problems(
-                Main.description(of: [kind]), ["GATEWAY_PROVIDER": names])
+                Main.description(of: [.synthetic, kind]), ["GATEWAY_PROVIDER": names])
             #expect(problems.count == 1, "\(names): \(problems)")
             #expect(problems.allSatisfy { $0.contains("GATEWAY_PROVIDER") })
         }

@@ -83,7 +83,7 @@ struct FutureTickTests {
                 "SYNTHETIC_RATE": "2000", "SYNTHETIC_TICKS": "6000", "SYNTHETIC_AHEAD": "1h",
                 "SYNTHETIC_AHEAD_SYMBOLS": "TSLA",
             ])
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         let tesla = try #require(
             market.settings.symbols.firstIndex { $0.text == "TSLA" })
         let ahead = (0..<6_000 as Range<UInt64>).filter { market.symbol(ofTick: $0) == tesla }

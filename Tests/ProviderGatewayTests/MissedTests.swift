@@ -96,7 +96,7 @@ struct MissedTests {
         let report = try audit(tape, gateways[0].settings)
         #expect(report.isRight, "\(report)")
         // One per symbol and hand-over.
-        #expect(report.gaps == 4 * gateways[0].settings.synthetic.market.symbols.count)
+        #expect(try report.gaps == 4 * gateways[0].settings.market.symbols.count)
     }
 
     @Test(
@@ -114,7 +114,7 @@ struct MissedTests {
         let wanted = try count(tape) + 500
         #expect(try eventually { try count(tape) >= wanted })
         #expect(try again.stop() == .success)
-        let symbols = second.settings.synthetic.market.symbols.count
+        let symbols = try second.settings.market.symbols.count
         #expect(
             again.service.metric(
                 "mds_gateway_gap_records_total{reason=\"take_over\",source=\"synthetic\"}")
@@ -180,7 +180,8 @@ struct MissedTests {
         let running = try gateway.start()
         #expect(try eventually { try count(tape) >= 300 })
         #expect(try running.stop() == .success)
-        let market = AuditedMarket(gateway.settings.synthetic.market)
+        let settings = try gateway.settings.market
+        let market = AuditedMarket(settings)
         var packets: [[UInt8]] = []
         for number in 0..<tape.names.partitions {
             packets += try tape.tickPackets(Partition(number)).map(\.payload)
@@ -195,9 +196,8 @@ struct MissedTests {
         let tickful = try #require(
             packets.firstIndex {
                 $0.withRawSpan {
-                    SyntheticProvider.mark(
-                        of: $0, market: SyntheticMarket(gateway.settings.synthetic.market))
-                } != nil
+                    SyntheticStanding.mark(of: $0, market: SyntheticMarket(settings)) != nil
+                }
             })
         var without = packets
         without.remove(at: tickful)

@@ -86,9 +86,9 @@ struct PolicyTests {
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         let audit = try MarketAudit(
-            AuditedMarket(gateway.settings.synthetic.market), tape, source: source())
+            AuditedMarket(gateway.settings.market), tape, source: source())
         let origin = try #require(audit.origin)
         // Up to the first tick that was never made: the watermark goes on.
         let report = audit.report(
@@ -129,7 +129,7 @@ struct PolicyTests {
 
     /// The number of each symbol's last quote among so many ticks.
     private func lastQuotes(_ gateway: TestGateway, ticks: UInt64) throws -> Set<UInt64> {
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         var last: [Int: UInt64] = [:]
         for index in 0..<ticks where !market.isTrade(tick: index) {
             last[market.symbol(ofTick: index)] = index

@@ -18,7 +18,7 @@ struct RetriedProviderTests {
     init() { log.isRefusing.withLock { $0 = true } }
 
     private func provider() throws -> RetriedProvider {
-        let service = try TestService(Main.description(of: []), [:])
+        let service = try TestService(Main.description, [:])
         return RetriedProvider(
             ScriptedProvider.kind("one", log),
             ProviderKind.Context(

@@ -160,8 +160,8 @@ struct RoutingTests {
         let tape = try TestTape(Self.shared.get(), namespace: "routing2")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         var gateway = try gateway(tape, one, other)
-        gateway.settings.delivery?.routing.returnNanoseconds = 100_000_000
-        gateway.settings.delivery?.routing.graceNanoseconds = 100_000_000
+        gateway.settings.delivery.routing.returnNanoseconds = 100_000_000
+        gateway.settings.delivery.routing.graceNanoseconds = 100_000_000
         let running = try gateway.start()
         #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
         let first = try #require(one.starts.first).channel
@@ -203,8 +203,8 @@ struct RoutingTests {
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         one.isRefusing.withLock { $0 = true }
         var gateway = try gateway(tape, one, other)
-        gateway.settings.delivery?.retries.first = .milliseconds(20)
-        gateway.settings.delivery?.retries.longest = .milliseconds(20)
+        gateway.settings.delivery.retries.first = .milliseconds(20)
+        gateway.settings.delivery.retries.longest = .milliseconds(20)
         let running = try gateway.start()
         #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
         let second = try #require(other.starts.first).channel

@@ -38,8 +38,8 @@ struct StreamSpoolTests {
                 "GATEWAY_SPOOL": folder.file("spool"),
             ])
         let running = try gateway.start(try connect(tape, proxy.url, gateway.service))
-        let partitions = Set(
-            gateway.settings.synthetic.market.symbols.map { tape.names.partition(of: $0) })
+        let partitions = try Set(
+            gateway.settings.market.symbols.map { tape.names.partition(of: $0) })
         let ill = try #require(partitions.map { tape.names.streamIndex(of: $0) }.min())
         let healthy = partitions.filter { tape.names.streamIndex(of: $0) != ill }
         let sick = partitions.subtracting(healthy)

@@ -35,7 +35,7 @@ enum TapeAudit {
         _ tape: TestTape, _ settings: GatewaySettings
     ) throws -> MarketAudit.Report {
         let audit = try MarketAudit(
-            AuditedMarket(settings.synthetic.market), tape, source: settings.source)
+            AuditedMarket(settings.market), tape, source: settings.source)
         let origin = try #require(audit.origin)
         return audit.report(from: origin, to: try watermark(tape, settings.source))
     }

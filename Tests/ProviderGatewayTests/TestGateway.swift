@@ -116,13 +116,14 @@ struct TestGateway {
         // Only looked at when it is read again: `instruments` stands for what is in it.
         let list =
             "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml"
+        let kinds = [ProviderKind.synthetic] + providers
         service = try TestService(
-            Main.description(of: providers),
+            Main.description(of: kinds),
             tape.environment.merging(["GATEWAY_INSTRUMENTS": list]) { $1 }.merging(environment) {
                 $1
             })
         settings = try GatewaySettings(
-            service.context.configuration, providers: providers, instruments: instruments)
+            service.context.configuration, providers: kinds, instruments: instruments)
         report = GatewayReport(settings)
     }
 
@@ -154,6 +155,11 @@ struct TestGateway {
             return try JSONValue.parse(json.text)
         }
     }
+}
+
+extension GatewaySettings {
+    /// The synthetic one.
+    var market: SyntheticMarket.Settings { get throws { try #require(synthetic).market } }
 }
 
 /// What stands on the tape of one source: per partition the ticks' numbers, in order.

@@ -1,3 +1,4 @@
+public import MarketModel
 public import ServiceRuntime
 
 /// A kind of provider that a gateway can be told to use, by its name in `GATEWAY_PROVIDER`.
@@ -31,12 +32,19 @@ public struct ProviderKind: Sendable {
     public var needsInstruments: Bool
     /// As its `ProviderSource` says: what is missing of a recording is not filled in.
     public var isRecorded: Bool
+    /// What its settings have it deliver, without any list. Such a provider has the source for
+    /// itself, nothing of it changes while it runs, and gaps of it are not filled in. Nil: it is
+    /// told, or learns it.
+    public var instruments: Instruments?
     /// Connects to nothing yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
+    public typealias Instruments =
+        @Sendable (Configuration) throws(SettingsError) -> [Instrument]
+
     public init(
         name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
-        needsInstruments: Bool = true, isRecorded: Bool = false,
+        needsInstruments: Bool = true, isRecorded: Bool = false, instruments: Instruments? = nil,
         make: @escaping @Sendable (Context) throws -> any ProviderSource
     ) {
         precondition((1...Self.nameBytesMax).contains(name.utf8.count), "\(name): no such name")
@@ -45,6 +53,7 @@ public struct ProviderKind: Sendable {
         self.rules = rules
         self.needsInstruments = needsInstruments
         self.isRecorded = isRecorded
+        self.instruments = instruments
         self.make = make
     }
 }

@@ -20,7 +20,17 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// Begins to deliver and returns immediately. Called once.
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws
 
-    /// Changes which instruments it delivers; those in neither list stay as they are. Never blocks.
+    /// Once it is started: where it goes on, if it numbers its ticks and knows itself which of them
+    /// the tape has. Nil: only the tape knows. Such a provider has the source for itself.
+    var resumption: ProviderResumption? { get }
+
+    /// The tape lost what it had of these instruments, and readers have more of them than it. What
+    /// would come a second time up to the answered time is not delivered any more, and whoever
+    /// takes from the channel leaves it out. Nil: nothing comes a second time.
+    func passOver(_ instruments: [UInt32]) -> Timestamp?
+
+    /// From now on these instruments are wanted of it, or not; what is in neither list stays as it
+    /// is. Never blocks.
     ///
     /// An instrument in `begun` has no gap before now: either it was not requested, or the part
     /// that another provider left out before this one's first record is recorded already. An
@@ -47,6 +57,10 @@ public protocol ProviderSource: AnyObject, Sendable {
 extension ProviderSource {
     public var isRecorded: Bool { false }
 
+    public var resumption: ProviderResumption? { nil }
+
+    public func passOver(_ instruments: [UInt32]) -> Timestamp? { nil }
+
     public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool { false }
 }
 
@@ -70,19 +84,26 @@ public struct ProviderOrder: Sendable {
     public var gaps: [OpenGap]
     /// The tape's number of partitions.
     public var partitions = 1
-    /// The source's data on the tape, per partition in which it has any.
+    /// What the source has on the tape, per partition that it may have ticks in.
     public var standing: [Standing] = []
 
     public struct Standing: Sendable {
         public var partition: Partition
+        /// 0: nothing was ever given out.
         public var lastOrdinal: UInt64
-        /// The last packet that is no marker; empty when it is no longer there.
+        /// The last packet that is no marker; empty: it is not there any more, or never was.
         public var packet: [UInt8]
+        /// The latest that the tape says of the partition; undefined: nothing.
+        public var watermark: Timestamp
 
-        public init(partition: Partition, lastOrdinal: UInt64, packet: [UInt8]) {
+        public init(
+            partition: Partition, lastOrdinal: UInt64, packet: [UInt8],
+            watermark: Timestamp = .undefined
+        ) {
             self.partition = partition
             self.lastOrdinal = lastOrdinal
             self.packet = packet
+            self.watermark = watermark
         }
     }
 

@@ -9,14 +9,26 @@ struct DeliveredTicks {
     private struct Inlet {
         let provider: any ProviderSource
         let channel: ProviderChannel
-        /// Holds when the batch that was received last is taken.
-        var floorBehind = Timestamp.undefined
         /// Holds now.
-        var floor = Timestamp.undefined
+        var floor: Timestamp
+        /// Holds when the batch that was received last is taken.
+        var floorAfter: Timestamp
+
+        init(_ provider: any ProviderSource, _ channel: ProviderChannel) {
+            self.provider = provider
+            self.channel = channel
+            floor = provider.resumption?.floor ?? .undefined
+            floorAfter = floor
+        }
     }
 
-    let book: InstrumentBook
-    private(set) var taken: UInt64 = 0
+    /// The symbol of a record that concerns none.
+    static let noSymbol = Int.max
+
+    private let book: InstrumentBook
+    private var taken: UInt64 = 0
+    /// Of a provider that numbers its ticks: what it handed out before this batch.
+    private var passedBefore: PassedTick?
     private var inlets: [Inlet]
     /// The one that the batch is of.
     private var present = 0
@@ -42,23 +54,44 @@ struct DeliveredTicks {
         self.book = book
         isRecorded = providers.contains { $0.0.isRecorded }
         self.router = providers.count > 1 ? router : nil
-        inlets = providers.map { Inlet(provider: $0.0, channel: $0.1) }
+        inlets = providers.map { Inlet($0.0, $0.1) }
+        passedBefore = providers.first?.0.resumption?.passed
     }
 
     var hasNext: Bool {
         position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
     }
 
-    /// One batch is taken whole before another provider has its turn.
-    @inline(__always)
-    mutating func dueSymbol() -> Int? {
-        if position == batch.count, !advance() { return nil }
-        return Self.symbol(of: batch[position])
+    /// What is decided by before the record that is due is taken.
+    struct Due {
+        /// The number of its symbol, or `noSymbol`.
+        let symbol: Int
+        /// Nil: it is always taken.
+        let kind: DataKind?
     }
+
+    /// The record that is due; it stays until it is taken. One batch is taken whole before another
+    /// provider has its turn.
+    @inline(__always)
+    mutating func peek() -> Due? {
+        if position == batch.count, !advance() { return nil }
+        switch batch[position] {
+        case .tape(.trade(let tick)): return Due(tick.header.symbol, .trade)
+        case .tape(.quote(let tick)): return Due(tick.header.symbol, .quote)
+        case .tape(let other):
+            return Due(other.header?.symbol ?? TickHeader.noSymbol, other.kind)
+        case .feed(let state): return Due(state.instrument, nil)
+        case .definition(let definition): return Due(definition.instrument, nil)
+        }
+    }
+
+    /// Of the record that is due, for when there is little room.
+    var dueHeader: TickHeader? { position < batch.count ? batch[position].header : nil }
 
     @inline(never)
     private mutating func advance() -> Bool {
-        inlets[present].floor = inlets[present].floorBehind
+        inlets[present].floor = inlets[present].floorAfter
+        passedBefore = passed
         if !made.isEmpty {
             batch.removeAll(keepingCapacity: true)
             position = 0
@@ -71,7 +104,7 @@ struct DeliveredTicks {
             batch.removeAll(keepingCapacity: true)
             position = 0
             let floor = receive(index)
-            inlets[index].floorBehind = floor
+            inlets[index].floorAfter = floor
             guard batch.isEmpty else {
                 present = index
                 return true
@@ -108,33 +141,8 @@ struct DeliveredTicks {
         return nil
     }
 
-    @inline(__always)
-    private static func symbol(of record: ProviderRecord) -> Int {
-        let number: UInt32 =
-            switch record {
-            case .tape(.trade(let tick)): tick.header.symbol
-            case .tape(.quote(let tick)): tick.header.symbol
-            case .tape(let other): other.header?.symbol ?? TickHeader.noSymbol
-            case .feed(let state): state.instrument
-            case .definition(let definition): definition.instrument
-            }
-        return number == TickHeader.noSymbol ? TickSupply.noSymbol : Int(number)
-    }
-
-    var nextKind: DataKind? { position < batch.count ? batch[position].kind : nil }
-    var nextTime: Timestamp {
-        position < batch.count ? batch[position].header?.eventTime ?? .undefined : .undefined
-    }
-    var isNextFetched: Bool {
-        position < batch.count && batch[position].header?.flags.contains(.backfilled) == true
-    }
-    var isNextReset: Bool {
-        guard position < batch.count, case .tape(.depthReset) = batch[position] else {
-            return false
-        }
-        return true
-    }
-    var presentProvider: String { inlets[present].provider.name }
+    /// Whose batch it is.
+    var provider: String { inlets[present].provider.name }
 
     @inline(__always)
     mutating func take() -> ProviderRecord? {
@@ -149,12 +157,46 @@ struct DeliveredTicks {
         taken &-= 1
     }
 
+    // MARK: numbered ticks
+
+    /// Of a provider that numbers its ticks: the last one that was handed out or passed over.
+    var passed: PassedTick? {
+        guard var passed = passedBefore, position > 0, let header = batch[position - 1].header
+        else { return passedBefore }
+        passed.pass(header)
+        return passed
+    }
+
+    /// Records that were handed out; of numbered ticks all since their market began.
+    var handedOut: UInt64 { passed?.count ?? taken }
+
+    /// The tape lost what it had of these symbols: nothing of it comes a second time.
+    mutating func passOver(_ isLost: (Symbol) -> Bool) {
+        let numbers = book.wanted.filter { number in
+            book.instrument(number).map { isLost($0.symbol) } ?? false
+        }
+        guard !numbers.isEmpty, let until = inlets[present].provider.passOver(numbers) else {
+            return
+        }
+        // A provider that numbers its ticks is the only one.
+        passedBefore = passed
+        var rest = Array(batch[position...])
+        batch.removeAll(keepingCapacity: true)
+        position = 0
+        inlets[present].floorAfter = inlets[present].channel.receive(into: &batch)
+        rest += batch
+        batch = rest.filter { record in
+            guard let header = record.header else { return true }
+            return header.eventTime > until || !numbers.contains(header.symbol)
+        }
+    }
+
     /// The least of all promises of those who feed anything. One that has not spoken yet holds
     /// everything back; one that is at its end no longer does, and when all are, the farthest
     /// promise holds.
     func watermark(now: Timestamp) -> Timestamp {
         // What was recorded has its own time.
-        let latest = isRecorded ? Timestamp(nanoseconds: Int64.max - 1) : now
+        let latest = isRecorded ? ProviderChannel.endlessFloor : now
         var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
@@ -163,7 +205,7 @@ struct DeliveredTicks {
         for (index, inlet) in inlets.enumerated() {
             let isTaken = index != present || position == batch.count
             if isTaken, inlet.channel.isFinished {
-                let floor = inlet.floorBehind
+                let floor = inlet.floorAfter
                 if floor.isDefined { farthest = max(farthest, floor) }
                 continue
             }
@@ -181,6 +223,11 @@ struct DeliveredTicks {
 
     var isFinished: Bool {
         position == batch.count && made.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
+    }
+
+    /// All are at their end, and the watermark goes no further.
+    var hasEnded: Bool {
+        isFinished && inlets.allSatisfy { $0.floorAfter < ProviderChannel.endlessFloor }
     }
 
     // MARK: who delivers what
@@ -208,15 +255,19 @@ struct DeliveredTicks {
         carryOut(work)
     }
 
-    /// Has the router decide; answers its switches.
-    mutating func look() -> [FeedRouter.Switch] {
+    /// Has the router decide. Per switch: which symbol, from whom, to whom.
+    mutating func look() -> [(symbol: Symbol, from: String, to: String)] {
         guard router != nil else { return [] }
         let now = now()
         told = max(told, watermark(now: now.wall))
         var work = FeedRouter.Work(providers: inlets.count)
         router?.look(now, into: &work)
         carryOut(work)
-        return work.switches
+        return work.switches.compactMap { change in
+            symbol(Int(change.instrument)).map {
+                ($0, inlets[change.from].provider.name, inlets[change.to].provider.name)
+            }
+        }
     }
 
     private mutating func carryOut(_ work: FeedRouter.Work) {
@@ -231,35 +282,47 @@ struct DeliveredTicks {
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
 
-    func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+    /// Whoever delivers the symbol is to begin anew with one kind of its data. False: it cannot.
+    func restart(_ number: Int, _ kind: DataKind) -> Bool {
+        guard let instrument = UInt32(exactly: number) else { return false }
         let provider = router == nil ? 0 : router?.active(instrument)
         return provider.map { inlets[$0].provider.restart(instrument, kind) } ?? false
     }
 
-    /// Of an instrument: who delivers it now. Empty: nobody is asked for it.
-    func feeder(_ instrument: UInt32) -> String {
-        guard let router else { return inlets[0].provider.name }
-        return router.active(instrument).map(name(of:)) ?? ""
+    func symbol(_ number: Int) -> Symbol? {
+        UInt32(exactly: number).flatMap { book.instrument($0)?.symbol }
+    }
+
+    /// Nil: it is in no list.
+    func number(of symbol: Symbol) -> Int? { book.number(of: symbol).map { Int($0) } }
+
+    /// Who delivers the symbol of this number now. Empty: nobody is asked for it.
+    func feeder(_ number: Int) -> String {
+        guard let router, let instrument = UInt32(exactly: number) else {
+            return inlets[0].provider.name
+        }
+        return router.active(instrument).map { inlets[$0].provider.name } ?? ""
     }
 
     /// All that are wanted, when there is a choice.
     var feeders: [(symbol: Symbol, provider: String)] {
         (router?.feeders ?? []).compactMap { feed in
-            book.instrument(feed.instrument).map { ($0.symbol, name(of: feed.provider)) }
+            symbol(Int(feed.instrument)).map { ($0, inlets[feed.provider].provider.name) }
         }
     }
-
-    func name(of provider: Int) -> String { inlets[provider].provider.name }
 
     /// Records of providers that did not feed the instrument.
     var unrouted: UInt64 { router?.leftOut.reduce(0, &+) ?? 0 }
 
+    /// One of them cannot wait: what is not taken in time is lost, so there is a spool for it.
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
+    /// Nothing more is let in; what waits can still be taken.
     func close() { for inlet in inlets { inlet.channel.close() } }
 
+    /// Records that came and were not taken.
     var waiting: Int {
         batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
     }
@@ -272,5 +335,12 @@ struct DeliveredTicks {
         for inlet in inlets {
             _ = inlet.provider.stop(within: max(.zero, deadline - clock.now))
         }
+    }
+}
+
+extension DeliveredTicks.Due {
+    fileprivate init(_ number: UInt32, _ kind: DataKind?) {
+        symbol = number == TickHeader.noSymbol ? DeliveredTicks.noSymbol : Int(number)
+        self.kind = kind
     }
 }

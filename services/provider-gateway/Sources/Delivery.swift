@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ServiceRuntime
+import TapeProtocol
 
 /// What a source gets from providers: which of them, and of which instruments.
 struct Delivery: Sendable {
@@ -13,8 +14,18 @@ struct Delivery: Sendable {
     /// When one that cannot be started is tried again.
     var retries = RetriedProvider.Waits()
 
-    /// What was recorded before has the gaps that it has, and nothing is added to it.
-    var fillsGaps: Bool { !kinds.contains(where: \.isRecorded) }
+    /// What was recorded before has the gaps that it has, and nothing is added to it; what follows
+    /// from settings is made again or missing for good.
+    var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
+
+    /// Those that the source can have ticks in: lists may bring other symbols at any time.
+    func partitions(_ names: TapeNames) -> [Partition] {
+        guard kinds.contains(where: { $0.instruments != nil }) else {
+            return (0..<names.partitions).map { Partition($0) }
+        }
+        let symbols = book.wanted.compactMap { book.instrument($0)?.symbol }
+        return Set(symbols.map { names.partition(of: $0) }).sorted()
+    }
 
     /// What becomes of that which is missing from before.
     func handOver(

@@ -146,17 +146,16 @@ final class GatewayReport: Sendable {
 
     /// Where the ticks come from.
     private func writeProviders(into json: inout JSONWriter) {
-        if let delivery = settings.delivery {
-            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
-            json.member("symbols", delivery.book.wanted.count)
-        } else {
-            json.member("provider", "synthetic")
-            json.member("pace", settings.synthetic.pace.rawValue)
-            json.member("rate", settings.synthetic.market.rate)
-            json.member("symbols", settings.synthetic.market.symbols.count)
+        let delivery = settings.delivery
+        json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
+        if let synthetic = settings.synthetic {
+            json.member("pace", synthetic.pace.rawValue)
+            json.member("rate", synthetic.market.rate)
         }
+        json.member("symbols", delivery.book.wanted.count)
         let providers = providers.withLock { $0 }
-        if !providers.isEmpty {
+        // What follows from the settings is told with them.
+        if !providers.isEmpty, settings.synthetic == nil {
             json.member(
                 "providers",
                 object: { json in

@@ -8,9 +8,9 @@ import TapeTransport
 /// What the gateway does, from its configuration.
 struct GatewaySettings: Sendable {
     var source: SourceName
-    var synthetic: SyntheticProvider.Settings
-    /// Nil: the source is the synthetic market.
-    var delivery: Delivery?
+    var delivery: Delivery
+    /// For `/status`; nil: other providers deliver.
+    var synthetic: SyntheticTicks.Settings?
     /// Nil: what providers are asked for is in no file.
     var instrumentLists: InstrumentLists?
     var packetsPerSecond: Int
@@ -85,63 +85,16 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
                 "Files that list what providers are asked for; read again on SIGHUP."),
-            ConfigurationKey(
-                "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
-                "The seed from which all ticks follow."),
-            ConfigurationKey(
-                "SYNTHETIC_SYMBOLS", .list,
-                default: "AAPL,AMZN,BRK.B,GOOG,JPM,META,MSFT,NVDA,SPY,TSLA,XLE,XLF,XLK,XLV",
-                group: "Synthetic provider", "Symbols, separated by commas."),
-            ConfigurationKey(
-                "SYNTHETIC_RATE", .integer(SyntheticMarket.rateRange), default: "1000",
-                group: "Synthetic provider", "Ticks per second over all symbols."),
-            ConfigurationKey(
-                "SYNTHETIC_TICKS", .integer(0...Int.max), default: "0",
-                group: "Synthetic provider", "Ticks in all, then it is idle; 0: for ever."),
-            ConfigurationKey(
-                "SYNTHETIC_PACE", .choice(["realtime", "full"]), default: "realtime",
-                group: "Synthetic provider",
-                "realtime: each tick at its time; full: as fast as the tape takes them."),
-            ConfigurationKey(
-                "SYNTHETIC_BACKLOG", .duration(.zero...Duration.seconds(86_400)), default: "0s",
-                group: "Synthetic provider",
-                "How long before the first start the market began; comes at full speed."),
-            ConfigurationKey(
-                "SYNTHETIC_MISSED", .choice(["again", "lost"]), default: "again",
-                group: "Synthetic provider",
-                "Ticks due while no gateway was there: made again, or lost as in a real market."),
-            ConfigurationKey(
-                "SYNTHETIC_AHEAD", .duration(.zero...Duration.seconds(86_400)), default: "0s",
-                group: "Synthetic provider",
-                "A fault to try out: how far ahead of the time ticks are stamped."),
-            ConfigurationKey(
-                "SYNTHETIC_AHEAD_SYMBOLS", .list, group: "Synthetic provider",
-                "Symbols whose ticks SYNTHETIC_AHEAD is for; empty: all."),
         ]
-
-    /// At full pace the market ends now: it must not have begun before there were times.
-    static let spanNanosecondsMax: Int64 = 50 * 365 * 86_400 * 1_000_000_000
 
     /// One per thing that may be wrong, so that all of it is told at once.
     static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
-        rules
-            + [
-                .of(reads: ["GATEWAY_PROVIDER"]) { _ = try named($0, providers) },
-                .of { try checkInstruments($0, providers) },
-            ]
-            + providers.flatMap { GatewayProviders.rules(of: $0) }
+        [
+            .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
+            .of(reads: ["GATEWAY_PROVIDER"]) { _ = try named($0, providers) },
+            .of { try checkInstruments($0, providers) },
+        ] + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
-
-    private static let rules: [ConfigurationRule] = [
-        .of(reads: ["GATEWAY_POLICY_QUOTES", "GATEWAY_PROVIDER", "SYNTHETIC_MISSED"]) {
-            try checkConflation($0)
-        },
-        .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
-        .of(reads: ["SYNTHETIC_SYMBOLS"]) { _ = try symbols($0) },
-        .of(reads: ["SYNTHETIC_PACE", "SYNTHETIC_TICKS", "SYNTHETIC_RATE"]) { _ = try pace($0) },
-        .of(reads: ["SYNTHETIC_MISSED", "SYNTHETIC_PACE"]) { _ = try missed($0) },
-        .of { _ = try ahead($0) },
-    ]
 
     init(
         _ configuration: Configuration,
@@ -150,21 +103,15 @@ struct GatewaySettings: Sendable {
     ) throws(SettingsError) {
         source = try Self.source(configuration)
         let providers = try Self.named(configuration, kinds)
-        if !providers.isEmpty {
-            instrumentLists = try Self.lists(configuration, providers)
-            delivery = Delivery(
-                kinds: providers,
-                book: InstrumentBook(try Self.instruments(instrumentLists, instead: instruments)))
+        instrumentLists = try Self.lists(configuration, providers)
+        let own = try providers.first?.instruments?(configuration)
+        delivery = Delivery(
+            kinds: providers,
+            book: InstrumentBook(
+                try Self.instruments(instrumentLists, instead: instruments ?? own)))
+        if providers.contains(where: { $0.name == SyntheticProvider.providerName }) {
+            synthetic = try SyntheticTicks.Settings(configuration)
         }
-        let total = configuration.integer("SYNTHETIC_TICKS")
-        synthetic = SyntheticProvider.Settings(
-            market: SyntheticMarket.Settings(
-                seed: UInt64(configuration.integer("SYNTHETIC_SEED")),
-                symbols: try Self.symbols(configuration),
-                rate: configuration.integer("SYNTHETIC_RATE")),
-            pace: try Self.pace(configuration), total: total == 0 ? nil : UInt64(total),
-            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").clampedNanoseconds,
-            missed: try Self.missed(configuration), ahead: try Self.ahead(configuration))
         futureNanosecondsMax = configuration.duration("GATEWAY_FUTURE_MAX").clampedNanoseconds
         let letters = configuration.optionalText("GATEWAY_DEAD_LETTERS") ?? ""
         deadLetterFolder = letters.isEmpty ? nil : letters
@@ -202,18 +149,13 @@ struct GatewaySettings: Sendable {
         return source
     }
 
-    /// None: the synthetic market.
     static func named(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) -> [ProviderKind] {
         let names = configuration.list("GATEWAY_PROVIDER")
-        if names == ["synthetic"] { return [] }
-        let known = ["synthetic"] + kinds.map(\.name)
+        let known = kinds.map(\.name)
         var found: [ProviderKind] = []
         for name in names {
-            if name == "synthetic" {
-                throw SettingsError("GATEWAY_PROVIDER: synthetic stands alone")
-            }
             guard let kind = kinds.first(where: { $0.name == name }) else {
                 throw SettingsError(
                     "GATEWAY_PROVIDER: \(name) is none of \(known.joined(separator: ", "))")
@@ -228,87 +170,9 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PROVIDER: 1 to \(ProviderLimits.providersMax) providers are needed, of "
                     + known.joined(separator: ", "))
         }
+        if found.count > 1, let alone = found.first(where: { $0.instruments != nil }) {
+            throw SettingsError("GATEWAY_PROVIDER: \(alone.name) stands alone")
+        }
         return found
-    }
-
-    private static func pace(
-        _ configuration: Configuration
-    ) throws(SettingsError) -> SyntheticProvider.Pace {
-        let text = configuration.text("SYNTHETIC_PACE")
-        guard SyntheticProvider.Pace(rawValue: text) == .full else { return .realtime }
-        let total = configuration.integer("SYNTHETIC_TICKS")
-        if total == 0 {
-            throw SettingsError("SYNTHETIC_PACE: full needs SYNTHETIC_TICKS above 0")
-        }
-        let interval = 1_000_000_000 / Int64(configuration.integer("SYNTHETIC_RATE"))
-        if Int64(total) > spanNanosecondsMax / interval {
-            throw SettingsError(
-                "SYNTHETIC_TICKS: \(total) at SYNTHETIC_RATE take more than 50 years")
-        }
-        return .full
-    }
-
-    private static func missed(
-        _ configuration: Configuration
-    ) throws(SettingsError) -> SyntheticProvider.Missed {
-        guard configuration.text("SYNTHETIC_MISSED") == "lost" else { return .again }
-        if configuration.text("SYNTHETIC_PACE") == "full" {
-            throw SettingsError("SYNTHETIC_MISSED: lost needs SYNTHETIC_PACE realtime")
-        }
-        return .lost
-    }
-
-    /// Who makes again what is missing goes on behind the last tick of each partition, and a quote
-    /// that waited comes behind later ones.
-    private static func checkConflation(
-        _ configuration: Configuration
-    ) throws(SettingsError) {
-        guard configuration.text("GATEWAY_POLICY_QUOTES") == "conflate",
-            configuration.list("GATEWAY_PROVIDER") == ["synthetic"],
-            configuration.text("SYNTHETIC_MISSED") == "again"
-        else { return }
-        throw SettingsError(
-            "GATEWAY_POLICY_QUOTES: conflate puts quotes behind later ticks, and "
-                + "SYNTHETIC_MISSED=again goes on behind the last one: set SYNTHETIC_MISSED=lost")
-    }
-
-    /// A stamp that goes onto the tape says which tick it is of: one that is ahead must not.
-    private static func ahead(
-        _ configuration: Configuration
-    ) throws(SettingsError) -> SyntheticProvider.Ahead? {
-        let ahead = configuration.duration("SYNTHETIC_AHEAD").clampedNanoseconds
-        guard ahead > 0 else { return nil }
-        let futureMax = configuration.duration("GATEWAY_FUTURE_MAX").clampedNanoseconds
-        guard configuration.text("SYNTHETIC_PACE") == "realtime", ahead > 2 * futureMax else {
-            throw SettingsError(
-                "SYNTHETIC_AHEAD: it needs SYNTHETIC_PACE realtime, and more than twice "
-                    + "GATEWAY_FUTURE_MAX")
-        }
-        let symbols = try Self.symbols(configuration)
-        let names = configuration.list("SYNTHETIC_AHEAD_SYMBOLS")
-        for name in names where !symbols.contains(where: { $0.text == name }) {
-            throw SettingsError("SYNTHETIC_AHEAD_SYMBOLS: \(name) is none of SYNTHETIC_SYMBOLS")
-        }
-        return SyntheticProvider.Ahead(
-            nanoseconds: ahead,
-            isMeant: symbols.map { names.isEmpty || names.contains($0.text) })
-    }
-
-    private static func symbols(_ configuration: Configuration) throws(SettingsError) -> [Symbol] {
-        var symbols: [Symbol] = []
-        for text in configuration.list("SYNTHETIC_SYMBOLS") {
-            guard let symbol = Symbol(text) else {
-                throw SettingsError("SYNTHETIC_SYMBOLS: one of them is no symbol")
-            }
-            if symbols.contains(symbol) {
-                throw SettingsError("SYNTHETIC_SYMBOLS: \(text) is there twice")
-            }
-            symbols.append(symbol)
-        }
-        guard (1...SyntheticMarket.symbolsMax).contains(symbols.count) else {
-            throw SettingsError(
-                "SYNTHETIC_SYMBOLS: 1 to \(SyntheticMarket.symbolsMax) symbols are needed")
-        }
-        return symbols
     }
 }

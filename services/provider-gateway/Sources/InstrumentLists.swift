@@ -40,7 +40,7 @@ extension GatewaySettings {
     static func lists(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) -> InstrumentLists? {
-        guard !kinds.isEmpty else { return nil }
+        guard !kinds.contains(where: { $0.instruments != nil }) else { return nil }
         let files = configuration.list("GATEWAY_INSTRUMENTS")
         if files.isEmpty, let needy = kinds.first(where: \.needsInstruments) {
             throw SettingsError(

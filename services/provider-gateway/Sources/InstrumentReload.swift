@@ -69,11 +69,12 @@ final class InstrumentReload: Sendable {
 extension GatewayParts {
     /// Takes over a list that was read again; nil: there is none.
     func newInstruments() -> InstrumentBook.Change? {
-        guard let delivery = settings.delivery, let list = instruments?.take() else { return nil }
-        let change = delivery.book.follow(list)
+        guard let list = instruments?.take() else { return nil }
+        let change = settings.delivery.book.follow(list)
         context.telemetry.emit(
             InstrumentsTaken(
-                source: settings.source, wanted: delivery.book.wanted.count, change: change))
+                source: settings.source, wanted: settings.delivery.book.wanted.count, change: change
+            ))
         return change
     }
 }

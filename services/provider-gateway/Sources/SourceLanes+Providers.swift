@@ -8,23 +8,34 @@ import TapeTransport
 
 /// Lanes of a source whose symbols come and go: providers are told where it left off.
 extension SourceLanes {
-    /// Starts the providers behind what stands.
+    /// What goes on behind what stands, and what is missing in between.
+    struct Resumption {
+        var supply: DeliveredTicks
+        var gaps: GapBook
+        /// It cannot wait for the tape.
+        var isUrgent: Bool
+    }
+
+    /// Starts the providers behind what stands on the tape. Blocks while it reads. To be called
+    /// when the epochs are open: until then a predecessor may still add ticks.
     mutating func resume(
-        _ delivery: Delivery, client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
+        client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
         context: ProviderKind.Context
     ) throws -> Resumption {
-        let reached = try reached(client: client)
+        let delivery = settings.delivery
         let book = delivery.book
+        let left = try left(client: client)
         var order = ProviderOrder(
             source: settings.source, book: book, instruments: book.wanted,
             reached: (0..<UInt32(book.count)).map { number in
                 guard let symbol = book.instrument(number)?.symbol else { return .undefined }
                 let partition = names.partition(of: symbol)
                 guard desk?.isFed(symbol, in: partition) ?? true else { return .undefined }
-                return reached[partition] ?? .undefined
+                return left[partition]?.arrived ?? .undefined
             })
         order.partitions = names.partitions
-        order.standing = try standing(client: client)
+        order.standing = left.values.map(\.standing)
+            .sorted { $0.partition < $1.partition }
         let handOver = desk.map { delivery.handOver($0.missing, now: now) }
         order.gaps = handOver?.gaps ?? []
         let clock = SystemClock()
@@ -35,10 +46,33 @@ extension SourceLanes {
         beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
-        let supply = TickSupply(DeliveredTicks(providers, book: book, router: router))
+        let supply = DeliveredTicks(providers, book: book, router: router)
         return Resumption(
-            supply: supply, gaps: GapBook(laneOf: [], laneCount: tickLanes.count),
+            supply: supply, gaps: gaps(providers.first?.0.resumption, book, supply),
             isUrgent: supply.isUrgent)
+    }
+
+    /// What a provider that numbers its ticks knows to be missing. Its instruments are known before
+    /// their first ticks.
+    private mutating func gaps(
+        _ resumption: ProviderResumption?, _ book: InstrumentBook, _ supply: DeliveredTicks
+    ) -> GapBook {
+        if let resumption {
+            for number in 0..<book.count {
+                guard let symbol = supply.symbol(number) else { continue }
+                let feeder = supply.feeder(number)
+                _ = add(symbol, provider: feeder)
+                subscribed(number, symbol, by: feeder, since: resumption.since)
+            }
+        }
+        var gaps = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
+        for gap in resumption?.missing ?? [] {
+            gaps.missed(
+                GapBook.Gap(
+                    symbol: Int(gap.instrument), kind: gap.kind, from: gap.from, to: gap.to,
+                    reason: gap.reason))
+        }
+        return gaps
     }
 
     private func wanted(_ book: InstrumentBook) -> [Partition: Set<Symbol>] {
@@ -50,35 +84,42 @@ extension SourceLanes {
         return wanted
     }
 
-    /// Per partition in which anything was ever given out: how much, and the last of it.
-    private func standing(client: TapeClient) throws -> [ProviderOrder.Standing] {
-        try laneOf.sorted { $0.key < $1.key }.compactMap { partition, lane in
-            let last = publisher.nextOrdinal(lane: lane) - 1
-            guard last > 0 else { return nil }
-            let packet = try client.lastContent(
-                stream: names.tickStream(of: partition),
-                subject: names.ticks(partition, settings.source))
-            return ProviderOrder.Standing(
-                partition: partition, lastOrdinal: last,
-                packet: packet?.withBytes { $0.array } ?? [])
+    /// What the tape has of one partition.
+    private struct Left {
+        var standing: ProviderOrder.Standing
+        /// No tick before it is missing there.
+        var arrived = Timestamp.undefined
+
+        mutating func reached(_ watermark: Timestamp) {
+            // A marker's watermark says nothing.
+            guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
+            standing.watermark =
+                standing.watermark.isDefined ? max(standing.watermark, watermark) : watermark
+            note(arrival: watermark)
+        }
+
+        mutating func note(arrival time: Timestamp) {
+            guard time.isDefined, time.nanoseconds != Int64.min else { return }
+            arrived = arrived.isDefined ? max(arrived, time) : time
         }
     }
 
-    /// Per partition: no tick before it is missing there.
-    private func reached(client: TapeClient) throws -> [Partition: Timestamp] {
-        var reached: [Partition: Timestamp] = [:]
-        func note(_ partition: Partition, _ time: Timestamp) {
-            // A marker's watermark says nothing.
-            guard time.isDefined, time.nanoseconds != Int64.min else { return }
-            reached[partition] = max(reached[partition] ?? time, time)
-        }
-        for partition in laneOf.keys {
+    private func left(client: TapeClient) throws -> [Partition: Left] {
+        var left: [Partition: Left] = [:]
+        for (partition, lane) in laneOf {
+            var found = Left(
+                standing: ProviderOrder.Standing(
+                    partition: partition, lastOrdinal: publisher.nextOrdinal(lane: lane) - 1,
+                    packet: []))
             let last = try client.lastContent(
                 stream: names.tickStream(of: partition),
                 subject: names.ticks(partition, settings.source))
-            guard let last else { continue }
-            note(partition, last.header.watermark)
-            note(partition, last.withBytes { Self.arrival(in: $0) })
+            if let last {
+                found.standing.packet = last.withBytes { $0.array }
+                found.reached(last.header.watermark)
+                found.note(arrival: last.withBytes { Self.arrival(in: $0) })
+            }
+            left[partition] = found
         }
         for stream in 0..<TapeNames.tickStreams {
             let last = try client.lastContent(
@@ -86,10 +127,10 @@ extension SourceLanes {
                 subject: names.watermarks(stream: stream, settings.source))
             guard let last else { continue }
             for partition in laneOf.keys where names.streamIndex(of: partition) == stream {
-                note(partition, last.header.watermark)
+                left[partition]?.reached(last.header.watermark)
             }
         }
-        return reached
+        return left
     }
 
     /// Up to where everything had arrived when a packet was made: the watermark is behind it by

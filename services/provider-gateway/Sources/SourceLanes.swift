@@ -1,7 +1,5 @@
 import MarketModel
 import Primitives
-import ProviderKit
-import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -33,16 +31,10 @@ struct SourceLanes {
         self.settings = settings
         self.names = names
         self.publisher = publisher
-        for partition in Self.partitions(settings, names) {
+        for partition in settings.delivery.partitions(names) {
             laneOf[partition] = addTickLane(partition)
         }
         for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream) }
-    }
-
-    /// Those that the source can have ticks in: providers may be given other symbols at any time.
-    private static func partitions(_ settings: GatewaySettings, _ names: TapeNames) -> [Partition] {
-        guard settings.delivery == nil else { return (0..<names.partitions).map { Partition($0) } }
-        return Set(settings.synthetic.market.symbols.map { names.partition(of: $0) }).sorted()
     }
 
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
@@ -79,15 +71,17 @@ struct SourceLanes {
 
     var highestEpoch: UInt64 { all.map { publisher.epoch(lane: $0) }.max() ?? 0 }
 
-    /// Per symbol: the record knows of more in its partition than was given out here. What is in
-    /// flight was given out: readers may have it long before its acknowledgement comes.
-    func isBehind(_ record: SourceRecord) -> [Bool] {
-        places.map { place in
-            let partition = publisher.partition(lane: place.lane)
-            guard let head = record.heads[.ticks(partition)] else { return false }
-            return head.lastOrdinal >= publisher.nextUnusedOrdinal(lane: place.lane)
-        }
+    /// Partitions of which the record knows more than was given out here. What is in flight was
+    /// given out: readers may have it long before its acknowledgement comes.
+    func behind(_ record: SourceRecord) -> Set<Partition> {
+        Set(
+            laneOf.filter { partition, lane in
+                guard let head = record.heads[.ticks(partition)] else { return false }
+                return head.lastOrdinal >= publisher.nextUnusedOrdinal(lane: lane)
+            }.keys)
     }
+
+    func partition(of symbol: Symbol) -> Partition { names.partition(of: symbol) }
 
     private var named: [(SourceRecord.Lane, Int)] {
         tickLanes.map { (.ticks(publisher.partition(lane: $0)), $0) }
@@ -143,121 +137,5 @@ struct SourceLanes {
             }
         }
         return found
-    }
-
-    // MARK: where the source left off
-
-    /// What goes on behind what stands, and what is missing in between.
-    struct Resumption {
-        var supply: TickSupply
-        var gaps: GapBook
-        /// It cannot wait for the tape.
-        var isUrgent: Bool
-    }
-
-    /// Makes what goes on behind what stands on the tape. Blocks while it reads. To be called when
-    /// the epochs are open: until then a predecessor may still add ticks.
-    mutating func resume(
-        client: TapeClient, now: Timestamp, gaps: GapDesk?, beat: ThreadBeat,
-        context: ProviderKind.Context
-    ) throws -> Resumption {
-        if let delivery = settings.delivery {
-            return try resume(
-                delivery, client: client, now: now, desk: gaps, beat: beat, context: context)
-        }
-        return try resumeMarket(client: client, now: now)
-    }
-
-    /// What stands of one partition.
-    private struct Left {
-        var mark: SyntheticProvider.Mark?
-        /// No later tick is earlier than this; undefined: nothing says so.
-        var watermark = Timestamp.undefined
-
-        mutating func reached(_ time: Timestamp) {
-            // A marker's watermark says nothing.
-            guard time.isDefined, time.nanoseconds != Int64.min else { return }
-            watermark = watermark.isDefined ? max(watermark, time) : time
-        }
-    }
-
-    /// Makes the market that goes on behind what stands.
-    private mutating func resumeMarket(
-        client: TapeClient, now: Timestamp
-    ) throws -> Resumption {
-        let market = SyntheticMarket(settings.synthetic.market)
-        var left: [Partition: Left] = [:]
-        var lost: Set<Partition> = []
-        var standing = SyntheticProvider.Standing()
-        for partition in laneOf.keys.sorted() {
-            left[partition] = Left()
-            let last = try client.lastContent(
-                stream: names.tickStream(of: partition),
-                subject: names.ticks(partition, settings.source))
-            // More was given out than stands there.
-            if let lane = laneOf[partition],
-                publisher.nextOrdinal(lane: lane) > last?.header.nextOrdinal ?? 1
-            {
-                lost.insert(partition)
-            }
-            guard let last else { continue }
-            standing.reached(last.header.watermark)
-            left[partition]?.reached(last.header.watermark)
-            guard let found = last.withBytes({ SyntheticProvider.mark(of: $0, market: market) })
-            else { continue }
-            standing.reached(found.time)
-            left[partition]?.mark = found.mark
-            if found.mark == nil { standing.foreign = max(standing.foreign, found.time) }
-        }
-        for stream in 0..<TapeNames.tickStreams {
-            let last = try client.lastContent(
-                stream: names.tickStream(stream),
-                subject: names.watermarks(stream: stream, settings.source))
-            guard let last else { continue }
-            standing.reached(last.header.watermark)
-            for partition in left.keys where names.streamIndex(of: partition) == stream {
-                left[partition]?.reached(last.header.watermark)
-            }
-        }
-        let symbols = settings.synthetic.market.symbols
-        standing.marks = symbols.map { left[names.partition(of: $0)]?.mark }
-        standing.isLost = symbols.map { lost.contains(names.partition(of: $0)) }
-        let provider = SyntheticProvider(settings.synthetic, behind: standing, now: now)
-        register(since: provider.origin)
-        return Resumption(
-            supply: TickSupply(provider), gaps: gaps(left, provider),
-            isUrgent: settings.synthetic.pace == .realtime)
-    }
-
-    /// What a predecessor did not deliver, and this provider does not either: behind what stands
-    /// of a partition until it is subscribed. A provider that makes everything again leaves only
-    /// what the predecessor left out and did not put on record: then its watermark stood behind
-    /// its own last tick.
-    private func gaps(_ left: [Partition: Left], _ provider: SyntheticProvider) -> GapBook {
-        var book = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
-        for (number, symbol) in settings.synthetic.market.symbols.enumerated() {
-            guard let left = left[names.partition(of: symbol)], left.watermark.isDefined else {
-                continue
-            }
-            let to = provider.since.isDefined ? provider.since : left.mark?.time
-            guard let to else { continue }
-            book.missed(
-                GapBook.Gap(
-                    symbol: number, kind: .any, from: left.watermark, to: to,
-                    reason: .gatewayLost))
-        }
-        return book
-    }
-
-    private mutating func register(since origin: Timestamp) {
-        for symbol in settings.synthetic.market.symbols {
-            guard let lane = laneOf[names.partition(of: symbol)] else { continue }
-            let definition = SymbolDefinition(
-                symbol: symbol, provider: "synthetic", since: origin)
-            places.append(
-                Place(
-                    lane: lane, symbol: publisher.register(definition, lane: lane),
-                    isSubscribed: true))
-        }
     }
 }

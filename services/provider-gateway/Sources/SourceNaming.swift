@@ -6,10 +6,9 @@ extension GatewaySettings {
     /// What to tell of a source that is called like a provider whose data it does not have; nil:
     /// nothing. Recordings keep the names of their sources.
     func foreignName(_ kinds: [ProviderKind]) -> SourceNamedAfterOther? {
-        let providers = delivery?.kinds ?? []
-        let own = delivery == nil ? ["synthetic"] : providers.map(\.name)
-        guard !providers.contains(where: \.isRecorded), !own.contains(source.text),
-            source.text == "synthetic" || kinds.contains(where: { $0.name == source.text })
+        let own = delivery.kinds.map(\.name)
+        guard !delivery.kinds.contains(where: \.isRecorded), !own.contains(source.text),
+            kinds.contains(where: { $0.name == source.text })
         else { return nil }
         return SourceNamedAfterOther(source: source, providers: own)
     }

@@ -103,7 +103,7 @@ struct SourceOpening {
         guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
-            GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.next))
+            GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.handedOut))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
             recorder: recorder, traffic: traffic, gaps: desk)
@@ -144,7 +144,7 @@ struct SourceOpening {
     /// time: there may be much to read. Providers wait for all of it: what is missing decides what
     /// they are asked for, and a gap that they told of before could be filled in twice.
     private mutating func hasRecovered() -> Bool {
-        guard desk == nil, parts.settings.delivery?.fillsGaps == true else { return true }
+        guard desk == nil, parts.settings.delivery.fillsGaps else { return true }
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return false }
         do {
@@ -239,7 +239,7 @@ struct SourceOpening {
         guard now >= retryAt else { return nil }
         do {
             return try lanes.resume(
-                client: parts.client, now: clock.now(), gaps: desk, beat: parts.beat,
+                client: parts.client, now: clock.now(), desk: desk, beat: parts.beat,
                 context: ProviderKind.Context(
                     configuration: parts.context.configuration,
                     telemetry: parts.context.telemetry, threads: parts.context.threads))

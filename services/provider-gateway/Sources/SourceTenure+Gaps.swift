@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import TapeCodec
 import TapeTransport
@@ -43,11 +44,11 @@ extension SourceTenure {
     }
 
     private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let passed = supply.lastPassed
+        let (time, id) = supply.passed?.stamp ?? (.undefined, 0)
         return GapRecord(
             header: TickHeader(
-                symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
-                receiveTime: time.now(), providerID: passed?.id ?? 0),
+                symbol: lanes.places[gap.symbol].symbol, providerTime: time,
+                receiveTime: self.time.now(), providerID: id),
             from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
     }
 

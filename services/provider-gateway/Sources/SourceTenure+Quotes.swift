@@ -32,7 +32,7 @@ extension SourceTenure {
     /// The quote that is due waits; one of its symbol that waited before is left out.
     func hold(_ symbol: Int, _ now: Timestamp) {
         _ = place(of: symbol)
-        guard let record = supply.take(received: now) else { return }
+        guard let record = supply.take() else { return }
         guard case .tape(.quote(var quote)) = record, symbol < lanes.places.count else {
             preconditionFailure("only a quote of a known symbol is held")
         }

@@ -15,11 +15,11 @@ extension SourceTenure {
         let now = time.now()
         time.agree(with: supply)
         for _ in 0..<Self.ticksPerTurn {
-            guard let symbol = supply.dueSymbol(now: now) else { return false }
-            switch choose(symbol) {
-            case .take: if !take(symbol, now) { return true }
-            case .leaveOut: leaveOut(symbol, now)
-            case .hold: hold(symbol, now)
+            guard let due = supply.peek() else { return false }
+            switch choose(due) {
+            case .take: if !take(due.symbol, now) { return true }
+            case .leaveOut: leaveOut(due.symbol)
+            case .hold: hold(due.symbol, now)
             case .wait:
                 parts.metrics.blocked.add()
                 return true
@@ -35,12 +35,9 @@ extension SourceTenure {
         case wait
     }
 
-    private func choose(_ symbol: Int) -> Choice {
-        if backpressure.isPressed, let kind = supply.nextKind {
-            let action = backpressure.action(
-                kind: kind, symbol: symbol, time: supply.nextTime,
-                isFetched: supply.isNextFetched)
-            switch action {
+    private func choose(_ due: DeliveredTicks.Due) -> Choice {
+        if backpressure.isPressed, let kind = due.kind {
+            switch action(kind, due.symbol, supply.dueHeader) {
             case .take: break
             case .leaveOut: return .leaveOut
             case .hold: return .hold
@@ -49,16 +46,24 @@ extension SourceTenure {
                 return .wait
             }
         }
-        let lane = place(of: symbol).lane
-        if !held.isEmpty, comesBehindHeld, !release(symbol) { return withoutRoom(symbol) }
+        let lane = place(of: due.symbol).lane
+        if !held.isEmpty, comesAfterHeld(due), !release(due.symbol) { return withoutRoom(due) }
         guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
-        return withoutRoom(symbol)
+        return withoutRoom(due)
+    }
+
+    private func action(
+        _ kind: DataKind, _ symbol: Int, _ header: TickHeader?
+    ) -> BackpressureMachine.Action {
+        backpressure.action(
+            kind: kind, symbol: symbol, time: header?.eventTime ?? .undefined,
+            isFetched: header?.flags.contains(.backfilled) ?? false)
     }
 
     /// The record that is due must not come before a quote of its symbol that waits: a quote that
     /// does not take its place, and what says who feeds the symbol, or what is missing of it.
-    private var comesBehindHeld: Bool {
-        switch supply.nextKind {
+    private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
+        switch due.kind {
         case nil: true
         case .quote: !backpressure.isPressed
         default: false
@@ -66,15 +71,18 @@ extension SourceTenure {
     }
 
     /// Neither the tape nor the spool takes the record that is due.
-    private func withoutRoom(_ symbol: Int) -> Choice {
+    private func withoutRoom(_ due: DeliveredTicks.Due) -> Choice {
         let isNews = !backpressure.causes.contains(.noRoom)
         changed(backpressure.set(.noRoom, true))
         // What says that data are missing is not left out itself.
-        guard let kind = supply.nextKind, !backpressure.waits(kind: kind) else { return .wait }
-        let isFetched = supply.isNextFetched
-        if backpressure.holds(kind: kind, symbol: symbol, isFetched: isFetched) { return .hold }
+        guard let kind = due.kind, !backpressure.waits(kind: kind) else { return .wait }
+        let header = supply.dueHeader
+        let isFetched = header?.flags.contains(.backfilled) ?? false
+        if backpressure.holds(kind: kind, symbol: due.symbol, isFetched: isFetched) {
+            return .hold
+        }
         guard isNews else { return .leaveOut }
-        let action = backpressure.action(kind: kind, symbol: symbol, time: supply.nextTime)
+        let action = action(kind, due.symbol, header)
         hasFailed = hasFailed || action == .end
         return action == .end ? .wait : .leaveOut
     }
@@ -87,7 +95,7 @@ extension SourceTenure {
 
     /// Of an instrument that was not there when the tenure began.
     private func newPlace(of symbol: Int) -> SourceLanes.Place {
-        while symbol != TickSupply.noSymbol, lanes.places.count <= symbol,
+        while symbol != DeliveredTicks.noSymbol, lanes.places.count <= symbol,
             let name = supply.symbol(lanes.places.count)
         {
             // Since when it does is said with its subscription.
@@ -102,7 +110,7 @@ extension SourceTenure {
     /// False: it has to wait for the next packet.
     private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
-        guard let record = supply.take(received: now) else { return true }
+        guard let record = supply.take() else { return true }
         switch record {
         case .tape(.trade) where place.symbol == TickHeader.noSymbol,
             .tape(.quote) where place.symbol == TickHeader.noSymbol:
@@ -195,7 +203,7 @@ extension SourceTenure {
         parts.context.telemetry.emit(
             RecordRefused(
                 source: parts.settings.source,
-                reason: symbol == TickSupply.noSymbol
+                reason: symbol == DeliveredTicks.noSymbol
                     ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
@@ -227,12 +235,13 @@ extension SourceTenure {
         return true
     }
 
-    private func leaveOut(_ symbol: Int, _ now: Timestamp) {
+    private func leaveOut(_ symbol: Int) {
         _ = place(of: symbol)
-        let (time, kind, isFetched) = (supply.nextTime, supply.nextKind, supply.isNextFetched)
-        let isReset = supply.isNextReset
-        guard supply.take(received: now) != nil, let kind else { return }
+        guard let record = supply.take(), let kind = record.kind else { return }
+        let header = record.header
+        let time = header?.eventTime ?? .undefined
         if kind == .depth, symbol < lanes.places.count {
+            let isReset = if case .tape(.depthReset) = record { true } else { false }
             leftOutOfBook(symbol, isReset: isReset, time)
             // It comes later.
             if isReset { return }
@@ -240,7 +249,8 @@ extension SourceTenure {
         parts.metrics.leftOut(kind).add()
         guard symbol < lanes.places.count else { return }
         gaps.leftOut(
-            symbol: symbol, kind: kind, time: time, isFetched: isFetched,
+            symbol: symbol, kind: kind, time: time,
+            isFetched: header?.flags.contains(.backfilled) ?? false,
             now: clock.monotonic().nanoseconds)
     }
 }

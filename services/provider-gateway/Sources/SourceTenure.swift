@@ -55,7 +55,7 @@ final class SourceTenure {
     let publisher: TapePublisher
     private let watermarks: IdleWatermarks
     var lanes: SourceLanes
-    var supply: TickSupply
+    var supply: DeliveredTicks
     /// Ticks are taken whatever their times are.
     let isRecorded: Bool
     var gaps: GapBook
@@ -180,15 +180,7 @@ final class SourceTenure {
     }
 
     /// How long nothing is to be done unless an event comes.
-    private func wait(blocked: Bool) -> Duration {
-        if blocked { return Self.waitMax }
-        guard let due = supply.nextDue else {
-            return supply.isAwaited ? Self.awaitedMax : Self.waitMax
-        }
-        let nanoseconds = due.nanoseconds(since: time.now())
-        // Ticks that are due within a millisecond are taken together.
-        return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
-    }
+    private func wait(blocked: Bool) -> Duration { blocked ? Self.waitMax : Self.awaitedMax }
 
     // MARK: backpressure
 
@@ -304,8 +296,8 @@ final class SourceTenure {
     /// tape, then how far it goes: what a successor misses begins there.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
-        providerStop = supply.providers.isEmpty ? nil : ProviderStop(supply.providers)
-        var isTaking = providerStop != nil
+        providerStop = ProviderStop(supply.providers)
+        var isTaking = true
         gaps.close()
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
@@ -346,7 +338,7 @@ final class SourceTenure {
         if isOver { supply.close() }
         _ = takeTicks()
         gaps.close()
-        guard isOver, supply.nextDue == nil else { return true }
+        guard isOver, !supply.hasNext else { return true }
         return false
     }
 
@@ -386,7 +378,8 @@ final class SourceTenure {
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
         if let heard = parts.readers.news() {
-            supply.passOver(lanes.isBehind(heard))
+            let behind = lanes.behind(heard)
+            supply.passOver { behind.contains(lanes.partition(of: $0)) }
             lanes.raise(to: heard)
         }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
@@ -397,7 +390,7 @@ final class SourceTenure {
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(
-                role: .active, generated: supply.next, finished: supply.isFinished,
+                role: .active, generated: supply.handedOut, finished: supply.isFinished,
                 opened: true,
                 waiting: lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
                 partitions: lanes.tickLanes.map {

@@ -50,7 +50,7 @@ struct SourceTime {
     }
 
     /// Providers stamp with this time, and may know what time it is.
-    mutating func agree(with supply: TickSupply) {
+    mutating func agree(with supply: DeliveredTicks) {
         if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
         if let ahead = supply.takeClockAhead() { heard(aheadNanoseconds: ahead) }
     }
@@ -62,7 +62,7 @@ struct SourceTime {
     }
 
     /// No later tick is earlier, and no clock that is in doubt has moved it.
-    mutating func watermark(of supply: TickSupply) -> Timestamp {
+    mutating func watermark(of supply: DeliveredTicks) -> Timestamp {
         let present = supply.watermark(now: now())
         if supply.isRecorded { return present }
         if isHeld { return min(present, standing) }

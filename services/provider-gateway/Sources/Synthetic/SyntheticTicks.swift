@@ -1,10 +1,10 @@
 import MarketModel
 import Primitives
-import TapeCodec
+import ProviderKit
 
 /// Hands out the ticks of a `SyntheticMarket` when they are due, and goes on after a restart
 /// behind the last tick that is on the tape.
-struct SyntheticProvider: Sendable {
+struct SyntheticTicks: Sendable {
     enum Pace: String, Sendable {
         /// Each tick when its time has come.
         case realtime
@@ -124,13 +124,12 @@ struct SyntheticProvider: Sendable {
         next = max(next, last + 1)
     }
 
-    /// The last tick that was handed out or passed over, as a provider's id and its time; nil:
-    /// there was none. On a gap record it says where the source goes on.
-    var lastPassed: (id: UInt64, time: Timestamp)? {
-        guard next > 0 else { return nil }
-        return (
-            market.fingerprint << 48 | (next - 1), market.time(ofTick: next - 1, origin: origin)
-        )
+    /// The last tick that was handed out or passed over.
+    var passed: PassedTick {
+        let (market, origin) = (market, origin)
+        return PassedTick(count: next, id: market.fingerprint << 48 &+ next &- 1) { id in
+            market.time(ofTick: id & SyntheticMarket.indexMax, origin: origin)
+        }
     }
 
     /// What the tape lost is not made again in real time, as no market trades a second time:
@@ -142,9 +141,12 @@ struct SyntheticProvider: Sendable {
         }
     }
 
-    /// The same, when it is learned later: what was due at the start had been made before.
-    mutating func passOver(_ isLost: [Bool]) {
-        if settings.pace == .realtime { passOver(isLost, opened) }
+    /// The same, when it is learned later: what was due at the start had been made before. Answers
+    /// when that was; nil: all is made again.
+    mutating func passOver(_ isLost: [Bool]) -> Timestamp? {
+        guard settings.pace == .realtime else { return nil }
+        passOver(isLost, opened)
+        return opened
     }
 
     private static func start(
@@ -168,59 +170,41 @@ struct SyntheticProvider: Sendable {
     }
 
     /// No later tick has an event time below this.
-    func watermark(now: Timestamp) -> Timestamp {
-        isFinished ? now : min(now, market.earliestTime(ofTick: next, origin: origin))
+    var floor: Timestamp {
+        isFinished
+            ? ProviderChannel.endlessFloor : market.earliestTime(ofTick: next, origin: origin)
     }
 
-    /// The symbol of the next tick, when it is due.
-    func dueSymbol(now: Timestamp) -> Int? {
-        guard let due = nextDue, due <= now else { return nil }
-        return market.symbol(ofTick: next)
-    }
+    func isDue(now: Timestamp) -> Bool { nextDue.map { $0 <= now } ?? false }
 
-    /// Of the next tick: what has to be known to leave it out.
-    var nextIsTrade: Bool { market.isTrade(tick: next) }
-    var nextTime: Timestamp { market.time(ofTick: next, origin: origin) }
+    /// Hands out what is due, as the gateway's records; looks at so many ticks at most.
+    mutating func take(
+        dueAt now: Timestamp, ticksMax: Int, into batch: inout [ProviderRecord]
+    ) {
+        for _ in 0..<ticksMax where isDue(now: now) {
+            let symbol = UInt32(market.symbol(ofTick: next))
+            switch take(received: now) {
+            case .trade(var trade)?:
+                trade.header.symbol = symbol
+                batch.append(.trade(trade))
+            case .quote(var quote)?:
+                quote.header.symbol = symbol
+                batch.append(.quote(quote))
+            case nil: continue
+            }
+        }
+    }
 
     /// The next tick; nil when the tape has it already. Moves on either way.
     mutating func take(received: Timestamp) -> SyntheticMarket.Tick? {
-        let index = next
+        let (index, symbol) = (next, market.symbol(ofTick: next))
         next += 1
-        if let last = onTape[market.symbol(ofTick: index)], index <= last {
+        if let last = onTape[symbol], index <= last {
             skipped += 1
             return nil
         }
         let tick = market.tick(index, origin: origin, received: received)
-        guard let ahead = settings.ahead, ahead.isMeant[market.symbol(ofTick: index)] else {
-            return tick
-        }
+        guard let ahead = settings.ahead, ahead.isMeant[symbol] else { return tick }
         return tick.stamped(aheadBy: ahead.nanoseconds)
-    }
-}
-
-extension SyntheticProvider {
-    /// What a packet says of where the provider stood: its last tick, and its latest time. The
-    /// tick is nil when it is of other settings.
-    static func mark(
-        of packet: borrowing RawSpan, market: SyntheticMarket
-    ) -> (mark: Mark?, time: Timestamp)? {
-        var found: TickHeader?
-        var walk = PacketWalk()
-        while let item = walk.next(in: packet) {
-            switch item {
-            case .trade(let trade): found = trade.header
-            case .quote(let quote): found = quote.header
-            case .other(let message):
-                // It stands behind all that was handed out before it, or left out.
-                if let gap = message.gapRecord(in: packet), gap.header.providerID != 0 {
-                    found = gap.header
-                }
-            case .bar, .control: continue
-            }
-        }
-        guard let found else { return nil }
-        let isOurs = found.providerID >> 48 == market.fingerprint
-        let index = found.providerID & SyntheticMarket.indexMax
-        return (isOurs ? Mark(index: index, time: found.eventTime) : nil, found.eventTime)
     }
 }

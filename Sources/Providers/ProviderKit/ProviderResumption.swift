@@ -1,0 +1,53 @@
+public import MarketModel
+public import Primitives
+
+/// Where a provider goes on that numbers its ticks: their provider ids follow each other.
+public struct ProviderResumption: Sendable {
+    public var passed: PassedTick
+    /// Since when it feeds its instruments, as their definitions on the tape say it.
+    public var since: Timestamp
+    /// No tick that it delivers is earlier.
+    public var floor: Timestamp
+    /// What it will not deliver and nobody put on record: no watermark passes the beginning of any
+    /// of these before the gateway has done so.
+    public var missing: [OpenGap]
+
+    public init(
+        passed: PassedTick, since: Timestamp, floor: Timestamp, missing: [OpenGap]
+    ) {
+        self.passed = passed
+        self.since = since
+        self.floor = floor
+        self.missing = missing
+    }
+}
+
+/// The last tick that was handed out or passed over. A gap record carries it, so that the provider
+/// goes on there, whatever else is on the tape.
+public struct PassedTick: Sendable {
+    /// Ticks of its market up to this one; 0: there was none yet.
+    public private(set) var count: UInt64
+    private var id: UInt64
+    private let timeOfID: @Sendable (UInt64) -> Timestamp
+
+    /// `id`: with a count of 0 the one below the first tick's.
+    public init(
+        count: UInt64, id: UInt64, timeOfID: @escaping @Sendable (UInt64) -> Timestamp
+    ) {
+        self.count = count
+        self.id = id
+        self.timeOfID = timeOfID
+    }
+
+    /// A tick was handed out.
+    public mutating func pass(_ header: TickHeader) {
+        guard header.providerID > id else { return }
+        count &+= header.providerID - id
+        id = header.providerID
+    }
+
+    /// What a gap record says of it; undefined and 0: nothing.
+    public var stamp: (time: Timestamp, id: UInt64) {
+        count > 0 ? (timeOfID(id), id) : (.undefined, 0)
+    }
+}

@@ -12,10 +12,10 @@ extension SourceTenure {
 
     /// Takes what is due; true when a full lane holds the provider up.
     func takeTicks() -> Bool {
-        let now = time.now()
-        time.agree(with: supply)
+        let now = inflow.time.now()
+        inflow.agreeOnTime()
         for _ in 0..<Self.ticksPerTurn {
-            guard let due = supply.peek() else { return false }
+            guard let due = inflow.ticks.peek() else { return false }
             switch choose(due) {
             case .take: if !take(due.symbol, now) { return true }
             case .leaveOut: leaveOut(due.symbol)
@@ -36,26 +36,28 @@ extension SourceTenure {
     }
 
     private func choose(_ due: DeliveredTicks.Due) -> Choice {
-        if backpressure.isPressed, let kind = due.kind {
-            switch action(kind, due.symbol, supply.dueHeader) {
+        if inflow.backpressure.isPressed, let kind = due.kind {
+            switch action(kind, due.symbol, inflow.ticks.dueHeader) {
             case .take: break
             case .leaveOut: return .leaveOut
             case .hold: return .hold
             case .end:
-                hasFailed = true
+                inflow.hasFailed = true
                 return .wait
             }
         }
         let lane = place(of: due.symbol).lane
-        if !held.isEmpty, comesAfterHeld(due), !release(due.symbol) { return withoutRoom(due) }
-        guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
+        if !inflow.held.isEmpty, comesAfterHeld(due), !release(due.symbol) {
+            return withoutRoom(due)
+        }
+        guard outflow.publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
         return withoutRoom(due)
     }
 
     private func action(
         _ kind: DataKind, _ symbol: Int, _ header: TickHeader?
     ) -> BackpressureMachine.Action {
-        backpressure.action(
+        inflow.backpressure.action(
             kind: kind, symbol: symbol, time: header?.eventTime ?? .undefined,
             isFetched: header?.flags.contains(.backfilled) ?? false)
     }
@@ -65,69 +67,70 @@ extension SourceTenure {
     private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
         switch due.kind {
         case nil: true
-        case .quote: !backpressure.isPressed
+        case .quote: !inflow.backpressure.isPressed
         default: false
         }
     }
 
     /// Neither the tape nor the spool takes the record that is due.
     private func withoutRoom(_ due: DeliveredTicks.Due) -> Choice {
-        let isNews = !backpressure.causes.contains(.noRoom)
-        changed(backpressure.set(.noRoom, true))
+        let isNews = !inflow.backpressure.causes.contains(.noRoom)
+        changed(inflow.backpressure.set(.noRoom, true))
         // What says that data are missing is not left out itself.
-        guard let kind = due.kind, !backpressure.waits(kind: kind) else { return .wait }
-        let header = supply.dueHeader
+        guard let kind = due.kind, !inflow.backpressure.waits(kind: kind) else { return .wait }
+        let header = inflow.ticks.dueHeader
         let isFetched = header?.flags.contains(.backfilled) ?? false
-        if backpressure.holds(kind: kind, symbol: due.symbol, isFetched: isFetched) {
+        if inflow.backpressure.holds(kind: kind, symbol: due.symbol, isFetched: isFetched) {
             return .hold
         }
         guard isNews else { return .leaveOut }
         let action = action(kind, due.symbol, header)
-        hasFailed = hasFailed || action == .end
+        inflow.hasFailed = inflow.hasFailed || action == .end
         return action == .end ? .wait : .leaveOut
     }
 
     @inline(__always)
     func place(of symbol: Int) -> SourceLanes.Place {
-        if symbol < lanes.places.count { return lanes.places[symbol] }
+        if symbol < outflow.lanes.places.count { return outflow.lanes.places[symbol] }
         return newPlace(of: symbol)
     }
 
     /// Of an instrument that was not there when the tenure began.
     private func newPlace(of symbol: Int) -> SourceLanes.Place {
-        while symbol != DeliveredTicks.noSymbol, lanes.places.count <= symbol,
-            let name = supply.symbol(lanes.places.count)
+        while symbol != DeliveredTicks.noSymbol, outflow.lanes.places.count <= symbol,
+            let name = inflow.ticks.symbol(outflow.lanes.places.count)
         {
             // Since when it does is said with its subscription.
-            let lane = lanes.add(name, provider: supply.feeder(lanes.places.count))
-            gaps.addSymbol(lane: lane)
-            backpressure.addSymbol()
-            held.addSymbol(lane: lane)
+            let lane = outflow.lanes.add(
+                name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
+            books.gaps.addSymbol(lane: lane)
+            inflow.addSymbol(lane: lane)
         }
-        return symbol < lanes.places.count ? lanes.places[symbol] : lanes.placeOfNone
+        return symbol < outflow.lanes.places.count
+            ? outflow.lanes.places[symbol] : outflow.lanes.placeOfNone
     }
 
     /// False: it has to wait for the next packet.
     private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
-        guard let record = supply.take() else { return true }
+        guard let record = inflow.ticks.take() else { return true }
         switch record {
         case .tape(.trade) where place.symbol == TickHeader.noSymbol,
             .tape(.quote) where place.symbol == TickHeader.noSymbol:
             refuseUnknown(symbol)
         case .tape(.trade(var trade)):
-            if !isRecorded, time.refuses(trade.header) {
+            if !inflow.isRecorded, inflow.time.refuses(trade.header) {
                 return refuse(.trade(trade), symbol, now)
             }
             trade.header.symbol = place.symbol
-            append(publisher.append(trade, lane: place.lane))
+            append(outflow.publisher.append(trade, lane: place.lane))
         case .tape(.quote(var quote)):
-            if !isRecorded, time.refuses(quote.header) {
+            if !inflow.isRecorded, inflow.time.refuses(quote.header) {
                 return refuse(.quote(quote), symbol, now)
             }
             leaveOutHeld(before: &quote, symbol)
             quote.header.symbol = place.symbol
-            append(publisher.append(quote, lane: place.lane))
+            append(outflow.publisher.append(quote, lane: place.lane))
         case .tape(let other): return takeOther(other, symbol, now)
         case .definition(let definition): define(definition, symbol)
         case .feed: break
@@ -140,15 +143,15 @@ extension SourceTenure {
         if record.kind == .depth { return takeOfBook(record, symbol, now) }
         if case .subscription(let subscription) = record {
             // A recording says itself who feeds what.
-            if !isRecorded { begin(subscription, symbol) }
-        } else if !isRecorded, record.kind != nil, let header = record.header,
-            time.refuses(header)
+            if !inflow.isRecorded { begin(subscription, symbol) }
+        } else if !inflow.isRecorded, record.kind != nil, let header = record.header,
+            inflow.time.refuses(header)
         {
             return refuse(record, symbol, now)
         }
         let place = place(of: symbol)
         guard append(record, place) == .full else { return true }
-        supply.putBack()
+        inflow.ticks.putBack()
         return makeRoom(lane: place.lane)
     }
 
@@ -161,7 +164,7 @@ extension SourceTenure {
 
     func append(_ record: TapeRecord, _ place: SourceLanes.Place) -> Appended {
         let renamed = record.changed { $0.symbol = place.symbol }
-        switch publisher.append(renamed, lane: place.lane) {
+        switch outflow.publisher.append(renamed, lane: place.lane) {
         case .appended:
             if record.kind != nil { parts.metrics.received.add() }
             return .appended
@@ -179,22 +182,25 @@ extension SourceTenure {
     private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
         // The new one's rows may begin in the middle of its book.
-        if action == .switchProvider, books.isKnown(symbol) {
+        if action == .switchProvider, inflow.depth.isKnown(symbol) {
             lost(symbol, to: subscription.header.eventTime)
         }
-        guard symbol < lanes.places.count,
+        guard symbol < outflow.lanes.places.count,
             subscription.provider.utf8.count <= SymbolDefinition.providerBytesMax,
-            action == .switchProvider || action == .start && !lanes.places[symbol].isSubscribed
+            action == .switchProvider
+                || action == .start && !outflow.lanes.places[symbol].isSubscribed
         else { return }
-        guard let name = supply.symbol(symbol) else { return }
-        lanes.subscribed(
+        guard let name = inflow.ticks.symbol(symbol) else { return }
+        outflow.lanes.subscribed(
             symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
     }
 
     private func define(_ definition: FeedDefinition, _ symbol: Int) {
         _ = place(of: symbol)
-        guard symbol < lanes.places.count, let name = supply.symbol(symbol) else { return }
-        lanes.subscribed(symbol, name, by: definition.provider, since: definition.since)
+        guard symbol < outflow.lanes.places.count, let name = inflow.ticks.symbol(symbol) else {
+            return
+        }
+        outflow.lanes.subscribed(symbol, name, by: definition.provider, since: definition.since)
     }
 
     /// A record of an instrument that is in no list, or one without that has to have one.
@@ -217,38 +223,39 @@ extension SourceTenure {
     func refuse(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }
-        guard let name = supply.symbol(symbol) else {
+        guard let name = inflow.ticks.symbol(symbol) else {
             refuseUnknown(symbol)
             return true
         }
         let lane = place(of: symbol).lane
         if let kind = record.kind {
-            gaps.leftOut(
-                symbol: symbol, kind: kind, time: time.likelyTime(of: header),
+            books.gaps.leftOut(
+                symbol: symbol, kind: kind, time: inflow.time.likelyTime(of: header),
                 isFetched: header.flags.contains(.backfilled), now: clock.monotonic().nanoseconds)
         }
         parts.letters.refuse(
             FutureLetters.Refused(
-                record: record, symbol: name, provider: supply.provider,
-                partition: publisher.partition(lane: lane), epoch: publisher.epoch(lane: lane),
+                record: record, symbol: name, provider: inflow.ticks.provider,
+                partition: outflow.publisher.partition(lane: lane),
+                epoch: outflow.publisher.epoch(lane: lane),
                 noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))
         return true
     }
 
     private func leaveOut(_ symbol: Int) {
         _ = place(of: symbol)
-        guard let record = supply.take(), let kind = record.kind else { return }
+        guard let record = inflow.ticks.take(), let kind = record.kind else { return }
         let header = record.header
         let time = header?.eventTime ?? .undefined
-        if kind == .depth, symbol < lanes.places.count {
+        if kind == .depth, symbol < outflow.lanes.places.count {
             let isReset = if case .tape(.depthReset) = record { true } else { false }
             leftOutOfBook(symbol, isReset: isReset, time)
             // It comes later.
             if isReset { return }
         }
         parts.metrics.leftOut(kind).add()
-        guard symbol < lanes.places.count else { return }
-        gaps.leftOut(
+        guard symbol < outflow.lanes.places.count else { return }
+        books.gaps.leftOut(
             symbol: symbol, kind: kind, time: time,
             isFetched: header?.flags.contains(.backfilled) ?? false,
             now: clock.monotonic().nanoseconds)

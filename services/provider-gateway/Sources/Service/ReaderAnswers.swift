@@ -4,7 +4,7 @@ import TapeTransport
 
 /// What readers have of the source, heard all the time: a gateway that stands by knows it when the
 /// source becomes its own, and need not wait for answers then. One thread owns it.
-final class ReaderEar {
+final class ReaderAnswers {
     /// How long readers have to answer: those that are alive do within a few milliseconds.
     private static let answerNanoseconds: Int64 = 300_000_000
     /// Between two questions of a gateway that stands by: of answers that a link has swallowed.

@@ -10,8 +10,8 @@ struct GatewayParts {
     let client: TapeClient
     let context: ServiceContext
     let report: GatewayReport
-    let seat: SourceSeat
-    let readers: ReaderEar
+    let seat: SourceOwnership
+    let readers: ReaderAnswers
     let metrics: GatewayMetrics
     /// Tells whoever listens live what the tape acknowledged; nil: nobody is told.
     let live: LivePublisher?

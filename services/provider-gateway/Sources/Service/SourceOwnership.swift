@@ -9,7 +9,7 @@ import TapeTransport
 ///
 /// Tenures: `claim` is there when the source was given to this gateway; `begin` starts the tenure,
 /// `wish` says that it is to end, `end` says that it has ended and how.
-final class SourceSeat {
+final class SourceOwnership {
     enum Wish {
         /// In order: what was taken goes onto the tape first.
         case release

@@ -40,8 +40,8 @@ final class Gateway {
             GatewayParts(
                 settings: settings, beat: beat, client: client.calling(beat), context: context,
                 report: report,
-                seat: SourceSeat(membership, shutdown: context.shutdown),
-                readers: ReaderEar(listener),
+                seat: SourceOwnership(membership, shutdown: context.shutdown),
+                readers: ReaderAnswers(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
                 spool: try SourceSpool.open(settings, context.telemetry), letters: letters,

@@ -7,8 +7,6 @@ import TapeTransport
 
 /// What the gateway itself puts on record of gaps.
 extension SourceTenure {
-    var hasGapsDue: Bool { gaps.hasDue || desk?.hasDue == true }
-
     /// Spooled packets could not be read: any symbol of their lanes may miss ticks from the oldest
     /// of them up to now. Others of that time are on the tape, so nobody may fill the gap in.
     func note(lossesOf traffic: SpoolTraffic) {
@@ -17,10 +15,10 @@ extension SourceTenure {
             since[loss.lane] = min(since[loss.lane] ?? loss.from, loss.from)
         }
         traffic.forgetLosses()
-        let now = time.now()
-        for (symbol, place) in lanes.places.enumerated() {
+        let now = inflow.time.now()
+        for (symbol, place) in outflow.lanes.places.enumerated() {
             guard let from = since[place.lane] else { continue }
-            gaps.missed(
+            books.gaps.missed(
                 GapBook.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
         }
         for lane in since.keys { lostBooks(inLane: lane, to: now) }
@@ -29,36 +27,38 @@ extension SourceTenure {
 
     /// Puts gap records that are due into their lanes, as far as there is room.
     func writeGaps() {
-        if gaps.hasDue { writeOwn() }
-        if let desk, desk.hasDue { writeSettled(desk) }
+        if books.gaps.hasDue { writeOwn() }
+        if let desk = books.desk, desk.hasDue { writeSettled(desk) }
     }
 
     private func writeOwn() {
-        for lane in lanes.tickLanes {
-            while let gap = gaps.due(lane: lane), !publisher.isFull(lane: lane) {
-                guard publisher.append(.gap(record(gap)), lane: lane) == .appended else { break }
-                gaps.written(lane: lane)
+        for lane in outflow.lanes.tickLanes {
+            while let gap = books.gaps.due(lane: lane), !outflow.publisher.isFull(lane: lane) {
+                guard outflow.publisher.append(.gap(record(gap)), lane: lane) == .appended else {
+                    break
+                }
+                books.gaps.written(lane: lane)
                 parts.metrics.wrote(gap)
             }
         }
     }
 
     private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let (time, id) = supply.passed?.stamp ?? (.undefined, 0)
+        let (time, id) = inflow.ticks.passed?.stamp ?? (.undefined, 0)
         return GapRecord(
             header: TickHeader(
-                symbol: lanes.places[gap.symbol].symbol, providerTime: time,
-                receiveTime: self.time.now(), providerID: id),
+                symbol: outflow.lanes.places[gap.symbol].symbol, providerTime: time,
+                receiveTime: inflow.time.now(), providerID: id),
             from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
     }
 
     /// Of what is missing from before: what this gateway settles.
     private func writeSettled(_ desk: GapDesk) {
-        for lane in lanes.tickLanes {
-            let partition = publisher.partition(lane: lane)
-            while let next = desk.due(partition), !publisher.isFull(lane: lane) {
+        for lane in outflow.lanes.tickLanes {
+            let partition = outflow.publisher.partition(lane: lane)
+            while let next = desk.due(partition), !outflow.publisher.isFull(lane: lane) {
                 let record = record(next, symbol: number(of: next.symbol, lane))
-                guard publisher.append(.gap(record), lane: lane) == .appended else { break }
+                guard outflow.publisher.append(.gap(record), lane: lane) == .appended else { break }
                 desk.written(partition)
             }
         }
@@ -66,18 +66,19 @@ extension SourceTenure {
 
     /// In the lane; also of one that is in no list any more.
     private func number(of symbol: Symbol, _ lane: Int) -> UInt32 {
-        if let number = supply.number(of: symbol) { return place(of: number).symbol }
-        if let known = unlisted[symbol] { return known }
+        if let number = inflow.ticks.number(of: symbol) { return place(of: number).symbol }
+        if let known = books.unlisted[symbol] { return known }
         let definition = SymbolDefinition(symbol: symbol, provider: "", since: .undefined)
-        let number = publisher.register(definition, lane: lane)
-        unlisted[symbol] = number
+        let number = outflow.publisher.register(definition, lane: lane)
+        books.unlisted[symbol] = number
         return number
     }
 
     private func record(_ settlement: GapHandOver.Settlement, symbol: UInt32) -> GapRecord {
         let part = settlement.part
         var record = GapRecord(
-            header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: time.now()),
+            header: TickHeader(
+                symbol: symbol, providerTime: .undefined, receiveTime: inflow.time.now()),
             from: part.from, to: part.to, kind: .any, reason: .unknown, state: settlement.state,
             detail: settlement.detail)
         (record.kind, record.reason) = (part.kind, part.reason)

@@ -6,19 +6,19 @@ import ServiceRuntime
 extension SourceTenure {
     func route() {
         let change = parts.newInstruments()
-        if let change { supply.follow(change) }
-        let switches = supply.look()
-        if change != nil || !switches.isEmpty { parts.report.show(feeders: supply.feeders) }
+        if let change { inflow.ticks.follow(change) }
+        let switches = inflow.ticks.look()
+        if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
         if let first = switches.first {
             parts.context.telemetry.emit(
                 ProvidersSwitched(
                     source: parts.settings.source, symbol: first.symbol, from: first.from,
                     to: first.to, count: switches.count))
         }
-        let unrouted = supply.unrouted
-        if unrouted > unroutedTold {
-            parts.metrics.unrouted.add(unrouted - unroutedTold)
-            unroutedTold = unrouted
+        let unrouted = inflow.ticks.unrouted
+        if unrouted > inflow.unroutedTold {
+            parts.metrics.unrouted.add(unrouted - inflow.unroutedTold)
+            inflow.unroutedTold = unrouted
         }
     }
 }

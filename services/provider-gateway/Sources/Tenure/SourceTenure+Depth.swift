@@ -10,11 +10,11 @@ extension SourceTenure {
     /// A row, or what empties a book. False: it has to wait for the next packet.
     func takeOfBook(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
-        guard let header = record.header, symbol < lanes.places.count else {
+        guard let header = record.header, symbol < outflow.lanes.places.count else {
             refuseUnknown(symbol)
             return true
         }
-        let isAhead = !isRecorded && time.refuses(header)
+        let isAhead = !inflow.isRecorded && inflow.time.refuses(header)
         if case .depthReset = record {
             emptied(symbol, at: isAhead ? now : header.eventTime)
             // With a time of ours in place of its own.
@@ -23,11 +23,11 @@ extension SourceTenure {
             lost(symbol, to: now)
             return refuse(record, symbol, now)
         } else {
-            switch books.next(symbol) {
+            switch inflow.depth.next(symbol) {
             case .take: break
             case .resetFirst:
                 guard writeReset(symbol) else {
-                    supply.putBack()
+                    inflow.ticks.putBack()
                     return makeRoom(lane: place.lane)
                 }
             case .leaveOut:
@@ -37,9 +37,9 @@ extension SourceTenure {
         }
         switch append(record, place) {
         case .appended:
-            if case .depthReset = record { books.wroteReset(symbol) }
+            if case .depthReset = record { inflow.depth.wroteReset(symbol) }
         case .full:
-            supply.putBack()
+            inflow.ticks.putBack()
             return makeRoom(lane: place.lane)
         case .refused: lost(symbol, to: header.eventTime)
         }
@@ -53,7 +53,7 @@ extension SourceTenure {
 
     private func leaveOutRow(_ symbol: Int, _ time: Timestamp) {
         parts.metrics.leftOut(.depth).add()
-        gaps.leftOut(
+        books.gaps.leftOut(
             symbol: symbol, kind: .depth, time: time, now: clock.monotonic().nanoseconds)
         lost(symbol, to: behind(time))
     }
@@ -64,53 +64,55 @@ extension SourceTenure {
 
     /// The book on the tape is not the provider's any more.
     func lost(_ symbol: Int, to time: Timestamp) {
-        if books.lost(symbol, to: time) { parts.metrics.booksVoided.add() }
+        if inflow.depth.lost(symbol, to: time) { parts.metrics.booksVoided.add() }
     }
 
     /// The provider's book begins anew: its void ends here.
     private func emptied(_ symbol: Int, at time: Timestamp) {
-        let toldTo = books.emptied(symbol)
-        books.owe(symbol)
+        let toldTo = inflow.depth.emptied(symbol)
+        inflow.depth.owe(symbol)
         guard let toldTo else { return }
-        gaps.missed(
+        books.gaps.missed(
             GapBook.Gap(symbol: symbol, kind: .depth, from: toldTo, to: time, reason: .dropped),
             holds: false)
     }
 
     /// Others of the lane's packets are gone.
     func lostBooks(inLane lane: Int, to time: Timestamp) {
-        for (symbol, place) in lanes.places.enumerated()
-        where place.lane == lane && books.isKnown(symbol) {
+        for (symbol, place) in outflow.lanes.places.enumerated()
+        where place.lane == lane && inflow.depth.isKnown(symbol) {
             lost(symbol, to: time)
         }
     }
 
-    func writeResets() { for symbol in books.owing { _ = writeReset(symbol) } }
+    func writeResets() { for symbol in inflow.depth.owing { _ = writeReset(symbol) } }
 
     /// False: there is no room for it now.
     private func writeReset(_ symbol: Int) -> Bool {
         let place = place(of: symbol)
-        guard !publisher.isFull(lane: place.lane) || makeRoom(lane: place.lane) else {
+        guard !outflow.publisher.isFull(lane: place.lane) || makeRoom(lane: place.lane) else {
             return false
         }
         let header = TickHeader(
-            symbol: place.symbol, providerTime: .undefined, receiveTime: time.now())
+            symbol: place.symbol, providerTime: .undefined, receiveTime: inflow.time.now())
         // The provider has not stopped it; but it has to be asked for again.
         let reset = DepthReset(header: header, reason: .halted)
-        guard publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
+        guard outflow.publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
             return false
         }
-        books.wroteReset(symbol)
+        inflow.depth.wroteReset(symbol)
         return true
     }
 
     /// When rows would be taken again.
     func askForBooks(now: Int64) {
-        parts.metrics.booksVoid.set(Double(books.voidCount))
-        guard !backpressure.isPressed || backpressure.waits(kind: .depth) else { return }
-        let symbols = books.takeToAsk(now: now)
-        guard let first = symbols.first, let name = supply.symbol(first) else { return }
-        let asked = symbols.count { supply.restart($0, .depth) }
+        parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
+        guard !inflow.backpressure.isPressed || inflow.backpressure.waits(kind: .depth) else {
+            return
+        }
+        let symbols = inflow.depth.takeToAsk(now: now)
+        guard let first = symbols.first, let name = inflow.ticks.symbol(first) else { return }
+        let asked = symbols.count { inflow.ticks.restart($0, .depth) }
         parts.context.telemetry.emit(
             BooksVoid(
                 source: parts.settings.source, symbol: name, count: symbols.count, asked: asked))

@@ -4,8 +4,8 @@ import MarketModel
 import ReplayProvider
 import ServiceRuntime
 
-/// The providers that this program is built with. One's own stands here with the others: its name
-/// then works in `GATEWAY_PROVIDER`, and each `ConfigurationKey` that it has is the gateway's.
+/// The providers of the product. Another program passes more of them to `Main.run`: their names then
+/// work in `GATEWAY_PROVIDER`, too, and each `ConfigurationKey` that they have is the gateway's.
 enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
         .synthetic,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `make sample` does: builds the sample package by itself, as its reader does, and runs the test of it
 # with those programs. `make test` runs the same test with programs that this package builds of the same
-# sources: a second build of all modules takes minutes.
+# sources: a second build of all modules takes two minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR

@@ -115,7 +115,9 @@ extension FeedMachine {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
         }
-        let event = self[route].assembler?.take(message, at: turn.now.wall)
+        // Here and below without the subscript: with optional chaining it costs an allocation.
+        let event = entries[route.place].slots[route.slot].assembler?.take(
+            message, at: turn.now.wall)
         guard let event else { return }
         let kinds = self[route].kinds
         switch event {
@@ -133,7 +135,7 @@ extension FeedMachine {
             if isInLots(message, route, in: turn) { value.value = value.value.inLots }
             turn.put(.indicator(value))
         }
-        if self[route].assembler?.hasWaiting == true {
+        if entries[route.place].slots[route.slot].assembler?.hasWaiting == true {
             deliverWaited(route, in: &turn)
         }
     }
@@ -150,10 +152,12 @@ extension FeedMachine {
 
     /// Those about which nothing more is waited for.
     private mutating func deliverWaited(_ route: FeedRoute, in turn: inout Turn) {
-        while let trade = self[route].assembler?.nextTrade(at: turn.now.wall) {
+        while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(
+            at: turn.now.wall)
+        {
             deliver(level1: trade, route, in: &turn)
         }
-        guard self[route].assembler?.hasWaiting == true else {
+        guard entries[route.place].slots[route.slot].assembler?.hasWaiting == true else {
             return withWaiting.removeAll { $0 == route }
         }
         if !withWaiting.contains(route) { withWaiting.append(route) }

@@ -46,7 +46,8 @@ import Testing
     @Test("The diagram in the module's README tells of all ways from one phase to the next")
     func diagram() throws {
         let readme = "\(#filePath)".replacingOccurrences(
-            of: "Tests/IBEngineTests/FeedPhaseTests.swift", with: "Sources/Providers/IBEngine/README.md")
+            of: "Tests/IBEngineTests/FeedPhaseTests.swift",
+            with: "Sources/Providers/IBEngine/README.md")
         let text = try String(contentsOfFile: readme, encoding: .utf8)
         var drawn: Set<String> = []
         for line in text.split(separator: "\n") where line.contains(" --> ") {

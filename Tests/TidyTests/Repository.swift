@@ -22,9 +22,7 @@ struct SourceFile: Sendable {
     }
 
     /// True for the source of the shipped programs: everything but tests.
-    var isProduct: Bool {
-        ["Sources/", "services/", "Samples/"].contains(where: path.hasPrefix)
-    }
+    var isProduct: Bool { path.hasPrefix("Sources/") || path.hasPrefix("services/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
     /// `Primitives` of `Sources/Model/Primitives/…`, `store-writer` of

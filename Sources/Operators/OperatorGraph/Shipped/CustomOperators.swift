@@ -1,4 +1,3 @@
-
 extension TickOperators {
     /// The custom operators of the product, each in a file beside this one; graphs use them by
     /// these names. Another program can register more.

@@ -4,8 +4,8 @@ import MarketModel
 import ReplayProvider
 import ServiceRuntime
 
-/// The providers of the product. Another program passes more of them to `Main.run`: their names then
-/// work in `GATEWAY_PROVIDER`, too, and each `ConfigurationKey` that they have is the gateway's.
+/// The providers of the product. Another program passes more of them to `Main.run`. Their names
+/// then work in `GATEWAY_PROVIDER`, too, and each of their `ConfigurationKey`s is the gateway's.
 enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
         .synthetic,

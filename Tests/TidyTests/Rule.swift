@@ -35,5 +35,5 @@ struct Rule: Sendable, CustomTestStringConvertible {
     static let all: [Rule] =
         lengthRules + bannedRules + importRules + writingRules + layoutRules + metricRules
         + keyRules
-        + packageRules + trapRules + recipeRules
+        + packageRules + trapRules + ratchetRules + recipeRules
 }

@@ -36,7 +36,7 @@ public struct ServiceDescription: Sendable {
         }
 
         public let flag: String
-        /// The placeholder of the value in `--help`: `FILE`.
+        /// The word for the value in `--help`: `FILE`.
         public let placeholder: String
         public let summary: String
         /// Returns the text to print. Pure except for the files that it is given.

@@ -73,7 +73,7 @@ extension ConfigurationKey.Kind {
         }
     }
 
-    /// The placeholder of the value in `--help`.
+    /// The word for the value in `--help`.
     var placeholder: String {
         switch self {
         case .text, .name: "TEXT"

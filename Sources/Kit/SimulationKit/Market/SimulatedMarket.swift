@@ -34,7 +34,7 @@ struct MarketMaking {
     private var now = SimulatedMarket.start
     /// Trades on the tape that may be cancelled or corrected, the newest last.
     private var standing: [Standing] = []
-    /// Ticks that a source has left out for now.
+    /// Ticks that a source has left out and may still deliver.
     private var missing: [Missing] = []
     private var nextID: UInt64 = 1
 

@@ -29,14 +29,18 @@ public struct PassedTick: Sendable {
     public private(set) var count: UInt64
     private var id: UInt64
     private let timeOfID: @Sendable (UInt64) -> Timestamp
+    private let floorAfterID: @Sendable (UInt64) -> Timestamp
 
-    /// `id`: with a count of 0 the one below the first tick's.
+    /// `id`: with a count of 0 the one below the first tick's. `floorAfterID`: no tick after the
+    /// one of this id is earlier.
     public init(
-        count: UInt64, id: UInt64, timeOfID: @escaping @Sendable (UInt64) -> Timestamp
+        count: UInt64, id: UInt64, timeOfID: @escaping @Sendable (UInt64) -> Timestamp,
+        floorAfterID: @escaping @Sendable (UInt64) -> Timestamp
     ) {
         self.count = count
         self.id = id
         self.timeOfID = timeOfID
+        self.floorAfterID = floorAfterID
     }
 
     /// A tick was handed out.
@@ -45,6 +49,11 @@ public struct PassedTick: Sendable {
         count &+= header.providerID - id
         id = header.providerID
     }
+
+    /// No later tick is earlier than this. The floor of a batch is known only after all of it, and a
+    /// packet may end before: its watermark would be earlier than its own last tick, which is how a
+    /// successor recognises ticks that were left out. Undefined before the first tick.
+    public var floor: Timestamp { count > 0 ? floorAfterID(id) : .undefined }
 
     /// What a gap record says of it; undefined and 0: nothing.
     public var stamp: (time: Timestamp, id: UInt64) {

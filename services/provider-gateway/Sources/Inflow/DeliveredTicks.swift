@@ -168,7 +168,11 @@ struct DeliveredTicks {
     }
 
     /// Records that were handed out; of numbered ticks all since their market began.
-    var handedOut: UInt64 { passed?.count ?? taken }
+    var handedOut: UInt64 {
+        // At its end a provider has also passed over the last ticks that the tape had before.
+        let end = isFinished ? inlets.first?.provider.resumption?.passed : nil
+        return (end ?? passed)?.count ?? taken
+    }
 
     /// The tape lost what it had of these symbols: nothing of it comes a second time.
     mutating func passOver(_ isLost: (Symbol) -> Bool) {
@@ -215,10 +219,17 @@ struct DeliveredTicks {
             }
             guard inlet.floor.isDefined else { return told }
             isAnyLeft = true
-            least = min(least, inlet.floor)
+            least = min(least, floor(of: inlet))
         }
         if isAnyLeft { return max(told, least) }
         return max(told, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
+    }
+
+    /// The promise that holds for all records that are not taken yet.
+    private func floor(of inlet: Inlet) -> Timestamp {
+        // A provider that numbers its ticks is the only one.
+        guard let floor = passed?.floor, floor.isDefined else { return inlet.floor }
+        return max(inlet.floor, floor)
     }
 
     var isFinished: Bool {
@@ -227,7 +238,7 @@ struct DeliveredTicks {
 
     /// All are at their end, and the watermark goes no further.
     var hasEnded: Bool {
-        isFinished && inlets.allSatisfy { $0.floorAfter < ProviderChannel.endlessFloor }
+        isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
     }
 
     // MARK: who delivers what

@@ -76,7 +76,11 @@ final class SyntheticProvider: ProviderSource {
         while true {
             beat.beat()
             let wait = market.withLock { ticks in
-                Self.deliver(&ticks, &batch, channel)
+                let wait = Self.deliver(&ticks, &batch, channel)
+                if wait == nil, let passed = ticks?.passed {
+                    resumed.withLock { $0?.passed = passed }
+                }
+                return wait
             }
             guard let wait, !shutdown.wait(timeout: wait) else { return }
         }

@@ -127,9 +127,12 @@ struct SyntheticTicks: Sendable {
     /// The last tick that was handed out or passed over.
     var passed: PassedTick {
         let (market, origin) = (market, origin)
-        return PassedTick(count: next, id: market.fingerprint << 48 &+ next &- 1) { id in
-            market.time(ofTick: id & SyntheticMarket.indexMax, origin: origin)
-        }
+        return PassedTick(
+            count: next, id: market.fingerprint << 48 &+ next &- 1,
+            timeOfID: { market.time(ofTick: $0 & SyntheticMarket.indexMax, origin: origin) },
+            floorAfterID: {
+                market.earliestTime(ofTick: ($0 & SyntheticMarket.indexMax) + 1, origin: origin)
+            })
     }
 
     /// What the tape lost is not made again in real time, as no market trades a second time:
@@ -181,7 +184,8 @@ struct SyntheticTicks: Sendable {
     mutating func take(
         dueAt now: Timestamp, ticksMax: Int, into batch: inout [ProviderRecord]
     ) {
-        for _ in 0..<ticksMax where isDue(now: now) {
+        for _ in 0..<ticksMax {
+            guard isDue(now: now) else { return }
             let symbol = UInt32(market.symbol(ofTick: next))
             switch take(received: now) {
             case .trade(var trade)?:

@@ -51,6 +51,15 @@ struct HeadlinesTests {
         #expect(world.verdict.headlines.map(\.article) == ["BRFG$1", "BRFG$2", "F1"])
     }
 
+    @Test("a price under the number of their request does not keep them from their end")
+    func strayPrice() {
+        var world = World(seed: 5, feeds: [.level1, .news], canBackfill: false)
+        world.server.hasStrayPrices = true
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.states(world)[.headlines] == .done)
+    }
+
     @Test("a list of news providers that does not come is asked for again, later each time")
     func unanswered() {
         var world = World(seed: 5, feeds: [.news], canBackfill: false)

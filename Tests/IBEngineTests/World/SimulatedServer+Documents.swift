@@ -21,6 +21,9 @@ extension SimulatedServer {
             for trade in trades where trade.instrument == instrument && trade.isNews {
                 send(words.headline(fields[1], trade), now)
             }
+            if hasStrayPrices {
+                send(ServerMessages.frame(["1", "6", fields[1], "1", "10.5", "100", "0"]), now)
+            }
             send(ServerMessages.frame(["87", fields[1], hasMoreHeadlines ? "1" : "0"]), now)
         case "87": send(ServerMessages.frame(["88", fields[1], "1000000000"]), now)
         default: break

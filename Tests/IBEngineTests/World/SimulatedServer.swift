@@ -61,6 +61,8 @@ struct SimulatedServer {
     var isWithoutContracts = false
     /// Requests for the list of news providers that get no answer.
     var unansweredProviders = 0
+    /// A price comes under the number of each request for headlines, before their end.
+    var hasStrayPrices = false
     /// There are more headlines than an answer holds.
     var hasMoreHeadlines = false
     /// The further values that level 1 was asked for with, request by request.

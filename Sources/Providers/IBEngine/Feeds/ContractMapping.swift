@@ -52,7 +52,7 @@ extension SecurityKind {
 
     /// Its trades are told one by one, by `RTVolume` too.
     var hasTrades: Bool {
-        [.stock, .option, .future, .futureOption].contains(self)
+        self == .stock || self == .option || self == .future || self == .futureOption
     }
 
     /// Its last price is told; of the others there are bids and asks alone.

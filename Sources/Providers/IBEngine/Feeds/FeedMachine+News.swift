@@ -22,10 +22,13 @@ extension FeedMachine {
 
     /// An answer is complete: it settles the outages that had ended when it was asked for.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
-        guard case .asked(let asked) = self[route].phase else { return }
+        // A message of another kind under this request's number may have begun the feed: then nothing
+        // is settled, and the open outages are asked for again.
+        var since = Int64.min
+        if case .asked(let asked) = self[route].phase { since = asked.since }
         let number = entries[route.place].number
         let isSettled: (Headlines.Outage) -> Bool = {
-            $0.gap.instrument == number && $0.due <= asked.since
+            $0.gap.instrument == number && $0.due <= since
         }
         for outage in headlines.outages where isSettled(outage) {
             settle(outage.gap, hasMore: hasMore, in: &turn)

@@ -44,7 +44,8 @@ struct DeploymentTests {
         #expect(found.postgres?.host == "db" && found.postgres?.user == "reader")
         #expect(
             found.monitors == [
-                MonitorAddress(host: "a", port: 8_222), MonitorAddress(host: "b", port: 8_223),
+                TapeWatch.Monitor(host: "a", port: 8_222),
+                TapeWatch.Monitor(host: "b", port: 8_223),
             ])
         #expect(found.allStreams.last == "ACME_BARS" && found.title == "a:4222,b:4222")
         let other = try find(TapeTarget(natsURL: "nats://c:1"), keys)

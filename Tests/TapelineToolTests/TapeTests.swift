@@ -166,15 +166,6 @@ struct TapeTests {
         }
     }
 
-    @Test("where the monitoring is")
-    func monitor() {
-        #expect(MonitorAddress("http://a:8222") == MonitorAddress(host: "a", port: 8_222))
-        #expect(MonitorAddress("http://[::1]:80/x") == MonitorAddress(host: "::1", port: 80))
-        for wrong in ["http://a", "https://a:1", "a:1", "http://:1", "http://a:0", "http://a:x"] {
-            #expect(MonitorAddress(wrong) == nil)
-        }
-    }
-
     // MARK: rebuilding
 
     private func rebuild(_ bench: TailBench, _ arguments: [String]) throws -> Said {

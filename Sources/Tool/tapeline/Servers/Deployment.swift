@@ -11,7 +11,7 @@ struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
-    let monitors: [MonitorAddress]
+    let monitors: [TapeWatch.Monitor]
     /// The name for messages: "the stack default", "nats.example:4222".
     let title: String
     /// The folder of a local stack, with its secrets and logs. `nil` for other deployments.
@@ -48,7 +48,7 @@ struct Deployment: Sendable {
         names = configuration.tape.names
         nats = configuration.tape.nats
         postgres = configuration.postgres
-        monitors = configuration.monitors
+        monitors = configuration.tape.monitors
         title = nats.peer
         home = nil
     }
@@ -64,7 +64,7 @@ struct Deployment: Sendable {
         var postgres = access.postgres
         postgres.settings = [("search_path", names.namespace)]
         self.postgres = postgres
-        monitors = [MonitorAddress(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
+        monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
     }

@@ -6,13 +6,11 @@ import TapeTransport
 
 /// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
-    static let monitorKey = "NATS_MONITOR_URL"
     private static let natsFlag = "--nats-url"
 
     let tape: TapeSettings
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
-    let monitors: [MonitorAddress]
 
     private static let description = ServiceDescription(
         name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
@@ -32,7 +30,6 @@ struct ToolConfiguration: Sendable {
             $0.key.hasPrefix("POSTGRES_") && !$0.value.isEmpty
         }
         postgres = namesDatabase ? Self.database(configuration) : nil
-        monitors = configuration.list(Self.monitorKey).compactMap { MonitorAddress($0) }
     }
 
     /// Reads the keys of `description` from `environment`. Throws with all errors at the same time.
@@ -67,29 +64,5 @@ struct ToolConfiguration: Sendable {
         postgres.applicationName = "tapeline"
         postgres.settings = [("search_path", configuration.text("MDS_NAMESPACE"))]
         return postgres
-    }
-}
-
-/// The address of the server's monitoring.
-struct MonitorAddress: Equatable, Sendable {
-    let host: String
-    let port: UInt16
-
-    init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
-    }
-
-    /// Parses `http://host:port`; returns `nil` for anything else.
-    init?(_ url: String) {
-        guard url.hasPrefix("http://") else { return nil }
-        let authority = url.dropFirst("http://".count).prefix { $0 != "/" }
-        guard let colon = authority.lastIndex(of: ":"),
-            let port = UInt16(authority[authority.index(after: colon)...]), port > 0
-        else { return nil }
-        var host = authority[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else { return nil }
-        self.init(host: String(host), port: port)
     }
 }

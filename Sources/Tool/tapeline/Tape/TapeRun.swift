@@ -50,8 +50,7 @@ struct TapeRun {
         report.universe = try client.head(
             stream: names.barStream, subject: names.universeValues)
         try readers(&report, deployment, client)
-        report.durability = TapeWatch.durability(
-            deployment.monitors.map { TapeWatch.Monitor(host: $0.host, port: $0.port) }, client)
+        report.durability = TapeWatch.durability(deployment.monitors, client)
         if command.withRate {
             let left = Self.rateNanoseconds - (clock.monotonic().nanoseconds - started)
             _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))

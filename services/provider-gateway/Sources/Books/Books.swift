@@ -2,16 +2,17 @@ import MarketModel
 import Primitives
 import TapeTransport
 
-/// What is remembered of the source beside its ticks: how far it is, and what is missing of it.
+/// The source's state beside its ticks: how far the source has come, and its gaps.
 struct Books {
-    /// How often what the tape acknowledged is put on record. What is younger can be lost with a
-    /// tape that is put back, unless a reader has it.
+    /// How often acknowledged ordinals are recorded. Newer ones are lost when the tape is restored
+    /// from a backup, unless a reader has them.
     private static let recordNanoseconds: Int64 = 1_000_000_000
 
     var gaps: GapBook
-    /// Nil: nobody fills gaps of this source in.
+    /// `nil` when no provider fills this source's gaps.
     let desk: GapDesk?
-    /// Of symbols in no list, of which there is something to settle: their numbers in their lanes.
+    /// The numbers, in their lanes, of symbols that are in no list any more but still have a gap to
+    /// settle.
     var unlisted: [Symbol: UInt32] = [:]
     private let recorder: SourceRecorder
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
@@ -25,7 +26,7 @@ struct Books {
 
     var hasGapsDue: Bool { gaps.hasDue || desk?.hasDue == true }
 
-    /// Hands over what is to be put on record, if any of it is news.
+    /// Hands the acknowledged ordinals to the recorder if any of them has changed.
     mutating func record(_ lanes: SourceLanes, _ now: Timestamp, monotonic: Int64) {
         let present = lanes.record(time: now)
         guard present.heads != recorded, recorder.record(present) else { return }

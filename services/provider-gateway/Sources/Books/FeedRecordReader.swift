@@ -2,13 +2,13 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// Walks over a packet and finds what tells of gaps and subscriptions, with its symbol. Ticks that
-/// came live are passed over without a look at their symbols.
+/// Finds the records about gaps and subscriptions in a packet, with their symbols. It skips live
+/// ticks without resolving their symbols.
 struct FeedRecordReader {
     enum Found {
         case gap(Symbol, GapRecord)
         case subscription(Symbol, SubscriptionRecord)
-        /// A tick that was fetched later, of those that may fill a gap.
+        /// A tick that was fetched later and may fill a gap.
         case fetched(Symbol, FetchedTick)
     }
 
@@ -49,7 +49,8 @@ struct FeedRecordReader {
         return .fetched(symbol, tick)
     }
 
-    /// Nil: of no symbol, or of one that the packet does not define.
+    /// Returns `nil` for a record without a symbol, and for a symbol that the packet does not
+    /// define.
     private mutating func symbol(_ header: TickHeader, _ packet: RawSpan) -> Symbol? {
         walk.symbol(header.symbol, in: packet)?.symbol
     }

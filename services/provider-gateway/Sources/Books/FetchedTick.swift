@@ -1,26 +1,26 @@
 import MarketModel
 import Primitives
 
-/// A tick that was fetched later, and of what a gap it may be there to fill.
+/// A tick that was fetched later, with the kind of data whose gap it may fill.
 ///
-/// Trades, quotes and bars alone are fetched for a gap, in the order of their times. Headlines are
-/// asked for at every start, come with the latest first, and are known by their articles; an
-/// indicator tells of the instrument as of now. Neither says how far anybody has come.
+/// Only trades, quotes and bars are fetched for a gap, in the order of their times. Headlines are
+/// requested at every start, come with the latest first, and are identified by their articles. An
+/// indicator describes the instrument as of now. So neither shows how far a backfill has come.
 struct FetchedTick {
-    /// What is missing, which a bar may only stand in for.
+    /// The kind of data that is missing. A bar may only be a substitute for it.
     let kind: DataKind
     let isBar: Bool
     let time: Timestamp
-    /// A raw `TimeResolution`.
+    /// The provider's resolution of `time`, as a raw `TimeResolution`.
     let resolution: UInt8
 
     init(_ kind: DataKind, _ header: TickHeader) {
         self.init(kind, header, isBar: false)
     }
 
-    /// Nil: it fills no gap. Bars of days are asked for on their own account, and one in progress
-    /// is as of now, which lies in every gap that lasts. Those of 5 seconds were missing
-    /// themselves, and tell nothing of ticks.
+    /// Returns `nil` for a bar that fills no gap. Bars of days are requested for their own sake,
+    /// and a bar in progress is stamped with now, which lies in every gap that lasts. Bars of 5
+    /// seconds were missing themselves and show nothing about ticks.
     init?(_ bar: ProviderBar) {
         let width = bar.closeTime.nanoseconds(since: bar.openTime)
         switch (width, TimeResolution(rawValue: bar.header.resolution)) {

@@ -1,15 +1,17 @@
 import MarketModel
 import Primitives
 
-/// What is missing of a source and does not stand on the tape yet as a gap record.
+/// The gaps of a source for which there is no gap record on the tape yet.
 ///
-/// Pure. A gap is *open* while ticks of its symbol and kind are being left out, *due* when it is to
-/// be written, and gone from here when it is in its lane's packet. Until then no watermark of the
-/// lane may pass its beginning: a successor that finds nothing of it begins its own gap there.
+/// Pure. A gap is *open* while ticks of its symbol and kind are being left out. It is *due* when
+/// its record is to be written. It leaves the book when its record is in its lane's packet. Until
+/// then no watermark of the lane may pass its beginning: a successor that finds no record of the
+/// gap begins its own gap there.
 ///
-/// While its lane takes nothing, a due gap grows with what is left out behind it: there is one per
-/// symbol, kind and reason, and one of what was fetched, however long that lasts. What lies between
-/// is missing as well, as the lane took nothing meanwhile.
+/// While its lane accepts nothing, a due gap grows with the ticks that are left out later. So there
+/// is one gap per symbol, kind and reason, and a separate one for fetched ticks, however long that
+/// lasts. The time between the ticks that were left out is missing as well, as the lane accepted
+/// nothing meanwhile.
 struct GapBook {
     struct Gap: Hashable {
         /// The number of the symbol in the source's list.
@@ -21,20 +23,21 @@ struct GapBook {
         var reason: GapReason
     }
 
-    /// What is left out of one symbol and kind since the last record of it.
+    /// The ticks of one symbol and kind that were left out since its last gap record.
     private struct Open {
         var from = Timestamp.undefined
         var last = Timestamp(nanoseconds: Int64.min)
         var isOpen: Bool { from.isDefined }
     }
 
-    /// Lanes in the order of their numbers: those of ticks.
+    /// One lane of ticks. Lanes are stored in the order of their numbers.
     private struct Lane {
         var due: [Gap] = []
-        /// The last place of each in `due`; below `written` it grows no more.
+        /// The last index of each in `due`. An entry below `written` grows no more.
         var growing: [Growing: Int] = [:]
         var written = 0
-        /// The earliest time that is left out and in no packet yet; undefined: nothing is.
+        /// The earliest time that was left out and is in no packet yet; undefined when there is
+        /// none.
         var hold = Timestamp.undefined
     }
 
@@ -51,14 +54,14 @@ struct GapBook {
 
     private static let places = 2 * kinds.count
 
-    /// Of each symbol its kinds of data, and of each kind what is live and what is fetched.
+    /// Per symbol and kind of data two entries: live ticks, then fetched ones.
     private var open: [Open]
     private var lanes: [Lane]
     private var laneOf: [Int]
     private var openCount = 0
     private(set) var openSince = Int64.max
 
-    /// `laneOf`: per symbol; `laneCount` is above all of them.
+    /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
     init(laneOf: [Int], laneCount: Int) {
         self.laneOf = laneOf
         open = [Open](repeating: Open(), count: laneOf.count * Self.places)
@@ -72,8 +75,8 @@ struct GapBook {
 
     // MARK: what is missing
 
-    /// All of the symbol was missed in between: to be written at once. `holds`: watermarks have not
-    /// passed it.
+    /// Makes a gap of the complete symbol due immediately. With `holds` the gap also holds the
+    /// lane's watermarks back, which have not passed its beginning yet.
     mutating func missed(_ gap: Gap, holds: Bool = true) {
         guard gap.from < gap.to else { return }
         add(gap, isFetched: false)
@@ -95,8 +98,8 @@ struct GapBook {
         lanes[lane].due[place].to = max(lanes[lane].due[place].to, gap.to)
     }
 
-    /// A tick was left out. Allocates nothing. `now` is monotonic. One that was fetched holds no
-    /// watermark back, which has passed its time already.
+    /// Notes that a tick was left out. `now` is monotonic. Allocates nothing. A fetched tick holds
+    /// no watermark back, as watermarks have passed its time already.
     mutating func leftOut(
         symbol: Int, kind: DataKind, time: Timestamp, isFetched: Bool = false, now: Int64
     ) {
@@ -114,7 +117,7 @@ struct GapBook {
         lanes[lane].hold = min(lanes[lane].hold, time)
     }
 
-    /// What was left out so far is to be written.
+    /// Makes all open gaps due.
     mutating func close() {
         guard openCount > 0 else { return }
         for place in open.indices where open[place].isOpen {
@@ -136,16 +139,17 @@ struct GapBook {
     var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
     var isEmpty: Bool { openCount == 0 && !hasDue }
 
-    /// No watermark of the lane may be later; undefined: it is free.
+    /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
+    /// back.
     func hold(lane: Int) -> Timestamp { lanes[lane].hold }
 
-    /// The next one to write; it stays until it is `written`.
+    /// Returns the lane's next gap to write. The gap stays until `written` is called.
     func due(lane: Int) -> Gap? {
         let lane = lanes[lane]
         return lane.written < lane.due.count ? lane.due[lane.written] : nil
     }
 
-    /// The lane's next one is in its packet.
+    /// Removes the lane's next gap, whose record is in the lane's packet now.
     mutating func written(lane: Int) {
         lanes[lane].written += 1
         guard lanes[lane].written == lanes[lane].due.count else { return }
@@ -155,7 +159,7 @@ struct GapBook {
         lanes[lane].hold = openHold(lane: lane)
     }
 
-    /// What of the lane is left out and not due yet.
+    /// Returns the earliest live tick of the lane that was left out and is in no due gap yet.
     private func openHold(lane: Int) -> Timestamp {
         guard openCount > 0 else { return .undefined }
         var hold = Timestamp.undefined

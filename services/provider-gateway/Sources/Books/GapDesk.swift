@@ -4,13 +4,14 @@ import TapeCodec
 import TapeTransport
 import ServiceRuntime
 
-/// Keeps in mind what is missing of a source, for as long as the source is this gateway's own: it
-/// follows what the tape acknowledges, stores it, and writes what the gateway itself has to say of
-/// gaps. One thread owns it.
+/// Keeps the ledgers of a source's gaps during one tenure. It follows the packets that the tape
+/// acknowledges, has the ledgers stored, and offers the gap records that the gateway itself has to
+/// write. One thread owns it.
 final class GapDesk {
-    /// How often what has changed is stored.
+    /// How often changed ledgers are stored.
     private static let changedNanoseconds: Int64 = 1_000_000_000
-    /// How often that nothing has changed is stored: a successor reads what comes behind it.
+    /// How often positions are stored when nothing else has changed. A successor reads the packets
+    /// after them.
     private static let positionNanoseconds: Int64 = 5_000_000_000
 
     private struct Lane {
@@ -19,21 +20,22 @@ final class GapDesk {
     }
 
     private(set) var ledgers: [PartitionLedger]
-    /// Gaps that have ended and wait to be filled in; of more the oldest are given up.
+    /// The maximum of gaps that have ended and wait to be filled. Beyond it the oldest are given
+    /// up.
     private let gapsMax: Int
     private let source: SourceName
     private let recorder: GapRecorder
     private let telemetry: TelemetryHub
     private let metrics: GapMetrics
     private let recovered: GapRecovery
-    /// Per partition.
+    /// The settlements to write, per partition.
     private var lanes: [Lane]
     private var isChanged: [Bool]
     private var stored: [PartitionLedger.Position]
     private var changedAt = Int64.min
     private var positionAt = Int64.min
     private var isCounted = false
-    /// Their records wait, or are on their way.
+    /// Gaps that were given up, whose records are not on the tape yet.
     private var givenUp: Set<Key> = []
     private var counted = (missing: 0, oldest: Timestamp.undefined)
 
@@ -57,15 +59,16 @@ final class GapDesk {
 
     // MARK: a tenure begins
 
-    /// Whether data of the instrument are missing from where its partition ends: whether it was
-    /// being asked for there.
+    /// Whether data of the instrument are missing from the end of its partition on, because the
+    /// instrument was being requested there.
     func isFed(_ symbol: Symbol, in partition: Partition) -> Bool {
         ledgers[partition.number].isFed(symbol)
     }
 
     var missing: [(symbol: Symbol, part: MissingPart)] { ledgers.flatMap(\.missing) }
 
-    /// The providers have it. `wanted`: what is asked for from now on.
+    /// Begins a tenure after the providers got `handOver`. `wanted` has what is requested from now
+    /// on.
     func begin(_ handOver: GapHandOver, wanted: [Partition: Set<Symbol>]) {
         for number in ledgers.indices {
             ledgers[number].begin(wanted[Partition(number)] ?? [])
@@ -94,7 +97,7 @@ final class GapDesk {
 
     // MARK: what the gateway has to write
 
-    /// The next one; it stays until it is `written`.
+    /// Returns the partition's next settlement to write. It stays until `written` is called.
     func due(_ partition: Partition) -> GapHandOver.Settlement? {
         let lane = lanes[partition.number]
         return lane.written < lane.due.count ? lane.due[lane.written] : nil
@@ -102,7 +105,7 @@ final class GapDesk {
 
     var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
 
-    /// The partition's next one is in its packet.
+    /// Removes the partition's next settlement, whose record is in the partition's packet now.
     func written(_ partition: Partition) {
         let lane = lanes[partition.number]
         metrics.settled(lane.due[lane.written])
@@ -126,7 +129,7 @@ final class GapDesk {
 
     // MARK: now and then
 
-    /// `now` is monotonic.
+    /// Updates the figures and has the ledgers stored when that is due. `now` is monotonic.
     func tell(now: Int64) {
         if !isCounted {
             isCounted = true
@@ -159,7 +162,7 @@ final class GapDesk {
         counted = (all.count, all.map(\.part.from).min() ?? .undefined)
         metrics.missing.set(Double(all.count))
         let ended = all.filter(\.part.hasEnded)
-        // A record of it has come onto the tape: then it is gone from there.
+        // Keep only gaps that are still in a ledger: the others have their record on the tape.
         if !givenUp.isEmpty { givenUp.formIntersection(ended.map { Key($0.symbol, $0.part) }) }
         guard ended.count - givenUp.count > gapsMax else { return }
         let waiting = ended.filter { !givenUp.contains(Key($0.symbol, $0.part)) }
@@ -194,7 +197,7 @@ final class GapDesk {
 
     struct Status: Sendable {
         var missing = 0
-        /// The earliest that is missing; undefined: nothing is.
+        /// The beginning of the earliest gap; undefined when there is none.
         var oldest = Timestamp.undefined
         var stored = GapRecorder.Status()
     }

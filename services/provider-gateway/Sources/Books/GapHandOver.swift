@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
 
-/// What a tenure makes of what is missing from before it: it goes to whoever feeds the instrument
-/// now, whoever left it, or is given up on the tape. Pure.
+/// Decides at the start of a tenure about the gaps from before it. A gap goes to the provider that
+/// feeds the instrument now, regardless of which provider left it, or is given up on the tape.
+/// Pure.
 struct GapHandOver: Equatable {
     /// A gap record that the gateway itself has to write.
     struct Settlement: Hashable {
@@ -19,13 +20,14 @@ struct GapHandOver: Equatable {
     static let barsOnly = "bars only: the gateway ended while they were filled in"
     static let tooMany = "more than \(ProviderLimits.gapsMax) gaps wait"
 
-    /// By their beginning.
+    /// The gaps for providers, by their beginning.
     private(set) var gaps: [OpenGap] = []
     private(set) var settlements: [Settlement] = []
-    /// Of these how many there was no room for.
+    /// How many gaps were given up because there were too many.
     private(set) var tooMany = 0
 
-    /// `asked`: the number and the feeds of what is wanted now.
+    /// `asked` returns the number and the feeds of an instrument that is requested now, and `nil`
+    /// for others.
     init(
         _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp,
         asked: (Symbol) -> (number: UInt32, feeds: Instrument.Feeds)?
@@ -50,7 +52,8 @@ struct GapHandOver: Equatable {
                         reason: GapReason(rawValue: rest.reason) ?? .unknown)
                 ))
         }
-        // Those that last are as many as there are feeds, and end when these are back.
+        // Gaps that last do not count: there is one per feed at most, and it ends when the feed is
+        // back.
         var excess = waiting.count { $0.gap.to.isDefined } - ProviderLimits.gapsMax
         for (symbol, gap) in waiting {
             guard gap.to.isDefined, excess > 0 else {
@@ -70,9 +73,10 @@ struct GapHandOver: Equatable {
             < (right.part.from, right.symbol.text, right.part.kind)
     }
 
-    /// Ticks stand on the tape, and nothing says of them that they fill the gap. What is surely
-    /// whole is put on record as filled, what may be half there as given up: asked for again, it
-    /// would be there twice. Answers what is still missing.
+    /// Settles the part of a gap whose ticks are on the tape without a record that they fill it,
+    /// and returns the rest that is still missing. The part that is certainly complete is recorded
+    /// as filled. The part that may be incomplete is recorded as given up: if it were requested
+    /// again, its ticks could be on the tape twice.
     private mutating func settleBegun(_ symbol: Symbol, _ part: MissingPart) -> MissingPart? {
         guard let begun = part.begun else { return part }
         var rest = part
@@ -98,7 +102,7 @@ struct GapHandOver: Equatable {
         return rest.from < rest.to ? rest : nil
     }
 
-    /// One that lasts ends first.
+    /// Records the part as given up. The end of a gap that lasts is recorded first.
     private mutating func giveUp(
         _ symbol: Symbol, _ part: MissingPart, _ detail: String, _ now: Timestamp
     ) {

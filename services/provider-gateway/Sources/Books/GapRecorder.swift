@@ -6,24 +6,24 @@ import Synchronization
 import TapeProtocol
 import TapeTransport
 
-/// Stores the ledgers of one source on a thread of its own, so that a slow disk never holds up
-/// ticks. A write that fails is an event, and is tried again until a newer one takes its place.
+/// Stores the ledgers of one source on a separate thread, so that a slow disk never holds up ticks.
+/// A failed write is reported as an event and is tried again until a newer ledger replaces it.
 final class GapRecorder: Sendable {
-    /// For every call to NATS.
+    /// The deadline of every call to NATS.
     private static let callTimeout = Duration.seconds(1)
-    /// Between two tries of a write that failed.
+    /// The time between two attempts of a write that failed.
     private static let retryInterval = Duration.seconds(1)
-    /// Hand-overs that wait behind a write.
+    /// The maximum of sets of ledgers that wait for the writes before them.
     private static let waitingMax = 4
 
-    /// As `/status` shows it.
+    /// The recorder's state for `/status`.
     struct Status: Sendable {
         var writes: UInt64 = 0
-        /// Why the last write did not succeed.
+        /// Why the last write failed; `nil` when it succeeded.
         var problem: String?
     }
 
-    /// What stood there when this owner came.
+    /// What was stored when this owner came.
     let found: GapStore.Found
     private let shared = Shared()
     private let thread: ServiceThread
@@ -33,7 +33,7 @@ final class GapRecorder: Sendable {
         let status = Mutex(Status())
     }
 
-    /// Blocks while it reads.
+    /// Reads what is stored, and starts the thread. Blocks while it reads.
     init(_ client: TapeClient, source: SourceName) throws {
         var store = try GapStore(client, source: source, timeout: Self.callTimeout)
         do throws(JetStreamError) {
@@ -53,10 +53,12 @@ final class GapRecorder: Sendable {
 
     deinit { shared.waiting.close() }
 
-    /// To be stored as soon as possible. Never blocks; false: too many wait, or it is stopped.
+    /// Queues ledgers to be stored as soon as possible. Never blocks. Returns false when too many
+    /// wait, or after `stop`.
     func record(_ ledgers: [Partition: PartitionLedger]) -> Bool { shared.waiting.send(ledgers) }
 
-    /// Writes what waits and ends the thread; false: it is still busy after `timeout`.
+    /// Writes what waits and ends the thread. Returns false when the thread is still busy after
+    /// `timeout`.
     @discardableResult
     func stop(within timeout: Duration) -> Bool {
         shared.waiting.close()
@@ -92,7 +94,8 @@ final class GapRecorder: Sendable {
         }
     }
 
-    /// What is settled leaves `pending`. Nil: all of it was.
+    /// Tries to write `pending` and removes what is settled. Returns why something is left, or
+    /// `nil` when all is settled.
     private static func attempt(
         _ store: inout GapStore, _ pending: inout [Partition: PartitionLedger], _ now: Timestamp
     ) -> String? {

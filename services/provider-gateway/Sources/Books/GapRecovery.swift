@@ -5,25 +5,26 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Brings stored ledgers up to what stands on the tape: a window of packets at a time, so that
-/// whoever opens the source can be called off meanwhile. To be begun when the epochs are open:
-/// until then a predecessor may add packets.
+/// Brings stored ledgers up to date with the tape, one window of packets at a time, so that opening
+/// the source can be cancelled in between. Start it when the epochs are open: until then a
+/// predecessor may add packets.
 struct GapRecovery {
-    /// What of a partition is not in its ledger: packets from one sequence to the subject's last.
+    /// The packets of a partition that its ledger does not have: from one sequence to the subject's
+    /// last.
     private struct Rest {
         let partition: Partition
         let sequences: ClosedRange<UInt64>
     }
 
-    /// Partitions of one stream that are read together, in the stream's order.
+    /// Partitions of one stream that are read together, in the order of the stream.
     private struct Lane {
         var walk: MessageWalk
-        /// By subject.
+        /// The partitions' packets to read, by subject.
         var rests: [String: Rest]
     }
 
     private(set) var ledgers: [Partition: PartitionLedger]
-    /// Partitions whose packets are not all there any more.
+    /// Partitions of which some packets are no longer there, or cannot be read.
     private(set) var holes: [Partition] = []
     private(set) var packets = 0
     private let client: TapeClient
@@ -47,7 +48,7 @@ struct GapRecovery {
                         partition: partition,
                         sequences: ledger.position.sequence + 1...last.last.sequence))
             } else if let last, ledger.position.lastOrdinal != last.header.nextOrdinal &- 1 {
-                // It was made anew, or put back: all of it is looked through for what is news.
+                // The stream was created anew or restored from a backup: read all of it for news.
                 rests.append(Rest(partition: partition, sequences: 1...last.last.sequence))
             } else if last == nil, ledger.position.lastOrdinal > 0 {
                 _ = ledger.lose()
@@ -59,8 +60,8 @@ struct GapRecovery {
         lanes = Self.lanes(rests, client.names, source)
     }
 
-    /// One for each stream, and one beside it for partitions that are read from the tape's
-    /// beginning while others lack their last packets only.
+    /// Returns a lane for each stream. Partitions that are read from the tape's beginning get a
+    /// separate lane, so that they do not slow down those that only lack their last packets.
     private static func lanes(_ rests: [Rest], _ names: TapeNames, _ source: SourceName) -> [Lane] {
         var lanes: [Lane] = []
         for stream in 0..<TapeNames.tickStreams {
@@ -83,11 +84,12 @@ struct GapRecovery {
         return lanes
     }
 
-    /// True when all is read. Blocks for a window of packets; what fails can be tried again.
+    /// Reads the next window of packets. Returns true when all is read. Blocks meanwhile; a step
+    /// that fails can be tried again.
     mutating func step() throws -> Bool {
         guard let index = lanes.indices.last else { return true }
         for message in try lanes[index].walk.step(client.jetStream) {
-            // Another partition's, or in its ledger already.
+            // Skip packets of other partitions, and those that the ledger has already.
             guard let rest = lanes[index].rests[message.subject],
                 rest.sequences.contains(message.sequence)
             else { continue }
@@ -107,7 +109,7 @@ struct GapRecovery {
                     $0, packet.header, sequence: message.sequence)
             }
         } catch {
-            // Its ordinals are missing in the ledger, as if it were not there.
+            // Note the loss: to the ledger, a damaged packet is as if it were not there.
             _ = ledgers[partition]?.lose()
         }
         if wasWhole, ledgers[partition]?.isWhole == false { holes.append(partition) }

@@ -4,29 +4,30 @@ import Primitives
 import TapeProtocol
 import TapeTransport
 
-/// The ledgers of a source in the bucket of sources, one key per partition. One thread at a time;
-/// every call blocks up to the timeout of the bucket.
+/// The ledgers of a source in the bucket of sources, one key per partition. Only one thread at a
+/// time may use it. Every call blocks up to the timeout of the bucket.
 ///
-/// All owners write the same there, as far as each of them has come: the one that has come further
-/// is always right.
+/// All owners derive the same ledgers from the tape, each as far as it has read. So the owner that
+/// has read further is always right.
 struct GapStore {
     enum Outcome {
         case stored
-        /// To be tried again.
+        /// The write failed and is to be tried again.
         case unsettled(String)
-        /// A later owner writes it now.
+        /// A later owner writes the ledgers now.
         case superseded
     }
 
-    /// Writes that are under way at once.
+    /// The maximum of writes under way at the same time.
     private static let putsMax = 128
 
     private var bucket: KeyValueBucket
     private let source: SourceName
-    /// The write that the next one follows; absent: it has to be read first.
+    /// The revision that the next write has to follow. A partition without one has to be read
+    /// first.
     private var revisions: [Partition: UInt64] = [:]
 
-    /// The bucket is there: the source's record is in it.
+    /// Opens the bucket, which exists because the source's record is in it.
     init(_ client: TapeClient, source: SourceName, timeout: Duration) throws(TapeError) {
         let name = client.names.sourceBucket
         do throws(JetStreamError) {
@@ -44,7 +45,7 @@ struct GapStore {
         self.source = source
     }
 
-    /// The same for another thread, which it is handed to.
+    /// Returns a copy for another thread, which uses `jetStream` for its calls.
     func asked(by jetStream: JetStream) -> GapStore {
         var other = self
         other.bucket = bucket.asked(by: jetStream)
@@ -57,7 +58,7 @@ struct GapStore {
 
     struct Found {
         var ledgers: [Partition: PartitionLedger] = [:]
-        /// What cannot be read: it is made again from the tape.
+        /// Ledgers that cannot be read, with the reason. They are rebuilt from the tape.
         var damages: [(Partition, String)] = []
     }
 
@@ -92,7 +93,7 @@ struct GapStore {
         }
     }
 
-    /// Stores what it can, all at once.
+    /// Stores all the ledgers that it can, in one batch.
     mutating func write(
         _ ledgers: [Partition: PartitionLedger], time: Timestamp
     ) throws(JetStreamError) -> [Partition: Outcome] {

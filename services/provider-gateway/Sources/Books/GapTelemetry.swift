@@ -1,7 +1,7 @@
 import MarketModel
 import ServiceRuntime
 
-/// What the gateway has to count of gaps that outlive a process.
+/// Metrics of gaps that outlive a process.
 struct GapMetrics {
     let missing: Gauge
     private let handedOver: Counter
@@ -32,7 +32,7 @@ struct GapMetrics {
     }
 }
 
-/// What was missing from before this tenure, and what became of it.
+/// Reports the gaps from before this tenure, and what was done with them.
 struct GapsTaken: TelemetryEvent {
     static let name = "gateway.gaps"
     let source: SourceName
@@ -52,7 +52,7 @@ struct GapsTaken: TelemetryEvent {
     }
 }
 
-/// There are more gaps than are kept in mind.
+/// There are more gaps than the gateway keeps; the oldest are given up.
 struct GapsGivenUp: TelemetryEvent {
     static let name = "gateway.gaps_given_up"
     let source: SourceName
@@ -75,7 +75,7 @@ struct GapsGivenUp: TelemetryEvent {
     }
 }
 
-/// Part of the tape was purged, lost or damaged before its gaps were noted.
+/// Part of the tape was purged, lost or damaged before its gaps were stored.
 struct GapsUnknown: TelemetryEvent {
     static let name = "gateway.gaps_unknown"
     let source: SourceName

@@ -1,24 +1,24 @@
 import MarketModel
 import Primitives
 
-/// An interval of one kind of data that is missing on the tape, and was neither filled in nor
+/// An interval in which one kind of data is missing on the tape, and which was neither filled nor
 /// given up there.
 struct MissingPart: Hashable, Sendable {
-    /// Ticks that were fetched for the part, without the record that tells of them: whoever fetched
-    /// them was killed in between.
+    /// Ticks that were fetched for the part but have no gap record: the gateway was killed after it
+    /// wrote the ticks and before it wrote the record.
     struct Begun: Hashable, Sendable {
-        /// They come in the order of their times: all before this one are there.
+        /// All ticks before this time are there, because they come in the order of their times.
         var done: Timestamp
-        /// Of those up to here nobody knows how many are there.
+        /// It is unknown how many ticks from `done` to this time are there.
         var doubtful: Timestamp
-        /// They are bars, in the place of ticks.
+        /// Whether bars came as a substitute for ticks.
         var areBars: Bool
     }
 
-    /// A raw `DataKind`, and a raw `GapReason`: also of those that this version does not know.
+    /// A raw `DataKind` and a raw `GapReason`, as this version may not know all of them.
     var kind: UInt8
     var reason: UInt8
-    /// [from, to); `to` is undefined while it lasts.
+    /// The interval is [from, to). `to` is undefined while the gap lasts.
     var from: Timestamp
     var to: Timestamp
     var begun: Begun?
@@ -27,7 +27,7 @@ struct MissingPart: Hashable, Sendable {
 
     func overlaps(_ from: Timestamp, _ to: Timestamp) -> Bool { self.from < to && from < self.to }
 
-    /// A fetched tick that may be there to fill it.
+    /// Notes a fetched tick that may be there to fill the part.
     mutating func note(_ tick: FetchedTick) {
         guard from <= tick.time, tick.time < to,
             kind == tick.kind.rawValue || kind == DataKind.any.rawValue
@@ -39,7 +39,8 @@ struct MissingPart: Hashable, Sendable {
             areBars: tick.isBar && kind != DataKind.providerBar.rawValue)
     }
 
-    /// How much of time a stamp stands for. What does not say so is taken for a coarse one.
+    /// Returns the span that a stamp of this resolution covers. An unknown resolution is treated as
+    /// one second.
     private static func nanoseconds(_ resolution: UInt8) -> Int64 {
         switch TimeResolution(rawValue: resolution) {
         case .nanosecond: 1
@@ -52,15 +53,16 @@ struct MissingPart: Hashable, Sendable {
     }
 }
 
-/// What is missing of one instrument, whatever its kind: no two parts of a kind overlap.
+/// The missing parts of one instrument, of all kinds. Two parts of the same kind never overlap.
 struct MissingParts: Hashable, Sendable {
     private(set) var parts: [MissingPart] = []
 
     init(_ parts: [MissingPart] = []) { self.parts = parts }
 
-    /// A gap is told of, or its end. What is told again, or overlaps what is known, is one with it;
-    /// a later end holds. But an outage that begins in another one's last second, as stamps are
-    /// coarse, begins at that one's end: data came in between, which as one gap they would hide.
+    /// Adds a gap that was reported, or its end. A gap that is reported again or overlaps a known
+    /// one is merged with it, and the later end is valid. But stamps are coarse, so an outage may
+    /// begin in the last second of an earlier one. It then begins at the end of the earlier one:
+    /// data came in between, and one merged gap would hide them.
     mutating func add(_ told: MissingPart) {
         var part = told
         for known in parts
@@ -73,14 +75,14 @@ struct MissingParts: Hashable, Sendable {
             guard known.kind == part.kind, known.overlaps(part.from, part.to) else { return false }
             if known.from <= whole.from { whole.begun = known.begun ?? whole.begun }
             whole.from = min(whole.from, known.from)
-            // Who tells of an end means this one: there is one gap of a kind at a time.
+            // The reported end belongs to this gap: there is one gap of a kind at a time.
             if known.hasEnded { whole.to = max(whole.to, known.to) }
             return true
         }
         parts.append(whole)
     }
 
-    /// Was filled in, or will not be. `any`: of all kinds.
+    /// Removes an interval that was filled or given up. Kind `any` means all kinds.
     mutating func settle(_ kind: UInt8, _ from: Timestamp, _ to: Timestamp) {
         guard parts.contains(where: { Self.isMeant($0, kind, from, to) }) else { return }
         var rest: [MissingPart] = []

@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 
-// As it is stored: a value that a person can read, too.
+// The stored form of a ledger, which a person can read, too.
 extension PartitionLedger {
     func json(time: Timestamp) -> [UInt8] {
         var json = JSONWriter(capacity: 256 + entries.count * 96)
@@ -44,12 +44,12 @@ extension PartitionLedger {
         json.member("bars", begun.areBars)
     }
 
-    /// Why a value of the bucket is no ledger.
+    /// The reason why a value of the bucket is not a ledger.
     struct Damaged: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// Nothing of a ledger that is damaged anywhere is believed.
+    /// Parses a stored ledger. A ledger with any damage is refused completely.
     init(json bytes: [UInt8]) throws(Damaged) {
         let json: JSONValue
         do throws(JSONError) {

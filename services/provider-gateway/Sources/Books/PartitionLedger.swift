@@ -2,39 +2,43 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What the tape says of one partition of a source: which data are missing there, and which
-/// instruments are being asked for. It follows from the packets alone, taken in their order; so a
-/// successor that takes those behind a stored one knows the same as whoever stored it.
+/// What the tape reports about one partition of a source: which data are missing, and which
+/// instruments are being requested. It depends only on the packets, taken in order. So a successor
+/// that continues a stored ledger with the packets after it gets the same ledger as its
+/// predecessor.
 struct PartitionLedger: Equatable, Sendable {
-    /// The last packet that is in it.
+    /// The last packet that the ledger contains.
     struct Position: Equatable, Sendable {
         var sequence: UInt64 = 0
         var lastOrdinal: UInt64 = 0
     }
 
     struct Entry: Equatable, Sendable {
-        /// Kinds of data whose subscription has begun and not ended: a bit each, by the raw kind.
+        /// The kinds of data whose subscription has begun and not ended, as a bit each, by the raw
+        /// kind.
         var fed: UInt16 = 0
-        /// Some record of it said so; else nothing is known of what came before this ledger.
+        /// Whether a record reported the instrument's subscriptions. If not, nothing is known about
+        /// the time before this ledger.
         var isKnown = false
         var missing = MissingParts()
     }
 
     var position = Position()
-    /// Nothing was left out from the partition's first packet on. Else it is not known of every
-    /// instrument whether it was asked for.
+    /// Whether the ledger contains all packets from the partition's first one on. If not, it is
+    /// unknown for some instruments whether they were requested.
     var isWhole = true
     var entries: [Symbol: Entry] = [:]
 
-    /// Whether the instrument was being asked for where the ledger ends. What is not known is taken
-    /// for true: that tells of a gap too much, and of none too little.
+    /// Returns whether the instrument was being requested at the end of the ledger. True when that
+    /// is unknown: then a gap may be reported too many, but never one too few.
     func isFed(_ symbol: Symbol) -> Bool {
         guard let entry = entries[symbol], entry.isKnown else { return !isWhole }
         return entry.fed != 0
     }
 
-    /// A tenure begins, which asks for these instruments. What was being asked for among them stays
-    /// so, and what was not is not before the tape says it; no other one is asked for any more.
+    /// Begins a tenure that requests these instruments. Those that were being requested stay so.
+    /// The others become so only when the tape reports it. Instruments outside of `wanted` are no
+    /// longer requested.
     mutating func begin(_ wanted: Set<Symbol>) {
         for symbol in wanted where isFed(symbol) && entries[symbol]?.isKnown != true {
             entries[symbol, default: Entry()].fed = 1
@@ -53,12 +57,12 @@ struct PartitionLedger: Equatable, Sendable {
 
     enum Taken: Equatable {
         case nothingNew
-        /// What is missing, or who is fed, is another than before.
+        /// The gaps or the subscriptions have changed.
         case changed
     }
 
-    /// Takes the partition's next packet, after it was found to be whole. What it has already is
-    /// passed over; what is missing in between is noted.
+    /// Takes the partition's next packet, which has been checked for damage. Ordinals that the
+    /// ledger has already are skipped; ordinals that are missing in between are noted as a loss.
     mutating func take(_ packet: RawSpan, _ header: PacketHeader, sequence: UInt64) -> Taken {
         position.sequence = sequence
         let last = header.nextOrdinal &- 1
@@ -78,7 +82,7 @@ struct PartitionLedger: Equatable, Sendable {
         return taken
     }
 
-    /// Packets in between are gone.
+    /// Notes that packets of the partition are lost.
     mutating func lose() -> Taken {
         guard isWhole else { return .nothingNew }
         isWhole = false
@@ -88,7 +92,7 @@ struct PartitionLedger: Equatable, Sendable {
 
     private mutating func take(_ gap: GapRecord, _ symbol: Symbol) {
         switch GapReason(rawValue: gap.reason) {
-        // A policy left these out among others that were taken: filled in, they would double those.
+        // Do not fill these: other ticks of the same time are on the tape and would be there twice.
         case .dropped, .tapeLost: return
         case .unknown, .disconnected, .gatewayLost, .providerLoss, .maintenance, nil: break
         }
@@ -106,7 +110,7 @@ struct PartitionLedger: Equatable, Sendable {
         let bit = record.kind < 16 ? UInt16(1) << UInt16(record.kind) : 1
         switch SubscriptionAction(rawValue: record.action) {
         case .start:
-            // The first bit: what was taken for true until it is known.
+            // Clear the first bit, which was the assumption as long as nothing was known.
             entries[symbol, default: Entry()].fed &= ~1
             entries[symbol]?.fed |= bit
             entries[symbol]?.isKnown = true
@@ -119,8 +123,8 @@ struct PartitionLedger: Equatable, Sendable {
         tidy(symbol)
     }
 
-    /// Of a whole ledger, an instrument that nobody asks for and of which nothing is missing is as
-    /// one that was never there.
+    /// Removes an entry that holds no information: in a complete ledger, an instrument that is not
+    /// requested and misses nothing is the same as one that was never there.
     private mutating func tidy(_ symbol: Symbol) {
         guard let entry = entries[symbol], entry.missing.parts.isEmpty else { return }
         if isWhole, entry.fed == 0 { entries[symbol] = nil }

@@ -1,21 +1,21 @@
 import MarketModel
 import Primitives
 
-/// What is done with ticks of one kind while there is little room.
+/// What the gateway does with ticks of one kind while there is little room.
 enum BackpressurePolicy: String, Sendable {
-    /// They go into the spool; when that is full the provider waits.
+    /// Ticks go into the spool; when it is full, the provider waits.
     case block
-    /// About one quote per symbol and second, and the last one always.
+    /// The tape gets about one quote per symbol and second, and always the last one.
     case conflate
     case drop
     /// The service ends.
     case error
 }
 
-/// Decides what happens to each tick, by how much room there is. Pure.
+/// Decides what happens to each tick, depending on the room. Pure.
 ///
-/// *Free*: everything is taken. *Pressed*: the tape's headroom is low, or neither it nor the spool
-/// takes anything; then the policies act. Each cause comes and goes by itself.
+/// *Free*: every tick is taken. *Pressed*: the tape's headroom is low, or neither the tape nor the
+/// spool accepts anything; then the policies act. Each cause begins and ends independently.
 struct BackpressureMachine: Sendable {
     struct Policies: Hashable, Sendable {
         var trades = BackpressurePolicy.block
@@ -42,7 +42,7 @@ struct BackpressureMachine: Sendable {
     enum Action: Hashable, Sendable {
         case take
         case leaveOut
-        /// It waits, and the next quote of its symbol takes its place.
+        /// The quote waits; the next quote of its symbol replaces it.
         case hold
         case end
     }
@@ -51,7 +51,7 @@ struct BackpressureMachine: Sendable {
 
     let policies: Policies
     private(set) var causes: Causes = []
-    /// Per symbol: when its last quote was taken while quotes are conflated.
+    /// Per symbol: the time of the last quote that was taken while quotes are conflated.
     private var quoteTaken: [Timestamp]
 
     init(_ policies: Policies, symbols: Int) {
@@ -61,16 +61,18 @@ struct BackpressureMachine: Sendable {
 
     var isPressed: Bool { !causes.isEmpty }
 
-    /// The causes after the change; nil: it is none.
+    /// Sets or clears a cause. Returns the causes after the change, or `nil` when nothing has
+    /// changed.
     mutating func set(_ cause: Causes, _ isThere: Bool) -> Causes? {
         guard causes.contains(cause) != isThere else { return nil }
         if isThere { causes.insert(cause) } else { causes.remove(cause) }
         return causes
     }
 
-    /// Of a tick that is due. Allocates nothing.
+    /// Returns what happens to a tick that is due. Allocates nothing.
     ///
-    /// What is fetched to fill a gap is not conflated: its times say nothing of what is latest.
+    /// A quote that was fetched to fill a gap is not conflated: its time does not show which quote
+    /// is the latest.
     mutating func action(
         kind: DataKind, symbol: Int, time: Timestamp, isFetched: Bool = false
     ) -> Action {
@@ -83,7 +85,7 @@ struct BackpressureMachine: Sendable {
             guard kind == .quote, symbol < quoteTaken.count else { return .leaveOut }
             guard !isFetched else { return .take }
             let last = quoteTaken[symbol]
-            // Times of another market may jump back.
+            // The times of another market may jump back.
             guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
                 return .hold
             }
@@ -92,23 +94,24 @@ struct BackpressureMachine: Sendable {
         }
     }
 
-    /// A quote that waited was taken.
+    /// Notes that a held quote was taken.
     mutating func tookQuote(symbol: Int, time: Timestamp) {
         guard symbol < quoteTaken.count else { return }
         quoteTaken[symbol] = max(quoteTaken[symbol], time)
     }
 
-    /// Whether the provider waits when the tick finds no room; else it is left out, or held.
+    /// Returns whether the provider waits when the tick finds no room. If not, the tick is left
+    /// out, or held.
     func waits(kind: DataKind) -> Bool { policy(kind) == .block }
 
-    /// Whether the tick is held when it finds no room.
+    /// Returns whether the tick is held when it finds no room.
     func holds(kind: DataKind, symbol: Int, isFetched: Bool) -> Bool {
         kind == .quote && policies.quotes == .conflate && !isFetched && symbol < quoteTaken.count
     }
 
-    /// What comes again and again follows the policy of quotes: rows of books and what is computed
-    /// of options, which nothing can be conflated to, are left out where quotes are. All else is
-    /// said once, as trades are.
+    /// Returns the policy of a kind. Data that are sent again and again follow the policy of
+    /// quotes: rows of books and computations of options cannot be conflated, so they are left out
+    /// instead. All other data are sent once, as trades are, and follow the policy of trades.
     private func policy(_ kind: DataKind) -> BackpressurePolicy {
         switch kind {
         case .quote, .depth, .optionComputation: policies.quotes

@@ -3,15 +3,15 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 
-/// What the providers of a tenure deliver, as the tenure's thread takes it: batch by batch out of
-/// their channels, one provider after the other.
+/// The records that the providers of a tenure deliver. The tenure's thread takes them batch by
+/// batch out of the providers' channels, one provider after the other.
 struct DeliveredTicks {
     private struct Inlet {
         let provider: any ProviderSource
         let channel: ProviderChannel
-        /// Holds now.
+        /// The promise that is valid now: no later tick of the provider is earlier.
         var floor: Timestamp
-        /// Holds when the batch that was received last is taken.
+        /// The promise that is valid after the last batch that was received is taken.
         var floorAfter: Timestamp
 
         init(_ provider: any ProviderSource, _ channel: ProviderChannel) {
@@ -22,31 +22,32 @@ struct DeliveredTicks {
         }
     }
 
-    /// The symbol of a record that concerns none.
+    /// The symbol number of a record that concerns no symbol.
     static let noSymbol = Int.max
 
     private let book: InstrumentBook
     private var taken: UInt64 = 0
-    /// Of a provider that numbers its ticks: what it handed out before this batch.
+    /// What a provider that numbers its ticks had handed out before this batch.
     private var passedBefore: PassedTick?
     private var inlets: [Inlet]
-    /// The one that the batch is of.
+    /// The index of the inlet that the batch came from.
     private var present = 0
     private var batch: [ProviderRecord] = []
     private var position = 0
-    /// Of several providers; one alone delivers everything.
+    /// `nil` when there is only one provider, which delivers everything.
     private var router: FeedRouter?
-    /// As a provider sent it.
+    /// The last batch as the provider sent it, before routing.
     private var sent: [ProviderRecord] = []
-    /// What the router has to say, before the next batch.
+    /// Records that the router made; they are taken before the next batch.
     private var made: [ProviderRecord] = []
-    /// No watermark below it: who feeds what has changed since.
+    /// The watermark never falls below this time. It is the watermark before the last change of
+    /// routes.
     private var told = Timestamp(nanoseconds: Int64.min)
 
-    /// The times of its ticks were judged when they were recorded.
+    /// Whether the ticks are a recording, whose times were checked when they were recorded.
     let isRecorded: Bool
 
-    /// The providers have been started, each into its channel.
+    /// Takes ownership of providers that were started, each with its channel.
     init(
         _ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook,
         router: FeedRouter? = nil
@@ -62,16 +63,16 @@ struct DeliveredTicks {
         position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
     }
 
-    /// What is decided by before the record that is due is taken.
+    /// What is known about the record that is due, before it is taken.
     struct Due {
-        /// The number of its symbol, or `noSymbol`.
+        /// The number of the record's symbol, or `noSymbol`.
         let symbol: Int
-        /// Nil: it is always taken.
+        /// The record's kind; `nil` for a record that is always taken.
         let kind: DataKind?
     }
 
-    /// The record that is due; it stays until it is taken. One batch is taken whole before another
-    /// provider has its turn.
+    /// Returns the record that is due, which stays until `take`. A batch is taken completely before
+    /// the next provider's.
     @inline(__always)
     mutating func peek() -> Due? {
         if position == batch.count, !advance() { return nil }
@@ -85,7 +86,7 @@ struct DeliveredTicks {
         }
     }
 
-    /// Of the record that is due, for when there is little room.
+    /// The header of the record that is due, for decisions while there is little room.
     var dueHeader: TickHeader? { position < batch.count ? batch[position].header : nil }
 
     @inline(never)
@@ -128,12 +129,13 @@ struct DeliveredTicks {
 
     // MARK: clocks
 
-    /// What providers stamp receive times with.
+    /// Sets the clock with which providers stamp receive times.
     func follow(clockOffset: Int64) {
         for inlet in inlets { inlet.channel.follow(clockOffset: clockOffset) }
     }
 
-    /// What one of them has said of its clock since it was asked last.
+    /// Returns how far ahead a provider's clock is by its latest report, or `nil` when there is no
+    /// new report.
     func takeClockAhead() -> Int64? {
         for inlet in inlets {
             if let ahead = inlet.channel.takeClockAhead() { return ahead }
@@ -141,7 +143,7 @@ struct DeliveredTicks {
         return nil
     }
 
-    /// Whose batch it is.
+    /// The name of the provider whose batch is being taken.
     var provider: String { inlets[present].provider.name }
 
     @inline(__always)
@@ -159,7 +161,8 @@ struct DeliveredTicks {
 
     // MARK: numbered ticks
 
-    /// Of a provider that numbers its ticks: the last one that was handed out or passed over.
+    /// The last numbered tick that was handed out or passed over; `nil` if the provider does not
+    /// number its ticks.
     var passed: PassedTick? {
         guard var passed = passedBefore, position > 0, let header = batch[position - 1].header
         else { return passedBefore }
@@ -174,7 +177,8 @@ struct DeliveredTicks {
         return (end ?? passed)?.count ?? taken
     }
 
-    /// The tape lost what it had of these symbols: nothing of it comes a second time.
+    /// Drops what waits of symbols whose ticks the tape has lost: the provider must not deliver
+    /// these ticks a second time.
     mutating func passOver(_ isLost: (Symbol) -> Bool) {
         let numbers = book.wanted.filter { number in
             book.instrument(number).map { isLost($0.symbol) } ?? false
@@ -182,7 +186,7 @@ struct DeliveredTicks {
         guard !numbers.isEmpty, let until = inlets[present].provider.passOver(numbers) else {
             return
         }
-        // A provider that numbers its ticks is the only one.
+        // Such a provider is the only one of its source.
         passedBefore = passed
         var rest = Array(batch[position...])
         batch.removeAll(keepingCapacity: true)
@@ -195,16 +199,16 @@ struct DeliveredTicks {
         }
     }
 
-    /// The least of all promises of those who feed anything. One that has not spoken yet holds
-    /// everything back; one that is at its end no longer does, and when all are, the farthest
-    /// promise holds.
+    /// Returns the lowest promise of the providers that feed an instrument. A provider without a
+    /// promise yet holds the watermark back. A provider that has ended no longer does. When all
+    /// have ended, the highest promise is the watermark.
     func watermark(now: Timestamp) -> Timestamp {
-        // What was recorded has its own time.
+        // A recording has its own time.
         let latest = isRecorded ? ProviderChannel.endlessFloor : now
         var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
-        // Of one that feeds nothing, and may when nobody else is left.
+        // The promise of a provider that feeds nothing now but may when no other is left.
         var spare = Timestamp.undefined
         for (index, inlet) in inlets.enumerated() {
             let isTaken = index != present || position == batch.count
@@ -236,7 +240,8 @@ struct DeliveredTicks {
         position == batch.count && made.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
     }
 
-    /// All are at their end, and the watermark goes no further.
+    /// Whether all providers have ended with a finite promise, so that the watermark will not rise
+    /// any more.
     var hasEnded: Bool {
         isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
     }
@@ -266,7 +271,8 @@ struct DeliveredTicks {
         carryOut(work)
     }
 
-    /// Has the router decide. Per switch: which symbol, from whom, to whom.
+    /// Lets the router decide about switches. Returns each switched symbol with its old and new
+    /// provider.
     mutating func look() -> [(symbol: Symbol, from: String, to: String)] {
         guard router != nil else { return [] }
         let now = now()
@@ -293,7 +299,8 @@ struct DeliveredTicks {
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
 
-    /// Whoever delivers the symbol is to begin anew with one kind of its data. False: it cannot.
+    /// Asks the provider of the symbol to restart one kind of its data. Returns false when it
+    /// cannot.
     func restart(_ number: Int, _ kind: DataKind) -> Bool {
         guard let instrument = UInt32(exactly: number) else { return false }
         let provider = router == nil ? 0 : router?.active(instrument)
@@ -304,10 +311,10 @@ struct DeliveredTicks {
         UInt32(exactly: number).flatMap { book.instrument($0)?.symbol }
     }
 
-    /// Nil: it is in no list.
+    /// Returns the number of a symbol, or `nil` when it is in no list.
     func number(of symbol: Symbol) -> Int? { book.number(of: symbol).map { Int($0) } }
 
-    /// Who delivers the symbol of this number now. Empty: nobody is asked for it.
+    /// Returns the provider that delivers the symbol now; empty when none is asked for it.
     func feeder(_ number: Int) -> String {
         guard let router, let instrument = UInt32(exactly: number) else {
             return inlets[0].provider.name
@@ -315,30 +322,31 @@ struct DeliveredTicks {
         return router.active(instrument).map { inlets[$0].provider.name } ?? ""
     }
 
-    /// All that are wanted, when there is a choice.
+    /// The provider of each wanted symbol; empty when there is only one provider.
     var feeders: [(symbol: Symbol, provider: String)] {
         (router?.feeders ?? []).compactMap { feed in
             symbol(Int(feed.instrument)).map { ($0, inlets[feed.provider].provider.name) }
         }
     }
 
-    /// Records of providers that did not feed the instrument.
+    /// The number of records from providers that did not feed the instrument.
     var unrouted: UInt64 { router?.leftOut.reduce(0, &+) ?? 0 }
 
-    /// One of them cannot wait: what is not taken in time is lost, so there is a spool for it.
+    /// Whether a provider cannot wait. Its ticks are lost if they are not taken in time, which is
+    /// why there is a spool.
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
-    /// Nothing more is let in; what waits can still be taken.
+    /// Closes the channels. Records that wait in them can still be taken.
     func close() { for inlet in inlets { inlet.channel.close() } }
 
-    /// Records that came and were not taken.
+    /// The number of records that arrived and were not taken yet.
     var waiting: Int {
         batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
     }
 
-    /// All of them within the time.
+    /// Stops all providers, within `timeout` in total.
     func stop(within timeout: Duration) {
         close()
         let clock = ContinuousClock()

@@ -1,21 +1,22 @@
 import Primitives
 
-/// Which books on the tape may be believed: whether the next row of each may follow there. Pure.
+/// Tracks which books on the tape are intact, so that the next row of each may follow there. Pure.
 ///
-/// A row is an edit by its position. Where one is missing, every later one edits another book than
-/// the provider's, so a book that lost a row is *void*: a reset goes onto the tape, later rows are
-/// left out, and the provider is asked for the book anew. The reset with which it begins makes the
-/// book whole again.
+/// A row is an edit by position. After a missing row, every later row would edit another book than
+/// the provider's. So a book that lost a row is *void*: a reset goes onto the tape, later rows are
+/// left out, and the provider is asked to send the book again. That begins with a reset, which
+/// makes the book intact again.
 struct DepthBooks {
     enum Next {
         case take
-        /// A reset goes before it.
+        /// Take the row after a reset.
         case resetFirst
         case leaveOut
     }
 
     private enum State {
-        /// Neither a row nor a reset came yet: what a predecessor left is continued by nothing.
+        /// Neither a row nor a reset has come yet. A new row must not continue the book that a
+        /// predecessor left.
         case unseen
         case whole
         case void
@@ -23,30 +24,33 @@ struct DepthBooks {
 
     private struct Book {
         var state = State.unseen
-        /// A reset is to be put on the tape before anything else of it.
+        /// A reset has to go onto the tape before any row of the book.
         var owesReset = false
-        /// Since it became void, or was asked for anew.
+        /// Whether the provider was asked for the book since it became void.
         var isAsked = false
         var askedAt = Int64.min
-        /// While it is void: what is missing is on record up to here.
+        /// The end of the missing time that is on record; undefined unless the book is void.
         var toldTo = Timestamp.undefined
     }
 
-    /// Between two wishes for one book, whatever happens to it: each costs the provider requests.
+    /// The minimum time between two requests for one book, because each costs the provider
+    /// requests.
     static let askNanoseconds: Int64 = 5_000_000_000
-    /// One that was asked for and has not begun is asked for again: a provider may have lost it.
+    /// The time after which a book that was requested and has not begun is requested again, as the
+    /// provider may have lost the request.
     static let repeatNanoseconds: Int64 = 60_000_000_000
 
-    /// Rows that were recorded follow what was recorded before them.
+    /// Whether the rows are a recording. Then they continue the rows that were recorded before
+    /// them.
     private let isRecorded: Bool
-    /// Per symbol, as far as any of them has a book.
+    /// The books by symbol number, up to the highest symbol that has a book.
     private var books: [Book] = []
     private(set) var voidCount = 0
     private var owingCount = 0
 
     init(isRecorded: Bool) { self.isRecorded = isRecorded }
 
-    /// Of a row that is due.
+    /// Returns what to do with a row that is due.
     mutating func next(_ symbol: Int) -> Next {
         reach(symbol)
         switch books[symbol].state {
@@ -59,8 +63,8 @@ struct DepthBooks {
         return books[symbol].owesReset ? .resetFirst : .take
     }
 
-    /// A row did not get onto the tape, or will not: what is missing is told up to this time. True:
-    /// the book has just become void.
+    /// Notes that a row is not, or will not be, on the tape, and that the gap is on record up to
+    /// `time`. Returns true when the book has just become void.
     mutating func lost(_ symbol: Int, to time: Timestamp) -> Bool {
         reach(symbol)
         let isNews = books[symbol].state != .void
@@ -74,8 +78,8 @@ struct DepthBooks {
         return isNews
     }
 
-    /// The provider empties the book, and its rows follow. Answers, if it was void, up to where it
-    /// is told what is missing. Its reset goes onto the tape now, or is owed.
+    /// Notes that the provider empties the book and that its rows follow. Returns, for a void book,
+    /// the time up to which its gap is on record. The reset must then be put on the tape or owed.
     mutating func emptied(_ symbol: Int) -> Timestamp? {
         reach(symbol)
         let toldTo = books[symbol].state == .void ? books[symbol].toldTo : nil
@@ -90,23 +94,23 @@ struct DepthBooks {
         owingCount += 1
     }
 
-    /// One is on its way onto the tape.
+    /// Notes that an owed reset is in a packet.
     mutating func wroteReset(_ symbol: Int) {
         guard symbol < books.count, books[symbol].owesReset else { return }
         books[symbol].owesReset = false
         owingCount -= 1
     }
 
-    /// Any row or reset of it came.
+    /// Returns whether a row or reset of the book has come.
     func isKnown(_ symbol: Int) -> Bool {
         symbol < books.count && books[symbol].state != .unseen
     }
 
-    /// Symbols whose resets have to be put on the tape.
+    /// Symbols whose resets still have to go onto the tape.
     var owing: [Int] { owingCount == 0 ? [] : books.indices.filter { books[$0].owesReset } }
 
-    /// Symbols whose books the provider has to be asked for; each answer counts as asked. `now` is
-    /// monotonic.
+    /// Returns the symbols whose books are to be requested from the provider now, and treats them
+    /// as requested. `now` is monotonic.
     mutating func takeToAsk(now: Int64) -> [Int] {
         guard voidCount > 0 else { return [] }
         let due = books.indices.filter { isDue(books[$0], now) }

@@ -1,30 +1,30 @@
 import Primitives
 
-/// Judges ticks that are stamped ahead of the time: on the tape they would open windows that nobody
-/// can close, and later ticks would be held for late ones.
+/// Refuses ticks that are stamped ahead of the time. On the tape they would open windows that no
+/// watermark can close soon, and later ticks would be treated as late.
 struct FutureGate {
-    /// A burst is over when nothing was refused for so long.
+    /// A burst is over when no tick was refused for this time.
     static let quietNanoseconds: Int64 = 5_000_000_000
-    /// As far as this a provider's clock that says to be ahead is believed: it is the host's that
-    /// is behind. Beyond, somebody has to look.
+    /// The largest lead of a provider's clock that is believed. Up to here the host's clock is
+    /// assumed to be slow; beyond it a person has to check.
     static let differenceMax: Int64 = 60_000_000_000
-    /// A provider that stamps nothing else for so long has a clock that stepped.
+    /// When a provider has sent only ticks ahead of the time for this long, its clock has stepped.
     static let steppedNanoseconds: Int64 = 1_000_000_000
 
     enum News: Equatable {
         case begun
         case over(ticks: UInt64)
-        /// Whether all that comes is ahead.
+        /// Whether all ticks that arrive are ahead of the time.
         case provider(isAhead: Bool)
     }
 
     let maxNanoseconds: Int64
-    /// What the provider's clock is ahead for certain; never negative.
+    /// How far the provider's clock is known to be ahead, in nanoseconds; never negative.
     private(set) var providerAhead: Int64 = 0
-    /// In the present burst.
+    /// The number of ticks refused in the present burst.
     private(set) var refused: UInt64 = 0
     private var refusedAt = Int64.min
-    /// Since when nothing came that could be taken; nil: something did.
+    /// The time since which all ticks were ahead; `nil` after a tick that could be taken.
     private var onlyAheadSince: Int64?
     private(set) var isProviderAhead = false
 
@@ -34,7 +34,7 @@ struct FutureGate {
         providerAhead = (1...Self.differenceMax).contains(ahead) ? ahead : 0
     }
 
-    /// True: the tick is not for the tape.
+    /// Returns whether the tick is refused.
     mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
         let latest = now.advanced(byNanoseconds: providerAhead)
             .advanced(byNanoseconds: maxNanoseconds)
@@ -48,7 +48,7 @@ struct FutureGate {
         return true
     }
 
-    /// What a person is to be told, at most one thing per call.
+    /// Returns the news for a person, at most one per call.
     mutating func news(monotonic: Int64) -> News? {
         let isAhead = onlyAheadSince.map { monotonic &- $0 >= Self.steppedNanoseconds } ?? false
         if isAhead != isProviderAhead {

@@ -7,12 +7,13 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 
-/// Makes dead letters of ticks that may not go onto the tape, on a thread of its own: a disk or a
-/// server that is slow holds no other tick up.
+/// Makes dead letters of ticks that may not go onto the tape. It works on a separate thread, so
+/// that a slow disk or server holds up no other tick.
 ///
-/// A bounded queue lies between. Without room there a tick is counted as lost, and told once.
+/// A bounded queue connects the threads. When the queue is full, a tick is counted as lost, and one
+/// event reports that.
 final class FutureLetters: Sendable {
-    /// One that was refused, and of what it is.
+    /// A refused tick with its symbol and provider.
     struct Refused: Sendable {
         let record: TapeRecord
         let symbol: Symbol
@@ -20,15 +21,15 @@ final class FutureLetters: Sendable {
         let partition: Partition
         let epoch: UInt64
         let noted: Timestamp
-        /// How far ahead it is.
+        /// How far ahead of the gateway's clock the tick is stamped.
         let aheadNanoseconds: Int64
     }
 
-    /// Ticks that wait: some seconds of a source, at a few hundred bytes each.
+    /// The maximum of ticks that wait: some seconds of a source, at a few hundred bytes each.
     static let queueMax = 16_384
     private static let batchMax = 256
     private static let pause = Duration.milliseconds(100)
-    /// Taken ones are delivered within this at the end, or given up.
+    /// At the end, ticks that were taken are delivered within this time or given up.
     private static let endTimeout = Duration.seconds(3)
 
     private let source: SourceName
@@ -70,7 +71,7 @@ final class FutureLetters: Sendable {
         if !queue.send(refused) { lose(1, "the queue is full") }
     }
 
-    /// What was taken is kept, if it can be.
+    /// Ends the thread. Ticks that were taken before are kept as letters if possible.
     func stop() {
         queue.close()
         guard let thread = thread.withLock({ $0 }) else { return }
@@ -141,9 +142,9 @@ final class FutureLetters: Sendable {
             payload: payload)
     }
 
-    /// A packet of this one tick. Its number follows from what the provider said, so that a tick
-    /// that is refused again is no second letter; without an id of the provider's two ticks may be
-    /// the same in all they say, and only the receive time tells them apart.
+    /// Returns a packet with this tick alone and its number. The number is computed from the
+    /// provider's data, so that a tick that is refused again makes no second letter. Without a
+    /// provider id two ticks may have identical data, and only the receive time distinguishes them.
     private static func packet(
         _ refused: Refused, source: SourceName
     ) -> (id: UInt64, bytes: [UInt8]) {
@@ -155,7 +156,7 @@ final class FutureLetters: Sendable {
         let plain = seal(
             hasID ? record.changed { $0.receiveTime = .undefined } : record, &builder,
             firstOrdinal: 1)
-        // A number of the tape has room behind it.
+        // An ordinal must leave room for the ones after it.
         let id = max(1, plain.withRawSpan { Checksum.of($0) } >> 1)
         return (id, seal(record, &builder, firstOrdinal: id))
     }
@@ -163,7 +164,8 @@ final class FutureLetters: Sendable {
     private static func seal(
         _ record: TapeRecord, _ builder: inout PacketBuilder, firstOrdinal: UInt64
     ) -> [UInt8] {
-        // One whose text is too long for the tape is refused before its time is looked at.
+        // This cannot fail: a record with a text too long for the tape is refused before its time
+        // is checked.
         _ = builder.append(record)
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -173,7 +175,7 @@ final class FutureLetters: Sendable {
 }
 
 extension TapeRecord {
-    /// The table that it would be a row of.
+    /// The database table that the record would go to.
     var sink: String {
         switch kind {
         case .trade: "trades"

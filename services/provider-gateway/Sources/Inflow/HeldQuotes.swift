@@ -1,17 +1,18 @@
 import MarketModel
 import Primitives
 
-/// The quotes that wait while quotes are conflated: of each symbol the latest that was not taken.
+/// The quotes that wait while quotes are conflated: per symbol the latest that was not taken.
 ///
-/// Pure; times of waiting are monotonic nanoseconds. A later quote of its symbol takes a waiting
-/// one's place, and that one is what is left out. What nothing follows gets through: when it has
+/// Pure; times of waiting are monotonic nanoseconds. A later quote of the same symbol replaces the
+/// waiting one, which is then left out. A quote that no other follows is released when it has
 /// waited for a second, when there is room again, or when the source is given back. So the last
-/// quote of a burst is never the one that is missing. Until then no watermark of its lane may pass
-/// its time: a successor that finds nothing of it begins its own gap there.
+/// quote of a burst is never missing. Until then no watermark of its lane may pass its time: a
+/// successor that finds no record of the quote begins its own gap there.
 struct HeldQuotes {
     private struct Slot {
         var quote: Quote
-        /// Of the quote whose place it took first: none of a symbol makes the next one wait longer.
+        /// When the first quote of the chain began to wait. A replacement does not restart the
+        /// wait.
         var since: Int64
     }
 
@@ -22,17 +23,18 @@ struct HeldQuotes {
 
     static let waitNanosecondsMax: Int64 = 1_000_000_000
 
-    /// Per symbol.
+    /// The waiting quotes, per symbol.
     private var slots: [Slot?]
     private var laneOf: [Int]
-    /// Per lane: no waiting quote is earlier; undefined: none waits.
+    /// Per lane, a time before which no quote waits; undefined when none waits.
     private var holds: [Timestamp]
-    /// In the order of `since`. One whose quote does not wait any more stays until it would be due.
+    /// The symbols in the order of `since`. An entry stays until it would be due, even when its
+    /// quote no longer waits.
     private var queue: [Turn] = []
     private(set) var count = 0
     private var isSettled = true
 
-    /// `laneOf`: per symbol; `laneCount` is above all of them.
+    /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
     init(laneOf: [Int], laneCount: Int) {
         self.laneOf = laneOf
         slots = [Slot?](repeating: nil, count: laneOf.count)
@@ -46,10 +48,10 @@ struct HeldQuotes {
 
     var isEmpty: Bool { count == 0 }
 
-    /// The one of the symbol that waits.
+    /// Returns the symbol's waiting quote.
     func quote(_ symbol: Int) -> Quote? { symbol < slots.count ? slots[symbol]?.quote : nil }
 
-    /// Takes the quote in; the answer is the one whose place it took.
+    /// Stores a quote and returns the one that it replaces.
     mutating func hold(_ quote: Quote, symbol: Int, now: Int64) -> Quote? {
         let before = slots[symbol]
         slots[symbol] = Slot(quote: quote, since: before?.since ?? now)
@@ -65,7 +67,7 @@ struct HeldQuotes {
         return before.quote
     }
 
-    /// It is on its way, or left out.
+    /// Removes the symbol's quote, because it was taken or left out, and returns it.
     mutating func remove(_ symbol: Int) -> Quote? {
         guard symbol < slots.count, let slot = slots[symbol] else { return nil }
         slots[symbol] = nil
@@ -74,7 +76,8 @@ struct HeldQuotes {
         return slot.quote
     }
 
-    /// Symbols whose quotes have waited for long enough. They stay due until they are removed.
+    /// Returns the symbols whose quotes have waited for long enough. They stay due until they are
+    /// removed.
     mutating func due(now: Int64) -> [Int] {
         let end = queue.firstIndex { now < $0.since + Self.waitNanosecondsMax } ?? queue.endIndex
         guard end > 0 else { return [] }
@@ -83,17 +86,19 @@ struct HeldQuotes {
         return waiting.map(\.symbol)
     }
 
-    /// Symbols whose quotes wait, those that wait longest first.
+    /// The symbols whose quotes wait, in the order of their waiting time, longest first.
     var symbols: [Int] { queue.filter(isWaiting).map(\.symbol) }
 
     private func isWaiting(_ turn: Turn) -> Bool { slots[turn.symbol]?.since == turn.since }
 
     // MARK: watermarks
 
-    /// No watermark of the lane may be later; undefined: it is free.
+    /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
+    /// back.
     func hold(lane: Int) -> Timestamp { holds[lane] }
 
-    /// Lets go of what is held back for quotes that wait no more; once a turn, not for each.
+    /// Releases watermarks that no waiting quote holds back any more. It is called once per turn,
+    /// not per quote.
     mutating func settle() {
         guard !isSettled else { return }
         isSettled = true

@@ -1,18 +1,20 @@
 import Primitives
 import ServiceRuntime
 
-/// What comes in, and what decides about each record: the time, and how much room there is.
+/// The incoming records, and the parts that decide about each of them: time, room, waiting quotes
+/// and books.
 struct Inflow {
     var ticks: DeliveredTicks
     var time: SourceTime
     var backpressure: BackpressureMachine
     var held: HeldQuotes
     var depth: DepthBooks
-    /// Ticks are taken whatever their times are.
+    /// Whether the ticks are a recording. Then they are taken whatever their times are.
     let isRecorded: Bool
-    /// Records of providers that did not feed the instrument, as far as they are counted.
+    /// The number of records from providers that did not feed the instrument, as far as it is in
+    /// the metrics.
     var unroutedTold: UInt64 = 0
-    /// There is no room, and the policy is to end.
+    /// Whether there is no room and the policy is to end the service.
     var hasFailed = false
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
@@ -31,9 +33,10 @@ struct Inflow {
         held.addSymbol(lane: lane)
     }
 
-    /// No tick that comes after the present packets is earlier, what is missing left aside.
+    /// Returns the source's watermark: no tick after the present packets is earlier. Gaps are not
+    /// considered here.
     mutating func watermark() -> Timestamp { time.watermark(of: ticks) }
 
-    /// Providers stamp with the gateway's time, and may know what time it is.
+    /// Gives providers the gateway's time, and takes their reports of what time it is.
     mutating func agreeOnTime() { time.agree(with: ticks) }
 }

@@ -2,26 +2,27 @@ import Primitives
 
 /// The time that watermarks follow: the host's monotonic clock, set once by its wall clock.
 ///
-/// A small difference between the two is followed: clocks are slewed all the time. A step is not:
-/// the time runs on as it did and the watermark is held, until the provider has said whose time is
-/// right: by the stamps of its ticks, or by its answer to what time it is. A time that was made
-/// here says nothing. A watermark that went ahead by mistake closes windows for good.
+/// A small difference between the two clocks is followed, because clocks are slewed all the time. A
+/// step is not. After a step the time continues as before and the watermark is held, until the
+/// provider's times show which of the two is right: the stamps of its ticks, or its answer to what
+/// time it is. A stamp that the gateway made shows nothing. Waiting is necessary because a
+/// watermark that went ahead by mistake closes windows for good.
 struct SourceClock {
-    /// What differs by more is a step.
+    /// A larger difference between the clocks is a step.
     static let stepNanoseconds: Int64 = 1_000_000_000
-    /// What an answer of the provider is about, to a second and its way.
+    /// The tolerance of a provider's answer, which has whole seconds and was some time on its way.
     static let answerNanoseconds: Int64 = 2_000_000_000
-    /// How long stamps are counted before they decide.
+    /// How long stamps and answers are counted before they decide.
     static let voteNanoseconds: Int64 = 1_000_000_000
 
     enum Change: Equatable {
-        /// The wall clock went so far ahead, or back.
+        /// The wall clock stepped ahead, or back if negative.
         case stepped(byNanoseconds: Int64)
-        /// The stamps go on as before: the wall clock is wrong, and is not followed.
+        /// The stamps continue as before: the wall clock is wrong and is not followed.
         case kept
-        /// The stamps have gone along: the wall clock is right, and is followed.
+        /// The stamps stepped as well: the wall clock is right and is followed.
         case followed
-        /// The wall clock is back where it was.
+        /// The wall clock is back at its time before the step.
         case returned
     }
 
@@ -32,21 +33,21 @@ struct SourceClock {
         var isKept = false
     }
 
-    /// Wall clock less monotonic clock.
+    /// Wall clock minus monotonic clock, in nanoseconds; `nil` before the first reading.
     private var offset: Int64?
     private var step: Step?
     private(set) var wallAheadNanoseconds: Int64 = 0
-    /// Of the last reading.
+    /// The time at the last reading.
     private(set) var now = Timestamp(nanoseconds: Int64.min)
 
-    /// This time less the monotonic clock; nil before the first reading.
+    /// This time minus the monotonic clock, in nanoseconds; `nil` before the first reading.
     var offsetNanoseconds: Int64? { offset }
 
     var isStepped: Bool { step != nil }
-    /// Nobody knows what time it is.
+    /// Whether the right time is unknown, so that the watermark is held.
     var holdsWatermark: Bool { step.map { !$0.isKept } ?? false }
 
-    /// Reads both clocks; what is answered is news for a person.
+    /// Takes a reading of both clocks. Returns a change that a person has to know, or `nil`.
     mutating func read(wall: Timestamp, monotonic: Int64) -> Change? {
         let present = wall.nanoseconds &- monotonic
         let known = offset ?? present
@@ -74,14 +75,14 @@ struct SourceClock {
         return .kept
     }
 
-    /// Whether a stamp is of the time that the wall clock shows since its step.
+    /// Returns whether a stamp agrees with the wall clock after its step.
     func isOfStep(_ stamp: Timestamp) -> Bool {
         guard step != nil else { return false }
         return now.advanced(byNanoseconds: wallAheadNanoseconds).nanoseconds(since: stamp).magnitude
             <= UInt64(Self.stepNanoseconds)
     }
 
-    /// The provider's clock is so far ahead of this time, to a second.
+    /// Takes a provider's answer: its clock is `ahead` nanoseconds ahead of this time, to a second.
     mutating func heard(aheadNanoseconds ahead: Int64) {
         guard step != nil else { return }
         let (beside, isOut) = ahead.subtractingReportingOverflow(wallAheadNanoseconds)
@@ -94,7 +95,8 @@ struct SourceClock {
         }
     }
 
-    /// A tick's stamp, made by its provider, says which of the two times that one lives in.
+    /// Takes a stamp that the provider made. It counts for the time, old or new, that it agrees
+    /// with.
     mutating func heard(stamp: Timestamp) {
         guard step != nil else { return }
         let behind = now.nanoseconds(since: stamp).magnitude

@@ -2,21 +2,21 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// The clocks of one tenure: what time it is for its source, how far its watermark may go, and
-/// which ticks are too far ahead.
+/// The clocks of one tenure. They decide what time it is for the source, how far its watermark may
+/// go, and which ticks are too far ahead.
 struct SourceTime {
     private let source: SourceName
     private let telemetry: TelemetryHub
     private let clocks: @Sendable () -> Moment
     private var clock = SourceClock()
-    /// When the clocks were read last.
+    /// The monotonic time of the last reading.
     private var monotonic = Int64.min
     private var gate: FutureGate
-    /// The last watermark of a time in which it was not held.
+    /// The last watermark from before the clock was in doubt.
     private var standing = Timestamp(nanoseconds: Int64.min)
     private let gauge: Gauge
 
-    /// `clocks`: the host's.
+    /// `clocks` reads the host's clocks.
     init(
         _ settings: GatewaySettings, _ telemetry: TelemetryHub,
         clocks: @escaping @Sendable () -> Moment = { SystemClock().moment() }
@@ -39,7 +39,7 @@ struct SourceTime {
         monotonic = present.monotonic
         let change = clock.read(wall: present.wall, monotonic: present.monotonic)
         if let change {
-            // What was known of the provider's clock was its distance from the time before.
+            // The known lead of the provider's clock was relative to the time before the step.
             if case .followed = change { gate.know(providerAhead: 0) }
             telemetry.emit(
                 HostClockChanged(
@@ -49,19 +49,19 @@ struct SourceTime {
         return clock.now
     }
 
-    /// Providers stamp with this time, and may know what time it is.
+    /// Gives providers this time for their stamps, and takes their reports of what time it is.
     mutating func agree(with supply: DeliveredTicks) {
         if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
         if let ahead = supply.takeClockAhead() { heard(aheadNanoseconds: ahead) }
     }
 
-    /// A provider has said what time it is.
+    /// Takes a provider's report that its clock is `ahead` nanoseconds ahead.
     mutating func heard(aheadNanoseconds ahead: Int64) {
         clock.heard(aheadNanoseconds: ahead)
         gate.know(providerAhead: ahead)
     }
 
-    /// No later tick is earlier, and no clock that is in doubt has moved it.
+    /// Returns the watermark: no later tick is earlier, and a clock in doubt does not move it.
     mutating func watermark(of supply: DeliveredTicks) -> Timestamp {
         let present = supply.watermark(now: now())
         if supply.isRecorded { return present }
@@ -70,11 +70,11 @@ struct SourceTime {
         return present
     }
 
-    /// True: the tick is for no tape.
+    /// Returns whether the tick is too far ahead for the tape.
     mutating func refuses(_ header: TickHeader) -> Bool {
         let stamp = header.eventTime
-        // A time that was made here says nothing about this clock, and what is not of now nothing
-        // about the present.
+        // A stamp that the gateway made shows nothing about this clock, and a tick of the past
+        // nothing about the present.
         if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
             clock.heard(stamp: stamp)
         }
@@ -91,13 +91,13 @@ struct SourceTime {
 
     private static let ofThePast: TickFlags = [.backfilled, .delayed, .snapshot]
 
-    /// When a tick was that is refused: as stamped where the host's clock agrees, else when it
-    /// came.
+    /// Returns the likely time of a refused tick: its stamp if the host's stepped clock agrees with
+    /// it, else the time of arrival.
     func likelyTime(of header: TickHeader) -> Timestamp {
         clock.isOfStep(header.eventTime) ? header.eventTime : clock.now
     }
 
-    /// Ticks are refused at the moment.
+    /// Whether a burst of refused ticks is under way.
     var isRefusing: Bool { gate.refused > 0 }
 
     mutating func tell() {
@@ -112,7 +112,9 @@ extension SystemClock {
     func moment() -> Moment { Moment(wall: now(), monotonic: monotonic().nanoseconds) }
 }
 
-/// Once at the beginning of a burst and once at its end, however many ticks it has.
+/// Reports ticks that are stamped ahead: once at the beginning of a burst and once at its end,
+/// however many ticks it has. It also reports when the provider's clock has stepped, and when that
+/// is over.
 struct FutureTicks: TelemetryEvent {
     static let name = "gateway.future_ticks"
     let source: SourceName
@@ -147,7 +149,8 @@ struct FutureTicks: TelemetryEvent {
     }
 }
 
-/// The host's wall clock and its monotonic clock do not agree any more.
+/// Reports that the host's wall clock and its monotonic clock no longer agree, and what followed
+/// from it.
 struct HostClockChanged: TelemetryEvent {
     static let name = "gateway.clock"
     let source: SourceName

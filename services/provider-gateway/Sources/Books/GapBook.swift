@@ -73,7 +73,7 @@ struct GapBook {
         open += [Open](repeating: Open(), count: Self.places)
     }
 
-    // MARK: what is missing
+    // MARK: new gaps
 
     /// Makes a gap of the complete symbol due immediately. With `holds` the gap also holds the
     /// lane's watermarks back, which have not passed its beginning yet.
@@ -134,7 +134,7 @@ struct GapBook {
         openSince = .max
     }
 
-    // MARK: what is to be written
+    // MARK: gaps to write
 
     var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
     var isEmpty: Bool { openCount == 0 && !hasDue }

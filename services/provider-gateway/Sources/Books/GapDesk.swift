@@ -127,7 +127,7 @@ final class GapDesk {
         isCounted = false
     }
 
-    // MARK: now and then
+    // MARK: periodic work
 
     /// Updates the figures and has the ledgers stored when that is due. `now` is monotonic.
     func tell(now: Int64) {
@@ -193,7 +193,7 @@ final class GapDesk {
         recorder.stop(within: timeout)
     }
 
-    // MARK: what others see
+    // MARK: state for others
 
     struct Status: Sendable {
         var missing = 0

@@ -246,7 +246,7 @@ struct DeliveredTicks {
         isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
     }
 
-    // MARK: who delivers what
+    // MARK: instruments and routes
 
     mutating func follow(_ change: InstrumentBook.Change) {
         guard router != nil else {

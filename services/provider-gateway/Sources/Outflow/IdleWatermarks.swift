@@ -2,7 +2,7 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// Tells the readers of partitions without ticks how far time has come: one message per stream
+/// Publishes how far time has come, for readers of partitions without ticks: one message per stream
 /// every 250 ms, and once a second while no ticks come at all.
 final class IdleWatermarks {
     private static let busyNanoseconds: Int64 = 250_000_000
@@ -23,9 +23,9 @@ final class IdleWatermarks {
         streams = lanes.watermarkLanes.map { Stream(lane: $0.lane, tickLanes: $0.tickLanes) }
     }
 
-    /// `watermark` is the provider's; ticks that are not acknowledged hold it back, and what `hold`
-    /// knows of a lane.
-    /// `isLast`: whatever the interval.
+    /// Publishes the watermarks that are due. `watermark` is the provider's; ticks that are not
+    /// acknowledged and the time that `hold` returns for a lane hold it back. With `isLast` all
+    /// streams are due, regardless of the interval.
     func publish(
         _ watermark: Timestamp, _ hold: (_ lane: Int) -> Timestamp, _ publisher: TapePublisher,
         isLast: Bool = false
@@ -44,7 +44,7 @@ final class IdleWatermarks {
                 held = min(
                     held, publisher.oldestUnacknowledged(lane: lane), hold(lane))
             }
-            // Never backwards.
+            // A watermark never goes back.
             streams[index].last = max(stream.last, held)
             streams[index].publishedAt = now
             streams[index].ordinals = ordinals

@@ -2,22 +2,24 @@ import Primitives
 import TapeProtocol
 import TapeTransport
 
-/// Sends what the lanes hold: onto the tape, or into the spool while the tape takes nothing.
+/// Sends the ticks that the lanes hold: onto the tape, or into the spool while the tape accepts
+/// nothing.
 struct Outflow {
-    /// A packet that is not acknowledged for so long says that the tape takes nothing.
+    /// When a packet is not acknowledged for this time, the tape is treated as accepting nothing.
     private static let stuckNanoseconds: Int64 = 1_000_000_000
-    /// How long ticks are collected for a packet of the spool: what a kill can cost.
+    /// How long ticks are collected for a packet of the spool. A kill can cost these ticks.
     private static let spoolNanoseconds: Int64 = 200_000_000
 
     let publisher: TapePublisher
     var lanes: SourceLanes
-    /// Of a provider that cannot wait.
+    /// The way through the spool; `nil` without a spool, and for providers that can wait.
     let traffic: SpoolTraffic?
     private let watermarks: IdleWatermarks
     private var budget: PacketBudget
     private var firstLane = 0
     private var spooledAt = Int64.min
-    /// Since when the gateway has not heard itself for a lease: others may own the source.
+    /// The time since which the gateway may not publish, because its group did not hear it for a
+    /// lease and another gateway may own the source; `nil` when it may.
     private var pausedSince: Int64?
 
     init(_ source: OpenedSource, packetsPerSecond: Int) {
@@ -28,7 +30,8 @@ struct Outflow {
         budget = PacketBudget(packetsPerSecond: packetsPerSecond)
     }
 
-    /// Only an owner puts anything on the tape. True: that has changed.
+    /// Sets whether the gateway may publish, which only an owner may. Returns true when that has
+    /// changed.
     mutating func set(isSteady: Bool, now: Int64) -> Bool {
         guard isSteady == (pausedSince != nil) else { return false }
         pausedSince = isSteady ? nil : now
@@ -41,23 +44,24 @@ struct Outflow {
 
     var isSpooling: Bool { traffic?.isActive ?? false }
 
-    /// Something takes what comes.
+    /// Whether every lane has room for more ticks, itself or through the spool.
     var hasRoom: Bool {
         (traffic.map { !$0.isActive || $0.hasRoom } ?? true)
             && !lanes.tickLanes.contains { !isSpooled(lane: $0) && publisher.isFull(lane: $0) }
     }
 
-    /// A provider that cannot wait goes into the spool. `watermark`: of the lane.
+    /// Moves the ticks of a lane into the spool if there is one. `watermark` is the lane's. Returns
+    /// false when there is no room.
     func makeRoom(lane: Int, watermark: @autoclosure () -> Timestamp) -> Bool {
         guard let traffic else { return false }
         traffic.enter(lane: lane)
         return traffic.put(lane: lane, watermark: watermark())
     }
 
-    // MARK: packets. `watermark` is the one of a lane
+    // MARK: packets (`watermark` returns a lane's)
 
-    /// Sends the packets that may leave, beginning with another lane each time, so that a spent
-    /// budget is shared out.
+    /// Sends the packets that may leave. It begins with the lane at which the budget was spent
+    /// last, so that all lanes get their share.
     mutating func publishTicks(now: Int64, watermark: (_ lane: Int) -> Timestamp) {
         let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
@@ -69,13 +73,14 @@ struct Outflow {
                 firstLane = (firstLane + offset) % tickLanes.count
                 return
             }
-            // Everything that the lane holds leaves, so the watermark is the provider's own, unless
-            // something is missing and not on record.
+            // All ticks of the lane are in this packet, so the watermark is the provider's own,
+            // unless a gap is not recorded yet.
             publisher.publish(lane: lane, watermark: watermark(lane))
         }
     }
 
-    /// What the publisher and the spool have in hand holds the idle watermarks of its lane back.
+    /// Publishes watermarks of idle lanes. Ticks that are still in the publisher or in the spool
+    /// hold them back.
     func publishIdle(
         _ provider: Timestamp, isLast: Bool = false, hold: (_ lane: Int) -> Timestamp
     ) {
@@ -84,7 +89,8 @@ struct Outflow {
             isLast: isLast)
     }
 
-    /// What the lanes hold goes into the spool, and what the tape takes comes out of it.
+    /// Moves the ticks of the lanes into the spool, and sends spooled packets that the tape
+    /// accepts.
     mutating func spool(
         now: Int64, isSteady: Bool, atOnce: Bool = false, watermark: (_ lane: Int) -> Timestamp
     ) {
@@ -100,8 +106,8 @@ struct Outflow {
         _ = traffic.leaveIfDrained()
     }
 
-    /// Ticks of a lane that takes no packet for too long go into the spool, and with them those of
-    /// its stream; so do all of a gateway that may not publish for as long.
+    /// Starts spooling for the stream of a lane whose packets are not acknowledged for too long. If
+    /// the gateway may not publish for that time, all its lanes with ticks are spooled.
     func enterSpoolIfStuck(now: Int64) {
         guard let traffic else { return }
         for lane in lanes.tickLanes {
@@ -114,14 +120,14 @@ struct Outflow {
         }
     }
 
-    // MARK: what others see
+    // MARK: state for others
 
-    /// Ticks that were taken and are not on the tape.
+    /// The number of ticks that were taken and are not on the tape yet.
     var unacknowledged: Int {
         lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
     }
 
-    /// Ticks that were taken and not yet sent.
+    /// The number of ticks that were taken and not sent yet.
     var waiting: Int { lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) } }
 
     var longestPacketBytes: Int {

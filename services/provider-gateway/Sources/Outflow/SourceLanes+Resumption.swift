@@ -6,18 +6,19 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Lanes of a source whose symbols come and go: providers are told where it left off.
+/// The start of the providers: they are given the place where the source left off.
 extension SourceLanes {
-    /// What goes on behind what stands, and what is missing in between.
+    /// The started providers, which continue after the tape's last packets, and the gaps before
+    /// their first ticks.
     struct Resumption {
         var supply: DeliveredTicks
         var gaps: GapBook
-        /// It cannot wait for the tape.
+        /// Whether a provider cannot wait for the tape.
         var isUrgent: Bool
     }
 
-    /// Starts the providers behind what stands on the tape. Blocks while it reads. To be called
-    /// when the epochs are open: until then a predecessor may still add ticks.
+    /// Starts the providers after the tape's last packets. Blocks while it reads. Call it when the
+    /// epochs are open: until then a predecessor may still add ticks.
     mutating func resume(
         client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
         context: ProviderKind.Context
@@ -42,7 +43,7 @@ extension SourceLanes {
         let (router, instruments) = delivery.router(
             Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds),
             gaps: order.gaps)
-        // A provider may open connections when it starts, and knows nothing of this thread's beat.
+        // A provider may open connections when it starts, and does not know this thread's beat.
         beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
@@ -52,8 +53,8 @@ extension SourceLanes {
             isUrgent: supply.isUrgent)
     }
 
-    /// What a provider that numbers its ticks knows to be missing. Its instruments are known before
-    /// their first ticks.
+    /// Returns the gaps that a provider with numbered ticks knows of, and registers its instruments
+    /// before their first ticks.
     private mutating func gaps(
         _ resumption: ProviderResumption?, _ book: InstrumentBook, _ supply: DeliveredTicks
     ) -> GapBook {
@@ -84,14 +85,14 @@ extension SourceLanes {
         return wanted
     }
 
-    /// What the tape has of one partition.
+    /// The tape's content of one partition, as far as providers need it.
     private struct Left {
         var standing: ProviderOrder.Standing
-        /// No tick before it is missing there.
+        /// All ticks before this time are on the tape; undefined when that is unknown.
         var arrived = Timestamp.undefined
 
         mutating func reached(_ watermark: Timestamp) {
-            // A marker's watermark says nothing.
+            // A marker's watermark has no meaning.
             guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
             standing.watermark =
                 standing.watermark.isDefined ? max(standing.watermark, watermark) : watermark
@@ -133,12 +134,13 @@ extension SourceLanes {
         return left
     }
 
-    /// Up to where everything had arrived when a packet was made: the watermark is behind it by
-    /// what a provider's stamps are coarse, and what stands in between must not be made once more.
+    /// Returns the time up to which all ticks had arrived when a packet was made. The watermark is
+    /// earlier by the resolution of the provider's stamps, and ticks between the two must not be
+    /// fetched again.
     private static func arrival(in packet: borrowing RawSpan) -> Timestamp {
         var latest = Timestamp(nanoseconds: Int64.min)
         func note(_ header: TickHeader) {
-            // In a partition records stand in the order in which they arrived.
+            // The records of a partition are in the order of their arrival.
             if header.receiveTime.isDefined { latest = max(latest, header.receiveTime) }
             guard header.flags.isDisjoint(with: [.backfilled, .delayed]) else { return }
             latest = max(latest, header.eventTime.advanced(byNanoseconds: 1))
@@ -156,16 +158,18 @@ extension SourceLanes {
         return latest
     }
 
-    /// The next symbol of the source; answers its lane. Nobody has said since when it is fed.
+    /// Adds the next symbol of the source and returns its lane. Since when it is fed is not known
+    /// yet.
     mutating func add(_ symbol: Symbol, provider: String) -> Int {
-        // There is a lane for every partition when symbols can come.
+        // Every partition has a lane when symbols can be added.
         let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
         let definition = SymbolDefinition(symbol: symbol, provider: provider, since: .undefined)
         places.append(Place(lane: lane, symbol: publisher.register(definition, lane: lane)))
         return lane
     }
 
-    /// From its next tick on the symbol's definition says who feeds it, and since when.
+    /// Records in the symbol's definition which provider feeds it and since when. It is valid from
+    /// the next tick on.
     mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
     {
         places[number].isSubscribed = true

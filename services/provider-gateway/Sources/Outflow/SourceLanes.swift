@@ -4,22 +4,22 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Lays out the subjects of one source: a lane per partition that has symbols, and one per stream
-/// for watermarks. Finds out where the source left off.
+/// The lanes of one source: one per partition that has symbols, and one per stream for watermarks.
+/// It also finds out where the source left off.
 struct SourceLanes {
     /// Where a symbol's ticks go.
     struct Place {
         var lane: Int
-        /// Its number in the lane.
+        /// The symbol's number in the lane.
         var symbol: UInt32
-        /// Its definition says since when it is fed.
+        /// Whether the symbol's definition has the time since which it is fed.
         var isSubscribed = false
     }
 
-    /// Per symbol; filled by `resume`, and by `add`.
+    /// The places of the symbols, by symbol number; filled by `resume` and `add`.
     var places: [Place] = []
     private(set) var tickLanes: [Int] = []
-    /// Per stream: the lane of its watermarks, and the tick lanes that they speak for.
+    /// Per stream, the lane of its watermarks and the tick lanes that they cover.
     private(set) var watermarkLanes: [(lane: Int, tickLanes: [Int])] = []
 
     let settings: GatewaySettings
@@ -39,12 +39,13 @@ struct SourceLanes {
 
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
 
-    /// Of what concerns no symbol.
+    /// The place of records that concern no symbol.
     var placeOfNone: Place { Place(lane: tickLanes[0], symbol: TickHeader.noSymbol) }
 
-    // MARK: what is remembered of them
+    // MARK: the source's record
 
-    /// What the tape has acknowledged, as far as this gateway knows.
+    /// Returns the epochs and last ordinals that the tape has acknowledged, as far as this gateway
+    /// knows.
     func record(time: Timestamp) -> SourceRecord {
         var record = SourceRecord(time: time)
         for (name, lane) in named {
@@ -55,7 +56,8 @@ struct SourceLanes {
         return record
     }
 
-    /// No ordinal at or below the record's is given out, and no epoch of it opened again.
+    /// Raises the lanes, so that no ordinal up to the record's is used and no epoch up to the
+    /// record's is opened again.
     func raise(to record: SourceRecord) {
         for (name, lane) in named {
             guard let head = record.heads[name] else { continue }
@@ -64,15 +66,16 @@ struct SourceLanes {
         }
     }
 
-    /// Above what the group has on record of earlier owners.
+    /// Raises the lanes above the epoch that the group has recorded for earlier owners.
     func raise(aboveEpoch epoch: UInt64) {
         for lane in all { publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane) }
     }
 
     var highestEpoch: UInt64 { all.map { publisher.epoch(lane: $0) }.max() ?? 0 }
 
-    /// Partitions of which the record knows more than was given out here. What is in flight was
-    /// given out: readers may have it long before its acknowledgement comes.
+    /// Returns the partitions for which the record has higher ordinals than this gateway has used.
+    /// Ordinals of packets in flight are used ones: readers may have these packets long before the
+    /// acknowledgement arrives.
     func behind(_ record: SourceRecord) -> Set<Partition> {
         Set(
             laneOf.filter { partition, lane in
@@ -107,22 +110,23 @@ struct SourceLanes {
         watermarkLanes.append((lane, own))
     }
 
-    /// Those of ticks, as the spool wants to know them.
+    /// The epochs of the tick lanes, in the form that the spool needs.
     var openEpochs: [(partition: Partition, epoch: UInt64)] {
         tickLanes.map { (publisher.partition(lane: $0), publisher.epoch(lane: $0)) }
     }
 
-    /// What a predecessor left on the tape.
+    /// What the predecessor left on the tape.
     struct Predecessor {
-        /// Per partition, from the last packet of an earlier tenure back to one that is no marker.
+        /// Per partition, the epochs of its last packets: from the last one of an earlier tenure
+        /// back to one that is no marker.
         var epochs: [Partition: [UInt64]] = [:]
-        /// Per partition: the ordinal behind its last tick.
+        /// Per partition, the ordinal after its last tick.
         var nextOrdinal: [Partition: UInt64] = [:]
-        /// Per partition: what its last packet that is no marker holds.
+        /// Per partition, the content of its last packet that is no marker.
         var content: [Partition: PacketContent] = [:]
     }
 
-    /// Blocks while it reads. To be called when the epochs are open.
+    /// Reads what the predecessor left. Blocks meanwhile. Call it when the epochs are open.
     func predecessor(client: TapeClient) throws -> Predecessor {
         var found = Predecessor()
         for (partition, lane) in laneOf {

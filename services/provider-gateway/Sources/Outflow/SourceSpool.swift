@@ -5,8 +5,8 @@ import TapeCodec
 import TapeProtocol
 import TickSpool
 
-/// The spool of this gateway's source, over all tenures: what became of it, and for people to see.
-/// One thread owns it.
+/// The spool of this gateway's source over all tenures, with its decisions, events and metrics. One
+/// thread owns it.
 final class SourceSpool {
     let spool: Spool
     let metrics: SpoolMetrics
@@ -14,7 +14,7 @@ final class SourceSpool {
     private let source: SourceName
     private let clock = SystemClock()
 
-    /// Nil: none is configured.
+    /// Opens the spool; returns `nil` when none is configured.
     static func open(
         _ settings: GatewaySettings, _ telemetry: TelemetryHub
     ) throws(SpoolError) -> SourceSpool? {
@@ -22,7 +22,7 @@ final class SourceSpool {
         let spool = try Spool(
             Spool.Settings(
                 folder: folder, source: settings.source, bytesMax: settings.spoolBytesMax,
-                // Its partitions share a stream: streams fail one by one.
+                // One queue for the partitions of each stream, because streams fail separately.
                 queues: TapeNames.tickStreams))
         return SourceSpool(
             spool, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
@@ -39,7 +39,7 @@ final class SourceSpool {
         show()
     }
 
-    /// Whether the source's packets that wait here may go onto the tape.
+    /// Returns whether the packets in the spool may go onto the tape.
     func decide(_ onTape: [Partition: [UInt64]]) -> SpoolDecision {
         var standing: [Partition: SpoolDecision.Standing] = [:]
         for (partition, epochs) in onTape {
@@ -52,16 +52,17 @@ final class SourceSpool {
             isHolderUnknown: spool.opening.isHolderUnknown && !hasHeld, standing)
     }
 
-    /// Of this process: then the holder is known, whatever was found.
+    /// Whether this process has spooled. Then the holder is known, even if it was not when the
+    /// spool was opened.
     private var hasHeld = false
 
-    /// Before anything is spooled in these epochs.
+    /// Records the epochs as the spool's holder. Call it before anything is spooled in them.
     func hold(_ epochs: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         try spool.hold(epochs)
         hasHeld = true
     }
 
-    /// Nobody publishes it any more but a person.
+    /// Sets the spool aside: from then on only a person can have its packets published.
     func setAside(reason: String) {
         do throws(SpoolError) {
             guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }

@@ -1,16 +1,16 @@
 import MarketModel
 
-/// What becomes of a spool that an earlier tenure left. Pure.
+/// The decision about a spool that an earlier tenure left. Pure.
 enum SpoolDecision: Equatable {
-    /// There is none.
+    /// The spool is empty.
     case nothing
-    /// What does not stand on the tape is published first.
+    /// Packets that are not on the tape yet are published first.
     case publish
     case setAside(reason: String)
 
-    /// What is known of one partition.
+    /// The facts about one partition.
     struct Standing: Equatable {
-        /// Ticks that are spooled.
+        /// The number of spooled ticks.
         var ticks = 0
         /// The epochs that the spool's holder opened.
         var held: [UInt64] = []
@@ -19,7 +19,7 @@ enum SpoolDecision: Equatable {
         var onTape: [UInt64] = []
     }
 
-    /// `ticks` are those of all partitions, also of such as have no symbols any more.
+    /// `ticks` counts all partitions, including those that have no symbols any more.
     init(ticks: Int, isEmpty: Bool, isHolderUnknown: Bool, _ partitions: [Partition: Standing]) {
         guard !isEmpty else {
             self = .nothing
@@ -39,7 +39,7 @@ enum SpoolDecision: Equatable {
                 self = .setAside(reason: "who was the owner of partition \(partition) is not known")
                 return
             }
-            // Older ones are predecessors: they end where this spool begins.
+            // Older epochs belong to predecessors, which ended before this spool began.
             let foreign = standing.onTape.filter { $0 > first && !standing.held.contains($0) }
             guard let epoch = foreign.max() else { continue }
             self = .setAside(

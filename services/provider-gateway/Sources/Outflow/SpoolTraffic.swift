@@ -9,32 +9,34 @@ import TickSpool
 ///
 ///     lane of the provider -> spool, in order -> publisher -> acknowledged -> consumed
 ///
-/// Each stream of the tape takes this way by itself, because each can fail by itself: while it
-/// does, every packet of its lanes goes through the spool, also those that the publisher had in
-/// hand when it began. What a process that is killed has handed over is in the spool. One thread
-/// owns it.
+/// Each stream of the tape takes this way separately, because each can fail separately. While a
+/// stream fails, every packet of its lanes goes through the spool, including those that the
+/// publisher already had. So all packets of these lanes are in the spool when the process is
+/// killed. One thread owns it.
 final class SpoolTraffic {
     private struct Lane {
         let partition: Partition
-        /// The numbers of the frames whose packets the publisher has, in order; 0: one that found
-        /// no room in the spool.
+        /// The numbers of the frames whose packets the publisher has, in order; 0 for a packet that
+        /// found no room in the spool.
         var sent: [UInt64] = []
-        /// Taken out of the spool; leaves when the packet before it is acknowledged.
+        /// A packet that was taken out of the spool. It is sent when the packet before it is
+        /// acknowledged.
         var waiting: SpooledPacket?
-        /// Of the next tick that goes into the spool.
+        /// The ordinal of the next tick that goes into the spool.
         var nextOrdinal: UInt64 = 1
-        /// What stood on the tape when the tenure began.
+        /// Which frames were on the tape when the tenure began.
         var standing = Standing.below(ordinal: 1)
-        /// Sealed, and the spool had no room for it.
+        /// A sealed packet for which the spool had no room.
         var stuck: SealedPacket?
     }
 
     /// Which frames of an earlier process are on the tape.
     private enum Standing {
-        /// Up to this one, which is the lane's last packet there; 0: none of them.
+        /// The frames up to this one, which is the lane's last packet on the tape; 0: none of them.
         case through(number: UInt64)
-        /// The lane's last packet was not found among them, and some frames cannot be read: they
-        /// are taken at the ordinals that they were sealed with.
+        /// The frames below this ordinal. It is used when the lane's last packet was not found
+        /// among the frames and some frames cannot be read. Then the ordinals with which frames
+        /// were sealed decide.
         case below(ordinal: UInt64)
 
         func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
@@ -49,19 +51,20 @@ final class SpoolTraffic {
     private struct Queue {
         var lanes: [Int] = []
         var isActive = false
-        /// All of its frames below this were taken out of the spool.
+        /// All frames of the queue below this number were taken out of the spool.
         var takenBelow: UInt64 = 0
     }
 
     private static let syncNanoseconds: Int64 = 100_000_000
-    /// The disk is left alone for so long after it failed.
+    /// How long the disk is not used after it failed.
     private static let pauseNanoseconds: Int64 = 1_000_000_000
 
-    /// Some stream's packets take this way.
+    /// Whether the packets of any stream go through the spool.
     var isActive: Bool { queues.contains { $0.isActive } }
-    /// The spool takes nothing more.
+    /// Whether the spool is full.
     private(set) var isFull = false
-    /// Lanes of which packets could not be read any more, and from when on their ticks are missing.
+    /// Lanes that lost packets because these could not be read, and the time from which their ticks
+    /// are missing.
     private(set) var losses: [(lane: Int, from: Timestamp)] = []
     private let owner: SourceSpool
     private let spool: Spool
@@ -70,15 +73,16 @@ final class SpoolTraffic {
     private var lanes: [Lane]
     private var laneOf: [Partition: Int] = [:]
     private var queues: [Queue]
-    /// Frames of an earlier process are being published: those that are standing are on the tape.
+    /// Whether frames of an earlier process are being published. Frames that `standing` includes
+    /// are on the tape already.
     private var isReplaying = false
-    /// Acknowledged before they were taken.
+    /// Frames that were acknowledged before they were taken out of the spool.
     private var early: [UInt64] = []
     private var isUnsynced = false
     private var syncedAt = Int64.min
     private var pausedUntil = Int64.min
 
-    /// `lanes` are those of ticks, numbered from 0.
+    /// `lanes` is the number of tick lanes, which are numbered from 0.
     init(_ owner: SourceSpool, _ publisher: TapePublisher, lanes count: Int) {
         self.owner = owner
         self.publisher = publisher
@@ -94,8 +98,9 @@ final class SpoolTraffic {
 
     // MARK: what an earlier tenure left
 
-    /// To be called when the epochs are open. A packet is known by what it holds: its ordinals
-    /// become others when the lane's are raised, or when frames before it are left out.
+    /// Starts publishing the frames of an earlier tenure. Call it when the epochs are open. A
+    /// packet is identified by its content, because its ordinals change when the lane's ordinals
+    /// are raised or earlier frames are left out.
     func replay(behind predecessor: SourceLanes.Predecessor) throws(SpoolError) {
         guard !spool.isEmpty else { return }
         let found = try spool.find(predecessor.content)
@@ -120,8 +125,8 @@ final class SpoolTraffic {
 
     private func queue(of lane: Int) -> Int { spool.queue(of: lanes[lane].partition) }
 
-    /// From now on packets of this lane's stream go into the spool, first of all those that the
-    /// publisher has in hand.
+    /// Directs the packets of this lane's stream into the spool, beginning with those that the
+    /// publisher already has.
     func enter(lane: Int) {
         let queue = queue(of: lane)
         guard !queues[queue].isActive else { return }
@@ -135,7 +140,7 @@ final class SpoolTraffic {
         }
     }
 
-    /// Puts what the lane has collected into the spool. False: there is no room.
+    /// Puts the lane's collected ticks into the spool. Returns false when there is no room.
     func put(lane: Int, watermark: Timestamp) -> Bool {
         if let packet = lanes[lane].stuck {
             guard append(packet) != nil else { return false }
@@ -171,7 +176,7 @@ final class SpoolTraffic {
         return nil
     }
 
-    /// What is in the spool outlives a power cut soon after.
+    /// Syncs the spool's disk if that is due, so that spooled ticks survive a power cut.
     func sync(atOnce: Bool = false) {
         let now = clock.monotonic().nanoseconds
         guard isUnsynced, atOnce || now >= syncedAt &+ Self.syncNanoseconds || syncedAt == .min
@@ -192,7 +197,8 @@ final class SpoolTraffic {
 
     // MARK: out
 
-    /// Sends what the tape takes, in order within each lane. Only for an owner.
+    /// Sends the spooled packets that the tape accepts, in order within each lane. Only an owner
+    /// may call it.
     func flow() {
         for lane in lanes.indices {
             guard let packet = lanes[lane].waiting, publisher.isReady(lane: lane) else { continue }
@@ -222,11 +228,12 @@ final class SpoolTraffic {
         }
     }
 
-    /// What is said of losses is on its way onto the tape.
+    /// Forgets the losses, whose gap records are on their way onto the tape.
     func forgetLosses() { losses.removeAll() }
 
-    /// A frame whose header is whole names its lane and its oldest tick. Of others it is known only
-    /// that none of their ticks is earlier than what the tape promised last.
+    /// Notes the loss of a damaged frame. An intact header names the frame's lane and oldest tick.
+    /// Without it, the only known bound is each lane's last watermark on the tape: none of the lost
+    /// ticks is earlier.
     private func lose(_ damage: SpoolDamage) {
         guard let header = damage.header else {
             for lane in lanes.indices {
@@ -240,7 +247,7 @@ final class SpoolTraffic {
             isReplaying
             && lanes[lane].standing.includes(
                 number: header.number, nextOrdinal: header.nextOrdinal)
-        // The publisher may have had it since before it was spooled.
+        // The publisher may have the packet from before it was spooled.
         guard !stands, !lanes[lane].sent.contains(header.number) else { return }
         losses.append((lane, header.oldestEventTime))
     }
@@ -250,7 +257,7 @@ final class SpoolTraffic {
             early.remove(at: index)
             try spool.consume(packet.number)
         } else if lanes[lane].sent.contains(packet.number) {
-            // The publisher has had it since before it was spooled.
+            // The publisher has the packet from before it was spooled.
             return
         } else if isReplaying,
             lanes[lane].standing.includes(
@@ -269,7 +276,7 @@ final class SpoolTraffic {
         lanes[lane].sent.append(packet.number)
     }
 
-    /// A packet stands on the tape.
+    /// Handles the acknowledgement of a packet: its frame is consumed.
     func acknowledged(_ packet: TapePublisher.Acknowledged) {
         guard packet.header.kind == .ticks, packet.header.tickCount > 0,
             !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
@@ -287,15 +294,15 @@ final class SpoolTraffic {
         }
     }
 
-    /// No earlier tick of the lane is in here: no watermark may pass it.
+    /// Returns a time before which the spool has no tick of the lane; no watermark may pass it.
     func hold(lane: Int) -> Timestamp {
         guard isActive(lane: lane) else { return .undefined }
         let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
         return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
     }
 
-    /// Packets of streams of which nothing is left here take the direct way again. True: those of
-    /// all streams do, and of some did not before.
+    /// Ends spooling for the streams whose frames are all on the tape. Returns true when with that
+    /// no stream is spooled any more.
     func leaveIfDrained() -> Bool {
         guard isActive else { return false }
         for queue in queues.indices where isDrained(queue) { queues[queue].isActive = false }
@@ -313,7 +320,8 @@ final class SpoolTraffic {
             }
     }
 
-    /// A fifth of it is free: below that it may soon be full again.
+    /// Whether the spool accepts ticks and a fifth of it is free. With less it may soon be full
+    /// again.
     var hasRoom: Bool {
         spool.bytesFree >= spool.settings.bytesMax / 5
             && lanes.allSatisfy { $0.stuck == nil } && !isPaused
@@ -321,8 +329,8 @@ final class SpoolTraffic {
 
     // MARK: the end of a tenure
 
-    /// Puts everything that is not on the tape into the spool, and keeps it there. What finds no
-    /// room is given up; its ticks are the answer. `watermark`: of a lane.
+    /// Puts everything that is not on the tape into the spool, and keeps it there. Returns the
+    /// number of ticks that found no room and are given up. `watermark` returns a lane's.
     func keep(watermark: (Int) -> Timestamp) -> Int {
         let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         guard isActive || left > 0 else { return 0 }

@@ -4,16 +4,16 @@ import ProviderKit
 import ServiceRuntime
 import Synchronization
 
-/// Has the providers of a tenure end, each on a thread of its own, while the tenure's thread goes
-/// on taking what they have to say to the end.
+/// Stops the providers of a tenure, each on a separate thread. Meanwhile the tenure's thread
+/// continues to take the records that they still deliver.
 final class ProviderStop: Sendable {
     /// How long a provider may take to end its subscriptions and connections.
     static let timeout = Duration.seconds(3)
-    /// For one that does not keep to it.
+    /// How long the tenure waits for a provider that does not end within `timeout`.
     private static let graceNanoseconds: Int64 = 3_500_000_000
 
     private final class Running: Sendable {
-        /// By the provider's place.
+        /// The names of providers that have not ended, by index.
         let names: Mutex<[Int: String]>
 
         init(_ names: [Int: String]) { self.names = Mutex(names) }
@@ -37,24 +37,25 @@ final class ProviderStop: Sendable {
             do throws(ServiceError) {
                 _ = try ServiceThread(name: "provider-stop", stop)
             } catch {
-                // Without a thread it has to be done here; its channel takes what fits.
+                // Without a thread the provider has to be stopped here. Its channel takes as many
+                // records as fit.
                 stop()
             }
         }
     }
 
-    /// Nothing more comes of any of them, or it is not waited for any more.
+    /// Whether all providers have ended, or are not waited for any more.
     var isOver: Bool {
         running.names.withLock { $0.isEmpty } || clock.monotonic().nanoseconds >= deadline
     }
 
-    /// Those that have not ended.
+    /// The names of the providers that have not ended.
     var late: [String] {
         running.names.withLock { names in names.sorted { $0.key < $1.key }.map(\.value) }
     }
 }
 
-/// A provider did not end in time when the source was given back.
+/// Reports that a provider did not end in time when the source was given back.
 struct ProviderLate: TelemetryEvent {
     static let name = "gateway.provider_late"
     let source: SourceName

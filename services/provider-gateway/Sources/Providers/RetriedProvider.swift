@@ -4,30 +4,31 @@ import ProviderKit
 import ServiceRuntime
 import Synchronization
 
-/// One of several providers of a source, which tries again by itself when it cannot be started:
-/// what is wrong with it concerns nobody else.
+/// One of several providers of a source. It retries by itself when it cannot be started, so that
+/// its problem does not affect the other providers.
 ///
-/// Until it is there it is to the router what a provider is that was refused everything: the next
-/// one delivers, what is missing from before is on record, and the floor goes on.
+/// Until it is started, the router treats it as a provider whose instruments were all refused: the
+/// next provider delivers, data missing from before are recorded, and its floor continues to rise.
 final class RetriedProvider: ProviderSource {
     struct Waits: Sendable {
-        /// Between two attempts, with jitter.
+        /// The time between two attempts, with jitter.
         var first = Duration.seconds(1)
         var longest = Duration.seconds(60)
     }
 
-    /// How often the floor goes on while the provider is not there, and how far it is behind: what
-    /// comes first may have a stamp that is coarse.
+    /// How often the floor rises while the provider is not started, and how far it stays below the
+    /// time. The distance is needed because the first tick may have a coarse stamp.
     private static let step = Duration.milliseconds(250)
     private static let floorBehindNanoseconds: Int64 = 5_000_000_000
 
     private struct State {
-        /// What it is started with.
+        /// The order with which the provider is started.
         var order: ProviderOrder?
         var provider: (any ProviderSource)?
-        /// While it is being started: what it is to be told then.
+        /// Changes that came while the provider was being started, which it gets afterwards; `nil`
+        /// at other times.
         var changes: [(begun: [UInt32], ended: [UInt32])]?
-        /// Nobody has said yet that nothing comes of them.
+        /// Instruments for which no refusal was sent yet.
         var untold: [UInt32] = []
         var thread: ServiceThread?
         var reason = ""
@@ -60,7 +61,7 @@ final class RetriedProvider: ProviderSource {
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         state.withLock { $0.order = order }
         guard !begin(channel, attempt: 1) else { return }
-        // Only now is it told for whom nothing comes: they go to the next provider.
+        // Refuse the instruments only after the first attempt; then they go to the next provider.
         standIn(for: order, channel)
         let thread = try ServiceThread(name: "provider-retry") { [self] in tryAgain(channel) }
         state.withLock { $0.thread = thread }
@@ -84,7 +85,7 @@ final class RetriedProvider: ProviderSource {
         provider.follow(begun: begun, ended: ended)
     }
 
-    /// One that is not there yet begins anew when it is.
+    /// Returns true while the provider is not started: it will begin with the complete feed anyway.
     func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
         provider?.restart(instrument, kind) ?? true
     }
@@ -109,7 +110,7 @@ final class RetriedProvider: ProviderSource {
 
     // MARK: attempts
 
-    /// False: it could not be started.
+    /// Tries to start the provider. Returns false when it could not be started.
     private func begin(_ channel: ProviderChannel, attempt: Int) -> Bool {
         let order = state.withLock { state in
             state.changes = []
@@ -130,7 +131,8 @@ final class RetriedProvider: ProviderSource {
         }
     }
 
-    /// What has changed while it was being started it is told in order, before anything newer.
+    /// Passes the changes that came during the start to the provider, in order and before any newer
+    /// one.
     private func handOver(to provider: any ProviderSource) {
         while true {
             let changes = state.withLock { state in
@@ -179,10 +181,10 @@ final class RetriedProvider: ProviderSource {
         }
     }
 
-    // MARK: meanwhile
+    // MARK: while it is not started
 
-    /// Says what the provider would say first of what it cannot deliver; when it is there it only
-    /// has to go on with these gaps.
+    /// Sends the records that the provider would send first for instruments it cannot deliver. When
+    /// it is started later, it only has to continue these gaps.
     private func standIn(for order: ProviderOrder, _ channel: ProviderChannel) {
         let now = clock.now()
         let (gaps, next) = order.withoutProvider()
@@ -200,7 +202,7 @@ final class RetriedProvider: ProviderSource {
         records += order.instruments.map {
             .feed(FeedState(instrument: $0, state: .refused, time: now))
         }
-        // The channel is new: there is room.
+        // A new channel has room.
         _ = channel.send(&records, floor: .undefined)
         state.withLock { $0.order = next }
     }
@@ -221,18 +223,18 @@ final class RetriedProvider: ProviderSource {
 }
 
 extension ProviderOrder {
-    /// What the list says since.
+    /// Applies a change of the list of instruments.
     fileprivate mutating func follow(begun: [UInt32], ended: [UInt32]) {
         let (gone, new) = (Set(ended), Set(begun))
         instruments.removeAll { gone.contains($0) || new.contains($0) }
         gaps.removeAll { gone.contains($0.instrument) }
-        // Of one that begins nothing is missing from before.
+        // An instrument that begins now has no gap from before.
         for number in begun where Int(number) < reached.count { reached[Int(number)] = .undefined }
         instruments += begun
     }
 
-    /// What is missing from before and goes on to be, when nobody delivers; and the order of who
-    /// goes on with it.
+    /// Returns the gaps from before that last as long as no provider delivers, and the order for
+    /// the provider that continues them.
     func withoutProvider() -> (gaps: [OpenGap], next: ProviderOrder) {
         var next = self
         var known: Set<OpenKind> = []
@@ -263,7 +265,7 @@ extension ProviderOrder {
     }
 }
 
-/// One of several providers could not be started; the others deliver.
+/// Reports that one of several providers could not be started; the others deliver.
 struct ProviderNotStarted: TelemetryEvent {
     static let name = "gateway.provider_not_started"
     let provider: String
@@ -285,7 +287,7 @@ struct ProviderNotStarted: TelemetryEvent {
     }
 }
 
-/// A provider that could not be started is there.
+/// Reports that a provider was started after failed attempts.
 struct ProviderStarted: TelemetryEvent {
     static let name = "gateway.provider_started"
     let provider: String

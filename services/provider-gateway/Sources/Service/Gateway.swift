@@ -5,22 +5,22 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// The gateway's thread: stands by until the source's group gives it the source, works on it for
-/// as long as it is its own, and stands by again.
+/// The gateway's thread. It stands by until the source's group gives it the source, works on the
+/// source for one tenure, and stands by again.
 ///
 ///     standing by -> opening -> active -> standing by
 ///
-/// Each tenure has a publisher, lanes and a provider of its own: nothing of an earlier one is
-/// believed.
+/// Each tenure has a new publisher, new lanes and new providers, so that no state of an earlier
+/// tenure is trusted.
 final class Gateway {
-    /// Between two looks at what comes without a wake.
+    /// The longest wait for events; shutdown and others come without waking the thread.
     private static let waitMax = Duration.milliseconds(100)
 
     private let parts: GatewayParts
     private let clock = SystemClock()
     private var unpublished = 0
 
-    /// Runs until shutdown is asked for, or the connection is lost for good.
+    /// Runs until shutdown is requested or the connection is closed for good.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
         report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
@@ -66,7 +66,7 @@ final class Gateway {
         }
     }
 
-    /// An exit code: the service has to end.
+    /// Runs one tenure. Returns an exit code when the service has to end, else `nil`.
     private func tenure(_ claim: Claim) throws -> ExitCode? {
         var opening = try SourceOpening(parts, claim)
         let end: TenureEnd
@@ -110,7 +110,7 @@ final class Gateway {
         parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
     }
 
-    /// Without a link there is nobody to ask: it is tried again.
+    /// Asks the readers when that is due. Without a connection it fails and is tried again.
     private func askReaders() {
         guard parts.readers.isToAsk else { return }
         do throws(TapeError) {

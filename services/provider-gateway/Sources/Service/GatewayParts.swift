@@ -1,26 +1,26 @@
 import TapeTransport
 import ServiceRuntime
 
-/// What all tenures of one gateway share.
+/// The parts that all tenures of one gateway share.
 struct GatewayParts {
     let settings: GatewaySettings
-    /// Of the gateway's thread.
+    /// The beat of the gateway's thread.
     let beat: ThreadBeat
-    /// For calls on the gateway's thread alone: its beat hears of them.
+    /// For calls on the gateway's thread alone: they are reported to its beat.
     let client: TapeClient
     let context: ServiceContext
     let report: GatewayReport
     let seat: SourceOwnership
     let readers: ReaderAnswers
     let metrics: GatewayMetrics
-    /// Tells whoever listens live what the tape acknowledged; nil: nobody is told.
+    /// Publishes acknowledged ticks to live listeners; `nil` when that is switched off.
     let live: LivePublisher?
-    /// Takes what the tape does not take at the moment; nil: there is none.
+    /// Stores ticks that the tape does not accept at the moment; `nil` when none is configured.
     let spool: SourceSpool?
-    /// Takes ticks that are stamped too far ahead of the time.
+    /// Makes dead letters of ticks that are stamped too far ahead of the time.
     let letters: FutureLetters
-    /// Reads the lists of instruments again; nil: there are none.
+    /// Reads the lists of instruments again; `nil` when there are no lists.
     let instruments: InstrumentReload?
-    /// How much room the tape has left for this source's streams.
+    /// Returns how much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
 }

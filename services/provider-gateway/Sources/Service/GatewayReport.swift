@@ -5,7 +5,7 @@ import ServiceRuntime
 import Synchronization
 import TapeTransport
 
-/// What the gateway's thread last said of itself, for the operations port's thread.
+/// The latest report of the gateway's thread, which the thread of the operations port reads.
 final class GatewayReport: Sendable {
     struct Head: Sendable {
         var partition: Partition
@@ -14,38 +14,38 @@ final class GatewayReport: Sendable {
     }
 
     enum Role: String, Sendable {
-        /// Another gateway has the source, or nobody has.
+        /// Another gateway owns the source, or none does.
         case standby
-        /// It is this one's own, and its epochs are being opened.
+        /// This gateway owns the source, and its epochs are being opened.
         case opening
         case active
     }
 
     struct Progress: Sendable {
         var role = Role.standby
-        /// Ticks that the provider has handed out since its market began, those of predecessors
-        /// included.
+        /// The number of ticks that the provider has handed out since its market began, in all
+        /// tenures.
         var generated: UInt64 = 0
         var finished = false
         var opened = false
-        /// Taken, and not yet sent.
+        /// The number of ticks that were taken and not sent yet.
         var waiting = 0
         var partitions: [Head] = []
         var record = SourceRecorder.Status()
         var pressure: BackpressureMachine.Causes = []
-        /// Nil: there is no spool.
+        /// `nil` when there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
-        /// Nil: nobody fills gaps of this source in.
+        /// `nil` when no provider fills this source's gaps.
         var gaps: GapDesk.Status?
     }
 
-    /// A subject whose tape was found put back.
+    /// A subject that was found restored to an older state.
     private struct Loss {
         let found: TapePublisher.RolledBack
         let time: Timestamp
     }
 
-    /// Losses that are shown; of more the oldest go.
+    /// The maximum of losses that are shown; beyond it the oldest are dropped.
     private static let lossesMax = 64
 
     private let settings: GatewaySettings
@@ -59,13 +59,13 @@ final class GatewayReport: Sendable {
 
     init(_ settings: GatewaySettings) { self.settings = settings }
 
-    /// From now on others are told, too, while the source is open here.
+    /// From now on also announces the newest ordinals while the source is open here.
     func tellHeads(by teller: HeadTeller) { heads.withLock { $0 = teller } }
 
-    /// Those of the present tenure: what they do shows in `/status`.
+    /// Sets the providers of the present tenure, whose state `/status` shows.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
 
-    /// Who delivers what, when there is a choice.
+    /// Sets the provider of each symbol; empty when there is only one provider.
     func show(feeders present: [(symbol: Symbol, provider: String)]) {
         feeders.withLock { $0 = present }
     }
@@ -80,7 +80,8 @@ final class GatewayReport: Sendable {
         }
     }
 
-    /// Stays in sight until the gateway ends: a person has to look at what became of the tape.
+    /// Adds losses. They are shown until the gateway ends, because a person has to check what
+    /// happened to the tape.
     func add(_ found: [TapePublisher.RolledBack], now: Timestamp) {
         guard !found.isEmpty else { return }
         losses.withLock { losses in
@@ -144,7 +145,7 @@ final class GatewayReport: Sendable {
         if let problem = record.problem { json.value(problem) } else { json.null() }
     }
 
-    /// Where the ticks come from.
+    /// Writes the providers and what they deliver.
     private func writeProviders(into json: inout JSONWriter) {
         let delivery = settings.delivery
         json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
@@ -154,7 +155,7 @@ final class GatewayReport: Sendable {
         }
         json.member("symbols", delivery.book.wanted.count)
         let providers = providers.withLock { $0 }
-        // What follows from the settings is told with them.
+        // The synthetic provider has no state to show beyond its settings.
         if !providers.isEmpty, settings.synthetic == nil {
             json.member(
                 "providers",

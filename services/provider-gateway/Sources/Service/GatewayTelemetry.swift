@@ -4,7 +4,7 @@ import TapeCodec
 import TapeTransport
 import ServiceRuntime
 
-/// The gateway's counters; bumped per tick (one atomic add) and per packet.
+/// The gateway's counters, which are increased per tick (one atomic add) and per packet.
 struct GatewayMetrics {
     let received: Counter
     let blocked: Counter
@@ -16,7 +16,7 @@ struct GatewayMetrics {
     let unrouted: Counter
     let booksVoided: Counter
     let booksVoid: Gauge
-    /// By the raw kind.
+    /// By the raw kind of data.
     private let leftOut: [Counter]
     private let takeOverGaps: Counter
     private let droppedGaps: Counter
@@ -154,7 +154,7 @@ struct GatewayStandsBy: TelemetryEvent {
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
-/// A provider said something that is too long for the tape.
+/// Reports a record that cannot be on the tape: it is too long, or its instrument is unknown.
 struct RecordRefused: TelemetryEvent {
     static let name = "gateway.record_refused"
     let source: SourceName
@@ -165,7 +165,8 @@ struct RecordRefused: TelemetryEvent {
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
-/// The group gave the source away without asking: this gateway was taken for dead.
+/// Reports that the group gave the source away without asking, because it treated this gateway as
+/// dead.
 struct SourceDropped: TelemetryEvent {
     static let name = "gateway.dropped"
     let source: SourceName
@@ -206,7 +207,7 @@ struct SourcePaused: TelemetryEvent {
     }
 }
 
-/// The policies begin or cease to act, or do so for another reason.
+/// Reports that the policies begin or cease to act, or act for another reason.
 struct BackpressureChanged: TelemetryEvent {
     static let name = "gateway.backpressure"
     let source: SourceName
@@ -248,7 +249,7 @@ struct GatewayDrained: TelemetryEvent {
     static let name = "gateway.drained"
     let ticks: UInt64
     let unpublished: UInt64
-    /// They wait for the next owner that is this gateway.
+    /// The number of ticks in the spool, which wait for the next tenure of this gateway.
     let spooled: Int
 
     var level: LogLevel { unpublished == 0 ? .info : .error }

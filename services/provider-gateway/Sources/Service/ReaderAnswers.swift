@@ -2,12 +2,14 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// What readers have of the source, heard all the time: a gateway that stands by knows it when the
-/// source becomes its own, and need not wait for answers then. One thread owns it.
+/// What readers have read of the source. A gateway listens to readers all the time, also while it
+/// stands by. So it knows their positions when it gets the source and need not wait for answers.
+/// One thread owns it.
 final class ReaderAnswers {
-    /// How long readers have to answer: those that are alive do within a few milliseconds.
+    /// How long readers have to answer. Readers that are alive answer within a few milliseconds.
     private static let answerNanoseconds: Int64 = 300_000_000
-    /// Between two questions of a gateway that stands by: of answers that a link has swallowed.
+    /// The time between two questions of a gateway that stands by. A question is repeated because
+    /// answers can be lost with a connection.
     private static let questionNanoseconds: Int64 = 5_000_000_000
 
     private let listener: PositionListener
@@ -24,19 +26,20 @@ final class ReaderAnswers {
         askedFirstAt = askedFirstAt ?? askedAt
     }
 
-    /// Nobody has been asked, or too long ago.
+    /// Whether the readers were never asked, or too long ago.
     var isToAsk: Bool {
         askedAt == Int64.min
             || clock.monotonic().nanoseconds >= askedAt + Self.questionNanoseconds
     }
 
-    /// When everybody who was alive has answered; nil: nobody was asked yet. What is asked later
-    /// is to hear what the first answers left out: nobody has to wait for it.
+    /// The monotonic time by which all readers that are alive have answered the first question;
+    /// `nil` before it. Later questions only find what the first answers lacked, so nothing waits
+    /// for them.
     var heardAt: Int64? { askedFirstAt.map { $0 + Self.answerNanoseconds } }
 
-    /// All that was heard so far.
+    /// The highest epochs and ordinals that readers have reported so far.
     var known: SourceRecord { listener.known }
 
-    /// What was heard, when it has risen since the last call.
+    /// Returns what readers have reported, if it has risen since the last call, else `nil`.
     func news() -> SourceRecord? { listener.news() }
 }

@@ -3,26 +3,27 @@ import Membership
 import MembershipTransport
 import TapeTransport
 
-/// How this gateway is tied to the group of its source: it gets the source's one seat, and gives
-/// it back.
+/// This gateway's membership in the group of its source, through which it gets the source and gives
+/// it back. The group has one partition: the source.
 struct SourceMembership: Sendable {
-    /// The one seat of a source's group.
+    /// The only partition of a source's group.
     static let seat = Partition(0)
-    /// Orders and words about the connection that wait for the gateway's thread.
+    /// The maximum of orders and events of the connection that wait for the gateway's thread.
     private static let wordsMax = 64
 
-    /// Wakes the gateway up: when an order comes, and when the connection is gone for good.
+    /// Wakes the gateway when an order comes and when the connection is closed for good.
     let control = TapeMailbox(capacity: wordsMax)
     let port: OwnershipPort
-    /// Takes no seat any more and has this gateway's own asked back. Must not block.
+    /// Leaves the group: this gateway accepts no ownership any more and has its own requested back.
+    /// Must not block.
     var leave: @Sendable () -> Void = {}
-    /// Nothing is held any more, and the group knows it.
+    /// Returns whether this gateway owns nothing any more and the group knows it.
     var hasLeft: @Sendable () -> Bool = { true }
 
     init() {
         let control = control
         port = OwnershipPort(partitions: [Self.seat]) {
-            // When it is full there are words enough to wake the thread up.
+            // A full mailbox wakes the thread anyway.
             _ = control.send(.wake)
         }
     }

@@ -5,15 +5,15 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// What the source's group wants of this gateway. One thread owns it.
+/// The orders of the source's group to this gateway. One thread owns it.
 ///
-/// Tenures: `claim` is there when the source was given to this gateway; `begin` starts the tenure,
-/// `wish` says that it is to end, `end` says that it has ended and how.
+/// A tenure: `claim` is set when the source was given to this gateway; `begin` starts the tenure,
+/// `wish` returns how it is to end, and `end` reports that it has ended and how.
 final class SourceOwnership {
     enum Wish {
-        /// In order: what was taken goes onto the tape first.
+        /// End in order: ticks that were taken go onto the tape first.
         case release
-        /// At once: somebody else has the source already.
+        /// End immediately: another gateway owns the source already.
         case drop
     }
 
@@ -24,14 +24,15 @@ final class SourceOwnership {
     }
 
     private static let eventsPerTurn = 64
-    /// How long the group may take to ask for the source when the service is to end.
+    /// How long the group may take to request the source back when the service is to end.
     private static let leaveNanoseconds: Int64 = 1_000_000_000
-    /// How long the group may take to hear that nothing is held any more.
+    /// How long the group may take to learn that this gateway owns nothing any more.
     private static let goodbyeNanoseconds: Int64 = 1_000_000_000
 
-    /// Given to this gateway, and not begun yet.
+    /// The ownership that was given to this gateway and has not begun yet; `nil` when there is
+    /// none.
     private(set) var claim: Claim?
-    /// Why the connection is gone for good.
+    /// Why the connection was closed for good; `nil` while it was not.
     private(set) var connectionEnd: String?
 
     private let membership: SourceMembership
@@ -52,13 +53,14 @@ final class SourceOwnership {
 
     // MARK: standing by
 
-    /// Waits for a claim, for the end, or until the timeout.
+    /// Waits for a claim, the end of the service, or the timeout.
     func standBy(timeout: Duration) {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
         hear()
     }
 
-    /// The service is to end, and the group knows that nothing is held here, or does not listen.
+    /// Whether the service can end: shutdown was requested, no tenure is under way, and the group
+    /// knows that nothing is owned here or does not answer.
     var isLeft: Bool {
         guard let leavingSince, present == nil else { return false }
         let now = clock.monotonic().nanoseconds
@@ -79,16 +81,16 @@ final class SourceOwnership {
         say(.opened(SourceMembership.seat, tenure: present.tenure, epoch: epoch))
     }
 
-    /// May it act as the owner at this moment? `now` is monotonic.
+    /// Returns whether this gateway may act as the owner at this moment. `now` is monotonic.
     func isSteady(now: Int64) -> Bool { membership.port.isSteady(now: now) }
 
-    /// To be asked every turn.
+    /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
     func wish() -> Wish? {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: .zero)
         hear()
         if let asked { return asked }
         guard let leavingSince else { return nil }
-        // A group that does not answer does not keep the service from ending in order.
+        // An unresponsive group must not prevent the service from ending in order.
         return clock.monotonic().nanoseconds >= leavingSince + Self.leaveNanoseconds
             ? .release : nil
     }
@@ -105,7 +107,7 @@ final class SourceOwnership {
         }
     }
 
-    // MARK: words
+    // MARK: orders and reports
 
     private func hear() {
         for event in events {
@@ -126,7 +128,7 @@ final class SourceOwnership {
         switch order {
         case .take(_, let claim):
             self.claim = claim
-            // Given anew: what is under way here has no owner any more.
+            // The source was given again, so the present tenure is no longer an owner's.
             if present != nil { asked = .drop }
         case .release(_, let tenure):
             if present?.tenure == tenure {
@@ -146,7 +148,8 @@ final class SourceOwnership {
         repeatUnsaid()
     }
 
-    /// The group's thread may be slower than this one: what it has no room for comes later.
+    /// Sends the reports that wait. The group's thread may be slower than this one; what it has no
+    /// room for is sent later.
     private func repeatUnsaid() {
         while let word = unsaid.first, membership.port.tell(word) { unsaid.removeFirst() }
     }

@@ -5,10 +5,11 @@ import ServiceRuntime
 import TapeKeeping
 import TapeTransport
 
-/// What every gateway does for the tape as a whole, whether its source is active here or not: it
-/// computes how far groups are behind, and is ready to keep the tape in bounds when it is its turn.
+/// The duties of every gateway for the complete tape, whether its source is active here or not. It
+/// computes the lag of groups, and is ready to purge the tape when it owns group `keeper`.
 struct TapeDuties {
-    /// While NATS is away nobody hears that it leaves: then its lease runs out.
+    /// How long leaving the group may take. While NATS is away no member learns that this one
+    /// leaves; then its lease expires.
     private static let leaveNanoseconds: Int64 = 1_000_000_000
     private static let leavePoll = Duration.milliseconds(2)
 
@@ -33,8 +34,8 @@ struct TapeDuties {
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
     }
 
-    /// Another gateway takes over at once, if there is one: the keeper lets go between two steps,
-    /// and its record says so before its thread ends.
+    /// Stops the duties. Another gateway, if there is one, takes over immediately: the keeper stops
+    /// between two steps, and its record reports that before its thread ends.
     func stop() {
         member.leave()
         let deadline = clock.monotonic().nanoseconds + Self.leaveNanoseconds

@@ -4,21 +4,23 @@ import ProviderKit
 import ServiceRuntime
 import TapeProtocol
 
-/// What a source gets from providers: which of them, and of which instruments.
+/// What a source gets from providers: which providers, and which instruments.
 struct Delivery: Sendable {
-    /// In the order of their priority.
+    /// The kinds of providers, in the order of their priority.
     let kinds: [ProviderKind]
     let book: InstrumentBook
-    /// When one takes over from another.
+    /// When a provider replaces another one.
     var routing = FeedRouter.Settings()
-    /// When one that cannot be started is tried again.
+    /// When a provider that cannot be started is tried again.
     var retries = RetriedProvider.Waits()
 
-    /// What was recorded before has the gaps that it has, and nothing is added to it; what follows
-    /// from settings is made again or missing for good.
+    /// Whether gaps are filled. A recording keeps the gaps that it has, and nothing is added to it.
+    /// A provider whose ticks follow from its settings makes missed ticks again, or they are
+    /// missing for good.
     var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
 
-    /// Those that the source can have ticks in: lists may bring other symbols at any time.
+    /// Returns the partitions in which the source can have ticks. With lists these are all, as
+    /// lists may add any symbol at any time.
     func partitions(_ names: TapeNames) -> [Partition] {
         guard kinds.contains(where: { $0.instruments != nil }) else {
             return (0..<names.partitions).map { Partition($0) }
@@ -27,7 +29,7 @@ struct Delivery: Sendable {
         return Set(symbols.map { names.partition(of: $0) }).sorted()
     }
 
-    /// What becomes of that which is missing from before.
+    /// Decides about the gaps from before this tenure.
     func handOver(
         _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp
     ) -> GapHandOver {
@@ -40,7 +42,8 @@ struct Delivery: Sendable {
         }
     }
 
-    /// Who delivers which instrument at first. `gaps`: what is handed to them.
+    /// Returns a router, and the instruments that each provider delivers at first. `gaps` are the
+    /// gaps that providers get.
     func router(_ now: Moment, gaps: [OpenGap]) -> (FeedRouter, instruments: [[UInt32]]) {
         var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
@@ -52,8 +55,9 @@ struct Delivery: Sendable {
         return (router, work.begun)
     }
 
-    /// Makes every provider and starts it on its own channel with what it is first for. One of
-    /// several that cannot be started tries again by itself; without the only one nothing begins.
+    /// Makes every provider and starts it on a separate channel, with the instruments that it
+    /// delivers at first. With several providers, one that cannot be started retries by itself. If
+    /// there is only one and it fails, the error is thrown.
     func start(
         _ order: ProviderOrder, instruments: [[UInt32]], _ context: ProviderKind.Context
     ) throws -> [(any ProviderSource, ProviderChannel)] {

@@ -16,8 +16,8 @@ enum GatewayProviders {
             make: { try ReplayProvider($0) }),
     ]
 
-    /// Settings of a provider that is not named are not looked at, unless all of it follows from
-    /// them.
+    /// Returns the rules of a kind. Settings of a provider that is not named are not checked,
+    /// unless the kind follows from its settings alone.
     static func rules(of kind: ProviderKind) -> [ConfigurationRule] {
         guard kind.instruments == nil else { return kind.rules }
         return kind.rules.map { rule in

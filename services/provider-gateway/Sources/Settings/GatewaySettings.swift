@@ -5,26 +5,26 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// What the gateway does, from its configuration.
+/// The gateway's settings, from its configuration.
 struct GatewaySettings: Sendable {
     var source: SourceName
     var delivery: Delivery
-    /// For `/status`; nil: other providers deliver.
+    /// For `/status`; `nil` when other providers deliver.
     var synthetic: SyntheticTicks.Settings?
-    /// Nil: what providers are asked for is in no file.
+    /// The files with lists of instruments; `nil` when there are none.
     var instrumentLists: InstrumentLists?
     var packetsPerSecond: Int
     var streamBytesMax: Int64
-    /// Nothing younger is purged.
+    /// The least age of what may be purged.
     var keep: Duration
     var isLive: Bool
-    /// Nil: none.
+    /// The folder of the spool; `nil` when there is no spool.
     var spoolFolder: String?
     var spoolBytesMax: Int
     var policies = BackpressureMachine.Policies()
-    /// Ticks that are stamped further ahead of the time are refused.
+    /// Ticks that are stamped further ahead of the time than this are refused.
     var futureNanosecondsMax: Int64
-    /// Nil: none.
+    /// The folder for dead letters while NATS accepts none; `nil` when there is none.
     var deadLetterFolder: String?
     var deadLetterBytes: Int64
     /// How long taken ticks may take to get onto the tape when the service stops.
@@ -87,7 +87,7 @@ struct GatewaySettings: Sendable {
                 "Files that list what providers are asked for; read again on SIGHUP."),
         ]
 
-    /// One per thing that may be wrong, so that all of it is told at once.
+    /// Returns one rule per possible mistake, so that all mistakes are reported in one message.
     static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
         [
             .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
@@ -131,7 +131,7 @@ struct GatewaySettings: Sendable {
     }
 
     private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
-        // Of several providers the first one's name: it delivers what it can.
+        // With several providers the source has the name of the first one.
         let provider = configuration.list("GATEWAY_PROVIDER").first ?? "synthetic"
         let name = configuration.optionalText("GATEWAY_SOURCE") ?? provider
         guard let source = SourceName(name) else {

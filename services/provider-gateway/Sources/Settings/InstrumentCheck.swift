@@ -3,7 +3,7 @@ import MarketModel
 import ServiceRuntime
 import YAMLFile
 
-/// Whether lists of instruments are right, and what they come to.
+/// Checks lists of instruments and shows what they contain.
 enum InstrumentCheck {
     static let text = question(
         "--check-instruments", "Say what is wrong with lists of instruments, or print the whole.",

@@ -4,10 +4,10 @@ import ServiceRuntime
 import TapeTransport
 import YAMLFile
 
-/// The files that say what providers are asked for.
+/// The files that list the instruments that providers are asked for.
 struct InstrumentLists: Sendable {
     let files: [String]
-    /// Of the source, by priority.
+    /// The names of the source's providers, by priority.
     let providers: [String]
 
     func read() throws(FileMistakes) -> [Instrument] {
@@ -36,7 +36,8 @@ struct InstrumentLists: Sendable {
 }
 
 extension GatewaySettings {
-    /// Nil: there are no files, and none are needed.
+    /// Returns the lists of the configuration, or `nil` when there are no files and none are
+    /// needed.
     static func lists(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) -> InstrumentLists? {
@@ -64,7 +65,7 @@ extension GatewaySettings {
         }
     }
 
-    /// Which providers there are is another rule's business.
+    /// Checks the lists. The names of the providers are checked by another rule.
     static func checkInstruments(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) {

@@ -4,8 +4,8 @@ import ServiceRuntime
 import Synchronization
 import YAMLFile
 
-/// Reads the lists again when it is asked to, on a thread of its own: a disk may be slow. What was
-/// read waits for the gateway's thread; a list that is wrong changes nothing.
+/// Reads the lists of instruments again on request, on a separate thread because a disk may be
+/// slow. The result waits for the gateway's thread. A list with mistakes changes nothing.
 final class InstrumentReload: Sendable {
     private struct State {
         var isReading = false
@@ -24,7 +24,8 @@ final class InstrumentReload: Sendable {
         self.telemetry = telemetry
     }
 
-    /// Any thread may ask, as often as it likes: files are read by one at a time.
+    /// Requests a reading. Any thread may call it, any number of times; only one thread reads
+    /// files.
     func ask() {
         let begins = state.withLock { state in
             defer { state.isReading = true }
@@ -57,7 +58,7 @@ final class InstrumentReload: Sendable {
         }
     }
 
-    /// What was read since the last time.
+    /// Returns the list that was read since the last call, or `nil`.
     func take() -> [Instrument]? {
         state.withLock { state in
             defer { state.list = nil }
@@ -67,7 +68,7 @@ final class InstrumentReload: Sendable {
 }
 
 extension GatewayParts {
-    /// Takes over a list that was read again; nil: there is none.
+    /// Applies a list that was read again and returns the change, or `nil` when there is none.
     func newInstruments() -> InstrumentBook.Change? {
         guard let list = instruments?.take() else { return nil }
         let change = settings.delivery.book.follow(list)
@@ -79,7 +80,7 @@ extension GatewayParts {
     }
 }
 
-/// The list of instruments was read again and holds now.
+/// Reports that the list of instruments was read again and is valid now.
 struct InstrumentsTaken: TelemetryEvent {
     static let name = "gateway.instruments"
     let source: SourceName
@@ -103,7 +104,7 @@ struct InstrumentsTaken: TelemetryEvent {
     func count(in metrics: MetricRegistry) { InstrumentsRefused.reloads("taken", metrics, source) }
 }
 
-/// The list of instruments could not be taken over.
+/// Reports that the list of instruments could not be read or is wrong.
 struct InstrumentsRefused: TelemetryEvent {
     static let name = "gateway.instruments.refused"
     let source: SourceName

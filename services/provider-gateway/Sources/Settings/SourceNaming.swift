@@ -3,8 +3,8 @@ import ProviderKit
 import ServiceRuntime
 
 extension GatewaySettings {
-    /// What to tell of a source that is called like a provider whose data it does not have; nil:
-    /// nothing. Recordings keep the names of their sources.
+    /// Returns a warning for a source that is named after a provider whose data it does not have,
+    /// else `nil`. Recordings keep the names of their sources.
     func foreignName(_ kinds: [ProviderKind]) -> SourceNamedAfterOther? {
         let own = delivery.kinds.map(\.name)
         guard !delivery.kinds.contains(where: \.isRecorded), !own.contains(source.text),
@@ -14,7 +14,8 @@ extension GatewaySettings {
     }
 }
 
-/// Somebody has said so: a tape goes on as it was begun.
+/// A warning, not an error: the name was configured explicitly, and a tape has to continue under
+/// the name with which it began.
 struct SourceNamedAfterOther: TelemetryEvent, Equatable {
     static let name = "gateway.source_name"
     let source: SourceName

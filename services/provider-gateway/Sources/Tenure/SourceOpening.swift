@@ -6,8 +6,8 @@ import MarketModel
 import ServiceRuntime
 import TapeProtocol
 
-/// A source that is open on every one of its subjects: nobody else adds ticks to it any more, and
-/// the provider goes on behind the last one that stands.
+/// A source that is open on all of its subjects: no other gateway adds ticks to it any more, and
+/// the provider continues after the last tick on the tape.
 struct OpenedSource {
     let mailbox: TapeMailbox
     let publisher: TapePublisher
@@ -15,28 +15,29 @@ struct OpenedSource {
     let resumption: SourceLanes.Resumption
     let recorder: SourceRecorder
     let traffic: SpoolTraffic?
-    /// Nil: nobody fills gaps of this source in.
+    /// `nil` when no provider fills this source's gaps.
     let gaps: GapDesk?
 }
 
-/// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
-/// The first because a tape that was put back cannot say so itself. The last because a predecessor
-/// that is still alive could add ticks after an earlier look, and they would come twice.
+/// Opens a source in three steps. First it reads what others remember of the source, because a tape
+/// that was restored from a backup does not show that itself. Then it opens the epochs. Only then
+/// it reads where the source left off: after an earlier reading, a predecessor that is still alive
+/// could add ticks, which would then come twice.
 struct SourceOpening {
     enum Outcome {
         case opened(OpenedSource)
-        /// The source is not this gateway's own any more.
+        /// This gateway does not own the source any more.
         case ended(TenureEnd)
     }
 
     private static let eventsPerTurn = 256
     private static let waitMax = Duration.milliseconds(5)
-    /// Between two tries to read where the source left off.
+    /// The time between two attempts to read where the source left off.
     private static let retryNanoseconds: Int64 = 500_000_000
-    /// How long the tape is read for gaps before it is looked whether the source is to be opened
-    /// still.
+    /// How long the tape is read for gaps before the opening checks again whether it is still
+    /// wanted.
     private static let recoveryNanoseconds: Int64 = 100_000_000
-    /// How long the thread of a record that is not needed may take to end.
+    /// How long a recorder's thread may take to end when the opening is given up.
     private static let recordTimeout = Duration.seconds(2)
 
     private let parts: GatewayParts
@@ -47,13 +48,13 @@ struct SourceOpening {
     private var lanes: SourceLanes
     private var retryAt = Int64.min
     private var recorder: SourceRecorder?
-    /// The epochs are being opened.
+    /// Whether the epochs are being opened.
     private var isOpening = false
     private var hasToldOpened = false
-    /// The spool's way onto the tape; made when it is known whose it is.
+    /// The way from the spool onto the tape; `nil` until it is decided what happens to the spool.
     private var traffic: SpoolTraffic?
     private var events: [TapeEvent] = []
-    /// What is noted of the source's gaps, and how far it has been brought up to the tape.
+    /// The stored ledgers of the source's gaps, and how far they have been brought up to date.
     private var gapRecorder: GapRecorder?
     private var recovery: GapRecovery?
     private var desk: GapDesk?
@@ -87,7 +88,8 @@ struct SourceOpening {
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             handleEvents()
             if isSteady { publisher.tick() }
-            // A full tape takes no marker either: the reason is more than "being opened".
+            // A full tape does not accept a marker either. Then report that reason, as it says more
+            // than "being opened".
             if let trouble = publisher.trouble {
                 parts.context.readiness.set(ReadinessPart.tape, trouble)
             }
@@ -109,7 +111,7 @@ struct SourceOpening {
             recorder: recorder, traffic: traffic, gaps: desk)
     }
 
-    /// Whether everything that an earlier tenure spooled is on the tape, or aside.
+    /// Returns whether all packets that an earlier tenure spooled are on the tape or set aside.
     private mutating func hasReplayed() -> Bool {
         guard let spool = parts.spool else { return true }
         guard let traffic else {
@@ -127,7 +129,7 @@ struct SourceOpening {
         guard now >= retryAt else { return }
         do {
             let predecessor = try lanes.predecessor(client: parts.client)
-            // From here on it is the disk that answers.
+            // From here on the thread waits for the disk.
             parts.beat.beat(before: ThreadWatch.systemTime)
             let decision = spool.decide(predecessor.epochs)
             if case .setAside(let reason) = decision { spool.setAside(reason: reason) }
@@ -140,9 +142,10 @@ struct SourceOpening {
         }
     }
 
-    /// Whether all is known that is missing of the source, or nobody wants to know. A part at a
-    /// time: there may be much to read. Providers wait for all of it: what is missing decides what
-    /// they are asked for, and a gap that they told of before could be filled in twice.
+    /// Returns whether all gaps of the source are known, or are not needed. It reads one part per
+    /// call, as there may be much to read. Providers wait for all of it, because the gaps decide
+    /// what they are asked for. A gap that they reported before the older ones are known could be
+    /// filled twice.
     private mutating func hasRecovered() -> Bool {
         guard desk == nil, parts.settings.delivery.fillsGaps else { return true }
         let now = clock.monotonic().nanoseconds
@@ -154,7 +157,7 @@ struct SourceOpening {
                 try recovery
                 ?? GapRecovery(
                     recorder.found.ledgers, client: parts.client, source: parts.settings.source)
-            // There is one copy: a second one would be made of all ledgers at the next packet.
+            // Keep a single reference: with a second one the next packet would copy all ledgers.
             self.recovery = nil
             defer { self.recovery = recovery }
             guard try isThrough(&recovery, until: now + Self.recoveryNanoseconds) else {
@@ -188,7 +191,7 @@ struct SourceOpening {
         return recorder
     }
 
-    /// From here on the ledgers follow what is acknowledged.
+    /// Makes the ledgers follow acknowledged packets from now on.
     private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
         let desk = GapDesk(
             recovery, recorder, source: parts.settings.source,
@@ -203,8 +206,8 @@ struct SourceOpening {
 
     private var areAllReady: Bool { lanes.all.allSatisfy { publisher.isReady(lane: $0) } }
 
-    /// Reads the source's record; when the readers have had time to answer, opens the epochs above
-    /// all of it.
+    /// Reads the source's record. When the readers have had time to answer, opens epochs above the
+    /// record's, the readers' and the group's.
     private mutating func remember() throws {
         let now = clock.monotonic().nanoseconds
         if recorder != nil, !isOpening, let heardAt = parts.readers.heardAt, now >= heardAt {
@@ -233,7 +236,7 @@ struct SourceOpening {
             SourceNotRead(source: parts.settings.source, reason: "\(error)"))
     }
 
-    /// Nil as long as the tape does not answer.
+    /// Starts the providers. Returns `nil` as long as the tape or a provider fails.
     private mutating func resumed() -> SourceLanes.Resumption? {
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return nil }

@@ -4,10 +4,10 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-/// Rows of books. A reset is never left out: where it finds no room, one is put on the tape first
-/// thing when there is some.
+/// Rows of books. A reset is never left out: when it finds no room, one goes onto the tape before
+/// any other row as soon as there is room.
 extension SourceTenure {
-    /// A row, or what empties a book. False: it has to wait for the next packet.
+    /// Takes a row or a reset. Returns false when it has to wait for the next packet.
     func takeOfBook(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let header = record.header, symbol < outflow.lanes.places.count else {
@@ -17,7 +17,7 @@ extension SourceTenure {
         let isAhead = !inflow.isRecorded && inflow.time.refuses(header)
         if case .depthReset = record {
             emptied(symbol, at: isAhead ? now : header.eventTime)
-            // With a time of ours in place of its own.
+            // The owed reset gets the gateway's time instead of the wrong one.
             guard !isAhead else { return true }
         } else if isAhead {
             lost(symbol, to: now)
@@ -46,7 +46,7 @@ extension SourceTenure {
         return true
     }
 
-    /// A policy leaves out a row, which is on record, or a reset, which is then owed.
+    /// Notes that a policy left out a row, whose gap is on record, or a reset, which is then owed.
     func leftOutOfBook(_ symbol: Int, isReset: Bool, _ time: Timestamp) {
         if isReset { emptied(symbol, at: time) } else { lost(symbol, to: behind(time)) }
     }
@@ -62,12 +62,12 @@ extension SourceTenure {
         time.isDefined ? time.advanced(byNanoseconds: 1) : time
     }
 
-    /// The book on the tape is not the provider's any more.
+    /// Notes that the book on the tape differs from the provider's from now on.
     func lost(_ symbol: Int, to time: Timestamp) {
         if inflow.depth.lost(symbol, to: time) { parts.metrics.booksVoided.add() }
     }
 
-    /// The provider's book begins anew: its void ends here.
+    /// Notes that the provider's book begins again, which ends the time in which it is void.
     private func emptied(_ symbol: Int, at time: Timestamp) {
         let toldTo = inflow.depth.emptied(symbol)
         inflow.depth.owe(symbol)
@@ -77,7 +77,7 @@ extension SourceTenure {
             holds: false)
     }
 
-    /// Others of the lane's packets are gone.
+    /// Notes that packets of the lane were lost, which may contain rows of any of its books.
     func lostBooks(inLane lane: Int, to time: Timestamp) {
         for (symbol, place) in outflow.lanes.places.enumerated()
         where place.lane == lane && inflow.depth.isKnown(symbol) {
@@ -87,7 +87,7 @@ extension SourceTenure {
 
     func writeResets() { for symbol in inflow.depth.owing { _ = writeReset(symbol) } }
 
-    /// False: there is no room for it now.
+    /// Writes an owed reset. Returns false when there is no room for it now.
     private func writeReset(_ symbol: Int) -> Bool {
         let place = place(of: symbol)
         guard !outflow.publisher.isFull(lane: place.lane) || makeRoom(lane: place.lane) else {
@@ -95,7 +95,8 @@ extension SourceTenure {
         }
         let header = TickHeader(
             symbol: place.symbol, providerTime: .undefined, receiveTime: inflow.time.now())
-        // The provider has not stopped it; but it has to be asked for again.
+        // The provider has not stopped the book, but `halted` tells readers that it has to be
+        // requested again.
         let reset = DepthReset(header: header, reason: .halted)
         guard outflow.publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
             return false
@@ -104,7 +105,7 @@ extension SourceTenure {
         return true
     }
 
-    /// When rows would be taken again.
+    /// Requests void books from the provider, unless a policy would leave out their rows.
     func askForBooks(now: Int64) {
         parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
         guard !inflow.backpressure.isPressed || inflow.backpressure.waits(kind: .depth) else {
@@ -119,11 +120,11 @@ extension SourceTenure {
     }
 }
 
-/// Rows of books were left out, so that these are void until they begin anew.
+/// Reports that rows of books were left out, so that these books are void until they begin again.
 struct BooksVoid: TelemetryEvent {
     static let name = "gateway.books_void"
     let source: SourceName
-    /// The first of them.
+    /// The symbol of the first book.
     let symbol: Symbol
     let count: Int
     let asked: Int

@@ -5,10 +5,11 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-/// What the gateway itself puts on record of gaps.
+/// The gap records that the gateway itself writes.
 extension SourceTenure {
-    /// Spooled packets could not be read: any symbol of their lanes may miss ticks from the oldest
-    /// of them up to now. Others of that time are on the tape, so nobody may fill the gap in.
+    /// Records gaps for spooled packets that could not be read. Any symbol of their lanes may lack
+    /// ticks from the oldest packet up to now. The reason is `dropped`, so that no provider fills
+    /// the gap: other ticks of the same time are on the tape.
     func note(lossesOf traffic: SpoolTraffic) {
         var since: [Int: Timestamp] = [:]
         for loss in traffic.losses {
@@ -25,7 +26,7 @@ extension SourceTenure {
         writeGaps()
     }
 
-    /// Puts gap records that are due into their lanes, as far as there is room.
+    /// Appends due gap records to their lanes, as far as there is room.
     func writeGaps() {
         if books.gaps.hasDue { writeOwn() }
         if let desk = books.desk, desk.hasDue { writeSettled(desk) }
@@ -52,7 +53,7 @@ extension SourceTenure {
             from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
     }
 
-    /// Of what is missing from before: what this gateway settles.
+    /// Appends the gap records with which this gateway settles gaps from before.
     private func writeSettled(_ desk: GapDesk) {
         for lane in outflow.lanes.tickLanes {
             let partition = outflow.publisher.partition(lane: lane)
@@ -64,7 +65,7 @@ extension SourceTenure {
         }
     }
 
-    /// In the lane; also of one that is in no list any more.
+    /// Returns the symbol's number in the lane, also for a symbol that is in no list any more.
     private func number(of symbol: Symbol, _ lane: Int) -> UInt32 {
         if let number = inflow.ticks.number(of: symbol) { return place(of: number).symbol }
         if let known = books.unlisted[symbol] { return known }

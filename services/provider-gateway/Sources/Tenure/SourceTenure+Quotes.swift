@@ -5,8 +5,8 @@ import TapeTransport
 
 /// Quotes that wait while quotes are conflated.
 extension SourceTenure {
-    /// Puts those on their way that have waited for long enough; all of them when there is room
-    /// again, or nothing more will come.
+    /// Releases the quotes that have waited for long enough. With `all` it releases all of them,
+    /// because there is room again or no more records will come.
     func releaseQuotes(all: Bool) {
         if !inflow.held.isEmpty {
             let symbols =
@@ -16,7 +16,7 @@ extension SourceTenure {
         inflow.held.settle()
     }
 
-    /// False: there is no room for it now.
+    /// Appends the symbol's held quote to its lane. Returns false when there is no room for it now.
     func release(_ symbol: Int) -> Bool {
         guard var quote = inflow.held.quote(symbol) else { return true }
         let place = place(of: symbol)
@@ -30,7 +30,7 @@ extension SourceTenure {
         return true
     }
 
-    /// The quote that is due waits; one of its symbol that waited before is left out.
+    /// Holds the quote that is due. An older quote of the symbol that waited is left out.
     func hold(_ symbol: Int, _ now: Timestamp) {
         _ = place(of: symbol)
         guard let record = inflow.ticks.take() else { return }
@@ -46,7 +46,7 @@ extension SourceTenure {
         if let before { leaveOut(before, symbol) }
     }
 
-    /// A quote is taken: one of its symbol that waited is older, and is left out.
+    /// Leaves out the held quote of the symbol, which is older than the quote that is being taken.
     func leaveOutHeld(before quote: inout Quote, _ symbol: Int) {
         guard !inflow.held.isEmpty, let older = inflow.held.remove(symbol) else { return }
         quote.header.flags.insert(.conflated)
@@ -60,7 +60,8 @@ extension SourceTenure {
             now: clock.monotonic().nanoseconds)
     }
 
-    /// No watermark of the lane may pass what is missing and not on record, nor what waits.
+    /// Returns the time that no watermark of the lane may pass, because of gaps that are not
+    /// recorded and of quotes that wait.
     func hold(lane: Int) -> Timestamp {
         min(books.gaps.hold(lane: lane), inflow.held.hold(lane: lane))
     }

@@ -2,7 +2,7 @@ import MarketModel
 import ProviderKit
 import ServiceRuntime
 
-/// Which instruments there are, and which provider delivers each.
+/// Changes of the instruments and of the providers that deliver them.
 extension SourceTenure {
     func route() {
         let change = parts.newInstruments()
@@ -23,11 +23,11 @@ extension SourceTenure {
     }
 }
 
-/// Instruments go from one provider to another.
+/// Reports that instruments were switched from one provider to another.
 struct ProvidersSwitched: TelemetryEvent {
     static let name = "gateway.provider_switched"
     let source: SourceName
-    /// The first of them.
+    /// The symbol of the first instrument.
     let symbol: Symbol
     let from: String
     let to: String

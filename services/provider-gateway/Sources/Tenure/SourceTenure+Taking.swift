@@ -5,12 +5,12 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-/// How a tenure takes what providers have, and what becomes of each record.
+/// How a tenure takes the providers' records, and what happens to each.
 extension SourceTenure {
-    /// Ticks taken in one turn: bounds how long acknowledgements wait.
+    /// The maximum of ticks taken in one turn; bounds how long acknowledgements wait.
     private static let ticksPerTurn = 1_024
 
-    /// Takes what is due; true when a full lane holds the provider up.
+    /// Takes the records that are due. Returns true when a full lane makes the provider wait.
     func takeTicks() -> Bool {
         let now = inflow.time.now()
         inflow.agreeOnTime()
@@ -62,8 +62,9 @@ extension SourceTenure {
             isFetched: header?.flags.contains(.backfilled) ?? false)
     }
 
-    /// The record that is due must not come before a quote of its symbol that waits: a quote that
-    /// does not take its place, and what says who feeds the symbol, or what is missing of it.
+    /// Returns whether the record that is due must come after the held quote of its symbol. That is
+    /// true for a quote that does not replace it, and for records about the symbol's provider and
+    /// gaps.
     private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
         switch due.kind {
         case nil: true
@@ -72,11 +73,11 @@ extension SourceTenure {
         }
     }
 
-    /// Neither the tape nor the spool takes the record that is due.
+    /// Decides about a due record that neither the tape nor the spool accepts.
     private func withoutRoom(_ due: DeliveredTicks.Due) -> Choice {
         let isNews = !inflow.backpressure.causes.contains(.noRoom)
         changed(inflow.backpressure.set(.noRoom, true))
-        // What says that data are missing is not left out itself.
+        // Records about gaps and subscriptions are never left out.
         guard let kind = due.kind, !inflow.backpressure.waits(kind: kind) else { return .wait }
         let header = inflow.ticks.dueHeader
         let isFetched = header?.flags.contains(.backfilled) ?? false
@@ -95,12 +96,12 @@ extension SourceTenure {
         return newPlace(of: symbol)
     }
 
-    /// Of an instrument that was not there when the tenure began.
+    /// Returns the place of an instrument that was added after the tenure began.
     private func newPlace(of symbol: Int) -> SourceLanes.Place {
         while symbol != DeliveredTicks.noSymbol, outflow.lanes.places.count <= symbol,
             let name = inflow.ticks.symbol(outflow.lanes.places.count)
         {
-            // Since when it does is said with its subscription.
+            // The symbol's subscription will show since when the provider delivers it.
             let lane = outflow.lanes.add(
                 name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
             books.gaps.addSymbol(lane: lane)
@@ -110,7 +111,7 @@ extension SourceTenure {
             ? outflow.lanes.places[symbol] : outflow.lanes.placeOfNone
     }
 
-    /// False: it has to wait for the next packet.
+    /// Takes the record that is due. Returns false when it has to wait for the next packet.
     private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let record = inflow.ticks.take() else { return true }
@@ -138,11 +139,11 @@ extension SourceTenure {
         return true
     }
 
-    /// The kinds that are fewer. A long one may need a packet that is still empty.
+    /// Takes a record of a less frequent kind. A long record may need an empty packet.
     private func takeOther(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         if record.kind == .depth { return takeOfBook(record, symbol, now) }
         if case .subscription(let subscription) = record {
-            // A recording says itself who feeds what.
+            // A recording has separate definitions of which provider feeds which symbol.
             if !inflow.isRecorded { begin(subscription, symbol) }
         } else if !inflow.isRecorded, record.kind != nil, let header = record.header,
             inflow.time.refuses(header)
@@ -158,7 +159,7 @@ extension SourceTenure {
     enum Appended {
         case appended
         case full
-        /// Counted, and told.
+        /// The record was refused, counted and reported.
         case refused
     }
 
@@ -177,11 +178,11 @@ extension SourceTenure {
         }
     }
 
-    /// From the first subscription of a tenure on, and from each change of provider, the symbol's
-    /// definition says who feeds it and since when.
+    /// Updates the symbol's definition, which has its provider and the time since which it is fed.
+    /// That happens at the first subscription of a tenure, and at each change of provider.
     private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
-        // The new one's rows may begin in the middle of its book.
+        // The new provider's rows may begin in the middle of its book.
         if action == .switchProvider, inflow.depth.isKnown(symbol) {
             lost(symbol, to: subscription.header.eventTime)
         }
@@ -203,7 +204,7 @@ extension SourceTenure {
         outflow.lanes.subscribed(symbol, name, by: definition.provider, since: definition.since)
     }
 
-    /// A record of an instrument that is in no list, or one without that has to have one.
+    /// Refuses a record of an unknown instrument, or one that lacks the instrument it needs.
     func refuseUnknown(_ symbol: Int) {
         parts.metrics.refused.add()
         parts.context.telemetry.emit(
@@ -218,8 +219,8 @@ extension SourceTenure {
         parts.metrics.received.add()
     }
 
-    /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
-    /// So it is missing there.
+    /// Makes a dead letter of a record that is stamped ahead. Its right time is unknown, so no
+    /// reader of the tape may get it, and it lies in a gap.
     func refuse(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }
@@ -250,7 +251,7 @@ extension SourceTenure {
         if kind == .depth, symbol < outflow.lanes.places.count {
             let isReset = if case .tape(.depthReset) = record { true } else { false }
             leftOutOfBook(symbol, isReset: isReset, time)
-            // It comes later.
+            // The owed reset comes later.
             if isReset { return }
         }
         parts.metrics.leftOut(kind).add()

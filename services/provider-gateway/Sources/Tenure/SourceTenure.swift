@@ -6,39 +6,40 @@ import TapeProtocol
 import TapeTransport
 import TickSpool
 
-/// How the time ended in which this gateway was the source's own.
+/// How a tenure of this gateway ended.
 enum TenureEnd {
-    /// Given back in order, with so many ticks that could not be put on the tape.
+    /// The source was given back in order; `left` ticks could not be put on the tape.
     case released(left: Int)
-    /// Somebody else has it already.
+    /// Another gateway owns the source already.
     case dropped
-    /// The tape shows a higher epoch.
+    /// The tape has a higher epoch.
     case fenced(epoch: UInt64)
     case connectionGone(String)
-    /// A policy says so.
+    /// A policy requires the service to end.
     case failed
 }
 
-/// The data plane of a source that is open: takes due ticks from the provider, packs them per
+/// The data plane of an open source: it takes due ticks from the providers, packs them per
 /// partition, and puts them on the tape.
 ///
 ///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
 ///
-/// When a lane is full the provider has to wait. One that cannot wait goes on into the spool, if
-/// there is one, until the tape takes everything again.
+/// When a lane is full, the provider has to wait. The ticks of a provider that cannot wait go into
+/// the spool, if there is one, until the tape accepts everything again.
 final class SourceTenure {
     private static let eventsPerTurn = 256
-    /// The longest wait, so that orders, shutdown and time-outs are never late.
+    /// The longest wait while the provider is blocked, so that orders, shutdown and time-outs are
+    /// never late.
     private static let waitMax = Duration.milliseconds(20)
-    /// While ticks may come at any moment and nothing wakes the thread: what it adds to a tick's
-    /// way at most, as long as no acknowledgement wakes it before.
+    /// The longest wait otherwise. A new tick does not wake the thread, so this is the most that
+    /// waiting adds to a tick's latency.
     private static let awaitedMax = Duration.milliseconds(1)
     private static let drainWaitMax = Duration.milliseconds(5)
-    /// How often progress is put where other threads can see it.
+    /// How often progress is reported to other threads.
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// How long what a policy leaves out is collected for a gap record.
+    /// How long ticks that a policy leaves out are collected for one gap record.
     private static let gapNanoseconds: Int64 = 5_000_000_000
-    /// How long the last record may take at the end.
+    /// How long the last write of the source's record may take at the end.
     private static let recordTimeout = Duration.seconds(2)
 
     let parts: GatewayParts
@@ -48,7 +49,7 @@ final class SourceTenure {
     var books: Books
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
-    /// The providers have been asked to end, in order.
+    /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
     private var reportedAt = Int64.min
 
@@ -62,18 +63,19 @@ final class SourceTenure {
 
     // MARK: the loop
 
-    /// Until the source is no longer this gateway's own.
+    /// Runs until this gateway does not own the source any more.
     func run() -> TenureEnd {
         parts.report.show(inflow.ticks.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
         let end = work()
-        // Each of these has a deadline; the spool's disk has none.
+        // Each of these calls has a deadline, except those to the spool's disk.
         parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
         parts.report.show(feeders: [])
         if providerStop == nil { inflow.ticks.stop(within: ProviderStop.timeout) }
         books.stop(within: Self.recordTimeout)
-        // Also what an end without order cuts short: who owns the spool then decides about it.
+        // Also ticks that were left by a disorderly end are kept: the next owner of the spool
+        // decides about them.
         guard let lost = keepInSpool() else { return end }
         if case .released = end { return .released(left: lost) }
         return end
@@ -104,7 +106,8 @@ final class SourceTenure {
         }
     }
 
-    /// Only an owner puts anything on the tape. Ticks are taken meanwhile, as far as there is room.
+    /// Returns whether the gateway may publish, which only an owner may. In the meantime it takes
+    /// ticks as far as there is room.
     private func isSteady() -> Bool {
         let now = clock.monotonic().nanoseconds
         let isSteady = parts.seat.isSteady(now: now)
@@ -117,18 +120,18 @@ final class SourceTenure {
 
     private func publish(isSteady: Bool) {
         send(isSteady: isSteady)
-        // Also those of packets that came out while the source was being opened.
+        // This includes losses that were found while the source was being opened.
         if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
         outflow.publishIdle(inflow.watermark()) { hold(lane: $0) }
         outflow.publisher.tick()
     }
 
-    /// What is in the lanes leaves them, through the spool or at once.
+    /// Sends the ticks of the lanes, through the spool or directly.
     private func send(isSteady: Bool, spoolAtOnce: Bool = false) {
         let now = clock.monotonic().nanoseconds
         let watermark = inflow.watermark()
-        // A disk has no deadline of ours.
+        // Calls to a disk have no deadline of ours.
         if outflow.isSpooling { parts.beat.beat(before: ThreadWatch.systemTime) }
         outflow.spool(now: now, isSteady: isSteady, atOnce: spoolAtOnce) {
             min(watermark, hold(lane: $0))
@@ -148,7 +151,7 @@ final class SourceTenure {
                 policies: parts.settings.policies))
     }
 
-    /// How much room there is, and whether what was left out is to be written.
+    /// Updates how much room there is, and makes gaps due when it is time to write them.
     private func lookAtRoom(_ now: Int64) {
         changed(inflow.backpressure.set(.headroom, parts.headroom() == .low))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
@@ -161,7 +164,8 @@ final class SourceTenure {
         }
     }
 
-    /// A provider that cannot wait goes into the spool.
+    /// Moves the ticks of a lane into the spool if the provider cannot wait. Returns false when
+    /// there is no room.
     func makeRoom(lane: Int) -> Bool {
         outflow.makeRoom(lane: lane, watermark: min(inflow.watermark(), hold(lane: lane)))
     }
@@ -179,7 +183,7 @@ final class SourceTenure {
             outflow.traffic?.acknowledged(packet)
         }
         outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
-        // Those of watermarks, too: a market that is at its end has nothing else to say.
+        // Check the lanes of watermarks, too: a market that has ended publishes nothing else.
         guard let lane = outflow.lanes.all.first(where: { outflow.publisher.isFenced(lane: $0) })
         else {
             return nil
@@ -189,8 +193,8 @@ final class SourceTenure {
 
     // MARK: the end
 
-    /// Providers end, and what they have said by then is taken; all that was taken is put on the
-    /// tape, then how far it goes: what a successor misses begins there.
+    /// Stops the providers and takes their last records, puts all ticks on the tape, and then
+    /// publishes the last watermark, at which a successor's gap begins.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
         providerStop = ProviderStop(inflow.ticks.providers)
@@ -222,12 +226,12 @@ final class SourceTenure {
         return drained()
     }
 
-    /// All that was taken is on the tape.
+    /// Whether all records that were taken are on the tape.
     private var isEmptied: Bool {
         !outflow.isSpooling && outflow.publisher.isIdle && !books.hasGapsDue && inflow.held.isEmpty
     }
 
-    /// False: there is nothing left to take.
+    /// Takes the providers' last records. Returns false when nothing is left to take.
     private func takeLast() -> Bool {
         let isOver = providerStop?.isOver ?? true
         if isOver { inflow.ticks.close() }
@@ -254,8 +258,9 @@ final class SourceTenure {
         return .released(left: left)
     }
 
-    /// What is missing and on no record stays so: no packet that waits there says otherwise.
-    /// Answers how many ticks found no room there; nil: there is no spool.
+    /// Keeps unpublished packets in the spool. Their watermarks do not pass gaps that are not
+    /// recorded yet. Returns the number of ticks that found no room there, or `nil` without a
+    /// spool.
     private func keepInSpool() -> Int? {
         guard let traffic = outflow.traffic else { return nil }
         let watermark = inflow.watermark()
@@ -271,8 +276,8 @@ final class SourceTenure {
         outflow.enterSpoolIfStuck(now: now)
         lookAtRoom(now)
         askForBooks(now: now)
-        // A reader that holds more than was given out: the tape was put back before this gateway
-        // came, or behind its back.
+        // A reader may have more than this gateway has used: then the tape was restored from a
+        // backup, before this gateway came or unnoticed by it.
         if let heard = parts.readers.news() {
             let behind = outflow.lanes.behind(heard)
             inflow.ticks.passOver { behind.contains(outflow.lanes.partition(of: $0)) }

@@ -1,10 +1,10 @@
 import MarketModel
 import Primitives
 
-/// A made-up market in which every tick follows from the seed and its number alone.
+/// A synthetic market in which every tick depends only on the seed and the tick's number.
 ///
 /// There is no state to restore: after a restart tick 1,000,000 is computed as it was before. Each
-/// tick's provider id carries its number, so the last one on the tape tells where to go on.
+/// tick's provider id contains its number, so the last tick on the tape shows where to continue.
 struct SyntheticMarket: Sendable {
     struct Settings: Hashable, Sendable {
         var seed: UInt64
@@ -21,7 +21,7 @@ struct SyntheticMarket: Sendable {
     let settings: Settings
     /// The time between two ticks.
     let intervalNanoseconds: Int64
-    /// Tells ticks of other settings apart: the upper 16 bits of the provider id.
+    /// Distinguishes ticks of other settings: the upper 16 bits of the provider id.
     let fingerprint: UInt64
 
     init(_ settings: Settings) {
@@ -30,17 +30,18 @@ struct SyntheticMarket: Sendable {
         intervalNanoseconds = 1_000_000_000 / Int64(settings.rate)
         let names = settings.symbols.map(\.text).joined(separator: ",")
         let text = "\(settings.seed) \(settings.rate) \(names)"
-        // Never 0, which would be a provider that gives no ids.
+        // Never 0, as that means a provider without ids.
         fingerprint = Checksum.of(text) % 0xffff + 1
     }
 
-    /// Which symbol the tick is of: decides its partition, so it comes before all else.
+    /// Returns the symbol of a tick. It decides the tick's partition, so it is computed before all
+    /// else.
     @inline(__always)
     func symbol(ofTick index: UInt64) -> Int {
         Int(bits(index, 0) % UInt64(settings.symbols.count))
     }
 
-    /// No tick from `index` on is earlier than this.
+    /// Returns a time before which no tick from `index` on lies.
     func earliestTime(ofTick index: UInt64, origin: Timestamp) -> Timestamp {
         let (offset, overflow) = Int64(index).multipliedReportingOverflow(
             by: intervalNanoseconds)
@@ -52,7 +53,7 @@ struct SyntheticMarket: Sendable {
             .advanced(byNanoseconds: jitter(ofTick: index))
     }
 
-    /// The inverse of `time(ofTick:)`: where tick 0 stood when `index` stands at `time`.
+    /// The inverse of `time(ofTick:)`: returns the time of tick 0 when tick `index` is at `time`.
     func origin(ofTick index: UInt64, at time: Timestamp) -> Timestamp {
         let (offset, overflow) = Int64(index).multipliedReportingOverflow(
             by: intervalNanoseconds)
@@ -60,18 +61,19 @@ struct SyntheticMarket: Sendable {
             .advanced(byNanoseconds: overflow ? Int64.min : -offset)
     }
 
-    /// The latest tick whose time is not after `time`; nil: tick 0 is.
+    /// Returns the latest tick whose time is not after `time`, or `nil` when tick 0 is after it.
     func lastTick(dueAt time: Timestamp, origin: Timestamp) -> UInt64? {
         let (elapsed, overflow) = time.nanoseconds.subtractingReportingOverflow(
             origin.nanoseconds)
         guard !overflow, elapsed >= 0 else { return nil }
         let index = min(UInt64(elapsed / intervalNanoseconds), Self.indexMax)
-        // Its jitter may put it behind `time`; the one before it is not.
+        // Its jitter may put it after `time`, but not the tick before it.
         if self.time(ofTick: index, origin: origin) <= time { return index }
         return index == 0 ? nil : index - 1
     }
 
-    /// Ticks stand irregularly, but never beyond the next one's interval: their order is kept.
+    /// Returns the tick's distance from the regular grid. It is below one interval, so the order of
+    /// the ticks is kept.
     private func jitter(ofTick index: UInt64) -> Int64 {
         Int64(bits(index, 1) % UInt64(intervalNanoseconds))
     }
@@ -83,11 +85,11 @@ struct SyntheticMarket: Sendable {
         case quote(Quote)
     }
 
-    /// What kind the tick is of, without making it.
+    /// Returns whether the tick is a trade, without computing the tick.
     @inline(__always)
     func isTrade(tick index: UInt64) -> Bool { bits(index, 2) >> 8 % 4 == 0 }
 
-    /// One tick in four is a trade. `header.symbol` is left to the caller.
+    /// Computes a tick. One tick in four is a trade. The caller sets `header.symbol`.
     func tick(_ index: UInt64, origin: Timestamp, received: Timestamp) -> Tick {
         let symbol = symbol(ofTick: index)
         let time = time(ofTick: index, origin: origin)
@@ -114,7 +116,7 @@ struct SyntheticMarket: Sendable {
                 askExchange: exchange(shape >> 40)))
     }
 
-    /// 1 to 500 shares, mostly round lots.
+    /// Returns 1 to 500 shares, mostly round lots.
     private func lots(_ bits: UInt64) -> Int64 {
         let shares = bits % 8 == 0 ? 1 + bits >> 3 % 99 : (1 + bits >> 3 % 5) * 100
         return Int64(shares) * 100_000_000
@@ -134,8 +136,9 @@ struct SyntheticMarket: Sendable {
         (5, 400), (60, 1_500), (900, 5_000), (7_200, 15_000), (86_400, 40_000),
     ]
 
-    /// A walk that can be computed at any time without the way there: smooth noise of several
-    /// periods, in integers, so that every machine gives the same cents.
+    /// Returns the price of a symbol in cents. The walk can be computed for any time without the
+    /// path to it: it is smooth noise of several periods, in integers, so that every machine
+    /// computes the same cents.
     private func cents(ofSymbol symbol: Int, at time: Timestamp) -> Int64 {
         let base = 1_000 + Int64(mixed(UInt64(symbol), 77) % 49_000)
         var ppm: Int64 = 1_000_000
@@ -151,7 +154,7 @@ struct SyntheticMarket: Sendable {
         return max(1, base * ppm / 1_000_000)
     }
 
-    /// -1,000 to 1,000.
+    /// Returns a pseudo-random level from -1,000 to 1,000.
     private func level(_ lane: UInt64, _ step: Int64) -> Int64 {
         Int64(mixed(lane, UInt64(bitPattern: step)) % 2_001) - 1_000
     }

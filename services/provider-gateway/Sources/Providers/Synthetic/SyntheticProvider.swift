@@ -4,23 +4,25 @@ import ProviderKit
 import ServiceRuntime
 import Synchronization
 
-/// Delivers a synthetic market, on a thread of its own: exactly what comes after the tape's end.
+/// Delivers a synthetic market on a separate thread, beginning exactly after the tape's last ticks.
 final class SyntheticProvider: ProviderSource {
     static let providerName = "synthetic"
 
-    /// Ticks that are made at once: bounds how long others wait for the market.
+    /// The maximum of ticks that are computed in one batch. It bounds how long other threads wait
+    /// for the market.
     private static let batchTicks = 1_024
-    /// So many may wait for the gateway.
+    /// The maximum of ticks that wait for the gateway.
     private static let waitingMax = 8 * batchTicks
-    /// Ticks that are due within this are taken together; between two looks at a full channel.
+    /// The shortest wait, so that ticks due within it are sent in one batch. It is also the wait
+    /// before a full channel is tried again.
     private static let waitMin = Duration.milliseconds(1)
     private static let waitMax = Duration.seconds(1)
 
     let name = providerName
     private let settings: SyntheticTicks.Settings
     private let threads: ThreadWatch
-    /// Ticks are made and sent under its lock: those that are passed over are in the channel, or
-    /// never made.
+    /// Ticks are computed and sent under its lock. So ticks that are passed over are either in the
+    /// channel or never computed.
     private let market = Mutex<SyntheticTicks?>(nil)
     private let resumed = Mutex<ProviderResumption?>(nil)
     private let shutdown = ShutdownSignal()
@@ -31,7 +33,7 @@ final class SyntheticProvider: ProviderSource {
         threads = context.threads
     }
 
-    /// A market in real time does not wait.
+    /// A market in real time cannot wait.
     var isUrgent: Bool { settings.pace == .realtime }
 
     var resumption: ProviderResumption? { resumed.withLock { $0 } }
@@ -50,7 +52,7 @@ final class SyntheticProvider: ProviderSource {
         thread.withLock { $0 = started }
     }
 
-    /// What is delivered is decided by the settings.
+    /// The settings decide what is delivered, so changes of lists have no effect.
     func follow(begun: [UInt32], ended: [UInt32]) {}
 
     func passOver(_ instruments: [UInt32]) -> Timestamp? {
@@ -64,7 +66,7 @@ final class SyntheticProvider: ProviderSource {
         return thread.withLock { $0 }?.join(timeout: timeout) ?? true
     }
 
-    /// Its settings say it all.
+    /// Nothing to add: the gateway writes the settings.
     func write(into json: inout JSONWriter) {}
 
     // MARK: the thread
@@ -86,7 +88,8 @@ final class SyntheticProvider: ProviderSource {
         }
     }
 
-    /// Sends what is due. Answers when the next tick is; nil: nothing more comes.
+    /// Sends the ticks that are due. Returns when the next tick is due, or `nil` when no more will
+    /// come.
     private static func deliver(
         _ ticks: inout SyntheticTicks?, _ batch: inout [ProviderRecord], _ channel: ProviderChannel
     ) -> Duration? {

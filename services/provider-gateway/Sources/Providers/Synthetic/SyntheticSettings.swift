@@ -5,7 +5,7 @@ import ServiceRuntime
 import TapeTransport
 
 extension ProviderKind {
-    /// What `GATEWAY_PROVIDER=synthetic` stands for.
+    /// The provider behind `GATEWAY_PROVIDER=synthetic`.
     static let synthetic = ProviderKind(
         name: SyntheticProvider.providerName, keys: SyntheticTicks.Settings.keys,
         rules: SyntheticTicks.Settings.rules, needsInstruments: false,
@@ -77,7 +77,8 @@ extension SyntheticTicks.Settings {
             missed: try Self.missed(configuration), ahead: try Self.ahead(configuration))
     }
 
-    /// At full pace the market ends now: it must not have begun before there were times.
+    /// The longest market at full pace. Such a market ends now, and must not begin before the first
+    /// time that can be represented.
     static let spanNanosecondsMax: Int64 = 50 * 365 * 86_400 * 1_000_000_000
 
     private static func pace(
@@ -107,8 +108,8 @@ extension SyntheticTicks.Settings {
         return .lost
     }
 
-    /// Who makes again what is missing goes on behind the last tick of each partition, and a quote
-    /// that waited comes behind later ones.
+    /// Refuses conflation with `SYNTHETIC_MISSED=again`. The latter continues after the last tick
+    /// of each partition, and conflation puts a held quote after later ticks.
     private static func checkConflation(
         _ configuration: Configuration
     ) throws(SettingsError) {
@@ -121,7 +122,8 @@ extension SyntheticTicks.Settings {
                 + "SYNTHETIC_MISSED=again goes on behind the last one: set SYNTHETIC_MISSED=lost")
     }
 
-    /// A stamp that goes onto the tape says which tick it is of: one that is ahead must not.
+    /// Requires that every tick stamped ahead is refused: a stamp on the tape identifies its tick,
+    /// and a wrong one must not get there.
     private static func ahead(
         _ configuration: Configuration
     ) throws(SettingsError) -> SyntheticTicks.Ahead? {

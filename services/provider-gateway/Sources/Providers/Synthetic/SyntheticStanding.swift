@@ -3,20 +3,21 @@ import Primitives
 import ProviderKit
 import TapeCodec
 
-/// What stands of a synthetic market on the tape of its source, and what is missing there.
+/// How far a synthetic market is on the tape of its source, and which of its ticks are missing
+/// there.
 struct SyntheticStanding {
-    /// What stands of one partition.
+    /// The tape's state of one partition.
     private struct Left {
         var mark: SyntheticTicks.Mark?
-        /// No later tick is earlier than this; undefined: nothing says so.
+        /// No later tick is earlier than this; undefined when there is no watermark.
         var watermark: Timestamp
-        /// More was given out than stands there.
+        /// Whether more ordinals were used than the tape has.
         var isLost: Bool
     }
 
-    /// What the ticks go on after.
+    /// The point after which the ticks continue.
     private(set) var ticks = SyntheticTicks.Standing()
-    /// Per symbol.
+    /// The state of each symbol's partition, by symbol.
     private var left: [Left?]
 
     init(_ order: ProviderOrder, _ market: SyntheticMarket) {
@@ -40,10 +41,10 @@ struct SyntheticStanding {
         ticks.isLost = left.map { $0?.isLost ?? false }
     }
 
-    /// What a predecessor did not deliver, and this provider does not either: after what stands of
-    /// a partition until it is subscribed. A provider that makes everything again leaves only what
-    /// the predecessor left out and did not put on record: then its watermark stood before its own
-    /// last tick.
+    /// Returns the gaps that neither a predecessor nor this provider fills: per partition, the time
+    /// from the tape's state until it is subscribed. A provider that makes everything again leaves
+    /// only ticks that the predecessor left out without a gap record. In that case the
+    /// predecessor's watermark is before its own last tick.
     func missing(until since: Timestamp) -> [OpenGap] {
         left.enumerated().compactMap { number, left in
             guard let left, left.watermark.isDefined,
@@ -55,7 +56,7 @@ struct SyntheticStanding {
         }
     }
 
-    /// A packet that cannot be read gives nothing out.
+    /// Returns the ordinal after a packet, or 1 when it cannot be read.
     private static func nextOrdinal(of packet: [UInt8]) -> UInt64 {
         packet.withRawSpan { bytes in
             do throws(PacketError) {
@@ -66,8 +67,8 @@ struct SyntheticStanding {
         }
     }
 
-    /// What a packet says of where the provider stood: its last tick, and its latest time. The
-    /// tick is nil when it is of other settings.
+    /// Returns the provider's last tick in a packet, and its time. The tick is `nil` when it comes
+    /// from other settings.
     static func mark(
         of packet: borrowing RawSpan, market: SyntheticMarket
     ) -> (mark: SyntheticTicks.Mark?, time: Timestamp)? {
@@ -78,7 +79,7 @@ struct SyntheticStanding {
             case .trade(let trade): found = trade.header
             case .quote(let quote): found = quote.header
             case .other(let message):
-                // It stands behind all that was handed out before it, or left out.
+                // The gap record comes after all ticks that were handed out or left out before it.
                 if let gap = message.gapRecord(in: packet), gap.header.providerID != 0 {
                     found = gap.header
                 }

@@ -2,19 +2,20 @@ import MarketModel
 import Primitives
 import ProviderKit
 
-/// Hands out the ticks of a `SyntheticMarket` when they are due, and goes on after a restart
-/// behind the last tick that is on the tape.
+/// Hands out the ticks of a `SyntheticMarket` when they are due, and continues after a restart with
+/// the tick after the last one on the tape.
 struct SyntheticTicks: Sendable {
     enum Pace: String, Sendable {
-        /// Each tick when its time has come.
+        /// Each tick is delivered when its time has come.
         case realtime
-        /// As fast as the tape takes them; the last one's time is that of the start.
+        /// Ticks are delivered as fast as the tape takes them. The last one is at the time of the
+        /// start.
         case full
     }
 
-    /// What becomes of ticks that were due while nobody was subscribed.
+    /// What happens to ticks that were due while no gateway was subscribed.
     enum Missed: String, Sendable {
-        /// They are made when somebody is.
+        /// They are made later, when a gateway is subscribed.
         case again
         /// They are never made, as in a real market.
         case lost
@@ -23,19 +24,20 @@ struct SyntheticTicks: Sendable {
     struct Settings: Sendable {
         var market: SyntheticMarket.Settings
         var pace: Pace
-        /// Ticks in all; nil: for ever.
+        /// The total number of ticks; `nil`: no limit.
         var total: UInt64?
-        /// How long before the first start the market began: that history comes at full speed.
+        /// How long before the first start the market began. This history is delivered at full
+        /// speed.
         var backlogNanoseconds: Int64
         var missed = Missed.again
-        /// Nil: all stamps are right.
+        /// `nil` when all stamps are right.
         var ahead: Ahead?
     }
 
-    /// A clock that is wrong: it stamps the ticks of some symbols ahead of the time.
+    /// A simulated wrong clock, which stamps the ticks of some symbols ahead of the time.
     struct Ahead: Sendable {
         var nanoseconds: Int64
-        /// Per symbol.
+        /// Whether the symbol's ticks are stamped ahead, by symbol.
         var isMeant: [Bool]
     }
 
@@ -45,19 +47,20 @@ struct SyntheticTicks: Sendable {
         var time: Timestamp
     }
 
-    /// What stands on the tape of this source.
+    /// The market's state on the tape of this source.
     struct Standing: Sendable {
-        /// Per symbol: the last tick of its partition, if it is one of these settings.
+        /// Per symbol, the last tick of its partition if it comes from these settings.
         var marks: [Mark?] = []
-        /// Per symbol: its partition lost ticks behind the mark that readers may have; empty: none.
+        /// Per symbol, whether its partition lost ticks after the mark that readers may have;
+        /// empty: none did.
         var isLost: [Bool] = []
-        /// The latest last tick that is of other settings.
+        /// The time of the latest last tick that comes from other settings.
         var foreign = Timestamp(nanoseconds: Int64.min)
-        /// No tick may come from before: the latest time or watermark.
+        /// The latest time or watermark on the tape: no new tick may be earlier.
         private(set) var latest: Timestamp?
 
         mutating func reached(_ time: Timestamp) {
-            // A marker's watermark says nothing.
+            // A marker's watermark has no meaning.
             guard time.isDefined, time.nanoseconds != Int64.min else { return }
             latest = max(latest ?? time, time)
         }
@@ -70,15 +73,15 @@ struct SyntheticTicks: Sendable {
     private(set) var origin: Timestamp
     /// The number of the next tick.
     private(set) var next: UInt64 = 0
-    /// Per symbol: the last tick of its partition that is on the tape.
+    /// Per symbol, the last tick of its partition that is on the tape.
     private var onTape: [UInt64?]
     /// Ticks that were on the tape already when this process started.
     private(set) var skipped: UInt64 = 0
-    /// It delivers all ticks of this time or later; none is lost when it is undefined.
+    /// All ticks from this time on are delivered; undefined when no tick is lost.
     private(set) var since = Timestamp.undefined
 
-    /// Goes on where these settings left off. When they never ran, or others ran after them, a new
-    /// market begins behind everything that stands.
+    /// Continues where these settings left off. When they never ran, or others ran after them, a
+    /// new market begins after everything on the tape.
     init(_ settings: Settings, behind standing: Standing, now: Timestamp) {
         let market = SyntheticMarket(settings.market)
         self.market = market
@@ -88,12 +91,12 @@ struct SyntheticTicks: Sendable {
         if let newest, newest.time > standing.foreign {
             let origin = market.origin(ofTick: newest.index, at: newest.time)
             self.origin = origin
-            // Of two markets with the same settings the origin tells which one a tick is of.
+            // The origin distinguishes two markets with the same settings.
             onTape = standing.marks.map { mark in
                 mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
                     .map(\.index)
             }
-            // Below the least mark everything is on the tape, if every partition has one.
+            // If every partition has a mark, everything below the lowest one is on the tape.
             if settings.pace == .realtime { passOver(standing.isLost, now) }
             next = Self.first(onTape, settings.ahead)
             if settings.missed == .lost { subscribe(now) }
@@ -110,13 +113,14 @@ struct SyntheticTicks: Sendable {
         }
     }
 
-    /// Of a symbol whose ticks never come onto the tape nothing says how far it came.
+    /// Returns the first tick to make. A symbol without a mark whose ticks are stamped ahead, and
+    /// so never reach the tape, is not considered.
     private static func first(_ onTape: [UInt64?], _ ahead: Ahead?) -> UInt64 {
         onTape.enumerated().filter { ahead?.isMeant[$0.offset] != true || $0.element != nil }
             .map { $0.element.map { $0 + 1 } ?? 0 }.min() ?? 0
     }
 
-    /// Begins with the first tick that is not before `now`.
+    /// Continues with the first tick that is not before `now`.
     private mutating func subscribe(_ now: Timestamp) {
         since = now
         let before = now.advanced(byNanoseconds: -1)
@@ -135,8 +139,9 @@ struct SyntheticTicks: Sendable {
             })
     }
 
-    /// What the tape lost is not made again in real time, as no market trades a second time:
-    /// readers that had read it would have it twice, under two ordinals.
+    /// Passes over the ticks that the tape lost. In real time they are not made again, because a
+    /// real market does not trade twice: readers that had read them would have them twice, under
+    /// two ordinals.
     private mutating func passOver(_ isLost: [Bool], _ now: Timestamp) {
         guard let last = market.lastTick(dueAt: now, origin: origin) else { return }
         for (symbol, isLost) in isLost.enumerated() where isLost {
@@ -144,8 +149,8 @@ struct SyntheticTicks: Sendable {
         }
     }
 
-    /// The same, when it is learned later: what was due at the start had been made before. Answers
-    /// when that was; nil: all is made again.
+    /// Passes over lost ticks when the loss is found later. Ticks that were due at the start had
+    /// been made before. Returns the time of the start, or `nil` when all ticks are made again.
     mutating func passOver(_ isLost: [Bool]) -> Timestamp? {
         guard settings.pace == .realtime else { return nil }
         passOver(isLost, opened)
@@ -163,7 +168,7 @@ struct SyntheticTicks: Sendable {
 
     var isFinished: Bool { next >= min(settings.total ?? .max, SyntheticMarket.indexMax) }
 
-    /// When the next tick is due; nil: there is none.
+    /// The time at which the next tick is due; `nil` when there is none.
     var nextDue: Timestamp? {
         guard !isFinished else { return nil }
         switch settings.pace {
@@ -180,7 +185,7 @@ struct SyntheticTicks: Sendable {
 
     func isDue(now: Timestamp) -> Bool { nextDue.map { $0 <= now } ?? false }
 
-    /// Hands out what is due, as the gateway's records; looks at so many ticks at most.
+    /// Appends the ticks that are due as the gateway's records. It checks at most `ticksMax` ticks.
     mutating func take(
         dueAt now: Timestamp, ticksMax: Int, into batch: inout [ProviderRecord]
     ) {
@@ -199,7 +204,7 @@ struct SyntheticTicks: Sendable {
         }
     }
 
-    /// The next tick; nil when the tape has it already. Moves on either way.
+    /// Returns the next tick, or `nil` when the tape has it already. Advances in both cases.
     mutating func take(received: Timestamp) -> SyntheticMarket.Tick? {
         let (index, symbol) = (next, market.symbol(ofTick: next))
         next += 1

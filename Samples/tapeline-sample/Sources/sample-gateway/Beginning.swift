@@ -3,8 +3,9 @@ import Primitives
 import ProviderKit
 
 extension ProviderOrder {
-    /// What a provider of trades says when it begins with an instrument, before the first of them:
-    /// that it delivers, and what it missed since somebody did. `header` has instrument and time.
+    /// Returns the records that a provider of trades sends first for an instrument: that it
+    /// delivers, and the gap since the instrument was last fed. `header` has the instrument and the
+    /// time.
     func beginning(of header: TickHeader, provider: String) -> [ProviderRecord] {
         var about = header
         about.providerID = 0

@@ -21,7 +21,7 @@ final class JSONFileProvider: ProviderSource {
         let started = try ServiceThread(name: name) { self.run(order, channel) }
         thread.withLock { $0 = started }
     }
-    func follow(begun: [UInt32], ended: [UInt32]) {}  // Each turn looks into the book.
+    func follow(begun: [UInt32], ended: [UInt32]) {}  // Each turn reads the book.
     func stop(within timeout: Duration) -> Bool {
         end.request()
         return thread.withLock { $0 }?.join(timeout: timeout) ?? true
@@ -39,7 +39,7 @@ final class JSONFileProvider: ProviderSource {
             let now = channel.moment().wall
             do {
                 let file = try JSONValue.parse(ConfigurationFiles.read(path, 1 << 20).get().bytes)
-                // What the channel did not take goes first.
+                // Records that the channel did not accept are sent first.
                 for number in order.book.wanted where news.count < order.book.count {
                     guard let symbol = order.book.instrument(number)?.symbol.text,
                         let last = file[symbol], let id = last["id"]?.uint64, id != ids[number]
@@ -50,7 +50,7 @@ final class JSONFileProvider: ProviderSource {
                         symbol: number, providerTime: .undefined, receiveTime: now, providerID: id)
                     if ids.updateValue(id, forKey: number) == nil {
                         news += order.beginning(of: header, provider: name)
-                        header.flags = .snapshot  // It happened before.
+                        header.flags = .snapshot  // The trade happened before the start.
                     }
                     news.append(.trade(Trade(header: header, price: price, size: size)))
                 }

@@ -1,6 +1,6 @@
 internal import ProviderGateway
 
-/// The gateway with a provider of one's own beside those that it has.
+/// The gateway with a custom provider beside its own.
 @main
 enum Program {
     static func main() { ProviderGateway.Main.run(providers: [JSONFileProvider.kind]) }

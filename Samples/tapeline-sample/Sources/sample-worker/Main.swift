@@ -1,7 +1,7 @@
 internal import OperatorGraph
 internal import OperatorWorker
 
-/// The operator worker with an operator of one's own beside those that it has.
+/// The operator worker with a custom operator beside its own.
 @main
 enum Program {
     static func main() {

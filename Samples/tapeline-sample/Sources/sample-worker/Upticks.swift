@@ -3,14 +3,15 @@ internal import OperatorGraph
 internal import Primitives
 internal import StreamCore
 
-/// Lets a trade through if its price is above that of the symbol's trade before it, and tells by
-/// how much.
+/// Passes a trade if its price is above that of the symbol's trade before it, and publishes the
+/// difference as the value `rise`.
 struct Upticks: TickOperator {
     static let name = "upticks"
 
-    /// A repair reads so much more of the tape: within it, a symbol should have traded.
+    /// How much more of the tape a repair reads, in nanoseconds. A symbol should have traded within
+    /// it.
     let warmUp: Int64 = 60_000_000_000
-    /// The price of the trade before, by interned symbol; undefined: there was none.
+    /// The price of each symbol's last trade, by interned symbol; undefined before the first trade.
     private var last: [Price] = []
 
     init(settings: [GraphSetting]) throws(TickOperatorError) {

@@ -27,7 +27,8 @@ struct RetriedProviderTests {
             RetriedProvider.Waits(first: .milliseconds(20), longest: .milliseconds(20)))
     }
 
-    /// Of three instruments; of the second a gap lasts, of the third nobody was asking.
+    /// Returns an order of three instruments. The second has a gap that lasts, and the third was
+    /// not requested before.
     private func order() throws -> ProviderOrder {
         let instruments = try ["A", "B", "C"].map {
             Instrument(

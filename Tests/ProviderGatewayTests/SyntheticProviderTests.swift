@@ -95,7 +95,7 @@ struct SyntheticProviderTests {
         #expect(try #require(provider.nextDue) > now)
     }
 
-    /// What stands on the tape per partition, here: symbols by twos.
+    /// Returns the symbol's partition in this test: two symbols share one.
     private func partition(_ symbol: Int) -> Int { symbol / 2 }
 
     @Test("after a kill at any point the rest comes, each tick once", arguments: 0..<40)
@@ -117,7 +117,7 @@ struct SyntheticProviderTests {
                 guard let header = tickHeader(provider.take(received: start)) else { continue }
                 waiting[partition(symbol), default: []].append(header)
             }
-            // Each partition's acknowledgements reached another point.
+            // Acknowledgements reached a different point in each partition.
             for (partition, headers) in waiting {
                 for header in headers.prefix(Int(random.next() % UInt64(headers.count + 1))) {
                     let index = header.providerID & SyntheticMarket.indexMax
@@ -136,7 +136,7 @@ struct SyntheticProviderTests {
         #expect(onTape.values.flatMap { $0 }.sorted() == Array(0..<400), "seed \(seed)")
     }
 
-    /// Takes everything that is left.
+    /// Takes all ticks that are left.
     private func finish(
         _ settings: SyntheticTicks.Settings, _ marks: [Int: SyntheticTicks.Mark],
         _ start: Timestamp, _ onTape: inout [Int: [UInt64]]
@@ -162,7 +162,7 @@ struct SyntheticProviderTests {
             mark = SyntheticTicks.Mark(
                 index: header.providerID & SyntheticMarket.indexMax, time: header.eventTime)
         }
-        // Only the first partition was acknowledged.
+        // Only ticks of the first partition were acknowledged.
         var second = resumed(
             settings, names.indices.map { $0 == 0 ? mark : nil },
             now: now.advanced(byNanoseconds: 77))
@@ -198,7 +198,7 @@ struct SyntheticProviderTests {
         let third = SyntheticTicks(settings, behind: standing, now: now)
         #expect(third.next == 0)
         #expect(third.origin == standing.foreign.advanced(byNanoseconds: 1))
-        // It was killed before the partition of the old mark had a tick of it.
+        // It was killed before the partition of the old mark had a tick of the new market.
         let new = SyntheticTicks.Mark(
             index: 40, time: market.time(ofTick: 40, origin: third.origin))
         standing.marks = names.indices.map { $0 == 0 ? old : $0 == 1 ? new : nil }
@@ -223,7 +223,8 @@ struct SyntheticProviderTests {
         #expect(market.time(ofTick: passed, origin: now) <= start)
         #expect(market.time(ofTick: passed + 1, origin: now) > start)
         var standing = SyntheticTicks.Standing()
-        // Of symbol 0 nothing is left, symbol 1 was put back, the others are whole.
+        // Symbol 0 has no tick left, symbol 1 was restored to an older state, the others are
+        // complete.
         standing.marks = names.indices.map { symbol in
             switch symbol {
             case 0: nil
@@ -278,7 +279,7 @@ struct SyntheticProviderTests {
                 dueAt: now,
                 origin: now.advanced(
                     byNanoseconds: 1)) == nil)
-        // A run of fixed length is made whole.
+        // A run of fixed length is made again completely.
         let full = SyntheticTicks(settings(), behind: standing, now: now)
         #expect(full.next == 0 && !full.isFinished)
     }
@@ -305,7 +306,7 @@ struct SyntheticProviderTests {
         }
     }
 
-    // MARK: what a packet says
+    // MARK: reading a packet
 
     private func packet(_ fill: (inout PacketBuilder) -> Void) throws -> [UInt8] {
         let source = try #require(SourceName("synthetic"))
@@ -333,7 +334,7 @@ struct SyntheticProviderTests {
             let time = provider.market.time(ofTick: UInt64(count - 1), origin: now)
             #expect(found.mark == SyntheticTicks.Mark(index: UInt64(count - 1), time: time))
             #expect(found.time == time)
-            // To another market it is none, but its time counts.
+            // In another market it is no mark, but its time counts.
             let other = SyntheticMarket(settings(seed: 8).market)
             let foreign = try #require(
                 bytes.withRawSpan { SyntheticStanding.mark(of: $0, market: other) })
@@ -380,7 +381,7 @@ struct SyntheticProviderTests {
         #expect(provider.passed.stamp.time == market.time(ofTick: next - 1, origin: now))
         let due = try #require(provider.nextDue)
         #expect(tickIndex(provider.take(received: due)) == next)
-        // A tape that is ahead of the clock has the last word.
+        // A tape that is ahead of the clock decides.
         let ahead = resumed(lost, names.map { _ in mark }, now: now)
         #expect(ahead.next == 1_001)
     }

@@ -27,10 +27,10 @@ extension AuditedMarket {
     }
 }
 
-/// The synthetic market against the tape of a test.
+/// Compares the tape of a test with the synthetic market.
 enum TapeAudit {
-    /// From the market's first tick to the lowest watermark that stands: later ticks may be under
-    /// way.
+    /// Compares from the market's first tick to the lowest watermark on the tape, as later ticks
+    /// may be under way.
     static func report(
         _ tape: TestTape, _ settings: GatewaySettings
     ) throws -> MarketAudit.Report {

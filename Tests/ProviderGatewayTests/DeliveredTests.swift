@@ -164,7 +164,8 @@ struct DeliveredTests {
         #expect(try eventually { try found(tape).gaps.count == 1 })
         let all = try found(tape)
         #expect(Set(all.trades.map { "\($0.symbol) \($0.id)" }) == ["AAPL 1", "AAPL 3", "SPY 2"])
-        // The provider, and since when it delivers, are recorded with the first tick.
+        // The definition that comes with a symbol's first tick has the provider, and since when it
+        // delivers.
         #expect(all.trades.allSatisfy { $0.since == ($0.symbol == "AAPL" ? at(5) : at(12)) })
         #expect(all.subscriptions.sorted() == ["AAPL", "SPY"])
         #expect(all.gaps.map(\.symbol) == ["SPY"] && all.gaps[0].gap.from == at(21))

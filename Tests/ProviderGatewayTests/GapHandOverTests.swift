@@ -82,8 +82,8 @@ struct GapHandOverTests {
         #expect(gone.gaps.isEmpty && told(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
     }
 
-    /// The ticks of SPY that a killed gateway left on the tape, and the part of the gap that is
-    /// handed on.
+    /// The records of SPY that a killed gateway left on the tape, and the gaps that are then handed
+    /// on complete.
     struct Fetched: CustomTestStringConvertible {
         let testDescription: String
         let feeds: Instrument.Feeds

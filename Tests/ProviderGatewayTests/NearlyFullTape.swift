@@ -36,7 +36,7 @@ struct NearlyFullTape {
         for stream in 0..<TapeNames.tickStreams { try load(stream) }
     }
 
-    /// A subject that no reader of the test requests.
+    /// Returns a subject that no reader of the test requests.
     private func ballast(_ stream: Int) -> String {
         "\(tape.names.namespace).wm.\(stream).ballast"
     }

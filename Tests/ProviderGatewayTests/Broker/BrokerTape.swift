@@ -323,7 +323,7 @@ struct BrokerTape {
         return same.last { !gaps[$0].to.isDefined && gaps[$0].from <= record.from }
     }
 
-    /// Adds a subscription. It ends the gap that a killed gateway left open.
+    /// Adds a subscription. Its start ends the gap of its kind that a killed gateway left open.
     mutating func add(_ subscription: Subscription) {
         subscriptions.append(subscription)
         guard subscription.action == SubscriptionAction.start.rawValue else { return }

@@ -19,8 +19,8 @@ struct FetchedTick {
     }
 
     /// Returns `nil` for a bar that fills no gap. Bars of days are requested for their own sake,
-    /// and a bar in progress is stamped with now, which lies in every gap that lasts. Bars of 5
-    /// seconds were missing themselves and show nothing about ticks.
+    /// and a bar in progress is stamped with now, which lies in every gap that lasts. A bar of 5
+    /// seconds fills a gap of bars only: it shows nothing about ticks.
     init?(_ bar: ProviderBar) {
         let width = bar.closeTime.nanoseconds(since: bar.openTime)
         switch (width, TimeResolution(rawValue: bar.header.resolution)) {

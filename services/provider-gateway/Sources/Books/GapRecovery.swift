@@ -48,7 +48,7 @@ struct GapRecovery {
                         partition: partition,
                         sequences: ledger.position.sequence + 1...last.last.sequence))
             } else if let last, ledger.position.lastOrdinal != last.header.nextOrdinal &- 1 {
-                // The stream was created anew or restored from a backup: read all of it for news.
+                // The stream was created again or restored from a backup: read all of it for news.
                 rests.append(Rest(partition: partition, sequences: 1...last.last.sequence))
             } else if last == nil, ledger.position.lastOrdinal > 0 {
                 _ = ledger.lose()
@@ -61,7 +61,7 @@ struct GapRecovery {
     }
 
     /// Returns a lane for each stream. Partitions that are read from the tape's beginning get a
-    /// separate lane, so that they do not slow down those that only lack their last packets.
+    /// separate lane, because the others only lack their last packets.
     private static func lanes(_ rests: [Rest], _ names: TapeNames, _ source: SourceName) -> [Lane] {
         var lanes: [Lane] = []
         for stream in 0..<TapeNames.tickStreams {

@@ -75,7 +75,8 @@ struct MissingParts: Hashable, Sendable {
             guard known.kind == part.kind, known.overlaps(part.from, part.to) else { return false }
             if known.from <= whole.from { whole.begun = known.begun ?? whole.begun }
             whole.from = min(whole.from, known.from)
-            // The reported end belongs to this gap: there is one gap of a kind at a time.
+            // A known gap without an end gets the reported one: there is one gap of a kind at a
+            // time.
             if known.hasEnded { whole.to = max(whole.to, known.to) }
             return true
         }

@@ -24,8 +24,8 @@ struct PartitionLedger: Equatable, Sendable {
     }
 
     var position = Position()
-    /// Whether the ledger contains all packets from the partition's first one on. If not, it is
-    /// unknown for some instruments whether they were requested.
+    /// Whether the ledger knows for every instrument whether it was requested. False after packets
+    /// were lost, until the next tenure begins.
     var isWhole = true
     var entries: [Symbol: Entry] = [:]
 
@@ -123,8 +123,8 @@ struct PartitionLedger: Equatable, Sendable {
         tidy(symbol)
     }
 
-    /// Removes an entry that holds no information: in a complete ledger, an instrument that is not
-    /// requested and misses nothing is the same as one that was never there.
+    /// Removes an entry that holds no information: unless packets were lost, an instrument that is
+    /// not requested and misses nothing is the same as one that was never there.
     private mutating func tidy(_ symbol: Symbol) {
         guard let entry = entries[symbol], entry.missing.parts.isEmpty else { return }
         if isWhole, entry.fed == 0 { entries[symbol] = nil }

@@ -72,8 +72,8 @@ struct SyntheticMarket: Sendable {
         return index == 0 ? nil : index - 1
     }
 
-    /// Returns the tick's distance from the regular grid. It is below one interval, so the order of
-    /// the ticks is kept.
+    /// Returns how far the tick is after its place in a regular grid, in nanoseconds. It is below
+    /// one interval, so the order of the ticks is kept.
     private func jitter(ofTick index: UInt64) -> Int64 {
         Int64(bits(index, 1) % UInt64(intervalNanoseconds))
     }

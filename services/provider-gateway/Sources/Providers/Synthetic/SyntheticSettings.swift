@@ -5,7 +5,7 @@ import ServiceRuntime
 import TapeTransport
 
 extension ProviderKind {
-    /// The provider behind `GATEWAY_PROVIDER=synthetic`.
+    /// The provider that `GATEWAY_PROVIDER=synthetic` selects.
     static let synthetic = ProviderKind(
         name: SyntheticProvider.providerName, keys: SyntheticTicks.Settings.keys,
         rules: SyntheticTicks.Settings.rules, needsInstruments: false,

@@ -35,7 +35,7 @@ struct BrokerTape {
     }
 
     private(set) var live: [BrokerLane: [BrokerValue]] = [:]
-    /// Values that were fetched later: only trades, quotes, bars and headlines.
+    /// Values that were fetched later, which have the flag `backfilled`.
     private(set) var fetched: [BrokerLane: [BrokerValue]] = [:]
     private(set) var prints: [BrokerPrint: (live: Int, fetched: Int)] = [:]
     /// The live prints that are marked as the state at a subscription's start. They are no events,

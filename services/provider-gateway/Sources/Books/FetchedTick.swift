@@ -18,9 +18,9 @@ struct FetchedTick {
         self.init(kind, header, isBar: false)
     }
 
-    /// Returns `nil` for a bar that fills no gap. Bars of days are requested for their own sake,
-    /// and a bar in progress is stamped with now, which lies in every gap that lasts. A bar of 5
-    /// seconds fills a gap of bars only: it shows nothing about ticks.
+    /// Returns `nil` for a bar that fills no gap. Bars of days are requested for their own sake. A
+    /// bar in progress is stamped with now, a time inside every gap that lasts. A bar of 5 seconds
+    /// fills a gap of bars only: it shows nothing about ticks.
     init?(_ bar: ProviderBar) {
         let width = bar.closeTime.nanoseconds(since: bar.openTime)
         switch (width, TimeResolution(rawValue: bar.header.resolution)) {

@@ -114,7 +114,7 @@ final class GapDesk {
         lanes[partition.number] = Lane()
     }
 
-    // MARK: what the tape holds
+    // MARK: acknowledged packets
 
     func acknowledged(_ packet: SealedPacket, sequence: UInt64) {
         guard packet.header.kind == .ticks else { return }

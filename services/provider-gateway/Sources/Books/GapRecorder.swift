@@ -23,7 +23,7 @@ final class GapRecorder: Sendable {
         var problem: String?
     }
 
-    /// What was stored when this owner came.
+    /// The ledgers that were stored when this owner came.
     let found: GapStore.Found
     private let shared = Shared()
     private let thread: ServiceThread

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What the tape reports about one partition of a source: which data are missing, and which
+/// The state of one partition of a source, according to the tape: which data are missing, and which
 /// instruments are being requested. It depends only on the packets, taken in order. So a successor
 /// that continues a stored ledger with the packets after it gets the same ledger as its
 /// predecessor.

@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 
-/// What the gateway does with ticks of one kind while there is little room.
+/// The choices of what to do with ticks of one kind while there is little room.
 enum BackpressurePolicy: String, Sendable {
     /// Ticks go into the spool; when it is full, the provider waits.
     case block
@@ -26,7 +26,7 @@ struct BackpressureMachine: Sendable {
         let rawValue: UInt8
         /// Publishing would soon be refused.
         static let headroom = Causes(rawValue: 1)
-        /// Neither the tape nor the spool takes anything.
+        /// Neither the tape nor the spool accepts anything.
         static let noRoom = Causes(rawValue: 2)
 
         var text: String {

@@ -27,7 +27,7 @@ struct DeliveredTicks {
 
     private let book: InstrumentBook
     private var taken: UInt64 = 0
-    /// What a provider that numbers its ticks had handed out before this batch.
+    /// The last tick before this batch, if the provider numbers its ticks; else `nil`.
     private var passedBefore: PassedTick?
     private var inlets: [Inlet]
     /// The index of the inlet that the batch came from.
@@ -40,7 +40,7 @@ struct DeliveredTicks {
     private var sent: [ProviderRecord] = []
     /// Records that the router made; they are taken before the next batch.
     private var made: [ProviderRecord] = []
-    /// The watermark never falls below this time. It is the watermark before the last change of
+    /// The watermark never falls below this time, which is the watermark at the last check of the
     /// routes.
     private var told = Timestamp(nanoseconds: Int64.min)
 
@@ -63,7 +63,7 @@ struct DeliveredTicks {
         position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
     }
 
-    /// What is known about the record that is due, before it is taken.
+    /// The properties of the record that is due, known before it is taken.
     struct Due {
         /// The number of the record's symbol, or `noSymbol`.
         let symbol: Int

@@ -29,7 +29,7 @@ struct DepthBooks {
         /// Whether the provider was asked for the book since it became void.
         var isAsked = false
         var askedAt = Int64.min
-        /// The end of the missing time that is on record; undefined unless the book is void.
+        /// While the book is void: the end of the missing time that is on record.
         var toldTo = Timestamp.undefined
     }
 

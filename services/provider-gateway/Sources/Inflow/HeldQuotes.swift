@@ -11,8 +11,8 @@ import Primitives
 struct HeldQuotes {
     private struct Slot {
         var quote: Quote
-        /// When the first quote of the chain began to wait. A replacement does not restart the
-        /// wait.
+        /// When the symbol's first waiting quote came. A later quote that replaces it does not
+        /// restart the wait.
         var since: Int64
     }
 

@@ -115,7 +115,7 @@ struct SourceLanes {
         tickLanes.map { (publisher.partition(lane: $0), publisher.epoch(lane: $0)) }
     }
 
-    /// What the predecessor left on the tape.
+    /// The state in which the predecessor left the tape.
     struct Predecessor {
         /// Per partition, the epochs of its last packets: from the last one of an earlier tenure
         /// back to one that is no marker.

@@ -11,8 +11,8 @@ import TickSpool
 ///
 /// Each stream of the tape takes this way separately, because each can fail separately. While a
 /// stream fails, every packet of its lanes goes through the spool, including those that the
-/// publisher already had. So all packets of these lanes are in the spool when the process is
-/// killed. One thread owns it.
+/// publisher already had. So when the process is killed, every packet that it put here is in the
+/// spool. One thread owns it.
 final class SpoolTraffic {
     private struct Lane {
         let partition: Partition

@@ -2,7 +2,7 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// What readers have read of the source. A gateway listens to readers all the time, also while it
+/// The positions of readers in the source. A gateway listens to readers all the time, also while it
 /// stands by. So it knows their positions when it gets the source and need not wait for answers.
 /// One thread owns it.
 final class ReaderAnswers {

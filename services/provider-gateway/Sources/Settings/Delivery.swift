@@ -4,7 +4,7 @@ import ProviderKit
 import ServiceRuntime
 import TapeProtocol
 
-/// What a source gets from providers: which providers, and which instruments.
+/// The providers of a source, and the instruments that they deliver.
 struct Delivery: Sendable {
     /// The kinds of providers, in the order of their priority.
     let kinds: [ProviderKind]

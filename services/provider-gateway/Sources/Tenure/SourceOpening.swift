@@ -88,8 +88,8 @@ struct SourceOpening {
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             handleEvents()
             if isSteady { publisher.tick() }
-            // A full tape does not accept a marker either. Then report that reason, as it says more
-            // than "being opened".
+            // A full tape does not accept a marker either. That reason is more useful than "being
+            // opened".
             if let trouble = publisher.trouble {
                 parts.context.readiness.set(ReadinessPart.tape, trouble)
             }

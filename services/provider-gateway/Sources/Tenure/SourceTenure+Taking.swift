@@ -179,7 +179,7 @@ extension SourceTenure {
     }
 
     /// Updates the symbol's definition, which has its provider and the time since which it is fed.
-    /// That happens at the first subscription of a tenure, and at each change of provider.
+    /// It does so at the first subscription of a tenure and at each change of provider.
     private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
         // The new provider's rows may begin in the middle of its book.
@@ -220,7 +220,7 @@ extension SourceTenure {
     }
 
     /// Makes a dead letter of a record that is stamped ahead. Its right time is unknown, so no
-    /// reader of the tape may get it, and it lies in a gap.
+    /// reader of the tape may get it, and a gap record will cover it.
     func refuse(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }

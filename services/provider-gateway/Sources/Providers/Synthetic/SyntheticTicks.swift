@@ -13,7 +13,7 @@ struct SyntheticTicks: Sendable {
         case full
     }
 
-    /// What happens to ticks that were due while no gateway was subscribed.
+    /// The choices of what happens to ticks that were due while no gateway was subscribed.
     enum Missed: String, Sendable {
         /// They are made later, when a gateway is subscribed.
         case again

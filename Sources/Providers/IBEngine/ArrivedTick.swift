@@ -1,20 +1,21 @@
 public import MarketModel
 public import Primitives
 
-/// What is kept of a tick that went to the tape, near an outage's borders: history tells of it once
-/// more, and then it has to be known again.
+/// A compact copy of a tick that went to the tape near an outage's border. History delivers the
+/// same tick again, and the backfill recognizes it by this copy.
 ///
-/// Tens of thousands come a second and are kept for seconds: a digest of what history tells, and
-/// the second for itself. That two different ticks of one second are taken for the same happens
-/// once in 2^63 comparisons.
+/// Tens of thousands arrive per second and are kept for seconds. So a copy has only a digest of
+/// what history reports, and the second separately. Two different ticks of one second are taken for
+/// the same one once in 2^63 comparisons.
 public struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
-    /// Since 1970. Of times that no provider's clock shows the lowest bits: history has none.
+    /// The second since 1970. A time beyond 32 bits, which no provider's clock shows, keeps only
+    /// its lowest bits: history has no tick there.
     let second: UInt32
-    // Three times four bytes: an eight would be padded.
+    // Three times four bytes, because a field of eight bytes would be padded.
     private let low: UInt32
     private let high: UInt32
 
-    /// `isConflated`: it may stand for several of history's.
+    /// `isConflated`: the tick may stand for several ticks of history.
     init(_ likeness: TickLikeness, isConflated: Bool) {
         self.init(second: likeness.second, digest: likeness.digest | (isConflated ? 1 : 0))
     }
@@ -33,7 +34,8 @@ public struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
         ArrivedTick(TickLikeness(quote), isConflated: quote.header.flags.contains(.conflated))
     }
 
-    /// Of five seconds, which begin at `open`: that it came is all that is asked.
+    /// Returns the copy of a bar of five seconds that begins at `open`. Only its arrival is
+    /// compared.
     public static func bar(open: Timestamp) -> ArrivedTick {
         ArrivedTick(second: WholeSecond.floor(open), digest: 0)
     }

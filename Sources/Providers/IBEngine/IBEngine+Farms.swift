@@ -2,14 +2,15 @@ internal import IBProtocol
 internal import Primitives
 internal import MarketModel
 
-// Parts of the vendor's service that break and come back, while the rest goes on.
+// Farms: parts of the vendor's service that break and come back while the rest works.
 extension IBEngine {
     mutating func farm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
         case .broken:
             let cause = OutageCause(.farm, reason, isReset: isReset())
-            // One that never told that it was back breaks again: what had come by then stops.
+            // A farm may break again without a notice that it was back. What came through it stops
+            // then.
             link.farms.broke(name, cause, turn.now)
             turn.farmDownSince = turn.now.monotonic
             guard turn.isReady else { return }
@@ -23,7 +24,8 @@ extension IBEngine {
         }
     }
 
-    /// While one is down nothing is asked of history, and a refusal says nothing.
+    /// While a history farm is down, a refusal of history means nothing. In the first minute
+    /// nothing is requested from history.
     mutating func historyFarm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
@@ -34,7 +36,7 @@ extension IBEngine {
         holdHistory()
     }
 
-    /// While one is down contracts are not found that there are.
+    /// While such a farm is down, the server does not find contracts that exist.
     mutating func definitionsFarm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
@@ -47,7 +49,7 @@ extension IBEngine {
         turn.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
-    /// Without its vendor the platform has no history either.
+    /// A platform without its vendor has no history either.
     mutating func holdHistory() {
         let isServerLost = link.serverLost != nil
         let isHeld = isServerLost || link.historyFarms.isAnyYoung(turn.now.monotonic)
@@ -55,14 +57,14 @@ extension IBEngine {
         turn.backfill.isHistoryDown = isServerLost || link.historyFarms.isAnyDown
     }
 
-    /// An answer shows that history comes, whichever farm was said to be down.
+    /// An answer shows that history works, whichever farm was reported as down.
     mutating func historyCame() {
         guard link.historyFarms.isAnyDown else { return }
         link.historyFarms.clear()
         holdHistory()
     }
 
-    /// Not every farm tells that it is back: then the data do, or time.
+    /// Not every farm reports that it is back. Then arriving data show it, or the entry expires.
     mutating func noticeFarms() {
         noticeServer()
         if link.historyFarms.isAnyDown {
@@ -82,8 +84,8 @@ extension IBEngine {
         turn.isFarmDown = false
     }
 
-    /// A platform without its vendor has no data: when they come, it has one, though it never said
-    /// that it is back.
+    /// A platform without its vendor delivers no data. So arriving data show that it has its vendor
+    /// again, even if it never reported that.
     private mutating func noticeServer() {
         guard let since = link.serverLost, turn.isReady,
             feeds.hasComeAnywhere(since: since.later(by: EngineLimits.straggling))

@@ -5,7 +5,7 @@ internal import Primitives
 /// The stream from the server, cut into messages.
 struct Wire: Sendable {
     var frames = FrameDecoder()
-    /// nil before the greeting.
+    /// `nil` before the greeting.
     var decoder: MessageDecoder?
     var handshake: Handshake?
     var isOpen = false
@@ -14,8 +14,8 @@ struct Wire: Sendable {
         do throws(IBWireError) {
             handshake = try Handshake()
         } catch {
-            // It fails by its options only, and there are none; without one nothing is sent, and
-            // the session ends the connection by itself.
+            // `Handshake` fails only because of its options, and none are given. Without a
+            // handshake nothing is sent, and the session closes the connection by itself.
             handshake = nil
         }
     }
@@ -25,7 +25,7 @@ struct Wire: Sendable {
 
     var opening: [UInt8] { handshake?.opening ?? [] }
 
-    /// The decoder changes while the frames stand still.
+    /// Decodes one message. The decoder changes, the frames do not.
     static func decode(
         _ frames: FrameDecoder, _ range: Range<Int>, _ decoder: inout MessageDecoder
     ) -> Decoded {
@@ -33,24 +33,25 @@ struct Wire: Sendable {
     }
 }
 
-/// What notices have said about the connection.
+/// The state of the connection as notices have reported it.
 struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
-    /// Numbers that the scale did not hold, as far as they were told, and when that was, monotonic.
+    /// How many numbers that the tape's scale cannot hold were reported, and when they last were,
+    /// monotonic.
     var numbersTold: UInt64 = 0
     var numbersToldAt = Int64.min
-    /// Since when the platform is without the vendor, monotonic.
+    /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
     var serverLost: Int64?
     /// Farms of market data that are down.
     var farms = FarmWatch()
     /// Farms of history that are down.
     var historyFarms = FarmWatch()
-    /// Farms that know of contracts, and are down.
+    /// Farms of contract definitions that are down.
     var definitionFarms = FarmWatch()
 }
 
 extension IBEngine {
-    /// All messages that are complete.
+    /// Handles all messages that are complete.
     mutating func read() {
         do {
             while case .frame(let range) = try wire.frames.next() {
@@ -93,8 +94,8 @@ extension IBEngine {
         }
     }
 
-    /// Prices or sizes with more digits than the tape's scale has. An instrument that has one has
-    /// many, so they are told together.
+    /// Reports prices or sizes that have more digits than the tape's scale. An instrument with one
+    /// such number has many, so they are reported together.
     private mutating func tellNumbers(_ decoded: Decoded) {
         let isDue = turn.now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersTold)
         guard link.numbersToldAt == Int64.min || isDue else { return }
@@ -173,7 +174,7 @@ extension IBEngine {
         }
     }
 
-    /// A new connection tells those of the day again.
+    /// Puts a bulletin on the tape, once. A new connection sends the bulletins of the day again.
     mutating func take(_ bulletin: BulletinMessage) {
         let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.asReason)
         guard !bulletins.contains(seen) else { return }
@@ -197,13 +198,14 @@ extension IBEngine {
         feeds.scan(in: &turn)
     }
 
-    /// Before any data are asked for, and again when what waits was forgotten.
+    /// Requests delayed data, before any other data are requested, and again after waiting requests
+    /// were dropped.
     mutating func askMode() {
         guard settings.isDelayed else { return }
         _ = turn.pacing.ask(.marketDataType(3), .urgent, now: turn.now.monotonic)
     }
 
-    /// What has been decided leaves, as far as it may; and what all sees as one is told.
+    /// Sends the requests that may leave now, and reports the state of the connection.
     mutating func work() {
         if turn.isReady {
             fillIn()
@@ -232,7 +234,7 @@ extension IBEngine {
         }
     }
 
-    /// Gaps of an earlier process are asked for once their contracts are known.
+    /// Hands gaps of an earlier process over to be filled, once their contracts are known.
     private mutating func handInherited() {
         inheritedDue = turn.later(by: EngineLimits.scanInterval)
         guard !inherited.isEmpty else { return }
@@ -263,8 +265,9 @@ extension IBEngine {
         }
     }
 
-    /// Past pacing: a heartbeat that had to wait there would make a healthy connection look dead.
-    /// It is one in a minute, and the limit of messages has room for it.
+    /// Sends a request past pacing. A heartbeat that had to wait there would make a healthy
+    /// connection look dead. Heartbeats are at least 15 s apart, and the limit of messages has room
+    /// for them.
     mutating func sendNow(_ request: IBRequest) {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
@@ -274,8 +277,8 @@ extension IBEngine {
         }
     }
 
-    /// A request that cannot be encoded is treated as one that the server refused: its caller gets
-    /// the reason.
+    /// Sends a request and returns whether it left. A request that cannot be encoded is treated as
+    /// one that the server refused: its caller gets the reason.
     private mutating func send(_ request: IBRequest) -> Bool {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
@@ -297,7 +300,7 @@ extension IBEngine {
 }
 
 extension Wire {
-    /// nil before the greeting.
+    /// Returns `nil` before the greeting.
     @inline(__always)
     mutating func decode(_ range: Range<Int>) -> Decoded? {
         guard var current = decoder else { return nil }

@@ -2,7 +2,7 @@ internal import IBProtocol
 public import Primitives
 internal import MarketModel
 
-// Notices, and what state the whole is in.
+// Notices, and the state of the connection.
 extension IBEngine {
     mutating func take(_ notice: IBNotice) {
         turn.tell(.notice(notice))
@@ -49,7 +49,8 @@ extension IBEngine {
 
     private mutating func serverLost(_ reason: String) {
         guard link.serverLost == nil else { return }
-        // Before the session is ready it is noted all the same: nothing settles meanwhile.
+        // Before the session is ready the loss is noted as well, so that no feed is taken to
+        // deliver.
         link.serverLost = turn.now.monotonic
         guard turn.isReady else { return }
         turn.isHealthy = false
@@ -83,7 +84,8 @@ extension IBEngine {
         askBulletins()
     }
 
-    /// The platform is back, and says which farms are not: what they feed does not come yet.
+    /// Notes the farms that a platform reports as not connected when it is back. Their data do not
+    /// come yet.
     private mutating func noteFarms(named notice: IBNotice) {
         let reason = notice.reason
         for (kind, name) in notice.farmsNotConnected {
@@ -99,16 +101,16 @@ extension IBEngine {
         turn.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
-    /// All of the day: those that are known already are left out.
+    /// Requests all bulletins of the day. Those that are known already are left out when they come.
     mutating func askBulletins() {
         _ = turn.pacing.ask(.bulletins(all: true), .live, now: turn.now.monotonic)
     }
 
-    /// Feeds come again when the vendor is there, and the farms where one was down.
+    /// Resumes feeds when the vendor is there. Feeds of farms resume when no farm is down any more.
     mutating func resumeIfHealthy() {
         guard turn.isReady, link.serverLost == nil else { return }
         turn.isHealthy = true
-        // Behind a farm that is down the vendor alone brings nothing back.
+        // While a farm is down, the vendor's return alone brings no data back.
         if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause, in: turn) }
         turn.isFarmDown = link.farms.isAnyDown
         if !turn.isFarmDown { feeds.settleSuspects(in: &turn) }
@@ -138,8 +140,8 @@ extension IBEngine {
         turn.tell(.state(state, reason: session.reason))
     }
 
-    /// Instruments that should deliver at this time, as far as their hours are known; nil: of none
-    /// they are.
+    /// Returns how many instruments should deliver at this time, by their known hours; `nil` when
+    /// no hours are known for this time.
     public func instrumentsInSession(at time: Timestamp) -> Int? { feeds.inSession(time) }
 
     public var status: IBStatus {

@@ -1,8 +1,9 @@
 public import MarketModel
 
 extension IBEngine {
-    /// What came of one kind of an instrument's data was not all kept: it is asked for anew where
-    /// it is being delivered. What never came, or is being tried again, begins anew by itself.
+    /// Begins one kind of an instrument's data again, because not all of it was kept. Only feeds
+    /// that deliver it are requested again. A feed that has not delivered, or is being retried,
+    /// begins again by itself.
     public mutating func restart(
         _ instrument: UInt32, _ kind: DataKind, _ now: Moment, into out: inout Output
     ) {

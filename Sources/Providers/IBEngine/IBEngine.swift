@@ -3,17 +3,18 @@ public import MarketModel
 public import Primitives
 
 public struct IBEngineSettings: Hashable, Sendable {
-    /// As on the tape.
+    /// The provider's name, as on the tape.
     public var provider: String
     public var clientID: Int32
-    /// A source of delayed data: it is told as such, and says nothing about now.
+    /// The source records delayed data. They are marked as delayed, and say nothing about the
+    /// present.
     public var isDelayed = false
-    /// Market data lines of the account.
+    /// The market data lines of the account.
     public var lines = 100
     public var tickByTickLines = 5
-    /// So long nothing may come of a feed in trading hours.
+    /// How long a feed may deliver nothing in trading hours.
     public var silentAfter = Duration.seconds(60)
-    /// Of the jitter of waiting times.
+    /// The seed for the jitter of waiting times.
     public var seed: UInt64
     public var canBackfill = true
     public var region = AccountRegion.america
@@ -25,11 +26,11 @@ public struct IBEngineSettings: Hashable, Sendable {
     }
 }
 
-/// All of a recorder's dealings with one TWS, without a socket and a clock.
+/// The client of one TWS or IB Gateway, without a socket and a clock.
 ///
-/// The caller connects when that is wished, hands in what it reads, says when nothing more can be
-/// read, and calls `tick` at `nextDue`. After every call it sends the output's bytes, puts its
-/// records on the tape, and then takes the floor over.
+/// The caller connects when `Output.wish` asks for it, hands in the bytes that it reads, calls
+/// `drained` when nothing more can be read, and calls `tick` at `nextDue`. After every call it
+/// sends the output's bytes, puts its records on the tape, and only then takes over the floor.
 public struct IBEngine: Sendable {
     public enum Wish: Hashable, Sendable {
         case connect
@@ -37,15 +38,15 @@ public struct IBEngine: Sendable {
         case close(String)
     }
 
-    /// What is to be done; appended, and emptied by the caller.
+    /// The work for the caller. The engine appends, and the caller empties it.
     public struct Output: Sendable {
         public var bytes: [UInt8] = []
         public var records: [ProviderRecord] = []
-        /// No later live record is earlier; undefined: nothing is known yet.
+        /// No later live record has an earlier time; undefined while nothing is known.
         public var floor = Timestamp.undefined
         public var wish: Wish?
         public var news: [IBNews] = []
-        /// News that fell out because nobody took them.
+        /// The number of news that were dropped because the caller did not take them.
         public var newsLost: UInt64 = 0
 
         public init() {}
@@ -59,7 +60,8 @@ public struct IBEngine: Sendable {
         }
     }
 
-    /// Numbers begin anew with a new TWS, so the text belongs to what was seen.
+    /// A bulletin that was reported. A new TWS begins its numbers again, so the text is compared
+    /// too.
     struct SeenBulletin: Hashable, Sendable {
         var id: Int32
         var text: String
@@ -71,9 +73,9 @@ public struct IBEngine: Sendable {
     var turn: Turn
     var wire = Wire()
     var link = LinkState()
-    /// Gaps from before this process, until their instruments' contracts are known.
+    /// Gaps of an earlier process, kept until the contracts of their instruments are known.
     var inherited: [OpenGap] = []
-    /// When they are looked at, monotonic.
+    /// When `inherited` is checked next, monotonic.
     var inheritedDue: Int64 = 0
     var bulletins: [SeenBulletin] = []
     var requests: [IBRequest] = []
@@ -89,7 +91,8 @@ public struct IBEngine: Sendable {
         turn = Turn(settings)
     }
 
-    /// `reached`: see `ProviderOrder`. `gaps`: what is on record as missing.
+    /// Applies a changed list of instruments. `reached`: see `ProviderOrder`. `gaps`: the recorded
+    /// gaps.
     public mutating func follow(
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
@@ -108,7 +111,8 @@ public struct IBEngine: Sendable {
         for (number, instrument, _) in begun {
             feeds.begin(number, instrument, knowing: known[number], in: &turn)
         }
-        // Before anything leaves: others that wait would get the lines that have just become free.
+        // The scan comes before anything else leaves. Otherwise feeds that wait would get the lines
+        // that have just become free.
         if !known.isEmpty { feeds.scan(in: &turn) }
         for gap in gaps { inherit(gap) }
         let ends = gaps.filter { $0.to.isDefined }.reduce(into: [Told: Timestamp]()) { ends, gap in
@@ -119,7 +123,7 @@ public struct IBEngine: Sendable {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
                 var from = feeds.outageStart(of: kind, at: place, reached: reached, in: turn)
-                // What is before the end of another gap is told of there.
+                // The part before the end of another gap belongs to that gap.
                 let end = ends[Told(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
                 feeds.resume(
@@ -149,13 +153,13 @@ public struct IBEngine: Sendable {
         }
         feeds.resume(
             gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, in: &turn)
-        // Of what no feed delivers any more nothing would ever end it.
+        // No feed delivers this kind any more, so nothing else would ever end the gap.
         if !feeds.kinds(at: place).contains(gap.kind) {
             feeds.close(place, gap.kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
     }
 
-    /// Nobody will fill it in: the tape is told, or it would stand open for ever.
+    /// Abandons a gap that will not be filled. Without the record it would stay open for ever.
     mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.tell(gap, .abandoned, why) }
 
     public mutating func connected(_ now: Moment, into out: inout Output) {
@@ -208,11 +212,11 @@ public struct IBEngine: Sendable {
         let isAlarm = session.lost(reason, isReset: isReset, turn.now.monotonic)
         turn.tell(.lost(failures: session.failures, reason: session.reason))
         if isAlarm { turn.tell(.alarm(failures: session.failures, reason: session.reason)) }
-        // What was said of the connection went with it.
+        // Reports about the connection have no meaning after its end.
         link = LinkState()
     }
 
-    /// Any part of the stream.
+    /// Handles any part of the stream.
     public mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -224,7 +228,7 @@ public struct IBEngine: Sendable {
         work()
     }
 
-    /// Nothing more can be read at the moment.
+    /// Moves the floor: nothing more can be read at the moment.
     public mutating func drained(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -253,14 +257,14 @@ public struct IBEngine: Sendable {
         work()
     }
 
-    /// The server is asked what time it is; `IBNews.clockDifference` tells what it says.
+    /// Asks the server for its time. `IBNews.clockDifference` reports the answer.
     public mutating func askTime(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         if turn.isReady { sendNow(.currentTime) }
     }
 
-    /// When `tick` has something to do, monotonic; `Int64.max`: nothing.
+    /// When `tick` has something to do next, monotonic; `Int64.max`: never.
     public var nextDue: Int64 {
         var due = min(session.nextDue, turn.isReady ? feeds.nextScan : Int64.max)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
@@ -268,7 +272,7 @@ public struct IBEngine: Sendable {
         return due
     }
 
-    /// Ends all subscriptions and puts on record that data are missing from here on.
+    /// Ends all subscriptions and records that data are missing from here on.
     public mutating func stop(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -281,10 +285,10 @@ public struct IBEngine: Sendable {
         session.end(turn.now.monotonic)
     }
 
-    /// The rules of a zone that `IBNews.zoneWanted` named.
+    /// Sets the rules of a zone that `IBNews.zoneWanted` named.
     public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
 
-    /// The vendor's servers are restarted about now.
+    /// Returns whether the vendor restarts its servers about now.
     func isReset() -> Bool { resets.contains(turn.now.wall, feeds.zones) }
 
     private mutating func moveFloor() {

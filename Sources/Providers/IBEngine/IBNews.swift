@@ -1,28 +1,29 @@
 public import IBProtocol
 
-/// What happened, for logs and metrics.
+/// An event for logs and metrics.
 public enum IBNews: Hashable, Sendable {
     case state(SessionState, reason: String)
     /// An attempt failed, or a connection ended.
     case lost(failures: Int, reason: String)
-    /// So many attempts in a row have failed: a person should look. It goes on trying.
+    /// So many attempts in a row have failed that a person should look. The attempts continue.
     case alarm(failures: Int, reason: String)
     case notice(IBNotice)
     case feed(instrument: UInt32, FeedKind, FeedStatus.State, reason: String)
     case outageBegun(instrument: UInt32, FeedKind, reason: String)
     case outageEnded(instrument: UInt32, FeedKind)
-    /// What the provider's clock is ahead of ours for certain, in nanoseconds.
+    /// How far the provider's clock is certainly ahead of ours, in nanoseconds.
     case clockDifference(Int64)
-    /// Our clock made a step: the floor is held.
+    /// Our clock made a step. The floor does not move until the new time has proved right.
     case clockStep
-    /// A message that is not as its kind should be.
+    /// A message that was skipped because a field has a fault.
     case skipped(id: Int32, FieldFault)
-    /// So many prices or sizes since this was told last have more digits than the tape's scale:
-    /// they were rounded, or left out when they are too large. The instrument is the latest one's.
+    /// The number of prices or sizes, since the last report, that have more digits than the tape's
+    /// scale. They were rounded, or left out when they were too large. The instrument is that of
+    /// the latest one.
     case numbers(instrument: UInt32?, count: UInt64)
-    /// Hours of trading, or of the vendor's reset, are known in a zone that is not:
-    /// `IBEngine.know` takes its rules.
+    /// Trading hours, or the vendor's reset, are given in a zone whose rules are not known.
+    /// `IBEngine.know` takes the rules.
     case zoneWanted(String)
-    /// A request that cannot be sent as it stands.
+    /// A request that cannot be encoded.
     case unsendable(String)
 }

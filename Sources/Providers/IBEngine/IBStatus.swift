@@ -3,28 +3,29 @@ public import Primitives
 
 public struct FeedStatus: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// To be asked for.
+        /// It waits to be requested.
         case waiting
-        /// Asked for; nothing has come yet.
+        /// It was requested, and nothing has come yet.
         case asked
         case live
         /// It was live, and an outage lasts.
         case interrupted
         /// All lines of the account are in use.
         case waitingForLines = "waiting-for-lines"
-        /// It failed and is tried again.
+        /// It failed, and is tried again later.
         case down
-        /// It will be refused again until somebody changes something; tried again now and then.
+        /// It is refused until a person changes something. It is still tried again from time to
+        /// time.
         case refused
-        /// It came as a whole, and will be asked for again another day.
+        /// It came completely, and is requested again on another day.
         case done
     }
 
     public var feed: FeedKind
     public var state: State
-    /// Empty when there is nothing to say.
+    /// Empty when there is no reason.
     public var reason: String
-    /// When it is tried again, monotonic; `Int64.max`: nothing is waited for.
+    /// When it is tried again, monotonic; `Int64.max`: no time is set.
     public var until: Int64
 }
 
@@ -37,29 +38,29 @@ public struct InstrumentStatus: Hashable, Sendable {
 public struct EngineCounters: Hashable, Sendable {
     public var messages: UInt64 = 0
     public var unknownMessages: UInt64 = 0
-    /// By what was wrong with them.
+    /// Counts per fault.
     private var skipped: [FieldFault: UInt64] = [:]
-    /// Numbers that the tape's scale does not hold: rounded, or undefined when they are too large.
+    /// Numbers that the tape's scale cannot hold: rounded, or undefined when they were too large.
     public var lostNumbers: UInt64 = 0
     /// Exchanges, conditions and market makers that were cut to the length a tick holds.
     public var cutTexts: UInt64 = 0
-    /// Of subscriptions that have ended already.
+    /// Messages of subscriptions that had already ended.
     public var strayMessages: UInt64 = 0
-    /// Live records below the floor: they came later than any delay allows for.
+    /// Live records below the floor, which came later than any delay allows for.
     public var lateRecords: UInt64 = 0
     public var connections: UInt64 = 0
     public var resubscriptions: UInt64 = 0
     public var outagesBegun: UInt64 = 0
     public var outagesEnded: UInt64 = 0
 
-    /// Messages that are not as their kind should be.
+    /// Messages that were skipped because a field has a fault.
     public var skippedMessages: UInt64 { skipped.values.reduce(0, &+) }
 
     public func skipped(_ fault: FieldFault) -> UInt64 { skipped[fault] ?? 0 }
 
     mutating func skip(_ fault: FieldFault) { skipped[fault, default: 0] &+= 1 }
 
-    /// What one connection's decoder has met goes on to count behind it.
+    /// Adds what the decoder of one connection has counted. The decoder ends with its connection.
     mutating func add(_ decoder: DecodeCounters?) {
         guard let decoder else { return }
         lostNumbers &+= decoder.lostNumbers
@@ -67,13 +68,13 @@ public struct EngineCounters: Hashable, Sendable {
     }
 }
 
-/// What the engine does at the moment.
+/// The present state of the engine.
 public struct IBStatus: Sendable {
     public var state: SessionState
     public var reason: String
-    /// Monotonic.
+    /// When the state began, monotonic.
     public var since: Int64
-    /// Monotonic; nil while connected.
+    /// When the next attempt is, monotonic; `nil` when none is planned.
     public var nextAttempt: Int64?
     public var failures: Int
     public var serverVersion: Int?

@@ -1,13 +1,13 @@
 internal import IBProtocol
 internal import MarketModel
 
-// Old servers tell sizes and volumes of stocks by the hundred.
+// Old servers report sizes and volumes of stocks in hundreds of shares.
 extension Contract {
     var isStockInLots: Bool { kind == .stock && currency == "USD" }
 }
 
 extension Int128 {
-    /// A volume in lots of a hundred, in shares; undefined where it was, and where it does not fit.
+    /// The volume in shares, if `self` is in hundreds; undefined if it was, or if it does not fit.
     var inLots: Int128 {
         guard self != Int128.max else { return self }
         let (units, isTooLarge) = multipliedReportingOverflow(by: 100)
@@ -16,7 +16,7 @@ extension Int128 {
 }
 
 extension Quantity {
-    /// A size in lots of a hundred, in shares.
+    /// The size in shares, if `self` is in hundreds.
     var inLots: Quantity {
         guard isDefined else { return self }
         let (units, isTooLarge) = raw.multipliedReportingOverflow(by: 100)

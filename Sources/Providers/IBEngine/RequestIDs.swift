@@ -1,6 +1,7 @@
-/// Hands out the numbers of requests, none of them twice on a connection.
+/// Gives requests their numbers, none of them twice on a connection.
 public struct RequestIDs: Sendable {
-    /// Behind it numbers begin anew; a connection that lives to see it has long ended the first.
+    /// The last number; 1 comes after it. A connection that gets so far has long ended its first
+    /// requests.
     public static let last = Int32.max - 1
 
     private var upcoming: Int32 = 1
@@ -13,7 +14,7 @@ public struct RequestIDs: Sendable {
         return id
     }
 
-    /// The server wants numbers from here on; smaller ones were used by this client before.
+    /// Continues with a number that the server gives. This client used smaller ones before.
     public mutating func begin(at id: Int32) {
         upcoming = min(max(upcoming, id), Self.last)
     }

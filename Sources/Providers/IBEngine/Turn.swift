@@ -2,15 +2,15 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// What all parts of the engine work with: what they share, and for one call of the engine its
-/// moment and what is to be done.
+/// The state that all parts of the engine share, with the moment and the output of one call.
 struct Turn: Sendable {
-    /// The moment of the call, or of the last one.
+    /// The moment of the present call, or of the last one.
     var now: Moment
-    /// The caller's for as long as its call lasts, else empty.
+    /// The caller's output during its call, otherwise empty.
     var out = IBEngine.Output()
     let settings: IBEngineSettings
-    /// Asked for with every tick: a `Duration` has 128 bits to be divided.
+    /// The setting in nanoseconds. It is needed with every tick, and a `Duration` needs a division
+    /// of 128 bits.
     let silentAfter: Int64
     var pacing: PacingMachine
     var backfill: BackfillMachine
@@ -18,17 +18,17 @@ struct Turn: Sendable {
     var outages = OutageBook()
     var clock = ProviderClock()
     var counters = EngineCounters()
-    /// Requests can be answered.
+    /// The session is ready, and requests can be answered.
     var isReady = false
-    /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
+    /// The platform has its vendor: no notice says otherwise.
     var isHealthy = false
-    /// Nothing says that what knows of contracts is down.
+    /// No notice says that a farm of contract definitions is down.
     var knowsContracts = true
-    /// A part of the market data does not come; and when that was told last, monotonic.
+    /// A farm of market data is down; and when that was last reported, monotonic.
     var isFarmDown = false
     var farmDownSince: Int64 = 0
-    /// When the server was asked for the time by whoever doubts a feed, and when it answered,
-    /// monotonic.
+    /// When the server was last asked for its time because of an overdue feed, and when it last
+    /// answered such a question, monotonic.
     var timeAsked = Int64.min
     var timeTold = Int64.min
     var version = ServerVersion.max
@@ -65,25 +65,25 @@ struct Turn: Sendable {
         put(.gap(gap.record(state, detail: detail, now: now.wall)))
     }
 
-    /// What begins each record that the engine tells by itself.
+    /// Returns the header of a record that the engine itself creates.
     func header(_ instrument: UInt32) -> TickHeader {
         TickHeader(symbol: instrument, providerTime: .undefined, receiveTime: now.wall)
     }
 
-    /// The moment after that time, monotonic.
+    /// Returns the moment this much later than now, monotonic.
     func later(by nanoseconds: Int64) -> Int64 { now.monotonic.later(by: nanoseconds) }
 
-    /// Whether the platform can know that there is no such contract.
+    /// Whether a report of the platform that a contract does not exist can be believed.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }
 
-/// Where a request's answers go.
+/// The feed that takes a request's answers.
 struct FeedRoute: Hashable, Sendable {
     var place: Int
     var slot: Int
 
-    /// Among all that is wanted.
+    /// The position among all feeds that are wanted.
     var order: Int { place * FeedKind.allCases.count + slot }
 }

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// A whole second, as history counts time; negative ones are before 1970.
+/// Conversions to the whole seconds in which history counts time. Negative ones are before 1970.
 enum WholeSecond {
     static let nanoseconds: Int64 = 1_000_000_000
 
@@ -25,12 +25,12 @@ enum WholeSecond {
     }
 }
 
-/// What two reports of the same tick have in common: history has no numbers.
+/// The content by which two reports of the same tick are recognized: history has no tick numbers.
 struct TickLikeness: Hashable, Sendable {
     var second: Int64
     var price: Price
     var size: Quantity
-    /// Of quotes.
+    /// The ask side is set in quotes only.
     var askPrice = Price.undefined
     var askSize = Quantity.undefined
     var exchange = ShortText.empty
@@ -54,7 +54,7 @@ struct TickLikeness: Hashable, Sendable {
 }
 
 extension TickLikeness {
-    /// All of it in 64 bits, the same in every process; the lowest bit is 0.
+    /// All fields in 64 bits, equal in every process. The lowest bit is 0.
     var digest: UInt64 {
         var digest = Self.folded(
             UInt64(bitPattern: second) ^ 0x9e37_79b9_7f4a_7c15,
@@ -70,16 +70,17 @@ extension TickLikeness {
         return digest & ~1
     }
 
-    /// Every bit of both comes into every bit of the result.
+    /// Returns a mix of both. Every bit of both affects every bit of the result.
     private static func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
         let product = left.multipliedFullWidth(by: right)
         return product.high ^ product.low
     }
 }
 
-/// How many of each arrived: a multiset, from which what history tells of is taken away.
+/// The number of arrived ticks of each likeness: a multiset. Each tick that history reports is
+/// taken out of it.
 struct ArrivalCounts: Sendable {
-    /// By the digests of likenesses.
+    /// Counts by the digest of the likeness.
     private var counts: [UInt64: Int] = [:]
 
     init() {}
@@ -92,7 +93,7 @@ struct ArrivalCounts: Sendable {
         for likeness in likenesses { add(likeness) }
     }
 
-    /// Whether such a one arrived, and was not taken before.
+    /// Takes one such tick out, and returns whether one was left.
     mutating func take(_ likeness: TickLikeness) -> Bool {
         let digest = likeness.digest
         guard let count = counts[digest] else { return false }

@@ -1,19 +1,19 @@
 public import Primitives
 
-/// What arrived around an outage, as far as it is known: history tells of it once more.
+/// The arrivals around an outage, as far as they are known. History reports them again.
 public struct Arrivals: Sendable {
-    /// Of the gap's kind; the order does not matter.
+    /// The ticks of the gap's kind, in any order.
     public var ticks: [ArrivedTick]
-    /// `ticks` has all that arrived with event times in [since, until). Undefined: nobody knows
-    /// what arrived before, or behind, the outage, because another process received it; then
-    /// nothing is added to a second that the outage has a part of only, nor to the last ones, of
-    /// which late ticks may have arrived behind it.
+    /// `ticks` has everything that arrived with event times in [since, until). Undefined: the
+    /// arrivals before, or after, the outage are unknown, because another process received them.
+    /// Then nothing is added to a second that the outage covers in part only. Nothing is added to
+    /// the last seconds either, because their late ticks may have arrived after the outage.
     public var since: Timestamp
     public var until: Timestamp
 
     public static let unknown = Arrivals([], since: .undefined, until: .undefined)
 
-    /// Some of them stand for several of history's.
+    /// Some of the ticks stand for several ticks of history.
     var areConflated: Bool { ticks.contains(where: \.isConflated) }
 
     public init(_ ticks: [ArrivedTick], since: Timestamp, until: Timestamp) {

@@ -1,7 +1,7 @@
 internal import MarketModel
 
-/// What was added to the last seconds of gaps, per instrument and kind: a gap that comes soon
-/// behind reaches back into them, and must not add the same once more.
+/// The ticks that were added to the last seconds of gaps, per instrument and kind. A gap that comes
+/// soon after reaches back into these seconds, and must not add the same ticks again.
 struct BackfillBorders: Sendable {
     struct Key: Hashable, Sendable {
         var instrument: UInt32
@@ -15,13 +15,13 @@ struct BackfillBorders: Sendable {
 
     private struct Border: Sendable {
         var ticks: [TickLikeness] = []
-        /// Of the seconds before, nobody knows any more what was added.
+        /// The ticks that were added to seconds before this one are not known any more.
         var known = Int64.min
     }
 
     private var borders: [Key: Border] = [:]
 
-    /// More than `max` are not kept: the next gap begins behind them.
+    /// Keeps at most `max` ticks. Beyond it they are forgotten, and the next gap begins after them.
     mutating func note(_ likenesses: [TickLikeness], of key: Key, max: Int) {
         guard !likenesses.isEmpty else { return }
         var border = borders.removeValue(forKey: key) ?? Border()
@@ -33,10 +33,10 @@ struct BackfillBorders: Sendable {
         borders[key] = border
     }
 
-    /// The first second in which a gap may be compared with what arrived.
+    /// Returns the first second in which a gap may be compared with what arrived.
     func known(_ key: Key) -> Int64 { borders[key]?.known ?? Int64.min }
 
-    /// What was added from this second on; what lies before it is forgotten.
+    /// Returns the ticks that were added from this second on, and forgets earlier ones.
     mutating func ticks(of key: Key, from second: Int64) -> [TickLikeness] {
         borders[key]?.ticks.removeAll { $0.second < second }
         return borders[key]?.ticks ?? []

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// One gap on its way to be filled in.
+/// One gap that is being filled.
 struct BackfillJob: Sendable {
     enum Means: Hashable, Sendable {
         case ticks(HistoryKind)
@@ -12,43 +12,46 @@ struct BackfillJob: Sendable {
     let gap: OpenGap
     let contract: Contract
     var means: Means
-    /// Why ticks were not to be had, when it goes on with bars.
+    /// Why ticks could not be fetched, when bars are fetched instead.
     var reason = ""
-    /// What is still to be asked for, in seconds since 1970.
+    /// The seconds since 1970 that are still to be requested.
     var seconds: Range<Int64>
     var arrived: ArrivalCounts
-    /// Beginnings of the bars that arrived, in seconds since 1970.
+    /// The beginnings of the bars that arrived, in seconds since 1970.
     var arrivedBars: Set<Int64> = []
-    /// Trades that do not count for the last price were wanted, too.
+    /// Trades that do not count for the last price are wanted as well.
     var wantsUnreported = false
-    /// Of these, in order: seconds in which something arrived that cannot be compared.
+    /// The seconds of `seconds`, in order, in which something arrived that cannot be compared.
     var leftOut: [Int64] = []
-    /// When the contract trades at all, as far as it is known.
+    /// When the contract trades at all; `nil` when that is not known.
     var hours: SessionHours?
-    /// What arrived is compared, and what cannot be is told. Bars are known by their times.
+    /// Arrived ticks are compared, and parts that cannot be compared are reported. False for bars,
+    /// which are recognized by their times.
     var isExact = false
-    /// Bars that end later may have come: nobody knows what arrived right behind the gap.
+    /// The latest end of a bar that is added. Later bars may have come, because it is unknown what
+    /// arrived right after the gap.
     var barsUntil: Timestamp
-    /// The beginning is older than what is asked for.
+    /// The gap's beginning is older than anything that is requested.
     var isTooOld = false
-    /// Of the last page, until the record of the end is written.
+    /// The ticks that the last page added, until the record of the gap's end is written.
     var lastAdded = AddedTicks()
-    /// Up to here, records say what became of the gap.
+    /// Records report the outcome of the gap up to this time.
     var toldUpTo: Timestamp
     var page = HistoryPage()
     var hasBegun = false
     var pages = 0
-    /// In a row.
+    /// The number of failures in a row.
     var failures = 0
     var added = 0
     var bars = 0
-    /// The latest second in which something arrived that history has to tell of, too.
+    /// The latest second in which something arrived that history has to report as well.
     var latestArrived = Int64.min
-    /// Nothing showed that history has all bars up to the end.
+    /// Nothing has shown that history has all bars up to the end.
     var isUnproven = false
-    /// How often it was asked again because history lagged.
+    /// How often the request was repeated because history lagged.
     var lagTries = 0
-    /// Monotonic: not asked for again before; of one that is asked, the answer is due.
+    /// Monotonic: a gap that waits is not requested earlier, and the answer to an open request is
+    /// due.
     var due = Int64.min
 
     init(_ gap: OpenGap, _ contract: Contract, _ means: Means, _ seconds: Range<Int64>) {
@@ -65,8 +68,9 @@ struct BackfillJob: Sendable {
         seconds.contains(likeness.second) && !leftOut.contains(likeness.second)
     }
 
-    /// From this second on nothing can have been traded in what is asked for; or nothing since, for
-    /// so long that history is up to date.
+    /// Returns whether nothing can have been traded from this second to the end of the requested
+    /// range. It is also true when the answer has reached the range, and the market has been closed
+    /// since its end for so long that history is up to date.
     func isClosed(from second: Int64, _ now: Timestamp, _ limits: BackfillLimits) -> Bool {
         guard let hours else { return false }
         let start = WholeSecond.start(max(second, seconds.lowerBound))
@@ -78,34 +82,35 @@ struct BackfillJob: Sendable {
 
     var isOfBars: Bool { if case .bars = means { true } else { false } }
 
-    /// Bars stand in for ticks, and are not what is missing.
+    /// The bars replace ticks: they are not the data that are missing.
     var isStandIn: Bool { isOfBars && gap.kind != .providerBar }
 
-    /// What the next request is about.
+    /// The seconds that the next request covers.
     var part: Range<Int64> {
         guard isOfBars else { return seconds }
         let length = min(seconds.upperBound - seconds.lowerBound, Self.barSecondsMax)
         return seconds.lowerBound..<seconds.lowerBound + length
     }
 
-    /// What one request for bars of some seconds may reach over.
+    /// The most seconds that one request for bars of some seconds may cover.
     static let barSecondsMax: Int64 = 1_800
-    /// The server's smallest one.
+    /// The fewest seconds that the server accepts.
     static let barSecondsMin: Int64 = 30
 
-    /// A gap that comes soon behind may ask for it, too.
+    /// Returns whether a gap that comes soon after may request the second as well.
     func isNearEnd(_ second: Int64, _ limits: BackfillLimits) -> Bool {
         second >= WholeSecond.floor(gap.to) - limits.borderSeconds
     }
 
-    /// Another gap, before or behind, may ask for it, too.
+    /// Returns whether another gap, before or after this one, may request the second as well.
     func isShared(_ second: Int64, _ limits: BackfillLimits) -> Bool {
         second <= WholeSecond.ceiling(gap.from) + limits.borderSeconds
             || isNearEnd(second, limits)
     }
 
-    /// Bars that stand in for ticks lie wholly in the gap. A bar that was to arrive during the gap
-    /// ended in it; it may have come all the same, right behind it.
+    /// Returns whether a bar is missing. A bar that stands in for ticks has to lie completely in
+    /// the gap. Any other bar is missing if it ended in the gap, unless it arrived right after the
+    /// gap.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
         guard close <= barsUntil else { return false }
@@ -145,7 +150,7 @@ struct BackfillJob: Sendable {
 }
 
 extension String {
-    /// As many whole characters as fit.
+    /// Returns as many complete characters as fit.
     func cut(toUTF8 limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var text = ""

@@ -3,7 +3,7 @@ public import MarketModel
 internal import Primitives
 
 extension BackfillMachine {
-    /// False: it is no answer to a request of this machine.
+    /// Handles an answer. Returns false when it belongs to no request of this machine.
     public mutating func took(
         _ message: IBMessage, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
@@ -40,7 +40,8 @@ extension BackfillMachine {
         return true
     }
 
-    /// A message that answers a request of this machine came, and cannot be read.
+    /// Handles an answer that cannot be read. Returns false when it belongs to no request of this
+    /// machine.
     public mutating func unreadable(
         _ request: Int32, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
@@ -50,19 +51,19 @@ extension BackfillMachine {
         return true
     }
 
-    /// False: it is about none of this machine's requests.
+    /// Handles a notice about a request. Returns false when the request is none of this machine's.
     public mutating func refused(
         _ notice: IBNotice, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         guard let job = open[notice.request] else { return false }
-        // Warnings: the answer is still to come.
+        // After a warning the answer is still to come.
         if notice.isWarning { return true }
         let why = "\(notice.text.cut(toUTF8: 200)) (\(notice.code))"
         switch notice.meaning {
         case .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow, .nothingToCancel:
             return true
         case _ where isHistoryDown:
-            // Whatever it says, it does not say it of the gap.
+            // While history is down, no refusal says anything about the gap.
             open[notice.request] = nil
             postpone(job, limits.retryWait.clampedNanoseconds, now: now)
         case .pacingViolation, .competingSession:
@@ -123,8 +124,8 @@ extension BackfillMachine {
             into: &records)
     }
 
-    /// Nothing shows that history has come as far as the gap's end. In the end, what is after the
-    /// last tick of the answer is given up.
+    /// Handles an answer that does not show that history has reached the gap's end. The request is
+    /// repeated. After the last try, the part after the answer's last tick is given up.
     private mutating func unproven(
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -141,8 +142,8 @@ extension BackfillMachine {
         abandon(job, Self.unprovenEnd, now: now, into: &records)
     }
 
-    /// The last bar that was asked for, or a part of it, is not there: it may be none, and history
-    /// may not have it yet.
+    /// Returns whether the last requested bar, or a part of it, is absent. There may be no such
+    /// bar, or history may not have it yet.
     private func lags(
         _ bars: [HistoricalBar], behind job: BackfillJob, _ now: Moment
     ) -> Bool {
@@ -161,7 +162,7 @@ extension BackfillMachine {
         }.max()
     }
 
-    /// After the last bar that there is nothing is known to be complete.
+    /// Ends the gap's bars at the last one that came. After it nothing is known to be complete.
     private func endBars(of job: inout BackfillJob, at last: Int64?) {
         guard case .bars(_, let width) = job.means else { return }
         let end = last.map { WholeSecond.start($0 + width) } ?? job.toldUpTo
@@ -169,8 +170,9 @@ extension BackfillMachine {
         job.isUnproven = true
     }
 
-    /// The same once more, when history may only be late, for some hours; nil: it is given up. Bars
-    /// that stand in for ticks prove nothing anyway, so they are asked for while a gap is young.
+    /// Returns the gap for another try some time later, because history may only be late; `nil`: it
+    /// is given up. Bars that stand in for ticks prove nothing anyway, so they are requested again
+    /// only while the gap is young.
     private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
         let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
         guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
@@ -185,7 +187,8 @@ extension BackfillMachine {
         return job
     }
 
-    /// An answer was complete: the gap is done, or has its next turn behind the others.
+    /// Handles a complete answer: the gap is done, or its next turn comes after those of the
+    /// others.
     private mutating func turn(
         _ job: BackfillJob, pagesMax: Int, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -203,7 +206,7 @@ extension BackfillMachine {
         }
     }
 
-    /// The ticks of the page that did not arrive, and how far the gap is filled with them.
+    /// Records the ticks of the page that had not arrived, and how far they fill the gap.
     private mutating func tell(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, now: Moment,
         into records: inout [ProviderRecord]
@@ -236,7 +239,8 @@ extension BackfillMachine {
         tell(&job, extent, added, now: now, into: &records)
     }
 
-    /// Gaps that lie close together ask for some of the same seconds.
+    /// Notes added ticks for other gaps: gaps that are close together request some of the same
+    /// seconds.
     private mutating func share(_ added: AddedTicks, of job: BackfillJob) {
         guard job.isExact, !added.shared.isEmpty else { return }
         let key = BackfillBorders.Key(job.gap)
@@ -277,12 +281,12 @@ extension BackfillMachine {
     }
 }
 
-/// Which seconds ticks were added to.
+/// The ticks that a page has added: their number and their seconds.
 struct AddedTicks: Sendable {
     private(set) var count = 0
     private(set) var first: Int64?
     private(set) var last: Int64?
-    /// Those in seconds that another gap may ask for as well.
+    /// The ticks in seconds that another gap may request as well.
     private(set) var shared: [TickLikeness] = []
 
     mutating func note(_ likeness: TickLikeness, isShared: Bool) {
@@ -293,7 +297,7 @@ struct AddedTicks: Sendable {
         last = max(last ?? second, second)
     }
 
-    /// Without the bounds that are not before this second.
+    /// Returns a copy without a first or last second that is not before `second`.
     func before(_ second: Int64) -> AddedTicks {
         var part = self
         if let first, first >= second { part.first = nil }

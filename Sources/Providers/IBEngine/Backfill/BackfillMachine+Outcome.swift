@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// What becomes of a gap, and what the tape is told of it.
+// The outcome of gaps, and the records about it.
 extension BackfillMachine {
-    /// Told once, before the first request.
+    /// Records the beginning, once, before the first request.
     func begin(_ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]) {
         guard !job.hasBegun else { return }
         job.hasBegun = true
@@ -21,7 +21,7 @@ extension BackfillMachine {
     static let unprovenEnd = "history does not show that it has come so far"
     static let leftOut = "something arrived in this second, and cannot be compared"
 
-    /// How far the gap is filled with a page. Without new ticks the record is left to a later page.
+    /// Records how far a page fills the gap. Without new ticks the record is left to a later page.
     func tell(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]
@@ -30,7 +30,7 @@ extension BackfillMachine {
         let isLast = extent.upTo >= job.seconds.upperBound
         let cut = WholeSecond.start(extent.upTo - 1)
         if extent.isCut {
-            // That second stays incomplete, whatever was added to it, in the gap or at its border.
+            // That second stays incomplete, whatever was added to it in the gap or at its border.
             fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
             let why = "more ticks in this second than an answer holds"
             records.append(job.record(.abandoned, cut, end, why, at: now.wall))
@@ -42,7 +42,7 @@ extension BackfillMachine {
         }
     }
 
-    /// All that was to be asked for was answered.
+    /// Ends a gap when the answers to all its requests have come.
     mutating func finish(
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -61,7 +61,7 @@ extension BackfillMachine {
         abandon(&job, job.gap.to, why, now: now, into: &records)
     }
 
-    /// The rest of it will not come.
+    /// Abandons the rest of a gap.
     mutating func abandon(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -72,7 +72,7 @@ extension BackfillMachine {
         abandon(&job, job.gap.to, detail, now: now, into: &records)
     }
 
-    /// Ticks are not to be had: bars stand in for them, where there are whole seconds.
+    /// Continues with bars in place of ticks that cannot be fetched, if the gap has whole seconds.
     mutating func giveUp(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -96,7 +96,7 @@ extension BackfillMachine {
         waitingJobs.append(job)
     }
 
-    /// It may succeed later.
+    /// Handles a failure. The request may succeed later, so it is repeated, up to a maximum.
     mutating func fail(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -121,7 +121,7 @@ extension BackfillMachine {
         waitingJobs.append(job)
     }
 
-    /// Up to `end` it is filled in; more than that if ticks of the border were added.
+    /// Records the gap as filled up to `end`, and further if ticks of the border were added.
     private func fill(
         _ job: inout BackfillJob, _ end: Timestamp, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]

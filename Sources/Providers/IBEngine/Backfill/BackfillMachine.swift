@@ -2,37 +2,38 @@ public import IBProtocol
 public import MarketModel
 internal import Primitives
 
-/// Asks history for what outages left out, and puts the difference to what arrived on the tape.
+/// Requests from history what outages left out, and puts on the tape what had not arrived.
 ///
-/// A gap is asked for page by page. What a page completes goes to the tape at once, together with
-/// a record that says so: a page that was cut off leaves nothing behind, and the next connection,
-/// or the next process, goes on behind the last record.
+/// A gap is requested page by page. What a page completes goes to the tape in one batch with a
+/// record that reports it. So a page that was cut off leaves nothing on the tape, and the next
+/// connection, or the next process, continues after the last record.
 public struct BackfillMachine: Sendable {
     let limits: BackfillLimits
-    /// Those that are not asked for at the moment, by turns.
+    /// The gaps without an open request. They take turns.
     var waitingJobs: [BackfillJob] = []
-    /// By the request's number.
+    /// The gaps with an open request, by the number of the request.
     var open: [Int32: BackfillJob] = [:]
     var borders = BackfillBorders()
-    /// The server's version tells sizes of stocks by the hundred.
+    /// The server's version reports sizes of stocks in hundreds of shares.
     public var historySizesAreLots = false
-    /// The vendor says so, or is away: what fails or is refused now is tried again, and does not
-    /// count.
+    /// The vendor's history is down, or the platform has lost its vendor. What fails or is refused
+    /// now is tried again, and is not counted.
     public var isHistoryDown = false
     public internal(set) var counters = BackfillCounters()
-    /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.
+    /// When `next` has something to do, monotonic; `Int64.max`: only an answer can change anything.
     public private(set) var nextDue = Int64.max
 
     public init(_ limits: BackfillLimits) { self.limits = limits }
 
     public var waiting: Int { waitingJobs.count + open.count }
 
-    /// Whether an answer to this request is still expected: if not, its place with the server is
-    /// free.
+    /// Returns whether an answer to this request is still expected. If not, its place at the server
+    /// is free.
     public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
 
-    /// A gap that has ended, `EngineLimits.borderWait` after its end, so that `arrivals` can have
-    /// all that came around it. One that lasts, or is empty, is nothing to fill.
+    /// Adds a gap that has ended. The call comes `EngineLimits.borderWait` after its end, so that
+    /// `arrivals` can have everything that came around it. A gap without an end, or an empty one,
+    /// is ignored.
     public mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
         hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
@@ -41,7 +42,7 @@ public struct BackfillMachine: Sendable {
         defer { updateDue() }
         guard let (means, comparison) = Self.means(of: gap.kind, feeds, contract) else {
             let job = BackfillJob(gap, contract, .ticks(.trades), 0..<0)
-            // History has them; but of ticks only trades and quotes are asked for.
+            // History has midpoints, but the only ticks that are requested are trades and quotes.
             let isOfMidpoints = gap.kind == .indicator && feeds.contains(.midpoints)
             let why =
                 isOfMidpoints ? "midpoints are not fetched" : "history has none of this kind"
@@ -62,7 +63,7 @@ public struct BackfillMachine: Sendable {
         if case .bars(_, let width) = means {
             let start = WholeSecond.floor(gap.from) - width
             seconds = start..<max(start, behind)
-            // The bar that ended it came a while behind its own end.
+            // The bar that ended the gap came some time after its own end.
             let isUnknown = arrivals.ticks.isEmpty && !arrivals.until.isDefined
             if isUnknown { barsUntil = gap.to.advanced(byNanoseconds: -EngineLimits.barLag) }
         }
@@ -88,7 +89,8 @@ public struct BackfillMachine: Sendable {
         waitingJobs.append(job)
     }
 
-    /// What is to be asked now. Requests without an answer are given up: their cancels come along.
+    /// Appends the requests that are due. Requests without an answer are given up, and their
+    /// cancels are appended as well.
     public mutating func next(
         now: Moment, ids: inout RequestIDs, into requests: inout [IBRequest],
         into records: inout [ProviderRecord]
@@ -113,14 +115,14 @@ public struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// The request has left: the answer is expected from now on.
+    /// Notes that the request has left. Its answer is expected from now on.
     public mutating func sent(_ request: Int32, now: Int64) {
         guard open[request] != nil else { return }
         open[request]?.due = now.later(by: limits.answerWait.clampedNanoseconds)
         updateDue()
     }
 
-    /// The request could not be queued: its gap is asked for again later.
+    /// Notes that the request could not be queued. Its gap is requested again later.
     public mutating func notSent(_ request: Int32, now: Int64) {
         guard var job = open.removeValue(forKey: request) else { return }
         job.due = now.later(by: limits.retryWait.clampedNanoseconds)
@@ -128,7 +130,7 @@ public struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// No answer will come; what was asked is asked again on the next connection.
+    /// Notes that no answer will come. Open requests are repeated on the next connection.
     public mutating func disconnected(now: Int64) {
         let jobs = open.keys.sorted().compactMap { open[$0] }
         open = [:]
@@ -142,7 +144,7 @@ public struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// Nobody wants the instrument any more.
+    /// Abandons the gaps of an instrument that is no longer wanted.
     public mutating func drop(
         instrument: UInt32, now: Moment, into requests: inout [IBRequest],
         into records: inout [ProviderRecord]
@@ -170,17 +172,17 @@ public struct BackfillMachine: Sendable {
         nextDue = due
     }
 
-    /// How what history tells is compared with what arrived.
+    /// How history is compared with what arrived.
     private enum Comparison {
         case oneByOne
-        /// The feed puts several trades together, or tells of quotes value by value, and its counts
-        /// are not those of history: only seconds without an arrival are filled in.
+        /// The feed combines several trades, or reports quotes value by value, so its counts are
+        /// not those of history. Only seconds without an arrival are filled.
         case conflated
-        /// Of bars, which have numbers: their times.
+        /// Bars are recognized by their times.
         case none
     }
 
-    /// How a kind is asked for. nil: history has none of it.
+    /// Returns how a kind is requested; `nil`: history has none of it.
     private static func means(
         of kind: DataKind, _ feeds: Instrument.Feeds, _ contract: Contract
     ) -> (BackfillJob.Means, Comparison)? {
@@ -212,21 +214,21 @@ public struct BackfillMachine: Sendable {
         return start..<max(start, end)
     }
 
-    /// The first second of a gap in which for certain nothing arrived before it, when nobody knows
-    /// what did. The gap begins where its feed was behind by what a tick needs to come; another one
-    /// that tells of the same (level 1 hands over to tick by tick) may have been ahead of that.
-    /// Where a process was lost, its gap begins before what was on its way, and the last that came
-    /// may be of the second behind that.
+    /// Returns the first second of the gap in which certainly nothing arrived before it, when the
+    /// arrivals are unknown. The gap begins where its feed was, minus the time that a tick is on
+    /// its way. Another feed that reports the same (level 1 hands over to tick by tick) may have
+    /// been ahead of that. When a process was lost, its gap begins before the ticks that were on
+    /// their way, and the last tick that came may belong to the second after that.
     private func firstWithoutArrivals(_ gap: OpenGap) -> Int64 {
         let ahead = gap.from.advanced(byNanoseconds: EngineLimits.transit)
         let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
         return gap.reason == .gatewayLost ? max(first, WholeSecond.floor(gap.from) + 2) : first
     }
 
-    /// The seconds of the gap, of those that lie wholly in it, and those among them in which
-    /// something arrived, which are left out. What came before it may be stamped in its first one;
-    /// further ones came late, behind it, or in the middle. Where all came one by one before it,
-    /// the beginning is compared.
+    /// Returns the seconds that lie completely in the gap, and those among them that are left out
+    /// because something arrived in them. Ticks that came before the gap may be stamped in its
+    /// first second. Others came late, after the gap or in the middle. If all ticks before the gap
+    /// came tick by tick, the beginning of the gap is compared as well.
     private func secondsBetween(
         _ arrivals: Arrivals, _ gap: OpenGap, _ comparison: Comparison
     ) -> (Range<Int64>, leftOut: [Int64]) {
@@ -238,7 +240,7 @@ public struct BackfillMachine: Sendable {
             arrivals.since.isDefined ? first : firstWithoutArrivals(gap),
             borders.known(BackfillBorders.Key(gap)))
         if isExactBefore { start = exactSeconds(gap, arrivals).lowerBound }
-        // Quotes of level 1 have the time at which they came: history has them before that.
+        // Quotes of level 1 have the time at which they came. History has them at an earlier time.
         let isStamped = gap.kind != .quote
         let back = isStamped ? 0 : EngineLimits.transit
         var end = WholeSecond.floor(gap.to.advanced(byNanoseconds: -back))

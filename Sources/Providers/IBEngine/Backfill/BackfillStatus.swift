@@ -1,24 +1,24 @@
 public import MarketModel
 public import Primitives
 
-/// How much was done since the start.
+/// Counts since the start.
 public struct BackfillCounters: Hashable, Sendable {
     public var pages: UInt64 = 0
     public var ticksAdded: UInt64 = 0
     public var barsAdded: UInt64 = 0
-    /// Gaps that ended, all of them or but for parts of their first and last second.
+    /// Gaps that were filled, completely or except for parts of their first and last second.
     public var filled: UInt64 = 0
-    /// Gaps that ended with a rest that nobody has.
+    /// Gaps that ended with a part that could not be filled.
     public var abandoned: UInt64 = 0
     public var refused: UInt64 = 0
     public var unanswered: UInt64 = 0
-    /// Answers that history was not up to date for.
+    /// Answers that did not show that history was up to date.
     public var lagging: UInt64 = 0
 
     public init() {}
 }
 
-/// A gap on its way, for people.
+/// A gap that is being filled, for people.
 public struct BackfillStatus: Hashable, Sendable {
     public enum State: Hashable, Sendable {
         case waiting
@@ -30,18 +30,18 @@ public struct BackfillStatus: Hashable, Sendable {
     public var from: Timestamp
     public var to: Timestamp
     public var state: State
-    /// Not ticks, but bars that stand in for them, because of this.
+    /// Why bars are fetched in place of ticks; empty: ticks are fetched.
     public var barsBecause: String
-    /// Complete up to here.
+    /// The gap is complete up to this time.
     public var reached: Timestamp
     public var ticksAdded: Int
     public var failures: Int
-    /// Of one that waits: not asked for before; of one that is asked: given up then. Monotonic.
+    /// Monotonic: a gap that waits is not requested earlier, and an open request is given up then.
     public var until: Int64
 }
 
 extension BackfillMachine {
-    /// Those that are asked, then the first of those that wait.
+    /// The gaps with an open request, then the first of those that wait.
     public var status: [BackfillStatus] {
         let asked = open.keys.sorted().compactMap { open[$0] }.map { Self.status($0, .asked) }
         let rest = waitingJobs.prefix(max(0, limits.statusMax - asked.count))

@@ -6,14 +6,14 @@ internal import Primitives
 struct HistoryPage: Sendable {
     private(set) var trades: [TradeTick] = []
     private(set) var quotes: [QuoteTick] = []
-    /// All of the answer, those that nobody wants included.
+    /// The number of all ticks of the answer, including those that are not wanted.
     private(set) var count = 0
-    /// The latest second of all; nil: the answer is empty.
+    /// The latest second in the answer; `nil`: the answer is empty.
     private(set) var lastSecond: Int64?
 
-    /// What a page says about the seconds from `cursor` on.
+    /// The seconds that a page completes.
     struct Extent: Hashable {
-        /// All seconds before are complete, in this page or the ones before.
+        /// All seconds before this one are complete, in this page or in earlier ones.
         var upTo: Int64
         /// The second before `upTo` has more ticks than an answer holds.
         var isCut: Bool
@@ -35,9 +35,9 @@ struct HistoryPage: Sendable {
         return seconds.contains(second)
     }
 
-    /// It shows that the server's history has come as far as the gap's end: by what comes after
-    /// that, as a request for ticks has no end, by what had arrived there by itself, or because
-    /// nothing was traded any more.
+    /// Returns whether the answer shows that the server's history has reached the gap's end. It has
+    /// a tick after the gap (a request for ticks has no end), it has what had arrived there live,
+    /// or nothing was traded any more. A full page needs no proof, because another one follows.
     func proves(
         _ job: BackfillJob, _ limits: BackfillLimits, now: Timestamp
     ) -> Bool {
@@ -50,8 +50,8 @@ struct HistoryPage: Sendable {
         return job.isClosed(from: last &+ 1, now, limits)
     }
 
-    /// Which seconds of `wanted` are complete with this page. The last second of a full page may
-    /// go on in the next one, so it is left to that.
+    /// Returns which seconds of `wanted` are complete with this page. The last second of a full
+    /// page may continue in the next page, so it is left to that page.
     func extent(of wanted: Range<Int64>, asked: Int) -> Extent {
         guard let last = lastSecond, last >= wanted.lowerBound else {
             let isStuck = count >= asked
@@ -61,7 +61,7 @@ struct HistoryPage: Sendable {
         if last >= wanted.upperBound { return Extent(upTo: wanted.upperBound, isCut: false) }
         guard count >= asked else { return Extent(upTo: wanted.upperBound, isCut: false) }
         if last > wanted.lowerBound { return Extent(upTo: last, isCut: false) }
-        // One second alone. What exceeds the number asked for is said to complete it.
+        // The page has one second only. Ticks beyond the requested number are said to complete it.
         return Extent(upTo: last + 1, isCut: count == asked)
     }
 }

@@ -1,11 +1,11 @@
 internal import Primitives
 internal import MarketModel
 
-/// The ticks of the last seconds of one kind: what history tells of an outage's surroundings is
-/// compared with them.
+/// The ticks of one kind from the last seconds. What history reports around an outage is compared
+/// with them.
 ///
-/// Two halves, so that keeping one costs no search and, after the first seconds, no memory. While
-/// an outage lasts nothing falls out.
+/// They are in two halves, so that keeping a tick costs no search and, after the first seconds, no
+/// memory. While an outage lasts nothing is dropped.
 struct BorderTicks: Sendable {
     static let half = 5 * EngineLimits.second
 
@@ -21,7 +21,8 @@ struct BorderTicks: Sendable {
     mutating func add(_ tick: ArrivedTick, _ now: Moment) {
         if !isFrozen, now.monotonic >= began.later(by: Self.half) { turn(now) }
         guard newer.count < EngineLimits.borderTicksMax else {
-            // Those before it are of no use any more: what is told of has to be all there.
+            // The ticks have to be complete for the time that they cover, so those before this one
+            // are of no use any more.
             isCut = true
             return
         }
@@ -30,14 +31,15 @@ struct BorderTicks: Sendable {
 
     mutating func freeze() { isFrozen = true }
 
-    /// All that arrived in the time that it tells of, up to `until`.
+    /// Returns the arrived ticks. They are complete from the beginning of the covered time to
+    /// `until`.
     func arrivals(until: Timestamp) -> Arrivals {
         let since = olderSince.isDefined ? olderSince : newerSince
         guard !isCut, since.isDefined else { return .unknown }
         return Arrivals(older + newer, since: since, until: until)
     }
 
-    /// From here on: what comes after an outage.
+    /// Begins again, with what comes after an outage.
     mutating func begin(_ now: Moment) {
         isFrozen = false
         isCut = false
@@ -51,7 +53,7 @@ struct BorderTicks: Sendable {
     private mutating func turn(_ now: Moment) {
         swap(&older, &newer)
         newer.removeAll(keepingCapacity: true)
-        // Nothing was kept before the first tick: there, nobody knows what had arrived.
+        // Nothing was kept before the first tick, so the arrivals before it are unknown.
         olderSince = isCut ? .undefined : newerSince
         isCut = false
         newerSince = now.wall

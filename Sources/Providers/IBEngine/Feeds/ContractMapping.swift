@@ -2,13 +2,13 @@ internal import IBProtocol
 internal import MarketModel
 
 extension Contract {
-    /// An instrument as the provider has to be asked for it.
+    /// Describes an instrument in the way in which the provider has to be asked for it.
     init(_ instrument: Instrument) {
         let wanted = instrument.contract
         let kind = SecurityKind(wanted.security)
         let isNumbered = wanted.providerID != 0
-        // Each names the contract by itself. Our symbol beside it would have to be the provider's,
-        // too: with another one there is no such contract.
+        // Each of these names the contract alone. Our symbol beside it would have to be the
+        // provider's as well: with another symbol the provider finds no such contract.
         let isNamed = isNumbered || !wanted.localSymbol.isEmpty || !wanted.providerSymbol.isEmpty
         self.init(
             kind, isNamed ? wanted.providerSymbol : instrument.symbol.text,
@@ -41,7 +41,7 @@ extension SecurityKind {
         }
     }
 
-    /// Where it is asked for when nobody said where.
+    /// The exchange of an instrument that names none.
     var usualExchange: String {
         switch self {
         case .forex: "IDEALPRO"
@@ -50,27 +50,27 @@ extension SecurityKind {
         }
     }
 
-    /// Its trades are told one by one, by `RTVolume` too.
+    /// Its trades come tick by tick, and by `RTVolume`.
     var hasTrades: Bool {
         self == .stock || self == .option || self == .future || self == .futureOption
     }
 
-    /// Its last price is told; of the others there are bids and asks alone.
+    /// Its last price is reported. The other kinds have bids and asks only.
     var hasLast: Bool { ![.forex, .cfd, .commodity].contains(self) }
 
-    /// As what its trades are told by history; nil where there are none.
+    /// The kind of history that has its trades; `nil` where there are none.
     var tradeHistory: HistoryKind? {
         guard hasLast else { return nil }
         return self == .crypto ? .aggregatedTrades : .trades
     }
 
-    /// An index is computed: nobody bids for it.
+    /// Whether it has bids and asks. An index is computed and has none.
     var hasQuotes: Bool { self != .index }
 
-    /// What its bars are made of.
+    /// The data from which its bars are made.
     var barKind: HistoryKind { hasTrades || self == .index ? .trades : .midpoint }
 
-    /// The further values that a recorder wants of level 1.
+    /// The further values that a recorder requests with level 1.
     var genericTicks: [String] {
         switch self {
         case .stock:

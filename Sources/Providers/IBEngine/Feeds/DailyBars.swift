@@ -2,15 +2,15 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// Bars of a day from history, as records. A day begins at midnight where the contract trades, or
-/// in UTC when nobody knows that zone.
+/// Makes records of daily bars from history. A day begins at midnight where the contract trades, or
+/// in UTC when the rules of that zone are not known.
 struct DailyBars: Sendable {
     var number: UInt32
     var zone: ZoneRules?
     var kind: HistoryKind
     var isInLots: Bool
 
-    /// nil when the bar has no day.
+    /// Returns `nil` when the bar has no day.
     func record(_ bar: HistoricalBar, _ now: Timestamp) -> ProviderBar? {
         let start: Timestamp
         switch bar.time {
@@ -28,7 +28,7 @@ struct DailyBars: Sendable {
         }
         let header = TickHeader(
             symbol: number, flags: .backfilled, resolution: TimeResolution.day.rawValue,
-            // One in progress is as of now: stamped ahead it would be for no tape.
+            // A bar in progress gets the present time, because no tape takes a stamp in the future.
             providerTime: min(end, now), receiveTime: now)
         var record = ProviderBar(
             header: header, openTime: start, closeTime: end,

@@ -1,9 +1,9 @@
 internal import IBProtocol
 internal import MarketModel
 
-/// What is asked of the provider by one request.
+/// The data that one request asks the provider for.
 public enum FeedKind: String, Hashable, Sendable, CaseIterable {
-    /// Level 1, and what comes with it: option numbers and headlines.
+    /// Level 1 and what comes with it: option numbers and headlines.
     case marketData = "level1"
     case trades
     case quotes
@@ -15,10 +15,10 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     case dailyHistory = "daily-history"
     /// Headlines of the last day.
     case headlines
-    /// Since when there is history.
+    /// The time since which there is history.
     case firstTime = "first-time"
 
-    /// It comes as a whole, once a day.
+    /// The data come as one document, once a day.
     var isDocument: Bool {
         switch self {
         case .fundamentals, .dailyHistory, .headlines, .firstTime: true
@@ -26,7 +26,8 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// How fine the times of its ticks are: what may be missing at an outage's borders.
+    /// The resolution of the feed's times, in nanoseconds. So much may be missing at an outage's
+    /// borders.
     func grain(of kind: DataKind) -> Int64 {
         switch self {
         case .trades, .quotes, .midpoints: EngineLimits.second
@@ -35,12 +36,12 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// How old what it tells may be by its own stamps, and be on time; nil: it has none. The
-    /// provider's clock is known to a second only, and its ticks are put together before they come.
+    /// How old the feed's stamps may be while it is on time; `nil`: it has no stamps. The
+    /// provider's clock is known to a second only, and its ticks are combined before they come.
     var lag: Lag? {
         switch self {
         case .trades, .quotes, .midpoints, .marketData: .stamped
-        // Stamped with its end, and made behind it.
+        // A bar is stamped with its end, and made after it.
         case .bars: .bars
         case .depth, .smartDepth, .fundamentals, .dailyHistory, .headlines, .firstTime: nil
         }
@@ -51,7 +52,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         case bars
     }
 
-    /// By whose maximum it is bounded.
+    /// The kind of line that it takes; `nil`: it takes none.
     var lines: LineLimit? {
         switch self {
         case .marketData, .bars: .marketData
@@ -61,11 +62,12 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// The requests for what is wanted of an instrument.
+    /// Returns the requests for what is wanted of an instrument.
     static func needed(_ feeds: Instrument.Feeds) -> [FeedKind] {
         var kinds: [FeedKind] = []
         if !feeds.isDisjoint(with: [.level1, .computations, .news]) { kinds.append(.marketData) }
-        // All trades include those that count for the last price: asked once, told once.
+        // All trades include those that count for the last price, so they are requested and
+        // recorded once.
         if !feeds.isDisjoint(with: [.trades, .allTrades]) { kinds.append(.trades) }
         if feeds.contains(.quotes) { kinds.append(.quotes) }
         if feeds.contains(.midpoints) { kinds.append(.midpoints) }
@@ -78,8 +80,8 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         return kinds
     }
 
-    /// Of which kinds of data it is the one that delivers. Level 1 hands trades and quotes over
-    /// when the same come tick by tick.
+    /// Returns the kinds of data that this feed delivers. Level 1 hands trades and quotes over when
+    /// the same come tick by tick.
     func kinds(of instrument: Instrument) -> KindSet {
         let feeds = instrument.feeds
         switch self {
@@ -105,7 +107,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// Kinds of data, in the order of their numbers.
+/// A set of kinds of data, in the order of their numbers.
 struct KindSet: OptionSet, Hashable, Sendable {
     let rawValue: UInt16
     init(rawValue: UInt16) { self.rawValue = rawValue }

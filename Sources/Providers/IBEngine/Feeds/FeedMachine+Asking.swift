@@ -2,9 +2,10 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Requests: how they are made, sent, ended and made again.
+// Requests: how they are made, sent, ended and repeated.
 extension FeedMachine {
-    /// `number`: one that has a line already, in place of an older request.
+    /// Requests a feed. `number`: the number of a request that already has the line of an older
+    /// one.
     mutating func ask(_ route: FeedRoute, number: Int32? = nil, in turn: inout Turn) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
@@ -33,19 +34,19 @@ extension FeedMachine {
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 
-    /// The request has left: from here on its answers may come.
+    /// Notes that a request has left. Its answers may come from now on.
     mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
         guard let id = request.number, let route = routes[id] else { return }
         let entry = entries[route.place]
         note(.sent, route, now)
         self[route].lastTick = now.monotonic
         guard case .marketData(_, _, let wanted) = request else {
-            // Nothing else is ever told later than it was.
+            // No other data are ever delayed.
             self[route].mode = .live
             return
         }
-        // The provider says for each instrument which it is; of an earlier subscription it is
-        // known already.
+        // In a source of delayed data the provider reports the mode per instrument. After an
+        // earlier subscription it is known already.
         if !isDelayed { self[route].mode = .live }
         let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume)
         let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
@@ -54,13 +55,14 @@ extension FeedMachine {
             isIndex: entry.contract.kind == .index)
     }
 
-    /// nil: it needs more than its contract.
+    /// Returns `nil` when the request needs more than the contract.
     private static func request(
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot
     ) -> IBRequest? {
         var contract = entry.contract
         if let reroute = slot.reroute {
-            // It is the other contract alone: with this one's symbol and kind there is none.
+            // The request names only the other contract. With this one's symbol and kind there is
+            // no such contract.
             contract = Contract()
             contract.id = reroute.contract
             contract.exchange = reroute.exchange
@@ -94,7 +96,7 @@ extension FeedMachine {
         }
     }
 
-    /// nil: its answer comes, and is nothing to anybody.
+    /// Returns `nil` when there is no cancel: the answer comes and is ignored.
     private static func cancel(_ feed: FeedKind, _ id: Int32) -> IBRequest? {
         switch feed {
         case .marketData: .cancelMarketData(id: id)
@@ -110,7 +112,7 @@ extension FeedMachine {
     }
 
     /// Ends the present subscription, before the feed goes to another phase. What still comes of it
-    /// is nobody's any more: a new one will tell of the same.
+    /// is ignored, because a new subscription reports the same.
     mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
         deliverWaiting(route, in: &turn)
         let slot = self[route]
@@ -128,7 +130,7 @@ extension FeedMachine {
         if slot.phase.live != nil { tellSubscription(route, .stop, reason, in: &turn) }
     }
 
-    /// Ends the subscription and asks for it anew at once, with the line that it has.
+    /// Ends the subscription and requests it again immediately, with the line that it has.
     mutating func restart(
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
     ) {
@@ -143,7 +145,8 @@ extension FeedMachine {
         if turn.isReady { ask(route, number: number, in: &turn) }
     }
 
-    /// It failed: what is open stays open, and it is asked for again after a while.
+    /// Ends a request that failed. An open outage stays open, and the feed is requested again
+    /// later.
     mutating func fail(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cause: OutageCause? = nil, cancels: Bool = false, in turn: inout Turn

@@ -3,9 +3,10 @@ internal import Primitives
 
 // Instruments of which other feeds are wanted than before.
 extension FeedMachine {
-    /// The instrument ends, and begins anew with other feeds of the same contract: what falls in
-    /// between is missing, from the last value on, until the new feeds deliver. Nil: it is another
-    /// contract, or was not there, and begins as if it were new.
+    /// Ends an instrument that begins again with other feeds of the same contract, and returns what
+    /// is known of it. Data are missing from the last value until the new feeds deliver. Returns
+    /// `nil` when the contract is another one, or the instrument was not there: it begins as a new
+    /// one.
     mutating func endForChange(_ number: UInt32, to next: Instrument, in turn: inout Turn)
         -> InstrumentEntry?
     {
@@ -30,7 +31,7 @@ extension FeedMachine {
 }
 
 extension InstrumentEntry {
-    /// Its contract is the same one.
+    /// Takes what is known of the contract, which is the same one.
     mutating func takeDetails(of old: InstrumentEntry) {
         guard old.details == .settled else { return }
         details = .settled

@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// What happens to all feeds at once.
+// Events of all feeds together.
 extension FeedMachine {
-    /// Data may be missing behind `trusted`; the subscriptions stay as they are.
+    /// Begins outages: data may be missing after `trusted`. The subscriptions stay as they are.
     mutating func interruptAll(_ cause: OutageCause, trusted: Timestamp, in turn: inout Turn) {
         for route in allRoutes {
             interrupt(route, cause, trusted: trusted, in: &turn)
@@ -13,7 +13,7 @@ extension FeedMachine {
         for group in lives.indices { lives[group].rest() }
     }
 
-    /// All that was asked is gone: with the connection, or because the server says so.
+    /// Ends all requests: the connection is lost, or the server reports that it has dropped them.
     mutating func forgetAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             entries[route.place].askForAllAgain(route.slot)
@@ -23,13 +23,13 @@ extension FeedMachine {
             drop(route, cancels: false, reason, in: &turn)
             self[route].since = .undefined
             handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
-            // It waits for its turn: what level 1 tells meanwhile is not thrown away.
+            // The feed waits for its turn, and what level 1 delivers meanwhile is recorded.
             giveBack(route, reason, in: &turn)
         }
         nextScan = min(nextScan, turn.now.monotonic)
     }
 
-    /// Details that were asked for come on no other connection.
+    /// Forgets open requests for details: their answers come on no other connection.
     mutating func forgetDetails() {
         headlines.disconnected()
         detailsRoutes.removeAll(keepingCapacity: true)
@@ -40,13 +40,13 @@ extension FeedMachine {
         }
     }
 
-    /// What was interrupted by this comes again; after a long while it is asked for anew, because
-    /// servers forget.
+    /// Resumes the feeds that were interrupted by this kind of cause. After a long outage they are
+    /// requested again, because servers forget subscriptions.
     mutating func resumeAll(_ kind: OutageCause.Kind, in turn: inout Turn) {
         for route in allRoutes {
             guard case .interrupted(_, let outage) = self[route].phase, outage.cause.kind == kind
             else { continue }
-            // What changed in a book meanwhile is known by the new one alone.
+            // Only a new book has the changes that were missed.
             let isLong = turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
             if isLong || self[route].feed.lines == .depth {
                 restart(route, "it was away", in: &turn)
@@ -56,7 +56,8 @@ extension FeedMachine {
         }
     }
 
-    /// What the vendor's loss had interrupted does not come back with the vendor alone.
+    /// Changes the cause of outages that the loss of the vendor began: the vendor's return alone
+    /// does not end them.
     mutating func deferAll(to cause: OutageCause, in turn: Turn) {
         if suspicion?.cause.kind == .server { suspicion?.cause = cause }
         for route in allRoutes where self[route].phase.cause?.kind == .server {
@@ -64,8 +65,8 @@ extension FeedMachine {
         }
     }
 
-    /// A farm was broken, or the vendor away, and what they feed comes again without a word of it:
-    /// those that have not come back by themselves are asked for anew.
+    /// Returns whether a feed has to be requested again. A farm was broken, or the vendor was away.
+    /// Their data have come back without a notice, but this feed has not come back by itself.
     func isLeftBehind(
         _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
     ) -> Bool {
@@ -74,13 +75,13 @@ extension FeedMachine {
             && hasCome(since: outage.since, of: entries[route.place].group)
     }
 
-    /// Data have come that were not on their way already.
+    /// Returns whether data have come that were not on their way already.
     func hasCome(since time: Int64, of group: Int) -> Bool {
         lives[group].last > time.later(by: EngineLimits.straggling)
     }
 
-    /// Nothing waits for a farm any more that was broken at that time, though it never told that
-    /// it is back.
+    /// Returns whether no feed waits any more for a farm that was broken at that time, even if the
+    /// farm never reported that it is back.
     func hasFlown(since time: Int64) -> Bool {
         guard hasComeAnywhere(since: time) else { return false }
         return !entries.contains { entry in
@@ -109,9 +110,9 @@ extension FeedMachine {
         }
     }
 
-    /// Instruments of which something should come at this time: it is busy in their place, and
-    /// they have a feed that is never quiet for long and was not refused. Nil: nobody has told any
-    /// hours of that time.
+    /// Returns how many instruments should deliver at this time. They are in their busy hours, and
+    /// have a feed that is never quiet for long and was not refused. Returns `nil` when no hours
+    /// are known for this time.
     func inSession(_ time: Timestamp) -> Int? {
         let isTold = entries.contains { $0.isActive && $0.busyHours?.covers(time) == true }
         guard isTold else { return nil }
@@ -128,7 +129,7 @@ extension FeedMachine {
                 feeds: entry.slots.map { slot in
                     var state = slot.phase.state
                     var reason = slot.reason
-                    // It waits in a queue of our own for a line of the account.
+                    // The request waits in our own queue for a line of the account.
                     if case .asked(let asked) = slot.phase, !asked.isSent,
                         let limit = slot.feed.lines,
                         !turn.pacing.hasLine(limit)
@@ -139,7 +140,7 @@ extension FeedMachine {
                     let until =
                         state == .refused && entry.details == .refused
                         ? entry.detailsDue : slot.phase.until
-                    // What waits for nothing but its turn has no time at which it is tried.
+                    // A feed that waits only for its turn has no time of a next try.
                     return FeedStatus(
                         feed: slot.feed, state: state, reason: reason,
                         until: until == Int64.min ? Int64.max : until)

@@ -2,13 +2,13 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// What the provider knows of a contract, before anything else is asked of it.
+// Contract details: what the provider knows of a contract. They are requested before its data.
 extension FeedMachine {
     mutating func scanDetails(_ place: Int, in turn: inout Turn) {
         guard turn.now.monotonic >= entries[place].detailsDue else { return }
         switch entries[place].details {
         case .asked(let id):
-            // Without them its data can be asked for all the same; only its hours are not known.
+            // The data can be requested without details. Only the hours are not known then.
             detailsRoutes[id] = nil
             turn.pacing.withdraw(id: id)
             entries[place].details = .settled
@@ -32,7 +32,7 @@ extension FeedMachine {
         detailsRoutes[id] = place
         entries[place].detailsFound = 0
         entries[place].detailsCandidate = nil
-        // New hours of a contract that is known do not hold its data up.
+        // A request for new hours does not delay the data of a known contract.
         if !isSettled { entries[place].details = .asked(id) }
     }
 
@@ -64,7 +64,7 @@ extension FeedMachine {
     mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
         guard let place = detailsRoutes.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
-        // Of several none is known to be meant.
+        // When several contracts answer, it is not known which one is meant.
         if let details = entries[place].detailsCandidate { install(details, place, in: &turn) }
         entries[place].detailsCandidate = nil
         guard entries[place].details != .settled else { return }
@@ -78,7 +78,7 @@ extension FeedMachine {
         refuseInstrument(place, reason, in: &turn)
     }
 
-    /// Nothing of it can be asked for. It is tried again in an hour, or on a new connection.
+    /// Refuses all feeds of an instrument. It is tried again in an hour, or on a new connection.
     mutating func refuseInstrument(_ place: Int, _ reason: String, in turn: inout Turn) {
         entries[place].details = .refused
         entries[place].contract = Contract(entries[place].instrument)
@@ -110,8 +110,8 @@ extension FeedMachine {
 
     // MARK: silence
 
-    /// Whether a subscription that was neither refused nor answered by a tick can be taken to
-    /// deliver: its market is closed, or others there do, or it has been quiet for long.
+    /// Returns whether a subscription can be taken to deliver that was not refused and had no tick:
+    /// its market is closed, others there deliver, or a minute has passed.
     func isSettled(_ route: FeedRoute, _ asked: FeedPhase.Asked, in turn: Turn) -> Bool {
         guard asked.canSettle(turn.now) else { return false }
         let entry = entries[route.place]
@@ -120,7 +120,7 @@ extension FeedMachine {
         {
             return true
         }
-        // What had come before a farm broke says nothing of what comes since.
+        // Data from before a farm's break do not show whether any have come since.
         guard !turn.isFarmDown else {
             return lives[entry.group].last > asked.since
                 && hasCome(since: turn.farmDownSince, of: entry.group)
@@ -129,7 +129,7 @@ extension FeedMachine {
             || turn.now.monotonic >= asked.since.later(by: EngineLimits.settlingAlone)
     }
 
-    /// A feed of which nothing comes for long while it should: it is asked for anew.
+    /// Requests a feed again when nothing comes for long although something should.
     mutating func watch(_ route: FeedRoute, in turn: inout Turn) {
         guard turn.isHealthy, self[route].isOverdue(turn.now) else {
             return
@@ -140,7 +140,7 @@ extension FeedMachine {
             guard let opened = hours.opened(at: turn.now.wall) else { return }
             guard turn.now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
-            // Its hours are not known: it should trade when others there do.
+            // Its hours are not known. It should trade while others there do.
             let alive = lives[entry.group].last
             guard alive.later(by: turn.silentAfter / 2) > turn.now.monotonic,
                 turn.now.monotonic >= lives[entry.group].since.later(by: slot.patience)
@@ -158,8 +158,9 @@ extension FeedMachine {
 }
 
 extension FeedMachine {
-    /// Whether the server has answered since the feed became overdue: one that does not is no
-    /// reason to ask for a feed anew, and the session sees to it. It is asked once for all feeds.
+    /// Returns whether the server has answered since the feed became overdue. If the server does
+    /// not answer, it is no use to request the feed again, and the session closes the connection.
+    /// The server is asked once for all feeds.
     private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
         let since = slot.lastTick.later(by: slot.patience)
         if turn.timeTold >= since { return true }
@@ -179,7 +180,7 @@ extension InstrumentEntry {
         volume = now
     }
 
-    /// Nothing was traded since the last trade, says the day's volume of level 1.
+    /// Returns whether nothing was traded since the last trade, by level 1's volume of the day.
     func isQuiet(_ slot: FeedSlot) -> Bool {
         guard slot.feed == .trades, volume.isDefined,
             slots.contains(where: { $0.feed == .marketData && $0.isDelivering })

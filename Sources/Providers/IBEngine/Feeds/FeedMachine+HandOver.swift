@@ -2,10 +2,11 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Who tells of trades and quotes: level 1, or a feed that tells them one by one.
+// Which feed delivers trades and quotes: level 1, or a feed that has them tick by tick.
 extension FeedMachine {
-    /// Level 1 tells of trades and quotes, too, until they come one by one. Both tell of the trades
-    /// of this moment: those of a whole second on are the one's, those before it the other's.
+    /// Takes over from level 1, which delivers trades and quotes until they come tick by tick. Both
+    /// feeds have the trades of this moment, so they are divided at a whole second: later ones are
+    /// taken tick by tick, earlier ones from level 1.
     mutating func takeOver(_ route: FeedRoute, in turn: Turn) {
         let kinds = self[route].kinds
         guard let level1 = entries[route.place].level1 else { return }
@@ -19,8 +20,8 @@ extension FeedMachine {
         entries[route.place].handOver.handOver(at: second)
     }
 
-    /// The hand-over is complete when what was on its way by level 1 has come for certain, or is in
-    /// an outage of its own.
+    /// Completes a hand-over when what was on its way by level 1 has certainly come, or is in a
+    /// separate outage.
     mutating func finishTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1,
@@ -28,7 +29,7 @@ extension FeedMachine {
                 >= from.advanced(byNanoseconds: EngineLimits.straggling)
         else { return }
         guard entry.slots[level1].isDelivering else {
-            // What comes while both have stopped is the other feed's, as it was to be.
+            // Trades that come while both have stopped belong to the other feed, as planned.
             if entry.hasTradesOneByOne { endTakeOver(place, in: &turn) }
             return
         }
@@ -38,9 +39,10 @@ extension FeedMachine {
         entries[place].slots[level1].kinds.remove(.trade)
     }
 
-    /// Level 1 stopped while it handed trades over: its outage ends where the other feed begins.
-    /// If that one has stopped as well, the first to come back has them: level 1 from the next
-    /// whole second on, because stragglers of the other feed have been told.
+    /// Ends a hand-over because level 1 stopped. Its outage ends where the other feed begins. If
+    /// the other feed has stopped as well, the first one to come back delivers the trades. Level 1
+    /// does so from the next whole second on, because late trades of the other feed have been
+    /// recorded.
     mutating func endTakeOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1
@@ -55,15 +57,15 @@ extension FeedMachine {
         }
     }
 
-    /// The next whole second by the provider's clock.
+    /// Returns the next whole second by the provider's clock.
     func nextSecond(in turn: Turn) -> Timestamp {
         turn.clock.aligned(turn.now.wall)
             .advanced(byNanoseconds: EngineLimits.second)
             .floored(toNanoseconds: EngineLimits.second)
     }
 
-    /// Level 1 delivers again, and tells of trades in place of another feed: from the next whole
-    /// second on, so that history can have all of those before.
+    /// Begins the trades of level 1 when it delivers again in place of another feed. They begin at
+    /// the next whole second, so that history can have all trades before it.
     mutating func beginTrades(_ route: FeedRoute, in turn: Turn) {
         let number = entries[route.place].number
         guard case .givenBack = entries[route.place].handOver.phase,
@@ -74,8 +76,8 @@ extension FeedMachine {
         self[route].regained.tradesSince = second
     }
 
-    /// What does not come one by one for a while comes by level 1 again, until it does. Its trades
-    /// are told of from the next whole second on: those before it may have come one by one.
+    /// Lets level 1 deliver again what does not come tick by tick for a while. Its trades begin at
+    /// the next whole second: those before it may have come tick by tick.
     mutating func giveBack(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
         guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
@@ -92,7 +94,7 @@ extension FeedMachine {
         entries[route.place].slots[level1].kinds.formUnion(kinds)
         entries[route.place].slots[level1].regained = Regained(
             kinds: kinds, since: turn.now.wall, tradesSince: second)
-        // Otherwise they are told of when it delivers again.
+        // Otherwise they are reported when level 1 delivers again.
         guard slot.isDelivering else { return }
         let place = FeedRoute(place: route.place, slot: level1)
         tellSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)

@@ -1,9 +1,10 @@
 internal import MarketModel
 internal import Primitives
 
-// Outages of news: what was published meanwhile comes with the headlines of the past.
+// Outages of news. What was published meanwhile comes with the headlines of the past.
 extension FeedMachine {
-    /// One has ended. Its headlines are asked for when those that were on their way have come.
+    /// Handles an outage that has ended. Its headlines are requested when those on their way have
+    /// come.
     mutating func fillNews(_ gap: OpenGap, _ place: Int, in turn: inout Turn) {
         guard let slot = entries[place].headlines else {
             return giveUpNews(gap, "headlines are not asked for", in: &turn)
@@ -20,7 +21,7 @@ extension FeedMachine {
         recallHeadlines(place, in: &turn)
     }
 
-    /// An answer is complete: it settles the outages that had ended when it was asked for.
+    /// Handles a complete answer. It settles the outages that had ended when it was requested.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
         // A message of another kind under this request's number may have begun the feed: then nothing
         // is settled, and the open outages are asked for again.
@@ -40,7 +41,7 @@ extension FeedMachine {
     }
 
     private func settle(_ gap: OpenGap, hasMore: Bool, in turn: inout Turn) {
-        // Nobody says which of them an answer leaves out.
+        // The answer does not say which headlines it leaves out.
         guard !hasMore else {
             return giveUpNews(gap, "more headlines than an answer holds", in: &turn)
         }
@@ -53,7 +54,7 @@ extension FeedMachine {
         turn.tell(rest, .filled, "headlines were asked for")
     }
 
-    /// Those of a day have come; of an outage that has ended since they are asked for once more.
+    /// Requests the headlines of the day once more, for outages that have ended since they came.
     private mutating func recallHeadlines(_ place: Int, in turn: inout Turn) {
         let number = entries[place].number
         let mine = headlines.outages.filter { $0.gap.instrument == number }
@@ -66,12 +67,13 @@ extension FeedMachine {
         handle(.ended(.waiting, until: due), route, "an outage of news has ended", in: &turn)
     }
 
-    /// Clocks differ, and headlines are dated by the minute.
+    /// Returns the time from which headlines are requested. It is earlier than the gap, because
+    /// clocks differ and headlines are dated by the minute.
     private static func start(of gap: OpenGap) -> Timestamp {
         gap.from.advanced(byNanoseconds: -60 * EngineLimits.second)
     }
 
-    /// Of an instrument's headlines nothing more will come.
+    /// Gives up an instrument's outages of news: no more of its headlines will come.
     mutating func giveUpNews(of number: UInt32, _ why: String, in turn: inout Turn) {
         for outage in headlines.outages where outage.gap.instrument == number {
             giveUpNews(outage.gap, why, in: &turn)
@@ -85,6 +87,6 @@ extension FeedMachine {
 }
 
 extension InstrumentEntry {
-    /// Where its headlines of the past are asked for.
+    /// The slot that requests headlines of the past; `nil` if there is none.
     var headlines: Int? { slots.firstIndex { $0.feed == .headlines } }
 }

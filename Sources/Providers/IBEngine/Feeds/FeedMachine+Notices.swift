@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// What the provider says about one request. Whatever it is, other requests go on.
+// Notices about one request. Other requests are not affected.
 extension FeedMachine {
-    /// False: nobody here waits for it.
+    /// Handles a notice. Returns false when it is about no request of a feed.
     mutating func take(_ notice: IBNotice, in turn: inout Turn) -> Bool {
         if let place = detailsRoutes[notice.request] {
             refusedDetails(place, notice, in: &turn)
@@ -21,7 +21,7 @@ extension FeedMachine {
             if !turn.settings.isDelayed { refuseDelayed(route, in: &turn) }
         case .tooManyLines(let limit):
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
-            // It goes back into the queue for lines soon: there, their number is watched.
+            // The feed soon goes back into the queue for lines, which watches their number.
             refuse(route, .waitingForLines, reason, wait: EngineLimits.downWait, in: &turn)
         case .competingSession: competing(route, reason, in: &turn)
         case .realTimeBarsEnded, .duplicateRequest:
@@ -49,8 +49,8 @@ extension FeedMachine {
         return true
     }
 
-    /// Something of what was asked does not come, or all of it: its text stays with the feed, and
-    /// in the second case only a tick proves that it delivers.
+    /// Notes that a part of the data does not come, or none of them. The text is stored with the
+    /// feed. `needsTick`: none may come, so only a tick proves that the feed delivers.
     private mutating func remark(
         _ route: FeedRoute, _ reason: String, needsTick: Bool, in turn: inout Turn
     ) {
@@ -70,7 +70,7 @@ extension FeedMachine {
             return delayDetails(place, reason, in: &turn)
         }
         guard !isKnown, notice.meaning.outlook == .permanent else {
-            // Not its contract's fault: the data are asked for without its details.
+            // The contract is not at fault, so its data are requested without its details.
             entries[place].details = .settled
             entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
             return
@@ -78,7 +78,8 @@ extension FeedMachine {
         refuseInstrument(place, reason, in: &turn)
     }
 
-    /// Nobody there can know of its contract at the moment, so nothing is asked of it either.
+    /// Delays an instrument while the platform cannot know its contract. Its data are not requested
+    /// either.
     private mutating func delayDetails(_ place: Int, _ reason: String, in turn: inout Turn) {
         entries[place].details = .unknown
         entries[place].detailsDue = turn.later(by: EngineLimits.detailsWait)
@@ -88,7 +89,8 @@ extension FeedMachine {
         }
     }
 
-    /// Servers that are being looked after say so of contracts that there are.
+    /// Handles a report that there is no such contract. Servers in maintenance report that of
+    /// contracts that exist.
     private mutating func noContract(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let isDoubted =
             !turn.isBelievedOfContracts
@@ -101,7 +103,7 @@ extension FeedMachine {
         note(.unlisted, route, turn.now)
     }
 
-    /// Those who know of contracts are there again: what had none is asked for once more.
+    /// Tries again what was refused for want of a contract: the platform knows contracts again.
     mutating func doubtRefusals(_ now: Moment) {
         for place in entries.indices where entries[place].isActive {
             switch entries[place].details {
@@ -120,7 +122,7 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// The provider has ended it, or left it without data.
+    /// Handles a subscription that the provider has ended, or left without data.
     private mutating func refuse(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cancels: Bool = false, in turn: inout Turn
@@ -155,7 +157,8 @@ extension FeedMachine {
         }
     }
 
-    /// A moment of delayed data is no refusal: the provider may go back to live ones by itself.
+    /// Waits for live data. Delayed data are not yet a refusal: the provider may change back by
+    /// itself.
     private mutating func awaitLive(_ route: FeedRoute, _ mode: FeedMode, in turn: inout Turn) {
         guard !self[route].awaitsLive(in: turn) else { return }
         let reason = "delayed data come, and this source wants live ones: waiting for them"
@@ -208,13 +211,13 @@ extension FeedMachine {
     private mutating func unknown(
         _ route: FeedRoute, _ notice: IBNotice, _ reason: String, in turn: inout Turn
     ) {
-        // Of what delivers, a notice that nobody knows is news only; the silence behind it would
-        // be noticed.
+        // A feed that delivers is not ended by an unknown notice. A silence after it would be
+        // noticed.
         guard case .asked = self[route].phase, !notice.isWarning else { return }
         fail(route, .down, reason, cancels: true, in: &turn)
     }
 
-    /// The answer to a request came and cannot be read.
+    /// Handles an answer that cannot be read.
     mutating func unreadable(_ request: Int32, in turn: inout Turn) {
         guard let route = routes[request], self[route].feed.isDocument else { return }
         fail(

@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Feeds that begin to deliver, that stop, and what lies in between.
+// Feeds that begin to deliver, that stop, and the outages in between.
 extension FeedMachine {
-    /// The subscription delivers from now on: what was missing has an end.
+    /// Notes that a subscription delivers from now on, which ends an outage of the feed.
     mutating func start(_ route: FeedRoute, in turn: inout Turn) {
         let slot = self[route]
         guard case .asked = slot.phase else { return }
@@ -19,7 +19,7 @@ extension FeedMachine {
         resume(route, in: &turn)
     }
 
-    /// All outages of the feed end here; its subscription is the one that it had, or a new one.
+    /// Ends all outages of the feed. Its subscription is the one that it had, or a new one.
     mutating func resume(_ route: FeedRoute, in turn: inout Turn) {
         let wasOut = self[route].phase.cause != nil
         let feed = self[route].feed
@@ -43,12 +43,13 @@ extension FeedMachine {
         if wasOut {
             turn.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        // What may be broken is not known to be back yet.
+        // A part that may be broken is not known to be back yet.
         let isSuspected = suspicion.map { !$0.isSettled && turn.now.monotonic < $0.isOver } ?? false
         handle(.delivers(isSuspected: isSuspected), route, slot.remark, in: &turn)
     }
 
-    /// Data of the feed may be missing behind `trusted`, unless it never delivered any.
+    /// Begins an outage: data of the feed may be missing after `trusted`. A feed that has delivered
+    /// none has no outage.
     mutating func interrupt(
         _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp? = nil, since: Int64? = nil,
         wait: Int64 = EngineLimits.downWaitMax, in turn: inout Turn
@@ -65,7 +66,7 @@ extension FeedMachine {
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
             let known = grain > 1 ? turn.clock.aligned(sure) : sure
-            // Not before the subscription began: what is before that is told of already.
+            // It does not begin before the subscription: the time before that is already recorded.
             let delayed = kind == .trade ? slot.delayedStart(trusted: known) : nil
             let from =
                 delayed
@@ -86,7 +87,7 @@ extension FeedMachine {
             .broke(cause, since: since, until: turn.later(by: wait)), route, cause.text, in: &turn)
     }
 
-    /// Tells of an outage's end, and sees to it that it is filled in.
+    /// Records the end of an outage, and has it filled.
     mutating func close(
         _ place: Int, _ kind: DataKind, to: Timestamp, isWanted: Bool, in turn: inout Turn
     ) {
@@ -118,8 +119,8 @@ extension FeedMachine {
         entries[place][keyPath: border].begin(turn.now)
     }
 
-    /// Hands those over whose surroundings are complete; of one instrument all of them, when what
-    /// comes behind `until` belongs to another outage.
+    /// Hands over the gaps whose borders are complete. With a `place`, all gaps of this instrument
+    /// are handed over, because what comes after `until` belongs to another outage.
     mutating func flushClosings(of place: Int?, until: Timestamp, in turn: inout Turn) {
         var index = 0
         while index < closings.count {
@@ -137,12 +138,13 @@ extension FeedMachine {
                 : turn.now.wall.advanced(
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
-            // A second that lasts may still bring ticks, although the outage ends with it.
+            // A second that is not over may still bring ticks, even if the outage ends in it.
             let after = entry[keyPath: border].arrivals(until: end)
-            // A process that stood still looks late: what came right behind the outage may have
-            // fallen out meanwhile.
+            // A process that was suspended checks late. What came right after the outage may have
+            // been dropped meanwhile.
             let isKnown = closing.before.since.isDefined && after.since == closing.behind
-            // What another process received is not known; what came behind the outage is.
+            // If another process received a part, the bounds are undefined. Known ticks after the
+            // outage stay in the list.
             let arrivals = Arrivals(
                 closing.before.ticks + after.ticks,
                 since: isKnown ? closing.before.since : .undefined,

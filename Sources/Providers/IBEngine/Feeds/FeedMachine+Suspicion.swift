@@ -2,29 +2,29 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// A notice says that something broke through which data come. Whose data is not known: feeds are
-/// watched closely until they have shown that they are not meant, or fell silent.
+/// A notice that something broke through which data come. It does not say whose data. So the feeds
+/// are watched closely until they have shown that they are not concerned, or are silent.
 struct Suspicion: Sendable {
     var cause: OutageCause
-    /// When it was said, monotonic.
+    /// When the notice came, monotonic.
     var since: Int64
-    /// What was said to be broken is there again.
+    /// The part that was reported as broken is back.
     var isSettled = false
 
-    /// What comes later than that was not on its way already.
+    /// Data that come after this time were not on their way already when the notice came.
     var isOver: Int64 { since.later(by: EngineLimits.straggling) }
 }
 
-// Notices that data may be missing, and whether they are.
+// Notices that data may be missing, and the checks whether they are.
 extension FeedMachine {
-    /// All that delivers is suspected; no outage begins by it.
+    /// Suspects all feeds that deliver. No outage begins by that.
     mutating func suspectAll(_ cause: OutageCause, _ now: Moment) {
         suspicion = Suspicion(cause: cause, since: now.monotonic)
         for route in allRoutes { note(.suspected(true), route, now) }
     }
 
-    /// Something of a feed came, which is not noted yet. The pause before it was a usual one of the
-    /// feed and of its place, or an outage.
+    /// Checks the pause before something that has come and is not noted yet. It was a usual pause
+    /// of the feed and of its place, or an outage.
     mutating func examine(_ route: FeedRoute, in turn: inout Turn) {
         guard let suspicion else { return }
         let group = entries[route.place].group
@@ -41,7 +41,7 @@ extension FeedMachine {
         }
     }
 
-    /// Looks at all that is still suspected, once what was on its way has come.
+    /// Checks all feeds that are still suspected, once what was on its way has come.
     mutating func scanSuspects(in turn: inout Turn) {
         guard let suspicion, turn.now.monotonic >= suspicion.isOver else { return }
         var isAnyLeft = false
@@ -62,9 +62,9 @@ extension FeedMachine {
         if !isAnyLeft { self.suspicion = nil }
     }
 
-    /// What was said to be broken is there again. Where nothing has shown that data went on, some
-    /// are missing; where so much comes that a break would have been seen, the feeds go on being
-    /// watched until what was on its way has come.
+    /// Handles the return of what was reported as broken. If nothing has shown that data continued,
+    /// some are missing. If so much comes that a break would have been seen, the feeds are watched
+    /// until what was on its way has come.
     mutating func settleSuspects(in turn: inout Turn) {
         guard let suspicion else { return }
         self.suspicion?.isSettled = true
@@ -89,28 +89,30 @@ extension FeedMachine {
         allRoutes.filter { entries[$0.place].group == group && self[$0].isSuspected }
     }
 
-    /// Since the last sign of life of the feed and of its place, data are missing. `hasEnded`: by
-    /// what comes at this moment.
+    /// Begins an outage: data are missing since the last sign of life of the feed and of its place.
+    /// `hasEnded`: what comes at this moment ends the outage.
     private mutating func confirm(
         _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, in turn: inout Turn
     ) {
         guard !isClosed(route, turn.now) else { return }
-        // What comes after a silence was not on its way before.
+        // Data that come after a silence were not on their way before it.
         let since = suspicion.since - (hasEnded ? EngineLimits.straggling : 0)
         interrupt(route, suspicion.cause, since: since, in: &turn)
     }
 
     // MARK: silence
 
-    /// Nothing comes of this feed since about the notice, for much longer than usual: what trades
-    /// in one place may come through several farms.
+    /// Returns whether nothing has come of this feed since about the notice, for much longer than
+    /// usual. The feed is checked alone, because what trades in one place may come through several
+    /// farms.
     private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
         guard let bound = bound(of: route, suspicion) else { return false }
         return now.monotonic > self[route].lastTick.later(by: bound)
     }
 
-    /// So long a silence of this feed says by itself that data are missing; nil: none does, because
-    /// too little comes of it, or because it was silent before.
+    /// Returns how long a silence of this feed has to be to show by itself that data are missing;
+    /// `nil`: no silence shows it, because too little comes of the feed, or because it was silent
+    /// before.
     private func bound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
         let slot = self[route]
         guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
@@ -119,14 +121,15 @@ extension FeedMachine {
         return slot.lastTick.later(by: bound) >= suspicion.since ? bound : nil
     }
 
-    /// Nothing comes of all that trades in the same place.
+    /// Returns whether nothing comes of all that trades in the same place.
     private func isPlaceSilent(_ route: FeedRoute, _ now: Moment) -> Bool {
         let life = lives[entries[route.place].group]
         return life.pause(now)
             > min(EngineLimits.straggling, life.patience(else: EngineLimits.straggling))
     }
 
-    /// It has not traded since its last sign of life: no silence says anything.
+    /// Returns whether the market has been closed since the last sign of life. Then a silence shows
+    /// nothing.
     private func isClosed(_ route: FeedRoute, _ now: Moment) -> Bool {
         let entry = entries[route.place]
         let life = lifeSign(route)
@@ -134,7 +137,7 @@ extension FeedMachine {
         return now.wall < open.advanced(byNanoseconds: EngineLimits.straggling)
     }
 
-    /// The last one of the feed and of what feeds its place.
+    /// Returns the last sign of life of the feed or of its place, whichever is later.
     func lifeSign(_ route: FeedRoute) -> Timestamp {
         let own = self[route].lastTickWall
         let place = lives[entries[route.place].group].lastWall

@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Messages of subscriptions, as records.
+// Messages of subscriptions, converted to records.
 extension FeedMachine {
-    /// False: nobody here waits for it.
+    /// Handles a message. Returns false when it answers no request of a feed.
     @inline(__always)
     mutating func take(_ message: IBMessage, of request: Int32, in turn: inout Turn) -> Bool {
         guard let route = routes[request] else { return false }
@@ -52,7 +52,7 @@ extension FeedMachine {
         }
     }
 
-    /// Something of the feed came: whatever it was in, it is alive.
+    /// Notes that something of the feed came. Whatever its phase was, the feed is alive.
     @inline(__always)
     private mutating func arrived(_ route: FeedRoute, in turn: inout Turn) {
         if suspicion != nil { examine(route, in: &turn) }
@@ -68,7 +68,7 @@ extension FeedMachine {
         switch self[route].phase {
         case .asked: start(route, in: &turn)
         case .interrupted(_, let outage):
-            // What was on its way when the notice came says nothing about what follows.
+            // Data that were on their way when the notice came do not show what follows.
             let isStraggler = turn.now.monotonic < outage.since.later(by: EngineLimits.straggling)
             guard !isStraggler else { return }
             guard self[route].feed.lines == .depth else { return resume(route, in: &turn) }
@@ -104,7 +104,8 @@ extension FeedMachine {
             turn.put(.depth(update))
         case .news(let news):
             let headline = news.headline(symbol: number, receivedAt: turn.now.wall)
-            // History may have told of it first, and a feed that is asked for anew says it again.
+            // History may have reported the headline first, and a feed that is requested again
+            // repeats it.
             guard headlines.note(headline) else { return }
             turn.put(.news(headline))
         default: assemble(message, route, in: &turn)
@@ -115,7 +116,7 @@ extension FeedMachine {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
         }
-        // Here and below without the subscript: with optional chaining it costs an allocation.
+        // The subscript is not used here and below: with optional chaining it costs an allocation.
         let event = entries[route.place].slots[route.slot].assembler?.take(
             message, at: turn.now.wall)
         guard let event else { return }
@@ -148,9 +149,9 @@ extension FeedMachine {
         deliver(trade.held(above: turn.clock.floor), route, in: &turn)
     }
 
-    // MARK: trades that wait for a word about them
+    // MARK: trades that may still be marked as unreported
 
-    /// Those about which nothing more is waited for.
+    /// Delivers the trades of a feed that need not wait any more.
     private mutating func deliverWaited(_ route: FeedRoute, in turn: inout Turn) {
         while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(
             at: turn.now.wall)
@@ -169,7 +170,7 @@ extension FeedMachine {
         }
     }
 
-    /// The subscription stops: no word about them comes any more.
+    /// Delivers the trades that wait: the subscription stops, and nothing more comes about them.
     mutating func deliverWaiting(_ route: FeedRoute, in turn: inout Turn) {
         while let trade = self[route].assembler?.nextTradeAtEnd() {
             deliver(level1: trade, route, in: &turn)
@@ -177,7 +178,7 @@ extension FeedMachine {
         if !withWaiting.isEmpty { withWaiting.removeAll { $0 == route } }
     }
 
-    /// The event time of the earliest trade that waits; undefined: none does.
+    /// The event time of the earliest trade that waits; undefined when none does.
     var earliestWaiting: Timestamp {
         withWaiting.reduce(.undefined) { earliest, route in
             let waiting = self[route].assembler?.earliestWaiting
@@ -185,7 +186,7 @@ extension FeedMachine {
         }
     }
 
-    /// A volume that an old server tells by the hundred.
+    /// Returns whether the message is a volume that an old server reports in hundreds.
     private func isInLots(_ message: IBMessage, _ route: FeedRoute, in turn: Turn) -> Bool {
         guard case .tickSize(let tick) = message else { return false }
         return TickType.isVolume(tick.type) && countsLots(route, in: turn)
@@ -196,7 +197,7 @@ extension FeedMachine {
         var trade = trade
         if countsLots(route, in: turn) { trade.size = trade.size.inLots }
         note(trade.header, in: &turn)
-        // The state at a subscription's start is no event that history would tell of again.
+        // The state at a subscription's start is no event, and history would not report it again.
         if !trade.header.flags.contains(.snapshot) {
             entries[route.place].trades.add(.trade(trade), turn.now)
         }
@@ -227,7 +228,7 @@ extension FeedMachine {
         turn.put(.providerBar(bar))
     }
 
-    /// Sizes are told by the hundred.
+    /// Returns whether sizes are reported in hundreds of shares.
     @inline(__always)
     private func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
         !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
@@ -281,7 +282,8 @@ extension FeedMachine {
 }
 
 extension FeedSlot {
-    /// After a silence a feed has to show that it is busy before it is watched as closely again.
+    /// Counts a tick. After a silence a feed has to show that it is busy before it is watched as
+    /// closely again.
     @inline(__always)
     mutating func countTick(_ silentAfter: Int64) {
         guard patience != silentAfter else { return }
@@ -291,7 +293,8 @@ extension FeedSlot {
 }
 
 extension Trade {
-    /// The last trade before a subscription is what holds now, not an event of then.
+    /// Returns the trade without its time if that is below the floor. The last trade before a
+    /// subscription is a state of the present, not an event of its time.
     @inline(__always)
     fileprivate func held(above floor: Timestamp) -> Trade {
         guard header.flags.contains(.snapshot), header.providerTime.isDefined, floor.isDefined,

@@ -2,33 +2,34 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// What is wanted of which instrument, what was asked for, and what became of it.
+/// Keeps what is wanted of each instrument, what was requested, and with which outcome.
 struct FeedMachine: Sendable {
-    /// An outage that has ended: soon all is there that it is compared with.
+    /// An outage that has ended. It waits until all ticks have come with which it is compared.
     struct Closing: Sendable {
         var gap: OpenGap
         var place: Int
         var before: Arrivals
-        /// From when on what came behind it was kept.
+        /// Arrivals after the outage were kept from this time on.
         var behind: Timestamp
         var due: Int64
     }
 
-    /// Instruments that are not wanted any more leave their place to the next one.
+    /// By place. Instruments that are not wanted any more leave their place to the next one.
     var entries: [InstrumentEntry] = []
     private var places: [UInt32: Int] = [:]
     private var free: [Int] = []
-    /// By the numbers of requests. Never walked: its order means nothing.
+    /// By the numbers of requests. It is never iterated: its order means nothing.
     var routes: [Int32: FeedRoute] = [:]
     var detailsRoutes: [Int32: Int] = [:]
     var closings: [Closing] = []
-    /// Subscriptions of which trades wait for a word about them; few, and for a part of a second.
+    /// Subscriptions with trades that may still be marked as unreported. They are few, and wait for
+    /// a part of a second.
     var withWaiting: [FeedRoute] = []
-    /// A source of delayed data, and not everything that it records is known to be live.
+    /// The source has delayed data, and not everything that it records is known to be live.
     var mayBeDelayed = false
     var zones: [String: ZoneRules] = [:]
     var headlines = Headlines()
-    /// What trades in the same place: contracts of a kind, exchange and currency.
+    /// The contracts that trade in the same place: those of a kind, exchange and currency.
     private struct Group: Hashable {
         var kind: SecurityKind
         var exchange: String
@@ -36,14 +37,15 @@ struct FeedMachine: Sendable {
     }
 
     private var groups: [Group: Int] = [:]
-    /// By the numbers of groups.
+    /// By the number of the group.
     var lives: [GroupLife] = []
-    /// nil: nothing says that data may be missing of what delivers.
+    /// `nil`: no notice says that data may be missing of the feeds that deliver.
     var suspicion: Suspicion?
-    /// When something is looked at, monotonic.
+    /// When the feeds are checked next, monotonic.
     var nextScan: Int64 = 0
-    /// Feeds that are out, by the kind of reason; and those whose clocks tell whole seconds. Both
-    /// are asked for at every turn, so they are kept, and not counted anew.
+    /// The number of feeds with an outage, by the kind of cause; and of feeds whose times are whole
+    /// seconds. They are needed at every turn, so they are kept up to date and not counted each
+    /// time.
     private var outCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
     private var stampedFeeds = 0
     private var barFeeds = 0
@@ -55,7 +57,7 @@ struct FeedMachine: Sendable {
         @inline(__always) _modify { yield &entries[route.place].slots[route.slot] }
     }
 
-    /// Of a request of its feeds.
+    /// Returns the instrument of a feed's request.
     func instrument(of request: Int32) -> UInt32? {
         routes[request].map { entries[$0.place].number }
     }
@@ -94,7 +96,7 @@ struct FeedMachine: Sendable {
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
             close(place, kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
-        // Another one may have this place soon.
+        // Another instrument may get this place soon.
         for id in detailsRoutes.keys.sorted() where detailsRoutes[id] == place {
             detailsRoutes[id] = nil
             turn.pacing.withdraw(id: id)
@@ -136,7 +138,7 @@ struct FeedMachine: Sendable {
 
     // MARK: outages from before
 
-    /// What was missing already when this process began, and has not ended.
+    /// Continues an outage that was open when this process began.
     mutating func resume(
         _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isTold: Bool,
         in turn: inout Turn
@@ -147,17 +149,17 @@ struct FeedMachine: Sendable {
         if !isTold, let record { turn.put(.gap(record)) }
     }
 
-    /// All kinds that the instrument's feeds deliver.
+    /// Returns all kinds that the instrument's feeds deliver.
     func kinds(at place: Int) -> [DataKind] {
         entries[place].slots.reduce(into: KindSet()) { $0.formUnion($1.kinds) }.kinds
     }
 
-    /// From when on data may be missing of which another process received the last one: what was
-    /// on its way to it is stamped with the beginning of its second.
+    /// Returns the time from which data may be missing when another process received the last ones.
+    /// What was on its way to that process is stamped with the beginning of its second.
     func outageStart(of kind: DataKind, at place: Int, reached: Timestamp, in turn: Turn)
         -> Timestamp
     {
-        // Delayed trades that were told last are older than everything else that was.
+        // The delayed trades that were recorded last are older than everything else.
         if turn.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
             return reached.advanced(byNanoseconds: -EngineLimits.delayedLag)
         }
@@ -224,10 +226,10 @@ struct FeedMachine: Sendable {
 
     // MARK: what others see
 
-    /// Whether a feed is out for this kind of reason.
+    /// Returns whether a feed has an outage of this kind of cause.
     func isAny(_ kind: OutageCause.Kind) -> Bool { outCounts[kind.rawValue] > 0 }
 
-    /// Of all feeds, how long what they deliver may be on its way: as long as with the slowest one.
+    /// How long data may be on their way, in nanoseconds: as long as those of the slowest feed.
     var delay: Int64 {
         if mayBeDelayed { return EngineLimits.delayedLag }
         if barFeeds > 0 { return EngineLimits.barLag }
@@ -242,7 +244,7 @@ struct FeedMachine: Sendable {
             .feed(FeedState(instrument: entries[place].number, state: state, time: turn.now.wall)))
     }
 
-    /// Something happened to a feed, and others are to know why it is in the phase that follows.
+    /// Applies an event to a feed, and reports the phase that follows with its reason.
     mutating func handle(
         _ event: FeedEvent, _ route: FeedRoute, _ reason: String, in turn: inout Turn
     ) {
@@ -258,7 +260,7 @@ struct FeedMachine: Sendable {
         tellState(route.place, in: &turn)
     }
 
-    /// The same without a word about it.
+    /// Applies an event without a report about it.
     mutating func note(_ event: FeedEvent, _ route: FeedRoute, _ now: Moment) {
         count(self[route].phase.cause, -1)
         self[route].phase.handle(event, now)

@@ -1,17 +1,17 @@
 internal import Primitives
 internal import MarketModel
 
-/// What became of the one request of a feed. The README of this module has all ways from one phase
-/// to the next, and a test compares them with `handle`.
+/// The phase of a feed and of its one request. The README of this module shows all ways from one
+/// phase to the next, and a test compares them with `handle`.
 enum FeedPhase: Hashable, Sendable {
-    /// Nothing is asked.
+    /// Nothing is requested.
     case idle(Idle)
-    /// Nothing has come yet.
+    /// It was requested, and nothing has come yet.
     case asked(Asked)
     case live(Live)
-    /// It was live, and an outage lasts; what was asked may go on.
+    /// It was live, and an outage lasts. The same request may deliver again.
     case interrupted(Live, Interruption)
-    /// It came as a whole on this day, counted from 1970.
+    /// The document came on this day, counted from 1970.
     case done(day: Int64)
 
     enum Pause: Hashable, Sendable, CaseIterable {
@@ -20,9 +20,9 @@ enum FeedPhase: Hashable, Sendable {
 
     struct Idle: Hashable, Sendable {
         var pause = Pause.waiting
-        /// When it is asked for, monotonic; `Int64.min`: as soon as it can be.
+        /// When it is requested, monotonic; `Int64.min`: as soon as it can be.
         var until = Int64.min
-        /// Why the outage began that lasts; nil: none does.
+        /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
         /// It has failed because the provider knew no such contract.
         var hasNoContract = false
@@ -30,59 +30,59 @@ enum FeedPhase: Hashable, Sendable {
 
     struct Asked: Hashable, Sendable {
         let request: Int32
-        /// When it was asked for, and then when it left, monotonic.
+        /// When it was requested, and once it has left, when it left, monotonic.
         var since: Int64
-        /// Whether the request has left; until then it can be withdrawn.
+        /// Whether the request has left. Until then it can be withdrawn.
         var isSent = false
         /// Only a tick proves that it delivers.
         var needsTick = false
         /// When it is given up, monotonic.
         var until: Int64
-        /// Why the outage began that lasts; nil: none does.
+        /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
     }
 
     struct Live: Hashable, Sendable {
         let request: Int32
-        /// The first moment of what the subscription delivers.
+        /// The first moment of the data that the subscription delivers.
         let since: Timestamp
-        /// A notice says that its data may be missing, and nothing has shown yet whether they are.
+        /// A notice says that its data may be missing, and nothing has yet shown whether they are.
         var isSuspected = false
     }
 
     struct Interruption: Hashable, Sendable {
         var cause: OutageCause
-        /// Monotonic, as is when it is asked for anew.
+        /// When the outage began, monotonic. The feed is requested again at `until`, monotonic.
         let since: Int64
         var until: Int64
     }
 }
 
-/// What happens to a feed.
+/// An event in the life of a feed.
 enum FeedEvent: Hashable, Sendable {
     case asked(request: Int32, until: Int64)
     /// The request has left.
     case sent
-    /// A notice says that it will not deliver, or that only a part is missing.
+    /// A notice says that the feed will not deliver, or that only a part is missing.
     case remarked(needsTick: Bool)
     case delivers(isSuspected: Bool)
     case suspected(Bool)
     /// Data are missing from here on.
     case broke(OutageCause, since: Int64, until: Int64)
-    /// Its outage, if there is one, is now another's fault.
+    /// The outage, if there is one, now has another cause.
     case blamed(OutageCause)
-    /// It waits until then for what it waits for.
+    /// The feed waits until this time.
     case postponed(until: Int64)
-    /// The request is gone. `cause`: of an outage, if it is another one than before.
+    /// The request has ended. `cause`: that of an outage, if it differs from the one before.
     case ended(FeedPhase.Pause, until: Int64, cause: OutageCause? = nil)
-    /// It ended because the provider knew no such contract.
+    /// The request ended because the provider knew no such contract.
     case unlisted
-    /// All of it has come.
+    /// The document has come.
     case finished(day: Int64)
 }
 
 extension FeedPhase {
-    /// False: the event means nothing in this phase, and changes nothing.
+    /// Applies an event. Returns false when it means nothing in this phase and changes nothing.
     @discardableResult
     mutating func handle(_ event: FeedEvent, _ now: Moment) -> Bool {
         switch event {
@@ -165,7 +165,7 @@ extension FeedPhase {
 }
 
 extension FeedPhase {
-    /// The one that is answered, or may be; nil: nothing is asked.
+    /// The request that is answered, or may be; `nil`: nothing is requested.
     var request: Int32? {
         switch self {
         case .asked(let asked): asked.request
@@ -174,7 +174,7 @@ extension FeedPhase {
         }
     }
 
-    /// What its subscription is, once it has delivered.
+    /// The subscription, once it has delivered; otherwise `nil`.
     var live: Live? {
         switch self {
         case .live(let live), .interrupted(let live, _): live
@@ -182,7 +182,7 @@ extension FeedPhase {
         }
     }
 
-    /// Why its outage began; nil: there is none.
+    /// The cause of the outage; `nil`: there is none.
     var cause: OutageCause? {
         switch self {
         case .idle(let idle): idle.cause
@@ -192,7 +192,7 @@ extension FeedPhase {
         }
     }
 
-    /// When something happens to it by itself, monotonic; `Int64.max`: nothing does.
+    /// When it changes by itself, monotonic; `Int64.max`: never.
     var until: Int64 {
         switch self {
         case .idle(let idle): idle.until
@@ -202,7 +202,7 @@ extension FeedPhase {
         }
     }
 
-    /// Another connection knows nothing of it.
+    /// The phase has no meaning on another connection.
     var isOfConnection: Bool {
         switch self {
         case .asked, .live, .interrupted: true
@@ -213,7 +213,7 @@ extension FeedPhase {
 
     var hasNoContract: Bool { if case .idle(let idle) = self { idle.hasNoContract } else { false } }
 
-    /// As others see it.
+    /// The state as it is reported.
     var state: FeedStatus.State {
         switch self {
         case .idle(let idle):

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// Why data that came do not come any more.
+/// Why a feed has stopped delivering.
 struct OutageCause: Hashable, Sendable {
     enum Kind: Int, Hashable, Sendable, CaseIterable {
         case connection, server, farm, silence, competing, refusal, restart, stop
@@ -23,26 +23,26 @@ struct OutageCause: Hashable, Sendable {
     }
 }
 
-/// Kinds that another feed delivered before, and since when it does not.
+/// The kinds that this feed delivers again in place of another feed, and since when.
 struct Regained: Sendable {
     var kinds: KindSet = []
     var since = Timestamp.undefined
-    /// Its trades: by the provider's clock.
+    /// The same for trades, by the provider's clock.
     var tradesSince = Timestamp.undefined
 }
 
-/// One request of one instrument, and what became of it.
+/// One request of one instrument, and its outcome.
 struct FeedSlot: Sendable {
     let feed: FeedKind
-    /// Of which kinds it is the one that delivers.
+    /// The kinds of data that it delivers.
     var kinds: KindSet
     var phase = FeedPhase.idle(FeedPhase.Idle())
     /// Why it is in this phase, for people.
     var reason = ""
-    /// What the provider said of the present subscription.
+    /// The provider's remark about the present subscription.
     var remark = ""
     var failures = 0
-    /// What it tells of again in place of another feed.
+    /// The kinds that it delivers again in place of another feed.
     var regained = Regained()
     var lastTick: Int64 = 0
     var lastTickWall = Timestamp.undefined
@@ -50,22 +50,23 @@ struct FeedSlot: Sendable {
     var lastTrade = Timestamp.undefined
     var lastOther = Timestamp.undefined
     var rhythm = Rhythm()
-    /// For how long nothing may come; grows while nothing does.
+    /// How long nothing may come, in nanoseconds. It grows while nothing comes.
     var patience: Int64
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
-    /// Of the latest delayed trade that came with its own time: when it was, and how much later it
-    /// came.
+    /// The time of the latest delayed trade that came with its own time, and how much later it
+    /// came, in nanoseconds.
     var lastDelayed = Timestamp.undefined
     var tradeLag: Int64 = 0
     var assembler: MarketDataAssembler?
-    /// Of level 1: how often further values were refused, and it is asked for with fewer.
+    /// Level 1 only: how often its further values were refused. It is requested with fewer each
+    /// time.
     var valuesLeftOut = 0
-    /// Asked of another contract: the provider keeps these data there.
+    /// The contract under which the provider keeps these data; `nil`: the instrument's own.
     var reroute: Reroute?
-    /// In a row, without a tick in between.
+    /// The number of reroutes in a row, without a tick in between.
     private var reroutes = 0
-    /// Of headlines: from when on they are asked for; undefined: those of a day.
+    /// Headlines only: the time from which they are requested; undefined: those of a day.
     var since = Timestamp.undefined
 
     init(_ feed: FeedKind, kinds: KindSet, patience: Int64) {
@@ -74,7 +75,7 @@ struct FeedSlot: Sendable {
         self.patience = patience
     }
 
-    /// False: it was sent on too often.
+    /// Notes a reroute. Returns false when the request was sent on too often.
     mutating func follow(_ next: Reroute) -> Bool {
         reroutes = phase.live != nil ? 1 : reroutes + 1
         guard reroutes <= EngineLimits.reroutesMax else {
@@ -86,7 +87,7 @@ struct FeedSlot: Sendable {
         return true
     }
 
-    /// As far as is known: a feed that says nothing may be dead already.
+    /// Whether it delivers, as far as is known: a silent feed may already be dead.
     @inline(__always)
     var isDelivering: Bool { if case .live = phase { true } else { false } }
 
@@ -94,14 +95,14 @@ struct FeedSlot: Sendable {
 
     var isRefused: Bool { phase.state == .refused }
 
-    /// Its trades are told long after they were.
+    /// Its trades are reported long after their time.
     var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
 
-    /// The provider calls its data delayed, and this source wants live ones: what comes is left
-    /// out until they are.
+    /// Returns whether what comes is left out, because the provider calls it delayed and this
+    /// source wants live data.
     func awaitsLive(in turn: Turn) -> Bool { isDelayed && !turn.settings.isDelayed }
 
-    /// Since when it is the one that delivers this kind.
+    /// Returns the time since which this feed delivers the kind.
     func began(_ kind: DataKind) -> Timestamp {
         let started = phase.live?.since ?? .undefined
         guard regained.kinds.contains(KindSet(kind)) else { return started }
@@ -129,16 +130,17 @@ struct FeedSlot: Sendable {
         left.isDefined ? max(left, right) : right
     }
 
-    /// From when on delayed trades are missing that are told with their own times: behind the last
-    /// one that was. Nil: they are told as of their arrival.
+    /// Returns the time from which delayed trades are missing, if they come with their own times.
+    /// It is the time of the last one or, before the first one, `trusted` minus the longest delay.
+    /// Returns `nil` when trades are recorded as of their arrival.
     func delayedStart(trusted: Timestamp) -> Timestamp? {
         guard isDelayed, lastDelayed.isDefined || !lastTrade.isDefined else { return nil }
         return lastDelayed.isDefined
             ? lastDelayed : trusted.advanced(byNanoseconds: -EngineLimits.delayedLag)
     }
 
-    /// Up to when delayed trades are missing that are told again from `time` on. Their times are in
-    /// whole seconds.
+    /// Returns the time up to which delayed trades are missing when they are reported again from
+    /// `time` on. Their times are whole seconds.
     func delayedEnd(_ time: Timestamp) -> Timestamp {
         guard isDelayed, lastDelayed.isDefined else { return time }
         return max(
@@ -146,9 +148,9 @@ struct FeedSlot: Sendable {
             time.advanced(byNanoseconds: 2 * EngineLimits.second - tradeLag))
     }
 
-    /// From when on data of this kind may be missing, if they could be trusted up to `trusted`.
-    /// What the provider stamps with a whole second or millisecond is stamped with its beginning,
-    /// and takes a while to come.
+    /// Returns the time from which data of this kind may be missing, if they can be trusted up to
+    /// `trusted`. Stamps of whole seconds or milliseconds are their beginnings, and data take a
+    /// while to come.
     func outageStart(of kind: DataKind, trusted: Timestamp) -> Timestamp {
         let grain = feed.grain(of: kind)
         var from = trusted
@@ -157,7 +159,7 @@ struct FeedSlot: Sendable {
                 .floored(toNanoseconds: grain)
         }
         let last = lastEvent(of: kind)
-        // A time far ahead is the provider's mistake, not one that was reached.
+        // A time far ahead is the provider's mistake, and was not reached.
         let isCredible =
             last.isDefined && last.nanoseconds(since: trusted) <= 2 * EngineLimits.second
         if isCredible { from = max(from, last) }
@@ -165,12 +167,12 @@ struct FeedSlot: Sendable {
     }
 }
 
-/// An instrument with all that is asked of it.
+/// An instrument with all its requests.
 struct InstrumentEntry: Sendable {
     enum Details: Hashable, Sendable {
         case unknown
         case asked(Int32)
-        /// They came, or nothing came in time: what is wanted can be asked for.
+        /// The details came, or nothing came in time. Its data can be requested.
         case settled
         case refused
     }
@@ -181,27 +183,28 @@ struct InstrumentEntry: Sendable {
     var contract: Contract
     var details = Details.unknown
     var detailsReason = ""
-    /// When they are asked for, or given up, monotonic.
+    /// When the details are requested, or given up, monotonic.
     var detailsDue: Int64 = 0
-    /// The provider has told of it: that there is none is not believed at once.
+    /// The provider has described the contract. A report that it does not exist is not believed
+    /// immediately.
     var isContractKnown = false
-    /// Contracts that answered.
+    /// The number of contracts that answered.
     var detailsFound = 0
-    /// The only one so far.
+    /// The details of the only contract so far.
     var detailsCandidate: ContractDetails?
     var zone = ""
     var hoursText = ""
-    /// When it trades regularly, and at all.
+    /// Its regular trading hours; `nil` while they are not known. `allHours` are all trading hours.
     var hours: SessionHours?
     var allHoursText = ""
     var allHours: SessionHours?
-    /// Of those that the machine knows: what trades in the same place.
+    /// The number of the group of instruments that trade in the same place.
     var group: Int
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
     var bars = BorderTicks()
-    /// The day's volume by level 1, and when it was last another one, monotonic.
+    /// Level 1's volume of the day, and when it last changed, monotonic.
     var volume = Quantity.undefined
     var volumeGrew = Int64.min
     var handOver = TradeHandOver()
@@ -217,7 +220,8 @@ struct InstrumentEntry: Sendable {
         }
     }
 
-    /// In a source of delayed data: not all that it records is known to be live.
+    /// Whether not everything that it records is known to be live. It matters in a source of
+    /// delayed data.
     var mayBeDelayed: Bool {
         isActive
             && slots.contains {
@@ -228,7 +232,8 @@ struct InstrumentEntry: Sendable {
 
     func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
 
-    /// One of the further values may be what the provider refuses: prices come without them.
+    /// Returns whether level 1 can be requested with fewer values. The provider may refuse only one
+    /// of the further values, and prices come without them.
     func canAskForLess(_ slot: Int) -> Bool {
         slots[slot].feed == .marketData && slots[slot].phase.state == .asked
             && slots[slot].valuesLeftOut < genericTicks.leavingOutMax
@@ -236,41 +241,44 @@ struct InstrumentEntry: Sendable {
 
     private var genericTicks: GenericTicks { GenericTicks(contract.kind, instrument.feeds) }
 
-    /// Headlines that are not asked for are not told to come either.
+    /// Requests level 1 with fewer values. Headlines that are not requested are not recorded as
+    /// delivered either.
     mutating func askForLess(_ slot: Int) {
         slots[slot].valuesLeftOut += 1
         guard !genericTicks[slots[slot].valuesLeftOut].contains(GenericTicks.news) else { return }
         slots[slot].kinds.remove(.news)
     }
 
-    /// Another connection may give what this one refused: a server that has just started does.
+    /// Requests all values again. Another connection may give what this one refused: this happens
+    /// around the start of a server.
     mutating func askForAllAgain(_ slot: Int) {
         guard slots[slot].valuesLeftOut > 0 else { return }
         slots[slot].valuesLeftOut = 0
         if instrument.feeds.contains(.news) { slots[slot].kinds.insert(.news) }
     }
 
-    /// When it is never quiet for long: outside of regular hours stocks and options are, and others
-    /// have no such hours.
+    /// The hours in which it is never quiet for long. Stocks, options, indices and bonds are quiet
+    /// outside of regular hours, and other kinds have no regular hours.
     var busyHours: SessionHours? {
         let hasRegularHours = [.stock, .option, .index, .bond].contains(contract.kind)
         return hasRegularHours ? hours : allHours ?? hours
     }
 
-    /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
-    /// nothing may be dead already: only its last value proves that it was not, or that it is quiet
-    /// for so long at times, or that it could not have had any since.
+    /// Returns the time up to which everything that was sent has certainly come, at most `trusted`.
+    /// A silent feed may already be dead. Only three things prove that it was not: its last value,
+    /// an earlier pause of this length, or a closed market.
     func proven(_ slot: FeedSlot, upTo trusted: Timestamp) -> Timestamp {
         let last = slot.lastTickWall
         guard slot.isWatched, last < trusted else { return max(last, trusted) }
-        // It has been quiet for as long before, and was there.
+        // It has been quiet for as long before, and was alive.
         let pause = trusted.nanoseconds(since: last)
         if pause > EngineLimits.shortPause, pause <= slot.rhythm.longest { return trusted }
         guard let open = allHours?.firstOpen(from: last) else { return last }
         return min(open, trusted)
     }
 
-    /// Where what arrived of a kind is kept for the borders of outages; nil: it is not.
+    /// The place where the arrivals of a kind are kept for the borders of outages; `nil`: they are
+    /// not kept.
     static func border(of kind: DataKind) -> WritableKeyPath<InstrumentEntry, BorderTicks>? {
         switch kind {
         case .trade: \.trades
@@ -280,7 +288,7 @@ struct InstrumentEntry: Sendable {
         }
     }
 
-    /// As the router sees it; documents do not count.
+    /// The state as the router sees it. Documents are not part of it.
     var state: FeedState.State {
         var isAnyLive = false
         var isAnyDown = false

@@ -1,11 +1,11 @@
 internal import IBProtocol
 internal import MarketModel
 
-/// The further values that level 1 is asked for with: all that are wanted, and with fewer and fewer
-/// where the provider refuses the request because of one of them.
+/// The further values that are requested with level 1: at first all that are wanted, and fewer each
+/// time the provider refuses the request because of one of them.
 struct GenericTicks: Sendable {
     static let realTimeVolume = "233"
-    /// The same without the unreportable prints: it tells which those are.
+    /// The same without unreportable prints, so it shows which prints those are.
     static let realTimeTradeVolume = "375"
     static let news = "292"
 
@@ -15,7 +15,7 @@ struct GenericTicks: Sendable {
         var all = feeds.contains(.level1) ? kind.genericTicks : []
         if !feeds.contains(.level1), feeds.contains(.computations) { all = ["106"] }
         if feeds.contains(.news) {
-            // Headlines alone: without the market data that a request brings by itself.
+            // Headlines only, without the market data that a request brings by default.
             if feeds.isDisjoint(with: [.level1, .computations]) { all.append("mdoff") }
             all.append(Self.news)
         }
@@ -23,8 +23,8 @@ struct GenericTicks: Sendable {
             steps = [all]
             return
         }
-        // Single values first; then what tells of unreported prints, or headlines, which an account
-        // may not have; trades last.
+        // Single values are left out first. Then come the values that show unreported prints, and
+        // headlines, which an account may not have. Trades are left out last.
         let fewer: [Set<String>] = [
             [Self.realTimeVolume, Self.realTimeTradeVolume, Self.news],
             [Self.realTimeVolume, Self.news], [Self.realTimeVolume, Self.realTimeTradeVolume],
@@ -36,7 +36,7 @@ struct GenericTicks: Sendable {
         }
     }
 
-    /// How often the request can be made with fewer.
+    /// How often the request can be repeated with fewer values.
     var leavingOutMax: Int { steps.count - 1 }
 
     subscript(leftOut: Int) -> [String] { steps[min(leftOut, leavingOutMax)] }

@@ -1,9 +1,9 @@
 internal import Primitives
 internal import MarketModel
 
-/// Signs of life of all instruments that trade in the same place, and so of what feeds them.
+/// The signs of life of all instruments that trade in the same place, and so of their data source.
 struct GroupLife: Sendable {
-    /// When anything came last, and since when it has come without a long pause, monotonic.
+    /// When anything last came, and since when it has come without a long pause, monotonic.
     private(set) var last = Int64.min
     private(set) var since = Int64.min
     private(set) var lastWall = Timestamp.undefined
@@ -23,12 +23,12 @@ struct GroupLife: Sendable {
         last == Int64.min ? Int64.max : now.monotonic &- last
     }
 
-    /// How long a pause may be that something comes after: twice as long as usual.
+    /// Returns how long a pause may be before something comes again: twice as long as usual.
     func patience(else unknown: Int64) -> Int64 {
         guard let usual = rhythm.usual else { return unknown }
         return max(EngineLimits.transit, usual.later(by: usual))
     }
 
-    /// So much comes that a break of a second is seen.
+    /// So much comes that a break of a second is noticed.
     var isBusy: Bool { rhythm.usual.map { $0 <= EngineLimits.second / 2 } ?? false }
 }

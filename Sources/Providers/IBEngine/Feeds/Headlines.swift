@@ -2,11 +2,11 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// Headlines of the past, which are asked for at each start and after each loss of the connection,
-/// and which of them were told: history tells of all of a day.
+/// The headlines of the past, which are requested at each start and after each loss of the
+/// connection. History reports all of a day, so the recorded ones are remembered.
 struct Headlines: Sendable {
-    /// An outage of news that has ended: its headlines come with those that are asked for from
-    /// `due` on, monotonic.
+    /// An outage of news that has ended. Its headlines come with a request that is made at `due` or
+    /// later, monotonic.
     struct Outage: Sendable {
         var gap: OpenGap
         var due: Int64
@@ -18,21 +18,22 @@ struct Headlines: Sendable {
         var article: String
     }
 
-    /// Whose headlines the account may read; nil: not known yet.
+    /// The news providers whose headlines the account may read; `nil` while they are not known.
     private(set) var providers: [String]?
-    /// When they are asked for again, monotonic; and how often they were, on this connection.
+    /// When the providers are requested again, monotonic; and how often they were requested on this
+    /// connection.
     private var providersDue = Int64.min
     private var timesAsked = 0
     var outages: [Outage] = []
     private var told: Set<Article> = []
-    /// In the order in which they came; of more the oldest are forgotten.
+    /// In the order in which they came. Beyond the maximum the oldest are forgotten.
     private var order: [Article] = []
     private var next = 0
 
-    /// How far back is asked.
+    /// How far back headlines are requested, in nanoseconds.
     static let reach = 86_400 * EngineLimits.second
 
-    /// Told on each connection anew.
+    /// Forgets the providers, which each connection reports again.
     mutating func disconnected() {
         providers = nil
         providersDue = Int64.min
@@ -41,8 +42,8 @@ struct Headlines: Sendable {
 
     mutating func took(_ providers: [NewsProvider]) { self.providers = providers.map(\.code) }
 
-    /// Nobody has asked on this connection, or the answer does not come: one that cannot be read
-    /// does not say what it answers.
+    /// Returns whether the providers have to be requested: they were not on this connection, or the
+    /// answer does not come. An answer that cannot be read does not show which request it answers.
     func wantsProviders(_ now: Moment) -> Bool { now.monotonic >= providersDue }
 
     mutating func askedForProviders(_ now: Moment) {
@@ -52,7 +53,7 @@ struct Headlines: Sendable {
         timesAsked += 1
     }
 
-    /// False: it was told already.
+    /// Notes a headline. Returns false when it was recorded before.
     mutating func note(_ headline: NewsHeadline) -> Bool {
         let article = Article(
             instrument: headline.header.symbol, provider: headline.provider,
@@ -68,7 +69,8 @@ struct Headlines: Sendable {
         return true
     }
 
-    /// `since`: undefined, or not earlier than that.
+    /// Returns a request for headlines from `since` on, at most of the last day; undefined: of the
+    /// last day.
     func request(
         _ id: Int32, contract: Int32, since: Timestamp, _ now: Timestamp
     ) -> IBRequest {
@@ -79,18 +81,18 @@ struct Headlines: Sendable {
         return .historicalNews(id: id, request)
     }
 
-    /// What one answer holds at most, by the server.
+    /// The most headlines of one answer, by the server.
     private static let countMax: Int32 = 300
 }
 
-// Headlines and times of the past, as records.
+// Headlines of the past and the first time of history, as records.
 extension FeedMachine {
     mutating func took(_ providers: [NewsProvider], _ now: Moment) {
         headlines.took(providers)
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// nil: it has to wait until somebody says whose headlines there are, and of which contract.
+    /// Returns `nil` when the list of news providers or the contract's number has not come yet.
     mutating func headlineRequest(_ id: Int32, _ entry: InstrumentEntry, in turn: inout Turn)
         -> IBRequest?
     {

@@ -1,11 +1,11 @@
 internal import Primitives
 internal import MarketModel
 
-/// How long the pauses between what comes are: the longest of the last 64 to 128 of them.
+/// The pauses between arrivals: the longest of the last 64 to 128 of them.
 struct Rhythm: Sendable {
     private static let half: UInt8 = 64
 
-    /// Monotonic; `Int64.min`: it begins anew.
+    /// The last arrival, monotonic; `Int64.min`: the next pause begins with the next arrival.
     private(set) var last = Int64.min
     private var older: Int64 = 0
     private var newer: Int64 = 0
@@ -15,13 +15,13 @@ struct Rhythm: Sendable {
     /// The longest pause that something came after.
     var longest: Int64 { max(older, newer) }
 
-    /// nil: too few have come to tell.
+    /// The longest pause; `nil` while too few pauses are known.
     var usual: Int64? { isKnown ? longest : nil }
 
-    /// The same of fewer, for whoever allows for more.
+    /// The same after fewer pauses, for callers that allow for more.
     var usualOfFew: Int64? { isKnown || count >= Self.half / 4 ? longest : nil }
 
-    /// What comes at once counts as one.
+    /// Notes an arrival. Arrivals at the same moment are counted as one.
     @inline(__always)
     mutating func came(_ now: Int64) {
         guard now > last else { return }
@@ -33,7 +33,7 @@ struct Rhythm: Sendable {
         last = now
     }
 
-    /// An outage is no pause: the next one is counted from what comes next.
+    /// Ends a pause without counting it: an outage is no pause.
     mutating func rest() { last = Int64.min }
 
     private mutating func turn() {

@@ -1,13 +1,15 @@
 public import Primitives
 internal import IBProtocol
 
-/// When a contract trades, as points in time.
+/// The times at which a contract trades.
 ///
-/// The text of the contract's details: `20260105:0930-20260105:1600;20260106:CLOSED`, sessions of
-/// one day with a comma between; the second date may be left out.
+/// They are read from the text of the contract's details:
+/// `20260105:0930-20260105:1600;20260106:CLOSED`. Sessions of one day are comma-separated, and the
+/// second date may be absent.
 public struct SessionHours: Hashable, Sendable {
     public private(set) var sessions: [Range<Timestamp>] = []
-    /// From the first day's midnight to the end of the last session or closed day.
+    /// The time that the text covers: from the first day's midnight to the end of the last session
+    /// or closed day.
     private var covered: Range<Timestamp>?
 
     public init(_ text: String, _ rules: ZoneRules) {
@@ -24,22 +26,23 @@ public struct SessionHours: Hashable, Sendable {
         sessions.sort { $0.lowerBound < $1.lowerBound }
     }
 
-    /// This time when it trades then, else when it trades next; nil: it is not known.
+    /// Returns `time` if the contract trades then, otherwise the beginning of the next session;
+    /// `nil`: it is not known.
     func firstOpen(from time: Timestamp) -> Timestamp? {
         guard covers(time) else { return nil }
         return sessions.first { time < $0.upperBound }.map { max(time, $0.lowerBound) }
     }
 
-    /// Since when it has been trading at this time; nil: it is not.
+    /// Returns the beginning of the session at this time; `nil`: there is none.
     public func opened(at time: Timestamp) -> Timestamp? {
         sessions.first { $0.contains(time) }?.lowerBound
     }
 
-    /// Whether the text told of this day at all: hours are sent for some days only. Days on which
-    /// it does not trade are told of as well, and the hours before a session are closed ones.
+    /// Returns whether the text covers this time: hours are sent for some days only. Days without
+    /// trading are covered as well, and so are the closed hours before a session.
     public func covers(_ time: Timestamp) -> Bool { covered?.contains(time) ?? false }
 
-    /// It is known not to trade in any part of it.
+    /// Returns whether the contract certainly does not trade in any part of the range.
     func isClosed(_ range: Range<Timestamp>) -> Bool {
         covers(range.lowerBound) && covers(range.upperBound.advanced(byNanoseconds: -1))
             && !sessions.contains { $0.overlaps(range) }

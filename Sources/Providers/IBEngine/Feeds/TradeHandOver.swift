@@ -1,23 +1,24 @@
 internal import Primitives
 
-/// Who tells of an instrument's trades while level 1 and the feed that has them one by one take
-/// turns. Each trade is told by one of them.
+/// Decides which feed delivers an instrument's trades while level 1 and the tick-by-tick feed take
+/// turns. Each trade is delivered by one of them.
 struct TradeHandOver: Sendable {
     enum Phase: Hashable, Sendable {
-        /// The one that has them tells of all.
+        /// The feed that has the trades delivers all of them.
         case settled
-        /// Level 1 hands them over: from this time on they are told one by one.
+        /// Level 1 hands trades over: from this time on they are taken tick by tick.
         case handingOver(at: Timestamp)
-        /// They are told one by one no more: from `from` on level 1 tells of them again, and of
-        /// those before `until`, which it had not handed over yet.
+        /// Trades do not come tick by tick any more. Level 1 delivers those from `from` on again,
+        /// and those before `until`, which it had not handed over yet.
         case givenBack(from: Timestamp, until: Timestamp?)
     }
 
     private(set) var phase = Phase.settled
-    /// When level 1 last began to tell of them: of earlier ones none comes by it, however late.
+    /// When level 1 last began to deliver trades. It delivers no earlier ones, however late they
+    /// come.
     private var level1Began = Timestamp(nanoseconds: Int64.min)
 
-    /// They come one by one, at once or from a time on.
+    /// Takes the trades tick by tick, immediately or from a time on.
     mutating func takeOver() {
         if case .givenBack(let from, _) = phase { level1Began = from }
         phase = .settled
@@ -35,7 +36,7 @@ struct TradeHandOver: Sendable {
         }
     }
 
-    /// Whether the feed that has trades one by one leaves one of this time to level 1.
+    /// Returns whether the tick-by-tick feed leaves a trade of this time to level 1.
     @inline(__always)
     func isLevel1Alone(tradeAt time: Timestamp) -> Bool {
         switch phase {
@@ -45,7 +46,7 @@ struct TradeHandOver: Sendable {
         }
     }
 
-    /// Whether level 1 tells of a trade of this time, and not the feed that has them one by one.
+    /// Returns whether level 1 delivers a trade of this time, and the tick-by-tick feed does not.
     @inline(__always)
     func isLevel1(tradeAt time: Timestamp) -> Bool {
         time >= level1Began && (phase == .settled || isLevel1Alone(tradeAt: time))

@@ -1,5 +1,5 @@
-/// When a zone's clocks were what ahead of UTC, in seconds: as much of it as trading hours and
-/// a year of daily bars need.
+/// A zone's offsets from UTC, in seconds, for the time that trading hours and a year of daily bars
+/// need.
 public struct ZoneRules: Hashable, Sendable {
     public struct Change: Hashable, Sendable {
         /// Seconds since 1970 UTC.
@@ -12,7 +12,7 @@ public struct ZoneRules: Hashable, Sendable {
         }
     }
 
-    /// Before the first change.
+    /// The offset before the first change.
     public var first: Int64
     public var changes: [Change]
 
@@ -25,7 +25,8 @@ public struct ZoneRules: Hashable, Sendable {
         changes.last { $0.at <= time }?.offset ?? first
     }
 
-    /// The point in time at which clocks showed this; of an hour that comes twice, the second one.
+    /// Returns the point in time at which clocks showed this. An hour that comes twice is taken as
+    /// the second one.
     public func time(ofLocal local: Int64) -> Int64 {
         let (guess, isPast) = local.subtractingReportingOverflow(offset(at: local))
         guard !isPast else { return local }

@@ -1,9 +1,10 @@
 internal import MarketModel
 internal import Primitives
 
-/// Intervals in which data are missing, per instrument and kind, as gap records.
+/// The intervals in which data are missing, per instrument and kind, as gap records.
 ///
-/// At most one is open per instrument and kind. What ends one says from when the data are there.
+/// At most one interval is open per instrument and kind. The call that ends it gives the time from
+/// which data are there again.
 struct OutageBook: Sendable {
     private struct Key: Hashable {
         var instrument: UInt32
@@ -11,7 +12,8 @@ struct OutageBook: Sendable {
     }
 
     private var places: [Key: Int] = [:]
-    /// In the order in which they began; the order of records follows it.
+    /// The open gaps. When one ends, the last one takes its place, so the order depends on the
+    /// calls only.
     private(set) var open: [OpenGap] = []
     private(set) var begun: UInt64 = 0
     private(set) var ended: UInt64 = 0
@@ -20,7 +22,7 @@ struct OutageBook: Sendable {
         places[Key(instrument: instrument, kind: kind)] != nil
     }
 
-    /// Nothing new when one is open already: the earlier one includes it. nil then.
+    /// Begins an interval. Returns `nil` when one is open already: the earlier one includes it.
     @discardableResult
     mutating func begin(
         _ instrument: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, detail: String,
@@ -36,14 +38,15 @@ struct OutageBook: Sendable {
         return gap.record(.open, detail: detail, now: now)
     }
 
-    /// nil when none is open, and when it had not begun by this time.
+    /// Ends an interval, and returns it; `nil` when none is open. The end is later than the
+    /// beginning, by 1 ns at least.
     mutating func end(
         _ instrument: UInt32, _ kind: DataKind, to: Timestamp
     ) -> OpenGap? {
         let key = Key(instrument: instrument, kind: kind)
         guard let place = places.removeValue(forKey: key) else { return nil }
         var gap = open[place]
-        // The last one takes its place.
+        // The last gap takes its place.
         let last = open.removeLast()
         if place < open.count {
             open[place] = last

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import Primitives
 internal import MarketModel
 
-/// The requests for history of the last ten minutes, and those without an answer.
+/// The history requests of the last ten minutes, and those without an answer.
 struct HistoryWindow: Sendable {
     private struct Sent: Sendable {
         var time: Int64
@@ -10,17 +10,19 @@ struct HistoryWindow: Sendable {
     }
 
     private let limits: PacingLimits
-    /// By time; those that say nothing any more are taken out, so the ten minutes' units bound it.
+    /// The counted requests by time. Those outside of the window are removed, so the units of ten
+    /// minutes are their bound.
     private var sent: [Sent] = []
-    /// When those were sent that have no answer.
+    /// When the requests without an answer were sent, by their numbers.
     private var open: [Int32: Int64] = [:]
     private var violation = ViolationWait()
-    /// When subscriptions to bars of five seconds were sent, the latest of them.
+    /// When the latest subscriptions to bars of five seconds were sent.
     private var subscribed: [Int64] = []
 
     init(_ limits: PacingLimits) { self.limits = limits }
 
-    /// Bars of five seconds are history that goes on: new ones are counted as such.
+    /// Returns when another subscription to bars of five seconds may be sent. These bars are
+    /// history that continues, so the server counts new subscriptions as requests for history.
     func barsDue(now: Int64) -> Int64 {
         let most = max(1, limits.barSubscriptions)
         guard subscribed.count >= most else { return now }
@@ -36,7 +38,7 @@ struct HistoryWindow: Sendable {
 
     var openCount: Int { open.count }
 
-    /// From when on it may be sent, as far as is known now, and what it waits for.
+    /// Returns when the request may be sent, as far as is known now, and what it waits for.
     func due(_ use: HistoryUse, now: Int64) -> (Int64, PacingMachine.Reason) {
         var due = (now, PacingMachine.Reason.turn)
         func raise(_ time: Int64, _ reason: PacingMachine.Reason) {
@@ -55,7 +57,7 @@ struct HistoryWindow: Sendable {
         return due
     }
 
-    /// No request at all can be sent before; a bound from below that costs no search.
+    /// Returns a time before which no request at all can be sent. This lower bound costs no search.
     func dueAtLeast(now: Int64) -> Int64 {
         let areAllCounted = !limits.longBarsAreFree || violation.isRemembered(now: now)
         let windowed = areAllCounted ? unitsDue(1, now: now) : now
@@ -77,7 +79,7 @@ struct HistoryWindow: Sendable {
     mutating func violated(now: Int64) { violation.add(limits, now: now) }
     mutating func forgetOpen() { open.removeAll() }
 
-    /// What it takes of the window; 0: nothing.
+    /// Returns how many units of the window the request takes; 0: none.
     private func units(of use: HistoryUse, now: Int64) -> Int {
         let isFree = use.isOfLongBars && limits.longBarsAreFree
         return isFree && !violation.isRemembered(now: now) ? 0 : use.units
@@ -114,18 +116,18 @@ struct HistoryWindow: Sendable {
     }
 }
 
-/// How long everything of a kind waits after the server's complaint.
+/// How long all requests of a kind wait after the server's complaint.
 struct ViolationWait: Sendable {
     private(set) var until = Int64.min
     private var last = Int64.min
     private var step: Int64 = 0
     private var remembered = Int64.min
 
-    /// It was not long ago.
+    /// Returns whether the last complaint was not long ago.
     func isRemembered(now: Int64) -> Bool { now < remembered }
 
     mutating func add(_ limits: PacingLimits, now: Int64) {
-        // Complaints about what was sent before the first one say nothing new.
+        // Complaints about what was sent before the first one are nothing new.
         guard now >= until else { return }
         let isNew = last.later(by: limits.violationMemory.clampedNanoseconds) <= now
         step =

@@ -1,29 +1,29 @@
 internal import IBProtocol
 
-/// What a request takes from the server's patience, beside being a message.
+/// The limited resource that a request takes at the server, besides being a message.
 enum PacedResource: Hashable, Sendable {
     case none
     case line(LineLimit)
-    /// A line, and a place among the new subscriptions of some minutes.
+    /// A line, and a place among the new subscriptions of the last minutes.
     case bars
     case history
 }
 
-/// What history is asked for, as the server compares it.
+/// A request for history, as the server compares and counts it.
 struct HistoryUse: Hashable, Sendable {
     var contract: Contract
     var kind: HistoryKind?
-    /// In the ten minutes' window.
+    /// The units that it takes of the ten minutes' window.
     var units: Int
     /// The request without its number.
     var question: IBRequest
-    /// Of a minute or more.
+    /// It asks for bars of a minute or more.
     var isOfLongBars = false
 }
 
 extension IBRequest {
-    /// The number by which the answers are known, the one of the request that this one ends, and
-    /// what it takes.
+    /// The number by which the answers are known, the number of the request that this one cancels,
+    /// and what the request takes.
     private var traits: (number: Int32?, cancelled: Int32?, resource: PacedResource) {
         switch self {
         case .marketData(let id, _, _): (id, nil, .line(.marketData))
@@ -50,7 +50,7 @@ extension IBRequest {
     var cancelled: Int32? { traits.cancelled }
     var resource: PacedResource { traits.resource }
 
-    /// Of which kind it takes a line.
+    /// The kind of line that it takes; `nil`: none.
     var line: LineLimit? {
         switch resource {
         case .line(let limit): limit
@@ -59,7 +59,7 @@ extension IBRequest {
         }
     }
 
-    /// Of which contract it wants ticks one by one.
+    /// The contract whose ticks it requests tick by tick; `nil`: none.
     var tickByTickContract: Contract? {
         if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
     }
@@ -91,7 +91,7 @@ extension IBRequest {
 
     private static func units(_ kind: HistoryKind) -> Int { kind == .bidAsk ? 2 : 1 }
 
-    /// For people: what is asked for, and of what.
+    /// A description of the request and its contract, for people.
     var subject: String {
         switch self {
         case .marketData(_, let contract, _): "market data of \(contract.name)"
@@ -115,7 +115,7 @@ extension IBRequest {
 }
 
 extension Contract {
-    /// For people: whatever of its names there is.
+    /// The first of its names that there is, for people.
     fileprivate var name: String {
         if !symbol.isEmpty { return symbol }
         return localSymbol.isEmpty ? "contract \(id)" : localSymbol

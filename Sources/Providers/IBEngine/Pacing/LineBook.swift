@@ -2,27 +2,27 @@ internal import IBProtocol
 internal import Primitives
 internal import MarketModel
 
-/// Who holds which line.
+/// Keeps which request holds which line.
 struct LineBook: Sendable {
     private var held: [Int32: LineLimit] = [:]
     private var counts: [LineLimit: Int] = [:]
-    /// Of kinds of which the server has refused one.
+    /// The bounds of those kinds of lines of which the server has refused one.
     private var bounds: [LineLimit: Bound] = [:]
 
     private struct Bound {
-        /// How many it took.
+        /// How many lines the server has accepted.
         var most: Int
         /// When one more is tried, monotonic, and how long after it the next one.
         var probe: Int64
         var interval: Int64
-        /// When it refused one last, and whether one was tried since.
+        /// When the server last refused one, monotonic, and whether one was tried since.
         var refused: Int64
         var hasTried = false
     }
 
     func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
 
-    /// It has one already: as a replacement, before it is sent.
+    /// Returns whether the request has a line already. A replacement has one before it is sent.
     func holds(_ id: Int32) -> Bool { held[id] != nil }
 
     mutating func hold(_ id: Int32, _ limit: LineLimit) {
@@ -30,8 +30,8 @@ struct LineBook: Sendable {
         counts[limit, default: 0] += 1
     }
 
-    /// When one more may begin, with so many as the account should have; `Int64.max`: when another
-    /// one has ended.
+    /// Returns when one more line may be taken, of `most` lines that the account should have;
+    /// `Int64.max`: when another one is free again.
     func due(_ limit: LineLimit, of most: Int) -> Int64 {
         let used = count(limit)
         guard used < most else { return Int64.max }
@@ -39,8 +39,8 @@ struct LineBook: Sendable {
         return bound.probe
     }
 
-    /// The server has no line for this one: the next tries come half as often. Refusals of what was
-    /// on its way by then say nothing new.
+    /// Notes that the server has no line for a request: the next tries come half as often. Refusals
+    /// of requests that were on their way by then are nothing new.
     mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
         let first = limits.lineInterval.clampedNanoseconds
         guard let old = bounds[limit] else {
@@ -60,8 +60,8 @@ struct LineBook: Sendable {
         bounds[limit] = bound
     }
 
-    /// One more than was taken is tried. When the one before was not refused, the next ones come
-    /// twice as often.
+    /// Notes a request that was sent and may be one more than the server had accepted. If the one
+    /// before was not refused, the next ones come twice as often.
     mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
         guard var bound = bounds[limit], count(limit) > bound.most else { return }
         if bound.hasTried {
@@ -73,13 +73,13 @@ struct LineBook: Sendable {
         bounds[limit] = bound
     }
 
-    /// The line of the one is the other's from now on, and nobody else gets it in between.
+    /// Gives a request's line to another one, so that no third request gets it in between.
     mutating func move(from old: Int32, to new: Int32) {
         guard let limit = held.removeValue(forKey: old) else { return }
         held[new] = limit
     }
 
-    /// Of which kind the line was that is free now.
+    /// Frees a request's line and returns its kind; `nil`: it had none.
     mutating func release(_ id: Int32) -> LineLimit? {
         guard let limit = held.removeValue(forKey: id) else { return nil }
         counts[limit, default: 0] -= 1

@@ -1,5 +1,6 @@
-/// Those that wait for a line: who has one already first, then in the order of what is wanted, not
-/// of asking, so that the same ones have lines before and after a new connection.
+/// Requests that wait for a line. Those that have one already come first. The others follow in the
+/// order in which feeds are wanted, not in which they were requested. So the same feeds have lines
+/// before and after a new connection.
 struct LineQueue: Sendable {
     struct Place: Hashable, Comparable, Sendable {
         var hasLine: Bool
@@ -12,12 +13,12 @@ struct LineQueue: Sendable {
         }
     }
 
-    /// The first one is at the end.
+    /// In reverse order: the first place is at the end.
     private var places: [Place] = []
 
     var isEmpty: Bool { places.isEmpty }
     var first: Place? { places.last }
-    /// In their order.
+    /// The places in their order.
     var all: ReversedCollection<[Place]> { places.reversed() }
     var tickets: [UInt64] { all.map(\.ticket) }
 
@@ -35,7 +36,7 @@ struct LineQueue: Sendable {
         places.removeAll { !isWanted($0.ticket) }
     }
 
-    /// How many unwanted ones stood at the head, and are gone.
+    /// Removes unwanted places from the head, and returns how many there were.
     mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
         var count = 0
         while let last = places.last, !isWanted(last.ticket) {

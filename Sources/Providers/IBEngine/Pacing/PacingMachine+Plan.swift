@@ -1,36 +1,36 @@
 public import IBProtocol
 
 extension PacingMachine {
-    /// What a request waits for.
+    /// The reason why a request waits.
     public enum Reason: Hashable, Sendable {
-        /// Nothing but the messages before it.
+        /// Only its turn among the messages.
         case turn
         case historyWindow
         case sameContract
         case identical
         case openRequests
-        /// Ticks one by one of the contract were asked for just now.
+        /// The contract's ticks were requested tick by tick a short time ago.
         case tickByTick
         /// The vendor's history is down.
         case historyDown
-        /// Until somebody else's subscription ends.
+        /// Another subscription has to end first.
         case line(LineLimit)
         /// The server complained.
         case violation
     }
 
     public struct Waiting: Hashable, Sendable {
-        /// nil: it has no number.
+        /// `nil`: it has no number.
         public var request: Int32?
-        /// For people: `history of AAPL, TRADES, ticks`.
+        /// A description for people: `history of AAPL, TRADES, ticks`.
         public var subject: String
         public var priority: Priority
         public var reason: Reason
-        /// Not before this time, on the monotonic clock; `Int64.max`: nobody knows.
+        /// It leaves at this time at the earliest, monotonic; `Int64.max`: the time is not known.
         public var until: Int64
     }
 
-    /// The first of those that wait, about in the order in which they leave.
+    /// The first requests that wait, about in the order in which they leave.
     public var plan: [Waiting] {
         var plan: [Waiting] = []
         for (lane, priority) in zip(lanes, Priority.allCases) {
@@ -73,7 +73,7 @@ extension PacingMachine {
         return waiting
     }
 
-    /// Whether another subscription of that kind could begin now.
+    /// Returns whether another subscription of that kind could begin now.
     public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
 
     func lineDue(_ limit: LineLimit) -> Int64 { lines.due(limit, of: linesMax(limit)) }

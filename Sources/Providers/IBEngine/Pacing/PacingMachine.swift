@@ -2,21 +2,22 @@ public import IBProtocol
 internal import Primitives
 internal import MarketModel
 
-/// Holds requests back until the server takes them without punishment.
+/// Holds requests back until the server accepts them without punishment.
 ///
-/// Every request goes through it. Urgent ones leave first, then live ones, then backfill; within a
-/// priority in the order in which they were asked for, except that one which has to wait for a
-/// line or for a window of history lets the others pass, that lines are given in the order of what
-/// is wanted, and that history takes turns between contracts. Times are monotonic nanoseconds.
+/// All requests but the first of a session and its heartbeats go through it. Urgent requests leave
+/// first, then live ones, then backfill. Within a priority they leave in the order in which they
+/// were made, with three exceptions. A request that has to wait for a line or for a window of
+/// history lets the others pass. Lines are given in the order in which feeds are wanted. History
+/// takes turns between contracts. Times are monotonic nanoseconds.
 public struct PacingMachine: Sendable {
     public enum Priority: UInt8, Sendable, CaseIterable {
-        /// Cancels and heartbeats.
+        /// Cancels, questions for the server's time, and the mode of the data.
         case urgent
         case live
         case backfill
     }
 
-    /// What the server complained about.
+    /// The limit that the server reports as exceeded.
     public enum Violation: Hashable, Sendable {
         case messages
         case history
@@ -27,7 +28,7 @@ public struct PacingMachine: Sendable {
         var use: HistoryUse?
     }
 
-    /// Those of one priority that wait.
+    /// The requests of one priority that wait.
     struct Lane: Sendable {
         var plain = TicketQueue()
         var marketData = LineQueue()
@@ -40,23 +41,24 @@ public struct PacingMachine: Sendable {
     let limits: PacingLimits
     var lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
     var entries: [UInt64: Entry] = [:]
-    /// The tickets of those that wait, by the request's number.
+    /// The tickets of the requests that wait, by the request's number.
     private var tickets: [Int32: UInt64] = [:]
     private var upcoming: UInt64 = 0
-    /// Tickets in lanes whose entries were withdrawn.
+    /// The number of tickets in lanes whose entries were withdrawn.
     private var dead = 0
     private var sentTimes: [Int64] = []
-    /// When ticks one by one were last asked for, by contract; none older than their wait is
+    /// When tick-by-tick data were last requested, by contract. Entries older than the wait are not
     /// needed.
     private var tickByTickSent: [Contract: Int64] = [:]
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
-    /// The vendor has none at the moment: what wants it waits.
+    /// The vendor has no history at the moment, so requests for it wait.
     private(set) var isHistoryHeld = false
     var lines = LineBook()
-    /// The latest time that anybody told.
+    /// The latest time that any call has given.
     private(set) var latest = Int64.min
-    /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for others.
+    /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for other
+    /// events.
     public private(set) var nextDue = Int64.max
 
     public init(_ limits: PacingLimits) {
@@ -69,9 +71,10 @@ public struct PacingMachine: Sendable {
 
     public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
 
-    /// It leaves when its turn comes. A cancel of what still waits takes that back, and is done.
-    /// `order`: of those that want lines, the place in what is wanted.
-    /// False: the queue is full, nothing was taken.
+    /// Queues a request, which leaves when its turn comes. A cancel of a request that still waits
+    /// here removes that request, and nothing is sent. `order`: the position among the wanted
+    /// feeds, for requests that need a line. Returns false when the queue is full and nothing was
+    /// taken.
     public mutating func ask(
         _ request: IBRequest, _ priority: Priority, order: Int = 0, now: Int64
     ) -> Bool {
@@ -92,7 +95,7 @@ public struct PacingMachine: Sendable {
         return true
     }
 
-    /// What has not been sent is not sent.
+    /// Removes a request that was not sent.
     public mutating func withdraw(id: Int32) {
         guard let ticket = tickets.removeValue(forKey: id) else { return }
         entries[ticket] = nil
@@ -103,14 +106,14 @@ public struct PacingMachine: Sendable {
         dead = 0
     }
 
-    /// The new request is asked for in place of the old one: it has its line, and nobody else gets
-    /// it in between.
+    /// Gives the line of an old request to the new one that replaces it, so that no other request
+    /// gets it in between.
     public mutating func replace(_ old: Int32, by new: Int32) { lines.move(from: old, to: new) }
 
-    /// Whether it still waits here.
+    /// Returns whether the request still waits here.
     public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
 
-    /// What may leave now, in this order.
+    /// Appends the requests that may leave now, in their order.
     public mutating func take(now: Int64, into requests: inout [IBRequest]) {
         latest = max(latest, now)
         guard now >= nextDue else { return }
@@ -131,22 +134,22 @@ public struct PacingMachine: Sendable {
         }
     }
 
-    /// A request has ended: history was answered or refused, or a subscription was refused. Its
-    /// line is free.
+    /// Notes that a request has ended: history was answered or refused, or a subscription was
+    /// refused. Its line is free.
     public mutating func answered(id: Int32, now: Int64) {
         latest = max(latest, now)
         let hasEnded = history.answered(id)
         if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
     }
 
-    /// The server has no line for this subscription: there are fewer than was thought, or somebody
-    /// else has them.
+    /// Notes that the server has no line for this subscription: there are fewer than was assumed,
+    /// or another program has them.
     public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
         answered(id: id, now: now)
         lines.refused(limit, limits, now: now)
     }
 
-    /// The server says that we went too fast: everything of that kind waits.
+    /// Notes the server's complaint that requests come too fast. All requests of that kind wait.
     public mutating func violated(_ violation: Violation = .history, now: Int64) {
         latest = max(latest, now)
         switch violation {
@@ -162,8 +165,8 @@ public struct PacingMachine: Sendable {
         nextDue = min(nextDue, now)
     }
 
-    /// For a new connection: nothing waits, no line is taken and nothing is open, but the server
-    /// still knows what was asked for in the last minutes.
+    /// Begins a new connection: nothing waits, no line is taken, and no request is open. The server
+    /// still knows the requests of the last minutes.
     public mutating func reset() {
         lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
         entries = [:]
@@ -228,7 +231,7 @@ public struct PacingMachine: Sendable {
         lines.sent(limit, limits, now: now)
     }
 
-    /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.
+    /// Takes the next ticket out of its lane; `nil`: none can leave, and `nextDue` is set.
     private mutating func pick(now: Int64) -> UInt64? {
         var due = Int64.max
         for index in lanes.indices {
@@ -252,7 +255,7 @@ public struct PacingMachine: Sendable {
         return nil
     }
 
-    /// One that is no history, and where it stands if it needs a line.
+    /// A request that is not for history, and its place in a queue if it needs a line.
     private struct Plain {
         var ticket: UInt64
         var lined: (queue: WritableKeyPath<Lane, LineQueue>, place: LineQueue.Place)?
@@ -282,7 +285,7 @@ public struct PacingMachine: Sendable {
         return best
     }
 
-    /// Whether there is a line for it; else it says when there may be.
+    /// Returns whether there is a line for it. If not, `due` is set to when there may be one.
     private func canLeave(
         _ place: LineQueue.Place, _ limit: LineLimit, now: Int64, due: inout Int64
     ) -> Bool {
@@ -291,7 +294,8 @@ public struct PacingMachine: Sendable {
         return time <= now
     }
 
-    /// The first one with a line whose contract has not been asked for just now.
+    /// Returns the first one that has a line, and whose contract was not requested a short time
+    /// ago.
     private func tickByTickCandidate(
         _ lane: Int, now: Int64, due: inout Int64
     ) -> LineQueue.Place? {
@@ -348,7 +352,7 @@ extension PacingMachine.Lane {
         history.keep(isWanted)
     }
 
-    /// Takes withdrawn tickets from the heads, so that who stands there is really waiting.
+    /// Removes withdrawn tickets from the heads, so that each head really waits.
     mutating func dropDead(_ dead: inout Int, _ isWanted: (UInt64) -> Bool) {
         guard dead > 0 else { return }
         dead -= plain.dropDead(isWanted) + marketData.dropDead(isWanted)

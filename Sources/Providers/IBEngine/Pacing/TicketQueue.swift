@@ -1,4 +1,4 @@
-/// Numbers of those that wait, first in, first out.
+/// Tickets of requests that wait, first in, first out.
 struct TicketQueue: Sendable {
     private var tickets: [UInt64] = []
     private var head = 0
@@ -21,7 +21,7 @@ struct TicketQueue: Sendable {
         head = 0
     }
 
-    /// How many unwanted ones stood at the head, and are gone.
+    /// Removes unwanted tickets from the head, and returns how many there were.
     mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
         var count = 0
         while let first, !isWanted(first) {
@@ -32,9 +32,9 @@ struct TicketQueue: Sendable {
     }
 }
 
-/// Queues that take turns, one per contract: nobody waits behind all the requests of another.
+/// Queues that take turns, one per contract: no contract waits for all the requests of another.
 struct FairQueue<Key: Hashable & Sendable>: Sendable {
-    /// Whose turn comes when; each has at least one ticket.
+    /// The keys in the order of their turns. Each has at least one ticket.
     private(set) var turns: [Key] = []
     private var queues: [Key: TicketQueue] = [:]
 
@@ -46,14 +46,14 @@ struct FairQueue<Key: Hashable & Sendable>: Sendable {
         queues[key, default: TicketQueue()].append(ticket)
     }
 
-    /// The key's first ticket has gone: its next turn comes behind those of all others.
+    /// Removes the key's first ticket. The key's next turn comes after those of all others.
     mutating func removeFirst(of key: Key) {
         queues[key]?.removeFirst()
         turns.removeAll { $0 == key }
         if queues[key]?.first != nil { turns.append(key) } else { queues[key] = nil }
     }
 
-    /// The key keeps its turn if it has others.
+    /// Removes unwanted tickets. The key keeps its turn if it has others.
     mutating func dropDead(of key: Key, _ isWanted: (UInt64) -> Bool) -> Int {
         let count = queues[key]?.dropDead(isWanted) ?? 0
         if count > 0, queues[key]?.first == nil {

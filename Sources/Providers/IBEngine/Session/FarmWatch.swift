@@ -1,7 +1,7 @@
 internal import Primitives
 internal import MarketModel
 
-/// Parts of the vendor's service of one kind that are down, as notices name them.
+/// The farms of one kind (parts of the vendor's service) that are down, as notices name them.
 struct FarmWatch: Sendable {
     struct Farm: Sendable {
         var name: String
@@ -13,12 +13,13 @@ struct FarmWatch: Sendable {
 
     var isAnyDown: Bool { !down.isEmpty }
 
-    /// It was said of one not long ago.
+    /// Returns whether a farm was reported as down a short time ago.
     func isAnyYoung(_ now: Int64) -> Bool {
         down.contains { now < $0.since.monotonic.later(by: EngineLimits.historyDoubt) }
     }
 
-    /// Of too many the further ones are not told apart: their data say when they are back.
+    /// Notes a farm that is down. Beyond the maximum further ones are not listed: their data show
+    /// when they are back.
     mutating func broke(_ name: String, _ cause: OutageCause, _ now: Moment) {
         back(name)
         guard down.count < EngineLimits.farmsMax else { return }
@@ -27,7 +28,8 @@ struct FarmWatch: Sendable {
 
     mutating func back(_ name: String) { down.removeAll { $0.name == name } }
 
-    /// Not every part that is back is told of, and not by the same name. True: one was forgotten.
+    /// Forgets farms that were reported long ago: not every return is reported, and not always by
+    /// the same name. Returns true when one was forgotten.
     mutating func expire(_ now: Int64) -> Bool {
         let count = down.count
         down.removeAll { now >= $0.since.monotonic.later(by: EngineLimits.downWaitMax) }
@@ -36,8 +38,11 @@ struct FarmWatch: Sendable {
 
     mutating func clear() { down.removeAll() }
 
-    /// `Market data farm connection is broken:usfarm`, and
-    /// `Market data farm connection is inactive but should be available upon demand.usfarm.nj`.
+    /// Returns the farm's name in a notice, of which there are two forms:
+    ///
+    /// `Market data farm connection is broken:usfarm`
+    ///
+    /// `Market data farm connection is inactive but should be available upon demand.usfarm.nj`
     static func name(in text: String) -> String {
         if let colon = text.lastIndex(of: ":") {
             return String(text[text.index(after: colon)...].drop { $0 == " " })

@@ -1,30 +1,31 @@
 internal import Primitives
 internal import MarketModel
 
-/// Up to when nothing more can come, by the provider's clock.
+/// The floor, by the provider's clock: nothing earlier can come any more.
 ///
-/// The wall clock is believed as long as it goes on as the monotonic one does: after a step of more
-/// than a second the floor stands still until the new time has held for a minute.
+/// The wall clock is trusted as long as it advances like the monotonic one. After a step of more
+/// than a second the floor does not move until the new time has lasted for a minute.
 struct ProviderClock: Sendable {
     private static let stepMax = EngineLimits.second
     private static let stepHold = 60 * EngineLimits.second
 
-    /// What has to be added to our clock to read the provider's.
+    /// The provider's clock minus ours, in nanoseconds, as far as it is certain.
     private(set) var offset: Int64 = 0
     private(set) var floor = Timestamp.undefined
-    /// When the question left that is not answered yet.
+    /// When the question left that is not answered yet; `nil`: none is open.
     private var asked: Timestamp?
     private var anchor: Int64?
     private var heldSince: Int64?
 
     mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
 
-    /// On this connection nobody answers any more.
+    /// Forgets the question: its answer comes on no other connection.
     mutating func disconnected() { asked = nil }
 
-    /// The provider tells whole seconds: its clock showed this second or any part of it, at some
-    /// time between question and answer. Gives the difference that is certain, 0 where both clocks
-    /// may agree: an answer that was long on its way says little.
+    /// Takes the provider's answer, in whole seconds. Its clock showed any part of this second at
+    /// some time between question and answer. Returns the difference that is certain, in
+    /// nanoseconds, or 0 when both clocks may agree. An answer that was long on its way shows
+    /// little.
     mutating func told(_ second: Timestamp, _ now: Moment) -> Int64 {
         let least = second.nanoseconds(since: now.wall)
         let (most, isPast) = second.nanoseconds(since: asked ?? now.wall)
@@ -42,8 +43,8 @@ struct ProviderClock: Sendable {
 
     func aligned(_ time: Timestamp) -> Timestamp { time.advanced(byNanoseconds: offset) }
 
-    /// `waiting`: a record that is still to be told has this time; undefined: there is none. True:
-    /// the clock has made a step just now.
+    /// Moves the floor. `waiting`: the time of a record that is still to be delivered; undefined:
+    /// there is none. Returns true when the clock has just made a step.
     mutating func drained(
         _ now: Moment, delay: Int64, waiting: Timestamp = .undefined
     ) -> Bool {

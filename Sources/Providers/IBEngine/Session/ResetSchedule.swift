@@ -1,28 +1,28 @@
 internal import Primitives
 
-/// Where the servers are that serve an account: when they are restarted every night follows from
-/// it.
+/// The region of the servers of an account. It decides when they are restarted every night.
 public enum AccountRegion: String, Hashable, Sendable, CaseIterable {
     case america, europe, asia
 }
 
-/// The vendor restarts its servers every night; being cut off then is an outage, not a failure.
+/// When the vendor restarts its servers, every night. A connection lost then is an outage, not a
+/// failure.
 ///
-/// The hours are those that the vendor publishes, in local time, wide enough for the ones before
-/// the last change, too.
+/// The hours are those that the vendor publishes, in local time. They are wide enough for those
+/// before the last change as well.
 struct ResetSchedule: Sendable {
     private struct Window: Sendable {
         var zone: String
         /// Seconds of the local day.
         var start: Int64
         var length: Int64
-        /// Of the days' numbers since Sunday, the one on which it begins; nil: every day.
+        /// The weekday on which it begins, 0 is Sunday; `nil`: every day.
         var weekday: Int64?
     }
 
     private static let day: Int64 = 86_400
     private static let newYork = "America/New_York"
-    /// Everywhere, from Friday 23:00 to Saturday 3:00.
+    /// For all regions, from Friday 23:00 to Saturday 3:00.
     private static let weekend = Window(
         zone: newYork, start: 82_800, length: 14_400, weekday: 5)
 
@@ -42,13 +42,13 @@ struct ResetSchedule: Sendable {
         windows = daily + [Self.weekend]
     }
 
-    /// Whose rules are needed.
+    /// The zones whose rules are needed.
     var zones: [String] {
         windows.map(\.zone).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    /// False where the rules of the zone are not known: then it counts as a failure, and goes on
-    /// being tried all the same.
+    /// Returns whether the servers are restarted at this time. False when the zone's rules are not
+    /// known: then a loss is counted as a failure, and attempts continue all the same.
     func contains(_ time: Timestamp, _ rules: [String: ZoneRules]) -> Bool {
         guard time.isDefined else { return false }
         let seconds =

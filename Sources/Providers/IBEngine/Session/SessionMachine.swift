@@ -1,23 +1,23 @@
 internal import Primitives
 internal import MarketModel
 
-/// Opens the connection, keeps watch over it, and waits between two attempts, for ever.
+/// Opens the connection, watches it, and waits between two attempts, for ever.
 struct SessionMachine: Sendable {
     enum Phase: Hashable, Sendable {
-        /// Not wanted.
+        /// No connection is wanted. `begin` leads to `waiting`.
         case idle
         case waiting
         case connecting
-        /// The handshake was sent.
+        /// The handshake was sent. The server's greeting leads to `starting`.
         case greeting
-        /// The client has introduced itself.
+        /// The client has introduced itself. The answer to that leads to `ready`.
         case starting
         case ready
-        /// The caller was asked to close.
+        /// The caller was asked to close. `lost` leads to `waiting`, as from all phases but `idle`.
         case closing
     }
 
-    /// So many attempts in a row that failed, for so long, are an alarm. They go on.
+    /// So many failed attempts in a row, over so long a time, are an alarm. The attempts continue.
     static let alarmAttempts = 5
     static let alarmAfter = 60 * EngineLimits.second
 
@@ -26,18 +26,19 @@ struct SessionMachine: Sendable {
     /// When the phase began, and when the next attempt is, monotonic.
     private(set) var since: Int64 = 0
     private(set) var nextAttempt: Int64 = 0
-    /// Attempts in a row that did not become ready; none inside of the vendor's reset.
+    /// Attempts in a row that did not become ready, without those in the vendor's reset.
     private(set) var failures = 0
     private(set) var lastMessage: Int64 = 0
     private var heartbeatAt: Int64 = 0
     private var isHeartbeatOpen = false
     private var hasID = false
     private var hasAccounts = false
-    /// Since when they fail, monotonic; and whether that was told.
+    /// When the failures began, monotonic; and whether the alarm was raised.
     private var failingSince: Int64?
     private var hasAlarmed = false
-    /// After something that did not answer; and after a port that refused at once, or a connection
-    /// that had been of use: a TWS that starts again is met as soon as it listens.
+    /// The wait after a server that did not answer; and after a port that refused immediately, or a
+    /// connection that had been ready. The second one is short, so that a restarted TWS is reached
+    /// as soon as it listens.
     private var backoff = Backoff(first: .seconds(5), limit: .seconds(60))
     private var prompt = Backoff(first: .seconds(2), limit: .seconds(2))
     private var random: SeededRandom
@@ -46,7 +47,7 @@ struct SessionMachine: Sendable {
 
     var isReady: Bool { phase == .ready }
 
-    /// The connection is wanted: the first attempt is at once.
+    /// Wants the connection. The first attempt is made immediately.
     mutating func begin(_ now: Int64) {
         guard phase == .idle else { return }
         enter(.waiting, now)
@@ -65,7 +66,8 @@ struct SessionMachine: Sendable {
 
     mutating func greeted(_ now: Int64) { enter(.starting, now) }
 
-    /// True: from here on the connection is of use.
+    /// Notes parts of the server's answer to the introduction. Returns true when the session is
+    /// ready.
     mutating func heard(id: Bool, accounts: Bool, _ now: Int64) -> Bool {
         hasID = hasID || id
         hasAccounts = hasAccounts || accounts
@@ -91,10 +93,11 @@ struct SessionMachine: Sendable {
         enter(.closing, now)
     }
 
-    /// True: this failure is the one that raises the alarm.
+    /// Notes the end of a connection or of an attempt. Returns true when this failure raises the
+    /// alarm.
     mutating func lost(_ reason: String, isReset: Bool, _ now: Int64) -> Bool {
         guard phase != .idle else { return false }
-        // What asked for the close says more than how the socket ended.
+        // The reason for the close tells more than how the socket ended.
         if phase != .closing || self.reason.isEmpty { self.reason = reason.asReason }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
@@ -111,7 +114,8 @@ struct SessionMachine: Sendable {
         return true
     }
 
-    /// Somebody is there: the port was refused at once, or the connection was of use.
+    /// Returns whether a server is there: the port refused immediately, or the connection was
+    /// ready.
     private func wasAnswered(_ now: Int64) -> Bool {
         phase == .ready
             || phase == .connecting && now < since.later(by: EngineLimits.refusedAtOnce)

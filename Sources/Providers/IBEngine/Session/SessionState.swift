@@ -1,20 +1,20 @@
-/// What a connection to the provider is in. Each has its own action and its own name in logs.
+/// The state of the connection to the provider. Each has its own action and its own name in logs.
 public enum SessionState: String, Hashable, Sendable, CaseIterable {
-    /// No socket; the next attempt has a time.
+    /// There is no socket. The next attempt has a time.
     case closed
     case connecting
     case ready
-    /// The socket stands, the platform has lost the vendor (1100).
+    /// The socket is open, but the platform has lost the vendor (1100).
     case serverLost = "server-lost"
-    /// The platform is connected, a farm of market data is not (2103).
+    /// The platform is connected, but a farm of market data is not (2103).
     case farmDown = "farm-down"
-    /// All looks well and ticks do not come in trading hours.
+    /// The connection is in order, but ticks do not come in trading hours.
     case silent
     /// The same user watches the market somewhere else (10197).
     case competing
 }
 
-/// What the session machine wants done.
+/// An action that the session machine asks for.
 public enum SessionAction: Hashable, Sendable {
     case none
     /// Open a connection now.

@@ -9,7 +9,7 @@ import Testing
     private static let now = Moment(
         wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
 
-    /// With a contract that is known already, and is asked for once more by request 5.
+    /// A machine with a contract that is known already and is requested once more by request 5.
     private static func machine(_ turn: inout Turn) throws -> FeedMachine {
         var machine = FeedMachine()
         let symbol = try #require(Symbol("A"))
@@ -98,7 +98,7 @@ import Testing
         world.server.send(world.server.words.notice(id, 200, "No contract"), world.now)
         for _ in 0..<100 { world.step(100_000_000) }
         #expect(Self.feeds(world) == [.down])
-        // 15, 30, 60 and 120 s behind each other.
+        // The tries come after waits of 15, 30, 60 and 120 s.
         for _ in 0..<240 { world.step(second) }
         #expect(Self.feeds(world) == [.refused])
         #expect(world.engine.status.openOutages > 0)

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Which worlds a run looks at: fixed seeds, and some that are new every time.
+/// The worlds that a run simulates: fixed seeds, and some that are new every time.
 ///
-/// `SIMULATION_SEED=7` runs that one alone; `SIMULATION_SEEDS=10000` runs so many new ones.
+/// `SIMULATION_SEED=7` runs only that one; `SIMULATION_SEEDS=10000` runs so many new ones.
 enum EngineSeeds {
     private static func number(_ name: String) -> UInt64? {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }

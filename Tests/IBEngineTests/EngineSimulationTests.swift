@@ -44,7 +44,7 @@ import Testing
         world.verdict.generalProblems + world.problems(isFilled: isFilled) + standing(world)
     }
 
-    /// What is still wrong when all faults have long ended.
+    /// Returns what is still wrong when all faults have long ended.
     private static func standing(_ world: World) -> [String] {
         var found = world.server.complaints
         let status = world.engine.status
@@ -60,11 +60,11 @@ import Testing
         return found
     }
 
-    /// How long what has arrived waits at most until the engine is given it.
+    /// The longest time between an arrival and its delivery to the engine, in nanoseconds.
     static let stepMax: Int64 = 150_000_000
 
-    /// Faults for two minutes and a half, then an hour in which all that is retried is retried, a
-    /// minute of trading, and another hour.
+    /// A run: faults for two minutes and a half, then an hour in which everything is retried that
+    /// can be, a minute of trading, and another hour.
     static func lived(
         _ seed: UInt64, canBackfill: Bool, kinds: [Instrument.Feeds]? = nil,
         isDelayed: Bool = false
@@ -79,14 +79,14 @@ import Testing
         }
         var rerouted: Set<Int> = []
         if kinds != nil, !isDelayed, seed % 3 == 0 {
-            // The data of the last one are another contract's.
+            // The data of the last instrument come under another contract.
             rerouted = [feeds.count]
-            // No more books than there are lines for them.
+            // There are no more books than lines for them.
             let books = feeds.count { !$0.isDisjoint(with: [.depth, .smartDepth]) }
             let hasLine = books < PacingLimits().depthLines
             feeds.append(seed % 2 == 0 || !hasLine ? .level1 : .smartDepth)
         }
-        // The other contract is no stock, whose sizes old servers tell by the hundred.
+        // The other contract is no stock. Old servers report sizes of stocks in hundreds.
         let versions = rerouted.isEmpty && !isDelayed ? [157, 158, 163, 176, 187] : [176, 187]
         let version = kinds == nil ? 176 : versions[Int(seed % UInt64(versions.count))]
         var world = World(
@@ -111,13 +111,13 @@ import Testing
         for _ in 0..<400 { world.step(150_000_000) }
         world.isTrading = false
         for _ in 0..<20 { world.step(200_000_000) }
-        // What was traded last proves that history is up to date, to whoever asks once more.
+        // The last trades prove that history is up to date when it is requested once more.
         for _ in 0..<400 { world.step(10 * second) }
         return world
     }
 }
 
-/// What instruments of a world are recorded by.
+/// The feeds with which the instruments of a world are recorded.
 enum KindWorlds {
     static let all: [Instrument.Feeds] = [
         .level1, .trades, [.level1, .trades], [.trades, .quotes], .midpoints, .depth, .smartDepth,
@@ -127,7 +127,7 @@ enum KindWorlds {
 }
 
 extension World {
-    /// What is missing without a word, or there twice, by kind.
+    /// Returns the ticks that are missing without a record, or recorded twice, by kind.
     func problems(isFilled: Bool) -> [String] {
         var found: [String] = []
         for index in instruments.indices {

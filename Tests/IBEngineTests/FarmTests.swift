@@ -32,7 +32,7 @@ import Testing
         Self.expectWhole(&world)
     }
 
-    /// Everything comes again, and what did not come lies in gaps.
+    /// Expects that everything comes again, and that what did not come is in gaps.
     private static func expectWhole(_ world: inout World) {
         for _ in 0..<100 { world.step(100_000_000) }
         world.isTrading = false
@@ -103,7 +103,7 @@ import Testing
         let cause = OutageCause(.farm, "broken")
         for index in 0..<100 { watch.broke("farm \(index)", cause, at(Int64(index))) }
         #expect(watch.down.count == EngineLimits.farmsMax)
-        // One that is known breaks again: it counts from then on.
+        // A known farm breaks again, and is down from then on.
         watch.broke("farm 0", cause, at(2))
         #expect(watch.down.count == EngineLimits.farmsMax)
         let isForgotten = watch.expire(601 * second)

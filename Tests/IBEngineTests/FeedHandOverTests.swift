@@ -4,7 +4,7 @@ import Testing
 
 @testable import IBEngine
 
-/// Trades that two feeds tell of, one after the other.
+/// Trades that two feeds deliver, one feed after the other.
 @Suite("From one feed to another") struct FeedHandOverTests {
     private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
 
@@ -33,12 +33,13 @@ import Testing
         let route = FeedRoute(place: 0, slot: trades)
         machine.takeOver(route, in: turn)
         #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
-        // One by one until 10 s, then by level 1 from the next whole second on.
+        // Tick by tick until 10 s, then by level 1 from the next whole second on.
         machine.entries[0].slots[level1].kinds.remove(.trade)
         turn.now = Self.moment(10)
         machine.giveBack(route, "a test", in: &turn)
         #expect(!isTold(10_900) && isTold(11_000))
-        // And one by one again. The print of 10.9 s was told then, and comes by level 1 only now.
+        // Now tick by tick again. The print of 10.9 s was recorded then, and level 1 brings it only
+        // now.
         turn.now = Self.moment(12)
         machine.takeOver(route, in: turn)
         #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
@@ -50,8 +51,8 @@ import Testing
         world.engine.status.instruments.prefix(1).flatMap(\.feeds)
     }
 
-    /// Both feeds are told to stop while one hands over to the other, and go on within the time in
-    /// which what comes may be a straggler.
+    /// Both feeds are ordered to stop during a hand-over. They continue so soon that what comes may
+    /// have been sent before the stop.
     @Test("Feeds that stop in the middle of a hand-over tell each trade once", arguments: 0..<40)
     func interrupted(_ seed: UInt64) throws {
         var world = World(seed: seed, feeds: [[.level1, .trades]], canBackfill: seed % 2 == 0)
@@ -62,7 +63,7 @@ import Testing
             world.step(10_000_000)
             try #require(world.now - world.began < 60 * second)
         }
-        // In its first half, later, and when it is over.
+        // In the first half of the hand-over, later, and when it is over.
         for _ in 0..<Int(seed % 8) * 60 { world.step(10_000_000) }
         for (index, id) in world.server.subscriptions.keys.sorted().enumerated() {
             let pause = Int64(seed % 5 + 1) * 400_000_000

@@ -10,7 +10,7 @@ import Testing
     private static let cause = OutageCause(.server, "lost")
     private static let live = FeedPhase.Live(request: 1, since: now.wall)
 
-    /// Each phase as it can be, by its name in the diagram.
+    /// An example of each phase, by its name in the diagram.
     private static let phases: [(String, FeedPhase)] = [
         ("idle", .idle(FeedPhase.Idle())), ("idle", .idle(FeedPhase.Idle(cause: cause))),
         ("asked", .asked(FeedPhase.Asked(request: 1, since: 0, until: 7))),
@@ -42,7 +42,8 @@ import Testing
         }
     }
 
-    /// `idle --> asked: asked` of the diagram, and what the code does with each event.
+    /// Compares lines such as `idle --> asked: asked` of the diagram with what the code does with
+    /// each event.
     @Test("The diagram in the module's README tells of all ways from one phase to the next")
     func diagram() throws {
         let readme = "\(#filePath)".replacingOccurrences(

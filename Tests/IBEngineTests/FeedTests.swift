@@ -69,7 +69,7 @@ import Testing
         #expect(world.server.genericTicksSeen.last == ticks)
         let tracks = Set(world.verdict.values.keys.map(\.track))
         #expect(tracks.contains(.trade))
-        // That headlines come is told only where they do.
+        // A subscription to headlines is recorded only where they come.
         let told = world.verdict.firstStart.keys.contains { $0.kind == DataKind.news.rawValue }
         #expect(told == ticks.contains("292"))
     }
@@ -119,7 +119,7 @@ import Testing
         let feeds: Instrument.Feeds = [.level1, .depth, .smartDepth]
         let world = Self.world(feeds)
         #expect(Self.states(world) == [.live, .live, .live] && world.server.complaints.isEmpty)
-        // Without an exchange of its own it is the contract's: SMART has no book.
+        // Without a depth exchange the contract's exchange is used. SMART has no book.
         var other = World(seed: 3, feeds: [feeds], canBackfill: false)
         other.instruments[0].depthExchange = ""
         other.start()
@@ -136,7 +136,7 @@ import Testing
         world.engine.restart(3, .depth, world.moment, into: &output)
         world.settle(&output)
         for _ in 0..<100 { world.step(100_000_000) }
-        // The old one is cancelled, the new one asked for; level 1 goes on.
+        // The old subscription is cancelled, and the new one requested. Level 1 continues.
         #expect(
             world.server.requestsSeen[asked...].filter { ["10", "11"].contains($0) } == [
                 "11", "10",
@@ -167,7 +167,7 @@ import Testing
     func warning(_ code: Int) {
         let world = Self.world(
             .level1, .trades, refusal: (code, "Part of the data is not subscribed"))
-        // The simulated server sends nothing behind it; the subscription settles all the same.
+        // The simulated server sends nothing after it. The subscription settles all the same.
         #expect(Self.states(world) == [.live, .live])
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
         #expect(reason == "Part of the data is not subscribed (\(code))")
@@ -198,8 +198,8 @@ import Testing
             if case .tape(.gap(let gap)) = record { gap } else { nil }
         }
         #expect(gaps.count == 4)
-        // What was on its way is stamped with the beginning of its second, or was half a second
-        // behind; what has no stamp of its own cannot have been.
+        // Ticks that were on their way are stamped with the beginning of their second, or were half
+        // a second late. Ticks without a provider's stamp cannot have been on their way.
         let begins = gaps.map {
             "\($0.header.symbol) \($0.kind) \($0.from.nanoseconds(since: reached))"
         }

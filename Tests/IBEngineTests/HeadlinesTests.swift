@@ -86,7 +86,7 @@ struct HeadlinesTests {
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: .news)
         machine.begin(1, instrument, in: &turn)
         var entry = machine.entries[0]
-        // Without its contract's number there is nothing to ask.
+        // Without its contract's number nothing can be requested.
         #expect(machine.headlineRequest(4, entry, in: &turn) == nil && turn.pacing.waiting == 0)
         entry.contract.id = 7
         while turn.pacing.ask(.currentTime, .live, now: now.monotonic) {}
@@ -106,7 +106,7 @@ struct HeadlinesTests {
         world.server.hasMoreHeadlines = hasMore
         world.drop("reset")
         for _ in 0..<100 { world.step(100_000_000) }
-        // The vendor's absence ends without a new connection: nobody asks by himself.
+        // The vendor's absence ends without a new connection, which would request headlines.
         world.server.isVendorLost = true
         world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
         for _ in 0..<50 { world.step(100_000_000) }

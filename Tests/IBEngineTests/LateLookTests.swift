@@ -4,7 +4,7 @@ import Testing
 
 @testable import IBEngine
 
-/// What comes right behind an outage is kept for some seconds, and compared with history.
+/// Arrivals right after an outage are kept for some seconds and compared with history.
 @Suite("A look at an outage's border at another time than planned") struct LateLookTests {
     private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
 
@@ -12,8 +12,8 @@ import Testing
         Moment(wall: noon.advanced(byNanoseconds: seconds * second), monotonic: seconds * second)
     }
 
-    /// An outage of the first seven seconds. Ticks come after it, and the last of them shows that
-    /// time has passed. History is asked for the seconds of which is known what arrived.
+    /// An outage of the first seven seconds. Ticks come after it, and the last one shows that time
+    /// has passed. History is requested for the seconds whose arrivals are known.
     @Test(
         "What has fallen out of the border does not count as nothing",
         arguments: [([8, 13, 15], 9), ([8, 13, 18], 5), ([8, 29], 9)] as [([Int64], Int64)])
@@ -23,13 +23,14 @@ import Testing
     }
 
     /// The outage ends with the second in which data flow again. When they stop in that second, the
-    /// border is looked at at once, and ticks of this second may still come.
+    /// border is checked immediately, although ticks of this second may still come.
     @Test("A second that lasts does not count as complete")
     func early() throws {
         #expect(try Self.asked(gapEnd: 8, ticks: [7], until: Self.moment(7).wall) == 7)
     }
 
-    /// Up to which second history is asked for. Data flow again from the seventh second on.
+    /// Returns the second up to which history is requested. Data flow again from the seventh second
+    /// on.
     private static func asked(
         gapEnd: Int64, ticks: [Int64], until: Timestamp
     ) throws -> Int64 {

@@ -24,13 +24,13 @@ import Testing
         var (world, request) = try Self.world()
         #expect(world.verdict.unreported.isEmpty && !world.verdict.values.isEmpty)
         world.isTrading = false
-        // So late that the floor would pass it while it waits.
+        // It is so late that the floor would pass it while it waits.
         let print = MarketTrade(instrument: 0, number: 9_000, time: world.now - 1_350_000_000)
         world.garbage.append(world.server.words.volume(request, print))
         for _ in 0..<10 { world.step(100_000_000) }
         #expect(world.verdict.unreported == [9_000])
         #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
-        // And the floor goes on.
+        // The floor continues to move.
         #expect(world.verdict.floor.nanoseconds == world.now - 3 * second / 2)
     }
 
@@ -54,7 +54,7 @@ import Testing
         #expect(Self.feed(world)?.state == .interrupted)
         let before = world.verdict.values
         for _ in 0..<10 * seconds - 2 { world.step(100_000_000) }
-        // Nothing of it comes onto the tape.
+        // None of it comes onto the tape.
         #expect(world.verdict.values == before)
         world.garbage.append(world.server.words.mode(request, isDelayed: false))
         for _ in 0..<30 { world.step(100_000_000) }
@@ -63,19 +63,19 @@ import Testing
         #expect(world.verdict.values.count > before.count)
         let gaps = world.verdict.gaps.map { $0.value.nanoseconds(since: $0.key.from) / second }
         #expect(gaps.count == 3 && gaps.allSatisfy { $0 < 7 }, "\(gaps)")
-        // Asked for once, and not anew.
+        // It was requested once, and not again.
         #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
     }
 
     @Test("In a source of delayed data live ticks are not marked, and wait for nothing")
     func entitled() throws {
         let (world, _) = try Self.world(isDelayed: true, isEntitled: true)
-        // The verdict would say that they are marked.
+        // The verdict would list a marked trade as a problem.
         #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
         let tracks = Set(world.verdict.values.keys.map(\.track))
         #expect(tracks.isSuperset(of: [.trade, .quote]))
         #expect(world.verdict.floor.nanoseconds == world.now - 3 * second / 2)
-        // Trades by RTVolume, as everywhere.
+        // Trades come by `RTVolume`, as everywhere.
         #expect(world.server.genericTicksSeen.first?.contains("233,") == true)
     }
 
@@ -93,7 +93,7 @@ import Testing
         world.step(100_000_000)
         #expect(world.verdict.latest?.eventTime.nanoseconds == told * second)
         #expect(world.verdict.latest?.flags.contains(.delayed) == true)
-        // What is missing from here on was 15 minutes ago.
+        // Delayed trades that are missing from here on happened 15 minutes ago.
         let lost = world.now
         world.drop("reset")
         let gap = world.verdict.gaps.keys.first { $0.kind == DataKind.trade.rawValue }

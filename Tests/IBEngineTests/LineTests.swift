@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 @Suite("Lines of the account") struct LineTests {
-    /// With as many lines as said, of each kind.
+    /// A world with this many lines of each kind.
     private static func world(_ feeds: [Instrument.Feeds], lines: Int) -> World {
         var world = World(seed: 5, feeds: feeds, canBackfill: false)
         var settings = IBEngineSettings(seed: 5)
@@ -75,9 +75,9 @@ import Testing
         let trades = { (world: World) in world.verdict.values.keys.count { $0.track == .trade } }
         let (came, began) = (trades(world), world.server.trades.count)
         for _ in 0..<600 { world.step(100_000_000) }
-        // Up to one may be on its way.
+        // One trade may be on its way.
         #expect(trades(world) - came >= world.server.trades.count - began - 1)
-        // It is asked for again after an hour.
+        // It is requested again after an hour.
         world.isTrading = false
         for _ in 0..<400 { world.step(10 * second) }
         world.isTrading = true

@@ -27,7 +27,7 @@ import Testing
         world.isTrading = false
         world.start()
         for _ in 0..<50 { world.step(100_000_000) }
-        // Too many messages, said again and again: the waits grow to minutes.
+        // The server reports too many messages again and again, so the waits grow to minutes.
         for _ in 0..<6 {
             world.server.send(world.server.words.notice(-1, 100, "Max rate of messages"), world.now)
             for _ in 0..<2_000 { world.step(100_000_000) }
@@ -48,7 +48,7 @@ import Testing
         #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun > 0)
         let longest = try #require(
             world.verdict.gaps.map { $1.nanoseconds(since: $0.from) }.max())
-        // The next attempt, what the session begins with, and the next values.
+        // The time until the next attempt, the beginning of the session, and the next values.
         #expect(longest < 37 * second, "\(longest)")
     }
 
@@ -88,7 +88,7 @@ import Testing
         for _ in 0..<20 { world.step(100_000_000) }
         let found = world.problems(isFilled: true)
         #expect(found.isEmpty, "\(found.prefix(5))")
-        // All but what cannot be known at its borders.
+        // Everything but what cannot be known at the borders.
         let left = world.verdict.abandoned.values.joined()
         #expect(
             left.allSatisfy { $0.upperBound.nanoseconds(since: $0.lowerBound) < 5 * second },

@@ -22,7 +22,7 @@ import Testing
         "Asia/Hong_Kong": ZoneRules(first: 28_800, changes: []),
     ]
 
-    /// 2026-01-05 is a Monday, 2026-07-06 as well; both at midnight, UTC.
+    /// Midnight UTC of 2026-01-05 and of 2026-07-06, which are Mondays.
     private static let winter: Int64 = 1_767_571_200
     private static let summer: Int64 = 1_783_296_000
 

@@ -4,7 +4,7 @@ import Testing
 @testable import IBEngine
 
 @Suite("Trading hours") struct SessionHoursTests {
-    /// Five hours behind UTC, four from 8 March 2026, 07:00 UTC, on.
+    /// UTC minus five hours, and minus four hours from 8 March 2026, 07:00 UTC, on.
     private static let newYork = ZoneRules(
         first: -18_000, changes: [ZoneRules.Change(at: 1_772_953_200, offset: -14_400)])
 

@@ -62,7 +62,7 @@ import Testing
         world.isTrading = false
         for _ in 0..<10 { world.step(100_000_000) }
         #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 300)
-        // Each begins where the data of its instrument stopped, and not at the notice before.
+        // Each gap begins where the data of its instrument stopped, and not at the notice before.
         for (gap, _) in world.verdict.gaps where gap.kind == DataKind.quote.rawValue {
             let last = try #require(
                 world.server.trades.last {
@@ -91,7 +91,7 @@ import Testing
         #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
-    /// A busy instrument, and one of which something comes every 15 s.
+    /// A busy instrument, and one with a tick every 15 s.
     private static func quietBesideBusy() -> World {
         var world = Self.world(20, canBackfill: false)
         for _ in 0..<3 {
@@ -229,10 +229,10 @@ import Testing
         for _ in 0..<20 { world.step(100_000_000) }
         let trades = world.verdict.problems(in: world.server.trades, .trade, isFilled: true)
         #expect(trades.isEmpty, "\(trades.prefix(5))")
-        // A quote that both tell of when one hands over to the other is there by both.
+        // A quote that both feeds report during the hand-over is recorded by both.
         let quotes = Self.quotes(world).filter { !$0.hasSuffix("is there 2 times") }
         #expect(quotes.isEmpty, "\(quotes.prefix(5))")
-        // Of trades nothing is left that nobody knows.
+        // No trade is left whose arrival is unknown.
         let left = world.verdict.abandoned.filter { $0.key.kind == DataKind.trade.rawValue }
         #expect(left.isEmpty, "\(left)")
     }

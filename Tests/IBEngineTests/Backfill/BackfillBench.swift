@@ -12,7 +12,7 @@ struct BackfillBench {
     var requests: [IBRequest] = []
     var records: [ProviderRecord] = []
 
-    /// What came around an outage, when it is known.
+    /// The arrivals around an outage, when they are known.
     static let arrivals = Arrivals(
         [MarketTick(9, 1), MarketTick(10, 1), MarketTick(10, 1), MarketTick(13, 5)]
             .map { $0.arrived(.trade) }, since: wallSeconds(8.0), until: wallSeconds(20.0))
@@ -27,7 +27,7 @@ struct BackfillBench {
         Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
     }
 
-    /// Without arrivals: it is known that none of the gap arrived.
+    /// Adds a gap. Without `arrivals` it is known that none of the gap's ticks arrived.
     mutating func add(
         _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
         feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0,
@@ -44,7 +44,7 @@ struct BackfillBench {
             into: &records)
     }
 
-    /// The requests that are made now.
+    /// Returns the requests that are made now.
     mutating func next() -> [IBRequest] {
         requests = []
         machine.next(now: moment, ids: &ids, into: &requests, into: &records)
@@ -62,7 +62,7 @@ struct BackfillBench {
         #expect(isOwn)
     }
 
-    /// `filled 10.5 - 12.0: detail`, of the records so far, which are forgotten.
+    /// Returns the gap records so far as `filled 10.5 - 12.0: detail`, and forgets them.
     mutating func gaps() -> [String] {
         defer { records = [] }
         return records.compactMap(\.gapRecord).map { record in

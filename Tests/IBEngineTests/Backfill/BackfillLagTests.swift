@@ -73,7 +73,7 @@ struct BackfillLagTests {
         let table: [(String, [Int64], Bool)] = [
             ("19700101:CLOSED", [], true), ("19700101:0000-19700101:0001", [], false),
             ("19700101:1000-19700101:1001", [], true), ("", [], false),
-            // Nothing was traded since the end; what it has stands for all, once that is long ago.
+            // Nothing was traded since the end, and the end is long ago, so the answer is complete.
             ("19700101:0000-19700101:0001;19700102:CLOSED", [55], true),
         ]
         for (text, seconds, isComplete) in table {

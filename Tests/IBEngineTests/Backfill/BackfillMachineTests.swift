@@ -24,7 +24,7 @@ struct BackfillMachineTests {
         #expect(requests.count == 1 && requests.first.flatMap(start) == .at(wallSeconds(8)))
         var page = [9, 10, 10, 10, 11, 12, 13].map { MarketTick($0, $0 == 13 ? 5 : 1) }
         page.append(MarketTick(13, 6))
-        // What came long behind the outage is nobody's business.
+        // A tick long after the outage is ignored.
         page.append(MarketTick(40, 7))
         bench.took(try HistoryAnswers.trades(1, page))
         #expect(bench.added == [page[3], page[4], page[5], page[7]])
@@ -49,7 +49,7 @@ struct BackfillMachineTests {
             ])
         bench.add(.trade, 10.5, 10.75, .unknown)
         #expect(bench.gaps() == ["abandoned 10.5 - 10.75: shorter than history's seconds"])
-        // Half a second of it may have arrived before it: by a feed that was ahead.
+        // Half a second of the gap may have arrived before it, by a feed that was ahead.
         for feeds in [Instrument.Feeds.level1, .trades] {
             bench.add(.trade, 10.75, 15.25, .unknown, feeds: feeds)
             #expect(bench.next().last.flatMap(start) == .at(wallSeconds(12)))
@@ -65,12 +65,12 @@ struct BackfillMachineTests {
         #expect(bench.added.count == 2)
         #expect(bench.gaps().last == "filled 10.0 - 11.0: 2 ticks added")
         #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
-        // One second that is larger than a page, and goes on in the same answer.
+        // One second is larger than a page, and continues in the same answer.
         bench.took(try HistoryAnswers.trades(2, [11, 11].map { MarketTick($0, 2) }, isLast: false))
         #expect(bench.added.isEmpty)
         bench.took(try HistoryAnswers.trades(2, [11, 11].map { MarketTick($0, 3) }))
         #expect(bench.gaps() == ["filled 11.0 - 12.0: 6 ticks added"])
-        // One that may go on, and cannot be asked for.
+        // This second may continue, and its rest cannot be requested.
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(3, [12, 12, 12].map { MarketTick($0, 4) }))
         #expect(
@@ -125,7 +125,7 @@ struct BackfillMachineTests {
         bench.add(.quote, 10.9, 13.1, arrivals, feeds: .level1)
         _ = bench.next()
         bench.took(try HistoryAnswers.quotes(1, (Int64(10)...14).map { MarketTick($0, 1) }))
-        // The first one behind the gap may be of the second before it by history's clock.
+        // The first quote after the gap may belong to the second before it by history's clock.
         #expect(bench.added.map(\.second) == [11])
         #expect(
             bench.gaps() == [
@@ -136,10 +136,11 @@ struct BackfillMachineTests {
 
     @Test("where a feed puts trades together, seconds are filled in of which nothing arrived")
     func conflated() throws {
-        // With level 1 alone, and with level 1 in place of a feed that waits for a line.
+        // Both level 1 alone, and level 1 in place of a feed that waits for a line.
         for feeds in [Instrument.Feeds.level1, [.level1, .trades]] {
             var bench = BackfillBench()
-            // Two trades of the last second before the gap as one, and one that came late.
+            // The feed reports two trades of the last second before the gap as one, and one trade
+            // late.
             let ticks = [
                 MarketTick(9, 1).arrived(.trade, isConflated: true, at: wallSeconds(9.5)),
                 MarketTick(10, 1, 300).arrived(.trade, isConflated: true, at: wallSeconds(10.25)),

@@ -4,7 +4,7 @@ import MarketModel
 import Primitives
 import Testing
 
-/// A machine in a world: what it asks is answered, or not.
+/// A machine in a world, in which requests are answered or not.
 private struct BackfillRun {
     var world: BackfillWorld
     var machine: BackfillMachine
@@ -102,7 +102,7 @@ private struct BackfillRun {
     }
 }
 
-/// What is wrong with a run's outcome.
+/// The faults in a run's outcome.
 private struct BackfillVerdict {
     private(set) var faults: [String] = []
     private let run: BackfillRun
@@ -118,13 +118,13 @@ private struct BackfillVerdict {
     private func counts(_ ticks: [MarketTick]) -> [MarketTick: Int] {
         ticks.reduce(into: [:]) { counts, tick in
             var tick = tick
-            // Such a feed's ticks can be compared without exchanges only.
+            // The ticks of a conflated feed can be compared only without exchanges.
             if run.world.isConflated { tick.exchange = "" }
             counts[tick, default: 0] += 1
         }
     }
 
-    /// None twice, and none is missing where nothing says so.
+    /// Checks that no tick is recorded twice, and that none is missing without a record.
     private mutating func checkTicks() {
         let market = counts(run.world.market)
         let tape = counts(run.world.arrived.map(\.tick) + run.added)
@@ -143,7 +143,8 @@ private struct BackfillVerdict {
         }
     }
 
-    /// Late ticks around an outage of which nobody knows the arrivals are lost as well.
+    /// Returns whether a tick is near an outage with unknown arrivals, where late ticks are lost
+    /// too.
     private func isAtUnknownBorder(_ second: Double) -> Bool {
         run.world.outages.contains { outage in
             let from = Double(outage.gap.from.nanoseconds) / 1e9
@@ -154,7 +155,7 @@ private struct BackfillVerdict {
         }
     }
 
-    /// Where all arrivals are known, nothing but a page that is too small loses ticks.
+    /// Checks that only a page that is too small loses ticks where all arrivals are known.
     private mutating func checkReasons() {
         guard run.world.outages.allSatisfy(\.isKnown), run.world.limits.borderTicksMax > 3,
             !run.world.isConflated
@@ -165,7 +166,8 @@ private struct BackfillVerdict {
         }
     }
 
-    /// Each gap is told of once, all of it, and what is added lies in what is told of.
+    /// Checks that each gap is recorded once and completely, and that added ticks are inside of
+    /// gaps.
     private mutating func checkIntervals() {
         let ends = run.told([.filled, .abandoned])
         for outage in run.world.outages {

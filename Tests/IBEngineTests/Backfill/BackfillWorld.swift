@@ -3,20 +3,21 @@ import IBProtocol
 import MarketModel
 import Primitives
 
-/// A market of one instrument, a feed that loses what comes in outages, and a server that tells
-/// history in pages, refuses, says nothing and hangs up, all from a seed.
+/// A market of one instrument, a feed that loses what comes in outages, and a server. The server
+/// sends history in pages, refuses, does not answer, and closes the connection. A seed decides all
+/// of it.
 struct BackfillWorld {
     struct Outage {
         var gap: OpenGap
-        /// What is known of the arrivals around it.
+        /// Whether the arrivals around it are known.
         var isKnown: Bool
-        /// When the machine is told of it.
+        /// When the machine gets it.
         var addedAt: Double
     }
 
     var random: SeededRandom
     let kind: DataKind
-    /// The feed puts trades together, and tells neither exchange nor conditions.
+    /// The feed combines trades, and reports neither exchange nor conditions.
     let isConflated: Bool
     private let completesSeconds: Bool
     private(set) var limits = BackfillLimits()
@@ -31,7 +32,7 @@ struct BackfillWorld {
         completesSeconds = Bool.random(using: &random)
         limits.pageTicks = Int32.random(in: 3...40, using: &random)
         limits.requestsOpenMax = Int.random(in: 1...3, using: &random)
-        // Refusals and silence are to be overcome here.
+        // A run must not give up because of refusals and silence.
         limits.attemptsMax = 1_000
         limits.tradePagesMax = 10_000
         limits.quotePagesMax = 10_000
@@ -41,7 +42,7 @@ struct BackfillWorld {
         makeOutages()
     }
 
-    /// From second 1,000 on.
+    /// Makes the market, from second 1,000 on.
     private mutating func makeMarket() {
         let busy = Int.random(in: 1...12, using: &random)
         for second in Int64(1_000)..<1_000 + Int64.random(in: 40...120, using: &random) {
@@ -55,14 +56,15 @@ struct BackfillWorld {
                 market.append(tick)
             }
         }
-        // It goes on: what comes later proves that history is up to date.
+        // The market continues: later ticks prove that history is up to date.
         var last = MarketTick((market.last?.second ?? 1_000) + 40, 1)
         if kind == .quote { last.exchange = "" }
         market.append(last)
     }
 
-    /// Ticks come late, and those in an outage do not come. Of a feed that cannot be compared it is
-    /// known how late they come, and that they come in order, and its outages reach as far back.
+    /// Makes late ticks, and outages whose ticks do not arrive. The ticks of a conflated feed
+    /// cannot be compared, but their greatest delay is known and they come in order. So its outages
+    /// begin earlier by that delay.
     private mutating func makeOutages() {
         let late = isConflated ? 0.4 : 1.2
         var arrivals = market.map { tick -> (tick: MarketTick, happened: Double, time: Double) in
@@ -89,8 +91,8 @@ struct BackfillWorld {
         for range in lost {
             let before = came.filter { $0.time < range.lowerBound }
             let isKnown = Int.random(in: 0..<6, using: &random) > 0
-            // The connection's last message, or the last tick. Another process may have begun the
-            // gap where one feed was, while another one was ahead of it.
+            // The gap begins after the connection's last message or the last tick. A gap from
+            // another process may begin where one feed was, while another feed was ahead of it.
             let last = isKnown ? before.last?.time ?? range.lowerBound : range.lowerBound - 0.5
             var from = Double.random(
                 in: max(last, range.lowerBound - 0.5)...range.lowerBound, using: &random)
@@ -118,7 +120,7 @@ struct BackfillWorld {
         return Arrivals(ticks, since: since, until: until)
     }
 
-    /// The answer to a request, in one message or more.
+    /// Returns the answer to a request, in one or more messages.
     mutating func answer(_ id: Int32, _ request: HistoryTicksRequest) throws -> [IBMessage] {
         guard case .at(let start) = request.start else { return [] }
         let first = start.nanoseconds / 1_000_000_000

@@ -4,7 +4,7 @@ import MarketModel
 import Primitives
 import Testing
 
-/// Answers of a server, read as they are read from the wire.
+/// Answers of a server, read as from the wire.
 enum HistoryAnswers {
     struct Unreadable: Error {}
 
@@ -41,7 +41,7 @@ enum HistoryAnswers {
         return try message(head + body + [isLast ? "1" : "0"])
     }
 
-    /// Bars of a price, one per beginning, within the first minute of 1970.
+    /// Returns bars of one price, one per beginning, within the first minute of 1970.
     static func bars(_ id: Int32, _ seconds: [Int64]) throws -> IBMessage {
         let head = ["17", "\(id)", "", "", "\(seconds.count)"]
         let body = seconds.flatMap {
@@ -95,7 +95,7 @@ struct MarketTick: Hashable, Sendable {
             askSize: Quantity(raw: trade.size.raw + 100_000_000))
     }
 
-    /// At `time`; undefined: when it was.
+    /// Returns the tick as it arrived at `time`; undefined: when it happened.
     func arrived(
         _ kind: DataKind, isConflated: Bool = false, at time: Timestamp = .undefined
     ) -> ArrivedTick {

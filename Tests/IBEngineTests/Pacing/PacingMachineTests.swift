@@ -67,7 +67,7 @@ struct PacingMachineTests {
         var sent = machine.taken(0)
         for id in 0..<Int32(50) { machine.answered(id: id, now: at(1)) }
         sent += machine.taken(1)
-        // The quotes would be the 59th unit, the one behind them is the 58th.
+        // The quotes would be the 59th unit, and the request after them is the 58th.
         #expect(sent.count == 58 && sent.last == ticks(901, "R"))
         let plan = machine.plan
         #expect(plan.count == 1 && plan[0].reason == .historyWindow && plan[0].request == 900)
@@ -112,7 +112,7 @@ struct PacingMachineTests {
         #expect(machine.taken(1) == [line(3)])
         machine.ask([.cancelMarketData(id: 2)], .urgent)
         #expect(machine.taken(2) == [.cancelMarketData(id: 2), line(4)])
-        // Not sent yet: the cancel takes it back and says nothing to the server.
+        // It was not sent yet. The cancel removes it, and nothing is sent to the server.
         machine.ask([.cancelMarketData(id: 5)], .urgent)
         #expect(machine.waiting == 0 && machine.taken(3).isEmpty)
         #expect(machine.linesInUse(.marketData) == 2)
@@ -136,7 +136,7 @@ struct PacingMachineTests {
         #expect(machine.taken(2) == [line(4)] && machine.linesInUse(.marketData) == 1)
         machine.ask([.cancelMarketData(id: 4)], .urgent)
         #expect(machine.taken(3) == [.cancelMarketData(id: 4), line(3)])
-        // A replacement that is not wanted any more leaves its line to the next one.
+        // A replacement that is no longer wanted leaves its line to the next request.
         machine.replace(3, by: 5)
         _ = machine.ask(line(5), .live, order: 7, now: at(4))
         machine.withdraw(id: 5)
@@ -153,7 +153,7 @@ struct PacingMachineTests {
             [ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
         #expect(machine.taken(0) == [ticks(1, "A", .last), ticks(3, "B", .last)])
         #expect(machine.nextDue == at(16) && machine.plan.map(\.reason) == [.tickByTick])
-        // What is asked for anew has its line, and waits all the same.
+        // A request that is repeated has its line, and still has to wait.
         machine.replace(1, by: 4)
         machine.ask([.cancelTickByTick(id: 1)], .urgent)
         machine.ask([ticks(4, "A", .last)], .live)
@@ -168,17 +168,18 @@ struct PacingMachineTests {
         var machine = PacingMachine(PacingLimits())
         machine.ask((1...50).map(line), .live)
         #expect(machine.taken(0).count == 45)
-        // The server has three; the rest was on its way.
+        // The server has three lines. The other requests were on their way.
         for id in 4...45 { machine.refusedLine(id: Int32(id), .marketData, now: at(0.5)) }
         #expect(machine.linesInUse(.marketData) == 3 && machine.taken(1.4).isEmpty)
         #expect(machine.nextDue == at(1.5))
         #expect(machine.taken(1.5) == [line(46)])
         machine.refusedLine(id: 46, .marketData, now: at(2))
         #expect(machine.taken(3.9).isEmpty)
-        // Now there are more again.
+        // Now the server has more lines again.
         #expect(machine.taken(4) == [line(47)] && machine.taken(5.9).isEmpty)
         #expect(machine.taken(6) == [line(48)] && machine.linesInUse(.marketData) == 5)
-        // One that ends makes room at once, for as many as were taken.
+        // When a subscription ends, its line is free immediately, up to the number of accepted
+        // lines.
         machine.ask([.cancelMarketData(id: 1)], .urgent)
         #expect(machine.taken(6.1) == [.cancelMarketData(id: 1), line(49)])
     }
@@ -199,7 +200,7 @@ struct PacingMachineTests {
         }
         #expect(sent.prefix(6) == [1.5, 2.5, 3, 3.25, 3.5, 3.75])
         #expect(machine.linesInUse(.marketData) == 100)
-        // An account that has no more lines: what is tried is refused each time.
+        // An account that has no more lines: each try is refused.
         machine = PacingMachine(PacingLimits())
         machine.ask((1...40).map(line), .live)
         _ = machine.taken(0)
@@ -329,7 +330,7 @@ struct PacingMachineTests {
         #expect(machine.linesInUse(.marketData) == 59)
         #expect(machine.plan.map(\.reason) == Array(repeating: .historyWindow, count: 4))
         #expect(machine.nextDue == at(605) && machine.plan.allSatisfy { $0.until == at(605) })
-        // The server remembers what was asked for on another connection.
+        // The server remembers what was requested on another connection.
         machine.reset()
         machine.ask([bars(201)], .live)
         #expect(machine.taken(604).isEmpty)

@@ -3,7 +3,7 @@ import IBProtocol
 import Primitives
 import Testing
 
-/// A server that punishes, and does not count the way the machine does.
+/// A server that punishes, and counts in another way than the machine.
 private struct StrictServer {
     private var messages: [Int64] = []
     private struct Question {
@@ -86,7 +86,7 @@ private struct PacingWorld {
         now += Int64.random(in: 0...3_000_000_000, using: &random)
     }
 
-    /// Nobody asks any more, everything is answered: all that was asked for has to leave.
+    /// Lets all requests leave: no new ones are made, and all are answered.
     mutating func drain() -> Bool {
         for _ in 0..<5_000 where machine.waiting > 0 {
             for id in server.open {

@@ -1,11 +1,11 @@
 import Primitives
 
-/// Messages of a server, written by hand.
+/// The messages of a server, written by hand.
 struct ServerMessages {
     let version: Int
     var isDelayed = false
 
-    /// Old servers count stocks by the hundred.
+    /// A size of a hundred: old servers count stocks in hundreds.
     var hundred: String { version < 159 ? "1" : "100" }
     private var hundredOfHistory: String { version < 175 ? "1" : "100" }
 
@@ -28,7 +28,7 @@ struct ServerMessages {
         Self.frame(["4", "2", "\(request)", "\(code)", text] + (version < 166 ? [] : [""]))
     }
 
-    // MARK: what happens, by the subscription that tells of it
+    // MARK: events, by the subscription that reports them
 
     func trade(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
         Self.frame([
@@ -51,7 +51,7 @@ struct ServerMessages {
         ])
     }
 
-    /// `isReported`: as the volume that has reported prints alone.
+    /// `isReported`: as the value that has reported prints only.
     func volume(
         _ request: Int32, _ trade: MarketTrade, isReported: Bool = false
     ) -> [UInt8] {
@@ -62,14 +62,14 @@ struct ServerMessages {
         ])
     }
 
-    /// Both of them, in one order or the other.
+    /// The trade in both values, in one order or the other.
     func volumes(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
         let isFirst = trade.number % 2 == 0
         return volume(request, trade, isReported: isFirst)
             + volume(request, trade, isReported: !isFirst)
     }
 
-    /// With the size that a server tells a second time.
+    /// A bid, with its size, which a server reports a second time.
     func bid(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
         let (price, size) = isDelayed ? ("66", "69") : ("1", "0")
         return Self.frame(["1", "6", "\(request)", price, "\(trade.number + 1)", hundred, "0"])
@@ -82,7 +82,7 @@ struct ServerMessages {
             + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
-    /// The day's volume; of old servers by the hundred.
+    /// The day's volume; old servers report it in hundreds.
     func dayVolume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
         Self.frame(["2", "6", "\(request)", "8", "\(trade.number + 1)"])
     }
@@ -101,7 +101,7 @@ struct ServerMessages {
         ])
     }
 
-    /// The same, as history tells it.
+    /// The same headline, as history reports it.
     func headline(_ request: String, _ trade: MarketTrade) -> [UInt8] {
         let clock = [Int64(3_600), 60, 1].map { unit in
             let value = (trade.time / second - World.dayStart) / unit % (unit == 3_600 ? 24 : 60)
@@ -174,7 +174,7 @@ struct ServerMessages {
                 } + ["1"])
     }
 
-    /// The same as told one by one.
+    /// The same quotes as those that come tick by tick.
     func quoteHistory(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
         let hundreds = version < 159 || version >= 175 ? "00" : ""
         return Self.frame(
@@ -199,15 +199,15 @@ struct ServerMessages {
 
 let second: Int64 = 1_000_000_000
 
-/// Something that happened, with a number that no other one has. A bar of five seconds is one as
-/// well: its number counts them since 1970, and its time is its close.
+/// An event of the market, with a number that no other event has. A bar of five seconds is one as
+/// well: its number counts such bars since 1970, and its time is its close.
 struct MarketTrade: Hashable {
     var instrument: Int
     var number: Int
     /// Nanoseconds since 1970.
     var time: Int64
 
-    /// From 1.00 on, by cents.
+    /// The price: 1.00 and a cent for each number.
     var priceText: String {
         let cents = String(number % 100)
         return "\(1 + number / 100).\(cents.utf8.count < 2 ? "0" : "")\(cents)"
@@ -215,16 +215,16 @@ struct MarketTrade: Hashable {
 
     static func number(ofPrice raw: Int64) -> Int { Int(raw / 10_000_000) - 100 }
 
-    /// Not everything is news.
+    /// Every fifth event is news.
     var isNews: Bool { number % 5 == 0 }
 }
 
-/// Three rows on each side; what happens changes one of them.
+/// A book of three rows on each side. An event changes one row.
 struct MarketBook {
     struct Row: Hashable {
         var side: Int
         var position: Int
-        /// Of what changed it last.
+        /// The number of the event that changed it last.
         var number: Int
     }
 
@@ -236,7 +236,7 @@ struct MarketBook {
     }
 }
 
-/// Requests as fields of text.
+/// Reads requests as fields of text.
 struct RequestReader {
     private var bytes: [UInt8] = []
     private var hasOpening = false

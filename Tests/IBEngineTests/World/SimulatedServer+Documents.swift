@@ -1,4 +1,4 @@
-// Headlines of the past, and since when there is history.
+// Headlines of the past, and the time since which there is history.
 extension SimulatedServer {
     static let headlines = [("BRFG", "BRFG$1", "Shares rise"), ("BRFG", "BRFG$2", "Shares fall")]
 

@@ -1,6 +1,6 @@
 import Primitives
 
-// What the client asks, and how it is answered.
+// The client's requests, and the answers.
 extension SimulatedServer {
     mutating func received(_ bytes: [UInt8], _ now: Int64) {
         guard isOpen else { return }
@@ -44,7 +44,7 @@ extension SimulatedServer {
 
     private static func id(_ text: String) -> Int32 { Int32(text) ?? 0 }
 
-    /// The number of an instrument's contract.
+    /// Returns the contract's number of an instrument.
     private func contract(of symbol: String) -> Int {
         Self.firstContract + (symbols.firstIndex(of: symbol) ?? 0)
     }
@@ -55,7 +55,7 @@ extension SimulatedServer {
         send(words.notice(id, 200, "No security definition has been found"), now)
     }
 
-    /// True: a request for history was refused.
+    /// Returns true when a request for history was refused.
     private mutating func refuseHistory(_ id: Int32, _ now: Int64) -> Bool {
         guard !historyRefusals.isEmpty else { return false }
         let (code, text) = historyRefusals.removeFirst()
@@ -88,7 +88,7 @@ extension SimulatedServer {
 
     private mutating func subscribe(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[fields[0] == "97" ? 1 : 2])
-        // Its contract begins behind the number.
+        // The contract follows the number.
         let contract = fields[0] == "97" ? 2 : 3
         let symbol = fields[contract + 1]
         if fields[0] == "1" { genericTicksSeen.append(fields[16]) }
@@ -97,7 +97,7 @@ extension SimulatedServer {
             let (code, text) = refusals.removeFirst()
             return send(words.notice(id, code, text), now)
         }
-        // A request that was sent on names the other contract alone.
+        // A request that was rerouted names the other contract only.
         let sentOn = (Int(fields[contract]) ?? 0) - 9_000
         guard
             let instrument = symbols.firstIndex(of: symbol)
@@ -109,14 +109,14 @@ extension SimulatedServer {
             return send(words.reroute(id, isDepth: fields[0] == "10", to: underlying), now)
         }
         let kind = Self.kind(fields)
-        // The numbers of others come with an exchange of their own.
+        // A request that was rerouted has the exchange of the other contract.
         if kind == .depth, fields[contract + 7] == "SMART", !rerouted.contains(sentOn) {
             return send(words.notice(id, 10_092, "Deep market data is not supported"), now)
         }
         let isElsewhere = kind != .depth && fields[contract + 7] == "ISLAND"
         if isElsewhere { complaints.append("\(symbol) is asked for at the exchange of its depth") }
         let hasTwin = subscriptions.values.contains {
-            // One that was on its way when all were forgotten is made a second time.
+            // A request that was on its way when all were forgotten is made a second time.
             $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
         }
         if hasTwin {
@@ -153,7 +153,7 @@ extension SimulatedServer {
         }
     }
 
-    /// Level 1 begins with the mode and what holds now.
+    /// Begins level 1 with its mode and the present state.
     private mutating func begin(_ id: Int32, _ instrument: Int, _ now: Int64) {
         send(words.mode(id), now)
         guard hasData, subscriptions[id]?.wantsData == true,
@@ -170,7 +170,7 @@ extension SimulatedServer {
 
     private mutating func end(_ id: Int32) { subscriptions[id] = nil }
 
-    /// A cancel has to say what book it is about.
+    /// Ends a book. A cancel has to name the kind of book.
     private mutating func endDepth(_ id: Int32, isSmart: Bool) {
         guard let subscription = subscriptions[id] else { return }
         guard (subscription.kind == .smartDepth) == isSmart else {
@@ -181,7 +181,7 @@ extension SimulatedServer {
 
     // MARK: history
 
-    /// Trades or quotes from a second on, a thousand, and the rest of the last second.
+    /// Sends trades or quotes from a second on: a thousand, and the rest of the last second.
     private mutating func ticks(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[1])
         guard !refuseHistory(id, now) else { return }
@@ -201,7 +201,7 @@ extension SimulatedServer {
         send(isOfQuotes ? words.quoteHistory(id, page) : words.history(id, page), now)
     }
 
-    /// Bars of five seconds that end in the part, or the days before today.
+    /// Sends bars of five seconds that end in the part, or the days before today.
     private mutating func bars(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[1])
         guard !refuseHistory(id, now) else { return }
@@ -219,7 +219,7 @@ extension SimulatedServer {
         send(words.bars(id, found.map { "\($0.number * 5)" }), now)
     }
 
-    /// `yyyymmdd-hh:mm:ss` of the day on which these tests play.
+    /// Reads `yyyymmdd-hh:mm:ss` of the day of these tests, in seconds.
     static func seconds(_ text: String) -> Int64? {
         let clock = text.dropFirst(9).split(separator: ":").compactMap { Int64($0) }
         guard text.hasPrefix(World.dayText), clock.count == 3 else { return nil }

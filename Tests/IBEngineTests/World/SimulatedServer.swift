@@ -1,6 +1,6 @@
 import Primitives
 
-/// A server with faults: what a client asks, and what of the market it is told.
+/// A server with faults. It answers a client and sends it the market's events.
 struct SimulatedServer {
     struct Subscription {
         var kind: Kind
@@ -8,15 +8,15 @@ struct SimulatedServer {
         var made: Int64
         var wantsNews = false
         var wantsData = true
-        /// Trades as `RTVolume`.
+        /// Trades come as `RTVolume`.
         var wantsVolume = false
-        /// And which of them are reported.
+        /// The server also sends which of them are reported.
         var wantsReports = false
-        /// The book was not told yet.
+        /// The book was not sent yet.
         var needsBook = false
-        /// Nothing comes of it, and nobody says so.
+        /// It delivers nothing, without a notice.
         var isDead = false
-        /// Nothing comes until then.
+        /// It delivers nothing until then.
         var pausedUntil: Int64 = 0
     }
 
@@ -29,14 +29,14 @@ struct SimulatedServer {
 
     let words: ServerMessages
     var symbols: [String] = []
-    /// Their data are another contract's.
+    /// Instruments whose data come under another contract.
     var rerouted: Set<Int> = []
     var trades: [MarketTrade] = []
     var bars: [MarketTrade] = []
     var books: [MarketBook] = []
     var bulletins = 0
     var subscriptions: [Int32: Subscription] = [:]
-    /// On its way to the client, in order.
+    /// Messages on their way to the client, in order.
     var flights: [Flight] = []
     var isOpen = false
     var reader = RequestReader()
@@ -46,18 +46,19 @@ struct SimulatedServer {
     var wantsDelayed = false
     /// When the subscriptions were lost.
     var forgotAt = Int64.min / 2
-    /// Between the platform and the vendor.
+    /// The platform has lost its vendor.
     var isVendorLost = false
     var isFarmDown = false
-    /// Connections that are told that their number is in use; that are not answered.
+    /// The number of connections that are refused because their client id is in use; and of those
+    /// that get no answer.
     var refusedConnections = 0
     var muteConnections = 0
     var isMute = false
-    /// Requests for data that are refused, with what.
+    /// Refusals for the next requests for data: code and text.
     var refusals: [(Int, String)] = []
-    /// Requests for history that are refused, with what.
+    /// Refusals for the next requests for history: code and text.
     var historyRefusals: [(Int, String)] = []
-    /// No contract is known, as when its servers are being looked after.
+    /// The server finds no contract, as during maintenance.
     var isWithoutContracts = false
     /// Requests for the list of news providers that get no answer.
     var unansweredProviders = 0
@@ -65,17 +66,18 @@ struct SimulatedServer {
     var hasStrayPrices = false
     /// There are more headlines than an answer holds.
     var hasMoreHeadlines = false
-    /// The further values that level 1 was asked for with, request by request.
+    /// The further values that were requested with level 1, per request.
     var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000
-    /// So many of the next trades, one by one, are overtaken by all that comes in this time.
+    /// So many of the next tick-by-tick trades are overtaken by everything that comes in the time
+    /// `lateness`.
     var lateTrades = 0
     var lateness = 3 * second
     private var late: [Flight] = []
     var random: SeededRandom
-    /// What a client must not do.
-    /// What each request was, by its number.
+    /// The requests so far, each by the number of its kind.
     var requestsSeen: [String] = []
+    /// Mistakes of the client.
     var complaints: [String] = []
     var closesAt: Int64?
 
@@ -121,7 +123,7 @@ struct SimulatedServer {
         hasData && !subscription.isDead && now >= subscription.pausedUntil
     }
 
-    /// Those that tell of an instrument now, in the order of their numbers.
+    /// Returns the subscriptions that report an instrument now, in the order of their numbers.
     private func listening(_ instrument: Int, _ now: Int64) -> [(Int32, Subscription)] {
         subscriptions.keys.sorted().compactMap { id in
             guard let subscription = subscriptions[id], subscription.instrument == instrument,
@@ -180,7 +182,7 @@ struct SimulatedServer {
         }
     }
 
-    /// All of a book, row by row.
+    /// Sends a complete book, row by row.
     mutating func sendBook(_ id: Int32, _ now: Int64) {
         guard let subscription = subscriptions[id] else { return }
         subscriptions[id]?.needsBook = false
@@ -190,7 +192,7 @@ struct SimulatedServer {
         }
     }
 
-    /// What has arrived by now.
+    /// Returns the bytes that have arrived by now.
     mutating func arrivals(_ now: Int64) -> [UInt8] {
         var bytes: [UInt8] = []
         for flight in late where flight.due <= now { bytes += flight.bytes }

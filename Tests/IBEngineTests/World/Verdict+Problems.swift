@@ -1,11 +1,11 @@
 import MarketModel
 import Primitives
 
-// What is wrong with what came out.
+// The problems of an engine's output.
 extension Verdict {
-    /// Of all that happened to an instrument, what is neither there nor told to be missing, and
-    /// what is there twice.
-    /// `latency`: how late what has no time of its own may have been due.
+    /// Returns the events of an instrument that are neither recorded nor in a reported gap, and
+    /// those that are recorded twice. `latency`: how late an event without a time of its own may
+    /// have been due, in nanoseconds.
     func problems(
         in events: [MarketTrade], _ track: Track, isFilled: Bool, latency: Int64 = 0
     ) -> [String] {
@@ -21,7 +21,7 @@ extension Verdict {
             guard count == 0, !states.contains(seen), event.time > start.nanoseconds else {
                 continue
             }
-            // It lies where its stamp says, where it happened, or where it was due.
+            // It is where its stamp says, where it happened, or where it was due.
             let first = Timestamp(nanoseconds: event.time / second * second)
             let exact = Timestamp(nanoseconds: event.time)
             let due = exact.advanced(byNanoseconds: latency)

@@ -2,11 +2,11 @@ import IBEngine
 import MarketModel
 import Primitives
 
-/// What the market tells of in a way of its own; of what happens once, each has one value.
+/// A kind of value that the market reports separately. Each event has one value in each of them.
 enum Track: Hashable, CaseIterable {
     case trade, quote, midpoint, volume, depth, bar, computation, news
 
-    /// What gaps call it.
+    /// The kind of data in gap records.
     var kind: DataKind {
         switch self {
         case .trade: .trade
@@ -20,7 +20,7 @@ enum Track: Hashable, CaseIterable {
     }
 }
 
-/// What came out of an engine, as the tape would see it.
+/// The output of an engine, as the tape would have it.
 struct Verdict {
     struct GapKey: Hashable {
         var instrument: UInt32
@@ -35,7 +35,7 @@ struct Verdict {
     }
 
     var isDelayed = false
-    /// How many of a size that a server tells as one.
+    /// How many pieces a server reports as one in a size.
     var lot = 1
     var floor = Timestamp.undefined
     var problems: [String] = []
@@ -49,21 +49,21 @@ struct Verdict {
     var documents: [UInt32: Int] = [:]
     var bulletins: [UInt64: Int] = [:]
     var firstStart: [GapKey: Timestamp] = [:]
-    /// Until when data are missing; undefined while it lasts.
+    /// The end of each gap; undefined while it lasts.
     var gaps: [GapKey: Timestamp] = [:]
     var abandoned: [GapKey: [Range<Timestamp>]] = [:]
     var filled: [GapKey: [Range<Timestamp>]] = [:]
-    /// What the records of gaps said besides.
+    /// The details in the records of gaps.
     var details: Set<String> = []
     var gapsBegun = 0
     var headlines: [NewsHeadline] = []
     var indicators: [IndicatorValue] = []
     var sessionStates: Set<SessionState> = []
-    /// Numbers of trades that are marked as unreported.
+    /// The numbers of trades that are marked as unreported.
     var unreported: [Int] = []
-    /// Of the latest trade.
+    /// The header of the latest trade.
     var latest: TickHeader?
-    /// What was told of numbers that the scale does not hold: of which instrument, and how many.
+    /// The reports about numbers that the scale cannot hold: instrument and count.
     var numbers: [[UInt64?]] = []
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
@@ -136,7 +136,7 @@ struct Verdict {
             if update.operation == DepthOperation.update.rawValue {
                 note(.depth, number, update.header)
             } else {
-                // All of a book is a state, that of its last change included.
+                // A complete book is a state, and so is its last change.
                 states.insert(
                     Seen(instrument: update.header.symbol, track: .depth, number: number))
             }
@@ -203,12 +203,12 @@ struct Verdict {
     }
 }
 
-/// A book as the tape's updates make it.
+/// A book as the updates on the tape make it.
 struct RecordedBook: Equatable {
-    /// Numbers of what changed the rows last, by side.
+    /// The numbers of the events that last changed the rows, by side.
     var rows: [[Int]] = [[], []]
 
-    /// False: there is no such row.
+    /// Applies an update. Returns false when there is no such row.
     mutating func apply(_ update: DepthUpdate, _ number: Int) -> Bool {
         let side = update.side == BookSide.bid.rawValue ? 1 : 0
         let position = Int(update.position)

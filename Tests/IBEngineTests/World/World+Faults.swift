@@ -44,12 +44,13 @@ extension World {
         guard Bool.random(using: &random) else { return breakOtherFarm() }
         server.isFarmDown = true
         tell(2103, "Market data farm connection is broken:usfarm")
-        // A shorter break that nobody tells of is not known from another farm's.
+        // A shorter break that no notice ends cannot be distinguished from another farm's.
         let wait = Int64.random(in: 7 * second / 2...40 * second, using: &random)
         remedies.append((now + wait, .farmUp(isTold: Bool.random(using: &random))))
     }
 
-    /// Data go on; the notice that it is back comes at once, later, or never.
+    /// Breaks another farm. Data continue, and the notice that it is back comes immediately, later,
+    /// or never.
     private mutating func breakOtherFarm() {
         tell(2103, "Market data farm connection is broken:jfarm")
         guard Bool.random(using: &random) else { return }
@@ -67,16 +68,17 @@ extension World {
 
     private mutating func silence() {
         guard let id = anySubscription, let subscription = server.subscriptions[id] else { return }
-        // Nobody can tell whether no headline is one too few.
+        // A feed of headlines alone cannot be silent in a way that is noticed.
         let hasNewsAlone = subscription.kind == .level1 && !subscription.wantsData
-        // Nor whether an instrument is silent that trades alone where it does, at hours unknown.
+        // Neither can an instrument that trades alone in its place, at unknown hours.
         let isAlone = server.rerouted.contains(subscription.instrument)
         if !hasNewsAlone, !isAlone { server.subscriptions[id]?.isDead = true }
     }
 
-    /// A book that is told anew, or halted until it is asked for again.
+    /// Empties a book. It is sent again, or is halted until it is requested again.
     private mutating func emptyBook() {
-        // Not one that the server has forgotten: a new book would hide that it was silent.
+        // A book that the server has forgotten is left out: a new one would hide that it was
+        // silent.
         let books = server.subscriptions.keys.sorted().filter { id in
             guard let subscription = server.subscriptions[id] else { return false }
             let isBook = subscription.kind == .depth || subscription.kind == .smartDepth
@@ -91,7 +93,7 @@ extension World {
         server.sendBook(id, now)
     }
 
-    /// The server ends a subscription that has delivered.
+    /// Ends a subscription that has delivered.
     private mutating func end() {
         guard let id = anySubscription else { return }
         let isOfBars = server.subscriptions[id]?.kind == .bars
@@ -124,7 +126,8 @@ extension World {
         drop("to be asked anew")
     }
 
-    /// All faults end; a farm's break lasts as long as was planned, or it would not be seen.
+    /// Ends all faults. A farm's break lasts as long as planned: a shorter one would not be
+    /// detected.
     mutating func calm() {
         remedies = remedies.map { at, remedy in
             if case .farmUp = remedy { return (at, remedy) }

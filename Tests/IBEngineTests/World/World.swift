@@ -2,11 +2,11 @@ import IBEngine
 import MarketModel
 import Primitives
 
-/// A market, a server with faults, and an engine that records it, with clocks of their own.
+/// A market, a server with faults, and an engine that records it. Each has its own clock.
 struct World {
     static let dayText = "20260105"
     static let dayStart: Int64 = 1_767_571_200
-    /// Of which daily history tells.
+    /// The days of the daily history.
     static let days = ["20251231", "20260102", "20260103"]
 
     var server: SimulatedServer
@@ -15,7 +15,7 @@ struct World {
     var random: SeededRandom
     var now = World.dayStart * second + 36_000 * second
     let began: Int64
-    /// As they are followed from the start.
+    /// The instruments in the order in which they are followed from the start.
     var instruments: [Instrument]
     let canBackfill: Bool
     var tradeCount = 0
@@ -24,9 +24,9 @@ struct World {
     var isTrading = true
     var isConnected = false
     var connectFailures = 0
-    /// What undoes faults, and when.
+    /// The ends of faults, and when they come.
     var remedies: [(at: Int64, Remedy)] = []
-    /// What the server has in the pipe beside its own words.
+    /// Further bytes that the server sends beside its own messages.
     var garbage: [[UInt8]] = []
 
     enum Remedy { case restore(lost: Bool), farmUp(isTold: Bool), otherFarmUp }
@@ -36,7 +36,7 @@ struct World {
         isDelayed: Bool = false, isEntitled: Bool = false, rerouted: Set<Int> = []
     ) {
         random = SeededRandom(seed: seed)
-        // Delayed data are asked for: what the account may see live comes live all the same.
+        // Delayed data are requested. Data that the account may see live come live all the same.
         let comesDelayed = isDelayed && !isEntitled
         server = SimulatedServer(
             seed: seed ^ 0x5eed, ServerMessages(version: version, isDelayed: comesDelayed))
@@ -76,7 +76,7 @@ struct World {
         return "Q\(letters[index / 26 % 26])\(letters[index % 26])"
     }
 
-    /// Feeds whose values have whole seconds as their times: the floor waits for them.
+    /// Feeds whose values have times in whole seconds, so that the floor waits for them.
     private static let slow: Instrument.Feeds = [.trades, .quotes, .midpoints, .bars]
 
     var moment: Moment {
@@ -92,7 +92,7 @@ struct World {
         settle(&output)
     }
 
-    /// Time goes on by this much.
+    /// Lets this much time pass, in nanoseconds.
     mutating func step(_ nanoseconds: Int64) {
         trade(until: now + nanoseconds)
         now += nanoseconds
@@ -153,7 +153,7 @@ struct World {
         if let closesAt = server.closesAt, now >= closesAt { drop("closed by the server") }
     }
 
-    /// Does what the engine wants, until it wants nothing more.
+    /// Does what the engine asks for, until it asks for nothing more.
     mutating func settle(_ output: inout IBEngine.Output) {
         while true {
             verdict.take(&output, now)
@@ -181,7 +181,7 @@ struct World {
         engine.connected(moment, into: &output)
     }
 
-    /// The connection breaks.
+    /// Breaks the connection.
     mutating func drop(_ reason: String) {
         guard isConnected else { return }
         server.close()
@@ -191,13 +191,13 @@ struct World {
         settle(&output)
     }
 
-    /// The connection breaks, and everything is back; what was missed is still to be filled.
+    /// Breaks the connection and waits until everything is back. The gaps are still to be filled.
     mutating func dropAndReturn(_ reason: String) {
         drop(reason)
         while engine.status.openOutages > 0 || !isConnected { step(100_000_000) }
     }
 
-    /// A notice about the whole connection.
+    /// Sends a notice about the whole connection.
     mutating func tell(_ code: Int, _ text: String) {
         server.send(server.words.notice(-1, code, text), now)
     }

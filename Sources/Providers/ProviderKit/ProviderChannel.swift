@@ -89,8 +89,8 @@ public final class ProviderChannel: BoundedQueue {
             monotonic: monotonic)
     }
 
-    /// Reports the provider's time: its clock is certainly this far ahead of `moment` (behind it
-    /// when negative).
+    /// Reports the provider's time: its clock is certainly this many nanoseconds ahead of `moment`
+    /// (late, if negative).
     public func tell(clockAhead nanoseconds: Int64) {
         clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
     }

@@ -1,15 +1,15 @@
 public import MarketModel
 public import Primitives
 
-/// Where a provider goes on that numbers its ticks: their provider ids follow each other.
+/// The place where a provider continues that numbers its ticks with consecutive provider ids.
 public struct ProviderResumption: Sendable {
     public var passed: PassedTick
-    /// Since when it feeds its instruments, as their definitions on the tape say it.
+    /// The time since which it feeds its instruments, as in their definitions on the tape.
     public var since: Timestamp
     /// No tick that it delivers is earlier.
     public var floor: Timestamp
-    /// What it will not deliver and nobody put on record: no watermark passes the beginning of any
-    /// of these before the gateway has done so.
+    /// The data that it will not deliver, as gaps that are not recorded yet. No watermark passes
+    /// the beginning of one of them before the gateway has recorded it.
     public var missing: [OpenGap]
 
     public init(
@@ -23,9 +23,9 @@ public struct ProviderResumption: Sendable {
 }
 
 /// The last tick that was handed out or passed over. A gap record carries it, so that the provider
-/// goes on there, whatever else is on the tape.
+/// continues there, whatever else is on the tape.
 public struct PassedTick: Sendable {
-    /// Ticks of its market up to this one; 0: there was none yet.
+    /// The number of ticks of its market up to this one; 0: there was none yet.
     public private(set) var count: UInt64
     private var id: UInt64
     private let timeOfID: @Sendable (UInt64) -> Timestamp
@@ -43,7 +43,7 @@ public struct PassedTick: Sendable {
         self.floorAfterID = floorAfterID
     }
 
-    /// A tick was handed out.
+    /// Notes that a tick was handed out.
     public mutating func pass(_ header: TickHeader) {
         guard header.providerID > id else { return }
         count &+= header.providerID - id

@@ -28,8 +28,8 @@ import Testing
     }
 
     /// A successor takes a watermark before the last tick of a packet for ticks that were left out
-    /// and never put on record. So each packet's watermark must follow the ticks that it holds, also
-    /// in the middle of a batch.
+    /// and never put on record. So the watermark of each packet must follow the ticks that it
+    /// holds, also in the middle of a batch.
     @Test("the watermark follows each tick that is taken, not only whole batches")
     func watermark() throws {
         let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }

@@ -50,9 +50,9 @@ public struct PassedTick: Sendable {
         id = header.providerID
     }
 
-    /// No later tick is earlier than this. The floor of a batch is known only after all of it, and a
-    /// packet may end before: its watermark would be earlier than its own last tick, which is how a
-    /// successor recognises ticks that were left out. Undefined before the first tick.
+    /// No later tick is earlier than this. The floor of a batch is known only after all of it, and
+    /// a packet may end before: its watermark would be earlier than its own last tick, which is how
+    /// a successor recognises ticks that were left out. Undefined before the first tick.
     public var floor: Timestamp { count > 0 ? floorAfterID(id) : .undefined }
 
     /// What a gap record says of it; undefined and 0: nothing.

@@ -23,8 +23,8 @@ extension FeedMachine {
 
     /// Handles a complete answer. It settles the outages that had ended when it was requested.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
-        // A message of another kind under this request's number may have begun the feed: then nothing
-        // is settled, and the open outages are asked for again.
+        // A message of another kind under this request's number may have begun the feed. Then
+        // nothing is settled, and the open outages are requested again.
         var since = Int64.min
         if case .asked(let asked) = self[route].phase { since = asked.since }
         let number = entries[route.place].number

@@ -40,8 +40,8 @@ FAULTS = [
      ">= rule.timeToLive", ">= rule.timeToLive / 2"),
     ("throttle by another clock than the tape's", STREAM + "Ticks/Throttle.swift",
      "clock.advance(to: header.stageTime)", "clock.advance(to: header.eventTime)"),
-    ("watermark of another source", STREAM + "BarMachine+Placing.swift",
-     "sources.entries[table.feeds[symbol].source].watermark", "sources.entries[0].watermark"),
+    ("watermark of another source", STREAM + "Tables/PartitionTables.swift",
+     "by: sources.entries[symbols.feeds[symbol].source].watermark", "by: sources.entries[0].watermark"),
     ("revision of a late tick not published", STREAM + "BarMachine+Closing.swift",
      "windows.slots[slot].phase.insert(.published)\n            account.series[series].revisions",
      "if window.trades > 1 { continue }\n            account.series[series].revisions"),
@@ -60,7 +60,8 @@ FAULTS = [
     ("filled bars not made again behind a repair", STREAM + "BarMachine+Repair.swift",
      "if let known, fills.maxima[series] > 0 {", "if let known, fills.maxima[series] < 0 {"),
     ("a bar withdrawn that never stood", STREAM + "BarMachine+Repair.swift",
-     "let hadBar = hadBar(repaired, stands)", "let hadBar = isGone(repaired.bounds, key: key)"),
+     "let hadBar = hadBar(repaired, stands, tables)",
+     "let hadBar = isGone(repaired.bounds, key: key, tables)"),
 ]
 
 # The same for the operator worker.
@@ -214,8 +215,8 @@ BROKER_FAULTS = [
      "guard told.insert(article).inserted else { return false }", "told.insert(article)"),
     ("an answer from before its end settles an outage of news",
      ENGINE + "Feeds/FeedMachine+News.swift",
-     "$0.gap.instrument == number && $0.due <= asked.since",
-     "$0.gap.instrument == number && asked.since < Int64.max"),
+     "$0.gap.instrument == number && $0.due <= since",
+     "$0.gap.instrument == number && since < Int64.max"),
     ("attempts come faster the more have failed", ENGINE + "Session/SessionMachine.swift",
      "nextAttempt = now.later(by: wait.clampedNanoseconds)",
      "nextAttempt = now"),

@@ -25,7 +25,7 @@ struct GapRecoveryTests {
         try long.write(1_500)
         let (recovery, rounds) = try long.recovery()
         #expect(recovery.packets == 12_000)
-        // Each round waits for the server once.
+        // Each round is one wait for the server.
         #expect(rounds < recovery.packets / 75)
         #expect(recovery.holes.isEmpty)
         try long.expectAll(recovery.ledgers)
@@ -87,7 +87,7 @@ struct GapRecoveryTests {
             return "\(symbol) \(gap.from.nanoseconds)-\(gap.to.nanoseconds)"
         }
         #expect(handed.sorted() == wanted.sorted())
-        // The last instrument was not requested before.
+        // Nobody has asked for the last one before.
         let wasAsked = symbols.map { _ in true } + [false]
         #expect(order.reached.map(\.isDefined) == wasAsked)
         #expect(try tenure.running.stop() == .success)

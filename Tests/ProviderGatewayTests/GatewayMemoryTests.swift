@@ -12,8 +12,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A tape was destroyed while no gateway ran. The source continues after what others remember of
-/// it.
+/// A tape that was destroyed while no gateway was there: what others remember of it counts.
 @Suite("The gateway over a tape that forgot")
 struct GatewayMemoryTests {
     private func full(_ ticks: Int) -> [String: String] {
@@ -58,9 +57,9 @@ struct GatewayMemoryTests {
         #expect(eventually { second.log.count(of: "gateway.started") == 1 })
         let lost = before.values.filter { $0 > 0 }.count
         #expect(second.service.metric("mds_tape_lost_ticks_total") == 700)
-        // The streams of watermarks are reported as well.
+        // Of the watermarks, too.
         #expect(second.log.count(of: "tape.rolled_back") == lost + TapeNames.tickStreams)
-        // The ticks are computed again, with ordinals above those that were used.
+        // The ticks are computed again: behind what was given out.
         #expect(
             try eventually {
                 try lastOrdinals(tape).allSatisfy { $0.value >= 2 * before[$0.key, default: 0] }
@@ -79,7 +78,7 @@ struct GatewayMemoryTests {
         #expect(try second.stop() == .success)
     }
 
-    /// Returns a reader that has read all of the tape and reports it.
+    /// A reader that has read all of the tape, and tells it.
     private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionTeller {
         let teller = try PositionTeller(tape.client, group: "writer")
         let (held, source) = (try lastOrdinals(tape), try source())
@@ -124,7 +123,7 @@ struct GatewayMemoryTests {
         let lost = held.values.reduce(0, +) - 300
         #expect(eventually { third.log.count(of: "gateway.started") == 1 })
         #expect(third.service.metric("mds_tape_lost_ticks_total") == Double(lost))
-        // The 600 lost ticks are computed again, with ordinals that no reader has seen.
+        // The 600 ticks that are gone are computed again, under ordinals that nobody has seen.
         #expect(
             try eventually {
                 try SourceOnTape(tape).count == 900
@@ -153,7 +152,7 @@ struct GatewayMemoryTests {
             })
         #expect(running.log.count(of: "tape.rolled_back") == tape.names.partitions)
         #expect((running.service.metric("mds_tape_lost_ticks_total") ?? 0) > 3_000_000)
-        // Later reports of the readers bring no news.
+        // What the readers tell from now on is no news.
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.all == Array(0..<UInt64(found.count)), "no tick was lost or doubled by it")
@@ -168,7 +167,7 @@ struct GatewayMemoryTests {
         let gateway = try TestGateway(
             tape,
             [
-                // More ticks than a lane holds, so that some are still to be made.
+                // More than a lane holds, so that some are still to be made.
                 "SYNTHETIC_SYMBOLS": "AAPL", "SYNTHETIC_RATE": "10000",
                 "SYNTHETIC_BACKLOG": "4s", "SYNTHETIC_TICKS": "40000",
             ])
@@ -181,7 +180,7 @@ struct GatewayMemoryTests {
         proxy.hold(10_000, .acknowledgement)
         #expect(eventually { proxy.heldNow > 0 })
         let teller = try reader(tape)
-        // This is two seconds later at the earliest, so the gateway has heard the reader.
+        // Two seconds later at the earliest, so it has heard the reader.
         #expect(eventually { running.log.count(of: "tape.publish.unsettled") > 0 })
         proxy.calm()
         #expect(try eventually { try tape.tickCount(source: source()) == 40_000 })

@@ -37,7 +37,7 @@ struct StandbyTests {
                 try tape.server.start()
                 #expect(eventually { tape.client.connection.isConnected })
             }
-            // It returns as the standby of the other one, which is about to notice the loss.
+            // It comes back as the standby of the other one, which is about to notice.
             gateways[active] = try Gateway(gateways[active].name, tape, folder)
         }
         let last = try #require(Self.active(gateways), "\(gateways.map(\.process.log))")
@@ -46,7 +46,7 @@ struct StandbyTests {
             try eventually {
                 try tape.tickCount(source: settings.source) >= standing + 500
             })
-        // End the standby first, so that it does not take over at the end.
+        // The standby first, so that nobody takes over at the end.
         for index in [1 - last, last] {
             gateways[index].process.signal(SIGTERM)
             #expect(gateways[index].process.waitUntilExit() == 0, "\(gateways[index].process.log)")
@@ -76,7 +76,7 @@ struct StandbyTests {
                 ]) { $1 }, logPath: folder.file("\(name)-\(UUID().uuidString).log"))
         }
 
-        /// Whether the gateway is active according to its log.
+        /// As its log says.
         var isActive: Bool {
             let log = process.log
             guard let started = log.range(of: #""gateway.started""#, options: .backwards) else {
@@ -87,7 +87,7 @@ struct StandbyTests {
         }
     }
 
-    /// Returns the index of the active gateway; waits until there is one.
+    /// The one that is active; waits until there is one.
     private static func active(_ gateways: [Gateway]) -> Int? {
         var found: Int?
         _ = eventually {

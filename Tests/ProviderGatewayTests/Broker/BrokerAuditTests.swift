@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The audit itself finds the mistakes that it exists for.
+/// The audit itself: what it is for, it finds.
 @Suite("The audit of the broker's values")
 struct BrokerAuditTests {
     private static let start: Int64 = 1_767_623_400
@@ -43,8 +43,7 @@ struct BrokerAuditTests {
         return truth
     }
 
-    /// Returns the problems with one trade in each of ten seconds. Those of `missing` are sent but
-    /// not on the tape.
+    /// One trade in each of ten seconds, `missing` of them only sent.
     private func problems(
         missing: Set<Int64> = [], gaps: [GapRecord] = [], change: (inout BrokerTape) throws -> Void
     ) throws -> [String] {
@@ -71,7 +70,7 @@ struct BrokerAuditTests {
         #expect(told.count == 1)
         #expect(told.first?.contains("lost, in no gap: trade 1767623404000000000") == true)
         #expect(try problems(missing: [4], gaps: [Self.gap(4, 6, .open)]) { _ in }.isEmpty)
-        // A gap of another time, then one of another kind.
+        // Of another time, and of another kind.
         #expect(try problems(missing: [4], gaps: [Self.gap(7, 8, .open)]) { _ in }.count == 1)
         var other = Self.gap(4, 6, .open)
         other.kind = DataKind.quote.rawValue
@@ -127,7 +126,7 @@ struct BrokerAuditTests {
         #expect(told.count == 1 && told[0].contains("107250000000"))
     }
 
-    // MARK: filled gaps
+    // MARK: what was filled in
 
     private func filled(
         _ gaps: [GapRecord], happened: [Int64: Int], _ fetched: [Int64], live: [Int64] = []

@@ -1,6 +1,6 @@
 import Primitives
 
-/// The faults of the long run.
+/// What goes wrong in the long run.
 enum BrokerFault: String, CaseIterable {
     case close
     case halfFrame = "half a frame"
@@ -27,12 +27,11 @@ enum BrokerFault: String, CaseIterable {
     case gatewayPause = "gateway paused"
     case natsRestart = "NATS killed"
 
-    /// The faults of every run, also of short ones.
+    /// What every run has, short ones too.
     static let always: [BrokerFault] = [.gatewayKill, .serverCrash, .subscriptionsLost]
 }
 
-/// A sequence of faults that depends only on the seed: each fault occurs once before any occurs
-/// again.
+/// Faults in an order that follows from the seed: each once before any comes again.
 struct BrokerSchedule: CustomStringConvertible {
     let seed: UInt64
     let faults: [BrokerFault]

@@ -1,14 +1,14 @@
 import MarketModel
 
-/// The instruments of the long run: all kinds of data and contracts, in both modes and mixed.
+/// What the long run follows: all kinds of data and of contracts, in both modes and mixed.
 enum BrokerInstruments {
     struct Entry {
-        /// The symbol on the tape.
+        /// On the tape.
         let symbol: String
-        /// The broker's number of the contract.
+        /// The broker's number.
         let contract: Int32
         let feeds: Instrument.Feeds
-        /// The entry as it is in the list, without the symbol and the feeds.
+        /// As it stands in the list, without the symbol and the feeds.
         let rest: String
 
         init(
@@ -58,7 +58,7 @@ enum BrokerInstruments {
         ("fundamentals", .fundamentals),
     ]
 
-    /// Returns the list as a user writes it, with these symbols only; empty: all.
+    /// The list as a user writes it; of these symbols alone, if there are any.
     static func file(_ symbols: [String] = []) -> String {
         let wanted = all.filter { symbols.isEmpty || symbols.contains($0.symbol) }
         let lines = wanted.map { entry in

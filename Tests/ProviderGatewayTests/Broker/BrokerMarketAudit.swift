@@ -2,16 +2,16 @@ import IBSimulator
 import MarketModel
 import Primitives
 
-/// All events of the simulator's market, sent or not, as far as history reports them.
+/// What happened in the simulator's market, sent or not, as far as history can tell of it.
 struct BrokerMarket {
     var prints: [BrokerPrint: Int] = [:]
-    /// The prints that count for the last price.
+    /// Those of them that count for the last price.
     var reported: [BrokerPrint: Int] = [:]
     var quotes: [BrokerQuote: Int] = [:]
 
     init() {}
 
-    /// `names` has the names of instruments on the tape, by the broker's numbers.
+    /// `names`: of instruments on the tape, by the broker's numbers.
     init(_ market: SimulatedMarket, names: [Int32: String], _ seconds: Range<Int64>) {
         for (index, instrument) in market.instruments.enumerated() {
             guard let name = names[instrument.conID] else { continue }
@@ -44,26 +44,23 @@ struct BrokerMarket {
     }
 }
 
-/// Checks the ticks that were filled in:
+/// What was filled in: it happened, it lies in a gap or in the seconds at its borders in which late
+/// ticks were missing, it is not there twice, with what arrived counted, and a part of a gap that
+/// is called filled has all that happened in it.
 ///
-/// - Each has happened.
-/// - Each is in a gap, or in the seconds at the gap's borders in which late ticks were missing.
-/// - None is there twice, where live ticks count as well.
-/// - A part of a gap that is recorded as filled has all ticks that happened in it.
-///
-/// History has whole seconds and no numbers, so all is counted per second and content. Values that
-/// came without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot
-/// be compared with history. For such quotes, the seconds that are completely in a filled part have
-/// to be complete. For such trades nothing can be checked.
+/// History has whole seconds and no numbers, so all is counted per second and content. What came
+/// without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot be
+/// compared with it: of such quotes the seconds that lie wholly in a filled part are complete, of
+/// such trades nothing can be said.
 struct BrokerMarketAudit {
-    /// `BackfillLimits.borderSeconds`, and the second itself.
+    /// As `BackfillLimits.borderSeconds` has it, and the second itself.
     static let border: Int64 = 3
 
     let feeds: [String: Instrument.Feeds]
     let market: BrokerMarket
     let truth: BrokerTruth
     let tape: BrokerTape
-    /// The seconds for which the market is known.
+    /// Nothing is known of the market outside.
     let seconds: Range<Int64>
     private(set) var problems: [String] = []
 
@@ -122,7 +119,7 @@ struct BrokerMarketAudit {
         }
     }
 
-    // MARK: filled parts
+    // MARK: whole parts
 
     private mutating func checkFilled() {
         let untimed = Set(

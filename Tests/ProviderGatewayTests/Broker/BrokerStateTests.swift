@@ -3,17 +3,17 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The states in which a connection to TWS delivers nothing, each on a real gateway: its reaction,
-/// status, counters and gap records.
+/// The states that a connection to TWS can be in while nothing comes, each on a real gateway: what
+/// is done, told, counted and put on record.
 @Suite("Each state of the broker's connection, end to end")
 struct BrokerStateTests {
     private struct Outage {
         let state: String
         let begin: String
         let end: [String]
-        /// The detail in the gap record.
+        /// What the gap record says.
         let detail: String
-        /// Whether the gateway connects again, and whether it requests the feeds again.
+        /// Whether the connection is made anew, and whether its feeds are asked for anew.
         var reconnects = false
         var resubscribes = false
     }
@@ -74,8 +74,7 @@ struct BrokerStateTests {
                 now = gateway.metric("mds_ibkr_connections_total") ?? 0
                 return now - connections == (outage.reconnects ? 1 : 0)
             }, "\(outage): \(connections) connections before, \(now) after it")
-        // On a busy machine an outage may last so long that the gateway does not trust the feed
-        // after it.
+        // On a busy machine an outage may last so long that the feed is not trusted behind it.
         guard outage.resubscribes || lasted < Self.silentAfter / 2 else { return }
         #expect(starts(tape) - startsBefore == (outage.resubscribes ? 1 : 0), "\(outage)")
     }

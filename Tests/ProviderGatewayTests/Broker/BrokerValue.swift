@@ -1,11 +1,11 @@
 import MarketModel
 import Primitives
 
-/// One sequence of values: those of one instrument and one kind.
+/// One sequence of values: of an instrument, and of one kind.
 ///
-/// The tape and the values that the simulator reports as sent are compared lane by lane, in order
-/// and by content. The content of a value is a text with all its fields: prices and sizes as whole
-/// numbers of 1e-9 and 1e-8, and the provider's time where it gave one.
+/// What is on the tape and what the simulator says that it sent are compared lane by lane: in
+/// order, and by content. The content of a value is a text that has all of it, prices and sizes as
+/// whole numbers of 1e-9 and 1e-8, and the provider's time where it gave one.
 struct BrokerLane: Hashable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
         /// Tick by tick, `Last` or `AllLast`.
@@ -34,8 +34,8 @@ struct BrokerLane: Hashable, CustomStringConvertible {
 
     var description: String { "\(symbol) \(kind.rawValue)" }
 
-    /// The kind in gap records. `nil` for a document, which is requested again as a whole, and for
-    /// a bulletin, which is repeated on every new connection.
+    /// What gap records call it. Nil: a document, which is asked for again as a whole, or a
+    /// bulletin, which every new connection is told again.
     var dataKind: DataKind? {
         switch kind {
         case .trades, .printed: .trade
@@ -50,16 +50,15 @@ struct BrokerLane: Hashable, CustomStringConvertible {
     }
 }
 
-/// A value of a lane, as the simulator sent it or as it is on the tape.
+/// A value of a lane, as the simulator sent it or as it stands on the tape.
 struct BrokerValue {
     let content: String
-    /// When its last byte was handed to the socket, or when the gateway received it.
+    /// When its last byte was given to the socket, or when the gateway received it.
     let time: Timestamp
-    /// The provider's time of the value, as a range with the resolution of the provider's clock;
-    /// `nil` when it has no time.
+    /// What it is about, by the provider, with the resolution of its clock; nil: it has no time.
     var event: Range<Int64>?
 
-    /// Whether it is the last trade before a subscription, which is no event.
+    /// The last trade before a subscription, and no event.
     var isState: Bool { content.hasSuffix(" state") }
 
     static func event(second: Int64) -> Range<Int64> {
@@ -67,7 +66,7 @@ struct BrokerValue {
     }
 }
 
-/// A print in the form that history also has: without milliseconds and numbers.
+/// A print as history tells of it, too: that one has no milliseconds and no numbers.
 struct BrokerPrint: Hashable {
     let symbol: String
     let second: Int64
@@ -75,7 +74,7 @@ struct BrokerPrint: Hashable {
     let size: Int64
 }
 
-/// A quote in the form that history also has.
+/// A quote as history tells of it, too.
 struct BrokerQuote: Hashable {
     let symbol: String
     let second: Int64
@@ -85,13 +84,13 @@ struct BrokerQuote: Hashable {
     let askSize: Int64
 }
 
-/// Formats contents, in the same way for both sides.
+/// How contents are written, for both sides in the same way.
 enum BrokerContent {
     static func trade(_ time: Int64, _ price: Int64, _ size: Int64, _ rest: [String]) -> String {
         "trade \(time) \(price) \(size) \(rest.joined(separator: " "))"
     }
 
-    /// Returns the broker's attributes of a trade, as its mask.
+    /// What the broker says of a trade, in its own numbers.
     static func mask(_ flags: TickFlags) -> String {
         String((flags.contains(.pastLimit) ? 1 : 0) + (flags.contains(.unreported) ? 2 : 0))
     }
@@ -123,7 +122,7 @@ enum BrokerContent {
         "news \(time) \(headline(texts))"
     }
 
-    /// Returns the part of a headline that history has, too.
+    /// What history tells of a headline, too.
     static func withoutExtra(_ news: String) -> Substring {
         news[..<(news.lastIndex(of: ",") ?? news.endIndex)]
     }

@@ -7,7 +7,7 @@ import YAMLFile
 @Suite("The lists of instruments that are shipped")
 struct ShippedListTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("services/provider-gateway/instruments")
 
     private func read(_ names: [String], _ change: @escaping @Sendable (String) -> String = { $0 })

@@ -8,6 +8,7 @@ import Testing
 @Suite struct OpenMetricsTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
     /// The status by which `engines.sh` reports that the package is not available.
     private static let absent: Int32 = 3
 

@@ -62,6 +62,7 @@ class Shard:
         self.name, self.filters, self.skip = name, filters, skip
         self.waiting = set(tests)
         self.seconds = {}
+        self.processor_seconds = 0.0
         self.failed = []
         self.issues = []
         self.running = None
@@ -146,6 +147,7 @@ class Run:
     def __init__(self, bundle, folder, shards, lanes):
         self.bundle, self.folder, self.lanes = bundle, folder, lanes
         self.queue, self.running, self.done = list(reversed(shards)), {}, []
+        self.processor_seconds = 0.0
         self.total = sum(len(shard.waiting) for shard in shards)
         self.stopped = None
         # Printing a backtrace after a crash would hold up a shard for minutes.
@@ -191,14 +193,16 @@ class Run:
         the first process of a machine does."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            used = usage.ru_utime + usage.ru_stime
+            self.processor_seconds += used
             shard = self.running.pop(pid, None)
             if shard:
-                shard.status = status
+                shard.status, shard.processor_seconds = status, used
                 shard.read()
                 self.done.append(shard)
 
@@ -318,28 +322,31 @@ def listed(names):
 
 
 def show_summary(shards):
-    """Prints a line for each module, and the slowest suites."""
+    """Prints a line for each module, and the slowest suites. A suite's seconds on a processor include the
+    processes that it waited for; those of processes that it left to the runner are in the run's sum only."""
     modules = {}
     for shard in shards:
-        row = modules.setdefault(module_of(shard.name), [0, 0, 0.0])
+        row = modules.setdefault(module_of(shard.name), [0, 0, 0.0, 0.0])
         row[0] += len(shard.seconds)
         row[1] += 1
         row[2] += sum(shard.seconds.values())
-    print(f"{'seconds':>9} {'tests':>6} {'suites':>7}  module")
-    for name, (tests, suites, seconds) in sorted(modules.items(), key=lambda item: -item[1][2]):
-        print(f"{seconds:9.1f} {tests:6} {suites:7}  {name}")
-    print(f"{'seconds':>9} {'tests':>6}          slowest suites")
+        row[3] += shard.processor_seconds
+    print(f"{'seconds':>9} {'processor':>9} {'tests':>6} {'suites':>7}  module")
+    for name, (tests, suites, seconds, processor) in sorted(modules.items(), key=lambda item: -item[1][2]):
+        print(f"{seconds:9.1f} {processor:9.1f} {tests:6} {suites:7}  {name}")
+    print(f"{'seconds':>9} {'processor':>9} {'tests':>6}          slowest suites")
     slowest = sorted(shards, key=lambda shard: -sum(shard.seconds.values()))
     for shard in slowest[:SLOWEST_SHOWN]:
-        print(f"{sum(shard.seconds.values()):9.1f} {len(shard.seconds):6}          {shard.name}")
+        print(f"{sum(shard.seconds.values()):9.1f} {shard.processor_seconds:9.1f} {len(shard.seconds):6}"
+              f"          {shard.name}")
 
 
 def write_seconds(path, shards):
-    """Writes the seconds per suite and per test, the slowest first, to find what slows the run
-    down."""
+    """Writes the seconds per suite (in brackets those of its process on a processor) and per test, the
+    slowest first, to find what slows the run down."""
     with open(path, "w") as file:
         for shard in sorted(shards, key=lambda shard: -sum(shard.seconds.values())):
-            file.write(f"{sum(shard.seconds.values()):.2f} {shard.name}\n")
+            file.write(f"{sum(shard.seconds.values()):.2f} ({shard.processor_seconds:.2f}) {shard.name}\n")
             for test, seconds in sorted(shard.seconds.items(), key=lambda item: -item[1]):
                 file.write(f"    {seconds:.2f} {test}\n")
 
@@ -394,6 +401,7 @@ def main():
         print(f"✘ {run.stopped}; did not begin: {listed([shard.name for shard in run.queue])}")
     if not options.only:
         show_summary(run.done)
+        print(f"{run.processor_seconds:.0f} s on a processor")
     write_seconds(options.logs / "seconds.txt", run.done)
     if left:
         print(f"⚠ tests left processes running, which were ended: {listed(left)}")

@@ -13,18 +13,12 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// Simulations run the pure modules for minutes. `make test` sets the variable, which has them
-/// optimised in debug builds; assertions stay on. Other debug builds compile in less time and are
-/// easier to debug.
-let quickSimulations: [SwiftSetting] =
-    Context.environment["TAPELINE_QUICK_SIMULATIONS"] == "1"
+/// Simulations and whole stacks use the processor for minutes. `make test` sets the variable, which
+/// has libraries and services optimised in debug builds; assertions stay on. Other debug builds
+/// compile in less time and are easier to debug.
+let quickTests: [SwiftSetting] =
+    Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
-
-/// The modules that a simulation runs.
-let simulated: Set<String> = [
-    "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "TickSpool",
-    "StreamCore", "OperatorGraph", "IBProtocol", "IBEngine", "SimulationKit", "IBSimulator",
-]
 
 /// What a target needs that reads or writes the tape.
 let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
@@ -43,7 +37,7 @@ func library(
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)",
         exclude: ["README.md"] + files,
-        swiftSettings: strict + settings + (simulated.contains(name) ? quickSimulations : []))
+        swiftSettings: strict + quickTests + settings)
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
@@ -56,7 +50,7 @@ func clibrary(_ name: String, apt package: String) -> Target {
 func service(_ name: String, in product: String, uses dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "services/\(product)/Sources",
-        swiftSettings: strict)
+        swiftSettings: strict + quickTests)
 }
 
 /// The product: a program that runs the service as it is.

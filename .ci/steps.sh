@@ -17,7 +17,7 @@ coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
 # Package.swift reads it.
-export TAPELINE_QUICK_SIMULATIONS=1
+export TAPELINE_QUICK_TESTS=1
 
 check_format() {
     git ls-files -z --cached --others --exclude-standard '*.swift' |

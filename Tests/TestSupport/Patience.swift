@@ -3,15 +3,19 @@ import Glibc
 /// A deadline that only a broken test reaches, however busy the machine is.
 public let patience = Duration.seconds(120)
 
-/// Polls until `condition` is true. The deadline only bounds a failing test.
+/// Polls until `condition` is true. The deadline only bounds a failing test. A condition that takes
+/// long is polled less often, so that it does not take the processor from what it waits for.
 public func eventually(
     within seconds: Double = 120, _ condition: () throws -> Bool
 ) rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while ContinuousClock.now < deadline {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(seconds)
+    while clock.now < deadline {
+        let began = clock.now
         if try condition() { return true }
+        let spent = (clock.now - began) / .milliseconds(1)
         sched_yield()
-        poll(nil, 0, 5)
+        poll(nil, 0, Int32(min(max(5, 4 * spent), 500)))
     }
     return try condition()
 }

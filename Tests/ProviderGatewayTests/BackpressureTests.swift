@@ -76,7 +76,7 @@ struct BackpressureTests {
             #expect(trade == .take)
         }
         #expect(taken == [0, 0, 1_000, 1_000, 2_000, 2_000, 3_000, 3_000, 4_000, 4_000])
-        // A clock that was set back holds nobody up.
+        // A clock that was set back does not block any quote.
         let action = machine.action(kind: .quote, symbol: 0, time: time(-9_000))
         #expect(action == .take)
     }

@@ -2,7 +2,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// One symbol's book as rows edit it: levels by position, best first, bids and asks.
+/// One symbol's book, as rows edit it: levels by position, best first, bids and asks.
 struct RowBook: Hashable {
     struct Level: Hashable {
         let price: Int64
@@ -11,7 +11,7 @@ struct RowBook: Hashable {
 
     private(set) var sides: [[Level]] = [[], []]
 
-    /// False: there is no such row to edit.
+    /// Applies a row. Returns false when there is no such row to edit.
     mutating func apply(_ row: DepthUpdate) -> Bool {
         let (side, place) = (Int(row.side), Int(row.position))
         let level = Level(price: row.price.raw, size: row.size.raw)
@@ -31,13 +31,13 @@ struct RowBook: Hashable {
     }
 }
 
-/// A vendor's book of about five levels a side, told in rows that each have a number; what the book
-/// is after each of them is known.
+/// A vendor's book of about five levels per side, sent as rows that each have a number. The book
+/// after each row is known.
 struct BookScript {
     private static let levels = 5
 
     private(set) var after: [UInt64: RowBook] = [:]
-    /// Of each row.
+    /// The time of each row.
     private(set) var times: [UInt64: Timestamp] = [:]
     private(set) var last: UInt64 = 0
     private(set) var lastTime = Timestamp.undefined
@@ -47,7 +47,8 @@ struct BookScript {
 
     init(instrument: UInt32 = 0) { self.instrument = instrument }
 
-    /// The subscription begins, or the vendor empties the book: then all levels come anew.
+    /// Returns the records of a book that begins again, because the subscription begins or the
+    /// vendor empties it: a reset, then all levels.
     mutating func beginAnew() -> [ProviderRecord] {
         let market = book
         var records = [reset()]
@@ -68,7 +69,7 @@ struct BookScript {
         return .tape(.depthReset(DepthReset(header: header(), reason: .reset)))
     }
 
-    /// So many edits; `ahead`: how far their stamps are ahead of the time.
+    /// Returns `count` edits, with stamps that are `ahead` of the time.
     mutating func rows(_ count: Int, ahead: Duration = .zero) -> [ProviderRecord] {
         (0..<count).map { _ in
             let side = random.next() % 2 == 0 ? BookSide.bid : .ask

@@ -12,7 +12,8 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A book on the tape is the provider's after each of its rows, whatever was left out in between.
+/// After each row, a book on the tape equals the provider's, regardless of rows that were left out
+/// before.
 @Suite("Books that lose rows")
 struct BookTests {
     private static let shared = Result { try NatsServer() }
@@ -62,7 +63,7 @@ struct BookTests {
                 "mds_gateway_left_out_ticks_total{kind=\"depth\",source=\"feed\"}") ?? 0
         }
 
-        /// The policies act, and at least so many rows more are left out.
+        /// Makes the policies act, and waits until at least `rows` more rows are left out.
         mutating func press(rows: Int) throws {
             gateway.isLow.set(true)
             let gateway = gateway
@@ -86,7 +87,8 @@ struct BookTests {
             return eventually { log.restarts.count >= times }
         }
 
-        /// All is on the tape, and right; so many resets are.
+        /// Expects that all rows are on the tape and correct, except those in gaps, and that there
+        /// are `resets` resets.
         func audit(resets: Int) throws {
             #expect(try arrives(script.last))
             #expect(try running.stop() == .success)
@@ -114,13 +116,14 @@ struct BookTests {
         try scene.relieve()
         #expect(scene.isAsked(times: 1))
         #expect(scene.log.restarts == [ScriptedProvider.Restarted(instrument: 0, kind: .depth)])
-        // Those are edits of a book that the tape does not have.
+        // These rows edit a book that the tape does not have.
         let before = scene.leftOut
         scene.send(scene.script.rows(20))
         #expect(scene.hasLeftOut(before + 20))
         #expect(scene.running.service.metric("mds_gateway_books_void{source=\"feed\"}") == 1)
         scene.send(scene.script.beginAnew() + scene.script.rows(50))
-        // The first of all, ours when rows were lost, and that with which it begins anew.
+        // The first reset, the gateway's own when rows were lost, and the one with which the book
+        // begins again.
         try scene.audit(resets: 3)
         #expect(scene.log.restarts.count == 1)
         #expect(
@@ -199,7 +202,7 @@ struct BookTests {
             ["GATEWAY_SPOOL": folder.file("spool")])
         scene.gateway.group.pause()
         let running = scene.running
-        // A full lane goes into the spool; from then on all that comes.
+        // A full lane goes into the spool, and from then on all new rows.
         scene.send(scene.script.rows(2_000))
         var spooled = 1_000.0
         for _ in 1...4 {
@@ -225,7 +228,7 @@ struct BookTests {
         #expect(found.faults(scene.script, behind: end) == [])
     }
 
-    /// One byte in the middle of what is spooled.
+    /// Damages one byte in the middle of the spool.
     private func damage(_ folder: String) throws {
         let frames = "\(folder)/feed/spool"
         let names = try FileManager.default.contentsOfDirectory(atPath: frames)
@@ -240,7 +243,7 @@ struct BookTests {
     }
 }
 
-/// The book of the source `feed` as whoever reads the tape has it.
+/// The book of the source `feed`, as a reader of the tape gets it.
 private struct BookOnTape {
     private enum Step {
         case row(DepthUpdate)
@@ -248,7 +251,7 @@ private struct BookOnTape {
     }
 
     private var steps: [Step] = []
-    /// Of all kinds.
+    /// Gap records of all kinds.
     private(set) var gaps: [GapRecord] = []
 
     init(_ tape: TestTape) throws {
@@ -283,7 +286,7 @@ private struct BookOnTape {
 
     func isInGap(_ time: Timestamp) -> Bool { gaps.contains { $0.from <= time && time < $0.to } }
 
-    /// Rows behind the time after which the book is another one than the provider's.
+    /// Returns the rows from `time` on after which the book differs from the provider's.
     func faults(_ script: BookScript, behind time: Timestamp) -> [UInt64] {
         var book = RowBook()
         var faults: [UInt64] = []

@@ -6,7 +6,7 @@ import TapeProtocol
 import TapeTransport
 import Testing
 
-/// What the tape says of the broker's trades: each, and what is missing.
+/// The broker's trades on the tape, and their gaps.
 struct BrokerAudit {
     typealias Print = BrokerSimulator.Print
 
@@ -15,14 +15,14 @@ struct BrokerAudit {
         var to: Timestamp
         var state: GapState?
         var details: [String] = []
-        /// Parts of it that were filled while others were not.
+        /// Parts of the gap that were filled while others were not.
         var filled: [Range<Int64>] = []
     }
 
     private(set) var trades: [Print: Int] = [:]
     private(set) var backfilled = 0
     private(set) var live = 0
-    /// Per symbol, in the order of their beginning.
+    /// The gaps per symbol, in the order of their beginning.
     private(set) var gaps: [String: [Gap]] = [:]
     private(set) var starts: [String: Timestamp] = [:]
     private(set) var last = Timestamp(nanoseconds: 0)
@@ -94,8 +94,8 @@ struct BrokerAudit {
         return first..<max(first, (to.nanoseconds + 999_999_999) / 1_000_000_000)
     }
 
-    /// Sentences about what is on the tape too often, and what is missing outside of the gaps that
-    /// stayed open.
+    /// Returns sentences about trades that are on the tape too often, or missing outside of the
+    /// gaps that stayed open.
     func problems(_ truth: [Print: Int]) -> [String] {
         var problems: [String] = []
         for (print, count) in truth {
@@ -108,7 +108,7 @@ struct BrokerAudit {
         return problems.sorted()
     }
 
-    /// Trades of these seconds that are on the tape and never were.
+    /// Returns trades of these seconds that are on the tape and never happened.
     func strangers(_ truth: [Print: Int], _ seconds: Range<Int64>) -> [Print] {
         trades.keys.filter { seconds.contains($0.second) && truth[$0] == nil }
     }

@@ -43,7 +43,7 @@ struct BrokerEndTests {
             source: try #require(SourceName("feed")), book: InstrumentBook([spy]),
             instruments: [0], reached: [now])
         try provider.start(order, into: channel)
-        // Nobody takes anything meanwhile.
+        // No thread takes records meanwhile.
         _ = provider.stop(within: .milliseconds(300))
         var gaps: [GapRecord] = []
         #expect(
@@ -53,7 +53,7 @@ struct BrokerEndTests {
                 records.removeAll()
                 return !gaps.isEmpty
             })
-        // From the second on in which a trade may have been on its way.
+        // The gap begins with the second in which a trade may have been on its way.
         let begin = now.advanced(byNanoseconds: -500_000_000).floored(toNanoseconds: 1_000_000_000)
         #expect(gaps.map(\.from) == [begin] && provider.stop(within: .seconds(10)))
     }

@@ -4,8 +4,9 @@ import MarketModel
 import Primitives
 import TestSupport
 
-/// The simulator of TWS as a process, on ports that stay when it is started again. What happens in
-/// its market follows from the seed, whether anybody is told or not: so the truth is computed.
+/// The simulator of TWS as a process, on ports that stay the same when it is started again. The
+/// events in its market depend only on the seed, whether any client gets them or not. So the truth
+/// can be computed.
 final class BrokerSimulator {
     let port = freePort()
     let symbols: [String]
@@ -18,7 +19,7 @@ final class BrokerSimulator {
     let market: SimulatedMarket
     private let isWithOthers: Bool
 
-    /// `others`: an option, a future, a pair and a coin besides, and a truth log of each start.
+    /// `others` adds an option, a future, a pair and a coin, and a truth log of each start.
     init(_ symbols: [String], rate: Int, seed: UInt64, others: Bool = false) throws {
         self.symbols = symbols
         self.rate = rate
@@ -45,23 +46,23 @@ final class BrokerSimulator {
 
     private func truthLog(_ start: Int) -> String { folder.file("truth-\(start)") }
 
-    /// Whether it takes commands.
+    /// Returns whether the simulator accepts commands.
     func answers() -> Bool { eventually { command("status").hasPrefix("ok") } }
 
-    /// As a kill, but what it sent is in its truth log.
+    /// Ends the simulator like a kill, but with everything that it sent in its truth log.
     func crash() {
         _ = command("crash")
         _ = process?.waitUntilExit()
         process = nil
     }
 
-    /// Answers its exit code.
+    /// Stops the simulator and returns its exit code.
     func stop() -> Int32? {
         defer { process = nil }
         return process?.stop()
     }
 
-    /// What each start has sent, as far as it has ended.
+    /// Returns what each start that has ended sent.
     func truth() throws -> [[SentValue]] {
         try (1...max(1, starts)).map { try SentValue.read(truthLog($0)) }
     }
@@ -73,7 +74,7 @@ final class BrokerSimulator {
 
     var log: String { process?.log ?? "" }
 
-    /// One line to the control port; answers the simulator's.
+    /// Sends one line to the control port and returns the simulator's answer.
     func command(_ line: String) -> String {
         let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(made) }
@@ -99,7 +100,7 @@ final class BrokerSimulator {
 
     // MARK: the truth
 
-    /// A trade as history and the stream tell of it; several may be equal.
+    /// A trade as history and the stream report it. Several trades may be equal.
     struct Print: Hashable {
         let symbol: String
         let second: Int64
@@ -108,7 +109,7 @@ final class BrokerSimulator {
         let exchange: String
     }
 
-    /// All trades of these seconds.
+    /// Returns all trades of these seconds.
     func trades(_ seconds: Range<Int64>) -> [Print: Int] {
         var trades: [Print: Int] = [:]
         for (index, instrument) in market.instruments.enumerated() {

@@ -14,7 +14,7 @@ import Testing
 struct BrokerTests {
     private static let shared = Result { try NatsServer() }
 
-    /// More of them than a run of all tests has time for: `BROKER_RESTARTS=20`.
+    /// A run of all tests has no time for more: `BROKER_RESTARTS=20`.
     private static let restarts =
         ProcessInfo.processInfo.environment["BROKER_RESTARTS"].flatMap { Int($0) } ?? 2
 
@@ -48,7 +48,7 @@ struct BrokerTests {
         return json.text
     }
 
-    /// Every feed delivers, and what was missed is filled in.
+    /// Returns whether every feed delivers and all gaps are filled.
     private func isWhole(_ gateway: TestGateway) throws -> Bool {
         guard let status = try connection(gateway), status["state"]?.string == "ready",
             status["open_outages"]?.int == 0, status["waiting_backfills"]?.int == 0,
@@ -78,7 +78,7 @@ struct BrokerTests {
         let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 7)
         let gateway = try gateway(tape, broker)
         let running = try gateway.start()
-        // Not by failed attempts: in the broker's own hour of resets they are none.
+        // Failed attempts are not checked: in the broker's daily hour of resets none are counted.
         #expect(
             try eventually {
                 let connection = try connection(gateway)
@@ -107,8 +107,8 @@ struct BrokerTests {
         #expect(audit.backfilled > 0)
     }
 
-    /// Commands for the simulator, and what the gateway then says of the connection before it is
-    /// whole again; empty: nothing.
+    /// Commands for the simulator, the state that the gateway then reports before it recovers
+    /// (empty: none), and the commands that end the fault.
     private static let faults: [(commands: [String], state: String, cure: [String])] = [
         (["byte-at-a-time on"], "", []),
         (["close"], "closed", ["byte-at-a-time off"]),
@@ -155,7 +155,7 @@ struct BrokerTests {
         #expect(try eventually { try BrokerAudit(tape, source: "broker").live > before + 20 })
         client.close()
         #expect(try running.exitCode() == .unavailable)
-        // History knows whole seconds: some of them pass without a gateway.
+        // History has whole seconds, so some of them have to pass without a gateway.
         let clock = SystemClock()
         let killed = clock.now()
         #expect(eventually { clock.now().nanoseconds(since: killed) > 4_000_000_000 })

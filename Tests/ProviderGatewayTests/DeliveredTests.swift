@@ -86,7 +86,7 @@ struct DeliveredTests {
         var watermark = Timestamp(nanoseconds: Int64.min)
     }
 
-    /// Everything of the source on the tape, partition by partition.
+    /// Returns all records of the source on the tape, partition by partition.
     private func found(_ tape: TestTape) throws -> Found {
         let source = try #require(SourceName("feed"))
         var found = Found()
@@ -164,7 +164,8 @@ struct DeliveredTests {
         #expect(try eventually { try found(tape).gaps.count == 1 })
         let all = try found(tape)
         #expect(Set(all.trades.map { "\($0.symbol) \($0.id)" }) == ["AAPL 1", "AAPL 3", "SPY 2"])
-        // Who feeds it, and since when, is said with its first tick.
+        // The definition that comes with a symbol's first tick has the provider, and since when it
+        // delivers.
         #expect(all.trades.allSatisfy { $0.since == ($0.symbol == "AAPL" ? at(5) : at(12)) })
         #expect(all.subscriptions.sorted() == ["AAPL", "SPY"])
         #expect(all.gaps.map(\.symbol) == ["SPY"] && all.gaps[0].gap.from == at(21))
@@ -200,7 +201,7 @@ struct DeliveredTests {
         let first = try gateway(tape, log, try instruments("AAPL"))
         let running = try first.start()
         #expect(eventually { log.starts.count == 1 })
-        // Stamps are coarse: the promise is behind the ticks.
+        // Stamps are coarse, so the promise is earlier than the ticks.
         send(
             [subscription(0, 5), trade(0, 10, id: 1), trade(0, 30, id: 2)], floor: 17,
             try #require(log.starts.first).channel)
@@ -298,7 +299,7 @@ struct DeliveredTests {
         let wrong = ["scripted,scripted", "synthetic,scripted", "other", "scripted,other"]
         for names in wrong {
             let problems = TestService.problems(
-                Main.description(of: [kind]), ["GATEWAY_PROVIDER": names])
+                Main.description(of: [.synthetic, kind]), ["GATEWAY_PROVIDER": names])
             #expect(problems.count == 1, "\(names): \(problems)")
             #expect(problems.allSatisfy { $0.contains("GATEWAY_PROVIDER") })
         }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// Expectations call what changes it.
+/// A gate in a class, because expectations cannot call mutating functions.
 private final class GateUnderTest {
     private(set) var gate: FutureGate
 
@@ -19,7 +19,8 @@ private final class GateUnderTest {
     var isProviderAhead: Bool { gate.isProviderAhead }
 }
 
-/// The same of a clock: both clocks at `monotonic`, the wall clock `ahead` of where it began.
+/// The same for a clock. A reading has both clocks at `monotonic`, and the wall clock `ahead` of
+/// its start.
 private final class ClockUnderTest {
     static let start: Int64 = 1_700_000_000_000_000_000
     private(set) var clock = SourceClock()
@@ -122,7 +123,7 @@ struct SourceClockTests {
         let ahead = sign * 3_600 * second
         #expect(other.read(second, ahead: ahead) == .stepped(byNanoseconds: ahead))
         #expect(other.now == time(second) && other.holdsWatermark)
-        // Nobody says what time it is.
+        // No stamp or answer shows what time it is.
         #expect(other.read(60 * second, ahead: ahead) == nil)
         #expect(other.now == time(60 * second) && other.holdsWatermark)
         #expect(other.read(61 * second) == .returned)
@@ -151,7 +152,7 @@ struct SourceClockTests {
         let ahead = sign * 3_600 * second
         #expect(clock.read(second, ahead: ahead) != nil)
         clock.heard(stamp: time(second, ahead: ahead))
-        // One tick with a stamp of neither time says nothing.
+        // A tick whose stamp agrees with neither time shows nothing.
         clock.heard(stamp: time(0, ahead: 7 * ahead))
         #expect(clock.read(2 * second, ahead: ahead) == .followed)
         #expect(clock.now == time(2 * second, ahead: ahead))

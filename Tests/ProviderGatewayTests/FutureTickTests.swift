@@ -14,7 +14,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// What lies on the stream of dead letters of a tape.
+/// The letters in a tape's stream of dead letters.
 struct LettersOnTape {
     var letters: [DeadLetter] = []
     var subjects: Set<String> = []
@@ -51,7 +51,7 @@ struct FutureTickTests {
         try TestTape(Self.shared.get(), namespace: namespace)
     }
 
-    /// All bars of what stands on the tape, with the watermarks that stand there.
+    /// Returns all bars that result from the ticks and watermarks on the tape.
     private func bars(_ tape: TestTape) throws -> [(symbol: String, bar: Bar)] {
         let program = GraphProgram(.simple(try BarSeriesSet(["1s"])))
         var found: [(symbol: String, bar: Bar)] = []
@@ -83,7 +83,7 @@ struct FutureTickTests {
                 "SYNTHETIC_RATE": "2000", "SYNTHETIC_TICKS": "6000", "SYNTHETIC_AHEAD": "1h",
                 "SYNTHETIC_AHEAD_SYMBOLS": "TSLA",
             ])
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         let tesla = try #require(
             market.settings.symbols.firstIndex { $0.text == "TSLA" })
         let ahead = (0..<6_000 as Range<UInt64>).filter { market.symbol(ofTick: $0) == tesla }
@@ -133,7 +133,7 @@ struct FutureTickTests {
         }
         #expect(kept.reduce(0, +) == Double(count))
         #expect(running.log.count(of: "gateway.letters_lost") == 0)
-        // A burst, however many ticks: at most its begin and its end.
+        // One burst, however many ticks it has: at most its begin and its end are reported.
         #expect((1...2).contains(running.log.count(of: "gateway.future_ticks")))
     }
 
@@ -200,7 +200,7 @@ struct FutureLetterTests {
         #expect(one.id != letters.letter(try refused(id: 9, price: 6)).id)
         #expect(one.id.hasPrefix("provider/1/synthetic/") && one.id.hasSuffix("/0"))
         #expect(one.sink == "trades" && one.owner == "gateway")
-        // Without an id of the provider's, two that are alike are two.
+        // Without a provider id, two identical ticks are two letters.
         #expect(
             letters.letter(try refused(id: 0)).id
                 != letters.letter(try refused(id: 0, received: 5)).id)

@@ -58,7 +58,7 @@ struct GapBookTests {
         book.written(lane: 0)
         #expect(book.due(lane: 0) == gap(0, 10, 31, .quote, .dropped))
         #expect(book.hold(lane: 0) == time(10))
-        // More is left out while that waits.
+        // More ticks are left out while the gap waits.
         book.leftOut(symbol: 1, kind: .trade, time: time(60), now: 900)
         book.written(lane: 0)
         #expect(book.hold(lane: 0) == time(60) && book.due(lane: 0) == nil)

@@ -77,12 +77,13 @@ struct GapHandOverTests {
         let bars = try handOver([("SPY", begun(20, areBars: true))])
         #expect(told(bars) == ["abandoned 10-21 \(GapHandOver.barsOnly)"])
         #expect(bars.gaps.map(\.from) == [at(21)])
-        // Also of what nobody asks for any more.
+        // This also applies to instruments that are no longer requested.
         let gone = try handOver([("QQQ", begun(20))])
         #expect(gone.gaps.isEmpty && told(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
     }
 
-    /// What a gateway that was killed left on the tape of SPY, and what of it is handed on whole.
+    /// The records of SPY that a killed gateway left on the tape, and the gaps that are then handed
+    /// on complete.
     struct Fetched: CustomTestStringConvertible {
         let testDescription: String
         let feeds: Instrument.Feeds

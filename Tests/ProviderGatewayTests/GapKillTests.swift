@@ -12,13 +12,14 @@ struct GapKillTests {
     private static let names = ["AAPL", "SPY", "MSFT"]
     private static let kills = 8
 
-    /// What is missing of one instrument, second by second.
+    /// The gaps of one instrument, second by second.
     private struct Truth: Equatable {
         var missing: Set<Int64> = []
         var openFrom: Int64?
     }
 
-    /// What records on the tape, in their order, come to: counted without the gateway's help.
+    /// Returns the gaps that follow from the records on the tape, in their order, computed without
+    /// the gateway's code.
     private func truth(_ gaps: [String]) throws -> [Truth] {
         var truth = Self.names.map { _ in Truth() }
         for gap in gaps {
@@ -52,7 +53,7 @@ struct GapKillTests {
         return truth
     }
 
-    /// The next thing that a provider says of one instrument; nil: nothing.
+    /// Returns the next record of a provider for one instrument, or `nil` for none.
     private func next(
         _ script: GapScript, _ place: Int, _ second: Int64, _ state: inout Truth,
         _ random: inout SeededRandom

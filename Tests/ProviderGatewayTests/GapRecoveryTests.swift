@@ -25,7 +25,7 @@ struct GapRecoveryTests {
         try long.write(1_500)
         let (recovery, rounds) = try long.recovery()
         #expect(recovery.packets == 12_000)
-        // Each round is one wait for the server.
+        // Each round waits for the server once.
         #expect(rounds < recovery.packets / 75)
         #expect(recovery.holes.isEmpty)
         try long.expectAll(recovery.ledgers)
@@ -87,7 +87,7 @@ struct GapRecoveryTests {
             return "\(symbol) \(gap.from.nanoseconds)-\(gap.to.nanoseconds)"
         }
         #expect(handed.sorted() == wanted.sorted())
-        // Nobody has asked for the last one before.
+        // The last instrument was not requested before.
         let wasAsked = symbols.map { _ in true } + [false]
         #expect(order.reached.map(\.isDefined) == wasAsked)
         #expect(try tenure.running.stop() == .success)

@@ -11,8 +11,8 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A source `feed` with one scripted provider: what the test has it say, and what the tape says of
-/// gaps then. Times are whole seconds of one hour ago.
+/// A source `feed` with one scripted provider: the records that the test has it send, and the gaps
+/// that are on the tape then. Times are whole seconds of one hour ago.
 struct GapScript {
     let tape: TestTape
     let log = ScriptedProvider.Log()
@@ -39,14 +39,14 @@ struct GapScript {
         let client: TapeClient
         let began: ScriptedProvider.Began
 
-        /// To the gateway that is a kill.
+        /// Closes the connection, which to the gateway is a kill.
         func kill() throws {
             client.close()
             #expect(try running.exitCode() == .unavailable)
         }
     }
 
-    /// Opens the source for these instruments; returns when its provider has begun.
+    /// Opens the source for these instruments. Returns when its provider has begun.
     func open(_ names: [String], feeds: Instrument.Feeds = .trades) throws -> Tenure {
         let known = log.starts.count
         let gateway = try TestGateway(
@@ -61,7 +61,7 @@ struct GapScript {
             began: try #require(log.starts.last))
     }
 
-    // MARK: what the provider says
+    // MARK: the provider's records
 
     func header(_ symbol: UInt32, _ second: Int64, _ flags: TickFlags = []) -> TickHeader {
         TickHeader(
@@ -106,11 +106,11 @@ struct GapScript {
         }
     }
 
-    // MARK: what the tape says
+    // MARK: the tape's records
 
     struct Found: CustomStringConvertible {
         var ticks = 0
-        /// `AAPL filled 10-14`, in order; of what lasts without the end.
+        /// Gaps such as `AAPL filled 10-14`, in order; a gap that lasts has no end.
         var gaps: [String] = []
         var details: [String] = []
         var stops: [String] = []
@@ -163,7 +163,7 @@ struct GapScript {
         }
     }
 
-    /// `0 10-20`, in order; of what lasts without the end.
+    /// Returns gaps such as `0 10-20`, in order; a gap that lasts has no end.
     func shown(_ gaps: [OpenGap]) -> [String] {
         gaps.map { gap in
             "\(gap.instrument) \(second(gap.from))-\(gap.to.isDefined ? "\(second(gap.to))" : "")"

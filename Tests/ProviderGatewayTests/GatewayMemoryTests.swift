@@ -12,7 +12,8 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A tape that was destroyed while no gateway was there: what others remember of it counts.
+/// A tape was destroyed while no gateway ran. The source continues after what others remember of
+/// it.
 @Suite("The gateway over a tape that forgot")
 struct GatewayMemoryTests {
     private func full(_ ticks: Int) -> [String: String] {
@@ -57,9 +58,9 @@ struct GatewayMemoryTests {
         #expect(eventually { second.log.count(of: "gateway.started") == 1 })
         let lost = before.values.filter { $0 > 0 }.count
         #expect(second.service.metric("mds_tape_lost_ticks_total") == 700)
-        // Of the watermarks, too.
+        // The streams of watermarks are reported as well.
         #expect(second.log.count(of: "tape.rolled_back") == lost + TapeNames.tickStreams)
-        // The ticks are computed again: behind what was given out.
+        // The ticks are computed again, with ordinals above those that were used.
         #expect(
             try eventually {
                 try lastOrdinals(tape).allSatisfy { $0.value >= 2 * before[$0.key, default: 0] }
@@ -78,7 +79,7 @@ struct GatewayMemoryTests {
         #expect(try second.stop() == .success)
     }
 
-    /// A reader that has read all of the tape, and tells it.
+    /// Returns a reader that has read all of the tape and reports it.
     private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionTeller {
         let teller = try PositionTeller(tape.client, group: "writer")
         let (held, source) = (try lastOrdinals(tape), try source())
@@ -123,7 +124,7 @@ struct GatewayMemoryTests {
         let lost = held.values.reduce(0, +) - 300
         #expect(eventually { third.log.count(of: "gateway.started") == 1 })
         #expect(third.service.metric("mds_tape_lost_ticks_total") == Double(lost))
-        // The 600 ticks that are gone are computed again, under ordinals that nobody has seen.
+        // The 600 lost ticks are computed again, with ordinals that no reader has seen.
         #expect(
             try eventually {
                 try SourceOnTape(tape).count == 900
@@ -152,7 +153,7 @@ struct GatewayMemoryTests {
             })
         #expect(running.log.count(of: "tape.rolled_back") == tape.names.partitions)
         #expect((running.service.metric("mds_tape_lost_ticks_total") ?? 0) > 3_000_000)
-        // What the readers tell from now on is no news.
+        // Later reports of the readers bring no news.
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.all == Array(0..<UInt64(found.count)), "no tick was lost or doubled by it")
@@ -167,7 +168,7 @@ struct GatewayMemoryTests {
         let gateway = try TestGateway(
             tape,
             [
-                // More than a lane holds, so that some are still to be made.
+                // More ticks than a lane holds, so that some are still to be made.
                 "SYNTHETIC_SYMBOLS": "AAPL", "SYNTHETIC_RATE": "10000",
                 "SYNTHETIC_BACKLOG": "4s", "SYNTHETIC_TICKS": "40000",
             ])
@@ -180,7 +181,7 @@ struct GatewayMemoryTests {
         proxy.hold(10_000, .acknowledgement)
         #expect(eventually { proxy.heldNow > 0 })
         let teller = try reader(tape)
-        // Two seconds later at the earliest, so it has heard the reader.
+        // This is two seconds later at the earliest, so the gateway has heard the reader.
         #expect(eventually { running.log.count(of: "tape.publish.unsettled") > 0 })
         proxy.calm()
         #expect(try eventually { try tape.tickCount(source: source()) == 40_000 })

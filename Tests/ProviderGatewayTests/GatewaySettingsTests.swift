@@ -20,10 +20,10 @@ struct GatewaySettingsTests {
         let settings = try GatewaySettings(
             TestService.configuration(Main.description, [:]))
         #expect(settings.source.text == "synthetic")
-        #expect(settings.synthetic.pace == .realtime && settings.synthetic.total == nil)
-        #expect(settings.synthetic.market.seed == 1 && settings.synthetic.market.rate == 1_000)
-        #expect(settings.synthetic.market.symbols.count == 14)
-        #expect(settings.synthetic.backlogNanoseconds == 0)
+        #expect(settings.synthetic?.pace == .realtime && settings.synthetic?.total == nil)
+        #expect(settings.synthetic?.market.seed == 1 && settings.synthetic?.market.rate == 1_000)
+        #expect(settings.synthetic?.market.symbols.count == 14)
+        #expect(settings.synthetic?.backlogNanoseconds == 0)
         #expect(settings.packetsPerSecond == 400)
         #expect(settings.streamBytesMax == 1 << 30)
     }
@@ -41,7 +41,8 @@ struct GatewaySettingsTests {
     func sourceNames(provider: String, given: String?, source: String, isWarned: Bool) throws {
         let log = ScriptedProvider.Log()
         let kinds =
-            ["feed-a", "feed-b"].map { ScriptedProvider.kind($0, log) } + [
+            [ProviderKind.synthetic] + ["feed-a", "feed-b"].map { ScriptedProvider.kind($0, log) }
+            + [
                 ProviderKind(name: "tape", needsInstruments: false, isRecorded: true) { _ in
                     ScriptedProvider("tape", log)
                 }
@@ -86,10 +87,10 @@ struct GatewaySettingsTests {
                 ]))
         #expect(settings.source.text == "desk-2")
         #expect(settings.packetsPerSecond == 77)
-        #expect(settings.synthetic.market.seed == UInt64(Int64.max))
-        #expect(settings.synthetic.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
-        #expect(settings.synthetic.pace == .full && settings.synthetic.total == 12)
-        #expect(settings.synthetic.backlogNanoseconds == 120_000_000_000)
+        #expect(settings.synthetic?.market.seed == UInt64(Int64.max))
+        #expect(settings.synthetic?.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
+        #expect(settings.synthetic?.pace == .full && settings.synthetic?.total == 12)
+        #expect(settings.synthetic?.backlogNanoseconds == 120_000_000_000)
         #expect(settings.streamBytesMax == 64 << 20)
     }
 

@@ -32,7 +32,7 @@ struct GatewayTests {
         return eventually { isOnTape(tape, source) { $0 == UInt64(ticks) } }
     }
 
-    /// While NATS is away there is no answer, which is none of the answers waited for.
+    /// While NATS is away there is no answer, which is not the awaited one either.
     private func isOnTape(
         _ tape: TestTape, _ source: SourceName, _ isRight: (UInt64) -> Bool
     ) -> Bool {
@@ -93,7 +93,7 @@ struct GatewayTests {
     @Test("watermarks of idle partitions come, never backwards, and reach the end of the market")
     func idleWatermarks() throws {
         let tape = try tape("gw3")
-        // One symbol: the other streams have watermarks only.
+        // With one symbol the other streams have only watermarks.
         let running = try TestGateway(
             tape, full(500).merging(["SYNTHETIC_SYMBOLS": "AAPL"]) { $1 }
         ).start()
@@ -131,7 +131,7 @@ struct GatewayTests {
             #expect(eventually { running.log.count(of: "gateway.started") == 1 })
             let wanted = min(6_000, before + random.next() % 1_500)
             #expect(try eventually { try tape.tickCount(source: source()) >= wanted })
-            // Without a connection nothing is drained: what was taken is gone.
+            // Without a connection nothing is drained: ticks that were taken are lost.
             client.close()
             #expect(try running.exitCode() == .unavailable)
         }
@@ -195,7 +195,8 @@ struct GatewayTests {
         #expect(!running.hasEnded)
         let received = running.service.metric(
             "mds_gateway_ticks_received_total{source=\"synthetic\"}")
-        // What does not fit waits in the lanes: one packet in flight and one that grows each.
+        // Ticks that do not fit wait in the lanes: per lane, one packet in flight and one that
+        // grows.
         #expect((received ?? 0) < 40_000)
         running.service.context.shutdown.request("test")
         #expect(try running.exitCode() == .temporary)

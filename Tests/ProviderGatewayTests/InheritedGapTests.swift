@@ -25,7 +25,7 @@ struct InheritedGapTests {
         return try #require(try client.jetStream.bucketAsFound(client.names.sourceBucket))
     }
 
-    /// Two instruments: of one a gap is half filled in, of the other one it lasts.
+    /// Leaves gaps of two instruments: one is half filled, the other one still lasts.
     private func leave(_ script: GapScript, _ tenure: GapScript.Tenure) {
         script.send(
             [
@@ -47,7 +47,7 @@ struct InheritedGapTests {
         try first.kill()
         let second = try script.open(["AAPL", "SPY", "MSFT"])
         #expect(script.shown(second.began.order.gaps) == ["1 12-", "0 16-20"])
-        // Nobody has asked for the third one before.
+        // The third instrument was not requested before.
         #expect(second.began.order.reached.map(\.isDefined) == [true, true, false])
         #expect(
             try eventually {
@@ -84,7 +84,7 @@ struct InheritedGapTests {
         let second = try script.open(["AAPL", "SPY"])
         #expect(script.shown(second.began.order.gaps) == wanted)
         try second.kill()
-        // What is damaged is made again from the tape, and so is what is not there.
+        // A damaged ledger is rebuilt from the tape, and so is one that is not stored.
         let entry = try #require(try bucket.get(key))
         let outcome = try bucket.put(key, [1], expected: entry.revision)
         guard case .stored = outcome else {
@@ -118,13 +118,13 @@ struct InheritedGapTests {
             })
         let found = try script.found()
         #expect(found.gaps.contains("AAPL abandoned 16-20"))
-        // It lasted, of a kind that is not asked for: it ends and is given up.
+        // The gap lasts and its kind is no longer requested: it ends and is given up.
         #expect(found.gaps.contains { $0.hasPrefix("SPY abandoned 12-") })
         #expect(found.details.contains(GapHandOver.otherKinds))
         #expect(try second.running.stop() == .success)
         let third = try script.open(["AAPL", "SPY"])
         #expect(third.began.order.gaps.isEmpty)
-        // It was not asked for meanwhile: nothing of it is missing.
+        // The instrument was not requested meanwhile, so none of its data are missing.
         #expect(third.began.order.reached.map(\.isDefined) == [false, true])
         #expect(try third.running.stop() == .success)
     }
@@ -207,7 +207,7 @@ struct InheritedGapTests {
         #expect(first.running.log.count(of: "gateway.provider_late") == 0)
         let second = try script.open(["AAPL"])
         #expect(script.shown(second.began.order.gaps) == ["0 7-"])
-        // Since then it is on record.
+        // Since then the gap is on record.
         #expect(second.began.order.reached == [.undefined])
         #expect(try second.running.stop() == .success)
         #expect(script.log.stops == 2)

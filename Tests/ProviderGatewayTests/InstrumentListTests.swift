@@ -131,7 +131,7 @@ struct InstrumentListTests {
         let shutdown = gateway.service.context.shutdown
         _ = try folder.write(list("QQQ"), to: "a.yaml")
         #expect(eventually { shutdown.hangUp() })
-        #expect(eventually { gateway.settings.delivery?.book.wanted == [1] })
+        #expect(eventually { gateway.settings.delivery.book.wanted == [1] })
         gateway.group.take()
         #expect(eventually { log.starts.count == 1 })
         #expect(log.starts.first?.order.instruments == [1])

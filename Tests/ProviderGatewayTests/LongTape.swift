@@ -9,17 +9,17 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A source's tape of many packets in every partition, and what its gaps are. Packets of another
-/// source stand in between.
+/// A source's tape with many packets in every partition, and its gaps. Packets of another source
+/// are between them.
 struct LongTape {
     private static let chunk = 50
     private static let foreignPerChunk = 5
 
     let tape: TestTape
     let source: SourceName
-    /// Per partition, whose packets the test knows.
+    /// The partitions, whose packets the test knows.
     private(set) var partitions: [LedgerTape] = []
-    /// Per partition: two that belong there.
+    /// Two symbols of each partition.
     let symbols: [[Symbol]]
     private let foreign: SourceName
     private var written = 0
@@ -38,7 +38,7 @@ struct LongTape {
         }
     }
 
-    /// So many more in each partition.
+    /// Writes `packets` more packets into each partition.
     mutating func write(_ packets: Int) throws {
         let end = written + packets
         while written < end {
@@ -51,7 +51,8 @@ struct LongTape {
         }
     }
 
-    /// Of each hundred packets some leave two gaps: the second half of one, and one that lasted.
+    /// Adds a packet. Each hundred packets leave two gaps: one whose first half was filled, and one
+    /// that was reported without an end at first.
     private static func write(_ index: Int, _ tape: inout LedgerTape) {
         let second = Int64(10 * index)
         switch index % 100 {
@@ -92,7 +93,7 @@ struct LongTape {
         }
     }
 
-    /// Nothing of what is stored is known.
+    /// Recovers the ledgers from `stored`; by default nothing is stored.
     func recovery(
         _ stored: [Partition: PartitionLedger] = [:]
     ) throws -> (recovery: GapRecovery, rounds: Int) {
@@ -102,7 +103,8 @@ struct LongTape {
         return (recovery, rounds)
     }
 
-    /// Whether the ledgers are what a reader of all packets has, and stand at the last ones.
+    /// Expects that the ledgers are those of a reader of all packets, and that their positions are
+    /// the last packets.
     func expectAll(
         _ ledgers: [Partition: PartitionLedger], sourceLocation: SourceLocation = #_sourceLocation
     ) throws {

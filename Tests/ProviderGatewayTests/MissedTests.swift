@@ -11,7 +11,8 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A market whose ticks are not made again: what nobody took is gone, and has to be on record.
+/// In a market whose ticks are not made again, ticks that no gateway took are lost and have to be
+/// on record.
 @Suite("The gateway in a market that does not wait")
 struct MissedTests {
     private static let shared = Result { try NatsServer() }
@@ -52,7 +53,7 @@ struct MissedTests {
             next = try TestGateway(tape, environment)
             let client = try tape.connect(next.service)
             standby = try next.standBy(client)
-            // At any moment, also before it has opened or written its gaps.
+            // Kill it at any moment, also before it has opened the source or written its gaps.
             let wanted = try count(tape) + random.next() % 400
             if random.next() % 4 > 0 {
                 #expect(try eventually { try count(tape) >= wanted })
@@ -95,8 +96,8 @@ struct MissedTests {
         for each in running { #expect(try each.stop() == .success) }
         let report = try audit(tape, gateways[0].settings)
         #expect(report.isRight, "\(report)")
-        // One per symbol and hand-over.
-        #expect(report.gaps == 4 * gateways[0].settings.synthetic.market.symbols.count)
+        // One gap per symbol and hand-over.
+        #expect(try report.gaps == 4 * gateways[0].settings.market.symbols.count)
     }
 
     @Test(
@@ -114,7 +115,7 @@ struct MissedTests {
         let wanted = try count(tape) + 500
         #expect(try eventually { try count(tape) >= wanted })
         #expect(try again.stop() == .success)
-        let symbols = second.settings.synthetic.market.symbols.count
+        let symbols = try second.settings.market.symbols.count
         #expect(
             again.service.metric(
                 "mds_gateway_gap_records_total{reason=\"take_over\",source=\"synthetic\"}")
@@ -124,7 +125,8 @@ struct MissedTests {
         try expectGapsFirst(tape, before)
     }
 
-    /// Up to the packet that has a partition's gaps, no watermark is behind their beginning.
+    /// Expects that no watermark passes the beginning of a partition's gaps before the packet that
+    /// has them.
     private func expectGapsFirst(_ tape: TestTape, _ before: Timestamp) throws {
         for number in 0..<tape.names.partitions {
             let partition = Partition(number)
@@ -157,7 +159,7 @@ struct MissedTests {
     @Test("killed before its first tick, but with its gaps on the tape, the market goes on")
     func gapsOnly() throws {
         let tape = try tape("miss4")
-        // One tick a second: a tenure may begin and end with gaps alone.
+        // With one tick per second a tenure may begin and end with gaps only.
         let slow = lost(1).merging([
             "SYNTHETIC_SYMBOLS": "AAPL,MSFT", "SYNTHETIC_BACKLOG": "5s",
         ]) { $1 }
@@ -180,7 +182,8 @@ struct MissedTests {
         let running = try gateway.start()
         #expect(try eventually { try count(tape) >= 300 })
         #expect(try running.stop() == .success)
-        let market = AuditedMarket(gateway.settings.synthetic.market)
+        let settings = try gateway.settings.market
+        let market = AuditedMarket(settings)
         var packets: [[UInt8]] = []
         for number in 0..<tape.names.partitions {
             packets += try tape.tickPackets(Partition(number)).map(\.payload)
@@ -195,9 +198,8 @@ struct MissedTests {
         let tickful = try #require(
             packets.firstIndex {
                 $0.withRawSpan {
-                    SyntheticProvider.mark(
-                        of: $0, market: SyntheticMarket(gateway.settings.synthetic.market))
-                } != nil
+                    SyntheticStanding.mark(of: $0, market: SyntheticMarket(settings)) != nil
+                }
             })
         var without = packets
         without.remove(at: tickful)

@@ -9,10 +9,10 @@ import TestSupport
 
 @testable import ProviderGateway
 
-/// The shipped gateway as a process, and a tape on a real nats-server that has nearly no room: most
-/// of each stream is ballast, which a test takes off again.
+/// The shipped gateway as a process, and a tape on a real nats-server that has nearly no room. Most
+/// of each stream is ballast, which a test can remove.
 struct NearlyFullTape {
-    /// A stream that holds less than a tenth of this is low.
+    /// A stream with less than a tenth of this left is low.
     private static let streamBytes: Int64 = 2 << 20
     private static let ballastMessageBytes = 16 * 1_024
     private static let ballastPercent: Int64 = 87
@@ -36,7 +36,7 @@ struct NearlyFullTape {
         for stream in 0..<TapeNames.tickStreams { try load(stream) }
     }
 
-    /// On a subject that no reader of the test asks for.
+    /// Returns a subject that no reader of the test requests.
     private func ballast(_ stream: Int) -> String {
         "\(tape.names.namespace).wm.\(stream).ballast"
     }
@@ -54,7 +54,7 @@ struct NearlyFullTape {
         }
     }
 
-    /// There is room again, as after a purge by the keeper.
+    /// Makes room again, as a purge by the keeper does.
     func unload() throws {
         for stream in 0..<TapeNames.tickStreams {
             let name = tape.names.tickStream(stream)
@@ -71,7 +71,7 @@ struct NearlyFullTape {
             ]) { $1 }, log: folder.file("gateway.log"))
     }
 
-    /// As the process has them.
+    /// The settings that the process has.
     var gatewaySettings: GatewaySettings {
         get throws { try TestGateway(tape, settings).settings }
     }

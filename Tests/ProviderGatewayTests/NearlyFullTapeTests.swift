@@ -6,8 +6,8 @@ import Testing
 
 @testable import ProviderGateway
 
-/// The loop of rate coordination, with nothing in it made up but the market: the tape's headroom is
-/// low, the policy of each kind of data acts, there is room again, and all goes on.
+/// The complete loop of rate coordination, in which only the market is synthetic: the tape's
+/// headroom is low, the policy of each kind of data acts, there is room again, and all continues.
 @Suite("The shipped gateway on a tape that is nearly full", .serialized)
 struct NearlyFullTapeTests {
     @Test("block: what the tape refuses goes into the spool, and all of it comes out again")
@@ -62,7 +62,8 @@ struct NearlyFullTapeTests {
         #expect(gateway.count(of: "gateway.backpressure.error") == 1)
         let taken = try scene.count()
         try scene.unload()
-        // The way back is a person's: the source goes on behind what stands, the rest is a gap.
+        // A person has to start it again: the source continues after the last packets, and the rest
+        // is a gap.
         let next = try scene.start()
         #expect(try eventually { try scene.count() >= taken + 1_000 }, "\(next.log)")
         #expect(next.stop() == 0, "\(next.log)")

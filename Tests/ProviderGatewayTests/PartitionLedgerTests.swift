@@ -5,7 +5,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A source's partition of which a test says what its packets hold.
+/// A partition of a source whose packets a test determines.
 struct LedgerTape {
     struct Packet {
         let header: PacketHeader
@@ -47,7 +47,7 @@ struct LedgerTape {
         #expect(isIn)
     }
 
-    /// A fetched one that closes then.
+    /// Adds a fetched bar that closes at `second`.
     mutating func bar(
         _ symbol: Int, _ second: Int64, width: Int64 = 1, _ kind: ProviderBarKind = .trades
     ) {
@@ -58,7 +58,7 @@ struct LedgerTape {
         #expect(isIn)
     }
 
-    /// The bar of a day, fetched then; one that is in progress has that for its event time.
+    /// Adds the bar of a day, fetched at `now`. A bar in progress has `now` as its event time.
     mutating func day(_ symbol: Int, until end: Int64, fetchedAt now: Int64) {
         var header = header(symbol, min(end, now), .backfilled)
         header.resolution = TimeResolution.day.rawValue
@@ -69,7 +69,7 @@ struct LedgerTape {
         #expect(isIn)
     }
 
-    /// Of the past, as it is asked for at a start.
+    /// Adds a headline of the past, as it is requested at a start.
     mutating func headline(_ symbol: Int, _ second: Int64) {
         let outcome = builder.append(
             NewsHeadline(
@@ -78,7 +78,7 @@ struct LedgerTape {
         #expect(outcome == .appended)
     }
 
-    /// What is told of the instrument when it is asked for.
+    /// Adds an indicator, as it comes when the instrument is requested.
     mutating func indicator(_ symbol: Int, _ second: Int64) {
         let outcome = builder.append(
             IndicatorValue(
@@ -107,7 +107,7 @@ struct LedgerTape {
         #expect(outcome == .appended)
     }
 
-    /// The packet stands on the tape.
+    /// Ends the packet and puts it on the tape.
     mutating func seal() {
         guard builder.tickCount > 0 else { return }
         sequence += 3
@@ -122,7 +122,7 @@ struct LedgerTape {
         spare = packet
     }
 
-    /// What a reader of all packets behind the ledger's position makes of them.
+    /// Returns the ledger of a reader of all packets after the position of `ledger`.
     func fold(
         _ ledger: PartitionLedger = PartitionLedger(), without lost: Range<Int>? = nil
     ) -> PartitionLedger {
@@ -182,8 +182,8 @@ struct PartitionLedgerTests {
         tape.gap(1, 10, 12, .abandoned, .quote)
         tape.seal()
         #expect(missing(tape.fold()) == ["10-20", "10-"] && missing(tape.fold(), 1) == ["10-12"])
-        // The next outage begins before the last one's end, by as much as stamps are coarse: what
-        // came in between keeps them apart.
+        // The next outage begins before the last one's end, by the resolution of stamps. The data
+        // in between keep them apart.
         tape.gap(0, 19, nil)
         tape.seal()
         #expect(missing(tape.fold()) == ["10-20", "10-", "20-"])
@@ -222,7 +222,7 @@ struct PartitionLedgerTests {
         #expect(
             part.begun
                 == .init(done: LedgerTape.at(14), doubtful: LedgerTape.at(15), areBars: false))
-        // The record comes after all.
+        // The record comes later nevertheless.
         tape.gap(0, 10, 20, .filled)
         tape.seal()
         #expect(tape.fold().missing.first?.part.begun == nil)
@@ -283,14 +283,14 @@ struct PartitionLedgerTests {
         #expect(whole.isWhole && !whole.isFed(aapl) && whole.entries.isEmpty)
         var holed = tape.fold(without: 0..<2)
         #expect(!holed.isWhole && holed.isFed(spy) && !holed.isFed(aapl))
-        // From the next tenure on it is known again.
+        // From the next tenure on the subscriptions are known again.
         holed.begin([spy])
         #expect(holed.isWhole && holed.isFed(spy) && !holed.isFed(aapl))
         tape.subscription(1, .start)
         tape.subscription(1, .stop)
         tape.seal()
         #expect(!tape.fold(holed).isFed(spy))
-        // One that is left out of the list is not asked for any more.
+        // An instrument that is removed from the list is no longer requested.
         var left = PartitionLedger()
         left.entries[spy] = PartitionLedger.Entry(fed: 2, isKnown: true)
         left.begin([aapl])
@@ -321,7 +321,7 @@ struct PartitionLedgerTests {
         }
     }
 
-    /// What has happened of one instrument and kind, in seconds.
+    /// The events of one instrument and kind, in seconds.
     private struct Truth {
         var missing: Set<Int64> = []
         var openFrom: Int64?
@@ -356,7 +356,8 @@ struct PartitionLedgerTests {
                 let to = from + Int64(random.next() % 8) + 1
                 let state: GapState = random.next() % 3 == 0 ? .abandoned : .filled
                 tape.gap(symbol, from, to, state, kinds[kind])
-                // What lasts begins behind all that has ended, but may be reached by a border.
+                // A gap that lasts begins after all that have ended, but the border of a filled
+                // part may reach into it.
                 if let open = known.openFrom, to > open { truth[symbol][kind].openFrom = to }
                 truth[symbol][kind].missing.subtract(from..<to)
             case 5: tape.subscription(symbol, random.next() % 2 == 0 ? .start : .stop)

@@ -75,7 +75,7 @@ struct PolicyTests {
         gateway.isLow.set(true)
         let running = try gateway.start()
         #expect(try eventually { try gateway.status["finished"]?.bool == true })
-        // Nothing follows: what waits is the end of the burst.
+        // No more ticks follow: the quotes that wait are the end of the burst.
         let wanted = try lastQuotes(gateway, ticks: 6_000)
         #expect(
             try eventually {
@@ -86,11 +86,11 @@ struct PolicyTests {
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         let audit = try MarketAudit(
-            AuditedMarket(gateway.settings.synthetic.market), tape, source: source())
+            AuditedMarket(gateway.settings.market), tape, source: source())
         let origin = try #require(audit.origin)
-        // Up to the first tick that was never made: the watermark goes on.
+        // Up to the first tick that was never made, as the watermark continues.
         let report = audit.report(
             from: origin, to: market.time(ofTick: 6_000, origin: origin))
         #expect(report.isRight && report.made == 6_000, "\(report)")
@@ -127,9 +127,9 @@ struct PolicyTests {
         #expect(error?.description.contains("set SYNTHETIC_MISSED=lost") == true)
     }
 
-    /// The number of each symbol's last quote among so many ticks.
+    /// Returns the number of each symbol's last quote among `ticks` ticks.
     private func lastQuotes(_ gateway: TestGateway, ticks: UInt64) throws -> Set<UInt64> {
-        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        let market = SyntheticMarket(try gateway.settings.market)
         var last: [Int: UInt64] = [:]
         for index in 0..<ticks where !market.isTrade(tick: index) {
             last[market.symbol(ofTick: index)] = index

@@ -18,7 +18,7 @@ struct RetriedProviderTests {
     init() { log.isRefusing.withLock { $0 = true } }
 
     private func provider() throws -> RetriedProvider {
-        let service = try TestService(Main.description(of: []), [:])
+        let service = try TestService(Main.description, [:])
         return RetriedProvider(
             ScriptedProvider.kind("one", log),
             ProviderKind.Context(
@@ -27,7 +27,8 @@ struct RetriedProviderTests {
             RetriedProvider.Waits(first: .milliseconds(20), longest: .milliseconds(20)))
     }
 
-    /// Of three instruments; of the second a gap lasts, of the third nobody was asking.
+    /// Returns an order of three instruments. The second has a gap that lasts, and the third was
+    /// not requested before.
     private func order() throws -> ProviderOrder {
         let instruments = try ["A", "B", "C"].map {
             Instrument(

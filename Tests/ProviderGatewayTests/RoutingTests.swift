@@ -56,7 +56,7 @@ struct RoutingTests {
         }
     }
 
-    /// A gateway for which `one` is the preferred provider of the only instrument.
+    /// Returns a gateway for which `one` is the preferred provider of the only instrument.
     private func gateway(
         _ tape: TestTape, _ one: ScriptedProvider.Log, _ other: ScriptedProvider.Log
     ) throws -> TestGateway {
@@ -118,7 +118,7 @@ struct RoutingTests {
         #expect(first.order.instruments == [0] && second.order.instruments.isEmpty)
 
         send(begin("one", 5) + [trade(10, id: 1)], floor: 10, first.channel)
-        // Nobody has asked for it.
+        // This record was not requested.
         send([trade(10, id: 91)], floor: 10, second.channel)
         let gap = GapRecord(
             header: header(20), from: at(11), to: .undefined, kind: .trade, reason: .disconnected,
@@ -138,7 +138,7 @@ struct RoutingTests {
         #expect(all.switches == ["one>other"])
         #expect(all.gaps.map(\.to) == [.undefined, at(30)])
         #expect(one.follows.isEmpty && running.log.contains("gateway.provider_switched"))
-        // Whoever feeds nothing holds nobody back.
+        // A provider that feeds nothing does not hold the watermark back.
         let source = try #require(SourceName("feed"))
         #expect(try eventually { try TapeAudit.watermark(tape, source) == at(50) })
         #expect(
@@ -160,8 +160,8 @@ struct RoutingTests {
         let tape = try TestTape(Self.shared.get(), namespace: "routing2")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         var gateway = try gateway(tape, one, other)
-        gateway.settings.delivery?.routing.returnNanoseconds = 100_000_000
-        gateway.settings.delivery?.routing.graceNanoseconds = 100_000_000
+        gateway.settings.delivery.routing.returnNanoseconds = 100_000_000
+        gateway.settings.delivery.routing.graceNanoseconds = 100_000_000
         let running = try gateway.start()
         #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
         let first = try #require(one.starts.first).channel
@@ -172,7 +172,7 @@ struct RoutingTests {
         #expect(try eventually { try gateway.status.at("feeds", "SPY")?.string == "other" })
         send(begin("other", 30), floor: 30, second)
         send([.feed(FeedState(instrument: 0, state: .live, time: at(40)))], floor: 40, first)
-        // Both deliver the same from now on, and the switch lies ahead.
+        // From now on both deliver the same ticks, and the switch is still to come.
         var ids: UInt64 = 0
         let clock = SystemClock()
         var last = clock.now()
@@ -185,7 +185,7 @@ struct RoutingTests {
                 send([tick(now, id: ids)], floor: 40, second)
                 return try found(tape).switches == ["one>other", "other>one"]
             })
-        // Some more of the preferred one alone.
+        // Some more ticks of the preferred provider alone.
         send([tick(clock.now(), id: ids + 1)], floor: 40, first)
         #expect(try eventually { try found(tape).trades.last == "\(ids + 1) one" })
         #expect(eventually { other.follows.last == .init(begun: [], ended: [0]) })
@@ -203,8 +203,8 @@ struct RoutingTests {
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         one.isRefusing.withLock { $0 = true }
         var gateway = try gateway(tape, one, other)
-        gateway.settings.delivery?.retries.first = .milliseconds(20)
-        gateway.settings.delivery?.retries.longest = .milliseconds(20)
+        gateway.settings.delivery.retries.first = .milliseconds(20)
+        gateway.settings.delivery.retries.longest = .milliseconds(20)
         let running = try gateway.start()
         #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
         let second = try #require(other.starts.first).channel
@@ -261,7 +261,8 @@ struct RoutingTests {
         #expect(try eventually { try found(tape).gaps.count == 3 })
         let states = try found(tape).gaps.map(\.state)
         #expect(states == [GapState.open, .open, .abandoned].map(\.rawValue))
-        // Back in the list, it delivers: from now on nothing is missing.
+        // An instrument that is in the list again is delivered again: from now on nothing is
+        // missing.
         _ = try write("QQQ, SPY")
         #expect(first.service.context.shutdown.hangUp())
         #expect(eventually { one.follows.last == .init(begun: [0], ended: []) })

@@ -4,7 +4,7 @@ import ProviderKit
 import ServiceRuntime
 import Synchronization
 
-/// A provider in the hands of a test: says what the test has it say.
+/// A provider that sends the records that a test has it send.
 final class ScriptedProvider: ProviderSource {
     struct Began: Sendable {
         let order: ProviderOrder
@@ -21,7 +21,7 @@ final class ScriptedProvider: ProviderSource {
         let kind: DataKind
     }
 
-    /// All that a gateway made of one kind, in order.
+    /// All providers of one kind that a gateway made, in order.
     final class Log: Sendable {
         private let began = Mutex<[Began]>([])
         private let stopped = Mutex(0)
@@ -29,9 +29,9 @@ final class ScriptedProvider: ProviderSource {
         private let restarted = Mutex<[Restarted]>([])
         let isRefusing = Mutex(false)
         let canRestart = Mutex(false)
-        /// What each says when it is asked to end.
+        /// The records that each provider sends when it is asked to end.
         let lastWords = Mutex<[ProviderRecord]>([])
-        /// None ends when it is asked to.
+        /// Whether providers do not end when they are asked to.
         let isHanging = Mutex(false)
 
         var starts: [Began] { began.withLock { $0 } }

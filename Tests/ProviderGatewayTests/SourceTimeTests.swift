@@ -12,7 +12,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// A host's two clocks in the hands of a test, and a source's time that reads them.
+/// The two clocks of a host, which a test sets, and a source's time that reads them.
 private final class TimeUnderTest {
     private final class Clocks: Sendable {
         let moment = Mutex(
@@ -33,7 +33,7 @@ private final class TimeUnderTest {
         _ = time.now()
     }
 
-    /// What the host's clock shows.
+    /// The time of the host's wall clock.
     var wall: Timestamp { clocks.moment.withLock { $0.wall } }
     var now: Timestamp { time.now() }
     var isHeld: Bool { time.isHeld }
@@ -51,7 +51,7 @@ private final class TimeUnderTest {
         _ = time.now()
     }
 
-    /// A tick that its provider stamped; true: it is refused.
+    /// Passes a tick with a stamp of its provider. Returns whether it is refused.
     func stamped(_ stamp: Timestamp, _ flags: TickFlags = []) -> Bool {
         time.refuses(
             TickHeader(symbol: 0, flags: flags, providerTime: stamp, receiveTime: now))
@@ -234,7 +234,7 @@ struct RefusedTickTests {
         let gap = try #require(onTape.gaps.first)
         #expect(gap.reason == GapReason.dropped.rawValue && gap.kind == DataKind.trade.rawValue)
         #expect(gap.from >= began && gap.to > gap.from && gap.to <= SystemClock().now())
-        // The gateway's time is what providers stamp with.
+        // Providers stamp with the gateway's time.
         let moment = channel.moment()
         #expect(abs(moment.wall.nanoseconds(since: SystemClock().now())) < 60_000_000_000)
     }

@@ -13,7 +13,7 @@ import TickSpool
 
 @testable import ProviderGateway
 
-/// A provider that does not wait, and a tape that takes nothing for a while.
+/// A provider that does not wait, and a tape that accepts nothing for a while.
 @Suite("The gateway with a spool")
 struct SpoolTests {
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
@@ -99,7 +99,7 @@ struct SpoolTests {
     func paused() throws {
         let tape = try TestTape(try NatsServer(), namespace: "spool6")
         let (folder, copy) = (try TemporaryFolder(), try TemporaryFolder())
-        // So few that no packet is full for minutes.
+        // The rate is so low that no packet is full for minutes.
         let gateway = try TestGateway(tape, environment(folder, rate: 200))
         let running = try gateway.start()
         #expect(try eventually { try count(tape) >= 100 })
@@ -113,9 +113,9 @@ struct SpoolTests {
         let taken = received()
         #expect(eventually { received() >= taken + 1_000 })
         let before = received()
-        // All of them but the youngest.
+        // All ticks except the newest.
         #expect(eventually { standing + spooled(running) >= before })
-        // What a kill at this moment leaves.
+        // The files that a kill at this moment would leave.
         try FileManager.default.copyItem(
             atPath: folder.file("spool"), toPath: copy.file("spool"))
         let left = try Spool(
@@ -228,7 +228,8 @@ struct SpoolTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: frames)
         let path = "\(frames)/\(try #require(names.first { $0.hasSuffix(".frames") }))"
         var content = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        // One in a packet, whose frame still has its header; and a stretch of headers and packets.
+        // Damage one byte in a packet, whose frame keeps its header, and a range of headers and
+        // packets.
         content[300] ^= 1
         let middle = content.count / 2
         for place in middle..<min(content.count, middle + 3_000) { content[place] = 0xa5 }
@@ -248,7 +249,8 @@ struct SpoolTests {
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
     }
 
-    /// A gateway loses its group in the middle, and ends with more than so many ticks in its spool.
+    /// Lets a gateway lose its group while it works, so that it ends with more than `ticks` ticks
+    /// in its spool.
     private func leaveSpool(_ tape: TestTape, _ folder: TemporaryFolder, ticks: Double) throws {
         var gateway = try TestGateway(tape, environment(folder))
         gateway.settings.drainNanoseconds = 100_000_000

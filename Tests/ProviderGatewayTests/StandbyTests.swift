@@ -37,7 +37,7 @@ struct StandbyTests {
                 try tape.server.start()
                 #expect(eventually { tape.client.connection.isConnected })
             }
-            // It comes back as the standby of the other one, which is about to notice.
+            // It returns as the standby of the other one, which is about to notice the loss.
             gateways[active] = try Gateway(gateways[active].name, tape, folder)
         }
         let last = try #require(Self.active(gateways), "\(gateways.map(\.process.log))")
@@ -46,7 +46,7 @@ struct StandbyTests {
             try eventually {
                 try tape.tickCount(source: settings.source) >= standing + 500
             })
-        // The standby first, so that nobody takes over at the end.
+        // End the standby first, so that it does not take over at the end.
         for index in [1 - last, last] {
             gateways[index].process.signal(SIGTERM)
             #expect(gateways[index].process.waitUntilExit() == 0, "\(gateways[index].process.log)")
@@ -76,7 +76,7 @@ struct StandbyTests {
                 ]) { $1 }, logPath: folder.file("\(name)-\(UUID().uuidString).log"))
         }
 
-        /// As its log says.
+        /// Whether the gateway is active according to its log.
         var isActive: Bool {
             let log = process.log
             guard let started = log.range(of: #""gateway.started""#, options: .backwards) else {
@@ -87,7 +87,7 @@ struct StandbyTests {
         }
     }
 
-    /// The one that is active; waits until there is one.
+    /// Returns the index of the active gateway; waits until there is one.
     private static func active(_ gateways: [Gateway]) -> Int? {
         var found: Int?
         _ = eventually {

@@ -13,7 +13,7 @@ import TickSpool
 
 @testable import ProviderGateway
 
-/// Streams of the tape that fail one by one, and what of a spool stands already.
+/// Streams of the tape fail separately, and some spooled packets are on the tape already.
 @Suite("The spool, stream by stream")
 struct StreamSpoolTests {
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
@@ -38,8 +38,8 @@ struct StreamSpoolTests {
                 "GATEWAY_SPOOL": folder.file("spool"),
             ])
         let running = try gateway.start(try connect(tape, proxy.url, gateway.service))
-        let partitions = Set(
-            gateway.settings.synthetic.market.symbols.map { tape.names.partition(of: $0) })
+        let partitions = try Set(
+            gateway.settings.market.symbols.map { tape.names.partition(of: $0) })
         let ill = try #require(partitions.map { tape.names.streamIndex(of: $0) }.min())
         let healthy = partitions.filter { tape.names.streamIndex(of: $0) != ill }
         let sick = partitions.subtracting(healthy)
@@ -78,7 +78,7 @@ struct StreamSpoolTests {
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
     }
 
-    // MARK: what stands already
+    // MARK: packets that are on the tape already
 
     /// A gateway's publisher and spool without the rest: one lane, one tick in each packet.
     private final class Rig {
@@ -139,7 +139,7 @@ struct StreamSpoolTests {
         }
     }
 
-    /// Provider ids on the tape, in order.
+    /// Returns the provider ids on the tape, in order.
     private func ids(_ tape: TestTape) throws -> [UInt64] {
         var found: [UInt64] = []
         for packet in try tape.tickPackets(Partition(0)) {
@@ -168,19 +168,19 @@ struct StreamSpoolTests {
             }
             rig.traffic.sync(atOnce: true)
             try rig.owner.hold([(Partition(0), rig.publisher.epoch(lane: 0))])
-            // A reader knows of more than the tape: these ordinals are lost, the frames' are
-            // others.
+            // A reader has more than the tape: these ordinals are lost, and the frames get others.
             rig.publisher.raise(nextOrdinal: 100, lane: 0)
             #expect(rig.run { rig.publisher.nextOrdinal(lane: 0) >= 100 })
             #expect(rig.run { rig.publisher.isReady(lane: 0) })
-            // The process is killed before anything of what follows is marked as consumed.
+            // The process is killed before any of the following frames is marked as consumed.
             try FileManager.default.copyItem(
                 atPath: folder.file("spool"), toPath: copy.file("spool"))
             if standing > 0 {
                 let last = rig.publisher.nextOrdinal(lane: 0) + UInt64(standing)
                 #expect(
                     rig.run {
-                        // One at a time: the next leaves when the one before it is acknowledged.
+                        // One at a time: each packet is sent when the one before it is
+                        // acknowledged.
                         if rig.publisher.nextOrdinal(lane: 0) < last { rig.traffic.flow() }
                         return rig.publisher.nextOrdinal(lane: 0) >= last
                     })

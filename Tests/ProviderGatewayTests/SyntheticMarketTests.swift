@@ -17,7 +17,7 @@ struct SyntheticMarketTests {
                 seed: seed, symbols: symbols.compactMap { Symbol($0) }, rate: rate))
     }
 
-    /// Everything about a tick in one line.
+    /// Returns all fields of a tick in one line.
     private func line(_ market: SyntheticMarket, _ index: UInt64) -> String {
         switch market.tick(index, origin: origin, received: received) {
         case .trade(let trade): "\(trade)"
@@ -79,7 +79,7 @@ struct SyntheticMarketTests {
         for rate in [1, 10, 12_345, 1_000_000] {
             let market = market(seed: random.next(), rate: rate)
             for _ in 0..<500 {
-                // Within three hundred years of the origin at every rate.
+                // The time is within three hundred years of the origin at every rate.
                 let index = random.next() % 9_000_000_000
                 let time = market.time(ofTick: index, origin: Timestamp(nanoseconds: 0))
                 #expect(market.origin(ofTick: index, at: time).nanoseconds == 0)
@@ -127,7 +127,7 @@ struct SyntheticMarketTests {
         var last: Int64?
         var lowest = Int64.max
         var highest = Int64.min
-        // A tick in a thousand over eleven days, then each one of some minutes.
+        // About one tick in ten thousand over eleven days, then each tick of some minutes.
         for index in Array(stride(from: UInt64(0), to: 95_000_000, by: 10_007)) {
             let price = middle(market, index)
             lowest = min(lowest, price)
@@ -136,7 +136,8 @@ struct SyntheticMarketTests {
         for index: UInt64 in 0..<20_000 {
             let price = middle(market, index)
             if let last {
-                // Ten milliseconds: less than a tenth of a percent, and the rounding to cents.
+                // Within ten milliseconds the price moves less than a tenth of a percent, plus the
+                // rounding to cents.
                 #expect(abs(price - last) <= last / 1_000 + 30_000_000, "\(index)")
             }
             last = price

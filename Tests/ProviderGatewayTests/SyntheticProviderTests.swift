@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import TapeCodec
 import Testing
 
@@ -11,30 +12,30 @@ struct SyntheticProviderTests {
     private let names = ["AAPL", "AMZN", "GOOG", "JPM", "META", "MSFT", "SPY"]
 
     private func settings(
-        seed: UInt64 = 7, rate: Int = 100, pace: SyntheticProvider.Pace = .full,
+        seed: UInt64 = 7, rate: Int = 100, pace: SyntheticTicks.Pace = .full,
         total: UInt64? = 500, backlog: Int64 = 0
-    ) -> SyntheticProvider.Settings {
-        SyntheticProvider.Settings(
+    ) -> SyntheticTicks.Settings {
+        SyntheticTicks.Settings(
             market: SyntheticMarket.Settings(
                 seed: seed, symbols: names.compactMap { Symbol($0) }, rate: rate),
             pace: pace, total: total, backlogNanoseconds: backlog)
     }
 
     private func fresh(
-        _ settings: SyntheticProvider.Settings, behind floor: Timestamp? = nil
-    ) -> SyntheticProvider {
+        _ settings: SyntheticTicks.Settings, behind floor: Timestamp? = nil
+    ) -> SyntheticTicks {
         resumed(settings, names.map { _ in nil }, behind: floor, now: now)
     }
 
     private func resumed(
-        _ settings: SyntheticProvider.Settings, _ marks: [SyntheticProvider.Mark?],
+        _ settings: SyntheticTicks.Settings, _ marks: [SyntheticTicks.Mark?],
         behind floor: Timestamp? = nil, now: Timestamp
-    ) -> SyntheticProvider {
-        var standing = SyntheticProvider.Standing()
+    ) -> SyntheticTicks {
+        var standing = SyntheticTicks.Standing()
         standing.marks = marks
         for mark in marks { if let mark { standing.reached(mark.time) } }
         if let floor { standing.reached(floor) }
-        return SyntheticProvider(settings, behind: standing, now: now)
+        return SyntheticTicks(settings, behind: standing, now: now)
     }
 
     private func tickIndex(_ tick: SyntheticMarket.Tick?) -> UInt64? {
@@ -53,8 +54,7 @@ struct SyntheticProviderTests {
     func fullPace() {
         var provider = fresh(settings())
         var times: [Timestamp] = []
-        while let symbol = provider.dueSymbol(now: now) {
-            #expect(symbol == provider.market.symbol(ofTick: provider.next))
+        while provider.isDue(now: now) {
             if let header = tickHeader(provider.take(received: now)) {
                 times.append(header.eventTime)
             }
@@ -64,7 +64,7 @@ struct SyntheticProviderTests {
         #expect(times.allSatisfy { $0 < now })
         #expect(now.nanoseconds - (times.last?.nanoseconds ?? 0) < 20_000_000)
         #expect(provider.isFinished && provider.nextDue == nil)
-        #expect(provider.watermark(now: now) == now)
+        #expect(provider.floor == ProviderChannel.endlessFloor)
     }
 
     @Test("in real time a tick is due when its time has come, no earlier")
@@ -72,8 +72,8 @@ struct SyntheticProviderTests {
         var provider = fresh(settings(pace: .realtime, total: nil))
         for _ in 0..<200 {
             let due = try #require(provider.nextDue)
-            #expect(provider.dueSymbol(now: due.advanced(byNanoseconds: -1)) == nil)
-            #expect(provider.dueSymbol(now: due) != nil)
+            #expect(!provider.isDue(now: due.advanced(byNanoseconds: -1)))
+            #expect(provider.isDue(now: due))
             let tick = provider.take(received: due)
             let header = try #require(tickHeader(tick))
             #expect(header.eventTime == due && header.receiveTime == due)
@@ -86,7 +86,7 @@ struct SyntheticProviderTests {
         var provider = fresh(settings(pace: .realtime, total: nil, backlog: 10_000_000_000))
         #expect(provider.origin == now.advanced(byNanoseconds: -10_000_000_000))
         var taken = 0
-        while provider.dueSymbol(now: now) != nil {
+        while provider.isDue(now: now) {
             let tick = provider.take(received: now)
             #expect(try #require(tickHeader(tick)).eventTime <= now)
             taken += 1
@@ -95,7 +95,7 @@ struct SyntheticProviderTests {
         #expect(try #require(provider.nextDue) > now)
     }
 
-    /// What stands on the tape per partition, here: symbols by twos.
+    /// Returns the symbol's partition in this test: two symbols share one.
     private func partition(_ symbol: Int) -> Int { symbol / 2 }
 
     @Test("after a kill at any point the rest comes, each tick once", arguments: 0..<40)
@@ -106,24 +106,25 @@ struct SyntheticProviderTests {
             backlog: 20_000_000_000)
         var onTape: [Int: [UInt64]] = [:]
         var times: [UInt64: Timestamp] = [:]
-        var marks: [Int: SyntheticProvider.Mark] = [:]
+        var marks: [Int: SyntheticTicks.Mark] = [:]
         var start = now
         for _ in 0..<4 {
             var provider = resumed(settings, names.indices.map { marks[partition($0)] }, now: start)
             var waiting: [Int: [TickHeader]] = [:]
             for _ in 0..<random.next() % 300 {
-                guard let symbol = provider.dueSymbol(now: start) else { break }
+                guard provider.isDue(now: start) else { break }
+                let symbol = provider.market.symbol(ofTick: provider.next)
                 guard let header = tickHeader(provider.take(received: start)) else { continue }
                 waiting[partition(symbol), default: []].append(header)
             }
-            // Each partition's acknowledgements reached another point.
+            // Acknowledgements reached a different point in each partition.
             for (partition, headers) in waiting {
                 for header in headers.prefix(Int(random.next() % UInt64(headers.count + 1))) {
                     let index = header.providerID & SyntheticMarket.indexMax
                     onTape[partition, default: []].append(index)
                     #expect(times[index] == nil || times[index] == header.eventTime)
                     times[index] = header.eventTime
-                    marks[partition] = SyntheticProvider.Mark(index: index, time: header.eventTime)
+                    marks[partition] = SyntheticTicks.Mark(index: index, time: header.eventTime)
                 }
             }
             start = start.advanced(byNanoseconds: Int64(random.next() % 5_000_000_000))
@@ -135,14 +136,15 @@ struct SyntheticProviderTests {
         #expect(onTape.values.flatMap { $0 }.sorted() == Array(0..<400), "seed \(seed)")
     }
 
-    /// Takes everything that is left.
+    /// Takes all ticks that are left.
     private func finish(
-        _ settings: SyntheticProvider.Settings, _ marks: [Int: SyntheticProvider.Mark],
+        _ settings: SyntheticTicks.Settings, _ marks: [Int: SyntheticTicks.Mark],
         _ start: Timestamp, _ onTape: inout [Int: [UInt64]]
     ) {
         var last = resumed(settings, names.indices.map { marks[partition($0)] }, now: start)
         let end = start.advanced(byNanoseconds: 3_600_000_000_000)
-        while let symbol = last.dueSymbol(now: end) {
+        while last.isDue(now: end) {
+            let symbol = last.market.symbol(ofTick: last.next)
             if let index = tickIndex(last.take(received: end)) {
                 onTape[partition(symbol), default: []].append(index)
             }
@@ -154,19 +156,19 @@ struct SyntheticProviderTests {
     func skipped() throws {
         let settings = settings(total: 100)
         var first = fresh(settings)
-        var mark: SyntheticProvider.Mark?
+        var mark: SyntheticTicks.Mark?
         for _ in 0..<60 {
             guard let header = tickHeader(first.take(received: now)) else { continue }
-            mark = SyntheticProvider.Mark(
+            mark = SyntheticTicks.Mark(
                 index: header.providerID & SyntheticMarket.indexMax, time: header.eventTime)
         }
-        // Only the first partition was acknowledged.
+        // Only ticks of the first partition were acknowledged.
         var second = resumed(
             settings, names.indices.map { $0 == 0 ? mark : nil },
             now: now.advanced(byNanoseconds: 77))
         #expect(second.next == 0 && second.origin == first.origin)
         var again = 0
-        while second.dueSymbol(now: now) != nil {
+        while second.isDue(now: now) {
             again += second.take(received: now) == nil ? 0 : 1
         }
         #expect(second.skipped > 0 && again + Int(second.skipped) == 100)
@@ -187,20 +189,20 @@ struct SyntheticProviderTests {
     func settingsAndBack() throws {
         let settings = settings(pace: .realtime, total: nil)
         let market = SyntheticMarket(settings.market)
-        let old = SyntheticProvider.Mark(
+        let old = SyntheticTicks.Mark(
             index: 900, time: market.time(ofTick: 900, origin: now.advanced(byNanoseconds: -1_000)))
-        var standing = SyntheticProvider.Standing()
+        var standing = SyntheticTicks.Standing()
         standing.marks = names.indices.map { $0 == 0 ? old : nil }
         standing.foreign = old.time.advanced(byNanoseconds: 5_000)
         standing.reached(standing.foreign)
-        let third = SyntheticProvider(settings, behind: standing, now: now)
+        let third = SyntheticTicks(settings, behind: standing, now: now)
         #expect(third.next == 0)
         #expect(third.origin == standing.foreign.advanced(byNanoseconds: 1))
-        // It was killed before the partition of the old mark had a tick of it.
-        let new = SyntheticProvider.Mark(
+        // It was killed before the partition of the old mark had a tick of the new market.
+        let new = SyntheticTicks.Mark(
             index: 40, time: market.time(ofTick: 40, origin: third.origin))
         standing.marks = names.indices.map { $0 == 0 ? old : $0 == 1 ? new : nil }
-        var again = SyntheticProvider(settings, behind: standing, now: now)
+        var again = SyntheticTicks(settings, behind: standing, now: now)
         #expect(again.origin == third.origin && again.next == 0)
         var perSymbol: [Int: UInt64] = [:]
         for _ in 0..<200 {
@@ -215,13 +217,14 @@ struct SyntheticProviderTests {
     func lostTicks() throws {
         let settings = settings(pace: .realtime, total: nil)
         let market = SyntheticMarket(settings.market)
-        let mark = SyntheticProvider.Mark(index: 900, time: market.time(ofTick: 900, origin: now))
+        let mark = SyntheticTicks.Mark(index: 900, time: market.time(ofTick: 900, origin: now))
         let start = now.advanced(byNanoseconds: 12_345_678_901)
         let passed = try #require(market.lastTick(dueAt: start, origin: now))
         #expect(market.time(ofTick: passed, origin: now) <= start)
         #expect(market.time(ofTick: passed + 1, origin: now) > start)
-        var standing = SyntheticProvider.Standing()
-        // Of symbol 0 nothing is left, symbol 1 was put back, the others are whole.
+        var standing = SyntheticTicks.Standing()
+        // Symbol 0 has no tick left, symbol 1 was restored to an older state, the others are
+        // complete.
         standing.marks = names.indices.map { symbol in
             switch symbol {
             case 0: nil
@@ -230,10 +233,10 @@ struct SyntheticProviderTests {
             }
         }
         standing.isLost = names.indices.map { $0 < 2 }
-        var provider = SyntheticProvider(settings, behind: standing, now: start)
+        var provider = SyntheticTicks(settings, behind: standing, now: start)
         #expect(provider.origin == now && provider.next == 901)
         var made = 0
-        while provider.dueSymbol(now: start.advanced(byNanoseconds: 1_000_000_000)) != nil {
+        while provider.isDue(now: start.advanced(byNanoseconds: 1_000_000_000)) {
             guard let index = tickIndex(provider.take(received: start)) else { continue }
             made += 1
             #expect(index > passed || market.symbol(ofTick: index) > 1)
@@ -245,12 +248,12 @@ struct SyntheticProviderTests {
     func lostLater() throws {
         let live = settings(pace: .realtime, total: nil)
         let market = SyntheticMarket(live.market)
-        let mark = SyntheticProvider.Mark(index: 400, time: market.time(ofTick: 400, origin: now))
+        let mark = SyntheticTicks.Mark(index: 400, time: market.time(ofTick: 400, origin: now))
         let start = now.advanced(byNanoseconds: 10_000_000_000)
         let passed = try #require(market.lastTick(dueAt: start, origin: now))
         var provider = resumed(live, names.map { _ in mark }, now: start)
         for _ in 0..<50 { _ = provider.take(received: start) }
-        provider.passOver(names.indices.map { $0 == 2 })
+        #expect(provider.passOver(names.indices.map { $0 == 2 }) == start)
         var ofLost: [UInt64] = []
         while provider.next <= passed + 200 {
             let index = provider.next
@@ -266,44 +269,44 @@ struct SyntheticProviderTests {
 
     @Test("when nothing is left of the tape, history is not made again either")
     func lostTape() {
-        var standing = SyntheticProvider.Standing()
+        var standing = SyntheticTicks.Standing()
         standing.marks = names.map { _ in nil }
         standing.isLost = names.map { _ in true }
         let live = settings(pace: .realtime, total: nil, backlog: 5_000_000_000)
-        #expect(SyntheticProvider(live, behind: standing, now: now).origin == now)
+        #expect(SyntheticTicks(live, behind: standing, now: now).origin == now)
         #expect(
             SyntheticMarket(live.market).lastTick(
                 dueAt: now,
                 origin: now.advanced(
                     byNanoseconds: 1)) == nil)
-        // A run of fixed length is made whole.
-        let full = SyntheticProvider(settings(), behind: standing, now: now)
+        // A run of fixed length is made again completely.
+        let full = SyntheticTicks(settings(), behind: standing, now: now)
         #expect(full.next == 0 && !full.isFinished)
     }
 
     @Test("the watermark passes no tick that is still to come, and never goes back")
     func watermark() {
-        for pace in [SyntheticProvider.Pace.full, .realtime] {
+        for pace in [SyntheticTicks.Pace.full, .realtime] {
             var provider = fresh(settings(pace: pace, total: 300, backlog: 1_000_000_000))
             var last = Timestamp(nanoseconds: Int64.min)
             var clock = now
             while !provider.isFinished {
-                let mark = provider.watermark(now: clock)
+                let mark = min(clock, provider.floor)
                 #expect(mark >= last && mark <= clock)
                 last = mark
                 let next = provider.market.time(ofTick: provider.next, origin: provider.origin)
                 #expect(mark <= next)
-                if provider.dueSymbol(now: clock) == nil {
+                if !provider.isDue(now: clock) {
                     clock = clock.advanced(byNanoseconds: 777_777)
                 } else {
                     _ = provider.take(received: clock)
                 }
             }
-            #expect(provider.watermark(now: clock) >= last)
+            #expect(provider.floor >= last)
         }
     }
 
-    // MARK: what a packet says
+    // MARK: reading a packet
 
     private func packet(_ fill: (inout PacketBuilder) -> Void) throws -> [UInt8] {
         let source = try #require(SourceName("synthetic"))
@@ -327,14 +330,14 @@ struct SyntheticProviderTests {
                 }
             }
             let found = try #require(
-                bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: provider.market) })
+                bytes.withRawSpan { SyntheticStanding.mark(of: $0, market: provider.market) })
             let time = provider.market.time(ofTick: UInt64(count - 1), origin: now)
-            #expect(found.mark == SyntheticProvider.Mark(index: UInt64(count - 1), time: time))
+            #expect(found.mark == SyntheticTicks.Mark(index: UInt64(count - 1), time: time))
             #expect(found.time == time)
-            // To another market it is none, but its time counts.
+            // In another market it is no mark, but its time counts.
             let other = SyntheticMarket(settings(seed: 8).market)
             let foreign = try #require(
-                bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: other) })
+                bytes.withRawSpan { SyntheticStanding.mark(of: $0, market: other) })
             #expect(foreign.mark == nil && foreign.time == time)
         }
     }
@@ -356,7 +359,7 @@ struct SyntheticProviderTests {
     func empty() throws {
         let bytes = try packet { _ in }
         let market = SyntheticMarket(settings().market)
-        #expect(bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: market) == nil })
+        #expect(bytes.withRawSpan { SyntheticStanding.mark(of: $0, market: market) == nil })
     }
 
     @Test("where ticks are lost, it goes on with the first one that is due from now on")
@@ -365,8 +368,8 @@ struct SyntheticProviderTests {
         lost.missed = .lost
         let market = SyntheticMarket(lost.market)
         let first = fresh(lost)
-        #expect(first.since == first.origin && first.lastPassed == nil)
-        let mark = SyntheticProvider.Mark(
+        #expect(first.since == first.origin && first.passed.count == 0)
+        let mark = SyntheticTicks.Mark(
             index: 1_000, time: market.time(ofTick: 1_000, origin: now))
         let later = now.advanced(byNanoseconds: 60_000_000_000)
         var provider = resumed(lost, names.map { _ in mark }, now: later)
@@ -374,11 +377,11 @@ struct SyntheticProviderTests {
         let next = provider.next
         #expect(market.time(ofTick: next, origin: now) >= later)
         #expect(market.time(ofTick: next - 1, origin: now) < later)
-        #expect(provider.lastPassed?.id == market.fingerprint << 48 | (next - 1))
-        #expect(provider.lastPassed?.time == market.time(ofTick: next - 1, origin: now))
+        #expect(provider.passed.stamp.id == market.fingerprint << 48 | (next - 1))
+        #expect(provider.passed.stamp.time == market.time(ofTick: next - 1, origin: now))
         let due = try #require(provider.nextDue)
         #expect(tickIndex(provider.take(received: due)) == next)
-        // A tape that is ahead of the clock has the last word.
+        // A tape that is ahead of the clock decides.
         let ahead = resumed(lost, names.map { _ in mark }, now: now)
         #expect(ahead.next == 1_001)
     }

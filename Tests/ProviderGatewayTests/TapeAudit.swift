@@ -27,15 +27,15 @@ extension AuditedMarket {
     }
 }
 
-/// The synthetic market against the tape of a test.
+/// Compares the tape of a test with the synthetic market.
 enum TapeAudit {
-    /// From the market's first tick to the lowest watermark that stands: later ticks may be under
-    /// way.
+    /// Compares from the market's first tick to the lowest watermark on the tape, as later ticks
+    /// may be under way.
     static func report(
         _ tape: TestTape, _ settings: GatewaySettings
     ) throws -> MarketAudit.Report {
         let audit = try MarketAudit(
-            AuditedMarket(settings.synthetic.market), tape, source: settings.source)
+            AuditedMarket(settings.market), tape, source: settings.source)
         let origin = try #require(audit.origin)
         return audit.report(from: origin, to: try watermark(tape, settings.source))
     }

@@ -122,7 +122,7 @@ struct TenureTests {
         "fenced by a gateway that opened a higher epoch, it says so and stands by in the process",
         arguments: ["1000", "0"])
     func fenced(rate: String) throws {
-        // A market that is at its end has watermarks only: they are fenced, too.
+        // A market that has ended publishes only watermarks, and these are fenced, too.
         let isIdle = rate == "0"
         let tape = try tape(isIdle ? "ten5" : "ten6")
         let environment = isIdle ? full(300) : ["SYNTHETIC_RATE": rate]
@@ -139,11 +139,11 @@ struct TenureTests {
             return
         }
         if !isIdle {
-            // Behind everything that the first one had sent, on all partitions.
+            // The new ticks come after all that the first gateway sent, on all partitions.
             let standing = try count(tape)
             #expect(try eventually { try count(tape) > standing + 2_000 })
         }
-        // And back again, in the same process.
+        // Then the first one gets the source back, in the same process.
         old.group.take(epoch: 1)
         #expect(eventually { second.log.count(of: "gateway.taken_over") == 1 })
         #expect(eventually { first.log.count(of: "gateway.started") == 2 })
@@ -184,7 +184,8 @@ struct TenureTests {
         #expect(try eventually { try count(tape) >= 100 })
         gateway.group.pause()
         #expect(eventually { running.log.count(of: "gateway.paused") == 1 })
-        // What was in flight at that moment lands; then lanes fill up behind nothing.
+        // The packets that were in flight get onto the tape; then the lanes fill up and nothing is
+        // sent.
         let blocked = "mds_gateway_blocked_total{source=\"synthetic\"}"
         let sent = "mds_tape_packets_published_total"
         var last: Double?
@@ -217,7 +218,7 @@ struct TenureTests {
             eventually {
                 gateway.group.news == [.released(SourceMembership.seat, tenure: 1)]
             })
-        // One that it never had is given back, too.
+        // A tenure that it never had is given back, too.
         _ = gateway.group.membership.port.send(.release(SourceMembership.seat, tenure: 77))
         #expect(
             eventually {

@@ -14,7 +14,7 @@ import Testing
 
 @testable import ProviderGateway
 
-/// The group of a source in the hands of a test: gives the source to a gateway and takes it back.
+/// The group of a source, controlled by a test: it gives the source to a gateway and takes it back.
 final class TestGroup: Sendable {
     private struct State {
         var tenure: UInt64 = 0
@@ -60,7 +60,7 @@ final class TestGroup: Sendable {
         }
     }
 
-    /// All that the gateway has said.
+    /// All reports of the gateway to the group.
     var news: [OwnershipNews] {
         Self.hear(membership.port, state)
         return state.value.withLock { $0.news }
@@ -92,14 +92,14 @@ final class TestGroup: Sendable {
     func goOn() { membership.port.steady(until: .max) }
 }
 
-/// A gateway in this process, on a connection of its own.
+/// A gateway in this process, on a separate connection.
 struct TestGateway {
     let tape: TestTape
     let service: TestService
     var settings: GatewaySettings
     let report: GatewayReport
     let group = TestGroup()
-    /// Whether the tape says that it is nearly full.
+    /// Whether the tape reports that it is nearly full.
     let isLow = Flag()
 
     final class Flag: Sendable {
@@ -113,20 +113,21 @@ struct TestGateway {
         instruments: [Instrument]? = nil
     ) throws {
         self.tape = tape
-        // Only looked at when it is read again: `instruments` stands for what is in it.
+        // This file is only read on a reload: `instruments` has the list of the start.
         let list =
             "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml"
+        let kinds = [ProviderKind.synthetic] + providers
         service = try TestService(
-            Main.description(of: providers),
+            Main.description(of: kinds),
             tape.environment.merging(["GATEWAY_INSTRUMENTS": list]) { $1 }.merging(environment) {
                 $1
             })
         settings = try GatewaySettings(
-            service.context.configuration, providers: providers, instruments: instruments)
+            service.context.configuration, providers: kinds, instruments: instruments)
         report = GatewayReport(settings)
     }
 
-    /// Runs it on a client that the test may close: to the gateway that is a kill.
+    /// Runs the gateway on a client that the test may close, which to the gateway is a kill.
     func standBy(_ client: TapeClient) throws -> RunningService {
         let (settings, report, membership, isLow) = (settings, report, group.membership, isLow)
         return try service.start { context in
@@ -139,7 +140,7 @@ struct TestGateway {
 
     func standBy() throws -> RunningService { try standBy(try tape.connect(service)) }
 
-    /// The source is its own from the start.
+    /// Runs the gateway as the owner of the source from the start.
     func start(_ client: TapeClient) throws -> RunningService {
         group.take()
         return try standBy(client)
@@ -156,12 +157,17 @@ struct TestGateway {
     }
 }
 
-/// What stands on the tape of one source: per partition the ticks' numbers, in order.
+extension GatewaySettings {
+    /// The synthetic provider's market.
+    var market: SyntheticMarket.Settings { get throws { try #require(synthetic).market } }
+}
+
+/// The tape of one source: per partition the ticks' numbers, in order.
 struct SourceOnTape {
     let source: SourceName
     var indexes: [Partition: [UInt64]] = [:]
     var epochs: [Partition: [UInt64]] = [:]
-    /// Sentences that say what is wrong with ordinals, order and watermarks.
+    /// Sentences about wrong ordinals, order and watermarks.
     var problems: [String] = []
 
     init(_ tape: TestTape, source: String = "synthetic") throws {

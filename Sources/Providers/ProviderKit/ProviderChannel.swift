@@ -15,7 +15,10 @@ public final class ProviderChannel: BoundedQueue {
         var isFinished = false
     }
 
-    /// The most waiting records. A batch is accepted as long as fewer wait.
+    /// The floor of a provider that is at its end while its market's time goes on.
+    public static let endlessFloor = Timestamp(nanoseconds: Int64.max - 1)
+
+    /// Records that wait at once; a batch is let in as long as fewer wait.
     public let recordsMax: Int
     private let state: Mutex<State>
     /// The number of waiting records, for a receiver that nearly always finds 0 and should not need
@@ -86,8 +89,8 @@ public final class ProviderChannel: BoundedQueue {
             monotonic: monotonic)
     }
 
-    /// Reports the provider's time: its clock is certainly this far ahead of `moment` (behind it
-    /// when negative).
+    /// Reports the provider's time: its clock is certainly this many nanoseconds ahead of `moment`
+    /// (late, if negative).
     public func tell(clockAhead nanoseconds: Int64) {
         clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
     }

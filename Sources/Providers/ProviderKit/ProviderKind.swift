@@ -1,3 +1,4 @@
+public import MarketModel
 public import ServiceRuntime
 
 /// A kind of provider that a gateway can be told to use, by its name in `GATEWAY_PROVIDER`.
@@ -8,7 +9,7 @@ public struct ProviderKind: Sendable {
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
-        /// Where a provider's threads give their signs of life.
+        /// The watch to which a provider's threads report that they are alive.
         public var threads: ThreadWatch
 
         public init(
@@ -20,23 +21,31 @@ public struct ProviderKind: Sendable {
         }
     }
 
-    /// Of a name, which stands in the definitions of symbols.
+    /// The longest name in bytes. The definitions of symbols contain it.
     public static let nameBytesMax = 64
 
     public var name: String
     public var keys: [ConfigurationKey]
-    /// Of its own keys; only asked when the provider is named.
+    /// The rules for the provider's own keys. They are checked only when the provider is named, or
+    /// has `instruments`.
     public var rules: [ConfigurationRule]
-    /// It has to be told what to deliver; a recording knows by itself.
+    /// The provider needs a list of instruments. A recording knows its instruments by itself.
     public var needsInstruments: Bool
-    /// As its `ProviderSource` says: what is missing of a recording is not filled in.
+    /// The same as in its `ProviderSource`: gaps of a recording are not filled.
     public var isRecorded: Bool
-    /// Connects to nothing yet.
+    /// The instruments that its settings give it, without any list. Such a provider has the source
+    /// for itself, its instruments do not change while it runs, and its gaps are not filled. `nil`:
+    /// the provider gets a list, or learns its instruments.
+    public var instruments: Instruments?
+    /// Makes the provider, which connects to nothing yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
+
+    public typealias Instruments =
+        @Sendable (Configuration) throws(SettingsError) -> [Instrument]
 
     public init(
         name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
-        needsInstruments: Bool = true, isRecorded: Bool = false,
+        needsInstruments: Bool = true, isRecorded: Bool = false, instruments: Instruments? = nil,
         make: @escaping @Sendable (Context) throws -> any ProviderSource
     ) {
         precondition((1...Self.nameBytesMax).contains(name.utf8.count), "\(name): no such name")
@@ -45,6 +54,7 @@ public struct ProviderKind: Sendable {
         self.rules = rules
         self.needsInstruments = needsInstruments
         self.isRecorded = isRecorded
+        self.instruments = instruments
         self.make = make
     }
 }

@@ -3,8 +3,8 @@ import Primitives
 import TestSupport
 import Testing
 
-/// TWS is not there yet, comes, and goes again: nobody has to do anything, and the gateway does not
-/// grow. By hand: `BROKER_ABSENT=600 BROKER_RESTARTS=20`.
+/// TWS is absent, comes, and goes again. No person has to do anything, and the gateway's memory
+/// does not grow. By hand: `BROKER_ABSENT=600 BROKER_RESTARTS=20`.
 @Suite("TWS comes late and goes again")
 struct BrokerAbsenceTests {
     private static func number(_ name: String, _ usual: Int) -> Int {
@@ -13,7 +13,7 @@ struct BrokerAbsenceTests {
 
     private static let absent = number("BROKER_ABSENT", 1)
     private static let restarts = number("BROKER_RESTARTS", 1)
-    /// The allocator's own, once all has been used that is used again and again.
+    /// The growth that the allocator may cause after all reused memory has been used once.
     private static let growthMax = 12 << 20
 
     private func text(_ samples: [Int]) -> String {
@@ -54,10 +54,11 @@ struct BrokerAbsenceTests {
         print("resident while TWS is away: \(text(shown))")
         print("resident at each start of TWS: \(text(samples))\n\(findings.summary)")
         #expect((away.last ?? 0) - (away.first ?? 0) < Self.growthMax, "\(away)")
-        // The first connection is what fills the buffers.
+        // The first connection fills the buffers.
         let later = samples.dropFirst()
         #expect((later.last ?? 0) - (later.first ?? 0) < Self.growthMax, "\(samples)")
-        // One or two seconds apart. In the broker's own hour of resets attempts that fail are none.
+        // Attempts are one or two seconds apart. In the broker's daily hour of resets, failed
+        // attempts are not counted.
         if failures >= 60 {
             let alarm = stage.gateway.events.first { event in
                 event["event"]?.string == "ibkr.failed" && event["level"]?.string == "error"

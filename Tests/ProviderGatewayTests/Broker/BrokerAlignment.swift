@@ -1,13 +1,14 @@
-/// The cheapest way to explain one sequence by another: what was left out of the first, and what
-/// was added to it. What may be missing costs nothing to leave out.
+/// The cheapest explanation of the differences between two sequences: values of the first one that
+/// were left out, and values that were added. A value that may be missing costs nothing to leave
+/// out.
 struct BrokerAlignment {
-    /// Places in the first sequence that are not in the second, and may not be missing.
+    /// Indices in the first sequence whose values are not in the second and must not be missing.
     private(set) var lost: [Int] = []
-    /// Places that are not in the second, and may be missing.
+    /// Indices in the first sequence whose values are not in the second and may be missing.
     private(set) var missing: [Int] = []
-    /// Places in the second sequence that are not in the first.
+    /// Indices in the second sequence whose values are not in the first.
     private(set) var added: [Int] = []
-    /// There are more differences than anybody wants to read: the rest was not looked at.
+    /// Whether there are more differences than a person can read, so that the rest was not checked.
     private(set) var isGivenUp = false
 
     static let differencesMax = 100
@@ -18,18 +19,18 @@ struct BrokerAlignment {
         var parent: Int
     }
 
-    /// `isFree`: may it be missing?
+    /// `isFree` returns whether the value at an index of the first sequence may be missing.
     init(_ first: [Int], _ second: [Int], isFree: (Int) -> Bool) {
         var nodes = [Node(first: 0, second: 0, parent: -1)]
         var seen: Set<Int> = []
-        // Of nodes that were reached at the present cost, and at one more.
+        // Nodes reached at the present cost, and at one more.
         var cheap = [0]
         var dear: [Int] = []
         var cost = 0
         while cost <= Self.differencesMax {
             while let index = cheap.popLast() {
                 var (i, j) = (nodes[index].first, nodes[index].second)
-                // What must be there and is there is never better left out.
+                // A value that must be there and is there is never better left out.
                 while i < first.count, j < second.count, first[i] == second[j], !isFree(i) {
                     i += 1
                     j += 1
@@ -41,7 +42,7 @@ struct BrokerAlignment {
                     return
                 }
                 func step(_ first: Int, _ second: Int, isCheap: Bool) {
-                    // Where the run of equal ones ended, then the step.
+                    // The end of the run of equal values, then the step.
                     nodes.append(Node(first: i, second: j, parent: index))
                     nodes.append(Node(first: first, second: second, parent: nodes.count - 1))
                     if isCheap {
@@ -61,7 +62,7 @@ struct BrokerAlignment {
         isGivenUp = true
     }
 
-    /// Goes back from the end: a step in one sequence alone is a difference.
+    /// Follows the path back from the end. A step in only one sequence is a difference.
     private mutating func read(_ nodes: [Node], _ isFree: (Int) -> Bool) {
         var index = nodes.count - 1
         while nodes[index].parent >= 0 {

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The audit itself: what it is for, it finds.
+/// The audit itself finds the mistakes that it exists for.
 @Suite("The audit of the broker's values")
 struct BrokerAuditTests {
     private static let start: Int64 = 1_767_623_400
@@ -43,7 +43,8 @@ struct BrokerAuditTests {
         return truth
     }
 
-    /// One trade in each of ten seconds, `missing` of them only sent.
+    /// Returns the problems with one trade in each of ten seconds. Those of `missing` are sent but
+    /// not on the tape.
     private func problems(
         missing: Set<Int64> = [], gaps: [GapRecord] = [], change: (inout BrokerTape) throws -> Void
     ) throws -> [String] {
@@ -70,7 +71,7 @@ struct BrokerAuditTests {
         #expect(told.count == 1)
         #expect(told.first?.contains("lost, in no gap: trade 1767623404000000000") == true)
         #expect(try problems(missing: [4], gaps: [Self.gap(4, 6, .open)]) { _ in }.isEmpty)
-        // Of another time, and of another kind.
+        // A gap of another time, then one of another kind.
         #expect(try problems(missing: [4], gaps: [Self.gap(7, 8, .open)]) { _ in }.count == 1)
         var other = Self.gap(4, 6, .open)
         other.kind = DataKind.quote.rawValue
@@ -126,7 +127,7 @@ struct BrokerAuditTests {
         #expect(told.count == 1 && told[0].contains("107250000000"))
     }
 
-    // MARK: what was filled in
+    // MARK: filled gaps
 
     private func filled(
         _ gaps: [GapRecord], happened: [Int64: Int], _ fetched: [Int64], live: [Int64] = []

@@ -1,6 +1,6 @@
 import Primitives
 
-/// What goes wrong in the long run.
+/// The faults of the long run.
 enum BrokerFault: String, CaseIterable {
     case close
     case halfFrame = "half a frame"
@@ -27,11 +27,12 @@ enum BrokerFault: String, CaseIterable {
     case gatewayPause = "gateway paused"
     case natsRestart = "NATS killed"
 
-    /// What every run has, short ones too.
+    /// The faults of every run, also of short ones.
     static let always: [BrokerFault] = [.gatewayKill, .serverCrash, .subscriptionsLost]
 }
 
-/// Faults in an order that follows from the seed: each once before any comes again.
+/// A sequence of faults that depends only on the seed: each fault occurs once before any occurs
+/// again.
 struct BrokerSchedule: CustomStringConvertible {
     let seed: UInt64
     let faults: [BrokerFault]

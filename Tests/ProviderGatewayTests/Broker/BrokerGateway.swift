@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import TestSupport
 
-/// `provider-gateway` as a process, and what it says to the world.
+/// `provider-gateway` as a process, with its status, metrics and log.
 final class BrokerGateway {
     struct Silent: Error, CustomStringConvertible {
         let description: String
@@ -39,10 +39,10 @@ final class BrokerGateway {
     var isRunning: Bool { process.isRunning }
     func signal(_ number: Int32) { process.signal(number) }
     func kill() { process.stop(SIGKILL) }
-    /// SIGTERM, and the exit code.
+    /// Sends SIGTERM and returns the exit code.
     func stop() -> Int32 { process.stop() }
 
-    /// What `/status` has of the connection to TWS; nil: not yet, or it does not answer.
+    /// The connection to TWS in `/status`; `nil` when there is none yet, or no answer.
     var connection: JSONValue? { status?.at("gateway", "providers", "ibkr") }
 
     var status: JSONValue? { fetch("/status").flatMap { try? JSONValue.parse($0) } }
@@ -53,14 +53,14 @@ final class BrokerGateway {
         return answer.map { String(decoding: $0.body, as: UTF8.self) }
     }
 
-    /// A sample of `/metrics`, its labels as they stand there.
+    /// Returns a sample of `/metrics`; `labels` are written as they are there.
     func metric(_ name: String, _ labels: String = "") -> Double? {
         let lines = fetch("/metrics")?.split(separator: "\n") ?? []
         let line = lines.first { $0.hasPrefix(name) && (labels.isEmpty || $0.contains(labels)) }
         return line?.split(separator: " ").last.flatMap { Double($0) }
     }
 
-    /// Every feed delivers, or has delivered its document.
+    /// Whether every feed delivers, or has delivered its document.
     var isWhole: Bool {
         guard let connection, connection["state"]?.string == "ready",
             connection["open_outages"]?.int == 0,
@@ -73,7 +73,7 @@ final class BrokerGateway {
         }
     }
 
-    /// Feeds that do not deliver, for a person.
+    /// The feeds that do not deliver, as a text for a person.
     var trouble: String {
         guard let connection else { return "no status" }
         var lines = ["\(connection["state"]?.string ?? "?") \(connection["reason"]?.string ?? "")"]
@@ -86,7 +86,7 @@ final class BrokerGateway {
         return lines.joined(separator: "\n")
     }
 
-    /// Memory that is in use, in bytes.
+    /// The resident memory, in bytes.
     var residentBytes: Int? {
         let path = "/proc/\(process.id)/status"
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }

@@ -1,14 +1,14 @@
 import MarketModel
 
-/// What the long run follows: all kinds of data and of contracts, in both modes and mixed.
+/// The instruments of the long run: all kinds of data and contracts, in both modes and mixed.
 enum BrokerInstruments {
     struct Entry {
-        /// On the tape.
+        /// The symbol on the tape.
         let symbol: String
-        /// The broker's number.
+        /// The broker's number of the contract.
         let contract: Int32
         let feeds: Instrument.Feeds
-        /// As it stands in the list, without the symbol and the feeds.
+        /// The entry as it is in the list, without the symbol and the feeds.
         let rest: String
 
         init(
@@ -58,7 +58,7 @@ enum BrokerInstruments {
         ("fundamentals", .fundamentals),
     ]
 
-    /// The list as a user writes it; of these symbols alone, if there are any.
+    /// Returns the list as a user writes it, with these symbols only; empty: all.
     static func file(_ symbols: [String] = []) -> String {
         let wanted = all.filter { symbols.isEmpty || symbols.contains($0.symbol) }
         let lines = wanted.map { entry in

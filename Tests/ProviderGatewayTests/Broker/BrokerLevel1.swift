@@ -1,13 +1,13 @@
 import MarketModel
 
-/// One request for level 1, read as its protocol is described: prices and sizes come one by one,
-/// and the size of a price comes twice; that is one value.
+/// One request for level 1, read as its protocol is described: prices and sizes come separately,
+/// and the size of a price comes twice. A price with both sizes is one value.
 struct BrokerLevel1 {
     struct Value {
         var lane: BrokerLane.Kind
         var content: String
         var event: Range<Int64>?
-        /// Without a symbol.
+        /// The print, without its symbol.
         var print: BrokerPrint?
     }
 
@@ -16,12 +16,12 @@ struct BrokerLevel1 {
         var size = ""
     }
 
-    /// `RTVolume` tells of trades; without it the last price does.
+    /// Whether trades come as `RTVolume`. If not, they come as the last price.
     let isWithVolume: Bool
     private var bid = Side()
     private var ask = Side()
     private var last = Side()
-    /// The size that comes next was in the price already.
+    /// Whether the next size was already in the price.
     private var isLastSizeTold = false
     private var exchange = ""
 
@@ -54,7 +54,7 @@ struct BrokerLevel1 {
             let isFirst = last.price == nil
             last = new
             isLastSizeTold = true
-            // The first one is the state of before, whoever tells of trades.
+            // The first trade is the last one before the request, in either mode.
             return isWithVolume && !isFirst ? [] : [trade(isState: isFirst)]
         default: return number(type, BrokerTruth.price(price))
         }
@@ -116,7 +116,7 @@ struct BrokerLevel1 {
         case "48" where isWithVolume:
             let parts = text.split(separator: ";", omittingEmptySubsequences: false).map(
                 String.init)
-            // The volume of the day, and no print.
+            // The volume of the day without a print.
             guard !parts[0].isEmpty else { return [] }
             let milliseconds = BrokerTruth.whole(parts[2])
             let time = milliseconds * 1_000_000
@@ -159,7 +159,7 @@ struct BrokerLevel1 {
                 UInt8(kinds[fields[0]] ?? 0), fields[1] == "1" ? 2 : 1, numbers))
     }
 
-    /// What the tape calls the numbers that the simulator sends.
+    /// The tape's names of the numbers that the simulator sends.
     private static let names = [
         "6": "ib.high", "7": "ib.low", "8": "ib.volume", "9": "ib.close", "14": "ib.open",
         "15": "ib.low-13-weeks", "16": "ib.high-13-weeks", "17": "ib.low-26-weeks",

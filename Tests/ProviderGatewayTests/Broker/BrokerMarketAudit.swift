@@ -2,16 +2,16 @@ import IBSimulator
 import MarketModel
 import Primitives
 
-/// What happened in the simulator's market, sent or not, as far as history can tell of it.
+/// All events of the simulator's market, sent or not, as far as history reports them.
 struct BrokerMarket {
     var prints: [BrokerPrint: Int] = [:]
-    /// Those of them that count for the last price.
+    /// The prints that count for the last price.
     var reported: [BrokerPrint: Int] = [:]
     var quotes: [BrokerQuote: Int] = [:]
 
     init() {}
 
-    /// `names`: of instruments on the tape, by the broker's numbers.
+    /// `names` has the names of instruments on the tape, by the broker's numbers.
     init(_ market: SimulatedMarket, names: [Int32: String], _ seconds: Range<Int64>) {
         for (index, instrument) in market.instruments.enumerated() {
             guard let name = names[instrument.conID] else { continue }
@@ -44,23 +44,26 @@ struct BrokerMarket {
     }
 }
 
-/// What was filled in: it happened, it lies in a gap or in the seconds at its borders in which late
-/// ticks were missing, it is not there twice, with what arrived counted, and a part of a gap that
-/// is called filled has all that happened in it.
+/// Checks the ticks that were filled in:
 ///
-/// History has whole seconds and no numbers, so all is counted per second and content. What came
-/// without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot be
-/// compared with it: of such quotes the seconds that lie wholly in a filled part are complete, of
-/// such trades nothing can be said.
+/// - Each has happened.
+/// - Each is in a gap, or in the seconds at the gap's borders in which late ticks were missing.
+/// - None is there twice, where live ticks count as well.
+/// - A part of a gap that is recorded as filled has all ticks that happened in it.
+///
+/// History has whole seconds and no numbers, so all is counted per second and content. Values that
+/// came without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot
+/// be compared with history. For such quotes, the seconds that are completely in a filled part have
+/// to be complete. For such trades nothing can be checked.
 struct BrokerMarketAudit {
-    /// As `BackfillLimits.borderSeconds` has it, and the second itself.
+    /// `BackfillLimits.borderSeconds`, and the second itself.
     static let border: Int64 = 3
 
     let feeds: [String: Instrument.Feeds]
     let market: BrokerMarket
     let truth: BrokerTruth
     let tape: BrokerTape
-    /// Nothing is known of the market outside.
+    /// The seconds for which the market is known.
     let seconds: Range<Int64>
     private(set) var problems: [String] = []
 
@@ -119,7 +122,7 @@ struct BrokerMarketAudit {
         }
     }
 
-    // MARK: whole parts
+    // MARK: filled parts
 
     private mutating func checkFilled() {
         let untimed = Set(

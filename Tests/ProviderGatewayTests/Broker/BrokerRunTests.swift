@@ -3,10 +3,11 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Every value that TWS sent is on the tape exactly once, or inside a gap that is on record:
-/// whatever goes wrong.
+/// Every value that TWS sent is on the tape exactly once, or inside a recorded gap, whatever fault
+/// occurs.
 ///
-/// `BROKER_SECONDS=600` is the whole run, with a fault every 10 s; `BROKER_SEED=7` its schedule.
+/// `BROKER_SECONDS=600` is the complete run, with a fault every 10 s; `BROKER_SEED=7` selects its
+/// schedule.
 @Suite("The broker's values, with a fault every few seconds")
 struct BrokerRunTests {
     private static func number(_ name: String) -> Int? {
@@ -39,7 +40,7 @@ struct BrokerRunTests {
             stage.pass(milliseconds: Int(left / .milliseconds(1)))
         }
         stage.expectWhole("at the end")
-        // Pacing may let gaps wait for long; they are on record all the same.
+        // Pacing may make gaps wait for long, but they are on record all the same.
         _ = eventually(within: Self.isLong ? 60 : 20) {
             stage.gateway.connection?["waiting_backfills"]?.int == 0
         }

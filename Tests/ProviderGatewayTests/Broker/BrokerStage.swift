@@ -9,7 +9,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
-/// A gateway, a simulator of TWS and a nats-server, all of them real processes, and the faults.
+/// A gateway, a simulator of TWS and a nats-server, all as real processes, and the faults.
 final class BrokerStage {
     let seed: UInt64
     let nats: NatsServer
@@ -18,15 +18,15 @@ final class BrokerStage {
     private(set) var gateway: BrokerGateway
     private(set) var gateways = 1
     private(set) var counts: [BrokerFault: Int] = [:]
-    /// Of gateways that were paused: they read nothing.
+    /// The times in which a gateway was paused and read nothing.
     private(set) var pauses: [Range<Int64>] = []
     private let folder: TemporaryFolder
     private let environment: [String: String]
     private let clock = SystemClock()
     private let firstSecond: Int64
 
-    /// `symbols`: what is followed, of `BrokerInstruments`; none: all. `isThere`: whether TWS is,
-    /// from the start.
+    /// `symbols` selects from `BrokerInstruments`; empty: all. `isThere`: whether TWS runs from the
+    /// start.
     init(
         _ namespace: String, seed: UInt64, rate: Int = 120, symbols: [String] = [],
         isThere: Bool = true, _ more: [String: String] = [:]
@@ -54,7 +54,7 @@ final class BrokerStage {
         gateway = try BrokerGateway(environment, log: folder.file("gateway-\(gateways).log"))
     }
 
-    /// How long a fault lasts: not a wait for anything.
+    /// Lets a fault last. This waits for nothing else.
     func pass(milliseconds: Int) { poll(nil, 0, Int32(max(0, milliseconds))) }
 
     func expectWhole(_ when: String, within seconds: Double = 120) {
@@ -69,7 +69,8 @@ final class BrokerStage {
         #expect(answer.hasPrefix("ok"), "\(command): '\(answer)'\n\(broker.log)")
     }
 
-    /// From its beginning to its end; the gateway may still be busy with it afterwards.
+    /// Performs a fault from its beginning to its end. The gateway may still be recovering
+    /// afterwards.
     func perform(_ fault: BrokerFault, milliseconds: Int) throws {
         counts[fault, default: 0] += 1
         func orders(_ begin: String..., end: String...) {
@@ -136,7 +137,7 @@ final class BrokerStage {
 
     // MARK: the end
 
-    /// Nothing more is sent; what was sent is taken, and both sides end in order.
+    /// Stops the sending, waits until all sent values are taken, and ends both sides in order.
     func finish() throws {
         order("stall 600")
         var count: UInt64?

@@ -3,17 +3,17 @@ import Primitives
 import TestSupport
 import Testing
 
-/// The states that a connection to TWS can be in while nothing comes, each on a real gateway: what
-/// is done, told, counted and put on record.
+/// The states in which a connection to TWS delivers nothing, each on a real gateway: its reaction,
+/// status, counters and gap records.
 @Suite("Each state of the broker's connection, end to end")
 struct BrokerStateTests {
     private struct Outage {
         let state: String
         let begin: String
         let end: [String]
-        /// What the gap record says.
+        /// The detail in the gap record.
         let detail: String
-        /// Whether the connection is made anew, and whether its feeds are asked for anew.
+        /// Whether the gateway connects again, and whether it requests the feeds again.
         var reconnects = false
         var resubscribes = false
     }
@@ -74,7 +74,8 @@ struct BrokerStateTests {
                 now = gateway.metric("mds_ibkr_connections_total") ?? 0
                 return now - connections == (outage.reconnects ? 1 : 0)
             }, "\(outage): \(connections) connections before, \(now) after it")
-        // On a busy machine an outage may last so long that the feed is not trusted behind it.
+        // On a busy machine an outage may last so long that the gateway does not trust the feed
+        // after it.
         guard outage.resubscribes || lasted < Self.silentAfter / 2 else { return }
         #expect(starts(tape) - startsBefore == (outage.resubscribes ? 1 : 0), "\(outage)")
     }

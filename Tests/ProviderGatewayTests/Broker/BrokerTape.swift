@@ -7,20 +7,20 @@ import TapeProtocol
 import TapeTransport
 import Testing
 
-/// What stands on the tape of one source, read by the real decoders: per lane in order.
+/// The tape of one source, read by the real decoders: per lane, in order.
 struct BrokerTape {
-    /// A gap as its records tell of it.
+    /// A gap, as its records describe it.
     struct Gap {
         let symbol: String
         let kind: UInt8
         let reason: UInt8
         let from: Timestamp
-        /// Of one that nobody has ended: until the feed's next subscription.
+        /// For a gap without an end in its records: the feed's next subscription.
         var to: Timestamp
         var isEnded: Bool
         var isFilling = false
         var details: [String] = []
-        /// Parts that were filled, and parts that were given up.
+        /// The parts that were filled, and those that were given up.
         var filled: [Range<Int64>] = []
         var abandoned: [Range<Int64>] = []
 
@@ -35,11 +35,11 @@ struct BrokerTape {
     }
 
     private(set) var live: [BrokerLane: [BrokerValue]] = [:]
-    /// Fetched later: `lanes` of trades, quotes and bars alone.
+    /// Values that were fetched later, which have the flag `backfilled`.
     private(set) var fetched: [BrokerLane: [BrokerValue]] = [:]
     private(set) var prints: [BrokerPrint: (live: Int, fetched: Int)] = [:]
-    /// Those of the live ones that are marked as the state at a subscription's start: they are no
-    /// events, so history may tell of them once more.
+    /// The live prints that are marked as the state at a subscription's start. They are no events,
+    /// so history may report them again.
     private(set) var states: [BrokerPrint: Int] = [:]
     private(set) var quotes: [BrokerQuote: (live: Int, fetched: Int)] = [:]
     private(set) var gaps: [Gap] = []
@@ -48,16 +48,16 @@ struct BrokerTape {
     private(set) var records = 0
     private(set) var epochs: Set<UInt64> = []
     private(set) var watermark = Timestamp(nanoseconds: Int64.min)
-    /// Per stream, the sequence that is read next.
+    /// Per stream, the next sequence to read.
     private var reached: [String: UInt64] = [:]
     private var documents: [UInt64: (symbol: String, content: [UInt8], parts: UInt32)] = [:]
 
-    /// Empty, for tests that put records in by hand.
+    /// An empty tape, for tests that add records by hand.
     init() {}
 
     init(_ tape: TestTape) throws { try readOn(tape) }
 
-    /// What has come since; a packet is read once.
+    /// Reads the packets that have come since the last call. Each packet is read once.
     mutating func readOn(_ tape: TestTape) throws {
         for index in 0..<TapeNames.tickStreams {
             let stream = tape.names.tickStream(index)
@@ -66,7 +66,7 @@ struct BrokerTape {
             guard info.lastSequence >= next else { continue }
             for sequence in next...info.lastSequence {
                 let message = try tape.client.jetStream.message(stream: stream, sequence: sequence)
-                // Watermarks of an idle source are among them.
+                // The stream also has watermarks of an idle source.
                 guard let message, message.subject.hasSuffix(".\(BrokerGateway.source)") else {
                     continue
                 }
@@ -188,7 +188,7 @@ struct BrokerTape {
                 update.size.raw, maker: update.marketMaker.text), update.header)
     }
 
-    /// Of resets the gateway's own, at the start of a subscription, are no values.
+    /// Adds a reset. The gateway's own resets, at the start of a subscription, are no values.
     private mutating func add(_ reset: DepthReset, _ symbol: String) {
         let smart = BrokerLane(symbol: symbol, kind: .smartDepth)
         let kind: BrokerLane.Kind = live[smart] == nil ? .depth : .smartDepth
@@ -299,14 +299,14 @@ struct BrokerTape {
         if !record.detail.isEmpty { gaps[place].details.append(record.detail) }
     }
 
-    /// The gap that a record is about. Parts that were filled may reach over its ends by a few
+    /// Returns the gap that a record is about. Filled parts may extend beyond its ends by a few
     /// seconds, in which late ticks were missing, too.
     private func place(of record: GapRecord, _ state: GapState, _ symbol: String) -> Int? {
         let same = gaps.indices.filter {
             gaps[$0].symbol == symbol && gaps[$0].kind == record.kind
         }
         if let exact = same.last(where: { gaps[$0].from == record.from }) {
-            // Two that follow each other within a second may begin at the same one.
+            // Two successive gaps within a second may begin at the same second.
             let isNext = state == .open && !record.to.isDefined && gaps[exact].isEnded
             return isNext ? nil : exact
         }
@@ -318,11 +318,12 @@ struct BrokerTape {
         let best = same.filter { gaps[$0].isEnded }.max { overlap($0) < overlap($1) }
         let border = BrokerMarketAudit.border * 1_000_000_000
         if let best, overlap(best) > -border { return best }
-        // Of one that lasts a part is settled when what was fetched for another reaches into it.
+        // Part of a gap that still lasts is settled when a backfill for another reason reaches into
+        // it.
         return same.last { !gaps[$0].to.isDefined && gaps[$0].from <= record.from }
     }
 
-    /// A gap that a gateway which died has left open ends with the next subscription.
+    /// Adds a subscription. Its start ends the gap of its kind that a killed gateway left open.
     mutating func add(_ subscription: Subscription) {
         subscriptions.append(subscription)
         guard subscription.action == SubscriptionAction.start.rawValue else { return }

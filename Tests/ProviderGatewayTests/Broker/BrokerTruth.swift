@@ -2,23 +2,23 @@ import MarketModel
 import Primitives
 import TestSupport
 
-/// Truth logs, as the values that a recorder has to put on the tape, per lane in the order in which
-/// they were sent.
+/// The truth logs, as the values that a recorder has to put on the tape, per lane in the order in
+/// which they were sent.
 ///
-/// What is no value: answers to requests for contracts, types of market data, notices (but 316 and
-/// 317, which empty a book), what level 1 tells of a trade once more (last price and size behind
-/// `RTVolume`, time of the last trade), texts of level 1 that no record has (ratios, dividends),
-/// and answers of history, which tell of the market of before once more (`BrokerMarketAudit`).
+/// These are no values: answers to requests for contracts, types of market data, notices (except
+/// 316 and 317, which empty a book), what level 1 repeats of a trade (last price and size after
+/// `RTVolume`, time of the last trade), texts of level 1 for which there is no record (ratios,
+/// dividends), and answers of history, which repeat the past market (`BrokerMarketAudit`).
 struct BrokerTruth {
     private(set) var lanes: [BrokerLane: [BrokerValue]] = [:]
-    /// Prints that were sent, however often and by whatever feed.
+    /// Prints that were sent, with how often each kind of feed sent them.
     private(set) var prints: [BrokerPrint: (tickByTick: Int, level1: Int)] = [:]
     private(set) var quotes: [BrokerQuote: Int] = [:]
-    /// Bars that history told of, by symbol.
+    /// Bars that history returned, by symbol.
     private(set) var pastBars: [String: Set<String>] = [:]
-    /// What was told of headlines of the past, by symbol.
+    /// Headlines of the past that history returned, by symbol.
     private(set) var pastHeadlines: [String: Set<String>] = [:]
-    /// Lines whose kind nobody knows here: the audit is behind the simulator.
+    /// Lines of an unknown kind: the simulator sends data that the audit does not support yet.
     private(set) var unknown: [String] = []
 
     private struct Stream: Hashable {
@@ -27,14 +27,14 @@ struct BrokerTruth {
         let request: Int32
     }
 
-    /// The names that instruments have on the tape, by the broker's number.
+    /// The instruments' names on the tape, by the broker's number.
     private let names: [Int32: String]
     private var symbols: [Stream: String] = [:]
     private var level1: [Stream: BrokerLevel1] = [:]
 
     init(names: [Int32: String]) { self.names = names }
 
-    /// One start of the simulator after the other.
+    /// Reads the log of one start of the simulator. Starts are read in their order.
     mutating func read(_ lines: [SentValue], run: Int) {
         for line in lines { read(line, run) }
     }
@@ -75,8 +75,8 @@ struct BrokerTruth {
         }
     }
 
-    /// Stocks, options and futures have `RTVolume`; the simulator's pair, coin, bond and fund, with
-    /// numbers of their own, have not.
+    /// Returns whether the line's instrument has `RTVolume`. Stocks, options and futures have it.
+    /// The simulator's pair, coin, bond and fund, which have special numbers, do not.
     private static func hasVolume(_ line: SentValue) -> Bool {
         !(700_003...700_006).contains(line.contract ?? 0)
     }
@@ -138,7 +138,7 @@ struct BrokerTruth {
 
     /// Open, high, low, close, volume, average, count.
     private static func bar(_ second: Int64, _ fields: [String]) -> String {
-        // Without a volume there is no average.
+        // There is no average without a volume.
         let hasVolume = fields[4] != "-1"
         let average = hasVolume ? price(fields[5]) : Price.undefined.raw
         let count = fields[6] == "-1" ? ProviderBar.undefinedCount : whole(fields[6])
@@ -172,7 +172,7 @@ struct BrokerTruth {
         add(symbol, isSmart ? .smartDepth : .depth, content, sent)
     }
 
-    /// A book that the server empties or stops.
+    /// Adds a reset of a book that the server empties or stops.
     private mutating func addReset(_ symbol: String, _ fields: [String], _ sent: Timestamp) {
         guard fields[0] == "316" || fields[0] == "317" else { return }
         let lane = BrokerLane(symbol: symbol, kind: .smartDepth)
@@ -191,7 +191,7 @@ struct BrokerTruth {
 
     // MARK: numbers
 
-    /// A text that is no number is none that the tape could have.
+    /// Parses a whole number. Any other text becomes a value that the tape cannot have.
     static func whole(_ text: String) -> Int64 { Int64(text) ?? Int64.min }
 
     static func price(_ text: String) -> Int64 { (try? Price(text).raw) ?? Int64.min }

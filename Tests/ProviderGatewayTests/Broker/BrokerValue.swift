@@ -1,11 +1,11 @@
 import MarketModel
 import Primitives
 
-/// One sequence of values: of an instrument, and of one kind.
+/// One sequence of values: those of one instrument and one kind.
 ///
-/// What is on the tape and what the simulator says that it sent are compared lane by lane: in
-/// order, and by content. The content of a value is a text that has all of it, prices and sizes as
-/// whole numbers of 1e-9 and 1e-8, and the provider's time where it gave one.
+/// The tape and the values that the simulator reports as sent are compared lane by lane, in order
+/// and by content. The content of a value is a text with all its fields: prices and sizes as whole
+/// numbers of 1e-9 and 1e-8, and the provider's time where it gave one.
 struct BrokerLane: Hashable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
         /// Tick by tick, `Last` or `AllLast`.
@@ -34,8 +34,8 @@ struct BrokerLane: Hashable, CustomStringConvertible {
 
     var description: String { "\(symbol) \(kind.rawValue)" }
 
-    /// What gap records call it. Nil: a document, which is asked for again as a whole, or a
-    /// bulletin, which every new connection is told again.
+    /// The kind in gap records. `nil` for a document, which is requested again as a whole, and for
+    /// a bulletin, which is repeated on every new connection.
     var dataKind: DataKind? {
         switch kind {
         case .trades, .printed: .trade
@@ -50,15 +50,16 @@ struct BrokerLane: Hashable, CustomStringConvertible {
     }
 }
 
-/// A value of a lane, as the simulator sent it or as it stands on the tape.
+/// A value of a lane, as the simulator sent it or as it is on the tape.
 struct BrokerValue {
     let content: String
-    /// When its last byte was given to the socket, or when the gateway received it.
+    /// When its last byte was handed to the socket, or when the gateway received it.
     let time: Timestamp
-    /// What it is about, by the provider, with the resolution of its clock; nil: it has no time.
+    /// The provider's time of the value, as a range with the resolution of the provider's clock;
+    /// `nil` when it has no time.
     var event: Range<Int64>?
 
-    /// The last trade before a subscription, and no event.
+    /// Whether it is the last trade before a subscription, which is no event.
     var isState: Bool { content.hasSuffix(" state") }
 
     static func event(second: Int64) -> Range<Int64> {
@@ -66,7 +67,7 @@ struct BrokerValue {
     }
 }
 
-/// A print as history tells of it, too: that one has no milliseconds and no numbers.
+/// A print in the form that history also has: without milliseconds and numbers.
 struct BrokerPrint: Hashable {
     let symbol: String
     let second: Int64
@@ -74,7 +75,7 @@ struct BrokerPrint: Hashable {
     let size: Int64
 }
 
-/// A quote as history tells of it, too.
+/// A quote in the form that history also has.
 struct BrokerQuote: Hashable {
     let symbol: String
     let second: Int64
@@ -84,13 +85,13 @@ struct BrokerQuote: Hashable {
     let askSize: Int64
 }
 
-/// How contents are written, for both sides in the same way.
+/// Formats contents, in the same way for both sides.
 enum BrokerContent {
     static func trade(_ time: Int64, _ price: Int64, _ size: Int64, _ rest: [String]) -> String {
         "trade \(time) \(price) \(size) \(rest.joined(separator: " "))"
     }
 
-    /// What the broker says of a trade, in its own numbers.
+    /// Returns the broker's attributes of a trade, as its mask.
     static func mask(_ flags: TickFlags) -> String {
         String((flags.contains(.pastLimit) ? 1 : 0) + (flags.contains(.unreported) ? 2 : 0))
     }
@@ -122,7 +123,7 @@ enum BrokerContent {
         "news \(time) \(headline(texts))"
     }
 
-    /// What history tells of a headline, too.
+    /// Returns the part of a headline that history has, too.
     static func withoutExtra(_ news: String) -> Substring {
         news[..<(news.lastIndex(of: ",") ?? news.endIndex)]
     }

@@ -1,23 +1,23 @@
 import MarketModel
 import Primitives
 
-/// Every value that the simulator says it sent is on the tape exactly once, or lies in a gap that
-/// is on record for its instrument and kind; and nothing else is on the tape.
+/// Checks that every value that the simulator reports as sent is on the tape exactly once, or is in
+/// a recorded gap of its instrument and kind, and that nothing else is on the tape.
 ///
-/// - Each lane (`BrokerLane`) is one sequence on either side: a connection keeps its order, and so
-///   does a partition. The tape's has to be the sender's, less what lies in gaps: the cheapest
-///   explanation of the difference is looked for (`BrokerAlignment`), and each step of it that is
-///   not excused is a sentence. So a value that is lost, doubled, changed, invented or out of order
-///   is told.
-/// - A value lies in a gap when its own time does, or the time at which it would have arrived: that
-///   it was sent and `transit` later at most, or what a gateway that was stopped took longer.
-/// - A gap that is open counts. One that a gateway which died has left open ends with the next
-///   subscription of its instrument and kind.
-/// - What is wanted tick by tick is told by level 1, too, until it comes tick by tick. Such prints
-///   are compared by their second, price and size: each once, whoever told of it. Level 1's quotes
-///   may be there until then; those that are there have to be its own, in order.
-/// - Bulletins are told again on every connection: each is there, and once per gateway at most.
-/// - A document is asked for as a whole: each content is there, no more often than it was sent.
+/// - Each lane (`BrokerLane`) is one sequence on either side, because a connection keeps its order
+///   and so does a partition. The tape's sequence has to be the sender's without the values in
+///   gaps. The audit finds the cheapest explanation of the difference (`BrokerAlignment`), and
+///   reports each step that has no excuse as a sentence. So a value that is lost, doubled, changed,
+///   invented or out of order is reported.
+/// - A value is in a gap when its own time is, or the time at which it would have arrived. It may
+///   have arrived until `transit` after it was sent, or later if the gateway was stopped meanwhile.
+/// - An open gap counts. A gap that a killed gateway left open ends with the next subscription of
+///   its instrument and kind.
+/// - Data that are requested tick by tick also come from level 1 until they come tick by tick. Such
+///   prints are compared by second, price and size: each is there once, from either feed. Level 1's
+///   quotes may be there until then; those that are there have to be its own, in order.
+/// - Bulletins are repeated on every connection: each is there, at most once per gateway.
+/// - A document is requested as a whole: each content is there, at most as often as it was sent.
 struct BrokerValueAudit {
     struct Figures: CustomStringConvertible {
         var sent = 0
@@ -33,9 +33,9 @@ struct BrokerValueAudit {
     let feeds: [String: Instrument.Feeds]
     let truth: BrokerTruth
     let tape: BrokerTape
-    /// How long a value is on its way at most.
+    /// How long a value is on its way at most, in nanoseconds.
     var transit: Int64 = 1_000_000_000
-    /// When the gateway took nothing, because it was stopped or the tape was away.
+    /// The times in which the gateway took nothing, because it or the tape was stopped.
     var pauses: [Range<Int64>] = []
     /// How often a gateway was started.
     var gateways = 1
@@ -65,7 +65,8 @@ struct BrokerValueAudit {
         }
     }
 
-    /// Those of the past are asked for by each process, and history told of them.
+    /// Checks headlines of the past. Each process requests them, and history must have returned
+    /// them.
     private mutating func checkHeadlines(_ symbol: String, _ contents: [String]) {
         let past = truth.pastHeadlines[symbol] ?? []
         for content in contents where !past.contains(where: content.hasSuffix) {
@@ -107,7 +108,7 @@ struct BrokerValueAudit {
 
     private func feeds(_ lane: BrokerLane) -> Instrument.Feeds { feeds[lane.symbol] ?? [] }
 
-    /// Told by level 1 and tick by tick.
+    /// Returns whether the symbol's trades come from level 1 and tick by tick.
     private func isTwofold(_ symbol: String) -> Bool {
         guard let feeds = feeds[symbol] else { return false }
         return feeds.contains(.level1) && !feeds.isDisjoint(with: [.trades, .allTrades])
@@ -160,7 +161,8 @@ struct BrokerValueAudit {
         }
     }
 
-    /// Places of headlines that were sent before, or of which history told: they are told once.
+    /// Returns the indices of headlines that were sent before or that history returned. Each
+    /// headline is on the tape once.
     private func headlinesTold(_ lane: BrokerLane, _ sent: [BrokerValue]) -> Set<Int> {
         var told = Set((tape.fetched[lane] ?? []).map { BrokerContent.withoutExtra($0.content) })
         return Set(
@@ -187,15 +189,17 @@ struct BrokerValueAudit {
         }
     }
 
-    /// Of instruments whose prints two feeds tell of. What both told of was owed as often as the
-    /// one said that said less: the other may have told it twice when it was not its turn.
+    /// Checks the prints of instruments for which two feeds deliver prints. If both feeds reported
+    /// a print, it must be there at least as often as the feed with the lower count reported it:
+    /// the other may have reported it again while it was not the active one.
     private mutating func checkPrints() {
         for (print, sent) in truth.prints where isTwofold(print.symbol) {
             let (one, other) = (sent.tickByTick, sent.level1)
             let most = max(one, other)
             let least = min(one, other) == 0 ? most : min(one, other)
             let found = tape.prints[print]?.live ?? 0
-            // The last trade at a subscription's start, told once more, is marked, and no event.
+            // The last trade at a subscription's start may be repeated; it is marked and is no
+            // event.
             let states = tape.states[print] ?? 0
             if found - states > most {
                 problems.append("\(found) times (\(states) as a state), not \(most): \(print)")
@@ -221,7 +225,7 @@ struct BrokerValueAudit {
     }
 }
 
-/// What became of the gaps.
+/// Counts what happened to the gaps.
 struct BrokerGapFigures: CustomStringConvertible {
     private(set) var opened = 0
     private(set) var unended = 0

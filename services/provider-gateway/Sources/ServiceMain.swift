@@ -7,9 +7,9 @@ import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
 
-/// The service, for a program that runs it: the product's own, or one with more providers.
+/// The entry point of the service, for the product's own program or one with more providers.
 public enum Main {
-    /// Runs the service until its end. It knows `providers` beside those of the product.
+    /// Runs the service until its end. `providers` are added to those of the product.
     public static func run(providers: [ProviderKind] = []) -> Never {
         let kinds = GatewayProviders.ofThisProgram + providers
         ServiceApplication.run(description(of: kinds)) { try run($0, kinds) }
@@ -50,7 +50,7 @@ public enum Main {
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureTickStreams(bytesMax: settings.streamBytesMax)
-            // Groups register themselves there.
+            // Groups register themselves in this bucket.
             _ = try GroupRegistry.make(client)
             _ = try client.jetStream.openOrMakeBucket(tape.names.sourceBucketConfiguration)
         }
@@ -78,7 +78,7 @@ public enum Main {
             live: live, headroom: { watch.headroom(ofStreams: streams) })
     }
 
-    /// The gateways of one source are a group with one seat.
+    /// Joins the group of the source, which has one partition.
     private static func join(
         _ port: OwnershipPort, _ settings: GatewaySettings, _ tape: TapeSettings,
         _ context: ServiceContext

@@ -1,0 +1,129 @@
+import MarketModel
+import ServiceRuntime
+
+/// Metrics of gaps that outlive a process.
+struct GapMetrics {
+    let missing: Gauge
+    private let handedOver: Counter
+    private let metrics: MetricRegistry
+    private let labels: [(String, String)]
+
+    init(_ metrics: MetricRegistry, source: SourceName) {
+        self.metrics = metrics
+        labels = [("source", source.text)]
+        missing = metrics.gauge(
+            "mds_gateway_gaps", "Gaps of the source that are neither filled nor given up.",
+            labels: labels)
+        handedOver = metrics.counter(
+            "mds_gateway_gaps_handed_over_total",
+            "Gaps from before a tenure that were handed to a provider.", labels: labels)
+    }
+
+    func handed(_ count: Int) { handedOver.add(UInt64(count)) }
+
+    func settled(_ settlement: GapHandOver.Settlement) {
+        let state = settlement.state == .filled ? "filled" : "abandoned"
+        guard settlement.state != .open else { return }
+        metrics.counter(
+            "mds_gateway_gaps_settled_total",
+            "Gaps, or parts of them, that the gateway itself settled on the tape.",
+            labels: labels + [("state", state)]
+        ).add()
+    }
+}
+
+/// Reports the gaps from before this tenure, and what was done with them.
+struct GapsTaken: TelemetryEvent {
+    static let name = "gateway.gaps"
+    let source: SourceName
+    let handedOver: Int
+    let settled: Int
+    let packets: Int
+
+    var level: LogLevel { .info }
+    var message: String {
+        "\(handedOver) gaps from before are handed to the provider"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("source", .text(source.text)), ("gaps", .integer(Int64(handedOver))),
+            ("settled", .integer(Int64(settled))), ("packets", .integer(Int64(packets))),
+        ]
+    }
+}
+
+/// There are more gaps than the gateway keeps; the oldest are given up.
+struct GapsGivenUp: TelemetryEvent {
+    static let name = "gateway.gaps_given_up"
+    let source: SourceName
+    let count: Int
+    let max: Int
+
+    var level: LogLevel { .error }
+    var message: String {
+        "\(count) gaps, the oldest ones, are given up: more than \(max) wait to be filled in"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("gaps", .integer(Int64(count)))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_gaps_given_up_total", "Gaps for which there was no room.",
+            labels: [("source", source.text)]
+        ).add(UInt64(count))
+    }
+}
+
+/// Part of the tape was purged, lost or damaged before its gaps were stored.
+struct GapsUnknown: TelemetryEvent {
+    static let name = "gateway.gaps_unknown"
+    let source: SourceName
+    let partitions: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "packets of \(partitions) partitions are gone whose gaps nobody has noted: those that only "
+            + "they tell of are not filled in"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("partitions", .integer(Int64(partitions)))]
+    }
+}
+
+struct GapsDamaged: TelemetryEvent {
+    static let name = "gateway.gaps_damaged"
+    let source: SourceName
+    let partition: Partition
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String {
+        "what was noted of the gaps of partition \(partition) cannot be read; the tape is read anew"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("reason", .text(reason))]
+    }
+}
+
+struct GapsNotStored: TelemetryEvent {
+    static let name = "gateway.gaps_not_stored"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "the source's gaps were not stored; ticks go on, it is tried again, and a successor reads "
+            + "more of the tape"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_gap_store_failures_total", "Writes of a source's gaps that failed.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}

@@ -1,0 +1,132 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// The state of one partition of a source, according to the tape: which data are missing, and which
+/// instruments are being requested. It depends only on the packets, taken in order. So a successor
+/// that continues a stored ledger with the packets after it gets the same ledger as its
+/// predecessor.
+struct PartitionLedger: Equatable, Sendable {
+    /// The last packet that the ledger contains.
+    struct Position: Equatable, Sendable {
+        var sequence: UInt64 = 0
+        var lastOrdinal: UInt64 = 0
+    }
+
+    struct Entry: Equatable, Sendable {
+        /// The kinds of data whose subscription has begun and not ended, as a bit each, by the raw
+        /// kind.
+        var fed: UInt16 = 0
+        /// Whether a record reported the instrument's subscriptions. If not, nothing is known about
+        /// the time before this ledger.
+        var isKnown = false
+        var missing = MissingParts()
+    }
+
+    var position = Position()
+    /// Whether the ledger knows for every instrument whether it was requested. False after packets
+    /// were lost, until the next tenure begins.
+    var isWhole = true
+    var entries: [Symbol: Entry] = [:]
+
+    /// Returns whether the instrument was being requested at the end of the ledger. True when that
+    /// is unknown: then a gap may be reported too many, but never one too few.
+    func isFed(_ symbol: Symbol) -> Bool {
+        guard let entry = entries[symbol], entry.isKnown else { return !isWhole }
+        return entry.fed != 0
+    }
+
+    /// Begins a tenure that requests these instruments. Those that were being requested stay so.
+    /// The others become so only when the tape reports it. Instruments outside of `wanted` are no
+    /// longer requested.
+    mutating func begin(_ wanted: Set<Symbol>) {
+        for symbol in wanted where isFed(symbol) && entries[symbol]?.isKnown != true {
+            entries[symbol, default: Entry()].fed = 1
+            entries[symbol]?.isKnown = true
+        }
+        isWhole = true
+        for symbol in entries.keys {
+            if !wanted.contains(symbol) { entries[symbol]?.fed = 0 }
+            tidy(symbol)
+        }
+    }
+
+    var missing: [(symbol: Symbol, part: MissingPart)] {
+        entries.flatMap { symbol, entry in entry.missing.parts.map { (symbol, $0) } }
+    }
+
+    enum Taken: Equatable {
+        case nothingNew
+        /// The gaps or the subscriptions have changed.
+        case changed
+    }
+
+    /// Takes the partition's next packet, which has been checked for damage. Ordinals that the
+    /// ledger has already are skipped; ordinals that are missing in between are noted as a loss.
+    mutating func take(_ packet: RawSpan, _ header: PacketHeader, sequence: UInt64) -> Taken {
+        position.sequence = sequence
+        let last = header.nextOrdinal &- 1
+        guard last > position.lastOrdinal else { return .nothingNew }
+        var taken = Taken.nothingNew
+        if header.firstOrdinal > position.lastOrdinal &+ 1 { taken = lose() }
+        position.lastOrdinal = last
+        var reader = FeedRecordReader()
+        while let found = reader.next(in: packet) {
+            taken = .changed
+            switch found {
+            case .gap(let symbol, let gap): take(gap, symbol)
+            case .subscription(let symbol, let record): take(record, symbol)
+            case .fetched(let symbol, let tick): entries[symbol]?.missing.note(tick)
+            }
+        }
+        return taken
+    }
+
+    /// Notes that packets of the partition are lost.
+    mutating func lose() -> Taken {
+        guard isWhole else { return .nothingNew }
+        isWhole = false
+        for symbol in entries.keys { entries[symbol]?.isKnown = false }
+        return .changed
+    }
+
+    private mutating func take(_ gap: GapRecord, _ symbol: Symbol) {
+        switch GapReason(rawValue: gap.reason) {
+        // Do not fill these: other ticks of the same time are on the tape and would be there twice.
+        case .dropped, .tapeLost: return
+        case .unknown, .disconnected, .gatewayLost, .providerLoss, .maintenance, nil: break
+        }
+        switch GapState(rawValue: gap.state) {
+        case .open:
+            entries[symbol, default: Entry()].missing.add(
+                MissingPart(kind: gap.kind, reason: gap.reason, from: gap.from, to: gap.to))
+        case .filled, .abandoned: entries[symbol]?.missing.settle(gap.kind, gap.from, gap.to)
+        case .filling, nil: break
+        }
+        tidy(symbol)
+    }
+
+    private mutating func take(_ record: SubscriptionRecord, _ symbol: Symbol) {
+        let bit = record.kind < 16 ? UInt16(1) << UInt16(record.kind) : 1
+        switch SubscriptionAction(rawValue: record.action) {
+        case .start:
+            // Clear the first bit, which was the assumption as long as nothing was known.
+            entries[symbol, default: Entry()].fed &= ~1
+            entries[symbol]?.fed |= bit
+            entries[symbol]?.isKnown = true
+        case .stop:
+            let isAll = record.kind == DataKind.any.rawValue
+            entries[symbol, default: Entry()].fed &= isAll ? 0 : ~(bit | 1)
+            entries[symbol]?.isKnown = true
+        case .switchProvider, nil: break
+        }
+        tidy(symbol)
+    }
+
+    /// Removes an entry that holds no information: unless packets were lost, an instrument that is
+    /// not requested and misses nothing is the same as one that was never there.
+    private mutating func tidy(_ symbol: Symbol) {
+        guard let entry = entries[symbol], entry.missing.parts.isEmpty else { return }
+        if isWhole, entry.fed == 0 { entries[symbol] = nil }
+    }
+}

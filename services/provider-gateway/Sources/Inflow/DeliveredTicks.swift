@@ -1,0 +1,365 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+
+/// The records that the providers of a tenure deliver. The tenure's thread takes them batch by
+/// batch out of the providers' channels, one provider after the other.
+struct DeliveredTicks {
+    private struct Inlet {
+        let provider: any ProviderSource
+        let channel: ProviderChannel
+        /// The promise that is valid now: no later tick of the provider is earlier.
+        var floor: Timestamp
+        /// The promise that is valid after the last batch that was received is taken.
+        var floorAfter: Timestamp
+
+        init(_ provider: any ProviderSource, _ channel: ProviderChannel) {
+            self.provider = provider
+            self.channel = channel
+            floor = provider.resumption?.floor ?? .undefined
+            floorAfter = floor
+        }
+    }
+
+    /// The symbol number of a record that concerns no symbol.
+    static let noSymbol = Int.max
+
+    private let book: InstrumentBook
+    private var taken: UInt64 = 0
+    /// The last tick before this batch, if the provider numbers its ticks; else `nil`.
+    private var passedBefore: PassedTick?
+    private var inlets: [Inlet]
+    /// The index of the inlet that the batch came from.
+    private var present = 0
+    private var batch: [ProviderRecord] = []
+    private var position = 0
+    /// `nil` when there is only one provider, which delivers everything.
+    private var router: FeedRouter?
+    /// The last batch as the provider sent it, before routing.
+    private var sent: [ProviderRecord] = []
+    /// Records that the router made; they are taken before the next batch.
+    private var made: [ProviderRecord] = []
+    /// The watermark never falls below this time, which is the watermark at the last check of the
+    /// routes.
+    private var told = Timestamp(nanoseconds: Int64.min)
+
+    /// Whether the ticks are a recording, whose times were checked when they were recorded.
+    let isRecorded: Bool
+
+    /// Takes ownership of providers that were started, each with its channel.
+    init(
+        _ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook,
+        router: FeedRouter? = nil
+    ) {
+        self.book = book
+        isRecorded = providers.contains { $0.0.isRecorded }
+        self.router = providers.count > 1 ? router : nil
+        inlets = providers.map { Inlet($0.0, $0.1) }
+        passedBefore = providers.first?.0.resumption?.passed
+    }
+
+    var hasNext: Bool {
+        position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
+    }
+
+    /// The properties of the record that is due, known before it is taken.
+    struct Due {
+        /// The number of the record's symbol, or `noSymbol`.
+        let symbol: Int
+        /// The record's kind; `nil` for a record that is always taken.
+        let kind: DataKind?
+    }
+
+    /// Returns the record that is due, which stays until `take`. A batch is taken completely before
+    /// the next provider's.
+    @inline(__always)
+    mutating func peek() -> Due? {
+        if position == batch.count, !advance() { return nil }
+        switch batch[position] {
+        case .tape(.trade(let tick)): return Due(tick.header.symbol, .trade)
+        case .tape(.quote(let tick)): return Due(tick.header.symbol, .quote)
+        case .tape(let other):
+            return Due(other.header?.symbol ?? TickHeader.noSymbol, other.kind)
+        case .feed(let state): return Due(state.instrument, nil)
+        case .definition(let definition): return Due(definition.instrument, nil)
+        }
+    }
+
+    /// The header of the record that is due, for decisions while there is little room.
+    var dueHeader: TickHeader? { position < batch.count ? batch[position].header : nil }
+
+    @inline(never)
+    private mutating func advance() -> Bool {
+        inlets[present].floor = inlets[present].floorAfter
+        passedBefore = passed
+        if !made.isEmpty {
+            batch.removeAll(keepingCapacity: true)
+            position = 0
+            swap(&batch, &made)
+            return true
+        }
+        for offset in 1...inlets.count {
+            let index = (present + offset) % inlets.count
+            guard inlets[index].channel.isStirred else { continue }
+            batch.removeAll(keepingCapacity: true)
+            position = 0
+            let floor = receive(index)
+            inlets[index].floorAfter = floor
+            guard batch.isEmpty else {
+                present = index
+                return true
+            }
+            inlets[index].floor = floor
+        }
+        return false
+    }
+
+    private mutating func receive(_ index: Int) -> Timestamp {
+        let channel = inlets[index].channel
+        guard router != nil else { return channel.receive(into: &batch) }
+        sent.removeAll(keepingCapacity: true)
+        let floor = channel.receive(into: &sent)
+        let present = now()
+        router?.pass(sent, from: index, present, into: &batch)
+        return floor
+    }
+
+    private func now() -> Moment { inlets[present].channel.moment() }
+
+    // MARK: clocks
+
+    /// Sets the clock with which providers stamp receive times.
+    func follow(clockOffset: Int64) {
+        for inlet in inlets { inlet.channel.follow(clockOffset: clockOffset) }
+    }
+
+    /// Returns how far ahead a provider's clock is by its latest report, or `nil` when there is no
+    /// new report.
+    func takeClockAhead() -> Int64? {
+        for inlet in inlets {
+            if let ahead = inlet.channel.takeClockAhead() { return ahead }
+        }
+        return nil
+    }
+
+    /// The name of the provider whose batch is being taken.
+    var provider: String { inlets[present].provider.name }
+
+    @inline(__always)
+    mutating func take() -> ProviderRecord? {
+        guard position < batch.count else { return nil }
+        position += 1
+        taken &+= 1
+        return batch[position - 1]
+    }
+
+    mutating func putBack() {
+        position -= 1
+        taken &-= 1
+    }
+
+    // MARK: numbered ticks
+
+    /// The last numbered tick that was handed out or passed over; `nil` if the provider does not
+    /// number its ticks.
+    var passed: PassedTick? {
+        guard var passed = passedBefore, position > 0, let header = batch[position - 1].header
+        else { return passedBefore }
+        passed.pass(header)
+        return passed
+    }
+
+    /// Records that were handed out; of numbered ticks all since their market began.
+    var handedOut: UInt64 {
+        // At its end a provider has also passed over the last ticks that the tape had before.
+        let end = isFinished ? inlets.first?.provider.resumption?.passed : nil
+        return (end ?? passed)?.count ?? taken
+    }
+
+    /// Drops what waits of symbols whose ticks the tape has lost: the provider must not deliver
+    /// these ticks a second time.
+    mutating func passOver(_ isLost: (Symbol) -> Bool) {
+        let numbers = book.wanted.filter { number in
+            book.instrument(number).map { isLost($0.symbol) } ?? false
+        }
+        guard !numbers.isEmpty, let until = inlets[present].provider.passOver(numbers) else {
+            return
+        }
+        // Such a provider is the only one of its source.
+        passedBefore = passed
+        var rest = Array(batch[position...])
+        batch.removeAll(keepingCapacity: true)
+        position = 0
+        inlets[present].floorAfter = inlets[present].channel.receive(into: &batch)
+        rest += batch
+        batch = rest.filter { record in
+            guard let header = record.header else { return true }
+            return header.eventTime > until || !numbers.contains(header.symbol)
+        }
+    }
+
+    /// Returns the lowest promise of the providers that feed an instrument. A provider without a
+    /// promise yet holds the watermark back. A provider that has ended no longer does. When all
+    /// have ended, the highest promise is the watermark.
+    func watermark(now: Timestamp) -> Timestamp {
+        // A recording has its own time.
+        let latest = isRecorded ? ProviderChannel.endlessFloor : now
+        var least = latest
+        var farthest = Timestamp(nanoseconds: Int64.min)
+        var isAnyLeft = false
+        // The promise of a provider that feeds nothing now but may when no other is left.
+        var spare = Timestamp.undefined
+        for (index, inlet) in inlets.enumerated() {
+            let isTaken = index != present || position == batch.count
+            if isTaken, inlet.channel.isFinished {
+                let floor = inlet.floorAfter
+                if floor.isDefined { farthest = max(farthest, floor) }
+                continue
+            }
+            guard router?.isFeeding(index) ?? true else {
+                spare = min(spare, inlet.floor)
+                continue
+            }
+            guard inlet.floor.isDefined else { return told }
+            isAnyLeft = true
+            least = min(least, floor(of: inlet))
+        }
+        if isAnyLeft { return max(told, least) }
+        return max(told, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
+    }
+
+    /// The promise that holds for all records that are not taken yet.
+    private func floor(of inlet: Inlet) -> Timestamp {
+        // A provider that numbers its ticks is the only one.
+        guard let floor = passed?.floor, floor.isDefined else { return inlet.floor }
+        return max(inlet.floor, floor)
+    }
+
+    var isFinished: Bool {
+        position == batch.count && made.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
+    }
+
+    /// Whether all providers have ended with a finite promise, so that the watermark will not rise
+    /// any more.
+    var hasEnded: Bool {
+        isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
+    }
+
+    // MARK: instruments and routes
+
+    mutating func follow(_ change: InstrumentBook.Change) {
+        guard router != nil else {
+            tell(0, begun: change.begun, ended: change.ended)
+            return
+        }
+        var work = FeedRouter.Work(providers: inlets.count)
+        let now = now()
+        let begun = Set(change.begun)
+        let ended = Set(change.ended)
+        for number in change.ended where !begun.contains(number) {
+            router?.end(number, now, into: &work)
+        }
+        for number in change.begun {
+            let providers = book.instrument(number)?.providers ?? []
+            if ended.contains(number) {
+                router?.restart(number, providers: providers, now, into: &work)
+            } else {
+                router?.begin(number, providers: providers, now, into: &work)
+            }
+        }
+        carryOut(work)
+    }
+
+    /// Lets the router decide about switches. Returns each switched symbol with its old and new
+    /// provider.
+    mutating func look() -> [(symbol: Symbol, from: String, to: String)] {
+        guard router != nil else { return [] }
+        let now = now()
+        told = max(told, watermark(now: now.wall))
+        var work = FeedRouter.Work(providers: inlets.count)
+        router?.look(now, into: &work)
+        carryOut(work)
+        return work.switches.compactMap { change in
+            symbol(Int(change.instrument)).map {
+                ($0, inlets[change.from].provider.name, inlets[change.to].provider.name)
+            }
+        }
+    }
+
+    private mutating func carryOut(_ work: FeedRouter.Work) {
+        made += work.records
+        for index in inlets.indices {
+            tell(index, begun: work.begun[index], ended: work.ended[index])
+        }
+    }
+
+    private func tell(_ index: Int, begun: [UInt32], ended: [UInt32]) {
+        guard !begun.isEmpty || !ended.isEmpty else { return }
+        inlets[index].provider.follow(begun: begun, ended: ended)
+    }
+
+    /// Asks the provider of the symbol to restart one kind of its data. Returns false when it
+    /// cannot.
+    func restart(_ number: Int, _ kind: DataKind) -> Bool {
+        guard let instrument = UInt32(exactly: number) else { return false }
+        let provider = router == nil ? 0 : router?.active(instrument)
+        return provider.map { inlets[$0].provider.restart(instrument, kind) } ?? false
+    }
+
+    func symbol(_ number: Int) -> Symbol? {
+        UInt32(exactly: number).flatMap { book.instrument($0)?.symbol }
+    }
+
+    /// Returns the number of a symbol, or `nil` when it is in no list.
+    func number(of symbol: Symbol) -> Int? { book.number(of: symbol).map { Int($0) } }
+
+    /// Returns the provider that delivers the symbol now; empty when none is asked for it.
+    func feeder(_ number: Int) -> String {
+        guard let router, let instrument = UInt32(exactly: number) else {
+            return inlets[0].provider.name
+        }
+        return router.active(instrument).map { inlets[$0].provider.name } ?? ""
+    }
+
+    /// The provider of each wanted symbol; empty when there is only one provider.
+    var feeders: [(symbol: Symbol, provider: String)] {
+        (router?.feeders ?? []).compactMap { feed in
+            symbol(Int(feed.instrument)).map { ($0, inlets[feed.provider].provider.name) }
+        }
+    }
+
+    /// The number of records from providers that did not feed the instrument.
+    var unrouted: UInt64 { router?.leftOut.reduce(0, &+) ?? 0 }
+
+    /// Whether a provider cannot wait. Its ticks are lost if they are not taken in time, which is
+    /// why there is a spool.
+    var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
+
+    var providers: [any ProviderSource] { inlets.map(\.provider) }
+
+    /// Closes the channels. Records that wait in them can still be taken.
+    func close() { for inlet in inlets { inlet.channel.close() } }
+
+    /// The number of records that arrived and were not taken yet.
+    var waiting: Int {
+        batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
+    }
+
+    /// Stops all providers, within `timeout` in total.
+    func stop(within timeout: Duration) {
+        close()
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
+        for inlet in inlets {
+            _ = inlet.provider.stop(within: max(.zero, deadline - clock.now))
+        }
+    }
+}
+
+extension DeliveredTicks.Due {
+    fileprivate init(_ number: UInt32, _ kind: DataKind?) {
+        symbol = number == TickHeader.noSymbol ? DeliveredTicks.noSymbol : Int(number)
+        self.kind = kind
+    }
+}

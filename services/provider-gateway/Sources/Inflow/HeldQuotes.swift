@@ -1,0 +1,113 @@
+import MarketModel
+import Primitives
+
+/// The quotes that wait while quotes are conflated: per symbol the latest that was not taken.
+///
+/// Pure; times of waiting are monotonic nanoseconds. A later quote of the same symbol replaces the
+/// waiting one, which is then left out. A quote that no other follows is released when it has
+/// waited for a second, when there is room again, or when the source is given back. So the last
+/// quote of a burst is never missing. Until then no watermark of its lane may pass its time: a
+/// successor that finds no record of the quote begins its own gap there.
+struct HeldQuotes {
+    private struct Slot {
+        var quote: Quote
+        /// When the symbol's first waiting quote came. A later quote that replaces it does not
+        /// restart the wait.
+        var since: Int64
+    }
+
+    private struct Turn {
+        var symbol: Int
+        var since: Int64
+    }
+
+    static let waitNanosecondsMax: Int64 = 1_000_000_000
+
+    /// The waiting quotes, per symbol.
+    private var slots: [Slot?]
+    private var laneOf: [Int]
+    /// Per lane, a time before which no quote waits; undefined when none waits.
+    private var holds: [Timestamp]
+    /// The symbols in the order of `since`. An entry stays until it would be due, even when its
+    /// quote no longer waits.
+    private var queue: [Turn] = []
+    private(set) var count = 0
+    private var isSettled = true
+
+    /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
+    init(laneOf: [Int], laneCount: Int) {
+        self.laneOf = laneOf
+        slots = [Slot?](repeating: nil, count: laneOf.count)
+        holds = [Timestamp](repeating: .undefined, count: laneCount)
+    }
+
+    mutating func addSymbol(lane: Int) {
+        laneOf.append(lane)
+        slots.append(nil)
+    }
+
+    var isEmpty: Bool { count == 0 }
+
+    /// Returns the symbol's waiting quote.
+    func quote(_ symbol: Int) -> Quote? { symbol < slots.count ? slots[symbol]?.quote : nil }
+
+    /// Stores a quote and returns the one that it replaces.
+    mutating func hold(_ quote: Quote, symbol: Int, now: Int64) -> Quote? {
+        let before = slots[symbol]
+        slots[symbol] = Slot(quote: quote, since: before?.since ?? now)
+        let lane = laneOf[symbol]
+        holds[lane] = min(holds[lane], quote.header.eventTime)
+        isSettled = isSettled && before == nil
+        guard let before else {
+            count += 1
+            queue.append(Turn(symbol: symbol, since: now))
+            if queue.count > 2 * slots.count { queue = queue.filter(isWaiting) }
+            return nil
+        }
+        return before.quote
+    }
+
+    /// Removes the symbol's quote, because it was taken or left out, and returns it.
+    mutating func remove(_ symbol: Int) -> Quote? {
+        guard symbol < slots.count, let slot = slots[symbol] else { return nil }
+        slots[symbol] = nil
+        count -= 1
+        isSettled = false
+        return slot.quote
+    }
+
+    /// Returns the symbols whose quotes have waited for long enough. They stay due until they are
+    /// removed.
+    mutating func due(now: Int64) -> [Int] {
+        let end = queue.firstIndex { now < $0.since + Self.waitNanosecondsMax } ?? queue.endIndex
+        guard end > 0 else { return [] }
+        let waiting = queue[..<end].filter(isWaiting)
+        queue.replaceSubrange(..<end, with: waiting)
+        return waiting.map(\.symbol)
+    }
+
+    /// The symbols whose quotes wait, in the order of their waiting time, longest first.
+    var symbols: [Int] { queue.filter(isWaiting).map(\.symbol) }
+
+    private func isWaiting(_ turn: Turn) -> Bool { slots[turn.symbol]?.since == turn.since }
+
+    // MARK: watermarks
+
+    /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
+    /// back.
+    func hold(lane: Int) -> Timestamp { holds[lane] }
+
+    /// Releases watermarks that no waiting quote holds back any more. It is called once per turn,
+    /// not per quote.
+    mutating func settle() {
+        guard !isSettled else { return }
+        isSettled = true
+        for lane in holds.indices { holds[lane] = .undefined }
+        guard count > 0 else { return }
+        for (symbol, slot) in slots.enumerated() {
+            guard let slot else { continue }
+            let lane = laneOf[symbol]
+            holds[lane] = min(holds[lane], slot.quote.header.eventTime)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+
+/// The clocks of one tenure. They decide what time it is for the source, how far its watermark may
+/// go, and which ticks are too far ahead.
+struct SourceTime {
+    private let source: SourceName
+    private let telemetry: TelemetryHub
+    private let clocks: @Sendable () -> Moment
+    private var clock = SourceClock()
+    /// The monotonic time of the last reading.
+    private var monotonic = Int64.min
+    private var gate: FutureGate
+    /// The last watermark from before the clock was in doubt.
+    private var standing = Timestamp(nanoseconds: Int64.min)
+    private let gauge: Gauge
+
+    /// `clocks` reads the host's clocks.
+    init(
+        _ settings: GatewaySettings, _ telemetry: TelemetryHub,
+        clocks: @escaping @Sendable () -> Moment = { SystemClock().moment() }
+    ) {
+        self.clocks = clocks
+        source = settings.source
+        self.telemetry = telemetry
+        gate = FutureGate(maxNanoseconds: settings.futureNanosecondsMax)
+        gauge = telemetry.metrics.gauge(
+            "mds_gateway_watermark_held",
+            "1 while a step of the host's or the provider's clock holds the watermark, else 0.",
+            labels: [("source", source.text)])
+        gauge.set(0)
+    }
+
+    var isHeld: Bool { clock.holdsWatermark || gate.isProviderAhead }
+
+    mutating func now() -> Timestamp {
+        let present = clocks()
+        monotonic = present.monotonic
+        let change = clock.read(wall: present.wall, monotonic: present.monotonic)
+        if let change {
+            // The known lead of the provider's clock was relative to the time before the step.
+            if case .followed = change { gate.know(providerAhead: 0) }
+            telemetry.emit(
+                HostClockChanged(
+                    source: source, change: change,
+                    aheadNanoseconds: clock.wallAheadNanoseconds))
+        }
+        return clock.now
+    }
+
+    /// Gives providers this time for their stamps, and takes their reports of what time it is.
+    mutating func agree(with supply: DeliveredTicks) {
+        if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
+        if let ahead = supply.takeClockAhead() { heard(aheadNanoseconds: ahead) }
+    }
+
+    /// Takes a provider's report that its clock is `ahead` nanoseconds ahead.
+    mutating func heard(aheadNanoseconds ahead: Int64) {
+        clock.heard(aheadNanoseconds: ahead)
+        gate.know(providerAhead: ahead)
+    }
+
+    /// Returns the watermark: no later tick is earlier, and a clock in doubt does not move it.
+    mutating func watermark(of supply: DeliveredTicks) -> Timestamp {
+        let present = supply.watermark(now: now())
+        if supply.isRecorded { return present }
+        if isHeld { return min(present, standing) }
+        standing = present
+        return present
+    }
+
+    /// Returns whether the tick is too far ahead for the tape.
+    mutating func refuses(_ header: TickHeader) -> Bool {
+        let stamp = header.eventTime
+        // A stamp that the gateway made shows nothing about this clock, and a tick of the past
+        // nothing about the present.
+        if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
+            clock.heard(stamp: stamp)
+        }
+        let wasQuiet = gate.refused == 0
+        let isRefused = gate.refuses(stamp, now: clock.now, monotonic: monotonic)
+        if isRefused, wasQuiet {
+            telemetry.emit(
+                FutureTicks(
+                    source: source, news: .begun,
+                    aheadNanoseconds: stamp.nanoseconds(since: clock.now)))
+        }
+        return isRefused
+    }
+
+    private static let ofThePast: TickFlags = [.backfilled, .delayed, .snapshot]
+
+    /// Returns the likely time of a refused tick: its stamp if the host's stepped clock agrees with
+    /// it, else the time of arrival.
+    func likelyTime(of header: TickHeader) -> Timestamp {
+        clock.isOfStep(header.eventTime) ? header.eventTime : clock.now
+    }
+
+    /// Whether a burst of refused ticks is under way.
+    var isRefusing: Bool { gate.refused > 0 }
+
+    mutating func tell() {
+        if let news = gate.news(monotonic: monotonic) {
+            telemetry.emit(FutureTicks(source: source, news: news, aheadNanoseconds: 0))
+        }
+        gauge.set(isHeld ? 1 : 0)
+    }
+}
+
+extension SystemClock {
+    func moment() -> Moment { Moment(wall: now(), monotonic: monotonic().nanoseconds) }
+}
+
+/// Reports ticks that are stamped ahead: once at the beginning of a burst and once at its end,
+/// however many ticks it has. It also reports when the provider's clock has stepped, and when that
+/// is over.
+struct FutureTicks: TelemetryEvent {
+    static let name = "gateway.future_ticks"
+    let source: SourceName
+    let news: FutureGate.News
+    let aheadNanoseconds: Int64
+
+    var level: LogLevel {
+        switch news {
+        case .begun, .provider(isAhead: true): .error
+        case .over, .provider(isAhead: false): .info
+        }
+    }
+
+    var message: String {
+        switch news {
+        case .begun:
+            "ticks are stamped ahead of the time and become dead letters: see 'tapeline dlq list', "
+                + "and look at the provider's clock and at this host's"
+        case .over: "no tick is stamped ahead of the time any more"
+        case .provider(isAhead: true):
+            "all ticks are stamped ahead of the time: the provider's clock has stepped, and the "
+                + "watermark is held"
+        case .provider(isAhead: false): "ticks that can be taken come again"
+        }
+    }
+
+    var fields: [(String, LogValue)] {
+        var fields: [(String, LogValue)] = [("source", .text(source.text))]
+        if aheadNanoseconds != 0 { fields.append(("ahead.ns", .integer(aheadNanoseconds))) }
+        if case .over(let ticks) = news { fields.append(("ticks", .unsigned(ticks))) }
+        return fields
+    }
+}
+
+/// Reports that the host's wall clock and its monotonic clock no longer agree, and what followed
+/// from it.
+struct HostClockChanged: TelemetryEvent {
+    static let name = "gateway.clock"
+    let source: SourceName
+    let change: SourceClock.Change
+    let aheadNanoseconds: Int64
+
+    var level: LogLevel {
+        switch change {
+        case .stepped, .kept: .error
+        case .followed: .warning
+        case .returned: .info
+        }
+    }
+
+    var message: String {
+        switch change {
+        case .stepped:
+            "the host's clock has stepped: the watermark is held until the provider's own times "
+                + "say what time it is"
+        case .kept:
+            "ticks go on as before the step of the host's clock, so it is not followed: set it "
+                + "right, or start the gateway anew if it is right"
+        case .followed: "ticks agree with the host's clock after its step: it is followed"
+        case .returned: "the host's clock is back from its step"
+        }
+    }
+
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("ahead.ns", .integer(aheadNanoseconds))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        guard case .stepped = change else { return }
+        metrics.counter(
+            "mds_gateway_clock_steps_total", "Steps of the host's clock above a second.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}

@@ -1,0 +1,181 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// The start of the providers: they are given the place where the source left off.
+extension SourceLanes {
+    /// The started providers, which continue after the tape's last packets, and the gaps before
+    /// their first ticks.
+    struct Resumption {
+        var supply: DeliveredTicks
+        var gaps: GapBook
+        /// Whether a provider cannot wait for the tape.
+        var isUrgent: Bool
+    }
+
+    /// Starts the providers after the tape's last packets. Blocks while it reads. Call it when the
+    /// epochs are open: until then a predecessor may still add ticks.
+    mutating func resume(
+        client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
+        context: ProviderKind.Context
+    ) throws -> Resumption {
+        let delivery = settings.delivery
+        let book = delivery.book
+        let left = try left(client: client)
+        var order = ProviderOrder(
+            source: settings.source, book: book, instruments: book.wanted,
+            reached: (0..<UInt32(book.count)).map { number in
+                guard let symbol = book.instrument(number)?.symbol else { return .undefined }
+                let partition = names.partition(of: symbol)
+                guard desk?.isFed(symbol, in: partition) ?? true else { return .undefined }
+                return left[partition]?.arrived ?? .undefined
+            })
+        order.partitions = names.partitions
+        order.standing = left.values.map(\.standing)
+            .sorted { $0.partition < $1.partition }
+        let handOver = desk.map { delivery.handOver($0.missing, now: now) }
+        order.gaps = handOver?.gaps ?? []
+        let clock = SystemClock()
+        let (router, instruments) = delivery.router(
+            Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds),
+            gaps: order.gaps)
+        // A provider may open connections when it starts, and does not know this thread's beat.
+        beat.beat(before: ThreadWatch.callLimit)
+        let providers = try delivery.start(order, instruments: instruments, context)
+        if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
+        let supply = DeliveredTicks(providers, book: book, router: router)
+        return Resumption(
+            supply: supply, gaps: gaps(providers.first?.0.resumption, book, supply),
+            isUrgent: supply.isUrgent)
+    }
+
+    /// Returns the gaps that a provider with numbered ticks knows of, and registers its instruments
+    /// before their first ticks.
+    private mutating func gaps(
+        _ resumption: ProviderResumption?, _ book: InstrumentBook, _ supply: DeliveredTicks
+    ) -> GapBook {
+        if let resumption {
+            for number in 0..<book.count {
+                guard let symbol = supply.symbol(number) else { continue }
+                let feeder = supply.feeder(number)
+                _ = add(symbol, provider: feeder)
+                subscribed(number, symbol, by: feeder, since: resumption.since)
+            }
+        }
+        var gaps = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
+        for gap in resumption?.missing ?? [] {
+            gaps.missed(
+                GapBook.Gap(
+                    symbol: Int(gap.instrument), kind: gap.kind, from: gap.from, to: gap.to,
+                    reason: gap.reason))
+        }
+        return gaps
+    }
+
+    private func wanted(_ book: InstrumentBook) -> [Partition: Set<Symbol>] {
+        var wanted: [Partition: Set<Symbol>] = [:]
+        for number in book.wanted {
+            guard let symbol = book.instrument(number)?.symbol else { continue }
+            wanted[names.partition(of: symbol), default: []].insert(symbol)
+        }
+        return wanted
+    }
+
+    /// The tape's content of one partition, as far as providers need it.
+    private struct Left {
+        var standing: ProviderOrder.Standing
+        /// All ticks before this time are on the tape; undefined when that is unknown.
+        var arrived = Timestamp.undefined
+
+        mutating func reached(_ watermark: Timestamp) {
+            // A marker's watermark has no meaning.
+            guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
+            standing.watermark =
+                standing.watermark.isDefined ? max(standing.watermark, watermark) : watermark
+            note(arrival: watermark)
+        }
+
+        mutating func note(arrival time: Timestamp) {
+            guard time.isDefined, time.nanoseconds != Int64.min else { return }
+            arrived = arrived.isDefined ? max(arrived, time) : time
+        }
+    }
+
+    private func left(client: TapeClient) throws -> [Partition: Left] {
+        var left: [Partition: Left] = [:]
+        for (partition, lane) in laneOf {
+            var found = Left(
+                standing: ProviderOrder.Standing(
+                    partition: partition, lastOrdinal: publisher.nextOrdinal(lane: lane) - 1,
+                    packet: []))
+            let last = try client.lastContent(
+                stream: names.tickStream(of: partition),
+                subject: names.ticks(partition, settings.source))
+            if let last {
+                found.standing.packet = last.withBytes { $0.array }
+                found.reached(last.header.watermark)
+                found.note(arrival: last.withBytes { Self.arrival(in: $0) })
+            }
+            left[partition] = found
+        }
+        for stream in 0..<TapeNames.tickStreams {
+            let last = try client.lastContent(
+                stream: names.tickStream(stream),
+                subject: names.watermarks(stream: stream, settings.source))
+            guard let last else { continue }
+            for partition in laneOf.keys where names.streamIndex(of: partition) == stream {
+                left[partition]?.reached(last.header.watermark)
+            }
+        }
+        return left
+    }
+
+    /// Returns the time up to which all ticks had arrived when a packet was made. The watermark is
+    /// earlier by the resolution of the provider's stamps, and ticks between the two must not be
+    /// fetched again.
+    private static func arrival(in packet: borrowing RawSpan) -> Timestamp {
+        var latest = Timestamp(nanoseconds: Int64.min)
+        func note(_ header: TickHeader) {
+            // The records of a partition are in the order of their arrival.
+            if header.receiveTime.isDefined { latest = max(latest, header.receiveTime) }
+            guard header.flags.isDisjoint(with: [.backfilled, .delayed]) else { return }
+            latest = max(latest, header.eventTime.advanced(byNanoseconds: 1))
+        }
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
+            case .trade(let trade): note(trade.header)
+            case .quote(let quote): note(quote.header)
+            case .other(let message):
+                if let header = message.tickHeader(in: packet) { note(header) }
+            case .bar, .control: continue
+            }
+        }
+        return latest
+    }
+
+    /// Adds the next symbol of the source and returns its lane. Since when it is fed is not known
+    /// yet.
+    mutating func add(_ symbol: Symbol, provider: String) -> Int {
+        // Every partition has a lane when symbols can be added.
+        let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
+        let definition = SymbolDefinition(symbol: symbol, provider: provider, since: .undefined)
+        places.append(Place(lane: lane, symbol: publisher.register(definition, lane: lane)))
+        return lane
+    }
+
+    /// Records in the symbol's definition which provider feeds it and since when. It is valid from
+    /// the next tick on.
+    mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
+    {
+        places[number].isSubscribed = true
+        publisher.redefine(
+            places[number].symbol,
+            as: SymbolDefinition(symbol: symbol, provider: provider, since: since),
+            lane: places[number].lane)
+    }
+}

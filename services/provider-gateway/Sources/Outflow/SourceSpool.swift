@@ -1,0 +1,221 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TickSpool
+
+/// The spool of this gateway's source over all tenures, with its decisions, events and metrics. One
+/// thread owns it.
+final class SourceSpool {
+    let spool: Spool
+    let metrics: SpoolMetrics
+    private let telemetry: TelemetryHub
+    private let source: SourceName
+    private let clock = SystemClock()
+
+    /// Opens the spool; returns `nil` when none is configured.
+    static func open(
+        _ settings: GatewaySettings, _ telemetry: TelemetryHub
+    ) throws(SpoolError) -> SourceSpool? {
+        guard let folder = settings.spoolFolder else { return nil }
+        let spool = try Spool(
+            Spool.Settings(
+                folder: folder, source: settings.source, bytesMax: settings.spoolBytesMax,
+                // One queue for the partitions of each stream, because streams fail separately.
+                queues: TapeNames.tickStreams))
+        return SourceSpool(
+            spool, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
+    }
+
+    private init(
+        _ spool: Spool, source: SourceName, bytesMax: Int, _ telemetry: TelemetryHub
+    ) {
+        self.spool = spool
+        self.source = source
+        self.telemetry = telemetry
+        metrics = SpoolMetrics(telemetry.metrics, source: source, bytesMax: bytesMax)
+        telemetry.emit(SpoolOpened(source: source, opening: spool.opening))
+        show()
+    }
+
+    /// Returns whether the packets in the spool may go onto the tape.
+    func decide(_ onTape: [Partition: [UInt64]]) -> SpoolDecision {
+        var standing: [Partition: SpoolDecision.Standing] = [:]
+        for (partition, epochs) in onTape {
+            standing[partition] = SpoolDecision.Standing(
+                ticks: spool.tail(partition)?.ticks ?? 0, held: spool.epochs(partition),
+                onTape: epochs)
+        }
+        return SpoolDecision(
+            ticks: spool.ticks, isEmpty: spool.isEmpty,
+            isHolderUnknown: spool.opening.isHolderUnknown && !hasHeld, standing)
+    }
+
+    /// Whether this process has spooled. Then the holder is known, even if it was not when the
+    /// spool was opened.
+    private var hasHeld = false
+
+    /// Records the epochs as the spool's holder. Call it before anything is spooled in them.
+    func hold(_ epochs: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
+        try spool.hold(epochs)
+        hasHeld = true
+    }
+
+    /// Sets the spool aside: from then on only a person can have its packets published.
+    func setAside(reason: String) {
+        do throws(SpoolError) {
+            guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }
+            telemetry.emit(SpoolSetAside(source: source, reason: reason, aside: aside))
+        } catch {
+            trouble(error)
+        }
+        show()
+    }
+
+    func trouble(_ error: SpoolError) {
+        telemetry.emit(SpoolTrouble(source: source, reason: "\(error)"))
+    }
+
+    func begun() { telemetry.emit(SpoolBegun(source: source)) }
+
+    func drained() { telemetry.emit(SpoolEmptied(source: source)) }
+
+    func damaged(_ damage: SpoolDamage) {
+        telemetry.emit(SpoolDamaged(source: source, damage: damage))
+    }
+
+    /// Brings the gauges up to date.
+    func show() { metrics.show(bytes: spool.bytes, ticks: spool.ticks) }
+}
+
+struct SpoolMetrics {
+    let spooled: Counter
+    private let bytes: Gauge
+    private let ticks: Gauge
+
+    init(_ metrics: MetricRegistry, source: SourceName, bytesMax: Int) {
+        let labels = [("source", source.text)]
+        spooled = metrics.counter(
+            "mds_gateway_spooled_ticks_total", "Ticks that went into the spool.", labels: labels)
+        bytes = metrics.gauge(
+            "mds_gateway_spool_bytes", "Bytes of the spool on disk.", labels: labels)
+        metrics.gauge(
+            "mds_gateway_spool_capacity_bytes", "Bytes that the spool may hold on disk.",
+            labels: labels
+        ).set(Double(bytesMax))
+        ticks = metrics.gauge(
+            "mds_gateway_spool_ticks", "Ticks that wait in the spool.", labels: labels)
+    }
+
+    func show(bytes: Int, ticks: Int) {
+        self.bytes.set(Double(bytes))
+        self.ticks.set(Double(ticks))
+    }
+}
+
+// MARK: events
+
+struct SpoolOpened: TelemetryEvent {
+    static let name = "gateway.spool.opened"
+    let source: SourceName
+    let opening: Spool.Opening
+
+    var level: LogLevel { opening.damagedFrames > 0 ? .warning : .info }
+    var message: String {
+        opening.frames == 0
+            ? "the spool is empty" : "the spool holds what could not be put on the tape"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("source", .text(source.text)), ("frames", .unsigned(opening.frames)),
+            ("ticks", .unsigned(opening.ticks)), ("torn.bytes", .integer(Int64(opening.tornBytes))),
+            ("damaged.frames", .unsigned(opening.damagedFrames)),
+        ]
+    }
+}
+
+struct SpoolBegun: TelemetryEvent {
+    static let name = "gateway.spool.begun"
+    let source: SourceName
+
+    var level: LogLevel { .warning }
+    var message: String { "the tape takes nothing at the moment: ticks go into the spool" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_spool_begun_total", "How often ticks began to go into the spool."
+        ).add()
+    }
+}
+
+struct SpoolEmptied: TelemetryEvent {
+    static let name = "gateway.spool.drained"
+    let source: SourceName
+
+    var level: LogLevel { .info }
+    var message: String { "everything that was spooled is on the tape" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}
+
+struct SpoolSetAside: TelemetryEvent {
+    static let name = "gateway.spool.set_aside"
+    let source: SourceName
+    let reason: String
+    let aside: SpoolAside
+
+    var level: LogLevel { .error }
+    var message: String {
+        "the spool was set aside as \(aside.name): see tapeline spool list; what lies in gaps can "
+            + "be replayed"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("source", .text(source.text)), ("reason", .text(reason)),
+            ("ticks", .integer(Int64(aside.ticks))),
+            ("removed", .text(aside.removed.joined(separator: " "))),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_spool_aside_ticks_total", "Ticks in spools that were set aside.",
+            labels: [("source", source.text)]
+        ).add(UInt64(aside.ticks))
+    }
+}
+
+struct SpoolDamaged: TelemetryEvent {
+    static let name = "gateway.spool.damaged"
+    let source: SourceName
+    let damage: SpoolDamage
+
+    var level: LogLevel { .error }
+    var message: String { "spooled packets cannot be read and are left out: \(damage)" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_spool_damaged_frames_total",
+            "Spooled packets that could not be read any more.", labels: [("source", source.text)]
+        ).add(UInt64(damage.frames.count))
+    }
+}
+
+struct SpoolTrouble: TelemetryEvent {
+    static let name = "gateway.spool.failed"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "the spool cannot be used at the moment: \(reason)" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_spool_failures_total", "Calls to the spool's disk that failed.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}

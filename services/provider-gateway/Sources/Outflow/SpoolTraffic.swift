@@ -1,0 +1,347 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+import TickSpool
+
+/// The way of one tenure's packets through the spool and out of it.
+///
+///     lane of the provider -> spool, in order -> publisher -> acknowledged -> consumed
+///
+/// Each stream of the tape takes this way separately, because each can fail separately. While a
+/// stream fails, every packet of its lanes goes through the spool, including those that the
+/// publisher already had. So when the process is killed, every packet that it put here is in the
+/// spool. One thread owns it.
+final class SpoolTraffic {
+    private struct Lane {
+        let partition: Partition
+        /// The numbers of the frames whose packets the publisher has, in order; 0 for a packet that
+        /// found no room in the spool.
+        var sent: [UInt64] = []
+        /// A packet that was taken out of the spool. It is sent when the packet before it is
+        /// acknowledged.
+        var waiting: SpooledPacket?
+        /// The ordinal of the next tick that goes into the spool.
+        var nextOrdinal: UInt64 = 1
+        /// Which frames were on the tape when the tenure began.
+        var standing = Standing.below(ordinal: 1)
+        /// A sealed packet for which the spool had no room.
+        var stuck: SealedPacket?
+    }
+
+    /// Which frames of an earlier process are on the tape.
+    private enum Standing {
+        /// The frames up to this one, which is the lane's last packet on the tape; 0: none of them.
+        case through(number: UInt64)
+        /// The frames below this ordinal. It is used when the lane's last packet was not found
+        /// among the frames and some frames cannot be read. Then the ordinals with which frames
+        /// were sealed decide.
+        case below(ordinal: UInt64)
+
+        func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
+            switch self {
+            case .through(let last): number <= last
+            case .below(let ordinal): nextOrdinal <= ordinal
+            }
+        }
+    }
+
+    /// The lanes of one stream.
+    private struct Queue {
+        var lanes: [Int] = []
+        var isActive = false
+        /// All frames of the queue below this number were taken out of the spool.
+        var takenBelow: UInt64 = 0
+    }
+
+    private static let syncNanoseconds: Int64 = 100_000_000
+    /// How long the disk is not used after it failed.
+    private static let pauseNanoseconds: Int64 = 1_000_000_000
+
+    /// Whether the packets of any stream go through the spool.
+    var isActive: Bool { queues.contains { $0.isActive } }
+    /// Whether the spool is full.
+    private(set) var isFull = false
+    /// Lanes that lost packets because these could not be read, and the time from which their ticks
+    /// are missing.
+    private(set) var losses: [(lane: Int, from: Timestamp)] = []
+    private let owner: SourceSpool
+    private let spool: Spool
+    private let publisher: TapePublisher
+    private let clock = SystemClock()
+    private var lanes: [Lane]
+    private var laneOf: [Partition: Int] = [:]
+    private var queues: [Queue]
+    /// Whether frames of an earlier process are being published. Frames that `standing` includes
+    /// are on the tape already.
+    private var isReplaying = false
+    /// Frames that were acknowledged before they were taken out of the spool.
+    private var early: [UInt64] = []
+    private var isUnsynced = false
+    private var syncedAt = Int64.min
+    private var pausedUntil = Int64.min
+
+    /// `lanes` is the number of tick lanes, which are numbered from 0.
+    init(_ owner: SourceSpool, _ publisher: TapePublisher, lanes count: Int) {
+        self.owner = owner
+        self.publisher = publisher
+        spool = owner.spool
+        lanes = (0..<count).map { Lane(partition: publisher.partition(lane: $0)) }
+        queues = Array(repeating: Queue(), count: owner.spool.settings.queues)
+        for lane in lanes.indices {
+            laneOf[lanes[lane].partition] = lane
+            queues[spool.queue(of: lanes[lane].partition)].lanes.append(lane)
+        }
+        spool.rewind()
+    }
+
+    // MARK: what an earlier tenure left
+
+    /// Starts publishing the frames of an earlier tenure. Call it when the epochs are open. A
+    /// packet is identified by its content, because its ordinals change when the lane's ordinals
+    /// are raised or earlier frames are left out.
+    func replay(behind predecessor: SourceLanes.Predecessor) throws(SpoolError) {
+        guard !spool.isEmpty else { return }
+        let found = try spool.find(predecessor.content)
+        isReplaying = true
+        for queue in queues.indices { queues[queue].isActive = true }
+        for lane in lanes.indices {
+            let partition = lanes[lane].partition
+            let ordinal = predecessor.nextOrdinal[partition] ?? 1
+            if let number = found.numbers[partition] {
+                lanes[lane].standing = .through(number: number)
+            } else if predecessor.content[partition] != nil, !found.hasDamage {
+                lanes[lane].standing = .through(number: 0)
+            } else {
+                lanes[lane].standing = .below(ordinal: ordinal)
+            }
+        }
+    }
+
+    // MARK: in
+
+    func isActive(lane: Int) -> Bool { queues[queue(of: lane)].isActive }
+
+    private func queue(of lane: Int) -> Int { spool.queue(of: lanes[lane].partition) }
+
+    /// Directs the packets of this lane's stream into the spool, beginning with those that the
+    /// publisher already has.
+    func enter(lane: Int) {
+        let queue = queue(of: lane)
+        guard !queues[queue].isActive else { return }
+        if !isActive { owner.begun() }
+        queues[queue].isActive = true
+        for lane in queues[queue].lanes {
+            lanes[lane].nextOrdinal = publisher.nextUnusedOrdinal(lane: lane)
+            for packet in publisher.unacknowledgedPackets(lane: lane) {
+                lanes[lane].sent.append(append(packet) ?? 0)
+            }
+        }
+    }
+
+    /// Puts the lane's collected ticks into the spool. Returns false when there is no room.
+    func put(lane: Int, watermark: Timestamp) -> Bool {
+        if let packet = lanes[lane].stuck {
+            guard append(packet) != nil else { return false }
+            lanes[lane].stuck = nil
+        }
+        guard publisher.waitingTicks(lane: lane) > 0 else { return true }
+        guard publisher.waitingBytes(lane: lane) <= spool.bytesFree, !isPaused else {
+            isFull = true
+            return false
+        }
+        let packet = publisher.seal(
+            lane: lane, firstOrdinal: lanes[lane].nextOrdinal, watermark: watermark)
+        lanes[lane].nextOrdinal = packet.header.nextOrdinal
+        if append(packet) == nil { lanes[lane].stuck = packet }
+        return true
+    }
+
+    private var isPaused: Bool { clock.monotonic().nanoseconds < pausedUntil }
+
+    private func append(_ packet: SealedPacket) -> UInt64? {
+        guard !isPaused else { return nil }
+        do throws(SpoolError) {
+            switch try spool.append(packet) {
+            case .appended(let number):
+                owner.metrics.spooled.add(UInt64(packet.header.tickCount))
+                (isUnsynced, isFull) = (true, false)
+                return number
+            case .full: isFull = true
+            }
+        } catch {
+            failed(error)
+        }
+        return nil
+    }
+
+    /// Syncs the spool's disk if that is due, so that spooled ticks survive a power cut.
+    func sync(atOnce: Bool = false) {
+        let now = clock.monotonic().nanoseconds
+        guard isUnsynced, atOnce || now >= syncedAt &+ Self.syncNanoseconds || syncedAt == .min
+        else { return }
+        (isUnsynced, syncedAt) = (false, now)
+        do throws(SpoolError) {
+            try spool.sync()
+        } catch {
+            failed(error)
+        }
+        owner.show()
+    }
+
+    private func failed(_ error: SpoolError) {
+        pausedUntil = clock.monotonic().nanoseconds + Self.pauseNanoseconds
+        owner.trouble(error)
+    }
+
+    // MARK: out
+
+    /// Sends the spooled packets that the tape accepts, in order within each lane. Only an owner
+    /// may call it.
+    func flow() {
+        for lane in lanes.indices {
+            guard let packet = lanes[lane].waiting, publisher.isReady(lane: lane) else { continue }
+            lanes[lane].waiting = nil
+            send(packet, lane)
+        }
+        guard !isPaused else { return }
+        do throws(SpoolError) {
+            for queue in queues.indices { try flow(queue) }
+        } catch {
+            failed(error)
+        }
+        for damage in spool.damages {
+            owner.damaged(damage)
+            lose(damage)
+        }
+        spool.damages.removeAll()
+    }
+
+    private func flow(_ queue: Int) throws(SpoolError) {
+        while let head = try spool.peek(queue),
+            let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
+            let packet = try spool.take(queue)
+        {
+            queues[queue].takenBelow = packet.number + 1
+            try arrive(packet, lane)
+        }
+    }
+
+    /// Forgets the losses, whose gap records are on their way onto the tape.
+    func forgetLosses() { losses.removeAll() }
+
+    /// Notes the loss of a damaged frame. An intact header names the frame's lane and oldest tick.
+    /// Without it, the only known bound is each lane's last watermark on the tape: none of the lost
+    /// ticks is earlier.
+    private func lose(_ damage: SpoolDamage) {
+        guard let header = damage.header else {
+            for lane in lanes.indices {
+                let from = publisher.standingWatermark(lane: lane)
+                if from.isDefined { losses.append((lane, from)) }
+            }
+            return
+        }
+        guard let lane = laneOf[header.partition], header.tickCount > 0 else { return }
+        let stands =
+            isReplaying
+            && lanes[lane].standing.includes(
+                number: header.number, nextOrdinal: header.nextOrdinal)
+        // The publisher may have the packet from before it was spooled.
+        guard !stands, !lanes[lane].sent.contains(header.number) else { return }
+        losses.append((lane, header.oldestEventTime))
+    }
+
+    private func arrive(_ packet: SpooledPacket, _ lane: Int) throws(SpoolError) {
+        if let index = early.firstIndex(of: packet.number) {
+            early.remove(at: index)
+            try spool.consume(packet.number)
+        } else if lanes[lane].sent.contains(packet.number) {
+            // The publisher has the packet from before it was spooled.
+            return
+        } else if isReplaying,
+            lanes[lane].standing.includes(
+                number: packet.number, nextOrdinal: packet.packet.header.nextOrdinal)
+        {
+            try spool.consume(packet.number)
+        } else if publisher.isReady(lane: lane) {
+            send(packet, lane)
+        } else {
+            lanes[lane].waiting = packet
+        }
+    }
+
+    private func send(_ packet: SpooledPacket, _ lane: Int) {
+        publisher.publish(packet.packet, lane: lane)
+        lanes[lane].sent.append(packet.number)
+    }
+
+    /// Handles the acknowledgement of a packet: its frame is consumed.
+    func acknowledged(_ packet: TapePublisher.Acknowledged) {
+        guard packet.header.kind == .ticks, packet.header.tickCount > 0,
+            !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
+        else { return }
+        let number = lanes[packet.lane].sent.removeFirst()
+        guard number > 0 else { return }
+        guard number < queues[queue(of: packet.lane)].takenBelow else {
+            early.append(number)
+            return
+        }
+        do throws(SpoolError) {
+            try spool.consume(number)
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// Returns a time before which the spool has no tick of the lane; no watermark may pass it.
+    func hold(lane: Int) -> Timestamp {
+        guard isActive(lane: lane) else { return .undefined }
+        let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
+        return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
+    }
+
+    /// Ends spooling for the streams whose frames are all on the tape. Returns true when with that
+    /// no stream is spooled any more.
+    func leaveIfDrained() -> Bool {
+        guard isActive else { return false }
+        for queue in queues.indices where isDrained(queue) { queues[queue].isActive = false }
+        guard !isActive else { return false }
+        isReplaying = false
+        owner.drained()
+        owner.show()
+        return true
+    }
+
+    private func isDrained(_ queue: Int) -> Bool {
+        spool.isEmpty(queue: queue)
+            && queues[queue].lanes.allSatisfy {
+                lanes[$0].sent.isEmpty && lanes[$0].waiting == nil && lanes[$0].stuck == nil
+            }
+    }
+
+    /// Whether the spool accepts ticks and a fifth of it is free. With less it may soon be full
+    /// again.
+    var hasRoom: Bool {
+        spool.bytesFree >= spool.settings.bytesMax / 5
+            && lanes.allSatisfy { $0.stuck == nil } && !isPaused
+    }
+
+    // MARK: the end of a tenure
+
+    /// Puts everything that is not on the tape into the spool, and keeps it there. Returns the
+    /// number of ticks that found no room and are given up. `watermark` returns a lane's.
+    func keep(watermark: (Int) -> Timestamp) -> Int {
+        let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
+        guard isActive || left > 0 else { return 0 }
+        for lane in lanes.indices { enter(lane: lane) }
+        var lost = 0
+        for lane in lanes.indices where !put(lane: lane, watermark: watermark(lane)) {
+            lost += publisher.waitingTicks(lane: lane)
+        }
+        for lane in lanes { lost += Int(lane.stuck?.header.tickCount ?? 0) }
+        sync(atOnce: true)
+        spool.rewind()
+        return lost
+    }
+}

@@ -1,0 +1,79 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import Synchronization
+
+/// Stops the providers of a tenure, each on a separate thread. Meanwhile the tenure's thread
+/// continues to take the records that they still deliver.
+final class ProviderStop: Sendable {
+    /// How long a provider may take to end its subscriptions and connections.
+    static let timeout = Duration.seconds(3)
+    /// How long the tenure waits for a provider that does not end within `timeout`.
+    private static let graceNanoseconds: Int64 = 3_500_000_000
+
+    private final class Running: Sendable {
+        /// The names of providers that have not ended, by index.
+        let names: Mutex<[Int: String]>
+
+        init(_ names: [Int: String]) { self.names = Mutex(names) }
+    }
+
+    private let running: Running
+    private let clock = SystemClock()
+    private let deadline: Int64
+
+    init(_ providers: [any ProviderSource]) {
+        deadline = clock.monotonic().nanoseconds + Self.graceNanoseconds
+        var names: [Int: String] = [:]
+        for (place, provider) in providers.enumerated() { names[place] = provider.name }
+        running = Running(names)
+        for (place, provider) in providers.enumerated() {
+            let running = running
+            let stop = { @Sendable in
+                guard provider.stop(within: Self.timeout) else { return }
+                running.names.withLock { $0[place] = nil }
+            }
+            do throws(ServiceError) {
+                _ = try ServiceThread(name: "provider-stop", stop)
+            } catch {
+                // Without a thread the provider has to be stopped here. Its channel takes as many
+                // records as fit.
+                stop()
+            }
+        }
+    }
+
+    /// Whether all providers have ended, or are not waited for any more.
+    var isOver: Bool {
+        running.names.withLock { $0.isEmpty } || clock.monotonic().nanoseconds >= deadline
+    }
+
+    /// The names of the providers that have not ended.
+    var late: [String] {
+        running.names.withLock { names in names.sorted { $0.key < $1.key }.map(\.value) }
+    }
+}
+
+/// Reports that a provider did not end in time when the source was given back.
+struct ProviderLate: TelemetryEvent {
+    static let name = "gateway.provider_late"
+    let source: SourceName
+    let provider: String
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "\(provider) did not end its subscriptions within \(ProviderStop.timeout): what it still "
+            + "had to say is not on the tape; the next gateway tells of a gap from the last tick on"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("provider", .text(provider))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_providers_late_total", "Providers that did not end in time.",
+            labels: [("source", source.text)]
+        ).add()
+    }
+}

@@ -1,0 +1,123 @@
+import TapeTransport
+import MarketModel
+import Membership
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+
+/// The gateway's thread. It stands by until the source's group gives it the source, works on the
+/// source for one tenure, and stands by again.
+///
+///     standing by -> opening -> active -> standing by
+///
+/// Each tenure has a new publisher, new lanes and new providers, so that no state of an earlier
+/// tenure is trusted.
+final class Gateway {
+    /// The longest wait for events; shutdown and others come without waking the thread.
+    private static let waitMax = Duration.milliseconds(100)
+
+    private let parts: GatewayParts
+    private let clock = SystemClock()
+    private var unpublished = 0
+
+    /// Runs until shutdown is requested or the connection is closed for good.
+    static func run(
+        _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
+        report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
+        headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample }
+    ) throws -> ExitCode {
+        let beat = context.threads.thread("gateway")
+        defer { beat.retire() }
+        client.notify(membership.control)
+        let listener = try PositionListener(client, source: settings.source)
+        let letters = try FutureLetters(settings, client: client, context: context)
+        defer { letters.stop() }
+        let instruments = settings.instrumentLists.map {
+            InstrumentReload(settings.source, $0, context.telemetry)
+        }
+        if let instruments { context.shutdown.onHangup { instruments.ask() } }
+        let gateway = Gateway(
+            GatewayParts(
+                settings: settings, beat: beat, client: client.calling(beat), context: context,
+                report: report,
+                seat: SourceOwnership(membership, shutdown: context.shutdown),
+                readers: ReaderAnswers(listener),
+                metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
+                live: live,
+                spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
+                instruments: instruments, headroom: headroom))
+        return try gateway.run()
+    }
+
+    private init(_ parts: GatewayParts) { self.parts = parts }
+
+    private func run() throws -> ExitCode {
+        let seat = parts.seat
+        standsBy()
+        while true {
+            parts.beat.beat()
+            askReaders()
+            _ = parts.newInstruments()
+            seat.standBy(timeout: Self.waitMax)
+            if let reason = seat.connectionEnd { return connectionGone(reason) }
+            if seat.isLeft { return unpublished == 0 ? .success : .temporary }
+            guard let claim = seat.begin() else { continue }
+            if let ending = try tenure(claim) { return ending }
+        }
+    }
+
+    /// Runs one tenure. Returns an exit code when the service has to end, else `nil`.
+    private func tenure(_ claim: Claim) throws -> ExitCode? {
+        var opening = try SourceOpening(parts, claim)
+        let end: TenureEnd
+        switch try opening.run() {
+        case .opened(let source):
+            end = SourceTenure(parts, source).run()
+        case .ended(let early): end = early
+        }
+        switch end {
+        case .released(let left):
+            unpublished += left
+            parts.seat.end(.released)
+        case .dropped:
+            parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
+            parts.beat.beat(before: ThreadWatch.systemTime)
+            parts.spool?.setAside(reason: "the group gave the source to another gateway")
+            parts.seat.end(.dropped)
+        case .fenced(let epoch):
+            parts.context.telemetry.emit(
+                SourceTakenOver(source: parts.settings.source, epoch: epoch))
+            parts.beat.beat(before: ThreadWatch.systemTime)
+            parts.spool?.setAside(reason: "another gateway followed epoch \(epoch)")
+            parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
+        case .failed:
+            parts.seat.end(.released)
+            return .failure
+        case .connectionGone(let reason): return connectionGone(reason)
+        }
+        standsBy()
+        return nil
+    }
+
+    private func connectionGone(_ reason: String) -> ExitCode {
+        parts.context.telemetry.emit(ConnectionGone(reason: reason))
+        return .unavailable
+    }
+
+    private func standsBy() {
+        parts.context.readiness.set(ReadinessPart.tape, nil)
+        parts.report.update(GatewayReport.Progress(role: .standby))
+        parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
+    }
+
+    /// Asks the readers when that is due. Without a connection it fails and is tried again.
+    private func askReaders() {
+        guard parts.readers.isToAsk else { return }
+        do throws(TapeError) {
+            try parts.readers.ask()
+        } catch {
+            parts.context.telemetry.emit(
+                SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+        }
+    }
+}

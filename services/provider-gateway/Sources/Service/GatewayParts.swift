@@ -1,0 +1,26 @@
+import TapeTransport
+import ServiceRuntime
+
+/// The parts that all tenures of one gateway share.
+struct GatewayParts {
+    let settings: GatewaySettings
+    /// The beat of the gateway's thread.
+    let beat: ThreadBeat
+    /// For calls on the gateway's thread alone: they are reported to its beat.
+    let client: TapeClient
+    let context: ServiceContext
+    let report: GatewayReport
+    let seat: SourceOwnership
+    let readers: ReaderAnswers
+    let metrics: GatewayMetrics
+    /// Publishes acknowledged ticks to live listeners; `nil` when that is switched off.
+    let live: LivePublisher?
+    /// Stores ticks that the tape does not accept at the moment; `nil` when none is configured.
+    let spool: SourceSpool?
+    /// Makes dead letters of ticks that are stamped too far ahead of the time.
+    let letters: FutureLetters
+    /// Reads the lists of instruments again; `nil` when there are no lists.
+    let instruments: InstrumentReload?
+    /// Returns how much room the tape has left for this source's streams.
+    let headroom: @Sendable () -> HeadroomLevel.Level
+}

@@ -1,0 +1,196 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import Synchronization
+import TapeTransport
+
+/// The latest report of the gateway's thread, which the thread of the operations port reads.
+final class GatewayReport: Sendable {
+    struct Head: Sendable {
+        var partition: Partition
+        var epoch: UInt64
+        var lastOrdinal: UInt64
+    }
+
+    enum Role: String, Sendable {
+        /// Another gateway owns the source, or none does.
+        case standby
+        /// This gateway owns the source, and its epochs are being opened.
+        case opening
+        case active
+    }
+
+    struct Progress: Sendable {
+        var role = Role.standby
+        /// The number of ticks that the provider has handed out since its market began, in all
+        /// tenures.
+        var generated: UInt64 = 0
+        var finished = false
+        var opened = false
+        /// The number of ticks that were taken and not sent yet.
+        var waiting = 0
+        var partitions: [Head] = []
+        var record = SourceRecorder.Status()
+        var pressure: BackpressureMachine.Causes = []
+        /// `nil` when there is no spool.
+        var spooled: (ticks: Int, bytes: Int)?
+        /// `nil` when no provider fills this source's gaps.
+        var gaps: GapDesk.Status?
+    }
+
+    /// A subject that was found restored to an older state.
+    private struct Loss {
+        let found: TapePublisher.RolledBack
+        let time: Timestamp
+    }
+
+    /// The maximum of losses that are shown; beyond it the oldest are dropped.
+    private static let lossesMax = 64
+
+    private let settings: GatewaySettings
+    private let progress = Mutex(Progress())
+    private let losses = Mutex<[Loss]>([])
+
+    private let providers = Mutex<[any ProviderSource]>([])
+    private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
+    private let heads = Mutex<HeadTeller?>(nil)
+    private let clock = SystemClock()
+
+    init(_ settings: GatewaySettings) { self.settings = settings }
+
+    /// From now on also announces the newest ordinals while the source is open here.
+    func tellHeads(by teller: HeadTeller) { heads.withLock { $0 = teller } }
+
+    /// Sets the providers of the present tenure, whose state `/status` shows.
+    func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
+
+    /// Sets the provider of each symbol; empty when there is only one provider.
+    func show(feeders present: [(symbol: Symbol, provider: String)]) {
+        feeders.withLock { $0 = present }
+    }
+
+    func update(_ present: Progress) {
+        progress.withLock { $0 = present }
+        guard present.opened, let teller = heads.withLock({ $0 }) else { return }
+        teller.tell(now: clock.monotonic().nanoseconds) {
+            present.partitions.map {
+                TapeHead(partition: $0.partition, epoch: $0.epoch, lastOrdinal: $0.lastOrdinal)
+            }
+        }
+    }
+
+    /// Adds losses. They are shown until the gateway ends, because a person has to check what
+    /// happened to the tape.
+    func add(_ found: [TapePublisher.RolledBack], now: Timestamp) {
+        guard !found.isEmpty else { return }
+        losses.withLock { losses in
+            losses += found.map { Loss(found: $0, time: now) }
+            losses.removeFirst(max(0, losses.count - Self.lossesMax))
+        }
+    }
+
+    func write(into json: inout JSONWriter) {
+        let present = progress.withLock { $0 }
+        json.member("source", settings.source.text)
+        json.member("role", present.role.rawValue)
+        writeProviders(into: &json)
+        json.member("generated", present.generated)
+        json.member("finished", present.finished)
+        json.member("opened", present.opened)
+        json.member("waiting", present.waiting)
+        json.member(
+            "partitions",
+            array: { json in
+                for head in present.partitions {
+                    json.object { json in
+                        json.member("partition", head.partition.number)
+                        json.member("epoch", head.epoch)
+                        json.member("last_ordinal", head.lastOrdinal)
+                    }
+                }
+            })
+        json.member("policy_trades", settings.policies.trades.rawValue)
+        json.member("policy_quotes", settings.policies.quotes.rawValue)
+        json.member("policies_act", !present.pressure.isEmpty)
+        json.member("room", present.pressure.text)
+        if let spooled = present.spooled {
+            json.member(
+                "spool",
+                object: { json in
+                    json.member("ticks", spooled.ticks)
+                    json.member("bytes", spooled.bytes)
+                    json.member("bytes_max", settings.spoolBytesMax)
+                })
+        }
+        json.member("record", object: { json in write(present.record, into: &json) })
+        if let gaps = present.gaps {
+            json.member("gaps", object: { json in write(gaps, into: &json) })
+        }
+        let losses = losses.withLock { $0 }
+        json.member(
+            "rolled_back",
+            array: { json in for loss in losses { write(loss, into: &json) } })
+    }
+
+    private func write(_ record: SourceRecorder.Status, into json: inout JSONWriter) {
+        json.member("writes", record.writes)
+        json.key("written")
+        if record.written.isDefined {
+            json.value(record.written.description)
+        } else {
+            json.null()
+        }
+        json.key("problem")
+        if let problem = record.problem { json.value(problem) } else { json.null() }
+    }
+
+    /// Writes the providers and what they deliver.
+    private func writeProviders(into json: inout JSONWriter) {
+        let delivery = settings.delivery
+        json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
+        if let synthetic = settings.synthetic {
+            json.member("pace", synthetic.pace.rawValue)
+            json.member("rate", synthetic.market.rate)
+        }
+        json.member("symbols", delivery.book.wanted.count)
+        let providers = providers.withLock { $0 }
+        // The synthetic provider has no state to show beyond its settings.
+        if !providers.isEmpty, settings.synthetic == nil {
+            json.member(
+                "providers",
+                object: { json in
+                    for one in providers {
+                        json.member(one.name, object: { one.write(into: &$0) })
+                    }
+                })
+        }
+        let feeders = feeders.withLock { $0 }
+        if !feeders.isEmpty {
+            json.member(
+                "feeds",
+                object: { json in
+                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
+                })
+        }
+    }
+
+    private func write(_ gaps: GapDesk.Status, into json: inout JSONWriter) {
+        json.member("open", gaps.missing)
+        json.key("oldest")
+        if gaps.oldest.isDefined { json.value(gaps.oldest.description) } else { json.null() }
+        json.member("writes", gaps.stored.writes)
+        json.key("problem")
+        if let problem = gaps.stored.problem { json.value(problem) } else { json.null() }
+    }
+
+    private func write(_ loss: Loss, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("reason", "the tape was put back: it lost what it had acknowledged")
+            json.member("subject", loss.found.subject)
+            json.member("time", loss.time.description)
+            json.member("first_lost", loss.found.lost?.lowerBound ?? 0)
+            json.member("last_lost", loss.found.lost?.upperBound ?? 0)
+        }
+    }
+}

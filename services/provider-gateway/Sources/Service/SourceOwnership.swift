@@ -1,0 +1,156 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import Primitives
+import ServiceRuntime
+import TapeTransport
+
+/// The orders of the source's group to this gateway. One thread owns it.
+///
+/// A tenure: `claim` is set when the source was given to this gateway; `begin` starts the tenure,
+/// `wish` returns how it is to end, and `end` reports that it has ended and how.
+final class SourceOwnership {
+    enum Wish {
+        /// End in order: ticks that were taken go onto the tape first.
+        case release
+        /// End immediately: another gateway owns the source already.
+        case drop
+    }
+
+    enum Ending {
+        case released
+        case dropped
+        case lost(reason: String)
+    }
+
+    private static let eventsPerTurn = 64
+    /// How long the group may take to request the source back when the service is to end.
+    private static let leaveNanoseconds: Int64 = 1_000_000_000
+    /// How long the group may take to learn that this gateway owns nothing any more.
+    private static let goodbyeNanoseconds: Int64 = 1_000_000_000
+
+    /// The ownership that was given to this gateway and has not begun yet; `nil` when there is
+    /// none.
+    private(set) var claim: Claim?
+    /// Why the connection was closed for good; `nil` while it was not.
+    private(set) var connectionEnd: String?
+
+    private let membership: SourceMembership
+    private let shutdown: ShutdownSignal
+    private let clock = SystemClock()
+    private var present: Claim?
+    private var asked: Wish?
+    private var leavingSince: Int64?
+    private var endedAt: Int64?
+    private var unsaid: [OwnershipNews] = []
+    private var orders: [OwnershipOrder] = []
+    private var events: [TapeEvent] = []
+
+    init(_ membership: SourceMembership, shutdown: ShutdownSignal) {
+        self.membership = membership
+        self.shutdown = shutdown
+    }
+
+    // MARK: standing by
+
+    /// Waits for a claim, the end of the service, or the timeout.
+    func standBy(timeout: Duration) {
+        _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
+        hear()
+    }
+
+    /// Whether the service can end: shutdown was requested, no tenure is under way, and the group
+    /// knows that nothing is owned here or does not answer.
+    var isLeft: Bool {
+        guard let leavingSince, present == nil else { return false }
+        let now = clock.monotonic().nanoseconds
+        return membership.hasLeft()
+            || now >= max(leavingSince, endedAt ?? leavingSince) + Self.goodbyeNanoseconds
+    }
+
+    // MARK: a tenure
+
+    func begin() -> Claim? {
+        guard let claim, leavingSince == nil else { return nil }
+        (present, self.claim, asked) = (claim, nil, nil)
+        return claim
+    }
+
+    func opened(epoch: UInt64) {
+        guard let present else { return }
+        say(.opened(SourceMembership.seat, tenure: present.tenure, epoch: epoch))
+    }
+
+    /// Returns whether this gateway may act as the owner at this moment. `now` is monotonic.
+    func isSteady(now: Int64) -> Bool { membership.port.isSteady(now: now) }
+
+    /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
+    func wish() -> Wish? {
+        _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: .zero)
+        hear()
+        if let asked { return asked }
+        guard let leavingSince else { return nil }
+        // An unresponsive group must not prevent the service from ending in order.
+        return clock.monotonic().nanoseconds >= leavingSince + Self.leaveNanoseconds
+            ? .release : nil
+    }
+
+    func end(_ ending: Ending) {
+        guard let ended = present else { return }
+        (present, asked) = (nil, nil)
+        endedAt = clock.monotonic().nanoseconds
+        switch ending {
+        case .released: say(.released(SourceMembership.seat, tenure: ended.tenure))
+        case .dropped: break
+        case .lost(let reason):
+            say(.lost(SourceMembership.seat, tenure: ended.tenure, reason: reason))
+        }
+    }
+
+    // MARK: orders and reports
+
+    private func hear() {
+        for event in events {
+            if case .closed(let reason) = event { connectionEnd = reason }
+        }
+        events.removeAll(keepingCapacity: true)
+        if shutdown.isRequested, leavingSince == nil {
+            leavingSince = clock.monotonic().nanoseconds
+            membership.leave()
+        }
+        membership.port.take(into: &orders)
+        for order in orders { follow(order) }
+        orders.removeAll(keepingCapacity: true)
+        repeatUnsaid()
+    }
+
+    private func follow(_ order: OwnershipOrder) {
+        switch order {
+        case .take(_, let claim):
+            self.claim = claim
+            // The source was given again, so the present tenure is no longer an owner's.
+            if present != nil { asked = .drop }
+        case .release(_, let tenure):
+            if present?.tenure == tenure {
+                asked = asked ?? .release
+            } else {
+                if claim?.tenure == tenure { claim = nil }
+                say(.released(SourceMembership.seat, tenure: tenure))
+            }
+        case .drop(_, let tenure):
+            if claim?.tenure == tenure { claim = nil }
+            if present?.tenure == tenure { asked = .drop }
+        }
+    }
+
+    private func say(_ word: OwnershipNews) {
+        unsaid.append(word)
+        repeatUnsaid()
+    }
+
+    /// Sends the reports that wait. The group's thread may be slower than this one; what it has no
+    /// room for is sent later.
+    private func repeatUnsaid() {
+        while let word = unsaid.first, membership.port.tell(word) { unsaid.removeFirst() }
+    }
+}

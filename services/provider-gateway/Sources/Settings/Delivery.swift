@@ -1,0 +1,88 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import TapeProtocol
+
+/// The providers of a source, and the instruments that they deliver.
+struct Delivery: Sendable {
+    /// The kinds of providers, in the order of their priority.
+    let kinds: [ProviderKind]
+    let book: InstrumentBook
+    /// When a provider replaces another one.
+    var routing = FeedRouter.Settings()
+    /// When a provider that cannot be started is tried again.
+    var retries = RetriedProvider.Waits()
+
+    /// Whether gaps are filled. A recording keeps the gaps that it has, and nothing is added to it.
+    /// A provider whose ticks follow from its settings makes missed ticks again, or they are
+    /// missing for good.
+    var fillsGaps: Bool { !kinds.contains { $0.isRecorded || $0.instruments != nil } }
+
+    /// Returns the partitions in which the source can have ticks. With lists these are all, as
+    /// lists may add any symbol at any time.
+    func partitions(_ names: TapeNames) -> [Partition] {
+        guard kinds.contains(where: { $0.instruments != nil }) else {
+            return (0..<names.partitions).map { Partition($0) }
+        }
+        let symbols = book.wanted.compactMap { book.instrument($0)?.symbol }
+        return Set(symbols.map { names.partition(of: $0) }).sorted()
+    }
+
+    /// Decides about the gaps from before this tenure.
+    func handOver(
+        _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp
+    ) -> GapHandOver {
+        let wanted = Set(book.wanted)
+        return GapHandOver(missing, now: now) { symbol in
+            guard let number = book.number(of: symbol), wanted.contains(number),
+                let instrument = book.instrument(number)
+            else { return nil }
+            return (number, instrument.feeds)
+        }
+    }
+
+    /// Returns a router, and the instruments that each provider delivers at first. `gaps` are the
+    /// gaps that providers get.
+    func router(_ now: Moment, gaps: [OpenGap]) -> (FeedRouter, instruments: [[UInt32]]) {
+        var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
+        var work = FeedRouter.Work(providers: kinds.count)
+        for number in book.wanted {
+            router.start(
+                number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
+        }
+        for gap in gaps { router.inherit(gap) }
+        return (router, work.begun)
+    }
+
+    /// Makes every provider and starts it on a separate channel, with the instruments that it
+    /// delivers at first. With several providers, one that cannot be started retries by itself. If
+    /// there is only one and it fails, the error is thrown.
+    func start(
+        _ order: ProviderOrder, instruments: [[UInt32]], _ context: ProviderKind.Context
+    ) throws -> [(any ProviderSource, ProviderChannel)] {
+        var started: [(any ProviderSource, ProviderChannel)] = []
+        do {
+            for (kind, numbers) in zip(kinds, instruments) {
+                let provider: any ProviderSource =
+                    kinds.count > 1
+                    ? RetriedProvider(kind, context, retries) : try kind.make(context)
+                let channel = ProviderChannel()
+                context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)")
+                started.append((provider, channel))
+                var own = order
+                own.instruments = numbers
+                let fed = Set(numbers)
+                own.gaps = order.gaps.filter { fed.contains($0.instrument) }
+                try provider.start(own, into: channel)
+            }
+        } catch {
+            for (provider, channel) in started {
+                channel.close()
+                _ = provider.stop(within: ProviderStop.timeout)
+            }
+            throw error
+        }
+        return started
+    }
+}

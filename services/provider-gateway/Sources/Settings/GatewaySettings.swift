@@ -1,0 +1,178 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// The gateway's settings, from its configuration.
+struct GatewaySettings: Sendable {
+    var source: SourceName
+    var delivery: Delivery
+    /// For `/status`; `nil` when other providers deliver.
+    var synthetic: SyntheticTicks.Settings?
+    /// The files with lists of instruments; `nil` when there are none.
+    var instrumentLists: InstrumentLists?
+    var packetsPerSecond: Int
+    var streamBytesMax: Int64
+    /// The least age of what may be purged.
+    var keep: Duration
+    var isLive: Bool
+    /// The folder of the spool; `nil` when there is no spool.
+    var spoolFolder: String?
+    var spoolBytesMax: Int
+    var policies = BackpressureMachine.Policies()
+    /// Ticks that are stamped further ahead of the time than this are refused.
+    var futureNanosecondsMax: Int64
+    /// The folder for dead letters while NATS accepts none; `nil` when there is none.
+    var deadLetterFolder: String?
+    var deadLetterBytes: Int64
+    /// How long taken ticks may take to get onto the tape when the service stops.
+    var drainNanoseconds: Int64 = 7_000_000_000
+
+    static func keys(_ providers: [ProviderKind]) -> [ConfigurationKey] {
+        keys + providers.flatMap(\.keys)
+    }
+
+    private static let keys: [ConfigurationKey] =
+        ConfigurationKey.tape + ConfigurationKey.membership
+        + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
+        + [
+            ConfigurationKey(
+                "GATEWAY_SOURCE", .name(bytesMax: SourceName.utf8CountMax, also: "-"),
+                group: "Gateway",
+                "Source: the last token of its subjects on the tape; empty: the provider's name."
+            ),
+            ConfigurationKey(
+                "GATEWAY_PROVIDER", .list, default: "synthetic", group: "Gateway",
+                "Where the ticks come from: synthetic, or providers in order of priority."),
+            ConfigurationKey(
+                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "400",
+                group: "Gateway",
+                "Packets per second at most; above it packets grow instead."),
+            ConfigurationKey(
+                "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
+                group: "Gateway",
+                "Least age of what may be purged from a tape that is three quarters full."),
+            ConfigurationKey(
+                "GATEWAY_LIVE", .flag, default: "true", group: "Gateway",
+                "Whether ticks are told live over core NATS, one subject per symbol."),
+            ConfigurationKey(
+                "GATEWAY_SPOOL", .text, group: "Gateway",
+                "Folder for ticks that the tape does not take at the moment; empty: none."),
+            ConfigurationKey(
+                "GATEWAY_SPOOL_BYTES", .byteCount(1_048_576...Int.max), default: "1GiB",
+                group: "Gateway", "Bytes that the spool takes at most."),
+            ConfigurationKey(
+                "GATEWAY_POLICY_TRADES", .choice(["block", "drop", "error"]), default: "block",
+                group: "Gateway",
+                "Trades when the tape is nearly full or nothing takes them: what is done."),
+            ConfigurationKey(
+                "GATEWAY_POLICY_QUOTES", .choice(["block", "conflate", "drop", "error"]),
+                default: "block", group: "Gateway",
+                "The same for quotes; conflate: one per symbol and second, and the last one."),
+            ConfigurationKey(
+                "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
+                group: "Gateway",
+                "Ticks stamped further ahead of this host's clock become dead letters."),
+            ConfigurationKey(
+                "GATEWAY_DEAD_LETTERS", .text, group: "Gateway",
+                "Folder for dead letters while NATS takes none; empty: then they are lost."),
+            ConfigurationKey(
+                "GATEWAY_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
+                group: "Gateway",
+                "Bytes that the stream of dead letters holds at most, if it is made here."),
+            ConfigurationKey(
+                "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
+                "Files that list what providers are asked for; read again on SIGHUP."),
+        ]
+
+    /// Returns one rule per possible mistake, so that all mistakes are reported in one message.
+    static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
+        [
+            .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
+            .of(reads: ["GATEWAY_PROVIDER"]) { _ = try named($0, providers) },
+            .of { try checkInstruments($0, providers) },
+        ] + providers.flatMap { GatewayProviders.rules(of: $0) }
+    }
+
+    init(
+        _ configuration: Configuration,
+        providers kinds: [ProviderKind] = GatewayProviders.ofThisProgram,
+        instruments: [Instrument]? = nil
+    ) throws(SettingsError) {
+        source = try Self.source(configuration)
+        let providers = try Self.named(configuration, kinds)
+        instrumentLists = try Self.lists(configuration, providers)
+        let own = try providers.first?.instruments?(configuration)
+        delivery = Delivery(
+            kinds: providers,
+            book: InstrumentBook(
+                try Self.instruments(instrumentLists, instead: instruments ?? own)))
+        if providers.contains(where: { $0.name == SyntheticProvider.providerName }) {
+            synthetic = try SyntheticTicks.Settings(configuration)
+        }
+        futureNanosecondsMax = configuration.duration("GATEWAY_FUTURE_MAX").clampedNanoseconds
+        let letters = configuration.optionalText("GATEWAY_DEAD_LETTERS") ?? ""
+        deadLetterFolder = letters.isEmpty ? nil : letters
+        deadLetterBytes = Int64(configuration.integer("GATEWAY_DEAD_LETTERS_BYTES"))
+        packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
+        isLive = configuration.flag("GATEWAY_LIVE")
+        let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
+        spoolFolder = folder.isEmpty ? nil : folder
+        policies = BackpressureMachine.Policies(
+            trades: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_TRADES"))
+                ?? .block,
+            quotes: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_QUOTES"))
+                ?? .block)
+        spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
+        streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
+        keep = configuration.duration("GATEWAY_KEEP")
+    }
+
+    private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
+        // With several providers the source has the name of the first one.
+        let provider = configuration.list("GATEWAY_PROVIDER").first ?? "synthetic"
+        let name = configuration.optionalText("GATEWAY_SOURCE") ?? provider
+        guard let source = SourceName(name) else {
+            throw SettingsError(
+                configuration.optionalText("GATEWAY_SOURCE") == nil
+                    ? "GATEWAY_SOURCE: \(name), as GATEWAY_PROVIDER has it, is no name of a source "
+                        + "(at most \(SourceName.utf8CountMax) of a-z 0-9 -): set one"
+                    : "GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
+        }
+        guard ![.operator, .universe, .manual].contains(source) else {
+            throw SettingsError(
+                "GATEWAY_SOURCE: \(name) is the name of what Tapeline itself puts on the tape "
+                    + "(operator, universe, manual); choose another one")
+        }
+        return source
+    }
+
+    static func named(
+        _ configuration: Configuration, _ kinds: [ProviderKind]
+    ) throws(SettingsError) -> [ProviderKind] {
+        let names = configuration.list("GATEWAY_PROVIDER")
+        let known = kinds.map(\.name)
+        var found: [ProviderKind] = []
+        for name in names {
+            guard let kind = kinds.first(where: { $0.name == name }) else {
+                throw SettingsError(
+                    "GATEWAY_PROVIDER: \(name) is none of \(known.joined(separator: ", "))")
+            }
+            if found.contains(where: { $0.name == name }) {
+                throw SettingsError("GATEWAY_PROVIDER: \(name) is there twice")
+            }
+            found.append(kind)
+        }
+        guard (1...ProviderLimits.providersMax).contains(found.count) else {
+            throw SettingsError(
+                "GATEWAY_PROVIDER: 1 to \(ProviderLimits.providersMax) providers are needed, of "
+                    + known.joined(separator: ", "))
+        }
+        if found.count > 1, let alone = found.first(where: { $0.instruments != nil }) {
+            throw SettingsError("GATEWAY_PROVIDER: \(alone.name) stands alone")
+        }
+        return found
+    }
+}

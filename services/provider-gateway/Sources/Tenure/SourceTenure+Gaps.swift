@@ -1,0 +1,88 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+
+/// The gap records that the gateway itself writes.
+extension SourceTenure {
+    /// Records gaps for spooled packets that could not be read. Any symbol of their lanes may lack
+    /// ticks from the oldest packet up to now. The reason is `dropped`, so that no provider fills
+    /// the gap: other ticks of the same time are on the tape.
+    func note(lossesOf traffic: SpoolTraffic) {
+        var since: [Int: Timestamp] = [:]
+        for loss in traffic.losses {
+            since[loss.lane] = min(since[loss.lane] ?? loss.from, loss.from)
+        }
+        traffic.forgetLosses()
+        let now = inflow.time.now()
+        for (symbol, place) in outflow.lanes.places.enumerated() {
+            guard let from = since[place.lane] else { continue }
+            books.gaps.missed(
+                GapBook.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
+        }
+        for lane in since.keys { lostBooks(inLane: lane, to: now) }
+        writeGaps()
+    }
+
+    /// Appends due gap records to their lanes, as far as there is room.
+    func writeGaps() {
+        if books.gaps.hasDue { writeOwn() }
+        if let desk = books.desk, desk.hasDue { writeSettled(desk) }
+    }
+
+    private func writeOwn() {
+        for lane in outflow.lanes.tickLanes {
+            while let gap = books.gaps.due(lane: lane), !outflow.publisher.isFull(lane: lane) {
+                guard outflow.publisher.append(.gap(record(gap)), lane: lane) == .appended else {
+                    break
+                }
+                books.gaps.written(lane: lane)
+                parts.metrics.wrote(gap)
+            }
+        }
+    }
+
+    private func record(_ gap: GapBook.Gap) -> GapRecord {
+        let (time, id) = inflow.ticks.passed?.stamp ?? (.undefined, 0)
+        return GapRecord(
+            header: TickHeader(
+                symbol: outflow.lanes.places[gap.symbol].symbol, providerTime: time,
+                receiveTime: inflow.time.now(), providerID: id),
+            from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
+    }
+
+    /// Appends the gap records with which this gateway settles gaps from before.
+    private func writeSettled(_ desk: GapDesk) {
+        for lane in outflow.lanes.tickLanes {
+            let partition = outflow.publisher.partition(lane: lane)
+            while let next = desk.due(partition), !outflow.publisher.isFull(lane: lane) {
+                let record = record(next, symbol: number(of: next.symbol, lane))
+                guard outflow.publisher.append(.gap(record), lane: lane) == .appended else { break }
+                desk.written(partition)
+            }
+        }
+    }
+
+    /// Returns the symbol's number in the lane, also for a symbol that is in no list any more.
+    private func number(of symbol: Symbol, _ lane: Int) -> UInt32 {
+        if let number = inflow.ticks.number(of: symbol) { return place(of: number).symbol }
+        if let known = books.unlisted[symbol] { return known }
+        let definition = SymbolDefinition(symbol: symbol, provider: "", since: .undefined)
+        let number = outflow.publisher.register(definition, lane: lane)
+        books.unlisted[symbol] = number
+        return number
+    }
+
+    private func record(_ settlement: GapHandOver.Settlement, symbol: UInt32) -> GapRecord {
+        let part = settlement.part
+        var record = GapRecord(
+            header: TickHeader(
+                symbol: symbol, providerTime: .undefined, receiveTime: inflow.time.now()),
+            from: part.from, to: part.to, kind: .any, reason: .unknown, state: settlement.state,
+            detail: settlement.detail)
+        (record.kind, record.reason) = (part.kind, part.reason)
+        return record
+    }
+}

@@ -1,0 +1,55 @@
+import MarketModel
+import ProviderKit
+import ServiceRuntime
+
+/// Changes of the instruments and of the providers that deliver them.
+extension SourceTenure {
+    func route() {
+        let change = parts.newInstruments()
+        if let change { inflow.ticks.follow(change) }
+        let switches = inflow.ticks.look()
+        if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
+        if let first = switches.first {
+            parts.context.telemetry.emit(
+                ProvidersSwitched(
+                    source: parts.settings.source, symbol: first.symbol, from: first.from,
+                    to: first.to, count: switches.count))
+        }
+        let unrouted = inflow.ticks.unrouted
+        if unrouted > inflow.unroutedTold {
+            parts.metrics.unrouted.add(unrouted - inflow.unroutedTold)
+            inflow.unroutedTold = unrouted
+        }
+    }
+}
+
+/// Reports that instruments were switched from one provider to another.
+struct ProvidersSwitched: TelemetryEvent {
+    static let name = "gateway.provider_switched"
+    let source: SourceName
+    /// The symbol of the first instrument.
+    let symbol: Symbol
+    let from: String
+    let to: String
+    let count: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        let more = count > 1 ? " (and \(count - 1) more instruments change)" : ""
+        return "\(symbol) is taken from \(to) now, and no more from \(from)\(more)"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("source", .text(source.text)), ("provider", .text(to)),
+            ("instruments", .integer(Int64(count))),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_provider_switches_total",
+            "How often an instrument went from one provider to another.",
+            labels: [("source", source.text)]
+        ).add(UInt64(count))
+    }
+}

@@ -1,0 +1,304 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TickSpool
+
+/// How a tenure of this gateway ended.
+enum TenureEnd {
+    /// The source was given back in order; `left` ticks could not be put on the tape.
+    case released(left: Int)
+    /// Another gateway owns the source already.
+    case dropped
+    /// The tape has a higher epoch.
+    case fenced(epoch: UInt64)
+    case connectionGone(String)
+    /// A policy requires the service to end.
+    case failed
+}
+
+/// The data plane of an open source: it takes due ticks from the providers, packs them per
+/// partition, and puts them on the tape.
+///
+///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
+///
+/// When a lane is full, the provider has to wait. The ticks of a provider that cannot wait go into
+/// the spool, if there is one, until the tape accepts everything again.
+final class SourceTenure {
+    private static let eventsPerTurn = 256
+    /// The longest wait while the provider is blocked, so that orders, shutdown and time-outs are
+    /// never late.
+    private static let waitMax = Duration.milliseconds(20)
+    /// The longest wait otherwise. A new tick does not wake the thread, so this is the most that
+    /// waiting adds to a tick's latency.
+    private static let awaitedMax = Duration.milliseconds(1)
+    private static let drainWaitMax = Duration.milliseconds(5)
+    /// How often progress is reported to other threads.
+    private static let reportNanoseconds: Int64 = 100_000_000
+    /// How long ticks that a policy leaves out are collected for one gap record.
+    private static let gapNanoseconds: Int64 = 5_000_000_000
+    /// How long the last write of the source's record may take at the end.
+    private static let recordTimeout = Duration.seconds(2)
+
+    let parts: GatewayParts
+    let clock = SystemClock()
+    var inflow: Inflow
+    var outflow: Outflow
+    var books: Books
+    private let mailbox: TapeMailbox
+    private var events: [TapeEvent] = []
+    /// The orderly end of the providers; `nil` until it has begun.
+    private var providerStop: ProviderStop?
+    private var reportedAt = Int64.min
+
+    init(_ parts: GatewayParts, _ source: OpenedSource) {
+        self.parts = parts
+        mailbox = source.mailbox
+        inflow = Inflow(parts, source)
+        outflow = Outflow(source, packetsPerSecond: parts.settings.packetsPerSecond)
+        books = Books(source)
+    }
+
+    // MARK: the loop
+
+    /// Runs until this gateway does not own the source any more.
+    func run() -> TenureEnd {
+        parts.report.show(inflow.ticks.providers)
+        parts.report.show(feeders: inflow.ticks.feeders)
+        let end = work()
+        // Each of these calls has a deadline, except those to the spool's disk.
+        parts.beat.beat(before: ThreadWatch.systemTime)
+        parts.report.show([])
+        parts.report.show(feeders: [])
+        if providerStop == nil { inflow.ticks.stop(within: ProviderStop.timeout) }
+        books.stop(within: Self.recordTimeout)
+        // Also ticks that were left by a disorderly end are kept: the next owner of the spool
+        // decides about them.
+        guard let lost = keepInSpool() else { return end }
+        if case .released = end { return .released(left: lost) }
+        return end
+    }
+
+    private func work() -> TenureEnd {
+        while true {
+            parts.beat.beat()
+            switch parts.seat.wish() {
+            case .release?: return drain()
+            case .drop?: return .dropped
+            case nil: break
+            }
+            writeGaps()
+            writeResets()
+            releaseQuotes(all: !inflow.backpressure.isPressed)
+            let blocked = takeTicks()
+            if inflow.hasFailed {
+                parts.context.telemetry.emit(BackpressureEnds(source: parts.settings.source))
+                return .failed
+            }
+            publish(isSteady: isSteady())
+            tell()
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn,
+                timeout: blocked ? Self.waitMax : Self.awaitedMax)
+            if let ending = handle() { return ending }
+        }
+    }
+
+    /// Returns whether the gateway may publish, which only an owner may. In the meantime it takes
+    /// ticks as far as there is room.
+    private func isSteady() -> Bool {
+        let now = clock.monotonic().nanoseconds
+        let isSteady = parts.seat.isSteady(now: now)
+        if outflow.set(isSteady: isSteady, now: now) {
+            parts.context.telemetry.emit(
+                SourcePaused(source: parts.settings.source, isPaused: !isSteady))
+        }
+        return isSteady
+    }
+
+    private func publish(isSteady: Bool) {
+        send(isSteady: isSteady)
+        // This includes losses that were found while the source was being opened.
+        if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
+        guard isSteady else { return }
+        outflow.publishIdle(inflow.watermark()) { hold(lane: $0) }
+        outflow.publisher.tick()
+    }
+
+    /// Sends the ticks of the lanes, through the spool or directly.
+    private func send(isSteady: Bool, spoolAtOnce: Bool = false) {
+        let now = clock.monotonic().nanoseconds
+        let watermark = inflow.watermark()
+        // Calls to a disk have no deadline of ours.
+        if outflow.isSpooling { parts.beat.beat(before: ThreadWatch.systemTime) }
+        outflow.spool(now: now, isSteady: isSteady, atOnce: spoolAtOnce) {
+            min(watermark, hold(lane: $0))
+        }
+        if isSteady {
+            outflow.publishTicks(now: now) { min(watermark, hold(lane: $0)) }
+        }
+    }
+
+    // MARK: backpressure
+
+    func changed(_ causes: BackpressureMachine.Causes?) {
+        guard let causes else { return }
+        parts.context.telemetry.emit(
+            BackpressureChanged(
+                source: parts.settings.source, causes: causes,
+                policies: parts.settings.policies))
+    }
+
+    /// Updates how much room there is, and makes gaps due when it is time to write them.
+    private func lookAtRoom(_ now: Int64) {
+        changed(inflow.backpressure.set(.headroom, parts.headroom() == .low))
+        if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
+            changed(inflow.backpressure.set(.noRoom, false))
+        }
+        let openSince = books.gaps.openSince
+        let isDue = openSince < Int64.max && now >= openSince + Self.gapNanoseconds
+        if isDue || !inflow.backpressure.isPressed && !inflow.time.isRefusing {
+            books.gaps.close()
+        }
+    }
+
+    /// Moves the ticks of a lane into the spool if the provider cannot wait. Returns false when
+    /// there is no room.
+    func makeRoom(lane: Int) -> Bool {
+        outflow.makeRoom(lane: lane, watermark: min(inflow.watermark(), hold(lane: lane)))
+    }
+
+    private func handle() -> TenureEnd? {
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            if case .answer(let message) = event { outflow.publisher.handle(message) }
+        }
+        if let reason = parts.seat.connectionEnd { return .connectionGone(reason) }
+        parts.report.add(outflow.publisher.rolledBack, now: clock.now())
+        outflow.publisher.rolledBack.removeAll()
+        for packet in outflow.publisher.acknowledged {
+            parts.metrics.acknowledged(packet, now: clock.now())
+            outflow.traffic?.acknowledged(packet)
+        }
+        outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
+        // Check the lanes of watermarks, too: a market that has ended publishes nothing else.
+        guard let lane = outflow.lanes.all.first(where: { outflow.publisher.isFenced(lane: $0) })
+        else {
+            return nil
+        }
+        return .fenced(epoch: outflow.publisher.epoch(lane: lane))
+    }
+
+    // MARK: the end
+
+    /// Stops the providers and takes their last records, puts all ticks on the tape, and then
+    /// publishes the last watermark, at which a successor's gap begins.
+    private func drain() -> TenureEnd {
+        let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
+        providerStop = ProviderStop(inflow.ticks.providers)
+        var isTaking = true
+        books.gaps.close()
+        var hasSaidWatermark = false
+        while clock.monotonic().nanoseconds < deadline {
+            parts.beat.beat()
+            if case .drop? = parts.seat.wish() { return .dropped }
+            writeGaps()
+            writeResets()
+            if isTaking { isTaking = takeLast() }
+            releaseQuotes(all: true)
+            if inflow.hasFailed { return .failed }
+            let isSteady = isSteady()
+            send(isSteady: isSteady, spoolAtOnce: true)
+            if isSteady {
+                if !hasSaidWatermark, !isTaking, isEmptied {
+                    hasSaidWatermark = true
+                    outflow.publishIdle(inflow.watermark(), isLast: true) { hold(lane: $0) }
+                }
+                outflow.publisher.tick()
+            }
+            if hasSaidWatermark, outflow.publisher.isIdle { break }
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
+            if let ending = handle() { return ending }
+        }
+        return drained()
+    }
+
+    /// Whether all records that were taken are on the tape.
+    private var isEmptied: Bool {
+        !outflow.isSpooling && outflow.publisher.isIdle && !books.hasGapsDue && inflow.held.isEmpty
+    }
+
+    /// Takes the providers' last records. Returns false when nothing is left to take.
+    private func takeLast() -> Bool {
+        let isOver = providerStop?.isOver ?? true
+        if isOver { inflow.ticks.close() }
+        _ = takeTicks()
+        books.gaps.close()
+        guard isOver, !inflow.ticks.hasNext else { return true }
+        return false
+    }
+
+    private func drained() -> TenureEnd {
+        parts.beat.beat(before: ThreadWatch.systemTime)
+        inflow.ticks.close()
+        for name in providerStop?.late ?? [] {
+            parts.context.telemetry.emit(
+                ProviderLate(source: parts.settings.source, provider: name))
+        }
+        record()
+        let left =
+            (keepInSpool() ?? outflow.unacknowledged) + inflow.ticks.waiting + inflow.held.count
+        parts.context.telemetry.emit(
+            GatewayDrained(
+                ticks: parts.metrics.received.value, unpublished: UInt64(left),
+                spooled: parts.spool?.spool.ticks ?? 0))
+        return .released(left: left)
+    }
+
+    /// Keeps unpublished packets in the spool. Their watermarks do not pass gaps that are not
+    /// recorded yet. Returns the number of ticks that found no room there, or `nil` without a
+    /// spool.
+    private func keepInSpool() -> Int? {
+        guard let traffic = outflow.traffic else { return nil }
+        let watermark = inflow.watermark()
+        return traffic.keep { min(watermark, hold(lane: $0)) }
+    }
+
+    private func tell() {
+        let now = clock.monotonic().nanoseconds
+        guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
+        reportedAt = now
+        inflow.time.tell()
+        route()
+        outflow.enterSpoolIfStuck(now: now)
+        lookAtRoom(now)
+        askForBooks(now: now)
+        // A reader may have more than this gateway has used: then the tape was restored from a
+        // backup, before this gateway came or unnoticed by it.
+        if let heard = parts.readers.news() {
+            let behind = outflow.lanes.behind(heard)
+            inflow.ticks.passOver { behind.contains(outflow.lanes.partition(of: $0)) }
+            outflow.lanes.raise(to: heard)
+        }
+        if books.isRecordDue(now: now) { record() }
+        books.desk?.tell(now: now)
+        parts.metrics.waiting(longestPacketBytes: outflow.longestPacketBytes)
+        parts.metrics.source(hasEnded: inflow.ticks.hasEnded)
+        parts.context.readiness.set(ReadinessPart.tape, outflow.publisher.trouble)
+        parts.report.update(
+            GatewayReport.Progress(
+                role: .active, generated: inflow.ticks.handedOut,
+                finished: inflow.ticks.isFinished, opened: true, waiting: outflow.waiting,
+                partitions: outflow.heads, record: books.recordStatus,
+                pressure: inflow.backpressure.causes,
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
+                gaps: books.desk?.status))
+    }
+
+    private func record() {
+        books.record(outflow.lanes, clock.now(), monotonic: clock.monotonic().nanoseconds)
+    }
+}

@@ -19,7 +19,8 @@ import Testing
 
         var resumption: ProviderResumption? {
             ProviderResumption(
-                passed: ticks.passed, since: ticks.origin, floor: ticks.floor, missing: [])
+                passed: ticks.passed, since: ticks.origin, floor: ticks.floor, missing: [],
+                done: ticks.done)
         }
         func start(_ order: ProviderOrder, into channel: ProviderChannel) {}
         func follow(begun: [UInt32], ended: [UInt32]) {}
@@ -27,21 +28,29 @@ import Testing
         func write(into json: inout JSONWriter) {}
     }
 
-    /// A successor takes a watermark before the last tick of a packet for ticks that were left out
-    /// and never put on record. So the watermark of each packet must follow the ticks that it
-    /// holds, also in the middle of a batch.
-    @Test("the watermark follows each tick that is taken, not only whole batches")
-    func watermark() throws {
-        let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
+    private let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
+
+    private var settings: SyntheticTicks.Settings {
+        SyntheticTicks.Settings(
+            market: SyntheticMarket.Settings(seed: 7, symbols: symbols, rate: 100), pace: .full,
+            total: 500, backlogNanoseconds: 0)
+    }
+
+    /// A market of which the tape has these ticks as the last ones of each symbol's partition.
+    private func ticks(behind last: [UInt64?]) -> SyntheticTicks {
+        let market = SyntheticMarket(settings.market)
+        let origin = market.origin(ofTick: 500, at: now)
         var standing = SyntheticTicks.Standing()
-        standing.marks = symbols.map { _ in nil }
-        var ticks = SyntheticTicks(
-            SyntheticTicks.Settings(
-                market: SyntheticMarket.Settings(seed: 7, symbols: symbols, rate: 100),
-                pace: .full, total: 500, backlogNanoseconds: 0),
-            behind: standing, now: now)
-        let channel = ProviderChannel()
-        var taken = DeliveredTicks(
+        standing.marks = last.map { index in
+            index.map {
+                SyntheticTicks.Mark(index: $0, time: market.time(ofTick: $0, origin: origin))
+            }
+        }
+        return SyntheticTicks(settings, behind: standing, now: now)
+    }
+
+    private func delivered(_ ticks: SyntheticTicks, _ channel: ProviderChannel) -> DeliveredTicks {
+        DeliveredTicks(
             [(Numbered(ticks), channel)],
             book: InstrumentBook(
                 symbols.map {
@@ -49,18 +58,67 @@ import Testing
                         symbol: $0, contract: Instrument.Contract(.stock),
                         feeds: [.trades, .quotes])
                 }))
+    }
+
+    /// Makes 100 ticks that wait in the channel, and returns their times.
+    private func send(_ ticks: inout SyntheticTicks, _ channel: ProviderChannel) -> [Timestamp] {
         var batch: [ProviderRecord] = []
         ticks.take(dueAt: now, ticksMax: 100, into: &batch)
         let times = batch.compactMap { $0.header?.eventTime }
+        guard case .sent = channel.send(&batch, floor: ticks.floor) else { return [] }
+        return times
+    }
+
+    /// A successor takes a watermark before the last tick of a packet for ticks that were left out
+    /// and never put on record. So the watermark of each packet must follow the ticks that it
+    /// holds, also in the middle of a batch.
+    @Test("the watermark follows each tick that is taken, not only whole batches")
+    func watermark() throws {
+        var ticks = ticks(behind: [nil, nil])
+        let channel = ProviderChannel()
+        var taken = delivered(ticks, channel)
+        let times = send(&ticks, channel)
         #expect(times.count == 100)
-        guard case .sent = channel.send(&batch, floor: ticks.floor) else {
-            Issue.record("the batch was not sent")
-            return
-        }
         for (time, next) in zip(times, times.dropFirst()) {
             #expect(taken.peek() != nil && taken.take() != nil)
             let watermark = taken.watermark(now: now)
             #expect(watermark > time && watermark <= next)
         }
+    }
+
+    /// The thread of the provider may have read the clock after the thread that takes its ticks.
+    @Test("the watermark is not before a tick that was taken, whatever time it is")
+    func early() throws {
+        var ticks = ticks(behind: [nil, nil])
+        let channel = ProviderChannel()
+        var taken = delivered(ticks, channel)
+        for time in send(&ticks, channel) {
+            #expect(taken.peek() != nil && taken.take() != nil)
+            #expect(taken.watermark(now: ticks.origin) == time)
+        }
+    }
+
+    /// The market begins again at the partition that has the fewest ticks. A gap record is what a
+    /// successor finds last if this gateway ends then.
+    @Test("a gap record sets no partition back behind its own last tick")
+    func stamps() throws {
+        var ticks = ticks(behind: [90, 10])
+        let channel = ProviderChannel()
+        var taken = delivered(ticks, channel)
+        let last = { (symbol: Int) in taken.stamp(symbol).id & SyntheticMarket.indexMax }
+        #expect(last(0) == 90 && last(1) == 10)
+        let mark = taken.stamp(0)
+        #expect(
+            SyntheticMarket(settings.market)
+                .origin(ofTick: mark.id & SyntheticMarket.indexMax, at: mark.time) == ticks.origin)
+        for _ in send(&ticks, channel) { #expect(taken.peek() != nil && taken.take() != nil) }
+        #expect(last(0) == last(1) && last(0) > 90)
+    }
+
+    @Test("a partition without a tick on the tape has no mark until one was taken")
+    func unmarked() throws {
+        let taken = delivered(ticks(behind: [90, nil]), ProviderChannel())
+        #expect(taken.stamp(0).id & SyntheticMarket.indexMax == 90)
+        #expect(taken.stamp(1).id == 0 && !taken.stamp(1).time.isDefined)
     }
 }

@@ -51,6 +51,14 @@ private final class TimeUnderTest {
         _ = time.now()
     }
 
+    /// Moves the host's clocks without a reading of them.
+    func standStill(_ nanoseconds: Int64) {
+        clocks.moment.withLock {
+            $0.wall = $0.wall.advanced(byNanoseconds: nanoseconds)
+            $0.monotonic += nanoseconds
+        }
+    }
+
     /// Passes a tick with a stamp of its provider. Returns whether it is refused.
     func stamped(_ stamp: Timestamp, _ flags: TickFlags = []) -> Bool {
         time.refuses(
@@ -132,6 +140,15 @@ struct SourceTimeTests {
         #expect(!time.isHeld)
         let moved = (isFollowed ? step : 0) + 1
         #expect(time.now == before.advanced(byNanoseconds: moved * Self.second))
+    }
+
+    @Test("a tick that came while the process stood still is not ahead of its time")
+    func stoodStill() throws {
+        let time = try TimeUnderTest()
+        time.standStill(5 * Self.second)
+        #expect(!time.received(time.wall))
+        time.standStill(5 * Self.second)
+        #expect(time.received(time.wall.advanced(byNanoseconds: 3 * Self.second)))
     }
 
     @Test("an answer that fits neither time decides nothing")

@@ -377,8 +377,8 @@ struct SyntheticProviderTests {
         let next = provider.next
         #expect(market.time(ofTick: next, origin: now) >= later)
         #expect(market.time(ofTick: next - 1, origin: now) < later)
-        #expect(provider.passed.stamp.id == market.fingerprint << 48 | (next - 1))
-        #expect(provider.passed.stamp.time == market.time(ofTick: next - 1, origin: now))
+        #expect(provider.passed.stamp().id == market.fingerprint << 48 | (next - 1))
+        #expect(provider.passed.stamp().time == market.time(ofTick: next - 1, origin: now))
         let due = try #require(provider.nextDue)
         #expect(tickIndex(provider.take(received: due)) == next)
         // A tape that is ahead of the clock decides.

@@ -11,14 +11,19 @@ public struct ProviderResumption: Sendable {
     /// The data that it will not deliver, as gaps that are not recorded yet. No watermark passes
     /// the beginning of one of them before the gateway has recorded it.
     public var missing: [OpenGap]
+    /// By instrument, the id of the last tick that its partition needs no more, because the tape
+    /// has it or has lost it; 0: there is none. The provider may begin before it, at the partition
+    /// that has the fewest ticks.
+    public var done: [UInt64]
 
     public init(
-        passed: PassedTick, since: Timestamp, floor: Timestamp, missing: [OpenGap]
+        passed: PassedTick, since: Timestamp, floor: Timestamp, missing: [OpenGap], done: [UInt64]
     ) {
         self.passed = passed
         self.since = since
         self.floor = floor
         self.missing = missing
+        self.done = done
     }
 }
 
@@ -55,8 +60,10 @@ public struct PassedTick: Sendable {
     /// a successor recognises ticks that were left out. Undefined before the first tick.
     public var floor: Timestamp { count > 0 ? floorAfterID(id) : .undefined }
 
-    /// What a gap record says of it; undefined and 0: nothing.
-    public var stamp: (time: Timestamp, id: UInt64) {
-        count > 0 ? (timeOfID(id), id) : (.undefined, 0)
+    /// What a gap record says of it: the later of this tick and the one with the id `done`, so that
+    /// no successor goes back behind either; undefined and 0: there is none.
+    public func stamp(done: UInt64 = 0) -> (time: Timestamp, id: UInt64) {
+        let latest = max(count > 0 ? id : 0, done)
+        return latest > 0 ? (timeOfID(latest), latest) : (.undefined, 0)
     }
 }

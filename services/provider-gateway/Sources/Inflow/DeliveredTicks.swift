@@ -170,6 +170,12 @@ struct DeliveredTicks {
         return passed
     }
 
+    /// What a gap record about the symbol says of the last tick; undefined and 0: nothing.
+    func stamp(_ symbol: Int) -> (time: Timestamp, id: UInt64) {
+        let done = inlets.first?.provider.resumption?.done ?? []
+        return passed?.stamp(done: symbol < done.count ? done[symbol] : 0) ?? (.undefined, 0)
+    }
+
     /// Records that were handed out; of numbered ticks all since their market began.
     var handedOut: UInt64 {
         // At its end a provider has also passed over the last ticks that the tape had before.
@@ -203,6 +209,13 @@ struct DeliveredTicks {
     /// promise yet holds the watermark back. A provider that has ended no longer does. When all
     /// have ended, the highest promise is the watermark.
     func watermark(now: Timestamp) -> Timestamp {
+        guard let passed = passed?.stamp().time, passed.isDefined else { return promised(now) }
+        // The thread of the provider may have read the clock later. A watermark before the last
+        // tick of its packet would tell a successor that ticks were left out.
+        return max(promised(now), passed)
+    }
+
+    private func promised(_ now: Timestamp) -> Timestamp {
         // A recording has its own time.
         let latest = isRecorded ? ProviderChannel.endlessFloor : now
         var least = latest

@@ -36,9 +36,7 @@ struct FutureGate {
 
     /// Returns whether the tick is refused.
     mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
-        let latest = now.advanced(byNanoseconds: providerAhead)
-            .advanced(byNanoseconds: maxNanoseconds)
-        guard stamp > latest else {
+        guard isAhead(stamp, now: now) else {
             onlyAheadSince = nil
             return false
         }
@@ -46,6 +44,11 @@ struct FutureGate {
         refusedAt = monotonic
         if onlyAheadSince == nil { onlyAheadSince = monotonic }
         return true
+    }
+
+    func isAhead(_ stamp: Timestamp, now: Timestamp) -> Bool {
+        stamp
+            > now.advanced(byNanoseconds: providerAhead).advanced(byNanoseconds: maxNanoseconds)
     }
 
     /// Returns the news for a person, at most one per call.

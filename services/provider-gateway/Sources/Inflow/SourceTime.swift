@@ -78,6 +78,8 @@ struct SourceTime {
         if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
             clock.heard(stamp: stamp)
         }
+        // This process may have stood still since the clock was read, while the provider sent on.
+        if gate.isAhead(stamp, now: clock.now) { _ = now() }
         let wasQuiet = gate.refused == 0
         let isRefused = gate.refuses(stamp, now: clock.now, monotonic: monotonic)
         if isRefused, wasQuiet {

@@ -45,7 +45,7 @@ extension SourceTenure {
     }
 
     private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let (time, id) = inflow.ticks.passed?.stamp ?? (.undefined, 0)
+        let (time, id) = inflow.ticks.stamp(gap.symbol)
         return GapRecord(
             header: TickHeader(
                 symbol: outflow.lanes.places[gap.symbol].symbol, providerTime: time,

@@ -45,7 +45,7 @@ final class SyntheticProvider: ProviderSource {
         resumed.withLock {
             $0 = ProviderResumption(
                 passed: ticks.passed, since: ticks.origin, floor: ticks.floor,
-                missing: standing.missing(until: ticks.since))
+                missing: standing.missing(until: ticks.since), done: ticks.done)
         }
         market.withLock { $0 = ticks }
         let started = try ServiceThread(name: Self.providerName) { self.run(channel) }
@@ -58,7 +58,11 @@ final class SyntheticProvider: ProviderSource {
     func passOver(_ instruments: [UInt32]) -> Timestamp? {
         var isLost = [Bool](repeating: false, count: settings.market.symbols.count)
         for number in instruments { isLost[Int(number)] = true }
-        return market.withLock { $0?.passOver(isLost) }
+        return market.withLock { ticks in
+            let until = ticks?.passOver(isLost)
+            resumed.withLock { $0?.done = ticks?.done ?? [] }
+            return until
+        }
     }
 
     func stop(within timeout: Duration) -> Bool {

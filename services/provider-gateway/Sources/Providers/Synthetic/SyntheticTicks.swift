@@ -139,6 +139,9 @@ struct SyntheticTicks: Sendable {
             })
     }
 
+    /// Per symbol, the id of the last tick that is not made again; 0: there is none.
+    var done: [UInt64] { onTape.map { $0.map { market.fingerprint << 48 | $0 } ?? 0 } }
+
     /// Passes over the ticks that the tape lost. In real time they are not made again, because a
     /// real market does not trade twice: readers that had read them would have them twice, under
     /// two ordinals.

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The session of a connection") struct SessionMachineTests {
     private static func ready(at now: Int64) -> SessionMachine {
-        var session = SessionMachine(seed: 1)
+        var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(now)
         let outcome1 = session.tick(now)
         #expect(outcome1 == .connect)
@@ -28,7 +28,7 @@ import Testing
     @Test(
         "What does not answer is tried for ever, at most a minute apart, and told as an alarm once")
     func backoff() {
-        var session = SessionMachine(seed: 7)
+        var session = SessionMachine(IBEngineSettings(seed: 7))
         var now = second
         session.begin(now)
         var alarms: [Int] = []
@@ -44,6 +44,26 @@ import Testing
             now = session.nextAttempt
         }
         #expect(alarms.count == 1 && alarms.allSatisfy { $0 >= 5 })
+    }
+
+    @Test("How long it waits, and after how many failures the alarm comes, are settings")
+    func settings() {
+        var settings = IBEngineSettings(seed: 7)
+        settings.reconnectFirst = .seconds(100)
+        settings.reconnectMax = .seconds(50)
+        settings.alarmAttempts = 2
+        var session = SessionMachine(settings)
+        var now = second
+        session.begin(now)
+        for isAlarm in [false, true] {
+            let outcome = session.tick(now)
+            #expect(outcome == .connect)
+            now += 2 * second
+            let hasAlarmed = session.lost("no answer", isReset: false, now)
+            #expect(hasAlarmed == isAlarm)
+            #expect((50 * second...100 * second).contains(session.nextAttempt - now))
+            now = session.nextAttempt + 60 * second
+        }
     }
 
     @Test(
@@ -68,7 +88,7 @@ import Testing
 
     @Test("What fails in the vendor's nightly reset is no failure")
     func reset() {
-        var session = SessionMachine(seed: 7)
+        var session = SessionMachine(IBEngineSettings(seed: 7))
         session.begin(0)
         for _ in 0..<10 {
             let isAlarm = session.lost("closed", isReset: true, session.nextAttempt)
@@ -79,7 +99,7 @@ import Testing
 
     @Test("A server that does not answer is left", arguments: [false, true])
     func mute(isGreeted: Bool) {
-        var session = SessionMachine(seed: 1)
+        var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(0)
         _ = session.tick(0)
         session.connected(0)

@@ -20,7 +20,8 @@ struct CircuitBreakerTests {
         _ random: inout SeededRandom, now: Int64 = 0
     ) -> CircuitBreaker {
         var machine = CircuitBreaker()
-        for _ in 0..<CircuitBreaker.failuresMax { machine.failed(now: now, using: &random) }
+        let failuresMax = CircuitBreaker.Settings().failuresMax
+        for _ in 0..<failuresMax { machine.failed(now: now, using: &random) }
         return machine
     }
 
@@ -35,6 +36,17 @@ struct CircuitBreakerTests {
             machine.succeeded()
         }
         #expect(machine.failures == 0)
+    }
+
+    @Test("how many failures open it, and for how long at most, are settings")
+    func settings() throws {
+        var random = SeededRandom(seed: 4)
+        var machine = CircuitBreaker(
+            CircuitBreaker.Settings(failuresMax: 2, waitMax: .milliseconds(100)))
+        machine.failed(now: 0, using: &random)
+        #expect(machine.state == .closed)
+        machine.failed(now: 0, using: &random)
+        #expect(try #require(left(machine, 0)) <= second / 10)
     }
 
     @Test("the fifth in a row opens it for a moment; then one may probe, and the others ask again")
@@ -109,7 +121,7 @@ struct CircuitBreakerTests {
         let hub = TelemetryHub(
             logger: Logger(service: "test", level: .debug, format: .json, sink: log.sink),
             metrics: MetricRegistry())
-        let breaker = StoreBreaker(hub)
+        let breaker = StoreBreaker(CircuitBreaker.Settings(), hub)
         func gauge() -> String? {
             String(decoding: hub.metrics.render(), as: UTF8.self).split(separator: "\n")
                 .first { $0.hasPrefix("mds_coord_circuit_state ") }.map { String($0.suffix(1)) }

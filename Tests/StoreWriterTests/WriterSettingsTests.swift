@@ -42,14 +42,25 @@ struct WriterSettingsTests {
             "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
             "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
             "POSTGRES_SSLROOTCERT": authority, "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
-            "WRITER_HOT_SYMBOLS": "99",
+            "WRITER_HOT_SYMBOLS": "99", "WRITER_HOT_TTL": "1h", "WRITER_QUEUE_HIGH": "90",
+            "WRITER_QUEUE_LOW": "10", "WRITER_RETRY_MAX": "9s", "WRITER_BREAKER_FAILURES": "3",
+            "WRITER_BREAKER_MAX": "2m",
         ])
         // More threads than partitions would have nothing to do.
         #expect(settings.threads == 2)
         #expect(settings.partitions(ofThread: 1).map(\.number) == [1])
         #expect(settings.batchRows == 7 && settings.batchWaitNanoseconds == 2_000_000_000)
         #expect(
-            settings.queue == RowQueue.Settings(rows: 70, bytes: 1_048_576, overflow: .drop))
+            settings.queue
+                == RowQueue.Settings(
+                    rows: 70, bytes: 1_048_576, overflow: .drop,
+                    marks: RowMarks(highPercent: 90, lowPercent: 10)))
+        #expect(
+            settings.attempts
+                == StoreAttempts(
+                    retryMax: .seconds(9),
+                    breaker: CircuitBreaker.Settings(failuresMax: 3, waitMax: .seconds(120))))
+        #expect(settings.hotState?.life == .seconds(3_600))
         #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == authority)
@@ -102,7 +113,9 @@ struct WriterSettingsTests {
             ("POSTGRES_PORT", "70000"), ("POSTGRES_SSLMODE", "allow"), ("VALKEY_PORT", "0"),
             ("MDS_NAMESPACE", "a-name-of-17-char"), ("WRITER_HOT_SYMBOLS", "0"),
             ("VALKEY_HOST", "rediss://cache:6379"), ("VALKEY_HOST", "valkeys://cache"),
-            ("VALKEY_HOST", "redis://cache"),
+            ("VALKEY_HOST", "redis://cache"), ("WRITER_QUEUE_LOW", "80"),
+            ("WRITER_QUEUE_HIGH", "101"), ("WRITER_BREAKER_FAILURES", "0"),
+            ("WRITER_BREAKER_MAX", "100ms"), ("WRITER_RETRY_MAX", "61s"), ("WRITER_HOT_TTL", "9s"),
         ])
     func bad(key: String, value: String) {
         let found = TestService.problems(Main.description, [key: value])

@@ -18,6 +18,14 @@ public struct IBEngineSettings: Hashable, Sendable {
     public var seed: UInt64
     public var canBackfill = true
     public var region = AccountRegion.america
+    /// The rows of a book on each side that are asked for.
+    public var depthRows: Int32 = 10
+    /// The first and the longest wait after a server that did not answer.
+    public var reconnectFirst = Duration.seconds(5)
+    public var reconnectMax = Duration.seconds(60)
+    /// So many failed attempts in a row, over a minute at least, are an alarm. The attempts
+    /// continue.
+    public var alarmAttempts = 5
 
     public init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
         self.provider = provider
@@ -87,7 +95,7 @@ public struct IBEngine: Sendable {
     public init(_ settings: IBEngineSettings) {
         self.settings = settings
         resets = ResetSchedule(settings.region)
-        session = SessionMachine(seed: settings.seed)
+        session = SessionMachine(settings)
         turn = Turn(settings)
     }
 

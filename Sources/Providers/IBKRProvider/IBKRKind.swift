@@ -43,6 +43,21 @@ extension ProviderKind {
                 "IBKR_BACKFILL", .flag, default: "\(usual.canBackfill)", group: group,
                 "Whether gaps are filled from the broker's history."),
             ConfigurationKey(
+                "IBKR_DEPTH_ROWS", .integer(1...50), default: "\(usual.depthRows)", group: group,
+                "Rows of a book on each side; the exchange may have fewer."),
+            ConfigurationKey(
+                "IBKR_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
+                default: "\(usual.reconnectFirst.components.seconds)s", group: group,
+                "Wait after a first attempt that nobody answered; then it doubles."),
+            ConfigurationKey(
+                "IBKR_RECONNECT_MAX", .duration(.seconds(1)...Duration.seconds(3_600)),
+                default: "\(usual.reconnectMax.components.seconds)s", group: group,
+                "Longest wait between two attempts, which never end."),
+            ConfigurationKey(
+                "IBKR_ALARM_ATTEMPTS", .integer(1...1_000), default: "\(usual.alarmAttempts)",
+                group: group,
+                "Failed attempts in a row, over a minute at least, that raise the alarm."),
+            ConfigurationKey(
                 "IBKR_REGION", .choice(AccountRegion.allCases.map(\.rawValue)),
                 default: usual.region.rawValue, group: group,
                 "Where the account's servers are: it says when they are restarted every night."),

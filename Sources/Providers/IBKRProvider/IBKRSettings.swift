@@ -38,6 +38,10 @@ struct IBKRSettings: Sendable {
         engine.tickByTickLines = configuration.integer("IBKR_TICK_LINES")
         engine.silentAfter = configuration.duration("IBKR_SILENT_AFTER")
         engine.canBackfill = configuration.flag("IBKR_BACKFILL")
+        engine.depthRows = Int32(clamping: configuration.integer("IBKR_DEPTH_ROWS"))
+        engine.reconnectFirst = configuration.duration("IBKR_RECONNECT_FIRST")
+        engine.reconnectMax = configuration.duration("IBKR_RECONNECT_MAX")
+        engine.alarmAttempts = configuration.integer("IBKR_ALARM_ATTEMPTS")
         let region = AccountRegion(rawValue: configuration.text("IBKR_REGION"))
         if let region { engine.region = region }
     }

@@ -17,17 +17,20 @@ public final class HotStateKeeper {
         public var valkey: ValkeyConfiguration
         /// The most symbols in memory. Beyond it, those without recent values are dropped.
         public var symbolsMax: Int
+        /// The time after which a key without new values expires.
+        public var life: Duration
 
-        public init(_ valkey: ValkeyConfiguration, symbolsMax: Int) {
+        public init(
+            _ valkey: ValkeyConfiguration, symbolsMax: Int, life: Duration = .seconds(300)
+        ) {
             self.valkey = valkey
             self.symbolsMax = symbolsMax
+            self.life = life
         }
     }
 
     /// The name of this part in the readiness.
     public static let part = "hot state"
-    /// The time after which a key without new values expires.
-    static let life = Duration.seconds(300)
 
     private static let eventsPerTurn = 256
     /// The longest wait when there is nothing to do. New messages end it immediately.
@@ -53,7 +56,7 @@ public final class HotStateKeeper {
     private let clock = SystemClock()
     private let beat: ThreadBeat
     private let marker: String
-    private let lifeNanoseconds = HotStateKeeper.life.clampedNanoseconds
+    private let lifeNanoseconds: Int64
     private var metrics: HotMetrics
     private var table: HotTable
     private var session: HotSession?
@@ -75,6 +78,7 @@ public final class HotStateKeeper {
         self.beat = beat
         let client = client.calling(beat)
         self.settings = settings
+        lifeNanoseconds = settings.life.clampedNanoseconds
         self.client = client
         self.context = context
         marker = "\(client.names.namespace):hot:\(random.next() as UInt64)"

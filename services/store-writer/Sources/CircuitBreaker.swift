@@ -3,14 +3,19 @@ import TapeTransport
 
 /// Decides when to stop using a database that fails repeatedly, and when to try it again.
 ///
-///     closed -- five failures in a row --> open -- its wait is over --> half-open, one probe
+///     closed -- `failuresMax` failures --> open -- its wait is over --> half-open, one probe
 ///     half-open -- the probe succeeds --> closed;  -- it fails --> open, for longer
 ///
 /// Pure: time and randomness are parameters.
 struct CircuitBreaker: Sendable {
-    static let failuresMax = 5
+    struct Settings: Hashable, Sendable {
+        /// How many failures in a row open it.
+        var failuresMax = 5
+        /// The longest wait of an open breaker.
+        var waitMax = Duration.seconds(30)
+    }
+
     static let waitFirst = Duration.milliseconds(200)
-    static let waitMax = Duration.seconds(30)
     /// How long a probe may take. After that its thread is considered dead. Longer than connecting
     /// and a statement may take.
     static let probeNanoseconds: Int64 = 60_000_000_000
@@ -43,7 +48,13 @@ struct CircuitBreaker: Sendable {
     private(set) var state = State.closed
     /// Consecutive failures.
     private(set) var failures = 0
-    private var backoff = Backoff(first: waitFirst, limit: waitMax)
+    private let settings: Settings
+    private var backoff: Backoff
+
+    init(_ settings: Settings = Settings()) {
+        self.settings = settings
+        backoff = Backoff(first: min(Self.waitFirst, settings.waitMax), limit: settings.waitMax)
+    }
 
     mutating func permission(now: Int64) -> Permission {
         switch state {
@@ -67,10 +78,10 @@ struct CircuitBreaker: Sendable {
     /// Notes a failure. While the breaker is open, only tries that began earlier can fail, which
     /// changes nothing.
     mutating func failed(now: Int64, using random: inout some RandomNumberGenerator) {
-        failures = min(failures + 1, Self.failuresMax)
+        failures = min(failures + 1, settings.failuresMax)
         switch state {
         case .open: return
-        case .closed where failures < Self.failuresMax: return
+        case .closed where failures < settings.failuresMax: return
         case .closed, .halfOpen:
             let wait = backoff.next(using: &random)
             state = .open(until: Self.time(now, plus: wait.clampedNanoseconds))

@@ -20,6 +20,12 @@ enum OverflowPolicy: String, CaseIterable, Sendable {
     case error
 }
 
+/// The marks of a lane, in percent of its bounds. The high one is passed before the low one.
+struct RowMarks: Hashable, Sendable {
+    var highPercent = 80
+    var lowPercent = 50
+}
+
 /// The packets that wait for one worker, in the order of their arrival, up to a bound in rows and
 /// one in bytes.
 ///
@@ -29,21 +35,19 @@ struct RowLane<Item: LaneItem> {
     struct Limits: Hashable, Sendable {
         let rows: Int
         let bytes: Int
+        let marks: RowMarks
 
-        /// The marks in percent of the bounds.
-        static var highPercent: Int { 80 }
-        static var lowPercent: Int { 50 }
-
-        init(rows: Int, bytes: Int) {
+        init(rows: Int, bytes: Int, marks: RowMarks = RowMarks()) {
             precondition(rows > 0 && bytes > 0, "a lane has room for something")
             self.rows = rows
             self.bytes = bytes
+            self.marks = marks
         }
 
-        var highRows: Int { max(1, rows * Self.highPercent / 100) }
-        var lowRows: Int { rows * Self.lowPercent / 100 }
-        var highBytes: Int { max(1, bytes * Self.highPercent / 100) }
-        var lowBytes: Int { bytes * Self.lowPercent / 100 }
+        var highRows: Int { max(1, rows * marks.highPercent / 100) }
+        var lowRows: Int { rows * marks.lowPercent / 100 }
+        var highBytes: Int { max(1, bytes * marks.highPercent / 100) }
+        var lowBytes: Int { bytes * marks.lowPercent / 100 }
     }
 
     enum Mark: String, Hashable, Sendable {

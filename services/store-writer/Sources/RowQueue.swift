@@ -8,6 +8,7 @@ final class RowQueue: Sendable {
         var rows: Int
         var bytes: Int
         var overflow: OverflowPolicy
+        var marks = RowMarks()
     }
 
     let settings: Settings
@@ -18,7 +19,7 @@ final class RowQueue: Sendable {
         self.settings = settings.queue
         let limits = WorkerLane.Lane.Limits(
             rows: max(1, settings.queue.rows / settings.threads),
-            bytes: max(1, settings.queue.bytes / settings.threads))
+            bytes: max(1, settings.queue.bytes / settings.threads), marks: settings.queue.marks)
         lanes = (0..<settings.threads).map { number in
             WorkerLane(
                 number, limits: limits, overflow: settings.queue.overflow,

@@ -18,7 +18,7 @@ public enum Main {
         keys: WriterSettings.keys,
         rules: [
             .tape, .member, .postgresTLS, .retention, .compression, WriterSettings.sinksRule,
-            WriterSettings.valkeyRule,
+            WriterSettings.marksRule, WriterSettings.valkeyRule,
         ],
         subcommands: [
             ServiceDescription.Subcommand(

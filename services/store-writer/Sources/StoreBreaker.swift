@@ -6,15 +6,16 @@ final class StoreBreaker: Sendable {
     typealias Permission = CircuitBreaker.Permission
 
     private struct Guarded {
-        var machine = CircuitBreaker()
+        var machine: CircuitBreaker
         var random = SystemRandomNumberGenerator()
     }
 
-    private let guarded = Mutex(Guarded())
+    private let guarded: Mutex<Guarded>
     private let telemetry: TelemetryHub
     private let gauge: Gauge
 
-    init(_ telemetry: TelemetryHub) {
+    init(_ settings: CircuitBreaker.Settings, _ telemetry: TelemetryHub) {
+        guarded = Mutex(Guarded(machine: CircuitBreaker(settings)))
         self.telemetry = telemetry
         gauge = telemetry.metrics.gauge(
             "mds_coord_circuit_state",

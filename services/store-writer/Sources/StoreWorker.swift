@@ -50,8 +50,6 @@ final class StoreWorker {
     }
 
     static let retryFirst = Duration.milliseconds(100)
-    /// The longest wait of one worker. The breaker holds back all workers together.
-    static let retryMax = Duration.seconds(2)
     /// The longest wait for a person to run the migration.
     static let schemaRetryMax = Duration.seconds(5)
     private static let proveNanoseconds: Int64 = 1_000_000_000
@@ -73,7 +71,7 @@ final class StoreWorker {
     var orders: [OwnershipOrder] = []
     var death: Death?
     var random = SystemRandomNumberGenerator()
-    var backoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.retryMax)
+    var backoff: Backoff
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
     /// When to try to connect next.
     var connectAt: Int64
@@ -97,6 +95,9 @@ final class StoreWorker {
         self.assignment = assignment
         self.surroundings = surroundings
         connectAt = begin
+        backoff = Backoff(
+            first: StoreWorker.retryFirst,
+            limit: max(StoreWorker.retryFirst, surroundings.settings.attempts.retryMax))
         store = Store(
             surroundings.settings, thread: lane.number, letters: surroundings.letters, beat: beat)
     }

@@ -154,8 +154,8 @@ struct Writer: Sendable {
         threads.queue = queue
         let surroundings = StoreWorker.Surroundings(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
-            breaker: StoreBreaker(context.telemetry), report: report, metrics: metrics,
-            letters: letters)
+            breaker: StoreBreaker(settings.attempts.breaker, context.telemetry), report: report,
+            metrics: metrics, letters: letters)
         threads.intake = try startIntake(queue, mailbox, surroundings, ending)
         for lane in queue.lanes {
             context.readiness.set(

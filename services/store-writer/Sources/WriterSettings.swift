@@ -7,6 +7,13 @@ import StoreSinks
 import TapeTransport
 import ValkeyClient
 
+/// How a database that fails is tried again.
+struct StoreAttempts: Hashable, Sendable {
+    /// The longest wait of one worker. The breaker holds back all workers together.
+    var retryMax: Duration
+    var breaker: CircuitBreaker.Settings
+}
+
 /// The settings of the store writer, from its configuration.
 struct WriterSettings: Sendable {
     /// The number of the tape's partitions, which are divided among the writers.
@@ -15,6 +22,7 @@ struct WriterSettings: Sendable {
     var batchRows: Int
     var batchWaitNanoseconds: Int64
     var queue: RowQueue.Settings
+    var attempts: StoreAttempts
     var postgres: PostgresConfiguration
     /// The settings of the hot state; `nil` when it is not kept.
     var hotState: HotStateKeeper.Settings?
@@ -68,6 +76,26 @@ struct WriterSettings: Sendable {
                 default: "block", group: "Writer",
                 "Without room in the queue: leave it on the tape, drop the rows, or end."),
             ConfigurationKey(
+                "WRITER_QUEUE_HIGH", .integer(2...100), default: "\(RowMarks().highPercent)",
+                group: "Writer",
+                "Percent of the queue from which on its readers are held."),
+            ConfigurationKey(
+                "WRITER_QUEUE_LOW", .integer(1...99), default: "\(RowMarks().lowPercent)",
+                group: "Writer",
+                "Percent of the queue at which they read again; below the high mark."),
+            ConfigurationKey(
+                "WRITER_RETRY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
+                default: "2s", group: "Writer",
+                "Longest wait before a worker tries a failed batch again; begins with 100 ms."),
+            ConfigurationKey(
+                "WRITER_BREAKER_FAILURES", .integer(1...1_000),
+                default: "\(CircuitBreaker.Settings().failuresMax)", group: "Writer",
+                "Failures in a row after which nothing is asked of the database for a while."),
+            ConfigurationKey(
+                "WRITER_BREAKER_MAX", .duration(.milliseconds(200)...Duration.seconds(3_600)),
+                default: "30s", group: "Writer",
+                "Longest such while; begins with 200 ms and doubles with each failed probe."),
+            ConfigurationKey(
                 "WRITER_DEAD_LETTERS", .text, group: "Writer",
                 "Folder for dead letters while NATS takes none; empty: the writer waits for NATS."),
             ConfigurationKey(
@@ -104,6 +132,10 @@ struct WriterSettings: Sendable {
             ConfigurationKey(
                 "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
                 "Symbols of the hot state in memory; beyond it those without news give way."),
+            ConfigurationKey(
+                "WRITER_HOT_TTL", .duration(.seconds(10)...Duration.seconds(7 * 86_400)),
+                default: "5m", group: "Writer",
+                "Time after which a key of the hot state without new values expires."),
         ]
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
@@ -121,6 +153,16 @@ struct WriterSettings: Sendable {
             return "WRITER_SINKS names \(twice.sorted().joined(separator: ", ")) more than once"
         }
         return nil
+    }
+
+    /// A low mark that is not below the high one would never be reached, or always be.
+    static let marksRule = ConfigurationRule(
+        reads: ["WRITER_QUEUE_HIGH", "WRITER_QUEUE_LOW"]
+    ) { configuration in
+        let high = configuration.integer("WRITER_QUEUE_HIGH")
+        let low = configuration.integer("WRITER_QUEUE_LOW")
+        guard low >= high else { return nil }
+        return "WRITER_QUEUE_LOW is \(low), which is not below WRITER_QUEUE_HIGH, \(high)"
     }
 
     /// Refuses an unusable host of Valkey at the start, with the reason.
@@ -141,7 +183,15 @@ struct WriterSettings: Sendable {
         queue = RowQueue.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),
-            overflow: OverflowPolicy(rawValue: configuration.text("WRITER_OVERFLOW")) ?? .block)
+            overflow: OverflowPolicy(rawValue: configuration.text("WRITER_OVERFLOW")) ?? .block,
+            marks: RowMarks(
+                highPercent: configuration.integer("WRITER_QUEUE_HIGH"),
+                lowPercent: configuration.integer("WRITER_QUEUE_LOW")))
+        attempts = StoreAttempts(
+            retryMax: configuration.duration("WRITER_RETRY_MAX"),
+            breaker: CircuitBreaker.Settings(
+                failuresMax: configuration.integer("WRITER_BREAKER_FAILURES"),
+                waitMax: configuration.duration("WRITER_BREAKER_MAX")))
         namespace = configuration.text("MDS_NAMESPACE")
         deadLettersMax = configuration.integer("WRITER_DEAD_LETTERS_MAX")
         deadLetterFolder = configuration.optionalText("WRITER_DEAD_LETTERS").flatMap {
@@ -168,7 +218,8 @@ struct WriterSettings: Sendable {
                     port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
                     user: configuration.optionalText("VALKEY_USER"),
                     password: configuration.secret("VALKEY_PASSWORD")?.revealed),
-                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
+                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"),
+                life: configuration.duration("WRITER_HOT_TTL"))
         }
     }
 

@@ -16,7 +16,8 @@ extension FeedMachine {
         let id = number ?? turn.ids.next()
         let asked =
             slot.feed == .headlines
-            ? headlineRequest(id, entry, in: &turn) : Self.request(id, entry, slot)
+            ? headlineRequest(id, entry, in: &turn)
+            : Self.request(id, entry, slot, depthRows: turn.settings.depthRows)
         guard let request = asked else {
             let what = entry.contract.id == 0 ? "contract's number" : "list of news providers"
             return handle(
@@ -57,7 +58,7 @@ extension FeedMachine {
 
     /// Returns `nil` when the request needs more than the contract.
     private static func request(
-        _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot
+        _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot, depthRows: Int32
     ) -> IBRequest? {
         var contract = entry.contract
         if let reroute = slot.reroute {
@@ -80,8 +81,8 @@ extension FeedMachine {
         case .depth:
             let exchange = entry.instrument.depthExchange
             if slot.reroute == nil, !exchange.isEmpty { contract.exchange = exchange }
-            return .depth(id: id, contract, rows: 10, isSmart: false)
-        case .smartDepth: return .depth(id: id, contract, rows: 10, isSmart: true)
+            return .depth(id: id, contract, rows: depthRows, isSmart: false)
+        case .smartDepth: return .depth(id: id, contract, rows: depthRows, isSmart: true)
         case .bars:
             return .realTimeBars(id: id, contract, contract.kind.barKind, regularHoursOnly: false)
         case .fundamentals: return .fundamentals(id: id, contract, report: "ReportSnapshot")

@@ -17,8 +17,7 @@ struct SessionMachine: Sendable {
         case closing
     }
 
-    /// So many failed attempts in a row, over so long a time, are an alarm. The attempts continue.
-    static let alarmAttempts = 5
+    /// Failed attempts are no alarm before this time.
     static let alarmAfter = 60 * EngineLimits.second
 
     private(set) var phase = Phase.idle
@@ -39,11 +38,19 @@ struct SessionMachine: Sendable {
     /// The wait after a server that did not answer; and after a port that refused immediately, or a
     /// connection that had been ready. The second one is short, so that a restarted TWS is reached
     /// as soon as it listens.
-    private var backoff = Backoff(first: .seconds(5), limit: .seconds(60))
+    private var backoff: Backoff
     private var prompt = Backoff(first: .seconds(2), limit: .seconds(2))
     private var random: SeededRandom
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    private let alarmAttempts: Int
+
+    init(_ settings: IBEngineSettings) {
+        random = SeededRandom(seed: settings.seed)
+        backoff = Backoff(
+            first: settings.reconnectFirst,
+            limit: max(settings.reconnectFirst, settings.reconnectMax))
+        alarmAttempts = settings.alarmAttempts
+    }
 
     var isReady: Bool { phase == .ready }
 
@@ -107,7 +114,7 @@ struct SessionMachine: Sendable {
         failures = min(failures + 1, 1_000_000)
         let since = failingSince ?? now
         failingSince = since
-        guard !hasAlarmed, failures >= Self.alarmAttempts,
+        guard !hasAlarmed, failures >= alarmAttempts,
             now >= since.later(by: Self.alarmAfter)
         else { return false }
         hasAlarmed = true

@@ -7,10 +7,8 @@ import Synchronization
 /// Stops the providers of a tenure, each on a separate thread. Meanwhile the tenure's thread
 /// continues to take the records that they still deliver.
 final class ProviderStop: Sendable {
-    /// How long a provider may take to end its subscriptions and connections.
-    static let timeout = Duration.seconds(3)
-    /// How long the tenure waits for a provider that does not end within `timeout`.
-    private static let graceNanoseconds: Int64 = 3_500_000_000
+    /// How much longer the tenure waits for a provider that does not end within its timeout.
+    private static let grace = Duration.milliseconds(500)
 
     private final class Running: Sendable {
         /// The names of providers that have not ended, by index.
@@ -23,15 +21,15 @@ final class ProviderStop: Sendable {
     private let clock = SystemClock()
     private let deadline: Int64
 
-    init(_ providers: [any ProviderSource]) {
-        deadline = clock.monotonic().nanoseconds + Self.graceNanoseconds
+    init(_ providers: [any ProviderSource], within timeout: Duration) {
+        deadline = clock.monotonic().nanoseconds + (timeout + Self.grace).clampedNanoseconds
         var names: [Int: String] = [:]
         for (place, provider) in providers.enumerated() { names[place] = provider.name }
         running = Running(names)
         for (place, provider) in providers.enumerated() {
             let running = running
             let stop = { @Sendable in
-                guard provider.stop(within: Self.timeout) else { return }
+                guard provider.stop(within: timeout) else { return }
                 running.names.withLock { $0[place] = nil }
             }
             do throws(ServiceError) {
@@ -60,10 +58,11 @@ struct ProviderLate: TelemetryEvent {
     static let name = "gateway.provider_late"
     let source: SourceName
     let provider: String
+    let timeout: Duration
 
     var level: LogLevel { .warning }
     var message: String {
-        "\(provider) did not end its subscriptions within \(ProviderStop.timeout): what it still "
+        "\(provider) did not end its subscriptions within \(timeout): what it still "
             + "had to say is not on the tape; the next gateway tells of a gap from the last tick on"
     }
     var fields: [(String, LogValue)] {

@@ -8,6 +8,10 @@ import TapeProtocol
 struct Delivery: Sendable {
     /// The kinds of providers, in the order of their priority.
     let kinds: [ProviderKind]
+    /// The records of each provider that wait at most.
+    let channelRecords: Int
+    /// How long a provider may take to end.
+    let stopTimeout: Duration
     let book: InstrumentBook
     /// When a provider replaces another one.
     var routing = FeedRouter.Settings()
@@ -67,7 +71,7 @@ struct Delivery: Sendable {
                 let provider: any ProviderSource =
                     kinds.count > 1
                     ? RetriedProvider(kind, context, retries) : try kind.make(context)
-                let channel = ProviderChannel()
+                let channel = ProviderChannel(recordsMax: channelRecords)
                 context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)")
                 started.append((provider, channel))
                 var own = order
@@ -79,7 +83,7 @@ struct Delivery: Sendable {
         } catch {
             for (provider, channel) in started {
                 channel.close()
-                _ = provider.stop(within: ProviderStop.timeout)
+                _ = provider.stop(within: stopTimeout)
             }
             throw error
         }

@@ -83,6 +83,14 @@ struct GatewaySettings: Sendable {
                 group: "Gateway",
                 "Bytes that the stream of dead letters holds at most, if it is made here."),
             ConfigurationKey(
+                "GATEWAY_CHANNEL_RECORDS", .integer(1_024...16_777_216),
+                default: "\(ProviderLimits.channelRecordsMax)", group: "Gateway",
+                "Records of each provider that wait for the gateway at most."),
+            ConfigurationKey(
+                "GATEWAY_PROVIDER_STOP", .duration(.milliseconds(100)...Duration.seconds(6)),
+                default: "3s", group: "Gateway",
+                "How long a provider may take to end its subscriptions when the service stops."),
+            ConfigurationKey(
                 "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
                 "Files that list what providers are asked for; read again on SIGHUP."),
         ]
@@ -106,7 +114,8 @@ struct GatewaySettings: Sendable {
         instrumentLists = try Self.lists(configuration, providers)
         let own = try providers.first?.instruments?(configuration)
         delivery = Delivery(
-            kinds: providers,
+            kinds: providers, channelRecords: configuration.integer("GATEWAY_CHANNEL_RECORDS"),
+            stopTimeout: configuration.duration("GATEWAY_PROVIDER_STOP"),
             book: InstrumentBook(
                 try Self.instruments(instrumentLists, instead: instruments ?? own)))
         if providers.contains(where: { $0.name == SyntheticProvider.providerName }) {

@@ -72,7 +72,7 @@ final class SourceTenure {
         parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
         parts.report.show(feeders: [])
-        if providerStop == nil { inflow.ticks.stop(within: ProviderStop.timeout) }
+        if providerStop == nil { inflow.ticks.stop(within: parts.settings.delivery.stopTimeout) }
         books.stop(within: Self.recordTimeout)
         // Also ticks that were left by a disorderly end are kept: the next owner of the spool
         // decides about them.
@@ -197,7 +197,8 @@ final class SourceTenure {
     /// publishes the last watermark, at which a successor's gap begins.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
-        providerStop = ProviderStop(inflow.ticks.providers)
+        providerStop = ProviderStop(
+            inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
         var isTaking = true
         books.gaps.close()
         var hasSaidWatermark = false
@@ -246,7 +247,9 @@ final class SourceTenure {
         inflow.ticks.close()
         for name in providerStop?.late ?? [] {
             parts.context.telemetry.emit(
-                ProviderLate(source: parts.settings.source, provider: name))
+                ProviderLate(
+                    source: parts.settings.source, provider: name,
+                    timeout: parts.settings.delivery.stopTimeout))
         }
         record()
         let left =

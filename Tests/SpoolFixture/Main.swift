@@ -13,19 +13,21 @@ enum SpoolFixture {
             let source = SourceName("synthetic")
         else { exit(64) }
         var settings = Spool.Settings(
-            folder: CommandLine.arguments[1], source: source, bytesMax: 64 << 20)
+            folder: CommandLine.arguments[1], source: source, bytesMax: 64 << 20, queues: 3)
         settings.segmentBytes = 4_096
         let spool = try Spool(settings)
         say("open \(spool.frames)")
         var random = SeededRandom(seed: seed)
         while true {
             switch random.next() % 16 {
-            case 0...8: try append(spool, source, ticks: Int(random.next() % 6))
+            case 0...8:
+                let partition = Partition(Int(random.next() % 8))
+                try append(spool, source, partition, ticks: Int(random.next() % 6))
             case 9:
-                try spool.sync()
+                try random.next() % 2 == 0 ? spool.sync() : spool.storeMark()
                 say("sync")
             case 10...14:
-                guard let spooled = try spool.take() else { continue }
+                guard let spooled = try spool.take(Int(random.next() % 3)) else { continue }
                 // Printed before the step, because a consumed packet must not be missed afterwards.
                 say("consume \(spooled.number)")
                 try spool.consume(spooled.number)
@@ -35,8 +37,10 @@ enum SpoolFixture {
         }
     }
 
-    private static func append(_ spool: Spool, _ source: SourceName, ticks: Int) throws {
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+    private static func append(
+        _ spool: Spool, _ source: SourceName, _ partition: Partition, ticks: Int
+    ) throws {
+        var builder = PacketBuilder(kind: .ticks, partition: partition, source: source)
         for _ in 0..<ticks {
             let time = Timestamp(nanoseconds: 1_767_623_400_000_000_000)
             _ = builder.append(

@@ -186,15 +186,42 @@ private struct Bytes: SegmentBytes {
 
     @Test("a mark is believed only when it is whole")
     func mark() {
-        let bytes = SpoolMark.bytes(1_234_567)
-        #expect(SpoolMark.number(bytes) == 1_234_567)
-        #expect(SpoolMark.number(nil) == nil)
-        #expect(SpoolMark.number(SpoolMark.bytes(.max)) == nil)
+        let mark = SpoolMark(queues: [
+            SpoolMark.Queue(below: 1_234_567), SpoolMark.Queue(below: 9, isSure: false),
+        ])
+        let bytes = mark.bytes
+        #expect(SpoolMark.parse(bytes) == mark && mark.lowest == 9 && mark.highest == 1_234_567)
+        #expect(SpoolMark.parse(nil) == nil)
+        let tooHigh = SpoolMark.Queue(below: FrameHeader.numberMax + 1)
+        #expect(SpoolMark.parse(SpoolMark(queues: [tooHigh]).bytes) == nil)
         for index in bytes.indices {
             var changed = bytes
             changed[index] ^= 4
-            #expect(SpoolMark.number(changed) == nil)
-            #expect(SpoolMark.number(Array(bytes[..<index])) == nil)
+            #expect(SpoolMark.parse(changed) == nil)
+            #expect(SpoolMark.parse(Array(bytes[..<index])) == nil)
         }
+    }
+
+    /// The mark of a version that had one number for all queues.
+    static func markOfOne(_ number: UInt64) -> [UInt8] {
+        var bytes = Array("TSPMARK1".utf8)
+        bytes.append(number)
+        bytes.append(bytes.withRawSpan { Checksum.of($0) })
+        return bytes
+    }
+
+    @Test("a mark of one number is that of all queues, and says nothing of what followed")
+    func markOfOne() {
+        let whole = SpoolMark(queues: (1...4).map { SpoolMark.Queue(below: $0) })
+        // The earlier version writes over the beginning of what the file had.
+        for rest in [[], Array(whole.bytes.dropFirst(24))] {
+            let found = SpoolMark.parse(Self.markOfOne(7) + rest)
+            let unsure = SpoolMark.Queue(below: 7, isSure: false)
+            #expect(found?.divided(among: 4) == Array(repeating: unsure, count: 4))
+        }
+        #expect(whole.divided(among: 4) == whole.queues)
+        #expect(whole.divided(among: 2).allSatisfy { $0.below == 1 && !$0.isSure })
+        let one = SpoolMark(queues: [SpoolMark.Queue(below: 5)])
+        #expect(one.divided(among: 2).allSatisfy { $0.below == 5 && $0.isSure })
     }
 }

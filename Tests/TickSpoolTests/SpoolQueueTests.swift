@@ -66,17 +66,45 @@ import Testing
         #expect(try spool.peek(0)?.number == 1 && spool.peek(2)?.number == 11)
     }
 
-    @Test("a process that comes later finds all from the first that was not consumed on")
+    @Test("a process that comes later finds what each queue has not consumed, and nothing else")
     func reopened() throws {
         let rig = try SpoolRig()
         var spool: Spool? = try filled(rig, try PacketMaker(), count: 16)
         for queue in 1..<4 { _ = try spool?.peek(queue) }
         while let packet = try spool?.take(0) { try spool?.consume(packet.number) }
+        try spool?.storeMark()
         spool = nil
-        let again = try open(rig)
-        #expect(try again.peek(0)?.number == 5 && again.peek(1)?.number == 2)
-        // As a process of the version before queues wrote it and reads it.
-        #expect(again.ticks == 3 * 15)
+        let survey = try #require(try SpoolSurvey.all(in: rig.root).first)
+        #expect(survey.frames == 12 && survey.shares.allSatisfy { $0.partition.number % 4 != 0 })
+        let reader = try SpoolReader(survey)
+        var numbers: [UInt64] = []
+        while case .packet(let packet)? = try reader.next() { numbers.append(packet.number) }
+        #expect(numbers == (1...16).filter { $0 % 4 != 1 })
+        spool = try open(rig)
+        #expect(try spool?.peek(0) == nil && spool?.peek(1)?.number == 2)
+        #expect(spool?.ticks == 3 * 12 && spool?.opening.frames == 12)
+        spool = nil
+        // The mark of the version before has one number, and all frames from there on are read.
+        try Data(FrameTests.markOfOne(2)).write(to: URL(fileURLWithPath: "\(rig.active)/mark"))
+        spool = try open(rig)
+        #expect(try spool?.peek(0)?.number == 5 && spool?.ticks == 3 * 15)
+    }
+
+    @Test("a mark that cannot be stored is an error, and is stored when the disk is well again")
+    func unstored() throws {
+        let rig = try SpoolRig()
+        let spool = try filled(rig, try PacketMaker(), count: 4)
+        while let packet = try spool.take(0) { try spool.consume(packet.number) }
+        // Takes the file's place, so that the next process cannot make one.
+        let path = "\(rig.active)/mark"
+        spool.mark = Spool.MarkFile()
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
+        #expect(throws: SpoolError.self) { try spool.storeMark() }
+        try FileManager.default.removeItem(atPath: path)
+        try spool.storeMark()
+        #expect(try SpoolMark.read(in: rig.active).queues.map(\.below) == [5, 1, 1, 1])
     }
 
     @Test("damage that hides whose frames it took is told once, one with a header by its queue")
@@ -117,7 +145,10 @@ import Testing
             Partition(1): sealed.content, Partition(2): foreign.content,
             Partition(4): sealed.content,
         ])
-        #expect(found.numbers == [Partition(1): 8] && !found.hasDamage)
+        #expect(found.numbers == [Partition(1): 8])
+        #expect(found.standing(Partition(1), nextOrdinal: 503) == .through(number: 8))
+        #expect(found.standing(Partition(2), nextOrdinal: 7) == .through(number: 0))
+        #expect(found.standing(Partition(3), nextOrdinal: 7) == .below(ordinal: 7))
         #expect(try spool.peek(1)?.number == 2, "nothing was read by it")
     }
 }

@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("a lost mark only means that frames are read again")
+    @Test("a lost mark means that frames are read again, and that their ordinals decide")
     func lostMark() throws {
         let rig = try SpoolRig()
         let maker = try PacketMaker()
@@ -163,9 +163,18 @@ import Testing
             }
         }
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: "\(rig.active)/mark"))
+        let past = try maker.packet()
+        // Still lost for another process, when one does not come to read the frames.
+        for _ in 0..<2 {
+            let found = try rig.open().find([Partition(0): past.content])
+            #expect(found.standing(Partition(0), nextOrdinal: 19) == .below(ordinal: 19))
+        }
         let spool = try rig.open()
         #expect(spool.frames == 5)
         #expect(try spool.drain().count == 5)
+        _ = try spool.append(try maker.packet())
+        let found = try spool.find([Partition(0): past.content])
+        #expect(found.standing(Partition(0), nextOrdinal: 19) == .through(number: 0))
     }
 
     @Test("the owner sees what is spooled per partition, and how far watermarks may go")

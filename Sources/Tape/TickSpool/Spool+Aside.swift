@@ -37,7 +37,7 @@ extension Spool {
 
     private func beginAnew() throws(SpoolError) {
         writer = nil
-        mark = nil
+        mark = MarkFile()
         unsyncedFrames = 0
         isFolderUnsynced = false
         tails.removeAll()
@@ -47,8 +47,7 @@ extension Spool {
         for index in queues.indices { queues[index] = Queue(at: chain.end) }
         try SpoolFiles.makeFolder(folder.active)
         try writeHolder()
-        mark = try SpoolFile("\(folder.active)/\(SpoolMark.fileName)", .writing)
-        try writeMark()
+        try settle()
     }
 
     static func moveAside(_ folder: SpoolFolder, time: Timestamp) throws(SpoolError) -> String {

@@ -1,12 +1,4 @@
-public import MarketModel
-public import TapeCodec
-
-/// The frames in a spool that hold the wanted packets.
-public struct SpoolFinding: Sendable {
-    public internal(set) var numbers: [Partition: UInt64] = [:]
-    /// Some frames could not be read. A wanted packet may be among them.
-    public internal(set) var hasDamage = false
-}
+internal import MarketModel
 
 extension Spool {
     /// Returns the next packet of the queue; it stays the same until it is taken. Returns `nil`
@@ -78,34 +70,9 @@ extension Spool {
             for entry in queues[index].taken where entry.isConsumed {
                 tails[entry.header.partition, default: SpoolTail()].add(entry.header)
             }
-            queues[index] = Queue(at: queues[index].doneBelow)
+            queues[index] = Queue(at: queues[index].doneBelow, isSure: queues[index].isSure)
         }
         damageToldBelow = 0
-    }
-
-    /// Returns, for each named partition, the number of its last frame with this content; a
-    /// partition without one is absent. It searches from the first unconsumed frame on. Call it
-    /// before reading.
-    public func find(
-        _ wanted: [Partition: PacketContent]
-    ) throws(SpoolError) -> SpoolFinding {
-        var found = SpoolFinding()
-        var cursor = SegmentCursor(at: consumedBelow)
-        while let item = try cursor.next(
-            in: chain,
-            wants: {
-                let content = wanted[$0.partition]
-                return content?.byteCount == $0.packetBytes && content?.tickCount == $0.tickCount
-            })
-        {
-            switch item {
-            case .frame(let header, let packet):
-                guard packet.content == wanted[header.partition] else { continue }
-                found.numbers[header.partition] = header.number
-            case .damaged: found.hasDamage = true
-            }
-        }
-        return found
     }
 
     // MARK: parts
@@ -116,25 +83,48 @@ extension Spool {
         tails[header.partition] = tail.frames > 0 ? tail : nil
     }
 
-    /// Marks all frames as consumed up to the first one that is in flight or unread.
-    private func settle() throws(SpoolError) {
+    /// Marks all frames as consumed up to the first one of each queue that is in flight or unread.
+    /// On a full disk the old mark stays. The next process then reads some frames again.
+    func settle() throws(SpoolError) {
+        // Frames that are appended later are after everything that went past the spool before.
+        for index in queues.indices where isEmpty(queue: index) { queues[index].isSure = true }
         let done = queues.reduce(chain.end) { min($0, $1.doneBelow) }
-        guard done > consumedBelow else { return }
-        consumedBelow = done
-        // Frames without a readable header were never subtracted from the tails.
-        if isEmpty { tails.removeAll(keepingCapacity: true) }
-        try removeConsumed()
-        try writeMark()
-    }
-
-    /// Writes the mark. On a full disk the old mark stays; a later reader then reads some frames
-    /// again.
-    func writeMark() throws(SpoolError) {
+        if done > consumedBelow {
+            consumedBelow = done
+            // Frames without a readable header were never subtracted from the tails.
+            if isEmpty { tails.removeAll(keepingCapacity: true) }
+            try removeConsumed()
+        }
         do throws(SpoolError) {
-            try mark?.write(SpoolMark.bytes(consumedBelow), at: 0)
+            try writeMark()
         } catch .system(_, _, let code) where code.isFull {
             return
         }
+    }
+
+    /// When this returns, it survives a power cut which frames are consumed. Call it before packets
+    /// of a queue go onto the tape past the spool. If this throws, they must not.
+    public func storeMark() throws(SpoolError) {
+        // The mark must not name frames that the disk does not have.
+        try sync()
+        try writeMark()
+        try mark.file?.sync()
+    }
+
+    private func writeMark() throws(SpoolError) {
+        let present = SpoolMark(
+            queues: queues.map { SpoolMark.Queue(below: $0.doneBelow, isSure: $0.isSure) })
+        guard present != mark.content else { return }
+        mark.content = nil
+        try markFile().write(present.bytes, at: 0)
+        mark.content = present
+    }
+
+    private func markFile() throws(SpoolError) -> SpoolFile {
+        if let file = mark.file { return file }
+        let file = try SpoolFile("\(folder.active)/\(SpoolMark.fileName)", .writing)
+        (mark.file, isFolderUnsynced) = (file, true)
+        return file
     }
 
     /// Removes segments that are no longer needed.

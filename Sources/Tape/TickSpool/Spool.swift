@@ -81,11 +81,17 @@ public final class Spool {
 
     // Reading.
     var queues: [Queue]
-    var mark: SpoolFile?
+    var mark = MarkFile()
     /// All frames below are on the tape.
     var consumedBelow: UInt64 = 1
     /// Damage that hides which partition it hit is reported once, although all queues pass it.
     var damageToldBelow: UInt64 = 0
+
+    struct MarkFile {
+        var file: SpoolFile?
+        /// What the file holds; `nil` when that is not known.
+        var content: SpoolMark?
+    }
 
     struct Taken {
         let header: FrameHeader
@@ -97,8 +103,13 @@ public final class Spool {
         var cursor: SegmentCursor
         var head: (header: FrameHeader, packet: SpooledPacket)?
         var taken: [Taken] = []
+        /// See `SpoolMark`.
+        var isSure: Bool
 
-        init(at number: UInt64) { cursor = SegmentCursor(at: number) }
+        init(at number: UInt64, isSure: Bool = true) {
+            cursor = SegmentCursor(at: number)
+            self.isSure = isSure
+        }
 
         /// All of the queue's frames below this number are on the tape.
         var doneBelow: UInt64 { taken.first?.header.number ?? head?.header.number ?? cursor.number }
@@ -191,13 +202,10 @@ public final class Spool {
     }
 
     private func readSegments() throws(SpoolError) {
-        let path = "\(folder.active)/\(SpoolMark.fileName)"
-        consumedBelow = max(1, SpoolMark.number(try SpoolFiles.contents(path)) ?? 1)
-        mark = try SpoolFile(path, .writing)
-        // The file takes its block while the disk has room.
-        try writeMark()
+        let known = try SpoolMark.read(in: folder.active)
         var found = Opening()
-        let survey = try SegmentChain.survey(folder.active, from: consumedBelow) { frame in
+        let survey = try SegmentChain.survey(folder.active, from: known.lowest) { frame in
+            guard !known.covers(frame) else { return }
             found.frames += 1
             found.ticks += UInt64(frame.tickCount)
             tails[frame.partition, default: SpoolTail()].add(frame)
@@ -212,12 +220,19 @@ public final class Spool {
             try file.sync()
         }
         chain = SegmentChain(
-            segments: survey.segments, end: max(consumedBelow, survey.end))
-        for index in queues.indices { queues[index] = Queue(at: consumedBelow) }
+            segments: survey.segments, end: max(known.highest, survey.end))
+        // Segments are removed before the mark is written.
+        let start = survey.segments.isEmpty ? chain.end : 1
+        consumedBelow = max(start, known.lowest)
+        queues = known.divided(among: queues.count).map {
+            Queue(at: max(start, $0.below), isSure: $0.isSure)
+        }
         // Without frames it does not matter which process was the owner.
         if survey.segments.isEmpty { opening.isHolderUnknown = false }
         try removeConsumed()
         try proveSource()
+        // The file takes its block while the disk has room.
+        try settle()
     }
 
     /// Refuses a folder that was copied or renamed by hand.

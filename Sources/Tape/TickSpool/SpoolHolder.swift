@@ -84,31 +84,3 @@ struct SpoolHolder: Equatable {
         }
     }
 }
-
-/// The number of the frame below which everything is on the tape. It is a hint that saves work. A
-/// reader with an older mark reads frames again that are on the tape, and recognises them by their
-/// content.
-enum SpoolMark {
-    static let fileName = "mark"
-    private static let magic: UInt64 = 0x314b_5241_4d50_5354
-
-    static func bytes(_ number: UInt64) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.append(magic)
-        bytes.append(number)
-        bytes.append(bytes.withRawSpan { Checksum.of($0) })
-        return bytes
-    }
-
-    /// Returns `nil` when the bytes are no mark.
-    static func number(_ bytes: [UInt8]?) -> UInt64? {
-        guard let bytes, bytes.count == 24 else { return nil }
-        return bytes.withRawSpan { span in
-            guard span.uint64(at: 0) == magic,
-                span.uint64(at: 16) == Checksum.of(span.extracting(0..<16)),
-                span.uint64(at: 8) <= FrameHeader.numberMax
-            else { return nil }
-            return span.uint64(at: 8)
-        }
-    }
-}

@@ -89,10 +89,11 @@ extension SpoolSurvey {
         reason = why?.reason ?? ""
         time = why?.time ?? .undefined
         isReplayed = SpoolFiles.byteCount(of: "\(path)/\(AsideLimits.replayedName)") != nil
-        let mark = SpoolMark.number(try SpoolFiles.contents("\(path)/\(SpoolMark.fileName)")) ?? 1
+        let mark = try SpoolMark.read(in: path)
         var counts: [Partition: Counts] = [:]
         var total: (frames: UInt64, ticks: UInt64) = (0, 0)
-        let survey = try SegmentChain.survey(path, from: mark) { frame in
+        let survey = try SegmentChain.survey(path, from: mark.lowest) { frame in
+            guard !mark.covers(frame) else { return }
             total.frames += 1
             total.ticks += UInt64(frame.tickCount)
             counts[frame.partition, default: Counts()].add(frame)
@@ -145,20 +146,20 @@ public final class SpoolReader {
 
     private let chain: SegmentChain
     private var cursor: SegmentCursor
+    private let mark: SpoolMark
     private let path: String
 
     public init(_ survey: SpoolSurvey) throws(SpoolError) {
         path = survey.path
-        let mark = SpoolMark.number(
-            try SpoolFiles.contents("\(survey.path)/\(SpoolMark.fileName)"))
-        let found = try SegmentChain.survey(survey.path, from: mark ?? 1) { _ in }
+        mark = try SpoolMark.read(in: path)
+        let found = try SegmentChain.survey(path, from: mark.lowest) { _ in }
         chain = SegmentChain(segments: found.segments, end: found.end)
-        cursor = SegmentCursor(at: mark ?? 1)
+        cursor = SegmentCursor(at: mark.lowest)
     }
 
     /// Returns `nil` at the end.
     public func next() throws(SpoolError) -> Item? {
-        switch try cursor.next(in: chain) {
+        switch try cursor.next(in: chain, wants: { !mark.covers($0) }) {
         case .frame(let header, let packet)?:
             return .packet(
                 SpooledPacket(number: header.number, packet: packet))

@@ -25,26 +25,9 @@ final class SpoolTraffic {
         /// The ordinal of the next tick that goes into the spool.
         var nextOrdinal: UInt64 = 1
         /// Which frames were on the tape when the tenure began.
-        var standing = Standing.below(ordinal: 1)
+        var standing = SpoolStanding.below(ordinal: 1)
         /// A sealed packet for which the spool had no room.
         var stuck: SealedPacket?
-    }
-
-    /// Which frames of an earlier process are on the tape.
-    private enum Standing {
-        /// The frames up to this one, which is the lane's last packet on the tape; 0: none of them.
-        case through(number: UInt64)
-        /// The frames below this ordinal. It is used when the lane's last packet was not found
-        /// among the frames and some frames cannot be read. Then the ordinals with which frames
-        /// were sealed decide.
-        case below(ordinal: UInt64)
-
-        func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
-            switch self {
-            case .through(let last): number <= last
-            case .below(let ordinal): nextOrdinal <= ordinal
-            }
-        }
     }
 
     /// The lanes of one stream.
@@ -102,20 +85,14 @@ final class SpoolTraffic {
     /// packet is identified by its content, because its ordinals change when the lane's ordinals
     /// are raised or earlier frames are left out.
     func replay(behind predecessor: SourceLanes.Predecessor) throws(SpoolError) {
-        guard !spool.isEmpty else { return }
+        guard !spool.isEmpty else { return try spool.storeMark() }
         let found = try spool.find(predecessor.content)
         isReplaying = true
         for queue in queues.indices { queues[queue].isActive = true }
         for lane in lanes.indices {
             let partition = lanes[lane].partition
-            let ordinal = predecessor.nextOrdinal[partition] ?? 1
-            if let number = found.numbers[partition] {
-                lanes[lane].standing = .through(number: number)
-            } else if predecessor.content[partition] != nil, !found.hasDamage {
-                lanes[lane].standing = .through(number: 0)
-            } else {
-                lanes[lane].standing = .below(ordinal: ordinal)
-            }
+            lanes[lane].standing = found.standing(
+                partition, nextOrdinal: predecessor.nextOrdinal[partition] ?? 1)
         }
     }
 
@@ -302,10 +279,19 @@ final class SpoolTraffic {
     }
 
     /// Ends spooling for the streams whose frames are all on the tape. Returns true when with that
-    /// no stream is spooled any more.
+    /// no stream is spooled any more. Later packets of these streams are not in the spool. So the
+    /// disk has to hold first that all frames are on the tape, or else the next process would
+    /// publish them again. Until then these streams are spooled.
     func leaveIfDrained() -> Bool {
-        guard isActive else { return false }
-        for queue in queues.indices where isDrained(queue) { queues[queue].isActive = false }
+        let drained = queues.indices.filter { queues[$0].isActive && isDrained($0) }
+        guard !drained.isEmpty, !isPaused else { return false }
+        do throws(SpoolError) {
+            try spool.storeMark()
+        } catch {
+            failed(error)
+            return false
+        }
+        for queue in drained { queues[queue].isActive = false }
         guard !isActive else { return false }
         isReplaying = false
         owner.drained()

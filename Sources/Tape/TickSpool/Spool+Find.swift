@@ -1,0 +1,69 @@
+public import MarketModel
+public import TapeCodec
+
+/// Which frames of one partition are on the tape.
+public enum SpoolStanding: Hashable, Sendable {
+    /// The frames up to this one, which is the partition's last packet on the tape; 0: none.
+    case through(number: UInt64)
+    /// The frames below this ordinal. The ordinals with which frames were sealed decide.
+    case below(ordinal: UInt64)
+
+    public func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
+        switch self {
+        case .through(let last): number <= last
+        case .below(let ordinal): nextOrdinal <= ordinal
+        }
+    }
+}
+
+/// The frames in a spool that hold the last packets of partitions.
+public struct SpoolFinding: Sendable {
+    public internal(set) var numbers: [Partition: UInt64] = [:]
+    /// Partitions of which no frame is on the tape, unless their last packet is in one.
+    var whole: Set<Partition> = []
+
+    /// Returns which frames of the partition are on the tape; `nextOrdinal` is the ordinal after
+    /// its last packet there. A packet that is in no frame went past the spool. Frames that were
+    /// on the tape before it are below the mark, if that is whole. Otherwise ordinals decide: a
+    /// packet that went past the spool has ordinals after those of all frames that were on the
+    /// tape before it, unless frames were left out as damaged.
+    public func standing(_ partition: Partition, nextOrdinal: UInt64) -> SpoolStanding {
+        if let number = numbers[partition] { return .through(number: number) }
+        return whole.contains(partition) ? .through(number: 0) : .below(ordinal: nextOrdinal)
+    }
+}
+
+extension Spool {
+    /// Returns, for each named partition, the number of its last frame with this content, which is
+    /// that of its last packet on the tape; a partition without one is absent. Call it before
+    /// reading.
+    public func find(
+        _ wanted: [Partition: PacketContent]
+    ) throws(SpoolError) -> SpoolFinding {
+        var found = SpoolFinding()
+        found.whole = Set(wanted.keys.filter { queues[queue(of: $0)].isSure })
+        // When a mark was lost, the packet may be in a frame that is consumed and still there.
+        let isSure = queues.allSatisfy(\.isSure)
+        var cursor = SegmentCursor(at: isSure ? consumedBelow : 1)
+        while let item = try cursor.next(
+            in: chain,
+            wants: {
+                let content = wanted[$0.partition]
+                return content?.byteCount == $0.packetBytes && content?.tickCount == $0.tickCount
+            })
+        {
+            switch item {
+            case .frame(let header, let packet):
+                guard packet.content == wanted[header.partition] else { continue }
+                found.numbers[header.partition] = header.number
+            case .damaged(let damage):
+                if let header = damage.header {
+                    found.whole.remove(header.partition)
+                } else {
+                    found.whole.removeAll()
+                }
+            }
+        }
+        return found
+    }
+}

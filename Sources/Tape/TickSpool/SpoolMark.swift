@@ -1,0 +1,94 @@
+internal import MarketModel
+internal import Primitives
+
+/// Where the unconsumed frames of each queue begin: all earlier frames of the queue are on the
+/// tape.
+///
+/// The numbers of a queue in use may be too low, because a frame that is on the tape is recognised
+/// by its content. They have to be right when packets of the queue's partitions go onto the tape
+/// past the spool. Such a packet is the last one there then, and no frame before it is recognised.
+///
+///     0  magic   8  number of queues   16  a word per queue   then XXH3 of everything before it
+struct SpoolMark: Equatable {
+    struct Queue: Equatable {
+        /// All frames of the queue below this number are on the tape.
+        var below: UInt64 = 1
+        /// No packet went past the spool after the frames from `below` on. It is false when a mark
+        /// was lost: then these frames may be on the tape, followed by such packets.
+        var isSure = true
+    }
+
+    static let fileName = "mark"
+    /// "TSPMARK2", little endian.
+    private static let magic: UInt64 = 0x324b_5241_4d50_5354
+    /// "TSPMARK1": one number, which is the lowest of all queues. Earlier versions write it.
+    private static let magicOfOne: UInt64 = 0x314b_5241_4d50_5354
+    private static let unsure: UInt64 = 1 << 63
+    /// A mark that was lost or never written.
+    static let none = SpoolMark(queues: [Queue(isSure: false)])
+
+    /// One at least. Partition p belongs to queue p mod their number.
+    let queues: [Queue]
+
+    /// The number from which on there are unconsumed frames.
+    var lowest: UInt64 { queues.reduce(UInt64.max) { min($0, $1.below) } }
+    var highest: UInt64 { queues.reduce(1) { max($0, $1.below) } }
+
+    /// Returns whether the frame is known to be on the tape.
+    func covers(_ frame: FrameHeader) -> Bool {
+        frame.number < queues[frame.partition.number % queues.count].below
+    }
+
+    /// Returns the mark for so many queues. When there were others, only the lowest number is right
+    /// for all.
+    func divided(among count: Int) -> [Queue] {
+        if queues.count == count { return queues }
+        let all = queues.count == 1 ? queues[0] : Queue(below: lowest, isSure: false)
+        return Array(repeating: all, count: count)
+    }
+
+    // MARK: bytes
+
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(Self.magic)
+        bytes.append(UInt64(queues.count))
+        for queue in queues { bytes.append(queue.isSure ? queue.below : queue.below | Self.unsure) }
+        bytes.append(bytes.withRawSpan { Checksum.of($0) })
+        return bytes
+    }
+
+    static func read(in folder: String) throws(SpoolError) -> SpoolMark {
+        parse(try SpoolFiles.contents("\(folder)/\(fileName)")) ?? none
+    }
+
+    /// Returns `nil` when the bytes are no mark. Longer content is that of an earlier mark.
+    static func parse(_ bytes: [UInt8]?) -> SpoolMark? {
+        guard let bytes, bytes.count >= 24 else { return nil }
+        return bytes.withRawSpan { span in
+            if span.uint64(at: 0) == magicOfOne {
+                // Nothing is known of what the queues above the lowest number did.
+                return queues(in: span, from: 8, count: 1).map { queues in
+                    SpoolMark(queues: queues.map { Queue(below: $0.below, isSure: false) })
+                }
+            }
+            let count = span.uint64(at: 8)
+            guard span.uint64(at: 0) == magic, count > 0,
+                count <= UInt64(Partition.countRange.upperBound)
+            else { return nil }
+            return queues(in: span, from: 16, count: Int(count)).map(SpoolMark.init)
+        }
+    }
+
+    private static func queues(in span: RawSpan, from offset: Int, count: Int) -> [Queue]? {
+        let end = offset + 8 * count
+        guard span.byteCount >= end + 8,
+            span.uint64(at: end) == Checksum.of(span.extracting(0..<end))
+        else { return nil }
+        let queues = (0..<count).map { index in
+            let word = span.uint64(at: offset + 8 * index)
+            return Queue(below: max(1, word & ~unsure), isSure: word & unsure == 0)
+        }
+        return queues.allSatisfy { $0.below <= FrameHeader.numberMax } ? queues : nil
+    }
+}

@@ -181,6 +181,34 @@ struct SpoolTests {
         #expect(report.isRight && report.inGaps > 2_000, "\(report)")
     }
 
+    @Test("a foreign spool that the disk keeps from being set aside is not published either")
+    func notSetAside() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spoolstuck")
+        let folder = try TemporaryFolder()
+        try leaveSpool(tape, folder, ticks: 2_000)
+        let other = try TestGateway(
+            tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
+        other.group.take(epoch: 2)
+        let between = try other.standBy()
+        #expect(eventually { between.log.count(of: "gateway.started") == 1 })
+        #expect(try between.stop() == .success)
+        let standing = try count(tape)
+        // A file has the name of the folder that is needed.
+        let aside = "\(folder.file("spool"))/aside"
+        try Data().write(to: URL(fileURLWithPath: aside))
+        let again = try TestGateway(tape, environment(folder))
+        again.group.take(epoch: 3)
+        let last = try again.standBy()
+        #expect(eventually { last.log.count(of: "gateway.spool.failed") >= 2 })
+        #expect(try count(tape) == standing && last.log.count(of: "gateway.started") == 0)
+        try FileManager.default.removeItem(atPath: aside)
+        #expect(eventually { last.log.count(of: "gateway.started") == 1 })
+        #expect(last.log.count(of: "gateway.spool.set_aside") == 1)
+        #expect(try last.stop() == .success)
+        let report = try TapeAudit.report(tape, again.settings)
+        #expect(report.isRight && report.inGaps > 2_000, "\(report)")
+    }
+
     @Test("the process killed while NATS is away: what it had spooled is on the tape in the end")
     func killed() throws {
         let server = try NatsServer()

@@ -42,6 +42,27 @@ import Testing
         #expect(again?.name == "synthetic-20260105T143005Z-2")
     }
 
+    @Test("what a disk kept from being set aside is set aside when the disk is well again")
+    func again() throws {
+        let rig = try SpoolRig()
+        let maker = try PacketMaker()
+        let spool = try rig.open()
+        _ = try spool.append(try maker.packet())
+        // A file has the name of the folder that is needed.
+        try Data().write(to: URL(fileURLWithPath: "\(rig.root)/aside"))
+        #expect(throws: SpoolError.self) {
+            _ = try spool.setAside(reason: "fenced", now: Self.time(9))
+        }
+        #expect(!spool.isEmpty)
+        try FileManager.default.removeItem(atPath: "\(rig.root)/aside")
+        #expect(try spool.setAside(reason: "fenced", now: Self.time(9))?.frames == 1)
+        #expect(rig.asides().count == 1 && spool.isEmpty)
+        // The disk failed between the move and the new folder.
+        try FileManager.default.removeItem(atPath: rig.active)
+        try spool.hold([(Partition(0), 4)])
+        #expect(try spool.append(try maker.packet()) == .appended(number: 2))
+    }
+
     @Test("an end while it was being set aside is finished at the next start")
     func interrupted() throws {
         let rig = try SpoolRig()

@@ -16,7 +16,7 @@ public struct SpoolAside: Hashable, Sendable {
 extension Spool {
     /// Sets everything that is not consumed aside, for a person to check and replay, and begins
     /// with an empty spool. Returns `nil` when there was nothing. The change is synced to the disk
-    /// when it returns.
+    /// when it returns. If this throws, it can be called again.
     public func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
         guard !isEmpty else { return nil }
         let (frames, ticks, bytes) = (frames, ticks, bytes)
@@ -30,6 +30,7 @@ extension Spool {
         try SpoolFiles.replace(SpoolFolder.whyName, in: folder.active, by: why.json)
         let name = try Self.moveAside(folder, time: now)
         try beginAnew()
+        try Self.syncAside(folder)
         let removed = try AsideLimits(settings).apply(keeping: name)
         return SpoolAside(
             name: name, ticks: ticks, frames: frames, bytes: bytes, removed: removed)
@@ -45,7 +46,6 @@ extension Spool {
         chain.segments = []
         consumedBelow = chain.end
         for index in queues.indices { queues[index] = Queue(at: chain.end) }
-        try SpoolFiles.makeFolder(folder.active)
         try writeHolder()
         try settle()
     }
@@ -54,9 +54,14 @@ extension Spool {
         try SpoolFiles.makeFolder(folder.aside)
         let name = folder.asideName(time, taken: try SpoolFiles.names(in: folder.aside))
         try SpoolFiles.move(folder.active, to: "\(folder.aside)/\(name)")
+        return name
+    }
+
+    /// When this returns, the move survives a power cut. After one before that, the next process
+    /// moves the folder again.
+    static func syncAside(_ folder: SpoolFolder) throws(SpoolError) {
         try SpoolFiles.syncFolder(folder.aside)
         try SpoolFiles.syncFolder(folder.path)
-        return name
     }
 }
 

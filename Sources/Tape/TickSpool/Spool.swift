@@ -126,6 +126,7 @@ public final class Spool {
             try SpoolFiles.contents("\(folder.active)/\(SpoolFolder.whyName)"))
         {
             opening.setAside = try Self.moveAside(folder, time: why.time)
+            try Self.syncAside(folder)
         }
         try SpoolFiles.makeFolder(folder.active)
         holder = SpoolHolder(source: settings.source)
@@ -198,6 +199,8 @@ public final class Spool {
     }
 
     func writeHolder() throws(SpoolError) {
+        // The folder is not there when the disk failed just after the last one was set aside.
+        try SpoolFiles.makeFolder(folder.active)
         try SpoolFiles.replace(SpoolHolder.fileName, in: folder.active, by: holder.json)
     }
 

@@ -62,15 +62,22 @@ final class SourceSpool {
         hasHeld = true
     }
 
-    /// Sets the spool aside: from then on only a person can have its packets published.
-    func setAside(reason: String) {
+    /// Sets the spool aside: from then on only a person can have its packets published. If this
+    /// throws, they must not be published either, and it has to be called again.
+    func setAside(reason: String) throws(SpoolError) {
+        defer { show() }
+        guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }
+        telemetry.emit(SpoolSetAside(source: source, reason: reason, aside: aside))
+    }
+
+    /// Sets the spool aside when another gateway owns the source. If the disk fails, the next
+    /// opening decides about the spool.
+    func lose(reason: String) {
         do throws(SpoolError) {
-            guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }
-            telemetry.emit(SpoolSetAside(source: source, reason: reason, aside: aside))
+            try setAside(reason: reason)
         } catch {
             trouble(error)
         }
-        show()
     }
 
     func trouble(_ error: SpoolError) {

@@ -82,13 +82,13 @@ final class Gateway {
         case .dropped:
             parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
             parts.beat.beat(before: ThreadWatch.systemTime)
-            parts.spool?.setAside(reason: "the group gave the source to another gateway")
+            parts.spool?.lose(reason: "the group gave the source to another gateway")
             parts.seat.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
             parts.beat.beat(before: ThreadWatch.systemTime)
-            parts.spool?.setAside(reason: "another gateway followed epoch \(epoch)")
+            parts.spool?.lose(reason: "another gateway followed epoch \(epoch)")
             parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
         case .failed:
             parts.seat.end(.released)

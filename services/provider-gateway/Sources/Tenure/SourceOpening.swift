@@ -5,6 +5,7 @@ import ProviderKit
 import MarketModel
 import ServiceRuntime
 import TapeProtocol
+import TickSpool
 
 /// A source that is open on all of its subjects: no other gateway adds ticks to it any more, and
 /// the provider continues after the last tick on the tape.
@@ -132,12 +133,13 @@ struct SourceOpening {
             // From here on the thread waits for the disk.
             parts.beat.beat(before: ThreadWatch.systemTime)
             let decision = spool.decide(predecessor.epochs)
-            if case .setAside(let reason) = decision { spool.setAside(reason: reason) }
+            if case .setAside(let reason) = decision { try spool.setAside(reason: reason) }
             try spool.hold(lanes.openEpochs)
             let made = SpoolTraffic(spool, publisher, lanes: lanes.tickLanes.count)
             try made.replay(behind: predecessor)
             traffic = made
         } catch {
+            if let error = error as? SpoolError { spool.trouble(error) }
             notRead(error, now)
         }
     }

@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
-BUILD := swift build -c release --static-swift-stdlib
+BUILD := TAPELINE_REVISION=$$(deploy/local/revision.sh) swift build -c release --static-swift-stdlib
 TOOL  := .build/release/tapeline
 SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
 
@@ -41,7 +41,7 @@ status: ## What runs where
 
 cluster-up: ## The same in containers: build the images, start the compose cluster, wait until it works
 	@deploy/compose/secrets.sh
-	@REVISION=$$(git rev-parse --short HEAD) docker compose --profile tools build
+	@REVISION=$$(deploy/local/revision.sh) docker compose --profile tools build
 	@docker compose up --detach --wait
 	@docker compose ps
 

@@ -20,6 +20,10 @@ let quickTests: [SwiftSetting] =
     Context.environment["TAPELINE_QUICK_TESTS"] == "1"
     ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
 
+/// The commit that the programs name. The build's scripts set it: what a manifest itself reads of
+/// git is cached, and a wrong revision is worse than none.
+let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? nil : $0 }
+
 /// What a target needs that reads or writes the tape.
 let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
 
@@ -109,6 +113,10 @@ let package = Package(
         clibrary("CLinux", apt: "libc6-dev"),
         // A header of libxxhash-dev, compiled here.
         .target(name: "CXXHash", path: "Sources/C/CXXHash", publicHeadersPath: "."),
+        // The commit alone, so that another one compiles this and nothing else.
+        .target(
+            name: "CRevision", path: "Sources/C/CRevision", publicHeadersPath: ".",
+            cSettings: [.define("TAPELINE_REVISION", to: "\"\(revision ?? "unknown")\"")]),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
         // What the two above bring with them. No code calls it: it does its work before `main`.
@@ -133,7 +141,8 @@ let package = Package(
         library("YAMLFile", in: "Edges", uses: ["Primitives", "CYAML"]),
         // Every service stands on it: logs, metrics, settings, threads, the operations port.
         library(
-            "ServiceRuntime", in: "Edges", uses: ["Primitives", "CMicroHTTP", "CLinux"],
+            "ServiceRuntime", in: "Edges",
+            uses: ["Primitives", "CMicroHTTP", "CLinux", "CRevision"],
             beside: ["Telemetry/README.md"]),
 
         // The tape: packets, the machines that write and read them, and both carried out on NATS.

@@ -72,7 +72,7 @@ struct ProgramTests {
         #expect(help.split(separator: "\n").allSatisfy { $0.count <= 100 })
         #expect(
             try run(program, ["--version"], environment: environment)
-                .hasPrefix("ibkr-simulator "))
+                .contains(/^ibkr-simulator [0-9.]+ \((unknown|[0-9a-f]+(-dirty)?)\)$/))
         for (wrong, says) in [
             (["--port", "70000"], "from 0 to 65535"), (["--prot", "1"], "is no flag"),
             (["now"], "is no flag"), (["--seed"], "wants a value"),

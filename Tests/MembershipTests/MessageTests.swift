@@ -14,10 +14,10 @@ struct MessageTests {
             records: UInt64.max, held: [Partition(0), Partition(31)], release: "0.1.0")
     }
 
-    @Test("a heartbeat comes back as it was, also with what a later version adds")
+    @Test("a heartbeat comes back as it was, also with what a later release adds")
     func heartbeatRoundTrip() throws {
         let heartbeat = try Self.heartbeat()
-        #expect(MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
         let text = String(decoding: heartbeat.json, as: UTF8.self)
         #expect(
             text == """
@@ -26,10 +26,51 @@ struct MessageTests {
                 "held":[0,31],"version":"0.1.0"}
                 """)
         let later = text.replacing("\"ready\"", with: "\"dreaming\"").replacing(
-            "\"v\":1", with: "\"v\":2,\"more\":[1]")
-        let read = try #require(
-            MemberHeartbeat(json: Array(later.utf8), member: heartbeat.member))
-        #expect(read.state == .joining)
+            "\"v\":1", with: "\"more\":[1]")
+        let read = try MemberHeartbeat(json: Array(later.utf8), member: heartbeat.member)
+        #expect(read.state == .joining && read.revision.isEmpty)
+    }
+
+    @Test("a heartbeat names its build; one too long to be shown is left out")
+    func revision() throws {
+        var heartbeat = try Self.heartbeat()
+        heartbeat.revision = "99e8c18e-dirty"
+        let text = String(decoding: heartbeat.json, as: UTF8.self)
+        #expect(text.hasSuffix(#""version":"0.1.0","revision":"99e8c18e-dirty"}"#))
+        #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        let long = Array(text.replacing("99e8c18e-dirty", with: Self.long).utf8)
+        #expect(try MemberHeartbeat(json: long, member: heartbeat.member).revision.isEmpty)
+    }
+
+    @Test("an owner's record is the bytes that it always was; without a version it is read")
+    func record() throws {
+        let record = OwnershipRecord(
+            owner: try #require(MemberName("w-1")), instance: 0xab, epoch: 7,
+            since: Timestamp(nanoseconds: 1_700_000_000_000_000_001), state: .held)
+        let text = String(decoding: record.json, as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"owner":"w-1","instance":"00000000000000ab","epoch":7,\
+                "since_ns":1700000000000000001,"state":"held"}
+                """)
+        let bare = Array(text.replacing("\"v\":1,", with: "").utf8)
+        #expect(try OwnershipRecord(json: bare) == record)
+    }
+
+    @Test("a heartbeat and a record of a newer release are refused as that")
+    func newer() throws {
+        let heartbeat = try Self.heartbeat()
+        let record = OwnershipRecord(
+            owner: heartbeat.member, instance: 1, epoch: 5, since: heartbeat.since, state: .free)
+        for bytes in [heartbeat.json, record.json] {
+            let text = String(decoding: bytes, as: UTF8.self)
+            let newer = Array(text.replacing("\"v\":1", with: "\"v\":2").utf8)
+            let refusal = VersionedJSON.Refusal.newer("it has version 2, this program knows 1")
+            #expect(throws: refusal) {
+                try MemberHeartbeat(json: newer, member: heartbeat.member)
+            }
+            #expect(throws: refusal) { try OwnershipRecord(json: newer) }
+        }
     }
 
     @Test("a heartbeat says its lease; one of an older version says none, and a long one is held")
@@ -38,13 +79,15 @@ struct MessageTests {
         heartbeat.leaseNanoseconds = 500_000_000
         let text = String(decoding: heartbeat.json, as: UTF8.self)
         #expect(text.hasSuffix(#""version":"0.1.0","lease_ns":500000000}"#))
-        #expect(MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
-        func lease(_ number: String) -> Int64?? {
+        #expect(try MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        func lease(_ number: String) throws -> Int64? {
             let bytes = Array(text.replacing("500000000", with: number).utf8)
-            return MemberHeartbeat(json: bytes, member: heartbeat.member).map(\.leaseNanoseconds)
+            return try MemberHeartbeat(json: bytes, member: heartbeat.member).leaseNanoseconds
         }
-        #expect(lease("86400000000000") == MemberHeartbeat.leaseNanosecondsMax)
-        #expect(lease("0") == nil && lease("-1") == nil)
+        #expect(try lease("86400000000000") == MemberHeartbeat.leaseNanosecondsMax)
+        for wrong in ["0", "-1"] {
+            #expect(throws: VersionedJSON.Refusal.self) { try lease(wrong) }
+        }
         #expect(try Self.heartbeat().leaseNanoseconds == nil)
     }
 
@@ -61,8 +104,12 @@ struct MessageTests {
         let whole = String(decoding: heartbeat.json, as: UTF8.self)
         let text = part.isEmpty ? "" : whole.replacing(part, with: instead)
         #expect(text != whole)
-        #expect(MemberHeartbeat(json: Array(text.utf8), member: heartbeat.member) == nil)
-        #expect(OwnershipRecord(json: Array(text.utf8)) == nil)
+        #expect(throws: VersionedJSON.Refusal.self) {
+            try MemberHeartbeat(json: Array(text.utf8), member: heartbeat.member)
+        }
+        #expect(throws: VersionedJSON.Refusal.self) {
+            try OwnershipRecord(json: Array(text.utf8))
+        }
     }
 
     @Test("every byte of a heartbeat and of a record may be damaged: nothing traps")
@@ -70,15 +117,15 @@ struct MessageTests {
         let heartbeat = try Self.heartbeat()
         let record = OwnershipRecord(
             owner: heartbeat.member, instance: 1, epoch: 5, since: heartbeat.since, state: .free)
-        #expect(OwnershipRecord(json: record.json) == record)
+        #expect(try OwnershipRecord(json: record.json) == record)
         var random = SeededRandom(seed: 5)
         for source in [heartbeat.json, record.json] {
             for place in source.indices {
                 var bytes = source
                 bytes[place] = UInt8.random(in: 0...255, using: &random)
-                _ = MemberHeartbeat(json: bytes, member: heartbeat.member)
-                _ = OwnershipRecord(json: bytes)
-                _ = OwnershipRecord(json: Array(source.prefix(place)))
+                _ = try? MemberHeartbeat(json: bytes, member: heartbeat.member)
+                _ = try? OwnershipRecord(json: bytes)
+                _ = try? OwnershipRecord(json: Array(source.prefix(place)))
             }
         }
     }
@@ -90,7 +137,7 @@ struct MessageTests {
             let record = OwnershipRecord(
                 owner: name, instance: 1, epoch: epoch, since: Timestamp(nanoseconds: 0),
                 state: .held)
-            #expect((OwnershipRecord(json: record.json) != nil) == isGood)
+            #expect(((try? OwnershipRecord(json: record.json)) != nil) == isGood)
         }
     }
 }

@@ -193,6 +193,7 @@ struct MemberFaultTests {
         #expect(found.members.map(\.heartbeat.member.text) == ["k", "a"])
         #expect(found.members.map(\.heartbeat.held.count) == [1, 4])
         #expect(found.members.last?.heartbeat.release == "1.2.3")
+        #expect(found.members.last?.heartbeat.revision == "abc12" && found.refused.isEmpty)
         #expect(found.owners.map(\.partition.number) == [0, 0, 1, 2, 3])
         #expect(found.owners.allSatisfy { $0.record?.epoch == 1 && $0.record?.state == .held })
         second.member.leave()
@@ -245,5 +246,35 @@ struct MemberFaultTests {
                 member.service.metric("mds_member_heartbeats_not_understood_total") == 1
             })
         #expect(rig.isSharedOut([member]))
+    }
+
+    @Test("what a newer release says is named and ignored; a record of it is claimed over")
+    func newerRelease() throws {
+        let rig = MemberRig(try NatsServer(), partitions: 2)
+        let member = try rig.member("a")
+        #expect(eventually { rig.isSharedOut([member]) })
+        let tape = try TestTape(rig.server, namespace: "md", streams: false)
+        let connection = tape.client.connection
+        let newer = Array(#"{"v":2}"#.utf8)
+        let news = try connection.subscribe("md.ask.members", pendingMessagesMax: 64) { _ in
+            newer.withRawSpan { _ = try? connection.publish($0, to: "md.hb.operator.new") }
+        }
+        defer { news.unsubscribe() }
+        let bucket = try #require(try tape.client.jetStream.bucketAsFound("md_owners"))
+        _ = try bucket.create("writer.0", newer)
+        let told =
+            "a newer release wrote it (it has version 2, this program knows 1): "
+            + "upgrade this program to that release"
+        #expect(
+            try GroupDirectory(tape.client).refused == [
+                "member new of group operator is not listed: \(told)",
+                "the record of partition 0 of group writer: \(told)",
+            ])
+        #expect(eventually { member.service.log.contains("a heartbeat was ignored: \(told)") })
+        let own = try #require(try bucket.get("operator.0"))
+        _ = try bucket.put("operator.0", newer, expected: own.revision)
+        #expect(eventually { member.service.log.count(of: "member.owners.damaged") == 1 })
+        #expect(eventually { rig.isSharedOut([member]) })
+        #expect(member.service.log.contains("the partition has no owner: \(told)"))
     }
 }

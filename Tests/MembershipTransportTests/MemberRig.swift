@@ -31,7 +31,7 @@ struct MemberRig {
     }
 
     private static let description = ServiceDescription(
-        name: "member-test", version: "1.2.3", summary: "A member of a group.",
+        name: "member-test", version: "1.2.3", revision: "abc12", summary: "A member of a group.",
         keys: ConfigurationKey.tape + ConfigurationKey.membership
             + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging)
 

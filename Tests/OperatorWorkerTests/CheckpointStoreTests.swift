@@ -204,6 +204,17 @@ import Testing
         #expect(try newest(&store).candidate?.output?.ordinal == 5)
     }
 
+    @Test("a request of a newer release is none of this one's")
+    func newerRequest() throws {
+        let store = store()
+        #expect(try !store.isRebuildRequested())
+        _ = server.write(keys.request, Array(#"{"v":2}"#.utf8), expected: 0)
+        #expect(try !store.isRebuildRequested())
+        let revision = try #require(server.value(keys.request)).revision
+        _ = server.write(keys.request, Array(#"{"v":1}"#.utf8), expected: revision)
+        #expect(try store.isRebuildRequested())
+    }
+
     @Test("keys of requests are told from others")
     func requestKeys() {
         #expect(CheckpointKeys.partition(ofRequest: keys.request) == 0)

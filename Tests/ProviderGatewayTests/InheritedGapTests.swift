@@ -96,12 +96,32 @@ struct InheritedGapTests {
         #expect(eventually { third.running.log.count(of: "gateway.gaps_damaged") == 1 })
         #expect(third.running.log.count(of: "gateway.gaps_unknown") == 0)
         try third.kill()
+        try newerRelease(script, bucket, key, wanted)
         for key in try bucket.keys(matching: "gateway.feed.gaps.*").keys {
             _ = try bucket.delete(key)
         }
         let fourth = try script.open(["AAPL", "SPY"])
         #expect(script.shown(fourth.began.order.gaps) == wanted)
         #expect(try fourth.running.stop() == .success)
+    }
+
+    /// What a newer release stored is made again from the tape, but it stays stored.
+    private func newerRelease(
+        _ script: GapScript, _ bucket: KeyValueBucket, _ key: String, _ wanted: [String]
+    ) throws {
+        let newer = Array(#"{"v":2}"#.utf8)
+        let entry = try #require(try bucket.get(key))
+        _ = try bucket.put(key, newer, expected: entry.revision)
+        let all = try bucket.keys(matching: "gateway.feed.gaps.*").keys
+        let other = try #require(all.first { $0 != key })
+        let before = try #require(try bucket.get(other)).revision
+        let gateway = try script.open(["AAPL", "SPY"])
+        #expect(script.shown(gateway.began.order.gaps) == wanted)
+        // All partitions are stored together.
+        #expect(try eventually { try bucket.get(other).map { $0.revision > before } ?? false })
+        #expect(gateway.running.log.contains("cannot be read and is left alone"))
+        #expect(try bucket.get(key)?.value == newer)
+        try gateway.kill()
     }
 
     @Test("what nobody asks for any more is given up, and does not come back with it")

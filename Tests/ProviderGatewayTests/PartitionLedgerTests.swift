@@ -315,10 +315,38 @@ struct PartitionLedgerTests {
                 + #"[{"symbol":"A","fed":1,"known":true,"missing":[{"kind":300}]}]}"#,
         ]
         for text in wrong {
-            #expect(throws: PartitionLedger.Damaged.self, "\(text)") {
+            #expect(throws: VersionedJSON.Refusal.self, "\(text)") {
                 try PartitionLedger(json: Array(text.utf8))
             }
         }
+    }
+
+    @Test("a stored ledger is the bytes that it always was; without a version it is read")
+    func golden() throws {
+        var ledger = PartitionLedger()
+        ledger.isWhole = false
+        ledger.position = PartitionLedger.Position(sequence: 9, lastOrdinal: 7)
+        var part = MissingPart(
+            kind: 1, reason: 2, from: Timestamp(nanoseconds: 3), to: Timestamp(nanoseconds: 8))
+        part.begun = MissingPart.Begun(
+            done: Timestamp(nanoseconds: 4), doubtful: Timestamp(nanoseconds: 5), areBars: true)
+        ledger.entries[LedgerTape.symbols[0]] = PartitionLedger.Entry(
+            fed: 3, isKnown: true, missing: MissingParts([part]))
+        let text = String(
+            decoding: ledger.json(time: Timestamp(nanoseconds: 6)), as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"time":"1970-01-01T00:00:00.000000006Z","sequence":9,"last_ordinal":7,\
+                "whole":false,"symbols":[{"symbol":"AAPL","fed":3,"known":true,"missing":\
+                [{"kind":1,"reason":2,"from":3,"to":8,"done":4,"doubtful":5,"bars":true}]}]}
+                """)
+        let bare = Array(text.replacing(#""v":1,"#, with: "").utf8)
+        #expect(try PartitionLedger(json: bare) == ledger)
+        let newer = Array(text.replacing(#""v":1"#, with: #""v":2"#).utf8)
+        let refusal = #expect(throws: VersionedJSON.Refusal.self) {
+            try PartitionLedger(json: newer)
+        }
+        #expect(refusal?.isNewer == true)
     }
 
     /// The events of one instrument and kind, in seconds.

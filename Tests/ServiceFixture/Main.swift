@@ -11,7 +11,8 @@ enum ServiceFixture {
     }
 
     static let description = ServiceDescription(
-        name: "fixture", version: "1.2.3", summary: "Shows how services run.",
+        name: "fixture", version: "1.2.3", revision: "abc12-dirty",
+        summary: "Shows how services run.",
         keys: [
             ConfigurationKey(
                 "FIXTURE_MODE",

@@ -104,7 +104,7 @@ import Testing
 
     @Test("--help and --version answer whatever else is wrong")
     func answers() {
-        #expect(Fixture(["--version", "--zzz"]).printed() == "store-writer 1.2.3\n")
+        #expect(Fixture(["--version", "--zzz"]).printed() == "store-writer 1.2.3 (abc12)\n")
         let help = Fixture(["--zzz", "-h", "--version", "--print-config"]).printed()
         #expect(help == Fixture(["--help"]).printed())
         #expect(Fixture(["--version", "--help"]).printed() == help)

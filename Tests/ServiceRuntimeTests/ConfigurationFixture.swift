@@ -22,7 +22,8 @@ struct ConfigurationFixture {
     ]
 
     static let service = ServiceDescription(
-        name: "store-writer", version: "1.2.3", summary: "Writes the tape into the database.",
+        name: "store-writer", version: "1.2.3", revision: "abc12",
+        summary: "Writes the tape into the database.",
         keys: keys,
         subcommands: [.init("migrate", "Brings the schema up to date.")],
         examples: [.init("store-writer migrate", "Brings the schema up to date, and stops.")])

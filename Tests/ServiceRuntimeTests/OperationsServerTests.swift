@@ -15,7 +15,7 @@ import Testing
     ) throws -> OperationsServer {
         try OperationsServer(
             address: address, port: port,
-            identity: ServiceIdentity(name: "store-writer", version: "1.2.3"),
+            identity: ServiceIdentity(name: "store-writer", version: "1.2.3", revision: "abc12"),
             readiness: readiness, metrics: { _ in Array(metrics.utf8) }, limits: limits)
     }
 
@@ -92,7 +92,7 @@ import Testing
         let (_, text) = try get(server, "/status")
         let json = try JSONValue.parse(Array(text.utf8))
         #expect(json["service"]?.string == "store-writer")
-        #expect(json["version"]?.string == "1.2.3")
+        #expect(json["version"]?.string == "1.2.3" && json["revision"]?.string == "abc12")
         #expect(text.contains(#""live":true,"ready":false"#))
         #expect(text.contains(#""reasons":["bus: a \"quoted\" problem in two lines"]"#))
         #expect(text.contains(#""writer":{"rows":8}"#))

@@ -65,7 +65,8 @@ import Testing
         #expect(try get(port, "/status").1.contains(#""fixture":{"answer":42}"#))
         let metrics = try get(port, "/metrics").1
         #expect(metrics.contains("process_resident_memory_bytes "))
-        #expect(metrics.contains(#"mds_build_info{service="fixture",version="1.2.3"} 1"#))
+        let build = #"service="fixture",version="1.2.3",revision="abc12-dirty""#
+        #expect(metrics.contains("mds_build_info{\(build)} 1"))
         #expect(child.signal(SIGTERM))
         #expect(child.wait(timeout: .seconds(60)) == .exited(0))
         #expect(try line("service.started")["config.FIXTURE_MODE"]?.string == "wait")
@@ -232,7 +233,7 @@ import Testing
     @Test(
         "What is only printed ends with 0 and starts nothing",
         arguments: [
-            ("--version", "fixture 1.2.3\n"), ("--help", "Shows how services run."),
+            ("--version", "fixture 1.2.3 (abc12-dirty)\n"), ("--help", "Shows how services run."),
             ("--print-config", "OPS_PORT"), ("--check-config", ""),
         ])
     func prints(flag: String, text: String) throws {

@@ -51,6 +51,11 @@ struct ImageTests {
             let lines = try Self.lines(of: path)
             #expect(lines.contains("USER 10001:10001"), "\(path)")
             #expect(lines.contains("ARG VERSION=\(ProductVersion.text)"), "\(path)")
+            // The build and the label each need it: a stage starts without arguments.
+            #expect(lines.count { $0 == "ARG REVISION=unknown" } == 2, "\(path)")
+            #expect(
+                lines.contains { $0.contains(#"TAPELINE_REVISION="$REVISION" swift build "#) },
+                "\(path)")
             for package in packages {
                 #expect(lines.contains { $0.contains(" \(package) ") }, "\(path): \(package)")
             }

@@ -100,6 +100,52 @@ import Testing
         let groups = try registry.groups()
         #expect(groups.map(\.group.text) == ["odd", "operator"])
         #expect(groups[0].reads == [.ticks, .bars] && groups[1].positions.isEmpty)
+        #expect(groups.allSatisfy { $0.problem?.isNewer == false })
+        #expect(try registry.register(group("odd"), reads: [.ticks, .bars]))
+        #expect(try registry.groups()[0].problem == nil)
+    }
+
+    @Test("a registration and positions are the bytes that they always were")
+    func golden() throws {
+        let time = Timestamp(nanoseconds: 5)
+        let group = RegisteredGroup(group: .writers, registered: time, reads: [.ticks, .bars])
+        let text = String(decoding: group.json, as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"group":"writer","registered":"1970-01-01T00:00:00.000000005Z",\
+                "registered_ns":5,"reads":["bars","ticks"]}
+                """)
+        let bare = Array(text.replacing(#""v":1,"#, with: "").utf8)
+        #expect(RegisteredGroup(.writers, json: bare, written: .undefined) == group)
+        let position = try position(3, 8)
+        let block = String(
+            decoding: PositionBlock.json([position], told: time), as: UTF8.self)
+        #expect(
+            block == """
+                {"v":1,"told_ns":5,"positions":[{"partition":3,"input":"ticks","sequence":11,\
+                "durable":8,"stream_created_ns":77,"packet_epoch":2,"packet_ordinal":8,\
+                "packet_checksum":18446744073709551615,\
+                "sources":[{"source":"sim","epoch":2,"last_ordinal":8}]}]}
+                """)
+        let old = Array(block.replacing(#""v":1,"#, with: "").utf8)
+        #expect(try PositionBlock.positions(json: old).positions == [position])
+    }
+
+    @Test(
+        "a group of a newer release keeps all that it may read, and stays registered as it is",
+        arguments: [
+            #"{"v":1,"registered_ns":5,"reads":["ticks","news"]}"#,
+            #"{"v":1,"registered_ns":5,"reads":["ticks",{"of":"AAPL"}]}"#,
+            #"{"v":2,"registered_ns":5,"reads":["ticks"]}"#,
+        ])
+    func newer(text: String) throws {
+        let registry = try GroupRegistry.make(tape.client)
+        let stored = Array(text.utf8)
+        _ = try registry.bucket.create("group.writer", stored)
+        let group = try #require(try registry.groups().first)
+        #expect(group.reads == [.ticks, .bars] && group.problem?.isNewer == true)
+        #expect(try !registry.register(.writers, reads: [.ticks]))
+        #expect(try registry.bucket.get("group.writer")?.value == stored)
     }
 
     @Test("there can be too many groups")

@@ -86,6 +86,9 @@ import Testing
         #expect(lag(group, heads, at: 13) == nil)
         #expect(lag(group, HeadBook(), at: 0) == nil)
         #expect(lag(self.group([.bars]), heads, at: 4) == nil, "it reads something else")
+        var newer = group
+        newer.problem = .newer("its release")
+        #expect(lag(newer, heads, at: 4) == nil, "what it reads is not known")
     }
 
     @Test("what the history does not reach is asked of the tape, once per position")
@@ -113,27 +116,27 @@ import Testing
         let watch = try LagWatch(tape.client)
         defer { watch.stop() }
         let teller = HeadTeller(tape.client, source: source, input: .ticks)
-        let seen = { () -> JSONValue? in
+        let seen = { () throws -> JSONValue? in
             var json = JSONWriter(capacity: 64)
             json.object { watch.write(into: &$0) }
-            return JSONValue.parsed(json.bytes)?["writer"]
+            return try JSONValue.parse(json.bytes)["writer"]
         }
-        #expect(eventually { seen() == .null })
+        #expect(try eventually { try seen() == .null })
         var now: Int64 = 0
         #expect(
-            eventually {
+            try eventually {
                 now += second
                 teller.tell(now: now) {
                     [TapeHead(partition: Partition(1), epoch: 1, lastOrdinal: 12)]
                 }
-                return seen()?["lag"]?.int == 12
+                return try seen()?["lag"]?.int == 12
             })
         let page = { String(decoding: tape.client.telemetry.metrics.render(), as: UTF8.self) }
         #expect(page().contains("mds_group_lag_ticks{group=\"writer\"} 12"))
-        #expect(seen()?["drain_seconds"] == .null)
+        #expect(try seen()?["drain_seconds"] == .null)
         #expect(!page().contains("mds_group_drain_seconds{"))
         #expect(try registry.remove(.writers))
-        #expect(eventually { seen() == nil })
+        #expect(try eventually { try seen() == nil })
         #expect(!page().contains("mds_group_lag_ticks{"))
     }
 }

@@ -88,10 +88,10 @@ import Testing
         #expect(start.bytes > PurgeMarks(bytesMax: UInt64(Self.streamBytes)).startBytes)
         let keeper = try TapeKeeper(tape.client, keep: .zero)
         defer { keeper.stop() }
-        let seen = { () -> JSONValue? in
+        let seen = { () throws -> JSONValue? in
             var json = JSONWriter(capacity: 256)
             json.object { keeper.write(into: &$0) }
-            let streams = JSONValue.parsed(json.bytes)?["streams"]?.array
+            let streams = try JSONValue.parse(json.bytes)["streams"]?.array
             return streams?.first { $0["stream"]?.string == "MD_TICKS_0" }
         }
         keeper.port.steady(until: .max)
@@ -106,7 +106,7 @@ import Testing
                 keeper.port.hear(into: &news)
                 return news == [.opened(Partition(0), tenure: 1, epoch: 5)]
             })
-        #expect(eventually { seen()?["held_by_group"]?.string == "writer" })
+        #expect(try eventually { try seen()?["held_by_group"]?.string == "writer" })
         #expect(try info().firstSequence == 1, "nothing was told yet")
         // The reader is in the middle, but may read again from an earlier position.
         try registry.record(
@@ -117,7 +117,9 @@ import Testing
         let left = try info()
         #expect(left.firstSequence > 1 && left.firstSequence <= packets[middle].0)
         #expect(
-            eventually { seen()?["held_by"] == .null && (seen()?["purged_messages"]?.int ?? 0) > 0 }
+            try eventually {
+                try seen()?["held_by"] == .null && (seen()?["purged_messages"]?.int ?? 0) > 0
+            }
         )
         _ = keeper.port.send(.release(Partition(0), tenure: 1))
         #expect(

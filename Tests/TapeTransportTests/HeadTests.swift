@@ -29,17 +29,27 @@ import Testing
         for heads in [[], [head(7, 1)], many] {
             let messages = HeadMessage.messages(try source(), .ticks, heads)
             #expect(messages.allSatisfy { $0.count <= HeadMessage.bytesMax + 96 })
-            let told = try messages.map { try #require(HeadMessage(json: $0)) }
+            let told = try messages.map { try HeadMessage(json: $0) }
             #expect(told.flatMap(\.heads) == heads)
             #expect(told.allSatisfy { $0.source.text == "sim" && $0.input == .ticks })
         }
         #expect(HeadMessage.messages(try source(), .bars, many).count > 5)
+        let text = String(
+            decoding: HeadMessage.messages(try source(), .bars, [head(7, 2)])[0], as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"source":"sim","input":"bars","heads":\
+                [{"partition":7,"epoch":1,"last_ordinal":2,"sequence":6}]}
+                """)
+        let bare = Array(text.replacing(#""v":1,"#, with: "").utf8)
+        #expect(try HeadMessage(json: bare).heads == [head(7, 2)])
     }
 
     @Test(
         "what nobody can have told is refused as a whole",
         arguments: [
             "", "{}", #"{"source":"sim","heads":[]}"#,
+            #"{"v":2,"source":"sim","input":"ticks","heads":[]}"#,
             #"{"source":"S","input":"ticks","heads":[]}"#,
             #"{"source":"sim","input":"news","heads":[]}"#,
             #"{"source":"sim","input":"ticks","heads":[{"partition":1,"epoch":1,"sequence":1}]}"#,
@@ -49,7 +59,7 @@ import Testing
                 + #""last_ordinal":9223372036854775807,"sequence":1}]}"#,
         ])
     func malformed(text: String) {
-        #expect(HeadMessage(json: Array(text.utf8)) == nil)
+        #expect(throws: VersionedJSON.Refusal.self) { try HeadMessage(json: Array(text.utf8)) }
     }
 
     // MARK: the book

@@ -38,11 +38,28 @@ import Testing
         for positions in [[], [try position(7, 1, input: .bars)], many] {
             let messages = PositionMessage.messages(group: "writer", positions)
             #expect(messages.allSatisfy { $0.count <= PositionMessage.bytesMax + 64 })
-            let told = try messages.map { try #require(PositionMessage(json: $0)) }
+            let told = try messages.map { try PositionMessage(json: $0) }
             #expect(told.flatMap(\.positions) == positions)
             #expect(told.allSatisfy { $0.group == "writer" })
         }
         #expect(PositionMessage.messages(group: "writer", many).count > 5)
+    }
+
+    @Test("a message is the bytes that it always was; without a version it is read")
+    func golden() throws {
+        let position = try position(2, 5, input: .bars)
+        let text = String(
+            decoding: PositionMessage.messages(group: "writer", [position])[0], as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"group":"writer","positions":[{"partition":2,"input":"bars","sequence":10,\
+                "durable":5,"stream_created_ns":1764000000123456789,"packet_epoch":1,\
+                "packet_ordinal":5,"packet_checksum":18446744073709551610,"sources":[\
+                {"source":"other","epoch":9,"last_ordinal":999999},\
+                {"source":"sim","epoch":1,"last_ordinal":5}]}]}
+                """)
+        let bare = Array(text.replacing(#""v":1,"#, with: "").utf8)
+        #expect(try PositionMessage(json: bare).positions == [position])
     }
 
     @Test("a position that is larger than a message has one of its own")
@@ -54,12 +71,16 @@ import Testing
         let small = try position(2, 2)
         let messages = PositionMessage.messages(group: "g", [small, wide, small])
         #expect(messages.count == 3 && messages[1].count > PositionMessage.bytesMax)
-        #expect(PositionMessage(json: messages[1])?.positions == [wide])
+        #expect(try PositionMessage(json: messages[1]).positions == [wide])
     }
 
-    @Test("what is no message of positions is refused", arguments: ["", "{}", #"{"group":"g"}"#])
+    @Test(
+        "what is no message of positions is refused",
+        arguments: ["", "{}", #"{"group":"g"}"#, #"{"v":2,"group":"g","positions":[]}"#])
     func noMessage(text: String) {
-        #expect(PositionMessage(json: Array(text.utf8)) == nil)
+        #expect(throws: VersionedJSON.Refusal.self) {
+            try PositionMessage(json: Array(text.utf8))
+        }
     }
 
     @Test(
@@ -83,7 +104,8 @@ import Testing
         let right = #"{"partition":1,"input":"ticks","sequence":1,"sources":[]}"#
         for (position, isRight) in [(right, true), ("{\(position)}", false)] {
             let text = #"{"group":"g","positions":["# + right + "," + position + "]}"
-            #expect((PositionMessage(json: Array(text.utf8)) != nil) == isRight)
+            let message = try? PositionMessage(json: Array(text.utf8))
+            #expect((message != nil) == isRight)
         }
     }
 
@@ -91,7 +113,7 @@ import Testing
     func olderTeller() throws {
         let entry = #"{"partition":1,"input":"ticks","sequence":9,"sources":[]}"#
         let text = #"{"group":"g","positions":["# + entry + "]}"
-        let told = try #require(PositionMessage(json: Array(text.utf8)))
+        let told = try PositionMessage(json: Array(text.utf8))
         #expect(told.positions.map(\.durable) == [0] && told.positions.map(\.sequence) == [9])
     }
 

@@ -33,10 +33,15 @@ import Testing
             #expect(try SourceRecord(json: record.json) == record)
         }
         #expect(many.json.count < KeyValueLimits.valueBytesMax)
+        let text = String(decoding: record(1, 2).json, as: UTF8.self)
         #expect(
-            String(decoding: record(1, 2).json, as: UTF8.self).hasSuffix(
-                #""partitions":[{"partition":3,"epoch":1,"last_ordinal":2}],"#
-                    + #""watermarks":[{"stream":2,"epoch":1,"last_ordinal":7}]}"#))
+            text == """
+                {"v":1,"time":"1970-01-01T00:00:00.000000005Z","time_ns":5,\
+                "partitions":[{"partition":3,"epoch":1,"last_ordinal":2}],\
+                "watermarks":[{"stream":2,"epoch":1,"last_ordinal":7}]}
+                """)
+        let bare = Array(text.replacing(#""v":1,"#, with: "").utf8)
+        #expect(try SourceRecord(json: bare) == record(1, 2))
     }
 
     @Test(
@@ -51,9 +56,10 @@ import Testing
             #"{"watermarks":[{"stream":4,"epoch":1,"last_ordinal":2}]}"#,
         ])
     func damaged(text: String) {
-        #expect(throws: SourceRecord.Damaged.self) {
+        let refusal = #expect(throws: VersionedJSON.Refusal.self) {
             try SourceRecord(json: Array(text.utf8))
         }
+        #expect(refusal?.isNewer == false)
     }
 
     @Test("it only rises, and keeps the lanes that the other one does not know")
@@ -129,6 +135,23 @@ import Testing
         try tape.server.start()
         #expect(eventually { recorder.status.writes == 1 })
         #expect(recorder.status.problem == nil)
+    }
+
+    @Test("a record of a newer release is told, not used, and left alone")
+    func newerRecord() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        _ = try recorder(rig)
+        let newer = Array(#"{"v":2,"partitions":"all"}"#.utf8)
+        let key = "gateway.sim.record"
+        let jetStream = rig.client.jetStream
+        let bucket = try #require(try jetStream.bucketAsFound(tape.names.sourceBucket))
+        _ = try bucket.create(key, newer)
+        let found = try recorder(rig)
+        #expect(found.found == SourceRecord() && rig.log.count("tape.record.damaged") == 1)
+        found.record(record(1, 10))
+        #expect(eventually { rig.log.count("tape.record.superseded") == 1 })
+        #expect(try bucket.get(key)?.value == newer)
     }
 
     @Test("a record that is damaged is told and written anew")

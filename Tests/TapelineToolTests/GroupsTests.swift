@@ -15,6 +15,7 @@ struct GroupsTests {
     private struct Said {
         let code: ExitCode
         let output: String
+        let errors: String
     }
 
     private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
@@ -24,7 +25,7 @@ struct GroupsTests {
         let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
         let code = try GroupsRun(command: try GroupsCommand.parse(arguments), terminal: terminal)
             .run(bench.deployment)
-        return Said(code: code, output: output.text)
+        return Said(code: code, output: output.text, errors: errors.text)
     }
 
     @Test("registered, listed and removed, for people and for programs")
@@ -52,6 +53,26 @@ struct GroupsTests {
             try said(bench, ["remove", "writer", "--yes", "--json"]).output
                 == "{\"group\":\"writer\",\"outcome\":\"removed\"}\n")
         #expect(throws: ToolError.self) { try said(bench, ["remove", "archive", "--yes"]) }
+    }
+
+    @Test("a group of a newer release is listed with that, and is not registered over")
+    func newer() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "groups_c")
+        _ = try said(bench, ["register", "archive"])
+        let bucket = try #require(
+            try bench.tape.client.jetStream.bucketAsFound("groups_c_groups"))
+        let entry = try #require(try bucket.get("group.archive"))
+        let news = Array(#"{"v":1,"registered_ns":5,"reads":["news"]}"#.utf8)
+        _ = try bucket.put("group.archive", news, expected: entry.revision)
+        let listed = try said(bench, ["list"])
+        #expect(listed.output.contains("archive          bars,ticks"))
+        #expect(
+            listed.errors.contains(
+                "all that group archive may read stays on the tape: a newer release wrote it"))
+        let refused = #expect(throws: ToolError.self) { try said(bench, ["register", "archive"]) }
+        #expect("\(try #require(refused))".contains("the registration of group archive stays"))
+        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        #expect(json["groups"]?.array?.first?["problem"]?.string != nil)
     }
 
     @Test("without consent nothing is removed")

@@ -18,14 +18,14 @@ enum MadeMembers {
 
     static func member(
         _ group: String, _ name: String, instance: UInt64 = 1, _ state: MemberState = .ready,
-        rank: UInt64 = 0, held: [Int] = []
+        rank: UInt64 = 0, held: [Int] = [], release: String = "0.1.0"
     ) throws -> GroupDirectory.Member {
         GroupDirectory.Member(
             group: try #require(GroupName(group)),
             heartbeat: MemberHeartbeat(
                 member: try #require(MemberName(name)), instance: instance, state: state,
                 rank: rank, since: time(0), sequence: 9, records: 3,
-                held: held.map { Partition($0) }, release: "0.1.0"))
+                held: held.map { Partition($0) }, release: release, revision: "99e8c18e"))
     }
 
     static func owner(
@@ -44,7 +44,9 @@ enum MadeMembers {
         MembersTable(
             members: [
                 try member("operator", "host-8501", held: [0, 1, 2, 5]),
-                try member("operator", "host-with-quite-a-long-name-8502", .joining, rank: 2),
+                try member(
+                    "operator", "host-with-quite-a-long-name-8502", .joining, rank: 2,
+                    release: "0.2.0"),
                 try member("source-ib", "gate-8500", instance: 8, .aside),
             ],
             owners: [
@@ -70,6 +72,9 @@ struct MembersTests {
                   MEMBER                   STATE    RANK SINCE                HOLDS
                   host-8501                ready       0 2026-01-05T14:30:00Z 0-2,5
                   host-with-quite-a-long-… joining     2 2026-01-05T14:30:00Z -
+                  RELEASE                           MEMBERS
+                  0.1.0 (99e8c18e)                  host-8501
+                  0.2.0 (99e8c18e)                  host-with-quite-a-long-…
                   OWNER                            EPOCH SINCE                PARTITIONS
                   host-8501                          4-6 2026-01-05T14:30:06Z 0-2,5
                   gone-8501 (silent)                   9 2026-01-05T14:30:09Z 3
@@ -79,6 +84,8 @@ struct MembersTests {
                 source-ib
                   MEMBER                   STATE    RANK SINCE                HOLDS
                   gate-8500                aside       0 2026-01-05T14:30:00Z -
+                  RELEASE                           MEMBERS
+                  0.1.0 (99e8c18e)                  all
                   no partition has an owner on record
 
                 writer
@@ -101,6 +108,8 @@ struct MembersTests {
         #expect(members[1]["member"]?.string == "host-with-quite-a-long-name-8502")
         #expect(members[0]["held"]?.array?.compactMap(\.int) == [0, 1, 2, 5])
         #expect(members[0]["instance"]?.string == "0000000000000001")
+        #expect(members.map { $0["version"]?.string } == ["0.1.0", "0.2.0"])
+        #expect(members[0]["revision"]?.string == "99e8c18e")
         let owners = try #require(groups[0]["owners"]?.array)
         #expect(owners.count == 7 && owners[2]["epoch"]?.int == 6)
         #expect(owners[4]["state"]?.string == "free" && owners[6]["state"]?.string == "damaged")
@@ -111,7 +120,8 @@ struct MembersTests {
     func real() throws {
         let bench = try TailBench(try TailPeers.nats.get(), namespace: "members_a")
         let description = ServiceDescription(
-            name: "member", version: "1.2.3", summary: "Is a member.", keys: ConfigurationKey.tape,
+            name: "member", version: "1.2.3", revision: "abc12", summary: "Is a member.",
+            keys: ConfigurationKey.tape,
             rules: [.tape])
         let service = try TestService(description, bench.tape.environment)
         let port = OwnershipPort(partitions: (0..<4).map { Partition($0) }, wake: {})
@@ -129,7 +139,7 @@ struct MembersTests {
         let command = try MembersCommand.parse([])
         #expect(try command.run(bench.deployment, terminal) == .success)
         #expect(output.text.contains("a-1                      ready"))
-        #expect(output.text.contains("0-3"))
+        #expect(output.text.contains("0-3") && output.text.contains("1.2.3 (abc12) "))
         let json = try OpenFile(folder.file("json"))
         _ = try MembersCommand.parse(["--json"]).run(
             bench.deployment, Terminal(output: json.descriptor, errors: output.descriptor))

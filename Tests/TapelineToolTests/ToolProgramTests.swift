@@ -26,7 +26,7 @@ struct ToolProgramTests {
             }
             #expect(output.split(separator: "\n").allSatisfy { $0.count <= 100 })
         }
-        #expect(try run(["version"]).output == "tapeline \(HelpPage.version)\n")
+        #expect(try run(["version"]).output == ProductVersion.line("tapeline") + "\n")
     }
 
     @Test("each command has a page with its options, by either way of asking")

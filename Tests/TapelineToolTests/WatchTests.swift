@@ -139,7 +139,7 @@ struct WatchTests {
         var positions = WatchPositions()
         func hears(_ bytes: [UInt8]) -> Bool { positions.hear(bytes) }
         for wrong in [
-            "", "{}", #"{"group":"a","positions":[{}]}"#,
+            "", "{}", #"{"group":"a","positions":[{}]}"#, #"{"v":2,"group":"a","positions":[]}"#,
             #"{"group":"a","positions":[{"partition":-1,"input":"ticks","sources":[]}]}"#,
             #"{"group":"a","positions":[{"partition":1,"input":"x","sources":[]}]}"#,
             #"{"group":"a","positions":[{"partition":1,"input":"bars","sources":[{}]}]}"#,

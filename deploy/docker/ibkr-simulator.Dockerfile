@@ -9,6 +9,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # The number of parallel compilers. Empty means one per core.
 ARG BUILD_JOBS=
+# The commit that the program names: .git is not in the context. deploy/local/revision.sh prints it.
+ARG REVISION=unknown
 # The checkout is copied into the cache and not into a layer. An unchanged file keeps its inode and
 # its time there, so only changed files are compiled. All images share this cache.
 RUN --mount=type=bind,target=/checkout \
@@ -17,7 +19,7 @@ RUN --mount=type=bind,target=/checkout \
     && cd /build \
     && mkdir -p /out \
     && for program in ibkr-simulator; do \
-        swift build --configuration release --static-swift-stdlib \
+        TAPELINE_REVISION="$REVISION" swift build --configuration release --static-swift-stdlib \
             ${BUILD_JOBS:+--jobs "$BUILD_JOBS"} --product "$program" \
         && strip --strip-debug -o "/out/$program" ".build/release/$program" || exit 1; \
     done

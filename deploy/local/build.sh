@@ -12,6 +12,9 @@ logs=.build/logs
 
 build() {
     local product
+    # Package.swift reads it.
+    TAPELINE_REVISION=$(deploy/local/revision.sh)
+    export TAPELINE_REVISION
     # The package manager builds either one product at a time or everything.
     for product in tapeline provider-gateway operator-worker store-writer ibkr-simulator; do
         swift build -c release --static-swift-stdlib --product "$product"

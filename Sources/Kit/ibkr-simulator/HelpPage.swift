@@ -1,11 +1,10 @@
 import IBSimulator
+import ServiceRuntime
 
 /// The text that `ibkr-simulator --help` prints.
 enum HelpPage {
-    static let version = "0.1.0"
-
     static let text = """
-        ibkr-simulator \(version): a made-up TWS, for tests and demonstrations
+        ibkr-simulator \(ProductVersion.text): a made-up TWS, for tests and demonstrations
 
         Clients of Interactive Brokers' socket protocol connect to it as to TWS or IB Gateway.
         All data follow from the seed and the clock; nothing of it is real.

@@ -9,7 +9,7 @@ enum Main {
         do throws(SimulatorArguments.Problem) {
             switch try SimulatorArguments.parse(Array(CommandLine.arguments.dropFirst())) {
             case .help: write(HelpPage.text, to: 1)
-            case .version: write("ibkr-simulator \(HelpPage.version)", to: 1)
+            case .version: write(ProductVersion.line("ibkr-simulator"), to: 1)
             case .run(let arguments): exit(run(arguments).rawValue)
             }
         } catch {

@@ -5,7 +5,7 @@ public import Primitives
 public struct MemberHeartbeat: Equatable, Sendable {
     public static let version = 1
     public static let bytesMax = 32 * 1024
-    /// The longest text of `release`.
+    /// The longest text of `release` and of `revision`.
     public static let releaseBytesMax = 64
     /// A longer lease is treated as this one. So a dead member keeps its partitions for at most
     /// this time.
@@ -27,6 +27,8 @@ public struct MemberHeartbeat: Equatable, Sendable {
     public var held: [Partition]
     /// The release of the service.
     public var release: String
+    /// The commit of its build; empty from an older version, which does not report it.
+    public var revision: String
     /// The time for which the member acts as an owner without hearing its own heartbeats. `nil`
     /// from an older version, which does not report it.
     public var leaseNanoseconds: Int64?
@@ -34,7 +36,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
     public init(
         member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
         sequence: UInt64, records: UInt64, held: [Partition], release: String,
-        leaseNanoseconds: Int64? = nil
+        revision: String = "", leaseNanoseconds: Int64? = nil
     ) {
         self.member = member
         self.instance = instance
@@ -45,13 +47,13 @@ public struct MemberHeartbeat: Equatable, Sendable {
         self.records = records
         self.held = held
         self.release = release
+        self.revision = revision
         self.leaseNanoseconds = leaseNanoseconds
     }
 
     public var json: [UInt8] {
         var json = JSONWriter(capacity: 256 + held.count * 4)
-        json.object { json in
-            json.member("v", Self.version)
+        json.object(version: Self.version) { json in
             json.member("instance", InstanceText.of(instance))
             json.member("state", state.rawValue)
             json.member("rank", rank)
@@ -60,35 +62,42 @@ public struct MemberHeartbeat: Equatable, Sendable {
             json.member("records", records)
             json.member("held", array: { json in for each in held { json.value(each.number) } })
             json.member("version", release)
+            if !revision.isEmpty { json.member("revision", revision) }
             if let leaseNanoseconds { json.member("lease_ns", leaseNanoseconds) }
         }
         return json.bytes
     }
 
-    /// Fails when the bytes are no heartbeat. `member` comes from the subject.
-    public init?(json bytes: [UInt8], member: MemberName) {
-        guard bytes.count <= Self.bytesMax, let json = InstanceText.parsed(bytes),
-            json["v"]?.int ?? 0 >= 1,
-            let instance = json["instance"]?.string.flatMap(InstanceText.number),
+    /// `member` comes from the subject.
+    public init(json bytes: [UInt8], member: MemberName) throws(VersionedJSON.Refusal) {
+        guard bytes.count <= Self.bytesMax else { throw Self.nonsense }
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
+        guard let instance = json["instance"]?.string.flatMap(InstanceText.number),
             let state = json["state"]?.string, let rank = json["rank"]?.uint64,
             let since = json["since_ns"]?.int, let sequence = json["seq"]?.uint64,
             let records = json["records"]?.uint64, let numbers = json["held"]?.array
-        else { return nil }
+        else { throw Self.nonsense }
         var held: [Partition] = []
         for number in numbers {
             guard let number = number.int, number >= 0, number < Partition.countRange.upperBound
-            else { return nil }
+            else { throw Self.nonsense }
             held.append(Partition(number))
         }
         let release = json["version"]?.string ?? ""
-        guard release.utf8.count <= Self.releaseBytesMax else { return nil }
+        guard release.utf8.count <= Self.releaseBytesMax else { throw Self.nonsense }
+        let revision = json["revision"]?.string ?? ""
         let lease = json["lease_ns"]?.int.map { min(Int64($0), Self.leaseNanosecondsMax) }
-        guard lease ?? 1 > 0 else { return nil }
+        guard lease ?? 1 > 0 else { throw Self.nonsense }
         self.init(
             member: member, instance: instance, state: MemberState(rawValue: state) ?? .joining,
             rank: rank, since: Timestamp(nanoseconds: Int64(since)), sequence: sequence,
-            records: records, held: held, release: release, leaseNanoseconds: lease)
+            records: records, held: held, release: release,
+            // Whoever builds the program chooses it, and nothing depends on it.
+            revision: revision.utf8.count <= Self.releaseBytesMax ? revision : "",
+            leaseNanoseconds: lease)
     }
+
+    private static let nonsense = VersionedJSON.Refusal.damaged("it is no heartbeat")
 }
 
 /// Instances as text: 16 hexadecimal digits.
@@ -103,9 +112,5 @@ public enum InstanceText {
             return nil
         }
         return UInt64(text, radix: 16)
-    }
-
-    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
-        do throws(JSONError) { return try JSONValue.parse(bytes) } catch { return nil }
     }
 }

@@ -213,7 +213,7 @@ extension MembershipMachine {
             member: settings.member, instance: settings.instance, state: state,
             rank: settings.rank, since: settings.since, sequence: sequence,
             records: recordsToSay, held: held, release: settings.release,
-            leaseNanoseconds: lease)
+            revision: settings.revision, leaseNanoseconds: lease)
     }
 
     private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }

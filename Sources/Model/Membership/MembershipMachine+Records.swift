@@ -104,9 +104,9 @@ extension MembershipMachine {
             slots[index].epochFloor = max(slots[index].epochFloor, record.epoch)
             if isNew, record.state == .held { wrote(record, now, &effects) }
         case .deleted: slots[index].record = nil
-        case .damaged:
+        case .refused(let refusal):
             slots[index].record = nil
-            effects.append(.note(.damagedRecord(change.partition)))
+            effects.append(.note(.refusedRecord(change.partition, refusal)))
         }
     }
 

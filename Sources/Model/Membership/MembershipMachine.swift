@@ -26,10 +26,12 @@ public struct MembershipMachine: Sendable {
         /// Wall clock: when this process started.
         public var since: Timestamp
         public var release: String
+        public var revision: String
 
         public init(
             member: MemberName, instance: UInt64, leaseNanoseconds: Int64, partitions: Int,
-            rank: UInt64, since: Timestamp, release: String
+            rank: UInt64, since: Timestamp, release: String,
+            revision: String = ""
         ) {
             precondition(Partition.countRange.contains(partitions), "partitions to share out")
             precondition(leaseNanoseconds > 0, "a lease is a time")
@@ -40,6 +42,7 @@ public struct MembershipMachine: Sendable {
             self.rank = rank
             self.since = since
             self.release = release
+            self.revision = revision
         }
     }
 

@@ -1,4 +1,5 @@
 public import MarketModel
+public import Primitives
 
 /// A change of a membership that may interest a person. The shell turns it into events and
 /// counters.
@@ -14,7 +15,7 @@ public enum MembershipNote: Equatable, Sendable {
     case fenced(Partition, reason: String, waitNanoseconds: Int64)
     case writeFailed(Partition, reason: String)
     case readFailed(String)
-    case damagedRecord(Partition)
+    case refusedRecord(Partition, VersionedJSON.Refusal)
     /// The bucket is another one than before, or was restored from a backup.
     case bucketReplaced
     /// A process with the same name started earlier.

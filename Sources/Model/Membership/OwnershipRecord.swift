@@ -34,8 +34,7 @@ public struct OwnershipRecord: Equatable, Sendable {
 
     public var json: [UInt8] {
         var json = JSONWriter(capacity: 192)
-        json.object { json in
-            json.member("v", Self.version)
+        json.object(version: Self.version) { json in
             json.member("owner", owner.text)
             json.member("instance", InstanceText.of(instance))
             json.member("epoch", epoch)
@@ -45,15 +44,16 @@ public struct OwnershipRecord: Equatable, Sendable {
         return json.bytes
     }
 
-    /// Fails when the bytes are damaged. Such a record has no owner.
-    public init?(json bytes: [UInt8]) {
-        guard let json = InstanceText.parsed(bytes), json["v"]?.int ?? 0 >= 1,
-            let owner = json["owner"]?.string.flatMap({ MemberName($0) }),
+    /// A record that is refused has no owner. One of a newer release, too: it is claimed with an
+    /// epoch that rises where the owner's results go, so a release can be taken back.
+    public init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
+        guard let owner = json["owner"]?.string.flatMap({ MemberName($0) }),
             let instance = json["instance"]?.string.flatMap(InstanceText.number),
             let epoch = json["epoch"]?.uint64, epoch < Self.epochMax,
             let since = json["since_ns"]?.int,
             let state = json["state"]?.string.flatMap({ State(rawValue: $0) })
-        else { return nil }
+        else { throw .damaged("it is no record of an owner") }
         self.init(
             owner: owner, instance: instance, epoch: epoch,
             since: Timestamp(nanoseconds: Int64(since)), state: state)

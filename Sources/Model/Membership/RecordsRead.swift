@@ -1,4 +1,5 @@
 public import MarketModel
+public import Primitives
 
 /// The result of reading the bucket of owners.
 public struct RecordsRead: Equatable, Sendable {
@@ -7,7 +8,7 @@ public struct RecordsRead: Equatable, Sendable {
             case record(OwnershipRecord)
             /// The value was deleted.
             case deleted
-            case damaged
+            case refused(VersionedJSON.Refusal)
         }
 
         public var partition: Partition

@@ -37,24 +37,34 @@ public struct GroupDirectory: Sendable {
     public let members: [Member]
     /// The owners by group and partition.
     public let owners: [Owner]
+    /// A line on each member and record that cannot be read.
+    public let refused: [String]
+
+    /// What came on the subject of heartbeats.
+    private enum Word {
+        case member(Member)
+        case refused(String)
+    }
 
     /// Asks all members, listens for `window`, and reads all records meanwhile. It blocks for that
     /// time, and for as long as reading takes.
     public init(
         _ client: TapeClient, listeningFor window: Duration = .milliseconds(500)
     ) throws(TapeError) {
-        let heard = Mailbox<Member>(capacity: Self.pendingMax)
+        let heard = Mailbox<Word>(capacity: Self.pendingMax)
         let subscription = try Self.listen(client, heard)
         defer { subscription.unsubscribe() }
         let clock = SystemClock()
         let deadline = clock.deadline(after: window)
-        owners = try Self.records(client)
-        members = Self.members(heard, until: deadline, clock)
+        var refused = Set<String>()
+        owners = try Self.records(client, &refused)
+        members = Self.members(heard, until: deadline, clock, &refused)
         groups = Set(members.map(\.group) + owners.map(\.group)).sorted { $0.text < $1.text }
+        self.refused = refused.sorted()
     }
 
     private static func listen(
-        _ client: TapeClient, _ heard: Mailbox<Member>
+        _ client: TapeClient, _ heard: Mailbox<Word>
     ) throws(TapeError) -> NatsSubscription {
         do throws(NatsError) {
             let subscription = try client.connection.subscribe(
@@ -62,10 +72,9 @@ public struct GroupDirectory: Sendable {
             ) { message in
                 let tokens = message.subject.split(separator: ".")
                 guard tokens.count == 4, let group = GroupName(String(tokens[2])),
-                    let member = MemberName(String(tokens[3])),
-                    let heartbeat = MemberHeartbeat(json: message.payload, member: member)
+                    let member = MemberName(String(tokens[3]))
                 else { return }
-                _ = heard.send(Member(group: group, heartbeat: heartbeat))
+                _ = heard.send(word(group, member, message.payload))
             }
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
                 try client.connection.publish(bytes, to: client.names.askMembers)
@@ -76,9 +85,21 @@ public struct GroupDirectory: Sendable {
         }
     }
 
+    private static func word(
+        _ group: GroupName, _ member: MemberName, _ payload: [UInt8]
+    ) -> Word {
+        do throws(VersionedJSON.Refusal) {
+            let heartbeat = try MemberHeartbeat(json: payload, member: member)
+            return .member(Member(group: group, heartbeat: heartbeat))
+        } catch {
+            return .refused("member \(member) of group \(group) is not listed: \(error)")
+        }
+    }
+
     /// Returns the last heartbeat of each member that came in time.
     private static func members(
-        _ heard: Mailbox<Member>, until deadline: Timestamp, _ clock: SystemClock
+        _ heard: Mailbox<Word>, until deadline: Timestamp, _ clock: SystemClock,
+        _ refused: inout Set<String>
     ) -> [Member] {
         struct Key: Hashable {
             let group: GroupName
@@ -86,17 +107,21 @@ public struct GroupDirectory: Sendable {
             let instance: UInt64
         }
         var found: [Key: Member] = [:]
-        var words: [Member] = []
+        var words: [Word] = []
         repeat {
             words.removeAll(keepingCapacity: true)
             _ = heard.receive(
                 into: &words, max: heard.capacity, timeout: clock.remaining(until: deadline))
             for word in words {
-                let key = Key(
-                    group: word.group, member: word.heartbeat.member,
-                    instance: word.heartbeat.instance)
-                guard found[key] != nil || found.count < membersMax else { continue }
-                found[key] = word
+                switch word {
+                case .refused(let line): if refused.count < membersMax { refused.insert(line) }
+                case .member(let member):
+                    let key = Key(
+                        group: member.group, member: member.heartbeat.member,
+                        instance: member.heartbeat.instance)
+                    guard found[key] != nil || found.count < membersMax else { continue }
+                    found[key] = member
+                }
             }
         } while clock.remaining(until: deadline) > .zero
         return found.values.filter { $0.heartbeat.state != .gone }.sorted {
@@ -110,7 +135,9 @@ public struct GroupDirectory: Sendable {
         OwnerRecords.configuration(names)
     }
 
-    private static func records(_ client: TapeClient) throws(TapeError) -> [Owner] {
+    private static func records(
+        _ client: TapeClient, _ refused: inout Set<String>
+    ) throws(TapeError) -> [Owner] {
         var owners: [Owner] = []
         do throws(JetStreamError) {
             guard
@@ -120,11 +147,17 @@ public struct GroupDirectory: Sendable {
             while owners.count < recordsMax, let change = try bucket.firstChange(from: next) {
                 next = change.revision + 1
                 guard let key = OwnerKey(change.key), let value = change.value else { continue }
+                var record: OwnershipRecord?
+                do throws(VersionedJSON.Refusal) {
+                    record = try OwnershipRecord(json: value)
+                } catch {
+                    refused.insert(
+                        "the record of partition \(key.partition) of group \(key.group): \(error)")
+                }
                 owners.append(
                     Owner(
-                        group: key.group, partition: key.partition,
-                        record: OwnershipRecord(json: value), written: change.time,
-                        revision: change.revision))
+                        group: key.group, partition: key.partition, record: record,
+                        written: change.time, revision: change.revision))
             }
         } catch {
             throw .jetStream(error)

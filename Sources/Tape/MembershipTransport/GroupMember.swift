@@ -68,7 +68,7 @@ public final class GroupMember: Sendable {
                 member: settings.member, instance: UInt64.random(in: 1...UInt64.max),
                 leaseNanoseconds: settings.lease.clampedNanoseconds,
                 partitions: settings.partitions, rank: settings.rank, since: context.clock.now(),
-                release: context.service.version))
+                release: context.service.version, revision: context.service.revision))
         let shared = MemberShared(settings, tape, context, machine)
         self.shared = shared
         for port in ports {
@@ -139,6 +139,8 @@ public final class GroupMember: Sendable {
                         json.member("rank", other.rank)
                         json.member("since", other.since.description)
                         json.member("held", other.held.count)
+                        json.member("version", other.release)
+                        json.member("revision", other.revision)
                     }
                 }
             })

@@ -238,8 +238,9 @@ struct MemberLoop {
             telemetry.emit(OwnersUnsettled(group: group, operation: .write, reason: reason))
         case .readFailed(let reason):
             telemetry.emit(OwnersUnsettled(group: group, operation: .read, reason: reason))
-        case .damagedRecord(let partition):
-            telemetry.emit(OwnerRecordDamaged(group: group, partition: partition))
+        case .refusedRecord(let partition, let refusal):
+            telemetry.emit(
+                OwnerRecordRefused(group: group, partition: partition, refusal: refusal))
         case .bucketReplaced: telemetry.emit(OwnersReplaced(group: group))
         case .doubled(let instance):
             telemetry.emit(

@@ -1,5 +1,6 @@
 internal import MarketModel
 internal import Membership
+internal import Primitives
 internal import ServiceRuntime
 
 // The events of a membership: each is one log line and its counters.
@@ -179,13 +180,16 @@ struct OwnersReplaced: TelemetryEvent {
     var fields: [(String, LogValue)] { [("group", .text(group.text))] }
 }
 
-struct OwnerRecordDamaged: TelemetryEvent {
+struct OwnerRecordRefused: TelemetryEvent {
     static let name = "member.owners.damaged"
     let group: GroupName
     let partition: Partition
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .error }
-    var message: String { "the record of a partition cannot be read; the partition is nobody's" }
+    var message: String {
+        "the record of a partition cannot be read; the partition has no owner: \(refusal)"
+    }
     var fields: [(String, LogValue)] {
         [("group", .text(group.text)), ("partition", .integer(Int64(partition.number)))]
     }
@@ -277,9 +281,10 @@ struct MemberComplaint: TelemetryEvent {
 struct HeartbeatNotUnderstood: TelemetryEvent {
     static let name = "member.heartbeat.not_understood"
     let subject: String
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .warning }
-    var message: String { "somebody sent a heartbeat that makes no sense; it is ignored" }
+    var message: String { "a heartbeat was ignored: \(refusal)" }
     var fields: [(String, LogValue)] { [("subject", .text(subject))] }
 
     func count(in metrics: MetricRegistry) {

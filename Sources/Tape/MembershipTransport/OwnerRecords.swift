@@ -78,14 +78,17 @@ struct OwnerRecords {
     /// Returns the change; `nil` when the key belongs to no partition.
     static func change(_ change: KeyValueChange) -> RecordsRead.Change? {
         guard let partition = OwnerKey(change.key)?.partition else { return nil }
-        let content: RecordsRead.Change.Content =
-            if let value = change.value {
-                OwnershipRecord(json: value).map { .record($0) } ?? .damaged
-            } else {
-                .deleted
-            }
         return RecordsRead.Change(
-            partition: partition, revision: change.revision, content: content)
+            partition: partition, revision: change.revision, content: content(change.value))
+    }
+
+    private static func content(_ value: [UInt8]?) -> RecordsRead.Change.Content {
+        guard let value else { return .deleted }
+        do throws(VersionedJSON.Refusal) {
+            return .record(try OwnershipRecord(json: value))
+        } catch {
+            return .refused(error)
+        }
     }
 
     // MARK: writing

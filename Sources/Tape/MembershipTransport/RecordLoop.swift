@@ -93,13 +93,16 @@ struct RecordLoop {
             pendingMessagesMax: Self.heartbeatsPendingMax
         ) { message in
             let link = shared.links.load(ordering: .acquiring)
-            guard let member = Self.member(message.subject),
-                let heartbeat = MemberHeartbeat(json: message.payload, member: member)
-            else {
-                shared.telemetry.emit(HeartbeatNotUnderstood(subject: message.subject))
-                return
+            do throws(VersionedJSON.Refusal) {
+                guard let member = Self.member(message.subject) else {
+                    throw .damaged("its subject names no member")
+                }
+                let heartbeat = try MemberHeartbeat(json: message.payload, member: member)
+                _ = shared.words.send(.heartbeat(heartbeat, link: link))
+            } catch {
+                shared.telemetry.emit(
+                    HeartbeatNotUnderstood(subject: message.subject, refusal: error))
             }
-            _ = shared.words.send(.heartbeat(heartbeat, link: link))
         }
         let questions = try connection.subscribe(
             names.askMembers, pendingMessagesMax: Self.questionsPendingMax

@@ -56,16 +56,18 @@ public struct GroupRegistry: Sendable {
     // MARK: registering
 
     /// Registers a group: from now on the tape keeps what it has not read. A group that is
-    /// registered already stays as it is, except for what it reads. Returns false when nothing had
-    /// to be changed.
+    /// registered already stays as it is, except for what it reads; one that a newer release
+    /// registered stays as it is in any case. Returns false when nothing was changed.
     @discardableResult
     public func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>
     ) throws(TapeError) -> Bool {
         for _ in 0..<Self.triesMax {
             let standing = try entry(Self.key(group))
-            let known = standing.flatMap { RegisteredGroup(group, json: $0.value) }
-            if let known, known.reads == reads { return false }
+            let known = standing.map {
+                RegisteredGroup(group, json: $0.value, written: $0.time)
+            }
+            if let known, known.problem?.isNewer ?? (known.reads == reads) { return false }
             let count = try standing == nil ? self.groups().count : 0
             guard count < Self.groupsMax else {
                 throw .jetStream(
@@ -111,10 +113,8 @@ public struct GroupRegistry: Sendable {
                 if tokens.count > 2 {
                     blocks.append((group, entry))
                 } else {
-                    found[group] =
-                        RegisteredGroup(group, json: entry.value)
-                        ?? RegisteredGroup(
-                            group: group, registered: entry.time, reads: [.ticks, .bars])
+                    found[group] = RegisteredGroup(
+                        group, json: entry.value, written: entry.time)
                 }
             }
             for (group, entry) in blocks { found[group]?.add(entry) }
@@ -187,14 +187,18 @@ public struct GroupRegistry: Sendable {
 }
 
 extension RegisteredGroup {
-    /// Adds the positions of an entry. A damaged entry is left out: the group is then treated as
-    /// having reported none of these positions, so it holds everything.
+    /// Adds the positions of an entry. One that is refused is left out: the group is then treated
+    /// as having reported none of these positions, so it holds everything.
     fileprivate mutating func add(_ entry: KeyValueEntry) {
-        guard let block = PositionBlock.positions(json: entry.value) else { return }
-        positions += block.positions
-        positions.sort {
-            ($0.input.rawValue, $0.partition) < ($1.input.rawValue, $1.partition)
+        do throws(VersionedJSON.Refusal) {
+            let block = try PositionBlock.positions(json: entry.value)
+            positions += block.positions
+            positions.sort {
+                ($0.input.rawValue, $0.partition) < ($1.input.rawValue, $1.partition)
+            }
+            told = told.isDefined ? max(told, block.told) : block.told
+        } catch {
+            problem = problem ?? error
         }
-        told = told.isDefined ? max(told, block.told) : block.told
     }
 }

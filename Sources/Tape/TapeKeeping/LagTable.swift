@@ -1,5 +1,6 @@
 public import MarketModel
 public import Membership
+internal import Primitives
 internal import TapeCodec
 public import TapeTransport
 
@@ -66,7 +67,10 @@ public struct LagTable: Sendable {
         _ group: RegisteredGroup, _ told: PositionBook.Told?, _ heads: HeadBook, _ now: Int64,
         _ used: inout Set<Question>
     ) -> Lag? {
-        guard heads.isHeard(group.reads, now: now) else { return nil }
+        // Of what a newer release stored, this program does not know what the group reads.
+        guard group.problem?.isNewer != true, heads.isHeard(group.reads, now: now) else {
+            return nil
+        }
         var positions = [PositionBook.Place: ReaderPosition](
             group.positions.map { (PositionBook.Place($0), $0) }, uniquingKeysWith: { $1 })
         positions.merge(told?.positions ?? [:]) { $1 }

@@ -6,9 +6,14 @@ public import TapeTransport
 /// A group for which the tape keeps what it has not read, whether or not a process of the group is
 /// alive.
 public struct RegisteredGroup: Equatable, Sendable {
+    static let version = 1
+
     public let group: GroupName
     public var registered: Timestamp
     public var reads: Set<ReaderPosition.Input>
+    /// Why what is stored of the group cannot be read, or only in part; `nil` if it can. If that is
+    /// the registration, `reads` has every input: more is kept than the group needs, never less.
+    public var problem: VersionedJSON.Refusal?
     /// The stored positions, in order of input and partition.
     public var positions: [ReaderPosition] = []
     /// When the positions were last stored; undefined until they were.
@@ -25,7 +30,7 @@ public struct RegisteredGroup: Equatable, Sendable {
     /// The registration as JSON, without the positions, which have separate keys.
     var json: [UInt8] {
         var json = JSONWriter(capacity: 128)
-        json.object { json in
+        json.object(version: Self.version) { json in
             json.member("group", group.text)
             json.member("registered", registered.description)
             json.member("registered_ns", registered.nanoseconds)
@@ -38,15 +43,27 @@ public struct RegisteredGroup: Equatable, Sendable {
         return json.bytes
     }
 
-    /// Fails when the bytes are no registration. Inputs and fields that a later version added are
-    /// ignored.
-    init?(_ group: GroupName, json bytes: [UInt8]) {
-        guard let json = JSONValue.parsed(bytes), let entries = json["reads"]?.array,
-            let registered = json["registered_ns"]?.int
-        else { return nil }
-        let reads = entries.compactMap { $0.string.flatMap { ReaderPosition.Input(rawValue: $0) } }
+    /// Reads what is registered, written at that time.
+    init(_ group: GroupName, json bytes: [UInt8], written: Timestamp) {
         self.init(
-            group: group, registered: Timestamp(nanoseconds: Int64(registered)), reads: Set(reads))
+            group: group, registered: written, reads: Set(ReaderPosition.Input.allCases))
+        do throws(VersionedJSON.Refusal) {
+            try take(VersionedJSON.read(bytes, upTo: Self.version))
+        } catch {
+            problem = error
+        }
+    }
+
+    private mutating func take(_ json: JSONValue) throws(VersionedJSON.Refusal) {
+        guard let entries = json["reads"]?.array, let time = json["registered_ns"]?.int else {
+            throw .damaged("it is no registration")
+        }
+        registered = Timestamp(nanoseconds: Int64(time))
+        let known = entries.compactMap { $0.string.flatMap { ReaderPosition.Input(rawValue: $0) } }
+        guard known.count == entries.count else {
+            throw .newer("the group reads an input that this program does not know")
+        }
+        reads = Set(known)
     }
 }
 
@@ -68,7 +85,7 @@ struct PositionBlock: Hashable {
 
     static func json(_ positions: [ReaderPosition], told: Timestamp) -> [UInt8] {
         var json = JSONWriter(capacity: 64 + positions.count * 256)
-        json.object { json in
+        json.object(version: ReaderPosition.version) { json in
             json.member("told_ns", told.nanoseconds)
             json.member(
                 "positions",
@@ -77,28 +94,12 @@ struct PositionBlock: Hashable {
         return json.bytes
     }
 
-    /// Returns `nil` when any part is no position: then none of it is used.
+    /// When any part is no position, none of it is used.
     static func positions(
         json bytes: [UInt8]
-    ) -> (positions: [ReaderPosition], told: Timestamp)? {
-        guard let json = JSONValue.parsed(bytes), let told = json["told_ns"]?.int,
-            let entries = json["positions"]?.array
-        else { return nil }
-        var positions: [ReaderPosition] = []
-        for entry in entries {
-            guard let position = ReaderPosition(json: entry) else { return nil }
-            positions.append(position)
-        }
-        return (positions, Timestamp(nanoseconds: Int64(told)))
-    }
-}
-
-extension JSONValue {
-    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
-        do throws(JSONError) {
-            return try parse(bytes)
-        } catch {
-            return nil
-        }
+    ) throws(VersionedJSON.Refusal) -> (positions: [ReaderPosition], told: Timestamp) {
+        let json = try VersionedJSON.read(bytes, upTo: ReaderPosition.version)
+        guard let told = json["told_ns"]?.int else { throw .damaged("it has no time") }
+        return (try ReaderPosition.all(of: json), Timestamp(nanoseconds: Int64(told)))
     }
 }

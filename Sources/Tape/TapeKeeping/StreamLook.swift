@@ -58,9 +58,11 @@ struct StreamLook {
         if let position, position.durable > 0, position.proof?.streamCreated == info.created {
             standing = try identity(position.sequence)
         }
-        return PurgeFacts.Floor(
+        var floor = PurgeFacts.Floor(
             group: group.group, partition: partition, position: position,
             streamCreated: info.created, standing: standing)
+        if position == nil, let problem = group.problem { floor.reason = "\(problem)" }
+        return floor
     }
 
     private func identity(_ sequence: UInt64) throws -> PacketIdentity? {

@@ -16,11 +16,12 @@ public final class HeadListener: Sendable {
         heard = try HeardBook(
             client, subject: client.names.heads, queue: "heads", messagesMax: Self.messagesMax,
             HeadBook()
-        ) { book, payload in
-            guard let told = HeadMessage(json: payload) else { return false }
-            return book.hear(told, now: clock())
-        } misheard: { telemetry, bytes in
-            telemetry.emit(HeadsNotUnderstood(bytes: bytes))
+        ) { book, payload throws(VersionedJSON.Refusal) in
+            guard book.hear(try HeadMessage(json: payload), now: clock()) else {
+                throw .damaged("there are too many heads")
+            }
+        } misheard: { telemetry, bytes, refusal in
+            telemetry.emit(HeadsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
 
@@ -36,9 +37,10 @@ public final class HeadListener: Sendable {
 struct HeadsNotUnderstood: TelemetryEvent {
     static let name = "tape.heads.not_understood"
     let bytes: Int
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .warning }
-    var message: String { "somebody told heads that make no sense; they are ignored" }
+    var message: String { "reported heads of the tape are ignored: \(refusal)" }
     var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
 
     func count(in metrics: MetricRegistry) {

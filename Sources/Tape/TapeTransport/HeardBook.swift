@@ -1,4 +1,5 @@
 internal import NatsTransport
+internal import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
@@ -13,13 +14,13 @@ final class HeardBook<Book: Sendable>: Sendable {
     private let pages: Pages
     private let subscription: NatsSubscription
 
-    /// `hear` notes a payload and returns whether it was valid; if not, its length goes to
-    /// `misheard`. Both run on libnats' thread. `messagesMax` bounds the messages that wait while
-    /// one is noted; they are shown as the queue of this name.
+    /// `hear` notes a payload; why it refuses one, and its length, go to `misheard`. Both run on
+    /// libnats' thread. `messagesMax` bounds the messages that wait while one is noted; they are
+    /// shown as the queue of this name.
     init(
         _ client: TapeClient, subject: String, queue: String, messagesMax: Int, _ book: Book,
-        hear: @escaping @Sendable (inout Book, [UInt8]) -> Bool,
-        misheard: @escaping @Sendable (TelemetryHub, Int) -> Void
+        hear: @escaping @Sendable (inout Book, [UInt8]) throws(VersionedJSON.Refusal) -> Void,
+        misheard: @escaping @Sendable (TelemetryHub, Int, VersionedJSON.Refusal) -> Void
     ) throws(TapeError) {
         let pages = Pages(book)
         let telemetry = client.telemetry
@@ -29,9 +30,12 @@ final class HeardBook<Book: Sendable>: Sendable {
                 subject, pendingMessagesMax: messagesMax
             ) { message in
                 let payload = message.payload
-                guard pages.book.withLock({ hear(&$0, payload) }) else {
-                    misheard(telemetry, payload.count)
-                    return
+                do throws(VersionedJSON.Refusal) {
+                    try pages.book.withLock { book throws(VersionedJSON.Refusal) in
+                        try hear(&book, payload)
+                    }
+                } catch {
+                    misheard(telemetry, payload.count, error)
                 }
             }
         } catch {

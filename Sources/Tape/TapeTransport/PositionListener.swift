@@ -27,8 +27,11 @@ public final class PositionListener: Sendable {
         }
 
         func hear(_ payload: [UInt8]) {
-            guard let message = PositionMessage(json: payload) else {
-                telemetry.emit(PositionsNotUnderstood(bytes: payload.count))
+            let message: PositionMessage
+            do throws(VersionedJSON.Refusal) {
+                message = try PositionMessage(json: payload)
+            } catch {
+                telemetry.emit(PositionsNotUnderstood(bytes: payload.count, refusal: error))
                 return
             }
             heard.withLock { heard in
@@ -108,9 +111,10 @@ extension SourceRecord {
 struct PositionsNotUnderstood: TelemetryEvent {
     static let name = "tape.positions.not_understood"
     let bytes: Int
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .warning }
-    var message: String { "somebody told positions that make no sense; they are ignored" }
+    var message: String { "reported positions are ignored: \(refusal)" }
     var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
 
     func count(in metrics: MetricRegistry) {

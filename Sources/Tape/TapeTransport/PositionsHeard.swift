@@ -16,11 +16,12 @@ public final class PositionsHeard: Sendable {
         heard = try HeardBook(
             client, subject: client.names.positions, queue: "positions",
             messagesMax: Self.messagesMax, PositionBook()
-        ) { book, payload in
-            guard let told = PositionMessage(json: payload) else { return false }
-            return book.hear(told, now: clock())
-        } misheard: { telemetry, bytes in
-            telemetry.emit(PositionsNotUnderstood(bytes: bytes))
+        ) { book, payload throws(VersionedJSON.Refusal) in
+            guard book.hear(try PositionMessage(json: payload), now: clock()) else {
+                throw .damaged("there are too many groups")
+            }
+        } misheard: { telemetry, bytes, refusal in
+            telemetry.emit(PositionsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
 

@@ -5,7 +5,10 @@ internal import TapeProtocol
 
 /// A reader's position on one input of one partition.
 public struct ReaderPosition: Hashable, Sendable {
-    public enum Input: String, Sendable {
+    /// The version of the documents that hold positions: messages, and what a keeper stores.
+    public static let version = 1
+
+    public enum Input: String, CaseIterable, Sendable {
         case ticks
         case bars
     }
@@ -71,7 +74,7 @@ struct PositionMessage: Equatable {
 
     private static func message(_ group: String, _ positions: [[UInt8]]) -> [UInt8] {
         var json = JSONWriter(capacity: positions.reduce(64) { $0 + $1.count + 1 })
-        json.object { json in
+        json.object(version: ReaderPosition.version) { json in
             json.member("group", group)
             json.member(
                 "positions",
@@ -87,24 +90,11 @@ struct PositionMessage: Equatable {
         self.positions = positions
     }
 
-    /// Fails when any part is not what `PositionTeller` sends: then none of it is used.
-    init?(json bytes: [UInt8]) {
-        guard let json = Self.parsed(bytes), let group = json["group"]?.string,
-            let entries = json["positions"]?.array
-        else { return nil }
-        self.init(group: group, positions: [])
-        for entry in entries {
-            guard let position = ReaderPosition(json: entry) else { return nil }
-            positions.append(position)
-        }
-    }
-
-    private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
-        do throws(JSONError) {
-            return try JSONValue.parse(bytes)
-        } catch {
-            return nil
-        }
+    /// When any part is not what `PositionTeller` sends, none of it is used.
+    init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: ReaderPosition.version)
+        guard let group = json["group"]?.string else { throw .damaged("it names no group") }
+        self.init(group: group, positions: try ReaderPosition.all(of: json))
     }
 }
 
@@ -135,6 +125,21 @@ extension ReaderPosition {
                     }
                 })
         }
+    }
+
+    /// Returns the member `positions` of a document.
+    public static func all(
+        of json: JSONValue
+    ) throws(VersionedJSON.Refusal) -> [ReaderPosition] {
+        guard let entries = json["positions"]?.array else { throw .damaged("it has no positions") }
+        var positions: [ReaderPosition] = []
+        for entry in entries {
+            guard let position = ReaderPosition(json: entry) else {
+                throw .damaged("one of its positions is none")
+            }
+            positions.append(position)
+        }
+        return positions
     }
 
     /// Fails when any part is not what a reader sends.

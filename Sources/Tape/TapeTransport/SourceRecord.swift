@@ -5,6 +5,8 @@ internal import TapeProtocol
 /// The ordinals that the tape acknowledged of one source, as its gateway stores them beside the
 /// tape. A tape that ends below them was restored from a backup.
 public struct SourceRecord: Equatable, Sendable {
+    static let version = 1
+
     /// A series of ordinals of one source.
     public enum Lane: Hashable, Sendable {
         case ticks(Partition)
@@ -50,7 +52,7 @@ public struct SourceRecord: Equatable, Sendable {
 
     var json: [UInt8] {
         var json = JSONWriter(capacity: 64 + heads.count * 64)
-        json.object { json in
+        json.object(version: Self.version) { json in
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
             json.member(
@@ -83,38 +85,28 @@ public struct SourceRecord: Equatable, Sendable {
         }
     }
 
-    /// Why a value of the bucket is no record.
-    struct Damaged: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    /// Throws when any part of the record is damaged: then none of it is used.
-    init(json bytes: [UInt8]) throws(Damaged) {
-        let json: JSONValue
-        do throws(JSONError) {
-            json = try JSONValue.parse(bytes)
-        } catch {
-            throw Damaged(description: "\(error)")
-        }
+    /// When any part is damaged, none of it is used.
+    init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
         self.init()
         time = Timestamp(nanoseconds: json["time_ns"]?.int.map { Int64($0) } ?? Int64.max)
         for entry in json["partitions"]?.array ?? [] {
             guard let number = entry["partition"]?.int, Partition.isValid(number) else {
-                throw Damaged(description: "one of its partitions is none")
+                throw .damaged("one of its partitions is none")
             }
             heads[.ticks(Partition(number))] = try Self.head(entry)
         }
         for entry in json["watermarks"]?.array ?? [] {
             guard let stream = entry["stream"]?.int, (0..<TapeNames.tickStreams).contains(stream)
-            else { throw Damaged(description: "one of its streams is none") }
+            else { throw .damaged("one of its streams is none") }
             heads[.watermarks(stream: stream)] = try Self.head(entry)
         }
     }
 
-    private static func head(_ entry: JSONValue) throws(Damaged) -> Head {
+    private static func head(_ entry: JSONValue) throws(VersionedJSON.Refusal) -> Head {
         guard let epoch = entry["epoch"]?.uint64, let last = entry["last_ordinal"]?.uint64,
             epoch < PublisherLane.floorMax, last < PublisherLane.floorMax
-        else { throw Damaged(description: "an epoch or ordinal is none") }
+        else { throw .damaged("an epoch or ordinal is none") }
         return Head(epoch: epoch, lastOrdinal: last)
     }
 }

@@ -45,9 +45,8 @@ public final class SourceRecorder: Sendable {
     public init(_ client: TapeClient, source: SourceName) throws {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
-            if let damage = try stored.read() {
-                client.telemetry.emit(
-                    SourceRecordDamaged(source: source, reason: damage.description))
+            if let refusal = try stored.read() {
+                client.telemetry.emit(SourceRecordRefused(source: source, refusal: refusal))
             }
         } catch {
             throw TapeError.jetStream(error)
@@ -120,7 +119,7 @@ public final class SourceRecorder: Sendable {
                 shared.status.withLock { $0.problem = reason }
                 telemetry.emit(SourceRecordFailed(source: source, reason: reason))
             case .superseded:
-                shared.status.withLock { $0.problem = "a later owner writes it now" }
+                shared.status.withLock { $0.problem = SourceRecordSuperseded.reason }
                 telemetry.emit(SourceRecordSuperseded(source: source))
                 return
             }
@@ -175,26 +174,26 @@ struct SourceRecordFailed: TelemetryEvent {
     }
 }
 
-struct SourceRecordDamaged: TelemetryEvent {
+struct SourceRecordRefused: TelemetryEvent {
     static let name = "tape.record.damaged"
     let source: SourceName
-    let reason: String
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .error }
     var message: String {
-        "the source's record cannot be read and is written anew; until then only the tape and its "
-            + "readers know which ordinals were given out"
+        "the source's record cannot be read and is "
+            + "\(refusal.isNewer ? "left alone" : "written anew"); meanwhile only the tape and its readers know which ordinals were given out: "
+            + "\(refusal)"
     }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("reason", .text(reason))]
-    }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
 struct SourceRecordSuperseded: TelemetryEvent {
     static let name = "tape.record.superseded"
+    static let reason = "a later owner, or a newer release, writes it now"
     let source: SourceName
 
     var level: LogLevel { .warning }
-    var message: String { "a later owner writes the source's record; this one does not any more" }
+    var message: String { "this process does not write the source's record: \(Self.reason)" }
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }

@@ -12,13 +12,15 @@ struct StoredSourceRecord {
     private(set) var record = SourceRecord()
     /// The revision that the next write must follow; `nil`: the record has to be read first.
     private var revision: UInt64?
+    /// A newer release wrote the stored record, which stays as it is.
+    private var isNewer = false
 
     enum Outcome: Equatable {
         case stored
         /// Another process wrote at the same time, or the outcome is unknown. The write has to be
         /// tried again.
         case unsettled(String)
-        /// A later owner writes the record now.
+        /// A later owner, or a newer release, writes the record now.
         case superseded
     }
 
@@ -34,18 +36,20 @@ struct StoredSourceRecord {
         return other
     }
 
-    /// Reads the stored record, which is used from now on. A damaged record is returned as such, is
-    /// not used, and will be overwritten.
-    mutating func read() throws(JetStreamError) -> SourceRecord.Damaged? {
+    /// Reads the stored record, which is used from now on. Why it is refused is returned; then it
+    /// is not used. A damaged one will be overwritten, one of a newer release will not.
+    mutating func read() throws(JetStreamError) -> VersionedJSON.Refusal? {
+        isNewer = false
         guard let entry = try bucket.get(key) else {
             revision = 0
             return nil
         }
         revision = entry.revision
-        do throws(SourceRecord.Damaged) {
+        do throws(VersionedJSON.Refusal) {
             record.rise(to: try SourceRecord(json: entry.value))
             return nil
         } catch {
+            isNewer = error.isNewer
             return error
         }
     }
@@ -57,6 +61,7 @@ struct StoredSourceRecord {
             if present.isBehind(standing.record) { return .superseded }
             self = standing
         }
+        if isNewer { return .superseded }
         var next = record
         next.rise(to: present)
         next.time = present.time

@@ -56,6 +56,7 @@ extension TapeClient {
             metadata: [
                 "namespace": settings.names.namespace,
                 "operations": "\(context.operations.address):\(context.operations.port)",
+                "revision": context.service.revision,
             ], started: context.clock.now())
     }
 }

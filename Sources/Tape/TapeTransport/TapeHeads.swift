@@ -24,6 +24,7 @@ public struct TapeHead: Hashable, Sendable {
 
 /// A source's report of its heads over core NATS: JSON, in as many messages as needed.
 struct HeadMessage: Equatable {
+    static let version = 1
     /// A message grows to at most this size.
     static let bytesMax = 48 * 1024
 
@@ -37,7 +38,7 @@ struct HeadMessage: Equatable {
     ) -> [[UInt8]] {
         MessageParts.split(heads.map { json($0) }, bytesMax: bytesMax).map { part in
             var json = JSONWriter(capacity: part.reduce(96) { $0 + $1.count + 1 })
-            json.object { json in
+            json.object(version: version) { json in
                 json.member("source", source.text)
                 json.member("input", input.rawValue)
                 json.member(
@@ -67,25 +68,20 @@ struct HeadMessage: Equatable {
         self.heads = heads
     }
 
-    /// Fails when any part is not what `HeadTeller` sends: then none of it is used.
-    init?(json bytes: [UInt8]) {
-        let json: JSONValue
-        do throws(JSONError) {
-            json = try JSONValue.parse(bytes)
-        } catch {
-            return nil
-        }
+    /// When any part is not what `HeadTeller` sends, none of it is used.
+    init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let source = json["source"]?.string.flatMap({ SourceName($0) }),
             let input = json["input"]?.string.flatMap({ ReaderPosition.Input(rawValue: $0) }),
             let entries = json["heads"]?.array
-        else { return nil }
+        else { throw .damaged("its source, its input or its heads are missing") }
         self.init(source: source, input: input, heads: [])
         for entry in entries {
             guard let number = entry["partition"]?.int, Partition.isValid(number),
                 let epoch = entry["epoch"]?.uint64, let last = entry["last_ordinal"]?.uint64,
                 let sequence = entry["sequence"]?.uint64, epoch < PublisherLane.floorMax,
                 last < PublisherLane.floorMax
-            else { return nil }
+            else { throw .damaged("one of its heads is none") }
             heads.append(
                 TapeHead(
                     partition: Partition(number), epoch: epoch, lastOrdinal: last,

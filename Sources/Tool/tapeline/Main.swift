@@ -38,7 +38,7 @@ enum Main {
         switch command {
         case .help(let word):
             return say(word.flatMap(HelpPage.text(of:)) ?? HelpPage.text, terminal)
-        case .version: return say("tapeline \(HelpPage.version)", terminal)
+        case .version: return say(ProductVersion.line("tapeline"), terminal)
         case .up(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.up(options, shutdown: signals())

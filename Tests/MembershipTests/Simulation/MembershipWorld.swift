@@ -297,7 +297,7 @@ struct WorldCounts {
         case .writeFailed: unsettled += 1
         case .bucketReplaced: replaced += 1
         case .leaseDiffers: leaseDifferences += 1
-        case .state, .readFailed, .damagedRecord, .came, .went, .tooManyMembers: break
+        case .state, .readFailed, .refusedRecord, .came, .went, .tooManyMembers: break
         }
     }
 

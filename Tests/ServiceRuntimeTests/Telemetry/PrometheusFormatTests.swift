@@ -12,7 +12,7 @@ import Testing
     static func registry() -> MetricRegistry {
         let registry = MetricRegistry()
         registry.addProcessMetrics()
-        registry.addBuildInformation(service: "store-writer", version: "0.1.0")
+        registry.addBuildInformation(service: "store-writer", version: "0.1.0", revision: "abc12")
         registry.addLogMetrics(of: Logger(service: "s", level: .info, format: .json))
         registry.gauge("mds_odd", "Odd \\ \n\"texts\".", labels: [("l", "a\"b\\c\nd é")]).set(.nan)
         registry.gauge("mds_odd", "", labels: [("l", "inf")]).set(-.infinity)

@@ -31,7 +31,8 @@ struct LiveEncoderTests {
         let time = "2023-11-14T22:13:20.123456789Z"
         #expect(
             found[0].json == """
-                {"kind":"trade","symbol":"BRK.B","time":"\(time)","time_ns":1700000000123456789,\
+                {"v":1,"kind":"trade","symbol":"BRK.B","time":"\(time)",\
+                "time_ns":1700000000123456789,\
                 "price":"-9223372036.854775807","size":"0.00000001","exchange":"Q\\"",\
                 "flags":["conflated"],"receive_time":"\(time)",\
                 "receive_time_ns":1700000000123456789,"provider_id":7,"provider":"made-up",\
@@ -39,7 +40,8 @@ struct LiveEncoderTests {
                 """)
         #expect(
             found[1].json == """
-                {"kind":"quote","symbol":"BRK.B","time":"\(time)","time_ns":1700000000123456789,\
+                {"v":1,"kind":"quote","symbol":"BRK.B","time":"\(time)",\
+                "time_ns":1700000000123456789,\
                 "bid":"0.1","bid_size":"0","receive_time":"\(time)",\
                 "receive_time_ns":1700000000123456789,"provider_id":7,"provider":"made-up",\
                 "source":"synthetic","partition":1,"ordinal":2,"epoch":3}
@@ -74,7 +76,7 @@ struct LiveEncoderTests {
         let time = "2023-11-14T22:13:20.123456789Z"
         #expect(
             found[1].json == """
-                {"kind":"indicator","time":"\(time)","time_ns":1700000000123456789,\
+                {"v":1,"kind":"indicator","time":"\(time)","time_ns":1700000000123456789,\
                 "name":"market.above_average_50","value":"1.5",\
                 "period_start":"\(time)","period_start_ns":1700000000123456789,\
                 "period_end":"\(time)","period_end_ns":1700000000123456789,"revision":2,\

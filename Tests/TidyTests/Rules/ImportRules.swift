@@ -18,8 +18,8 @@ private let strangers: Set<String> = ["Edges", "services"]
 /// The C libraries, each with the one module that wraps it.
 private let wrappers = [
     "CHiredis": "ValkeyClient", "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
-    "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CXXHash": "Primitives",
-    "CYAML": "YAMLFile",
+    "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
+    "CXXHash": "Primitives", "CYAML": "YAMLFile",
 ]
 
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.

@@ -13,6 +13,7 @@ struct ServiceStarted: TelemetryEvent {
         fields =
             [
                 ("service.version", LogValue(description.version)),
+                ("service.revision", LogValue(description.revision)),
                 ("process.id", LogValue(process)),
                 ("ops.address", LogValue(operations.address)),
                 ("ops.port", LogValue(operations.port)),

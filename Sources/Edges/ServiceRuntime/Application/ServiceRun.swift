@@ -54,7 +54,9 @@ struct ServiceRun {
     private func start(_ shutdown: ShutdownSignal) throws(ServiceError) -> ServiceContext {
         let metrics = telemetry.metrics
         metrics.addProcessMetrics()
-        metrics.addBuildInformation(service: description.name, version: description.version)
+        metrics.addBuildInformation(
+            service: description.name, version: description.version,
+            revision: description.revision)
         metrics.addLogMetrics(of: telemetry.logger)
         readiness.threads.show(in: metrics)
         readiness.expectFirstWord()
@@ -78,7 +80,8 @@ struct ServiceRun {
     /// Returns the operations server. A subcommand runs beside the service, which has the port
     /// already, so it gets one without a port.
     private func operations() throws(ServiceError) -> OperationsServer {
-        let identity = ServiceIdentity(name: description.name, version: description.version)
+        let identity = ServiceIdentity(
+            name: description.name, version: description.version, revision: description.revision)
         if configuration.subcommand != nil {
             return OperationsServer(withoutPort: identity, readiness: readiness)
         }

@@ -29,7 +29,8 @@ public struct ServiceCommandLine: Sendable {
         // These two are answered even when other arguments are wrong.
         if parsed.action == .help { return .print(HelpText(service: description).text) }
         if parsed.action == .version {
-            return .print("\(description.name) \(description.version)\n")
+            let version = ProductVersion.shown(description.version, description.revision)
+            return .print("\(description.name) \(version)\n")
         }
         if let question = parsed.question {
             return answer(question.asked, question.value, parsed.problems, readFile)

@@ -69,6 +69,8 @@ public struct ServiceDescription: Sendable {
     /// The product's name, used for the image, the workload and the log lines.
     public let name: String
     public let version: String
+    /// The commit of the build.
+    public let revision: String
     /// One sentence.
     public let summary: String
     public let keys: [ConfigurationKey]
@@ -82,13 +84,14 @@ public struct ServiceDescription: Sendable {
 
     /// A description is code: a duplicate key stops the process.
     public init(
-        name: String, version: String, summary: String, keys: [ConfigurationKey],
-        rules: [ConfigurationRule] = [], subcommands: [Subcommand] = [],
-        questions: [Question] = [], examples: [Example] = [],
+        name: String, version: String, revision: String = ProductVersion.revision,
+        summary: String, keys: [ConfigurationKey], rules: [ConfigurationRule] = [],
+        subcommands: [Subcommand] = [], questions: [Question] = [], examples: [Example] = [],
         exitCodes: [ExitCode] = ExitCode.ofServices
     ) {
         self.name = name
         self.version = version
+        self.revision = revision
         self.summary = summary
         self.keys = keys
         self.rules = rules
@@ -125,7 +128,7 @@ enum BuiltInFlag: String, CaseIterable {
         switch self {
         case .config: "Read settings from this file of KEY=value lines."
         case .help: "Print this text (also -h)."
-        case .version: "Print the version."
+        case .version: "Print the version and the revision."
         case .printConfiguration: "Print all settings and where they come from, secrets redacted."
         case .checkConfiguration: "Say whether the configuration is valid, and stop."
         case .probeAlive: "Ask the service that runs with these settings whether it is alive."

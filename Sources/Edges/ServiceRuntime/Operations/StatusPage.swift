@@ -37,6 +37,7 @@ final class StatusPage: Sendable {
         return .json { json in
             json.member("service", identity.name)
             json.member("version", identity.version)
+            json.member("revision", identity.revision)
             json.member("startedAt", startedAt.description)
             json.member("uptimeSeconds", Double(uptime / 1_000_000) / 1_000)
             json.member("live", health.live)
@@ -72,9 +73,13 @@ final class StatusPage: Sendable {
 public struct ServiceIdentity: Sendable {
     public let name: String
     public let version: String
+    public let revision: String
 
-    public init(name: String, version: String) {
+    public init(
+        name: String, version: String, revision: String = ProductVersion.revision
+    ) {
         self.name = name
         self.version = version
+        self.revision = revision
     }
 }

@@ -8,8 +8,9 @@ extension DeadLetter {
 
     public var json: [UInt8] {
         var json = JSONWriter(capacity: 1_024 + payload.count * 4 / 3)
-        json.object { json in
-            json.member("version", Self.version)
+        json.object(version: Self.version) { json in
+            // Readers from before `v` require it.
+            json.member("version", 1)
             json.member("id", id)
             json.member("service", service)
             json.member("namespace", namespace)
@@ -56,16 +57,12 @@ extension DeadLetter {
 
     public init(json: [UInt8]) throws(Unreadable) {
         let document: JSONValue
-        do throws(JSONError) {
-            document = try JSONValue.parse(json)
+        do throws(VersionedJSON.Refusal) {
+            document = try VersionedJSON.read(json, upTo: Self.version)
         } catch {
             throw Unreadable(problem: "\(error)")
         }
         let fields = Fields(document)
-        let version = try fields.int("version")
-        guard version == Self.version else {
-            throw Unreadable(problem: "its version is \(version)")
-        }
         guard let reason = Reason(rawValue: try fields.text("reason")) else {
             throw Unreadable(problem: "its reason is not known")
         }

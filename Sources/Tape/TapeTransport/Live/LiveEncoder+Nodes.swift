@@ -11,7 +11,7 @@ extension LiveEncoder {
     ) {
         for tick in ticks {
             json.removeAll()
-            json.object { json in
+            json.object(version: LivePublisher.version) { json in
                 switch tick.tick {
                 case .trade(let trade): Self.write(trade, of: tick, into: &json)
                 case .quote(let quote): Self.write(quote, of: tick, into: &json)

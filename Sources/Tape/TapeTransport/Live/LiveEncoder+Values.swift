@@ -12,7 +12,7 @@ extension LiveEncoder {
         guard !value.name.isEmpty,
             symbol != nil || value.header.symbol == TickHeader.noSymbol
         else { return false }
-        json.object { json in
+        json.object(version: LivePublisher.version) { json in
             json.member("kind", Kind.indicator.rawValue)
             if let symbol { json.member("symbol", symbol.symbol.text) }
             let time = value.header.eventTime

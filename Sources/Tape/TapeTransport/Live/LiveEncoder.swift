@@ -99,7 +99,7 @@ struct LiveEncoder {
     private mutating func write(
         _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
-        json.object { json in
+        json.object(version: LivePublisher.version) { json in
             Self.begin(&json, .trade, symbol.symbol, trade.header.eventTime)
             Self.values(of: trade, into: &json)
             Self.end(&json, trade.header, symbol, packet, ordinal)
@@ -109,7 +109,7 @@ struct LiveEncoder {
     private mutating func write(
         _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
-        json.object { json in
+        json.object(version: LivePublisher.version) { json in
             Self.begin(&json, .quote, symbol.symbol, quote.header.eventTime)
             Self.values(of: quote, into: &json)
             Self.end(&json, quote.header, symbol, packet, ordinal)
@@ -120,7 +120,7 @@ struct LiveEncoder {
         _ bar: Bar, _ symbol: SymbolDefinition, _ series: SeriesDefinition,
         _ packet: PacketHeader, _ ordinal: UInt64
     ) {
-        json.object { json in
+        json.object(version: LivePublisher.version) { json in
             Self.begin(&json, .bar, symbol.symbol, bar.openTime)
             json.member("series", series.name.text)
             if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }

@@ -12,6 +12,8 @@ public import TapeProtocol
 /// queue is full, and while there is no link, packets are dropped and counted. The tape still has
 /// them.
 public final class LivePublisher: Sendable {
+    /// The version of the messages.
+    public static let version = 1
     public static let packetsMax = 4_096
     public static let bytesMax = 16 * 1_024 * 1_024
     /// The most ticks of nodes that wait here. Further ones wait in their edges.

@@ -38,6 +38,10 @@ struct GroupsRun {
         } else {
             for line in table.lines { terminal.line(line) }
         }
+        for group in table.groups {
+            guard let problem = group.problem else { continue }
+            terminal.problem("all that group \(group.group) may read stays on the tape: \(problem)")
+        }
         return .success
     }
 
@@ -54,6 +58,10 @@ struct GroupsRun {
         _ group: GroupName, _ reads: Set<ReaderPosition.Input>, _ client: TapeClient
     ) throws -> ExitCode {
         let isNew = try GroupRegistry.make(client).register(group, reads: reads)
+        let known = try isNew ? nil : registered(client).first { $0.group == group }
+        if let problem = known?.problem {
+            throw ToolError.refused("the registration of group \(group) stays: \(problem)")
+        }
         let what = reads.map(\.rawValue).sorted().joined(separator: " and ")
         tell(
             isNew

@@ -48,6 +48,7 @@ struct GroupsTable {
                 array: { json in
                     for input in group.reads.map(\.rawValue).sorted() { json.value(input) }
                 })
+            if let problem = group.problem { json.member("problem", "\(problem)") }
             json.key("told")
             if group.told.isDefined { json.value(group.told.description) } else { json.null() }
             json.member(

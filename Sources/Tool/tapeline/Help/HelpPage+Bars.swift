@@ -159,7 +159,7 @@ extension HelpPage {
     ]
 
     static let toolTopics = [
-        HelpTopic("version", .tool, [("version", ["the version of this tool"])]),
+        HelpTopic("version", .tool, [("version", ["the version and the revision of this tool"])]),
         HelpTopic(
             "help", .tool, [("help [COMMAND]", ["this page, or the page of one command"])]),
     ]

@@ -3,12 +3,10 @@ import ServiceRuntime
 
 /// The text that `tapeline help` and `tapeline help COMMAND` print.
 enum HelpPage {
-    static let version = "0.1.0"
-
     static let topics = stackTopics + tapeTopics + barTopics + recordingTopics + toolTopics
 
     static let text = """
-        tapeline \(version): runs Tapeline on this machine, and looks at any tape
+        tapeline \(ProductVersion.text): runs Tapeline on this machine, and looks at any tape
 
         Usage: tapeline COMMAND [OPTION]...
                tapeline COMMAND --help

@@ -32,6 +32,7 @@ struct MembersCommand: Equatable, Sendable {
         } else {
             for line in table.lines { terminal.line(line) }
         }
+        for line in directory.refused { terminal.problem(line) }
         return .success
     }
 }

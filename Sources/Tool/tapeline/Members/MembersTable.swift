@@ -2,11 +2,13 @@ import MarketModel
 import Membership
 import MembershipTransport
 import Primitives
+import ServiceRuntime
 
 /// Prints groups, members and owners, as text for a person and as JSON for a program.
 struct MembersTable {
     /// Longer names are truncated in the table.
     static let nameWidth = 24
+    private static let releaseWidth = 33
 
     /// Sorted by group, name and instance.
     let members: [GroupDirectory.Member]
@@ -42,6 +44,7 @@ struct MembersTable {
                     $0.member.text, $0.state.rawValue, "\($0.rank)", $0.since.short,
                     NumberRanges.shares($0.held.map(\.number), universe: universe(of: group)))
             }
+            lines += Self.releaseLines(own)
         }
         let shares = shares(of: group)
         guard !shares.isEmpty else { return lines + ["  no partition has an owner on record"] }
@@ -63,6 +66,20 @@ struct MembersTable {
     ) -> String {
         "  \(cut(member).padded(to: nameWidth)) \(state.padded(to: 8)) "
             + "\(rank.leftPadded(to: 4)) \(since.padded(to: 20)) \(held.isEmpty ? "-" : held)"
+    }
+
+    /// Names the members of each release only while there is more than one.
+    private static func releaseLines(_ members: [MemberHeartbeat]) -> [String] {
+        let releases = [String: [MemberHeartbeat]](grouping: members) {
+            ProductVersion.shown($0.release, $0.revision)
+        }
+        let head = "  \("RELEASE".padded(to: releaseWidth)) MEMBERS"
+        return [head]
+            + releases.sorted { $0.key < $1.key }.map { release, members in
+                let names = members.map { cut($0.member.text) }.joined(separator: ", ")
+                let line = "  \(release.padded(to: releaseWidth)) "
+                return line + (releases.count == 1 ? "all" : names)
+            }
     }
 
     private static func ownerLine(
@@ -173,6 +190,7 @@ struct MembersTable {
             writer.member("rank", heartbeat.rank)
             writer.member("since", heartbeat.since.description)
             writer.member("version", heartbeat.release)
+            writer.member("revision", heartbeat.revision)
             writer.member(
                 "held",
                 array: { writer in for each in heartbeat.held { writer.value(each.number) } })

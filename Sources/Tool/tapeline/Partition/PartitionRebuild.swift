@@ -68,8 +68,6 @@ struct PartitionRebuild: Equatable, Sendable {
         ]
     }
 
-    static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
-
     func run(
         _ deployment: Deployment, shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
@@ -116,9 +114,8 @@ struct PartitionRebuild: Equatable, Sendable {
     private func request(
         _ partition: Partition, _ bucket: KeyValueBucket, _ terminal: Terminal
     ) throws {
-        var value = JSONWriter()
-        value.object { $0.member("requested_ns", SystemClock().now().nanoseconds) }
-        switch try bucket.create(Self.key(partition), value.bytes) {
+        let request = RebuildRequest(requested: SystemClock().now())
+        switch try bucket.create(RebuildRequest.key(partition), request.json) {
         case .stored: terminal.line("asked for \(partition); waiting for its worker")
         case .conflict:
             terminal.line("\(partition) was asked for before; waiting for its worker")
@@ -136,7 +133,7 @@ struct PartitionRebuild: Equatable, Sendable {
         var told = 0
         var open = partitions
         while true {
-            for partition in open where try bucket.get(Self.key(partition)) == nil {
+            for partition in open where try bucket.get(RebuildRequest.key(partition)) == nil {
                 terminal.line("partition \(partition) is rebuilt")
                 open.removeAll { $0 == partition }
             }

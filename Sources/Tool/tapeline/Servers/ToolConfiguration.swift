@@ -13,7 +13,7 @@ struct ToolConfiguration: Sendable {
     let postgres: PostgresConfiguration?
 
     private static let description = ServiceDescription(
-        name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
+        name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
         rules: [.tape, .postgresTLS])
 

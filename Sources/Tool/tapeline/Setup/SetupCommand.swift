@@ -30,7 +30,7 @@ struct SetupCommand: Equatable, Sendable {
     }
 
     private static let description = ServiceDescription(
-        name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
+        name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.tape.filter { $0.name == streamBytes } + [
             ConfigurationKey(
                 deadLetterBytes, .byteCount(1_048_576...Int.max), default: "64MiB",

@@ -108,7 +108,8 @@ final class LiveTail {
             problems += 1
             if problems == 1 {
                 output.flush()
-                terminal.problem("\(message.subject): not a message of the live fan-out")
+                terminal.problem(
+                    "\(message.subject): not a message of the live fan-out that this release knows")
             }
             return
         }
@@ -145,7 +146,7 @@ final class LiveTail {
 enum LiveMessage {
     /// Members of the message that are not shown as values.
     private static let places: Set<String> = [
-        "kind", "symbol", "time", "source", "partition", "ordinal", "epoch",
+        "v", "kind", "symbol", "time", "source", "partition", "ordinal", "epoch",
     ]
     private static let ending = "_ns"
 
@@ -194,8 +195,8 @@ enum LiveMessage {
     }
 
     private static func parsed(_ text: String) -> JSONValue? {
-        do throws(JSONError) {
-            return try JSONValue.parse(text)
+        do throws(VersionedJSON.Refusal) {
+            return try VersionedJSON.read(Array(text.utf8), upTo: LivePublisher.version)
         } catch {
             return nil
         }

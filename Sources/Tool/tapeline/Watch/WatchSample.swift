@@ -53,7 +53,7 @@ struct WatchPositions: Equatable, Sendable {
     /// Takes a message. Returns false if it is invalid; then all of it is ignored.
     @discardableResult
     mutating func hear(_ payload: [UInt8]) -> Bool {
-        guard let message = parsedJSON(payload), let group = message["group"]?.string,
+        guard let message = Self.message(payload), let group = message["group"]?.string,
             let positions = message["positions"]?.array,
             groups[group] != nil || groups.count < Self.groupsMax
         else { return false }
@@ -82,6 +82,14 @@ struct WatchPositions: Equatable, Sendable {
             groups[group]?[key]?[source] = max(known, last)
         }
         return true
+    }
+
+    private static func message(_ payload: [UInt8]) -> JSONValue? {
+        do throws(VersionedJSON.Refusal) {
+            return try VersionedJSON.read(payload, upTo: ReaderPosition.version)
+        } catch {
+            return nil
+        }
     }
 
     /// How far a group is behind the heads, and the number of partitions for which no member

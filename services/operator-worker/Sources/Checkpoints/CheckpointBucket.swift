@@ -1,4 +1,6 @@
+import MarketModel
 import NatsTransport
+import TapeTransport
 
 /// The storage of checkpoints: keys with a value and the revision of its last write. It is a bucket
 /// of NATS, or one of a simulation.
@@ -45,7 +47,7 @@ struct CheckpointKeys {
 
     var head: String { "operator.\(partition).head" }
     /// Present when a person has requested a rebuild of the partition's bars.
-    var request: String { "operator.\(partition).rebuild" }
+    var request: String { RebuildRequest.key(Partition(partition)) }
 
     func part(_ index: Int, slot: Int) -> String { "operator.\(partition).\(slot).\(index)" }
 

@@ -166,8 +166,13 @@ struct CheckpointDesk {
             var found: [Partition] = []
             for key in try bucket.keys(CheckpointKeys.requests) {
                 guard let number = CheckpointKeys.partition(ofRequest: key),
-                    number < settings.shares(of: client.names), try bucket.get(key) != nil
+                    number < settings.shares(of: client.names),
+                    let request = try bucket.get(key)
                 else { continue }
+                if let refusal = RebuildRequest.refusal(of: request.value) {
+                    telemetry.emit(RequestsNotRead(reason: "\(key): \(refusal)"))
+                    continue
+                }
                 found.append(Partition(number))
             }
             return found.isEmpty ? nil : .requested(found)

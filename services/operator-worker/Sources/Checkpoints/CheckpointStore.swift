@@ -3,6 +3,7 @@ import NatsTransport
 import OperatorGraph
 import Primitives
 import StreamCore
+import TapeTransport
 
 /// Reads and writes the checkpoints of one partition.
 ///
@@ -140,7 +141,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     }
 
     func isRebuildRequested() throws(CheckpointFailure) -> Bool {
-        try read(keys.request) != nil
+        try read(keys.request).map { RebuildRequest.refusal(of: $0.value) == nil } ?? false
     }
 
     // MARK: writing

@@ -14,7 +14,7 @@ struct GapStore {
         case stored
         /// The write failed and is to be tried again.
         case unsettled(String)
-        /// A later owner writes the ledgers now.
+        /// A later owner, or a newer release, writes the ledgers now.
         case superseded
     }
 
@@ -26,6 +26,8 @@ struct GapStore {
     /// The revision that the next write has to follow. A partition without one has to be read
     /// first.
     private var revisions: [Partition: UInt64] = [:]
+    /// A newer release wrote their ledgers, which stay as they are.
+    private var newer: Set<Partition> = []
 
     /// Opens the bucket, which exists because the source's record is in it.
     init(_ client: TapeClient, source: SourceName, timeout: Duration) throws(TapeError) {
@@ -59,7 +61,7 @@ struct GapStore {
     struct Found {
         var ledgers: [Partition: PartitionLedger] = [:]
         /// Ledgers that cannot be read, with the reason. They are rebuilt from the tape.
-        var damages: [(Partition, String)] = []
+        var refused: [(Partition, VersionedJSON.Refusal)] = []
     }
 
     mutating func read(partitions: Int) throws(JetStreamError) -> Found {
@@ -71,7 +73,7 @@ struct GapStore {
             guard present.contains(key(partition)) else { continue }
             switch try read(partition) {
             case .success(let ledger)?: found.ledgers[partition] = ledger
-            case .failure(let damage)?: found.damages.append((partition, "\(damage)"))
+            case .failure(let refusal)?: found.refused.append((partition, refusal))
             case nil: continue
             }
         }
@@ -80,15 +82,17 @@ struct GapStore {
 
     private mutating func read(
         _ partition: Partition
-    ) throws(JetStreamError) -> Result<PartitionLedger, PartitionLedger.Damaged>? {
+    ) throws(JetStreamError) -> Result<PartitionLedger, VersionedJSON.Refusal>? {
+        newer.remove(partition)
         guard let entry = try bucket.get(key(partition)) else {
             revisions[partition] = 0
             return nil
         }
         revisions[partition] = entry.revision
-        do throws(PartitionLedger.Damaged) {
+        do throws(VersionedJSON.Refusal) {
             return .success(try PartitionLedger(json: entry.value))
         } catch {
+            if error.isNewer { newer.insert(partition) }
             return .failure(error)
         }
     }
@@ -105,6 +109,10 @@ struct GapStore {
                 case .success(let standing)? = try read(partition),
                 standing.position.lastOrdinal > ledger.position.lastOrdinal
             {
+                outcomes[partition] = .superseded
+                continue
+            }
+            if newer.contains(partition) {
                 outcomes[partition] = .superseded
                 continue
             }

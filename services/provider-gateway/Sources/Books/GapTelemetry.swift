@@ -1,4 +1,5 @@
 import MarketModel
+import Primitives
 import ServiceRuntime
 
 /// Metrics of gaps that outlive a process.
@@ -91,19 +92,18 @@ struct GapsUnknown: TelemetryEvent {
     }
 }
 
-struct GapsDamaged: TelemetryEvent {
+struct GapsRefused: TelemetryEvent {
     static let name = "gateway.gaps_damaged"
     let source: SourceName
     let partition: Partition
-    let reason: String
+    let refusal: VersionedJSON.Refusal
 
     var level: LogLevel { .error }
     var message: String {
-        "what was noted of the gaps of partition \(partition) cannot be read; the tape is read anew"
+        "the record of the gaps of partition \(partition) cannot be read"
+            + "\(refusal.isNewer ? " and is left alone" : ""); the tape is read again: \(refusal)"
     }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("reason", .text(reason))]
-    }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
 struct GapsNotStored: TelemetryEvent {

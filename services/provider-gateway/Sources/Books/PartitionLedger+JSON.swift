@@ -3,9 +3,11 @@ import Primitives
 
 // The stored form of a ledger, which a person can read, too.
 extension PartitionLedger {
+    static let version = 1
+
     func json(time: Timestamp) -> [UInt8] {
         var json = JSONWriter(capacity: 256 + entries.count * 96)
-        json.object { json in
+        json.object(version: Self.version) { json in
             json.member("time", time.description)
             json.member("sequence", position.sequence)
             json.member("last_ordinal", position.lastOrdinal)
@@ -44,44 +46,34 @@ extension PartitionLedger {
         json.member("bars", begun.areBars)
     }
 
-    /// The reason why a value of the bucket is not a ledger.
-    struct Damaged: Error, CustomStringConvertible {
-        let description: String
-    }
-
     /// Parses a stored ledger. A ledger with any damage is refused completely.
-    init(json bytes: [UInt8]) throws(Damaged) {
-        let json: JSONValue
-        do throws(JSONError) {
-            json = try JSONValue.parse(bytes)
-        } catch {
-            throw Damaged(description: "\(error)")
-        }
+    init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+        let json = try VersionedJSON.read(bytes, upTo: Self.version)
         self.init()
         guard let sequence = json["sequence"]?.uint64, let last = json["last_ordinal"]?.uint64,
             last < UInt64.max, let isWhole = json["whole"]?.bool,
             let symbols = json["symbols"]?.array
-        else { throw Damaged(description: "a member is missing, or is no such value") }
+        else { throw .damaged("a member is missing, or is no such value") }
         position = Position(sequence: sequence, lastOrdinal: last)
         self.isWhole = isWhole
         for value in symbols {
             guard let symbol = value["symbol"]?.string.flatMap({ Symbol($0) }),
                 let fed = value["fed"]?.int.flatMap({ UInt16(exactly: $0) }),
                 let isKnown = value["known"]?.bool
-            else { throw Damaged(description: "one of its symbols is none") }
+            else { throw .damaged("one of its symbols is none") }
             let parts = try (value["missing"]?.array ?? []).map(Self.part)
             entries[symbol] = Entry(fed: fed, isKnown: isKnown, missing: MissingParts(parts))
         }
     }
 
-    private static func part(_ value: JSONValue) throws(Damaged) -> MissingPart {
+    private static func part(_ value: JSONValue) throws(VersionedJSON.Refusal) -> MissingPart {
         func time(_ key: String) -> Timestamp? {
             value[key]?.int.map { Timestamp(nanoseconds: Int64($0)) }
         }
         guard let kind = value["kind"]?.int.flatMap({ UInt8(exactly: $0) }),
             let reason = value["reason"]?.int.flatMap({ UInt8(exactly: $0) }),
             let from = time("from")
-        else { throw Damaged(description: "what is missing of a symbol cannot be read") }
+        else { throw .damaged("what is missing of a symbol cannot be read") }
         var part = MissingPart(
             kind: kind, reason: reason, from: from, to: time("to") ?? .undefined)
         if let done = time("done"), let doubtful = time("doubtful") {

@@ -185,10 +185,10 @@ struct SourceOpening {
 
     private func openGaps() throws -> GapRecorder {
         let recorder = try GapRecorder(parts.client, source: parts.settings.source)
-        for (partition, reason) in recorder.found.damages {
+        for (partition, refusal) in recorder.found.refused {
             parts.context.telemetry.emit(
-                GapsDamaged(
-                    source: parts.settings.source, partition: partition, reason: reason))
+                GapsRefused(
+                    source: parts.settings.source, partition: partition, refusal: refusal))
         }
         return recorder
     }

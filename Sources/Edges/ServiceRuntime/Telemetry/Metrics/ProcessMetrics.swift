@@ -25,11 +25,11 @@ extension MetricRegistry {
         }
     }
 
-    /// Adds `mds_build_info`: 1, with the service and its version in the labels.
-    public func addBuildInformation(service: String, version: String) {
+    /// Adds `mds_build_info`: 1, with the service, its version and its revision in the labels.
+    public func addBuildInformation(service: String, version: String, revision: String) {
         gauge(
-            "mds_build_info", "Always 1; the labels say which service and version this is.",
-            labels: [("service", service), ("version", version)]
+            "mds_build_info", "Always 1; the labels say which service and build this is.",
+            labels: [("service", service), ("version", version), ("revision", revision)]
         ).set(1)
     }
 

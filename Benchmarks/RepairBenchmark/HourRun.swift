@@ -53,7 +53,7 @@ struct HourRun {
         let (first, last) = (
             tape.sequences[packets.lowerBound], tape.sequences[packets.upperBound - 1]
         )
-        readers.open(reader, from: tape.publishedAt[packets.lowerBound])
+        readers.open(reader, from: .time(tape.publishedAt[packets.lowerBound]))
         defer { readers.close() }
         var (trades, reached) = (0, UInt64(0))
         var events: [TapeEvent] = []

@@ -56,7 +56,7 @@ final class RepairRun {
             TapeReaders.Input(
                 partition: partition, stream: tape.names.barStream,
                 filters: [tape.names.bars(partition)]))
-        readers.openAtEnd(reader)
+        readers.open(reader, from: .end)
         let asked = try ask()
         var (bars, last) = (0, asked)
         while clock.monotonic().nanoseconds - asked < Self.repairSeconds * 1_000_000_000 {

@@ -35,6 +35,12 @@ import Testing
                 ConsumerConfiguration(name: "C", filterSubjects: filters, deliver: deliver))
         }
 
+        func deleteConsumer() throws {
+            let path = "$JS.API.CONSUMER.DELETE.S.C"
+            let reply = try connection.request([], to: path, timeout: patience)
+            #expect(try JSONValue.parse(reply.payload)["success"]?.bool == true)
+        }
+
         func pull(
             batch: Int, expires: Duration = .seconds(20), heartbeat: Duration = .zero
         ) throws {
@@ -56,12 +62,11 @@ import Testing
         #expect(eventually { fixture.log.count == 3 })
         #expect(fixture.texts == ["3", "4", "6"])
         let places = fixture.log.all.compactMap {
-            PulledMessage.metadata(ofReplySubject: $0.replyTo ?? "")
+            PulledMessage.read($0.replyTo ?? "")
         }
         #expect(places.map(\.streamSequence) == [3, 4, 6])
         #expect(places.map(\.consumerSequence) == [1, 2, 3])
         #expect(places.map(\.pending) == [2, 1, 0])
-        #expect(places.allSatisfy { $0.stream == "S" && $0.consumer == "C" })
         let stored = try #require(try fixture.jetStream.message(stream: "S", sequence: 3))
         #expect(places.first?.time == stored.time)
         // The pull is still open, so a new message arrives by itself.
@@ -83,9 +88,8 @@ import Testing
             try fixture.pull(batch: 10, expires: .zero)
             #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
             #expect(fixture.texts == expected)
-            #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+            try fixture.deleteConsumer()
         }
-        #expect(try !fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
     }
 
     @Test("from a time: what was stored then or later; before all of it everything")
@@ -106,7 +110,7 @@ import Testing
             try fixture.pull(batch: 10, expires: .zero)
             #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
             #expect(fixture.texts == expected, "\(time)")
-            #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+            try fixture.deleteConsumer()
         }
     }
 
@@ -139,7 +143,7 @@ import Testing
         // The first heartbeat shows that the pull is open. A pull that the server handles only
         // after the deletion gets no answer.
         #expect(eventually { fixture.statuses.contains(100) })
-        #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+        try fixture.deleteConsumer()
         #expect(eventually { fixture.statuses.contains(409) })
         #expect(fixture.log.all.last?.statusDescription == "Consumer Deleted")
         // 2.10 sends nothing. There a reader's stall detector finds out.
@@ -200,7 +204,7 @@ import Testing
         try fixture.pull(batch: 3_000)
         #expect(eventually { fixture.log.count == 5_000 })
         let sequences = fixture.log.all.compactMap {
-            PulledMessage.metadata(ofReplySubject: $0.replyTo ?? "")?.streamSequence
+            PulledMessage.read($0.replyTo ?? "")?.streamSequence
         }
         #expect(sequences == Array(7..<5_007))
         struct Weak { weak var message: NatsMessage? }
@@ -208,5 +212,11 @@ import Testing
         #expect(references.allSatisfy { $0.message != nil })
         fixture.log.removeAll()
         #expect(eventually { references.allSatisfy { $0.message == nil } })
+    }
+}
+
+extension PulledMessage {
+    static func read(_ subject: String) -> PulledMessage? {
+        Array(subject.utf8).withRawSpan { PulledMessage(ofReplySubject: $0) }
     }
 }

@@ -6,20 +6,19 @@ import Testing
 @Suite struct PureTests {
     @Test("both shapes of an acknowledgement subject are read")
     func metadata() throws {
-        let short = try #require(
-            PulledMessage.metadata(
-                ofReplySubject: "$JS.ACK.S.C.1.18446744073709551615.22.1700000000000000001.4"))
-        #expect(short.stream == "S")
-        #expect(short.consumer == "C")
-        #expect(short.streamSequence == UInt64.max)
-        #expect(short.consumerSequence == 22)
-        #expect(short.time.nanoseconds == 1_700_000_000_000_000_001)
-        #expect(short.pending == 4)
-        let rest = "S.C.1.7.22.1700000000000000001.4"
-        let long = PulledMessage.metadata(ofReplySubject: "$JS.ACK._.ACCHASH.\(rest)")
-        #expect(long == PulledMessage.metadata(ofReplySubject: "$JS.ACK.\(rest)"))
-        #expect(long == PulledMessage.metadata(ofReplySubject: "$JS.ACK.hub.ACCHASH.\(rest).x7"))
-        #expect(long?.streamSequence == 7)
+        let rest = "S.CC.1.18446744073709551615.22.1700000000000000001.4"
+        for subject in [
+            "$JS.ACK.\(rest)", "$JS.ACK._.ACCHASH.\(rest)", "$JS.ACK.hub.ACCHASH.\(rest).x7",
+        ] {
+            let found = try #require(PulledMessage.read(subject))
+            let bytes = Array(subject.utf8)
+            #expect(String(decoding: bytes[found.stream], as: UTF8.self) == "S")
+            #expect(String(decoding: bytes[found.consumer], as: UTF8.self) == "CC")
+            #expect(found.streamSequence == UInt64.max)
+            #expect(found.consumerSequence == 22)
+            #expect(found.time.nanoseconds == 1_700_000_000_000_000_001)
+            #expect(found.pending == 4)
+        }
     }
 
     @Test(
@@ -33,7 +32,7 @@ import Testing
             "$JS.ACK.S.C.1.2.z.4.5", "$JS.ACK.S.C.1.99999999999999999999999.3.4.5",
         ])
     func noMetadata(subject: String) {
-        #expect(PulledMessage.metadata(ofReplySubject: subject) == nil)
+        #expect(PulledMessage.read(subject) == nil)
     }
 
     @Test(

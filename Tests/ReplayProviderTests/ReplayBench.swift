@@ -83,12 +83,12 @@ struct ReplayBench {
             to: SystemClock().now(), symbols: symbols)
     }
 
-    func reader(_ range: TapeRange) throws -> TapeRangeReader {
+    func reader(_ range: TapeRange) throws -> RecordedRange {
         let hub = TelemetryHub(
             logger: Logger(
                 service: "test", level: .error, format: .json, sink: CapturedLog().sink),
             metrics: MetricRegistry())
-        return try TapeRangeReader(
+        return try RecordedRange(
             range, telemetry: hub, created: SystemClock().now(), isStopped: { false })
     }
 

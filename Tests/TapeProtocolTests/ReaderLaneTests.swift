@@ -14,7 +14,7 @@ import Testing
     func opensAtStart() throws {
         let rig = try ReaderRig()
         #expect(rig.open(at: nil) == [.readStream])
-        #expect(rig.open(at: nil).isEmpty && rig.openAtEnd().isEmpty, "opening twice is once")
+        #expect(rig.open(at: nil).isEmpty && rig.open(from: .end).isEmpty, "opening twice is once")
         #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
         #expect(!rig.lane.isReading)
         #expect(rig.created(1) == [.pull(tenure: 1, number: 1), .pull(tenure: 1, number: 2)])
@@ -44,7 +44,7 @@ import Testing
     @Test("at the end it takes what comes, keeps no position, and begins at the end again")
     func opensAtEnd() throws {
         let rig = try ReaderRig()
-        #expect(rig.openAtEnd() == [.readStream])
+        #expect(rig.open(from: .end) == [.readStream])
         #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .end)])
         _ = rig.created(1)
         #expect(rig.deliver(500, at: 70, consumer: 1) == .deliver)
@@ -184,7 +184,7 @@ import Testing
     func opensFromTime() throws {
         let rig = try ReaderRig()
         let time = Timestamp(nanoseconds: 99)
-        #expect(rig.open(from: time) == [.readStream] && rig.open(from: time).isEmpty)
+        #expect(rig.open(from: .time(time)) == [.readStream] && rig.open(from: .time(time)).isEmpty)
         #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .time(time))])
         _ = rig.created(1)
         #expect(rig.lane.isReading && rig.lane.position == nil)
@@ -202,11 +202,58 @@ import Testing
     func openedAnew() throws {
         let rig = try ReaderRig()
         for first in 0..<2 {
-            _ = first == 0 ? rig.openAtEnd() : rig.open(from: Timestamp(nanoseconds: 99))
+            _ = rig.open(from: first == 0 ? .end : .time(Timestamp(nanoseconds: 99)))
             rig.close()
             _ = rig.open(at: nil)
             #expect(rig.streamRead() == [.createConsumer(tenure: rig.lane.tenure, start: .first)])
             rig.close()
+        }
+    }
+
+    // MARK: raw
+
+    @Test("raw it takes whatever is stored, and goes on behind the message that it took last")
+    func raw() throws {
+        let rig = try ReaderRig()
+        #expect(rig.open(from: .sequence(5), isRaw: true) == [.readStream])
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(5))])
+        _ = rig.reconnected()
+        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(5))])
+        _ = rig.created(3)
+        #expect(rig.lane.isReading)
+        #expect(rig.deliver(31, at: 40, consumer: 1, tenure: 3) == .deliver)
+        #expect(rig.deliver(5, at: 41, consumer: 2, tenure: 3) == .deliver, "ordinals go back")
+        #expect(rig.message(at: 44, consumer: 3, tenure: 2) == .ignore)
+        #expect(rig.message(at: 44, consumer: 3, tenure: 3) == .deliver && rig.effects.isEmpty)
+        #expect(rig.lane.position == nil && rig.lane.streamSequence == 44)
+        #expect(rig.message(at: 46, consumer: 5, tenure: 3) == .ignore)
+        #expect(
+            rig.effects == [.doubted(.missedDelivery(expected: 4, found: 5)), .readStream])
+        #expect(rig.streamRead() == [.createConsumer(tenure: 5, start: .sequence(45))])
+        #expect(rig.created(5).count == 2 && rig.lane.isReading, "nothing to prove")
+    }
+
+    @Test("raw it stops on a stream that is another or ends too early, and not on a purged one")
+    func rawBounds() throws {
+        for (created, last, problem) in [
+            (
+                Int64(8), UInt64(100),
+                ReaderProblem.streamRecreated(
+                    was: Timestamp(nanoseconds: 7), is: Timestamp(nanoseconds: 8))
+            ),
+            (7, 39, .positionAboveEnd(sequence: 40, last: 39)), (7, 40, nil),
+        ] as [(Int64, UInt64, ReaderProblem?)] {
+            let rig = try ReaderRig()
+            _ = rig.open(from: .first, isRaw: true)
+            _ = rig.streamRead()
+            _ = rig.created(1)
+            _ = rig.message(at: 40, consumer: 1, tenure: 1)
+            rig.bounds = ReaderLane.StreamBounds(
+                created: Timestamp(nanoseconds: created), firstSequence: 41, lastSequence: last,
+                isReplicated: false)
+            _ = rig.reconnected()
+            let next = ReaderLane.Effect.createConsumer(tenure: 3, start: .sequence(41))
+            #expect(rig.streamRead().last == problem.map { .stopped($0) } ?? next)
         }
     }
 

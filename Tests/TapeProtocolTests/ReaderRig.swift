@@ -33,11 +33,10 @@ final class ReaderRig {
         call { $0.open(at: position, into: &$1) }
     }
 
-    func open(from time: Timestamp) -> [ReaderLane.Effect] {
-        call { $0.open(from: time, into: &$1) }
+    func open(from start: ReaderLane.Start, isRaw: Bool = false) -> [ReaderLane.Effect] {
+        call { $0.open(from: start, isRaw: isRaw, into: &$1) }
     }
 
-    func openAtEnd() -> [ReaderLane.Effect] { call { $0.openAtEnd(into: &$1) } }
     func close() { lane.close() }
     func openFailed() { lane.openFailed(now: now) }
     func tick() -> [ReaderLane.Effect] { call { $0.tick(now: now, into: &$1) } }
@@ -76,6 +75,17 @@ final class ReaderRig {
         _ firstOrdinal: UInt64, at sequence: UInt64, consumer: UInt64, tenure: UInt64 = 1
     ) -> ReaderLane.Verdict {
         deliver(header(firstOrdinal), at: sequence, consumer: consumer, tenure: tenure)
+    }
+
+    /// Delivers something that is no packet to a raw lane.
+    func message(
+        at sequence: UInt64, consumer: UInt64, tenure: UInt64
+    ) -> ReaderLane.Verdict {
+        var verdict = ReaderLane.Verdict.ignore
+        let delivery = ReaderLane.Delivery(
+            tenure: tenure, sequence: sequence, consumerSequence: consumer)
+        _ = call { verdict = $0.message(delivery, now: now, into: &$1) }
+        return verdict
     }
 
     func undecodable(

@@ -54,7 +54,7 @@ struct SimulatedReader {
 
     mutating func open() {
         if stored == nil, let from {
-            lane.open(from: from, into: &effects)
+            lane.open(from: .time(from), into: &effects)
         } else {
             lane.open(at: stored, into: &effects)
         }

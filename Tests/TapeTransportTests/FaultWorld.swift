@@ -127,7 +127,8 @@ final class FaultWorld {
             let names = try ask("CONSUMER.NAMES.\(stream)")["consumers"]?.array ?? []
             for name in names.compactMap(\.string) {
                 // The reader may already have given up the consumer, which is then removed.
-                _ = try inspector.client.jetStream.deleteConsumer(stream: stream, name: name)
+                _ = try inspector.client.connection.request(
+                    [], to: "$JS.API.CONSUMER.DELETE.\(stream).\(name)", timeout: patience)
             }
         }
     }

@@ -232,7 +232,7 @@ import Testing
         let rig = try tape.openRig()
         #expect(rig.publishPackets(5, lane: 0))
         let reader = rig.addReader(0)
-        rig.readers.openAtEnd(reader)
+        rig.readers.open(reader, from: .end)
         #expect(rig.run { rig.readers.isReading(reader) })
         #expect(rig.publishPackets(3, lane: 0))
         #expect(rig.run { rig.takenIDs[reader] == [6, 7, 8] })

@@ -182,10 +182,10 @@ final class TapeRig {
 
     /// The consumer's name ends with reader and tenure.
     private func count(_ message: NatsMessage) {
-        guard message.status == nil, let reply = message.replyTo,
-            let consumer = PulledMessage.metadata(ofReplySubject: reply)?.consumer
+        guard message.status == nil, let reply = message.replyTo.map({ Array($0.utf8) }),
+            let place = reply.withRawSpan({ PulledMessage(ofReplySubject: $0) })
         else { return }
-        let parts = consumer.split(separator: "-")
+        let parts = String(decoding: reply[place.consumer], as: UTF8.self).split(separator: "-")
         guard parts.count > 2, let reader = Int(parts[parts.count - 2]) else { return }
         delivered[reader] += 1
     }

@@ -76,8 +76,8 @@ public struct JetStream: Sendable {
 
     // MARK: messages
 
-    /// Returns the last message on a literal subject, read from the stream's leader; `nil` when
-    /// there is none.
+    /// Returns the last message on a subject, which may have wildcards, read from the stream's
+    /// leader; `nil` when there is none.
     public func lastMessage(
         stream: String, subject: String
     ) throws(JetStreamError) -> StoredMessage? {
@@ -135,17 +135,6 @@ public struct JetStream: Sendable {
         }
         let path = "CONSUMER.CREATE.\(stream).\(configuration.name)"
         _ = try call(path, body.bytes, operation)
-    }
-
-    /// Returns false when there was none.
-    public func deleteConsumer(stream: String, name: String) throws(JetStreamError) -> Bool {
-        let operation = "delete consumer \(name) of stream \(stream)"
-        try requireToken(stream, operation)
-        try requireToken(name, operation)
-        let path = "CONSUMER.DELETE.\(stream).\(name)"
-        let answer = try call(
-            path, [], operation, absentCode: JetStreamCode.consumerNotFound)
-        return answer != nil
     }
 
     /// Requests up to `batch` messages within `expires`. They come to `replyTo`, and so do messages

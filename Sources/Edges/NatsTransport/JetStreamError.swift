@@ -48,7 +48,6 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
 
 /// JetStream's numbers of the errors that callers distinguish.
 enum JetStreamCode {
-    static let consumerNotFound = 10_014
     static let noMessageFound = 10_037
     static let noMessageAtSequence = 10_043
     static let streamNameInUse = 10_058

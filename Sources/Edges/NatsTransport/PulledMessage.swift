@@ -2,8 +2,9 @@ public import Primitives
 
 /// JetStream's data about a message that a consumer delivers. The reply subject contains them.
 public struct PulledMessage: Equatable, Sendable {
-    public let stream: String
-    public let consumer: String
+    /// The places of the names in the subject. They are not copied.
+    public let stream: Range<Int>
+    public let consumer: Range<Int>
     public let streamSequence: UInt64
     public let consumerSequence: UInt64
     /// When the stream stored the message.
@@ -11,61 +12,40 @@ public struct PulledMessage: Equatable, Sendable {
     /// The number of messages of the consumer that were still to come when this one was sent.
     public let pending: UInt64
 
-    /// Reads both shapes of an acknowledgement subject; nil for any other subject.
+    /// Reads both shapes of an acknowledgement subject; `nil` for any other subject.
     ///
     ///     $JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>
     ///     $JS.ACK.<domain>.<account>.<the same seven>[.<random>]
-    public static func metadata(ofReplySubject subject: String) -> PulledMessage? {
-        Array(subject.utf8).withRawSpan { bytes in
-            guard let place = Place(ofReplySubject: bytes) else { return nil }
-            return PulledMessage(
-                stream: bytes.extracting(place.stream).text,
-                consumer: bytes.extracting(place.consumer).text,
-                streamSequence: place.streamSequence, consumerSequence: place.consumerSequence,
-                time: place.time, pending: place.pending)
+    public init?(ofReplySubject subject: RawSpan) {
+        guard subject.byteCount > 8, subject.uint64(at: 0) == Self.prefix else { return nil }
+        let dot = UInt8(ascii: ".")
+        var dots = 0
+        for offset in 0..<subject.byteCount where subject.uint8(at: offset) == dot {
+            dots += 1
         }
+        guard dots == 8 || dots == 10 || dots == 11,
+            let end = dots == 11
+                ? subject.lastIndex(of: dot, before: subject.byteCount) : subject.byteCount,
+            let pending = subject.lastNumber(before: end, behind: dot),
+            let time = subject.lastNumber(before: pending.separator, behind: dot),
+            let consumerSequence = subject.lastNumber(before: time.separator, behind: dot),
+            let streamSequence = subject.lastNumber(
+                before: consumerSequence.separator, behind: dot),
+            let delivered = subject.lastNumber(
+                before: streamSequence.separator, behind: dot),
+            let behindStream = subject.lastIndex(of: dot, before: delivered.separator),
+            let beforeStream = subject.lastIndex(of: dot, before: behindStream),
+            let nanoseconds = Int64(exactly: time.value)
+        else { return nil }
+        stream = beforeStream + 1..<behindStream
+        consumer = behindStream + 1..<delivered.separator
+        guard !stream.isEmpty, !consumer.isEmpty else { return nil }
+        self.streamSequence = streamSequence.value
+        self.consumerSequence = consumerSequence.value
+        self.time = Timestamp(nanoseconds: nanoseconds)
+        self.pending = pending.value
     }
 
-    /// The same without copying the names: their places in the subject.
-    public struct Place: Equatable, Sendable {
-        public let stream: Range<Int>
-        public let consumer: Range<Int>
-        public let streamSequence: UInt64
-        public let consumerSequence: UInt64
-        public let time: Timestamp
-        public let pending: UInt64
-
-        public init?(ofReplySubject subject: RawSpan) {
-            guard subject.byteCount > 8, subject.uint64(at: 0) == Place.prefix else { return nil }
-            let dot = UInt8(ascii: ".")
-            var dots = 0
-            for offset in 0..<subject.byteCount where subject.uint8(at: offset) == dot {
-                dots += 1
-            }
-            guard dots == 8 || dots == 10 || dots == 11,
-                let end = dots == 11
-                    ? subject.lastIndex(of: dot, before: subject.byteCount) : subject.byteCount,
-                let pending = subject.lastNumber(before: end, behind: dot),
-                let time = subject.lastNumber(before: pending.separator, behind: dot),
-                let consumerSequence = subject.lastNumber(before: time.separator, behind: dot),
-                let streamSequence = subject.lastNumber(
-                    before: consumerSequence.separator, behind: dot),
-                let delivered = subject.lastNumber(
-                    before: streamSequence.separator, behind: dot),
-                let behindStream = subject.lastIndex(of: dot, before: delivered.separator),
-                let beforeStream = subject.lastIndex(of: dot, before: behindStream),
-                let nanoseconds = Int64(exactly: time.value)
-            else { return nil }
-            stream = beforeStream + 1..<behindStream
-            consumer = behindStream + 1..<delivered.separator
-            guard !stream.isEmpty, !consumer.isEmpty else { return nil }
-            self.streamSequence = streamSequence.value
-            self.consumerSequence = consumerSequence.value
-            self.time = Timestamp(nanoseconds: nanoseconds)
-            self.pending = pending.value
-        }
-
-        /// "$JS.ACK." as an integer in memory order.
-        private static let prefix: UInt64 = 0x2E4B_4341_2E53_4A24
-    }
+    /// "$JS.ACK." as an integer in memory order.
+    private static let prefix: UInt64 = 0x2E4B_4341_2E53_4A24
 }

@@ -109,7 +109,7 @@ public final class HotStateKeeper {
     }
 
     private func run() {
-        for reader in readers.indices { readers.openAtEnd(reader) }
+        for reader in readers.indices { readers.open(reader, from: .end) }
         var events: [TapeEvent] = []
         while !context.shutdown.isRequested {
             beat.beat()
@@ -141,7 +141,7 @@ public final class HotStateKeeper {
 
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         guard header.tickCount > 0 else { return }
-        let stored = message.withReplyTo { PulledMessage.Place(ofReplySubject: $0)?.time }
+        let stored = message.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
         let origin = HotOrigin(
             source: header.source,
             order: HotOrder(

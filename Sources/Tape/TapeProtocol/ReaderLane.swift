@@ -29,10 +29,11 @@ public struct ReaderLane: Sendable {
     public private(set) var state = State.closed
     /// The last packet that was accepted; `nil` at the start of the tape.
     public private(set) var position: TapePosition?
-    /// The lane reads only new packets, proves nothing, and begins at the end again after a doubt.
-    private var followsEnd = false
-    /// The time from which a reader without a position reads; `nil`: from the tape's start.
-    private var startTime: Timestamp?
+    /// Where a lane without a position begins.
+    private var beginning = Start.first
+    /// The lane takes whatever is stored, proves nothing of it and has no position. After a doubt
+    /// it continues after the message taken last; if it began at the end, at the end.
+    private var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
     public private(set) var tenure: UInt64 = 0
     public private(set) var streamCreated = Timestamp.undefined
@@ -40,7 +41,7 @@ public struct ReaderLane: Sendable {
     private var pullNumber: UInt64 = 0
     private var nextConsumerSequence: UInt64 = 1
     private var lastHeard: Int64 = 0
-    /// The sequence of the last packet that a reader at the end accepted.
+    /// The sequence of the last message that a raw lane took; 0 for none.
     public private(set) var streamSequence: UInt64 = 0
     private var failures: Int64 = 0
     /// The number of doubts since the last correct message. A server that refuses every pull must
@@ -117,32 +118,19 @@ public struct ReaderLane: Sendable {
 
     // MARK: opening
 
-    /// Opens at a position, or at the tape's start when it is `nil`. A position with sequence 0
-    /// rests on no packet: it also begins at the tape's start. But it knows which ordinals of its
-    /// sources were read before, so that those which the tape no longer holds are a hole.
-    public mutating func open(at position: TapePosition?, into effects: inout [Effect]) {
-        begin(at: position, into: &effects)
-    }
-
-    /// Opens at the first packet that was stored at this time or later.
-    public mutating func open(from time: Timestamp, into effects: inout [Effect]) {
-        begin(startTime: time, into: &effects)
-    }
-
-    /// Opens at the end, for a reader that needs only new packets. It has no position, and nothing
-    /// is proven.
-    public mutating func openAtEnd(into effects: inout [Effect]) {
-        begin(followsEnd: true, into: &effects)
-    }
-
-    private mutating func begin(
-        at position: TapePosition? = nil, startTime: Timestamp? = nil, followsEnd: Bool = false,
+    /// Opens at a position, or without one where `start` says. A position with sequence 0 rests on
+    /// no packet: it also begins at the tape's start. But it knows which ordinals of its sources
+    /// were read before, so that those which the tape no longer holds are a hole. A lane that
+    /// begins at the end is raw: it serves a reader that needs only new packets.
+    public mutating func open(
+        at position: TapePosition? = nil, from start: Start = .first, isRaw: Bool = false,
         into effects: inout [Effect]
     ) {
         guard state == .closed else { return }
         self.position = position
-        self.startTime = startTime
-        self.followsEnd = followsEnd
+        self.isRaw = isRaw || start == .end
+        beginning = start
+        streamSequence = 0
         state = .opening(retryAt: nil)
         effects.append(.readStream)
     }
@@ -160,11 +148,11 @@ public struct ReaderLane: Sendable {
         _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
     ) {
         guard case .opening = state else { return }
-        streamCreated = stream.created
         if let problem = problem(with: stream) {
             judge(problem, stream, now: now, into: &effects)
             return
         }
+        streamCreated = stream.created
         endDoubt.end()
         tenure += 1
         pulls = []
@@ -190,9 +178,8 @@ public struct ReaderLane: Sendable {
     }
 
     private var start: Start {
-        if followsEnd { return .end }
         if let position { return position.hasPacket ? .sequence(position.sequence) : .first }
-        return startTime.map { .time($0) } ?? .first
+        return streamSequence > 0 && beginning != .end ? .sequence(streamSequence + 1) : beginning
     }
 
     public struct StreamBounds: Hashable, Sendable {
@@ -213,18 +200,18 @@ public struct ReaderLane: Sendable {
     }
 
     private func problem(with stream: StreamBounds) -> ReaderProblem? {
-        guard let position else { return nil }
-        if position.streamCreated.isDefined, stream.created != position.streamCreated {
-            return .streamRecreated(was: position.streamCreated, is: stream.created)
+        guard position != nil || streamSequence > 0 && beginning != .end else { return nil }
+        let created = position?.streamCreated ?? streamCreated
+        let sequence = position?.sequence ?? streamSequence
+        if created.isDefined, stream.created != created {
+            return .streamRecreated(was: created, is: stream.created)
         }
-        guard position.hasPacket else { return nil }
-        if position.sequence > stream.lastSequence {
-            return .positionAboveEnd(
-                sequence: position.sequence, last: stream.lastSequence)
+        if sequence > stream.lastSequence {
+            return .positionAboveEnd(sequence: sequence, last: stream.lastSequence)
         }
-        if position.sequence < stream.firstSequence {
-            return .positionBelowStart(
-                sequence: position.sequence, first: stream.firstSequence)
+        // Without a packet there, or in a raw lane, nothing is proven.
+        if sequence > 0, sequence < stream.firstSequence, !isRaw {
+            return .positionBelowStart(sequence: sequence, first: stream.firstSequence)
         }
         return nil
     }
@@ -284,8 +271,28 @@ public struct ReaderLane: Sendable {
     public mutating func packet(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Verdict {
-        guard delivery.tenure == tenure, state == .reading || state == .verifying else {
+        guard isNext(delivery, now: now, into: &effects) else { return .ignore }
+        if isRaw { return .deliver }
+        if state == .verifying {
+            verify(header, delivery, into: &effects)
             return .ignore
+        }
+        return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
+    }
+
+    /// Handles a message of a raw lane that is no packet.
+    public mutating func message(
+        _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+    ) -> Verdict {
+        isNext(delivery, now: now, into: &effects) ? .deliver : .ignore
+    }
+
+    /// Returns whether it is the next delivery of the present consumer. A raw lane needs no more.
+    private mutating func isNext(
+        _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+    ) -> Bool {
+        guard delivery.tenure == tenure, state == .reading || state == .verifying else {
+            return false
         }
         lastHeard = now
         used(into: &effects)
@@ -294,17 +301,17 @@ public struct ReaderLane: Sendable {
                 .missedDelivery(
                     expected: nextConsumerSequence, found: delivery.consumerSequence),
                 now: now, into: &effects)
-            return .ignore
+            return false
         }
         nextConsumerSequence += 1
-        if state == .verifying {
-            verify(header, delivery, into: &effects)
-            return .ignore
+        if isRaw {
+            doubtsInARow = 0
+            streamSequence = delivery.sequence
         }
-        return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
+        return true
     }
 
-    /// Handles a message that is no packet. It cannot be skipped silently.
+    /// Handles a message that is no packet, for an owner that cannot skip it.
     public mutating func undecodable(
         _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
     ) {
@@ -338,11 +345,6 @@ public struct ReaderLane: Sendable {
     private mutating func take(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
-        if followsEnd {
-            doubtsInARow = 0
-            streamSequence = delivery.sequence
-            return true
-        }
         if header.kind != .watermark,
             !follows(header, delivery, now: now, into: &effects)
         {

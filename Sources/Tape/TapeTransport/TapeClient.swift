@@ -221,7 +221,12 @@ private final class ConnectionListeners: Sendable {
 
     var complaint: String? { refused.withLock { $0 } }
 
-    func add(_ mailbox: TapeMailbox) { mailboxes.withLock { $0.append(mailbox) } }
+    func add(_ mailbox: TapeMailbox) {
+        mailboxes.withLock {
+            $0.removeAll(where: \.isClosed)
+            $0.append(mailbox)
+        }
+    }
 
     func handle(_ event: NatsConnectionEvent) {
         switch event {

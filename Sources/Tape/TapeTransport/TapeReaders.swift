@@ -45,11 +45,15 @@ public final class TapeReaders {
         var isHeld = false
         var waiting: [NatsMessage] = []
         var silence = ServerSilence()
+        var lacksStream = false
     }
 
     /// Called with each packet that is proven to be the next one of its reader. The callee may keep
     /// the message.
     public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
+
+    /// Called with a message that is no packet.
+    public typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
     private static let tickNanoseconds: Int64 = 1_000_000
@@ -62,6 +66,10 @@ public final class TapeReaders {
     /// 64 random bits, so that no other process can name its consumers and take from them.
     private let consumerPrefix: String
     private let pullBytes: Int
+    private let idleMax: Duration
+    /// With it, readers that are opened from now on take whatever is stored and prove nothing of
+    /// it. Without it, a message that is no packet stops its reader.
+    public var skip: Skip?
     private let clock = SystemClock()
     private let packets: Counter
     private let problems: Gauge
@@ -72,16 +80,18 @@ public final class TapeReaders {
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
     /// packets whose header is right and whose messages are damaged (`PacketReader.damage`); any
     /// other reader stops at them. A reader that is held keeps at most two pulls of `pullBytes` in
-    /// memory. A larger packet is never delivered.
+    /// memory. A larger packet is never delivered. A consumer that is not pulled from for `idleMax`
+    /// is removed by the server.
     public init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
-        pullBytes: Int = ReaderLane.pullBytes
+        pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30)
     ) throws(TapeError) {
         self.client = client
         self.mailbox = mailbox
         self.group = group
         self.takesDamaged = takesDamaged
         self.pullBytes = pullBytes
+        self.idleMax = idleMax
         inbox = try mailbox.attach(client, .readers)
         var random = SystemRandomNumberGenerator()
         let digits = String(random.next() as UInt64, radix: 16)
@@ -104,15 +114,9 @@ public final class TapeReaders {
         carryOut(reader)
     }
 
-    /// Begins at the first packet that was stored at this time or later.
-    public func open(_ reader: Int, from time: Timestamp) {
-        readers[reader].machine.open(from: time, into: &effects)
-        carryOut(reader)
-    }
-
-    /// Begins at the end, for a reader that needs only new packets.
-    public func openAtEnd(_ reader: Int) {
-        readers[reader].machine.openAtEnd(into: &effects)
+    /// Opens without a position.
+    public func open(_ reader: Int, from start: ReaderLane.Start) {
+        readers[reader].machine.open(from: start, isRaw: skip != nil, into: &effects)
         carryOut(reader)
     }
 
@@ -134,6 +138,8 @@ public final class TapeReaders {
 
     public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
     public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
+    /// Returns whether the stream did not exist when it was last asked for. It is asked for again.
+    public func lacksStream(_ reader: Int) -> Bool { readers[reader].lacksStream }
 
     /// Returns why the reader stopped permanently; `nil` while it reads or tries to.
     public func problem(_ reader: Int) -> ReaderProblem? {
@@ -229,8 +235,14 @@ public final class TapeReaders {
             packets.add()
             take(reader, header, message)
         } catch {
-            readers[reader].machine.undecodable(error, delivery, into: &effects)
+            guard let skip else {
+                readers[reader].machine.undecodable(error, delivery, into: &effects)
+                return carryOut(reader)
+            }
+            let verdict = readers[reader].machine.message(
+                delivery, now: clock.monotonic().nanoseconds, into: &effects)
             carryOut(reader)
+            if verdict == .deliver { skip(reader, error, message) }
         }
     }
 
@@ -280,7 +292,7 @@ public final class TapeReaders {
     ) -> (reader: Int, delivery: ReaderLane.Delivery)? {
         message.withReplyTo { subject in
             let dash = UInt8(ascii: "-")
-            guard let place = PulledMessage.Place(ofReplySubject: subject),
+            guard let place = PulledMessage(ofReplySubject: subject),
                 let tenure = subject.lastNumber(before: place.consumer.upperBound, behind: dash),
                 let number = subject.lastNumber(before: tenure.separator, behind: dash),
                 number.separator > place.consumer.lowerBound,
@@ -341,7 +353,9 @@ public final class TapeReaders {
     private func readStream(_ reader: Int) {
         do throws(JetStreamError) {
             let stream = readers[reader].input.stream
-            guard let info = try client.jetStream.streamInfo(stream) else {
+            let info = try client.jetStream.streamInfo(stream)
+            readers[reader].lacksStream = info == nil
+            guard let info else {
                 failed(reader, "stream \(stream) does not exist yet")
                 return
             }
@@ -360,7 +374,7 @@ public final class TapeReaders {
         let input = readers[reader].input
         let configuration = ConsumerConfiguration(
             name: consumer(reader, tenure), filterSubjects: input.filters,
-            deliver: start.deliver)
+            deliver: start.deliver, inactiveThreshold: idleMax)
         do throws(JetStreamError) {
             try client.jetStream.createConsumer(stream: input.stream, configuration)
             readers[reader].waiting.removeAll()

@@ -1,4 +1,5 @@
 import ServiceRuntime
+import TapeTransport
 import TickSpool
 
 /// Why a command of the tool failed. The description is one line: what failed, with what, and what
@@ -36,6 +37,18 @@ enum ToolError: Error, Equatable {
         case .damaged, .unreadable: .dataError
         case .busy, .noFreePort: .temporary
         case .startFailed, .stillRunning, .runtime, .audit, .refused: .failure
+        }
+    }
+}
+
+extension ToolError {
+    /// The error of reading the tape. A tape that does not exist, or is not the same any more, is
+    /// refused. A server that does not answer may work later.
+    init(reading error: any Error) {
+        switch error {
+        case let error as ToolError: self = error
+        case let error as TapeRangeError where !error.isRetryable: self = .refused("\(error)")
+        default: self = .unreachable("the tape cannot be read: \(error)")
         }
     }
 }

@@ -208,11 +208,11 @@ public final class ReplayProvider: ProviderSource {
             let now = clock.now()
             // Packets that were sent shortly before the range's end may still be on their way to
             // the tape.
-            guard now.nanoseconds(since: range.to) >= TapeRangeReader.settledNanoseconds else {
+            guard now.nanoseconds(since: range.to) >= RecordedRange.settledNanoseconds else {
                 throw TapeRangeError(
                     "REPLAY_TO is \(range.to): its tape is complete 5 s later", isRetryable: true)
             }
-            return try TapeRangeReader(range, telemetry: telemetry, created: now) {
+            return try RecordedRange(range, telemetry: telemetry, created: now) {
                 !self.goesOn
             }
         }

@@ -30,44 +30,39 @@ struct ProofTape {
         from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
     ) throws(ToolError) -> Ending {
         do {
-            return try pull(from: start, take)
-        } catch let error as ToolError {
-            throw error
+            return try readOn(from: start, take)
         } catch {
-            throw .unreachable("the tape cannot be read: \(error)")
+            throw ToolError(reading: error)
         }
     }
 
-    private func pull(
+    private func readOn(
         from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
     ) throws -> Ending {
         let stream = names.tickStream(of: partition)
-        let selection = TailCommand.Selection(
-            stream: stream,
+        let input = TapeReaders.Input(
+            partition: partition, stream: stream,
             filters: [
                 names.ticks(partition),
                 names.watermarks(stream: names.streamIndex(of: partition)),
             ])
         let place = Timestamp(nanoseconds: start).advanced(byNanoseconds: -Self.margin)
-        let feed = try TailFeed(client, follows: false)
-        defer { feed.close() }
-        try feed.open(selection, at: .fromTime(place))
+        let reader = try RangeReader(client, group: "prove")
+        defer { reader.close() }
+        try reader.open(input, from: .time(place), to: .stored)
         var isCut: Bool?
-        while !feed.isOver {
+        while !reader.isOver {
             if shutdown.isRequested { return .interrupted }
-            try feed.receive(timeout: Self.turn) { delivery in
-                let metadata = delivery.metadata
-                try delivery.message.withPayload { bytes in
-                    let header = try PacketReader.validate(bytes)
-                    if header.kind == .ticks, header.tickCount > 0, isCut == nil {
-                        // There were earlier packets, and this one was stored after the range had
-                        // begun.
-                        let isBehind =
-                            header.firstOrdinal > 1 && metadata.time.nanoseconds > start
-                        isCut = try isBehind && isFirst(metadata.streamSequence, stream)
-                    }
-                    if try !take(header, bytes) { feed.end(delivery.lane) }
+            try reader.receive(timeout: Self.turn) { packet in
+                let header = try packet.header.get()
+                if header.kind == .ticks, header.tickCount > 0, isCut == nil {
+                    // There were earlier packets, and this one was stored after the range had
+                    // begun.
+                    let isBehind = header.firstOrdinal > 1 && packet.time.nanoseconds > start
+                    isCut = try isBehind && isFirst(packet.sequence, stream)
                 }
+                let wantsMore = try packet.message.withPayload { try take(header, $0) }
+                if !wantsMore { reader.end(packet.range) }
             }
             if isCut == true { return .cut }
         }

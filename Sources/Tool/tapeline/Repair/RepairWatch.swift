@@ -12,7 +12,7 @@ final class RepairWatch {
     private static let refusalsMax = 64
 
     private let command: RepairCommand
-    private let feed: TailFeed
+    private let reader: RangeReader
     private let clock = SystemClock()
     /// The number of versions of bars in the range whose reason is the request's.
     private(set) var bars = 0
@@ -24,14 +24,14 @@ final class RepairWatch {
 
     init(_ command: RepairCommand, _ partition: Partition, _ client: TapeClient) throws {
         self.command = command
-        feed = try TailFeed(client, follows: true)
+        reader = try RangeReader(client, group: "repair")
         let names = client.names
-        try feed.open(
-            TailCommand.Selection(stream: names.barStream, filters: [names.bars(partition)]),
-            at: .new)
+        let bars = TapeReaders.Input(
+            partition: partition, stream: names.barStream, filters: [names.bars(partition)])
+        try reader.open(bars, from: .end, to: .never)
     }
 
-    func close() { feed.close() }
+    func close() { reader.close() }
 
     /// Returns false if the output is not published in time.
     func wait(
@@ -42,12 +42,7 @@ final class RepairWatch {
         while reached < sequence {
             guard clock.remaining(until: deadline) > .zero else { return false }
             if shutdown.isRequested { throw ToolError.refused("interrupted; the request stays") }
-            try feed.receive(timeout: turn) { message in
-                try message.message.withPayload { bytes throws in
-                    _ = try PacketReader.validate(bytes)
-                    take(bytes)
-                }
-            }
+            try reader.receive(timeout: turn) { $0.message.withPayload { take($0) } }
         }
         return true
     }

@@ -23,8 +23,6 @@ struct RecordRun {
             to: command.to, symbols: command.symbols)
         do {
             return try record(range, shutdown)
-        } catch let error as ToolError {
-            throw error
         } catch RecordingWriter.Failure.system(let operation, let path, let code) {
             throw .file(operation: operation, path: path, code)
         } catch let error as RecordingWriter.Failure {
@@ -33,7 +31,7 @@ struct RecordRun {
             terminal.problem("interrupted; nothing was kept")
             return .temporary
         } catch {
-            throw RecordedSource.failure(error)
+            throw ToolError(reading: error)
         }
     }
 
@@ -41,7 +39,7 @@ struct RecordRun {
         var progress = ProgressLine(terminal, asJSON: command.asJSON)
         defer { progress.end() }
         try settle(range, shutdown, &progress)
-        let reader = try TapeRangeReader(
+        let reader = try RecordedRange(
             range, telemetry: RecordedSource.telemetry, created: SystemClock().now(),
             isStopped: { shutdown.isRequested })
         defer { reader.close() }
@@ -70,7 +68,7 @@ struct RecordRun {
     private func settle(
         _ range: TapeRange, _ shutdown: ShutdownSignal, _ progress: inout ProgressLine
     ) throws {
-        let settled = range.to.advanced(byNanoseconds: TapeRangeReader.settledNanoseconds)
+        let settled = range.to.advanced(byNanoseconds: RecordedRange.settledNanoseconds)
         let wait = settled.nanoseconds(since: SystemClock().now())
         guard wait > 0 else { return }
         progress.show { "waiting until what was sent before \(range.to) is on the tape" }

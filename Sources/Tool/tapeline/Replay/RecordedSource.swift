@@ -14,7 +14,7 @@ enum RecordedSource {
         do {
             found = try TapeSources.found(nats, namespace: namespace, telemetry: telemetry)
         } catch {
-            throw failure(error)
+            throw ToolError(reading: error)
         }
         guard let first = found.first else {
             throw .refused("no source has anything on the tape of \(namespace)")
@@ -32,11 +32,4 @@ enum RecordedSource {
             service: "tapeline", level: .error, format: .text(color: false),
             sink: LogSink { _ in true }),
         metrics: MetricRegistry())
-
-    /// A tape that does not exist is a wrong configuration. A server that does not answer may work
-    /// later.
-    static func failure(_ error: any Error) -> ToolError {
-        if let error = error as? TapeRangeError, !error.isRetryable { return .refused("\(error)") }
-        return .unreachable("the tape cannot be read: \(error)")
-    }
 }

@@ -126,7 +126,7 @@ struct ReplayRun {
             return try TapeRoom.find(
                 deployment.nats, namespace: namespace, telemetry: RecordedSource.telemetry)
         } catch {
-            throw RecordedSource.failure(error)
+            throw ToolError(reading: error)
         }
     }
 

@@ -98,20 +98,19 @@ struct SpoolReplay {
         }
         guard spool.oldestEventTime.isDefined else { return plan }
         let start = spool.oldestEventTime.advanced(byNanoseconds: -Self.marginNanoseconds)
-        let feed = try TailFeed(client, follows: false)
-        defer { feed.close() }
-        for (stream, own) in Dictionary(grouping: partitions, by: { names.tickStream(of: $0) }) {
-            let filters = own.flatMap { [names.ticks($0, source), names.ticks($0, .manual)] }
-            try feed.open(
-                TailCommand.Selection(stream: stream, filters: filters), at: .fromTime(start))
+        let reader = try RangeReader(client, group: "spool")
+        defer { reader.close() }
+        for partition in partitions {
+            let input = TapeReaders.Input(
+                partition: partition, stream: names.tickStream(of: partition),
+                filters: [names.ticks(partition, source), names.ticks(partition, .manual)])
+            try reader.open(input, from: .time(start), to: .stored)
         }
-        while !feed.isOver {
+        while !reader.isOver {
             try check(shutdown)
-            try feed.receive(timeout: Self.turn) { message in
-                try message.message.withPayload { bytes throws in
-                    let header = try PacketReader.validate(bytes)
-                    plan.take(header, bytes)
-                }
+            try reader.receive(timeout: Self.turn) { packet in
+                let header = try packet.header.get()
+                packet.message.withPayload { plan.take(header, $0) }
             }
             if plan.remembersTooMany {
                 throw ToolError.refused(

@@ -7,9 +7,11 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Runs a tail: takes packets from the feed, selects ticks and prints them.
+/// Runs a tail: takes packets from the tape, selects ticks and prints them.
 final class TailRun {
     private static let turn: Duration = .milliseconds(100)
+    /// More than the largest packet.
+    private static let pullBytes = 2 * 1_024 * 1_024
     /// The number of problems that are reported individually. Further ones are only counted.
     static let problemsShownMax = 100
 
@@ -20,6 +22,7 @@ final class TailRun {
     private var output: OutputBuffer
     private var tick = TailTick()
     private var packet = TailPacket()
+    private var ordinals = TailOrdinals()
     private(set) var ticks = 0
     private(set) var packets = 0
     private(set) var problems = 0
@@ -37,28 +40,31 @@ final class TailRun {
         let client = try deployment.openTape()
         defer { client.close() }
         do {
-            // If the end is in the future, it waits for it.
-            let feed = try TailFeed(client, follows: command.follows || endsLater)
-            defer { feed.close() }
-            for selection in selections { try feed.open(selection, at: start) }
+            let reader = try RangeReader(
+                client, group: "tail", isRaw: true, pullBytes: Self.pullBytes)
+            defer { reader.close() }
+            for selection in selections {
+                let input = TapeReaders.Input(
+                    partition: Partition(0), stream: selection.stream, filters: selection.filters)
+                // If the end is in the future, it waits for it.
+                try reader.open(
+                    input, from: start, to: command.follows || endsLater ? .never : .stored)
+            }
             printer.begin(&output)
-            try read(feed, shutdown)
-        } catch let error as ToolError {
-            output.flush()
-            throw error
+            try read(reader, shutdown)
         } catch {
             output.flush()
-            throw .unreachable("the tape cannot be read: \(error)")
+            throw ToolError(reading: error)
         }
         return ending(shutdown)
     }
 
-    private var start: ConsumerConfiguration.Deliver {
+    private var start: ReaderLane.Start {
         switch command.from {
-        case .beginning: .all
-        case .time(let time): .fromTime(time)
-        case .sequence(let sequence): .fromSequence(sequence)
-        case nil: command.follows ? .new : .all
+        case .beginning: .first
+        case .time(let time): .time(time)
+        case .sequence(let sequence): .sequence(sequence)
+        case nil: command.follows ? .end : .first
         }
     }
 
@@ -69,12 +75,12 @@ final class TailRun {
 
     private var hasReachedLimit: Bool { command.limit.map { ticks >= $0 } ?? false }
 
-    private func read(_ feed: TailFeed, _ shutdown: ShutdownSignal) throws {
-        while !feed.isOver, !shutdown.isRequested, !output.isGone, !hasReachedLimit {
-            try feed.receive(timeout: Self.turn) { message in
+    private func read(_ reader: RangeReader, _ shutdown: ShutdownSignal) throws {
+        while !reader.isOver, !shutdown.isRequested, !output.isGone, !hasReachedLimit {
+            try reader.receive(timeout: Self.turn) { found in
                 // After a stop the rest of the batch is dropped, so that the person does not wait
                 // for it.
-                if !shutdown.isRequested { try take(message, feed) }
+                if !shutdown.isRequested { take(found, reader) }
             }
             output.flush()
             output.look()
@@ -94,39 +100,33 @@ final class TailRun {
 
     // MARK: packets
 
-    private func take(_ message: TailFeed.Message, _ feed: TailFeed) throws {
+    private func take(_ found: RangeReader.Packet, _ reader: RangeReader) {
         guard !hasReachedLimit, !output.isGone else { return }
-        let metadata = message.metadata
-        if isBehindEnd(metadata) {
-            feed.end(message.lane)
+        if isBehindEnd(found) {
+            reader.end(found.range)
             return
         }
         packets += 1
-        do throws(PacketError) {
-            try message.message.withPayload { bytes throws(PacketError) in
-                let header = try PacketReader.validate(bytes)
-                if let problem = feed.follow(
-                    message.lane, header, sequence: metadata.streamSequence)
-                {
-                    note(problem, feed.stream(message.lane))
-                }
-                show(bytes, header, metadata.streamSequence)
+        let stream = reader.stream(found.range)
+        switch found.header {
+        case .success(let header):
+            if let problem = ordinals.follow(header, sequence: found.sequence) {
+                note(problem, stream)
             }
-        } catch {
-            note(
-                .undecodable(sequence: metadata.streamSequence, error), feed.stream(message.lane))
+            found.message.withPayload { show($0, header, found.sequence) }
+        case .failure(let error): note(.undecodable(sequence: found.sequence, error), stream)
         }
     }
 
-    private func isBehindEnd(_ metadata: PulledMessage) -> Bool {
+    private func isBehindEnd(_ found: RangeReader.Packet) -> Bool {
         switch command.until {
-        case .time(let end): metadata.time >= end
-        case .sequence(let last): metadata.streamSequence > last
+        case .time(let end): found.time >= end
+        case .sequence(let last): found.sequence > last
         case .beginning, nil: false
         }
     }
 
-    private func note(_ problem: TailLane.Problem, _ stream: String) {
+    private func note(_ problem: TailOrdinals.Problem, _ stream: String) {
         problems += 1
         // Everything read before the problem is written before it.
         output.flush()

@@ -10,7 +10,8 @@ import TapeTransport
 
 // Repairs. A second reader of the same partition reads a part of the tape again, twice when it is
 // large, while the first reader is held. One partition is repaired at a time, so that the memory
-// for it is bounded. The other partitions of the worker continue.
+// for it is bounded. The other partitions of the worker continue: so the second reader is one of
+// the worker's own, in the loop of its thread. A `RangeReader` would block that thread.
 extension Worker {
     private static let againNanoseconds: Int64 = 1_000_000_000
 
@@ -70,7 +71,7 @@ extension Worker {
         slots[index].core?.beginRepair()
         let reading = RepairReading(slot: index, reader: repairReader(index), needs, now: now)
         repairing = reading
-        readers.open(reading.reader, from: reading.start)
+        readers.open(reading.reader, from: .time(reading.start))
     }
 
     /// Returns the next partition to repair. The partitions are served in turn.
@@ -124,7 +125,7 @@ extension Worker {
     private func goOn(_ index: Int) {
         guard let repairing else { return }
         if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
-            readers.open(repairing.reader, from: repairing.start)
+            readers.open(repairing.reader, from: .time(repairing.start))
         } else if let standing = slots[index].core?.standingBars {
             self.repairing?.standing = standing
         } else {

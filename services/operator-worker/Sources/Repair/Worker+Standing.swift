@@ -24,7 +24,7 @@ extension Worker {
         guard ends.last >= reading.standingStart else { return finishRepair(index, standing: []) }
         repairing?.standingUntil = ends.lastSequence
         repairing?.reader = standingReader(index)
-        readers.open(standingReader(index), from: reading.standingStart)
+        readers.open(standingReader(index), from: .time(reading.standingStart))
     }
 
     func tookStanding(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {

@@ -8,6 +8,10 @@ import TapeTransport
 /// Brings stored ledgers up to date with the tape, one window of packets at a time, so that opening
 /// the source can be cancelled in between. Start it when the epochs are open: until then a
 /// predecessor may add packets.
+///
+/// It asks for each packet instead of using a `RangeReader`: the gateway's user may make no
+/// consumer. A packet that cannot be read does not end the reading here, it makes the ledger
+/// incomplete.
 struct GapRecovery {
     /// The packets of a partition that its ledger does not have: from one sequence to the subject's
     /// last.

@@ -29,47 +29,31 @@ public struct TapeRange: Sendable {
     }
 }
 
-/// Why a tape cannot be read, or not any more. One line.
-public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
-    public let description: String
-    /// True when waiting may help.
-    public let isRetryable: Bool
-
-    init(_ description: String, isRetryable: Bool = false) {
-        self.description = description
-        self.isRetryable = isRetryable
-    }
-}
-
 /// Reading was stopped while it waited for the tape.
 public struct ReadingStopped: Error {
     public init() {}
 }
 
-/// Reads a range of a source's tape: each of its streams in the stream's own order, and the streams
-/// merged by the time at which packets were sent.
+/// The packets of a range of a source's tape: each of its streams in the stream's own order, and
+/// the streams merged by the time at which packets were sent.
 ///
-/// The result follows from the tape alone, so a second reading gives the same. It reads as every
-/// reader does: only packets that are proven to follow. Memory: some packets per stream.
-public final class TapeRangeReader: RecordedTape {
+/// The result follows from the tape alone, so a second reading gives the same. Memory: some packets
+/// per stream.
+public final class RecordedRange: RecordedTape {
     /// The largest difference between the times of sending and storing, because hosts' clocks
     /// differ.
     public static let clockNanoseconds: Int64 = 60_000_000_000
-    /// The most packets of a stream that wait for those of other streams.
+    /// The most packets of a stream that wait for those of other streams, beside those of one pull.
     private static let waitingMax = 32
     private static let pullBytes = 256 * 1024
     private static let waitMax = Duration.milliseconds(20)
-    private static let eventsPerTurn = 256
     /// After this time, everything that was sent before is on the tape.
     public static let settledNanoseconds: Int64 = 5_000_000_000
 
+    /// The packets of one stream that wait.
     private struct Lane {
-        let reader: Int
-        /// No packet after this sequence is in the range.
-        var end: UInt64
         var waiting: [RecordedPacket] = []
         var taken = 0
-        var isOver = false
 
         var head: RecordedPacket? { taken < waiting.count ? waiting[taken] : nil }
     }
@@ -77,21 +61,16 @@ public final class TapeRangeReader: RecordedTape {
     public let about: RecordingInfo
     public private(set) var missing = MissingTicks()
     private let client: TapeClient
-    private let mailbox = TapeMailbox(capacity: 64)
-    private let readers: TapeReaders
-    private let range: TapeRange
+    private let reader: RangeReader
     private let isStopped: () -> Bool
+    /// One for each range of the reader.
     private var lanes: [Lane] = []
-    private var events: [TapeEvent] = []
-    private var hasTaken = false
-    private var failure: TapeRangeError?
 
     /// Connects, and reads which streams exist.
     public init(
         _ range: TapeRange, telemetry: TelemetryHub, created: Timestamp,
         isStopped: @escaping () -> Bool
     ) throws {
-        self.range = range
         self.isStopped = isStopped
         // The tape itself contains its number of partitions.
         guard let unknown = TapeNames(namespace: range.namespace, partitions: 1) else {
@@ -106,46 +85,28 @@ public final class TapeRangeReader: RecordedTape {
                 namespace: range.namespace, partitions: names.partitions, source: range.source,
                 from: range.from, to: range.to, created: created, present: plan.present,
                 symbols: range.symbols)
-            readers = try TapeReaders(
-                client, group: "replay", mailbox: mailbox, pullBytes: Self.pullBytes)
-            client.notify(mailbox)
+            reader = try RangeReader(client, group: "replay", pullBytes: Self.pullBytes)
             missing = plan.missing
+            let start: ReaderLane.Start =
+                range.from.isDefined
+                ? .time(range.from.advanced(byNanoseconds: -Self.clockNanoseconds)) : .first
             for stream in plan.streams {
-                let reader = readers.add(
-                    TapeReaders.Input(
-                        partition: Partition(stream.index), stream: stream.name,
-                        filters: stream.filters, spansPartitions: true))
-                lanes.append(Lane(reader: reader, end: stream.end))
-                open(reader, range.from)
+                let input = TapeReaders.Input(
+                    partition: Partition(stream.index), stream: stream.name,
+                    filters: stream.filters, spansPartitions: true)
+                try reader.open(input, from: start, to: .sequence(stream.end))
+                lanes.append(Lane())
             }
         } catch {
-            let refusal = Self.refusal(client, range)
+            let refusal = RangeReader.refusal(client)
             client.close()
             throw refusal ?? error
         }
     }
 
-    /// Returns the server's refusal. It does not answer a request that is not allowed, so only its
-    /// last error shows the reason.
-    private static func refusal(_ client: TapeClient, _ range: TapeRange) -> TapeRangeError? {
-        guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
-        return TapeRangeError(
-            "NATS does not let user '\(range.nats.user ?? "")' read the tape of "
-                + "\(range.namespace) (\(complaint)): name one that may, as "
-                + "deploy/nats/server.conf lets 'tool' and 'writer'")
-    }
-
     public func close() {
-        readers.close()
+        reader.close()
         client.close()
-    }
-
-    private func open(_ reader: Int, _ from: Timestamp) {
-        guard from.isDefined else {
-            readers.open(reader, at: nil)
-            return
-        }
-        readers.open(reader, from: from.advanced(byNanoseconds: -Self.clockNanoseconds))
     }
 
     private static func names(_ client: TapeClient, _ namespace: String) throws -> TapeNames {
@@ -163,9 +124,10 @@ public final class TapeRangeReader: RecordedTape {
 
     public func next() throws -> RecordedPacket? {
         while true {
-            if let lane = due() { return take(lane) }
-            if lanes.allSatisfy({ $0.isOver && $0.head == nil }) { return nil }
-            try receive()
+            if let lane = due() { return try take(lane) }
+            if reader.isOver, lanes.allSatisfy({ $0.head == nil }) { return nil }
+            if isStopped() { throw ReadingStopped() }
+            try reader.receive(timeout: Self.waitMax) { try took($0) }
         }
     }
 
@@ -175,7 +137,7 @@ public final class TapeRangeReader: RecordedTape {
         var first: Int?
         for index in lanes.indices {
             guard let head = lanes[index].head else {
-                if lanes[index].isOver { continue }
+                if reader.isOver(index) { continue }
                 return nil
             }
             guard let known = first, let best = lanes[known].head else {
@@ -187,59 +149,28 @@ public final class TapeRangeReader: RecordedTape {
         return first
     }
 
-    private func take(_ index: Int) -> RecordedPacket {
+    private func take(_ index: Int) throws -> RecordedPacket {
         let packet = lanes[index].waiting[lanes[index].taken]
         lanes[index].taken += 1
         if lanes[index].taken == lanes[index].waiting.count {
             lanes[index].waiting.removeAll(keepingCapacity: true)
             lanes[index].taken = 0
-            if !lanes[index].isOver {
-                readers.release(lanes[index].reader) { self.took($0, $1, $2) }
-            }
+            if !reader.isOver(index) { try reader.release(index) { try took($0) } }
         }
         return packet
     }
 
-    private func receive() throws {
-        if isStopped() { throw ReadingStopped() }
-        _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
-        for event in events {
-            switch event {
-            case .delivery(let message): readers.handle(message) { self.took($0, $1, $2) }
-            case .reconnected: readers.reconnected()
-            case .closed(let reason):
-                failure = TapeRangeError("NATS is gone: \(reason)", isRetryable: true)
-            case .answer, .wake: continue
-            }
+    private func took(_ packet: RangeReader.Packet) throws {
+        let header = try packet.header.get()
+        let isMeant = isMeant(header)
+        missing.took(header, isMeant: isMeant)
+        if isMeant {
+            lanes[packet.range].waiting.append(try RecordedPacket(packet.message.payload))
         }
-        events.removeAll(keepingCapacity: true)
-        readers.tick()
-        for index in lanes.indices where !lanes[index].isOver {
-            guard let problem = readers.problem(lanes[index].reader) else { continue }
-            failure = TapeRangeError("the tape cannot be read on: \(problem)")
-        }
-        if failure == nil, !hasTaken { failure = Self.refusal(client, range) }
-        if let failure { throw failure }
-    }
-
-    private func took(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
-        guard let index = lanes.firstIndex(where: { $0.reader == reader }), !lanes[index].isOver
-        else { return }
-        hasTaken = true
-        missing.took(header, isMeant: isMeant(header))
-        if isMeant(header) {
-            do throws(PacketError) {
-                lanes[index].waiting.append(try RecordedPacket(message.payload))
-            } catch {
-                failure = TapeRangeError("a packet cannot be read: \(error)")
-            }
-        }
-        let sequence = readers.position(reader)?.sequence ?? 0
-        if sequence >= lanes[index].end || isBehind(header) {
-            lanes[index].isOver = true
-            readers.close(reader)
-        } else if lanes[index].waiting.count >= Self.waitingMax {
-            readers.hold(reader)
+        if isBehind(header) {
+            reader.end(packet.range)
+        } else if lanes[packet.range].waiting.count >= Self.waitingMax {
+            reader.hold(packet.range)
         }
     }
 

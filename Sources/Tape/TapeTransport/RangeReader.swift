@@ -1,0 +1,212 @@
+public import NatsTransport
+public import Primitives
+public import TapeCodec
+public import TapeProtocol
+
+/// Why a range of the tape cannot be read, or not any more. One line.
+public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+    /// True when waiting may help.
+    public let isRetryable: Bool
+
+    public init(_ description: String, isRetryable: Bool = false) {
+        self.description = description
+        self.isRetryable = isRetryable
+    }
+}
+
+/// Reads ranges of the tape on the thread that calls it: each in the order of its stream, up to its
+/// end or for as long as the caller wants.
+///
+/// It reads as every reader does (`TapeReaders`): a range has only packets that are proven to
+/// follow, and a packet that cannot be read ends it with an error. A raw one has whatever is
+/// stored, for a tool that shows the tape as it is. A service whose thread serves live partitions
+/// at the same time (an intake, a worker with its recovery and its repairs) has `TapeReaders` in
+/// the loop of that thread instead.
+public final class RangeReader {
+    public struct Packet {
+        /// The number that `open` returned.
+        public let range: Int
+        /// The failure of a message that is no packet. Only a raw reader meets one.
+        public let header: Result<PacketHeader, PacketError>
+        public let sequence: UInt64
+        /// When the tape stored it.
+        public let time: Timestamp
+        public let message: NatsMessage
+    }
+
+    public enum End: Hashable, Sendable {
+        /// It follows the tape until the caller ends it.
+        case never
+        /// The last packet that is stored when the range is opened.
+        case stored
+        case sequence(UInt64)
+    }
+
+    private struct OpenRange {
+        let stream: String
+        /// The range has no packet after this sequence; 0 when it has none.
+        let last: UInt64
+        var isOver: Bool
+    }
+
+    private static let eventsPerTurn = 256
+    /// Ranges may be many and short, and the consumer of each remains for this long after its end.
+    private static let idleMax = Duration.seconds(5)
+
+    private let client: TapeClient
+    private let mailbox = TapeMailbox(capacity: 64)
+    private let readers: TapeReaders
+    private var ranges: [OpenRange] = []
+    private var events: [TapeEvent] = []
+    /// The packets of the present event, which are not passed on yet.
+    private var taken: [Packet] = []
+    private var hasTaken = false
+
+    /// `group` begins the names of the consumers. `pullBytes` as for `TapeReaders`.
+    public init(
+        _ client: TapeClient, group: String, isRaw: Bool = false,
+        pullBytes: Int = ReaderLane.pullBytes
+    ) throws(TapeError) {
+        self.client = client
+        readers = try TapeReaders(
+            client, group: group, mailbox: mailbox, pullBytes: pullBytes, idleMax: Self.idleMax)
+        client.notify(mailbox)
+        guard isRaw else { return }
+        readers.skip = { [weak self] in self?.took($0, .failure($1), $2) }
+    }
+
+    public func close() {
+        readers.close()
+        mailbox.close()
+    }
+
+    // MARK: ranges
+
+    /// Begins to read a range, and returns its number. From `.end` it has what is stored from now
+    /// on, also after a doubt.
+    @discardableResult
+    public func open(
+        _ input: TapeReaders.Input, from start: ReaderLane.Start, to end: End
+    ) throws -> Int {
+        var start = start
+        if start == .end {
+            guard let info = try client.jetStream.streamInfo(input.stream) else {
+                throw Self.missing(input.stream)
+            }
+            start = .sequence(info.lastSequence + 1)
+        }
+        let last = try last(input, start, end)
+        let range = readers.add(input)
+        ranges.append(OpenRange(stream: input.stream, last: last, isOver: last == 0))
+        if last > 0 { readers.open(range, from: start) }
+        return range
+    }
+
+    private func last(
+        _ input: TapeReaders.Input, _ start: ReaderLane.Start, _ end: End
+    ) throws -> UInt64 {
+        switch end {
+        case .never: return UInt64.max
+        case .sequence(let last): return last
+        case .stored: break
+        }
+        var last: UInt64 = 0
+        for filter in input.filters {
+            let message = try client.jetStream.lastMessage(stream: input.stream, subject: filter)
+            guard let message else { continue }
+            if case .time(let time) = start, message.time < time { continue }
+            last = max(last, message.sequence)
+        }
+        if case .sequence(let first) = start, last < first { return 0 }
+        return last
+    }
+
+    /// Ends a range early.
+    public func end(_ range: Int) {
+        ranges[range].isOver = true
+        readers.close(range)
+    }
+
+    public func isOver(_ range: Int) -> Bool { ranges[range].isOver }
+    public var isOver: Bool { ranges.allSatisfy(\.isOver) }
+    public func stream(_ range: Int) -> String { ranges[range].stream }
+
+    // MARK: reading
+
+    /// Waits up to `timeout` and passes on what came. When a range cannot be read further, the next
+    /// call throws, so that everything before counts.
+    public func receive(timeout: Duration, _ take: (Packet) throws -> Void) throws {
+        try check()
+        _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            switch event {
+            case .delivery(let message):
+                readers.handle(message) { self.took($0, .success($1), $2) }
+                try passOn(take)
+            case .reconnected: readers.reconnected()
+            case .closed(let reason):
+                throw TapeRangeError("NATS is gone: \(reason)", isRetryable: true)
+            case .answer, .wake: continue
+            }
+        }
+        readers.tick()
+    }
+
+    /// Passes on nothing more of a range until `release`. The tape keeps the rest.
+    public func hold(_ range: Int) { readers.hold(range) }
+
+    /// Passes on what came meanwhile.
+    public func release(_ range: Int, _ take: (Packet) throws -> Void) throws {
+        readers.release(range) { self.took($0, .success($1), $2) }
+        try passOn(take)
+    }
+
+    private func took(
+        _ range: Int, _ header: Result<PacketHeader, PacketError>, _ message: NatsMessage
+    ) {
+        let place = message.withReplyTo { PulledMessage(ofReplySubject: $0) }
+        guard let place else { return }
+        hasTaken = true
+        taken.append(
+            Packet(
+                range: range, header: header, sequence: place.streamSequence, time: place.time,
+                message: message))
+    }
+
+    private func passOn(_ take: (Packet) throws -> Void) throws {
+        defer { taken.removeAll(keepingCapacity: true) }
+        for packet in taken where !ranges[packet.range].isOver {
+            try take(packet)
+            if packet.sequence >= ranges[packet.range].last { end(packet.range) }
+        }
+    }
+
+    // MARK: trouble
+
+    private func check() throws(TapeRangeError) {
+        for range in ranges.indices where !ranges[range].isOver {
+            let stream = ranges[range].stream
+            if readers.lacksStream(range) { throw Self.missing(stream) }
+            if let problem = readers.problem(range) {
+                throw TapeRangeError("stream \(stream) cannot be read further: \(problem)")
+            }
+        }
+        if !hasTaken, let refusal = Self.refusal(client) { throw refusal }
+    }
+
+    private static func missing(_ stream: String) -> TapeRangeError {
+        TapeRangeError("there is no stream \(stream): it was deleted, or never made")
+    }
+
+    /// Returns the server's refusal. It does not answer a request that is not allowed, so only its
+    /// last error shows the reason.
+    public static func refusal(_ client: TapeClient) -> TapeRangeError? {
+        guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
+        return TapeRangeError(
+            "NATS does not let this user read the tape of \(client.names.namespace) "
+                + "(\(complaint)): name one that may, as deploy/nats/server.conf lets 'tool' and "
+                + "'writer'")
+    }
+}

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build demo up down status test sample bench coverage format lint clean
+.PHONY: help setup servers build demo up down status test soak sample bench coverage format lint clean
 .PHONY: images cluster-up cluster-down cluster-test autoscale-test sbom
 SHELL := /bin/bash
 
@@ -62,6 +62,9 @@ sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
+
+soak: ## Run a storm of faults with many seeds: make soak NAME=kills|churn|network|tape|broker SEEDS=20
+	@.ci/soak.sh '$(NAME)' $(SEEDS)
 
 sample: setup servers ## Build Samples/tapeline-sample as its own package, and run its test with what came out
 	@.ci/sample.sh

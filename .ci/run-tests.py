@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the tests of a built bundle side by side: each suite in a process of its own.
+"""Runs the tests of a built bundle side by side, in many processes: a long suite has one of its own, a few
+short ones share one.
 
   run-tests.py BUNDLE --logs FOLDER [--only MODULE | --skip MODULE] [--lanes N]
 
@@ -28,6 +29,9 @@ import time
 # Tests mostly wait, so there are several processes per processor, up to a maximum.
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
+# The short suites of a module share processes, because each process of the bundle takes a fifth of a second to
+# begin, and often starts servers that all its suites use. More of them would make the last one end late.
+SUITES_PER_PROCESS = 4
 # Each test of this module starts a whole stack. So many of them run at once: more of them load two processors
 # so much that tests with time limits fail. Its suites are inside of one that is serial without this program.
 STACKS_MODULE = "IntegrationTests"
@@ -46,7 +50,8 @@ ISSUES_SHOWN_MAX = 40
 ISSUE_CHARACTERS_MAX = 3000
 NAMES_SHOWN_MAX = 20
 COMMAND_CHARACTERS_MAX = 100
-# These last longest, so they begin first. A suite that is missing here is only begun later.
+# These last longest, so each has a process of its own, and they begin first. A suite that is missing here only
+# begins later, and with others.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
 # A test of a trap starts the bundle again and waits for any child of its process. So it must not
 # share a process with tests that start servers.
@@ -56,7 +61,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Shard:
-    """Tests that share a process: those of one suite, or all tests of traps of one module."""
+    """Tests that share a process: those of one suite, of a few short ones, or of traps of one module."""
 
     def __init__(self, name, filters, tests, skip=None):
         self.name, self.filters, self.skip = name, filters, skip
@@ -266,8 +271,8 @@ def module_of(name):
 
 
 def shards_of(tests):
-    """A shard for each suite with the suites inside of it, and one for each module's tests of traps. Of whole
-    stacks, each inner suite is a shard. Those that last longest come first."""
+    """A shard for each long suite with the suites inside of it, shards of a few short ones, and one for each
+    module's tests of traps. Of whole stacks, each inner suite is a shard. Those that last longest come first."""
     suites, traps = {}, {}
     for test in tests:
         if TRAP.search(test):
@@ -276,13 +281,28 @@ def shards_of(tests):
             names = test.split("/")
             depth = 2 if module_of(test) == STACKS_MODULE and len(names) > 2 else 1
             suites.setdefault("/".join(names[:depth]), []).append(test)
-    shards = [Shard(suite, [f"^{re.escape(suite)}/"], names, skip=TRAP.pattern)
-              for suite, names in suites.items()]
-    shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
-               for module, names in traps.items()]
     slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
     ranks = {suite: rank for rank, suite in enumerate(slow)}
+    shards, short = [], {}
+    for suite, names in suites.items():
+        if suite in ranks or module_of(suite) == STACKS_MODULE:
+            shards.append(shard([suite], names))
+        else:
+            short.setdefault(module_of(suite), []).append(suite)
+    for module, names in short.items():
+        count = -(-len(names) // SUITES_PER_PROCESS)
+        # Suites of similar names cost similarly, so neighbours are spread over the processes.
+        for first in range(count):
+            share = names[first::count]
+            shards.append(shard(share, [test for name in share for test in suites[name]]))
+    shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
+               for module, names in traps.items()]
     return sorted(shards, key=lambda shard: (ranks.get(shard.name, len(ranks)), -len(shard.waiting)))
+
+
+def shard(suites, tests):
+    more = f" and {len(suites) - 1} more" if len(suites) > 1 else ""
+    return Shard(suites[0] + more, [f"^{re.escape(suite)}/" for suite in suites], tests, skip=TRAP.pattern)
 
 
 def list_tests(bundle):
@@ -322,7 +342,7 @@ def listed(names):
 
 
 def show_summary(shards):
-    """Prints a line for each module, and the slowest suites. A suite's seconds on a processor include the
+    """Prints a line for each module, and the slowest shards. A shard's seconds on a processor include the
     processes that it waited for; those of processes that it left to the runner are in the run's sum only."""
     modules = {}
     for shard in shards:
@@ -331,10 +351,10 @@ def show_summary(shards):
         row[1] += 1
         row[2] += sum(shard.seconds.values())
         row[3] += shard.processor_seconds
-    print(f"{'seconds':>9} {'processor':>9} {'tests':>6} {'suites':>7}  module")
-    for name, (tests, suites, seconds, processor) in sorted(modules.items(), key=lambda item: -item[1][2]):
-        print(f"{seconds:9.1f} {processor:9.1f} {tests:6} {suites:7}  {name}")
-    print(f"{'seconds':>9} {'processor':>9} {'tests':>6}          slowest suites")
+    print(f"{'seconds':>9} {'processor':>9} {'tests':>6} {'shards':>7}  module")
+    for name, (tests, count, seconds, processor) in sorted(modules.items(), key=lambda item: -item[1][2]):
+        print(f"{seconds:9.1f} {processor:9.1f} {tests:6} {count:7}  {name}")
+    print(f"{'seconds':>9} {'processor':>9} {'tests':>6}          slowest shards")
     slowest = sorted(shards, key=lambda shard: -sum(shard.seconds.values()))
     for shard in slowest[:SLOWEST_SHOWN]:
         print(f"{sum(shard.seconds.values()):9.1f} {shard.processor_seconds:9.1f} {len(shard.seconds):6}"
@@ -342,7 +362,7 @@ def show_summary(shards):
 
 
 def write_seconds(path, shards):
-    """Writes the seconds per suite (in brackets those of its process on a processor) and per test, the
+    """Writes the seconds per shard (in brackets those of its process on a processor) and per test, the
     slowest first, to find what slows the run down."""
     with open(path, "w") as file:
         for shard in sorted(shards, key=lambda shard: -sum(shard.seconds.values())):
@@ -410,7 +430,7 @@ def main():
     if passed and failed:
         passed = len(failed) <= UNSTEADY_MAX and again(run, failed, options.logs)
     ended = sum(len(shard.seconds) for shard in run.done)
-    print(f"{'✔' if passed else '✘'} {ended} of {run.total} tests in {len(run.done)} suites "
+    print(f"{'✔' if passed else '✘'} {ended} of {run.total} tests in {len(run.done)} processes "
           f"{'passed' if passed else 'failed'} after {time.monotonic() - run.began:.0f} s")
     sys.exit(0 if passed else 1)
 

@@ -30,12 +30,15 @@ struct Audit {
     static let path = "\(ServerPrograms.checkout)/deploy/postgres/audit.sql"
 
     let checks: [Check]
+    /// The script's settings of the planner, without which a check takes a hundred times as long.
+    private let settings: String
 
     init() throws {
         let bars = Self.path.replacing("audit.sql", with: "audit-bars.sql")
         let text = try [Self.path, bars].map { path in
             try String(contentsOfFile: path, encoding: .utf8)
         }.joined(separator: "\n")
+        settings = text.split(separator: "\n").filter { $0.hasPrefix("SET enable_") }.joined()
         var checks: [Check] = []
         var lines: [Substring] = []
         var title: [Substring] = []
@@ -74,7 +77,7 @@ struct Audit {
     ) throws -> [Finding] {
         try checks.map { check in
             let answer = try server.psql(
-                "SET search_path TO \(schema); BEGIN; \(spoil); \(check.sql)\nROLLBACK",
+                "SET search_path TO \(schema); \(settings) BEGIN; \(spoil); \(check.sql)\nROLLBACK",
                 database: database)
             let columns =
                 answer.split(separator: "\n").last?

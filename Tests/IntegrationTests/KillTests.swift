@@ -21,15 +21,11 @@ extension IntegrationTests {
             pipeline.stopAll()
         }
 
-        /// One fixed seed, and fresh ones. KILL_TEST_SEEDS=100 sets the number of fresh ones.
-        private static let seeds: [UInt64] = {
-            let wish = ProcessInfo.processInfo.environment["KILL_TEST_SEEDS"].flatMap { Int($0) }
-            return [11] + (0..<(wish ?? 1)).map { _ in .random(in: 1_000...999_999) }
-        }()
-
-        @Test("kill -9 of each service at random moments, restarted at once", arguments: seeds)
+        @Test(
+            "kill -9 of each service at random moments, restarted at once",
+            arguments: KillSchedule.seeds)
         func killServices(seed: UInt64) throws {
-            print("kill -9 of services: seed \(seed)")
+            print("kill -9 of services: KILL_TEST_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
             let pipeline = try Pipeline(load(seconds: 8, seed: seed))
             try pipeline.startAll()
@@ -43,10 +39,10 @@ extension IntegrationTests {
         }
 
         @Test(
-            "Everything at once, as it comes: crashes, pauses and restarts of all", arguments: seeds
-        )
+            "Everything at once, as it comes: crashes, pauses and restarts of all",
+            arguments: KillSchedule.seeds)
         func storm(seed: UInt64) throws {
-            print("storm: seed \(seed)")
+            print("storm: KILL_TEST_SEED=\(seed)")
             var random = SeededRandom(seed: seed)
             let isFast = seed % 2 == 1
             let pipeline = try Pipeline(

@@ -75,15 +75,18 @@ struct WriterTests {
         var random = SeededRandom(seed: seed)
         let bench = try WriterBench("writer_4\(seed)")
         var sources = try sources(bench)
-        try publish(&sources, packets: 40)
         for _ in 0..<4 {
+            try publish(&sources, packets: 10)
             let service = try TestService(Main.description, bench.environment())
             let client = try bench.tape.connect(service)
-            let running = try bench.start(["WRITER_BATCH_ROWS": "60"], client: client)
+            // A short queue, so that what waits is many batches: one of 25 rows from each worker.
+            let running = try bench.start(
+                ["WRITER_BATCH_ROWS": "25", "WRITER_QUEUE_ROWS": "100"], client: client)
             let batches = Double(random.next() % 12)
-            _ = eventually(within: 20) {
-                (running.service.metric("mds_worker_batches_written_total") ?? 0) >= batches
-            }
+            #expect(
+                eventually {
+                    running.service.metric("mds_worker_batches_written_total") ?? 0 >= batches
+                })
             client.close()
             _ = try running.stop()
         }

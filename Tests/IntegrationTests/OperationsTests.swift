@@ -16,7 +16,9 @@ extension IntegrationTests {
                 #expect(try service.get("/healthz").status == 200)
                 let metrics = try service.get("/metrics")
                 #expect(metrics.status == 200)
-                #expect(metrics.body.contains("mds_build_info{service=\"\(role.product)\""))
+                let build = metrics.body.split(separator: "\n")
+                    .first { $0.hasPrefix("mds_build_info{") }
+                #expect(build?.contains("service=\"\(role.product)\"") == true)
                 #expect(try service.status()["service"]?.string == role.product)
                 #expect(try service.get("/nothing/here").status == 404)
                 let posted = try service.get("/status", method: "POST")

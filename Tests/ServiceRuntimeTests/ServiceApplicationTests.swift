@@ -65,7 +65,7 @@ import Testing
         #expect(try get(port, "/status").1.contains(#""fixture":{"answer":42}"#))
         let metrics = try get(port, "/metrics").1
         #expect(metrics.contains("process_resident_memory_bytes "))
-        let build = #"service="fixture",version="1.2.3",revision="abc12-dirty""#
+        let build = #"revision="abc12-dirty",service="fixture",version="1.2.3""#
         #expect(metrics.contains("mds_build_info{\(build)} 1"))
         #expect(child.signal(SIGTERM))
         #expect(child.wait(timeout: .seconds(60)) == .exited(0))

@@ -64,7 +64,8 @@ struct Variant {
         let variant = try Variant()
         let component = "../../../keda/prometheus-bearer"
         try variant.replace(
-            "  # Where Prometheus wants a token, behind it: \(component)", by: "  - \(component)",
+            "  # If Prometheus requires a token, add after it: \(component)",
+            by: "  - \(component)",
             in: "\(Rendered.folder)/production-keda-prometheus/kustomization.yaml")
         return try variant.render("production-keda-prometheus")
     }

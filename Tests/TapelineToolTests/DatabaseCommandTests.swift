@@ -32,16 +32,23 @@ import Testing
         }
     }
 
-    private let access = ReaderAccess(
-        port: 5_555, namespace: "md", passwordFile: "/a b/it's/pgpass", password: "secret")
+    private let access: ReaderAccess
+
+    init() throws {
+        let checkout = Checkout(root: "/a b/it's", programs: "/nowhere")
+        access = ReaderAccess(
+            port: 5_555, namespace: "md", home: try StackHome(checkout: checkout, name: "x"),
+            password: "secret")
+    }
 
     @Test("the URL has the password only when it is asked for")
-    func url() {
+    func url() throws {
         let start = "postgresql://tapeline_reader"
+        let file = "/a%20b/it%27s/.local/stack/x/secrets/pgpass-reader"
         let options = "options=-csearch_path%3Dmd_market%20-cTimeZone%3DUTC"
         #expect(
             access.url(withPassword: false)
-                == "\(start)@127.0.0.1:5555/tapeline?passfile=/a%20b/it%27s/pgpass&\(options)")
+                == "\(start)@127.0.0.1:5555/tapeline?passfile=\(file)&\(options)")
         #expect(
             access.url(withPassword: true)
                 == "\(start):secret@127.0.0.1:5555/tapeline?\(options)")

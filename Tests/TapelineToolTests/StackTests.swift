@@ -158,6 +158,13 @@ struct StackTests {
             let script = "\(exports)\n'\(psql)' -Atc \"\(question)\""
             #expect(try run("/bin/sh", ["-c", script]) == answer)
         }
+        let service = "PGSERVICEFILE=\(test.home.serviceFile) '\(psql)' service=tapeline"
+        #expect(try run("/bin/sh", ["-c", "\(service) -Atc \"\(question)\""]) == answer)
+        for file in [test.home.serviceFile, test.home.readerPasswordFile] {
+            #expect(try run("/usr/bin/stat", ["-c", "%a", file]) == "600")
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(!text.contains("postgres:") && !text.contains("tapeline_writer"))
+        }
         for forbidden in ["CREATE TABLE public.mine (i integer)", "CREATE SCHEMA mine"] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(tool, ["psql"] + place + ["-c", forbidden])

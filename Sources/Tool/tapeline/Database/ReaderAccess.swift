@@ -5,28 +5,25 @@ import TapeProtocol
 struct ReaderAccess: Equatable, Sendable {
     let port: UInt16
     let namespace: String
-    /// libpq's password file, of mode 0600.
-    let passwordFile: String
+    /// Where libpq's password file and service file are, both of mode 0600.
+    let home: StackHome
     let password: String
 
-    init(port: UInt16, namespace: String, passwordFile: String, password: String) {
+    init(port: UInt16, namespace: String, home: StackHome, password: String) {
         self.port = port
         self.namespace = namespace
-        self.passwordFile = passwordFile
+        self.home = home
         self.password = password
     }
 
     init(_ stack: Stack) throws(ToolError) {
-        guard let ports = try StackPorts.read(stack.home) else {
-            throw .damaged(path: stack.home.ports, problem: "no ports of a stack")
-        }
         let prefix = "MDS_NAMESPACE="
         let named = try StackState.read(stack.home)?.arguments.last { $0.hasPrefix(prefix) }
         self.init(
-            port: ports[.postgres],
+            port: try StackPorts.present(stack.home)[.postgres],
             namespace: named.map { String($0.dropFirst(prefix.count)) }
                 ?? TapeNames.defaultNamespace,
-            passwordFile: stack.home.passwordFile,
+            home: stack.home,
             password: try StackSecrets.open(stack.home)[.postgresReader])
     }
 
@@ -36,16 +33,33 @@ struct ReaderAccess: Equatable, Sendable {
     /// Returns a URL. Without the password it names the password file instead.
     func url(withPassword: Bool) -> String {
         let user = withPassword ? "\(StackPlan.reader):\(password)" : StackPlan.reader
-        let file = withPassword ? "" : "passfile=\(Self.escaped(passwordFile))&"
+        let file = withPassword ? "" : "passfile=\(Self.escaped(home.readerPasswordFile))&"
         return "postgresql://\(user)@\(StackPlan.loopback):\(port)/\(StackPlan.database)"
             + "?\(file)options=\(Self.escaped(options))"
     }
 
+    /// libpq's service file. With it `service=NAME` stands for all parameters.
+    var serviceFile: String {
+        """
+        [\(home.service)]
+        host=\(StackPlan.loopback)
+        port=\(port)
+        dbname=\(StackPlan.database)
+        user=\(StackPlan.reader)
+        passfile=\(home.readerPasswordFile)
+        options=\(options)
+
+        """
+    }
+
+    /// The single parameters come beside the service, because drivers without libpq know only them.
     func environment(withPassword: Bool) -> [String: String] {
         [
+            "PGSERVICEFILE": home.serviceFile, "PGSERVICE": home.service,
             "PGHOST": StackPlan.loopback, "PGPORT": "\(port)", "PGDATABASE": StackPlan.database,
             "PGUSER": StackPlan.reader, "PGOPTIONS": options,
-            withPassword ? "PGPASSWORD" : "PGPASSFILE": withPassword ? password : passwordFile,
+            withPassword ? "PGPASSWORD" : "PGPASSFILE":
+                withPassword ? password : home.readerPasswordFile,
         ]
     }
 

@@ -155,7 +155,11 @@ extension HelpPage {
             [
                 (
                     "env [--with-password]",
-                    ["the same as variables of libpq, for a shell: PGHOST, PGPORT, PGUSER ..."]
+                    [
+                        "the same as variables of libpq, for a shell: PGHOST, PGPORT, PGUSER ...",
+                        "With them 'service=tapeline' (tapeline-NAME of another stack) is a complete",
+                        "connection string, too",
+                    ]
                 )
             ]
         ).with([withPassword, name, home], examples: ["eval \"$(tapeline env)\" && psql"]),

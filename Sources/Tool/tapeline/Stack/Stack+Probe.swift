@@ -44,11 +44,9 @@ extension Stack {
 
     /// Returns how to ask each running server, by name.
     private func serverPlans(_ state: StackState) throws(ToolError) -> [String: UnitPlan] {
-        guard let ports = try StackPorts.read(home) else {
-            throw .damaged(path: home.ports, problem: "no ports of a stack")
-        }
         let plan = StackPlan(
-            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
+            checkout: checkout, home: home, ports: try StackPorts.present(home),
+            secrets: try StackSecrets.open(home),
             settings: StackSettings(), withServices: false,
             withSimulator: state.units.contains { $0.name == SimulatorPlan.program })
         return Dictionary(

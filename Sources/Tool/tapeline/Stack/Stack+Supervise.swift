@@ -15,11 +15,9 @@ extension Stack {
         guard let identity = ProcessIdentity.current else {
             throw .damaged(path: "/proc/self/stat", problem: "it has no start time")
         }
-        guard let ports = try StackPorts.read(home) else {
-            throw .damaged(path: home.ports, problem: "it names no ports")
-        }
         let plan = StackPlan(
-            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
+            checkout: checkout, home: home, ports: try StackPorts.present(home),
+            secrets: try StackSecrets.open(home),
             settings: options.settings, withServices: options.withServices,
             withSimulator: options.withSimulator)
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))

@@ -126,6 +126,8 @@ extension Stack {
             try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
         }
         try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)
+        try FileSystem.write(Array(plan.readerPasswordFile.utf8), to: home.readerPasswordFile)
+        try FileSystem.write(Array(plan.reader.serviceFile.utf8), to: home.serviceFile)
     }
 
     private func shipped(_ name: String) throws(ToolError) -> String {
@@ -230,15 +232,19 @@ struct UpProgress {
 extension StackPlan {
     /// The commands that a person may use next.
     var hints: [String] {
-        let access = ReaderAccess(
-            port: ports[.postgres], namespace: settings.namespace,
-            passwordFile: home.passwordFile, password: secrets[.postgresReader])
-        return [
-            "read:  \(access.url(withPassword: false))",
+        [
+            "read:  \(reader.url(withPassword: false))",
             "psql:  \(home.command("psql"))",
             "logs:  \(home.logs)",
             "stop:  \(stopCommand)",
         ]
+    }
+
+    /// The access of people and their programs to the tables.
+    var reader: ReaderAccess {
+        ReaderAccess(
+            port: ports[.postgres], namespace: settings.namespace, home: home,
+            password: secrets[.postgresReader])
     }
 
     private var stopCommand: String {

@@ -13,9 +13,7 @@ struct StackAccess: Sendable {
     let ports: StackPorts
 
     init(_ stack: Stack) throws(ToolError) {
-        guard let ports = try StackPorts.read(stack.home) else {
-            throw .damaged(path: stack.home.ports, problem: "no ports of a stack")
-        }
+        let ports = try StackPorts.present(stack.home)
         self.ports = ports
         let secrets = try StackSecrets.open(stack.home)
         guard

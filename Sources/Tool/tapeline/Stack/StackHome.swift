@@ -53,6 +53,11 @@ struct StackHome: Equatable, Sendable {
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }
+    /// The same with the reader's password alone, for programs of people.
+    var readerPasswordFile: String { "\(secrets)/pgpass-reader" }
+    /// libpq's service file, and the name of the stack's service in it.
+    var serviceFile: String { "\(secrets)/pg_service.conf" }
+    var service: String { name == StackHome.defaultName ? "tapeline" : "tapeline-\(name)" }
 
     func secret(_ name: String) -> String { "\(secrets)/\(name)" }
     func log(_ unit: String) -> String { "\(logs)/\(unit).log" }

@@ -168,15 +168,18 @@ struct StackPlan: Equatable, Sendable {
             logPath: home.log("database"))
     }
 
-    /// libpq's password file: host:port:database:user:password.
+    /// libpq's password file.
     var passwordFile: String {
-        let users: [(name: String, secret: StackSecrets.Name)] = [
-            ("postgres", .postgresOwner), (StackPlan.migrator, .postgresMigrator),
-            (StackPlan.writer, .postgresWriter), (StackPlan.reader, .postgresReader),
-        ]
-        return users.map {
-            "\(StackPlan.loopback):\(ports[.postgres]):*:\($0.name):\(secrets[$0.secret])\n"
-        }.joined()
+        passwordLine("postgres", .postgresOwner)
+            + passwordLine(StackPlan.migrator, .postgresMigrator)
+            + passwordLine(StackPlan.writer, .postgresWriter) + readerPasswordFile
+    }
+
+    var readerPasswordFile: String { passwordLine(StackPlan.reader, .postgresReader) }
+
+    /// Returns host:port:database:user:password.
+    private func passwordLine(_ user: String, _ secret: StackSecrets.Name) -> String {
+        "\(StackPlan.loopback):\(ports[.postgres]):*:\(user):\(secrets[secret])\n"
     }
 
     // MARK: services

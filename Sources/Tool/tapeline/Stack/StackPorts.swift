@@ -36,6 +36,14 @@ struct StackPorts: Equatable, Sendable {
         return parse(bytes)
     }
 
+    /// Returns the ports of a stack that was started.
+    static func present(_ home: StackHome) throws(ToolError) -> StackPorts {
+        guard let ports = try read(home) else {
+            throw .damaged(path: home.ports, problem: "no ports of a stack")
+        }
+        return ports
+    }
+
     static func parse(_ bytes: [UInt8]) -> StackPorts? {
         guard let document = parsedJSON(bytes) else { return nil }
         var numbers: [Name: UInt16] = [:]

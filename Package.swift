@@ -345,7 +345,7 @@ let package = Package(
             uses: frame + tape + [
                 "PostgresClient", "ServiceTestSupport", "StoreSinks", "StoreWriter", "TestSupport",
                 "TickSpool", "OperatorGraph", "StreamCore",
-            ]),
+            ], beside: ["live_page.py"]),
         .testTarget(
             name: "ObservabilityTests",
             dependencies: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],

@@ -204,6 +204,7 @@ import Testing
         other.maxMessages = 5
         other.maxMessagesPerSubject = 1
         other.persistence = .asynchronous
+        other.consumerInactiveMax = .seconds(7)
         other.flags = Set(StreamConfiguration.Flag.allCases)
         #expect(StreamConfiguration(try JSONValue.parse(text(other))) == other)
         let zeros = text(tape).replacing("\"max_msgs\":-1", with: "\"max_msgs\":0")

@@ -126,6 +126,7 @@ import Testing
 
         var bars = names.barStreamConfiguration(bytesMax: 1 << 20)
         bars.subjects.removeAll { $0 == names.universeValues }
+        bars.consumerInactiveMax = .zero
         #expect(try rig.client.jetStream.setUpStream(bars).outcome == .made)
         let older = try required { () throws(TapeError) in
             try rig.client.ensureBarStream(bytesMax: 1 << 20)
@@ -140,6 +141,15 @@ import Testing
             try rig.client.jetStream.setUpStream(wanted).outcome
                 == .enlarged(from: 1 << 20, subjects: 1))
         #expect(try rig.client.jetStream.setUpStream(wanted).outcome == .left)
+        func limit() throws -> Duration? {
+            try rig.client.jetStream.streamInfo("MD_BARS")?.configuration.consumerInactiveMax
+        }
+        #expect(try limit() == TapeNames.consumerInactiveMax)
+        // A limit that somebody else chose stays.
+        var longer = wanted
+        longer.consumerInactiveMax = .seconds(7)
+        #expect(try rig.client.jetStream.setUpStream(longer).outcome == .left)
+        #expect(try limit() == TapeNames.consumerInactiveMax)
         try rig.client.ensureBarStream(bytesMax: 2 << 20)
         #expect(rig.log.count("tape.stream.size") == 0)
         try rig.client.ensureBarStream(bytesMax: 4 << 20)

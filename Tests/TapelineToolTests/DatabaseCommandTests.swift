@@ -27,7 +27,13 @@ import Testing
         #expect(
             try parse("env", "--with-password")
                 == DatabaseCommand(form: .environment(withPassword: true)))
-        for wrong in [["psql", "--name"], ["url", "--json"], ["env", "more"]] {
+        #expect(
+            try parse("url", "nats", "--with-password")
+                == DatabaseCommand(form: .natsURL(withPassword: true)))
+        for wrong in [
+            ["psql", "--name"], ["url", "--json"], ["url", "valkey"], ["url", "nats", "nats"],
+            ["env", "more"], ["env", "nats"],
+        ] {
             #expect(throws: ToolError.self) { try ToolCommand.parse(wrong) }
         }
     }
@@ -52,6 +58,9 @@ import Testing
         #expect(
             access.url(withPassword: true)
                 == "\(start):secret@127.0.0.1:5555/tapeline?\(options)")
+        let nats = ConsumerAccess(port: 4_444, passwordFile: "/p", password: "secret")
+        #expect(nats.url(withPassword: false) == "nats://consumer@127.0.0.1:4444")
+        #expect(nats.url(withPassword: true) == "nats://consumer:secret@127.0.0.1:4444")
     }
 
     @Test("a shell reads the variables as they are")

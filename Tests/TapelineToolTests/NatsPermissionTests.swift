@@ -177,38 +177,16 @@ struct NatsPermissionTests {
     }
 
     /// Subjects on which others' answers, pulls and consumers' names are visible.
-    private static let elsewhere = [
+    static let elsewhere = [
         ">", "_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer", "_INBOX_tool",
         "$JS.API.CONSUMER.CREATE", "$JS.API.CONSUMER.MSG.NEXT", "$JS.EVENT.ADVISORY", "$JS.ACK",
         "$KV", "md.ticks", "md.dlq",
     ]
 
-    /// The shipped configuration, as the local stack runs it.
-    private final class Shipped {
-        let plan: StackPlan
-        private let server: ServerProcess
-
-        init(_ folder: TemporaryFolder) throws {
-            plan = try testPlan(folder)
-            let unit = try #require(plan.units.first { $0.name == "nats-server" })
-            server = try ServerProcess(
-                unit.executable, unit.arguments, environment: unit.environment,
-                logPath: folder.file("nats.log"))
-            let log = server.log
-            #expect(eventually { unit.problem == nil }, "\(log)")
-        }
-
-        func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
-            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
-            return try NatsLineClient(
-                port: plan.ports[.nats], user: user, password: plan.secrets[secret], inbox: inbox)
-        }
-    }
-
     @Test("each user may do what its service does, and nothing more")
     func permissions() throws {
         let folder = try TemporaryFolder()
-        let shipped = try Shipped(folder)
+        let shipped = try ShippedNats(folder)
         for (user, subject, payload, isAllowed) in NatsPermissionTests.attempts {
             let answer = try shipped.client(user).request(subject, payload)
             let isDenied = answer.contains("Permissions Violation")
@@ -226,7 +204,7 @@ struct NatsPermissionTests {
         arguments: ["gateway", "operator", "writer"])
     func forbidden(user: String) throws {
         let folder = try TemporaryFolder()
-        let shipped = try Shipped(folder)
+        let shipped = try ShippedNats(folder)
         for name in ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"] {
             let subject = "x.\(name)"
             let made = try shipped.client("tool").request(
@@ -256,7 +234,7 @@ struct NatsPermissionTests {
     @Test("a command that the user may not carry out says so, and whom to name")
     func toldByTheTool() throws {
         let folder = try TemporaryFolder()
-        let shipped = try Shipped(folder)
+        let shipped = try ShippedNats(folder)
         let errors = try OpenFile(folder.file("errors"))
         let terminal = Terminal(output: errors.descriptor, errors: errors.descriptor)
         func settings(_ user: String) throws -> [String: String] {
@@ -303,6 +281,28 @@ struct NatsPermissionTests {
     }
 }
 
+/// The shipped configuration, as the local stack runs it.
+final class ShippedNats {
+    let plan: StackPlan
+    private let server: ServerProcess
+
+    init(_ folder: TemporaryFolder) throws {
+        plan = try testPlan(folder)
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        server = try ServerProcess(
+            unit.executable, unit.arguments, environment: unit.environment,
+            logPath: folder.file("nats.log"))
+        let log = server.log
+        #expect(eventually { unit.problem == nil }, "\(log)")
+    }
+
+    func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
+        let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
+        return try NatsLineClient(
+            port: plan.ports[.nats], user: user, password: plan.secrets[secret], inbox: inbox)
+    }
+}
+
 /// A client of NATS' text protocol, with just enough to see what a user may do.
 final class NatsLineClient {
     private let input: FileHandle
@@ -340,6 +340,32 @@ final class NatsLineClient {
     /// Publishes with a reply subject and returns the answer or the refusal.
     func request(_ subject: String, _ payload: String) throws -> String {
         try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\n")
+        return read { lines in
+            guard let start = lines.firstIndex(where: { $0.contains("MSG _INBOX") }) else {
+                return false
+            }
+            return lines.count > start + 2
+        }
+    }
+
+    /// Publishes, and waits until the server has taken it. Returns a refusal, if there is one.
+    @discardableResult
+    func publish(_ subject: String, _ payload: String) throws -> String {
+        try send("PUB \(subject) \(payload.utf8.count)\r\n\(payload)\r\nPING\r\n")
+        return read { $0.contains("PONG") }
+    }
+
+    /// Waits until the server has taken the subscription.
+    func settle() throws {
+        try send("PING\r\n")
+        _ = read { $0.contains("PONG") }
+    }
+
+    /// Returns what came on the subscription, up to a message of this content.
+    func heard(_ payload: String) -> String { read { $0.contains(payload) } }
+
+    /// Reads until the lines are enough, or until an error comes.
+    private func read(until isEnough: ([String]) -> Bool) -> String {
         var answer = Data()
         var chunk = [UInt8](repeating: 0, count: 4_096)
         while answer.count < NatsLineClient.answerBytesMax {
@@ -349,11 +375,7 @@ final class NatsLineClient {
             let text = String(decoding: answer, as: UTF8.self)
             let lines = text.components(separatedBy: "\r\n")
             if lines.contains(where: { $0.hasPrefix("-ERR") }), text.hasSuffix("\r\n") { break }
-            if let start = lines.firstIndex(where: { $0.contains("MSG _INBOX") }),
-                lines.count > start + 2
-            {
-                break
-            }
+            if isEnough(lines) { break }
         }
         return String(decoding: answer, as: UTF8.self)
     }

@@ -156,7 +156,7 @@ struct StackPlanTests {
         let server = try ServerProcess(
             nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
         #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 4)
+        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 5)
     }
 }
 

@@ -165,6 +165,11 @@ struct StackTests {
             let text = try String(contentsOfFile: file, encoding: .utf8)
             #expect(!text.contains("postgres:") && !text.contains("tapeline_writer"))
         }
+        for flags in [[], ["--with-password"]] {
+            let url = try run(tool, ["url", "nats"] + place + flags)
+            let secret = try StackSecrets.open(test.home)[.natsConsumer]
+            #expect(url.hasPrefix("nats://consumer") && url.contains(secret) == !flags.isEmpty)
+        }
         for forbidden in ["CREATE TABLE public.mine (i integer)", "CREATE SCHEMA mine"] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(tool, ["psql"] + place + ["-c", forbidden])

@@ -31,6 +31,17 @@ extension JetStream {
             "max_bytes", to: .number(String(bytesMax)), of: name, "make stream \(name) larger")
     }
 
+    /// Gives a stream the limit of its consumers. A limit that it has stays as it is.
+    public func limitConsumers(_ stream: StreamInfo, as wanted: StreamConfiguration)
+        throws(JetStreamError) -> StreamInfo
+    {
+        let present = stream.configuration.consumerInactiveMax
+        guard wanted.consumerInactiveMax > .zero, present == .zero else { return stream }
+        return try change(
+            "consumer_limits", to: wanted.consumerLimits, of: wanted.name,
+            "limit the consumers of stream \(wanted.name)")
+    }
+
     /// Changes some fields. All others are sent unchanged, including those that this client does
     /// not know, because an update removes a field that it leaves out.
     private func change(

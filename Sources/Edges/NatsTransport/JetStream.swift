@@ -46,7 +46,11 @@ public struct JetStream: Sendable {
                 let existing = try streamInfo(name)
             else { throw error }
             let found = configuration.differences(from: existing.configuration)
-            if found.isEmpty, existing.configuration.replicas > configuration.replicas {
+            if found.isEmpty,
+                existing.configuration.replicas > configuration.replicas
+                    || existing.configuration.consumerInactiveMax
+                        != configuration.consumerInactiveMax
+            {
                 return existing
             }
             throw .differs(stream: name, differences: found.isEmpty ? [reason] : found)

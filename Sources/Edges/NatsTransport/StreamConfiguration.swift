@@ -54,6 +54,9 @@ public struct StreamConfiguration: Equatable, Sendable {
     /// -1: no limit. Above it, the oldest messages of the subject are removed.
     public var maxMessagesPerSubject: Int64 = -1
     public var persistence = Persistence.standard
+    /// The server deletes a consumer, whoever made it and whatever it asked for, when it was not
+    /// pulled from for so long. Zero: the consumer's own threshold counts.
+    public var consumerInactiveMax = Duration.zero
     public var flags: Set<Flag> = []
 
     public init(
@@ -70,7 +73,8 @@ public struct StreamConfiguration: Equatable, Sendable {
 
     /// Returns one sentence per field that differs: "discard is old, not new". Metadata that only
     /// the existing stream has is no difference, because others may keep notes there. More copies
-    /// than wanted are no difference either: the operator of the servers may have added them.
+    /// than wanted are no difference either: the operator of the servers may have added them. Nor
+    /// is the limit of its consumers, which a stream of an older release does not have.
     public func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
@@ -120,6 +124,10 @@ public struct StreamConfiguration: Equatable, Sendable {
             json.member("discard", discard.rawValue)
             json.member("num_replicas", replicas)
             json.member("duplicate_window", duplicateWindow.clampedNanoseconds)
+            if consumerInactiveMax > .zero {
+                json.key("consumer_limits")
+                json.value(consumerLimits)
+            }
             // Options that are off are not sent: 2.10 does not know the persistence, for example.
             if persistence != .standard { json.member("persist_mode", persistence.rawValue) }
             for flag in Flag.allCases where flags.contains(flag) {
@@ -134,6 +142,14 @@ public struct StreamConfiguration: Equatable, Sendable {
                 }
             }
         }
+    }
+
+    var consumerLimits: JSONValue {
+        .object([
+            JSONValue.Member(
+                key: "inactive_threshold",
+                value: .number(String(consumerInactiveMax.clampedNanoseconds)))
+        ])
     }
 
     /// Reads the `config` of an answer. Fails when it lacks a field that every version sends.
@@ -156,6 +172,8 @@ public struct StreamConfiguration: Equatable, Sendable {
         maxMessages = Self.limit(value["max_msgs"])
         maxMessagesPerSubject = Self.limit(value["max_msgs_per_subject"])
         persistence = value["persist_mode"]?.string == "async" ? .asynchronous : .standard
+        consumerInactiveMax = .nanoseconds(
+            value["consumer_limits"]?["inactive_threshold"]?.int ?? 0)
         flags = Set(Flag.allCases.filter { value[$0.rawValue]?.bool == true })
         for member in value["metadata"]?.members ?? [] {
             // From 2.11 on the server stores its own data there.

@@ -20,8 +20,8 @@ public struct StreamSetup: Equatable, Sendable {
 }
 
 extension JetStream {
-    /// Makes the stream, or gives the existing one the subjects and the room that it lacks. Any
-    /// other difference throws `.differs`.
+    /// Makes the stream, or gives the existing one the subjects, the room and the limit of consumers
+    /// that it lacks. Any other difference throws `.differs`.
     public func setUpStream(
         _ configuration: StreamConfiguration
     ) throws(JetStreamError) -> StreamSetup {
@@ -43,7 +43,8 @@ extension JetStream {
         var outcome = StreamSetup.Outcome.left
         var present = extended.configuration.maxBytes
         do throws(JetStreamError) {
-            present = try growStream(extended, to: room).configuration.maxBytes
+            let limited = try limitConsumers(extended, as: wanted)
+            present = try growStream(limited, to: room).configuration.maxBytes
             if added > 0 || present != before.maxBytes {
                 outcome = .enlarged(from: before.maxBytes, subjects: added)
             }

@@ -20,8 +20,13 @@ extension TapeNames {
             name: name, subjects: subjects, maxBytes: bytesMax, metadata: record)
         // Message ids are not used: compare-and-set ensures order and prevents doubles.
         stream.duplicateWindow = .seconds(1)
+        // People's programs make consumers, too, and forget them.
+        stream.consumerInactiveMax = Self.consumerInactiveMax
         return stream
     }
+
+    /// Far above the threshold of our own readers.
+    public static let consumerInactiveMax = Duration.seconds(300)
 
     public func deadLetterStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
         var stream = StreamConfiguration(

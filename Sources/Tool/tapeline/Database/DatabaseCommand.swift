@@ -1,12 +1,13 @@
 import ServiceRuntime
 
-/// `tapeline psql`, `url` and `env`: access to the tables of a local stack for a person or a
-/// program.
+/// `tapeline psql`, `url` and `env`: access to the tables and to NATS of a local stack for a person
+/// or a program.
 struct DatabaseCommand: Equatable, Sendable {
     enum Form: Equatable, Sendable {
         /// The arguments that psql is given.
         case psql([String])
         case url(withPassword: Bool)
+        case natsURL(withPassword: Bool)
         case environment(withPassword: Bool)
     }
 
@@ -21,11 +22,18 @@ struct DatabaseCommand: Equatable, Sendable {
         if word == "psql" { return try psql(arguments) }
         let arguments = try CommandArguments(
             word, arguments, .init(values: ToolCommand.Target.options, flags: ["--with-password"]))
-        try arguments.requireWords(0, "options only")
         let isShown = arguments.has("--with-password")
-        return DatabaseCommand(
-            target: try .init(arguments),
-            form: word == "url" ? .url(withPassword: isShown) : .environment(withPassword: isShown))
+        let form: Form
+        if word == "env" {
+            try arguments.requireWords(0, "options only")
+            form = .environment(withPassword: isShown)
+        } else if arguments.words == ["nats"] {
+            form = .natsURL(withPassword: isShown)
+        } else {
+            try arguments.requireWords(0, "options, and 'nats' for the URL of NATS")
+            form = .url(withPassword: isShown)
+        }
+        return DatabaseCommand(target: try .init(arguments), form: form)
     }
 
     /// Our own options come first; the rest are psql's.
@@ -51,6 +59,8 @@ struct DatabaseCommand: Equatable, Sendable {
         }
         let access = try ReaderAccess(stack)
         switch form {
+        case .natsURL(let withPassword):
+            terminal.line(try ConsumerAccess(stack).url(withPassword: withPassword))
         case .url(let withPassword): terminal.line(access.url(withPassword: withPassword))
         case .environment(let withPassword):
             for line in access.exports(withPassword: withPassword) { terminal.line(line) }

@@ -147,9 +147,18 @@ extension HelpPage {
                         "the URL by which programs read the tables, for pandas.read_sql and such.",
                         "The password stays in a file that the URL names, unless you ask for it",
                     ]
-                )
+                ),
+                (
+                    "url nats [--with-password]",
+                    [
+                        "the URL of NATS for programs that hear what is published live or read the",
+                        "tape, with the user 'consumer'. 'tapeline up' names its password's file",
+                    ]
+                ),
             ]
-        ).with([withPassword, name, home], examples: ["psql \"$(tapeline url)\""]),
+        ).with(
+            [withPassword, name, home],
+            examples: ["psql \"$(tapeline url)\"", "tapeline url nats --with-password"]),
         HelpTopic(
             "env", .stack,
             [

@@ -235,6 +235,7 @@ extension StackPlan {
         [
             "read:  \(reader.url(withPassword: false))",
             "psql:  \(home.command("psql"))",
+            "hear:  \(consumer.url(withPassword: false)), password in \(consumer.passwordFile)",
             "logs:  \(home.logs)",
             "stop:  \(stopCommand)",
         ]
@@ -245,6 +246,13 @@ extension StackPlan {
         ReaderAccess(
             port: ports[.postgres], namespace: settings.namespace, home: home,
             password: secrets[.postgresReader])
+    }
+
+    /// Their access to what is published, and to the tape.
+    private var consumer: ConsumerAccess {
+        ConsumerAccess(
+            port: ports[.nats], passwordFile: home.secret(StackSecrets.Name.natsConsumer.rawValue),
+            password: secrets[.natsConsumer])
     }
 
     private var stopCommand: String {

@@ -12,6 +12,8 @@ struct StackPlan: Equatable, Sendable {
     static let migrator = "tapeline_migrator"
     static let writer = "tapeline_writer"
     static let reader = "tapeline_reader"
+    /// NATS' user for programs that use the data.
+    static let natsConsumer = "consumer"
     static let valkeyWriter = "writer"
     static let valkeyReader = "reader"
     /// The environment variable of every process of a stack that names the stack's folder. It
@@ -63,6 +65,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
                 "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
                 "NATS_WRITER_PASSWORD": secrets[.natsWriter],
+                "NATS_CONSUMER_PASSWORD": secrets[.natsConsumer],
                 "NATS_TOOL_PASSWORD": secrets[.natsTool],
             ],
             check: .http(port: monitor, path: "/healthz?js-enabled-only=true"),

@@ -94,13 +94,12 @@ struct ObservationTests {
         #expect(seen.count > 120)
     }
 
-    /// Exceptions are the alert on the tests' database, which does not sync to disk, and the alert
-    /// that always fires.
+    /// The exception is the alert that always fires.
     private func expectQuiet(_ prometheus: PrometheusServer) throws {
         var standing: [Alert] = []
         let isQuiet = try eventually {
             standing = try prometheus.data("alerts", as: Alerts.self).alerts
-                .filter { !["DatabaseNotDurable", "Watchdog"].contains($0.name) }
+                .filter { $0.name != "Watchdog" }
             return standing.isEmpty
         }
         #expect(isQuiet, "\(standing.map { "\($0.name) \($0.state) \($0.labels)" })")

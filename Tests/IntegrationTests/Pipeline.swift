@@ -218,6 +218,8 @@ final class Pipeline {
             keys["POSTGRES_DB"] = database
             keys["POSTGRES_USER"] = database
             keys["POSTGRES_PASSWORD"] = writerPassword
+            // The tests' database does not sync.
+            keys["WRITER_DATABASE_DURABLE"] = "false"
             keys["VALKEY_PORT"] = "\(valkey.port)"
             keys["VALKEY_USER"] = "writer"
             keys["VALKEY_PASSWORD"] = Self.valkeyPassword

@@ -122,6 +122,7 @@ struct MaintenanceTests {
         let upkeep = try Upkeep(bench)
         #expect(
             eventually { upkeep.metric("mds_store_durable") == 1 }, "\(upkeep.service.log.text)")
+        #expect(upkeep.metric("mds_store_durability_promised") == 1)
         let role = "ALTER ROLE \(bench.database.writer) SET synchronous_commit"
         try bench.database.psql("\(role) = off")
         #expect(eventually { upkeep.metric("mds_store_durable") == 0 })

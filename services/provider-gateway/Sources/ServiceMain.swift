@@ -61,6 +61,10 @@ public enum Main {
             client, monitors: tape.monitors,
             streams: streams + [tape.names.barStream], metrics: true)
         defer { watch.stop() }
+        context.telemetry.metrics.gauge(
+            "mds_tape_durability_promised",
+            "1 when the tape is promised to be on disk when it acknowledges, else 0."
+        ).set(context.configuration.flag("GATEWAY_TAPE_DURABLE") ? 1 : 0)
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         let duties = try TapeDuties(settings, tape: tape, client: client, context: context)
         defer { duties.stop() }

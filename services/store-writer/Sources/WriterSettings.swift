@@ -124,6 +124,10 @@ struct WriterSettings: Sendable {
                 "WRITER_DATABASE_BYTES", .byteCount(0...Int.max), default: "0", group: "Writer",
                 "Bytes that the database may take on its disk: alerts tell before. 0: unknown."),
             ConfigurationKey(
+                "WRITER_DATABASE_DURABLE", .flag, default: "true", group: "Writer",
+                "Whether the database is promised to survive a crash; then an alert tells if it may not."
+            ),
+            ConfigurationKey(
                 "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",
                 "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
             ConfigurationKey(

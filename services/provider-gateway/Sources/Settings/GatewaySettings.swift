@@ -58,6 +58,10 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_LIVE", .flag, default: "true", group: "Gateway",
                 "Whether ticks are told live over core NATS, one subject per symbol."),
             ConfigurationKey(
+                "GATEWAY_TAPE_DURABLE", .flag, default: "true", group: "Gateway",
+                "Whether the tape is promised to be on disk when it acknowledges; then an alert tells if not."
+            ),
+            ConfigurationKey(
                 "GATEWAY_SPOOL", .text, group: "Gateway",
                 "Folder for ticks that the tape does not take at the moment; empty: none."),
             ConfigurationKey(

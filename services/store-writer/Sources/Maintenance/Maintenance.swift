@@ -54,6 +54,10 @@ final class Maintenance {
         postgres.statementTimeout = StoreKeeping.dropTimeout
         self.postgres = postgres
         retention = settings.retention
+        context.telemetry.metrics.gauge(
+            "mds_store_durability_promised",
+            "1 when a COMMIT of the database is promised to outlive a crash, else 0."
+        ).set(context.configuration.flag("WRITER_DATABASE_DURABLE") ? 1 : 0)
         if let room = settings.databaseBytes {
             context.telemetry.metrics.gauge(
                 "mds_store_capacity_bytes", "Bytes that the database may take, as configured."

@@ -44,7 +44,7 @@ import Testing
         let checkout = Checkout(root: "/a b/it's", programs: "/nowhere")
         access = ReaderAccess(
             port: 5_555, namespace: "md", home: try StackHome(checkout: checkout, name: "x"),
-            password: "secret")
+            password: "hunted")
     }
 
     @Test("the URL has the password only when it is asked for")
@@ -57,7 +57,7 @@ import Testing
                 == "\(start)@127.0.0.1:5555/tapeline?passfile=\(file)&\(options)")
         #expect(
             access.url(withPassword: true)
-                == "\(start):secret@127.0.0.1:5555/tapeline?\(options)")
+                == "\(start):hunted@127.0.0.1:5555/tapeline?\(options)")
         let nats = ConsumerAccess(port: 4_444, passwordFile: "/p", password: "secret")
         #expect(nats.url(withPassword: false) == "nats://consumer@127.0.0.1:4444")
         #expect(nats.url(withPassword: true) == "nats://consumer:secret@127.0.0.1:4444")
@@ -67,7 +67,7 @@ import Testing
     func exports() throws {
         for withPassword in [false, true] {
             let script = access.exports(withPassword: withPassword).joined(separator: "\n")
-            #expect(script.contains("secret") == withPassword)
+            #expect(script.contains("hunted") == withPassword)
             for (name, value) in access.environment(withPassword: withPassword) {
                 #expect(
                     try run("/bin/sh", ["-c", "\(script)\nprintf %s \"$\(name)\""]) == value)

@@ -246,7 +246,7 @@ import Testing
         let fixture = try Fixture()
         // Made with the settings of `nats kv add`.
         var usual = KeyValueConfiguration(bucket: "usual").stream
-        usual.maxMessagesPerSubject = 5
+        usual.messagesMax.perSubject = 5
         usual.maxMessageBytes = -1
         usual.flags.insert(.allowDirect)
         _ = try fixture.jetStream.createStream(usual)

@@ -166,8 +166,8 @@ import Testing
         other.discard = .old
         other.maxAge = .seconds(1)
         other.duplicateWindow = .seconds(5)
-        other.maxMessages = 7
-        other.maxMessagesPerSubject = 1
+        other.messagesMax.all = 7
+        other.messagesMax.perSubject = 1
         other.persistence = .asynchronous
         other.flags = [.noAcknowledgement, .allowRollup]
         #expect(
@@ -201,8 +201,8 @@ import Testing
                 + #""duplicate_window":120000000000,"metadata":{"k":"v"}}"#)
         #expect(StreamConfiguration(try JSONValue.parse(text(tape))) == tape)
         var other = tape
-        other.maxMessages = 5
-        other.maxMessagesPerSubject = 1
+        other.messagesMax.all = 5
+        other.messagesMax.perSubject = 1
         other.persistence = .asynchronous
         other.consumerInactiveMax = .seconds(7)
         other.flags = Set(StreamConfiguration.Flag.allCases)

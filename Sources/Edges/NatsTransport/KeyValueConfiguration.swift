@@ -42,7 +42,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
             name: "KV_\(bucket)", subjects: ["$KV.\(bucket).>"], maxBytes: bytesMax,
             maxMessageBytes: valueBytesMax + KeyValueLimits.headerBytesMax, replicas: replicas,
             metadata: metadata)
-        stream.maxMessagesPerSubject = 1
+        stream.messagesMax.perSubject = 1
         stream.flags = [.allowRollup, .denyDelete]
         return stream
     }

@@ -10,6 +10,13 @@ public struct StreamConfiguration: Equatable, Sendable {
         case old
     }
 
+    /// The largest numbers of messages; -1: no limit.
+    public struct MessageLimits: Equatable, Sendable {
+        public var all: Int64 = -1
+        /// Above it, the oldest messages of the subject are removed.
+        public var perSubject: Int64 = -1
+    }
+
     public enum Storage: String, Sendable { case file, memory }
     public enum Retention: String, Sendable { case limits, interest, workqueue }
 
@@ -49,10 +56,7 @@ public struct StreamConfiguration: Equatable, Sendable {
     public var maxAge = Duration.zero
     /// The time for which message ids are remembered. The server's minimum is 100 ms.
     public var duplicateWindow = Duration.seconds(120)
-    /// -1: no limit.
-    public var maxMessages: Int64 = -1
-    /// -1: no limit. Above it, the oldest messages of the subject are removed.
-    public var maxMessagesPerSubject: Int64 = -1
+    public var messagesMax = MessageLimits()
     public var persistence = Persistence.standard
     /// The server deletes a consumer, whoever made it and whatever it asked for, when it was not
     /// pulled from for so long. Zero: the consumer's own threshold counts.
@@ -90,8 +94,8 @@ public struct StreamConfiguration: Equatable, Sendable {
         compare("num_replicas", replicas, min(replicas, existing.replicas))
         compare("max_age", maxAge, existing.maxAge)
         compare("duplicate_window", duplicateWindow, existing.duplicateWindow)
-        compare("max_msgs", maxMessages, existing.maxMessages)
-        compare("max_msgs_per_subject", maxMessagesPerSubject, existing.maxMessagesPerSubject)
+        compare("max_msgs", messagesMax.all, existing.messagesMax.all)
+        compare("max_msgs_per_subject", messagesMax.perSubject, existing.messagesMax.perSubject)
         compare("persist_mode", persistence.rawValue, existing.persistence.rawValue)
         for flag in Flag.allCases {
             compare(flag.rawValue, flags.contains(flag), existing.flags.contains(flag))
@@ -115,8 +119,8 @@ public struct StreamConfiguration: Equatable, Sendable {
                 array: { json in for subject in subjects { json.value(subject) } })
             json.member("retention", retention.rawValue)
             json.member("max_consumers", -1)
-            json.member("max_msgs", maxMessages)
-            json.member("max_msgs_per_subject", maxMessagesPerSubject)
+            json.member("max_msgs", messagesMax.all)
+            json.member("max_msgs_per_subject", messagesMax.perSubject)
             json.member("max_bytes", maxBytes)
             json.member("max_msg_size", maxMessageBytes)
             json.member("max_age", maxAge.clampedNanoseconds)
@@ -169,8 +173,8 @@ public struct StreamConfiguration: Equatable, Sendable {
         self.discard = discard
         maxAge = .nanoseconds(value["max_age"]?.int ?? 0)
         duplicateWindow = .nanoseconds(value["duplicate_window"]?.int ?? 0)
-        maxMessages = Self.limit(value["max_msgs"])
-        maxMessagesPerSubject = Self.limit(value["max_msgs_per_subject"])
+        messagesMax.all = Self.limit(value["max_msgs"])
+        messagesMax.perSubject = Self.limit(value["max_msgs_per_subject"])
         persistence = value["persist_mode"]?.string == "async" ? .asynchronous : .standard
         consumerInactiveMax = .nanoseconds(
             value["consumer_limits"]?["inactive_threshold"]?.int ?? 0)

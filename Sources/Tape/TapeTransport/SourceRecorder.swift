@@ -182,8 +182,8 @@ struct SourceRecordRefused: TelemetryEvent {
     var level: LogLevel { .error }
     var message: String {
         "the source's record cannot be read and is "
-            + "\(refusal.isNewer ? "left alone" : "written anew"); meanwhile only the tape and its readers know which ordinals were given out: "
-            + "\(refusal)"
+            + "\(refusal.isNewer ? "left alone" : "written anew"); meanwhile only the tape and its "
+            + "readers know which ordinals were given out: \(refusal)"
     }
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }

@@ -20,8 +20,8 @@ public struct StreamSetup: Equatable, Sendable {
 }
 
 extension JetStream {
-    /// Makes the stream, or gives the existing one the subjects, the room and the limit of consumers
-    /// that it lacks. Any other difference throws `.differs`.
+    /// Makes the stream, or gives the existing one the subjects, the room and the limit of
+    /// consumers that it lacks. Any other difference throws `.differs`.
     public func setUpStream(
         _ configuration: StreamConfiguration
     ) throws(JetStreamError) -> StreamSetup {

@@ -166,8 +166,8 @@ extension HelpPage {
                     "env [--with-password]",
                     [
                         "the same as variables of libpq, for a shell: PGHOST, PGPORT, PGUSER ...",
-                        "With them 'service=tapeline' (tapeline-NAME of another stack) is a complete",
-                        "connection string, too",
+                        "With them 'service=tapeline' (of another stack: tapeline-NAME) is a",
+                        "complete connection string, too",
                     ]
                 )
             ]

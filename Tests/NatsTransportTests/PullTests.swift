@@ -27,6 +27,8 @@ import Testing
                 try connection.publish("\(number)", to: "s.\(["c", "a", "b"][number % 3])")
             }
             try connection.flush(timeout: patience)
+            // The server stores what it has received a moment later.
+            #expect(try eventually { try jetStream.streamInfo("S")?.lastSequence == 6 })
         }
 
         func consumer(_ filters: [String], _ deliver: ConsumerConfiguration.Deliver) throws {

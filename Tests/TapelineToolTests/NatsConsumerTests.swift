@@ -87,7 +87,8 @@ struct NatsConsumerTests {
                 try client.request(
                     "$JS.API.CONSUMER.CREATE.\(stream).\(name)",
                     """
-                    {"stream_name":"\(stream)","config":{"name":"\(name)","ack_policy":"none"\(more)}}
+                    {"stream_name":"\(stream)",\
+                    "config":{"name":"\(name)","ack_policy":"none"\(more)}}
                     """)
             }
             for more in ["", ",\"durable_name\":\"stays\""] {

@@ -125,7 +125,7 @@ struct WriterSettings: Sendable {
                 "Bytes that the database may take on its disk: alerts tell before. 0: unknown."),
             ConfigurationKey(
                 "WRITER_DATABASE_DURABLE", .flag, default: "true", group: "Writer",
-                "Whether the database is promised to survive a crash; then an alert tells if it may not."
+                "Whether commits are promised to survive a crash; an alert watches that."
             ),
             ConfigurationKey(
                 "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",

@@ -59,7 +59,7 @@ struct GatewaySettings: Sendable {
                 "Whether ticks are told live over core NATS, one subject per symbol."),
             ConfigurationKey(
                 "GATEWAY_TAPE_DURABLE", .flag, default: "true", group: "Gateway",
-                "Whether the tape is promised to be on disk when it acknowledges; then an alert tells if not."
+                "Whether acknowledged ticks are promised to be on disk; an alert watches that."
             ),
             ConfigurationKey(
                 "GATEWAY_SPOOL", .text, group: "Gateway",

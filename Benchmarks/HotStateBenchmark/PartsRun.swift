@@ -68,7 +68,7 @@ struct PartsRun {
                 let origin = HotOrigin(
                     source: packet.header.source,
                     order: HotOrder(streamCreated: Timestamp(nanoseconds: 0), sequence: sequence),
-                    heard: start, stored: .undefined)
+                    receivedAt: start, stored: .undefined)
                 packet.withBytes { table.add($0, origin) }
             }
             let added = clock.monotonic().nanoseconds

@@ -124,7 +124,7 @@ final class TickPublisher {
         let now = clock.monotonic().nanoseconds
         for case .answer(let message) in events { publisher.handle(message) }
         events.removeAll(keepingCapacity: true)
-        publisher.tick()
+        publisher.timePassed()
         for packet in publisher.acknowledged {
             guard let last = symbols.last, lanes[last.lane] == packet.lane,
                 let number = markerInFlight

@@ -98,7 +98,7 @@ struct PartsRun {
             let began = Self.processorTime()
             receive(script.bytes, from..<part.bytesEnd)
             engine.drained(now, into: &out)
-            engine.tick(now, into: &out)
+            engine.timePassed(now, into: &out)
             answer()
             let decided = Self.processorTime()
             _ = channel.send(&out.records, floor: out.floor)
@@ -124,7 +124,7 @@ struct PartsRun {
         while !requests.feeds.isComplete || milliseconds < 10_000 {
             guard milliseconds < 120_000 else { throw Unusable("not everything was asked for") }
             milliseconds += 5
-            engine.tick(now, into: &out)
+            engine.timePassed(now, into: &out)
             if out.wish == .connect, !isConnected {
                 isConnected = true
                 engine.connected(now, into: &out)
@@ -137,7 +137,7 @@ struct PartsRun {
             simulator.sent(count, to: Self.connection, now: now.wall)
             receive(bytes, bytes.indices)
             engine.drained(now, into: &out)
-            out.news.removeAll()
+            out.events.removeAll()
             out.records.removeAll(keepingCapacity: true)
         }
     }
@@ -149,7 +149,7 @@ struct PartsRun {
 
     /// Answers what the engine sends.
     private mutating func answer() {
-        out.news.removeAll(keepingCapacity: true)
+        out.events.removeAll(keepingCapacity: true)
         guard !out.bytes.isEmpty else { return }
         requests.add(out.bytes)
         simulator.received(out.bytes, from: Self.connection, now: now.wall)

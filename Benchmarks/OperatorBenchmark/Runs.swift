@@ -65,7 +65,7 @@ struct GraphRun {
         private let proves: Bool
         private var machine: GraphMachine
         private var output = GraphOutput()
-        private var ledger = OutputLedger(standing: nil)
+        private var ledger = OutputLedger(published: nil)
         private var bars: [Bar] = []
 
         init(_ run: GraphRun) {

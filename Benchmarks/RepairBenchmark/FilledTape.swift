@@ -112,7 +112,7 @@ final class FilledTape {
             case .delivery, .reconnected, .wake: continue
             }
         }
-        publisher.tick()
+        publisher.timePassed()
         for packet in publisher.acknowledged where packet.header.tickCount > 0 {
             // Lanes were added in the order of partitions.
             lanes[packet.lane].acknowledged += 1

@@ -71,7 +71,7 @@ struct HourRun {
                 }
             }
             events.removeAll(keepingCapacity: true)
-            readers.tick()
+            readers.timePassed()
             guard clock.monotonic().nanoseconds - start < Self.secondsMax * 1_000_000_000 else {
                 throw RepairBenchmark.Unusable("the reader does not come to an end")
             }

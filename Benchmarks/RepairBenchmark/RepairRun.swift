@@ -88,7 +88,7 @@ final class RepairRun {
             readers.handle(message) { _, _, packet in take(packet) }
         }
         events.removeAll(keepingCapacity: true)
-        readers.tick()
+        readers.timePassed()
     }
 
     private static func repaired(in packet: NatsMessage) -> Int {
@@ -177,7 +177,7 @@ final class RepairRun {
                 if case .answer(let message) = event { publisher.handle(message) }
             }
             events.removeAll(keepingCapacity: true)
-            publisher.tick()
+            publisher.timePassed()
             publisher.acknowledged.removeAll(keepingCapacity: true)
             guard clock.monotonic().nanoseconds - start < 10_000_000_000 else {
                 throw RepairBenchmark.Unusable("the request is not acknowledged")

@@ -144,7 +144,7 @@ final class PublishRun {
             }
         }
         events.removeAll(keepingCapacity: true)
-        publisher.tick()
+        publisher.timePassed()
         let now = clock.monotonic().nanoseconds
         for packet in publisher.acknowledged {
             acknowledged += 1

@@ -159,7 +159,7 @@ private final class PurgeTraffic {
             }
         }
         events.removeAll(keepingCapacity: true)
-        publisher.tick()
+        publisher.timePassed()
         let answered = clock.monotonic().nanoseconds
         for packet in publisher.acknowledged where packet.header.tickCount > 0 {
             latencies.append(answered - sentAt[packet.lane])
@@ -221,8 +221,8 @@ final class PurgeGroups: Sendable {
                     filters: [names.ticks(partition), watermarks]))
             readers.open(lane, at: nil)
         }
-        let teller = try PositionTeller(client, group: reader.text)
-        var other: PositionTeller? = try PositionTeller(client, group: silent.text)
+        let reporter = try PositionReporter(client, group: reader.text)
+        var other: PositionReporter? = try PositionReporter(client, group: silent.text)
         let clock = SystemClock()
         var events: [TapeEvent] = []
         while !isStopped.load(ordering: .relaxed) {
@@ -235,15 +235,15 @@ final class PurgeGroups: Sendable {
                 }
             }
             events.removeAll(keepingCapacity: true)
-            readers.tick()
+            readers.timePassed()
             if let stopped = readers.indices.lazy.compactMap({ readers.problem($0) }).first {
                 throw Stage.Unusable("a reader stopped: \(stopped)")
             }
             let now = clock.monotonic().nanoseconds
             let positions = { Self.positions(readers) }
-            teller.tell(now: now, positions)
+            reporter.report(now: now, positions)
             if isSilent.load(ordering: .relaxed) { other = nil }
-            other?.tell(now: now, positions)
+            other?.report(now: now, positions)
         }
         readers.close()
     }

@@ -173,10 +173,10 @@ final class PurgeRun {
             order = .release(Partition(0), tenure: tenure)
         }
         _ = keeper.port.send(order)
-        var news: [OwnershipNews] = []
+        var news: [OwnershipAnswer] = []
         let deadline = clock.monotonic().nanoseconds + Int64(Self.waitSeconds * 1e9)
         while news.isEmpty {
-            keeper.port.hear(into: &news)
+            keeper.port.takeAnswers(into: &news)
             guard clock.monotonic().nanoseconds < deadline else {
                 throw Stage.Unusable("the keeper does not obey")
             }

@@ -54,7 +54,7 @@ final class ReadRun {
                 }
             }
             events.removeAll(keepingCapacity: true)
-            readers.tick()
+            readers.timePassed()
             guard clock.monotonic().nanoseconds - start < Self.secondsMax * 1_000_000_000 else {
                 throw Stage.Unusable("the readers do not come to an end")
             }

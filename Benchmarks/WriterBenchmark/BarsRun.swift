@@ -165,7 +165,7 @@ final class BarFeed {
             }
         }
         events.removeAll(keepingCapacity: true)
-        publisher.tick()
+        publisher.timePassed()
         for packet in publisher.acknowledged { acknowledged += Int(packet.header.tickCount) }
         publisher.acknowledged.removeAll(keepingCapacity: true)
     }

@@ -21,7 +21,7 @@ struct HotSessionTests {
     private func tell(_ table: inout HotTable, _ number: Int64) throws {
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), number)
-        packet.add(to: &table, sequence: UInt64(number), heard: 1)
+        packet.add(to: &table, sequence: UInt64(number), receivedAt: 1)
     }
 
     /// Begins a round trip and completes it as the keeper does.

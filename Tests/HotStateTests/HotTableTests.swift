@@ -17,11 +17,12 @@ struct HotTableTests {
     }
 
     private func put(
-        _ table: inout HotTable, _ trades: [(String, Int64)], sequence: UInt64, heard: Int64 = 0
+        _ table: inout HotTable, _ trades: [(String, Int64)], sequence: UInt64,
+        receivedAt: Int64 = 0
     ) throws {
         var packet = try SamplePacket()
         for (name, price) in trades { packet.trade(try packet.symbol(name), price) }
-        packet.add(to: &table, sequence: sequence, heard: heard)
+        packet.add(to: &table, sequence: sequence, receivedAt: receivedAt)
     }
 
     @Test("the last one stands, each name once, corrections are none")
@@ -110,8 +111,8 @@ struct HotTableTests {
     @Test("what was heard too long ago is not written, and is not repeated")
     func life() throws {
         var table = HotTable(symbolsMax: 100)
-        try put(&table, [("old", 1)], sequence: 1, heard: 100)
-        try put(&table, [("new", 2)], sequence: 2, heard: 200)
+        try put(&table, [("old", 1)], sequence: 1, receivedAt: 100)
+        try put(&table, [("new", 2)], sequence: 2, receivedAt: 200)
         #expect(prices(table, takeAll(&table, heardAfter: 150)) == ["new": 2])
         #expect(table.pendingCount == 0)
         table.repeatAll(heardAfter: 150)
@@ -176,7 +177,8 @@ struct HotTableTests {
         }
         let origin = HotOrigin(
             source: sealed.header.source,
-            order: HotOrder(streamCreated: .undefined, sequence: 1), heard: 0, stored: .undefined)
+            order: HotOrder(streamCreated: .undefined, sequence: 1), receivedAt: 0,
+            stored: .undefined)
         bytes.withRawSpan { table.add($0, origin) }
         #expect(prices(table, takeAll(&table)) == ["A": 1])
     }

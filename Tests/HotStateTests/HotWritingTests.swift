@@ -99,7 +99,7 @@ struct HotWritingTests {
         var table = HotTable(symbolsMax: 1_000)
         var packet = try SamplePacket()
         for number in 0..<600 { packet.trade(try packet.symbol("S\(number)"), 1) }
-        packet.add(to: &table, sequence: 1, heard: 1_000_000_000)
+        packet.add(to: &table, sequence: 1, receivedAt: 1_000_000_000)
         let replies = try write(&table, now: 101_000_000_000)
         #expect(replies == [.integer(256), .integer(256), .integer(88)])
         let left = Int(try server.cli("PTTL", "x:trade:S599")) ?? 0
@@ -112,7 +112,7 @@ struct HotWritingTests {
         func write(_ price: Int64, at now: Int64) throws -> Int {
             var packet = try SamplePacket()
             packet.trade(try packet.symbol("A"), price)
-            packet.add(to: &table, sequence: UInt64(price), heard: now)
+            packet.add(to: &table, sequence: UInt64(price), receivedAt: now)
             #expect(try self.write(&table, now: now) == [.integer(1)])
             return Int(try server.cli("PTTL", "x:trade:A")) ?? 0
         }
@@ -126,7 +126,7 @@ struct HotWritingTests {
         // A write that failed is repeated.
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), 5)
-        packet.add(to: &table, sequence: 5, heard: 1_700_000_000)
+        packet.add(to: &table, sequence: 5, receivedAt: 1_700_000_000)
         table.putBack(.trade, takeAll(&table, now: 1_700_000_000).trades[...])
         try server.cli("PEXPIRE", "x:trade:A", "100000")
         #expect(try self.write(&table, now: 1_800_000_000) == [.integer(1)])

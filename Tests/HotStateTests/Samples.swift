@@ -44,7 +44,7 @@ struct SamplePacket {
 
     /// Seals the packet and puts it into the table.
     mutating func add(
-        to table: inout HotTable, sequence: UInt64, created: Int64 = 5, heard: Int64 = 0
+        to table: inout HotTable, sequence: UInt64, created: Int64 = 5, receivedAt: Int64 = 0
     ) {
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -53,7 +53,7 @@ struct SamplePacket {
             source: packet.header.source,
             order: HotOrder(
                 streamCreated: Timestamp(nanoseconds: created), sequence: sequence),
-            heard: heard, stored: .undefined)
+            receivedAt: receivedAt, stored: .undefined)
         packet.withBytes { table.add($0, origin) }
     }
 }

@@ -25,7 +25,7 @@ import Testing
         #expect(world.verdict.unreported.isEmpty && !world.verdict.values.isEmpty)
         world.isTrading = false
         // It is so late that the floor would pass it while it waits.
-        let print = MarketTrade(instrument: 0, number: 9_000, time: world.now - 1_350_000_000)
+        let print = WorldTrade(instrument: 0, number: 9_000, time: world.now - 1_350_000_000)
         world.garbage.append(world.server.words.volume(request, print))
         for _ in 0..<10 { world.step(100_000_000) }
         #expect(world.verdict.unreported == [9_000])
@@ -38,7 +38,7 @@ import Testing
     func unreportedAtEnd() throws {
         var (world, request) = try Self.world()
         world.isTrading = false
-        let print = MarketTrade(instrument: 0, number: 9_000, time: world.now)
+        let print = WorldTrade(instrument: 0, number: 9_000, time: world.now)
         world.garbage.append(world.server.words.volume(request, print))
         world.step(10_000_000)
         world.drop("reset")
@@ -86,7 +86,7 @@ import Testing
         world.isTrading = false
         for _ in 0..<10 { world.step(100_000_000) }
         let told = world.now / second - 901
-        let trade = MarketTrade(instrument: 0, number: 9_000, time: told * second)
+        let trade = WorldTrade(instrument: 0, number: 9_000, time: told * second)
         world.garbage.append(
             world.server.words.last(request, trade)
                 + ServerMessages.frame(["46", "6", "\(request)", "88", "\(told)"]))

@@ -19,7 +19,7 @@ import Testing
     func difference(_ told: Int64, _ certain: Int64) {
         var clock = ProviderClock()
         let second = Timestamp(nanoseconds: Self.start + told * 1_000_000)
-        #expect(clock.told(second, Self.moment(0)) == certain * 1_000_000)
+        #expect(clock.answered(second, Self.moment(0)) == certain * 1_000_000)
     }
 
     @Test("An answer that was long on its way proves no difference")
@@ -28,12 +28,12 @@ import Testing
         clock.ask(Self.moment(0))
         clock.ask(Self.moment(5_000))
         let told = Timestamp(nanoseconds: Self.start + second)
-        #expect(clock.told(told, Self.moment(9_000)) == 0)
+        #expect(clock.answered(told, Self.moment(9_000)) == 0)
         clock.ask(Self.moment(9_000))
-        #expect(clock.told(told, Self.moment(9_100)) == -7 * second)
+        #expect(clock.answered(told, Self.moment(9_100)) == -7 * second)
         clock.ask(Self.moment(0))
         clock.disconnected()
-        #expect(clock.told(told, Self.moment(9_000)) == -7 * second)
+        #expect(clock.answered(told, Self.moment(9_000)) == -7 * second)
     }
 
     @Test("The floor is the delay behind now, and never goes back")

@@ -78,7 +78,7 @@ import Testing
         var output = IBEngine.Output()
         world.engine.follow(begun: [], ended: [], gaps: [], world.moment, into: &output)
         world.engine.follow(begun: [], ended: [], gaps: [], world.moment, into: &output)
-        #expect(output.news.contains(.zoneWanted("America/New_York")))
-        #expect(output.news.count { $0 == .zoneWanted("America/New_York") } == 1)
+        #expect(output.events.contains(.zoneWanted("America/New_York")))
+        #expect(output.events.count { $0 == .zoneWanted("America/New_York") } == 1)
     }
 }

@@ -7,13 +7,13 @@ import Testing
     private static func ready(at now: Int64) -> SessionMachine {
         var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(now)
-        let outcome1 = session.tick(now)
+        let outcome1 = session.timePassed(now)
         #expect(outcome1 == .connect)
         session.connected(now)
         session.greeted(now)
-        let outcome2 = session.heard(id: true, accounts: false, now)
+        let outcome2 = session.received(id: true, accounts: false, now)
         #expect(!outcome2)
-        let outcome3 = session.heard(id: false, accounts: true, now)
+        let outcome3 = session.received(id: false, accounts: true, now)
         #expect(outcome3)
         return session
     }
@@ -33,13 +33,13 @@ import Testing
         session.begin(now)
         var alarms: [Int] = []
         for attempt in 1...40 {
-            let outcome4 = session.tick(now)
+            let outcome4 = session.timePassed(now)
             #expect(outcome4 == .connect)
             now += 2 * second
             if session.lost("no answer", isReset: false, now) { alarms.append(attempt) }
             let wait = session.nextAttempt - now
             #expect(wait >= 5 * second / 2 && wait <= 60 * second)
-            let outcome5 = session.tick(session.nextAttempt - 1)
+            let outcome5 = session.timePassed(session.nextAttempt - 1)
             #expect(outcome5 == .none)
             now = session.nextAttempt
         }
@@ -56,7 +56,7 @@ import Testing
         var now = second
         session.begin(now)
         for isAlarm in [false, true] {
-            let outcome = session.tick(now)
+            let outcome = session.timePassed(now)
             #expect(outcome == .connect)
             now += 2 * second
             let hasAlarmed = session.lost("no answer", isReset: false, now)
@@ -77,7 +77,7 @@ import Testing
             let wait = session.nextAttempt - now
             #expect(wait >= second && wait <= 2 * second)
             now = session.nextAttempt
-            let outcome = session.tick(now)
+            let outcome = session.timePassed(now)
             #expect(outcome == .connect)
             if session.lost("refused", isReset: false, now + 1_000_000) { alarms.append(now) }
             now += 1_000_000
@@ -101,13 +101,13 @@ import Testing
     func mute(isGreeted: Bool) {
         var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(0)
-        _ = session.tick(0)
+        _ = session.timePassed(0)
         session.connected(0)
         if isGreeted { session.greeted(0) }
         #expect(session.nextDue == 10 * second)
-        let outcome6 = session.tick(10 * second - 1)
+        let outcome6 = session.timePassed(10 * second - 1)
         #expect(outcome6 == .none)
-        guard case .close = session.tick(10 * second) else {
+        guard case .close = session.timePassed(10 * second) else {
             Issue.record("it waits")
             return
         }
@@ -117,16 +117,16 @@ import Testing
     func heartbeat() {
         var session = Self.ready(at: 0)
         #expect(session.nextDue == 15 * second)
-        let outcome7 = session.tick(15 * second)
+        let outcome7 = session.timePassed(15 * second)
         #expect(outcome7 == .heartbeat)
         session.received(16 * second)
-        let outcome8 = session.tick(30 * second)
+        let outcome8 = session.timePassed(30 * second)
         #expect(outcome8 == .none)
-        let outcome9 = session.tick(31 * second)
+        let outcome9 = session.timePassed(31 * second)
         #expect(outcome9 == .heartbeat)
-        let outcome10 = session.tick(51 * second - 1)
+        let outcome10 = session.timePassed(51 * second - 1)
         #expect(outcome10 == .none)
-        guard case .close = session.tick(51 * second) else {
+        guard case .close = session.timePassed(51 * second) else {
             Issue.record("it waits")
             return
         }
@@ -136,9 +136,9 @@ import Testing
     func minute() {
         var session = Self.ready(at: 0)
         for step in 1..<60 { session.received(Int64(step) * second) }
-        let outcome11 = session.tick(60 * second - 1)
+        let outcome11 = session.timePassed(60 * second - 1)
         #expect(outcome11 == .none)
-        let outcome12 = session.tick(60 * second)
+        let outcome12 = session.timePassed(60 * second)
         #expect(outcome12 == .heartbeat)
     }
 }

@@ -26,7 +26,7 @@ struct IBKRMetricsTests {
         var output = IBEngine.Output()
         let now = Moment(wall: Timestamp(nanoseconds: 1_767_605_400_000_000_000), monotonic: 0)
         engine.follow(begun: [], ended: [], gaps: [], now, into: &output)
-        engine.tick(now, into: &output)
+        engine.timePassed(now, into: &output)
         engine.connected(now, into: &output)
         var bytes: [UInt8] = []
         for fields in [["176", "20260105 09:30:00 EST"]] + messages {
@@ -34,7 +34,7 @@ struct IBKRMetricsTests {
             bytes += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: body.count >> $0) } + body
         }
         bytes.withRawSpan { engine.received($0, now, into: &output) }
-        try #require(output.newsLost > 0)
+        try #require(output.eventsLost > 0)
         return engine
     }
 

@@ -21,8 +21,8 @@ struct ServerLinkTests {
     }
 
     /// Steps until there is news. The link's own time does not advance.
-    private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.News? {
-        var found: ServerLink.News?
+    private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.Change? {
+        var found: ServerLink.Change?
         _ = eventually {
             var entry = link.interest(isReading: true)
             let isReady = unsafe poll(&entry, 1, 5) > 0
@@ -34,11 +34,11 @@ struct ServerLinkTests {
         return found
     }
 
-    private func isConnected(_ news: ServerLink.News?) -> Bool {
+    private func isConnected(_ news: ServerLink.Change?) -> Bool {
         if case .connected? = news { true } else { false }
     }
 
-    private func reason(_ news: ServerLink.News?) -> String {
+    private func reason(_ news: ServerLink.Change?) -> String {
         switch news {
         case .connectFailed(let reason)?, .lost(let reason)?: reason
         case .connected?, nil: ""
@@ -193,7 +193,7 @@ struct ServerLinkTests {
     func overflow() {
         let link = connected()
         let much = [UInt8](repeating: 1, count: SendBuffer.bytesMax)
-        var last: ServerLink.News?
+        var last: ServerLink.Change?
         #expect(
             eventually {
                 last = link.send(much, now: 0)

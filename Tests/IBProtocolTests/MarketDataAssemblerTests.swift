@@ -411,8 +411,8 @@ struct DepthBookTests {
     private func row(
         _ operation: DepthOperation, _ position: Int32, _ text: String = "0",
         side: BookSide = .bid
-    ) -> DepthRow {
-        DepthRow(
+    ) -> DepthMessage {
+        DepthMessage(
             request: 7, position: position, side: side, operation: operation, price: price(text),
             size: size("1"), marketMaker: .none, flags: [])
     }

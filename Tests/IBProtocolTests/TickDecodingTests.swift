@@ -126,13 +126,13 @@ struct TickDecodingTests {
         #expect(
             try message("12|1|7|0|0|1|150.2|400")
                 == .depth(
-                    DepthRow(
+                    DepthMessage(
                         request: 7, position: 0, side: .bid, operation: .insert,
                         price: price("150.2"), size: size("400"), marketMaker: .none, flags: [])))
         #expect(
             try message("13|1|7|3|ISLAND|1|0|150.3|200|1")
                 == .depth(
-                    DepthRow(
+                    DepthMessage(
                         request: 7, position: 3, side: .ask, operation: .update,
                         price: price("150.3"), size: size("200"),
                         marketMaker: MarketMaker("ISLAND") ?? .none, flags: [.level2, .smart])))

@@ -42,7 +42,7 @@ struct MembershipMachineTests {
 
         private mutating func carryOut(_ effect: MembershipMachine.Effect) {
             switch effect {
-            case .say(let heartbeat):
+            case .send(let heartbeat):
                 said.append(heartbeat)
                 hearsItself ? handle(.heartbeat(heartbeat)) : underWay.append(heartbeat)
             case .read(let number, let after):
@@ -327,16 +327,16 @@ struct MembershipMachineTests {
     func oldAnswers() throws {
         var rig = try Rig()
         rig.begin()
-        rig.handle(.news(.released(Partition(0), tenure: 99)))
-        rig.handle(.news(.lost(Partition(0), tenure: 0, reason: "old")))
-        rig.handle(.news(.opened(Partition(5), tenure: 1, epoch: 3)))
-        rig.handle(.news(.opened(Partition(0), tenure: 1, epoch: UInt64.max)))
+        rig.handle(.answer(.released(Partition(0), tenure: 99)))
+        rig.handle(.answer(.lost(Partition(0), tenure: 0, reason: "old")))
+        rig.handle(.answer(.opened(Partition(5), tenure: 1, epoch: 3)))
+        rig.handle(.answer(.opened(Partition(0), tenure: 1, epoch: UInt64.max)))
         #expect(rig.machine.held == [Partition(0)] && rig.bucket.entries[0]?.record?.epoch == 1)
         rig.handle(.leave)
         #expect(rig.orders.last == .release(Partition(0), tenure: 1))
         #expect(!rig.machine.hasLeft)
-        rig.handle(.news(.released(Partition(0), tenure: 1)))
-        rig.handle(.news(.released(Partition(0), tenure: 1)))
+        rig.handle(.answer(.released(Partition(0), tenure: 1)))
+        rig.handle(.answer(.released(Partition(0), tenure: 1)))
         #expect(rig.machine.hasLeft && rig.bucket.entries[0]?.record?.state == .free)
         #expect(rig.machine.nextDeadline == Int64.max)
     }

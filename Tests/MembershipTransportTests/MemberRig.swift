@@ -157,13 +157,13 @@ final class TestPlane: Sendable {
         for order in orders {
             let step = epochStep.load(ordering: .relaxed)
             let answer = state.withLock { Self.obey(order, step, &$0) }
-            if let answer { port.tell(answer) }
+            if let answer { port.answer(answer) }
         }
     }
 
     private static func obey(
         _ order: OwnershipOrder, _ step: UInt64, _ state: inout State
-    ) -> OwnershipNews? {
+    ) -> OwnershipAnswer? {
         state.orders.append(order)
         switch order {
         case .take(let partition, let claim):
@@ -185,7 +185,7 @@ final class TestPlane: Sendable {
     /// Reports a loss, as if another process had written to the tape.
     func lose(_ partition: Partition) {
         guard let claim = state.withLock({ $0.open.removeValue(forKey: partition) }) else { return }
-        port(of: partition).tell(
+        port(of: partition).answer(
             .lost(partition, tenure: claim.tenure, reason: "a higher epoch"))
     }
 

@@ -39,11 +39,11 @@ struct OwnershipPortTests {
     func answers() {
         let woken = Counted()
         let port = OwnershipPort(partitions: [Partition(0)]) {}
-        port.onNews { woken.add() }
-        port.tell(.opened(Partition(0), tenure: 1, epoch: 9))
-        port.tell(.lost(Partition(0), tenure: 1, reason: "a higher epoch"))
-        var news: [OwnershipNews] = []
-        port.hear(into: &news)
+        port.onAnswer { woken.add() }
+        port.answer(.opened(Partition(0), tenure: 1, epoch: 9))
+        port.answer(.lost(Partition(0), tenure: 1, reason: "a higher epoch"))
+        var news: [OwnershipAnswer] = []
+        port.takeAnswers(into: &news)
         #expect(news.map(\.tenure) == [1, 1])
         #expect(news.allSatisfy { $0.partition == Partition(0) })
         #expect(woken.count == 2)

@@ -255,10 +255,10 @@ import Testing
 
     @Test("addresses are split, secrets are left out")
     func addresses() {
-        #expect(ServerGreeting.split("127.0.0.1:4222")?.port == "4222")
-        #expect(ServerGreeting.split("[::1]:4222")?.host == "::1")
+        #expect(NatsGreeting.split("127.0.0.1:4222")?.port == "4222")
+        #expect(NatsGreeting.split("[::1]:4222")?.host == "::1")
         for text in ["", "host", "host:", ":4222", "host:99999", "host:x"] {
-            #expect(ServerGreeting.split(text) == nil)
+            #expect(NatsGreeting.split(text) == nil)
         }
         let configuration = NatsConfiguration(
             urls: ["nats://u:p@h:1", "tls://k:2", "m:3"], clientName: "c")

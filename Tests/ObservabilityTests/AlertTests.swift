@@ -21,7 +21,7 @@ import YAMLFile
         let paths = rules.names.map { "\(Self.folder)/\($0)" }
         let checked = try Promtool.run(["check", "rules", "--lint-fatal"] + paths)
         #expect(checked.status == 0, "\(checked.said)")
-        let tests = try Checkout.files(in: RuleFiles.folder, ending: ".rules.test.yml")
+        let tests = try CheckoutFiles.files(in: RuleFiles.folder, ending: ".rules.test.yml")
         let played = try Promtool.run(["test", "rules"] + tests.map { "\(Self.folder)/\($0)" })
         #expect(played.status == 0, "\(played.said)")
         #expect(rules.names.count >= 7 && tests.count >= 6)
@@ -31,8 +31,8 @@ import YAMLFile
     func coverage() throws {
         var fires: Set<String> = []
         var quiet: Set<String> = []
-        for file in try Checkout.files(in: RuleFiles.folder, ending: ".rules.test.yml") {
-            let root = try Checkout.yaml("\(RuleFiles.folder)/\(file)")
+        for file in try CheckoutFiles.files(in: RuleFiles.folder, ending: ".rules.test.yml") {
+            let root = try CheckoutFiles.yaml("\(RuleFiles.folder)/\(file)")
             let cases = (root["tests"]?.sequence ?? [])
                 .flatMap { $0["alert_rule_test"]?.sequence ?? [] }
             for one in cases {
@@ -86,7 +86,7 @@ import YAMLFile
 @Suite("Scraping") struct ScrapeTests {
     @Test("promtool accepts every configuration, and each scrapes the three services")
     func configurations() throws {
-        let files = try Checkout.files(in: RuleFiles.folder, ending: ".yml")
+        let files = try CheckoutFiles.files(in: RuleFiles.folder, ending: ".yml")
             .filter { !$0.contains(".rules.") }
         #expect(files == ["kubernetes.yml", "prometheus.yml"])
         for file in files {
@@ -99,11 +99,11 @@ import YAMLFile
 
     @Test("the compose cluster's addresses are its services', at the ports that they have")
     func compose() throws {
-        let root = try Checkout.yaml("\(RuleFiles.folder)/prometheus.yml")
+        let root = try CheckoutFiles.yaml("\(RuleFiles.folder)/prometheus.yml")
         let compose = try ComposeFile()
         let load =
-            try Checkout.text("deploy/compose/load.yml")
-            + Checkout.text("deploy/compose/autoscale.yml")
+            try CheckoutFiles.text("deploy/compose/load.yml")
+            + CheckoutFiles.text("deploy/compose/autoscale.yml")
         var jobs: [String: String] = [:]
         for job in root["scrape_configs"]?.sequence ?? [] {
             guard let name = job["job_name"]?.text,
@@ -116,7 +116,7 @@ import YAMLFile
             }
         }
         for (service, port) in jobs {
-            let defaults = try Checkout.text("services/\(service)/default.env")
+            let defaults = try CheckoutFiles.text("services/\(service)/default.env")
             #expect(defaults.contains("\nOPS_PORT=\(port)\n"), "\(service)")
         }
         #expect(jobs.count == 3)

@@ -48,10 +48,10 @@ import YAMLFile
     private let dashboards: [Dashboard]
 
     init() throws {
-        dashboards = try Checkout.files(in: "\(Self.folder)/dashboards", ending: ".json").map {
+        dashboards = try CheckoutFiles.files(in: "\(Self.folder)/dashboards", ending: ".json").map {
             try JSONDecoder().decode(
                 Dashboard.self,
-                from: Data(try Checkout.text("\(Self.folder)/dashboards/\($0)").utf8))
+                from: Data(try CheckoutFiles.text("\(Self.folder)/dashboards/\($0)").utf8))
         }
     }
 
@@ -112,7 +112,7 @@ import YAMLFile
 
     @Test("all of them ask the data source that a person chooses, at first the one provisioned")
     func source() throws {
-        let root = try Checkout.yaml("\(Self.folder)/provisioning/datasources/prometheus.yaml")
+        let root = try CheckoutFiles.yaml("\(Self.folder)/provisioning/datasources/prometheus.yaml")
         let source = try #require(root["datasources"]?.sequence?.first)
         #expect(source["isDefault"]?.text == "true")
         for dashboard in dashboards {
@@ -128,11 +128,12 @@ import YAMLFile
         let compose = try ComposeFile()
         #expect(source["url"]?.text == "http://prometheus:9090")
         #expect(compose.services.contains("prometheus"))
-        let scrapes = try Checkout.yaml("deploy/prometheus/prometheus.yml")
+        let scrapes = try CheckoutFiles.yaml("deploy/prometheus/prometheus.yml")
         let interval = try #require(scrapes["global"]?["scrape_interval"]?.text)
         #expect(source["jsonData"]?["timeInterval"]?.text == "$SCRAPE_INTERVAL")
         #expect(compose.text.contains("      SCRAPE_INTERVAL: \(interval)\n"))
-        let provider = try Checkout.yaml("\(Self.folder)/provisioning/dashboards/tapeline.yaml")
+        let provider = try CheckoutFiles.yaml(
+            "\(Self.folder)/provisioning/dashboards/tapeline.yaml")
         let path = provider["providers"]?.sequence?.first?["options"]?["path"]?.text
         #expect(compose.text.contains("./deploy/grafana/dashboards:\(path ?? "?"):ro"))
     }

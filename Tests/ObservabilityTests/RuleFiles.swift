@@ -23,9 +23,9 @@ struct RuleFiles {
     let names: [String]
 
     init() throws {
-        names = try Checkout.files(in: Self.folder, ending: ".rules.yml")
+        names = try CheckoutFiles.files(in: Self.folder, ending: ".rules.yml")
         for file in names {
-            let root = try Checkout.yaml("\(Self.folder)/\(file)")
+            let root = try CheckoutFiles.yaml("\(Self.folder)/\(file)")
             let rules = (root["groups"]?.sequence ?? []).flatMap { $0["rules"]?.sequence ?? [] }
             for rule in rules { add(rule, file) }
         }

@@ -9,8 +9,8 @@ struct Runbook {
     let text: String
 
     static func all() throws -> [Runbook] {
-        try Checkout.files(in: folder, ending: ".md").filter { $0 != "README.md" }.map {
-            Runbook(name: String($0.dropLast(3)), text: try Checkout.text("\(folder)/\($0)"))
+        try CheckoutFiles.files(in: folder, ending: ".md").filter { $0 != "README.md" }.map {
+            Runbook(name: String($0.dropLast(3)), text: try CheckoutFiles.text("\(folder)/\($0)"))
         }
     }
 
@@ -45,7 +45,7 @@ struct ComposeFile {
     let text: String
 
     init() throws {
-        text = try Checkout.text("docker-compose.yml")
+        text = try CheckoutFiles.text("docker-compose.yml")
         let part = text.components(separatedBy: "\nservices:\n").last ?? ""
         let upTo = part.components(separatedBy: "\nnetworks:\n")[0]
         services = Set(

@@ -19,7 +19,7 @@ import Testing
     func pairs() throws {
         let alerts = try RuleFiles().alerts
         #expect(Set(runbooks.map(\.name)) == Set(alerts.map(\.name)))
-        let index = try Checkout.text("\(Runbook.folder)/README.md")
+        let index = try CheckoutFiles.text("\(Runbook.folder)/README.md")
         for alert in alerts {
             let row = "| [\(alert.name)](\(alert.name).md) | \(alert.severity ?? "") | "
             #expect(index.contains(row), "\(alert.name) is not in the index")
@@ -82,7 +82,7 @@ import Testing
     @Test("settings, events and metrics that they name are there")
     func names() throws {
         let settings = KeyCatalogue.product.names
-        let server = try Checkout.text("deploy/nats/server.conf")
+        let server = try CheckoutFiles.text("deploy/nats/server.conf")
         let catalogue = try MetricCatalogue()
         let events = try Set(eventNames())
         let roots = Set(events.compactMap { $0.split(separator: ".").first.map(String.init) })
@@ -159,7 +159,7 @@ import Testing
                 atPath: "\(ServerPrograms.checkout)/\(folder)")
             while let path = files?.nextObject() as? String {
                 guard path.hasSuffix(".swift") else { continue }
-                let text = try Checkout.text("\(folder)/\(path)")
+                let text = try CheckoutFiles.text("\(folder)/\(path)")
                 names += text.matches(of: /static let name = "([a-z_.]+)"/).map {
                     String($0.output.1)
                 }

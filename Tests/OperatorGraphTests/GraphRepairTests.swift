@@ -77,15 +77,15 @@ struct GraphRepairTests {
     }
 
     /// Returns the last version of each bar, without withdrawn ones.
-    private func standing(
+    private func published(
         _ bars: [Bar], _ machine: GraphMachine
     ) -> [Key: [Int64]] {
-        var standing: [Key: [Int64]] = [:]
+        var published: [Key: [Int64]] = [:]
         for bar in bars {
             let key = Key(
                 series: bar.series, symbol: machine.symbols.symbol(at: bar.symbol).text,
                 open: bar.openTime)
-            standing[key] =
+            published[key] =
                 bar.flags.contains(.withdrawn)
                 ? nil
                 : [
@@ -93,7 +93,7 @@ struct GraphRepairTests {
                     Int64(bar.trades), Int64(bar.volume),
                 ]
         }
-        return standing
+        return published
     }
 
     static func nodes() throws -> [GraphNode] {
@@ -161,8 +161,8 @@ struct GraphRepairTests {
         let output = try repaired(&machine, ranges, packets)
         var right = try OperatorGraphTests.machine(try Self.nodes())
         let expected = right.run(try ideal(deeds))
-        let found = standing(live.bars + output.bars, machine)
-        #expect(found == standing(expected.bars, right), "seed \(seed)")
+        let found = published(live.bars + output.bars, machine)
+        #expect(found == published(expected.bars, right), "seed \(seed)")
         #expect(output.bars.allSatisfy { $0.reason == BarReason.repair.rawValue })
         #expect(machine.machineCounters.allSatisfy { $0.isBalanced })
     }
@@ -203,7 +203,7 @@ struct GraphRepairTests {
                 to: GraphTape.time(60).nanoseconds, reason: BarReason.repair.rawValue)
         }
         bars += try repaired(&machine, ranges, packets).bars
-        let found = standing(bars, machine)
+        let found = published(bars, machine)
         for (direct, made) in [(1, 3), (2, 4)] as [(UInt16, UInt16)] {
             let keys = found.keys.filter { $0.series == direct }
             #expect(keys.count > 3, "seed \(seed)")
@@ -248,8 +248,8 @@ struct GraphRepairTests {
         #expect(live.dirty.count == changed.count)
         let output = try repaired(&machine, live.dirty, packets)
         var right = try OperatorGraphTests.machine(try Self.nodes())
-        let expected = standing(right.run(try ideal(deeds)).bars, right)
-        let found = standing(live.bars + output.bars, machine)
+        let expected = published(right.run(try ideal(deeds)).bars, right)
+        let found = published(live.bars + output.bars, machine)
         for deed in changed {
             let start = GraphTape.time(deed.time).floored(toNanoseconds: 1_000_000_000)
             let key = Key(series: 0, symbol: deed.symbol, open: start)

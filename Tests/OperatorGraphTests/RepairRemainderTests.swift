@@ -38,10 +38,10 @@ struct RepairRemainderTests {
         for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
         let readsAgain = repair.endFirstPass()
         #expect(!readsAgain)
-        let needs = machine.standingNeeds(of: repair)
+        let needs = machine.publishedRanges(of: repair)
         #expect(needs.map(\.series) == (ids.count == 1 ? [0] : [0, 0, 1]))
         var output = GraphOutput()
-        machine.absorb(repair, standing: live.bars, into: &output)
+        machine.absorb(repair, published: live.bars, into: &output)
         var last: [[Int64]: Bar] = [:]
         for bar in live.bars + output.bars {
             let second = bar.openTime.nanoseconds - GraphTape.time(0).nanoseconds

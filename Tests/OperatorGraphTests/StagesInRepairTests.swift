@@ -122,14 +122,14 @@ import Testing
         }
         #expect(repair.unplaced == 0)
         var output = GraphOutput()
-        let needs = machine.standingNeeds(of: repair)
-        let standing = live.filter { bar in
+        let needs = machine.publishedRanges(of: repair)
+        let published = live.filter { bar in
             needs.contains {
                 $0.symbol == bar.symbol && $0.series == bar.series
                     && $0.from < bar.closeTime.nanoseconds && bar.openTime.nanoseconds < $0.to
             }
         }
-        machine.absorb(repair, standing: standing, into: &output)
+        machine.absorb(repair, published: published, into: &output)
         return output.bars
     }
 
@@ -236,7 +236,7 @@ private struct Rising: TickOperator {
     init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
     ) -> Bool {
         guard case .trade(let trade) = tick else { return true }
         let index = Int(trade.header.symbol)

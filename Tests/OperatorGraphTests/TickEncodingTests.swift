@@ -93,7 +93,7 @@ struct TickEncodingTests {
 
         init(settings: [GraphSetting]) throws(TickOperatorError) {}
 
-        mutating func take(_ bytes: [UInt8], telling values: inout [OperatorValue]) -> Bool {
+        mutating func take(_ bytes: [UInt8], publishing values: inout [OperatorValue]) -> Bool {
             self.bytes = bytes
             return bytes.count.isMultiple(of: 2)
         }

@@ -23,7 +23,7 @@ struct BarsOnTape {
     private var symbols: [UInt64: SymbolDefinition] = [:]
     private var series: [UInt64: SeriesDefinition] = [:]
     private var nextOrdinal: UInt64 = 1
-    private var ledger = OutputLedger(standing: nil)
+    private var ledger = OutputLedger(published: nil)
 
     init(_ tape: TestTape, _ partition: Int) throws {
         for packet in try tape.barPackets(Partition(partition)) { read(packet) }

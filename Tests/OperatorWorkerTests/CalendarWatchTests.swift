@@ -53,7 +53,7 @@ struct CalendarWatchTests {
     func times() throws {
         var watch = try watch(until: Self.until)
         func said(_ before: Int64) -> [Bool] {
-            watch.look(now: Self.until.advanced(byNanoseconds: -before)).map(\.hasEnded)
+            watch.update(now: Self.until.advanced(byNanoseconds: -before)).map(\.hasEnded)
         }
         #expect(said(90 * Self.day + 1) == [])
         #expect(said(90 * Self.day) == [false])
@@ -68,7 +68,7 @@ struct CalendarWatchTests {
         #expect(said(50 * Self.day) == [false])
         #expect(watch.problem == nil)
         var endless = try self.watch(until: nil)
-        #expect(endless.look(now: Self.until).isEmpty && endless.problem == nil)
+        #expect(endless.update(now: Self.until).isEmpty && endless.problem == nil)
     }
 
     @Test("a worker whose calendar has ended says so, and counts what is in no session")

@@ -25,7 +25,7 @@ import Testing
     private func image(
         _ output: UInt64, generation: UInt32 = 1, definition: UInt64 = 9, padding: Int = 0
     ) throws -> CheckpointImage {
-        let end = OutputLedger.Standing(ordinal: output, checksum: output)
+        let end = OutputLedger.End(ordinal: output, checksum: output)
         let input = CheckpointInput(
             position: TapePosition(
                 streamCreated: Timestamp(nanoseconds: 7), sequence: output,

@@ -20,7 +20,7 @@ final class OperatorBench {
     let settings: OperatorSettings
     let publisher: TapePublisher
     let lane: Int
-    let standing: OutputLedger.Standing?
+    let published: OutputLedger.End?
     let bars: TapeLane
     var core: PartitionOperator
     private let mailbox = TapeMailbox(capacity: 256)
@@ -51,9 +51,9 @@ final class OperatorBench {
         let last = try tape.client.lastContent(
             stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))
         let state = last?.withBytes { PacketReader.outputState(of: $0) }
-        standing = last.flatMap { last in
+        published = last.flatMap { last in
             state.map {
-                OutputLedger.Standing(
+                OutputLedger.End(
                     ordinal: last.header.nextOrdinal - 1, checksum: $0.checksum)
             }
         }
@@ -61,7 +61,7 @@ final class OperatorBench {
         core = PartitionOperator(
             partition: Partition(0), settings: settings,
             beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program), standing: standing,
+                way: .start, machine: GraphMachine(settings.program), published: published,
                 input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
             lane: bars)
     }
@@ -80,7 +80,7 @@ final class OperatorBench {
             for event in events {
                 if case .answer(let message) = event { publisher.handle(message) }
             }
-            publisher.tick()
+            publisher.timePassed()
             return isDone()
         }
     }

@@ -108,7 +108,7 @@ struct PartitionOperatorTests {
         #expect(first.drain())
         let before = try first.onTape().bars.count
         let second = try OperatorBench(first.tape)
-        #expect(second.standing?.ordinal ?? 0 == UInt64(before))
+        #expect(second.published?.ordinal ?? 0 == UInt64(before))
         try second.take(feed)
         #expect(second.drain())
         #expect(second.core.stopped == nil)

@@ -195,7 +195,7 @@ struct PartitionRepairTests {
         scene.request(0, 2 * day + 20)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         var readings = 0
-        while let needs = bench.core.repairNeeds {
+        while let needs = bench.core.repairPart {
             #expect(needs.ranges.allSatisfy { $0.to - $0.from <= RepairAgenda.dayNanoseconds })
             readings += 1
             bench.repairOnce()
@@ -217,17 +217,17 @@ extension OperatorBench {
     /// Determines what the previous owner made of the repair. Returns false if there is nothing to
     /// read.
     func asks() throws -> Bool {
-        let desk = RepairDesk(names: tape.names, jetStream: tape.client.jetStream)
+        let responder = RepairResponder(names: tape.names, jetStream: tape.client.jetStream)
         while let ordinal = core.precedentOrdinal {
-            core.heardPrecedent(try desk.precedent(at: ordinal, of: Partition(0)))
+            core.takePrecedent(try responder.precedent(at: ordinal, of: Partition(0)))
         }
-        return core.repairNeeds != nil
+        return core.repairPart != nil
     }
 
     func repairOnce() { repair(.finished) }
 
     func repair(_ cut: PartitionRepairTests.Cut) {
-        guard cut != .asked, let needs = core.repairNeeds else { return }
+        guard cut != .asked, let needs = core.repairPart else { return }
         core.beginRepair()
         guard cut != .begun else { return }
         read(Int(needs.until.sequence)) { $0.noteForRepair($1, $2) }

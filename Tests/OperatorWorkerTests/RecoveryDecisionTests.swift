@@ -23,8 +23,8 @@ import Testing
     ) -> RecoverySituation {
         var found = RecoverySituation(
             partition: Partition(3), definition: 9, generation: 2, program: program)
-        found.standing = stands.map {
-            StandingOutput(
+        found.published = stands.map {
+            PublishedEnd(
                 ordinal: $0, checksum: $0 * 100, generation: generation, input: input,
                 watermark: Timestamp(nanoseconds: 1_000))
         }
@@ -41,7 +41,7 @@ import Testing
         let manifest = try [1].withRawSpan { span throws(CheckpointError) in
             try CheckpointManifest(number: 5, of: span, partBytesMax: 10)
         }
-        let end = output.map { OutputLedger.Standing(ordinal: $0, checksum: $0 * 100) }
+        let end = output.map { OutputLedger.End(ordinal: $0, checksum: $0 * 100) }
         return CheckpointHead(
             epoch: epoch, generation: generation, definition: definition,
             entries: [CheckpointHead.Entry(manifest: manifest, output: end)])
@@ -50,7 +50,7 @@ import Testing
     private func candidate(_ output: UInt64?) -> StoredCheckpoints.Candidate {
         StoredCheckpoints.Candidate(
             number: 5,
-            output: output.map { OutputLedger.Standing(ordinal: $0, checksum: $0 * 100) },
+            output: output.map { OutputLedger.End(ordinal: $0, checksum: $0 * 100) },
             input: CheckpointInput(position: input, publishFrom: nil, hasBegun: true),
             machine: GraphMachine(program))
     }
@@ -72,14 +72,14 @@ import Testing
     @Test("nothing anywhere: from the start, and nothing to leave out")
     func nothing() throws {
         let found = try begins(situation(stands: nil))
-        #expect(found.way == .start && found.standing == nil && found.told == nil)
+        #expect(found.way == .start && found.published == nil && found.told == nil)
         #expect(found.input.position == nil && found.input.publishFrom == nil)
     }
 
     @Test("output without a checkpoint: from the start, and what stands is left out")
     func start() throws {
         let found = try begins(situation())
-        #expect(found.way == .start && found.output == nil && found.standing?.ordinal == 10)
+        #expect(found.way == .start && found.output == nil && found.published?.ordinal == 10)
         #expect(found.told == input && found.watermark.nanoseconds == 1_000)
         // The same if both checkpoints are damaged.
         var damaged = situation()
@@ -94,7 +94,7 @@ import Testing
         here.stored.candidate = candidate(output == 0 ? nil : output)
         let found = try begins(here)
         #expect(found.way == .checkpoint && found.number == 5)
-        #expect(found.output == here.stored.candidate?.output && found.standing?.ordinal == 10)
+        #expect(found.output == here.stored.candidate?.output && found.published?.ordinal == 10)
         #expect(found.input.position == input)
     }
 
@@ -104,7 +104,7 @@ import Testing
         here.stored.head = try head(10)
         here.stored.candidate = candidate(7)
         #expect(stops(here)?.contains("`tapeline partition rebuild 3`") == true)
-        here.standing = nil
+        here.published = nil
         here.laneOrdinal = 0
         #expect(stops(here)?.contains("ends at bar 0, but 10") == true)
         let lane = situation(stands: 8, lane: 9)
@@ -116,7 +116,7 @@ import Testing
         var here = situation()
         here.stored.head = try head(10)
         here.stored.candidate = candidate(10)
-        here.standing?.checksum = 1
+        here.published?.checksum = 1
         let reason = try #require(stops(here))
         #expect(reason.contains("output 10") && reason.contains("partition rebuild 3"))
     }
@@ -133,7 +133,7 @@ import Testing
             var newer = situation()
             switch place {
             case 0: newer.stored.head = try head(10, generation: 3)
-            case 1: newer.standing?.generation = 3
+            case 1: newer.published?.generation = 3
             default: newer.markerGeneration = 3
             }
             newer.isRebuildRequested = true
@@ -162,8 +162,8 @@ import Testing
             #expect(here.needsInput && here.refusal == nil)
             let found = try begins(here)
             #expect(found.way == .base(Base(end: input, tells: nil, endsRequest: false)))
-            #expect(found.output == OutputLedger.Standing(ordinal: 10, checksum: 1_000))
-            #expect(found.output == found.standing && found.told == nil)
+            #expect(found.output == OutputLedger.End(ordinal: 10, checksum: 1_000))
+            #expect(found.output == found.published && found.told == nil)
             #expect(found.input.position == nil)
             #expect(found.input.publishFrom == SourceTable.noWatermark)
             here.isInputThere = false
@@ -189,7 +189,7 @@ import Testing
         let found = try begins(here)
         #expect(found.way == .base(Base(end: input, tells: input, endsRequest: true)))
         // The checksum continues from the stored one.
-        #expect(found.output == OutputLedger.Standing(ordinal: 10, checksum: 800))
+        #expect(found.output == OutputLedger.End(ordinal: 10, checksum: 800))
     }
 
     @Test("a rebuild without the old input takes all of the tape, for windows nobody published")
@@ -202,7 +202,7 @@ import Testing
         let found = try begins(here)
         #expect(found.way == .base(base))
         #expect(found.input.publishFrom?.nanoseconds == 1_000)
-        here.standing = nil
+        here.published = nil
         here.laneOrdinal = 0
         let empty = try begins(here)
         #expect(empty.way == .base(base) && empty.output == nil)

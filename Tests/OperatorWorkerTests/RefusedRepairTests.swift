@@ -58,7 +58,7 @@ struct RefusedRepairTests {
             partition: Partition(0), settings: bench.settings,
             beginning: Beginning(
                 way: .checkpoint, machine: machine, output: checkpoint.output,
-                standing: checkpoint.output, input: input, number: 1),
+                published: checkpoint.output, input: input, number: 1),
             lane: bench.bars)
     }
 
@@ -66,7 +66,7 @@ struct RefusedRepairTests {
     func stands() throws {
         let bench = try OperatorBench(namespace: "rr1", series: "1s")
         _ = try asked(bench)
-        #expect(bench.core.repairNeeds?.isDoneBefore == false)
+        #expect(bench.core.repairPart?.isDoneBefore == false)
         let answer = bench.core.refuseRepair(.retention, "too old")
         let refused = try #require(answer)
         #expect(refused.from == RepairScene.start && refused.count == 1)
@@ -119,7 +119,7 @@ struct RefusedRepairTests {
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         #expect(try second.asks())
-        #expect(second.core.repairNeeds?.isDoneBefore == true)
+        #expect(second.core.repairPart?.isDoneBefore == true)
         #expect(second.core.refuseRepair(.retention, "too old") == nil)
         let stopped = try #require(second.core.stopped)
         #expect(stopped.contains("cannot be done once more (too old)"))
@@ -136,7 +136,7 @@ struct RefusedRepairTests {
         let image = try #require(try bench.core.checkpoint(now: 1))
         try restore(bench, image)
         #expect(bench.core.isRepairing && bench.core.mustHold)
-        let needs = try #require(bench.core.repairNeeds)
+        let needs = try #require(bench.core.repairPart)
         #expect(needs.ranges.map(\.from).allSatisfy { $0 > RepairScene.start })
         try bench.repair()
         #expect(!bench.core.mustHold)
@@ -190,7 +190,7 @@ struct RefusedRepairTests {
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(bench.core.refused.map(\.reason) == [.long, .future])
         #expect(bench.core.refused.map(\.count) == [3, 1])
-        let needs = try #require(bench.core.repairNeeds)
+        let needs = try #require(bench.core.repairPart)
         #expect(needs.ranges.count == 1)
         #expect(needs.ranges.first?.to == RepairScene.time(now + 600).nanoseconds)
         try bench.repair()
@@ -216,18 +216,19 @@ struct RefusedRepairTests {
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         let ordinal = try #require(second.core.precedentOrdinal)
-        let desk = RepairDesk(names: first.tape.names, jetStream: first.tape.client.jetStream)
-        let stands = try desk.precedent(at: ordinal, of: Partition(0))
+        let responder = RepairResponder(
+            names: first.tape.names, jetStream: first.tape.client.jetStream)
+        let stands = try responder.precedent(at: ordinal, of: Partition(0))
         guard case .refused = stands else {
             Issue.record("\(stands)")
             return
         }
         _ = try first.tape.client.jetStream.purge(
             stream: first.tape.names.barStream, below: 1_000)
-        let gone = try desk.precedent(at: ordinal, of: Partition(0))
+        let gone = try responder.precedent(at: ordinal, of: Partition(0))
         #expect(gone == .purged)
-        second.core.heardPrecedent(gone)
-        #expect(second.core.repairNeeds == nil)
+        second.core.takePrecedent(gone)
+        #expect(second.core.repairPart == nil)
         let stopped = try #require(second.core.stopped)
         #expect(stopped.contains("is not on its tape of bars any more"))
         #expect(stopped.contains("tapeline partition rebuild 0"))

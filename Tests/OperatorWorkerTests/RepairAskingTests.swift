@@ -11,13 +11,13 @@ import Testing
 struct RepairAskingTests {
     @Test("an answer to another question is left, before the one that is waited for and behind it")
     func numbers() {
-        var asking = RepairAsking(slot: 0, number: 7, question: .standing)
+        var asking = RepairAsking(slot: 0, number: 7, question: .ends)
         asking.take(.failed("older"), number: 6)
         #expect(asking.answer == nil)
-        asking.take(.standing(nil), number: 7)
+        asking.take(.ends(nil), number: 7)
         asking.take(.failed("late"), number: 6)
         asking.take(.failed("twice"), number: 7)
-        guard case .standing = asking.answer else {
+        guard case .ends = asking.answer else {
             Issue.record("\(String(describing: asking.answer))")
             return
         }
@@ -26,28 +26,28 @@ struct RepairAskingTests {
     @Test("a question without an answer is asked again, and without room at once")
     func again() {
         let deadline = RepairAsking.againNanoseconds
-        var asking = RepairAsking(slot: 0, number: 1, question: .standing)
+        var asking = RepairAsking(slot: 0, number: 1, question: .ends)
         #expect(asking.isToBeSent(now: 5))
         asking.sent(now: 5)
         #expect(!asking.isToBeSent(now: 4 + deadline))
         #expect(asking.isToBeSent(now: 5 + deadline))
         asking.sent(now: 5 + deadline)
         #expect(!asking.isToBeSent(now: 6 + deadline))
-        asking.take(.standing(nil), number: 1)
+        asking.take(.ends(nil), number: 1)
         #expect(!asking.isToBeSent(now: 5 + 3 * deadline))
     }
 
     @Test("bars at the edge of retention are not begun with, but for what was done before")
-    func standing() {
+    func published() {
         let hour = RepairReading.reachNanoseconds
         let start = 100 * hour
         func reachesBack(_ first: Int64, ordinal: UInt64, isDoneBefore: Bool) -> Bool {
-            let needs = PartitionOperator.RepairNeeds(
+            let needs = PartitionOperator.RepairPart(
                 from: Timestamp(nanoseconds: start + RepairReading.marginNanoseconds),
                 until: .before(.undefined), ranges: [], isDoneBefore: isDoneBefore)
             let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
             return reading.reachesBack(
-                StandingEnds(
+                BarTapeEnds(
                     first: Timestamp(nanoseconds: first), firstOrdinal: ordinal,
                     last: Timestamp(nanoseconds: start), lastSequence: 9))
         }

@@ -218,11 +218,12 @@ struct RepairOnTapeTests {
         try scene.source.publishMarker(lost: 40...50)
         scene.trade(200)
         let last = try scene.source.publish(watermark: RepairScene.time(300))
-        let desk = RepairDesk(
+        let responder = RepairResponder(
             names: scene.tape.names, jetStream: scene.tape.client.jetStream)
         let (test, people) = (scene.source.source, scene.people.source)
         func starts() throws -> [RepairReach.Start] {
-            guard case .reach(let reach) = desk.answer(.reach([test, people]), of: Partition(0))
+            guard
+                case .reach(let reach) = responder.answer(.reach([test, people]), of: Partition(0))
             else { return [] }
             return reach.starts
         }

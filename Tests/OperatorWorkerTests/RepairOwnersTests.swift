@@ -54,7 +54,7 @@ struct RepairOwnersTests {
                 bench.take(packet)
                 while try bench.asks() {
                     // The tape still holds what was used before; the margin guarantees that.
-                    let needs = try #require(bench.core.repairNeeds)
+                    let needs = try #require(bench.core.repairPart)
                     if needs.isDoneBefore || Bool.random(using: &random) {
                         bench.repairOnce()
                     } else {

@@ -9,7 +9,7 @@ import TestSupport
 /// The membership of a worker in this process. It orders what the test decides, and records what it
 /// is told. It does not react to `lost`, and at a stop it releases everything.
 final class TestMember: OwnershipMember, Sendable {
-    typealias Word = (word: OwnershipNews, at: ContinuousClock.Instant)
+    typealias Word = (word: OwnershipAnswer, at: ContinuousClock.Instant)
 
     private struct State {
         var port: OwnershipPort?
@@ -26,7 +26,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     func attach(_ port: OwnershipPort) {
         state.withLock { $0.port = port }
-        port.onNews { [weak self] in self?.hear() }
+        port.onAnswer { [weak self] in self?.hear() }
         isSteady(true)
         for partition in initial { take(partition) }
     }
@@ -69,8 +69,8 @@ final class TestMember: OwnershipMember, Sendable {
 
     /// Called on the worker's thread after each report.
     private func hear() {
-        var heard: [OwnershipNews] = []
-        port?.hear(into: &heard)
+        var heard: [OwnershipAnswer] = []
+        port?.takeAnswers(into: &heard)
         let now = ContinuousClock.now
         state.withLock { state in
             for word in heard {
@@ -83,7 +83,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     /// All reports so far.
     var times: [Word] { state.withLock { $0.news } }
-    var news: [OwnershipNews] { times.map(\.word) }
+    var news: [OwnershipAnswer] { times.map(\.word) }
 
     var held: [Int] {
         state.withLock { $0.held.keys.map(\.number).sorted() }

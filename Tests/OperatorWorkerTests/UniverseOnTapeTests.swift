@@ -50,7 +50,7 @@ struct UniverseOnTapeTests {
     @Test("breadth over two partitions is what a plain calculation over their bars says")
     func breadth() throws {
         let tape = try tape("un1")
-        let heard = try PositionsHeard(tape.client)
+        let heard = try GroupPositionListener(tape.client)
         let running = try worker(tape).start()
         try publish(tape)
         #expect(settles(tape))
@@ -64,10 +64,10 @@ struct UniverseOnTapeTests {
 
     /// Returns whether it reports how far it has read the bars of each partition, and its own
     /// output.
-    private func isTold(_ heard: PositionsHeard, _ tape: TestTape) -> Bool {
-        let told = heard.book.groups["operator"]?.positions ?? [:]
+    private func isTold(_ heard: GroupPositionListener, _ tape: TestTape) -> Bool {
+        let told = heard.store.groups["operator"]?.positions ?? [:]
         return (0..<4).allSatisfy { number in
-            let place = PositionBook.Place(input: .bars, partition: Partition(number))
+            let place = PositionStore.Place(input: .bars, partition: Partition(number))
             guard let position = told[place], position.durable > 0 else { return false }
             let own = position.sources.first { $0.source == .universe }
             return position.sources.first?.source == .operator

@@ -117,7 +117,7 @@ struct ValuesOnTape {
     private(set) var generations: Set<UInt32> = []
 
     init(_ tape: TestTape) throws {
-        var ledger = OutputLedger(standing: nil)
+        var ledger = OutputLedger(published: nil)
         let packets = try tape.packets(
             stream: tape.names.barStream, subject: tape.names.universeValues)
         for packet in packets {

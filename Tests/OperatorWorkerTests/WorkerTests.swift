@@ -102,7 +102,7 @@ struct WorkerTests {
         var heard = SourceRecord()
         #expect(
             try eventually {
-                if let news = listener.news() { heard.rise(to: news) }
+                if let news = listener.takeRisen() { heard.rise(to: news) }
                 return try (0..<4).map { Partition($0) }.allSatisfy {
                     let last = try tape.lastOrdinal(
                         stream: tape.names.tickStream(of: $0),

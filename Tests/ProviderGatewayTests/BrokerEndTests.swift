@@ -40,7 +40,7 @@ struct BrokerEndTests {
             symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
             feeds: .trades)
         let order = ProviderOrder(
-            source: try #require(SourceName("feed")), book: InstrumentBook([spy]),
+            source: try #require(SourceName("feed")), registry: InstrumentRegistry([spy]),
             instruments: [0], reached: [now])
         try provider.start(order, into: channel)
         // No thread takes records meanwhile.

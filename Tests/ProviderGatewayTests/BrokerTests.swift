@@ -59,8 +59,8 @@ struct BrokerTests {
         }
     }
 
-    private func check(_ tape: TestTape, _ broker: BrokerSimulator) throws -> BrokerAudit {
-        let audit = try BrokerAudit(tape, source: "broker")
+    private func check(_ tape: TestTape, _ broker: BrokerSimulator) throws -> BrokerTapeAudit {
+        let audit = try BrokerTapeAudit(tape, source: "broker")
         print(audit.summary)
         let first = try #require(audit.starts.values.max()).nanoseconds / 1_000_000_000 + 1
         let seconds = first..<max(first, audit.last.nanoseconds / 1_000_000_000)
@@ -95,10 +95,10 @@ struct BrokerTests {
             #expect(try eventually { try connection(gateway)?["state"]?.string != "ready" })
             try broker.start()
         }
-        let before = try BrokerAudit(tape, source: "broker").last
+        let before = try BrokerTapeAudit(tape, source: "broker").last
         #expect(
             try eventually {
-                try BrokerAudit(tape, source: "broker").last.nanoseconds(since: before)
+                try BrokerTapeAudit(tape, source: "broker").last.nanoseconds(since: before)
                     > 3_000_000_000
             })
         #expect(try running.stop() == .success)
@@ -151,8 +151,8 @@ struct BrokerTests {
         let client = try tape.connect(first.service)
         let running = try first.start(client)
         #expect(try eventually { try isWhole(first) }, "\(shown(first))")
-        let before = try BrokerAudit(tape, source: "broker").live
-        #expect(try eventually { try BrokerAudit(tape, source: "broker").live > before + 20 })
+        let before = try BrokerTapeAudit(tape, source: "broker").live
+        #expect(try eventually { try BrokerTapeAudit(tape, source: "broker").live > before + 20 })
         client.close()
         #expect(try running.exitCode() == .unavailable)
         // History has whole seconds, so some of them have to pass without a gateway.

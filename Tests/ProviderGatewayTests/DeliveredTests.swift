@@ -232,7 +232,7 @@ struct DeliveredTests {
         #expect(eventually { log.starts.count == 2 })
         let began = try #require(log.starts.last)
         #expect(began.order.reached == [at(17)])
-        let change = began.order.book.follow(try instruments("AAPL", "MSFT"))
+        let change = began.order.registry.follow(try instruments("AAPL", "MSFT"))
         #expect(change.begun == [1])
         send([subscription(1, 50), trade(1, 60, id: 2)], floor: 60, began.channel)
         #expect(try eventually { try found(tape).trades.count == 2 })

@@ -31,8 +31,8 @@ struct DepthBooksTests {
         books.wroteReset(0)
         books.wroteReset(0)
         #expect(books.owing.isEmpty && books.next(0) == .leaveOut)
-        let isNews = books.lost(0, to: time(40))
-        #expect(!isNews && books.owing.isEmpty)
+        let isNew = books.lost(0, to: time(40))
+        #expect(!isNew && books.owing.isEmpty)
         #expect(books.emptied(0) == time(40))
         #expect(books.voidCount == 0 && books.next(0) == .take)
     }

@@ -13,7 +13,7 @@ private final class GateUnderTest {
         gate.refuses(stamp, now: now, monotonic: monotonic)
     }
 
-    func news(monotonic: Int64) -> FutureGate.News? { gate.news(monotonic: monotonic) }
+    func change(monotonic: Int64) -> FutureGate.Change? { gate.change(monotonic: monotonic) }
 
     var refused: UInt64 { gate.refused }
     var isProviderAhead: Bool { gate.isProviderAhead }
@@ -30,7 +30,7 @@ private final class ClockUnderTest {
             wall: Timestamp(nanoseconds: Self.start + monotonic + ahead), monotonic: monotonic)
     }
 
-    func heard(stamp: Timestamp) { clock.heard(stamp: stamp) }
+    func received(stamp: Timestamp) { clock.received(stamp: stamp) }
 
     var now: Timestamp { clock.now }
     var isStepped: Bool { clock.isStepped }
@@ -62,7 +62,7 @@ struct FutureGateTests {
         for now in [Int64.min, 0, Int64.max] {
             _ = gate.refuses(stamp, now: Timestamp(nanoseconds: now), monotonic: 0)
         }
-        #expect(gate.news(monotonic: .max) != .begun)
+        #expect(gate.change(monotonic: .max) != .begun)
     }
 
     @Test("a burst is over after five quiet seconds, and says how many ticks it had")
@@ -72,24 +72,24 @@ struct FutureGateTests {
             let time = Int64(turn) * second / 2
             #expect(gate.refuses(later(3_600 * second), now: now, monotonic: time))
             #expect(!gate.refuses(now, now: now, monotonic: time))
-            #expect(gate.news(monotonic: time) == nil)
+            #expect(gate.change(monotonic: time) == nil)
         }
         let last = 9 * second / 2
-        #expect(gate.news(monotonic: last + 5 * second - 1) == nil)
-        #expect(gate.news(monotonic: last + 5 * second) == .over(ticks: 10))
-        #expect(gate.news(monotonic: last + 60 * second) == nil)
+        #expect(gate.change(monotonic: last + 5 * second - 1) == nil)
+        #expect(gate.change(monotonic: last + 5 * second) == .over(ticks: 10))
+        #expect(gate.change(monotonic: last + 60 * second) == nil)
     }
 
     @Test("nothing else for a second: the provider's clock has stepped, until a tick can be taken")
     func provider() {
         let gate = GateUnderTest(maxNanoseconds: second)
         #expect(gate.refuses(later(3_600 * second), now: now, monotonic: 0))
-        #expect(gate.news(monotonic: second - 1) == nil && !gate.isProviderAhead)
+        #expect(gate.change(monotonic: second - 1) == nil && !gate.isProviderAhead)
         #expect(gate.refuses(later(3_600 * second), now: now, monotonic: second))
-        #expect(gate.news(monotonic: second) == .provider(isAhead: true))
+        #expect(gate.change(monotonic: second) == .provider(isAhead: true))
         #expect(gate.isProviderAhead)
         #expect(!gate.refuses(now, now: now, monotonic: 2 * second))
-        #expect(gate.news(monotonic: 2 * second) == .provider(isAhead: false))
+        #expect(gate.change(monotonic: 2 * second) == .provider(isAhead: false))
         #expect(!gate.isProviderAhead)
     }
 }
@@ -136,7 +136,7 @@ struct SourceClockTests {
         #expect(clock.read(0) == nil)
         let ahead = 3_600 * second
         #expect(clock.read(second, ahead: ahead) != nil)
-        clock.heard(stamp: time(second))
+        clock.received(stamp: time(second))
         #expect(clock.read(2 * second - 1, ahead: ahead) == nil && clock.holdsWatermark)
         #expect(clock.read(2 * second, ahead: ahead) == .kept)
         #expect(!clock.holdsWatermark && clock.isStepped)
@@ -151,9 +151,9 @@ struct SourceClockTests {
         #expect(clock.read(0) == nil)
         let ahead = sign * 3_600 * second
         #expect(clock.read(second, ahead: ahead) != nil)
-        clock.heard(stamp: time(second, ahead: ahead))
+        clock.received(stamp: time(second, ahead: ahead))
         // A tick whose stamp agrees with neither time shows nothing.
-        clock.heard(stamp: time(0, ahead: 7 * ahead))
+        clock.received(stamp: time(0, ahead: 7 * ahead))
         #expect(clock.read(2 * second, ahead: ahead) == .followed)
         #expect(clock.now == time(2 * second, ahead: ahead))
         #expect(!clock.holdsWatermark && !clock.isStepped)

@@ -80,10 +80,10 @@ struct GatewayMemoryTests {
     }
 
     /// Returns a reader that has read all of the tape and reports it.
-    private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionTeller {
-        let teller = try PositionTeller(tape.client, group: "writer")
+    private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionReporter {
+        let reporter = try PositionReporter(tape.client, group: "writer")
         let (held, source) = (try lastOrdinals(tape), try source())
-        teller.tell(now: 0) {
+        reporter.report(now: 0) {
             held.filter { $0.value > 0 }.map { partition, last in
                 ReaderPosition(
                     partition: partition, input: .ticks, sequence: 1, durable: 1,
@@ -92,7 +92,7 @@ struct GatewayMemoryTests {
                     ])
             }
         }
-        return teller
+        return reporter
     }
 
     @Test("restarted over a whole store that was put back, its record with it: readers know")
@@ -112,7 +112,7 @@ struct GatewayMemoryTests {
         #expect(try eventually { try tape.tickCount(source: source()) == 900 })
         #expect(try second.stop() == .success)
         let held = try lastOrdinals(tape)
-        let teller = try reader(tape)
+        let reporter = try reader(tape)
         server.kill()
         try FileManager.default.removeItem(atPath: store)
         try FileManager.default.copyItem(atPath: copy, toPath: store)
@@ -137,7 +137,7 @@ struct GatewayMemoryTests {
             #expect(packets.count > new.count && !new.isEmpty)
         }
         #expect(try third.stop() == .success)
-        withExtendedLifetime(teller) {}
+        withExtendedLifetime(reporter) {}
     }
 
     @Test("a reader that tells late, while the gateway works: noticed, and raised above it")
@@ -146,7 +146,7 @@ struct GatewayMemoryTests {
         let running = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"]).start()
         #expect(try eventually { try tape.tickCount(source: source()) > 100 })
         #expect(running.log.count(of: "tape.rolled_back") == 0)
-        let teller = try reader(tape, beyond: 1_000_000)
+        let reporter = try reader(tape, beyond: 1_000_000)
         #expect(
             try eventually {
                 try lastOrdinals(tape).values.allSatisfy { $0 > 1_000_000 }
@@ -157,7 +157,7 @@ struct GatewayMemoryTests {
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.all == Array(0..<UInt64(found.count)), "no tick was lost or doubled by it")
-        withExtendedLifetime(teller) {}
+        withExtendedLifetime(reporter) {}
     }
 
     @Test("a reader that has a packet before its acknowledgement comes is no sign of a loss")
@@ -180,14 +180,14 @@ struct GatewayMemoryTests {
         #expect(eventually { running.log.count(of: "gateway.started") == 1 })
         proxy.hold(10_000, .acknowledgement)
         #expect(eventually { proxy.heldNow > 0 })
-        let teller = try reader(tape)
+        let reporter = try reader(tape)
         // This is two seconds later at the earliest, so the gateway has heard the reader.
         #expect(eventually { running.log.count(of: "tape.publish.unsettled") > 0 })
         proxy.calm()
         #expect(try eventually { try tape.tickCount(source: source()) == 40_000 })
         #expect(running.log.count(of: "tape.rolled_back") == 0)
         #expect(try running.stop() == .success)
-        withExtendedLifetime(teller) {}
+        withExtendedLifetime(reporter) {}
     }
 
     @Test("what it acknowledged is on record within seconds, and where NATS shows it")

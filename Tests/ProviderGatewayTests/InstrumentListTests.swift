@@ -94,19 +94,19 @@ struct InstrumentListTests {
             ], providers: [ScriptedProvider.kind("scripted", log)])
         let running = try gateway.start()
         #expect(eventually { log.starts.count == 1 })
-        let book = try #require(log.starts.first).order.book
+        let registry = try #require(log.starts.first).order.registry
         #expect(log.starts[0].order.instruments == [0, 1])
         let shutdown = gateway.service.context.shutdown
 
         _ = try folder.write(list("QQQ, IWM"), to: "a.yaml")
         #expect(shutdown.hangUp())
         #expect(eventually { log.follows == [.init(begun: [2], ended: [0])] })
-        #expect(book.wanted == [1, 2])
+        #expect(registry.wanted == [1, 2])
 
         _ = try folder.write("nonsense\n", to: "a.yaml")
         #expect(shutdown.hangUp())
         #expect(eventually { running.log.contains("stay as they were") })
-        #expect(book.wanted == [1, 2])
+        #expect(registry.wanted == [1, 2])
 
         _ = try folder.write(list("QQQ, {symbol: IWM, feeds: bars}, SPY"), to: "a.yaml")
         #expect(shutdown.hangUp())
@@ -131,7 +131,7 @@ struct InstrumentListTests {
         let shutdown = gateway.service.context.shutdown
         _ = try folder.write(list("QQQ"), to: "a.yaml")
         #expect(eventually { shutdown.hangUp() })
-        #expect(eventually { gateway.settings.delivery.book.wanted == [1] })
+        #expect(eventually { gateway.settings.delivery.registry.wanted == [1] })
         gateway.group.take()
         #expect(eventually { log.starts.count == 1 })
         #expect(log.starts.first?.order.instruments == [1])

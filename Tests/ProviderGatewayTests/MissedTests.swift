@@ -90,7 +90,7 @@ struct MissedTests {
             let tenure = gateway.group.tenure
             #expect(
                 eventually {
-                    gateway.group.news.last == .released(SourceMembership.seat, tenure: tenure)
+                    gateway.group.news.last == .released(SourceMembership.partition, tenure: tenure)
                 })
         }
         for each in running { #expect(try each.stop() == .success) }

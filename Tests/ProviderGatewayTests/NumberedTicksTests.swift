@@ -52,7 +52,7 @@ import Testing
     private func delivered(_ ticks: SyntheticTicks, _ channel: ProviderChannel) -> DeliveredTicks {
         DeliveredTicks(
             [(Numbered(ticks), channel)],
-            book: InstrumentBook(
+            registry: InstrumentRegistry(
                 symbols.map {
                     Instrument(
                         symbol: $0, contract: Instrument.Contract(.stock),

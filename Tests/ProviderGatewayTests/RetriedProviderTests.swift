@@ -39,7 +39,7 @@ struct RetriedProviderTests {
             instrument: 1, kind: .trade, from: Timestamp(nanoseconds: 1), to: .undefined,
             reason: .disconnected)
         return ProviderOrder(
-            source: try #require(SourceName("feed")), book: InstrumentBook(instruments),
+            source: try #require(SourceName("feed")), registry: InstrumentRegistry(instruments),
             instruments: [0, 1, 2], reached: [since, since, .undefined], gaps: [gap])
     }
 

@@ -69,7 +69,7 @@ private final class TimeUnderTest {
         time.refuses(TickHeader(symbol: 0, providerTime: .undefined, receiveTime: stamp))
     }
 
-    func heard(ahead: Int64) { time.heard(aheadNanoseconds: ahead) }
+    func heard(ahead: Int64) { time.received(aheadNanoseconds: ahead) }
 
     func likelyTime(_ stamp: Timestamp) -> Timestamp {
         time.likelyTime(

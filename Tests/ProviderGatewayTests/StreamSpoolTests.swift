@@ -221,7 +221,7 @@ struct StreamSpoolTests {
                 events.removeAll()
                 for packet in publisher.acknowledged { traffic.acknowledged(packet) }
                 publisher.acknowledged.removeAll()
-                publisher.tick()
+                publisher.timePassed()
                 return condition()
             }
         }

@@ -59,13 +59,13 @@ struct TenureTests {
         #expect(try eventually { try count(tape) == 500 })
         #expect(try role(gateway) == "active")
         #expect(
-            gateway.group.news == [.opened(SourceMembership.seat, tenure: 1, epoch: 17)])
+            gateway.group.news == [.opened(SourceMembership.partition, tenure: 1, epoch: 17)])
         for number in 0..<tape.names.partitions {
             #expect(try tape.tickPackets(Partition(number)).allSatisfy { $0.header.epoch == 17 })
         }
         #expect(try running.stop() == .success)
         #expect(
-            gateway.group.news.last == .released(SourceMembership.seat, tenure: 1))
+            gateway.group.news.last == .released(SourceMembership.partition, tenure: 1))
     }
 
     @Test("a tape above the record has the last word on the epoch")
@@ -78,7 +78,7 @@ struct TenureTests {
             #expect(
                 eventually {
                     gateway.group.news.first
-                        == .opened(SourceMembership.seat, tenure: 1, epoch: opened)
+                        == .opened(SourceMembership.partition, tenure: 1, epoch: opened)
                 })
             #expect(try running.stop() == .success)
         }
@@ -103,7 +103,7 @@ struct TenureTests {
             #expect(
                 eventually {
                     gateway.group.news.last
-                        == .released(SourceMembership.seat, tenure: tenure)
+                        == .released(SourceMembership.partition, tenure: tenure)
                 })
             #expect(try role(gateway) == "standby")
         }
@@ -216,13 +216,13 @@ struct TenureTests {
         gateway.group.release()
         #expect(
             eventually {
-                gateway.group.news == [.released(SourceMembership.seat, tenure: 1)]
+                gateway.group.news == [.released(SourceMembership.partition, tenure: 1)]
             })
         // A tenure that it never had is given back, too.
-        _ = gateway.group.membership.port.send(.release(SourceMembership.seat, tenure: 77))
+        _ = gateway.group.membership.port.send(.release(SourceMembership.partition, tenure: 77))
         #expect(
             eventually {
-                gateway.group.news.last == .released(SourceMembership.seat, tenure: 77)
+                gateway.group.news.last == .released(SourceMembership.partition, tenure: 77)
             })
         #expect(try running.stop() == .success)
         #expect(try count(tape) == 0)

@@ -19,7 +19,7 @@ final class TestGroup: Sendable {
     private struct State {
         var tenure: UInt64 = 0
         var held: UInt64?
-        var news: [OwnershipNews] = []
+        var news: [OwnershipAnswer] = []
     }
 
     let membership: SourceMembership
@@ -37,7 +37,7 @@ final class TestGroup: Sendable {
         port.steady(until: .max)
         membership.leave = {
             if let tenure = state.value.withLock({ $0.held }) {
-                _ = port.send(.release(SourceMembership.seat, tenure: tenure))
+                _ = port.send(.release(SourceMembership.partition, tenure: tenure))
             }
         }
         membership.hasLeft = {
@@ -50,7 +50,7 @@ final class TestGroup: Sendable {
     private static func hear(_ port: OwnershipPort, _ state: Shared) {
         state.value.withLock { state in
             let known = state.news.count
-            port.hear(into: &state.news)
+            port.takeAnswers(into: &state.news)
             for word in state.news[known...] where word.tenure == state.held {
                 switch word {
                 case .opened: continue
@@ -61,7 +61,7 @@ final class TestGroup: Sendable {
     }
 
     /// All reports of the gateway to the group.
-    var news: [OwnershipNews] {
+    var news: [OwnershipAnswer] {
         Self.hear(membership.port, state)
         return state.value.withLock { $0.news }
     }
@@ -76,16 +76,18 @@ final class TestGroup: Sendable {
         }
         _ = membership.port.send(
             .take(
-                SourceMembership.seat,
+                SourceMembership.partition,
                 Claim(
                     tenure: tenure, epoch: epoch, previous: previous, wasReleased: wasReleased)))
     }
 
-    func release() { _ = membership.port.send(.release(SourceMembership.seat, tenure: tenure)) }
+    func release() {
+        _ = membership.port.send(.release(SourceMembership.partition, tenure: tenure))
+    }
 
     func drop() {
         state.value.withLock { $0.held = nil }
-        _ = membership.port.send(.drop(SourceMembership.seat, tenure: tenure))
+        _ = membership.port.send(.drop(SourceMembership.partition, tenure: tenure))
     }
 
     func pause() { membership.port.steady(until: .min) }

@@ -144,7 +144,7 @@ struct FeedRouterSimulationTests {
                 if isRelisted { relist() }
                 for index in 0..<3 { turn(index) }
                 var work = FeedRouter.Work(providers: 3)
-                router.look(moment, into: &work)
+                router.advance(moment, into: &work)
                 carryOut(work)
             }
         }

@@ -166,7 +166,7 @@ struct FeedRouterTests {
         work.begun[0] = []
         for tenth in 1...420 as ClosedRange<Int64> {
             let before = work.begun[1].count
-            router.look(moment(tenth), into: &work)
+            router.advance(moment(tenth), into: &work)
             let new = work.begun[1][before...]
             told.append(new.count)
             let live: [ProviderRecord] = new.map {
@@ -195,7 +195,7 @@ struct FeedRouterTests {
         #expect(work.begun == [[0, 1], []])
         router.restart(0, providers: [], now, into: &work)
         #expect(work.begun == [[0, 1, 0], []] && work.ended == [[0], []])
-        router.look(Moment(wall: now.wall, monotonic: 1_000_000_000), into: &work)
+        router.advance(Moment(wall: now.wall, monotonic: 1_000_000_000), into: &work)
         #expect(work.begun == [[0, 1, 0, 2], []])
     }
 }

@@ -13,7 +13,9 @@ struct InstrumentBookTests {
 
     @Test("numbers stay; what is new, changed or gone is told, and nothing of what stays")
     func follow() throws {
-        let book = InstrumentBook([try instrument("A"), try instrument("B"), try instrument("C")])
+        let book = InstrumentRegistry([
+            try instrument("A"), try instrument("B"), try instrument("C"),
+        ])
         #expect(book.wanted == [0, 1, 2])
         let change = book.follow([
             try instrument("C"), try instrument("D"), try instrument("B", .trades),
@@ -31,14 +33,14 @@ struct InstrumentBookTests {
 
     @Test("one that is named twice is there once, as it was named first")
     func twice() throws {
-        let book = InstrumentBook([try instrument("A"), try instrument("A", .trades)])
+        let book = InstrumentRegistry([try instrument("A"), try instrument("A", .trades)])
         #expect(book.count == 1 && book.instrument(0)?.feeds == .level1)
     }
 
     @Test("more than there are numbers for are refused by name")
     func limit() throws {
         let all = try (0...ProviderLimits.instrumentsMax).map { try instrument("S\($0)") }
-        let book = InstrumentBook()
+        let book = InstrumentRegistry()
         let change = book.follow(all)
         #expect(change.begun.count == ProviderLimits.instrumentsMax)
         #expect(change.refused.map(\.text) == ["S\(ProviderLimits.instrumentsMax)"])

@@ -115,8 +115,8 @@ struct ProviderChannelTests {
         #expect(moment.wall.nanoseconds == moment.monotonic + hour)
         // A provider's report about its clock is taken once.
         #expect(channel.takeClockAhead() == nil)
-        channel.tell(clockAhead: 5)
-        channel.tell(clockAhead: Int64.min)
+        channel.report(clockAhead: 5)
+        channel.report(clockAhead: Int64.min)
         #expect(channel.takeClockAhead() == Int64.min + 1)
         #expect(channel.takeClockAhead() == nil)
     }

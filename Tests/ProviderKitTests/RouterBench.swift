@@ -94,7 +94,7 @@ struct RouterBench {
     mutating func pass(seconds: Int64) {
         for _ in 0..<seconds {
             now += 1
-            router.look(moment, into: &work)
+            router.advance(moment, into: &work)
         }
         kept += work.records
         work.records = []

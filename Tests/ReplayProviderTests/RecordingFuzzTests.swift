@@ -115,7 +115,7 @@ struct RecordingFuzzTests {
         var floor = ReplayFloor(file.about)
         var pace = ReplayPace(.thousandths(1_000))
         var pass = ReplayPass(
-            InstrumentBook([]), ReplayRoutes(partitions: 3, symbols: []),
+            InstrumentRegistry([]), ReplayRoutes(partitions: 3, symbols: []),
             sent: [0, 0, 0], shift: Int64.max / 2)
         var batch: [ProviderRecord] = []
         while let packet = try file.readPacket() {

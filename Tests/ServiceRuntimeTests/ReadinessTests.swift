@@ -22,7 +22,7 @@ import Testing
     @Test("A part works without a problem, once the service has said its first word")
     func works() {
         let readiness = Readiness()
-        readiness.expectFirstWord()
+        readiness.expectFirstReport()
         #expect(!readiness.works("a"))
         readiness.set("b", "down")
         #expect(readiness.works("a") && !readiness.works("b"))

@@ -41,7 +41,7 @@ public final class HandMembership: Sendable {
     private struct State {
         var ports: [OwnershipPort] = []
         var held: [Partition: UInt64] = [:]
-        var heard: [OwnershipNews] = []
+        var heard: [OwnershipAnswer] = []
         var isSteady = true
         var isLeaving = false
     }
@@ -122,7 +122,7 @@ public final class HandMembership: Sendable {
     // MARK: what the data plane says
 
     /// All reports so far.
-    public var heard: [OwnershipNews] {
+    public var heard: [OwnershipAnswer] {
         listen()
         return state.withLock { $0.heard }
     }
@@ -147,8 +147,8 @@ public final class HandMembership: Sendable {
 
     private func listen() {
         state.withLock { state in
-            var news: [OwnershipNews] = []
-            for port in state.ports { port.hear(into: &news) }
+            var news: [OwnershipAnswer] = []
+            for port in state.ports { port.takeAnswers(into: &news) }
             for word in news {
                 state.heard.append(word)
                 switch word {

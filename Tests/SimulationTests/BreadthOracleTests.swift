@@ -95,7 +95,7 @@ private struct BreadthWorld {
 
     /// Returns days of half a minute, after some complete days that a provider reports.
     private static func calendar(sessionSeconds: Int64) throws -> SessionCalendar {
-        let first = SimulatedMarket.start - 3 * second
+        let first = SimulatedInput.start - 3 * second
         let long = 86_400 * second
         let before = (0..<daysTold).map { index in
             let open = first - (daysTold - index) * long
@@ -149,7 +149,7 @@ private struct BreadthWorld {
     // MARK: what a partition publishes
 
     private mutating func makeTape(_ partition: Int) throws {
-        let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
+        let market = SimulatedInput(MarketWeather(using: &random), using: &random)
         var machine = GraphMachine(GraphProgram(definition))
         var output = GraphOutput()
         var packets: [SealedPacket] = []
@@ -242,7 +242,7 @@ private struct BreadthWorld {
         builder.seal(
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: watermark,
-                sendTime: Timestamp(nanoseconds: SimulatedMarket.start)))
+                sendTime: Timestamp(nanoseconds: SimulatedInput.start)))
     }
 
     // MARK: the oracle

@@ -28,7 +28,7 @@ struct GraphRun {
     private var output = GraphOutput()
 
     init(
-        _ definition: GraphDefinition, _ packets: [StoredPacket],
+        _ definition: GraphDefinition, _ packets: [SimulatedPacket],
         restoredBehind: Set<UInt64> = [], mends: Bool = false
     ) throws {
         machine = GraphMachine(GraphProgram(definition))
@@ -45,7 +45,7 @@ struct GraphRun {
 
     /// Reads the tape again up to the packet that requests the repair, as the partition's owner
     /// does.
-    private mutating func mend(_ dirty: [DirtyRange], _ packets: ArraySlice<StoredPacket>) {
+    private mutating func mend(_ dirty: [DirtyRange], _ packets: ArraySlice<SimulatedPacket>) {
         guard var repair = GraphRepair(machine, dirty) else { return }
         for packet in packets {
             packet.bytes.withRawSpan { repair.note(packet.header, $0) }
@@ -56,12 +56,13 @@ struct GraphRun {
             }
         }
         repairs += 1
-        machine.absorb(repair, standing: standing(machine.standingNeeds(of: repair)), into: &output)
+        machine.absorb(
+            repair, published: published(machine.publishedRanges(of: repair)), into: &output)
         collect()
     }
 
     /// Returns the last versions of the requested bars, which an owner reads back.
-    private func standing(_ needs: [StandingNeed]) -> [Bar] {
+    private func published(_ needs: [PublishedRange]) -> [Bar] {
         var last: [BarKey: Bar] = [:]
         for version in versions { last[version.key] = version.bar }
         return last.values.filter { bar in

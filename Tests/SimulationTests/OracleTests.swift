@@ -46,7 +46,7 @@ import Testing
                 weather.switches = 0
                 weather.restarts = 0
             }
-            let market = SimulatedMarket(weather, using: &random)
+            let market = SimulatedInput(weather, using: &random)
             let expected = Oracle.result(of: definition, over: market.packets)
             let run = try GraphRun(definition, market.packets)
             expectEqual(run, expected, seed: seed, seesExclusions: kind != .pauses)

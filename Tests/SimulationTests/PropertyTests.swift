@@ -33,7 +33,7 @@ import Testing
     func restored() throws {
         for seed in SimulationSeeds.some(150) {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
+            let market = SimulatedInput(MarketWeather(using: &random), using: &random)
             let definition =
                 seed % 3 == 0
                 ? try SimulatedGraphs.numberBars(using: &random)
@@ -53,7 +53,7 @@ import Testing
         var lates = 0
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
+            let market = SimulatedInput(MarketWeather(using: &random), using: &random)
             let definition = try SimulatedGraphs.timeBars(using: &random)
             let run = try GraphRun(definition, market.packets)
             let bars = run.lastVersions
@@ -80,7 +80,7 @@ struct TapeAccount: CustomStringConvertible {
     /// Excluded by the fixed rules: not a new trade, or without price or size.
     private(set) var excluded = 0
 
-    init(_ packets: [StoredPacket]) {
+    init(_ packets: [SimulatedPacket]) {
         for tick in LoggedTape.ticks(of: packets) {
             guard let trade = tick.trade, tick.id.source != .manual,
                 !tick.header.flags.contains(.backfilled)

@@ -39,7 +39,7 @@ import Testing
             var random = SeededRandom(seed: seed)
             var weather = MarketWeather(using: &random, withRepairs: true)
             if !hasMoves { (weather.switches, weather.restarts) = (0, 0) }
-            let market = SimulatedMarket(weather, using: &random)
+            let market = SimulatedInput(weather, using: &random)
             let definition = try draw(&random)
             let run = try GraphRun(definition, market.packets, mends: true)
             let expected = Oracle.result(of: definition, over: market.packets).bars
@@ -71,7 +71,7 @@ import Testing
     func restored() throws {
         for seed in SimulationSeeds.some(100) {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedMarket(
+            let market = SimulatedInput(
                 MarketWeather(using: &random, withRepairs: true), using: &random)
             let definition = try SimulatedGraphs.timeBars(using: &random)
             let whole = try GraphRun(definition, market.packets, mends: true)

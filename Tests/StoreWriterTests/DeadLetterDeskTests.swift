@@ -30,16 +30,16 @@ struct DeadLetterDeskTests {
         #expect(try scene.books() == "1|4|2|2|0|0|0")
         #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
         #expect(scene.service.log.text.contains("dead_letters.filed"))
-        #expect(scene.desk.deliverFiles(scene.beat) != nil, "NATS is still away")
+        #expect(scene.output.deliverFiles(scene.beat) != nil, "NATS is still away")
         let (kept, problems) = try DeadLetterFolder.read(folder.file("kept/letters-1.ndjson"))
         #expect(kept.map(\.place.ordinal) == [2, 4] && problems.isEmpty)
 
         try nats.start()
         #expect(eventually { scene.client.connection.isConnected })
-        #expect(scene.desk.deliverFiles(scene.beat) == nil)
+        #expect(scene.output.deliverFiles(scene.beat) == nil)
         #expect(try scene.letters() == kept)
         #expect(scene.service.metric("mds_dead_letters_pending_files") == 0)
-        #expect(scene.desk.deliverFiles(scene.beat) == nil)
+        #expect(scene.output.deliverFiles(scene.beat) == nil)
         #expect(try scene.letters().count == 2)
     }
 
@@ -91,10 +91,10 @@ struct DeadLetterDeskTests {
         #expect(try scene.letters().isEmpty)
         #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
         #expect(try scene.books() == "1|3|1|2|0|0|0")
-        #expect(scene.desk.ensureStream() == nil, "as somebody has made it, it serves")
+        #expect(scene.output.ensureStream() == nil, "as somebody has made it, it serves")
         try delete()
-        #expect(scene.desk.ensureStream() == nil)
-        #expect(scene.desk.deliverFiles(scene.beat) == nil)
+        #expect(scene.output.ensureStream() == nil)
+        #expect(scene.output.deliverFiles(scene.beat) == nil)
         #expect(try scene.letters().map(\.place.ordinal) == [2])
     }
 
@@ -128,9 +128,9 @@ struct DeadLetterDeskTests {
         let letter = try #require(try scene.letters().first)
         try folder.write(
             String(decoding: letter.json, as: UTF8.self) + "\nno letter\n", to: "letters-1.ndjson")
-        let problem = try #require(scene.desk.deliverFiles(scene.beat))
+        let problem = try #require(scene.output.deliverFiles(scene.beat))
         #expect(problem.contains("line 2 of") && problem.contains("set aside"))
-        #expect(scene.desk.deliverFiles(scene.beat) == nil)
+        #expect(scene.output.deliverFiles(scene.beat) == nil)
         #expect(try scene.letters().count == 1, "it was there already")
     }
 

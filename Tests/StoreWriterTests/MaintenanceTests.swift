@@ -105,7 +105,7 @@ struct MaintenanceTests {
             self.report = report
             self.service = try service.start { context in
                 Maintenance(
-                    settings, context: context, report: report, lookEvery: .milliseconds(20),
+                    settings, context: context, report: report, checkEvery: .milliseconds(20),
                     dropRetryFirst: dropRetryFirst
                 ).run()
                 return .success

@@ -19,7 +19,7 @@ final class StoreScene {
     let bench: WriterBench
     let service: TestService
     let client: TapeClient
-    let desk: DeadLetterDesk
+    let output: DeadLetterOutput
     let store: Store
     let place: SinkPlace
     let beat: ThreadBeat
@@ -39,10 +39,10 @@ final class StoreScene {
             Main.description, bench.environment().merging(changes) { $1 })
         client = try bench.tape.connect(service)
         let settings = WriterSettings(service.context.configuration)
-        desk = settings.desk(client, service.context)
-        #expect(desk.ensureStream() == nil)
+        output = settings.deadLetterOutput(client, service.context)
+        #expect(output.ensureStream() == nil)
         beat = service.context.threads.thread("test")
-        store = Store(settings, thread: 0, letters: desk, beat: beat)
+        store = Store(settings, thread: 0, letters: output, beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))

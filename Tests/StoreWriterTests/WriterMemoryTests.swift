@@ -57,7 +57,7 @@ struct WriterMemoryTests {
         server.pause()
         let before = writer.log.utf8.count
         try publish(&sources, packets: 8)
-        // Each worker waits for the database, with a full lane and held readers.
+        // Each worker waits for the database, with a full queue and held readers.
         #expect(
             eventually {
                 let said = String(decoding: writer.log.utf8.dropFirst(before), as: UTF8.self)

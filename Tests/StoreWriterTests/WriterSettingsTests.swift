@@ -23,7 +23,8 @@ struct WriterSettingsTests {
         #expect(settings.threads == 4 && settings.batchRows == 200)
         #expect(settings.batchWaitNanoseconds == 250_000_000)
         #expect(
-            settings.queue == RowQueue.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block))
+            settings.queue == WorkerQueues.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block)
+        )
         #expect(settings.postgres.peer.contains("127.0.0.1"))
         #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")
         #expect(settings.postgres.applicationName == "store-writer")
@@ -52,7 +53,7 @@ struct WriterSettingsTests {
         #expect(settings.batchRows == 7 && settings.batchWaitNanoseconds == 2_000_000_000)
         #expect(
             settings.queue
-                == RowQueue.Settings(
+                == WorkerQueues.Settings(
                     rows: 70, bytes: 1_048_576, overflow: .drop,
                     marks: RowMarks(highPercent: 90, lowPercent: 10)))
         #expect(

@@ -63,7 +63,7 @@ struct WriterTests {
         var heard = SourceRecord()
         #expect(
             eventually {
-                if let news = listener.news() { heard.rise(to: news) }
+                if let news = listener.takeRisen() { heard.rise(to: news) }
                 return heard.heads.count == 4
                     && heard.heads.values.allSatisfy { $0.lastOrdinal == 100 }
             })

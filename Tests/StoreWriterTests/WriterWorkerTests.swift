@@ -12,7 +12,7 @@ import Testing
 
 @Suite("The writer's queue and workers")
 struct WriterWorkerTests {
-    /// A lane of a hundred rows for each of the four workers.
+    /// A queue of a hundred rows for each of the four workers.
     private static let small = ["WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50"]
 
     private func sources(_ bench: WriterBench) throws -> [TestSource] {
@@ -89,7 +89,7 @@ struct WriterWorkerTests {
         let rival = try lock(bench)
         try publish(&sources, packets: 40)
         let dropped = "mds_writer_queue_dropped_ticks_total"
-        // At most the batch in progress and a full lane are not dropped.
+        // At most the batch in progress and a full queue are not dropped.
         #expect(eventually { (running.service.metric(dropped) ?? 0) >= 800 })
         try rival.script("ROLLBACK", timeout: patience)
         #expect(
@@ -111,7 +111,7 @@ struct WriterWorkerTests {
         #expect(try running.stop() == .success)
         let skipped = try #require(running.service.metric(dropped))
         #expect(try bench.missing() == "0")
-        // A burst can also be too much for another lane of this size.
+        // A burst can also be too much for another queue of this size.
         let named = """
             SELECT DISTINCT reason, (SELECT sum(last_ordinal - first_ordinal + 1) FROM gaps),
                 (SELECT sum(skipped) FROM sink_source_ordinals),
@@ -263,8 +263,8 @@ struct WriterWorkerTests {
         let settings = WriterSettings(
             try TestService.configuration(Main.description, environment))
         let report = WriterReport()
-        report.attach(RowQueue(settings) { _, _ in })
-        report.say(.idle, thread: 0)
+        report.attach(WorkerQueues(settings) { _, _ in })
+        report.set(.idle, thread: 0)
         report.failed("no way", thread: 1)
         report.died(thread: 1)
         #expect(report.alive == 1)

@@ -158,36 +158,39 @@ extension Alone<BarMachine> {
 
     mutating func noteChange(of header: TickHeader) { maker.noteChange(of: header) }
 
-    func standingNeeds(_ repaired: Alone, _ ranges: [DirtyRange]) -> [StandingNeed] {
-        maker.standingNeeds(repaired.maker, ranges, tables)
+    func publishedRanges(_ repaired: Alone, _ ranges: [DirtyRange]) -> [PublishedRange] {
+        maker.publishedRanges(repaired.maker, ranges, tables)
     }
 
     mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], standing: [Bar]? = nil,
+        _ repaired: Alone, _ ranges: [DirtyRange], published: [Bar]? = nil,
         into closed: inout [Bar]
     ) {
         maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, standing: standing, tables, into: &closed)
+            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
+        )
     }
 }
 
 extension Alone<NumberMachine> {
     mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], standing: [StandingBar] = [],
+        _ repaired: Alone, _ ranges: [DirtyRange], published: [PublishedBar] = [],
         into closed: inout [Bar]
     ) {
         maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, standing: standing, tables, into: &closed)
+            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
+        )
     }
 }
 
 extension Alone<InactivityMachine> {
     mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], standing: [StandingBar] = [],
+        _ repaired: Alone, _ ranges: [DirtyRange], published: [PublishedBar] = [],
         into closed: inout [Bar]
     ) {
         maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, standing: standing, tables, into: &closed)
+            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
+        )
     }
 }
 
@@ -227,11 +230,12 @@ extension Alone<ResampleMachine> {
     func repairMachine() -> Alone { Alone(maker.repairMachine(), tables) }
 
     mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], standing: [Bar]? = nil,
+        _ repaired: Alone, _ ranges: [DirtyRange], published: [Bar]? = nil,
         into closed: inout [Bar]
     ) {
         maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, standing: standing, tables, into: &closed)
+            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
+        )
     }
 
     func encode(into bytes: inout [UInt8]) { bytes += snapshot }

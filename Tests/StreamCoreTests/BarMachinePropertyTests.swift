@@ -81,9 +81,9 @@ import Testing
     }
 
     /// Shuffles each run of trades that no definition or watermark interrupts.
-    static func shuffled(_ tape: [TapeEvent], using random: inout SeededRandom) -> [TapeEvent] {
-        var result: [TapeEvent] = []
-        var run: [TapeEvent] = []
+    static func shuffled(_ tape: [NaiveEvent], using random: inout SeededRandom) -> [NaiveEvent] {
+        var result: [NaiveEvent] = []
+        var run: [NaiveEvent] = []
         for event in tape {
             if case .trade = event {
                 run.append(event)

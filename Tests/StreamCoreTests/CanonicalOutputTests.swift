@@ -62,7 +62,7 @@ struct CanonicalOutputTests {
         let (symbol, series) = (try #require(Symbol("A")), try #require(SeriesName("1m")))
         let value = IndicatorValue(
             header: trade.header, name: "n", value: 1, periodStart: time, periodEnd: time)
-        var ledger = OutputLedger(standing: nil)
+        var ledger = OutputLedger(published: nil)
         var checksums: Set<UInt64> = []
         let bar = Bar(symbol: 0, series: 0, openTime: time, closeTime: time)
         #expect(ledger.record(bar, symbol: symbol, series: series) == .new(ordinal: 1))
@@ -75,7 +75,7 @@ struct CanonicalOutputTests {
         checksums.insert(ledger.checksum)
         #expect(checksums.count == 4)
         // The repeated output is suppressed up to the end of what is stored, and proven there.
-        var again = OutputLedger(standing: ledger.computed)
+        var again = OutputLedger(published: ledger.computed)
         #expect(again.record(bar, symbol: symbol, series: series) == .suppressed(ordinal: 1))
         var other = try late()
         other.ordinal += 1

@@ -18,7 +18,7 @@ import Testing
             entries: [
                 CheckpointHead.Entry(
                     manifest: try manifest(12),
-                    output: OutputLedger.Standing(ordinal: 41, checksum: 0xfeed)),
+                    output: OutputLedger.End(ordinal: 41, checksum: 0xfeed)),
                 CheckpointHead.Entry(manifest: try manifest(11), output: nil),
             ])
     }
@@ -89,7 +89,7 @@ import Testing
         head.entries = [
             CheckpointHead.Entry(
                 manifest: try manifest(1),
-                output: OutputLedger.Standing(ordinal: 1 << 62, checksum: 1))
+                output: OutputLedger.End(ordinal: 1 << 62, checksum: 1))
         ]
         #expect(throws: CheckpointError.self) { try read(bytes(head)) }
     }

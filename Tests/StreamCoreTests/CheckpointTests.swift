@@ -65,7 +65,7 @@ import Testing
         for (ordinal, checksum) in [(UInt64.max, 1), (1 << 62, 1), (0, 1)] as [(UInt64, UInt64)] {
             let head = OperatorCheckpoint(
                 definition: 1, generation: 2,
-                output: OutputLedger.Standing(ordinal: ordinal, checksum: checksum), input: [])
+                output: OutputLedger.End(ordinal: ordinal, checksum: checksum), input: [])
             var bytes: [UInt8] = []
             try head.encode(try Samples.machine(), into: &bytes)
             #expect(throws: CheckpointError.malformed(.output, offset: 44)) {

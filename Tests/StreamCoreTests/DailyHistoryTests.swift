@@ -88,10 +88,10 @@ import Testing
     }
 
     /// Returns symbol, day, close, and whether it is the first version.
-    private func told(_ history: inout DailyHistory) -> [[Int64]] {
-        var told: [DailyHistory.Told] = []
-        history.tell(into: &told)
-        return told.map {
+    private func published(_ history: inout DailyHistory) -> [[Int64]] {
+        var published: [DailyHistory.PublishedDay] = []
+        history.publish(into: &published)
+        return published.map {
             [
                 Int64($0.symbol), $0.bar.openTime.nanoseconds / Self.day, $0.bar.close.raw,
                 $0.isFirst ? 1 : 0,
@@ -104,12 +104,12 @@ import Testing
         let name = try symbolName("A")
         var history = DailyHistory(rule: try rule(), calendar: nil)
         for day in [3, 1, 2] as [Int64] { history.take(bar(day, 10 * day), symbol: 4, named: name) }
-        #expect(told(&history) == [[4, 1, 10, 1], [4, 2, 20, 1], [4, 3, 30, 1]])
+        #expect(published(&history) == [[4, 1, 10, 1], [4, 2, 20, 1], [4, 3, 30, 1]])
         for day in [1, 2, 3] as [Int64] { history.take(bar(day, 10 * day), symbol: 4, named: name) }
-        #expect(told(&history).isEmpty)
+        #expect(published(&history).isEmpty)
         history.take(bar(2, 21), symbol: 4, named: name)
         history.take(bar(2, 22), symbol: 4, named: name)
-        #expect(told(&history) == [[4, 2, 22, 0]])
+        #expect(published(&history) == [[4, 2, 22, 0]])
     }
 
     @Test("what is no day of trades that is over, or of no symbol that counts, is left out")
@@ -126,7 +126,7 @@ import Testing
         ]
         for other in others { history.take(other, symbol: 0, named: name) }
         history.take(bar(1, 10), symbol: 1, named: try symbolName("B"))
-        #expect(told(&history).isEmpty)
+        #expect(published(&history).isEmpty)
         #expect(history.count == 0)
     }
 
@@ -139,7 +139,7 @@ import Testing
         }
         #expect(history.count == 10)
         history.take(bar(5, 5), symbol: 0, named: name)
-        #expect(told(&history).map { $0[1] } == Array(31...40))
+        #expect(published(&history).map { $0[1] } == Array(31...40))
     }
 
     @Test("a long past is passed on in turns, and goes on behind a restart")
@@ -161,13 +161,13 @@ import Testing
             var again: [UInt8] = []
             history.encode(into: &again)
             #expect(again == bytes)
-            let turn = told(&history)
+            let turn = published(&history)
             #expect(turn.count == count)
             all += turn
         }
         #expect(Set(all).count == 600)
-        history.tellAgain()
-        #expect(told(&history).count == 256)
+        history.publishAgain()
+        #expect(published(&history).count == 256)
     }
 
     @Test("bytes that are cut or changed are refused or read, and never trap", arguments: 1...4)

@@ -63,14 +63,14 @@ extension [Bar] {
             for time in gone.sorted() {
                 second.exclude(Alone<BarMachine>.header(time), source: 0)
             }
-            let needs = machine.standingNeeds(second, dirty)
-            let standing = closed.lastVersions.filter { bar in
+            let needs = machine.publishedRanges(second, dirty)
+            let published = closed.lastVersions.filter { bar in
                 needs.contains {
                     $0.series == bar.series && bar.openTime.nanoseconds < $0.to
                         && bar.closeTime.nanoseconds > $0.from
                 }
             }
-            machine.absorb(second, dirty, standing: standing, into: &closed)
+            machine.absorb(second, dirty, published: published, into: &closed)
         }
 
         mutating func restore() throws {
@@ -179,7 +179,7 @@ extension [Bar] {
     func order() throws {
         for lateTicks in [false, true] {
             var world = try World(BarRule(series: try BarSeriesSet([Self.series()])), nil)
-            world.machine.tellsEmptyWindows = true
+            world.machine.publishesEmptyWindows = true
             world.machine.give(0, 10)
             if lateTicks { world.machine.exclude(Alone<BarMachine>.header(2), source: 0) }
             world.machine.exclude(Alone<BarMachine>.header(1), source: 0)

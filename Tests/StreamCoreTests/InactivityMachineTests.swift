@@ -71,7 +71,7 @@ enum InactivitySamples {
     /// Longer than any tick of a random tape is late.
     static let longLateness = 400 * RandomTape.second
 
-    func intake(_ tape: [TapeEvent], all: Bool) -> NaiveIntake {
+    func intake(_ tape: [NaiveEvent], all: Bool) -> NaiveIntake {
         NaiveIntake(tape, repairedAt: all ? tape.count : 0) { _ in (Int64.min, Int64.max) }
     }
 
@@ -103,7 +103,7 @@ enum InactivitySamples {
         var plain = MakerRun(InactivityMachine(rule: rule, calendar: nil))
         var shuffled = plain
         plain.feed(tape)
-        var stretch: [TapeEvent] = []
+        var stretch: [NaiveEvent] = []
         for event in tape {
             if case .trade = event {
                 stretch.append(event)
@@ -165,21 +165,21 @@ enum InactivitySamples {
 
 extension MakerRun<InactivityMachine> {
     /// Repairs like an owner that reads the tape again.
-    mutating func repairAll(_ tape: ArraySlice<TapeEvent>) {
+    mutating func repairAll(_ tape: ArraySlice<NaiveEvent>) {
         let ranges = (0..<machine.symbols.count).map {
             DirtyRange(
                 symbol: UInt32($0), from: Int64.min, to: Int64.max,
                 reason: BarReason.repair.rawValue)
         }
-        var standing: [NumberedBar.Key: Bar] = [:]
-        for bar in closed { standing[named(bar).key] = bar }
+        var published: [NumberedBar.Key: Bar] = [:]
+        for bar in closed { published[named(bar).key] = bar }
         var repair = MakerRun(machine.repairMachine(for: ranges))
         repair.feed(tape)
         var bars: [Bar] = []
         machine.absorb(
             repair.machine, ranges,
-            standing: standing.values.filter { !$0.flags.contains(.withdrawn) }
-                .map { StandingBar($0) }, into: &bars)
+            published: published.values.filter { !$0.flags.contains(.withdrawn) }
+                .map { PublishedBar($0) }, into: &bars)
         append(bars)
     }
 }

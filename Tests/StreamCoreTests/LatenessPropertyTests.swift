@@ -21,23 +21,23 @@ import Testing
     }
 
     /// Returns the last version of each bar, without withdrawn ones.
-    private static func standing(_ bars: [NamedBar]) -> Set<Standing> {
+    private static func published(_ bars: [NamedBar]) -> Set<Standing> {
         var last: [String: NamedBar] = [:]
         for bar in bars { last["\(bar.symbol) \(bar.series) \(bar.openTime)"] = bar }
         return Set(last.values.filter { !$0.flags.contains(.withdrawn) }.map { Standing($0) })
     }
 
-    private static func folded(_ tape: [TapeEvent], _ rule: BarRule) -> Set<Standing> {
+    private static func folded(_ tape: [NaiveEvent], _ rule: BarRule) -> Set<Standing> {
         let ticks = tape.filter {
             if case .watermark = $0 { return false }
             return true
         }
         var naive = NaiveBars(rule: rule)
         naive.run(ticks + [end])
-        return standing(naive.bars)
+        return published(naive.bars)
     }
 
-    private static let end = TapeEvent.watermark(
+    private static let end = NaiveEvent.watermark(
         SourceName("alpha") ?? .manual, Timestamp(nanoseconds: 10_000 * second))
 
     private static func rule(_ lateness: Int64) throws -> BarRule {
@@ -75,18 +75,18 @@ import Testing
         let names = try ["A", "B"].map { try symbolName($0) }
         let ticks = (1...200).map { number in
             let time = Int64.random(in: 0...60 * Self.second, using: &random)
-            return TapeEvent.trade(
+            return NaiveEvent.trade(
                 Self.trade(at: time, id: UInt64(number), using: &random),
                 symbol: names[number % 2], source: source, ordinal: UInt64(number))
         }
         let definitions = try names.map {
-            TapeEvent.definition(try subscription($0.text), source: source)
+            NaiveEvent.definition(try subscription($0.text), source: source)
         }
         let expected = Self.folded(definitions + ticks, rule)
         for _ in 0..<2 {
             var run = MachineRun(rule: rule)
             run.feed(definitions)
-            let arrivals = ticks.map { tick -> (at: Int64, tick: TapeEvent) in
+            let arrivals = ticks.map { tick -> (at: Int64, tick: NaiveEvent) in
                 guard case .trade(let trade, _, _, _) = tick else { return (0, tick) }
                 let delay = Int64.random(in: 0...lateness, using: &random)
                 return (trade.header.providerTime.nanoseconds + delay, tick)
@@ -96,7 +96,7 @@ import Testing
             }
             run.feed(Self.end)
             #expect(run.late.isEmpty, "seed \(seed)")
-            let isSame = Self.standing(run.named) == expected
+            let isSame = Self.published(run.named) == expected
             #expect(isSame, "seed \(seed)")
             #expect(run.machine.counters.isBalanced, "seed \(seed)")
         }
@@ -104,7 +104,7 @@ import Testing
 
     /// Ticks in any order, some backfilled and some cancelled later.
     private struct Broken {
-        var tape: [TapeEvent] = []
+        var tape: [NaiveEvent] = []
         var cancelled: Set<UInt64> = []
 
         init(_ random: inout SeededRandom, source: SourceName, names: [Symbol]) throws {
@@ -130,7 +130,7 @@ import Testing
 
         /// The ticks that a second reading passes to a repair machine: without the cancelled ones,
         /// and however a tick came.
-        var corrected: [TapeEvent] {
+        var corrected: [NaiveEvent] {
             tape.map { event in
                 guard case .trade(var trade, let symbol, let source, let ordinal) = event else {
                     return event
@@ -175,7 +175,7 @@ import Testing
         #expect(second.closed.count == run.closed.count, "seed \(seed)")
         var versions: [Bar] = []
         run.machine.absorb(
-            second.machine, ranges, standing: run.closed.lastVersions, into: &versions)
+            second.machine, ranges, published: run.closed.lastVersions, into: &versions)
         let keys = versions.map { [$0.closeTime.nanoseconds, Int64($0.series), Int64($0.symbol)] }
         let isInOrder = zip(keys, keys.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }
         #expect(isInOrder, "seed \(seed)")
@@ -188,7 +188,7 @@ import Testing
         #expect(restored.snapshot == bytes, "seed \(seed)")
         run.append(versions)
         run.feed(Self.end)
-        let isSame = Self.standing(run.named) == Self.folded(broken.corrected, rule)
+        let isSame = Self.published(run.named) == Self.folded(broken.corrected, rule)
         #expect(isSame, "seed \(seed)")
     }
 }

@@ -21,11 +21,11 @@ struct MachineRun {
         machine = Alone<BarMachine>(rule: rule, calendar: calendar)
     }
 
-    mutating func feed(_ tape: [TapeEvent]) {
+    mutating func feed(_ tape: [NaiveEvent]) {
         for event in tape { feed(event) }
     }
 
-    mutating func feed(_ event: TapeEvent) {
+    mutating func feed(_ event: NaiveEvent) {
         let before = closed.count
         switch event {
         case .source(let name):

@@ -4,7 +4,7 @@ import Primitives
 @testable import StreamCore
 
 /// One event on a tape.
-enum TapeEvent {
+enum NaiveEvent {
     case source(SourceName)
     case definition(Subscription, source: SourceName)
     /// The symbol is text, because indices are the machine's own.
@@ -78,7 +78,7 @@ struct NaiveBars {
     /// All versions in the order in which a machine must return them.
     var bars: [NamedBar] { versions.flatMap { $0 } }
 
-    mutating func run(_ tape: [TapeEvent]) {
+    mutating func run(_ tape: [NaiveEvent]) {
         versions = tape.map { _ in [] }
         for series in rule.series.all {
             forget()
@@ -108,7 +108,7 @@ struct NaiveBars {
         decided = [:]
     }
 
-    private mutating func take(_ event: TapeEvent, _ series: BarSeries) -> [NamedBar] {
+    private mutating func take(_ event: NaiveEvent, _ series: BarSeries) -> [NamedBar] {
         switch event {
         case .source: break
         case .trade(let trade, let symbol, let source, let ordinal):

@@ -82,7 +82,7 @@ enum NumberSamples {
         var plain = MakerRun(NumberMachine(rule: rule, calendar: try calendar(seed)))
         var shuffled = MakerRun(NumberMachine(rule: rule, calendar: try calendar(seed)))
         plain.feed(tape)
-        var stretch: [TapeEvent] = []
+        var stretch: [NaiveEvent] = []
         for event in tape {
             if case .trade = event {
                 stretch.append(event)
@@ -156,21 +156,21 @@ enum NumberSamples {
 
 extension MakerRun<NumberMachine> {
     /// Repairs like an owner that reads the tape again.
-    mutating func repairAll(_ tape: ArraySlice<TapeEvent>) {
+    mutating func repairAll(_ tape: ArraySlice<NaiveEvent>) {
         let ranges = (0..<machine.symbols.count).map {
             DirtyRange(
                 symbol: UInt32($0), from: Int64.min, to: Int64.max,
                 reason: BarReason.repair.rawValue)
         }
-        var standing: [NumberedBar.Key: Bar] = [:]
-        for bar in closed { standing[named(bar).key] = bar }
+        var published: [NumberedBar.Key: Bar] = [:]
+        for bar in closed { published[named(bar).key] = bar }
         var repair = MakerRun(machine.repairMachine(for: ranges))
         repair.feed(tape)
         var bars: [Bar] = []
         machine.absorb(
             repair.machine, ranges,
-            standing: standing.values.filter { !$0.flags.contains(.withdrawn) }
-                .map { StandingBar($0) }, into: &bars)
+            published: published.values.filter { !$0.flags.contains(.withdrawn) }
+                .map { PublishedBar($0) }, into: &bars)
         append(bars)
     }
 }

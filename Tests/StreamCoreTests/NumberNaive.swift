@@ -41,7 +41,7 @@ struct NaiveIntake {
 
     /// `repairedAt`: everything before that event counts, whether late or backfilled.
     init(
-        _ tape: [TapeEvent], repairedAt: Int = 0,
+        _ tape: [NaiveEvent], repairedAt: Int = 0,
         session: @escaping (Int64) -> (open: Int64, close: Int64)?
     ) {
         self.session = session

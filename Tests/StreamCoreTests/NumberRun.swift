@@ -15,11 +15,11 @@ struct MakerRun<Machine: BarMaker> {
 
     init(_ machine: Alone<Machine>) { self.machine = machine }
 
-    mutating func feed(_ tape: some Sequence<TapeEvent>) {
+    mutating func feed(_ tape: some Sequence<NaiveEvent>) {
         for event in tape { feed(event) }
     }
 
-    mutating func feed(_ event: TapeEvent) {
+    mutating func feed(_ event: NaiveEvent) {
         let before = closed.count
         switch event {
         case .source(let name): _ = index(of: name)

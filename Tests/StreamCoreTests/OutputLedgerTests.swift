@@ -26,7 +26,7 @@ import Testing
         var content: [[UInt8]] = []
         var checksums: [UInt64] = []
 
-        var standing: OutputLedger.Standing? {
+        var published: OutputLedger.End? {
             checksums.last.map { .init(ordinal: UInt64(checksums.count), checksum: $0) }
         }
 
@@ -44,7 +44,7 @@ import Testing
     private static func run(
         _ outputs: [Output], onto tape: inout OutputTape, until stop: Int
     ) -> Bool {
-        var ledger = OutputLedger(standing: tape.standing)
+        var ledger = OutputLedger(published: tape.published)
         for output in outputs {
             guard tape.content.count < stop else { return true }
             switch ledger.record(output.bar, symbol: output.symbol, series: output.series) {
@@ -54,7 +54,7 @@ import Testing
             case .diverged: return false
             }
         }
-        #expect(ledger.isPastStanding)
+        #expect(ledger.isPastPublished)
         return true
     }
 
@@ -86,7 +86,7 @@ import Testing
             bar.volume += 1
             other[changed] = Output(
                 bar: bar, symbol: outputs[changed].symbol, series: outputs[changed].series)
-            var ledger = OutputLedger(standing: tape.standing)
+            var ledger = OutputLedger(published: tape.published)
             for index in 0..<12 {
                 let output = other[index]
                 let verdict = ledger.record(
@@ -100,7 +100,7 @@ import Testing
                     Issue.record("change \(changed), output \(index): \(verdict)")
                 }
             }
-            #expect(!ledger.isPastStanding)
+            #expect(!ledger.isPastPublished)
         }
     }
 
@@ -118,13 +118,13 @@ import Testing
         let outputs = try Self.outputs()
         var tape = OutputTape()
         #expect(Self.run(outputs, onto: &tape, until: 10))
-        func ledger(done ordinal: Int, _ standing: OutputLedger.Standing?) -> OutputLedger {
+        func ledger(done ordinal: Int, _ published: OutputLedger.End?) -> OutputLedger {
             OutputLedger(
                 after: .init(ordinal: UInt64(ordinal), checksum: tape.checksums[ordinal - 1]),
-                standing: standing)
+                published: published)
         }
-        var good = ledger(done: 7, tape.standing)
-        #expect(good.nextOrdinal == 8 && !good.isPastStanding)
+        var good = ledger(done: 7, tape.published)
+        #expect(good.nextOrdinal == 8 && !good.isPastPublished)
         for index in 7..<11 {
             let verdict = good.record(
                 outputs[index].bar, symbol: outputs[index].symbol, series: outputs[index].series)
@@ -132,16 +132,16 @@ import Testing
             #expect(
                 verdict == (index < 10 ? .suppressed(ordinal: ordinal) : .new(ordinal: ordinal)))
         }
-        #expect(ledger(done: 10, tape.standing).isPastStanding)
-        let cut = OutputLedger.Standing(ordinal: 9, checksum: tape.checksums[8])
-        let replaced = OutputLedger.Standing(ordinal: 10, checksum: 1)
-        for standing in [cut, replaced, nil] {
-            var bad = ledger(done: 10, standing)
-            #expect(!bad.isPastStanding)
+        #expect(ledger(done: 10, tape.published).isPastPublished)
+        let cut = OutputLedger.End(ordinal: 9, checksum: tape.checksums[8])
+        let replaced = OutputLedger.End(ordinal: 10, checksum: 1)
+        for published in [cut, replaced, nil] {
+            var bad = ledger(done: 10, published)
+            #expect(!bad.isPastPublished)
             let verdict = bad.record(
                 outputs[10].bar, symbol: outputs[10].symbol, series: outputs[10].series)
             guard case .diverged = verdict else {
-                Issue.record("\(String(describing: standing)) gave \(verdict)")
+                Issue.record("\(String(describing: published)) gave \(verdict)")
                 continue
             }
         }

@@ -74,7 +74,7 @@ struct RandomRule {
     }
 
     /// Returns a random tape, with values that this rule reads from its ticks.
-    func tape(seed: UInt64) -> [TapeEvent] {
+    func tape(seed: UInt64) -> [NaiveEvent] {
         var random = SeededRandom(seed: seed ^ 0x7a9e)
         return RandomTape(seed: seed).events.map { event in
             guard case .trade(var trade, let symbol, let source, let ordinal) = event else {

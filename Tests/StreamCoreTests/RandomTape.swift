@@ -7,7 +7,7 @@ import Primitives
 /// activity, late, early, undefined, corrected and backfilled trades, switches of provider and
 /// source, negative prices and huge sizes.
 struct RandomTape {
-    private(set) var events: [TapeEvent] = []
+    private(set) var events: [NaiveEvent] = []
     private var random: SeededRandom
     private var ordinals: [UInt64]
     private var clocks: [Int64]

@@ -43,7 +43,7 @@ import Testing
         repair.machine = table.machine.repairMachine(for: ranges)
         for time in [1_000, 4_000, 8_000] as [Int64] { try repair.trade(time, 5) }
         var closed: [Bar] = []
-        table.machine.absorb(repair.machine, ranges, standing: [], into: &closed)
+        table.machine.absorb(repair.machine, ranges, published: [], into: &closed)
         // A replaced bar takes space until its replacement is stored.
         #expect(closed.count == (limit == 4 ? 3 : 0))
         #expect(table.machine.openWindows == (limit == 4 ? 3 : 1))
@@ -63,7 +63,7 @@ import Testing
         repair.machine = table.machine.repairMachine(for: ranges)
         for time in [1_000, 3_000, 4_000, 5_000] as [Int64] { try repair.trade(time, 7) }
         var closed: [Bar] = []
-        table.machine.absorb(repair.machine, ranges, standing: [], into: &closed)
+        table.machine.absorb(repair.machine, ranges, published: [], into: &closed)
         #expect(closed.count == (limit == 3 ? 1 : 0))
         #expect(table.machine.waitingTicks == (limit == 3 ? 3 : 0))
         #expect(table.machine.counters.series[0].repairsRefused == (limit == 3 ? 0 : 1))

@@ -31,7 +31,7 @@ private struct ResampleRun {
         }
         let set = try BarSeriesSet(series)
         fine = Alone<BarMachine>(rule: BarRule(series: try BarSeriesSet([from])), calendar: nil)
-        fine.tellsEmptyWindows = true
+        fine.publishesEmptyWindows = true
         coarse = Alone<ResampleMachine>(
             rule: ResampleRule(from: from.name, series: set), from: from)
         direct = Alone<BarMachine>(rule: BarRule(series: set), calendar: nil)
@@ -46,7 +46,7 @@ private struct ResampleRun {
             ], lateness: lateness)
     }
 
-    mutating func feed(_ tape: some Sequence<TapeEvent>) throws {
+    mutating func feed(_ tape: some Sequence<NaiveEvent>) throws {
         for event in tape {
             events += 1
             if events.isMultiple(of: restoresEvery) { try restore() }
@@ -69,7 +69,7 @@ private struct ResampleRun {
         return coarse.source(source, firstSeen: .undefined) ?? BarMachine.noSource
     }
 
-    mutating func feed(_ event: TapeEvent) {
+    mutating func feed(_ event: NaiveEvent) {
         switch event {
         case .source(let name): _ = index(of: name)
         case .definition(let subscription, let source):
@@ -111,7 +111,7 @@ private struct ResampleRun {
 
     /// Repairs like an owner that reads the tape again: ticks go into a repair machine of the finer
     /// series, and all of its bars in the extents into one of the coarser series.
-    mutating func repair(_ tape: [TapeEvent], _ ranges: [DirtyRange]) {
+    mutating func repair(_ tape: [NaiveEvent], _ ranges: [DirtyRange]) {
         let extents = ranges.map { range in
             let (from, to) = coarse.extent(of: range)
             return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)

@@ -108,10 +108,10 @@ import Testing
         var repair = table.machine.repairMachine()
         repair.refuse([0])
         var closed: [Bar] = []
-        table.machine.absorb(repair, ranges, standing: [], into: &closed)
+        table.machine.absorb(repair, ranges, published: [], into: &closed)
         #expect(closed.isEmpty)
         #expect(table.machine.counters.repairsRefused == 1)
-        table.machine.absorb(table.machine.repairMachine(), ranges, standing: [], into: &closed)
+        table.machine.absorb(table.machine.repairMachine(), ranges, published: [], into: &closed)
         #expect(closed.map(\.flags) == [[.final, .withdrawn]])
     }
 

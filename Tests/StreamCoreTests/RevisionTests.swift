@@ -77,7 +77,7 @@ import Testing
     func tellsEmpty() throws {
         for tells in [false, true] {
             var run = try SmallRun()
-            run.machine.tellsEmptyWindows = tells
+            run.machine.publishesEmptyWindows = tells
             run.trade(at: 5) { $0.price = .undefined }
             run.advance(to: 10)
             #expect(run.closed.count == (tells ? 1 : 0))
@@ -135,7 +135,7 @@ import Testing
         feed(&second)
         var versions: [Bar] = []
         run.machine.absorb(
-            second.machine, ranges, standing: run.closed.lastVersions, into: &versions)
+            second.machine, ranges, published: run.closed.lastVersions, into: &versions)
         return versions
     }
 

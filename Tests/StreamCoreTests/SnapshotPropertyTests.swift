@@ -17,10 +17,10 @@ import Testing
 
         init(_ series: BarSeriesSet) {
             bars = MachineRun(series)
-            ledger = OutputLedger(standing: nil)
+            ledger = OutputLedger(published: nil)
         }
 
-        mutating func feed(_ tape: some Sequence<TapeEvent>) {
+        mutating func feed(_ tape: some Sequence<NaiveEvent>) {
             for event in tape {
                 let before = bars.closed.count
                 bars.feed(event)
@@ -49,7 +49,7 @@ import Testing
             }
             #expect(restored.checkpoint == head)
             bars.machine = restored.machine
-            ledger = OutputLedger(after: restored.checkpoint.output, standing: head.output)
+            ledger = OutputLedger(after: restored.checkpoint.output, published: head.output)
         }
     }
 

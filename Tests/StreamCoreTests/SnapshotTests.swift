@@ -216,7 +216,7 @@ import Testing
         let machine = try Samples.machine()
         let head = OperatorCheckpoint(
             definition: 0x0123_4567_89ab_cdef, generation: 2,
-            output: OutputLedger.Standing(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
+            output: OutputLedger.End(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
         var bytes: [UInt8] = []
         try head.encode(machine, into: &bytes)
         let file = Self.folder.appendingPathComponent("checkpoint.v3.hex")

@@ -33,23 +33,24 @@ import Testing
             sources: [SourceOrdinal(source: source, epoch: 1, lastOrdinal: last)])
     }
 
-    private func heads(_ heard: [(Int64, Int, UInt64)]) -> HeadBook {
-        var book = HeadBook()
+    private func heads(_ heard: [(Int64, Int, UInt64)]) -> HeadStore {
+        var store = HeadStore()
         for (at, partition, last) in heard {
             let head = TapeHead(partition: Partition(partition), epoch: 1, lastOrdinal: last)
-            book.hear(HeadMessage(source: source, input: .ticks, heads: [head]), now: at * second)
+            store.receive(
+                HeadMessage(source: source, input: .ticks, heads: [head]), now: at * second)
         }
-        return book
+        return store
     }
 
-    private func told(_ positions: [ReaderPosition]) -> PositionBook {
-        var book = PositionBook()
-        book.hear(PositionMessage(group: "writer", positions: positions), now: 0)
-        return book
+    private func told(_ positions: [ReaderPosition]) -> PositionStore {
+        var store = PositionStore()
+        store.receive(PositionMessage(group: "writer", positions: positions), now: 0)
+        return store
     }
 
     private func lag(
-        _ group: RegisteredGroup, _ heads: HeadBook, told: PositionBook = PositionBook(),
+        _ group: RegisteredGroup, _ heads: HeadStore, told: PositionStore = PositionStore(),
         at now: Int64
     ) -> LagTable.Lag? {
         var table = LagTable()
@@ -84,7 +85,7 @@ import Testing
             lag(group, heads, at: 12)
                 == LagTable.Lag(ticks: 0, nanoseconds: 0, drainNanoseconds: 0))
         #expect(lag(group, heads, at: 13) == nil)
-        #expect(lag(group, HeadBook(), at: 0) == nil)
+        #expect(lag(group, HeadStore(), at: 0) == nil)
         #expect(lag(self.group([.bars]), heads, at: 4) == nil, "it reads something else")
         var newer = group
         newer.problem = .newer("its release")
@@ -96,15 +97,15 @@ import Testing
         let heads = heads([(100, 0, 100), (101, 0, 101)])
         let group = group(positions: [position(0, 7)])
         var table = LagTable()
-        _ = table.lags([group], told: PositionBook(), heads: heads, now: 102 * second)
+        _ = table.lags([group], told: PositionStore(), heads: heads, now: 102 * second)
         let question = try #require(table.questions.first)
         #expect(table.questions.count == 1 && question.sequence == 14)
         table.answer(question, storedAt: 42 * second)
-        let lags = table.lags([group], told: PositionBook(), heads: heads, now: 103 * second)
+        let lags = table.lags([group], told: PositionStore(), heads: heads, now: 103 * second)
         #expect(table.questions.isEmpty)
         #expect(lags[.writers] == LagTable.Lag(ticks: 94, nanoseconds: 61 * second))
         let moved = self.group(positions: [position(0, 8)])
-        _ = table.lags([moved], told: PositionBook(), heads: heads, now: 103 * second)
+        _ = table.lags([moved], told: PositionStore(), heads: heads, now: 103 * second)
         #expect(table.questions.count == 1, "another position")
     }
 
@@ -115,7 +116,7 @@ import Testing
         try registry.register(.writers, reads: [.ticks])
         let watch = try LagWatch(tape.client)
         defer { watch.stop() }
-        let teller = HeadTeller(tape.client, source: source, input: .ticks)
+        let reporter = HeadReporter(tape.client, source: source, input: .ticks)
         let seen = { () throws -> JSONValue? in
             var json = JSONWriter(capacity: 64)
             json.object { watch.write(into: &$0) }
@@ -126,7 +127,7 @@ import Testing
         #expect(
             try eventually {
                 now += second
-                teller.tell(now: now) {
+                reporter.report(now: now) {
                     [TapeHead(partition: Partition(1), epoch: 1, lastOrdinal: 12)]
                 }
                 return try seen()?["lag"]?.int == 12

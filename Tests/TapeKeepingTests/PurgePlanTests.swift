@@ -133,7 +133,7 @@ import Testing
             switch step {
             case .front(let below): left = left.filter { $0 >= below }
             case .seek(let from): pass.found(left.filter { $0 >= from }.min())
-            case .look: pass.saw(bytes: UInt64(left.count))
+            case .measure: pass.measured(bytes: UInt64(left.count))
             case .subject(let purge):
                 left = left.filter {
                     $0 >= purge.below || "md.ticks.\(owner($0)).s" != purge.subject
@@ -150,7 +150,7 @@ import Testing
         let (left, steps) = run(plan, Set(1...1_000), max: 1_000) { $0 == 130 ? 4 : 0 }
         #expect(left == Set(200...1_000).union([130]))
         #expect(
-            Array(steps.filter { $0 != .look }.prefix(8)) == [
+            Array(steps.filter { $0 != .measure }.prefix(8)) == [
                 .front(below: 26), .front(below: 51), .front(below: 76), .front(below: 101),
                 .front(below: 126), .front(below: 130), .seek(from: 131),
                 .subject(.init(subject: "md.ticks.0.s", below: 156)),

@@ -251,7 +251,7 @@ struct PurgeWorld {
                 if below > last { problem = "a purge behind the end" }
                 for sequence in messages.keys where sequence < below { remove(sequence) }
             case .seek(let from): pass.found(messages.keys.filter { $0 >= from }.min())
-            case .look: pass.saw(bytes: UInt64(messages.count))
+            case .measure: pass.measured(bytes: UInt64(messages.count))
             case .subject(let purge):
                 for (sequence, message) in messages
                 where "\(message.subject)" == purge.subject && sequence < purge.below {

@@ -100,10 +100,10 @@ import Testing
                 .take(
                     Partition(0),
                     Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false))))
-        var news: [OwnershipNews] = []
+        var news: [OwnershipAnswer] = []
         #expect(
             eventually {
-                keeper.port.hear(into: &news)
+                keeper.port.takeAnswers(into: &news)
                 return news == [.opened(Partition(0), tenure: 1, epoch: 5)]
             })
         #expect(try eventually { try seen()?["held_by_group"]?.string == "writer" })
@@ -124,7 +124,7 @@ import Testing
         _ = keeper.port.send(.release(Partition(0), tenure: 1))
         #expect(
             eventually {
-                keeper.port.hear(into: &news)
+                keeper.port.takeAnswers(into: &news)
                 return news.last == .released(Partition(0), tenure: 1)
             })
     }

@@ -37,7 +37,7 @@ import Testing
             let effects = rig.handleOnce(.lastRead(last))
             guard effects.isEmpty else { return effects }
             rig.now = try #require(rig.lane.deadline)
-            #expect(rig.handleOnce(.tick).readsLast == 1)
+            #expect(rig.handleOnce(.timePassed).readsLast == 1)
         }
         return []
     }
@@ -80,7 +80,7 @@ import Testing
         _ = rig.handleOnce(.readFailed)
         #expect(!rig.lane.isInDoubt)
         rig.now = try #require(rig.lane.deadline) + 9_000_000_000
-        #expect(rig.handleOnce(.tick).readsLast == 1)
+        #expect(rig.handleOnce(.timePassed).readsLast == 1)
         #expect(rig.handleOnce(.lastRead(nil)).isEmpty && rig.lane.isInDoubt)
     }
 
@@ -119,7 +119,7 @@ import Testing
         var reads = 1
         while case .opening(let retryAt?) = rig.lane.state {
             rig.now = retryAt
-            #expect(rig.tick() == [.readStream])
+            #expect(rig.timePassed() == [.readStream])
             let effects = rig.streamReadOnce()
             reads += 1
             #expect(effects.isEmpty || rig.lane.state != .opening(retryAt: nil), "told once")
@@ -136,14 +136,14 @@ import Testing
         rig.bounds.lastSequence = 19
         _ = rig.streamReadOnce()
         rig.now += 9_000_000_000
-        _ = rig.tick()
+        _ = rig.timePassed()
         rig.openFailed()
         rig.now += 9_000_000_000
-        _ = rig.tick()
+        _ = rig.timePassed()
         #expect(rig.streamReadOnce() == [.doubted(.endsEarly(position: 20, last: 19))])
         rig.bounds.lastSequence = 20
         rig.now += 9_000_000_000
-        _ = rig.tick()
-        #expect(rig.streamReadOnce() == [.createConsumer(tenure: 1, start: .sequence(20))])
+        _ = rig.timePassed()
+        #expect(rig.streamReadOnce() == [.createConsumer(consumerNumber: 1, start: .sequence(20))])
     }
 }

@@ -40,7 +40,7 @@ final class LaneRig {
         let effects = handleOnce(.lastRead(last, isReplicated: false))
         guard lane.isInDoubt, !wasInDoubt, let deadline = lane.deadline else { return effects }
         now = max(now, deadline)
-        return handleOnce(.tick) + handleOnce(.lastRead(last, isReplicated: false))
+        return handleOnce(.timePassed) + handleOnce(.lastRead(last, isReplicated: false))
     }
 
     func handleOnce(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {

@@ -47,10 +47,10 @@ import Testing
             let deadline = try #require(rig.lane.deadline)
             waits.append(deadline - rig.now)
             rig.now = deadline - 1
-            #expect(rig.handle(.tick).isEmpty)
+            #expect(rig.handle(.timePassed).isEmpty)
             rig.now = deadline
-            #expect(rig.handle(.tick).readsLast == 1)
-            #expect(rig.handle(.tick).isEmpty, "asked once")
+            #expect(rig.handle(.timePassed).readsLast == 1)
+            #expect(rig.handle(.timePassed).isEmpty, "asked once")
         }
         let steps = waits.map { $0 / 1_000_000 }
         #expect(steps == [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000, 1_000, 1_000])
@@ -95,9 +95,9 @@ import Testing
         #expect(rig.lane.deadline == rig.now + 10_000_000)
         #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
         rig.now += 9_999_999
-        #expect(rig.handle(.tick).isEmpty)
+        #expect(rig.handle(.timePassed).isEmpty)
         rig.now += 1
-        let again = try #require(rig.handle(.tick).published)
+        let again = try #require(rig.handle(.timePassed).published)
         #expect(again.attempt == sent.attempt + 1 && again.expected == 10)
         #expect(again.packet.withBytes { $0.array } == sent.packet.withBytes { $0.array })
         // The answer to the first attempt comes late and does not belong to this one.
@@ -119,9 +119,9 @@ import Testing
             let deadline = try #require(rig.lane.deadline)
             waits.append((deadline - rig.now) / 1_000_000)
             rig.now = deadline - 1
-            #expect(rig.handle(.tick).isEmpty)
+            #expect(rig.handle(.timePassed).isEmpty)
             rig.now = deadline
-            let effects = rig.handle(.tick)
+            let effects = rig.handle(.timePassed)
             #expect(effects.readsLast == 0 && effects.fence == nil)
             sent = try #require(effects.published)
             sends += 1
@@ -143,7 +143,7 @@ import Testing
         let sent = try #require(rig.publish(ticks: 2))
         _ = rig.handle(.inProcess(attempt: sent.attempt))
         rig.now = try #require(rig.lane.deadline)
-        let again = try #require(rig.handle(.tick).published)
+        let again = try #require(rig.handle(.timePassed).published)
         #expect(rig.handle(.outOfSequence(attempt: again.attempt)).readsLast == 1)
         let last = LastPacket(sequence: 13, header: sent.packet.header)
         #expect(rig.handle(.lastRead(last)).acknowledged == [13])
@@ -168,9 +168,9 @@ import Testing
         let rig = try LaneRig(openAt: 10)
         let sent = try #require(rig.publish(ticks: 2))
         rig.now += PublisherLane.acknowledgementNanosecondsMax - 1
-        #expect(rig.handle(.tick).isEmpty)
+        #expect(rig.handle(.timePassed).isEmpty)
         rig.now += 1
-        #expect(rig.handle(.tick).readsLast == 1)
+        #expect(rig.handle(.timePassed).readsLast == 1)
         #expect(rig.lane.deadline == nil && rig.lane.oldestUnacknowledged.isDefined)
         if landed {
             let last = LastPacket(sequence: 12, header: sent.packet.header)
@@ -189,7 +189,7 @@ import Testing
         #expect(rig.handle(.outOfSequence(attempt: sent.attempt)).readsLast == 1)
         _ = rig.handle(.readFailed)
         rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.tick).readsLast == 1)
+        #expect(rig.handle(.timePassed).readsLast == 1)
     }
 
     @Test("a packet of its own bytes at an old sequence has not landed there")
@@ -212,7 +212,7 @@ import Testing
         #expect(fence.ours == 1 && fence.theirs == 2)
         #expect(rig.lane.isFenced && rig.lane.isIdle && rig.lane.deadline == nil)
         rig.now += 60_000_000_000
-        for event in [PublisherLane.Event.open, .tick, .lastRead(nil), .readFailed] {
+        for event in [PublisherLane.Event.open, .timePassed, .lastRead(nil), .readFailed] {
             #expect(rig.handle(event).isEmpty)
         }
     }
@@ -322,7 +322,7 @@ import Testing
         let rig = try LaneRig(openAt: 10)
         let sent = try #require(rig.publish(ticks: 2))
         rig.now += PublisherLane.acknowledgementNanosecondsMax
-        _ = rig.handle(.tick)
+        _ = rig.handle(.timePassed)
         let other = rig.last(epoch: 1, firstOrdinal: 30, ticks: 5, sequence: 10)
         let effects = rig.handle(.lastRead(other))
         #expect(effects.published == nil, "it would pass the comparison")
@@ -360,13 +360,13 @@ import Testing
         let first = try #require(rig.publishMarker(marker))
         _ = rig.handle(.notStored(attempt: first.attempt))
         rig.now = try #require(rig.lane.deadline)
-        let second = try #require(rig.handle(.tick).published)
+        let second = try #require(rig.handle(.timePassed).published)
         // Unanswered, not found on the tape, and sent again.
         rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.tick).readsLast == 1)
+        #expect(rig.handle(.timePassed).readsLast == 1)
         _ = rig.handle(.readFailed)
         rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.tick).readsLast == 1)
+        #expect(rig.handle(.timePassed).readsLast == 1)
         let third = try #require(rig.handle(.lastRead(nil)).published)
         #expect(second.packet.identity == third.packet.identity)
         // A rival was first: another epoch, another marker.

@@ -180,7 +180,7 @@ private struct PublisherWorld {
         for answer in due {
             publisher.lane.handle(answer.event, now: now, into: &publisher.effects)
         }
-        publisher.lane.handle(.tick, now: now, into: &publisher.effects)
+        publisher.lane.handle(.timePassed, now: now, into: &publisher.effects)
         try carryOut(&publisher, faults: faults)
     }
 

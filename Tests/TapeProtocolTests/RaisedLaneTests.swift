@@ -44,7 +44,7 @@ import Testing
         #expect(rig.raise(6).isEmpty && rig.raise(4).isEmpty, "asked once")
         _ = rig.handle(.readFailed)
         rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.tick).readsLast == 1)
+        #expect(rig.handle(.timePassed).readsLast == 1)
         let effects = rig.handle(.lastRead(rig.standing))
         let lost = try #require(effects.lost)
         #expect(lost.ordinals == 1...5 && lost.sequence == 10 && effects.markerLost == 1...5)
@@ -93,7 +93,7 @@ import Testing
 
     @Test("raised in flight: the packet is settled first; what it holds is no news")
     func raisedInFlight() throws {
-        for (floor, isNews) in [(UInt64(3), false), (4, true)] {
+        for (floor, isNew) in [(UInt64(3), false), (4, true)] {
             let rig = try LaneRig(openAt: 10)
             let sent = try #require(rig.publish(ticks: 2))
             #expect(rig.raise(floor).isEmpty && rig.lane.epoch == 1)
@@ -101,16 +101,16 @@ import Testing
             _ = rig.handle(.notStored(attempt: sent.attempt))
             #expect(rig.raise(floor).isEmpty)
             rig.now = try #require(rig.lane.deadline)
-            let again = try #require(rig.handle(.tick).published)
+            let again = try #require(rig.handle(.timePassed).published)
             #expect(again.packet.identity == sent.packet.identity)
             rig.now = try #require(rig.lane.deadline)
-            #expect(rig.handle(.tick).readsLast == 1)
+            #expect(rig.handle(.timePassed).readsLast == 1)
             #expect(rig.raise(floor).isEmpty)
             let last = LastPacket(sequence: 11, header: sent.packet.header)
             let effects = rig.handle(.lastRead(last))
             #expect(effects.acknowledged == [11] && rig.lane.lastSequence == 11)
-            #expect(rig.lane.isReady == !isNews && effects.readsLast == (isNews ? 1 : 0))
-            guard isNews else { continue }
+            #expect(rig.lane.isReady == !isNew && effects.readsLast == (isNew ? 1 : 0))
+            guard isNew else { continue }
             let opened = rig.handle(.lastRead(last))
             #expect(opened.lost?.ordinals == 3...3 && opened.marker?.startOrdinal == 4)
         }
@@ -133,7 +133,7 @@ import Testing
             #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
             _ = rig.handle(.readFailed)
             rig.now = try #require(rig.lane.deadline)
-            #expect(rig.handle(.tick).readsLast == 1)
+            #expect(rig.handle(.timePassed).readsLast == 1)
             let read = rig.handle(.lastRead(LastPacket(sequence: 3, header: first.packet.header)))
             #expect(try #require(read.lost).ordinals == 1...8)
             let next = try #require(read.marker)

@@ -28,15 +28,17 @@ extension ReaderLaneTests {
         let rig = try ReaderRig()
         rig.readProven(from: rig.position(1, at: 20))
         _ = rig.reconnected()
-        for tenure in [UInt64(0), 1, 2, 4] {
-            #expect(rig.deliver(11, at: 21, consumer: 2, tenure: tenure) == .ignore)
-            #expect(rig.status(409, "Consumer Deleted", pull: 1, tenure: tenure).isEmpty)
+        for consumerNumber in [UInt64(0), 1, 2, 4] {
+            #expect(rig.deliver(11, at: 21, consumer: 2, consumerNumber: consumerNumber) == .ignore)
+            #expect(
+                rig.status(409, "Consumer Deleted", pull: 1, consumerNumber: consumerNumber).isEmpty
+            )
         }
         _ = rig.streamRead()
         #expect(rig.created(1).isEmpty && rig.created(2).isEmpty, "an older consumer's making")
         _ = rig.created(3)
-        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: 1) == .ignore)
-        #expect(rig.status(409, "Consumer Deleted", pull: 1, tenure: 1).isEmpty)
+        #expect(rig.deliver(11, at: 21, consumer: 2, consumerNumber: 1) == .ignore)
+        #expect(rig.status(409, "Consumer Deleted", pull: 1, consumerNumber: 1).isEmpty)
         #expect(rig.lane.state == .verifying)
     }
 
@@ -49,7 +51,7 @@ extension ReaderLaneTests {
             #expect(rig.deliver(ordinal, at: number, consumer: number) == .deliver)
             let isLast = number % UInt64(ReaderLane.pullMessages) == 0
             let next = number / UInt64(ReaderLane.pullMessages) + 2
-            #expect(rig.effects == (isLast ? [.pull(tenure: 1, number: next)] : []))
+            #expect(rig.effects == (isLast ? [.pull(consumerNumber: 1, number: next)] : []))
         }
     }
 
@@ -64,9 +66,9 @@ extension ReaderLaneTests {
     func pullEnds(code: Int, text: String) throws {
         let rig = try ReaderRig()
         rig.readProven(from: rig.position(1, at: 20))
-        #expect(rig.status(code, text, pull: 2) == [.pull(tenure: 1, number: 3)])
+        #expect(rig.status(code, text, pull: 2) == [.pull(consumerNumber: 1, number: 3)])
         #expect(rig.status(code, text, pull: 2).isEmpty, "a pull ends once")
-        #expect(rig.status(code, text, pull: 1) == [.pull(tenure: 1, number: 4)])
+        #expect(rig.status(code, text, pull: 1) == [.pull(consumerNumber: 1, number: 4)])
         #expect(rig.lane.isReading)
     }
 
@@ -109,11 +111,11 @@ extension ReaderLaneTests {
             if deliveries > 0 { _ = rig.created(1) }
             if deliveries > 1 { _ = rig.deliver(1, at: 20, consumer: 1) }
             rig.now += 3 * second - 1
-            #expect(rig.tick().isEmpty)
+            #expect(rig.timePassed().isEmpty)
             rig.now += 1
             #expect(
-                rig.tick() == [.doubted(.stalled), .readStream])
-            #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(20))])
+                rig.timePassed() == [.doubted(.stalled), .readStream])
+            #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .sequence(20))])
         }
     }
 
@@ -152,22 +154,25 @@ extension ReaderLaneTests {
         rig.readProven(from: rig.position(1, at: 20))
         var waited: Int64 = 0
         for round in 0..<8 {
-            let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, tenure: nil)
+            let effects = rig.status(
+                409, "Leadership Change", pull: rig.lastPull, consumerNumber: nil)
             #expect(effects.contains(.readStream) == (round == 0), "the first time at once")
             if round > 0 {
                 let deadline = try #require(rig.lane.deadline)
                 waited = deadline - rig.now
                 rig.now = deadline
-                #expect(rig.tick() == [.readStream])
+                #expect(rig.timePassed() == [.readStream])
             }
             _ = rig.streamRead()
-            _ = rig.created(rig.lane.tenure)
+            _ = rig.created(rig.lane.consumerNumber)
         }
         #expect(waited == second)
         // A delivery ends the series of failures.
-        _ = rig.deliver(1, at: 20, consumer: 1, tenure: rig.lane.tenure)
-        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: rig.lane.tenure) == .deliver)
-        let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, tenure: nil)
+        _ = rig.deliver(1, at: 20, consumer: 1, consumerNumber: rig.lane.consumerNumber)
+        #expect(
+            rig.deliver(11, at: 21, consumer: 2, consumerNumber: rig.lane.consumerNumber)
+                == .deliver)
+        let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, consumerNumber: nil)
         #expect(effects.contains(.readStream))
     }
 
@@ -180,13 +185,15 @@ extension ReaderLaneTests {
         rig.readProven(from: rig.position(1, at: 20))
         rig.close()
         #expect(rig.lane.deadline == nil)
-        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: rig.lane.tenure) == .ignore)
-        #expect(rig.tick().isEmpty && rig.reconnected().isEmpty && rig.streamRead().isEmpty)
+        #expect(
+            rig.deliver(11, at: 21, consumer: 2, consumerNumber: rig.lane.consumerNumber) == .ignore
+        )
+        #expect(rig.timePassed().isEmpty && rig.reconnected().isEmpty && rig.streamRead().isEmpty)
         rig.openFailed()
         #expect(rig.lane.state == .closed)
         #expect(rig.open(at: rig.position(1, at: 20)) == [.readStream])
         #expect(rig.streamRead().count == 1)
-        #expect(rig.created(rig.lane.tenure).count == 2)
+        #expect(rig.created(rig.lane.consumerNumber).count == 2)
         #expect(rig.lane.state == .verifying)
     }
 
@@ -196,8 +203,8 @@ extension ReaderLaneTests {
         rig.lane = try ReaderRig().stopped()
         let state = rig.lane.state
         rig.now += 60 * second
-        #expect(rig.tick().isEmpty && rig.streamRead().isEmpty && rig.open(at: nil).isEmpty)
-        #expect(rig.status(503, "", pull: 1, tenure: 1).isEmpty)
+        #expect(rig.timePassed().isEmpty && rig.streamRead().isEmpty && rig.open(at: nil).isEmpty)
+        #expect(rig.status(503, "", pull: 1, consumerNumber: 1).isEmpty)
         #expect(rig.deliver(11, at: 21, consumer: 2) == .ignore && rig.effects.isEmpty)
         rig.openFailed()
         #expect(rig.lane.state == state)

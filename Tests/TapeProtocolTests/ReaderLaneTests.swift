@@ -15,9 +15,12 @@ import Testing
         let rig = try ReaderRig()
         #expect(rig.open(at: nil) == [.readStream])
         #expect(rig.open(at: nil).isEmpty && rig.open(from: .end).isEmpty, "opening twice is once")
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .first)])
         #expect(!rig.lane.isReading)
-        #expect(rig.created(1) == [.pull(tenure: 1, number: 1), .pull(tenure: 1, number: 2)])
+        #expect(
+            rig.created(1) == [
+                .pull(consumerNumber: 1, number: 1), .pull(consumerNumber: 1, number: 2),
+            ])
         #expect(rig.lane.isReading && rig.lane.position == nil)
         #expect(rig.lane.streamCreated == rig.bounds.created)
         #expect(rig.deliver(1, at: 5, consumer: 1) == .deliver)
@@ -32,7 +35,7 @@ import Testing
         let rig = try ReaderRig()
         let position = rig.position(1, at: 20)
         _ = rig.open(at: position)
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(20))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .sequence(20))])
         _ = rig.created(1)
         #expect(rig.lane.state == .verifying)
         #expect(rig.deliver(1, at: 20, consumer: 1) == .ignore)
@@ -45,13 +48,13 @@ import Testing
     func opensAtEnd() throws {
         let rig = try ReaderRig()
         #expect(rig.open(from: .end) == [.readStream])
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .end)])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .end)])
         _ = rig.created(1)
         #expect(rig.deliver(500, at: 70, consumer: 1) == .deliver)
         #expect(rig.deliver(5, at: 71, consumer: 2) == .deliver, "nothing is proven")
         #expect(rig.lane.position == nil && rig.lane.streamSequence == 71)
         #expect(rig.reconnected().contains(.readStream))
-        #expect(rig.streamRead().last == .createConsumer(tenure: 3, start: .end))
+        #expect(rig.streamRead().last == .createConsumer(consumerNumber: 3, start: .end))
     }
 
     @Test("a stream that is not the position's stops it")
@@ -84,7 +87,7 @@ import Testing
             rig.bounds.firstSequence = first
             rig.bounds.lastSequence = last
             _ = rig.open(at: rig.position(1, at: 20))
-            #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(20))])
+            #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .sequence(20))])
         }
     }
 
@@ -95,7 +98,7 @@ import Testing
         rig.bounds = ReaderLane.StreamBounds(
             created: Timestamp(nanoseconds: 1), firstSequence: 900, lastSequence: 899,
             isReplicated: false)
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .first)])
     }
 
     @Test("opening that fails is repeated with growing waits up to a limit")
@@ -110,10 +113,10 @@ import Testing
             let deadline = try #require(rig.lane.deadline)
             waits.append((deadline - rig.now) / 1_000_000)
             rig.now = deadline - 1
-            #expect(rig.tick().isEmpty)
+            #expect(rig.timePassed().isEmpty)
             rig.now = deadline
-            #expect(rig.tick() == [.readStream])
-            #expect(rig.tick().isEmpty, "asked once")
+            #expect(rig.timePassed() == [.readStream])
+            #expect(rig.timePassed().isEmpty, "asked once")
         }
         #expect(waits == [50, 100, 200, 400, 800, 1_000, 1_000, 1_000])
     }
@@ -129,14 +132,14 @@ import Testing
             #expect(start.sequence == 0 && !start.hasPacket && !start.streamCreated.isDefined)
             start.streamCreated = created
             _ = rig.open(at: start)
-            #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+            #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .first)])
             _ = rig.created(1)
             #expect(rig.lane.isReading)
             #expect(rig.deliver(31, at: 41, consumer: 1) == .deliver && rig.effects.isEmpty)
             #expect(rig.lane.position == rig.position(31, at: 41), "of this stream from now on")
             // From here on it is a position like any other.
             _ = rig.reconnected()
-            #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(41))])
+            #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .sequence(41))])
         }
     }
 
@@ -146,7 +149,7 @@ import Testing
         rig.bounds.lastSequence = 0
         var start = TapePosition.start(sources: [])
         _ = rig.open(at: start)
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .first)])
         let other = try ReaderRig()
         start.streamCreated = Timestamp(nanoseconds: 6)
         _ = other.open(at: start)
@@ -161,9 +164,9 @@ import Testing
         rig.read(from: .start(sources: [rig.sourceOrdinal(lastOrdinal: 30)]))
         #expect(rig.deliver(51, at: 9, consumer: 1) == .ignore)
         #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 31, found: 51)))
-        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .first)])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .first)])
         _ = rig.created(3)
-        #expect(rig.deliver(51, at: 9, consumer: 1, tenure: 3) == .deliver)
+        #expect(rig.deliver(51, at: 9, consumer: 1, consumerNumber: 3) == .deliver)
         #expect(rig.effects == [.hole(source: rig.source, ordinals: 31...50)])
         let back = try ReaderRig()
         back.read(from: .start(sources: [back.sourceOrdinal(lastOrdinal: 30)]))
@@ -185,16 +188,16 @@ import Testing
         let rig = try ReaderRig()
         let time = Timestamp(nanoseconds: 99)
         #expect(rig.open(from: .time(time)) == [.readStream] && rig.open(from: .time(time)).isEmpty)
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .time(time))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .time(time))])
         _ = rig.created(1)
         #expect(rig.lane.isReading && rig.lane.position == nil)
         _ = rig.reconnected()
-        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .time(time))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .time(time))])
         _ = rig.created(3)
-        #expect(rig.deliver(31, at: 41, consumer: 1, tenure: 3) == .deliver)
+        #expect(rig.deliver(31, at: 41, consumer: 1, consumerNumber: 3) == .deliver)
         #expect(rig.lane.position == rig.position(31, at: 41))
         _ = rig.reconnected()
-        #expect(rig.streamRead() == [.createConsumer(tenure: 5, start: .sequence(41))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 5, start: .sequence(41))])
         #expect(rig.created(5).count == 2 && rig.lane.state == .verifying)
     }
 
@@ -205,7 +208,10 @@ import Testing
             _ = rig.open(from: first == 0 ? .end : .time(Timestamp(nanoseconds: 99)))
             rig.close()
             _ = rig.open(at: nil)
-            #expect(rig.streamRead() == [.createConsumer(tenure: rig.lane.tenure, start: .first)])
+            #expect(
+                rig.streamRead() == [
+                    .createConsumer(consumerNumber: rig.lane.consumerNumber, start: .first)
+                ])
             rig.close()
         }
     }
@@ -216,20 +222,22 @@ import Testing
     func raw() throws {
         let rig = try ReaderRig()
         #expect(rig.open(from: .sequence(5), isRaw: true) == [.readStream])
-        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(5))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .sequence(5))])
         _ = rig.reconnected()
-        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(5))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .sequence(5))])
         _ = rig.created(3)
         #expect(rig.lane.isReading)
-        #expect(rig.deliver(31, at: 40, consumer: 1, tenure: 3) == .deliver)
-        #expect(rig.deliver(5, at: 41, consumer: 2, tenure: 3) == .deliver, "ordinals go back")
-        #expect(rig.message(at: 44, consumer: 3, tenure: 2) == .ignore)
-        #expect(rig.message(at: 44, consumer: 3, tenure: 3) == .deliver && rig.effects.isEmpty)
+        #expect(rig.deliver(31, at: 40, consumer: 1, consumerNumber: 3) == .deliver)
+        #expect(
+            rig.deliver(5, at: 41, consumer: 2, consumerNumber: 3) == .deliver, "ordinals go back")
+        #expect(rig.message(at: 44, consumer: 3, consumerNumber: 2) == .ignore)
+        #expect(
+            rig.message(at: 44, consumer: 3, consumerNumber: 3) == .deliver && rig.effects.isEmpty)
         #expect(rig.lane.position == nil && rig.lane.streamSequence == 44)
-        #expect(rig.message(at: 46, consumer: 5, tenure: 3) == .ignore)
+        #expect(rig.message(at: 46, consumer: 5, consumerNumber: 3) == .ignore)
         #expect(
             rig.effects == [.doubted(.missedDelivery(expected: 4, found: 5)), .readStream])
-        #expect(rig.streamRead() == [.createConsumer(tenure: 5, start: .sequence(45))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 5, start: .sequence(45))])
         #expect(rig.created(5).count == 2 && rig.lane.isReading, "nothing to prove")
     }
 
@@ -247,12 +255,12 @@ import Testing
             _ = rig.open(from: .first, isRaw: true)
             _ = rig.streamRead()
             _ = rig.created(1)
-            _ = rig.message(at: 40, consumer: 1, tenure: 1)
+            _ = rig.message(at: 40, consumer: 1, consumerNumber: 1)
             rig.bounds = ReaderLane.StreamBounds(
                 created: Timestamp(nanoseconds: created), firstSequence: 41, lastSequence: last,
                 isReplicated: false)
             _ = rig.reconnected()
-            let next = ReaderLane.Effect.createConsumer(tenure: 3, start: .sequence(41))
+            let next = ReaderLane.Effect.createConsumer(consumerNumber: 3, start: .sequence(41))
             #expect(rig.streamRead().last == problem.map { .stopped($0) } ?? next)
         }
     }
@@ -291,11 +299,11 @@ import Testing
             let rig = try ReaderRig()
             rig.read(from: rig.position(1, at: 20))
             if proven { _ = rig.deliver(1, at: 20, consumer: 1) }
-            #expect(rig.undecodable(error, tenure: 0, sequence: 21).isEmpty)
-            let effects = rig.undecodable(error, tenure: 1, sequence: 21)
+            #expect(rig.undecodable(error, consumerNumber: 0, sequence: 21).isEmpty)
+            let effects = rig.undecodable(error, consumerNumber: 1, sequence: 21)
             let problem = ReaderProblem.undecodable(sequence: 21, error)
             #expect(effects == [.stopped(problem)])
-            #expect(rig.undecodable(error, tenure: 1, sequence: 21).isEmpty)
+            #expect(rig.undecodable(error, consumerNumber: 1, sequence: 21).isEmpty)
         }
     }
 
@@ -324,14 +332,14 @@ import Testing
                 .doubted(.missingOrdinals(expected: 11, found: 31)),
                 .readStream,
             ])
-        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(20))])
+        #expect(rig.streamRead() == [.createConsumer(consumerNumber: 3, start: .sequence(20))])
         _ = rig.created(3)
-        #expect(rig.deliver(1, at: 20, consumer: 1, tenure: 3) == .ignore)
-        #expect(rig.deliver(31, at: 25, consumer: 2, tenure: 3) == .deliver)
+        #expect(rig.deliver(1, at: 20, consumer: 1, consumerNumber: 3) == .ignore)
+        #expect(rig.deliver(31, at: 25, consumer: 2, consumerNumber: 3) == .deliver)
         #expect(rig.effects == [.hole(source: rig.source, ordinals: 11...30)])
         #expect(rig.lane.position == rig.position(31, at: 25))
         // The next hole is doubted again.
-        #expect(rig.deliver(50, at: 26, consumer: 3, tenure: 3) == .ignore)
+        #expect(rig.deliver(50, at: 26, consumer: 3, consumerNumber: 3) == .ignore)
         #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 41, found: 50)))
     }
 
@@ -342,7 +350,9 @@ import Testing
         _ = rig.deliver(31, at: 25, consumer: 2)
         rig.close()
         rig.readProven(from: rig.position(1, at: 20))
-        #expect(rig.deliver(31, at: 25, consumer: 2, tenure: rig.lane.tenure) == .ignore)
+        #expect(
+            rig.deliver(31, at: 25, consumer: 2, consumerNumber: rig.lane.consumerNumber) == .ignore
+        )
         #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 11, found: 31)))
     }
 
@@ -353,9 +363,9 @@ import Testing
         _ = rig.deliver(21, at: 25, consumer: 2)
         _ = rig.streamRead()
         _ = rig.created(3)
-        _ = rig.deliver(1, at: 20, consumer: 1, tenure: 3)
-        #expect(rig.deliver(11, at: 22, consumer: 2, tenure: 3) == .deliver)
-        #expect(rig.deliver(21, at: 25, consumer: 3, tenure: 3) == .deliver)
+        _ = rig.deliver(1, at: 20, consumer: 1, consumerNumber: 3)
+        #expect(rig.deliver(11, at: 22, consumer: 2, consumerNumber: 3) == .deliver)
+        #expect(rig.deliver(21, at: 25, consumer: 3, consumerNumber: 3) == .deliver)
         #expect(rig.effects.isEmpty)
     }
 
@@ -363,13 +373,14 @@ import Testing
     func hugeHole() throws {
         let rig = try ReaderRig()
         rig.readProven(from: rig.position(1, at: 20))
-        for tenure in [UInt64(1), 3] {
-            if tenure == 3 {
+        for consumerNumber in [UInt64(1), 3] {
+            if consumerNumber == 3 {
                 _ = rig.streamRead()
                 _ = rig.created(3)
-                _ = rig.deliver(1, at: 20, consumer: 1, tenure: 3)
+                _ = rig.deliver(1, at: 20, consumer: 1, consumerNumber: 3)
             }
-            _ = rig.deliver(rig.header(UInt64.max), at: 25, consumer: 2, tenure: tenure)
+            _ = rig.deliver(
+                rig.header(UInt64.max), at: 25, consumer: 2, consumerNumber: consumerNumber)
         }
         #expect(rig.effects == [.hole(source: rig.source, ordinals: 11...UInt64.max - 1)])
     }

@@ -39,7 +39,7 @@ final class ReaderRig {
 
     func close() { lane.close() }
     func openFailed() { lane.openFailed(now: now) }
-    func tick() -> [ReaderLane.Effect] { call { $0.tick(now: now, into: &$1) } }
+    func timePassed() -> [ReaderLane.Effect] { call { $0.timePassed(now: now, into: &$1) } }
     func reconnected() -> [ReaderLane.Effect] { call { $0.reconnected(now: now, into: &$1) } }
 
     /// If the lane doubts a read, the next read returns the same.
@@ -49,7 +49,7 @@ final class ReaderRig {
             return effects
         }
         now = max(now, deadline)
-        _ = tick()
+        _ = timePassed()
         return streamReadOnce()
     }
 
@@ -57,51 +57,54 @@ final class ReaderRig {
         call { $0.streamRead(bounds, now: now, into: &$1) }
     }
 
-    func created(_ tenure: UInt64) -> [ReaderLane.Effect] {
-        call { $0.consumerCreated(tenure: tenure, now: now, into: &$1) }
+    func created(_ consumerNumber: UInt64) -> [ReaderLane.Effect] {
+        call { $0.consumerCreated(consumerNumber: consumerNumber, now: now, into: &$1) }
     }
 
     func deliver(
-        _ header: PacketHeader, at sequence: UInt64, consumer: UInt64, tenure: UInt64 = 1
+        _ header: PacketHeader, at sequence: UInt64, consumer: UInt64, consumerNumber: UInt64 = 1
     ) -> ReaderLane.Verdict {
         var verdict = ReaderLane.Verdict.ignore
         let delivery = ReaderLane.Delivery(
-            tenure: tenure, sequence: sequence, consumerSequence: consumer)
+            consumerNumber: consumerNumber, sequence: sequence, consumerSequence: consumer)
         _ = call { verdict = $0.packet(header, delivery, now: now, into: &$1) }
         return verdict
     }
 
     func deliver(
-        _ firstOrdinal: UInt64, at sequence: UInt64, consumer: UInt64, tenure: UInt64 = 1
+        _ firstOrdinal: UInt64, at sequence: UInt64, consumer: UInt64, consumerNumber: UInt64 = 1
     ) -> ReaderLane.Verdict {
-        deliver(header(firstOrdinal), at: sequence, consumer: consumer, tenure: tenure)
+        deliver(
+            header(firstOrdinal), at: sequence, consumer: consumer, consumerNumber: consumerNumber)
     }
 
     /// Delivers something that is no packet to a raw lane.
     func message(
-        at sequence: UInt64, consumer: UInt64, tenure: UInt64
+        at sequence: UInt64, consumer: UInt64, consumerNumber: UInt64
     ) -> ReaderLane.Verdict {
         var verdict = ReaderLane.Verdict.ignore
         let delivery = ReaderLane.Delivery(
-            tenure: tenure, sequence: sequence, consumerSequence: consumer)
+            consumerNumber: consumerNumber, sequence: sequence, consumerSequence: consumer)
         _ = call { verdict = $0.message(delivery, now: now, into: &$1) }
         return verdict
     }
 
     func undecodable(
-        _ error: PacketError, tenure: UInt64, sequence: UInt64
+        _ error: PacketError, consumerNumber: UInt64, sequence: UInt64
     ) -> [ReaderLane.Effect] {
         let delivery = ReaderLane.Delivery(
-            tenure: tenure, sequence: sequence, consumerSequence: 1)
+            consumerNumber: consumerNumber, sequence: sequence, consumerSequence: 1)
         return call { $0.undecodable(error, delivery, into: &$1) }
     }
 
-    /// `tenure` is the present one if `nil`.
+    /// `consumerNumber` is the present one if `nil`.
     func status(
-        _ code: Int, _ text: String, pull: UInt64, tenure: UInt64? = 1
+        _ code: Int, _ text: String, pull: UInt64, consumerNumber: UInt64? = 1
     ) -> [ReaderLane.Effect] {
-        let tenure = tenure ?? lane.tenure
-        return call { $0.status(code, text, pull: pull, tenure: tenure, now: now, into: &$1) }
+        let consumerNumber = consumerNumber ?? lane.consumerNumber
+        return call {
+            $0.status(code, text, pull: pull, consumerNumber: consumerNumber, now: now, into: &$1)
+        }
     }
 
     // MARK: complete sequences
@@ -110,13 +113,13 @@ final class ReaderRig {
     func read(from position: TapePosition?) {
         _ = open(at: position)
         _ = streamRead()
-        _ = created(lane.tenure)
+        _ = created(lane.consumerNumber)
     }
 
     func readProven(from position: TapePosition, packet: PacketHeader? = nil) {
         read(from: position)
         let there = packet ?? header(position.packet.firstOrdinal)
-        _ = deliver(there, at: position.sequence, consumer: 1, tenure: lane.tenure)
+        _ = deliver(there, at: position.sequence, consumer: 1, consumerNumber: lane.consumerNumber)
     }
 
     func stopped() -> ReaderLane {

@@ -7,7 +7,7 @@ import TapeProtocol
 struct SimulatedReader {
     /// One consumer at the server.
     struct Consumer {
-        var tenure: UInt64
+        var consumerNumber: UInt64
         var nextSequence: UInt64
         var delivered: UInt64 = 0
         var pulls: [(number: UInt64, remaining: Int, expires: Int, beat: Int)] = []
@@ -17,7 +17,7 @@ struct SimulatedReader {
 
     enum Message {
         case packet(SimulatedStream.Message, ReaderLane.Delivery)
-        case status(Int, String, pull: UInt64, tenure: UInt64)
+        case status(Int, String, pull: UInt64, consumerNumber: UInt64)
     }
 
     struct Faults {
@@ -100,7 +100,7 @@ struct SimulatedReader {
                 carryOut(stream, faults, using: &random)
             }
         }
-        lane.tick(now: now, into: &effects)
+        lane.timePassed(now: now, into: &effects)
         carryOut(stream, faults, using: &random)
     }
 
@@ -119,7 +119,7 @@ struct SimulatedReader {
                 for pull in consumers[index].pulls {
                     let status = Message.status(
                         409, "Consumer Deleted", pull: pull.number,
-                        tenure: consumers[index].tenure)
+                        consumerNumber: consumers[index].consumerNumber)
                     if !chance(faults.lost, &random) { wire.append((status, step + 1)) }
                 }
                 consumers.remove(at: index)
@@ -150,7 +150,7 @@ struct SimulatedReader {
                 consumers[index].pulls[0].remaining -= 1
                 consumers[index].pulls[0].beat = step + 10
                 let delivery = ReaderLane.Delivery(
-                    tenure: consumers[index].tenure, sequence: message.sequence,
+                    consumerNumber: consumers[index].consumerNumber, sequence: message.sequence,
                     consumerSequence: consumers[index].delivered)
                 send(.packet(message, delivery), faults, using: &random)
                 // A pull may end at any message because of its byte limit.
@@ -169,7 +169,8 @@ struct SimulatedReader {
                 let number = consumers[index].pulls[pull].number
                 send(
                     .status(
-                        100, "Idle Heartbeat", pull: number, tenure: consumers[index].tenure),
+                        100, "Idle Heartbeat", pull: number,
+                        consumerNumber: consumers[index].consumerNumber),
                     faults, using: &random)
             }
         }
@@ -181,7 +182,8 @@ struct SimulatedReader {
     ) {
         let pull = consumers[index].pulls.removeFirst()
         send(
-            .status(code, text, pull: pull.number, tenure: consumers[index].tenure), faults,
+            .status(code, text, pull: pull.number, consumerNumber: consumers[index].consumerNumber),
+            faults,
             using: &random)
     }
 
@@ -200,8 +202,9 @@ struct SimulatedReader {
 
     private mutating func receive(_ message: Message) {
         switch message {
-        case .status(let code, let text, let pull, let tenure):
-            lane.status(code, text, pull: pull, tenure: tenure, now: now, into: &effects)
+        case .status(let code, let text, let pull, let consumerNumber):
+            lane.status(
+                code, text, pull: pull, consumerNumber: consumerNumber, now: now, into: &effects)
         case .packet(let packet, let delivery):
             let verdict = lane.packet(packet.header, delivery, now: now, into: &effects)
             guard verdict == .deliver else { return }
@@ -224,11 +227,13 @@ struct SimulatedReader {
                 } else {
                     lane.streamRead(stream.bounds, now: now, into: &effects)
                 }
-            case .createConsumer(let tenure, let start):
-                create(tenure, start, stream, faults, using: &random)
-            case .pull(let tenure, let number):
+            case .createConsumer(let consumerNumber, let start):
+                create(consumerNumber, start, stream, faults, using: &random)
+            case .pull(let consumerNumber, let number):
                 guard linkUp == nil, !chance(faults.lost, &random),
-                    let consumer = consumers.firstIndex(where: { $0.tenure == tenure })
+                    let consumer = consumers.firstIndex(where: {
+                        $0.consumerNumber == consumerNumber
+                    })
                 else { continue }
                 consumers[consumer].pulls.append(
                     (number, ReaderLane.pullMessages, step + 300, step + 10))
@@ -241,7 +246,8 @@ struct SimulatedReader {
     }
 
     private mutating func create(
-        _ tenure: UInt64, _ start: ReaderLane.Start, _ stream: SimulatedStream, _ faults: Faults,
+        _ consumerNumber: UInt64, _ start: ReaderLane.Start, _ stream: SimulatedStream,
+        _ faults: Faults,
         using random: inout SeededRandom
     ) {
         guard linkUp == nil, !chance(faults.callFails, &random) else {
@@ -256,12 +262,12 @@ struct SimulatedReader {
             first = stream.messages.first { $0.time >= time }?.sequence ?? stream.lastSequence + 1
         case .end: first = stream.lastSequence + 1
         }
-        consumers.append(Consumer(tenure: tenure, nextSequence: first))
+        consumers.append(Consumer(consumerNumber: consumerNumber, nextSequence: first))
         // The call may have succeeded although its answer is lost.
         if chance(faults.callFails, &random) {
             lane.openFailed(now: now)
         } else {
-            lane.consumerCreated(tenure: tenure, now: now, into: &effects)
+            lane.consumerCreated(consumerNumber: consumerNumber, now: now, into: &effects)
         }
     }
 }

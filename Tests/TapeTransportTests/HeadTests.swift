@@ -64,41 +64,41 @@ import Testing
 
     // MARK: the book
 
-    private func book(_ heads: [(Int64, TapeHead)]) throws -> HeadBook {
-        var book = HeadBook()
+    private func store(_ heads: [(Int64, TapeHead)]) throws -> HeadStore {
+        var store = HeadStore()
         for (now, head) in heads {
-            book.hear(
+            store.receive(
                 HeadMessage(source: try source(), input: .ticks, heads: [head]), now: now)
         }
-        return book
+        return store
     }
 
-    private func entry(_ book: HeadBook) throws -> HeadBook.Entry {
-        let key = HeadBook.Key(input: .ticks, partition: Partition(1), source: try source())
-        return try #require(book.entries[key])
+    private func entry(_ store: HeadStore) throws -> HeadStore.Entry {
+        let key = HeadStore.Key(input: .ticks, partition: Partition(1), source: try source())
+        return try #require(store.entries[key])
     }
 
     @Test("when an ordinal was passed is known from what was heard since, and not before")
     func passed() throws {
-        let book = try book(
+        let store = try store(
             [(0, 10), (1, 10), (2, 15), (3, 15), (9, 16)].map { ($0 * second, head(1, $1)) })
-        let entry = try entry(book)
+        let entry = try entry(store)
         #expect(entry.passed(9) == nil, "it stood already")
         #expect(entry.passed(10) == 2 * second && entry.passed(14) == 2 * second)
         #expect(entry.passed(15) == 9 * second)
         #expect(entry.passed(16) == nil && entry.passed(99) == nil, "nothing is behind it")
-        #expect(entry.head.lastOrdinal == 16 && entry.heardAt == 9 * second)
-        #expect(book.heardAt(.ticks) == 9 * second && book.heardAt(.bars) == nil)
+        #expect(entry.head.lastOrdinal == 16 && entry.receivedAt == 9 * second)
+        #expect(store.receivedAt(.ticks) == 9 * second && store.receivedAt(.bars) == nil)
     }
 
     @Test("the history is bounded, and the newest of it stays")
     func bounded() throws {
-        let count = UInt64(HeadBook.samplesMax * 3)
+        let count = UInt64(HeadStore.samplesMax * 3)
         let entry = try entry(
-            try book((0...count).map { (Int64($0) * second, head(1, $0)) }))
-        #expect(entry.samples.count <= HeadBook.samplesMax)
+            try store((0...count).map { (Int64($0) * second, head(1, $0)) }))
+        #expect(entry.samples.count <= HeadStore.samplesMax)
         #expect(entry.passed(0) == nil)
-        for ordinal in (count - UInt64(HeadBook.samplesMax / 2) + 1)..<count {
+        for ordinal in (count - UInt64(HeadStore.samplesMax / 2) + 1)..<count {
             #expect(entry.passed(ordinal) == Int64(ordinal + 1) * second)
         }
     }
@@ -108,26 +108,26 @@ import Testing
         let heard: [(Int64, TapeHead)] = [
             (0, head(1, 100, epoch: 2)), (second, head(1, 50, epoch: 1)),
         ]
-        #expect(try entry(book(heard)).head.lastOrdinal == 100)
-        let anew = (0 + HeadBook.reignNanoseconds, head(1, 5, epoch: 1))
-        let entry = try entry(book(heard + [anew]))
+        #expect(try entry(store(heard)).head.lastOrdinal == 100)
+        let anew = (0 + HeadStore.reignNanoseconds, head(1, 5, epoch: 1))
+        let entry = try entry(store(heard + [anew]))
         #expect(entry.head.lastOrdinal == 5 && entry.samples.count == 1)
         #expect(entry.passed(4) == nil)
     }
 
     @Test("more heads than there can be are not taken in")
     func tooMany() throws {
-        var book = HeadBook()
-        for number in 0..<HeadBook.headsMax / 4_096 {
+        var store = HeadStore()
+        for number in 0..<HeadStore.headsMax / 4_096 {
             let heads = (0..<4_096).map { head($0, 1) }
             let message = HeadMessage(
                 source: try source("s-\(number)"), input: .ticks, heads: heads)
-            let isIn = book.hear(message, now: 0)
+            let isIn = store.receive(message, now: 0)
             #expect(isIn)
         }
         let message = HeadMessage(source: try source(), input: .ticks, heads: [head(1, 1)])
-        let isIn = book.hear(message, now: 0)
-        #expect(!isIn && book.entries.count == HeadBook.headsMax)
+        let isIn = store.receive(message, now: 0)
+        #expect(!isIn && store.entries.count == HeadStore.headsMax)
     }
 
     // MARK: over NATS
@@ -138,20 +138,20 @@ import Testing
         let (gateway, other) = (try tape.rig(), try tape.rig())
         let listener = try HeadListener(other.client) { 42 }
         try other.client.connection.flush(timeout: patience)
-        let teller = HeadTeller(gateway.client, source: try source(), input: .ticks)
+        let reporter = HeadReporter(gateway.client, source: try source(), input: .ticks)
         for (now, last) in [(Int64(0), UInt64(1)), (second - 1, 2), (second, 3)] {
-            teller.tell(now: now) { [head(1, last)] }
+            reporter.report(now: now) { [head(1, last)] }
         }
         #expect(
-            eventually { listener.book.entries.values.first?.head.lastOrdinal == 3 })
-        #expect(try entry(listener.book).samples.map(\.lastOrdinal) == [1, 3])
-        #expect(listener.book.heardAt(.ticks) == 42)
+            eventually { listener.store.entries.values.first?.head.lastOrdinal == 3 })
+        #expect(try entry(listener.store).samples.map(\.lastOrdinal) == [1, 3])
+        #expect(listener.store.receivedAt(.ticks) == 42)
         try [UInt8]("nonsense".utf8).withRawSpan {
             try gateway.client.connection.publish($0, to: tape.names.heads(source()))
         }
         #expect(eventually { other.log.count("tape.heads.not_understood") == 1 })
         gateway.client.close()
-        teller.tell(now: 2 * second) { [head(1, 4)] }
+        reporter.report(now: 2 * second) { [head(1, 4)] }
         #expect(gateway.log.count("tape.heads.untold") == 1)
         #expect(throws: TapeError.self) { try HeadListener(gateway.client) }
     }

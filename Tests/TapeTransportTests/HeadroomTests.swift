@@ -12,14 +12,14 @@ import Testing
     @Test("low below a tenth, ample again from a fifth on, and nothing in between changes it")
     func hysteresis() {
         var level = HeadroomLevel()
-        let steps: [(free: UInt64, level: HeadroomLevel.Level, isNews: Bool)] = [
+        let steps: [(free: UInt64, level: HeadroomLevel.Level, isNew: Bool)] = [
             (1_000, .ample, false), (100, .ample, false), (99, .low, true), (0, .low, false),
             (150, .low, false), (199, .low, false), (200, .ample, true), (101, .ample, false),
             (50, .low, true), (1_000, .ample, true),
         ]
         for step in steps {
             let changes = level.update(streams: [room(step.free)], disk: nil)
-            #expect(level.level == step.level && changes.isEmpty != step.isNews, "\(step)")
+            #expect(level.level == step.level && changes.isEmpty != step.isNew, "\(step)")
             #expect(changes.allSatisfy { $0.level == step.level && $0.room.freeBytes == step.free })
         }
     }

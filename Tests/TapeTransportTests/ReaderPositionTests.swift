@@ -127,21 +127,21 @@ import Testing
     // MARK: over NATS
 
     private func news(_ listener: PositionListener) -> [SourceRecord.Lane: SourceRecord.Head] {
-        listener.news()?.heads ?? [:]
+        listener.takeRisen()?.heads ?? [:]
     }
 
     @Test("told once a second, and at once when asked; the highest counts, of this source's ticks")
     func toldAndHeard() throws {
         let tape = try TapeServer()
         let (reader, other, gateway) = (try tape.rig(), try tape.rig(), try tape.rig())
-        let teller = try PositionTeller(reader.client, group: "writer")
-        let second = try PositionTeller(other.client, group: "operator")
+        let reporter = try PositionReporter(reader.client, group: "writer")
+        let second = try PositionReporter(other.client, group: "operator")
         let asked = Mutex(0)
         let third = try position(3, 10, epoch: 4)
         let bars = try position(5, 70, input: .bars)
         for (now, isDue) in [(Int64(0), true), (999_999_999, false), (1_000_000_000, true)] {
             let before = asked.withLock { $0 }
-            teller.tell(now: now) {
+            reporter.report(now: now) {
                 asked.withLock { $0 += 1 }
                 return [third, bars]
             }
@@ -150,7 +150,7 @@ import Testing
         try reader.client.connection.flush(timeout: patience)
         // A listener that starts later asks.
         let listener = try PositionListener(gateway.client, source: source())
-        #expect(listener.news() == nil)
+        #expect(listener.takeRisen() == nil)
         var heard: [SourceRecord.Lane: SourceRecord.Head] = [:]
         try listener.ask()
         #expect(
@@ -159,29 +159,29 @@ import Testing
                 return heard == [.ticks(Partition(3)): .init(epoch: 4, lastOrdinal: 10)]
             })
         let positions = try [position(3, 12, epoch: 0), position(4, 1), position(3, 11, epoch: 2)]
-        second.tell(now: 0) { positions }
+        second.report(now: 0) { positions }
         #expect(
             eventually {
                 heard.merge(news(listener)) { $1 }
                 return heard[.ticks(Partition(3))] == .init(epoch: 4, lastOrdinal: 12)
             })
-        #expect(heard.count == 2 && listener.news() == nil, "nothing has risen since")
+        #expect(heard.count == 2 && listener.takeRisen() == nil, "nothing has risen since")
     }
 
     @Test("nonsense is told and ignored; without a link it is told, too")
     func trouble() throws {
         let tape = try TapeServer()
         let rig = try tape.rig()
-        let teller = try PositionTeller(rig.client, group: "writer")
+        let reporter = try PositionReporter(rig.client, group: "writer")
         let listener = try PositionListener(rig.client, source: source())
         try [UInt8]("nonsense".utf8).withRawSpan {
             try rig.client.connection.publish($0, to: tape.names.positions(group: "x"))
         }
         #expect(eventually { rig.log.count("tape.positions.not_understood") == 1 })
-        #expect(listener.news() == nil)
+        #expect(listener.takeRisen() == nil)
         let position = try position(1, 1)
         rig.client.close()
-        teller.tell(now: 0) { [position] }
+        reporter.report(now: 0) { [position] }
         #expect(rig.log.count("tape.positions.untold") == 1)
         #expect(throws: TapeError.self) { try listener.ask() }
     }

@@ -125,8 +125,8 @@ final class TapeRig {
             }
         }
         events.removeAll(keepingCapacity: true)
-        publisher.tick()
-        readers.tick()
+        publisher.timePassed()
+        readers.timePassed()
         for lane in offered.indices
         where publisher.isReady(lane: lane) && publisher.waitingTicks(lane: lane) > 0 {
             publisher.publish(lane: lane, watermark: .undefined)
@@ -180,7 +180,7 @@ final class TapeRig {
 
     func release(_ reader: Int) { readers.release(reader, take) }
 
-    /// The consumer's name ends with reader and tenure.
+    /// The consumer's name ends with reader and number.
     private func count(_ message: NatsMessage) {
         guard message.status == nil, let reply = message.replyTo.map({ Array($0.utf8) }),
             let place = reply.withRawSpan({ PulledMessage(ofReplySubject: $0) })

@@ -221,7 +221,7 @@ struct AcceptTests {
             TapeTarget(), environment: scene.bench.environment, executable: "/x"
         ).openDatabase()
         defer { database.close() }
-        let books = WriterBooks(database: database)
+        let books = WriterPositions(database: database)
         let seen = try #require(
             try books.positions().first { $0.input == .ticks && $0.partition.number == 0 })
         let plan = try Acceptance(

@@ -195,14 +195,14 @@ struct AuditTextTests {
         ],
         note: "waiting")
 
-    private func shown(isLive: Bool, times: Int, telling news: String? = nil) throws -> String {
+    private func shown(isLive: Bool, times: Int, publishing news: String? = nil) throws -> String {
         let folder = try TemporaryFolder()
         let path = try folder.write("", to: "out")
         let descriptor = unsafe open(path, O_WRONLY)
         defer { close(descriptor) }
         var screen = DemoScreen(Terminal(output: descriptor), isLive: isLive)
         for _ in 0..<times { screen.show(frame) }
-        if let news { screen.tell(7, news) }
+        if let news { screen.report(7, news) }
         return try String(contentsOfFile: path, encoding: .utf8)
     }
 
@@ -219,7 +219,7 @@ struct AuditTextTests {
         #expect(text.contains("12 ms"))
         #expect(text.contains("1 2 1 2 300"))
         #expect(text.split(separator: "\u{1b}[6A").count == 2)
-        let news = try shown(isLive: true, times: 2, telling: "TWS is away")
+        let news = try shown(isLive: true, times: 2, publishing: "TWS is away")
         #expect(news.hasSuffix("\u{1b}[6A\u{1b}[J    7 s  TWS is away\n"))
         #expect(!Terminal(output: -1).isInteractive)
         #expect(Terminal(output: -1).columns == 80)

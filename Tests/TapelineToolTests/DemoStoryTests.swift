@@ -37,11 +37,11 @@ struct DemoStoryTests {
             broker("ready", open: 12, feed: "asked"), broker("ready", waiting: 8),
             broker("ready", waiting: 2),
         ] {
-            told += story.tell(view)
+            told += story.report(view)
         }
         #expect(!story.isSteady)
-        told += story.tell(broker("ready"))
-        told += story.tell(broker("ready"))
+        told += story.report(broker("ready"))
+        told += story.report(broker("ready"))
         #expect(story.isSteady)
         #expect(
             told == [

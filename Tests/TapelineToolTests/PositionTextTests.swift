@@ -128,7 +128,7 @@ struct PositionTextTests {
         let change = json["accepted"]?.array?.first?["sources"]?.array?.first
         #expect(change?["destroyed"]?.array?.compactMap(\.int) == [31, 40])
         #expect(
-            WriterBooks.gaps(plan) == """
+            WriterPositions.gaps(plan) == """
                 [{"source":"ib","first_ordinal":31,"last_ordinal":40,"reason":"tape_lost",\
                 "detail":"accepted by a person"}]
                 """)

@@ -164,11 +164,11 @@ struct StackPlanTests {
 struct LogFileTests {
     private func words(_ text: String, from start: Int = 0) throws -> String? {
         let folder = try TemporaryFolder()
-        return LogFile(path: try folder.write(text, to: "log")).lastWords(from: start)
+        return LogFile(path: try folder.write(text, to: "log")).lastMessages(from: start)
     }
 
     @Test("the last line that says something is what counts")
-    func lastWords() throws {
+    func lastMessages() throws {
         #expect(try words("") == nil)
         #expect(try words("\n\n") == nil)
         #expect(try words("one\ntwo\n\n") == "two")
@@ -180,7 +180,7 @@ struct LogFileTests {
         #expect(try words("{broken\n") == "{broken")
         #expect(try words("a\u{1b}[31mred\n") == "a[31mred")
         #expect(try words(String(repeating: "x", count: 20_000))?.count == 300)
-        #expect(LogFile(path: "/nonexistent/log").lastWords() == nil)
+        #expect(LogFile(path: "/nonexistent/log").lastMessages() == nil)
     }
 
     @Test("what a predecessor said is not said again")

@@ -52,7 +52,7 @@ struct SupervisionMachineTests {
     func order() {
         var test = MachineUnderTest(stack)
         #expect(test.send(.begin) == [.start(0), .start(1)])
-        #expect(test.send(.tick, after: 100) == [])
+        #expect(test.send(.timePassed, after: 100) == [])
         #expect(test.send(.works(1)) == [])
         #expect(test.send(.works(0), after: 50) == [.start(2)])
         #expect(test.send(.ended(2, .well), after: 200) == [.start(3), .start(4)])
@@ -93,10 +93,10 @@ struct SupervisionMachineTests {
         var test = running()
         _ = test.send(.stop)
         _ = test.send(.ended(3, .well))
-        #expect(test.send(.tick, after: 9_999) == [])
-        #expect(test.send(.tick, after: 1) == [.kill(4)])
-        #expect(test.send(.tick, after: 4_999) == [])
-        #expect(test.send(.tick, after: 1) == [.askToEnd(0), .askToEnd(1)])
+        #expect(test.send(.timePassed, after: 9_999) == [])
+        #expect(test.send(.timePassed, after: 1) == [.kill(4)])
+        #expect(test.send(.timePassed, after: 4_999) == [])
+        #expect(test.send(.timePassed, after: 1) == [.askToEnd(0), .askToEnd(1)])
         #expect(test.machine.problem == "writer does not end, not even by SIGKILL")
     }
 
@@ -105,7 +105,7 @@ struct SupervisionMachineTests {
         var test = running()
         _ = test.send(.stop)
         _ = test.send(.ended(3, .well))
-        _ = test.send(.tick, after: 10_000)
+        _ = test.send(.timePassed, after: 10_000)
         #expect(test.send(.ended(4, .badly("killed"))) == [.askToEnd(0), .askToEnd(1)])
         #expect(test.machine.problem == nil)
     }
@@ -117,7 +117,7 @@ struct SupervisionMachineTests {
         for round in 1...6 {
             #expect(test.send(.ended(3, .badly("killed by SIGKILL")), after: 10) == [])
             var waited: Int64 = 0
-            while test.send(.tick, after: 10) == [] { waited += 10 }
+            while test.send(.timePassed, after: 10) == [] { waited += 10 }
             waits.append(waited)
             #expect(test.actions == [.start(3)])
             #expect(test.machine.units[3].restarts == round)
@@ -142,11 +142,11 @@ struct SupervisionMachineTests {
         var test = running()
         for _ in 1..<10 {
             _ = test.send(.ended(3, .badly("crash")))
-            #expect(test.send(.tick, after: 10_000) == [.start(3)])
+            #expect(test.send(.timePassed, after: 10_000) == [.start(3)])
         }
         _ = test.send(.ended(3, .badly("crash")))
         #expect(test.state(3) == .gaveUp("crash"))
-        #expect(test.send(.tick, after: 100_000) == [])
+        #expect(test.send(.timePassed, after: 100_000) == [])
         #expect(test.machine.phase == .running)
         #expect(test.send(.stop) == [.askToEnd(4)])
     }
@@ -156,7 +156,7 @@ struct SupervisionMachineTests {
         var test = running()
         for _ in 1...30 {
             _ = test.send(.ended(3, .badly("crash")), after: 30_000)
-            #expect(test.send(.tick, after: 200) == [.start(3)])
+            #expect(test.send(.timePassed, after: 200) == [.start(3)])
             _ = test.send(.works(3))
         }
         #expect(test.machine.units[3].restarts == 30)
@@ -187,7 +187,7 @@ struct SupervisionMachineTests {
         _ = test.send(.begin)
         for _ in 1...2 {
             _ = test.send(.ended(0, .badly("port in use")), after: 5)
-            #expect(test.send(.tick, after: 1_000) == [.start(0)])
+            #expect(test.send(.timePassed, after: 1_000) == [.start(0)])
         }
         #expect(test.send(.ended(0, .badly("port in use"))) == [.askToEnd(1)])
         #expect(test.machine.problem == "nats does not start: port in use")
@@ -199,17 +199,17 @@ struct SupervisionMachineTests {
     func slow() {
         var test = MachineUnderTest([unit("nats", .server, stage: 0, limit: .seconds(5))])
         _ = test.send(.begin)
-        #expect(test.send(.tick, after: 4_999) == [])
-        #expect(test.send(.tick, after: 1) == [.askToEnd(0)])
+        #expect(test.send(.timePassed, after: 4_999) == [])
+        #expect(test.send(.timePassed, after: 1) == [.askToEnd(0)])
         #expect(test.machine.problem == "nats does not work after 5.0 s")
         var job = MachineUnderTest([unit("init", .job, stage: 0, limit: .seconds(5))])
         _ = job.send(.begin)
-        _ = job.send(.tick, after: 5_000)
+        _ = job.send(.timePassed, after: 5_000)
         #expect(job.machine.problem == "init is not done after 5.0 s")
     }
 
     @Test("a service that says why it is not ready does not take the others down with it")
-    func saysWhy() {
+    func givesReason() {
         let plans = [
             unit("worker", .service, stage: 0, limit: .seconds(5)),
             unit("writer", .service, stage: 1, limit: .seconds(5)),
@@ -217,15 +217,15 @@ struct SupervisionMachineTests {
         var test = MachineUnderTest(plans)
         _ = test.send(.begin)
         _ = test.send(.waits(0, "not ready: the tape was put back"))
-        #expect(test.send(.tick, after: 4_999) == [])
-        #expect(test.send(.tick, after: 1) == [.start(1)])
+        #expect(test.send(.timePassed, after: 4_999) == [])
+        #expect(test.send(.timePassed, after: 1) == [.start(1)])
         _ = test.send(.works(1))
         #expect(test.machine.phase == .running && test.machine.problem == nil)
         // A service that does not even answer is treated otherwise.
         var dumb = MachineUnderTest(plans)
         _ = dumb.send(.begin)
         _ = dumb.send(.waits(0, "no answer"))
-        #expect(dumb.send(.tick, after: 5_000) == [.askToEnd(0)])
+        #expect(dumb.send(.timePassed, after: 5_000) == [.askToEnd(0)])
         #expect(dumb.machine.problem == "worker does not work after 5.0 s: no answer")
     }
 
@@ -236,8 +236,8 @@ struct SupervisionMachineTests {
         _ = test.send(.works(0))
         _ = test.send(.works(1))
         _ = test.send(.ended(0, .badly("killed")), after: 59_000)
-        #expect(test.send(.tick, after: 900) == [.start(0)])
-        #expect(test.send(.tick, after: 200) == [.askToEnd(2)])
+        #expect(test.send(.timePassed, after: 900) == [.start(0)])
+        #expect(test.send(.timePassed, after: 200) == [.askToEnd(2)])
         #expect(test.machine.problem == "migrate is not done after 60.0 s")
     }
 
@@ -249,7 +249,7 @@ struct SupervisionMachineTests {
         _ = test.send(.works(1))
         _ = test.send(.ended(0, .badly("killed")))
         #expect(test.send(.ended(2, .well)) == [])
-        #expect(test.send(.tick, after: 1_000) == [.start(0)])
+        #expect(test.send(.timePassed, after: 1_000) == [.start(0)])
         #expect(test.send(.works(0)) == [.start(3), .start(4)])
     }
 
@@ -272,6 +272,6 @@ struct SupervisionMachineTests {
         _ = test.send(.ended(3, .badly("crash")))
         #expect(test.send(.stop) == [.askToEnd(4)])
         #expect(test.state(3) == .stopped)
-        #expect(test.send(.tick, after: 60_000) == [.kill(4)])
+        #expect(test.send(.timePassed, after: 60_000) == [.kill(4)])
     }
 }

@@ -44,9 +44,9 @@ struct WatchTests {
             try head(1, "a-source-of-24-character", 99, epoch: 123_456, age: 400),
         ]
         sample.bars = [try head(0, "operator", 77)]
-        sample.positions.hear(
+        sample.positions.receive(
             told("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
-        sample.positions.hear(
+        sample.positions.receive(
             told("writer", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
         let table = try MadeMembers.table()
         sample.members = table.members
@@ -137,7 +137,7 @@ struct WatchTests {
     @Test("positions that make no sense are not heard, and none goes back")
     func positions() throws {
         var positions = WatchPositions()
-        func hears(_ bytes: [UInt8]) -> Bool { positions.hear(bytes) }
+        func hears(_ bytes: [UInt8]) -> Bool { positions.receive(bytes) }
         for wrong in [
             "", "{}", #"{"group":"a","positions":[{}]}"#, #"{"v":2,"group":"a","positions":[]}"#,
             #"{"group":"a","positions":[{"partition":-1,"input":"ticks","sources":[]}]}"#,
@@ -154,7 +154,7 @@ struct WatchTests {
         #expect(positions.lag("a", "bars", behind: heads) == nil)
         #expect(positions.lag("b", "ticks", behind: heads) == nil)
         for number in 0..<WatchPositions.groupsMax * 2 {
-            _ = positions.hear(Self.told("g\(number)", Self.position("ticks", 0, 8)))
+            _ = positions.receive(Self.told("g\(number)", Self.position("ticks", 0, 8)))
         }
         #expect(positions.groups.count == WatchPositions.groupsMax)
     }
@@ -225,12 +225,12 @@ struct WatchTests {
         let feed = try WatchFeed(
             try Deployment.find(TapeTarget(), environment: environment, executable: "/x"))
         defer { feed.close() }
-        var sample = try feed.look()
+        var sample = try feed.sample()
         #expect(sample.gaps == nil)
         // The query stays unanswered for longer than a sample takes.
         #expect(
             eventually {
-                sample = (try? feed.look()) ?? sample
+                sample = (try? feed.sample()) ?? sample
                 return sample.gapsAbsence.hasPrefix("the database has not answered for ")
             }, "\(sample.gapsAbsence)")
         #expect(sample.now.isDefined && sample.readAt > 0)
@@ -246,8 +246,8 @@ struct WatchTests {
         }
         let client = try bench.tape.connect()
         defer { client.close() }
-        let teller = try PositionTeller(client, group: "reader")
-        teller.tell(now: 0) {
+        let reporter = try PositionReporter(client, group: "reader")
+        reporter.report(now: 0) {
             [
                 ReaderPosition(
                     partition: Partition(1), input: .ticks, sequence: 3, durable: 3,
@@ -266,7 +266,7 @@ struct WatchTests {
         #expect(text.code == .success)
         #expect(text.output.hasPrefix("tapeline watch  127.0.0.1:"))
         #expect(text.output.contains("reader                                2"))
-        withExtendedLifetime(teller) {}
+        withExtendedLifetime(reporter) {}
     }
 
     @Test("a watch that is stopped ends in order; without its server it says so")

@@ -129,7 +129,7 @@ public final class NatsConnection: Sendable {
     private static func refusedCertificate(_ configuration: NatsConfiguration) -> String? {
         guard configuration.wantsTLS,
             configuration.peer.split(separator: ",").contains(where: {
-                ServerGreeting.demandsCertificate(at: String($0))
+                NatsGreeting.demandsCertificate(at: String($0))
             })
         else { return nil }
         let demand = "the server demands a certificate of its clients"
@@ -175,7 +175,7 @@ extension NatsConnection {
     /// until it has answered, once per link; this blocks up to the connect timeout.
     public var serverVersion: String? {
         switch askedVersion {
-        case .told(let version): version
+        case .known(let version): version
         case .hidden: ""
         case .unknown: nil
         }
@@ -184,7 +184,7 @@ extension NatsConnection {
     /// True when the present link's server requires users. It asks the server (blocks up to the
     /// connect timeout); a server that does not answer is treated as requiring them.
     public var demandsAuthorization: Bool {
-        ServerGreeting.demandsAuthorization(at: connectedAddress) ?? true
+        NatsGreeting.demandsAuthorization(at: connectedAddress) ?? true
     }
 
     /// The number of links so far.
@@ -196,13 +196,13 @@ extension NatsConnection {
     /// From now on no call may use the present link's server.
     public func holdServer() { events.goodLink.store(-1, ordering: .releasing) }
 
-    private var askedVersion: ServerGreeting.Version {
+    private var askedVersion: NatsGreeting.Version {
         let generation = events.generation.load(ordering: .relaxed)
         if let known = knownVersion.withLock({ $0 }), known.generation == generation {
-            return .told(known.version)
+            return .known(known.version)
         }
-        let asked = ServerGreeting.version(at: connectedAddress)
-        if case .told(let version) = asked {
+        let asked = NatsGreeting.version(at: connectedAddress)
+        if case .known(let version) = asked {
             knownVersion.withLock { $0 = (generation, version) }
         }
         return asked
@@ -217,7 +217,7 @@ extension NatsConnection {
         try requireLink(operation)
         let text: String
         switch askedVersion {
-        case .told(let version): text = version
+        case .known(let version): text = version
         case .hidden: text = ""
         case .unknown:
             throw error(NATS_NO_SERVER, operation, detail: "it gave no greeting in time")

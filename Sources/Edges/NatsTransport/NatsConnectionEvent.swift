@@ -75,11 +75,11 @@ final class ConnectionEvents: Sendable {
     func tryFailed(_ status: natsStatus, _ reason: String) {
         let error = NatsError(status, "connect again", peer: peer, detail: reason)
         guard case .tlsFailed = error else { return }
-        let isNews = state.withLock { state in
+        let isNew = state.withLock { state in
             defer { state.refusal = reason }
             return !state.isClosing && state.refusal != reason
         }
-        if isNews { onEvent(.refused("\(error)")) }
+        if isNew { onEvent(.refused("\(error)")) }
     }
 
     func reconnected() {

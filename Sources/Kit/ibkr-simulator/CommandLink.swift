@@ -21,7 +21,7 @@ struct CommandLink {
     func tell(_ command: String) throws(SimulatorFailure) -> String {
         let descriptor = try Sockets.connect(address: address, port: port)
         defer { close(descriptor) }
-        guard LogFile.writeAll(Array((command + "\n").utf8)[...], to: descriptor) else {
+        guard LineFile.writeAll(Array((command + "\n").utf8)[...], to: descriptor) else {
             throw .noAnswer(place)
         }
         let deadline = SystemClock().deadline(after: Self.timeout)

@@ -67,7 +67,7 @@ enum Main {
 
     /// A reader that has closed the pipe is not a failure.
     private static func write(_ text: String, to descriptor: Int32) {
-        LogFile.writeAll(Array((text + "\n").utf8)[...], to: descriptor)
+        LineFile.writeAll(Array((text + "\n").utf8)[...], to: descriptor)
     }
 }
 

@@ -40,8 +40,8 @@ final class SimulatorServer {
     private var clients: [Client] = []
     private var operators: [Operator] = []
     private var nextNumber = 1
-    private var truth: LogFile?
-    private var marketLog: LogFile?
+    private var truth: LineFile?
+    private var marketLog: LineFile?
     private var flushedAt = Timestamp(nanoseconds: 0)
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
@@ -51,8 +51,8 @@ final class SimulatorServer {
         self.shutdown = shutdown
         let wall = clock.now()
         wallOffset = wall.nanoseconds - clock.monotonic().nanoseconds
-        truth = if let path = arguments.truth { try LogFile(path) } else { nil }
-        marketLog = if let path = arguments.marketLog { try LogFile(path) } else { nil }
+        truth = if let path = arguments.truth { try LineFile(path) } else { nil }
+        marketLog = if let path = arguments.marketLog { try LineFile(path) } else { nil }
         let market = SimulatedMarket(
             instruments: InstrumentList.make(
                 symbols: arguments.symbols, madeUp: arguments.madeUp,
@@ -188,7 +188,7 @@ final class SimulatorServer {
                 operators[place].line.removeFirst(end + 1)
                 let answer = simulator.control(
                     line.last == "\r" ? String(line.dropLast()) : line, now: now)
-                LogFile.writeAll(Array((answer + "\n").utf8)[...], to: operators[place].descriptor)
+                LineFile.writeAll(Array((answer + "\n").utf8)[...], to: operators[place].descriptor)
             }
             guard operators[place].line.count > SimulatorLimits.controlLineBytesMax else { return }
             close(operators[place].descriptor)

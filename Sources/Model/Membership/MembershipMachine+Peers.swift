@@ -27,7 +27,7 @@ extension MembershipMachine {
         links += 1
         linkedAt = now
         isFresh = false
-        wish = .whole
+        readScope = .whole
         readNotBefore = Int64.min
         wasAsked = true
         effects.append(.ask)
@@ -43,7 +43,7 @@ extension MembershipMachine {
         steady(&effects)
     }
 
-    mutating func hear(_ heartbeat: MemberHeartbeat, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func receive(_ heartbeat: MemberHeartbeat, _ now: Int64, _ effects: inout [Effect]) {
         if heartbeat.member == settings.member, heartbeat.instance == settings.instance {
             return echo(heartbeat.sequence, now)
         }
@@ -66,7 +66,7 @@ extension MembershipMachine {
                     .note(.leaseDiffers(key.name, instance: key.instance, nanoseconds: other)))
             }
         }
-        isNews =
+        mayChangeOwners =
             known == nil || peer.isNotedDead || peer.state != heartbeat.state
             || peer.activeLink != links
         peer.isNotedDead = false
@@ -79,18 +79,18 @@ extension MembershipMachine {
             peer.activeLink = links
         }
         peers[key] = peer
-        if heartbeat.records > lastRead { wish = max(wish, .changes) }
+        if heartbeat.records > lastRead { readScope = max(readScope, .changes) }
         // The other member's number is lower, so the bucket went back. It may since have reached
         // the last write that is known here.
-        if let known, heartbeat.records < known.heartbeat.records { wish = .whole }
+        if let known, heartbeat.records < known.heartbeat.records { readScope = .whole }
     }
 
     private mutating func echo(_ sequence: UInt64, _ now: Int64) {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
-        isNews = false
+        mayChangeOwners = false
         guard now < time + lease, !isHearing, !isHung else { return }
-        isNews = true
+        mayChangeOwners = true
         isHearing = true
         hearingSince = now
         guard phase == .paused else { return }
@@ -99,7 +99,7 @@ extension MembershipMachine {
         resumesLate = false
         generation += 1
         resumeMark = readsStarted
-        wish = max(wish, .changes)
+        readScope = max(readScope, .changes)
     }
 
     // MARK: who is alive
@@ -169,7 +169,7 @@ extension MembershipMachine {
         return peers.contains { key, peer in
             // A heartbeat that was sent before the end proves nothing.
             let end = silenceEnds(key, peer)
-            return clock >= end && saidAt < end
+            return clock >= end && lastHeartbeatAt < end
         }
     }
 
@@ -184,7 +184,7 @@ extension MembershipMachine {
         }
         guard (elder != nil) != isAside else { return }
         isAside = elder != nil
-        isNews = true
+        mayChangeOwners = true
         if let elder { effects.append(.note(.doubled(instance: elder.key.instance))) }
     }
 
@@ -194,7 +194,7 @@ extension MembershipMachine {
         for (key, peer) in peers where echoSent >= silenceEnds(key, peer) {
             if !peer.isNotedDead {
                 peers[key]?.isNotedDead = true
-                isNews = true
+                mayChangeOwners = true
                 effects.append(.note(.went(key.name, instance: key.instance)))
             }
             guard now - peer.heardAt > Self.forgetNanoseconds else { continue }
@@ -212,40 +212,44 @@ extension MembershipMachine {
         MemberHeartbeat(
             member: settings.member, instance: settings.instance, state: state,
             rank: settings.rank, since: settings.since, sequence: sequence,
-            records: recordsToSay, held: held, release: settings.release,
+            records: recordsToReport, held: held, release: settings.release,
             revision: settings.revision, leaseNanoseconds: lease)
     }
 
-    private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }
+    private var recordsToReport: UInt64 { hasToReportReplaced ? 0 : max(lastRead, lastWritten) }
 
     /// True when the heartbeat would differ from the last one that was sent.
-    var saysNews: Bool {
-        guard let said, said.state == state, said.records == recordsToSay else {
+    var isHeartbeatChanged: Bool {
+        guard let lastHeartbeat, lastHeartbeat.state == state,
+            lastHeartbeat.records == recordsToReport
+        else {
             return true
         }
         var place = 0
         for index in slots.indices where slots[index].hold != nil {
-            guard place < said.held.count, said.held[place].number == index else { return true }
+            guard place < lastHeartbeat.held.count, lastHeartbeat.held[place].number == index else {
+                return true
+            }
             place += 1
         }
-        return place != said.held.count
+        return place != lastHeartbeat.held.count
     }
 
-    mutating func say(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func sendHeartbeat(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0 else { return }
-        if saidAt != Int64.min, now < saidAt + interval {
-            guard now >= saidAt + spacing, hasToSay else { return }
+        if lastHeartbeatAt != Int64.min, now < lastHeartbeatAt + interval {
+            guard now >= lastHeartbeatAt + spacing, hasToSend else { return }
         }
         var next = heartbeat
         sequence += 1
         next.sequence = sequence
-        said = next
-        saidAt = now
+        lastHeartbeat = next
+        lastHeartbeatAt = now
         wasAsked = false
-        hasToSayReplaced = false
+        hasToReportReplaced = false
         sent[sequence] = now
         if sequence > Self.echoesMax { sent[sequence - Self.echoesMax] = nil }
-        effects.append(.say(next))
+        effects.append(.send(next))
     }
 
     mutating func steady(_ effects: inout [Effect]) {

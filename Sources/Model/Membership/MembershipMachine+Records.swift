@@ -9,10 +9,10 @@ extension MembershipMachine {
         readLink = links
         // For a bucket that was empty, every record is new. That does not show that it is another
         // bucket.
-        let isDue = wish == .nothing && now >= wholeAt + Self.wholeIntervalNanoseconds
-        readWasWhole = wish == .whole || isDue || lastRead == 0
+        let isDue = readScope == .nothing && now >= wholeAt + Self.wholeIntervalNanoseconds
+        readWasWhole = readScope == .whole || isDue || lastRead == 0
         if readWasWhole { wholeAt = now }
-        wish = .nothing
+        readScope = .nothing
         effects.append(.read(number: readsStarted, after: readWasWhole ? 0 : lastRead))
     }
 
@@ -21,17 +21,17 @@ extension MembershipMachine {
         isReading = false
         readAt = now
         readNotBefore = now + min(Self.readSpacingNanoseconds, spacing)
-        wish = max(wish, readWasWhole ? .whole : .changes)
+        readScope = max(readScope, readWasWhole ? .whole : .changes)
     }
 
-    mutating func learn(_ read: RecordsRead, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func receive(_ read: RecordsRead, _ now: Int64, _ effects: inout [Effect]) {
         guard isReading, read.number == readsStarted else { return }
-        let wished = wish
+        let scope = readScope
         readEnded(read.number, now)
-        wish = wished
+        readScope = scope
         // A read on an older link may be older than what was read on this link.
         guard readLink == links else {
-            wish = .whole
+            readScope = .whole
             doubtedSince = nil
             return
         }
@@ -51,7 +51,7 @@ extension MembershipMachine {
         for change in read.changes { note(change, now, &effects) }
         lastRead = max(lastRead, read.last)
         if isReplaced {
-            hasToSayReplaced = true
+            hasToReportReplaced = true
             effects.append(.note(.bucketReplaced))
         }
         for index in slots.indices { reconcile(index, &effects) }
@@ -79,12 +79,12 @@ extension MembershipMachine {
     /// there is one copy. Until then nothing of it is used.
     private mutating func isBelieved(_ read: RecordsRead, _ now: Int64) -> Bool {
         let since = doubtedSince ?? now
-        let isNews = doubtedSince == nil
+        let isNew = doubtedSince == nil
         doubtedSince = since
         let isLong = now - since >= Self.doubtNanoseconds
-        guard isNews || read.isReplicated && !isLong else { return true }
-        wish = .whole
-        if !isNews { readNotBefore = now + min(Self.doubtSpacingNanoseconds, lease / 4) }
+        guard isNew || read.isReplicated && !isLong else { return true }
+        readScope = .whole
+        if !isNew { readNotBefore = now + min(Self.doubtSpacingNanoseconds, lease / 4) }
         return false
     }
 
@@ -159,7 +159,7 @@ extension MembershipMachine {
         case .conflict:
             slots[index].conflicts += 1
             mustRead(index)
-            if slots[index].conflicts % 4 == 0 { wish = .whole }
+            if slots[index].conflicts % 4 == 0 { readScope = .whole }
         case .unsettled(let reason):
             let wait = Self.writeWaitFirst << Int64(min(6, slots[index].failures))
             slots[index].failures += 1
@@ -171,7 +171,7 @@ extension MembershipMachine {
 
     private mutating func mustRead(_ index: Int) {
         slots[index].readMark = readsStarted
-        wish = max(wish, .changes)
+        readScope = max(readScope, .changes)
     }
 
     private mutating func stored(

@@ -11,13 +11,13 @@ extension MembershipMachine {
         case .joining:
             guard isFresh, now >= linkedAt + lease / 2 else { return }
             phase = .active
-            isNews = true
+            mayChangeOwners = true
         case .resuming:
             resumesLate = now >= resumingSince + Self.resumeNanoseconds
             guard isFresh, readsDone > resumeMark else { return }
             guard slots.allSatisfy({ isConfirmed($0) }) else { return }
             phase = .active
-            isNews = true
+            mayChangeOwners = true
             // The others resume at the same time. They get a lease to be heard.
             hearingSince = now
         case .active, .paused: return
@@ -166,12 +166,12 @@ extension MembershipMachine {
 
     // MARK: the data planes
 
-    mutating func hear(_ news: OwnershipNews, _ now: Int64, _ effects: inout [Effect]) {
-        let index = news.partition.number
+    mutating func receive(_ answer: OwnershipAnswer, _ now: Int64, _ effects: inout [Effect]) {
+        let index = answer.partition.number
         guard slots.indices.contains(index), let hold = slots[index].hold,
-            hold.tenure == news.tenure
+            hold.tenure == answer.tenure
         else { return }
-        switch news {
+        switch answer {
         case .opened(_, _, let epoch):
             guard epoch < OwnershipRecord.epochMax else { return }
             slots[index].hold?.opened = max(hold.opened, epoch)
@@ -197,7 +197,7 @@ extension MembershipMachine {
         slot.claimNotBefore = now + wait
         slot.readMark = readsStarted
         slots[index] = slot
-        wish = max(wish, .changes)
+        readScope = max(readScope, .changes)
         effects.append(
             .note(.fenced(Partition(index), reason: reason, waitNanoseconds: wait)))
     }
@@ -217,7 +217,7 @@ extension MembershipMachine {
             var last = heartbeat
             sequence += 1
             last.sequence = sequence
-            effects.append(.say(last))
+            effects.append(.send(last))
         }
         effects.append(.left)
     }

@@ -66,7 +66,7 @@ public struct MembershipMachine: Sendable {
         case records(RecordsRead)
         case readFailed(number: UInt64, reason: String)
         case written(Partition, id: UInt64, WriteOutcome)
-        case news(OwnershipNews)
+        case answer(OwnershipAnswer)
         /// True: a thread of this process gives no sign of life. False: all threads do again.
         case hangs(Bool)
         /// Hand over everything, then leave.
@@ -76,7 +76,7 @@ public struct MembershipMachine: Sendable {
     }
 
     public enum Effect: Equatable, Sendable {
-        case say(MemberHeartbeat)
+        case send(MemberHeartbeat)
         /// Ask all members to send a heartbeat immediately.
         case ask
         /// The shell always answers with `records` or `readFailed` and the same number.
@@ -142,7 +142,7 @@ public struct MembershipMachine: Sendable {
     public internal(set) var hasLeft = false
 
     /// The event may change who owns what. A heartbeat that reports nothing new does not.
-    var isNews = true
+    var mayChangeOwners = true
     /// The monotonic time of the last event.
     var clock = Int64.min
     // Links and the process's own heartbeats.
@@ -164,16 +164,16 @@ public struct MembershipMachine: Sendable {
     // Heartbeats.
     var sequence: UInt64 = 0
     var sent: [UInt64: Int64] = [:]
-    var saidAt = Int64.min
-    var said: MemberHeartbeat?
+    var lastHeartbeatAt = Int64.min
+    var lastHeartbeat: MemberHeartbeat?
     var wasAsked = false
 
     // Records.
-    enum Wish: Int, Comparable, Sendable {
+    enum ReadScope: Int, Comparable, Sendable {
         case nothing, changes, whole
-        static func < (left: Wish, right: Wish) -> Bool { left.rawValue < right.rawValue }
+        static func < (left: ReadScope, right: ReadScope) -> Bool { left.rawValue < right.rawValue }
     }
-    var wish = Wish.nothing
+    var readScope = ReadScope.nothing
     var isReading = false
     var readWasWhole = false
     var readLink = 0
@@ -189,7 +189,7 @@ public struct MembershipMachine: Sendable {
     var lastRead: UInt64 = 0
     var lastWritten: UInt64 = 0
     /// The bucket went back, and this was not reported to the others yet.
-    var hasToSayReplaced = false
+    var hasToReportReplaced = false
     /// Since when reads have contradicted what is known; `nil` while they do not.
     var doubtedSince: Int64?
     var writes: UInt64 = 0
@@ -213,13 +213,13 @@ public struct MembershipMachine: Sendable {
     ) {
         guard !hasLeft else { return }
         clock = now.monotonic
-        isNews = true
+        mayChangeOwners = true
         lapse(now.monotonic, &effects)
         switch event {
         case .connected: connect(now.monotonic, &effects)
-        case .heartbeat(let heartbeat): hear(heartbeat, now.monotonic, &effects)
+        case .heartbeat(let heartbeat): receive(heartbeat, now.monotonic, &effects)
         case .asked: wasAsked = true
-        case .records(let read): learn(read, now.monotonic, &effects)
+        case .records(let read): receive(read, now.monotonic, &effects)
         case .readFailed(let number, let reason):
             readEnded(number, now.monotonic)
             doubtedSince = nil
@@ -227,7 +227,7 @@ public struct MembershipMachine: Sendable {
             readNotBefore = now.monotonic + Self.writeWaitFirst * 10
         case .written(let partition, let id, let outcome):
             written(partition, id, outcome, now.monotonic, &effects)
-        case .news(let news): hear(news, now.monotonic, &effects)
+        case .answer(let answer): receive(answer, now.monotonic, &effects)
         case .hangs(let isHung):
             self.isHung = isHung
             lapse(now.monotonic, &effects)
@@ -242,12 +242,12 @@ public struct MembershipMachine: Sendable {
         standAside(time, &effects)
         goOn(time, &effects)
         forget(time, &effects)
-        if isNews { share(now, &effects) }
+        if mayChangeOwners { share(now, &effects) }
         leaveWhenEmpty(now, &effects)
         read(time, &effects)
         steady(&effects)
         noteState(&effects)
-        if !hasLeft { say(time, &effects) }
+        if !hasLeft { sendHeartbeat(time, &effects) }
     }
 
     // MARK: state for others
@@ -291,13 +291,14 @@ public struct MembershipMachine: Sendable {
     public var nextDeadline: Int64 {
         guard links > 0, !hasLeft else { return Int64.max }
         // Once the spacing has passed, everything that had to be reported was sent.
-        var next = saidAt + (clock < saidAt + spacing && hasToSay ? spacing : interval)
+        var next =
+            lastHeartbeatAt + (clock < lastHeartbeatAt + spacing && hasToSend ? spacing : interval)
         func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
         if isHearing {
             consider(echoSent + lease)
             for (key, peer) in peers where peer.state != .gone {
                 let end = silenceEnds(key, peer)
-                if saidAt < end { consider(max(end, saidAt + spacing)) }
+                if lastHeartbeatAt < end { consider(max(end, lastHeartbeatAt + spacing)) }
             }
         }
         if phase == .joining { consider(linkedAt + lease / 2) }
@@ -306,10 +307,11 @@ public struct MembershipMachine: Sendable {
         return max(next, clock + 1)
     }
 
-    var hasToSay: Bool { wasAsked || isSilenceOver || saysNews }
+    var hasToSend: Bool { wasAsked || isSilenceOver || isHeartbeatChanged }
 
     var readDue: Int64 {
-        wish == .nothing ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
+        readScope == .nothing
+            ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
     }
 
     var interval: Int64 { lease / Self.heartbeatsPerLease }

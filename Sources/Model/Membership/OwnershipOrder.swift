@@ -49,7 +49,7 @@ public enum OwnershipOrder: Hashable, Sendable {
 }
 
 /// A data plane's answer about a partition.
-public enum OwnershipNews: Hashable, Sendable {
+public enum OwnershipAnswer: Hashable, Sendable {
     /// The marker of this epoch is on the tape, or in the database.
     case opened(Partition, tenure: UInt64, epoch: UInt64)
     /// Nothing of the partition is in progress any more: another member may have it.

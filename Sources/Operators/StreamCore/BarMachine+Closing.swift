@@ -33,7 +33,7 @@ extension BarMachine {
             let window = windows.slots[slot]
             let series = Int(window.series)
             guard window.trades > 0 else {
-                if tellsEmptyWindows { closed.append(window.bar(BarReason.late.rawValue)) }
+                if publishesEmptyWindows { closed.append(window.bar(BarReason.late.rawValue)) }
                 continue
             }
             windows.slots[slot].phase.insert(.published)
@@ -59,7 +59,7 @@ extension BarMachine {
     private mutating func close(_ slot: Int, into closed: inout [Bar]) {
         let series = Int(windows.slots[slot].series)
         guard windows.slots[slot].trades > 0 else {
-            if tellsEmptyWindows {
+            if publishesEmptyWindows {
                 closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
             }
             return

@@ -12,7 +12,7 @@ extension BarMachine {
         /// The dirty windows, by their starts.
         let repaired: [Int64: WindowState]
         /// The bars on the tape, in order of their starts.
-        let standing: [Bar]
+        let published: [Bar]
         /// The windows that have a bar of their own, in order, with its close.
         var bars: [(bounds: WindowShape.Bounds, close: Int64)] = []
         /// The windows to fill, in order, with the close that fills each.
@@ -22,7 +22,7 @@ extension BarMachine {
     /// Publishes the filled bars of a key that are new or changed. Withdraws bars on the tape whose
     /// windows have neither a bar of their own nor a fill any more.
     mutating func refill(
-        _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: StandingWindows,
+        _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: PublishedWindows,
         _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let (symbol, series) = (UInt32(key / seriesCount), key % seriesCount)
@@ -38,14 +38,14 @@ extension BarMachine {
             slot = Int(window.older)
         }
         for stretch in fillStretches(key, ranges, tables) {
-            let standing = known.bars(symbol, series).filter {
+            let published = known.bars(symbol, series).filter {
                 let start = $0.openTime.nanoseconds
                 return start >= stretch.bounds.start && start < stretch.bounds.end
                     && $0.closeTime.nanoseconds <= settled
             }
             var refill = Refill(
                 key: key, stretch: stretch, settled: settled, repaired: repaired,
-                standing: standing)
+                published: published)
             findBars(&refill)
             findFilled(&refill)
             publish(refill, dirty, into: &closed)
@@ -70,7 +70,7 @@ extension BarMachine {
     }
 
     private func findBars(_ refill: inout Refill) {
-        for bar in refill.standing where !bar.flags.contains(.filled) {
+        for bar in refill.published where !bar.flags.contains(.filled) {
             let start = bar.openTime.nanoseconds
             guard refill.repaired[start] == nil else { continue }
             refill.bars.append(
@@ -108,10 +108,10 @@ extension BarMachine {
         _ refill: Refill, _ dirty: RepairRanges, into closed: inout [Bar]
     ) {
         let symbol = UInt32(refill.key / seriesCount)
-        var standing: [Int64: Bar] = [:]
-        for bar in refill.standing { standing[bar.openTime.nanoseconds] = bar }
+        var published: [Int64: Bar] = [:]
+        for bar in refill.published { published[bar.openTime.nanoseconds] = bar }
         for one in refill.filled {
-            let before = standing[one.bounds.start]
+            let before = published[one.bounds.start]
             var bar = filledBar(one.bounds, refill.key, close: one.close)
             bar.reason = dirty.reason(symbol, one.bounds) ?? refill.stretch.reason
             if let window = refill.repaired[one.bounds.start] {
@@ -139,14 +139,14 @@ extension BarMachine {
         let first = min(
             refill.bars.first?.bounds.start ?? Int64.max, refill.stretch.dirtyFrom)
         let held = Set((refill.bars + refill.filled).map(\.bounds.start))
-        for bar in refill.standing {
+        for bar in refill.published {
             let bounds = WindowShape.Bounds(
                 start: bar.openTime.nanoseconds, end: bar.closeTime.nanoseconds)
             guard bounds.start >= first, !held.contains(bounds.start) else { continue }
             let window = refill.repaired[bounds.start]
             account.series[Int(bar.series)].repairs += 1
             closed.append(
-                StandingBar(bar).withdrawal(
+                PublishedBar(bar).withdrawal(
                     reason: dirty.reason(symbol, bounds) ?? refill.stretch.reason,
                     excluded: window?.excluded ?? Bar.Excluded()))
         }

@@ -37,15 +37,15 @@ extension BarMachine {
     ///
     /// A window for which the repair machine had no room is not in it: its bar on the tape stays.
     ///
-    /// `standing` holds the bars of `standingNeeds` as they are on the tape, by this machine's
+    /// `published` holds the bars of `publishedRanges` as they are on the tape, by this machine's
     /// series indexes. They decide what fills windows, and which of the windows removed here had a
     /// bar to withdraw. `nil` means that these bars are not known. Then filled bars stay as they
     /// are, and a removed window is treated as having had a bar if a trade of it was taken back.
     public mutating func absorb(
         _ repaired: BarMachine, by its: PartitionTables, _ ranges: [DirtyRange],
-        standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
+        published: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
-        let known = standing.map { StandingWindows($0) }
+        let known = published.map { PublishedWindows($0) }
         let all = ranges
         let ranges = RepairRanges(ranges)
         let start = closed.count
@@ -95,7 +95,7 @@ extension BarMachine {
     }
 
     private mutating func absorb(
-        _ repaired: WindowState, _ reason: UInt8, _ stands: StandingWindows?, key: Int,
+        _ repaired: WindowState, _ reason: UInt8, _ stands: PublishedWindows?, key: Int,
         _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         var window = repaired
@@ -120,7 +120,7 @@ extension BarMachine {
     /// Returns whether a window that is not kept here had a bar. Windows of a filled series are
     /// left to `refill`.
     private func hadBar(
-        _ window: WindowState, _ known: StandingWindows?, _ tables: PartitionTables
+        _ window: WindowState, _ known: PublishedWindows?, _ tables: PartitionTables
     ) -> Bool {
         let series = Int(window.series)
         let key = Int(window.symbol) * seriesCount + series
@@ -167,7 +167,7 @@ extension BarMachine {
             window.phase.remove(.published)
             closed.append(window.withdrawnBar(reason))
         } else {
-            if tellsEmptyWindows { closed.append(window.bar(reason)) }
+            if publishesEmptyWindows { closed.append(window.bar(reason)) }
             return
         }
         account.series[series].repairs += 1

@@ -20,7 +20,7 @@ public struct BarMachine: BarMaker {
 
     public let rule: BarRule
     /// Whether `advance` also returns windows without a price, as bars without trades and prices.
-    public var tellsEmptyWindows = false
+    public var publishesEmptyWindows = false
 
     @usableFromInline var windows: WindowStore
     var account: BarCounters

@@ -8,7 +8,7 @@ internal import Primitives
 /// checksum with the one on the tape. Equal checksums prove that both runs made the same output.
 public struct OutputLedger: Sendable {
     /// The end of the output on the tape.
-    public struct Standing: Hashable, Sendable {
+    public struct End: Hashable, Sendable {
         /// The ordinal of the last output.
         public var ordinal: UInt64
         /// The running checksum up to and including that output.
@@ -37,37 +37,37 @@ public struct OutputLedger: Sendable {
     public private(set) var nextOrdinal: UInt64
     /// The checksum over all output up to `nextOrdinal` - 1; 0 when there is none.
     public private(set) var checksum: UInt64
-    private let standing: Standing
+    private let published: End
     private var divergence: Verdict?
     private var bytes: [UInt8] = []
 
     /// Continues after the output `done` of a checkpoint, or begins at the first ordinal without
-    /// it. `standing` is `nil` when the tape holds no output yet.
-    public init(after done: Standing? = nil, standing: Standing?) {
+    /// it. `published` is `nil` when the tape holds no output yet.
+    public init(after done: End? = nil, published: End?) {
         nextOrdinal = done.map { $0.ordinal + 1 } ?? Self.firstOrdinal
         checksum = done?.checksum ?? 0
-        let standing = standing ?? Standing(ordinal: Self.firstOrdinal - 1, checksum: 0)
-        self.standing = standing
+        let published = published ?? End(ordinal: Self.firstOrdinal - 1, checksum: 0)
+        self.published = published
         bytes.reserveCapacity(Bar.canonicalFixedBytes + Symbol.utf8CountMax)
         // A tape that ends where the checkpoint does leaves nothing to compare later. A tape that
         // ends before it was rolled back. So both cases are decided now.
-        if let done, done.ordinal >= standing.ordinal, done != standing {
+        if let done, done.ordinal >= published.ordinal, done != published {
             divergence = .diverged(
-                ordinal: standing.ordinal, expected: standing.checksum, found: done.checksum)
+                ordinal: published.ordinal, expected: published.checksum, found: done.checksum)
         }
     }
 
     /// The last output that was computed; `nil` when there is none. A checkpoint stores it.
-    public var computed: Standing? {
+    public var computed: End? {
         nextOrdinal == Self.firstOrdinal
-            ? nil : Standing(ordinal: nextOrdinal - 1, checksum: checksum)
+            ? nil : End(ordinal: nextOrdinal - 1, checksum: checksum)
     }
 
     /// Whether the next output is new. If it is still false at the end of the input, the input does
     /// not make all the output on the tape: the tape was cut, or another definition made the
     /// output.
-    public var isPastStanding: Bool {
-        divergence == nil && nextOrdinal > standing.ordinal
+    public var isPastPublished: Bool {
+        divergence == nil && nextOrdinal > published.ordinal
     }
 
     /// Numbers the next output of the partition. Its generation must be set already.
@@ -95,10 +95,10 @@ public struct OutputLedger: Sendable {
         checksum = bytes.withRawSpan { Checksum.chained($0, after: before) }
         let ordinal = nextOrdinal
         nextOrdinal += 1
-        guard ordinal <= standing.ordinal else { return .new(ordinal: ordinal) }
-        if ordinal == standing.ordinal, checksum != standing.checksum {
+        guard ordinal <= published.ordinal else { return .new(ordinal: ordinal) }
+        if ordinal == published.ordinal, checksum != published.checksum {
             let verdict = Verdict.diverged(
-                ordinal: ordinal, expected: standing.checksum, found: checksum)
+                ordinal: ordinal, expected: published.checksum, found: checksum)
             divergence = verdict
             return verdict
         }

@@ -4,7 +4,7 @@ public enum EngineLimits {
 
     /// The most events that wait for logs and metrics. Beyond it the oldest are dropped and
     /// counted.
-    public static let newsMax = 1_024
+    public static let eventsMax = 1_024
     /// The most ticks per instrument, kind and five seconds that are kept for an outage's border.
     /// Beyond it the border is unknown.
     public static let borderTicksMax = 4_096
@@ -52,7 +52,7 @@ public enum EngineLimits {
     /// How long the provider may call data delayed that should be live. Then the feed is refused.
     static let liveWait = 60 * second
     /// The shortest time between two events about numbers that the tape's scale cannot hold.
-    static let numbersTold = 10 * second
+    static let numbersReported = 10 * second
     /// Ticks that arrive within this time after a notice may have been sent before it. Only later
     /// ticks prove that data flow again.
     static let straggling = 2 * second

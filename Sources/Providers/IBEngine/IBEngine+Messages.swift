@@ -38,7 +38,7 @@ struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
     /// How many numbers that the tape's scale cannot hold were reported, and when they last were,
     /// monotonic.
-    var numbersTold: UInt64 = 0
+    var numbersReported: UInt64 = 0
     var numbersToldAt = Int64.min
     /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
     var serverLost: Int64?
@@ -81,7 +81,7 @@ extension IBEngine {
 
     private mutating func message(_ range: Range<Int>) {
         guard let decoded = decode(range) else { return }
-        if wire.lostNumbers != link.numbersTold { tellNumbers(decoded) }
+        if wire.lostNumbers != link.numbersReported { reportNumbers(decoded) }
         switch decoded {
         case .message(let message):
             turn.counters.messages &+= 1
@@ -89,22 +89,23 @@ extension IBEngine {
         case .unknown: turn.counters.unknownMessages &+= 1
         case .skipped(let id, let fault):
             turn.counters.skip(fault)
-            turn.tell(.skipped(id: id, fault))
+            turn.report(.skipped(id: id, fault))
             unreadable(range)
         }
     }
 
     /// Reports prices or sizes that have more digits than the tape's scale. An instrument with one
     /// such number has many, so they are reported together.
-    private mutating func tellNumbers(_ decoded: Decoded) {
-        let isDue = turn.now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersTold)
+    private mutating func reportNumbers(_ decoded: Decoded) {
+        let isDue = turn.now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersReported)
         guard link.numbersToldAt == Int64.min || isDue else { return }
         var instrument: UInt32?
         if case .message(let message) = decoded, let request = message.request {
             instrument = feeds.instrument(of: request)
         }
-        turn.tell(.numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersTold))
-        (link.numbersTold, link.numbersToldAt) = (wire.lostNumbers, turn.now.monotonic)
+        turn.report(
+            .numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersReported))
+        (link.numbersReported, link.numbersToldAt) = (wire.lostNumbers, turn.now.monotonic)
     }
 
     @inline(__always)
@@ -144,8 +145,8 @@ extension IBEngine {
             introduced(id: true, accounts: false)
         case .managedAccounts: introduced(id: false, accounts: true)
         case .currentTime(let time):
-            turn.timeTold = turn.now.monotonic
-            turn.tell(.clockDifference(turn.clock.told(time, turn.now)))
+            turn.timeAnswered = turn.now.monotonic
+            turn.report(.clockDifference(turn.clock.answered(time, turn.now)))
         case .bulletin(let bulletin): take(bulletin)
         case .newsProviders(let providers): feeds.took(providers, turn.now)
         }
@@ -184,7 +185,7 @@ extension IBEngine {
     }
 
     private mutating func introduced(id: Bool, accounts: Bool) {
-        guard session.heard(id: id, accounts: accounts, turn.now.monotonic) else { return }
+        guard session.received(id: id, accounts: accounts, turn.now.monotonic) else { return }
         turn.isReady = true
         turn.isHealthy = link.serverLost == nil
         turn.knowsContracts = !link.definitionFarms.isAnyDown
@@ -217,7 +218,7 @@ extension IBEngine {
                 if let id = request.number { turn.backfill.sent(id, now: turn.now.monotonic) }
             }
         }
-        tellState()
+        reportState()
     }
 
     private mutating func fillIn() {
@@ -273,7 +274,7 @@ extension IBEngine {
         do throws(RequestError) {
             turn.out.bytes += try request.encoded(version: turn.version)
         } catch {
-            turn.tell(.unsendable("\(error)"))
+            turn.report(.unsendable("\(error)"))
         }
     }
 
@@ -285,7 +286,7 @@ extension IBEngine {
             turn.out.bytes += try request.encoded(version: turn.version)
             return true
         } catch {
-            turn.tell(.unsendable("\(error)"))
+            turn.report(.unsendable("\(error)"))
             guard let id = request.number else { return false }
             turn.pacing.answered(id: id, now: turn.now.monotonic)
             let refusal = IBNotice(

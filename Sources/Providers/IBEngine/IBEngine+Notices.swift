@@ -5,7 +5,7 @@ internal import MarketModel
 // Notices, and the state of the connection.
 extension IBEngine {
     mutating func take(_ notice: IBNotice) {
-        turn.tell(.notice(notice))
+        turn.report(.notice(notice))
         let meaning = notice.meaning
         let isAboutAll =
             meaning.scope == .connection
@@ -132,12 +132,12 @@ extension IBEngine {
         }
     }
 
-    mutating func tellState() {
+    mutating func reportState() {
         let state = state
-        guard state != toldState else { return }
-        toldState = state
+        guard state != reportedState else { return }
+        reportedState = state
         stateSince = turn.now.monotonic
-        turn.tell(.state(state, reason: session.reason))
+        turn.report(.state(state, reason: session.reason))
     }
 
     /// Returns how many instruments should deliver at this time, by their known hours; `nil` when

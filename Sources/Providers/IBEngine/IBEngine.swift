@@ -37,8 +37,8 @@ public struct IBEngineSettings: Hashable, Sendable {
 /// The client of one TWS or IB Gateway, without a socket and a clock.
 ///
 /// The caller connects when `Output.wish` asks for it, hands in the bytes that it reads, calls
-/// `drained` when nothing more can be read, and calls `tick` at `nextDue`. After every call it
-/// sends the output's bytes, puts its records on the tape, and only then takes over the floor.
+/// `drained` when nothing more can be read, and calls `timePassed` at `nextDue`. After every call
+/// it sends the output's bytes, puts its records on the tape, and only then takes over the floor.
 public struct IBEngine: Sendable {
     public enum Wish: Hashable, Sendable {
         case connect
@@ -53,18 +53,18 @@ public struct IBEngine: Sendable {
         /// No later live record has an earlier time; undefined while nothing is known.
         public var floor = Timestamp.undefined
         public var wish: Wish?
-        public var news: [IBNews] = []
+        public var events: [IBEngineEvent] = []
         /// The number of news that were dropped because the caller did not take them.
-        public var newsLost: UInt64 = 0
+        public var eventsLost: UInt64 = 0
 
         public init() {}
 
-        mutating func tell(_ event: IBNews) {
-            if news.count >= EngineLimits.newsMax {
-                news.removeFirst(EngineLimits.newsMax / 4)
-                newsLost &+= UInt64(EngineLimits.newsMax / 4)
+        mutating func report(_ event: IBEngineEvent) {
+            if events.count >= EngineLimits.eventsMax {
+                events.removeFirst(EngineLimits.eventsMax / 4)
+                eventsLost &+= UInt64(EngineLimits.eventsMax / 4)
             }
-            news.append(event)
+            events.append(event)
         }
     }
 
@@ -87,7 +87,7 @@ public struct IBEngine: Sendable {
     var inheritedDue: Int64 = 0
     var bulletins: [SeenBulletin] = []
     var requests: [IBRequest] = []
-    var toldState = SessionState.closed
+    var reportedState = SessionState.closed
     var stateSince: Int64 = 0
     var isStopping = false
     let resets: ResetSchedule
@@ -139,7 +139,7 @@ public struct IBEngine: Sendable {
             }
         }
         if !isStopping, session.phase == .idle {
-            for zone in resets.zones { turn.tell(.zoneWanted(zone)) }
+            for zone in resets.zones { turn.report(.zoneWanted(zone)) }
             session.begin(turn.now.monotonic)
         }
         work()
@@ -168,7 +168,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Abandons a gap that will not be filled. Without the record it would stay open for ever.
-    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.tell(gap, .abandoned, why) }
+    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.report(gap, .abandoned, why) }
 
     public mutating func connected(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
@@ -218,8 +218,8 @@ public struct IBEngine: Sendable {
     private mutating func ended(_ reason: String) {
         let isReset = isReset()
         let isAlarm = session.lost(reason, isReset: isReset, turn.now.monotonic)
-        turn.tell(.lost(failures: session.failures, reason: session.reason))
-        if isAlarm { turn.tell(.alarm(failures: session.failures, reason: session.reason)) }
+        turn.report(.lost(failures: session.failures, reason: session.reason))
+        if isAlarm { turn.report(.alarm(failures: session.failures, reason: session.reason)) }
         // Reports about the connection have no meaning after its end.
         link = LinkState()
     }
@@ -244,12 +244,12 @@ public struct IBEngine: Sendable {
         work()
     }
 
-    public mutating func tick(_ now: Moment, into out: inout Output) {
+    public mutating func timePassed(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         // Without a connection nothing can be on its way.
         if !wire.isOpen { moveFloor() }
-        switch session.tick(turn.now.monotonic) {
+        switch session.timePassed(turn.now.monotonic) {
         case .none: break
         case .connect: turn.out.wish = .connect
         case .close(let reason): close(reason)
@@ -265,14 +265,14 @@ public struct IBEngine: Sendable {
         work()
     }
 
-    /// Asks the server for its time. `IBNews.clockDifference` reports the answer.
+    /// Asks the server for its time. `IBEngineEvent.clockDifference` reports the answer.
     public mutating func askTime(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         if turn.isReady { sendNow(.currentTime) }
     }
 
-    /// When `tick` has something to do next, monotonic; `Int64.max`: never.
+    /// When `timePassed` has something to do next, monotonic; `Int64.max`: never.
     public var nextDue: Int64 {
         var due = min(session.nextDue, turn.isReady ? feeds.nextScan : Int64.max)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
@@ -293,7 +293,7 @@ public struct IBEngine: Sendable {
         session.end(turn.now.monotonic)
     }
 
-    /// Sets the rules of a zone that `IBNews.zoneWanted` named.
+    /// Sets the rules of a zone that `IBEngineEvent.zoneWanted` named.
     public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
 
     /// Returns whether the vendor restarts its servers about now.
@@ -303,7 +303,7 @@ public struct IBEngine: Sendable {
         let isStep = turn.clock.drained(
             turn.now, delay: feeds.delay, waiting: feeds.earliestWaiting)
         if isStep {
-            turn.tell(.clockStep)
+            turn.report(.clockStep)
             if turn.isReady { sendNow(.currentTime) }
         }
         turn.out.floor = turn.clock.floor

@@ -15,7 +15,7 @@ struct Turn: Sendable {
     var pacing: PacingMachine
     var backfill: BackfillMachine
     var ids = RequestIDs()
-    var outages = OutageBook()
+    var outages = OutageStore()
     var clock = ProviderClock()
     var counters = EngineCounters()
     /// The session is ready, and requests can be answered.
@@ -30,7 +30,7 @@ struct Turn: Sendable {
     /// When the server was last asked for its time because of an overdue feed, and when it last
     /// answered such a question, monotonic.
     var timeAsked = Int64.min
-    var timeTold = Int64.min
+    var timeAnswered = Int64.min
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings, _ now: Moment = Moment(wall: .undefined, monotonic: 0)) {
@@ -59,9 +59,9 @@ struct Turn: Sendable {
     @inline(__always)
     mutating func put(_ record: ProviderRecord) { out.records.append(record) }
 
-    mutating func tell(_ news: IBNews) { out.tell(news) }
+    mutating func report(_ event: IBEngineEvent) { out.report(event) }
 
-    mutating func tell(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
+    mutating func report(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
         put(.gap(gap.record(state, detail: detail, now: now.wall)))
     }
 

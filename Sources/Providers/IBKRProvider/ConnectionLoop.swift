@@ -80,10 +80,10 @@ final class ConnectionLoop {
     private func begin() {
         let order = parts.order
         let begun = order.instruments.compactMap { number in
-            order.book.instrument(number).map { (number, $0, reached: reached(number)) }
+            order.registry.instrument(number).map { (number, $0, reached: reached(number)) }
         }
         engine.follow(begun: begun, ended: [], gaps: order.gaps, moment(), into: &out)
-        engine.tick(moment(), into: &out)
+        engine.timePassed(moment(), into: &out)
         settle()
     }
 
@@ -104,13 +104,13 @@ final class ConnectionLoop {
             follow()
         }
         let now = moment()
-        if let news = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
-            heard(news, now)
+        if let change = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
+            follow(change, now)
         }
         if fullSince == nil {
             readAll()
             askTime(now)
-            engine.tick(moment(), into: &out)
+            engine.timePassed(moment(), into: &out)
         }
         settle()
     }
@@ -159,7 +159,9 @@ final class ConnectionLoop {
         }
         guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
         let begun = orders.begun.compactMap { number in
-            parts.order.book.instrument(number).map { (number, $0, reached: Timestamp.undefined) }
+            parts.order.registry.instrument(number).map {
+                (number, $0, reached: Timestamp.undefined)
+            }
         }
         engine.follow(begun: begun, ended: orders.ended, gaps: [], now, into: &out)
     }
@@ -180,14 +182,14 @@ final class ConnectionLoop {
                 // Bytes after a message that cannot be understood cannot be understood either.
                 if out.wish != nil { return }
             case .nothing: return engine.drained(drained, into: &out)
-            case .ended: return heard(.lost("TWS ended the connection"), moment())
-            case .failed(let code): return heard(.lost("the connection broke: \(code)"), moment())
+            case .ended: return follow(.lost("TWS ended the connection"), moment())
+            case .failed(let code): return follow(.lost("the connection broke: \(code)"), moment())
             }
         }
     }
 
-    private func heard(_ news: ServerLink.News, _ now: Moment) {
-        switch news {
+    private func follow(_ change: ServerLink.Change, _ now: Moment) {
+        switch change {
         case .connected: engine.connected(now, into: &out)
         case .connectFailed(let reason): engine.connectFailed(reason, now, into: &out)
         case .lost(let reason):
@@ -201,20 +203,20 @@ final class ConnectionLoop {
 
     private func settle() {
         let now = moment()
-        obey(now)
+        carryOutWish(now)
         handOver(now)
         report(now)
     }
 
     private func report(_ now: Moment) {
-        for news in out.news {
-            if case .zoneWanted(let name) = news { want(zone: name, now) }
-            if case .clockDifference(let ahead) = news { parts.channel.tell(clockAhead: ahead) }
-            parts.report.tell(news)
+        for event in out.events {
+            if case .zoneWanted(let name) = event { want(zone: name, now) }
+            if case .clockDifference(let ahead) = event { parts.channel.report(clockAhead: ahead) }
+            parts.report.report(event)
         }
-        out.news.removeAll(keepingCapacity: true)
-        if out.newsLost > 0 { parts.report.lost(news: out.newsLost) }
-        out.newsLost = 0
+        out.events.removeAll(keepingCapacity: true)
+        if out.eventsLost > 0 { parts.report.lost(events: out.eventsLost) }
+        out.eventsLost = 0
         guard parts.report.isDue(now) else { return }
         parts.report.show(
             engine.status, inSession: engine.instrumentsInSession(at: now.wall), now: now)
@@ -242,7 +244,7 @@ final class ConnectionLoop {
         for name in zones { know(name, now) }
     }
 
-    private func obey(_ now: Moment) {
+    private func carryOutWish(_ now: Moment) {
         for _ in 0..<Self.wishesMax {
             write(now)
             guard let wish = out.wish else { break }
@@ -251,25 +253,27 @@ final class ConnectionLoop {
             case .connect where !isStopping: link.connect(now: now.monotonic)
             case .connect: break
             case .close(let reason):
-                heard(.lost(reason), now)
+                follow(.lost(reason), now)
             }
             if isStopping { break }
-            if let news = link.advance(isWritable: false, now: now.monotonic) { heard(news, now) }
+            if let change = link.advance(isWritable: false, now: now.monotonic) {
+                follow(change, now)
+            }
         }
         if isStopping { isOver = true }
     }
 
     private func write(_ now: Moment) {
         guard !out.bytes.isEmpty else { return }
-        let news = link.send(out.bytes, now: now.monotonic)
+        let change = link.send(out.bytes, now: now.monotonic)
         out.bytes.removeAll(keepingCapacity: true)
-        if let news { heard(news, now) }
+        if let change { follow(change, now) }
     }
 
     /// Hands the records over. When the channel is full, records stay here and bytes stay in the
     /// socket, so TWS waits.
     private func handOver(_ now: Moment) {
-        guard !out.records.isEmpty || isNews(out.floor) else { return }
+        guard !out.records.isEmpty || isNew(out.floor) else { return }
         let tally = RecordTally(out.records)
         switch parts.channel.send(&out.records, floor: out.floor) {
         case .sent:
@@ -298,7 +302,7 @@ final class ConnectionLoop {
         }
     }
 
-    private func isNews(_ floor: Timestamp) -> Bool {
+    private func isNew(_ floor: Timestamp) -> Bool {
         floor.isDefined && (!told.isDefined || floor > told)
     }
 }

@@ -91,7 +91,7 @@ public final class ProviderChannel: BoundedQueue {
 
     /// Reports the provider's time: its clock is certainly this many nanoseconds ahead of `moment`
     /// (late, if negative).
-    public func tell(clockAhead nanoseconds: Int64) {
+    public func report(clockAhead nanoseconds: Int64) {
         clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
     }
 

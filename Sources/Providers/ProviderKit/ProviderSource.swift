@@ -70,13 +70,13 @@ extension ProviderSource {
 /// The order with which a provider starts.
 public struct ProviderOrder: Sendable {
     public var source: SourceName
-    public var book: InstrumentBook
+    public var registry: InstrumentRegistry
     /// The instruments that it feeds from the start.
     public var instruments: [UInt32]
-    /// Up to which time the tape is complete, per instrument of the book. It is set for instruments
-    /// that were requested when the source was last open: before this time every gap is recorded.
-    /// The time from then until the first tick is a gap, which the provider records. Undefined, or
-    /// absent: the instrument was not requested, so nothing is missing.
+    /// Up to which time the tape is complete, per instrument of the registry. It is set for
+    /// instruments that were requested when the source was last open: before this time every gap is
+    /// recorded. The time from then until the first tick is a gap, which the provider records.
+    /// Undefined, or absent: the instrument was not requested, so nothing is missing.
     public var reached: [Timestamp]
     /// Recorded gaps that may be filled, of the instruments that the provider feeds from the start.
     /// Any provider may have left them. A gap without an end lasts until the provider records its
@@ -111,11 +111,12 @@ public struct ProviderOrder: Sendable {
     }
 
     public init(
-        source: SourceName, book: InstrumentBook, instruments: [UInt32], reached: [Timestamp] = [],
+        source: SourceName, registry: InstrumentRegistry, instruments: [UInt32],
+        reached: [Timestamp] = [],
         gaps: [OpenGap] = []
     ) {
         self.source = source
-        self.book = book
+        self.registry = registry
         self.instruments = instruments
         self.reached = reached
         self.gaps = gaps

@@ -124,7 +124,7 @@ public final class HotStateKeeper {
                 }
             }
             events.removeAll(keepingCapacity: true)
-            readers.tick()
+            readers.timePassed()
             write()
         }
         readers.close()
@@ -147,7 +147,7 @@ public final class HotStateKeeper {
             order: HotOrder(
                 streamCreated: readers.streamCreated(reader),
                 sequence: readers.streamSequence(reader)),
-            heard: clock.monotonic().nanoseconds, stored: stored ?? .undefined)
+            receivedAt: clock.monotonic().nanoseconds, stored: stored ?? .undefined)
         message.withPayload { table.add($0, origin) }
     }
 }

@@ -13,9 +13,9 @@ package struct HotTable {
 
     private(set) var symbols: HotNames
     private(set) var barNames: HotNames
-    private(set) var trades = HotShelf<Trade>()
-    private(set) var quotes = HotShelf<Quote>()
-    private(set) var bars = HotShelf<Bar>()
+    private(set) var trades = HotValues<Trade>()
+    private(set) var quotes = HotValues<Quote>()
+    private(set) var bars = HotValues<Bar>()
 
     /// The definitions of the current packet, by index.
     private var defined = PacketTable<Defined>()
@@ -168,9 +168,9 @@ package struct HotTable {
     /// of a batch.
     func oldest(of batch: HotBatch) -> (received: Timestamp, stored: Timestamp) {
         var times = (received: Timestamp.undefined, stored: Timestamp.undefined)
-        func add<Record>(_ shelf: HotShelf<Record>, _ places: [HotNames.Place]) {
+        func add<Record>(_ values: HotValues<Record>, _ places: [HotNames.Place]) {
             for place in places {
-                guard let value = shelf.value(place), !value.isRepeated else { continue }
+                guard let value = values.value(place), !value.isRepeated else { continue }
                 times.received = min(times.received, value.receiveTime)
                 times.stored = min(times.stored, value.origin.stored)
             }

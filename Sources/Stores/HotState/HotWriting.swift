@@ -43,12 +43,12 @@ package struct HotWriting {
     ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)
-        func append<Record>(_ value: HotShelf<Record>.Value, to commands: inout ValkeyCommands) {
+        func append<Record>(_ value: HotValues<Record>.Value, to commands: inout ValkeyCommands) {
             let isBar = Record.self == Bar.self
             commands.append { $0.append(value.origin.order, withWindow: isBar) }
-            guard value.tellsLife else { return commands.append([]) }
+            guard value.sendsLife else { return commands.append([]) }
             // The life is rounded up to at least a millisecond; the server would refuse 0.
-            let left = lifeNanoseconds - (now - value.origin.heard)
+            let left = lifeNanoseconds - (now - value.origin.receivedAt)
             commands.append(max(1, (left + 999_999) / 1_000_000))
         }
         let life = lifeNanoseconds / 1_000_000
@@ -134,7 +134,7 @@ extension ValkeyCommands {
         }
     }
 
-    fileprivate mutating func append(fieldsOf value: HotShelf<Trade>.Value) {
+    fileprivate mutating func append(fieldsOf value: HotValues<Trade>.Value) {
         append(value.record.price)
         append(value.record.size)
         append(value.record.exchange)
@@ -143,7 +143,7 @@ extension ValkeyCommands {
         append(value.origin.source)
     }
 
-    fileprivate mutating func append(fieldsOf value: HotShelf<Quote>.Value) {
+    fileprivate mutating func append(fieldsOf value: HotValues<Quote>.Value) {
         append(value.record.bidPrice)
         append(value.record.bidSize)
         append(value.record.askPrice)
@@ -155,7 +155,7 @@ extension ValkeyCommands {
         append(value.origin.source)
     }
 
-    fileprivate mutating func append(fieldsOf value: HotShelf<Bar>.Value) {
+    fileprivate mutating func append(fieldsOf value: HotValues<Bar>.Value) {
         append(value.record.open)
         append(value.record.high)
         append(value.record.low)

@@ -41,7 +41,7 @@ public struct GroupDirectory: Sendable {
     public let refused: [String]
 
     /// What came on the subject of heartbeats.
-    private enum Word {
+    private enum Answer {
         case member(Member)
         case refused(String)
     }
@@ -51,7 +51,7 @@ public struct GroupDirectory: Sendable {
     public init(
         _ client: TapeClient, listeningFor window: Duration = .milliseconds(500)
     ) throws(TapeError) {
-        let heard = Mailbox<Word>(capacity: Self.pendingMax)
+        let heard = Mailbox<Answer>(capacity: Self.pendingMax)
         let subscription = try Self.listen(client, heard)
         defer { subscription.unsubscribe() }
         let clock = SystemClock()
@@ -64,7 +64,7 @@ public struct GroupDirectory: Sendable {
     }
 
     private static func listen(
-        _ client: TapeClient, _ heard: Mailbox<Word>
+        _ client: TapeClient, _ heard: Mailbox<Answer>
     ) throws(TapeError) -> NatsSubscription {
         do throws(NatsError) {
             let subscription = try client.connection.subscribe(
@@ -74,7 +74,7 @@ public struct GroupDirectory: Sendable {
                 guard tokens.count == 4, let group = GroupName(String(tokens[2])),
                     let member = MemberName(String(tokens[3]))
                 else { return }
-                _ = heard.send(word(group, member, message.payload))
+                _ = heard.send(answer(group, member, message.payload))
             }
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
                 try client.connection.publish(bytes, to: client.names.askMembers)
@@ -85,9 +85,9 @@ public struct GroupDirectory: Sendable {
         }
     }
 
-    private static func word(
+    private static func answer(
         _ group: GroupName, _ member: MemberName, _ payload: [UInt8]
-    ) -> Word {
+    ) -> Answer {
         do throws(VersionedJSON.Refusal) {
             let heartbeat = try MemberHeartbeat(json: payload, member: member)
             return .member(Member(group: group, heartbeat: heartbeat))
@@ -98,7 +98,7 @@ public struct GroupDirectory: Sendable {
 
     /// Returns the last heartbeat of each member that came in time.
     private static func members(
-        _ heard: Mailbox<Word>, until deadline: Timestamp, _ clock: SystemClock,
+        _ heard: Mailbox<Answer>, until deadline: Timestamp, _ clock: SystemClock,
         _ refused: inout Set<String>
     ) -> [Member] {
         struct Key: Hashable {
@@ -107,13 +107,13 @@ public struct GroupDirectory: Sendable {
             let instance: UInt64
         }
         var found: [Key: Member] = [:]
-        var words: [Word] = []
+        var batch: [Answer] = []
         repeat {
-            words.removeAll(keepingCapacity: true)
+            batch.removeAll(keepingCapacity: true)
             _ = heard.receive(
-                into: &words, max: heard.capacity, timeout: clock.remaining(until: deadline))
-            for word in words {
-                switch word {
+                into: &batch, max: heard.capacity, timeout: clock.remaining(until: deadline))
+            for answer in batch {
+                switch answer {
                 case .refused(let line): if refused.count < membersMax { refused.insert(line) }
                 case .member(let member):
                     let key = Key(

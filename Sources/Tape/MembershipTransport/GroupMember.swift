@@ -72,7 +72,7 @@ public final class GroupMember: Sendable {
         let shared = MemberShared(settings, tape, context, machine)
         self.shared = shared
         for port in ports {
-            port.onNews { shared.wake() }
+            port.onAnswer { shared.wake() }
             port.show(in: context.telemetry.metrics, group: settings.group)
         }
         threads = [

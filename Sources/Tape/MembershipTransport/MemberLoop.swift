@@ -9,13 +9,13 @@ internal import TapeProtocol
 
 /// The main loop of the thread that decides. It never waits for anything but its mailbox.
 struct MemberLoop {
-    private static let wordsAtOnce = 256
+    private static let messagesPerTurn = 256
     private static let waitMax = Duration.seconds(1)
     /// The wait while a port is full.
     private static let retryWait = Duration.milliseconds(5)
     /// The longest age of the state that others read.
     private static let showNanoseconds: Int64 = 100_000_000
-    private static let lastWordTimeout = Duration.milliseconds(200)
+    private static let lastHeartbeatTimeout = Duration.milliseconds(200)
 
     private let shared: MemberShared
     private var machine: MembershipMachine
@@ -65,19 +65,19 @@ struct MemberLoop {
         shared.context.readiness.set(part, "joining")
         MemberStateChanged(group: shared.settings.group, state: .joining, before: .joining)
             .count(in: shared.telemetry.metrics)
-        var words: [MemberShared.Word] = []
-        var news: [OwnershipNews] = []
+        var messages: [MemberShared.Message] = []
+        var replies: [OwnershipAnswer] = []
         defer { beat.retire() }
         while shared.isOpen {
             beat.beat()
-            words.removeAll(keepingCapacity: true)
-            _ = shared.words.receive(into: &words, max: Self.wordsAtOnce, timeout: wait)
-            lookAtThreads()
-            hearLinks()
-            for word in words { hear(word) }
-            for port in ports { port.hear(into: &news) }
-            for each in news { handle(.news(each)) }
-            news.removeAll(keepingCapacity: true)
+            messages.removeAll(keepingCapacity: true)
+            _ = shared.messages.receive(into: &messages, max: Self.messagesPerTurn, timeout: wait)
+            checkThreads()
+            checkLinks()
+            for message in messages { handle(message) }
+            for port in ports { port.takeAnswers(into: &replies) }
+            for reply in replies { handle(.answer(reply)) }
+            replies.removeAll(keepingCapacity: true)
             let late = answers
             answers = []
             for event in late { handle(event) }
@@ -98,12 +98,12 @@ struct MemberLoop {
 
     /// Checks the process's threads. When one hangs, the partitions are given away; this thread
     /// continues.
-    private mutating func lookAtThreads() {
+    private mutating func checkThreads() {
         let isHung = shared.context.threads.isHung
         if isHung != machine.isHung { handle(.hangs(isHung)) }
     }
 
-    private mutating func hearLinks() {
+    private mutating func checkLinks() {
         let links = shared.links.load(ordering: .acquiring)
         if links != link {
             link = links
@@ -115,8 +115,8 @@ struct MemberLoop {
         }
     }
 
-    private mutating func hear(_ word: MemberShared.Word) {
-        switch word {
+    private mutating func handle(_ message: MemberShared.Message) {
+        switch message {
         case .event(let event): handle(event)
         case .heartbeat(let heartbeat, let link):
             // A heartbeat on an older link proves nothing about this one.
@@ -138,7 +138,7 @@ struct MemberLoop {
 
     private mutating func carryOut(_ effect: MembershipMachine.Effect) {
         switch effect {
-        case .say(let heartbeat): publish(heartbeat.json, to: subject)
+        case .send(let heartbeat): publish(heartbeat.json, to: subject)
         case .ask: publish([], to: shared.tape.names.askMembers)
         case .read(let number, let after):
             if !shared.calls.send(.read(number: number, after: after)) {
@@ -154,8 +154,8 @@ struct MemberLoop {
             outboxes[index].append(order)
             outboxes[index].deliver(to: ports[index])
         case .steady(let time): for port in ports { port.steady(until: time) }
-        case .note(let note): tell(note)
-        case .left: sayLast()
+        case .note(let note): report(note)
+        case .left: flushLastHeartbeat()
         }
     }
 
@@ -169,9 +169,9 @@ struct MemberLoop {
     }
 
     /// Sends the last heartbeat, which the others must hear before the process ends.
-    private func sayLast() {
+    private func flushLastHeartbeat() {
         do throws(NatsError) {
-            try shared.flush(timeout: Self.lastWordTimeout)
+            try shared.flush(timeout: Self.lastHeartbeatTimeout)
         } catch {
             shared.telemetry.emit(
                 HeartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
@@ -215,7 +215,7 @@ struct MemberLoop {
             ])
     }
 
-    private mutating func tell(_ note: MembershipNote) {
+    private mutating func report(_ note: MembershipNote) {
         let (telemetry, group) = (shared.telemetry, shared.settings.group)
         // A reader that was triggered by an event must see the state that the event describes.
         shownAt = Int64.min
@@ -224,14 +224,14 @@ struct MemberLoop {
             shared.context.readiness.set(part, state.problem(isHung: machine.isHung))
             telemetry.emit(MemberStateChanged(group: group, state: state, before: before))
         case .claimed(let partition, let claim):
-            telemetry.emit(PartitionClaimed(group: group, partition: partition, claim: claim))
+            telemetry.emit(OwnershipClaimed(group: group, partition: partition, claim: claim))
         case .released(let partition, let epoch):
-            telemetry.emit(PartitionReleased(group: group, partition: partition, epoch: epoch))
+            telemetry.emit(OwnershipReleased(group: group, partition: partition, epoch: epoch))
         case .dropped(let partition, let owner):
-            telemetry.emit(PartitionLost(group: group, partition: partition, cause: .owner(owner)))
+            telemetry.emit(OwnershipLost(group: group, partition: partition, cause: .owner(owner)))
         case .fenced(let partition, let reason, let wait):
             telemetry.emit(
-                PartitionLost(
+                OwnershipLost(
                     group: group, partition: partition,
                     cause: .stranger(reason, waitNanoseconds: wait)))
         case .writeFailed(_, let reason):

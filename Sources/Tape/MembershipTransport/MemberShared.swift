@@ -9,7 +9,7 @@ internal import TapeTransport
 /// The state that the threads of one membership share.
 final class MemberShared: Sendable {
     /// An event for the membership's thread.
-    enum Word: Sendable {
+    enum Message: Sendable {
         case event(MembershipMachine.Event)
         /// A heartbeat, with the number of the link on which it came.
         case heartbeat(MemberHeartbeat, link: Int)
@@ -47,12 +47,12 @@ final class MemberShared: Sendable {
 
     /// Room for several heartbeats of each member of a complete group, in case all come at the same
     /// time.
-    private static let wordsMax = 4_096
+    private static let messagesMax = 4_096
 
     let settings: GroupMember.Settings
     let tape: TapeSettings
     let context: ServiceContext
-    let words = Mailbox<Word>(capacity: wordsMax)
+    let messages = Mailbox<Message>(capacity: messagesMax)
     let calls: Mailbox<Call>
     /// The number of links to NATS so far.
     let links = Atomic<Int>(0)
@@ -72,7 +72,7 @@ final class MemberShared: Sendable {
         // One write for each partition, one read, and wakes.
         calls = Mailbox(capacity: settings.partitions + 16)
         present = Mutex(View(machine))
-        context.telemetry.metrics.watch(words, as: "members.\(settings.group)")
+        context.telemetry.metrics.watch(messages, as: "members.\(settings.group)")
         context.telemetry.metrics.watch(calls, as: "owners.\(settings.group)")
     }
 
@@ -87,7 +87,7 @@ final class MemberShared: Sendable {
     }
 
     /// Wakes the thread. If its mailbox is full, it is awake already.
-    func wake() { _ = words.send(.wake) }
+    func wake() { _ = messages.send(.wake) }
 
     func use(_ connection: NatsConnection) { self.connection.withLock { $0 = connection } }
 
@@ -105,7 +105,7 @@ final class MemberShared: Sendable {
     /// Returns false when it was closed before.
     func close() -> Bool {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        words.close()
+        messages.close()
         calls.close()
         disconnect()
         return true

@@ -43,7 +43,7 @@ extension MemberState {
     var number: Int { MemberState.allCases.firstIndex(of: self) ?? 0 }
 }
 
-struct PartitionClaimed: TelemetryEvent {
+struct OwnershipClaimed: TelemetryEvent {
     static let name = "member.partition.claimed"
     let group: GroupName
     let partition: Partition
@@ -67,7 +67,7 @@ struct PartitionClaimed: TelemetryEvent {
     }
 }
 
-struct PartitionReleased: TelemetryEvent {
+struct OwnershipReleased: TelemetryEvent {
     static let name = "member.partition.released"
     let group: GroupName
     let partition: Partition
@@ -91,7 +91,7 @@ struct PartitionReleased: TelemetryEvent {
 }
 
 /// A partition was lost without having been handed over.
-struct PartitionLost: TelemetryEvent {
+struct OwnershipLost: TelemetryEvent {
     static let name = "member.partition.lost"
     let group: GroupName
     let partition: Partition

@@ -11,7 +11,7 @@ public final class OwnershipPort: Sendable {
     /// The partitions that this thread works on when the process owns them.
     public let partitions: Set<Partition>
     private let orders: Mailbox<OwnershipOrder>
-    private let news: Mailbox<OwnershipNews>
+    private let answers: Mailbox<OwnershipAnswer>
     private let wake: @Sendable () -> Void
     private let wakeMembership = Mutex<(@Sendable () -> Void)?>(nil)
     /// Monotonic time until which the process may act as an owner, because it heard its own
@@ -20,21 +20,21 @@ public final class OwnershipPort: Sendable {
 
     /// The room for orders per partition: a take, a release and a drop of one tenure, and the next
     /// take. A slower data plane gets the rest when it has caught up.
-    private static let wordsPerPartition = 8
+    private static let messagesPerPartition = 8
 
     /// `wake` is called after each order, on the membership's thread, and must not block.
     public init(partitions: [Partition], wake: @escaping @Sendable () -> Void) {
         self.partitions = Set(partitions)
-        let capacity = max(1, partitions.count) * Self.wordsPerPartition
+        let capacity = max(1, partitions.count) * Self.messagesPerPartition
         orders = Mailbox(capacity: capacity)
-        news = Mailbox(capacity: capacity)
+        answers = Mailbox(capacity: capacity)
         self.wake = wake
     }
 
     /// Shows how many orders and answers wait.
     func show(in metrics: MetricRegistry, group: GroupName) {
         metrics.watch(orders, as: "orders.\(group)")
-        metrics.watch(news, as: "answers.\(group)")
+        metrics.watch(answers, as: "answers.\(group)")
     }
 
     // MARK: the data plane
@@ -46,8 +46,8 @@ public final class OwnershipPort: Sendable {
 
     /// Returns false when too many answers wait; tell it again later.
     @discardableResult
-    public func tell(_ word: OwnershipNews) -> Bool {
-        let isIn = news.send(word)
+    public func answer(_ answer: OwnershipAnswer) -> Bool {
+        let isIn = answers.send(answer)
         wakeMembership.withLock { $0 }?()
         return isIn
     }
@@ -74,11 +74,11 @@ public final class OwnershipPort: Sendable {
     public func steady(until time: Int64) { steadyUntil.store(time, ordering: .relaxed) }
 
     /// Appends the answers of the data plane since the last call.
-    public func hear(into buffer: inout [OwnershipNews]) {
-        _ = news.receive(into: &buffer, max: news.capacity, timeout: .zero)
+    public func takeAnswers(into buffer: inout [OwnershipAnswer]) {
+        _ = answers.receive(into: &buffer, max: answers.capacity, timeout: .zero)
     }
 
     /// Sets a closure that is called on the data plane's thread after each answer. It must not
     /// block.
-    public func onNews(_ wake: (@Sendable () -> Void)?) { wakeMembership.withLock { $0 = wake } }
+    public func onAnswer(_ wake: (@Sendable () -> Void)?) { wakeMembership.withLock { $0 = wake } }
 }

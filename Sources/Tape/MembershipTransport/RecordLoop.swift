@@ -98,7 +98,7 @@ struct RecordLoop {
                     throw .damaged("its subject names no member")
                 }
                 let heartbeat = try MemberHeartbeat(json: message.payload, member: member)
-                _ = shared.words.send(.heartbeat(heartbeat, link: link))
+                _ = shared.messages.send(.heartbeat(heartbeat, link: link))
             } catch {
                 shared.telemetry.emit(
                     HeartbeatNotUnderstood(subject: message.subject, refusal: error))
@@ -106,7 +106,7 @@ struct RecordLoop {
         }
         let questions = try connection.subscribe(
             names.askMembers, pendingMessagesMax: Self.questionsPendingMax
-        ) { _ in _ = shared.words.send(.event(.asked)) }
+        ) { _ in _ = shared.messages.send(.event(.asked)) }
         shared.use(connection)
         shared.links.add(1, ordering: .acquiringAndReleasing)
         shared.wake()
@@ -164,6 +164,6 @@ struct RecordLoop {
         repeat {
             beat.beat()
         } while shared.isOpen
-            && !shared.words.sendWaiting(.event(event), timeout: Self.answerTimeout)
+            && !shared.messages.sendWaiting(.event(event), timeout: Self.answerTimeout)
     }
 }

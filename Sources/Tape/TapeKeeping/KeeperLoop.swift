@@ -13,7 +13,7 @@ internal import TapeTransport
 final class KeeperLoop {
     /// The time between two checks of the streams' bytes, and the longest wait. Measured: at full
     /// rate on a fast disk, a stream of 250 MB fills by a fifth in one second.
-    private static let lookNanoseconds: Int64 = 200_000_000
+    private static let checkNanoseconds: Int64 = 200_000_000
     /// A plan that is not older than this is continued, because another plan takes tens of
     /// requests.
     private static let planNanoseconds: Int64 = 5_000_000_000
@@ -30,7 +30,7 @@ final class KeeperLoop {
     private let jetStream: JetStream
     private let port: OwnershipPort
     private let mailbox: TapeMailbox
-    private let heard: PositionsHeard
+    private let positions: GroupPositionListener
     private let shared: TapeKeeper.Shared
     private let keep: Duration
     private let beat: ThreadBeat
@@ -38,7 +38,7 @@ final class KeeperLoop {
     private var registry: GroupRegistry?
     private var groups: [RegisteredGroup] = []
     /// The number of changes of each group's positions that are stored
-    /// (`PositionBook.Told.changes`).
+    /// (`PositionStore.Reports.changes`).
     private var recorded: [GroupName: UInt64] = [:]
     private var recordedAt = Int64.min
     private var heldUntil: [String: Int64] = [:]
@@ -52,7 +52,8 @@ final class KeeperLoop {
     private var orders: [OwnershipOrder] = []
 
     init(
-        _ client: TapeClient, port: OwnershipPort, mailbox: TapeMailbox, heard: PositionsHeard,
+        _ client: TapeClient, port: OwnershipPort, mailbox: TapeMailbox,
+        positions: GroupPositionListener,
         shared: TapeKeeper.Shared, keep: Duration, beat: ThreadBeat
     ) {
         self.beat = beat
@@ -60,25 +61,25 @@ final class KeeperLoop {
         jetStream = client.jetStream.within(Self.callTimeout)
         self.port = port
         self.mailbox = mailbox
-        self.heard = heard
+        self.positions = positions
         self.shared = shared
         self.keep = keep
     }
 
     func run() {
-        var lookAt = Int64.min
+        var checkAt = Int64.min
         while !mailbox.isClosed {
             beat.beat()
             guard isKeeper else {
-                wait(.nanoseconds(Self.lookNanoseconds))
+                wait(.nanoseconds(Self.checkNanoseconds))
                 continue
             }
-            if clock.monotonic().nanoseconds >= lookAt {
-                look()
-                lookAt = clock.monotonic().nanoseconds + Self.lookNanoseconds
+            if clock.monotonic().nanoseconds >= checkAt {
+                checkStreams()
+                checkAt = clock.monotonic().nanoseconds + Self.checkNanoseconds
             }
             for stream in client.names.allStreams where isKeeper { advance(stream) }
-            let due = min(lookAt, works.values.map(\.readyAt).min() ?? lookAt)
+            let due = min(checkAt, works.values.map(\.readyAt).min() ?? checkAt)
             wait(.nanoseconds(max(0, max(0, due) - clock.monotonic().nanoseconds)))
         }
     }
@@ -88,23 +89,23 @@ final class KeeperLoop {
     /// Checked between any two steps, because another process may have taken over the keeper's
     /// role.
     private var isKeeper: Bool {
-        obey()
+        followOrders()
         return claim != nil && !mailbox.isClosed
             && port.isSteady(now: clock.monotonic().nanoseconds)
     }
 
-    private func obey() {
+    private func followOrders() {
         port.take(into: &orders)
         for order in orders {
             switch order {
             case .take(let partition, let claim):
                 self.claim = (claim.tenure, claim.epoch)
-                port.tell(.opened(partition, tenure: claim.tenure, epoch: claim.epoch))
+                port.answer(.opened(partition, tenure: claim.tenure, epoch: claim.epoch))
                 changed(true)
             case .release(let partition, let tenure):
                 if claim?.tenure == tenure { changed(false) }
                 // Each step is finished when it is answered, so nothing is in progress here.
-                port.tell(.released(partition, tenure: tenure))
+                port.answer(.released(partition, tenure: tenure))
             case .drop(_, let tenure):
                 if claim?.tenure == tenure { changed(false) }
             }
@@ -144,26 +145,27 @@ final class KeeperLoop {
         let registry = try self.registry ?? GroupRegistry.make(client)
         self.registry = registry
         groups = try registry.groups()
-        let book = heard.book
+        let store = positions.store
         for index in groups.indices {
             let group = groups[index].group
-            guard let told = book.groups[group.text], recorded[group] != told.changes else {
+            guard let reported = store.groups[group.text], recorded[group] != reported.changes
+            else {
                 continue
             }
-            var positions = [PositionBook.Place: ReaderPosition](
-                groups[index].positions.map { (PositionBook.Place($0), $0) }
+            var stored = [PositionStore.Place: ReaderPosition](
+                groups[index].positions.map { (PositionStore.Place($0), $0) }
             ) { $1 }
-            positions.merge(told.positions) { $1 }
-            try registry.record(Array(positions.values), of: group, told: clock.now())
-            groups[index].positions = Array(positions.values)
-            recorded[group] = told.changes
+            stored.merge(reported.positions) { $1 }
+            try registry.record(Array(stored.values), of: group, told: clock.now())
+            groups[index].positions = Array(stored.values)
+            recorded[group] = reported.changes
         }
         recordedAt = now
     }
 
     // MARK: streams
 
-    private func look() {
+    private func checkStreams() {
         do {
             try record(isUrgent: false)
             shared.report.withLock { $0.problem = nil }
@@ -197,7 +199,7 @@ final class KeeperLoop {
             report.streams[stream]?.marks = marks
         }
         guard info.bytes > marks.startBytes else {
-            tell(nil, of: stream)
+            report(nil, of: stream)
             return
         }
         let isHeld = clock.monotonic().nanoseconds < heldUntil[stream] ?? Int64.min
@@ -209,8 +211,8 @@ final class KeeperLoop {
             return
         }
         try record(isUrgent: true)
-        let look = StreamLook(client: client, jetStream: jetStream, stream: stream, info: info)
-        let plan = PurgePlan(try look.facts(groups, keep: keep, now: clock.now()))
+        let survey = StreamSurvey(client: client, jetStream: jetStream, stream: stream, info: info)
+        let plan = PurgePlan(try survey.facts(groups, keep: keep, now: clock.now()))
         works[stream] = PurgeWork(
             jetStream: jetStream, info: info, marks: marks, plan: plan,
             plannedAt: clock.monotonic().nanoseconds)
@@ -253,7 +255,7 @@ final class KeeperLoop {
         if outcome == .held {
             heldUntil[stream] = clock.monotonic().nanoseconds + Self.heldNanoseconds
         }
-        tell(isHeld ? work.plan.holder : nil, of: stream)
+        report(isHeld ? work.plan.holder : nil, of: stream)
     }
 
     // MARK: reports
@@ -263,7 +265,7 @@ final class KeeperLoop {
         client.telemetry.emit(PurgeFailed(stream: "groups", reason: reason))
     }
 
-    private func tell(_ holder: PurgePlan.Holder?, of stream: String) {
+    private func report(_ holder: PurgePlan.Holder?, of stream: String) {
         let before = shared.report.withLock { report in
             let before = report.streams[stream]?.holder
             report.streams[stream]?.holder = holder

@@ -39,7 +39,7 @@ public struct LagTable: Sendable {
     /// that groups reported. A position that is missing there is the stored one, or the partition
     /// is unread.
     public mutating func lags(
-        _ groups: [RegisteredGroup], told: PositionBook, heads: HeadBook, now: Int64
+        _ groups: [RegisteredGroup], told: PositionStore, heads: HeadStore, now: Int64
     ) -> [GroupName: Lag?] {
         questions = []
         var used: Set<Question> = []
@@ -64,20 +64,20 @@ public struct LagTable: Sendable {
     }
 
     private mutating func lag(
-        _ group: RegisteredGroup, _ told: PositionBook.Told?, _ heads: HeadBook, _ now: Int64,
+        _ group: RegisteredGroup, _ told: PositionStore.Reports?, _ heads: HeadStore, _ now: Int64,
         _ used: inout Set<Question>
     ) -> Lag? {
         // Of what a newer release stored, this program does not know what the group reads.
-        guard group.problem?.isNewer != true, heads.isHeard(group.reads, now: now) else {
+        guard group.problem?.isNewer != true, heads.isReported(group.reads, now: now) else {
             return nil
         }
-        var positions = [PositionBook.Place: ReaderPosition](
-            group.positions.map { (PositionBook.Place($0), $0) }, uniquingKeysWith: { $1 })
+        var positions = [PositionStore.Place: ReaderPosition](
+            group.positions.map { (PositionStore.Place($0), $0) }, uniquingKeysWith: { $1 })
         positions.merge(told?.positions ?? [:]) { $1 }
         var lag = Lag(ticks: 0, nanoseconds: 0)
         for (key, entry) in heads.entries where group.reads.contains(key.input) {
             let position = positions[
-                PositionBook.Place(input: key.input, partition: key.partition)]
+                PositionStore.Place(input: key.input, partition: key.partition)]
             let read = position?.sources.first { $0.source == key.source }?.lastOrdinal ?? 0
             guard entry.head.lastOrdinal > read else { continue }
             let unread = entry.head.lastOrdinal - read

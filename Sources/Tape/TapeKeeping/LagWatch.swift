@@ -22,7 +22,7 @@ public final class LagWatch: Sendable {
     private let thread: ServiceThread
 
     public init(_ client: TapeClient) throws {
-        let (positions, heads) = (try PositionsHeard(client), try HeadListener(client))
+        let (positions, heads) = (try GroupPositionListener(client), try HeadListener(client))
         let (shared, mailbox) = (shared, mailbox)
         thread = try ServiceThread(name: "group-lag") {
             let beat = client.threads.thread("group-lag", within: ThreadWatch.callLimit)
@@ -77,7 +77,7 @@ struct LagLoop {
 
     private let client: TapeClient
     private let jetStream: JetStream
-    private let positions: PositionsHeard
+    private let positions: GroupPositionListener
     private let heads: HeadListener
     private let clock = SystemClock()
     private var registry: GroupRegistry?
@@ -86,7 +86,7 @@ struct LagLoop {
     private var table = LagTable()
     private var shown: Set<GroupName> = []
 
-    init(_ client: TapeClient, positions: PositionsHeard, heads: HeadListener) {
+    init(_ client: TapeClient, positions: GroupPositionListener, heads: HeadListener) {
         self.client = client
         jetStream = client.jetStream.within(Self.callTimeout)
         self.positions = positions
@@ -101,7 +101,7 @@ struct LagLoop {
             client.telemetry.emit(LagUnread(reason: "\(error)"))
         }
         let now = clock.monotonic().nanoseconds
-        let lags = table.lags(groups, told: positions.book, heads: heads.book, now: now)
+        let lags = table.lags(groups, told: positions.store, heads: heads.store, now: now)
         show(lags)
         for question in table.questions {
             do {

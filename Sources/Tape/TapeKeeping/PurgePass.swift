@@ -32,8 +32,8 @@ public struct PurgePass: Sendable {
         case front(below: UInt64)
         /// Find the first message from this sequence on, then call `found`.
         case seek(from: UInt64)
-        /// Ask for the stream's bytes, then call `saw`.
-        case look
+        /// Ask for the stream's bytes, then call `measured`.
+        case measure
         /// Purge everything of the subject below this sequence.
         case subject(PurgePlan.SubjectPurge)
         case done(Outcome)
@@ -82,7 +82,7 @@ public struct PurgePass: Sendable {
 
     public mutating func next() -> Step {
         if let piece = pieces.popLast() { return .subject(piece) }
-        if passed >= pieceMessages { return .look }
+        if passed >= pieceMessages { return .measure }
         guard bytes > marks.goalBytes else { return .done(.reached) }
         while cursor < plan.clearBelow {
             if pin < plan.pins.count, plan.pins[pin] <= cursor {
@@ -131,7 +131,7 @@ public struct PurgePass: Sendable {
 
     // MARK: reports of the shell
 
-    public mutating func saw(bytes: UInt64) {
+    public mutating func measured(bytes: UInt64) {
         self.bytes = bytes
         passed = 0
     }

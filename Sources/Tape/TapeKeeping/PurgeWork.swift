@@ -32,7 +32,7 @@ struct PurgeWork {
     func resumed(bytes: UInt64) -> PurgeWork {
         var work = self
         (work.purged, work.bytes, work.readyAt) = (0, bytes, Int64.min)
-        work.pass.saw(bytes: bytes)
+        work.pass.measured(bytes: bytes)
         return work
     }
 
@@ -52,12 +52,12 @@ struct PurgeWork {
         case .seek(let from):
             pass.found(
                 try jetStream.firstMessage(stream: stream, from: from, subject: ">")?.sequence)
-        case .look:
+        case .measure:
             guard let present = try jetStream.streamInfo(stream),
                 present.created == info.created, present.lastSequence >= info.lastSequence
             else { throw MadeAnew() }
             bytes = present.bytes
-            pass.saw(bytes: present.bytes)
+            pass.measured(bytes: present.bytes)
         case .done(let outcome): return outcome
         }
         return nil

@@ -30,12 +30,13 @@ public final class TapeKeeper: Sendable {
         let port = OwnershipPort(partitions: [Partition(0)]) { _ = mailbox.send(.wake) }
         (self.mailbox, self.port) = (mailbox, port)
         let shared = shared
-        let heard = try PositionsHeard(client)
+        let positions = try GroupPositionListener(client)
         thread = try ServiceThread(name: "tape-keeper") {
             let beat = client.threads.thread("tape-keeper", within: ThreadWatch.callLimit)
             defer { beat.retire() }
             KeeperLoop(
-                client.calling(beat), port: port, mailbox: mailbox, heard: heard, shared: shared,
+                client.calling(beat), port: port, mailbox: mailbox, positions: positions,
+                shared: shared,
                 keep: keep, beat: beat
             ).run()
         }

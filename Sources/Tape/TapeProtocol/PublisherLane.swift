@@ -89,7 +89,7 @@ public struct PublisherLane: Sendable {
         /// cleared yet.
         case inProcess(attempt: UInt64)
         /// Time has passed.
-        case tick
+        case timePassed
     }
 
     public enum Effect: Sendable {
@@ -177,7 +177,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// When `tick` is needed next.
+    /// When `timePassed` is needed next.
     public var deadline: Int64? {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
@@ -292,11 +292,11 @@ public struct PublisherLane: Sendable {
             // Nothing can be read: the write in process is stored nowhere yet.
             let wait = retryWait(first: Self.inProcessNanosecondsFirst)
             state = .waiting(packet, retryAt: now + wait, waiting: waiting)
-        case .tick: tick(now: now, into: &effects)
+        case .timePassed: timePassed(now: now, into: &effects)
         }
     }
 
-    private mutating func tick(now: Int64, into effects: inout [Effect]) {
+    private mutating func timePassed(now: Int64, into effects: inout [Effect]) {
         switch state {
         case .inFlight(let packet, let deadline, let waiting) where now >= deadline:
             resolve(packet, waiting: waiting, into: &effects)

@@ -4,7 +4,7 @@ public import TapeCodec
 
 /// Decides which packets a reader of one partition may trust.
 ///
-/// It reads through a consumer that belongs to one tenure. After every doubt the consumer is made
+/// It reads through a consumer with a number of its own. After every doubt the consumer is made
 /// again at the position: after a reconnect, a stall, a missed delivery, or an ordinal that does
 /// not follow. Each time the position itself is proven again: the packet there must be the same.
 ///
@@ -35,12 +35,12 @@ public struct ReaderLane: Sendable {
     /// it continues after the message taken last; if it began at the end, at the end.
     private var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
-    public private(set) var tenure: UInt64 = 0
+    public private(set) var consumerNumber: UInt64 = 0
     public private(set) var streamCreated = Timestamp.undefined
     private var pulls: [Pull] = []
     private var pullNumber: UInt64 = 0
     private var nextConsumerSequence: UInt64 = 1
-    private var lastHeard: Int64 = 0
+    private var lastReceived: Int64 = 0
     /// The sequence of the last message that a raw lane took; 0 for none.
     public private(set) var streamSequence: UInt64 = 0
     private var failures: Int64 = 0
@@ -72,8 +72,8 @@ public struct ReaderLane: Sendable {
 
     public enum Effect: Hashable, Sendable {
         case readStream
-        case createConsumer(tenure: UInt64, start: Start)
-        case pull(tenure: UInt64, number: UInt64)
+        case createConsumer(consumerNumber: UInt64, start: Start)
+        case pull(consumerNumber: UInt64, number: UInt64)
         case doubted(ReaderDoubt)
         case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
         case stopped(ReaderProblem)
@@ -82,7 +82,7 @@ public struct ReaderLane: Sendable {
     /// The decision about a packet.
     public enum Verdict: Hashable, Sendable {
         case deliver
-        /// It is the packet of the position, or one of an older tenure.
+        /// It is the packet of the position, or one of an older consumer.
         case ignore
     }
 
@@ -103,7 +103,7 @@ public struct ReaderLane: Sendable {
     public var deadline: Int64? {
         switch state {
         case .opening(let retryAt): return retryAt
-        case .verifying, .reading, .creating: return lastHeard + Self.stallNanosecondsMax
+        case .verifying, .reading, .creating: return lastReceived + Self.stallNanosecondsMax
         case .closed, .stopped: return nil
         }
     }
@@ -137,7 +137,7 @@ public struct ReaderLane: Sendable {
 
     /// Stops reading. Later deliveries are ignored. `open` may follow.
     public mutating func close() {
-        tenure += 1
+        consumerNumber += 1
         suspect = nil
         endDoubt.end()
         state = .closed
@@ -154,12 +154,12 @@ public struct ReaderLane: Sendable {
         }
         streamCreated = stream.created
         endDoubt.end()
-        tenure += 1
+        consumerNumber += 1
         pulls = []
         nextConsumerSequence = 1
-        lastHeard = now
+        lastReceived = now
         state = .creating
-        effects.append(.createConsumer(tenure: tenure, start: start))
+        effects.append(.createConsumer(consumerNumber: consumerNumber, start: start))
     }
 
     /// The stream's end may come from a leader that has not applied all of its log yet.
@@ -169,11 +169,11 @@ public struct ReaderLane: Sendable {
         guard case .positionAboveEnd(let sequence, let last) = problem else {
             return stop(problem, into: &effects)
         }
-        let isNews = !endDoubt.isThere
+        let isNew = !endDoubt.isThere
         guard !endDoubt.isBelieved(isReplicated: stream.isReplicated, now: now) else {
             return stop(problem, into: &effects)
         }
-        if isNews { effects.append(.doubted(.endsEarly(position: sequence, last: last))) }
+        if isNew { effects.append(.doubted(.endsEarly(position: sequence, last: last))) }
         retry(now: now)
     }
 
@@ -235,11 +235,11 @@ public struct ReaderLane: Sendable {
     }
 
     public mutating func consumerCreated(
-        tenure: UInt64, now: Int64, into effects: inout [Effect]
+        consumerNumber: UInt64, now: Int64, into effects: inout [Effect]
     ) {
-        guard tenure == self.tenure, state == .creating else { return }
+        guard consumerNumber == self.consumerNumber, state == .creating else { return }
         failures = 0
-        lastHeard = now
+        lastReceived = now
         state = position?.hasPacket ?? false ? .verifying : .reading
         fillPulls(into: &effects)
     }
@@ -248,7 +248,7 @@ public struct ReaderLane: Sendable {
         while pulls.count < Self.pullsMax {
             pullNumber += 1
             pulls.append(Pull(number: pullNumber, remaining: Self.pullMessages))
-            effects.append(.pull(tenure: tenure, number: pullNumber))
+            effects.append(.pull(consumerNumber: consumerNumber, number: pullNumber))
         }
     }
 
@@ -256,12 +256,12 @@ public struct ReaderLane: Sendable {
 
     /// The position of a message on the tape, and how it was delivered.
     public struct Delivery: Hashable, Sendable {
-        public var tenure: UInt64
+        public var consumerNumber: UInt64
         public var sequence: UInt64
         public var consumerSequence: UInt64
 
-        public init(tenure: UInt64, sequence: UInt64, consumerSequence: UInt64) {
-            self.tenure = tenure
+        public init(consumerNumber: UInt64, sequence: UInt64, consumerSequence: UInt64) {
+            self.consumerNumber = consumerNumber
             self.sequence = sequence
             self.consumerSequence = consumerSequence
         }
@@ -287,14 +287,17 @@ public struct ReaderLane: Sendable {
         isNext(delivery, now: now, into: &effects) ? .deliver : .ignore
     }
 
+    /// Returns whether it is the lane's consumer, and not one that it has given up.
+    private func isOpen(_ consumer: UInt64) -> Bool {
+        consumer == consumerNumber && (state == .reading || state == .verifying)
+    }
+
     /// Returns whether it is the next delivery of the present consumer. A raw lane needs no more.
     private mutating func isNext(
         _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
-        guard delivery.tenure == tenure, state == .reading || state == .verifying else {
-            return false
-        }
-        lastHeard = now
+        guard isOpen(delivery.consumerNumber) else { return false }
+        lastReceived = now
         used(into: &effects)
         guard delivery.consumerSequence == nextConsumerSequence else {
             doubt(
@@ -315,7 +318,7 @@ public struct ReaderLane: Sendable {
     public mutating func undecodable(
         _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
     ) {
-        guard delivery.tenure == tenure, state == .reading || state == .verifying else { return }
+        guard isOpen(delivery.consumerNumber) else { return }
         stop(.undecodable(sequence: delivery.sequence, error), into: &effects)
     }
 
@@ -392,11 +395,11 @@ public struct ReaderLane: Sendable {
 
     /// Handles a status message on the inbox of a pull.
     public mutating func status(
-        _ code: Int, _ description: String, pull: UInt64, tenure: UInt64, now: Int64,
+        _ code: Int, _ description: String, pull: UInt64, consumerNumber: UInt64, now: Int64,
         into effects: inout [Effect]
     ) {
-        guard tenure == self.tenure, state == .reading || state == .verifying else { return }
-        lastHeard = now
+        guard isOpen(consumerNumber) else { return }
+        lastReceived = now
         switch code {
         case 100: doubtsInARow = 0
         case 404, 408: ended(pull, into: &effects)
@@ -430,14 +433,14 @@ public struct ReaderLane: Sendable {
         }
     }
 
-    public mutating func tick(now: Int64, into effects: inout [Effect]) {
+    public mutating func timePassed(now: Int64, into effects: inout [Effect]) {
         switch state {
         case .opening(let retryAt?) where now >= retryAt:
             state = .opening(retryAt: nil)
             effects.append(.readStream)
-        case .creating where now >= lastHeard + Self.stallNanosecondsMax,
-            .verifying where now >= lastHeard + Self.stallNanosecondsMax,
-            .reading where now >= lastHeard + Self.stallNanosecondsMax:
+        case .creating where now >= lastReceived + Self.stallNanosecondsMax,
+            .verifying where now >= lastReceived + Self.stallNanosecondsMax,
+            .reading where now >= lastReceived + Self.stallNanosecondsMax:
             doubt(.stalled, now: now, into: &effects)
         case .closed, .opening, .creating, .verifying, .reading, .stopped: return
         }
@@ -447,8 +450,8 @@ public struct ReaderLane: Sendable {
         _ doubt: ReaderDoubt, now: Int64, into effects: inout [Effect]
     ) {
         effects.append(.doubted(doubt))
-        tenure += 1
-        lastHeard = now
+        consumerNumber += 1
+        lastReceived = now
         switch doubt {
         case .reconnected, .stalled, .endsEarly: break
         case .missedDelivery, .missingOrdinals, .refusedPull:
@@ -465,36 +468,5 @@ public struct ReaderLane: Sendable {
     private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
         state = .stopped(problem)
         effects.append(.stopped(problem))
-    }
-}
-
-extension TapePosition {
-    /// A position before the first packet of a stream, whichever that is, with the ordinals that
-    /// were read from these sources before.
-    public static func start(sources: [SourceOrdinal]) -> TapePosition {
-        TapePosition(
-            streamCreated: .undefined, sequence: 0,
-            packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0),
-            sources: sources.sorted { $0.source < $1.source })
-    }
-
-    /// The position rests on a packet, which can prove it.
-    public var hasPacket: Bool { sequence > 0 }
-
-    public func source(_ name: SourceName) -> SourceOrdinal? {
-        sources.first { $0.source == name }
-    }
-
-    /// Moves the position onto the packet.
-    mutating func advance(by header: PacketHeader) {
-        let last = header.nextOrdinal &- 1
-        if let index = sources.firstIndex(where: { $0.source == header.source }) {
-            sources[index].epoch = header.epoch
-            sources[index].lastOrdinal = last
-            return
-        }
-        let entry = SourceOrdinal(source: header.source, epoch: header.epoch, lastOrdinal: last)
-        let place = sources.firstIndex { $0.source > header.source } ?? sources.count
-        sources.insert(entry, at: place)
     }
 }

@@ -7,20 +7,20 @@ public final class HeadListener: Sendable {
     /// The most messages that wait while one is being read: all parts of many large sources.
     private static let messagesMax = 1_024
 
-    private let heard: HeardBook<HeadBook>
+    private let reports: ReportListener<HeadStore>
 
     /// `clock` returns monotonic nanoseconds and is called for each message.
     public init(
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
-        heard = try HeardBook(
+        reports = try ReportListener(
             client, subject: client.names.heads, queue: "heads", messagesMax: Self.messagesMax,
-            HeadBook()
-        ) { book, payload throws(VersionedJSON.Refusal) in
-            guard book.hear(try HeadMessage(json: payload), now: clock()) else {
+            HeadStore()
+        ) { store, payload throws(VersionedJSON.Refusal) in
+            guard store.receive(try HeadMessage(json: payload), now: clock()) else {
                 throw .damaged("there are too many heads")
             }
-        } misheard: { telemetry, bytes, refusal in
+        } unreadable: { telemetry, bytes, refusal in
             telemetry.emit(HeadsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
@@ -31,7 +31,7 @@ public final class HeadListener: Sendable {
     }
 
     /// All heads received so far.
-    public var book: HeadBook { heard.book }
+    public var store: HeadStore { reports.store }
 }
 
 struct HeadsNotUnderstood: TelemetryEvent {

@@ -4,7 +4,7 @@ internal import Synchronization
 internal import ServiceRuntime
 
 /// This process's lag on each partition that it owns: the reported heads of the tape compared with
-/// its own readers' positions. The thread that has the readers calls `tell`; any thread may read
+/// its own readers' positions. The thread that has the readers calls `report`; any thread may read
 /// the result.
 ///
 /// The lag of a complete group, whether or not a process of it is alive, is computed in each
@@ -29,10 +29,10 @@ public final class OwnLag: Sendable {
     }
 
     private struct State {
-        var toldAt = Int64.min
+        var reportedAt = Int64.min
         var partitions = 0
-        var lags: [Key: HeadBook.Lag] = [:]
-        var isHeard = false
+        var lags: [Key: HeadStore.Lag] = [:]
+        var isReported = false
     }
 
     private static let intervalNanoseconds: Int64 = 1_000_000_000
@@ -42,7 +42,7 @@ public final class OwnLag: Sendable {
     private let heads: HeadListener
     private let state = Mutex(State())
 
-    /// `heads` must use the same clock as `now` of `tell`.
+    /// `heads` must use the same clock as `now` of `report`.
     public init(_ client: TapeClient, group: String, heads: HeadListener) {
         self.client = client
         self.group = group
@@ -54,20 +54,22 @@ public final class OwnLag: Sendable {
     }
 
     /// Call this often; it calls `owned` only when a report is due. `now` is monotonic.
-    public func tell(now: Int64, _ owned: () -> [Share]) {
-        let toldAt = state.withLock { $0.toldAt }
-        guard toldAt == Int64.min || now >= toldAt + Self.intervalNanoseconds else { return }
-        let (shares, book) = (owned(), heads.book)
-        var present = State(toldAt: now, partitions: shares.count)
+    public func report(now: Int64, _ owned: () -> [Share]) {
+        let reportedAt = state.withLock { $0.reportedAt }
+        guard reportedAt == Int64.min || now >= reportedAt + Self.intervalNanoseconds else {
+            return
+        }
+        let (shares, store) = (owned(), heads.store)
+        var present = State(reportedAt: now, partitions: shares.count)
         for share in shares {
             for position in share.positions {
-                guard let lag = book.lag(of: position, now: now) else { continue }
-                present.isHeard = true
+                guard let lag = store.lag(of: position, now: now) else { continue }
+                present.isReported = true
                 let key = Key(partition: share.partition, input: position.input)
                 present.lags[key] = present.lags[key].map { Self.sum($0, lag) } ?? lag
             }
         }
-        if shares.isEmpty { present.isHeard = book.isHeard([.ticks, .bars], now: now) }
+        if shares.isEmpty { present.isReported = store.isReported([.ticks, .bars], now: now) }
         let before = state.withLock { state in
             defer { state = present }
             return state.lags
@@ -79,13 +81,13 @@ public final class OwnLag: Sendable {
         for (key, lag) in present.lags { show(lag, key) }
     }
 
-    private static func sum(_ one: HeadBook.Lag, _ other: HeadBook.Lag) -> HeadBook.Lag {
+    private static func sum(_ one: HeadStore.Lag, _ other: HeadStore.Lag) -> HeadStore.Lag {
         let (ticks, overflow) = one.ticks.addingReportingOverflow(other.ticks)
         let oldest = one.nanoseconds.flatMap { age in other.nanoseconds.map { max(age, $0) } }
-        return HeadBook.Lag(ticks: overflow ? .max : ticks, nanoseconds: oldest)
+        return HeadStore.Lag(ticks: overflow ? .max : ticks, nanoseconds: oldest)
     }
 
-    private func show(_ lag: HeadBook.Lag, _ key: Key) {
+    private func show(_ lag: HeadStore.Lag, _ key: Key) {
         ticks(key).set(Double(lag.ticks))
         if let age = lag.nanoseconds {
             seconds(key).set(Double(age) / 1e9)
@@ -115,12 +117,12 @@ public final class OwnLag: Sendable {
     /// null.
     public func write(into json: inout JSONWriter) {
         let present = state.withLock { $0 }
-        let sum = present.lags.values.reduce(HeadBook.Lag(ticks: 0, nanoseconds: 0), Self.sum)
+        let sum = present.lags.values.reduce(HeadStore.Lag(ticks: 0, nanoseconds: 0), Self.sum)
         json.member("partitions", present.partitions)
         json.key("lag")
-        if present.isHeard { json.value(sum.ticks) } else { json.null() }
+        if present.isReported { json.value(sum.ticks) } else { json.null() }
         json.key("lag_seconds")
-        if present.isHeard, let age = sum.nanoseconds {
+        if present.isReported, let age = sum.nanoseconds {
             json.value(Double(age / 1_000_000) / 1_000)
         } else {
             json.null()

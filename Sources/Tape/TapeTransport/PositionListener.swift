@@ -11,13 +11,13 @@ public final class PositionListener: Sendable {
     /// The most messages that wait while one is being read: all parts of many large groups.
     private static let messagesMax = 1_024
 
-    private final class Ear: Sendable {
-        struct Heard {
+    private final class Receiver: Sendable {
+        struct Received {
             var heads: [Partition: SourceRecord.Head] = [:]
-            var isNews = false
+            var hasRisen = false
         }
 
-        let heard = Mutex(Heard())
+        let received = Mutex(Received())
         let source: SourceName
         let telemetry: TelemetryHub
 
@@ -26,7 +26,7 @@ public final class PositionListener: Sendable {
             self.telemetry = telemetry
         }
 
-        func hear(_ payload: [UInt8]) {
+        func receive(_ payload: [UInt8]) {
             let message: PositionMessage
             do throws(VersionedJSON.Refusal) {
                 message = try PositionMessage(json: payload)
@@ -34,10 +34,10 @@ public final class PositionListener: Sendable {
                 telemetry.emit(PositionsNotUnderstood(bytes: payload.count, refusal: error))
                 return
             }
-            heard.withLock { heard in
+            received.withLock { received in
                 for position in message.positions where position.input == .ticks {
                     for entry in position.sources where entry.source == source {
-                        note(entry, position.partition, &heard)
+                        note(entry, position.partition, &received)
                     }
                 }
             }
@@ -45,32 +45,32 @@ public final class PositionListener: Sendable {
 
         /// Notes a report. The highest number of all readers counts.
         private func note(
-            _ entry: SourceOrdinal, _ partition: Partition, _ heard: inout Heard
+            _ entry: SourceOrdinal, _ partition: Partition, _ received: inout Received
         ) {
-            let known = heard.heads[partition] ?? SourceRecord.Head(epoch: 0, lastOrdinal: 0)
+            let known = received.heads[partition] ?? SourceRecord.Head(epoch: 0, lastOrdinal: 0)
             let risen = SourceRecord.Head(
                 epoch: max(known.epoch, entry.epoch),
                 lastOrdinal: max(known.lastOrdinal, entry.lastOrdinal))
             guard risen != known else { return }
-            heard.heads[partition] = risen
-            heard.isNews = true
+            received.heads[partition] = risen
+            received.hasRisen = true
         }
     }
 
     public let source: SourceName
     private let client: TapeClient
-    private let ear: Ear
+    private let receiver: Receiver
     private let subscription: NatsSubscription
 
     public init(_ client: TapeClient, source: SourceName) throws(TapeError) {
         self.client = client
         self.source = source
-        let ear = Ear(source, client.telemetry)
-        self.ear = ear
+        let receiver = Receiver(source, client.telemetry)
+        self.receiver = receiver
         do throws(NatsError) {
             subscription = try client.connection.subscribe(
                 client.names.positions, pendingMessagesMax: Self.messagesMax
-            ) { ear.hear($0.payload) }
+            ) { receiver.receive($0.payload) }
         } catch {
             throw .nats(error)
         }
@@ -89,14 +89,14 @@ public final class PositionListener: Sendable {
     }
 
     /// Everything received so far.
-    public var known: SourceRecord { ear.heard.withLock { SourceRecord($0.heads) } }
+    public var known: SourceRecord { receiver.received.withLock { SourceRecord($0.heads) } }
 
     /// Returns everything received so far, if it has risen since the last call.
-    public func news() -> SourceRecord? {
-        ear.heard.withLock { heard in
-            guard heard.isNews else { return nil }
-            heard.isNews = false
-            return SourceRecord(heard.heads)
+    public func takeRisen() -> SourceRecord? {
+        receiver.received.withLock { received in
+            guard received.hasRisen else { return nil }
+            received.hasRisen = false
+            return SourceRecord(received.heads)
         }
     }
 }

@@ -151,7 +151,7 @@ public final class RangeReader {
             case .answer, .wake: continue
             }
         }
-        readers.tick()
+        readers.timePassed()
     }
 
     /// Passes on nothing more of a range until `release`. The tape keeps the rest.

@@ -90,7 +90,7 @@ struct PositionMessage: Equatable {
         self.positions = positions
     }
 
-    /// When any part is not what `PositionTeller` sends, none of it is used.
+    /// When any part is not what `PositionReporter` sends, none of it is used.
     init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
         let json = try VersionedJSON.read(bytes, upTo: ReaderPosition.version)
         guard let group = json["group"]?.string else { throw .damaged("it names no group") }

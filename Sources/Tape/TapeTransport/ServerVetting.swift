@@ -57,7 +57,7 @@ final class ServerVetting: Sendable {
                 case .good, .old:
                     connection.useServer(link: link)
                     restored()
-                    lookAtCopies(connection, refused)
+                    checkCopies(connection, refused)
                     return
                 case .refused(let reason):
                     if reason != told { refused(reason) }
@@ -76,7 +76,7 @@ final class ServerVetting: Sendable {
     }
 
     /// Counts the copies again: an administrator may have given the streams more copies.
-    private func lookAtCopies(_ connection: NatsConnection, _ refused: (String) -> Void) {
+    private func checkCopies(_ connection: NatsConnection, _ refused: (String) -> Void) {
         let before = copies.load(ordering: .relaxed)
         do throws(JetStreamError) {
             try count(connection)

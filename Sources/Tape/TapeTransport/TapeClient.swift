@@ -105,7 +105,7 @@ public final class TapeClient: Sendable {
             existing = try jetStream.streamInfo(wanted.name)?.configuration
             if let existing, wanted.differences(from: existing).isEmpty { return }
             guard connection.demandsAuthorization else {
-                tell(try jetStream.setUpStream(wanted), before: existing)
+                report(try jetStream.setUpStream(wanted), before: existing)
                 return
             }
         } catch {
@@ -138,7 +138,7 @@ public final class TapeClient: Sendable {
                 refusal: "'tapeline setup' does that"))
     }
 
-    private func tell(_ setup: StreamSetup, before: StreamConfiguration?) {
+    private func report(_ setup: StreamSetup, before: StreamConfiguration?) {
         guard let before, before.maxBytes != setup.wanted else { return }
         var refusal: String?
         if case .refused(let error) = setup.outcome { refusal = "\(error)" }

@@ -68,7 +68,7 @@ struct HeadMessage: Equatable {
         self.heads = heads
     }
 
-    /// When any part is not what `HeadTeller` sends, none of it is used.
+    /// When any part is not what `HeadReporter` sends, none of it is used.
     init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let source = json["source"]?.string.flatMap({ SourceName($0) }),

@@ -13,10 +13,10 @@ public final class TapeMailbox: Sendable {
     /// The longest wait. It bounds how long another thread's event stays unread.
     private static let waitMax = Duration.milliseconds(20)
 
-    private let words: Mailbox<TapeEvent>
+    private let others: Mailbox<TapeEvent>
     /// The number of events that were put in and not taken out. It is nearly always 0, so checking
     /// it must not need a lock.
-    private let wordsWaiting = Atomic<Int>(0)
+    private let othersWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
     private struct Attached {
@@ -30,7 +30,7 @@ public final class TapeMailbox: Sendable {
     }
 
     /// `capacity` bounds the events of other threads.
-    public init(capacity: Int) { words = Mailbox(capacity: capacity) }
+    public init(capacity: Int) { others = Mailbox(capacity: capacity) }
 
     /// Returns a subject prefix below which answers come here. `kind` begins its last token and
     /// defines what follows it: see `event(of:)`.
@@ -60,27 +60,27 @@ public final class TapeMailbox: Sendable {
     // MARK: any thread
 
     /// Returns false when the mailbox is full.
-    public func send(_ event: TapeEvent) -> Bool { counted { words.send(event) } }
+    public func send(_ event: TapeEvent) -> Bool { counted { others.send(event) } }
 
     public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
-        counted { words.sendWaiting(event, timeout: timeout) }
+        counted { others.sendWaiting(event, timeout: timeout) }
     }
 
     /// Counts an event before it is put in, so that the receiver never takes out an event that is
     /// not counted.
     private func counted(_ send: () -> Bool) -> Bool {
-        wordsWaiting.add(1, ordering: .relaxed)
+        othersWaiting.add(1, ordering: .relaxed)
         let isIn = send()
-        if !isIn { wordsWaiting.subtract(1, ordering: .relaxed) }
+        if !isIn { othersWaiting.subtract(1, ordering: .relaxed) }
         return isIn
     }
 
     /// Accepts no more events of other threads. A thread that waits for those alone wakes up.
-    public func close() { words.close() }
-    public var isClosed: Bool { words.isClosed }
+    public func close() { others.close() }
+    public var isClosed: Bool { others.isClosed }
 
     /// The number of events and messages that were not received yet.
-    public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
+    public var count: Int { others.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
     /// The number of NATS messages that have come so far, and the number that were received.
     var traffic: (arrived: UInt64, received: UInt64) {
@@ -96,7 +96,7 @@ public final class TapeMailbox: Sendable {
 
     /// Shows how many events and messages wait. Call it when something is attached.
     public func show(in metrics: MetricRegistry, as name: String) {
-        metrics.watch(words, as: name)
+        metrics.watch(others, as: name)
         guard let inbox = attached.withLock({ $0.inbox }) else { return }
         metrics.watchQueue("\(name).messages", capacity: { NatsLimits.pendingMessagesMax }) {
             [weak inbox] in inbox?.waiting
@@ -107,24 +107,24 @@ public final class TapeMailbox: Sendable {
 
     /// Appends at most `max` events and returns how many; 0 when nothing came in time.
     public func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
-        let told = hear(into: &events, max: max, timeout: .zero)
-        let left = max - told
-        guard left > 0 else { return told }
-        let wait = told > 0 ? .zero : min(timeout, Self.waitMax)
+        let received = receiveOthers(into: &events, max: max, timeout: .zero)
+        let left = max - received
+        guard left > 0 else { return received }
+        let wait = received > 0 ? .zero : min(timeout, Self.waitMax)
         guard let fetched = fetch(into: &events, max: left, timeout: wait) else {
             // Without a connection there are only other threads' events.
-            let wait = told > 0 ? .zero : timeout
-            return told + hear(into: &events, max: left, timeout: wait)
+            let wait = received > 0 ? .zero : timeout
+            return received + receiveOthers(into: &events, max: left, timeout: wait)
         }
-        guard told + fetched == 0 else { return told + fetched }
-        return hear(into: &events, max: max, timeout: .zero)
+        guard received + fetched == 0 else { return received + fetched }
+        return receiveOthers(into: &events, max: max, timeout: .zero)
     }
 
-    private func hear(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
-        if timeout == .zero, wordsWaiting.load(ordering: .relaxed) == 0 { return 0 }
-        let heard = words.receive(into: &events, max: max, timeout: timeout)
-        if heard > 0 { wordsWaiting.subtract(heard, ordering: .relaxed) }
-        return heard
+    private func receiveOthers(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
+        if timeout == .zero, othersWaiting.load(ordering: .relaxed) == 0 { return 0 }
+        let count = others.receive(into: &events, max: max, timeout: timeout)
+        if count > 0 { othersWaiting.subtract(count, ordering: .relaxed) }
+        return count
     }
 
     /// Returns `nil` when there is no connection to fetch from.

@@ -121,7 +121,7 @@ extension TapePublisher {
 
     /// Sends the question when the stream may be asked again, and gives up a question that is not
     /// answered.
-    func lookAtQuestion(_ lane: Int, _ now: Int64) {
+    func checkQuestion(_ lane: Int, _ now: Int64) {
         switch lanes[lane].question {
         case .none: return
         case .wanted:

@@ -299,13 +299,13 @@ public final class TapePublisher {
         let since = lanes[lane].inProcessSince ?? now
         lanes[lane].inProcessSince = since
         let isLong = now - since >= Self.inProcessNanosecondsMax
-        unsettled(lane, Self.inProcess, "in_process", isNews: isLong)
+        unsettled(lane, Self.inProcess, "in_process", isNew: isLong)
         feed(lane, .inProcess(attempt: attempt))
     }
 
     /// Handles timeouts and retries that are due. It may be called at any rate: deadlines are
     /// checked once a millisecond. Call it when all received messages are handled.
-    public func tick() {
+    public func timePassed() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
         tickAt = now + Self.tickNanoseconds
@@ -313,15 +313,15 @@ public final class TapePublisher {
         firstLane &+= 1
         for offset in lanes.indices {
             let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
-            lookAtQuestion(lane, now)
-            lookAtSuspicion(lane, now)
+            checkQuestion(lane, now)
+            checkSuspicion(lane, now)
             guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
             if case .inFlight = lanes[lane].machine.state {
                 guard isSilent(lane, since: deadline, now: now) else { continue }
                 unsettled(lane, "no answer came in time", "timeout")
                 streams[lanes[lane].stream].isSilent = true
             }
-            feed(lane, .tick)
+            feed(lane, .timePassed)
         }
     }
 
@@ -348,7 +348,7 @@ public final class TapePublisher {
         }
     }
 
-    private func lookAtSuspicion(_ lane: Int, _ now: Int64) {
+    private func checkSuspicion(_ lane: Int, _ now: Int64) {
         guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
         lanes[lane].suspected = nil
         guard suspected.attempt == lanes[lane].machine.attempt,
@@ -365,13 +365,13 @@ public final class TapePublisher {
     }
 
     private func unsettled(
-        _ lane: Int, _ reason: String, _ label: String, isNews: Bool = true
+        _ lane: Int, _ reason: String, _ label: String, isNew: Bool = true
     ) {
-        if isNews { lanes[lane].trouble = reason }
+        if isNew { lanes[lane].trouble = reason }
         client.telemetry.emit(
             PublishUnsettled(
                 subject: lanes[lane].subject, reason: reason, label: label,
-                level: isNews ? .warning : .debug))
+                level: isNew ? .warning : .debug))
     }
 
     /// Reads `<inbox>.<lane>.<attempt>`.

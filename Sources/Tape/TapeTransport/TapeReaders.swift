@@ -163,7 +163,7 @@ public final class TapeReaders {
     public func release(_ reader: Int, _ take: Take) {
         readers[reader].isHeld = false
         // The messages are taken out first, because a doubt or the owner may empty the list
-        // meanwhile. What is then left here belongs to an older tenure and is ignored.
+        // meanwhile. What is then left here belongs to an older consumer and is ignored.
         let waiting = readers[reader].waiting
         readers[reader].waiting = []
         var index = 0
@@ -213,7 +213,8 @@ public final class TapeReaders {
 
     private func accept(_ code: Int, _ message: NatsMessage, _ place: PullAddress) {
         readers[place.reader].machine.status(
-            code, message.statusDescription ?? "", pull: place.pull, tenure: place.tenure,
+            code, message.statusDescription ?? "", pull: place.pull,
+            consumerNumber: place.consumerNumber,
             now: clock.monotonic().nanoseconds, into: &effects)
         carryOut(place.reader)
     }
@@ -256,7 +257,7 @@ public final class TapeReaders {
 
     /// Handles retries and stalls that are due. It may be called at any rate: deadlines are checked
     /// once a millisecond. Call it when all received messages are handled.
-    public func tick() {
+    public func timePassed() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
         tickAt = now + Self.tickNanoseconds
@@ -269,7 +270,7 @@ public final class TapeReaders {
                 !readers[reader].machine.awaitsServer
                     || isSilent(reader, since: deadline, now: now)
             else { continue }
-            readers[reader].machine.tick(now: now, into: &effects)
+            readers[reader].machine.timePassed(now: now, into: &effects)
             carryOut(reader)
         }
     }
@@ -282,8 +283,8 @@ public final class TapeReaders {
 
     // MARK: names
 
-    private func consumer(_ reader: Int, _ tenure: UInt64) -> String {
-        "\(consumerPrefix)-\(reader)-\(tenure)"
+    private func consumer(_ reader: Int, _ consumerNumber: UInt64) -> String {
+        "\(consumerPrefix)-\(reader)-\(consumerNumber)"
     }
 
     /// Returns the reader of a packet, from the name of the consumer that delivered it.
@@ -293,29 +294,30 @@ public final class TapeReaders {
         message.withReplyTo { subject in
             let dash = UInt8(ascii: "-")
             guard let place = PulledMessage(ofReplySubject: subject),
-                let tenure = subject.lastNumber(before: place.consumer.upperBound, behind: dash),
-                let number = subject.lastNumber(before: tenure.separator, behind: dash),
+                let consumerNumber = subject.lastNumber(
+                    before: place.consumer.upperBound, behind: dash),
+                let number = subject.lastNumber(before: consumerNumber.separator, behind: dash),
                 number.separator > place.consumer.lowerBound,
                 let reader = Int(exactly: number.value), readers.indices.contains(reader)
             else { return nil }
             let delivery = ReaderLane.Delivery(
-                tenure: tenure.value, sequence: place.streamSequence,
+                consumerNumber: consumerNumber.value, sequence: place.streamSequence,
                 consumerSequence: place.consumerSequence)
             return (reader, delivery)
         }
     }
 
-    private typealias PullAddress = (reader: Int, tenure: UInt64, pull: UInt64)
+    private typealias PullAddress = (reader: Int, consumerNumber: UInt64, pull: UInt64)
 
-    /// Reads `<inbox>.<reader>.<tenure>.<pull>`.
+    /// Reads `<inbox>.<reader>.<consumer number>.<pull>`.
     private func address(of subject: String) -> PullAddress? {
         let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
         guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
-            let tenure = UInt64(Substring(tokens[tokens.count - 2])),
+            let consumerNumber = UInt64(Substring(tokens[tokens.count - 2])),
             let reader = Int(Substring(tokens[tokens.count - 3])),
             readers.indices.contains(reader)
         else { return nil }
-        return (reader, tenure, pull)
+        return (reader, consumerNumber, pull)
     }
 
     // MARK: effects
@@ -333,8 +335,9 @@ public final class TapeReaders {
     private func carryOut(_ effect: ReaderLane.Effect, _ reader: Int) {
         switch effect {
         case .readStream: readStream(reader)
-        case .createConsumer(let tenure, let start): createConsumer(reader, tenure, start)
-        case .pull(let tenure, let number): pull(reader, tenure, number)
+        case .createConsumer(let consumerNumber, let start):
+            createConsumer(reader, consumerNumber, start)
+        case .pull(let consumerNumber, let number): pull(reader, consumerNumber, number)
         case .doubted(let doubt):
             client.telemetry.emit(ReaderDoubted(reader: name(reader), doubt: doubt))
         case .hole(let source, let ordinals):
@@ -370,16 +373,17 @@ public final class TapeReaders {
         }
     }
 
-    private func createConsumer(_ reader: Int, _ tenure: UInt64, _ start: ReaderLane.Start) {
+    private func createConsumer(_ reader: Int, _ consumerNumber: UInt64, _ start: ReaderLane.Start)
+    {
         let input = readers[reader].input
         let configuration = ConsumerConfiguration(
-            name: consumer(reader, tenure), filterSubjects: input.filters,
+            name: consumer(reader, consumerNumber), filterSubjects: input.filters,
             deliver: start.deliver, inactiveThreshold: idleMax)
         do throws(JetStreamError) {
             try client.jetStream.createConsumer(stream: input.stream, configuration)
             readers[reader].waiting.removeAll()
             readers[reader].machine.consumerCreated(
-                tenure: tenure, now: clock.monotonic().nanoseconds, into: &effects)
+                consumerNumber: consumerNumber, now: clock.monotonic().nanoseconds, into: &effects)
         } catch {
             failed(reader, "\(error)")
         }
@@ -390,14 +394,14 @@ public final class TapeReaders {
         readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
     }
 
-    private func pull(_ reader: Int, _ tenure: UInt64, _ number: UInt64) {
+    private func pull(_ reader: Int, _ consumerNumber: UInt64, _ number: UInt64) {
         do throws(NatsError) {
             try client.jetStream.pull(
-                stream: readers[reader].input.stream, consumer: consumer(reader, tenure),
+                stream: readers[reader].input.stream, consumer: consumer(reader, consumerNumber),
                 batch: ReaderLane.pullMessages, bytesMax: pullBytes,
                 expires: .seconds(ReaderLane.pullExpirySeconds),
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
-                replyTo: "\(inbox).\(reader).\(tenure).\(number)")
+                replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")
         } catch {
             // The stall detector makes the consumer again when the link is back.
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))

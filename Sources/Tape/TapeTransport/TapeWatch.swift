@@ -116,10 +116,10 @@ public final class TapeWatch: Sendable {
                 beat.beat(before: ThreadWatch.systemTime)
                 let (durability, disk) = ask(monitors, client)
                 // The present server's answer stays valid while it does not answer again.
-                let isNews = !durability.isUnknown || !isAsked
+                let isNew = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
                 shared.seen.withLock {
-                    if isNews { $0.durability = durability }
+                    if isNew { $0.durability = durability }
                     $0.disk = disk
                 }
             }

@@ -162,9 +162,9 @@ public final class Spool {
     /// them.
     public func hold(_ opened: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         if isEmpty { holder.keepLatest() }
-        var isNews = false
-        for (partition, epoch) in opened where holder.open(epoch, partition) { isNews = true }
-        if isNews { try writeHolder() }
+        var isNew = false
+        for (partition, epoch) in opened where holder.open(epoch, partition) { isNew = true }
+        if isNew { try writeHolder() }
     }
 
     // MARK: opening

@@ -102,7 +102,7 @@ enum Main {
         }
         let script = try AuditScript.find(executable: Checkout.ownExecutable())
         return try deployment(TapeTarget()).audit(script, environment, command, terminal)
-            .tell(terminal, asJSON: command.asJSON)
+            .report(to: terminal, asJSON: command.asJSON)
     }
 
     private static func prove(

@@ -30,14 +30,14 @@ struct ServerMessages {
 
     // MARK: events, by the subscription that reports them
 
-    func trade(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func trade(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         Self.frame([
             "99", "\(request)", "1", "\(trade.time / second)", trade.priceText, hundred, "0",
             "ARCA", "T",
         ])
     }
 
-    func quote(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func quote(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         let bid = trade.number + 1
         return Self.frame([
             "99", "\(request)", "3", "\(trade.time / second)", "\(bid)", "\(bid + 1)", "300",
@@ -45,7 +45,7 @@ struct ServerMessages {
         ])
     }
 
-    func midpoint(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func midpoint(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         Self.frame([
             "99", "\(request)", "4", "\(trade.time / second)", "\(trade.number + 1)",
         ])
@@ -53,7 +53,7 @@ struct ServerMessages {
 
     /// `isReported`: as the value that has reported prints only.
     func volume(
-        _ request: Int32, _ trade: MarketTrade, isReported: Bool = false
+        _ request: Int32, _ trade: WorldTrade, isReported: Bool = false
     ) -> [UInt8] {
         let time = trade.time / 1_000_000
         return Self.frame([
@@ -63,38 +63,38 @@ struct ServerMessages {
     }
 
     /// The trade in both values, in one order or the other.
-    func volumes(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func volumes(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         let isFirst = trade.number % 2 == 0
         return volume(request, trade, isReported: isFirst)
             + volume(request, trade, isReported: !isFirst)
     }
 
     /// A bid, with its size, which a server reports a second time.
-    func bid(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func bid(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         let (price, size) = isDelayed ? ("66", "69") : ("1", "0")
         return Self.frame(["1", "6", "\(request)", price, "\(trade.number + 1)", hundred, "0"])
             + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
-    func last(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func last(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         let (price, size) = isDelayed ? ("68", "71") : ("4", "5")
         return Self.frame(["1", "6", "\(request)", price, trade.priceText, hundred, "0"])
             + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
     /// The day's volume; old servers report it in hundreds.
-    func dayVolume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func dayVolume(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         Self.frame(["2", "6", "\(request)", "8", "\(trade.number + 1)"])
     }
 
-    func computation(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func computation(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         Self.frame([
             "21", "\(request)", "13", "0", "0.2", "0.5", "1.5", "0", "0.1", "0.1", "-0.1",
             "\(trade.number + 1)",
         ])
     }
 
-    func news(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func news(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
         Self.frame([
             "84", "\(request)", "\(trade.time / 1_000_000)", "BRFG", "N\(trade.number)", "Words",
             "",
@@ -102,7 +102,7 @@ struct ServerMessages {
     }
 
     /// The same headline, as history reports it.
-    func headline(_ request: String, _ trade: MarketTrade) -> [UInt8] {
+    func headline(_ request: String, _ trade: WorldTrade) -> [UInt8] {
         let clock = [Int64(3_600), 60, 1].map { unit in
             let value = (trade.time / second - World.dayStart) / unit % (unit == 3_600 ? 24 : 60)
             return value < 10 ? "0\(value)" : "\(value)"
@@ -122,7 +122,7 @@ struct ServerMessages {
             : Self.frame(["12", "1", "\(request)", "\(row.position)"] + tail)
     }
 
-    func bar(_ request: Int32, _ bar: MarketTrade) -> [UInt8] {
+    func bar(_ request: Int32, _ bar: WorldTrade) -> [UInt8] {
         let open = "\(bar.number * 5)"
         return Self.frame([
             "50", "3", "\(request)", open, "10", "11", "9", "10", hundred, "10", "3",
@@ -164,7 +164,7 @@ struct ServerMessages {
         Self.frame(["51", "1", "\(request)", "<Report>\(request)</Report>"])
     }
 
-    func history(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
+    func history(_ request: Int32, _ trades: [WorldTrade]) -> [UInt8] {
         Self.frame(
             ["98", "\(request)", "\(trades.count)"]
                 + trades.flatMap {
@@ -175,7 +175,7 @@ struct ServerMessages {
     }
 
     /// The same quotes as those that come tick by tick.
-    func quoteHistory(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
+    func quoteHistory(_ request: Int32, _ trades: [WorldTrade]) -> [UInt8] {
         let hundreds = version < 159 || version >= 175 ? "00" : ""
         return Self.frame(
             ["97", "\(request)", "\(trades.count)"]
@@ -201,7 +201,7 @@ let second: Int64 = 1_000_000_000
 
 /// An event of the market, with a number that no other event has. A bar of five seconds is one as
 /// well: its number counts such bars since 1970, and its time is its close.
-struct MarketTrade: Hashable {
+struct WorldTrade: Hashable {
     var instrument: Int
     var number: Int
     /// Nanoseconds since 1970.
@@ -230,14 +230,14 @@ struct MarketBook {
 
     private(set) var rows: [Row] = (0..<6).map { Row(side: $0 % 2, position: $0 / 2, number: 0) }
 
-    mutating func happened(_ trade: MarketTrade) -> Row {
+    mutating func happened(_ trade: WorldTrade) -> Row {
         rows[trade.number % 6].number = trade.number
         return rows[trade.number % 6]
     }
 }
 
 /// Reads requests as fields of text.
-struct RequestReader {
+struct RequestFieldReader {
     private var bytes: [UInt8] = []
     private var hasOpening = false
 

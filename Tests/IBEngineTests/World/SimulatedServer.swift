@@ -31,15 +31,15 @@ struct SimulatedServer {
     var symbols: [String] = []
     /// Instruments whose data come under another contract.
     var rerouted: Set<Int> = []
-    var trades: [MarketTrade] = []
-    var bars: [MarketTrade] = []
+    var trades: [WorldTrade] = []
+    var bars: [WorldTrade] = []
     var books: [MarketBook] = []
     var bulletins = 0
     var subscriptions: [Int32: Subscription] = [:]
     /// Messages on their way to the client, in order.
     var flights: [Flight] = []
     var isOpen = false
-    var reader = RequestReader()
+    var reader = RequestFieldReader()
     var isGreeted = false
     var isIntroduced = false
     var wantsBulletins = false
@@ -88,7 +88,7 @@ struct SimulatedServer {
 
     mutating func open(_ now: Int64) {
         isOpen = true
-        reader = RequestReader()
+        reader = RequestFieldReader()
         subscriptions = [:]
         flights = []
         late = []
@@ -133,7 +133,7 @@ struct SimulatedServer {
         }
     }
 
-    mutating func happened(_ trade: MarketTrade, _ now: Int64) {
+    mutating func happened(_ trade: WorldTrade, _ now: Int64) {
         trades.append(trade)
         let row = books[trade.instrument].happened(trade)
         for (id, subscription) in listening(trade.instrument, now) {
@@ -161,7 +161,7 @@ struct SimulatedServer {
     }
 
     private mutating func sendLevel1(
-        _ id: Int32, _ subscription: Subscription, _ trade: MarketTrade, _ now: Int64
+        _ id: Int32, _ subscription: Subscription, _ trade: WorldTrade, _ now: Int64
     ) {
         if subscription.wantsNews, trade.isNews { send(words.news(id, trade), now) }
         guard subscription.wantsData else { return }
@@ -175,7 +175,7 @@ struct SimulatedServer {
         send(words.computation(id, trade), now)
     }
 
-    mutating func barEnded(_ bar: MarketTrade, _ now: Int64) {
+    mutating func barEnded(_ bar: WorldTrade, _ now: Int64) {
         bars.append(bar)
         for (id, subscription) in listening(bar.instrument, now) where subscription.kind == .bars {
             send(words.bar(id, bar), now)

@@ -7,7 +7,7 @@ extension Verdict {
     /// those that are recorded twice. `latency`: how late an event without a time of its own may
     /// have been due, in nanoseconds.
     func problems(
-        in events: [MarketTrade], _ track: Track, isFilled: Bool, latency: Int64 = 0
+        in events: [WorldTrade], _ track: Track, isFilled: Bool, latency: Int64 = 0
     ) -> [String] {
         var found: [String] = []
         guard let instrument = events.first.map({ UInt32($0.instrument) }) else { return [] }

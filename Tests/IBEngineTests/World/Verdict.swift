@@ -69,15 +69,15 @@ struct Verdict {
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
         for record in output.records { take(record) }
         output.records = []
-        for news in output.news {
+        for news in output.events {
             if case .state(let state, _) = news { sessionStates.insert(state) }
             if case .unsendable(let what) = news { problems.append("unsendable: \(what)") }
             if case .numbers(let instrument, let count) = news {
                 numbers.append([instrument.map { UInt64($0) }, count])
             }
         }
-        if output.newsLost > 0 { problems.append("news were lost") }
-        output.news = []
+        if output.eventsLost > 0 { problems.append("news were lost") }
+        output.events = []
         guard output.floor.isDefined else { return }
         if floor.isDefined, output.floor < floor { problems.append("the floor went back") }
         if output.floor.nanoseconds > now { problems.append("the floor is ahead") }
@@ -93,7 +93,7 @@ struct Verdict {
             if trade.size != Quantity(raw: 100 * 100_000_000) {
                 problems.append("a trade's size is \(trade.size)")
             }
-            let number = MarketTrade.number(ofPrice: trade.price.raw)
+            let number = WorldTrade.number(ofPrice: trade.price.raw)
             if trade.header.flags.contains(.unreported) { unreported.append(number) }
             latest = trade.header
             note(.trade, number, trade.header)

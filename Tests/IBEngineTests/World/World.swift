@@ -99,19 +99,19 @@ struct World {
         remedy()
         var output = IBEngine.Output()
         if isConnected { deliver(&output) }
-        if moment.monotonic >= engine.nextDue { engine.tick(moment, into: &output) }
-        if !isConnected { engine.tick(moment, into: &output) }
+        if moment.monotonic >= engine.nextDue { engine.timePassed(moment, into: &output) }
+        if !isConnected { engine.timePassed(moment, into: &output) }
         settle(&output)
     }
 
     private mutating func trade(until end: Int64) {
         guard isTrading else { return }
-        var due: [MarketTrade] = []
+        var due: [WorldTrade] = []
         for index in instruments.indices {
             while nextTrade[index] <= end {
                 if nextTrade[index] > now {
                     due.append(
-                        MarketTrade(instrument: index, number: 0, time: nextTrade[index]))
+                        WorldTrade(instrument: index, number: 0, time: nextTrade[index]))
                 }
                 nextTrade[index] =
                     max(now, nextTrade[index])
@@ -132,7 +132,7 @@ struct World {
             for index in instruments.indices where nextBar > now {
                 let number = Int(nextBar / (5 * second)) - 1
                 server.barEnded(
-                    MarketTrade(instrument: index, number: number, time: nextBar), nextBar)
+                    WorldTrade(instrument: index, number: number, time: nextBar), nextBar)
             }
             nextBar += 5 * second
         }

@@ -127,7 +127,7 @@ extension MembershipWorld {
         else { return }
         fences += 1
         handle(
-            index, .news(.lost(Partition(partition), tenure: tenure, reason: "a higher epoch")))
+            index, .answer(.lost(Partition(partition), tenure: tenure, reason: "a higher epoch")))
     }
 
     private mutating func destroy() {

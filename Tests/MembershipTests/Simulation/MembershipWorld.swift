@@ -16,7 +16,7 @@ struct MembershipWorld {
         case callArrives(Int, batch: Int, SimulatedMember.Call, known: Int)
         case callAnswered(Int, batch: Int, MembershipMachine.Event, isLast: Bool)
         case callTimesOut(Int, batch: Int, [SimulatedMember.Call])
-        case planeSays(Int, OwnershipNews)
+        case planeAnswers(Int, OwnershipAnswer)
         case flows(Int, link: Int)
         case connects(Int)
         case wakes(Int)
@@ -140,7 +140,7 @@ struct MembershipWorld {
         case .callAnswered(let index, let batch, let event, let isLast):
             callAnswered(index, batch, event, isLast)
         case .callTimesOut(let index, let batch, let calls): failCalls(index, batch, calls)
-        case .planeSays(let index, let news): planeSays(index, news)
+        case .planeAnswers(let index, let answer): planeAnswers(index, answer)
         case .flows(let index, let link): flow(index, link)
         case .connects(let index): connect(index)
         case .wakes(let index): wake(index)
@@ -202,7 +202,7 @@ struct MembershipWorld {
 
     private mutating func carryOut(_ effect: MembershipMachine.Effect, _ index: Int) {
         switch effect {
-        case .say(let heartbeat): publish(.heartbeat(heartbeat), index)
+        case .send(let heartbeat): publish(.heartbeat(heartbeat), index)
         case .ask: publish(.ask, index)
         case .read(let number, let after):
             members[index].calls.append(.read(number: number, after: after))
@@ -234,32 +234,32 @@ struct MembershipWorld {
             checkOverlap(index)
             let above = UInt64(Int.random(in: 0..<8, using: &random) == 0 ? 3 : 0)
             queue.add(
-                .planeSays(
+                .planeAnswers(
                     index, .opened(partition, tenure: claim.tenure, epoch: claim.epoch + above)),
                 at: now + delay)
         case .release(let partition, let tenure):
             queue.add(
-                .planeSays(index, .released(partition, tenure: tenure)), at: now + delay)
+                .planeAnswers(index, .released(partition, tenure: tenure)), at: now + delay)
         case .drop: break
         }
     }
 
-    private mutating func planeSays(_ index: Int, _ news: OwnershipNews) {
+    private mutating func planeAnswers(_ index: Int, _ answer: OwnershipAnswer) {
         guard members[index].isAlive else { return }
         guard !members[index].isStopped(now) else {
-            queue.add(.planeSays(index, news), at: members[index].stoppedUntil + 1)
+            queue.add(.planeAnswers(index, answer), at: members[index].stoppedUntil + 1)
             return
         }
         guard members[index].hungUntil <= now else {
-            queue.add(.planeSays(index, news), at: members[index].hungUntil + 1)
+            queue.add(.planeAnswers(index, answer), at: members[index].hungUntil + 1)
             return
         }
-        if case .released(let partition, let tenure) = news {
+        if case .released(let partition, let tenure) = answer {
             guard members[index].plane.finishRelease(partition.number, tenure) else { return }
             // A repeated report is treated as one.
-            if Int.random(in: 0..<4, using: &random) == 0 { handle(index, .news(news)) }
+            if Int.random(in: 0..<4, using: &random) == 0 { handle(index, .answer(answer)) }
         }
-        handle(index, .news(news))
+        handle(index, .answer(answer))
     }
 
     /// Reports two processes that act as owners of one partition.

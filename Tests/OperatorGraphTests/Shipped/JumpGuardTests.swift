@@ -21,7 +21,7 @@ struct JumpGuardTests {
             let trade = Trade(
                 header: TickHeader(symbol: 2, providerTime: .undefined, receiveTime: .undefined),
                 price: Price(raw: price), size: Quantity(raw: 1))
-            return machine.take(.trade(trade), of: symbol, telling: &told)
+            return machine.take(.trade(trade), of: symbol, publishing: &told)
         }
         return (passes, told.map(\.value))
     }

@@ -21,11 +21,11 @@ final class SimulatedBars {
 
     var packets: [Packet] = []
 
-    var standing: StandingOutput? {
+    var published: PublishedEnd? {
         guard let last = packets.last(where: { $0.output != nil }), let output = last.output else {
             return nil
         }
-        return StandingOutput(
+        return PublishedEnd(
             ordinal: last.nextOrdinal - 1, checksum: output.checksum,
             generation: output.generation, input: output.input, watermark: last.watermark)
     }

@@ -138,10 +138,10 @@ final class SimulatedOwner {
         found.laneOrdinal = laneOrdinal
         found.laneEpoch = laneOrdinal == nil ? nil : lane.epoch
         found.isRebuildRequested = try store.isRebuildRequested()
-        found.standing = tape.bars.standing
+        found.published = tape.bars.published
         found.markerGeneration = tape.bars.markerGeneration
         found.streamCreated = SimulatedTicks.streamCreated
-        found.isInputThere = found.standing.map { $0.input.sequence <= tape.published } ?? false
+        found.isInputThere = found.published.map { $0.input.sequence <= tape.published } ?? false
         return found
     }
 

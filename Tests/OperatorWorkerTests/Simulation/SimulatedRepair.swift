@@ -35,10 +35,10 @@ extension SimulatedOwner {
 
     private func beginRepair() {
         if let ordinal = core?.precedentOrdinal {
-            core?.heardPrecedent(tape.bars.precedent(at: ordinal))
+            core?.takePrecedent(tape.bars.precedent(at: ordinal))
             return
         }
-        guard let needs = core?.repairNeeds else { return }
+        guard let needs = core?.repairPart else { return }
         core?.beginRepair()
         let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
         repair = SimulatedRepair(reading: reading, next: firstPlace(from: reading.start))
@@ -81,8 +81,8 @@ extension SimulatedOwner {
         #expect(isSame, "the tape changed")
         if !isSecond, core?.endRepairNotes() ?? false, let start = repair?.reading.start {
             repair?.next = firstPlace(from: start)
-        } else if let standing = core?.standingBars {
-            repair?.reading.standing = standing
+        } else if let published = core?.publishedBars {
+            repair?.reading.published = published
             repair?.isReadBack = true
         } else {
             finish([])
@@ -90,16 +90,16 @@ extension SimulatedOwner {
     }
 
     private func readBack() {
-        guard var standing = repair?.reading.standing else { return }
+        guard var published = repair?.reading.published else { return }
         for packet in tape.bars.packets where packet.output != nil {
             let sealed = packet.sealed()
-            sealed.withBytes { standing.take(sealed.header, $0) }
+            sealed.withBytes { published.take(sealed.header, $0) }
         }
-        finish(standing.bars)
+        finish(published.bars)
     }
 
-    private func finish(_ standing: [Bar]) {
-        _ = core?.finishRepair(standing: standing)
+    private func finish(_ published: [Bar]) {
+        _ = core?.finishRepair(published: published)
         repair = nil
         tape.repairs += 1
         hasRepaired = true

@@ -15,7 +15,7 @@ struct UndisturbedOwner {
     private let lane: SimulatedLane
     private let bars = SimulatedBars()
 
-    init(_ packets: [StoredPacket], _ settings: OperatorSettings) {
+    init(_ packets: [SimulatedPacket], _ settings: OperatorSettings) {
         lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
         lane.open()
         core = PartitionOperator(
@@ -27,7 +27,7 @@ struct UndisturbedOwner {
         for (place, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             publish(packet.position.sequence)
-            while core.repairNeeds != nil {
+            while core.repairPart != nil {
                 mend(packets[...place])
                 publish(packet.position.sequence)
             }
@@ -35,7 +35,7 @@ struct UndisturbedOwner {
     }
 
     /// Reads everything again, from the first packet on.
-    private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
+    private mutating func mend(_ packets: ArraySlice<SimulatedPacket>) {
         core.beginRepair()
         let ticks = packets.filter { $0.header.kind == .ticks }
         for packet in ticks {
@@ -46,12 +46,12 @@ struct UndisturbedOwner {
                 packet.bytes.withRawSpan { core.takeForRepair(packet.header, $0) }
             }
         }
-        var standing = core.standingBars
+        var published = core.publishedBars
         for packet in bars.packets where packet.output != nil {
             let sealed = packet.sealed()
-            sealed.withBytes { standing?.take(sealed.header, $0) }
+            sealed.withBytes { published?.take(sealed.header, $0) }
         }
-        _ = core.finishRepair(standing: standing?.bars ?? [])
+        _ = core.finishRepair(published: published?.bars ?? [])
     }
 
     private mutating func publish(_ input: UInt64) {

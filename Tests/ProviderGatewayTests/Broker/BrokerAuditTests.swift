@@ -134,7 +134,7 @@ struct BrokerAuditTests {
     ) throws -> [String] {
         var market = BrokerMarket()
         for (second, count) in happened {
-            let print = BrokerPrint(
+            let print = HistoryPrint(
                 symbol: "SPY", second: Self.start + second, price: try Price("101").raw,
                 size: try Quantity("100").raw)
             market.prints[print] = count

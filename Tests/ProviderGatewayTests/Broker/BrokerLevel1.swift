@@ -8,7 +8,7 @@ struct BrokerLevel1 {
         var content: String
         var event: Range<Int64>?
         /// The print, without its symbol.
-        var print: BrokerPrint?
+        var print: HistoryPrint?
     }
 
     private struct Side: Equatable {
@@ -126,7 +126,7 @@ struct BrokerLevel1 {
                     lane: .printed,
                     content: BrokerContent.trade(time, price, size, ["", ""]),
                     event: time..<time + 1_000_000,
-                    print: BrokerPrint(
+                    print: HistoryPrint(
                         symbol: "", second: milliseconds / 1_000, price: price, size: size))
             ]
         default: return []

@@ -4,9 +4,9 @@ import Primitives
 
 /// All events of the simulator's market, sent or not, as far as history reports them.
 struct BrokerMarket {
-    var prints: [BrokerPrint: Int] = [:]
+    var prints: [HistoryPrint: Int] = [:]
     /// The prints that count for the last price.
-    var reported: [BrokerPrint: Int] = [:]
+    var reported: [HistoryPrint: Int] = [:]
     var quotes: [BrokerQuote: Int] = [:]
 
     init() {}
@@ -30,7 +30,7 @@ struct BrokerMarket {
         func size(_ units: Int64) -> Int64 { BrokerTruth.size(instrument.sizeText(units)) }
         switch event.kind {
         case .trade(let trade):
-            let print = BrokerPrint(
+            let print = HistoryPrint(
                 symbol: name, second: second, price: price(trade.price), size: size(trade.size))
             prints[print, default: 0] += 1
             if !trade.isUnreported { reported[print, default: 0] += 1 }
@@ -108,7 +108,7 @@ struct BrokerMarketAudit {
         }
     }
 
-    private func happened(_ print: BrokerPrint) -> Int {
+    private func happened(_ print: HistoryPrint) -> Int {
         let feeds = feeds[print.symbol] ?? []
         let isReportedAlone = feeds.contains(.trades) && !feeds.contains(.allTrades)
         return (isReportedAlone ? market.reported[print] : market.prints[print]) ?? 0

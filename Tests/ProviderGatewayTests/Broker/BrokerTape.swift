@@ -37,10 +37,10 @@ struct BrokerTape {
     private(set) var live: [BrokerLane: [BrokerValue]] = [:]
     /// Values that were fetched later, which have the flag `backfilled`.
     private(set) var fetched: [BrokerLane: [BrokerValue]] = [:]
-    private(set) var prints: [BrokerPrint: (live: Int, fetched: Int)] = [:]
+    private(set) var prints: [HistoryPrint: (live: Int, fetched: Int)] = [:]
     /// The live prints that are marked as the state at a subscription's start. They are no events,
     /// so history may report them again.
-    private(set) var states: [BrokerPrint: Int] = [:]
+    private(set) var states: [HistoryPrint: Int] = [:]
     private(set) var quotes: [BrokerQuote: (live: Int, fetched: Int)] = [:]
     private(set) var gaps: [Gap] = []
     private(set) var subscriptions: [Subscription] = []
@@ -149,7 +149,7 @@ struct BrokerTape {
             symbol, isLevel1 ? .printed : .trades, content, header,
             event: header.providerTime.isDefined ? time..<time + 1 : nil)
         guard header.providerTime.isDefined else { return }
-        let print = BrokerPrint(
+        let print = HistoryPrint(
             symbol: symbol, second: time / 1_000_000_000, price: trade.price.raw,
             size: trade.size.raw)
         if isState { states[print, default: 0] += 1 }

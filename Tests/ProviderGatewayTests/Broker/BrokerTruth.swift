@@ -12,7 +12,7 @@ import TestSupport
 struct BrokerTruth {
     private(set) var lanes: [BrokerLane: [BrokerValue]] = [:]
     /// Prints that were sent, with how often each kind of feed sent them.
-    private(set) var prints: [BrokerPrint: (tickByTick: Int, level1: Int)] = [:]
+    private(set) var prints: [HistoryPrint: (tickByTick: Int, level1: Int)] = [:]
     private(set) var quotes: [BrokerQuote: Int] = [:]
     /// Bars that history returned, by symbol.
     private(set) var pastBars: [String: Set<String>] = [:]
@@ -97,7 +97,7 @@ struct BrokerTruth {
         case "1", "2":
             let (price, size) = (Self.price(fields[2]), Self.size(fields[3]))
             addPrint(
-                symbol, BrokerPrint(symbol: symbol, second: second, price: price, size: size),
+                symbol, HistoryPrint(symbol: symbol, second: second, price: price, size: size),
                 isTickByTick: true)
             add(
                 symbol, .trades,
@@ -119,8 +119,8 @@ struct BrokerTruth {
         }
     }
 
-    private mutating func addPrint(_ symbol: String, _ print: BrokerPrint, isTickByTick: Bool) {
-        let named = BrokerPrint(
+    private mutating func addPrint(_ symbol: String, _ print: HistoryPrint, isTickByTick: Bool) {
+        let named = HistoryPrint(
             symbol: symbol, second: print.second, price: print.price, size: print.size)
         if isTickByTick {
             prints[named, default: (0, 0)].tickByTick += 1

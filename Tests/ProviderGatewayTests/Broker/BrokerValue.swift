@@ -68,7 +68,7 @@ struct BrokerValue {
 }
 
 /// A print in the form that history also has: without milliseconds and numbers.
-struct BrokerPrint: Hashable {
+struct HistoryPrint: Hashable {
     let symbol: String
     let second: Int64
     let price: Int64

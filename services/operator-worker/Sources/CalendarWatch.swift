@@ -37,7 +37,7 @@ struct CalendarWatch {
     }
 
     /// Returns the events to report now. `now` is the wall clock.
-    mutating func look(now: Timestamp) -> [CalendarEnds] {
+    mutating func update(now: Timestamp) -> [CalendarEnds] {
         for place in entries.indices { entries[place].hasEnded = entries[place].until <= now }
         let soon = entries.filter {
             $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)

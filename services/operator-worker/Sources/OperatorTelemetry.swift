@@ -217,7 +217,7 @@ struct PartitionStarted: TelemetryEvent {
     static let name = "operator.partition.started"
     let partition: Partition
     let epoch: UInt64
-    let standing: UInt64
+    let published: UInt64
     /// `start`, `checkpoint` or `base`.
     let way: String
     /// The number of the checkpoint; 0 for none.
@@ -230,7 +230,7 @@ struct PartitionStarted: TelemetryEvent {
     var fields: [(String, LogValue)] {
         [
             ("partition", .integer(Int64(partition.number))), ("epoch", .unsigned(epoch)),
-            ("standing.ordinal", .unsigned(standing)), ("recovery", .text(way)),
+            ("standing.ordinal", .unsigned(published)), ("recovery", .text(way)),
             ("checkpoint", .unsigned(checkpoint)), ("input.sequence", .unsigned(input)),
         ]
     }

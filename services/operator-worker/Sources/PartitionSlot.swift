@@ -48,7 +48,7 @@ final class PartitionSlot {
     var headSequence: UInt64 = 0
     var checkpoint: Kept?
     /// The positions of the known checkpoints, the newest first. Two at most.
-    var standing: [UInt64] = []
+    var checkpoints: [UInt64] = []
 
     enum Stage {
         /// Another worker's. Next: `waiting`.
@@ -115,10 +115,10 @@ final class PartitionSlot {
 
     /// The position from which the partition can always be restored: that of the older checkpoint,
     /// because the newest may be damaged. 0 when not known.
-    var durable: UInt64 { standing.count < 2 ? 0 : standing[1] }
+    var durable: UInt64 { checkpoints.count < 2 ? 0 : checkpoints[1] }
 
     func keep(sequence: UInt64, isBase: Bool) {
-        standing = isBase ? [sequence] : [sequence] + standing.prefix(1)
+        checkpoints = isBase ? [sequence] : [sequence] + checkpoints.prefix(1)
     }
 }
 

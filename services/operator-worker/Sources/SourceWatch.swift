@@ -27,7 +27,7 @@ struct SourceWatch {
     }
 
     /// Takes each partition's sources. `now` is monotonic.
-    mutating func look(_ partitions: [[SourceTable.Entry]], now: Int64) {
+    mutating func update(_ partitions: [[SourceTable.Entry]], now: Int64) {
         var present: [SourceName: Entry] = [:]
         for sources in partitions {
             for source in sources where source.watermark != SourceTable.noWatermark {

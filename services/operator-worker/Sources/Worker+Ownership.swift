@@ -13,7 +13,7 @@ extension Worker {
     /// computes the rest again.
     private static let releaseNanosecondsMax: Int64 = 5_000_000_000
 
-    func obey(_ order: OwnershipOrder) {
+    func carryOut(_ order: OwnershipOrder) {
         switch order {
         case .take(let partition, let claim):
             guard let index = slotOfPartition[partition] else { return }
@@ -22,7 +22,7 @@ extension Worker {
             guard let index = slotOfPartition[partition] else { return }
             guard slots[index].claim?.tenure == tenure else {
                 // Nothing of that tenure is running any more.
-                untold.append(.released(partition, tenure: tenure))
+                unsentAnswers.append(.released(partition, tenure: tenure))
                 return
             }
             release(index)
@@ -48,7 +48,7 @@ extension Worker {
     /// Reports that a marker of this worker is stored. Its epoch is valid from now on.
     func opened(_ index: Int, _ header: PacketHeader) {
         guard let claim = slots[index].claim else { return }
-        untold.append(
+        unsentAnswers.append(
             .opened(slots[index].partition, tenure: claim.tenure, epoch: header.epoch))
         guard slots[index].openedAt == nil else { return }
         let now = clock.monotonic().nanoseconds
@@ -82,7 +82,7 @@ extension Worker {
                 PartitionReleased(
                     partition: slot.partition, isComplete: isDone, nanoseconds: nanoseconds))
             close(index)
-            untold.append(.released(slot.partition, tenure: claim.tenure))
+            unsentAnswers.append(.released(slot.partition, tenure: claim.tenure))
         }
     }
 
@@ -95,7 +95,7 @@ extension Worker {
             let reason = "another worker published bars under a higher epoch"
             context.telemetry.emit(PartitionLost(partition: slot.partition, reason: reason))
             close(index)
-            untold.append(.lost(slot.partition, tenure: claim.tenure, reason: reason))
+            unsentAnswers.append(.lost(slot.partition, tenure: claim.tenure, reason: reason))
         }
     }
 
@@ -118,11 +118,11 @@ extension Worker {
         for index in slots.indices { slots[index].core?.schedule.sharing = owned }
     }
 
-    func tellMembership() {
-        guard !untold.isEmpty else { return }
-        var told = 0
-        while told < untold.count, port.tell(untold[told]) { told += 1 }
-        untold.removeFirst(told)
+    func sendAnswers() {
+        guard !unsentAnswers.isEmpty else { return }
+        var sent = 0
+        while sent < unsentAnswers.count, port.answer(unsentAnswers[sent]) { sent += 1 }
+        unsentAnswers.removeFirst(sent)
     }
 }
 

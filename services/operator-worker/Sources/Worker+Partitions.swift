@@ -68,7 +68,7 @@ extension Worker {
 
     // MARK: answers
 
-    func heard(_ answer: CheckpointAnswer) {
+    func handle(_ answer: CheckpointAnswer) {
         let now = clock.monotonic().nanoseconds
         switch answer {
         case .found(let partition, let round, let situation):
@@ -103,7 +103,7 @@ extension Worker {
     }
 
     /// Handles the answer whether it may be taken.
-    private func looked(_ situation: RecoverySituation, _ index: Int, _ claim: Claim) {
+    private func decide(_ situation: RecoverySituation, _ index: Int, _ claim: Claim) {
         let lane = slots[index].lane
         switch situation.refusal {
         case .standBy(let reason): wait(index, reason)
@@ -122,7 +122,7 @@ extension Worker {
         let lane = slots[index].lane
         if case .releasing = slots[index].stage { return }
         guard situation.laneOrdinal != nil else {
-            if let claim = slots[index].claim { looked(situation, index, claim) }
+            if let claim = slots[index].claim { decide(situation, index, claim) }
             return
         }
         slots[index].isRebuilding = situation.isRebuildRequested
@@ -150,14 +150,14 @@ extension Worker {
         share()
         slots[index].stage = .restored(beginning.input.position)
         slots[index].way = beginning.way.name
-        slots[index].standing = []
+        slots[index].checkpoints = []
         if beginning.number > 0 {
             slots[index].keep(sequence: beginning.input.position?.sequence ?? 0, isBase: true)
         }
         context.telemetry.emit(
             PartitionStarted(
                 partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
-                standing: beginning.standing?.ordinal ?? 0, way: beginning.way.name,
+                published: beginning.published?.ordinal ?? 0, way: beginning.way.name,
                 checkpoint: beginning.number, input: beginning.input.position?.sequence ?? 0))
     }
 

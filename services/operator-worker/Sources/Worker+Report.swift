@@ -43,7 +43,7 @@ extension Worker {
         return slot.hasRead ? Problem(text: Self.opening.text) : Self.opening
     }
 
-    func tell() {
+    func reportState() {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
@@ -54,9 +54,9 @@ extension Worker {
                 continue
             }
             let problem = problem(slot)
-            let isTold =
+            let isReported =
                 problem?.isUrgent ?? false || now - slot.orderedAt >= Self.openingNanosecondsMax
-            context.readiness.set("partition \(slot.partition)", isTold ? problem?.text : nil)
+            context.readiness.set("partition \(slot.partition)", isReported ? problem?.text : nil)
             if let stopped = slot.core?.stopped {
                 context.telemetry.emit(
                     PartitionStopped(partition: slot.partition, reason: stopped))
@@ -72,25 +72,26 @@ extension Worker {
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines)
         metrics.update(edgeLevels)
-        for event in calendars.look(now: clock.now()) { context.telemetry.emit(event) }
+        for event in calendars.update(now: clock.now()) { context.telemetry.emit(event) }
         context.readiness.degrade("calendar", calendars.problem)
-        sources.look(lines.map(\.sources), now: now)
+        sources.update(lines.map(\.sources), now: now)
         if slotOfPartition[client.names.universe] != nil {
             context.readiness.degrade("values over all partitions", sources.problem)
         }
         report.update(lines, calendars, sources)
         let universe = client.names.universe
-        positions.tell(now: now) { slots.flatMap { told($0) } }
-        heads.tell(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }
-        lag.tell(now: now) {
+        positions.report(now: now) { slots.flatMap { reportedPositions($0) } }
+        heads.report(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }
+        lag.report(now: now) {
             slots.filter(\.isOwned).map { slot in
                 let isUniverse = slot.partition == universe
                 return OwnLag.Share(
-                    partition: isUniverse ? "all" : "\(slot.partition)", positions: told(slot))
+                    partition: isUniverse ? "all" : "\(slot.partition)",
+                    positions: reportedPositions(slot))
             }
         }
-        tellLeftOut()
-        universeHeads.tell(now: now) {
+        reportLeftOut()
+        universeHeads.report(now: now) {
             slots.filter { $0.partition == universe }.compactMap(head)
         }
     }
@@ -105,11 +106,13 @@ extension Worker {
 
     /// Returns the positions to report. For a partition that is not working yet, its previous owner
     /// has reported.
-    private func told(_ slot: PartitionSlot) -> [ReaderPosition] {
+    private func reportedPositions(_ slot: PartitionSlot) -> [ReaderPosition] {
         guard slot.isOwned, slot.core != nil, let position = readers.position(slot.reader) else {
             return []
         }
-        guard slot.partition != client.names.universe else { return told(slot, at: position) }
+        guard slot.partition != client.names.universe else {
+            return reportedPositions(slot, at: position)
+        }
         return [
             ReaderPosition(
                 partition: slot.partition, input: .ticks, sequence: position.sequence,

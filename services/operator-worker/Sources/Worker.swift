@@ -39,11 +39,11 @@ final class Worker {
     /// The slot of each of the tape's partitions.
     var slotOfPartition: [Partition: Int] = [:]
     /// Reports for which the membership has no room yet.
-    var untold: [OwnershipNews] = []
+    var unsentAnswers: [OwnershipAnswer] = []
     let report: OperatorReport
-    let positions: PositionTeller
-    let heads: HeadTeller
-    let universeHeads: HeadTeller
+    let positions: PositionReporter
+    let heads: HeadReporter
+    let universeHeads: HeadReporter
     let lag: OwnLag
     var reportedAt = Int64.min
     /// The repair that is being read, the partition that was repaired last, and the time at which
@@ -83,9 +83,9 @@ final class Worker {
         calendars = CalendarWatch(settings.program.definition, context.telemetry.metrics)
         sources = SourceWatch(
             context.telemetry.metrics, patienceNanoseconds: settings.sourcePatienceNanoseconds)
-        positions = try PositionTeller(client, group: "operator")
-        universeHeads = HeadTeller(client, source: .universe, input: .bars)
-        heads = HeadTeller(client, source: .operator, input: .bars)
+        positions = try PositionReporter(client, group: "operator")
+        universeHeads = HeadReporter(client, source: .universe, input: .bars)
+        heads = HeadReporter(client, source: .operator, input: .bars)
         let lag = try OwnLag(client, group: "operator")
         self.lag = lag
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
@@ -150,7 +150,7 @@ final class Worker {
         settle()
         if let ending = handle(&events) { return ending }
         port.take(into: &orders)
-        for order in orders { obey(order) }
+        for order in orders { carryOut(order) }
         orders.removeAll(keepingCapacity: true)
         leaveWhatIsFenced()
         let now = clock.monotonic().nanoseconds
@@ -162,13 +162,13 @@ final class Worker {
             repair(now: now)
             pumpLive()
             pump(now: now)
-            publisher.tick()
-            readers.tick()
-            tellOpenBars(now: now)
+            publisher.timePassed()
+            readers.timePassed()
+            publishOpenBars(now: now)
         }
         finishReleases(now: now)
-        tellMembership()
-        tell()
+        sendAnswers()
+        reportState()
         return nil
     }
 
@@ -219,7 +219,7 @@ final class Worker {
         checkpoints.take(into: &answers)
         for answer in answers {
             beat.beat()
-            heard(answer)
+            handle(answer)
         }
         answers.removeAll(keepingCapacity: true)
         return nil
@@ -231,7 +231,7 @@ final class Worker {
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
         offerLive(reader)
-        tellRefusedRanges(reader)
+        reportRefusedRanges(reader)
         if slots[reader].core?.mustHold ?? false { hold(reader) }
     }
 

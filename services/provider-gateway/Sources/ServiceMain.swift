@@ -66,10 +66,10 @@ public enum Main {
             "1 when the tape is promised to be on disk when it acknowledges, else 0."
         ).set(context.configuration.flag("GATEWAY_TAPE_DURABLE") ? 1 : 0)
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
-        let duties = try TapeDuties(settings, tape: tape, client: client, context: context)
+        let duties = try TapeHousekeeping(settings, tape: tape, client: client, context: context)
         defer { duties.stop() }
-        report.tellHeads(
-            by: HeadTeller(client, source: settings.source, input: .ticks))
+        report.reportHeads(
+            by: HeadReporter(client, source: settings.source, input: .ticks))
         let live = settings.isLive ? try LivePublisher(tape, context: context) : nil
         defer { live?.close() }
         var membership = SourceMembership()

@@ -38,14 +38,14 @@ struct DeadLettersKept: TelemetryEvent {
 }
 
 extension WriterSettings {
-    func desk(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterDesk {
-        DeadLetterDesk(
+    func deadLetterOutput(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterOutput {
+        DeadLetterOutput(
             client: client, context: context, folder: deadLetterFolder, bytesMax: deadLetterBytes,
             folderKey: "WRITER_DEAD_LETTERS")
     }
 }
 
-extension DeadLetterDesk {
+extension DeadLetterOutput {
     /// Reports letters whose transaction was committed.
     func committed(_ letters: [DeadLetter]) {
         var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]

@@ -10,7 +10,7 @@ import TapeTransport
 extension Intake {
     /// How often the rows of stopped readers are checked: a person may have accepted a new
     /// position.
-    private static let lookNanoseconds: Int64 = 1_000_000_000
+    private static let checkNanoseconds: Int64 = 1_000_000_000
     /// How long the loop runs without long waits after an order, to receive the answer soon.
     private static let busyNanoseconds: Int64 = 1_000_000_000
 
@@ -18,19 +18,19 @@ extension Intake {
 
     /// Takes the membership's orders. Stops reading and writing while other members may have taken
     /// the partitions.
-    func attend() {
+    func followOrders() {
         // This is read before the orders are taken. So a process that is steady again has already
         // received the orders about partitions that it lost.
         let until = port.steadyUntilNow
         let now = clock.monotonic().nanoseconds
         let isSteady = now < until
         // Orders without room wait at the port, which is bounded, too.
-        if queue.lanes.allSatisfy(\.hasRoomForOrders) { port.take(into: &orders) }
+        if queues.all.allSatisfy(\.hasRoomForOrders) { port.take(into: &orders) }
         if !orders.isEmpty { busyUntil = now + Self.busyNanoseconds }
         for order in orders { carryOut(order) }
         orders.removeAll(keepingCapacity: true)
         gate.open(until: isSteady ? until : .min)
-        stand(isSteady)
+        setSteady(isSteady)
     }
 
     private func carryOut(_ order: OwnershipOrder) {
@@ -46,7 +46,7 @@ extension Intake {
         // The order is of an earlier tenure. The worker answers it.
         case .release, .drop: break
         }
-        queue.lanes[slots[number].lane].send(order)
+        queues.all[slots[number].worker].send(order)
     }
 
     /// Stops reading a partition.
@@ -60,7 +60,7 @@ extension Intake {
         slots[number].reading = nil
     }
 
-    /// Stops reading a partition, and removes its packets from the lane, because they are another
+    /// Stops reading a partition, and removes its packets from the queue, because they are another
     /// owner's now.
     private func forget(_ number: Int) {
         guard slots[number].tenure != nil else { return }
@@ -69,7 +69,7 @@ extension Intake {
     }
 
     private func purge(_ number: Int) {
-        queue.lanes[slots[number].lane].remove(
+        queues.all[slots[number].worker].remove(
             inputs: InputNumber.both(of: slots[number].partition), otherThan: slots[number].reading)
     }
 
@@ -82,16 +82,16 @@ extension Intake {
 
     /// Holds or releases all readers. A process that is not steady neither reads nor writes, but
     /// forgets nothing.
-    private func stand(_ steady: Bool) {
+    private func setSteady(_ steady: Bool) {
         guard steady != isSteady else { return }
         isSteady = steady
-        for index in lanes.indices {
+        for index in workers.indices {
             if !steady {
-                for input in lanes[index].inputs { readers.hold(input) }
-            } else if !lanes[index].isHeld {
+                for input in workers[index].inputs { readers.hold(input) }
+            } else if !workers[index].isHeld {
                 release(index)
             }
-            queue.lanes[index].ring()
+            queues.all[index].wake()
         }
         if !steady, slots.contains(where: { $0.tenure != nil }) {
             context.telemetry.emit(WriterPaused())
@@ -100,8 +100,8 @@ extension Intake {
 
     // MARK: reports of workers
 
-    func hear() {
-        for lane in queue.lanes { lane.takeViews(into: &views) }
+    func takeViews() {
+        for queue in queues.all { queue.takeViews(into: &views) }
         for view in views { take(view) }
         views.removeAll(keepingCapacity: true)
     }
@@ -127,21 +127,21 @@ extension Intake {
         guard let stored = inputs[input].stored else { return }
         inputs[input].isOpen = true
         readers.open(input, at: stored.position)
-        if !isSteady || lanes[slots[input / 2].lane].isHeld { readers.hold(input) }
+        if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
     }
 
     /// Lets workers check the rows of stopped readers, once a second.
-    func lookAtStopped() {
+    func checkStopped() {
         let now = clock.monotonic().nanoseconds
-        guard isSteady, lookedAt == Int64.min || now >= lookedAt + Self.lookNanoseconds else {
+        guard isSteady, checkedAt == Int64.min || now >= checkedAt + Self.checkNanoseconds else {
             return
         }
-        lookedAt = now
-        for index in lanes.indices {
-            let stopped = lanes[index].inputs.filter {
+        checkedAt = now
+        for index in workers.indices {
+            let stopped = workers[index].inputs.filter {
                 inputs[$0].isOpen && readers.problem($0) != nil
             }
-            if !stopped.isEmpty { queue.lanes[index].look(at: stopped) }
+            if !stopped.isEmpty { queues.all[index].checkRows(of: stopped) }
         }
     }
 }

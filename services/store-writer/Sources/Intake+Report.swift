@@ -7,12 +7,12 @@ import TapeTransport
 // How the partitions and the queue are reported.
 extension Intake {
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// How long a lane may be above its low mark without a report. For a shorter time it has only
+    /// How long a queue may be above its low mark without a report. For a shorter time it has only
     /// filled a batch.
     private static let highNanoseconds: Int64 = 1_000_000_000
     private static let droppedNanoseconds: Int64 = 1_000_000_000
 
-    func tell() {
+    func reportState() {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
@@ -26,22 +26,22 @@ extension Intake {
                 WriterReport.Line(
                     InputNumber.place(index), stored: inputs[index].stored, problem: problem))
         }
-        tellReaders()
+        reportReaders()
         report.update(lines)
-        positions.tell(now: now) { inputs.indices.compactMap(told) }
-        lag.tell(now: now) {
+        positions.report(now: now) { inputs.indices.compactMap(reportedPosition) }
+        lag.report(now: now) {
             slots.filter { $0.tenure != nil }.map { slot in
                 OwnLag.Share(
                     partition: "\(slot.partition)",
-                    positions: InputNumber.both(of: slot.partition).compactMap(told))
+                    positions: InputNumber.both(of: slot.partition).compactMap(reportedPosition))
             }
         }
         metrics.alive(report.alive)
-        for index in lanes.indices { tell(index, now) }
+        for index in workers.indices { reportQueue(index, now) }
     }
 
     /// Returns the position in the database, whatever the reader does.
-    private func told(_ input: Int) -> ReaderPosition? {
+    private func reportedPosition(_ input: Int) -> ReaderPosition? {
         guard let stored = inputs[input].stored else { return nil }
         let place = InputNumber.place(input)
         return ReaderPosition(
@@ -56,7 +56,7 @@ extension Intake {
     }
 
     /// Reports how many positions are not proven yet.
-    private func tellReaders() {
+    private func reportReaders() {
         let count = inputs.indices.count {
             inputs[$0].isOpen && !readers.isReading($0) && readers.problem($0) == nil
         }
@@ -65,29 +65,29 @@ extension Intake {
             count == 0 ? nil : "\(count) positions are being compared with the tape")
     }
 
-    private func tell(_ index: Int, _ now: Int64) {
-        let waiting = queue.lanes[index].waiting
-        metrics.queue(waiting, queue.lanes[index].limits, thread: index)
+    private func reportQueue(_ index: Int, _ now: Int64) {
+        let waiting = queues.all[index].waiting
+        metrics.queue(waiting, queues.all[index].limits, thread: index)
         metrics.held(
-            slots.count { $0.lane == index && $0.tenure != nil }, thread: index)
-        if lanes[index].droppedUntold > 0, now >= lanes[index].droppedToldAt {
+            slots.count { $0.worker == index && $0.tenure != nil }, thread: index)
+        if workers[index].droppedUnreported > 0, now >= workers[index].droppedReportedAt {
             context.telemetry.emit(
-                QueueDropped(thread: index, ticks: lanes[index].droppedUntold))
-            lanes[index].droppedUntold = 0
-            lanes[index].droppedToldAt = now + Self.droppedNanoseconds
+                QueueDropped(thread: index, ticks: workers[index].droppedUnreported))
+            workers[index].droppedUnreported = 0
+            workers[index].droppedReportedAt = now + Self.droppedNanoseconds
         }
         guard let since = waiting.highSince else {
-            if lanes[index].isHighTold {
+            if workers[index].isHighReported {
                 context.telemetry.emit(QueueLow(thread: index, rows: waiting.rows))
             }
-            lanes[index].isHighTold = false
+            workers[index].isHighReported = false
             return
         }
-        guard !lanes[index].isHighTold, now >= since + Self.highNanoseconds else { return }
-        lanes[index].isHighTold = true
+        guard !workers[index].isHighReported, now >= since + Self.highNanoseconds else { return }
+        workers[index].isHighReported = true
         context.telemetry.emit(
             QueueHigh(
-                thread: index, rows: waiting.rows, capacity: queue.lanes[index].limits.rows,
-                policy: queue.settings.overflow))
+                thread: index, rows: waiting.rows, capacity: queues.all[index].limits.rows,
+                policy: queues.settings.overflow))
     }
 }

@@ -11,9 +11,9 @@ import TapeTransport
 /// Reads the tape for all workers: one thread with the readers of every partition and the
 /// membership's port.
 ///
-///     readers (ticks and all that is derived of each partition) -> lane of the partition's worker
+///     readers (ticks and all that is derived of each partition) -> queue of the partition's worker
 ///
-/// It never waits for a worker and never queries the database. Workers report by their lanes which
+/// It never waits for a worker and never queries the database. Workers report by their queues which
 /// partitions they have claimed, and from where to read them.
 final class Intake {
     /// The size of one pull of a reader, in bytes. While readers are held, two pulls of each reader
@@ -21,54 +21,54 @@ final class Intake {
     static let pullBytes = 160 * 1_024
     private static let eventsPerTurn = 64
     private static let waitMax = Duration.milliseconds(20)
-    /// The wait while a report of a worker, or room in a lane, is expected soon.
+    /// The wait while a report of a worker, or room in a queue, is expected soon.
     private static let waitBusy = Duration.milliseconds(1)
 
     let client: TapeClient
     let context: ServiceContext
     private let beat: ThreadBeat
-    let queue: RowQueue
+    let queues: WorkerQueues
     let mailbox: TapeMailbox
     let port: OwnershipPort
     let gate: SteadyGate
     let readers: TapeReaders
     let report: WriterReport
     let metrics: WriterMetrics
-    let positions: PositionTeller
+    let positions: PositionReporter
     let lag: OwnLag
     let clock = SystemClock()
     var inputs: [IntakeInput] = []
     var slots: [IntakeSlot] = []
-    var lanes: [IntakeLane]
+    var workers: [IntakeWorker]
     /// The orders taken from the port.
     var orders: [OwnershipOrder] = []
     var views: [PartitionView] = []
     /// Whether the process may act as an owner. Updated once per turn.
     var isSteady = false
     var reportedAt = Int64.min
-    var lookedAt = Int64.min
+    var checkedAt = Int64.min
     /// Until when answers of workers to orders are expected soon.
     var busyUntil = Int64.min
     /// Why the service ends; `nil` while it may go on reading.
     private(set) var ending: ExitCode?
 
     init(
-        _ queue: RowQueue, mailbox: TapeMailbox, port: OwnershipPort, gate: SteadyGate,
+        _ queues: WorkerQueues, mailbox: TapeMailbox, port: OwnershipPort, gate: SteadyGate,
         client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
-        self.queue = queue
+        self.queues = queues
         self.mailbox = mailbox
         self.port = port
         self.gate = gate
         self.client = client
         self.context = context
         self.report = report
-        lanes = queue.lanes.map { IntakeLane($0) }
+        workers = queues.all.map { IntakeWorker($0) }
         metrics = WriterMetrics(context.telemetry.metrics)
-        positions = try PositionTeller(client, group: "writer")
+        positions = try PositionReporter(client, group: "writer")
         let lag = try OwnLag(client, group: "writer")
         self.lag = lag
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
@@ -92,9 +92,9 @@ final class Intake {
                 partition: partition, stream: names.barStream, filters: names.derived(partition)))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
         inputs += [IntakeInput(), IntakeInput()]
-        let lane = partition.number % lanes.count
-        slots.append(IntakeSlot(partition: partition, lane: lane))
-        lanes[lane].inputs += [ticks, bars]
+        let worker = partition.number % workers.count
+        slots.append(IntakeSlot(partition: partition, worker: worker))
+        workers[worker].inputs += [ticks, bars]
     }
 
     // MARK: the loop
@@ -105,14 +105,14 @@ final class Intake {
         defer { beat.retire() }
         while !isOver() {
             beat.beat()
-            attend()
-            hear()
+            followOrders()
+            takeViews()
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: wait)
             handle(&events)
-            readers.tick()
+            readers.timePassed()
             releaseLanes()
-            lookAtStopped()
-            tell()
+            checkStopped()
+            reportState()
             if let ending {
                 stopReading()
                 return ending
@@ -128,7 +128,7 @@ final class Intake {
     }
 
     private var wait: Duration {
-        lanes.contains { $0.isHeld } || clock.monotonic().nanoseconds < busyUntil
+        workers.contains { $0.isHeld } || clock.monotonic().nanoseconds < busyUntil
             ? Self.waitBusy : Self.waitMax
     }
 
@@ -157,55 +157,56 @@ final class Intake {
         offer(
             QueuedPacket(
                 input: reader, reading: reading, position: position, header: header,
-                message: message), to: slot.lane)
+                message: message), to: slot.worker)
     }
 
     private func offer(_ packet: QueuedPacket, to index: Int) {
-        let lane = queue.lanes[index]
-        switch lane.offer(packet, now: clock.monotonic().nanoseconds) {
+        let queue = queues.all[index]
+        switch queue.offer(packet, now: clock.monotonic().nanoseconds) {
         case .taken:
             metrics.submitted.add(UInt64(packet.rows))
-            if queue.settings.overflow == .block, lane.waiting.isHigh { hold(index) }
+            if queues.settings.overflow == .block, queue.waiting.isHigh { hold(index) }
         case .dropped:
             metrics.dropped.add(UInt64(packet.rows))
-            lanes[index].droppedUntold += UInt64(packet.rows)
-        case .refused where queue.settings.overflow == .error:
+            workers[index].droppedUnreported += UInt64(packet.rows)
+        case .refused where queues.settings.overflow == .error:
             guard ending == nil else { return }
-            context.telemetry.emit(QueueFull(thread: index, capacity: lane.limits.rows))
+            context.telemetry.emit(QueueFull(thread: index, capacity: queue.limits.rows))
             ending = .temporary
         case .refused:
-            lanes[index].pending = packet
+            workers[index].pending = packet
             hold(index)
         }
     }
 
     private func hold(_ index: Int) {
-        lanes[index].isHeld = true
-        for input in lanes[index].inputs { readers.hold(input) }
+        workers[index].isHeld = true
+        for input in workers[index].inputs { readers.hold(input) }
     }
 
-    /// Releases the readers of lanes that have reached their low mark.
+    /// Releases the readers of queues that have reached their low mark.
     private func releaseLanes() {
         guard isSteady else { return }
-        for index in lanes.indices where lanes[index].isHeld && !queue.lanes[index].waiting.isHigh {
-            lanes[index].isHeld = false
-            if let pending = lanes[index].pending {
-                lanes[index].pending = nil
+        for index in workers.indices
+        where workers[index].isHeld && !queues.all[index].waiting.isHigh {
+            workers[index].isHeld = false
+            if let pending = workers[index].pending {
+                workers[index].pending = nil
                 if slots[pending.input / 2].reading == pending.reading { offer(pending, to: index) }
             }
             release(index)
         }
     }
 
-    /// Lets the readers of a lane continue until it is held again. Each time another reader comes
+    /// Lets the readers of a queue continue until it is held again. Each time another reader comes
     /// first.
     func release(_ index: Int) {
-        let count = lanes[index].inputs.count
+        let count = workers[index].inputs.count
         for step in 0..<count {
-            guard !lanes[index].isHeld else { return }
-            let place = (lanes[index].next + step) % count
-            readers.release(lanes[index].inputs[place], take)
-            if lanes[index].isHeld { lanes[index].next = (place + 1) % count }
+            guard !workers[index].isHeld else { return }
+            let place = (workers[index].next + step) % count
+            readers.release(workers[index].inputs[place], take)
+            if workers[index].isHeld { workers[index].next = (place + 1) % count }
         }
     }
 }
@@ -221,7 +222,7 @@ struct IntakeInput {
 /// A partition in the view of the intake.
 struct IntakeSlot {
     let partition: Partition
-    let lane: Int
+    let worker: Int
     /// The tenure of the last order to take it; `nil` when this process does not own it.
     var tenure: UInt64?
     /// The number of its reading; `nil` while it is not claimed.
@@ -229,20 +230,20 @@ struct IntakeSlot {
 }
 
 /// The readers of one worker's partitions.
-struct IntakeLane {
-    let lane: WorkerLane
+struct IntakeWorker {
+    let queue: WorkerQueue
     var inputs: [Int] = []
-    /// Whether its readers are held until the lane's low mark.
+    /// Whether its readers are held until the queue's low mark.
     var isHeld = false
     /// A packet that found no room. It is the first one to be offered again.
     var pending: QueuedPacket?
     /// The reader that comes first when they are released.
     var next = 0
-    /// Whether it was reported that the lane has been above its low mark for a while.
-    var isHighTold = false
+    /// Whether it was reported that the queue has been above its low mark for a while.
+    var isHighReported = false
     /// Rows dropped since the last event about it.
-    var droppedUntold: UInt64 = 0
-    var droppedToldAt = Int64.min
+    var droppedUnreported: UInt64 = 0
+    var droppedReportedAt = Int64.min
 
-    init(_ lane: WorkerLane) { self.lane = lane }
+    init(_ queue: WorkerQueue) { self.queue = queue }
 }

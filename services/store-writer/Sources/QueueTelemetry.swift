@@ -1,7 +1,7 @@
 import Primitives
 import ServiceRuntime
 
-/// A lane has been above its low mark for a while: its worker is too slow.
+/// A queue has been above its low mark for a while: its worker is too slow.
 struct QueueHigh: TelemetryEvent {
     static let name = "writer.queue.high"
     let thread: Int

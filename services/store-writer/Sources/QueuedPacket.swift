@@ -3,7 +3,7 @@ import NatsTransport
 import TapeCodec
 
 /// A packet on its way from its reader to the worker of its partition.
-struct QueuedPacket: Sendable, LaneItem {
+struct QueuedPacket: Sendable, QueueItem {
     enum Content: Sendable {
         case packet(PacketHeader, NatsMessage)
         /// The packet was dropped, because there was no room.

@@ -24,7 +24,7 @@ final class Store {
     /// A name that no other thread or process has. A row with it shows that this thread still owns
     /// the position.
     let owner: String
-    let letters: DeadLetterDesk
+    let letters: DeadLetterOutput
     private let beat: ThreadBeat
     /// By table: rows that were set aside since one of its rows was last stored.
     private var refusedInARow: [SinkName: Int] = [:]
@@ -33,7 +33,7 @@ final class Store {
     var knownDays: Set<TableDay> = []
 
     init(
-        _ settings: WriterSettings, thread: Int, letters: DeadLetterDesk, beat: ThreadBeat
+        _ settings: WriterSettings, thread: Int, letters: DeadLetterOutput, beat: ThreadBeat
     ) {
         self.beat = beat
         self.settings = settings
@@ -47,7 +47,7 @@ final class Store {
 
     /// Throws when the server has ended the session. A new session may show another state of the
     /// database, restored from a backup.
-    func look() throws(PostgresError) { try session?.look() }
+    func checkAlive() throws(PostgresError) { try session?.checkAlive() }
 
     func close() {
         session?.close()
@@ -189,7 +189,7 @@ final class Store {
     private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
         // This publishes, or writes to a disk.
         beat.beat(before: ThreadWatch.systemTime)
-        do throws(DeadLetterDesk.Refused) {
+        do throws(DeadLetterOutput.Refused) {
             try letters.take(made)
         } catch {
             throw .withheld(

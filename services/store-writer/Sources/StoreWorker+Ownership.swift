@@ -23,20 +23,20 @@ extension StoreWorker {
 
     /// Shows a partition's view to the intake.
     func show(_ index: Int, isOwn: Bool = true) {
-        if let view = assignment.slots[index].view(isOwn: isOwn) { lane.show(view) }
+        if let view = assignment.slots[index].view(isOwn: isOwn) { queue.show(view) }
     }
 
-    private func tell(_ word: OwnershipNews) {
-        if !surroundings.port.tell(word) { assignment.untold.append(word) }
+    private func answer(_ answer: OwnershipAnswer) {
+        if !parts.port.answer(answer) { assignment.unsentAnswers.append(answer) }
     }
 
     // MARK: orders
 
-    func attend() {
-        lane.takeOrders(into: &orders)
+    func followOrders() {
+        queue.takeOrders(into: &orders)
         carryOutOrders()
-        let words = assignment.untold
-        assignment.untold = words.filter { !surroundings.port.tell($0) }
+        let unsent = assignment.unsentAnswers
+        assignment.unsentAnswers = unsent.filter { !parts.port.answer($0) }
     }
 
     private func carryOutOrders() {
@@ -68,13 +68,13 @@ extension StoreWorker {
         // This ends, because no more packets of them are read. A write that fails closes the
         // session. If no write may be tried now, the rest stays on the tape.
         while isSteady, store.isConnected,
-            lane.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
+            queue.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
         {
-            let before = lane.waiting.packets
+            let before = queue.waiting.packets
             let hadBatch = !batch.isEmpty
             let isTried = write()
             inputs.subtract(waiting.inputs)
-            let isStuck = lane.waiting.packets >= before
+            let isStuck = queue.waiting.packets >= before
             if isStuck, !isTried || !batch.isEmpty { return }
             if hadBatch, !batch.isEmpty { return }
         }
@@ -90,7 +90,7 @@ extension StoreWorker {
     /// from the tape.
     private func release(_ partition: Partition, _ tenure: UInt64) {
         if let index = slot(partition, tenure: tenure) { forget(index) }
-        tell(.released(partition, tenure: tenure))
+        answer(.released(partition, tenure: tenure))
     }
 
     private func drop(_ partition: Partition, _ tenure: UInt64) {
@@ -110,7 +110,7 @@ extension StoreWorker {
         show(index, isOwn: false)
         forget(index)
         context.telemetry.emit(PartitionFenced(partition: partition, reason: reason))
-        tell(.lost(partition, tenure: claim.tenure, reason: reason))
+        answer(.lost(partition, tenure: claim.tenure, reason: reason))
     }
 
     // MARK: claims
@@ -126,7 +126,7 @@ extension StoreWorker {
         do {
             let rows = try store.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
             succeeded(isWrite: false)
-            say(.idle)
+            enter(.idle)
             for index in taken {
                 let partition = assignment.slots[index].partition
                 settle(index, rows.filter { $0.place.partition == partition })
@@ -136,7 +136,7 @@ extension StoreWorker {
         }
     }
 
-    private func claims(of slot: PartitionSlot) -> [SinkClaim] {
+    private func claims(of slot: WorkerSlot) -> [SinkClaim] {
         slot.inputs.map { input in
             SinkClaim(
                 place: InputNumber.place(input), epoch: slot.claim?.epoch ?? 1,
@@ -159,7 +159,7 @@ extension StoreWorker {
         if let nanoseconds { metrics.takeover.observe(Double(nanoseconds) / 1e9) }
         show(index)
         let epoch = rows.map(\.position.ownerEpoch).max() ?? 0
-        tell(
+        answer(
             .opened(
                 assignment.slots[index].partition, tenure: claim.tenure,
                 epoch: UInt64(clamping: epoch)))
@@ -175,14 +175,14 @@ extension StoreWorker {
     /// position. Finds out which, drops those, and keeps the rest.
     func dropFenced(_ error: PostgresError) {
         let inputs = batch.inputs
-        look(inputs.sorted())
+        checkRows(inputs.sorted())
         // No row explains the error, so writing the batch again would never end.
         if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
     }
 
     /// Gives up the partition of each input that another writer owns. If a person accepted an
     /// input's position, reads from the new position.
-    func look(_ inputs: [Int]) {
+    func checkRows(_ inputs: [Int]) {
         guard !inputs.isEmpty, store.isConnected, isSteady else { return }
         do {
             let rows = try store.read(inputs.map { InputNumber.place($0) })

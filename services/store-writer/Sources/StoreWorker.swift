@@ -8,19 +8,19 @@ import ServiceRuntime
 import StoreSinks
 import TapeCodec
 
-/// One life of a worker: it writes the packets that wait in its lane to the database.
+/// One life of a worker: it writes the packets that wait in its queue to the database.
 ///
-///     lane -> batch -> one transaction: rows, positions
+///     queue -> batch -> one transaction: rows, positions
 ///
-/// While a write is running, the next batch grows in the lane. The lane also brings the orders
+/// While a write is running, the next batch grows in the queue. The queue also brings the orders
 /// about partitions: `StoreWorker+Ownership`. A failure that no retry can remedy ends this life.
 /// The next life begins with a new session and the same assignment.
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
-        var slots: [PartitionSlot]
+        var slots: [WorkerSlot]
         /// Answers for which the port had no room.
-        var untold: [OwnershipNews] = []
+        var unsentAnswers: [OwnershipAnswer] = []
         /// The number of the last reading that was begun.
         var reading: UInt64 = 0
         /// Whether the last failure was that of a write. Then a successful claim proves nothing.
@@ -29,11 +29,11 @@ final class StoreWorker {
         /// the database, and grows by an eighth after a success. A packet is never split.
         var batchRowsMax = WriterSettings.batchRowsMax
 
-        init(_ partitions: [Partition]) { slots = partitions.map { PartitionSlot($0) } }
+        init(_ partitions: [Partition]) { slots = partitions.map { WorkerSlot($0) } }
     }
 
     /// The environment that all workers share.
-    struct Surroundings: Sendable {
+    struct Parts: Sendable {
         let settings: WriterSettings
         let context: ServiceContext
         let port: OwnershipPort
@@ -41,7 +41,7 @@ final class StoreWorker {
         let breaker: StoreBreaker
         let report: WriterReport
         let metrics: WriterMetrics
-        let letters: DeadLetterDesk
+        let letters: DeadLetterOutput
     }
 
     /// Why a life ended.
@@ -54,11 +54,11 @@ final class StoreWorker {
     static let schemaRetryMax = Duration.seconds(5)
     private static let proveNanoseconds: Int64 = 1_000_000_000
     private static let idle = Duration.milliseconds(250)
-    private static let lookNanoseconds: Int64 = 1_000_000_000
+    private static let checkNanoseconds: Int64 = 1_000_000_000
     private static let soon = Duration.milliseconds(20)
 
-    let lane: WorkerLane
-    let surroundings: Surroundings
+    let queue: WorkerQueue
+    let parts: Parts
     private let beat: ThreadBeat
     let clock = SystemClock()
     let store: Store
@@ -75,7 +75,7 @@ final class StoreWorker {
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
     /// When to try to connect next.
     var connectAt: Int64
-    private var lookedAt = Int64.min
+    private var checkedAt = Int64.min
     /// Until when the breaker allows no try.
     private var waitUntil = Int64.min
     /// Whether the breaker has granted a try whose result is not reported yet.
@@ -87,24 +87,24 @@ final class StoreWorker {
 
     /// `begin` is the earliest time to connect, in monotonic nanoseconds.
     init(
-        _ lane: WorkerLane, _ assignment: Assignment, _ surroundings: Surroundings,
+        _ queue: WorkerQueue, _ assignment: Assignment, _ parts: Parts,
         _ beat: ThreadBeat, begin: Int64
     ) {
         self.beat = beat
-        self.lane = lane
+        self.queue = queue
         self.assignment = assignment
-        self.surroundings = surroundings
+        self.parts = parts
         connectAt = begin
         backoff = Backoff(
             first: StoreWorker.retryFirst,
-            limit: max(StoreWorker.retryFirst, surroundings.settings.attempts.retryMax))
+            limit: max(StoreWorker.retryFirst, parts.settings.attempts.retryMax))
         store = Store(
-            surroundings.settings, thread: lane.number, letters: surroundings.letters, beat: beat)
+            parts.settings, thread: queue.number, letters: parts.letters, beat: beat)
     }
 
-    var number: Int { lane.number }
-    var context: ServiceContext { surroundings.context }
-    var metrics: WriterMetrics { surroundings.metrics }
+    var number: Int { queue.number }
+    var context: ServiceContext { parts.context }
+    var metrics: WriterMetrics { parts.metrics }
 
     /// Returns the name of a worker's session in the readiness report.
     static func part(_ number: Int) -> String { "database \(number)" }
@@ -113,58 +113,58 @@ final class StoreWorker {
 
     /// Runs until `isOver`.
     func run(until isOver: () -> Bool) throws(Death) {
-        say(.connecting)
+        enter(.connecting)
         while !isOver() {
             beat.beat()
-            attend()
-            lookIfDue()
+            followOrders()
+            checkAliveIfDue()
             connectIfDue()
             claimTaken()
             if isDue { write() }
             endDoubt()
             returnPermission()
-            look(lane.takeStopped())
+            checkRows(queue.takeStopped())
             if let death { throw death }
-            lane.wait(timeout)
+            queue.wait(timeout)
         }
         // The packets at hand are written, so that the next owner has fewer to read again.
-        attend()
+        followOrders()
         if isSteady, store.isConnected { write() }
         store.close()
     }
 
-    var isSteady: Bool { surroundings.gate.isOpen(now: clock.monotonic().nanoseconds) }
+    var isSteady: Bool { parts.gate.isOpen(now: clock.monotonic().nanoseconds) }
 
-    func say(_ state: WorkerState) { surroundings.report.say(state, thread: number) }
+    func enter(_ state: WorkerState) { parts.report.set(state, thread: number) }
 
     private var timeout: Duration {
         let now = clock.monotonic().nanoseconds
         func until(_ time: Int64) -> Duration {
             min(Self.idle, .nanoseconds(time > now ? time - now : 0))
         }
-        if !assignment.untold.isEmpty { return Self.soon }
+        if !assignment.unsentAnswers.isEmpty { return Self.soon }
         if !store.isConnected { return until(max(connectAt, waitUntil)) }
         guard isSteady else { return Self.idle }
         if waitUntil > now { return until(waitUntil) }
         if !batch.isEmpty || !waiting.isEmpty { return .zero }
-        let waiting = lane.waiting
+        let waiting = queue.waiting
         guard let oldest = waiting.oldest else { return Self.idle }
         if isDue(waiting) { return .zero }
-        return until(oldest + surroundings.settings.batchWaitNanoseconds)
+        return until(oldest + parts.settings.batchWaitNanoseconds)
     }
 
     private var isDue: Bool {
         guard store.isConnected, isSteady, clock.monotonic().nanoseconds >= waitUntil else {
             return false
         }
-        return !batch.isEmpty || !waiting.isEmpty || isDue(lane.waiting)
+        return !batch.isEmpty || !waiting.isEmpty || isDue(queue.waiting)
     }
 
-    private func isDue(_ waiting: WorkerLane.Waiting) -> Bool {
+    private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
         guard let oldest = waiting.oldest else { return false }
-        return waiting.isHigh || waiting.rows >= surroundings.settings.batchRows
+        return waiting.isHigh || waiting.rows >= parts.settings.batchRows
             || waiting.packets >= WriterSettings.batchPacketsMax
-            || clock.monotonic().nanoseconds >= oldest + surroundings.settings.batchWaitNanoseconds
+            || clock.monotonic().nanoseconds >= oldest + parts.settings.batchWaitNanoseconds
     }
 
     // MARK: the database
@@ -173,26 +173,27 @@ final class StoreWorker {
     func mayTry() -> Bool {
         if holdsPermission { return true }
         let now = clock.monotonic().nanoseconds
-        switch surroundings.breaker.permission(now: now) {
+        switch parts.breaker.permission(now: now) {
         case .go, .probe:
             holdsPermission = true
             return true
         case .wait(let until):
             waitUntil = until
-            say(.waitingForBreaker)
+            enter(.waitingForBreaker)
             return false
         }
     }
 
     /// Checks the session, so that its end is noticed also without a row to write.
-    private func lookIfDue() {
+    private func checkAliveIfDue() {
         let now = clock.monotonic().nanoseconds
-        guard store.isConnected, lookedAt == .min || now >= lookedAt + Self.lookNanoseconds else {
+        guard store.isConnected, checkedAt == .min || now >= checkedAt + Self.checkNanoseconds
+        else {
             return
         }
-        lookedAt = now
+        checkedAt = now
         do throws(PostgresError) {
-            try store.look()
+            try store.checkAlive()
         } catch {
             failed(error)
         }
@@ -203,8 +204,8 @@ final class StoreWorker {
         guard !store.isConnected, clock.monotonic().nanoseconds >= max(connectAt, waitUntil),
             mayTry()
         else { return }
-        say(.connecting)
-        surroundings.report.isAlive(true, thread: number)
+        enter(.connecting)
+        parts.report.isAlive(true, thread: number)
         do {
             try store.connect()
             // If there are partitions to claim, connecting alone does not prove the database: the
@@ -212,7 +213,7 @@ final class StoreWorker {
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
             context.telemetry.emit(StoreOpened(thread: number))
-            say(.idle)
+            enter(.idle)
         } catch {
             failed(error)
         }
@@ -245,9 +246,9 @@ final class StoreWorker {
         holdsPermission = false
         proveUntil = nil
         if isWell {
-            surroundings.breaker.succeeded()
+            parts.breaker.succeeded()
         } else {
-            surroundings.breaker.failed(now: clock.monotonic().nanoseconds)
+            parts.breaker.failed(now: clock.monotonic().nanoseconds)
         }
     }
 
@@ -257,15 +258,15 @@ final class StoreWorker {
         succeeded(isWrite: true)
     }
 
-    /// Takes the next packets to write from the lane.
+    /// Takes the next packets to write from the queue.
     private func fill() {
-        let portion = WorkerLane.Lane.Portion(
+        let portion = WorkerQueue.Packets.Portion(
             rows: assignment.batchRowsMax, bytes: WriterSettings.batchBytesMax,
             items: WriterSettings.batchPacketsMax)
         // Packets after waiting ones of the same input wait, too, up to a bound. Beyond, they stay
-        // in the lane.
+        // in the queue.
         let held = waiting.inputs
-        lane.take(portion, leaving: waiting.isFull ? held : [], into: &packets)
+        queue.take(portion, leaving: waiting.isFull ? held : [], into: &packets)
         let now = clock.monotonic().nanoseconds
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
@@ -301,8 +302,8 @@ final class StoreWorker {
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
         guard !batch.isEmpty || !waiting.isEmpty, mayTry() else { return false }
-        say(.writing)
-        defer { if store.isConnected { say(.idle) } }
+        enter(.writing)
+        defer { if store.isConnected { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
         do throws(PostgresError) {
             try makeSomeDays()
@@ -377,7 +378,7 @@ final class StoreWorker {
         context.readiness.set(Self.part(number), "\(error)")
         context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
         let category = (error as? PostgresError)?.category ?? .schema
-        surroundings.report.failed("\(error)", thread: number)
+        parts.report.failed("\(error)", thread: number)
         switch category {
         case .fatal:
             concluded(isWell: false)
@@ -387,13 +388,13 @@ final class StoreWorker {
         case .schema:
             // The server answers, and may take the work of other workers.
             concluded(isWell: true)
-            say(.waitingForSchema)
+            enter(.waitingForSchema)
             connectAt = now + schemaBackoff.next(using: &random).clampedNanoseconds
         case .retryable, .authentication, .fenced, .data, .missingPartition:
             // An error that we raise ourselves, because there is no place for dead letters, is no
             // fault of the database. It may take the work of other workers.
             concluded(isWell: isWithheld(error))
-            say(.connecting)
+            enter(.connecting)
             connectAt = now + backoff.next(using: &random).clampedNanoseconds
         }
     }
@@ -411,6 +412,6 @@ final class StoreWorker {
             assignment.slots[index].sessionLost()
             show(index)
         }
-        lane.removeAll()
+        queue.removeAll()
     }
 }

@@ -12,26 +12,26 @@ struct WorkerLoop: Sendable {
     /// not related.
     private static let lifeNanoseconds: Int64 = 60_000_000_000
 
-    let lane: WorkerLane
+    let queue: WorkerQueue
     let partitions: [Partition]
-    let surroundings: StoreWorker.Surroundings
+    let parts: StoreWorker.Parts
 
     /// Runs until `isOver`.
     func run(until isOver: () -> Bool) {
         let clock = SystemClock()
-        let beat = surroundings.context.threads.thread(
-            "writer-\(lane.number)", within: ThreadWatch.callLimit)
+        let beat = parts.context.threads.thread(
+            "writer-\(queue.number)", within: ThreadWatch.callLimit)
         defer { beat.retire() }
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
         var assignment = StoreWorker.Assignment(partitions)
         var begin = clock.monotonic().nanoseconds
         while true {
-            let worker = StoreWorker(lane, assignment, surroundings, beat, begin: begin)
+            let worker = StoreWorker(queue, assignment, parts, beat, begin: begin)
             let bornAt = clock.monotonic().nanoseconds
             do throws(StoreWorker.Death) {
                 try worker.run(until: isOver)
-                surroundings.report.ended(thread: lane.number)
+                parts.report.ended(thread: queue.number)
                 return
             } catch {
                 assignment = worker.assignment
@@ -39,10 +39,10 @@ struct WorkerLoop: Sendable {
                 if now - bornAt > Self.lifeNanoseconds { backoff.reset() }
                 let wait = backoff.next(using: &random)
                 begin = now + wait.clampedNanoseconds
-                surroundings.report.died(thread: lane.number)
-                surroundings.metrics.restarts.add()
-                surroundings.context.telemetry.emit(
-                    WorkerRestarted(thread: lane.number, reason: error.reason, wait: wait))
+                parts.report.died(thread: queue.number)
+                parts.metrics.restarts.add()
+                parts.context.telemetry.emit(
+                    WorkerRestarted(thread: queue.number, reason: error.reason, wait: wait))
             }
         }
     }

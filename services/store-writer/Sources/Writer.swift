@@ -22,14 +22,14 @@ struct Writer: Sendable {
     /// How long it waits for the maintenance: enough for a session that is being opened, but not
     /// for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
-    private static let wordsMax = 16_384
+    private static let eventsMax = 16_384
     private static let step = Duration.milliseconds(5)
 
     private let settings: WriterSettings
     private let client: TapeClient
     private let context: ServiceContext
     private let report: WriterReport
-    private let letters: DeadLetterDesk
+    private let letters: DeadLetterOutput
     private let join: Join
 
     init(
@@ -40,7 +40,7 @@ struct Writer: Sendable {
         self.client = client
         self.context = context
         self.report = report
-        letters = settings.desk(client, context)
+        letters = settings.deadLetterOutput(client, context)
         self.join = join
     }
 
@@ -75,7 +75,7 @@ struct Writer: Sendable {
         var workers: [ServiceThread] = []
         var others: [ServiceThread] = []
         var maintenance: ServiceThread?
-        var queue: RowQueue?
+        var queues: WorkerQueues?
     }
 
     /// Leaves the group. The threads run until all partitions are handed over.
@@ -96,7 +96,7 @@ struct Writer: Sendable {
     /// ends with the process, and its packets stay on the tape.
     private func end(_ threads: Threads) {
         threads.intake?.join()
-        for lane in threads.queue?.lanes ?? [] { lane.ring() }
+        for queue in threads.queues?.all ?? [] { queue.wake() }
         let deadline = context.clock.deadline(after: Self.endTimeout)
         for (number, thread) in threads.workers.enumerated()
         where !thread.join(timeout: context.clock.remaining(until: deadline)) {
@@ -132,39 +132,39 @@ struct Writer: Sendable {
 
         /// Waits until a thread ends, at most for `time`.
         func wait(_ time: Duration) {
-            var heard: [Void] = []
-            _ = threadEnds.receive(into: &heard, max: 1, timeout: time)
+            var received: [Void] = []
+            _ = threadEnds.receive(into: &received, max: 1, timeout: time)
         }
     }
 
     // MARK: threads
 
     private func start(_ ending: Ending, _ threads: inout Threads) throws -> OwnershipPort {
-        let mailbox = TapeMailbox(capacity: Self.wordsMax)
+        let mailbox = TapeMailbox(capacity: Self.eventsMax)
         let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {
             _ = mailbox.send(.wake)
         }
         let metrics = WriterMetrics(context.telemetry.metrics)
-        let queue = RowQueue(settings) { _, mark in
+        let queues = WorkerQueues(settings) { _, mark in
             metrics.passed(mark)
             // The intake may hold readers. If the mailbox is full, the intake wakes up anyway.
             if mark == .low { _ = mailbox.send(.wake) }
         }
-        report.attach(queue)
-        threads.queue = queue
-        let surroundings = StoreWorker.Surroundings(
+        report.attach(queues)
+        threads.queues = queues
+        let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry), report: report,
             metrics: metrics, letters: letters)
-        threads.intake = try startIntake(queue, mailbox, surroundings, ending)
-        for lane in queue.lanes {
+        threads.intake = try startIntake(queues, mailbox, parts, ending)
+        for queue in queues.all {
             context.readiness.set(
-                StoreWorker.part(lane.number), "the database is not connected yet")
+                StoreWorker.part(queue.number), "the database is not connected yet")
             let loop = WorkerLoop(
-                lane: lane, partitions: settings.partitions(ofThread: lane.number),
-                surroundings: surroundings)
+                queue: queue, partitions: settings.partitions(ofThread: queue.number),
+                parts: parts)
             threads.workers.append(
-                try ServiceThread(name: "writer-\(lane.number)") {
+                try ServiceThread(name: "writer-\(queue.number)") {
                     loop.run { ending.isOver }
                 })
         }
@@ -172,13 +172,13 @@ struct Writer: Sendable {
     }
 
     private func startIntake(
-        _ queue: RowQueue, _ mailbox: TapeMailbox, _ surroundings: StoreWorker.Surroundings,
+        _ queues: WorkerQueues, _ mailbox: TapeMailbox, _ parts: StoreWorker.Parts,
         _ ending: Ending
     ) throws -> ServiceThread {
         try ServiceThread(name: "intake") {
             do {
                 let intake = try Intake(
-                    queue, mailbox: mailbox, port: surroundings.port, gate: surroundings.gate,
+                    queues, mailbox: mailbox, port: parts.port, gate: parts.gate,
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })
             } catch {

@@ -40,18 +40,18 @@ final class WriterReport: Sendable {
     private struct State {
         var lines: [Line] = []
         var workers: [Int: Worker] = [:]
-        var queue: RowQueue?
+        var queues: WorkerQueues?
     }
 
     private let state = Mutex(State())
 
     // MARK: the writer's threads
 
-    func attach(_ queue: RowQueue) { state.withLock { $0.queue = queue } }
+    func attach(_ queues: WorkerQueues) { state.withLock { $0.queues = queues } }
 
     func update(_ lines: [Line]) { state.withLock { $0.lines = lines } }
 
-    func say(_ word: WorkerState, thread: Int) { change(thread) { $0.state = word } }
+    func set(_ state: WorkerState, thread: Int) { change(thread) { $0.state = state } }
 
     func isAlive(_ isAlive: Bool, thread: Int) { change(thread) { $0.isAlive = isAlive } }
 
@@ -76,8 +76,8 @@ final class WriterReport: Sendable {
     // MARK: the status page
 
     func write(into json: inout JSONWriter) {
-        let (lines, workers, queue) = state.withLock { ($0.lines, $0.workers, $0.queue) }
-        json.member("queue", object: { json in queue?.write(into: &json) })
+        let (lines, workers, queues) = state.withLock { ($0.lines, $0.workers, $0.queues) }
+        json.member("queue", object: { json in queues?.write(into: &json) })
         json.member(
             "workers",
             array: { json in

@@ -21,7 +21,7 @@ struct WriterSettings: Sendable {
     var threads: Int
     var batchRows: Int
     var batchWaitNanoseconds: Int64
-    var queue: RowQueue.Settings
+    var queue: WorkerQueues.Settings
     var attempts: StoreAttempts
     var postgres: PostgresConfiguration
     /// The settings of the hot state; `nil` when it is not kept.
@@ -184,7 +184,7 @@ struct WriterSettings: Sendable {
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batchRows = configuration.integer("WRITER_BATCH_ROWS")
         batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds
-        queue = RowQueue.Settings(
+        queue = WorkerQueues.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),
             overflow: OverflowPolicy(rawValue: configuration.text("WRITER_OVERFLOW")) ?? .block,

@@ -110,7 +110,7 @@ struct WriterMetrics: Sendable {
     }
 
     /// Shows the queue, which is bounded by rows and by bytes.
-    func queue(_ waiting: WorkerLane.Waiting, _ limits: WorkerLane.Lane.Limits, thread: Int) {
+    func queue(_ waiting: WorkerQueue.Waiting, _ limits: WorkerQueue.Packets.Limits, thread: Int) {
         let labels = [("thread", String(thread))]
         func show(_ name: String, _ help: String, _ value: Int) {
             metrics.gauge(name, help, labels: labels).set(Double(value))
@@ -126,7 +126,7 @@ struct WriterMetrics: Sendable {
             .set(Double(workers))
     }
 
-    func passed(_ mark: WorkerLane.Lane.Mark) {
+    func passed(_ mark: WorkerQueue.Packets.Mark) {
         metrics.counter(
             "mds_writer_queue_marks_total", "Times that a lane of the queue passed a mark.",
             labels: [("mark", mark.rawValue)]

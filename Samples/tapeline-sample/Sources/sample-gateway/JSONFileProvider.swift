@@ -40,8 +40,8 @@ final class JSONFileProvider: ProviderSource {
             do {
                 let file = try JSONValue.parse(ConfigurationFiles.read(path, 1 << 20).get().bytes)
                 // Records that the channel did not accept are sent first.
-                for number in order.book.wanted where news.count < order.book.count {
-                    guard let symbol = order.book.instrument(number)?.symbol.text,
+                for number in order.registry.wanted where news.count < order.registry.count {
+                    guard let symbol = order.registry.instrument(number)?.symbol.text,
                         let last = file[symbol], let id = last["id"]?.uint64, id != ids[number]
                     else { continue }
                     let price = try Price(last["price"]?.string ?? "")

@@ -59,7 +59,7 @@ struct ServiceRun {
             revision: description.revision)
         metrics.addLogMetrics(of: telemetry.logger)
         readiness.threads.show(in: metrics)
-        readiness.expectFirstWord()
+        readiness.expectFirstReport()
         let context = ServiceContext(
             service: description, configuration: configuration, telemetry: telemetry,
             readiness: readiness,
@@ -72,7 +72,7 @@ struct ServiceRun {
         context.operations.addStatusSection("threads") { [threads = readiness.threads] in
             threads.write(into: &$0)
         }
-        try ThreadWatchman(watch: readiness.threads, shutdown: shutdown, telemetry: telemetry)
+        try ThreadWatchLoop(watch: readiness.threads, shutdown: shutdown, telemetry: telemetry)
             .start()
         return context
     }

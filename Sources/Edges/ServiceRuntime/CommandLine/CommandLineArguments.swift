@@ -146,7 +146,7 @@ struct CommandLineArguments {
     private mutating func unknown(_ flag: String, _ attached: String?) {
         // The next argument is most likely its value.
         if attached == nil { skipValue() }
-        let shown = Shown.name(flag)
+        let shown = PrintableText.name(flag)
         if catalogue.names.contains(where: { ConfigurationKey.flag(of: $0) == flag }) {
             problems.append("\(shown) is a setting of another service, not of \(description.name)")
             return

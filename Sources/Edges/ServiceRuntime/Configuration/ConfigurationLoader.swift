@@ -91,12 +91,13 @@ struct ConfigurationLoader {
         } else if let near = NearestName.of(name, in: description.names),
             NearestName.distance(Array(name), Array(near), limit: 1) <= 1
         {
-            warnings.append("\(Shown.name(name)) (environment) is not known: is it \(near)?")
+            warnings.append(
+                "\(PrintableText.name(name)) (environment) is not known: is it \(near)?")
         }
     }
 
     private mutating func fileLayer(_ path: String) -> [String: Given] {
-        let shownPath = Shown.text(path)
+        let shownPath = PrintableText.text(path)
         let content: FileContent
         switch readFile(path, EnvironmentFile.bytesMax) {
         case .success(let read): content = read
@@ -125,13 +126,15 @@ struct ConfigurationLoader {
         let holdsSecret = description.keys.contains {
             $0.isSecret && layer[$0.name]?.text.isEmpty == false
         }
-        if holdsSecret, Shown.isLoose(mode) { warnings.append(Shown.looseness(of: path, mode)) }
+        if holdsSecret, PrintableText.isLoose(mode) {
+            warnings.append(PrintableText.looseness(of: path, mode))
+        }
     }
 
     private func unknown(_ name: String, _ source: ConfigurationSource) -> String {
         let known = description.names.union(catalogue.names)
         // In a damaged file any text may come before an equals sign.
-        let shown = name == name.uppercased() ? Shown.name(name) : "a name in small letters"
+        let shown = name == name.uppercased() ? PrintableText.name(name) : "a name in small letters"
         if name.hasSuffix("_FILE"), known.contains(String(name.dropLast(5))) {
             return "\(shown) (\(source)) is not known: only secrets are read from files"
         }
@@ -157,7 +160,7 @@ struct ConfigurationLoader {
         if key.required {
             problems.append(
                 "\(key.names.joined(separator: " or ")) is not set, and is required: "
-                    + Shown.asClause(key.help))
+                    + PrintableText.asClause(key.help))
         }
         return empty(key)
     }
@@ -192,13 +195,13 @@ struct ConfigurationLoader {
         case .text, .name, .integer, .real, .flag, .duration, .byteCount, .choice, .list:
             break
         }
-        return "\(name) is \"\(Shown.text(text))\": \(expected)"
+        return "\(name) is \"\(PrintableText.text(text))\": \(expected)"
     }
 
     private mutating func secret(
         _ key: ConfigurationKey, from given: Given
     ) -> Configuration.Entry {
-        let path = Shown.secretPath(given.text)
+        let path = PrintableText.secretPath(given.text)
         let name = "\(key.name)_FILE (\(given.source))"
         switch readFile(given.text, Self.secretBytesMax) {
         case .failure(let problem):
@@ -216,8 +219,8 @@ struct ConfigurationLoader {
                 problems.append("\(name): \(path) is empty")
                 return empty(key)
             }
-            if Shown.isLoose(content.mode) {
-                warnings.append(Shown.looseness(of: path, content.mode))
+            if PrintableText.isLoose(content.mode) {
+                warnings.append(PrintableText.looseness(of: path, content.mode))
             }
             return checked(key, text, .secretFile(path: path, named: given.source))
         }

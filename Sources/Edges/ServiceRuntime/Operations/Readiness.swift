@@ -76,7 +76,7 @@ public final class Readiness: Sendable {
 
     /// Makes the service not ready until the first `set`: between the opening of the operations
     /// port and the service's first report its state is unknown.
-    func expectFirstWord() { state.withLock { $0.isStarting = true } }
+    func expectFirstReport() { state.withLock { $0.isStarting = true } }
 
     /// Sets why `part` cannot work; `nil` when it can.
     public func set(_ part: String, _ problem: String?) {

@@ -182,7 +182,7 @@ extension SimulatorSession {
             refuse(id, 354, "Requested market data is not subscribed.")
             return
         }
-        var book = DepthBook(
+        var book = DepthSubscription(
             request: id, instrument: index, isSmart: isSmart,
             hasMakers: instrument.securityType == "STK", rows: rows)
         fill(&book, world)
@@ -190,7 +190,7 @@ extension SimulatorSession {
     }
 
     /// Returns all rows, for a book that is empty at the client.
-    func changes(filling book: inout DepthBook, _ world: World) -> [DepthChange] {
+    func changes(filling book: inout DepthSubscription, _ world: World) -> [DepthChange] {
         let market = world.market
         var random = market.generator(book.instrument, world.second, salt: 3)
         return book.fill(
@@ -198,7 +198,7 @@ extension SimulatorSession {
             bits: random.next(), market.instruments[book.instrument], writer.serverVersion)
     }
 
-    private mutating func fill(_ book: inout DepthBook, _ world: World) {
+    private mutating func fill(_ book: inout DepthSubscription, _ world: World) {
         let changes = changes(filling: &book, world)
         guard !world.conditions.isDark(book.instrument) else { return }
         for change in changes { send(writer.depth(book.request, change), of: book.instrument) }

@@ -28,7 +28,7 @@ struct SimulatorSession: Sendable {
     var pacingErrors = 0
     var level1: [Level1Feed] = []
     var tickByTick: [TickByTickFeed] = []
-    var depth: [DepthBook] = []
+    var depth: [DepthSubscription] = []
     var bars: [BarFeed] = []
     var growing: [GrowingBar] = []
 

@@ -22,7 +22,8 @@ public struct TapeEquation: Sendable {
 
     /// `mayRepeat` allows some ticks to be listed twice, because a new line of output was begun.
     public init(
-        of output: PublishedOutput, made definition: GraphDefinition, from packets: [StoredPacket],
+        of output: PublishedOutput, made definition: GraphDefinition,
+        from packets: [SimulatedPacket],
         mayRepeat: Bool = false
     ) {
         ledger = TickLedger(packets)

@@ -64,7 +64,7 @@ struct TickLedger: Sendable {
     private var watermarks: [Int64] = []
     private var known: Set<Symbol> = []
 
-    init(_ packets: [StoredPacket]) {
+    init(_ packets: [SimulatedPacket]) {
         var ticks: [(tick: LoggedTick, place: Int)] = []
         var place = -1
         var watermark = Int64.min

@@ -234,7 +234,7 @@ public struct SimulatedGraphs {
 
     /// Short sessions with a pause in between, beginning shortly before the market's start.
     public static let calendar: SessionCalendar = {
-        let start = SimulatedMarket.start - 3 * second
+        let start = SimulatedInput.start - 3 * second
         let sessions = (0..<400).map { index in
             SessionCalendar.Session(
                 open: start + Int64(index) * 30 * second,

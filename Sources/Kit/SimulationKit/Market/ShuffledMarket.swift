@@ -20,7 +20,7 @@ public struct ShuffledMarket: Sendable {
         sources = 2
         self.watermarkDelay = watermarkDelay
         delay = watermarkDelay + lateness
-        var time = SimulatedMarket.start
+        var time = SimulatedInput.start
         ticks = (0..<count).compactMap { index in
             time += Int64.random(in: 1...700_000_000, using: &random)
             let source = Int.random(in: 0..<2, using: &random)
@@ -38,7 +38,7 @@ public struct ShuffledMarket: Sendable {
     }
 
     /// Returns the packets of one order of arrival.
-    public func packets(using random: inout SeededRandom) -> [StoredPacket] {
+    public func packets(using random: inout SeededRandom) -> [SimulatedPacket] {
         var arrivals: [(time: Int64, index: Int)] = []
         for (index, tick) in ticks.enumerated() {
             let time = tick.trade.header.eventTime.nanoseconds
@@ -54,7 +54,7 @@ public struct ShuffledMarket: Sendable {
                 writing.seal(tick.source, at: arrival.time)
             }
         }
-        writing.end(at: (arrivals.last?.time ?? SimulatedMarket.start))
+        writing.end(at: (arrivals.last?.time ?? SimulatedInput.start))
         return writing.tape.packets
     }
 
@@ -83,7 +83,7 @@ public struct ShuffledMarket: Sendable {
 
         mutating func end(at now: Int64) {
             for source in sources.indices { seal(source, at: now) }
-            for source in sources.indices { seal(source, at: now + SimulatedMarket.silence) }
+            for source in sources.indices { seal(source, at: now + SimulatedInput.silence) }
         }
     }
 }

@@ -25,7 +25,7 @@ struct SimulatedSource {
         ticks = PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
         watermarks = PacketBuilder(kind: .watermark, partition: Partition(0), source: name)
         for symbol in symbols {
-            feed(symbol, provider: "p", since: Timestamp(nanoseconds: SimulatedMarket.start))
+            feed(symbol, provider: "p", since: Timestamp(nanoseconds: SimulatedInput.start))
         }
     }
 

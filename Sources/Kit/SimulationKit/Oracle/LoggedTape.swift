@@ -48,12 +48,12 @@ enum LoggedEvent {
 public struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
 
-    init(_ packets: [StoredPacket]) {
+    init(_ packets: [SimulatedPacket]) {
         for packet in packets { packet.bytes.withRawSpan { read(packet.header, $0) } }
     }
 
     /// Returns all trades and quotes, in order.
-    public static func ticks(of packets: [StoredPacket]) -> [LoggedTick] {
+    public static func ticks(of packets: [SimulatedPacket]) -> [LoggedTick] {
         LoggedTape(packets).events.compactMap {
             if case .tick(let tick) = $0 { tick } else { nil }
         }

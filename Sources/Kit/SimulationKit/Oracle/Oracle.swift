@@ -19,7 +19,7 @@ public struct Oracle {
     private var missing = OracleMissing()
 
     public static func result(
-        of definition: GraphDefinition, over packets: [StoredPacket]
+        of definition: GraphDefinition, over packets: [SimulatedPacket]
     ) -> OracleResult {
         var oracle = Oracle(definition)
         for event in LoggedTape(packets).events { oracle.take(event) }

@@ -2,7 +2,7 @@ public import Primitives
 
 /// A record of a provider, in the order in which it sends them.
 ///
-/// `header.symbol` is the number of the instrument in the source's `InstrumentBook`, or
+/// `header.symbol` is the number of the instrument in the source's `InstrumentRegistry`, or
 /// `TickHeader.noSymbol`.
 public enum ProviderRecord: Hashable, Sendable {
     case tape(TapeRecord)

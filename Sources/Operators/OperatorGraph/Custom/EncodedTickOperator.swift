@@ -12,7 +12,7 @@ public protocol EncodedTickOperator: Sendable {
     var warmUp: Int64 { get }
 
     /// Takes one tick in the encoding of `TickEncoding`. Returns whether the tick passes.
-    mutating func take(_ bytes: [UInt8], telling values: inout [OperatorValue]) -> Bool
+    mutating func take(_ bytes: [UInt8], publishing values: inout [OperatorValue]) -> Bool
 
     func encode(into bytes: inout [UInt8])
     mutating func restore(_ bytes: RawSpan) throws(CheckpointError)
@@ -35,9 +35,9 @@ public struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
     public var warmUp: Int64 { wrapped.warmUp }
 
     public mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
     ) -> Bool {
-        wrapped.take(encoder.encode(tick, symbol: symbol.text), telling: &values)
+        wrapped.take(encoder.encode(tick, symbol: symbol.text), publishing: &values)
     }
 
     public func encode(into bytes: inout [UInt8]) { wrapped.encode(into: &bytes) }

@@ -19,7 +19,7 @@ public protocol TickOperator: Sendable {
 
     /// Takes a tick. Returns whether it passes. Values are published under `<node>.<name>`.
     mutating func take(
-        _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]
+        _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
     ) -> Bool
 
     /// Appends everything that decides its later results. The same state gives the same bytes.

@@ -4,7 +4,7 @@ internal import StreamCore
 
 extension LeafPlan {
     /// Appends the numbers of a version of a window. `bar.series` is the machine's own index.
-    func tell(_ bar: Bar, into values: inout [GraphValue]) {
+    func publish(_ bar: Bar, into values: inout [GraphValue]) {
         for named in self.values[Int(bar.series)] {
             let value = named.function.value(of: bar)
             // A number that never existed is not published. One that no longer exists has to be

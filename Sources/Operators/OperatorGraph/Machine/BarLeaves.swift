@@ -30,11 +30,11 @@ struct BarLeaves: Sendable {
             }
         }
         resamples = resamplePlans.map { ResampleMachine(rule: $0.rule, from: $0.fine) }
-        tellKinds()
-        tellEmptyWindows()
+        setKinds()
+        setEmptyWindows()
     }
 
-    private mutating func tellKinds() {
+    private mutating func setKinds() {
         for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
     }
 
@@ -48,10 +48,10 @@ struct BarLeaves: Sendable {
 
     /// Lets machines publish windows without a price when bars are made of their bars: the coarser
     /// bars include the exclusions of these windows.
-    private mutating func tellEmptyWindows() {
+    private mutating func setEmptyWindows() {
         for resample in resamplePlans {
             if case .leaf(let leaf) = resample.origin, plans[leaf].maker == .time {
-                time[plans[leaf].slot].tellsEmptyWindows = true
+                time[plans[leaf].slot].publishesEmptyWindows = true
             }
         }
     }
@@ -95,8 +95,8 @@ struct BarLeaves: Sendable {
                 try ResampleMachine(
                     rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece), tables))
         }
-        tellKinds()
-        tellEmptyWindows()
+        setKinds()
+        setEmptyWindows()
     }
 
     // MARK: counters

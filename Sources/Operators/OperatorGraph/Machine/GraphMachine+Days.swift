@@ -25,17 +25,19 @@ extension GraphMachine {
     }
 
     /// Publishes new days: three values per day, in a row.
-    mutating func tellDays(into output: inout GraphOutput) {
-        var told: [DailyHistory.Told] = []
+    mutating func publishDays(into output: inout GraphOutput) {
+        var published: [DailyHistory.PublishedDay] = []
         for index in histories.indices {
-            histories[index].tell(into: &told)
-            for day in told { tell(day, program.plan.histories[index], into: &output.values) }
-            told.removeAll(keepingCapacity: true)
+            histories[index].publish(into: &published)
+            for day in published {
+                publish(day, program.plan.histories[index], into: &output.values)
+            }
+            published.removeAll(keepingCapacity: true)
         }
     }
 
-    private func tell(
-        _ day: DailyHistory.Told, _ plan: HistoryPlan, into values: inout [GraphValue]
+    private func publish(
+        _ day: DailyHistory.PublishedDay, _ plan: HistoryPlan, into values: inout [GraphValue]
     ) {
         let reason = day.isFirst ? BarReason.closed : .backfill
         let bar = day.bar
@@ -48,7 +50,7 @@ extension GraphMachine {
     }
 
     /// Publishes all days again, for an owner whose output so far was not published.
-    public mutating func tellDaysAgain() {
-        for index in histories.indices { histories[index].tellAgain() }
+    public mutating func publishDaysAgain() {
+        for index in histories.indices { histories[index].publishAgain() }
     }
 }

@@ -102,7 +102,7 @@ public struct GraphMachine: Sendable {
             markPacket(packet, source: nil, into: &output)
             if !histories.isEmpty {
                 takeDays(in: packet)
-                tellDays(into: &output)
+                publishDays(into: &output)
             }
             return true
         }
@@ -117,7 +117,7 @@ public struct GraphMachine: Sendable {
                 takeTicks(header, packet, source: source, into: &output)
             }
         }
-        if !histories.isEmpty { tellDays(into: &output) }
+        if !histories.isEmpty { publishDays(into: &output) }
         advance(source, to: header.watermark, into: &output)
         return true
     }
@@ -147,7 +147,7 @@ public struct GraphMachine: Sendable {
         let plan = leaves.plans[leaf]
         for var bar in closed {
             guard plan.values.isEmpty else {
-                plan.tell(bar, into: &output.values)
+                plan.publish(bar, into: &output.values)
                 continue
             }
             // Empty windows are only for machines that make bars of bars.

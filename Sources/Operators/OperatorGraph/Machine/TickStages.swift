@@ -11,7 +11,7 @@ struct TickStages: Sendable {
     private let nodeNames: [String]
     /// The names by interned symbol. Only operators need them.
     private var symbols: [Symbol] = []
-    private var told: [OperatorValue] = []
+    private var published: [OperatorValue] = []
 
     init(_ program: GraphProgram) {
         deduplicators = program.plan.deduplicates.map { Deduplicator($0) }
@@ -104,10 +104,10 @@ struct TickStages: Sendable {
         _ stage: StagePlan, _ tick: GraphTick, _ output: inout GraphOutput
     ) -> Bool {
         let header = tick.header
-        told.removeAll(keepingCapacity: true)
+        published.removeAll(keepingCapacity: true)
         let passes = operators[stage.index].take(
-            tick, of: symbols[Int(header.symbol)], telling: &told)
-        for one in told.prefix(OperatorValue.perTickMax) {
+            tick, of: symbols[Int(header.symbol)], publishing: &published)
+        for one in published.prefix(OperatorValue.perTickMax) {
             output.values.append(
                 GraphValue(
                     symbol: header.symbol, name: "\(nodeNames[Int(stage.node)]).\(one.name)",

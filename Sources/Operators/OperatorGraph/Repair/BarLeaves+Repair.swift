@@ -28,23 +28,23 @@ extension BarLeaves {
     }
 
     mutating func absorb(
-        _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], standing: [Bar]?,
+        _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], published: [Bar]?,
         into closed: inout [Bar]
     ) {
         let slot = plans[leaf].slot
-        let known = plans[leaf].maker == .time ? [] : (standing ?? []).map { StandingBar($0) }
+        let known = plans[leaf].maker == .time ? [] : (published ?? []).map { PublishedBar($0) }
         switch plans[leaf].maker {
         case .time:
             time[slot].absorb(
-                repaired.time[slot], by: repaired.tables, ranges, standing: standing, tables,
+                repaired.time[slot], by: repaired.tables, ranges, published: published, tables,
                 into: &closed)
         case .number:
             number[slot].absorb(
-                repaired.number[slot], by: repaired.tables, ranges, standing: known, tables,
+                repaired.number[slot], by: repaired.tables, ranges, published: known, tables,
                 into: &closed)
         case .inactivity:
             inactivity[slot].absorb(
-                repaired.inactivity[slot], by: repaired.tables, ranges, standing: known, tables,
+                repaired.inactivity[slot], by: repaired.tables, ranges, published: known, tables,
                 into: &closed)
         }
     }
@@ -66,7 +66,7 @@ extension BarLeaves {
             case .leaf(let leaf):
                 let place = plans[leaf].slot
                 twin.time[place].withdraws = false
-                twin.absorb(made, leaf, needs.fine[slot], standing: nil, into: &fine)
+                twin.absorb(made, leaf, needs.fine[slot], published: nil, into: &fine)
                 made.resamples[slot].refuse(made.time[place].repairRefused)
             case .resample(let origin):
                 twin.resamples[origin].absorb(

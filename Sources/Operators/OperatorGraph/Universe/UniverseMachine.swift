@@ -64,7 +64,7 @@ public struct UniverseMachine: Sendable {
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }
         takeBars(packet, of: header.partition.number)
-        guard state.hear(header.watermark, of: header.partition.number) else { return }
+        guard state.receive(header.watermark, of: header.partition.number) else { return }
         for node in program.nodes.indices {
             state.advance(machine: node, into: &values)
             for value in values { publish(value, node, into: &output) }

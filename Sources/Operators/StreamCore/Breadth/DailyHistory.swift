@@ -29,7 +29,7 @@ public struct DailyBar: Hashable, Sendable {
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct DailyHistory: Sendable {
     /// A day to pass on.
-    public struct Told: Hashable, Sendable {
+    public struct PublishedDay: Hashable, Sendable {
         /// The caller's number of the symbol.
         public var symbol: UInt32
         public var bar: DailyBar
@@ -46,7 +46,7 @@ public struct DailyHistory: Sendable {
         var day: Int32
         var bar: DailyBar
         var isTold = false
-        var wasTold = false
+        var wasPublished = false
     }
 
     let rule: BreadthRule
@@ -112,7 +112,7 @@ public struct DailyHistory: Sendable {
     }
 
     /// Appends the next days to pass on.
-    public mutating func tell(into told: inout [Told]) {
+    public mutating func publish(into published: inout [PublishedDay]) {
         var room = Self.turnMax
         var done = 0
         for symbol in waiting {
@@ -120,9 +120,10 @@ public struct DailyHistory: Sendable {
             for index in symbols[number].indices where !symbols[number][index].isTold {
                 guard room > 0 else { break }
                 let day = symbols[number][index]
-                told.append(Told(symbol: symbol, bar: day.bar, isFirst: !day.wasTold))
+                published.append(
+                    PublishedDay(symbol: symbol, bar: day.bar, isFirst: !day.wasPublished))
                 symbols[number][index].isTold = true
-                symbols[number][index].wasTold = true
+                symbols[number][index].wasPublished = true
                 room -= 1
             }
             guard symbols[number].allSatisfy(\.isTold) else { break }
@@ -132,7 +133,7 @@ public struct DailyHistory: Sendable {
     }
 
     /// Passes on everything again, because the earlier days did not arrive.
-    public mutating func tellAgain() {
+    public mutating func publishAgain() {
         waiting.removeAll()
         for number in symbols.indices where !symbols[number].isEmpty {
             waiting.append(UInt32(number))
@@ -158,7 +159,7 @@ public struct DailyHistory: Sendable {
                 bytes.append(integer: day.bar.high.raw)
                 bytes.append(integer: day.bar.low.raw)
                 bytes.append(integer: day.bar.close.raw)
-                bytes.append((day.isTold ? 1 : 0) | (day.wasTold ? 2 : 0))
+                bytes.append((day.isTold ? 1 : 0) | (day.wasPublished ? 2 : 0))
             }
         }
         bytes.append(integer: UInt32(waiting.count))
@@ -205,7 +206,7 @@ public struct DailyHistory: Sendable {
             let flags = try reader.uint8(in: bytes)
             guard day > days.last?.day ?? 0, flags < 4 else { throw reader.malformed(.symbol) }
             days.append(
-                Day(day: day, bar: bar, isTold: flags & 1 != 0, wasTold: flags & 2 != 0))
+                Day(day: day, bar: bar, isTold: flags & 1 != 0, wasPublished: flags & 2 != 0))
         }
         return days
     }

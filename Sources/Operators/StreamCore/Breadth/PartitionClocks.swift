@@ -51,7 +51,7 @@ public struct PartitionClocks: Hashable, Sendable {
     }
 
     /// Notes a partition's watermark. Returns whether the common watermark moved.
-    public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
+    public mutating func receive(_ watermark: Timestamp, of partition: Int) -> Bool {
         let time = watermark.nanoseconds
         guard watermark.isDefined, told.indices.contains(partition), time > told[partition] else {
             return false

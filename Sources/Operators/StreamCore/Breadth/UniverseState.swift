@@ -75,8 +75,8 @@ public struct UniverseState: Sendable {
 
     /// Notes the watermark of a partition's bars. Returns whether the common watermark moved, so
     /// that there may be new values.
-    public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
-        var hasMoved = clocks.hear(watermark, of: partition)
+    public mutating func receive(_ watermark: Timestamp, of partition: Int) -> Bool {
+        var hasMoved = clocks.receive(watermark, of: partition)
         if !hasMoved, waitingBars > waitingBarsMax { hasMoved = clocks.leaveOutSlowest() }
         if hasMoved { waitingBars = 0 }
         return hasMoved

@@ -13,9 +13,9 @@ public struct CheckpointHead: Hashable, Sendable {
         /// The end of the output that the checkpoint includes, readable without its parts; `nil`
         /// when there was none. All of it was acknowledged, so a tape that ends earlier was
         /// restored from a backup.
-        public let output: OutputLedger.Standing?
+        public let output: OutputLedger.End?
 
-        public init(manifest: CheckpointManifest, output: OutputLedger.Standing?) {
+        public init(manifest: CheckpointManifest, output: OutputLedger.End?) {
             self.manifest = manifest
             self.output = output
         }
@@ -36,7 +36,7 @@ public struct CheckpointHead: Hashable, Sendable {
     }
 
     /// The greatest end of output of its checkpoints.
-    public var output: OutputLedger.Standing? {
+    public var output: OutputLedger.End? {
         entries.compactMap(\.output).max { $0.ordinal < $1.ordinal }
     }
 
@@ -79,7 +79,7 @@ public struct CheckpointHead: Hashable, Sendable {
     private static func entry(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) -> Entry {
-        let output = OutputLedger.Standing(
+        let output = OutputLedger.End(
             ordinal: try reader.uint64(in: bytes), checksum: try reader.uint64(in: bytes))
         guard output.ordinal < CheckpointLimits.countMax,
             output.ordinal >= OutputLedger.firstOrdinal || output.checksum == 0

@@ -13,12 +13,12 @@ public struct OperatorCheckpoint: Hashable, Sendable {
     public var definition: UInt64
     public var generation: UInt32
     /// The end of the output that the input up to here made; `nil` when it made none.
-    public var output: OutputLedger.Standing?
+    public var output: OutputLedger.End?
     /// The input position, as the shell writes it. At most `CheckpointLimits.inputBytesMax`.
     public var input: [UInt8]
 
     public init(
-        definition: UInt64, generation: UInt32, output: OutputLedger.Standing?, input: [UInt8]
+        definition: UInt64, generation: UInt32, output: OutputLedger.End?, input: [UInt8]
     ) {
         self.definition = definition
         self.generation = generation
@@ -64,7 +64,7 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         var reader = try envelope.open(bytes, isLast: false)
         let definition = try reader.uint64(in: bytes)
         let generation = try reader.uint32(in: bytes)
-        let output = OutputLedger.Standing(
+        let output = OutputLedger.End(
             ordinal: try reader.uint64(in: bytes), checksum: try reader.uint64(in: bytes))
         // Later ordinals continue from here, and must not overflow.
         guard output.ordinal < CheckpointLimits.countMax,

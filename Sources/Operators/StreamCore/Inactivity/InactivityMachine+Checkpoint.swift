@@ -53,13 +53,13 @@ extension InactivityMachine {
         held += count
         try restoreLoose(key, &reader, bytes)
         let withdrawals = try reader.count(
-            of: .window, max: StreamLimits.openWindowsMax, bytesEach: StandingBar.encodedBytes,
+            of: .window, max: StreamLimits.openWindowsMax, bytesEach: PublishedBar.encodedBytes,
             in: bytes)
         for _ in 0..<withdrawals {
-            let start = try reader.take(StandingBar.encodedBytes)
+            let start = try reader.take(PublishedBar.encodedBytes)
             keys[key].withdrawals.append(
-                StandingBar(
-                    bytes.extracting(start..<start + StandingBar.encodedBytes),
+                PublishedBar(
+                    bytes.extracting(start..<start + PublishedBar.encodedBytes),
                     symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount)))
         }
     }
@@ -68,11 +68,11 @@ extension InactivityMachine {
         _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
         let count = try reader.count(
-            of: .window, max: heldMax - held, bytesEach: ExcludedTicks.encodedBytes, in: bytes)
+            of: .window, max: heldMax - held, bytesEach: LooseExclusion.encodedBytes, in: bytes)
         for _ in 0..<count {
-            let start = try reader.take(ExcludedTicks.encodedBytes)
-            let one = ExcludedTicks(
-                bytes.extracting(start..<start + ExcludedTicks.encodedBytes))
+            let start = try reader.take(LooseExclusion.encodedBytes)
+            let one = LooseExclusion(
+                bytes.extracting(start..<start + LooseExclusion.encodedBytes))
             guard Timestamp(nanoseconds: one.time).isUsable,
                 keys[key].loose.last.map({ $0.time < one.time }) ?? true
             else { throw reader.malformed(.window) }
@@ -87,8 +87,8 @@ extension InactivityWindow {
 
     func encode(into bytes: inout [UInt8]) {
         sums.encode(into: &bytes)
-        bytes.append(integer: standingOpen)
-        bytes.append(integer: standingClose)
+        bytes.append(integer: publishedOpen)
+        bytes.append(integer: publishedClose)
         bytes.append(isPublished ? 1 : 0)
         bytes.append(isLate ? 1 : 0)
     }
@@ -101,14 +101,14 @@ extension InactivityWindow {
         else { return nil }
         self.init()
         self.sums = sums
-        standingOpen = block.int64(at: rest)
-        standingClose = block.int64(at: rest + 8)
+        publishedOpen = block.int64(at: rest)
+        publishedClose = block.int64(at: rest + 8)
         isPublished = block.uint8(at: rest + 16) == 1
         isLate = block.uint8(at: rest + 17) == 1
     }
 }
 
-extension ExcludedTicks {
+extension LooseExclusion {
     static let encodedBytes = 24
 
     func encode(into bytes: inout [UInt8]) {

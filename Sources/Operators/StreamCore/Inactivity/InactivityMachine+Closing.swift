@@ -67,7 +67,7 @@ extension InactivityMachine {
         if isPartial { bar.flags.insert(.partial) }
         bar.reason = (isLate ? BarReason.late : BarReason.closed).rawValue
         closed.append(bar)
-        if keys[key].windows[index].hasStanding {
+        if keys[key].windows[index].isOnTape {
             intake.account.series[series].revisions += 1
         } else {
             intake.account.series[series].bars += 1
@@ -75,8 +75,8 @@ extension InactivityMachine {
         if keys[key].windows[index].sums.isNotionalSaturated {
             intake.account.series[series].notionalSaturated += 1
         }
-        keys[key].windows[index].standingOpen = bar.openTime.nanoseconds
-        keys[key].windows[index].standingClose = bar.closeTime.nanoseconds
+        keys[key].windows[index].publishedOpen = bar.openTime.nanoseconds
+        keys[key].windows[index].publishedClose = bar.closeTime.nanoseconds
     }
 
     /// Removes what no tick can change any more; returns the time at which there will be more to

@@ -51,16 +51,16 @@ extension InactivityMachine {
         return machine
     }
 
-    /// `standing` holds the last versions of all bars on the tape that overlap the dirty ranges'
+    /// `published` holds the last versions of all bars on the tape that overlap the dirty ranges'
     /// extents. Bars of windows that are no longer kept here are withdrawn if the ticks do not make
     /// them.
     public mutating func absorb(
         _ repaired: InactivityMachine, by its: PartitionTables, _ ranges: [DirtyRange],
-        standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
+        published: [PublishedBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let start = closed.count
         let ranges = RepairRanges(ranges)
-        let standing = standing.bySymbol
+        let published = published.bySymbol
         for symbol in ranges.symbols where Int(symbol) * seriesCount < keys.count {
             for series in 0..<seriesCount {
                 guard !repaired.repairRefused.contains(symbol) else {
@@ -74,8 +74,8 @@ extension InactivityMachine {
                     intake.account.series[series].repairsRefused += 1
                     continue
                 }
-                var stood = (standing[symbol] ?? []).filter { Int($0.series) == series }
-                stood += takeStanding(key)
+                var stood = (published[symbol] ?? []).filter { Int($0.series) == series }
+                stood += takePublished(key)
                 for stretch in stretches(key, found, stood, ranges) {
                     replace(
                         KeyRepair(
@@ -101,20 +101,20 @@ extension InactivityMachine {
 
     /// Returns the published bars of the kept windows, and the bars that were about to be
     /// withdrawn.
-    private mutating func takeStanding(_ key: Int) -> [StandingBar] {
+    private mutating func takePublished(_ key: Int) -> [PublishedBar] {
         let symbol = UInt32(key / seriesCount)
         let series = UInt16(key % seriesCount)
-        let kept = keys[key].windows.filter(\.hasStanding).map {
-            StandingBar(
-                symbol: symbol, series: series, openTime: $0.standingOpen,
-                closeTime: $0.standingClose)
+        let kept = keys[key].windows.filter(\.isOnTape).map {
+            PublishedBar(
+                symbol: symbol, series: series, openTime: $0.publishedOpen,
+                closeTime: $0.publishedClose)
         }
         return kept + keys[key].withdrawals
     }
 
     /// Removes from the pending withdrawals those that the repair has dealt with.
     private mutating func restoreWithdrawals(
-        _ key: Int, _ stood: [StandingBar], _ published: ArraySlice<Bar>
+        _ key: Int, _ stood: [PublishedBar], _ published: ArraySlice<Bar>
     ) {
         keys[key].withdrawals.removeAll { one in
             published.contains {
@@ -126,7 +126,7 @@ extension InactivityMachine {
     /// Returns the dirty ranges, widened so that no old or new window crosses their borders. So the
     /// windows to replace and the new ones cover the same time.
     private func stretches(
-        _ key: Int, _ found: InactivityKey, _ stood: [StandingBar], _ ranges: RepairRanges
+        _ key: Int, _ found: InactivityKey, _ stood: [PublishedBar], _ ranges: RepairRanges
     ) -> [DirtyRange] {
         let gap = gaps[key % seriesCount]
         let symbol = UInt32(key / seriesCount)
@@ -155,7 +155,7 @@ extension InactivityMachine {
     }
 
     private mutating func replace(
-        _ repair: KeyRepair, by found: InactivityKey, _ stood: [StandingBar],
+        _ repair: KeyRepair, by found: InactivityKey, _ stood: [PublishedBar],
         _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let key = repair.key
@@ -223,8 +223,8 @@ extension InactivityMachine {
                 bar.reason = repair.stretch.reason
                 closed.append(bar)
                 intake.account.series[series].repairs += 1
-                window.standingOpen = window.first
-                window.standingClose = end
+                window.publishedOpen = window.first
+                window.publishedClose = end
                 open = window.first
             }
         }

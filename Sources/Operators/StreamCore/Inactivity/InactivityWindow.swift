@@ -5,8 +5,8 @@ struct InactivityWindow: Sendable {
     /// The sums, which also give the window's bounds. There is at least one tick.
     var sums = TickSums()
     /// The open and close time of the version on the tape; `Int64.max` when there is none.
-    var standingOpen = Int64.max
-    var standingClose = Int64.max
+    var publishedOpen = Int64.max
+    var publishedClose = Int64.max
     /// Whether its present state is published, or there is nothing to publish.
     var isPublished = false
     /// Whether it changed after the watermark had passed its end.
@@ -16,7 +16,7 @@ struct InactivityWindow: Sendable {
 
     var first: Int64 { sums.firstTime }
     func end(gap: Int64) -> Int64 { sums.lastTime + gap }
-    var hasStanding: Bool { standingOpen != Int64.max }
+    var isOnTape: Bool { publishedOpen != Int64.max }
 
     func bar(symbol: UInt32, series: UInt16, gap: Int64) -> Bar? {
         sums.bar(symbol: symbol, series: series, from: first, to: end(gap: gap))
@@ -25,7 +25,7 @@ struct InactivityWindow: Sendable {
 
 /// Ticks that a rule excludes and that are in no window so far. They neither open a window nor
 /// lengthen one.
-struct ExcludedTicks: Hashable, Sendable {
+struct LooseExclusion: Hashable, Sendable {
     var time: Int64
     var excluded: Bar.Excluded
 }
@@ -35,9 +35,9 @@ struct InactivityKey: Sendable {
     /// The windows in order. Between two of them there is a pause of at least the gap.
     var windows: [InactivityWindow] = []
     /// Exclusions that are in none of the windows, in order of their times.
-    var loose: [ExcludedTicks] = []
+    var loose: [LooseExclusion] = []
     /// Published bars to withdraw at the next advance.
-    var withdrawals: [StandingBar] = []
+    var withdrawals: [PublishedBar] = []
     /// The greatest end of a removed window. Ticks before it are late.
     var retiredEnd = Int64.min
     /// Whether it is in the machine's list of changed keys. Not part of the state.
@@ -71,15 +71,15 @@ struct InactivityKey: Sendable {
             window.sums.merge(other.sums, sources)
             window.isLate = window.isLate || other.isPublished || other.isLate
         }
-        for other in windows[range] where other.hasStanding {
-            if other.standingOpen == window.first {
-                window.standingOpen = other.standingOpen
-                window.standingClose = other.standingClose
+        for other in windows[range] where other.isOnTape {
+            if other.publishedOpen == window.first {
+                window.publishedOpen = other.publishedOpen
+                window.publishedClose = other.publishedClose
             } else {
                 withdrawals.append(
-                    StandingBar(
-                        symbol: symbol, series: series, openTime: other.standingOpen,
-                        closeTime: other.standingClose))
+                    PublishedBar(
+                        symbol: symbol, series: series, openTime: other.publishedOpen,
+                        closeTime: other.publishedClose))
             }
         }
         windows.replaceSubrange(range, with: CollectionOfOne(window))
@@ -107,7 +107,7 @@ struct InactivityKey: Sendable {
             return true
         }
         guard loose.count < max else { return false }
-        var one = ExcludedTicks(time: tick.time, excluded: Bar.Excluded())
+        var one = LooseExclusion(time: tick.time, excluded: Bar.Excluded())
         one.excluded.count(tick.note)
         loose.insert(one, at: index)
         return true

@@ -41,8 +41,8 @@ extension NumberMachine {
             window.sums.encode(into: &bytes)
             bytes.append(integer: window.number)
             bytes.append(window.hasForgotten ? 1 : 0)
-            bytes.append(integer: UInt32(window.standing.count))
-            for bar in window.standing { bar.encode(into: &bytes) }
+            bytes.append(integer: UInt32(window.published.count))
+            for bar in window.published { bar.encode(into: &bytes) }
         }
     }
 
@@ -102,20 +102,20 @@ extension NumberMachine {
         guard (0..<Int64.max / 2).contains(window.number) else { throw reader.malformed(.window) }
         let room = min(rememberedPerKeyMax, rememberedMax - remembered)
         let count = try reader.count(
-            of: .window, max: room, bytesEach: StandingBar.encodedBytes, in: bytes)
-        window.standing.reserveCapacity(count)
+            of: .window, max: room, bytesEach: PublishedBar.encodedBytes, in: bytes)
+        window.published.reserveCapacity(count)
         for _ in 0..<count {
-            let start = try reader.take(StandingBar.encodedBytes)
-            let block = bytes.extracting(start..<start + StandingBar.encodedBytes)
-            window.standing.append(
-                StandingBar(block, symbol: UInt32(symbol), series: UInt16(series)))
+            let start = try reader.take(PublishedBar.encodedBytes)
+            let block = bytes.extracting(start..<start + PublishedBar.encodedBytes)
+            window.published.append(
+                PublishedBar(block, symbol: UInt32(symbol), series: UInt16(series)))
         }
         remembered += count
         sessions[symbol].windows[series] = window
     }
 }
 
-extension StandingBar {
+extension PublishedBar {
     static let encodedBytes = 32
 
     func encode(into bytes: inout [UInt8]) {

@@ -42,17 +42,17 @@ extension NumberMachine {
         waiting += 1
     }
 
-    /// `standing` holds the last versions of all bars on the tape for the earlier sessions of each
+    /// `published` holds the last versions of all bars on the tape for the earlier sessions of each
     /// dirty symbol. A bar that the ticks do not make any more is withdrawn. An unchanged bar in no
     /// dirty range is not published again.
     public mutating func absorb(
         _ repaired: NumberMachine, by its: PartitionTables, _ ranges: [DirtyRange],
-        standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
+        published: [PublishedBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let start = closed.count
         var repaired = repaired
         let ranges = RepairRanges(ranges)
-        let standing = standing.bySymbol
+        let published = published.bySymbol
         for symbol in ranges.symbols where Int(symbol) < sessions.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 for series in 0..<seriesCount {
@@ -62,7 +62,7 @@ extension NumberMachine {
             }
             repaired.queues[Int(symbol)].sort(its.sources)
             let ticks = repaired.queues[Int(symbol)].ticks
-            let stood = standing[symbol] ?? []
+            let stood = published[symbol] ?? []
             for session in dirtySessions(symbol, ticks, stood, ranges) {
                 let inside = ticks.lazy.filter {
                     $0.time >= session.open && $0.time < session.close
@@ -77,10 +77,10 @@ extension NumberMachine {
 
     /// Returns the sessions that overlap a dirty range and that have, or had, ticks or bars.
     private func dirtySessions(
-        _ symbol: UInt32, _ ticks: [TickInput], _ standing: [StandingBar], _ ranges: RepairRanges
+        _ symbol: UInt32, _ ticks: [TickInput], _ published: [PublishedBar], _ ranges: RepairRanges
     ) -> [(open: Int64, close: Int64)] {
         let present = sessions[Int(symbol)]
-        var times = standing.map(\.openTime) + [present.open]
+        var times = published.map(\.openTime) + [present.open]
         times += queues[Int(symbol)].ticks.map(\.time)
         var known = Int64.min
         for tick in ticks where tick.time >= known {
@@ -109,7 +109,7 @@ extension NumberMachine {
 
     /// Makes the bars of one session again. Installs the new state if it is the present session.
     private mutating func rebuild(
-        _ repair: SessionRepair, _ ticks: [TickInput], _ standing: [StandingBar],
+        _ repair: SessionRepair, _ ticks: [TickInput], _ published: [PublishedBar],
         by its: PartitionTables, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let symbol = repair.symbol
@@ -130,7 +130,7 @@ extension NumberMachine {
         if bounds.close <= through { session.finish(symbol: symbol, into: &bars) }
         markMissing(&bars, &session, of: symbol, through: through, its.missing)
         let isPresent = sessions[symbol].open == bounds.open
-        publish(bars, repair, standing: standing, isPresent: isPresent, into: &closed)
+        publish(bars, repair, published: published, isPresent: isPresent, into: &closed)
         if isPresent || bounds.close > through && !done.isEmpty {
             install(session, bars, symbol: symbol)
         }
@@ -164,7 +164,7 @@ extension NumberMachine {
     }
 
     private mutating func publish(
-        _ bars: [Bar], _ repair: SessionRepair, standing: [StandingBar], isPresent: Bool,
+        _ bars: [Bar], _ repair: SessionRepair, published: [PublishedBar], isPresent: Bool,
         into closed: inout [Bar]
     ) {
         let symbol = repair.symbol
@@ -172,8 +172,8 @@ extension NumberMachine {
             let window = sessions[symbol].windows[series]
             let before =
                 isPresent
-                ? window.standing
-                : standing.filter {
+                ? window.published
+                : published.filter {
                     Int($0.series) == series && $0.openTime >= repair.bounds.open
                         && $0.openTime < repair.bounds.close
                 }
@@ -209,7 +209,7 @@ extension NumberMachine {
     }
 
     private mutating func install(_ session: NumberSession, _ bars: [Bar], symbol: Int) {
-        remembered -= standing(symbol)
+        remembered -= publishedCount(symbol)
         let touches = sessions[symbol].windows.map(\.isTouched)
         sessions[symbol] = session
         for series in 0..<seriesCount {

@@ -290,7 +290,7 @@ public struct NumberMachine: BarMaker {
     /// remembered, the check begins at the last remembered bar.
     private func markMissing(_ bar: inout Bar, _ missing: MissingStretches) {
         let symbol = Int(bar.symbol)
-        let last = sessions[symbol].windows[Int(bar.series)].standing.last
+        let last = sessions[symbol].windows[Int(bar.series)].published.last
         if isMissing(bar, since: last?.closeTime ?? sessions[symbol].open, missing) {
             bar.flags.insert(.partial)
         }
@@ -303,22 +303,22 @@ public struct NumberMachine: BarMaker {
             bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
     }
 
-    func standing(_ symbol: Int) -> Int {
-        sessions[symbol].windows.reduce(0) { $0 + $1.standing.count }
+    func publishedCount(_ symbol: Int) -> Int {
+        sessions[symbol].windows.reduce(0) { $0 + $1.published.count }
     }
 
     /// Gives up the remembered bars, before the next session begins.
-    private mutating func forget(_ symbol: Int) { remembered -= standing(symbol) }
+    private mutating func forget(_ symbol: Int) { remembered -= publishedCount(symbol) }
 
     mutating func remember(_ bar: Bar) {
         let symbol = Int(bar.symbol)
         let series = Int(bar.series)
-        let count = sessions[symbol].windows[series].standing.count
+        let count = sessions[symbol].windows[series].published.count
         guard remembered < rememberedMax, count < rememberedPerKeyMax else {
             sessions[symbol].windows[series].hasForgotten = true
             return
         }
-        sessions[symbol].windows[series].standing.append(StandingBar(bar))
+        sessions[symbol].windows[series].published.append(PublishedBar(bar))
         remembered += 1
     }
 

@@ -7,7 +7,7 @@ struct NumberWindow: Sendable {
     /// The number of the bar in progress.
     var number: Int64 = 0
     /// The published bars of the session. A repair withdraws those that it does not make again.
-    var standing: [StandingBar] = []
+    var published: [PublishedBar] = []
     /// Whether there were more bars than may be remembered.
     var hasForgotten = false
     /// Whether it changed since open bars were last taken. Not part of the state.
@@ -81,7 +81,7 @@ struct NumberSession: Sendable {
         for series in windows.indices {
             windows[series].sums = TickSums()
             windows[series].number = 0
-            windows[series].standing.removeAll(keepingCapacity: true)
+            windows[series].published.removeAll(keepingCapacity: true)
             windows[series].hasForgotten = false
             if open < seenFrom { windows[series].sums.flags.insert(.partial) }
         }

@@ -83,7 +83,7 @@ extension ResampleWindow {
         bytes.append(integer: start)
         bytes.append(integer: switchedAt)
         bytes.append(isPartial ? 1 : 0)
-        bytes.append(hasStanding ? 1 : 0)
+        bytes.append(isOnTape ? 1 : 0)
         bytes.append(isDue ? 1 : 0)
         bytes.append(reason)
         settled.encode(into: &bytes)
@@ -100,7 +100,7 @@ extension ResampleWindow {
         self.init(start: start, end: start + width)
         switchedAt = block.int64(at: 8)
         isPartial = block.uint8(at: 16) == 1
-        hasStanding = block.uint8(at: 17) == 1
+        isOnTape = block.uint8(at: 17) == 1
         isDue = block.uint8(at: 18) == 1
         reason = block.uint8(at: 19)
         self.settled = settled

@@ -38,13 +38,13 @@ extension ResampleMachine {
     /// finer bars are new. Closed windows are appended to `closed` with the range's reason. Open
     /// ones continue with the finer bars that were given.
     ///
-    /// `standing` holds the bars of `standingNeeds` as they are on the tape, by the machine's own
-    /// series indexes. A removed window is withdrawn only if it had a bar.
+    /// `published` holds the bars of `publishedRanges` as they are on the tape, by the machine's
+    /// own series indexes. A removed window is withdrawn only if it had a bar.
     public mutating func absorb(
         _ repaired: ResampleMachine, by its: PartitionTables, _ ranges: [DirtyRange],
-        standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
+        published: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
-        let known = StandingWindows(standing ?? [])
+        let known = PublishedWindows(published ?? [])
         let start = closed.count
         let dirty = DirtyTime(ranges, of: self)
         for symbol in dirty.ranges.symbols where Int(symbol) < held.count {
@@ -110,18 +110,18 @@ extension ResampleMachine {
 
     private mutating func replace(
         _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, by its: PartitionTables,
-        _ known: StandingWindows, _ tables: PartitionTables, into closed: inout [Bar]
+        _ known: PublishedWindows, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let symbol = Int(stretch.symbol)
         let through = tables.closedThrough(symbol)
         let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
         var window = ResampleWindow(start: stretch.from, end: stretch.to)
         window.isPartial = isPartial(window, symbol: symbol, its)
-        var hadStanding =
+        var wasOnTape =
             known.bar(stretch.symbol, index, startingAt: stretch.from) != nil
         if isThere {
             window.switchedAt = held[symbol].windows[index][place].switchedAt
-            hadStanding = held[symbol].windows[index][place].hasStanding
+            wasOnTape = held[symbol].windows[index][place].isOnTape
         }
         var sums = BarSums()
         for bar in found.fine(in: window) {
@@ -131,10 +131,10 @@ extension ResampleMachine {
             }
         }
         if stretch.to <= through {
-            window.hasStanding = sums.trades > 0
+            window.isOnTape = sums.trades > 0
             let version = window.version(
                 sums, symbol: symbol, series: index, reason: stretch.reason,
-                isWithdrawn: hadStanding)
+                isWithdrawn: wasOnTape)
             if let version {
                 closed.append(version)
                 counters.repairs += 1
@@ -186,11 +186,11 @@ extension ResampleMachine {
 
     /// Returns which bars on the tape `absorb` has to know: those of removed windows in which
     /// nothing sets a price any more.
-    public func standingNeeds(
+    public func publishedRanges(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange]
-    ) -> [StandingNeed] {
+    ) -> [PublishedRange] {
         let dirty = DirtyTime(ranges, of: self)
-        var needs: [StandingNeed] = []
+        var needs: [PublishedRange] = []
         for symbol in dirty.ranges.symbols
         where Int(symbol) < held.count && !repaired.repairRefused.contains(symbol) {
             let found = repaired.held[Int(symbol)]
@@ -201,7 +201,7 @@ extension ResampleMachine {
                         !found.fine(in: window).contains(where: { $0.trades > 0 })
                     else { continue }
                     needs.append(
-                        StandingNeed(
+                        PublishedRange(
                             symbol: symbol, series: UInt16(truncatingIfNeeded: index),
                             from: one.from, to: one.to))
                 }

@@ -261,18 +261,18 @@ public struct ResampleMachine: Sendable {
         var window = held[symbol].windows[index][place]
         guard window.isDue else { return }
         let sums = window.sums(held[symbol].unsettled)
-        let hadStanding = window.hasStanding
+        let wasOnTape = window.isOnTape
         let reason = window.reason
         window.isDue = false
         window.reason = BarReason.closed.rawValue
-        window.hasStanding = sums.trades > 0
+        window.isOnTape = sums.trades > 0
         held[symbol].windows[index][place] = window
         guard
             let bar = window.version(
-                sums, symbol: symbol, series: index, reason: reason, isWithdrawn: hadStanding)
+                sums, symbol: symbol, series: index, reason: reason, isWithdrawn: wasOnTape)
         else { return }
         closed.append(bar)
-        if hadStanding { counters.revisions += 1 } else { counters.bars += 1 }
+        if wasOnTape { counters.revisions += 1 } else { counters.bars += 1 }
     }
 
     public mutating func takeOpenBars(_ tables: PartitionTables, into open: inout [Bar]) {
@@ -308,7 +308,7 @@ extension ResampleWindow {
             return bar
         }
         guard isWithdrawn else { return nil }
-        return StandingBar(
+        return PublishedBar(
             symbol: UInt32(symbol), series: UInt16(series), openTime: start, closeTime: end
         ).withdrawal(reason: max(reason, BarReason.late.rawValue), excluded: sums.excluded)
     }

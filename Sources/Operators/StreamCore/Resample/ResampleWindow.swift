@@ -13,7 +13,7 @@ struct ResampleWindow: Sendable {
     /// When the symbol's provider changed in it; `Int64.max` when it did not.
     var switchedAt = Int64.max
     /// Whether a version of it is on the tape.
-    var hasStanding = false
+    var isOnTape = false
     /// Whether it has to be published when it closes, or again if it is closed.
     var isDue = false
     /// The highest reason of the changes after its end.

@@ -115,7 +115,7 @@ extension BackfillMachine {
         }
         var job = job
         let extent = job.page.extent(of: job.seconds, asked: Int(limits.pageTicks))
-        tell(&job, extent, now: now, into: &records)
+        report(&job, extent, now: now, into: &records)
         job.seconds = extent.upTo..<max(extent.upTo, job.seconds.upperBound)
         job.page = HistoryPage()
         let isOfQuotes = job.means == .ticks(.bidAsk)
@@ -135,7 +135,7 @@ extension BackfillMachine {
         }
         var job = job
         if let last = job.page.lastSecond, last > job.seconds.lowerBound {
-            tell(
+            report(
                 &job, HistoryPage.Extent(upTo: last, isCut: false), now: now, into: &records)
             job.seconds = last..<max(last, job.seconds.upperBound)
         }
@@ -207,7 +207,7 @@ extension BackfillMachine {
     }
 
     /// Records the ticks of the page that had not arrived, and how far they fill the gap.
-    private mutating func tell(
+    private mutating func report(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, now: Moment,
         into records: inout [ProviderRecord]
     ) {
@@ -236,7 +236,7 @@ extension BackfillMachine {
         counters.ticksAdded += UInt64(added.count)
         job.added += added.count
         share(added, of: job)
-        tell(&job, extent, added, now: now, into: &records)
+        report(&job, extent, added, now: now, into: &records)
     }
 
     /// Notes added ticks for other gaps: gaps that are close together request some of the same

@@ -22,7 +22,7 @@ extension BackfillMachine {
     static let leftOut = "something arrived in this second, and cannot be compared"
 
     /// Records how far a page fills the gap. Without new ticks the record is left to a later page.
-    func tell(
+    func report(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]
     ) {

@@ -128,7 +128,7 @@ extension FeedMachine {
         }
         self[route].assembler = nil
         self[route].remark = ""
-        if slot.phase.live != nil { tellSubscription(route, .stop, reason, in: &turn) }
+        if slot.phase.live != nil { reportSubscription(route, .stop, reason, in: &turn) }
     }
 
     /// Ends the subscription and requests it again immediately, with the line that it has.
@@ -165,7 +165,7 @@ extension FeedMachine {
         giveBack(route, reason, in: &turn)
     }
 
-    func tellSubscription(
+    func reportSubscription(
         _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet? = nil,
         in turn: inout Turn
     ) {

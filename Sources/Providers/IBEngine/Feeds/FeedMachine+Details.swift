@@ -58,7 +58,7 @@ extension FeedMachine {
             details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
         readHours(place)
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
-        if isNew { turn.tell(.zoneWanted(details.zone)) }
+        if isNew { turn.report(.zoneWanted(details.zone)) }
     }
 
     mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
@@ -90,7 +90,7 @@ extension FeedMachine {
                 .ended(.refused, until: Int64.min), FeedRoute(place: place, slot: slot), reason,
                 in: &turn)
         }
-        tellState(place, in: &turn)
+        reportState(place, in: &turn)
     }
 
     // MARK: hours
@@ -163,7 +163,7 @@ extension FeedMachine {
     /// The server is asked once for all feeds.
     private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
         let since = slot.lastTick.later(by: slot.patience)
-        if turn.timeTold >= since { return true }
+        if turn.timeAnswered >= since { return true }
         if turn.timeAsked < since {
             turn.timeAsked = turn.now.monotonic
             _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)

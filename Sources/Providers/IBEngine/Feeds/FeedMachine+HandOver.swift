@@ -97,7 +97,7 @@ extension FeedMachine {
         // Otherwise they are reported when level 1 delivers again.
         guard slot.isDelivering else { return }
         let place = FeedRoute(place: route.place, slot: level1)
-        tellSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)
+        reportSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)
         for kind in kinds.kinds {
             let end = kind == .trade ? second : turn.now.wall
             close(route.place, kind, to: end, isWanted: true, in: &turn)

@@ -13,7 +13,7 @@ extension FeedMachine {
             let oldest = headlines.outages.removeFirst()
             giveUpNews(oldest.gap, "too many outages wait to be filled in", in: &turn)
         }
-        turn.tell(gap, .filling)
+        turn.report(gap, .filling)
         headlines.outages.append(
             Headlines.Outage(gap: gap, due: turn.later(by: EngineLimits.borderWait)))
         let since = entries[place].slots[slot].since
@@ -51,7 +51,7 @@ extension FeedMachine {
         rest.from = old.to
         if old.from < old.to { giveUpNews(old, "too old", in: &turn) }
         guard rest.from < rest.to else { return }
-        turn.tell(rest, .filled, "headlines were asked for")
+        turn.report(rest, .filled, "headlines were asked for")
     }
 
     /// Requests the headlines of the day once more, for outages that have ended since they came.
@@ -82,7 +82,7 @@ extension FeedMachine {
     }
 
     private func giveUpNews(_ gap: OpenGap, _ why: String, in turn: inout Turn) {
-        turn.tell(gap, .abandoned, why)
+        turn.report(gap, .abandoned, why)
     }
 }
 

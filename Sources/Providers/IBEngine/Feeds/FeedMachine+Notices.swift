@@ -191,12 +191,12 @@ extension FeedMachine {
             return
         }
         if slot.phase.live != nil {
-            tellSubscription(route, .stop, "the provider changes the mode", in: &turn)
+            reportSubscription(route, .stop, "the provider changes the mode", in: &turn)
         }
         self[route].mode = mode
         if isDelayed { mayBeDelayed = true }
         if slot.phase.live != nil {
-            tellSubscription(route, .start, "the provider changes the mode", in: &turn)
+            reportSubscription(route, .start, "the provider changes the mode", in: &turn)
         }
     }
 

@@ -11,7 +11,7 @@ extension FeedMachine {
         if slot.feed == .marketData { endTakeOver(route.place, in: &turn) }
         self[route].rhythm.rest()
         self[route].failures = 0
-        tellSubscription(route, .start, slot.reason, in: &turn)
+        reportSubscription(route, .start, slot.reason, in: &turn)
         if slot.feed.lines == .depth {
             let header = turn.header(entries[route.place].number)
             turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
@@ -41,7 +41,7 @@ extension FeedMachine {
             close(route.place, kind, to: end, isWanted: true, in: &turn)
         }
         if wasOut {
-            turn.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
+            turn.report(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
         // A part that may be broken is not known to be back yet.
         let isSuspected = suspicion.map { !$0.isSettled && turn.now.monotonic < $0.isOver } ?? false
@@ -81,7 +81,7 @@ extension FeedMachine {
                 entries[route.place][keyPath: border].freeze()
             }
         }
-        turn.tell(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
+        turn.report(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
         let since = since ?? turn.now.monotonic
         handle(
             .broke(cause, since: since, until: turn.later(by: wait)), route, cause.text, in: &turn)
@@ -93,11 +93,11 @@ extension FeedMachine {
     ) {
         let number = entries[place].number
         guard let gap = turn.outages.end(number, kind, to: to) else { return }
-        turn.tell(gap, .open)
+        turn.report(gap, .open)
         guard isWanted, turn.canBackfill else {
             let detail =
                 isWanted ? "filling in is turned off" : "the instrument is no longer wanted"
-            turn.tell(gap, .abandoned, detail)
+            turn.report(gap, .abandoned, detail)
             return
         }
         guard kind != .news else { return fillNews(gap, place, in: &turn) }
@@ -109,7 +109,7 @@ extension FeedMachine {
         }
         if closings.count >= EngineLimits.closingMax {
             let oldest = closings.removeFirst()
-            turn.tell(oldest.gap, .abandoned, "too many outages wait to be filled in")
+            turn.report(oldest.gap, .abandoned, "too many outages wait to be filled in")
         }
         let before = entries[place][keyPath: border].arrivals(until: gap.to)
         closings.append(

@@ -85,7 +85,7 @@ struct FeedMachine: Sendable {
         barFeeds += entry.feeds(of: .bars)
         mayBeDelayed = turn.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
         nextScan = min(nextScan, turn.now.monotonic)
-        tellState(place, in: &turn)
+        reportState(place, in: &turn)
     }
 
     mutating func end(_ number: UInt32, keeping kept: KindSet = [], in turn: inout Turn) {
@@ -236,7 +236,7 @@ struct FeedMachine: Sendable {
         return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }
 
-    mutating func tellState(_ place: Int, in turn: inout Turn) {
+    mutating func reportState(_ place: Int, in turn: inout Turn) {
         let state = entries[place].state
         guard entries[place].told != state else { return }
         entries[place].told = state
@@ -254,10 +254,10 @@ struct FeedMachine: Sendable {
         let state = self[route].phase.state
         if old != state || self[route].reason != reason {
             let number = entries[route.place].number
-            turn.tell(.feed(instrument: number, self[route].feed, state, reason: reason))
+            turn.report(.feed(instrument: number, self[route].feed, state, reason: reason))
         }
         self[route].reason = reason
-        tellState(route.place, in: &turn)
+        reportState(route.place, in: &turn)
     }
 
     /// Applies an event without a report about it.

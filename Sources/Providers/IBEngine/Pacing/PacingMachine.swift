@@ -54,7 +54,7 @@ public struct PacingMachine: Sendable {
     var history: HistoryWindow
     /// The vendor has no history at the moment, so requests for it wait.
     private(set) var isHistoryHeld = false
-    var lines = LineBook()
+    var lines = LineStore()
     /// The latest time that any call has given.
     private(set) var latest = Int64.min
     /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for other
@@ -172,7 +172,7 @@ public struct PacingMachine: Sendable {
         entries = [:]
         tickets = [:]
         dead = 0
-        lines = LineBook()
+        lines = LineStore()
         history.forgetOpen()
         isHistoryHeld = false
         nextDue = .max

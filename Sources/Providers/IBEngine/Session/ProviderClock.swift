@@ -26,7 +26,7 @@ struct ProviderClock: Sendable {
     /// some time between question and answer. Returns the difference that is certain, in
     /// nanoseconds, or 0 when both clocks may agree. An answer that was long on its way shows
     /// little.
-    mutating func told(_ second: Timestamp, _ now: Moment) -> Int64 {
+    mutating func answered(_ second: Timestamp, _ now: Moment) -> Int64 {
         let least = second.nanoseconds(since: now.wall)
         let (most, isPast) = second.nanoseconds(since: asked ?? now.wall)
             .addingReportingOverflow(EngineLimits.second)

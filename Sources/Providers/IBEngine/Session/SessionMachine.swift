@@ -75,7 +75,7 @@ struct SessionMachine: Sendable {
 
     /// Notes parts of the server's answer to the introduction. Returns true when the session is
     /// ready.
-    mutating func heard(id: Bool, accounts: Bool, _ now: Int64) -> Bool {
+    mutating func received(id: Bool, accounts: Bool, _ now: Int64) -> Bool {
         hasID = hasID || id
         hasAccounts = hasAccounts || accounts
         guard phase == .starting, hasID, hasAccounts else { return false }
@@ -128,7 +128,7 @@ struct SessionMachine: Sendable {
             || phase == .connecting && now < since.later(by: EngineLimits.refusedAtOnce)
     }
 
-    mutating func tick(_ now: Int64) -> SessionAction {
+    mutating func timePassed(_ now: Int64) -> SessionAction {
         switch phase {
         case .idle, .closing: return .none
         case .waiting:

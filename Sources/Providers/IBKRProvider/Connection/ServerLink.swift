@@ -8,7 +8,7 @@ internal import MarketModel
 ///
 ///     closed -> looking up -> connecting -> open -> closed
 final class ServerLink {
-    enum News {
+    enum Change {
         case connected
         case connectFailed(String)
         case lost(String)
@@ -87,7 +87,7 @@ final class ServerLink {
     }
 
     /// Continues the operation in progress. `isWritable`: `poll` reported it.
-    func advance(isWritable: Bool, now: Int64) -> News? {
+    func advance(isWritable: Bool, now: Int64) -> Change? {
         switch state {
         case .closed: nil
         case .lookingUp(let until): lookUp(until: until, now: now)
@@ -103,7 +103,7 @@ final class ServerLink {
         }
     }
 
-    private func lookUp(until: Int64, now: Int64) -> News? {
+    private func lookUp(until: Int64, now: Int64) -> Change? {
         switch lookUpAddresses() {
         case .pending:
             guard now >= until else { return nil }
@@ -117,7 +117,7 @@ final class ServerLink {
 
     /// Connects to the next address of the name that can be called. An address that never answers
     /// leaves the later ones their share of the time.
-    private func begin(until: Int64, now: Int64) -> News? {
+    private func begin(until: Int64, now: Int64) -> Change? {
         socket = nil
         while let address = addresses.popFirst() {
             do throws(ClientSocket.Failure) {
@@ -132,7 +132,7 @@ final class ServerLink {
         return failed("\(name) cannot be reached: \(refusal): is TWS or IB Gateway running there?")
     }
 
-    private func finish(until: Int64, now: Int64) -> News? {
+    private func finish(until: Int64, now: Int64) -> Change? {
         guard let code = socket?.connectFailure() else {
             state = .open
             return .connected
@@ -141,14 +141,14 @@ final class ServerLink {
         return begin(until: until, now: now)
     }
 
-    private func giveUp(until: Int64, now: Int64) -> News? {
+    private func giveUp(until: Int64, now: Int64) -> Change? {
         guard now < until, !addresses.isEmpty else {
             return failed("\(name) did not answer within \(settings.connectText)")
         }
         return begin(until: until, now: now)
     }
 
-    private func failed(_ reason: String) -> News {
+    private func failed(_ reason: String) -> Change {
         close()
         return .connectFailed(reason)
     }
@@ -168,7 +168,7 @@ final class ServerLink {
     }
 
     /// Sends bytes, or keeps them until the peer reads. Without a connection they are dropped.
-    func send(_ bytes: [UInt8], now: Int64) -> News? {
+    func send(_ bytes: [UInt8], now: Int64) -> Change? {
         guard isOpen, !bytes.isEmpty else { return nil }
         guard pending.append(bytes, now: now) else {
             return .lost("\(name) does not read what it is sent")
@@ -176,7 +176,7 @@ final class ServerLink {
         return flush(now: now)
     }
 
-    private func flush(now: Int64) -> News? {
+    private func flush(now: Int64) -> Change? {
         while !pending.isEmpty {
             switch socket?.write(pending.bytes, from: pending.start) {
             case .bytes(0), nil: return stuck(now: now)
@@ -187,7 +187,7 @@ final class ServerLink {
         return nil
     }
 
-    private func stuck(now: Int64) -> News? {
+    private func stuck(now: Int64) -> Change? {
         guard now >= deadline else { return nil }
         return .lost("\(name) has read nothing for \(settings.sendText)")
     }

@@ -17,7 +17,7 @@ final class ConnectionReport: Sendable {
 
     let metrics: IBKRMetrics
     private let full: FullTime
-    private let book: InstrumentBook
+    private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
     private let seen = Mutex<Seen?>(nil)
     /// When the state was last shown, on the monotonic clock. Only the connection's thread reads
@@ -25,7 +25,7 @@ final class ConnectionReport: Sendable {
     private let shownAt = Atomic(Int64.min)
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub, full: FullTime) {
-        book = order.book
+        registry = order.registry
         self.telemetry = telemetry
         self.full = full
         metrics = IBKRMetrics(
@@ -56,8 +56,8 @@ final class ConnectionReport: Sendable {
         metrics.remove()
     }
 
-    func tell(_ news: IBNews) {
-        switch news {
+    func report(_ event: IBEngineEvent) {
+        switch event {
         case .state(let state, let reason):
             telemetry.emit(IBKRStateChanged(state: state, reason: reason))
             // Showing the state once a second would hide a shorter state.
@@ -89,7 +89,7 @@ final class ConnectionReport: Sendable {
     }
 
     /// Counts events that were dropped because more happened than can be kept for a report.
-    func lost(news count: UInt64) {
+    func lost(events count: UInt64) {
         telemetry.emit(
             IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
     }
@@ -101,5 +101,7 @@ final class ConnectionReport: Sendable {
                     + "not know: install tzdata"))
     }
 
-    private func symbol(_ number: UInt32) -> String { book.instrument(number)?.symbol.text ?? "?" }
+    private func symbol(_ number: UInt32) -> String {
+        registry.instrument(number)?.symbol.text ?? "?"
+    }
 }

@@ -27,7 +27,7 @@ public struct DepthBook: Sendable {
 
     /// Applies a change. Returns whether its row exists in the book.
     @discardableResult
-    public mutating func apply(_ change: DepthRow) -> Bool {
+    public mutating func apply(_ change: DepthMessage) -> Bool {
         let isApplied =
             switch change.side {
             case .bid: Self.apply(change, to: &bids, rowsMax)
@@ -44,7 +44,7 @@ public struct DepthBook: Sendable {
     }
 
     private static func apply(
-        _ change: DepthRow, to rows: inout [Row], _ rowsMax: Int
+        _ change: DepthMessage, to rows: inout [Row], _ rowsMax: Int
     ) -> Bool {
         let position = Int(change.position)
         // An insert may follow the last row; the other operations need an existing row.

@@ -147,7 +147,7 @@ public struct MarketDataAssembler: Sendable {
 
     private mutating func took(_ tick: TickTime) {
         lastTradeTime = tick.time
-        if prints.heard(time: tick.time) { timeOrder = .behindTrade }
+        if prints.received(time: tick.time) { timeOrder = .behindTrade }
     }
 
     private mutating func took(_ mode: FeedMode) {
@@ -283,7 +283,7 @@ extension MarketDataAssembler {
         }
         if tick.type == TickType.realTimeTradeVolume {
             counters.otherTrades &+= 1
-            prints.heard(tick)
+            prints.received(tick)
             return .none
         }
         guard tick.price.isDefined, tick.size.isDefined else {

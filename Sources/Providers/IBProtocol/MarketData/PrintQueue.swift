@@ -73,7 +73,7 @@ struct PrintQueue: Sendable {
     }
 
     /// Handles a message 77.
-    mutating func heard(_ tick: RealTimeVolume) {
+    mutating func received(_ tick: RealTimeVolume) {
         hasWords = true
         guard tick.price.isDefined, tick.size.isDefined else { return }
         let word = Word(price: tick.price, size: tick.size, time: tick.time)
@@ -104,7 +104,7 @@ struct PrintQueue: Sendable {
     }
 
     /// Gives the time to all trades that wait for one. Returns true when there were any.
-    mutating func heard(time: Timestamp) -> Bool {
+    mutating func received(time: Timestamp) -> Bool {
         var isAny = false
         for place in held.indices where held[place].wait == .time {
             held[place].wait = .none

@@ -59,7 +59,7 @@ extension RealTimeBar {
     }
 }
 
-extension DepthRow {
+extension DepthMessage {
     /// Returns `nil` for a position that no book has.
     public func update(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []

@@ -11,7 +11,7 @@ public enum IBMessage: Hashable, Sendable {
     case tickTime(TickTime)
     case realTimeVolume(RealTimeVolume)
     case tickOption(TickOption)
-    case depth(DepthRow)
+    case depth(DepthMessage)
     case tickByTickTrade(request: Int32, all: Bool, TradeTick)
     case tickByTickQuote(request: Int32, QuoteTick)
     case tickByTickMidpoint(request: Int32, MidpointTick)

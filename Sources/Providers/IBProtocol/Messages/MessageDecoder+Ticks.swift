@@ -132,7 +132,7 @@ extension MessageDecoder {
         }
         let isDelete = operation == .delete
         return .depth(
-            DepthRow(
+            DepthMessage(
                 request: request, position: position, side: side, operation: operation,
                 price: isDelete ? .undefined : price, size: isDelete ? .undefined : size,
                 marketMaker: maker, flags: flags))

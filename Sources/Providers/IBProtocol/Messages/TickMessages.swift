@@ -78,7 +78,7 @@ public struct TickOption: Hashable, Sendable {
 }
 
 /// One change of one row of a book.
-public struct DepthRow: Hashable, Sendable {
+public struct DepthMessage: Hashable, Sendable {
     public var request: Int32
     /// The row, from 0. The value is not checked here, but by the book.
     public var position: Int32

@@ -109,7 +109,7 @@ struct InstrumentReader {
         }
         var lines: [Symbol: Int] = [:]
         for item in items {
-            guard let instrument = InstrumentEntry.read(item, defaults, &list) else { continue }
+            guard let instrument = InstrumentItem.read(item, defaults, &list) else { continue }
             if let line = lines[instrument.symbol] {
                 list.add(
                     item.position,

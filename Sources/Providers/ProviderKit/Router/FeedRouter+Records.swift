@@ -53,7 +53,7 @@ extension FeedRouter {
 
     /// Returns `nil` when another provider feeds the instrument.
     private func pass(
-        _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout InstrumentRoute,
         into kept: inout [ProviderRecord]
     ) -> ProviderRecord? {
         switch record {
@@ -73,7 +73,7 @@ extension FeedRouter {
 
     /// Handles the first live record of a provider that has to deliver now.
     private func arrived(
-        _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        _ header: TickHeader, _ rank: Int, _ route: inout InstrumentRoute,
         into kept: inout [ProviderRecord]
     ) {
         guard let pending = route.pending, rank == route.active else { return }
@@ -86,7 +86,7 @@ extension FeedRouter {
         let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
         route.begin(rank, from: from)
         record(
-            FeedRoute.Pending(
+            InstrumentRoute.Pending(
                 previous: pending.previous, at: route.spans.last?.from ?? from,
                 wasLost: pending.wasLost), &route, header.symbol, into: &kept)
     }
@@ -95,7 +95,7 @@ extension FeedRouter {
     /// gap, and the new provider delivers from now on. The previous provider still fills its own
     /// outages.
     func record(
-        _ pending: FeedRoute.Pending, _ route: inout FeedRoute, _ number: UInt32,
+        _ pending: InstrumentRoute.Pending, _ route: inout InstrumentRoute, _ number: UInt32,
         into records: inout [ProviderRecord]
     ) {
         route.pending = nil
@@ -129,7 +129,7 @@ extension FeedRouter {
     /// would cover what is delivered when the instrument is requested again, and that would be
     /// fetched once more.
     func recordEnd(
-        _ route: FeedRoute, _ number: UInt32, _ now: Timestamp,
+        _ route: InstrumentRoute, _ number: UInt32, _ now: Timestamp,
         into records: inout [ProviderRecord]
     ) {
         let header = TickHeader(
@@ -155,7 +155,8 @@ extension FeedRouter {
     /// Handles an instrument that begins again. If the same provider had it before, it continues,
     /// and reports by itself what it leaves out in between. Outages of other providers end here.
     func carryOver(
-        _ former: FeedRoute, to route: inout FeedRoute, _ number: UInt32, _ now: Timestamp,
+        _ former: InstrumentRoute, to route: inout InstrumentRoute, _ number: UInt32,
+        _ now: Timestamp,
         into records: inout [ProviderRecord]
     ) {
         let to = route.providers[0]
@@ -171,12 +172,12 @@ extension FeedRouter {
 
     /// Cuts an outage to the time in which its provider was the one to deliver.
     private func clipped(
-        _ gap: GapRecord, _ rank: Int, _ route: inout FeedRoute
+        _ gap: GapRecord, _ rank: Int, _ route: inout InstrumentRoute
     ) -> GapRecord? {
         guard let part = route.part(of: gap.from, gap.to, by: rank) else { return nil }
         var gap = gap
         (gap.from, gap.to) = part
-        let outage = FeedRoute.Outage(
+        let outage = InstrumentRoute.Outage(
             rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason)
         if gap.to.isDefined {
             route.outages.removeAll { $0.isSame(as: outage) }

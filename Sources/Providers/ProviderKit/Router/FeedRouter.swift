@@ -57,7 +57,7 @@ public struct FeedRouter: Sendable {
     public let providers: [String]
     let settings: Settings
     /// The routes by the number of the instrument; `nil`: not wanted.
-    var routes: [FeedRoute?] = []
+    var routes: [InstrumentRoute?] = []
     /// Per provider: the records that were left out because another provider feeds the instrument.
     public internal(set) var leftOut: [UInt64]
     /// Per provider: the number of instruments whose ticks it may deliver.
@@ -147,7 +147,7 @@ public struct FeedRouter: Sendable {
     public mutating func inherit(_ gap: OpenGap) {
         guard !gap.to.isDefined, gap.instrument < routes.count else { return }
         routes[Int(gap.instrument)]?.note(
-            FeedRoute.Outage(
+            InstrumentRoute.Outage(
                 rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
     }
 
@@ -157,7 +157,7 @@ public struct FeedRouter: Sendable {
         while routes.count <= instrument { routes.append(nil) }
         let own = names.compactMap { providers.firstIndex(of: $0) }
         let order = own.isEmpty ? Array(providers.indices) : own
-        routes[Int(instrument)] = FeedRoute(order, now: now.monotonic)
+        routes[Int(instrument)] = InstrumentRoute(order, now: now.monotonic)
         count()
         return order[0]
     }
@@ -169,7 +169,7 @@ public struct FeedRouter: Sendable {
     }
 
     /// Takes the instrument from all providers.
-    private mutating func leave(_ instrument: UInt32, into work: inout Work) -> FeedRoute? {
+    private mutating func leave(_ instrument: UInt32, into work: inout Work) -> InstrumentRoute? {
         guard instrument < routes.count, var route = routes[Int(instrument)] else { return nil }
         for rank in 0..<route.asked { leave(rank, &route, instrument, into: &work) }
         routes[Int(instrument)] = nil
@@ -179,7 +179,7 @@ public struct FeedRouter: Sendable {
     /// Takes the instrument from a provider. A provider that was not given it yet gets no order at
     /// all.
     private mutating func leave(
-        _ rank: Int, _ route: inout FeedRoute, _ number: UInt32, into work: inout Work
+        _ rank: Int, _ route: inout InstrumentRoute, _ number: UInt32, into work: inout Work
     ) {
         let provider = route.providers[rank]
         guard route.feeds[rank].isQueued else {
@@ -195,7 +195,7 @@ public struct FeedRouter: Sendable {
         for provider in providers.indices {
             while let number = queues[provider].next(now: now.monotonic) {
                 guard let rank = routes[Int(number)]?.rank(of: provider) else { continue }
-                routes[Int(number)]?.feeds[rank] = FeedRoute.Feed(since: now.monotonic)
+                routes[Int(number)]?.feeds[rank] = InstrumentRoute.Feed(since: now.monotonic)
                 work.begun[provider].append(number)
             }
         }
@@ -203,10 +203,10 @@ public struct FeedRouter: Sendable {
 
     // MARK: time passes
 
-    public mutating func look(_ now: Moment, into work: inout Work) {
+    public mutating func advance(_ now: Moment, into work: inout Work) {
         for index in routes.indices {
             guard var route = routes[index], route.hasChoice else { continue }
-            look(&route, UInt32(index), now, into: &work)
+            advance(&route, UInt32(index), now, into: &work)
             routes[index] = route
         }
         release(now, into: &work)
@@ -222,8 +222,8 @@ public struct FeedRouter: Sendable {
         }
     }
 
-    private mutating func look(
-        _ route: inout FeedRoute, _ number: UInt32, _ now: Moment, into work: inout Work
+    private mutating func advance(
+        _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let at = route.releaseAt, now.monotonic >= at {
             if let pending = route.pending { record(pending, &route, number, into: &work.records) }
@@ -247,7 +247,7 @@ public struct FeedRouter: Sendable {
 
     /// Makes the next provider active. It delivers from its first record on.
     private mutating func failOver(
-        _ route: inout FeedRoute, _ number: UInt32, _ now: Moment, into work: inout Work
+        _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let pending = route.pending, pending.at.isDefined {
             record(pending, &route, number, into: &work.records)
@@ -256,7 +256,7 @@ public struct FeedRouter: Sendable {
         route.active += 1
         route.releaseAt = nil
         if route.active >= route.asked {
-            route.feeds[route.active] = FeedRoute.Feed(since: now.monotonic)
+            route.feeds[route.active] = InstrumentRoute.Feed(since: now.monotonic)
             route.feeds[route.active].isQueued = true
             queues[route.providers[route.active]].add(number)
             route.asked = route.active + 1
@@ -264,11 +264,12 @@ public struct FeedRouter: Sendable {
         if route.asked > route.active + 1 {
             route.releaseAt = now.monotonic + settings.graceNanoseconds
         }
-        route.pending = FeedRoute.Pending(previous: previous, at: .undefined, wasLost: wasLost)
+        route.pending = InstrumentRoute.Pending(
+            previous: previous, at: .undefined, wasLost: wasLost)
     }
 
     /// Returns the provider that delivered last, and whether it has stopped.
-    private func previous(_ route: FeedRoute) -> (rank: Int, wasLost: Bool) {
+    private func previous(_ route: InstrumentRoute) -> (rank: Int, wasLost: Bool) {
         if let pending = route.pending { return (pending.previous, pending.wasLost) }
         return (route.active, route.feeds[route.active].state != .live)
     }
@@ -276,7 +277,7 @@ public struct FeedRouter: Sendable {
     /// Makes the better provider deliver from a time slightly in the future; until then both have
     /// the instrument. It is a whole second, because some stamps are whole seconds.
     private func goBack(
-        to rank: Int, _ route: inout FeedRoute, _ number: UInt32, _ now: Moment,
+        to rank: Int, _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment,
         into work: inout Work
     ) {
         let second: Int64 = 1_000_000_000
@@ -298,7 +299,7 @@ public struct FeedRouter: Sendable {
             return
         }
         route.begin(rank, from: at)
-        route.pending = FeedRoute.Pending(previous: previous, at: at, wasLost: wasLost)
+        route.pending = InstrumentRoute.Pending(previous: previous, at: at, wasLost: wasLost)
     }
 }
 

@@ -5,7 +5,7 @@ internal import TapeCodec
 
 /// One pass through a recording: which records of each packet are delivered, in order.
 struct ReplayPass {
-    private let book: InstrumentBook
+    private let registry: InstrumentRegistry
     private let shift: Int64
     private var routes: ReplayRoutes
     /// Per partition of the target tape: the number of records that the source has, and the number
@@ -25,10 +25,10 @@ struct ReplayPass {
 
     /// `origins` are those of an earlier pass through the same recording.
     init(
-        _ book: InstrumentBook, _ routes: ReplayRoutes, sent: [UInt64], shift: Int64,
+        _ registry: InstrumentRegistry, _ routes: ReplayRoutes, sent: [UInt64], shift: Int64,
         origins: [Partition: UInt64] = [:]
     ) {
-        self.book = book
+        self.registry = registry
         self.routes = routes
         self.sent = sent
         self.shift = shift
@@ -86,7 +86,7 @@ struct ReplayPass {
         guard let definition = routes.definition(index) else { return nil }
         let instrument = Instrument(
             symbol: definition.symbol, contract: Instrument.Contract(.stock), feeds: [])
-        guard let number = book.add(instrument) else {
+        guard let number = registry.add(instrument) else {
             problem =
                 problem
                 ?? ReplayProblem(

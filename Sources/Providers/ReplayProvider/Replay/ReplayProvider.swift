@@ -123,13 +123,13 @@ public final class ReplayProvider: ProviderSource {
     }
 
     private func fail(_ problem: String, isFinal: Bool) {
-        let isNews = state.withLock { state in
-            let isNews = state.problem != problem
+        let isNew = state.withLock { state in
+            let isNew = state.problem != problem
             state.problem = problem
             state.phase = isFinal ? .failed : .waiting
-            return isNews
+            return isNew
         }
-        if isNews { telemetry.emit(ReplayFailed(problem: problem, isFinal: isFinal)) }
+        if isNew { telemetry.emit(ReplayFailed(problem: problem, isFinal: isFinal)) }
     }
 
     private func work(
@@ -145,7 +145,8 @@ public final class ReplayProvider: ProviderSource {
         }
         var floor = ReplayFloor(tape.about)
         var pass = ReplayPass(
-            order.book, routes(order, tape.about), sent: present.sent, shift: present.shift ?? 0,
+            order.registry, routes(order, tape.about), sent: present.sent,
+            shift: present.shift ?? 0,
             origins: present.origins)
         defer {
             course = Course(sent: pass.sent, shift: present.shift, origins: pass.origins)

@@ -29,7 +29,7 @@ extension LiveEncoder {
     ) {
         begin(&json, .trade, tick.symbol, trade.header.eventTime)
         values(of: trade, into: &json)
-        whence(trade.header, into: &json)
+        origin(trade.header, into: &json)
     }
 
     private static func write(
@@ -37,7 +37,7 @@ extension LiveEncoder {
     ) {
         begin(&json, .quote, tick.symbol, quote.header.eventTime)
         values(of: quote, into: &json)
-        whence(quote.header, into: &json)
+        origin(quote.header, into: &json)
     }
 }
 

@@ -27,7 +27,7 @@ extension LiveEncoder {
             }
             if value.periodEnd.isDefined { json.member("period_end", time: value.periodEnd) }
             json.member("revision", UInt64(value.revision))
-            Self.whence(value.header, into: &json)
+            Self.origin(value.header, into: &json)
             if let symbol, !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
             Self.place(&json, packet, ordinal)
         }

@@ -178,7 +178,7 @@ struct LiveEncoder {
     }
 
     /// Writes when a tick came and from which provider.
-    static func whence(_ header: TickHeader, into json: inout JSONWriter) {
+    static func origin(_ header: TickHeader, into json: inout JSONWriter) {
         json.member("flags", names: header.flags.names)
         if header.receiveTime.isDefined { json.member("receive_time", time: header.receiveTime) }
         if header.providerID != 0 { json.member("provider_id", header.providerID) }
@@ -188,7 +188,7 @@ struct LiveEncoder {
         _ json: inout JSONWriter, _ header: TickHeader, _ symbol: SymbolDefinition,
         _ packet: PacketHeader, _ ordinal: UInt64
     ) {
-        whence(header, into: &json)
+        origin(header, into: &json)
         if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
         place(&json, packet, ordinal)
     }

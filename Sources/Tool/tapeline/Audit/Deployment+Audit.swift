@@ -131,7 +131,7 @@ extension AuditReport {
 
     private var isOfBooks: Bool { scope == .books }
 
-    func tell(_ terminal: Terminal, asJSON: Bool) -> ExitCode {
+    func report(to terminal: Terminal, asJSON: Bool) -> ExitCode {
         if asJSON {
             terminal.line(json())
         } else {

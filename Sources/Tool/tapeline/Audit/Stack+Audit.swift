@@ -19,7 +19,7 @@ extension Stack {
             throw .usage("the stack \(home.name) is not up: start it with 'tapeline up'")
         }
         let report = try auditReport(atRest: nil, ConfigurationFiles.environment(), command)
-        return report.tell(terminal, asJSON: command.asJSON)
+        return report.report(to: terminal, asJSON: command.asJSON)
     }
 
     /// `atRest` is the source of a run that has ended; tape and rows can be compared only then.

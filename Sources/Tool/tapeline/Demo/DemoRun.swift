@@ -56,7 +56,7 @@ struct DemoRun {
     private mutating func makeFault() throws(ToolError) {
         isFaultMade = true
         try simulator.command("nightly-reset \(DemoPlan.awaySeconds)")
-        screen.tell(
+        screen.report(
             passedSeconds,
             "TWS is made to go away: it closes, and lets nobody in for \(DemoPlan.awaySeconds) s")
     }
@@ -114,7 +114,7 @@ struct DemoRun {
             return UInt64(Double(rows) * 1e9 / Double(nanoseconds))
         }
         before = (stored, now)
-        for news in story.tell(last.gateway?.broker) { screen.tell(passedSeconds, news) }
+        for news in story.report(last.gateway?.broker) { screen.report(passedSeconds, news) }
         screen.show(
             DemoScreen.Frame(
                 seconds: passedSeconds, onTape: last.gateway?.onTape ?? 0, stored: stored,

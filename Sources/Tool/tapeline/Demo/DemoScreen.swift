@@ -38,7 +38,7 @@ struct DemoScreen {
 
     /// Prints an event that stays visible. On a terminal it is above the table, which is redrawn
     /// below it.
-    mutating func tell(_ seconds: Int, _ news: String) {
+    mutating func report(_ seconds: Int, _ news: String) {
         if drawnLines > 0 {
             terminal.raw("\u{1b}[\(drawnLines)A\u{1b}[J")
             drawnLines = 0

@@ -18,7 +18,7 @@ struct DemoStory: Sendable {
     var isSteady: Bool { stage == .steady }
 
     /// Returns the news since the last sample. Empty while the gateway does not answer.
-    mutating func tell(_ broker: ProviderView?) -> [String] {
+    mutating func report(_ broker: ProviderView?) -> [String] {
         guard let broker else { return [] }
         let isConnected = broker.state == "ready"
         defer { wasConnected = wasConnected || isConnected }

@@ -63,7 +63,7 @@ struct GroupsRun {
             throw ToolError.refused("the registration of group \(group) stays: \(problem)")
         }
         let what = reads.map(\.rawValue).sorted().joined(separator: " and ")
-        tell(
+        report(
             isNew
                 ? "group \(group) is registered: \(what) that it has not read stay on the tape; "
                     + "until it tells its positions that is all of them"
@@ -86,13 +86,13 @@ struct GroupsRun {
             return .failure
         }
         _ = try GroupRegistry.open(client).remove(group)
-        tell(
+        report(
             "group \(group) is removed; a service of it that starts registers it again",
             "removed", group)
         return .success
     }
 
-    private func tell(_ sentence: String, _ outcome: String, _ group: GroupName) {
+    private func report(_ sentence: String, _ outcome: String, _ group: GroupName) {
         guard command.asJSON else {
             terminal.line(sentence)
             return

@@ -37,7 +37,7 @@ struct PositionRun {
         // The streams are read last. Otherwise a position that moves meanwhile could seem to be
         // beyond their end.
         let positions = try positions(deployment, client)
-        let look = try TapeLook(client, deployment.allStreams)
+        let look = try PositionCheck(client, deployment.allStreams)
         let table = PositionTable(
             rows: try positions.map {
                 PositionTable.Row(position: $0, state: try look.state($0))
@@ -47,12 +47,12 @@ struct PositionRun {
         } else if command.verb == .show {
             for line in table.lines { terminal.line(line) }
         } else {
-            tellVerdict(table)
+            reportVerdict(table)
         }
         return command.verb == .show || table.isFine ? .success : .failure
     }
 
-    private func tellVerdict(_ table: PositionTable) {
+    private func reportVerdict(_ table: PositionTable) {
         let wrong = PositionTable(rows: table.rows.filter { !$0.state.isFine }, now: table.now)
         if !wrong.rows.isEmpty { for line in wrong.lines { terminal.line(line) } }
         let read = table.rows.count { $0.position.hasRead }
@@ -72,7 +72,7 @@ struct PositionRun {
         if command.group == .writer || command.group == nil && deployment.postgres != nil {
             let database = try deployment.openDatabase()
             defer { database.close() }
-            positions += try WriterBooks(database: database).positions()
+            positions += try WriterPositions(database: database).positions()
         } else if command.group == nil {
             terminal.problem("the writer's positions are left out: POSTGRES_HOST is not set")
         }
@@ -87,11 +87,11 @@ struct PositionRun {
     private func accept(_ deployment: Deployment, _ client: TapeClient) throws -> ExitCode {
         let database = try deployment.openDatabase()
         defer { database.close() }
-        let books = WriterBooks(database: database)
+        let books = WriterPositions(database: database)
         let wanted = try books.positions().filter { command.wants($0) && $0.hasRead }
         // The streams are read last. Otherwise a position that moves meanwhile could seem to be
         // beyond their end.
-        let look = try TapeLook(client, deployment.allStreams)
+        let look = try PositionCheck(client, deployment.allStreams)
         let plans = try wanted.map { try look.acceptance($0) }.filter { !$0.isNothing }
         guard !plans.isEmpty else {
             terminal.line(

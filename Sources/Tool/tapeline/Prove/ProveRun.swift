@@ -46,7 +46,7 @@ struct ProveRun {
                 try slice.fromTables(database, into: &report.tables)
                 report.ticks += slice.ticks
                 report.nanoseconds = clock.monotonic().nanoseconds - began
-                tell(report, range)
+                printReport(report, range)
             }
         }
         report.isInterrupted = shutdown.isRequested
@@ -96,7 +96,7 @@ struct ProveRun {
         return slices
     }
 
-    private func tell(_ report: ProofReport, _ range: Range<Int64>) {
+    private func printReport(_ report: ProofReport, _ range: Range<Int64>) {
         guard terminal.isInteractive, !command.asJSON else { return }
         terminal.raw(
             "\r\(Timestamp(nanoseconds: range.upperBound)): \(report.tables.equal) bars equal, "

@@ -61,7 +61,7 @@ struct RecordRun {
         }
         try writer.finish()
         progress.end()
-        return tell(range, writer, reader.missing)
+        return report(range, writer, reader.missing)
     }
 
     /// Waits briefly, because what was sent last may still be on its way to the tape.
@@ -75,7 +75,7 @@ struct RecordRun {
         if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }
     }
 
-    private func tell(
+    private func report(
         _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
     ) -> ExitCode {
         terminal.line(summary(range, writer, missing))

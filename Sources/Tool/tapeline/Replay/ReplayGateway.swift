@@ -101,7 +101,7 @@ struct ReplayLog {
     var path: String { file.path }
 
     /// What a gateway that has ended said last.
-    var lastWords: String { file.lastWords(from: start).map { ": \($0)" } ?? "" }
+    var lastMessages: String { file.lastMessages(from: start).map { ": \($0)" } ?? "" }
 
     /// What NATS refused; nil: nothing.
     var refusal: String? {

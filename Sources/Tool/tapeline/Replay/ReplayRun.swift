@@ -178,7 +178,7 @@ struct ReplayRun {
             }
             if let ended = gateway.exitStatus {
                 line.end()
-                throw .refused("the gateway ended (\(ended))\(log.lastWords) (log: \(log.path))")
+                throw .refused("the gateway ended (\(ended))\(log.lastMessages) (log: \(log.path))")
             }
             if records == 0, let refusal = log.refusal {
                 line.end()
@@ -207,7 +207,8 @@ struct ReplayRun {
             line.end()
             let end = gateway.stop(grace: Self.endTimeout)
             guard end?.isSuccess == true else {
-                throw .refused("the gateway did not end in order\(log.lastWords): see \(log.path)")
+                throw .refused(
+                    "the gateway did not end in order\(log.lastMessages): see \(log.path)")
             }
             try log.remove()
             return finish(progress, known)

@@ -134,7 +134,7 @@ final class ManualPublisher {
             // Backfilled ticks neither advance watermarks nor are compared with them.
             publisher.publish(lane: lane.lane, watermark: Timestamp(nanoseconds: Int64.min))
         }
-        publisher.tick()
+        publisher.timePassed()
         _ = mailbox.receive(into: &events, max: 256, timeout: Self.turn)
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {

@@ -10,11 +10,11 @@ struct ReplayPlan {
     let source: SourceName
     private(set) var gaps = GapMap()
     /// Per partition and epoch, the ordinal after the last one on the tape.
-    private var standing: [Tenure: UInt64] = [:]
+    private var standing: [PartitionEpoch: UInt64] = [:]
     /// The fingerprints of ticks already on the tape under the source `manual`, with their counts.
     private var replayed: [Int: Int] = [:]
 
-    private struct Tenure: Hashable {
+    private struct PartitionEpoch: Hashable {
         let partition: Partition
         let epoch: UInt64
     }
@@ -47,8 +47,8 @@ struct ReplayPlan {
             return
         }
         guard header.source == source else { return }
-        let tenure = Tenure(partition: header.partition, epoch: header.epoch)
-        standing[tenure] = max(standing[tenure] ?? 0, header.nextOrdinal)
+        let key = PartitionEpoch(partition: header.partition, epoch: header.epoch)
+        standing[key] = max(standing[key] ?? 0, header.nextOrdinal)
         ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
             if case .gap(let gap, let symbol) = item { gaps.add(gap, symbol: symbol?.symbol) }
         }
@@ -61,8 +61,8 @@ struct ReplayPlan {
         _ spooled: SealedPacket, _ visit: (Outcome, ReplayTick?) throws -> Void
     ) rethrows {
         let header = spooled.header
-        let tenure = Tenure(partition: header.partition, epoch: header.epoch)
-        let stands = standing[tenure] ?? 0
+        let key = PartitionEpoch(partition: header.partition, epoch: header.epoch)
+        let stands = standing[key] ?? 0
         try spooled.withBytes { bytes in
             try ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
                 guard case .tick(let tick) = item else {

@@ -6,8 +6,8 @@ import Primitives
 struct LogFile: Sendable {
     /// A log larger than this is set aside as `<name>.1`, replacing the previous one.
     static let bytesMax = 8 << 20
-    private static let lastWordsBytesMax = 8_192
-    private static let lastWordsShownMax = 300
+    private static let lastMessagesBytesMax = 8_192
+    private static let lastMessagesShownMax = 300
 
     let path: String
 
@@ -26,9 +26,9 @@ struct LogFile: Sendable {
     /// Returns the last line that reports an error, else the last line that is not empty,
     /// truncated. `nil` if nothing was written after `start`. For a line of JSON this is its
     /// message.
-    func lastWords(from start: Int = 0) -> String? {
+    func lastMessages(from start: Int = 0) -> String? {
         let written = end < start ? end : end - start
-        let bytes = FileSystem.tail(of: path, bytesMax: min(written, LogFile.lastWordsBytesMax))
+        let bytes = FileSystem.tail(of: path, bytesMax: min(written, LogFile.lastMessagesBytesMax))
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         let error = lines.last { line in
             let lower = line.lowercased()
@@ -51,6 +51,6 @@ struct LogFile: Sendable {
         }
         let clean = text.filter { $0.isASCII ? !($0.asciiValue.map { $0 < 32 } ?? false) : true }
         let trimmed = clean.drop { $0 == " " }
-        return String(trimmed.prefix(lastWordsShownMax))
+        return String(trimmed.prefix(lastMessagesShownMax))
     }
 }

@@ -175,7 +175,7 @@ extension Stack {
                 }
             }
             if hasEnded {
-                let words = log.lastWords() ?? "it says nothing"
+                let words = log.lastMessages() ?? "it says nothing"
                 throw .startFailed("the supervisor ended: \(words)", logs: home.logs)
             }
             if shutdown.wait(timeout: Stack.lookEvery) { return nil }
@@ -219,8 +219,8 @@ struct UpProgress {
 
     mutating func lines(for state: StackState) -> [String] {
         state.units.compactMap { unit in
-            let isNews = ["works", "done", "restarting", "gave up"].contains(unit.state)
-            guard isNews, told[unit.name] != unit.state else { return nil }
+            let isNew = ["works", "done", "restarting", "gave up"].contains(unit.state)
+            guard isNew, told[unit.name] != unit.state else { return nil }
             told[unit.name] = unit.state
             let time = unit.startNanoseconds.map { Duration.nanoseconds($0).shown } ?? ""
             let what = unit.detail.isEmpty ? time : unit.detail

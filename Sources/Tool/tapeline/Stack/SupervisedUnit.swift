@@ -44,7 +44,7 @@ struct SupervisedUnit: Sendable {
     }
 
     /// True if it runs and answers that it is not ready.
-    var saysWhy: Bool {
+    var givesReason: Bool {
         plan.kind == .service && waitsFor?.hasPrefix(UnitPlan.notReady) ?? false
     }
 

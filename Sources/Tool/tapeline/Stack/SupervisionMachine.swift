@@ -17,7 +17,7 @@ struct SupervisionMachine: Sendable {
 
     enum Event: Equatable, Sendable {
         case begin
-        case tick
+        case timePassed
         /// The unit answers its check.
         case works(Int)
         /// The unit is not ready and gives its reason.
@@ -76,7 +76,7 @@ struct SupervisionMachine: Sendable {
     mutating func handle(_ event: Event, at now: Timestamp, into actions: inout [Action]) {
         switch event {
         case .begin: startNextStage(at: now, &actions)
-        case .tick: tick(at: now, &actions)
+        case .timePassed: timePassed(at: now, &actions)
         case .works(let index):
             guard units[index].state == .starting else { return }
             units[index].state = .works
@@ -180,7 +180,7 @@ struct SupervisionMachine: Sendable {
 
     // MARK: time
 
-    private mutating func tick(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func timePassed(at now: Timestamp, _ actions: inout [Action]) {
         for index in units.indices {
             switch units[index].state {
             case .backingOff(let until, _) where until <= now:
@@ -201,7 +201,7 @@ struct SupervisionMachine: Sendable {
     }
 
     private mutating func checkStartLimits(at now: Timestamp, _ actions: inout [Action]) {
-        bearWithThoseWhoSayWhy(at: now, &actions)
+        stopWaitingForUnready(at: now, &actions)
         for unit in units where unit.isComingUp {
             let passed = now.nanoseconds(since: unit.comingUpSince)
             if passed < unit.plan.startLimit.clampedNanoseconds { continue }
@@ -219,15 +219,16 @@ struct SupervisionMachine: Sendable {
 
     /// A service that answers but is not ready needs a person, and the person needs the other
     /// services to repair it. So after its start limit the stack continues without waiting for it.
-    private mutating func bearWithThoseWhoSayWhy(at now: Timestamp, _ actions: inout [Action]) {
-        var isNews = false
-        for index in units.indices where units[index].state == .starting && units[index].saysWhy {
+    private mutating func stopWaitingForUnready(at now: Timestamp, _ actions: inout [Action]) {
+        var isNew = false
+        for index in units.indices where units[index].state == .starting && units[index].givesReason
+        {
             let passed = now.nanoseconds(since: units[index].comingUpSince)
             guard passed >= units[index].plan.startLimit.clampedNanoseconds else { continue }
             units[index].state = .works
-            isNews = true
+            isNew = true
         }
-        if isNews { startNextStage(at: now, &actions) }
+        if isNew { startNextStage(at: now, &actions) }
     }
 
     // MARK: stop

@@ -54,7 +54,7 @@ final class Supervisor {
                 log(.info, "stack.stop", "stopping: \(shutdown.reason ?? "wished")")
                 handle(.stop)
             }
-            handle(.tick)
+            handle(.timePassed)
             boundLogs()
             writeState()
             if !machine.isComplete { pause() }

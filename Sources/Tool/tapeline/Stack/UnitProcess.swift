@@ -34,7 +34,7 @@ struct UnitProcess {
         var why = "\(status)"
         // A killed process has not logged the reason of its death.
         let isKilled = status == .killed(signal: 9)
-        if !isKilled, let words = log.lastWords(from: logStart) { why += ": \(words)" }
+        if !isKilled, let words = log.lastMessages(from: logStart) { why += ": \(words)" }
         let wrongUse = ChildProcess.ExitStatus.exited(ExitCode.usage.rawValue)
         return status == wrongUse ? .hopelessly(why) : .badly(why)
     }

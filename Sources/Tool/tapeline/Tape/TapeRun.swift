@@ -121,7 +121,7 @@ struct TapeRun {
         do {
             let database = try deployment.openDatabase()
             defer { database.close() }
-            report.writer = try WriterBooks(database: database).positions()
+            report.writer = try WriterPositions(database: database).positions()
         } catch {
             report.writerAbsence = "\(error)"
         }

@@ -13,13 +13,13 @@ final class WatchFeed {
     private static let pendingMax = 4_096
 
     /// The subscription's thread writes here.
-    private final class Ear: Sendable {
+    private final class Receiver: Sendable {
         let positions = Mutex(WatchPositions())
     }
 
     private let deployment: Deployment
     private let client: TapeClient
-    private let ear = Ear()
+    private let receiver = Receiver()
     private let subscription: NatsSubscription
     private let clock = SystemClock()
     /// `nil` if no database is named.
@@ -29,13 +29,13 @@ final class WatchFeed {
         self.deployment = deployment
         let client = try deployment.openTape()
         self.client = client
-        let ear = ear
+        let receiver = receiver
         do {
             subscription = try client.connection.subscribe(
                 client.names.positions, pendingMessagesMax: Self.pendingMax
             ) { message in
                 // An invalid message is ignored. A service that receives one counts it.
-                _ = ear.positions.withLock { $0.hear(message.payload) }
+                _ = receiver.positions.withLock { $0.receive(message.payload) }
             }
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
                 try client.connection.publish(bytes, to: client.names.positionsQuestion)
@@ -55,7 +55,7 @@ final class WatchFeed {
 
     /// Takes a sample. Blocks as long as the servers take, and at least as long as it listens for
     /// members.
-    func look() throws(ToolError) -> WatchSample {
+    func sample() throws(ToolError) -> WatchSample {
         var sample = WatchSample()
         do {
             for name in deployment.allStreams {
@@ -86,7 +86,7 @@ final class WatchFeed {
         } catch {
             throw .unreachable("\(error)")
         }
-        sample.positions = ear.positions.withLock { $0 }
+        sample.positions = receiver.positions.withLock { $0 }
         let known = gaps?.latest() ?? .init(absence: "no database is named (POSTGRES_HOST)")
         sample.gaps = known.gaps
         sample.gapsAbsence = known.absence

@@ -21,7 +21,7 @@ struct WatchRun {
         while !shutdown.isRequested {
             let started = SystemClock().monotonic().nanoseconds
             do throws(ToolError) {
-                let sample = try feed.look()
+                let sample = try feed.sample()
                 let view = WatchView(title: title, sample, before: before)
                 // The first sample has no rates.
                 if before != nil || !(command.isOnce || command.asJSON) {

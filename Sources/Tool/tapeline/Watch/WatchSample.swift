@@ -52,7 +52,7 @@ struct WatchPositions: Equatable, Sendable {
 
     /// Takes a message. Returns false if it is invalid; then all of it is ignored.
     @discardableResult
-    mutating func hear(_ payload: [UInt8]) -> Bool {
+    mutating func receive(_ payload: [UInt8]) -> Bool {
         guard let message = Self.message(payload), let group = message["group"]?.string,
             let positions = message["positions"]?.array,
             groups[group] != nil || groups.count < Self.groupsMax

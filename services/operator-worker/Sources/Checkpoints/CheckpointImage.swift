@@ -7,7 +7,7 @@ struct CheckpointImage: Sendable {
     var definition: UInt64
     var generation: UInt32
     /// The end of the output that it includes.
-    var output: OutputLedger.Standing?
+    var output: OutputLedger.End?
     /// The sequence of the last input; 0 when none was taken.
     var sequence: UInt64
     var bytes: [UInt8]

@@ -219,19 +219,19 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     /// Reads the revisions of keys; returns false when all of them were known.
     private mutating func learn(_ names: [String]) throws(CheckpointFailure) -> Bool {
-        var isNews = false
+        var isNew = false
         for key in names where revisions[key] == nil {
             revisions[key] = try read(key)?.revision ?? 0
-            isNews = true
+            isNew = true
         }
-        return isNews
+        return isNew
     }
 
     /// Returns the next number whose slot holds none of the valid checkpoints.
     private static func next(after head: CheckpointHead?) -> UInt64 {
-        let standing = head?.entries.map(\.manifest.number) ?? []
-        var number = (standing.max() ?? 0) + 1
-        while standing.contains(where: { slot(of: $0) == slot(of: number) }) { number += 1 }
+        let stored = head?.entries.map(\.manifest.number) ?? []
+        var number = (stored.max() ?? 0) + 1
+        while stored.contains(where: { slot(of: $0) == slot(of: number) }) { number += 1 }
         return number
     }
 
@@ -332,7 +332,7 @@ struct StoredCheckpoints: Sendable {
     /// A checkpoint that was read and restored.
     struct Candidate: Sendable {
         var number: UInt64
-        var output: OutputLedger.Standing?
+        var output: OutputLedger.End?
         var input: CheckpointInput
         var machine: GraphMachine
         var universe: UniverseMachine?

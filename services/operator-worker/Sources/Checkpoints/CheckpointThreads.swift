@@ -41,8 +41,8 @@ final class CheckpointThreads: Sendable {
                 let beat = client.threads.thread(
                     "checkpoints-\(number)", within: ThreadWatch.callLimit)
                 defer { beat.retire() }
-                var desk = CheckpointDesk(client.calling(beat), settings, telemetry)
-                run(&desk, number, mailbox, beat)
+                var responder = CheckpointResponder(client.calling(beat), settings, telemetry)
+                run(&responder, number, mailbox, beat)
             }
             threads.withLock { $0.append(started) }
         }
@@ -72,10 +72,11 @@ final class CheckpointThreads: Sendable {
     }
 
     private func run(
-        _ desk: inout CheckpointDesk, _ number: Int, _ mailbox: TapeMailbox, _ beat: ThreadBeat
+        _ responder: inout CheckpointResponder, _ number: Int, _ mailbox: TapeMailbox,
+        _ beat: ThreadBeat
     ) {
         let clock = SystemClock()
-        desk.prepare()
+        responder.prepare()
         // One of the threads also reads requests.
         var requestsAt = number == 0 ? Int64.min : Int64.max
         var batch: [CheckpointJob] = []
@@ -84,19 +85,19 @@ final class CheckpointThreads: Sendable {
             let now = clock.monotonic().nanoseconds
             if now >= requestsAt {
                 requestsAt = now + CheckpointTimes.requestsNanoseconds
-                if let answer = desk.requests() { tell(answer, mailbox) }
+                if let answer = responder.requests() { send(answer, mailbox) }
             }
             batch.removeAll(keepingCapacity: true)
             let left = max(0, requestsAt - clock.monotonic().nanoseconds)
             let wait = min(CheckpointTimes.requestsNanoseconds, left)
             _ = jobs[number].receive(into: &batch, max: 1, timeout: .nanoseconds(wait))
             for job in batch where !isStopping.load(ordering: .acquiring) {
-                tell(desk.answer(to: job), mailbox)
+                send(responder.answer(to: job), mailbox)
             }
         }
     }
 
-    private func tell(_ answer: CheckpointAnswer, _ mailbox: TapeMailbox) {
+    private func send(_ answer: CheckpointAnswer, _ mailbox: TapeMailbox) {
         answers.withLock { $0.append(answer) }
         // A full mailbox wakes its thread anyway, because it is not empty.
         _ = mailbox.send(.wake)

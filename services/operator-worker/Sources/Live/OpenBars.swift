@@ -28,7 +28,7 @@ struct OpenBars {
     }
 
     /// Publishes all bars that changed since the last call.
-    mutating func tell(
+    mutating func publish(
         _ core: inout PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
     ) {
         bars.removeAll(keepingCapacity: true)
@@ -69,7 +69,7 @@ struct OpenBars {
 extension Worker {
     /// Publishes for working partitions only. A partition that computes its past again has nothing
     /// new.
-    func tellOpenBars(now: Int64) {
+    func publishOpenBars(now: Int64) {
         guard let live, now >= openBarsAt else { return }
         openBarsAt = now + OpenBars.intervalNanoseconds
         let time = clock.now()
@@ -80,16 +80,16 @@ extension Worker {
             var open = slots[index].openBars ?? OpenBars(slots[index].partition, settings.program)
             slots[index].openBars = nil
             let epoch = publisher.epoch(lane: slots[index].lane)
-            slots[index].core?.tell(&open, live, epoch: epoch, now: time)
+            slots[index].core?.publish(&open, live, epoch: epoch, now: time)
             slots[index].openBars = open
         }
     }
 }
 
 extension PartitionOperator {
-    fileprivate mutating func tell(
+    fileprivate mutating func publish(
         _ open: inout OpenBars, _ live: LivePublisher, epoch: UInt64, now: Timestamp
     ) {
-        open.tell(&self, live, epoch: epoch, now: now)
+        open.publish(&self, live, epoch: epoch, now: now)
     }
 }

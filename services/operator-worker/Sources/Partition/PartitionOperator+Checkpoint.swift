@@ -30,11 +30,11 @@ extension PartitionOperator {
     private func isDue(now: Int64, isLast: Bool) -> Bool {
         // The state after a packet is complete when its repair is. Between two days of a repair,
         // the remaining days are stored with it.
-        guard stopped == nil, ledger.isPastStanding, repair?.isBetweenDays ?? true else {
+        guard stopped == nil, ledger.isPastPublished, repair?.isBetweenDays ?? true else {
             return false
         }
         switch phase {
-        case .building, .telling, .told: return false
+        case .building, .publishing, .published: return false
         case .keeping: return schedule.isBaseDue(now: now)
         case .working: return schedule.isDue(at: position, now: now, isLast: isLast)
         }

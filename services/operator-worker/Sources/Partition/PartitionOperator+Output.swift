@@ -9,21 +9,21 @@ extension PartitionOperator {
     /// Moves computed bars into the lane's packet, and sends it when the lane is free. `now` is
     /// monotonic.
     mutating func pump(_ lane: some OutputLane, now: Int64) {
-        if case .telling(let input) = phase {
-            tell(input, lane)
+        if case .publishing(let input) = phase {
+            publishEmpty(input, lane)
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing {
+        if outbox.isEmpty, ledger.isPastPublished, stopped == nil, !isRepairing {
             completed(position)
         }
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
-        guard hasBars || mustTell(complete, now: now) else { return }
+        guard hasBars || mustPublishEmpty(complete, now: now) else { return }
         if outbox.isEmpty, !isRepairing { packedWatermark = max(packedWatermark, watermark) }
         counted.published += UInt64(lane.waitingTicks)
-        toldPosition = complete.sequence
-        toldAt = now
+        publishedPosition = complete.sequence
+        publishedAt = now
         publish(lane, input: complete)
     }
 
@@ -41,26 +41,26 @@ extension PartitionOperator {
 
     /// Returns whether a packet without bars is due: once a second, so that readers see how far
     /// time has come, and immediately when a person waits for the result of a request.
-    private func mustTell(_ complete: TapePosition, now: Int64) -> Bool {
-        guard stopped == nil, phase == .working, !isRepairing, complete.sequence > toldPosition
+    private func mustPublishEmpty(_ complete: TapePosition, now: Int64) -> Bool {
+        guard stopped == nil, phase == .working, !isRepairing, complete.sequence > publishedPosition
         else { return false }
-        if toldPosition < asked, complete.sequence >= asked { return true }
+        if publishedPosition < asked, complete.sequence >= asked { return true }
         return watermark > packedWatermark
-            && (toldAt == Int64.min || now - toldAt >= 1_000_000_000)
+            && (publishedAt == Int64.min || now - publishedAt >= 1_000_000_000)
     }
 
     /// Publishes the packet without bars after which a new line of output begins.
-    private mutating func tell(_ input: TapePosition, _ lane: some OutputLane) {
+    private mutating func publishEmpty(_ input: TapePosition, _ lane: some OutputLane) {
         guard lane.isReady else { return }
         publish(lane, input: input)
-        phase = .told
+        phase = .published
     }
 
     /// Notes that a packet of the lane is stored on the tape.
     mutating func acknowledge(_ header: PacketHeader) {
         guard !header.flags.contains(.epochMarker) else { return }
         acknowledged = max(acknowledged, header.nextOrdinal - 1)
-        if phase == .told { phase = .keeping }
+        if phase == .published { phase = .keeping }
     }
 
     private mutating func pack(_ lane: some OutputLane) {

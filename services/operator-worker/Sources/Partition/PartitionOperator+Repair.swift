@@ -10,7 +10,7 @@ import TapeProtocol
 // refused, the refusal is its output.
 extension PartitionOperator {
     /// The part of the tape that the next repair has to read.
-    struct RepairNeeds: Sendable {
+    struct RepairPart: Sendable {
         /// Ticks with this event time or a later one are needed.
         let from: Timestamp
         /// The last packet to read: the one that requested the repair.
@@ -22,7 +22,7 @@ extension PartitionOperator {
     }
 
     /// The result of reading a part again.
-    struct RepairOutcome: Hashable, Sendable {
+    struct RepairResult: Hashable, Sendable {
         /// Versions of bars.
         var bars = 0
         /// Ticks that the machines were given.
@@ -39,19 +39,19 @@ extension PartitionOperator {
     /// when that is known, or no owner came so far.
     var precedentOrdinal: UInt64? {
         guard let repair, !repair.isHidden, repair.precedent == nil, stopped == nil,
-            !ledger.isPastStanding
+            !ledger.isPastPublished
         else { return nil }
         return ledger.nextOrdinal
     }
 
     /// Takes the output at that ordinal. A different decision than the earlier one would give other
     /// bars the same ordinals, so nothing is guessed.
-    mutating func heardPrecedent(_ standing: RepairPrecedent) {
+    mutating func takePrecedent(_ precedent: RepairPrecedent) {
         guard let repair, precedentOrdinal != nil else { return }
-        switch standing {
-        case .refused(let standing):
-            guard let day = repair.refusal(standing.reason),
-                RefusedRepair(day, sequence: repair.position.sequence) == standing
+        switch precedent {
+        case .refused(let refused):
+            guard let day = repair.refusal(refused.reason),
+                RefusedRepair(day, sequence: repair.position.sequence) == refused
             else { return setDone() }
             refuseDay(day)
         case .done: setDone()
@@ -66,34 +66,34 @@ extension PartitionOperator {
     private mutating func setDone() { repair?.precedent = .done }
 
     /// Returns the needs; `nil` when there is nothing to repair, or no room for its output yet.
-    var repairNeeds: RepairNeeds? {
+    var repairPart: RepairPart? {
         guard let repair, let ranges = repair.days.first, stopped == nil,
             precedentOrdinal == nil, outbox.count < Self.outboxMax,
             let plan = machine.repairPlan(ranges)
         else { return nil }
-        return RepairNeeds(
+        return RepairPart(
             from: plan.from, until: repair.position, ranges: plan.ranges,
             isDoneBefore: repair.precedent == .done)
     }
 
     /// The bars to read back before the repair is finished; `nil` when there are none, or nothing
     /// is published.
-    var standingBars: StandingBars? {
+    var publishedBars: PublishedBars? {
         guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
-        return StandingBars(
-            machine.standingNeeds(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
+        return PublishedBars(
+            machine.publishedRanges(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
     /// Notes the ranges that the present packet made dirty.
     mutating func ask(forRepairOf agenda: RepairAgenda) {
         for ranges in agenda.refused {
-            if ledger.isPastStanding { tellRefused(ranges) }
+            if ledger.isPastPublished { publishRefused(ranges) }
             if !agenda.isHidden { record(ranges, sequence: agenda.position.sequence) }
         }
         repair = agenda.days.isEmpty ? nil : agenda
     }
 
-    private mutating func tellRefused(_ ranges: RefusedRanges) {
+    private mutating func publishRefused(_ ranges: RefusedRanges) {
         if let place = refused.firstIndex(where: { $0.reason == ranges.reason }) {
             refused[place].add(ranges)
         } else {
@@ -122,14 +122,14 @@ extension PartitionOperator {
     }
 
     /// Finishes the repair after all passes and after the bars on the tape were read back.
-    /// `standing` is `nil` when they were not.
-    mutating func finishRepair(standing: [Bar]? = nil) -> RepairOutcome {
-        guard let reading = repair?.reading else { return RepairOutcome() }
+    /// `published` is `nil` when they were not.
+    mutating func finishRepair(published: [Bar]? = nil) -> RepairResult {
+        guard let reading = repair?.reading else { return RepairResult() }
         repair?.reading = nil
         let isHidden = repair?.isHidden ?? true
-        var outcome = RepairOutcome(ticks: reading.taken)
+        var outcome = RepairResult(ticks: reading.taken)
         let before = machine.repairOmissions
-        machine.absorb(reading, standing: isHidden ? nil : standing, into: &output)
+        machine.absorb(reading, published: isHidden ? nil : published, into: &output)
         outcome.leftOut = machine.repairOmissions.since(before)
         outcome.leftOut.changes = reading.unusedChanges
         outcome.leftOut.unplaced = reading.unplaced

@@ -31,9 +31,9 @@ struct PartitionOperator {
         /// Builds the state without output, up to and including the packet at this position.
         case building(until: TapePosition)
         /// Has to publish the packet that states how far the bars are complete.
-        case telling(TapePosition)
+        case publishing(TapePosition)
         /// That packet is in flight.
-        case told
+        case published
         /// Has to store the checkpoint with which the new line begins.
         case keeping
         case working
@@ -87,8 +87,8 @@ struct PartitionOperator {
     let base: Base?
     /// The ordinal of the last output that the tape acknowledged.
     var acknowledged: UInt64
-    var toldPosition: UInt64 = 0
-    var toldAt = Int64.min
+    var publishedPosition: UInt64 = 0
+    var publishedAt = Int64.min
     /// The sequence of the last input with a person's request. A packet reports immediately that it
     /// is complete.
     var asked: UInt64 = 0
@@ -113,9 +113,9 @@ struct PartitionOperator {
         machine = beginning.machine
         excludedBefore = machine.excluded
         universe = beginning.universe
-        ledger = OutputLedger(after: beginning.output, standing: beginning.standing)
-        packedChecksum = beginning.standing?.checksum ?? 0
-        acknowledged = beginning.standing?.ordinal ?? 0
+        ledger = OutputLedger(after: beginning.output, published: beginning.published)
+        packedChecksum = beginning.published?.checksum ?? 0
+        acknowledged = beginning.published?.ordinal ?? 0
         position = beginning.input.position
         publishFrom = beginning.input.publishFrom
         hasBegun = beginning.input.hasBegun
@@ -128,7 +128,7 @@ struct PartitionOperator {
             // Some of that input's output is not published yet.
             complete = beginning.told ?? .before(position.streamCreated)
         }
-        toldPosition = complete?.sequence ?? 0
+        publishedPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
         laneSeries =
             beginning.universe != nil
@@ -153,7 +153,7 @@ struct PartitionOperator {
         if !live.isEmpty { return true }
         switch phase {
         case .building, .working: return false
-        case .telling, .told, .keeping: return true
+        case .publishing, .published, .keeping: return true
         }
     }
     /// Whether there is nothing left to publish.
@@ -161,7 +161,7 @@ struct PartitionOperator {
     /// Whether output may be published: false while a new line of output is being built.
     var hasBegunLine: Bool { phase == .working }
     /// Whether all output on the tape was computed again, or was in the restored state.
-    var isCaughtUp: Bool { phase == .working && ledger.isPastStanding }
+    var isCaughtUp: Bool { phase == .working && ledger.isPastPublished }
 
     /// The least of its sources' watermarks. All bars up to it are computed.
     var watermark: Timestamp { universe?.watermark ?? machine.watermark }
@@ -218,10 +218,10 @@ struct PartitionOperator {
             return
         }
         complete = position
-        toldPosition = position.sequence
+        publishedPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
         // Older lines may have published fewer days.
-        machine.tellDaysAgain()
+        machine.publishDaysAgain()
         undecidableBefore = machine.undecidable
         excludedBefore = machine.excluded
         phase = base?.next ?? .working
@@ -255,5 +255,5 @@ struct PartitionOperator {
 
 extension Base {
     /// The phase after the state is built.
-    fileprivate var next: PartitionOperator.Phase { tells.map { .telling($0) } ?? .keeping }
+    fileprivate var next: PartitionOperator.Phase { tells.map { .publishing($0) } ?? .keeping }
 }

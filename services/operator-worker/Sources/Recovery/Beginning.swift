@@ -11,9 +11,9 @@ struct Beginning: Sendable {
     /// The machine of the share over all partitions; `machine` is then not used.
     var universe: UniverseMachine?
     /// The end of the output that the machine's input made.
-    var output: OutputLedger.Standing?
+    var output: OutputLedger.End?
     /// The end of the output on the tape.
-    var standing: OutputLedger.Standing?
+    var published: OutputLedger.End?
     /// The input up to which all output is published, by the tape; `nil` for a base, or when
     /// nothing is published.
     var told: TapePosition?

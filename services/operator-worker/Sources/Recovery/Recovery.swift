@@ -19,7 +19,7 @@ struct RecoverySituation: Sendable {
 
     var stored = StoredCheckpoints()
     /// The end of the output on the tape; `nil` when there are only markers.
-    var standing: StandingOutput?
+    var published: PublishedEnd?
     /// The generation in the subject's last marker, which the previous owner wrote.
     var markerGeneration: UInt32?
     /// The last packet, when the lane is not open yet.
@@ -31,7 +31,7 @@ struct RecoverySituation: Sendable {
     var isRebuildRequested = false
     /// When the stream of ticks was created; `nil` when that was not read.
     var streamCreated: Timestamp?
-    /// Whether the packet of `standing.input` was found on the tape.
+    /// Whether the packet of `published.input` was found on the tape.
     var isInputThere = false
 }
 
@@ -52,7 +52,7 @@ extension RecoverySituation {
     /// its present owner.
     var refusal: Recovery? {
         let newest = max(
-            stored.head?.generation ?? 0, standing?.generation ?? 0, markerGeneration ?? 0)
+            stored.head?.generation ?? 0, published?.generation ?? 0, markerGeneration ?? 0)
         if newest > generation {
             return .standBy(
                 "its bars are of generation \(newest), this worker is of \(generation) "
@@ -72,19 +72,19 @@ extension RecoverySituation {
     /// Whether a new line of output will begin, which depends on the input of the existing output.
     var needsInput: Bool {
         isRebuildRequested
-            || max(stored.head?.generation ?? 0, standing?.generation ?? 0) < generation
+            || max(stored.head?.generation ?? 0, published?.generation ?? 0) < generation
     }
 
     /// The decision. It is pure, so that every case can be a row of a table.
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
-        if let told = standing?.watermark, told.isDefined { beginning.watermark = told }
+        if let told = published?.watermark, told.isDefined { beginning.watermark = told }
         if let universe {
             let restored = beginning.way == .checkpoint ? stored.candidate?.universe : nil
             beginning.universe = restored ?? UniverseMachine(universe)
         }
         switch beginning.way {
-        case .start, .checkpoint: beginning.told = standing?.input
+        case .start, .checkpoint: beginning.told = published?.input
         case .base: break
         }
         return .begin(beginning)
@@ -97,7 +97,7 @@ extension RecoverySituation {
         if let head = stored.head, let laneEpoch, laneEpoch < head.epoch {
             return .raise(nextOrdinal: (laneOrdinal ?? 0) + 1, aboveEpoch: head.epoch)
         }
-        let stood = standing?.ordinal ?? 0
+        let stood = published?.ordinal ?? 0
         let counted = stored.head?.output?.ordinal ?? 0
         let reached = max(stood, counted, laneOrdinal ?? 0)
         if isRebuildRequested { return rebuilding(behind: reached) }
@@ -106,28 +106,28 @@ extension RecoverySituation {
                 "the tape ends at bar \(stood), but \(reached) were acknowledged: bars were lost "
                     + "or put back; \(remedy)")
         }
-        let before = max(stored.head?.generation ?? 0, standing?.generation ?? 0)
+        let before = max(stored.head?.generation ?? 0, published?.generation ?? 0)
         if before > 0, before < generation { return newGeneration }
         guard let candidate = stored.candidate else {
             return .begin(
                 Beginning(
                     way: .start, machine: GraphMachine(program), output: nil,
-                    standing: standing?.end,
+                    published: published?.end,
                     input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)))
         }
-        if candidate.output?.ordinal == standing?.end?.ordinal,
-            candidate.output != standing?.end
+        if candidate.output?.ordinal == published?.end?.ordinal,
+            candidate.output != published?.end
         {
             return .stop(
                 Self.divergence(
-                    at: stood, expected: standing?.checksum ?? 0,
+                    at: stood, expected: published?.checksum ?? 0,
                     found: candidate.output?.checksum ?? 0, partition,
                     definitionKey: definitionKey))
         }
         return .begin(
             Beginning(
                 way: .checkpoint, machine: candidate.machine, output: candidate.output,
-                standing: standing?.end, input: candidate.input, number: candidate.number))
+                published: published?.end, input: candidate.input, number: candidate.number))
     }
 
     static func divergence(
@@ -150,14 +150,14 @@ extension RecoverySituation {
 
     /// A line after the older generation's output, with state from the start of the tape.
     private var newGeneration: Recovery {
-        guard let standing else { return base(output: nil, Base(endsRequest: false)) }
+        guard let published else { return base(output: nil, Base(endsRequest: false)) }
         guard isInputThere else {
             return .stop(
-                "the ticks behind which generation \(standing.generation) ended are not on the "
+                "the ticks behind which generation \(published.generation) ended are not on the "
                     + "tape any more; \(remedy)")
         }
         return base(
-            output: standing.end, Base(end: standing.input.reached, endsRequest: false))
+            output: published.end, Base(end: published.input.reached, endsRequest: false))
     }
 
     /// The line that a person requested. It begins at the input where the existing output ends, if
@@ -169,23 +169,23 @@ extension RecoverySituation {
         }
         let output =
             reached < OutputLedger.firstOrdinal
-            ? nil : OutputLedger.Standing(ordinal: reached, checksum: standing?.checksum ?? 0)
-        guard let standing, isInputThere, let end = standing.input.reached else {
+            ? nil : OutputLedger.End(ordinal: reached, checksum: published?.checksum ?? 0)
+        guard let published, isInputThere, let end = published.input.reached else {
             let start = TapePosition.before(streamCreated ?? .undefined)
             return base(
                 output: output,
-                Base(end: nil, tells: start, endsRequest: true), publishFrom: standing?.watermark)
+                Base(end: nil, tells: start, endsRequest: true), publishFrom: published?.watermark)
         }
         return base(output: output, Base(end: end, tells: end, endsRequest: true))
     }
 
     private func base(
-        output: OutputLedger.Standing?, _ base: Base, publishFrom: Timestamp? = nil
+        output: OutputLedger.End?, _ base: Base, publishFrom: Timestamp? = nil
     ) -> Recovery {
         .begin(
             Beginning(
                 way: .base(base), machine: GraphMachine(program), output: output,
-                standing: output,
+                published: output,
                 input: CheckpointInput(
                     position: nil, publishFrom: publishFrom ?? SourceTable.noWatermark,
                     hasBegun: false)))

@@ -9,14 +9,14 @@ enum RepairQuestion: Hashable, Sendable {
     /// Where the tapes of these sources begin.
     case reach([SourceName])
     /// Where the tape of the partition's bars begins and ends.
-    case standing
+    case ends
 }
 
 enum RepairAnswer: Sendable {
     case precedent(RepairPrecedent)
     case reach(RepairReach)
     /// The ends; `nil` when the tape is empty.
-    case standing(StandingEnds?)
+    case ends(BarTapeEnds?)
     /// It failed, and has to be sent again.
     case failed(String)
 }
@@ -30,7 +30,7 @@ enum RepairPrecedent: Hashable, Sendable {
     case purged
 }
 
-struct StandingEnds: Hashable, Sendable {
+struct BarTapeEnds: Hashable, Sendable {
     /// When the first packet was stored, and its first ordinal.
     let first: Timestamp
     let firstOrdinal: UInt64

@@ -30,25 +30,25 @@ struct RepairReading {
     let slot: Int
     /// The reader that reads at present, or did last.
     var reader: Int
-    let needs: PartitionOperator.RepairNeeds
+    let needs: PartitionOperator.RepairPart
     /// The reading contains the packets that were stored from this time on.
     let start: Timestamp
     /// When it began, monotonic.
     let startedAt: Int64
     private(set) var pass = Pass()
     /// The bars to read back after both passes; `nil` before.
-    var standing: StandingBars?
+    var published: PublishedBars?
     /// The reading of bars contains the packets that were stored from this time on.
-    var standingStart: Timestamp { standing.map { Self.start($0.from) } ?? start }
+    var publishedStart: Timestamp { published.map { Self.start($0.from) } ?? start }
     /// Returns whether the tape of bars reaches back far enough to read them back.
-    func reachesBack(_ ends: StandingEnds) -> Bool {
+    func reachesBack(_ ends: BarTapeEnds) -> Bool {
         ends.firstOrdinal <= OutputLedger.firstOrdinal
-            || ends.first.advanced(byNanoseconds: margin) <= standingStart
+            || ends.first.advanced(byNanoseconds: margin) <= publishedStart
     }
     /// How much further both tapes have to reach back, in nanoseconds.
     private var margin: Int64 { needs.isDoneBefore ? 0 : Self.reachNanoseconds }
     /// The sequence of the last packet of bars to read; 0 while they are not being read.
-    var standingUntil: UInt64 = 0
+    var publishedUntil: UInt64 = 0
     /// The result of the first pass; `nil` during it.
     private(set) var first: Pass?
     private(set) var passesEnded = 0
@@ -58,7 +58,7 @@ struct RepairReading {
     private(set) var sequence: UInt64 = 0
     private var nextOrdinals: [SourceName: UInt64] = [:]
 
-    init(slot: Int, reader: Int, _ needs: PartitionOperator.RepairNeeds, now: Int64) {
+    init(slot: Int, reader: Int, _ needs: PartitionOperator.RepairPart, now: Int64) {
         self.slot = slot
         self.reader = reader
         self.needs = needs
@@ -75,7 +75,7 @@ struct RepairReading {
 
     var isSecond: Bool { first != nil }
     /// The step, for people: 1, 2, or 3 while bars are read back.
-    var step: Int { standing != nil ? 3 : isSecond ? 2 : 1 }
+    var step: Int { published != nil ? 3 : isSecond ? 2 : 1 }
 
     enum Verdict: Hashable {
         case next

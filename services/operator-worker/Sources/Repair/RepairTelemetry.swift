@@ -15,7 +15,7 @@ struct RepairDone: TelemetryEvent {
     let ranges: Int
     /// The packets that were read. Each counts once, even when there were two passes.
     let packets: UInt64
-    let outcome: PartitionOperator.RepairOutcome
+    let outcome: PartitionOperator.RepairResult
     let nanoseconds: Int64
 
     /// The omissions in words; `nil` when there are none.

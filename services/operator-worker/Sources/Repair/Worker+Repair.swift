@@ -18,7 +18,7 @@ extension Worker {
     /// Readers are added in this order: those of the partitions, those of their repairs, and those
     /// of the bars on the tape.
     private func repairReader(_ index: Int) -> Int { slots.count + index }
-    func standingReader(_ index: Int) -> Int { slots.count * 2 + index }
+    func publishedReader(_ index: Int) -> Int { slots.count * 2 + index }
 
     func addRepairReaders() {
         let names = client.names
@@ -41,24 +41,24 @@ extension Worker {
                     partition: slot.partition, stream: names.barStream,
                     filters: [names.bars(slot.partition)])
             let reader = readers.add(input)
-            precondition(reader == standingReader(slot.reader), "readers and slots go together")
+            precondition(reader == publishedReader(slot.reader), "readers and slots go together")
         }
     }
 
     /// Begins the next repair when none is running, and refuses one that cannot continue.
     func repair(now: Int64) {
-        if let heard = asking, let answer = heard.answer {
+        if let asked = asking, let answer = asked.answer {
             asking = nil
-            self.heard(answer, heard.slot)
+            handle(answer, asked.slot)
         }
         guard asking == nil else { return sendQuestion(now: now) }
         if let repairing {
             if let problem = readers.problem(repairing.reader) {
                 refuseRepair(.unreadable, "\(problem)")
-            } else if repairing.standing != nil, repairing.standingUntil == 0,
+            } else if repairing.published != nil, repairing.publishedUntil == 0,
                 slots[repairing.slot].core?.isOutputOut ?? false
             {
-                ask(.standing, repairing.slot)
+                ask(.ends, repairing.slot)
             }
             return
         }
@@ -67,7 +67,7 @@ extension Worker {
         if let ordinal = slots[index].core?.precedentOrdinal {
             return ask(.precedent(ordinal: ordinal), index)
         }
-        guard let needs = slots[index].core?.repairNeeds else { return }
+        guard let needs = slots[index].core?.repairPart else { return }
         slots[index].core?.beginRepair()
         let reading = RepairReading(slot: index, reader: repairReader(index), needs, now: now)
         repairing = reading
@@ -82,13 +82,13 @@ extension Worker {
             guard slot.isOwned, case .working = slot.stage, slot.core?.isRepairing ?? false else {
                 return false
             }
-            return slot.core?.precedentOrdinal != nil || slot.core?.repairNeeds != nil
+            return slot.core?.precedentOrdinal != nil || slot.core?.repairPart != nil
         }
     }
 
     func tookForRepair(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         let index = reader - slots.count
-        guard index < slots.count else { return tookStanding(reader, header, packet) }
+        guard index < slots.count else { return tookPublished(reader, header, packet) }
         guard repairing?.slot == index, let position = readers.position(reader) else { return }
         switch repairing?.take(header, at: position.sequence) {
         case .next: break
@@ -112,7 +112,7 @@ extension Worker {
         }
         readers.close(repairReader(index))
         guard repairing.passesEnded == 1, !repairing.reach.begins.isEmpty else {
-            return goOn(index)
+            return continueRepair(index)
         }
         // All packets that were read were stored until now. One question to the tape tells whether
         // there were more.
@@ -122,24 +122,24 @@ extension Worker {
     }
 
     /// Continues after a pass.
-    private func goOn(_ index: Int) {
+    private func continueRepair(_ index: Int) {
         guard let repairing else { return }
         if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
             readers.open(repairing.reader, from: .time(repairing.start))
-        } else if let standing = slots[index].core?.standingBars {
-            self.repairing?.standing = standing
+        } else if let published = slots[index].core?.publishedBars {
+            self.repairing?.published = published
         } else {
-            finishRepair(index, standing: [])
+            finishRepair(index, published: [])
         }
     }
 
-    func finishRepair(_ index: Int, standing: [Bar]) {
+    func finishRepair(_ index: Int, published: [Bar]) {
         guard let repairing else { return }
         self.repairing = nil
-        let outcome = slots[index].core?.finishRepair(standing: standing)
+        let outcome = slots[index].core?.finishRepair(published: published)
         let nanoseconds = clock.monotonic().nanoseconds - repairing.startedAt
         metrics.repaired(nanoseconds: nanoseconds)
-        tellDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
+        reportDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
     }
 
     // MARK: questions
@@ -157,17 +157,17 @@ extension Worker {
         if checkpoints.ask(job) { self.asking?.sent(now: now) }
     }
 
-    private func heard(_ answer: RepairAnswer, _ index: Int) {
+    private func handle(_ answer: RepairAnswer, _ index: Int) {
         switch answer {
-        case .precedent(let standing): slots[index].core?.heardPrecedent(standing)
+        case .precedent(let precedent): slots[index].core?.takePrecedent(precedent)
         case .reach(let reach):
             guard let repairing else { return }
             if let shortfall = reach.shortfall(repairing.reach) {
                 refuseRepair(.retention, shortfall)
             } else {
-                goOn(index)
+                continueRepair(index)
             }
-        case .standing(let ends): readBack(index, ends)
+        case .ends(let ends): readBack(index, ends)
         case .failed(let reason):
             context.telemetry.emit(
                 RepairDelayed(partition: slots[index].partition, reason: reason))
@@ -185,7 +185,7 @@ extension Worker {
         let index = repairing.slot
         readers.close(repairing.reader)
         guard let ranges = slots[index].core?.refuseRepair(reason, detail) else { return }
-        tellRefused(index, ranges, detail)
+        reportRefused(index, ranges, detail)
     }
 
     private func repairLater() {

@@ -8,7 +8,7 @@ import TapeProtocol
 // How repairs are reported: an event each, counters, and a line in /status.
 extension Worker {
     /// Reports ranges that were refused without reading.
-    func tellRefusedRanges(_ index: Int) {
+    func reportRefusedRanges(_ index: Int) {
         guard !(slots[index].core?.refused.isEmpty ?? true),
             let refused = slots[index].core?.refused
         else { return }
@@ -18,11 +18,11 @@ extension Worker {
                 ranges.reason == .long
                 ? "it is longer than \(RepairAgenda.daysMax) days: ask for parts of it"
                 : "it lies in the future: ask again when it has passed"
-            tellRefused(index, ranges, detail)
+            reportRefused(index, ranges, detail)
         }
     }
 
-    func tellRefused(_ index: Int, _ ranges: RefusedRanges, _ detail: String) {
+    func reportRefused(_ index: Int, _ ranges: RefusedRanges, _ detail: String) {
         context.telemetry.emit(
             RepairRefused(
                 partition: slots[index].partition, symbol: symbol(index, ranges.symbol),
@@ -30,8 +30,8 @@ extension Worker {
         slots[index].lastRepair = "refused: \(detail)"
     }
 
-    func tellDone(
-        _ index: Int, _ reading: RepairReading, _ outcome: PartitionOperator.RepairOutcome,
+    func reportDone(
+        _ index: Int, _ reading: RepairReading, _ outcome: PartitionOperator.RepairResult,
         nanoseconds: Int64
     ) {
         let ranges = reading.needs.ranges

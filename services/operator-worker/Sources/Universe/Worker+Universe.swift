@@ -23,7 +23,7 @@ extension Worker {
     }
 
     /// Reports which partitions are too late to be waited for, when that has changed.
-    func tellLeftOut() {
+    func reportLeftOut() {
         guard let index = slotOfPartition[client.names.universe] else { return }
         let leftOut = slots[index].core?.universe?.leftOut ?? []
         guard leftOut != slots[index].leftOut else { return }
@@ -33,7 +33,7 @@ extension Worker {
 
     /// Returns its positions. It has read every partition's bars, and its own output, up to the
     /// same packet.
-    func told(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
+    func reportedPositions(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
         var sources: [Partition: SourceOrdinal] = [:]
         for var source in position.sources {
             guard let partition = source.source.partitionOfBars else { continue }

@@ -25,7 +25,7 @@ struct DeliveredTicks {
     /// The symbol number of a record that concerns no symbol.
     static let noSymbol = Int.max
 
-    private let book: InstrumentBook
+    private let registry: InstrumentRegistry
     private var taken: UInt64 = 0
     /// The last tick before this batch, if the provider numbers its ticks; else `nil`.
     private var passedBefore: PassedTick?
@@ -49,10 +49,10 @@ struct DeliveredTicks {
 
     /// Takes ownership of providers that were started, each with its channel.
     init(
-        _ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook,
+        _ providers: [(any ProviderSource, ProviderChannel)], registry: InstrumentRegistry,
         router: FeedRouter? = nil
     ) {
-        self.book = book
+        self.registry = registry
         isRecorded = providers.contains { $0.0.isRecorded }
         self.router = providers.count > 1 ? router : nil
         inlets = providers.map { Inlet($0.0, $0.1) }
@@ -186,8 +186,8 @@ struct DeliveredTicks {
     /// Drops what waits of symbols whose ticks the tape has lost: the provider must not deliver
     /// these ticks a second time.
     mutating func passOver(_ isLost: (Symbol) -> Bool) {
-        let numbers = book.wanted.filter { number in
-            book.instrument(number).map { isLost($0.symbol) } ?? false
+        let numbers = registry.wanted.filter { number in
+            registry.instrument(number).map { isLost($0.symbol) } ?? false
         }
         guard !numbers.isEmpty, let until = inlets[present].provider.passOver(numbers) else {
             return
@@ -261,9 +261,9 @@ struct DeliveredTicks {
 
     // MARK: instruments and routes
 
-    mutating func follow(_ change: InstrumentBook.Change) {
+    mutating func follow(_ change: InstrumentRegistry.Change) {
         guard router != nil else {
-            tell(0, begun: change.begun, ended: change.ended)
+            order(0, begun: change.begun, ended: change.ended)
             return
         }
         var work = FeedRouter.Work(providers: inlets.count)
@@ -274,7 +274,7 @@ struct DeliveredTicks {
             router?.end(number, now, into: &work)
         }
         for number in change.begun {
-            let providers = book.instrument(number)?.providers ?? []
+            let providers = registry.instrument(number)?.providers ?? []
             if ended.contains(number) {
                 router?.restart(number, providers: providers, now, into: &work)
             } else {
@@ -286,12 +286,12 @@ struct DeliveredTicks {
 
     /// Lets the router decide about switches. Returns each switched symbol with its old and new
     /// provider.
-    mutating func look() -> [(symbol: Symbol, from: String, to: String)] {
+    mutating func switchProviders() -> [(symbol: Symbol, from: String, to: String)] {
         guard router != nil else { return [] }
         let now = now()
         told = max(told, watermark(now: now.wall))
         var work = FeedRouter.Work(providers: inlets.count)
-        router?.look(now, into: &work)
+        router?.advance(now, into: &work)
         carryOut(work)
         return work.switches.compactMap { change in
             symbol(Int(change.instrument)).map {
@@ -303,11 +303,11 @@ struct DeliveredTicks {
     private mutating func carryOut(_ work: FeedRouter.Work) {
         made += work.records
         for index in inlets.indices {
-            tell(index, begun: work.begun[index], ended: work.ended[index])
+            order(index, begun: work.begun[index], ended: work.ended[index])
         }
     }
 
-    private func tell(_ index: Int, begun: [UInt32], ended: [UInt32]) {
+    private func order(_ index: Int, begun: [UInt32], ended: [UInt32]) {
         guard !begun.isEmpty || !ended.isEmpty else { return }
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
@@ -321,11 +321,11 @@ struct DeliveredTicks {
     }
 
     func symbol(_ number: Int) -> Symbol? {
-        UInt32(exactly: number).flatMap { book.instrument($0)?.symbol }
+        UInt32(exactly: number).flatMap { registry.instrument($0)?.symbol }
     }
 
     /// Returns the number of a symbol, or `nil` when it is in no list.
-    func number(of symbol: Symbol) -> Int? { book.number(of: symbol).map { Int($0) } }
+    func number(of symbol: Symbol) -> Int? { registry.number(of: symbol).map { Int($0) } }
 
     /// Returns the provider that delivers the symbol now; empty when none is asked for it.
     func feeder(_ number: Int) -> String {

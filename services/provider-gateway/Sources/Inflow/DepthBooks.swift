@@ -67,15 +67,15 @@ struct DepthBooks {
     /// `time`. Returns true when the book has just become void.
     mutating func lost(_ symbol: Int, to time: Timestamp) -> Bool {
         reach(symbol)
-        let isNews = books[symbol].state != .void
-        if isNews {
+        let isNew = books[symbol].state != .void
+        if isNew {
             set(symbol, .void)
             owe(symbol)
             books[symbol].isAsked = false
             books[symbol].toldTo = time
         }
         books[symbol].toldTo = max(books[symbol].toldTo, time)
-        return isNews
+        return isNew
     }
 
     /// Notes that the provider empties the book and that its rows follow. Returns, for a void book,

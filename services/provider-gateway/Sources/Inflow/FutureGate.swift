@@ -11,7 +11,7 @@ struct FutureGate {
     /// When a provider has sent only ticks ahead of the time for this long, its clock has stepped.
     static let steppedNanoseconds: Int64 = 1_000_000_000
 
-    enum News: Equatable {
+    enum Change: Equatable {
         case begun
         case over(ticks: UInt64)
         /// Whether all ticks that arrive are ahead of the time.
@@ -52,7 +52,7 @@ struct FutureGate {
     }
 
     /// Returns the news for a person, at most one per call.
-    mutating func news(monotonic: Int64) -> News? {
+    mutating func change(monotonic: Int64) -> Change? {
         let isAhead = onlyAheadSince.map { monotonic &- $0 >= Self.steppedNanoseconds } ?? false
         if isAhead != isProviderAhead {
             isProviderAhead = isAhead

@@ -34,7 +34,7 @@ final class FutureLetters: Sendable {
 
     private let source: SourceName
     private let context: ServiceContext
-    private let desk: DeadLetterDesk
+    private let output: DeadLetterOutput
     private let queue = Mailbox<Refused>(capacity: queueMax)
     private let isLosing = Atomic(false)
     private let kept: [String: Counter]
@@ -44,7 +44,7 @@ final class FutureLetters: Sendable {
     init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
         source = settings.source
         self.context = context
-        desk = DeadLetterDesk(
+        output = DeadLetterOutput(
             client: client, context: context, folder: settings.deadLetterFolder,
             bytesMax: settings.deadLetterBytes, folderKey: "GATEWAY_DEAD_LETTERS")
         let metrics = context.telemetry.metrics
@@ -93,7 +93,7 @@ final class FutureLetters: Sendable {
         let beat = context.threads.thread("letters", within: ThreadWatch.callLimit)
         defer { beat.retire() }
         var courierAt = Int64.min
-        var told = ""
+        var reported = ""
         var batch: [Refused] = []
         while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
             || !queue.isClosed
@@ -104,16 +104,16 @@ final class FutureLetters: Sendable {
             batch.removeAll(keepingCapacity: true)
             let now = clock.monotonic().nanoseconds
             guard now >= courierAt, !queue.isClosed else { continue }
-            desk.tell(desk.deliverFiles(beat), &told)
-            courierAt = clock.deadline(after: DeadLetterDesk.courierWait).nanoseconds
+            output.report(output.deliverFiles(beat), &reported)
+            courierAt = clock.deadline(after: DeadLetterOutput.courierWait).nanoseconds
         }
     }
 
     private func keep(_ batch: [Refused]) {
         guard !batch.isEmpty else { return }
         let letters = batch.map { letter($0) }
-        do throws(DeadLetterDesk.Refused) {
-            try desk.take(letters)
+        do throws(DeadLetterOutput.Refused) {
+            try output.take(letters)
             for letter in letters { kept[letter.sink]?.add() }
             isLosing.store(false, ordering: .relaxed)
         } catch {
@@ -129,7 +129,7 @@ final class FutureLetters: Sendable {
         let (id, payload) = Self.packet(refused, source: source)
         let ahead = Duration.nanoseconds(refused.aheadNanoseconds)
         return DeadLetter(
-            service: desk.service, namespace: desk.names.namespace, owner: "gateway",
+            service: output.service, namespace: output.names.namespace, owner: "gateway",
             sink: refused.record.sink, reason: .future,
             refusal: DeadLetter.Refusal(
                 message: "stamped \(ahead) ahead of the gateway's clock, which is more than "

@@ -83,7 +83,7 @@ struct SourceClock {
     }
 
     /// Takes a provider's answer: its clock is `ahead` nanoseconds ahead of this time, to a second.
-    mutating func heard(aheadNanoseconds ahead: Int64) {
+    mutating func received(aheadNanoseconds ahead: Int64) {
         guard step != nil else { return }
         let (beside, isOut) = ahead.subtractingReportingOverflow(wallAheadNanoseconds)
         guard !isOut, min(ahead.magnitude, beside.magnitude) <= UInt64(Self.answerNanoseconds)
@@ -97,7 +97,7 @@ struct SourceClock {
 
     /// Takes a stamp that the provider made. It counts for the time, old or new, that it agrees
     /// with.
-    mutating func heard(stamp: Timestamp) {
+    mutating func received(stamp: Timestamp) {
         guard step != nil else { return }
         let behind = now.nanoseconds(since: stamp).magnitude
         let behindWall = now.advanced(byNanoseconds: wallAheadNanoseconds)

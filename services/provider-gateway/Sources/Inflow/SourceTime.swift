@@ -52,12 +52,12 @@ struct SourceTime {
     /// Gives providers this time for their stamps, and takes their reports of what time it is.
     mutating func agree(with supply: DeliveredTicks) {
         if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
-        if let ahead = supply.takeClockAhead() { heard(aheadNanoseconds: ahead) }
+        if let ahead = supply.takeClockAhead() { received(aheadNanoseconds: ahead) }
     }
 
     /// Takes a provider's report that its clock is `ahead` nanoseconds ahead.
-    mutating func heard(aheadNanoseconds ahead: Int64) {
-        clock.heard(aheadNanoseconds: ahead)
+    mutating func received(aheadNanoseconds ahead: Int64) {
+        clock.received(aheadNanoseconds: ahead)
         gate.know(providerAhead: ahead)
     }
 
@@ -76,7 +76,7 @@ struct SourceTime {
         // A stamp that the gateway made shows nothing about this clock, and a tick of the past
         // nothing about the present.
         if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
-            clock.heard(stamp: stamp)
+            clock.received(stamp: stamp)
         }
         // This process may have stood still since the clock was read, while the provider sent on.
         if gate.isAhead(stamp, now: clock.now) { _ = now() }
@@ -85,7 +85,7 @@ struct SourceTime {
         if isRefused, wasQuiet {
             telemetry.emit(
                 FutureTicks(
-                    source: source, news: .begun,
+                    source: source, change: .begun,
                     aheadNanoseconds: stamp.nanoseconds(since: clock.now)))
         }
         return isRefused
@@ -102,9 +102,9 @@ struct SourceTime {
     /// Whether a burst of refused ticks is under way.
     var isRefusing: Bool { gate.refused > 0 }
 
-    mutating func tell() {
-        if let news = gate.news(monotonic: monotonic) {
-            telemetry.emit(FutureTicks(source: source, news: news, aheadNanoseconds: 0))
+    mutating func report() {
+        if let change = gate.change(monotonic: monotonic) {
+            telemetry.emit(FutureTicks(source: source, change: change, aheadNanoseconds: 0))
         }
         gauge.set(isHeld ? 1 : 0)
     }
@@ -120,18 +120,18 @@ extension SystemClock {
 struct FutureTicks: TelemetryEvent {
     static let name = "gateway.future_ticks"
     let source: SourceName
-    let news: FutureGate.News
+    let change: FutureGate.Change
     let aheadNanoseconds: Int64
 
     var level: LogLevel {
-        switch news {
+        switch change {
         case .begun, .provider(isAhead: true): .error
         case .over, .provider(isAhead: false): .info
         }
     }
 
     var message: String {
-        switch news {
+        switch change {
         case .begun:
             "ticks are stamped ahead of the time and become dead letters: see 'tapeline dlq list', "
                 + "and look at the provider's clock and at this host's"
@@ -146,7 +146,7 @@ struct FutureTicks: TelemetryEvent {
     var fields: [(String, LogValue)] {
         var fields: [(String, LogValue)] = [("source", .text(source.text))]
         if aheadNanoseconds != 0 { fields.append(("ahead.ns", .integer(aheadNanoseconds))) }
-        if case .over(let ticks) = news { fields.append(("ticks", .unsigned(ticks))) }
+        if case .over(let ticks) = change { fields.append(("ticks", .unsigned(ticks))) }
         return fields
     }
 }

@@ -12,7 +12,7 @@ extension SourceLanes {
     /// their first ticks.
     struct Resumption {
         var supply: DeliveredTicks
-        var gaps: GapBook
+        var gaps: PendingGaps
         /// Whether a provider cannot wait for the tape.
         var isUrgent: Bool
     }
@@ -20,24 +20,24 @@ extension SourceLanes {
     /// Starts the providers after the tape's last packets. Blocks while it reads. Call it when the
     /// epochs are open: until then a predecessor may still add ticks.
     mutating func resume(
-        client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
+        client: TapeClient, now: Timestamp, tracker: GapTracker?, beat: ThreadBeat,
         context: ProviderKind.Context
     ) throws -> Resumption {
         let delivery = settings.delivery
-        let book = delivery.book
+        let registry = delivery.registry
         let left = try left(client: client)
         var order = ProviderOrder(
-            source: settings.source, book: book, instruments: book.wanted,
-            reached: (0..<UInt32(book.count)).map { number in
-                guard let symbol = book.instrument(number)?.symbol else { return .undefined }
+            source: settings.source, registry: registry, instruments: registry.wanted,
+            reached: (0..<UInt32(registry.count)).map { number in
+                guard let symbol = registry.instrument(number)?.symbol else { return .undefined }
                 let partition = names.partition(of: symbol)
-                guard desk?.isFed(symbol, in: partition) ?? true else { return .undefined }
+                guard tracker?.isFed(symbol, in: partition) ?? true else { return .undefined }
                 return left[partition]?.arrived ?? .undefined
             })
         order.partitions = names.partitions
         order.standing = left.values.map(\.standing)
             .sorted { $0.partition < $1.partition }
-        let handOver = desk.map { delivery.handOver($0.missing, now: now) }
+        let handOver = tracker.map { delivery.handOver($0.missing, now: now) }
         order.gaps = handOver?.gaps ?? []
         let clock = SystemClock()
         let (router, instruments) = delivery.router(
@@ -46,40 +46,40 @@ extension SourceLanes {
         // A provider may open connections when it starts, and does not know this thread's beat.
         beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
-        if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
-        let supply = DeliveredTicks(providers, book: book, router: router)
+        if let tracker, let handOver { tracker.begin(handOver, wanted: wanted(registry)) }
+        let supply = DeliveredTicks(providers, registry: registry, router: router)
         return Resumption(
-            supply: supply, gaps: gaps(providers.first?.0.resumption, book, supply),
+            supply: supply, gaps: gaps(providers.first?.0.resumption, registry, supply),
             isUrgent: supply.isUrgent)
     }
 
     /// Returns the gaps that a provider with numbered ticks knows of, and registers its instruments
     /// before their first ticks.
     private mutating func gaps(
-        _ resumption: ProviderResumption?, _ book: InstrumentBook, _ supply: DeliveredTicks
-    ) -> GapBook {
+        _ resumption: ProviderResumption?, _ registry: InstrumentRegistry, _ supply: DeliveredTicks
+    ) -> PendingGaps {
         if let resumption {
-            for number in 0..<book.count {
+            for number in 0..<registry.count {
                 guard let symbol = supply.symbol(number) else { continue }
                 let feeder = supply.feeder(number)
                 _ = add(symbol, provider: feeder)
                 subscribed(number, symbol, by: feeder, since: resumption.since)
             }
         }
-        var gaps = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
+        var gaps = PendingGaps(laneOf: places.map(\.lane), laneCount: tickLanes.count)
         for gap in resumption?.missing ?? [] {
             gaps.missed(
-                GapBook.Gap(
+                PendingGaps.Gap(
                     symbol: Int(gap.instrument), kind: gap.kind, from: gap.from, to: gap.to,
                     reason: gap.reason))
         }
         return gaps
     }
 
-    private func wanted(_ book: InstrumentBook) -> [Partition: Set<Symbol>] {
+    private func wanted(_ registry: InstrumentRegistry) -> [Partition: Set<Symbol>] {
         var wanted: [Partition: Set<Symbol>] = [:]
-        for number in book.wanted {
-            guard let symbol = book.instrument(number)?.symbol else { continue }
+        for number in registry.wanted {
+            guard let symbol = registry.instrument(number)?.symbol else { continue }
             wanted[names.partition(of: symbol), default: []].insert(symbol)
         }
         return wanted

@@ -244,7 +244,7 @@ extension ProviderOrder {
         var missing: [OpenGap] = []
         for number in instruments {
             guard Int(number) < reached.count, reached[Int(number)].isDefined,
-                let instrument = book.instrument(number)
+                let instrument = registry.instrument(number)
             else { continue }
             for kind in instrument.feeds.kinds.sorted(by: { $0.rawValue < $1.rawValue })
             where !known.contains(OpenKind(instrument: number, kind: kind)) {

@@ -40,7 +40,7 @@ final class Gateway {
             GatewayParts(
                 settings: settings, beat: beat, client: client.calling(beat), context: context,
                 report: report,
-                seat: SourceOwnership(membership, shutdown: context.shutdown),
+                ownership: SourceOwnership(membership, shutdown: context.shutdown),
                 readers: ReaderAnswers(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
@@ -52,16 +52,16 @@ final class Gateway {
     private init(_ parts: GatewayParts) { self.parts = parts }
 
     private func run() throws -> ExitCode {
-        let seat = parts.seat
+        let ownership = parts.ownership
         standsBy()
         while true {
             parts.beat.beat()
             askReaders()
             _ = parts.newInstruments()
-            seat.standBy(timeout: Self.waitMax)
-            if let reason = seat.connectionEnd { return connectionGone(reason) }
-            if seat.isLeft { return unpublished == 0 ? .success : .temporary }
-            guard let claim = seat.begin() else { continue }
+            ownership.standBy(timeout: Self.waitMax)
+            if let reason = ownership.connectionEnd { return connectionGone(reason) }
+            if ownership.isLeft { return unpublished == 0 ? .success : .temporary }
+            guard let claim = ownership.begin() else { continue }
             if let ending = try tenure(claim) { return ending }
         }
     }
@@ -78,20 +78,20 @@ final class Gateway {
         switch end {
         case .released(let left):
             unpublished += left
-            parts.seat.end(.released)
+            parts.ownership.end(.released)
         case .dropped:
             parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "the group gave the source to another gateway")
-            parts.seat.end(.dropped)
+            parts.ownership.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "another gateway followed epoch \(epoch)")
-            parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
+            parts.ownership.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
         case .failed:
-            parts.seat.end(.released)
+            parts.ownership.end(.released)
             return .failure
         case .connectionGone(let reason): return connectionGone(reason)
         }

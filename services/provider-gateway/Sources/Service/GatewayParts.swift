@@ -10,7 +10,7 @@ struct GatewayParts {
     let client: TapeClient
     let context: ServiceContext
     let report: GatewayReport
-    let seat: SourceOwnership
+    let ownership: SourceOwnership
     let readers: ReaderAnswers
     let metrics: GatewayMetrics
     /// Publishes acknowledged ticks to live listeners; `nil` when that is switched off.

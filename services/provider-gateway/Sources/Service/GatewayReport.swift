@@ -36,7 +36,7 @@ final class GatewayReport: Sendable {
         /// `nil` when there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
         /// `nil` when no provider fills this source's gaps.
-        var gaps: GapDesk.Status?
+        var gaps: GapTracker.Status?
     }
 
     /// A subject that was found restored to an older state.
@@ -54,13 +54,13 @@ final class GatewayReport: Sendable {
 
     private let providers = Mutex<[any ProviderSource]>([])
     private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
-    private let heads = Mutex<HeadTeller?>(nil)
+    private let heads = Mutex<HeadReporter?>(nil)
     private let clock = SystemClock()
 
     init(_ settings: GatewaySettings) { self.settings = settings }
 
     /// From now on also announces the newest ordinals while the source is open here.
-    func tellHeads(by teller: HeadTeller) { heads.withLock { $0 = teller } }
+    func reportHeads(by reporter: HeadReporter) { heads.withLock { $0 = reporter } }
 
     /// Sets the providers of the present tenure, whose state `/status` shows.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
@@ -72,8 +72,8 @@ final class GatewayReport: Sendable {
 
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
-        guard present.opened, let teller = heads.withLock({ $0 }) else { return }
-        teller.tell(now: clock.monotonic().nanoseconds) {
+        guard present.opened, let reporter = heads.withLock({ $0 }) else { return }
+        reporter.report(now: clock.monotonic().nanoseconds) {
             present.partitions.map {
                 TapeHead(partition: $0.partition, epoch: $0.epoch, lastOrdinal: $0.lastOrdinal)
             }
@@ -153,7 +153,7 @@ final class GatewayReport: Sendable {
             json.member("pace", synthetic.pace.rawValue)
             json.member("rate", synthetic.market.rate)
         }
-        json.member("symbols", delivery.book.wanted.count)
+        json.member("symbols", delivery.registry.wanted.count)
         let providers = providers.withLock { $0 }
         // The synthetic provider has no state to show beyond its settings.
         if !providers.isEmpty, settings.synthetic == nil {
@@ -175,7 +175,7 @@ final class GatewayReport: Sendable {
         }
     }
 
-    private func write(_ gaps: GapDesk.Status, into json: inout JSONWriter) {
+    private func write(_ gaps: GapTracker.Status, into json: inout JSONWriter) {
         json.member("open", gaps.missing)
         json.key("oldest")
         if gaps.oldest.isDefined { json.value(gaps.oldest.description) } else { json.null() }

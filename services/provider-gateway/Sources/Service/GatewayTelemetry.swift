@@ -97,7 +97,7 @@ extension GatewayMetrics {
 
     func leftOut(_ kind: DataKind) -> Counter { leftOut[Int(kind.rawValue)] }
 
-    func wrote(_ gap: GapBook.Gap) {
+    func wrote(_ gap: PendingGaps.Gap) {
         if gap.reason == .dropped { droppedGaps.add() } else { takeOverGaps.add() }
     }
 }

@@ -35,11 +35,11 @@ final class ReaderAnswers {
     /// The monotonic time by which all readers that are alive have answered the first question;
     /// `nil` before it. Later questions only find what the first answers lacked, so nothing waits
     /// for them.
-    var heardAt: Int64? { askedFirstAt.map { $0 + Self.answerNanoseconds } }
+    var answeredBy: Int64? { askedFirstAt.map { $0 + Self.answerNanoseconds } }
 
     /// The highest epochs and ordinals that readers have reported so far.
     var known: SourceRecord { listener.known }
 
     /// Returns what readers have reported, if it has risen since the last call, else `nil`.
-    func news() -> SourceRecord? { listener.news() }
+    func takeRisen() -> SourceRecord? { listener.takeRisen() }
 }

@@ -7,12 +7,12 @@ import TapeTransport
 /// it back. The group has one partition: the source.
 struct SourceMembership: Sendable {
     /// The only partition of a source's group.
-    static let seat = Partition(0)
+    static let partition = Partition(0)
     /// The maximum of orders and events of the connection that wait for the gateway's thread.
-    private static let wordsMax = 64
+    private static let eventsMax = 64
 
     /// Wakes the gateway when an order comes and when the connection is closed for good.
-    let control = TapeMailbox(capacity: wordsMax)
+    let control = TapeMailbox(capacity: eventsMax)
     let port: OwnershipPort
     /// Leaves the group: this gateway accepts no ownership any more and has its own requested back.
     /// Must not block.
@@ -22,7 +22,7 @@ struct SourceMembership: Sendable {
 
     init() {
         let control = control
-        port = OwnershipPort(partitions: [Self.seat]) {
+        port = OwnershipPort(partitions: [Self.partition]) {
             // A full mailbox wakes the thread anyway.
             _ = control.send(.wake)
         }

@@ -8,9 +8,9 @@ import TapeTransport
 /// The orders of the source's group to this gateway. One thread owns it.
 ///
 /// A tenure: `claim` is set when the source was given to this gateway; `begin` starts the tenure,
-/// `wish` returns how it is to end, and `end` reports that it has ended and how.
+/// `endRequest` returns how it is to end, and `end` reports that it has ended and how.
 final class SourceOwnership {
-    enum Wish {
+    enum EndRequest {
         /// End in order: ticks that were taken go onto the tape first.
         case release
         /// End immediately: another gateway owns the source already.
@@ -39,10 +39,10 @@ final class SourceOwnership {
     private let shutdown: ShutdownSignal
     private let clock = SystemClock()
     private var present: Claim?
-    private var asked: Wish?
+    private var asked: EndRequest?
     private var leavingSince: Int64?
     private var endedAt: Int64?
-    private var unsaid: [OwnershipNews] = []
+    private var unsentAnswers: [OwnershipAnswer] = []
     private var orders: [OwnershipOrder] = []
     private var events: [TapeEvent] = []
 
@@ -56,7 +56,7 @@ final class SourceOwnership {
     /// Waits for a claim, the end of the service, or the timeout.
     func standBy(timeout: Duration) {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
-        hear()
+        followOrders()
     }
 
     /// Whether the service can end: shutdown was requested, no tenure is under way, and the group
@@ -78,16 +78,16 @@ final class SourceOwnership {
 
     func opened(epoch: UInt64) {
         guard let present else { return }
-        say(.opened(SourceMembership.seat, tenure: present.tenure, epoch: epoch))
+        answer(.opened(SourceMembership.partition, tenure: present.tenure, epoch: epoch))
     }
 
     /// Returns whether this gateway may act as the owner at this moment. `now` is monotonic.
     func isSteady(now: Int64) -> Bool { membership.port.isSteady(now: now) }
 
     /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
-    func wish() -> Wish? {
+    func endRequest() -> EndRequest? {
         _ = membership.control.receive(into: &events, max: Self.eventsPerTurn, timeout: .zero)
-        hear()
+        followOrders()
         if let asked { return asked }
         guard let leavingSince else { return nil }
         // An unresponsive group must not prevent the service from ending in order.
@@ -100,16 +100,16 @@ final class SourceOwnership {
         (present, asked) = (nil, nil)
         endedAt = clock.monotonic().nanoseconds
         switch ending {
-        case .released: say(.released(SourceMembership.seat, tenure: ended.tenure))
+        case .released: answer(.released(SourceMembership.partition, tenure: ended.tenure))
         case .dropped: break
         case .lost(let reason):
-            say(.lost(SourceMembership.seat, tenure: ended.tenure, reason: reason))
+            answer(.lost(SourceMembership.partition, tenure: ended.tenure, reason: reason))
         }
     }
 
     // MARK: orders and reports
 
-    private func hear() {
+    private func followOrders() {
         for event in events {
             if case .closed(let reason) = event { connectionEnd = reason }
         }
@@ -121,7 +121,7 @@ final class SourceOwnership {
         membership.port.take(into: &orders)
         for order in orders { follow(order) }
         orders.removeAll(keepingCapacity: true)
-        repeatUnsaid()
+        sendAnswers()
     }
 
     private func follow(_ order: OwnershipOrder) {
@@ -135,7 +135,7 @@ final class SourceOwnership {
                 asked = asked ?? .release
             } else {
                 if claim?.tenure == tenure { claim = nil }
-                say(.released(SourceMembership.seat, tenure: tenure))
+                answer(.released(SourceMembership.partition, tenure: tenure))
             }
         case .drop(_, let tenure):
             if claim?.tenure == tenure { claim = nil }
@@ -143,14 +143,16 @@ final class SourceOwnership {
         }
     }
 
-    private func say(_ word: OwnershipNews) {
-        unsaid.append(word)
-        repeatUnsaid()
+    private func answer(_ answer: OwnershipAnswer) {
+        unsentAnswers.append(answer)
+        sendAnswers()
     }
 
     /// Sends the reports that wait. The group's thread may be slower than this one; what it has no
     /// room for is sent later.
-    private func repeatUnsaid() {
-        while let word = unsaid.first, membership.port.tell(word) { unsaid.removeFirst() }
+    private func sendAnswers() {
+        while let answer = unsentAnswers.first, membership.port.answer(answer) {
+            unsentAnswers.removeFirst()
+        }
     }
 }

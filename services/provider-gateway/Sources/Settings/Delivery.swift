@@ -12,7 +12,7 @@ struct Delivery: Sendable {
     let channelRecords: Int
     /// How long a provider may take to end.
     let stopTimeout: Duration
-    let book: InstrumentBook
+    let registry: InstrumentRegistry
     /// When a provider replaces another one.
     var routing = FeedRouter.Settings()
     /// When a provider that cannot be started is tried again.
@@ -29,7 +29,7 @@ struct Delivery: Sendable {
         guard kinds.contains(where: { $0.instruments != nil }) else {
             return (0..<names.partitions).map { Partition($0) }
         }
-        let symbols = book.wanted.compactMap { book.instrument($0)?.symbol }
+        let symbols = registry.wanted.compactMap { registry.instrument($0)?.symbol }
         return Set(symbols.map { names.partition(of: $0) }).sorted()
     }
 
@@ -37,10 +37,10 @@ struct Delivery: Sendable {
     func handOver(
         _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp
     ) -> GapHandOver {
-        let wanted = Set(book.wanted)
+        let wanted = Set(registry.wanted)
         return GapHandOver(missing, now: now) { symbol in
-            guard let number = book.number(of: symbol), wanted.contains(number),
-                let instrument = book.instrument(number)
+            guard let number = registry.number(of: symbol), wanted.contains(number),
+                let instrument = registry.instrument(number)
             else { return nil }
             return (number, instrument.feeds)
         }
@@ -51,9 +51,9 @@ struct Delivery: Sendable {
     func router(_ now: Moment, gaps: [OpenGap]) -> (FeedRouter, instruments: [[UInt32]]) {
         var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
-        for number in book.wanted {
+        for number in registry.wanted {
             router.start(
-                number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
+                number, providers: registry.instrument(number)?.providers ?? [], now, into: &work)
         }
         for gap in gaps { router.inherit(gap) }
         return (router, work.begun)

@@ -120,7 +120,7 @@ struct GatewaySettings: Sendable {
         delivery = Delivery(
             kinds: providers, channelRecords: configuration.integer("GATEWAY_CHANNEL_RECORDS"),
             stopTimeout: configuration.duration("GATEWAY_PROVIDER_STOP"),
-            book: InstrumentBook(
+            registry: InstrumentRegistry(
                 try Self.instruments(instrumentLists, instead: instruments ?? own)))
         if providers.contains(where: { $0.name == SyntheticProvider.providerName }) {
             synthetic = try SyntheticTicks.Settings(configuration)

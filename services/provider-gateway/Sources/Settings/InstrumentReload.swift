@@ -69,12 +69,13 @@ final class InstrumentReload: Sendable {
 
 extension GatewayParts {
     /// Applies a list that was read again and returns the change, or `nil` when there is none.
-    func newInstruments() -> InstrumentBook.Change? {
+    func newInstruments() -> InstrumentRegistry.Change? {
         guard let list = instruments?.take() else { return nil }
-        let change = settings.delivery.book.follow(list)
+        let change = settings.delivery.registry.follow(list)
         context.telemetry.emit(
             InstrumentsTaken(
-                source: settings.source, wanted: settings.delivery.book.wanted.count, change: change
+                source: settings.source, wanted: settings.delivery.registry.wanted.count,
+                change: change
             ))
         return change
     }
@@ -85,7 +86,7 @@ struct InstrumentsTaken: TelemetryEvent {
     static let name = "gateway.instruments"
     let source: SourceName
     let wanted: Int
-    let change: InstrumentBook.Change
+    let change: InstrumentRegistry.Change
 
     var level: LogLevel { change.refused.isEmpty ? .info : .error }
     var message: String {

@@ -17,7 +17,7 @@ struct OpenedSource {
     let recorder: SourceRecorder
     let traffic: SpoolTraffic?
     /// `nil` when no provider fills this source's gaps.
-    let gaps: GapDesk?
+    let gaps: GapTracker?
 }
 
 /// Opens a source in three steps. First it reads what others remember of the source, because a tape
@@ -58,7 +58,7 @@ struct SourceOpening {
     /// The stored ledgers of the source's gaps, and how far they have been brought up to date.
     private var gapRecorder: GapRecorder?
     private var recovery: GapRecovery?
-    private var desk: GapDesk?
+    private var tracker: GapTracker?
 
     init(_ parts: GatewayParts, _ claim: Claim) throws {
         self.parts = parts
@@ -81,14 +81,14 @@ struct SourceOpening {
                 gapRecorder?.stop(within: Self.recordTimeout)
                 return .ended(ending)
             }
-            let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
+            let isSteady = parts.ownership.isSteady(now: clock.monotonic().nanoseconds)
             if isSteady {
                 try remember()
                 if let source = opened() { return .opened(source) }
             }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             handleEvents()
-            if isSteady { publisher.tick() }
+            if isSteady { publisher.timePassed() }
             // A full tape does not accept a marker either. That reason is more useful than "being
             // opened".
             if let trouble = publisher.trouble {
@@ -101,7 +101,7 @@ struct SourceOpening {
         guard let recorder, isOpening, hasToldOpened || areAllReady else { return nil }
         if !hasToldOpened {
             hasToldOpened = true
-            parts.seat.opened(epoch: lanes.highestEpoch)
+            parts.ownership.opened(epoch: lanes.highestEpoch)
         }
         guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
@@ -109,7 +109,7 @@ struct SourceOpening {
             GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.handedOut))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
-            recorder: recorder, traffic: traffic, gaps: desk)
+            recorder: recorder, traffic: traffic, gaps: tracker)
     }
 
     /// Returns whether all packets that an earlier tenure spooled are on the tape or set aside.
@@ -149,7 +149,7 @@ struct SourceOpening {
     /// what they are asked for. A gap that they reported before the older ones are known could be
     /// filled twice.
     private mutating func hasRecovered() -> Bool {
-        guard desk == nil, parts.settings.delivery.fillsGaps else { return true }
+        guard tracker == nil, parts.settings.delivery.fillsGaps else { return true }
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return false }
         do {
@@ -195,14 +195,14 @@ struct SourceOpening {
 
     /// Makes the ledgers follow acknowledged packets from now on.
     private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
-        let desk = GapDesk(
+        let tracker = GapTracker(
             recovery, recorder, source: parts.settings.source,
             telemetry: parts.context.telemetry)
-        self.desk = desk
+        self.tracker = tracker
         let live = parts.live
         publisher.onAcknowledged = { packet, sequence in
             live?.offer(packet)
-            desk.acknowledged(packet, sequence: sequence)
+            tracker.acknowledged(packet, sequence: sequence)
         }
     }
 
@@ -212,7 +212,8 @@ struct SourceOpening {
     /// record's, the readers' and the group's.
     private mutating func remember() throws {
         let now = clock.monotonic().nanoseconds
-        if recorder != nil, !isOpening, let heardAt = parts.readers.heardAt, now >= heardAt {
+        if recorder != nil, !isOpening, let answeredBy = parts.readers.answeredBy, now >= answeredBy
+        {
             lanes.raise(to: parts.readers.known)
             lanes.raise(aboveEpoch: max(1, claim.epoch) - 1)
             publisher.open()
@@ -220,7 +221,7 @@ struct SourceOpening {
         }
         guard recorder == nil, now >= retryAt else { return }
         do {
-            if parts.readers.heardAt == nil { try parts.readers.ask() }
+            if parts.readers.answeredBy == nil { try parts.readers.ask() }
             let recorder = try SourceRecorder(parts.client, source: parts.settings.source)
             lanes.raise(to: recorder.found)
             self.recorder = recorder
@@ -244,7 +245,7 @@ struct SourceOpening {
         guard now >= retryAt else { return nil }
         do {
             return try lanes.resume(
-                client: parts.client, now: clock.now(), desk: desk, beat: parts.beat,
+                client: parts.client, now: clock.now(), tracker: tracker, beat: parts.beat,
                 context: ProviderKind.Context(
                     configuration: parts.context.configuration,
                     telemetry: parts.context.telemetry, threads: parts.context.threads))
@@ -255,12 +256,12 @@ struct SourceOpening {
     }
 
     private func ending() -> TenureEnd? {
-        let wish = parts.seat.wish()
-        if let reason = parts.seat.connectionEnd { return .connectionGone(reason) }
+        let request = parts.ownership.endRequest()
+        if let reason = parts.ownership.connectionEnd { return .connectionGone(reason) }
         if let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) {
             return .fenced(epoch: publisher.epoch(lane: lane))
         }
-        switch wish {
+        switch request {
         case .release?: return .released(left: 0)
         case .drop?: return .dropped
         case nil: return nil

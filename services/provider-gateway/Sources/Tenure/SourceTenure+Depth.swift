@@ -53,7 +53,7 @@ extension SourceTenure {
 
     private func leaveOutRow(_ symbol: Int, _ time: Timestamp) {
         parts.metrics.leftOut(.depth).add()
-        books.gaps.leftOut(
+        ledgers.gaps.leftOut(
             symbol: symbol, kind: .depth, time: time, now: clock.monotonic().nanoseconds)
         lost(symbol, to: behind(time))
     }
@@ -72,8 +72,8 @@ extension SourceTenure {
         let toldTo = inflow.depth.emptied(symbol)
         inflow.depth.owe(symbol)
         guard let toldTo else { return }
-        books.gaps.missed(
-            GapBook.Gap(symbol: symbol, kind: .depth, from: toldTo, to: time, reason: .dropped),
+        ledgers.gaps.missed(
+            PendingGaps.Gap(symbol: symbol, kind: .depth, from: toldTo, to: time, reason: .dropped),
             holds: false)
     }
 

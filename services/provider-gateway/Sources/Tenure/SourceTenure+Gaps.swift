@@ -19,8 +19,8 @@ extension SourceTenure {
         let now = inflow.time.now()
         for (symbol, place) in outflow.lanes.places.enumerated() {
             guard let from = since[place.lane] else { continue }
-            books.gaps.missed(
-                GapBook.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
+            ledgers.gaps.missed(
+                PendingGaps.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
         }
         for lane in since.keys { lostBooks(inLane: lane, to: now) }
         writeGaps()
@@ -28,23 +28,23 @@ extension SourceTenure {
 
     /// Appends due gap records to their lanes, as far as there is room.
     func writeGaps() {
-        if books.gaps.hasDue { writeOwn() }
-        if let desk = books.desk, desk.hasDue { writeSettled(desk) }
+        if ledgers.gaps.hasDue { writeOwn() }
+        if let tracker = ledgers.tracker, tracker.hasDue { writeSettled(tracker) }
     }
 
     private func writeOwn() {
         for lane in outflow.lanes.tickLanes {
-            while let gap = books.gaps.due(lane: lane), !outflow.publisher.isFull(lane: lane) {
+            while let gap = ledgers.gaps.due(lane: lane), !outflow.publisher.isFull(lane: lane) {
                 guard outflow.publisher.append(.gap(record(gap)), lane: lane) == .appended else {
                     break
                 }
-                books.gaps.written(lane: lane)
+                ledgers.gaps.written(lane: lane)
                 parts.metrics.wrote(gap)
             }
         }
     }
 
-    private func record(_ gap: GapBook.Gap) -> GapRecord {
+    private func record(_ gap: PendingGaps.Gap) -> GapRecord {
         let (time, id) = inflow.ticks.stamp(gap.symbol)
         return GapRecord(
             header: TickHeader(
@@ -54,13 +54,13 @@ extension SourceTenure {
     }
 
     /// Appends the gap records with which this gateway settles gaps from before.
-    private func writeSettled(_ desk: GapDesk) {
+    private func writeSettled(_ tracker: GapTracker) {
         for lane in outflow.lanes.tickLanes {
             let partition = outflow.publisher.partition(lane: lane)
-            while let next = desk.due(partition), !outflow.publisher.isFull(lane: lane) {
+            while let next = tracker.due(partition), !outflow.publisher.isFull(lane: lane) {
                 let record = record(next, symbol: number(of: next.symbol, lane))
                 guard outflow.publisher.append(.gap(record), lane: lane) == .appended else { break }
-                desk.written(partition)
+                tracker.written(partition)
             }
         }
     }
@@ -68,10 +68,10 @@ extension SourceTenure {
     /// Returns the symbol's number in the lane, also for a symbol that is in no list any more.
     private func number(of symbol: Symbol, _ lane: Int) -> UInt32 {
         if let number = inflow.ticks.number(of: symbol) { return place(of: number).symbol }
-        if let known = books.unlisted[symbol] { return known }
+        if let known = ledgers.unlisted[symbol] { return known }
         let definition = SymbolDefinition(symbol: symbol, provider: "", since: .undefined)
         let number = outflow.publisher.register(definition, lane: lane)
-        books.unlisted[symbol] = number
+        ledgers.unlisted[symbol] = number
         return number
     }
 

@@ -55,7 +55,7 @@ extension SourceTenure {
 
     private func leaveOut(_ quote: Quote, _ symbol: Int) {
         parts.metrics.leftOut(.quote).add()
-        books.gaps.leftOut(
+        ledgers.gaps.leftOut(
             symbol: symbol, kind: .quote, time: quote.header.eventTime,
             now: clock.monotonic().nanoseconds)
     }
@@ -63,6 +63,6 @@ extension SourceTenure {
     /// Returns the time that no watermark of the lane may pass, because of gaps that are not
     /// recorded and of quotes that wait.
     func hold(lane: Int) -> Timestamp {
-        min(books.gaps.hold(lane: lane), inflow.held.hold(lane: lane))
+        min(ledgers.gaps.hold(lane: lane), inflow.held.hold(lane: lane))
     }
 }

@@ -7,7 +7,7 @@ extension SourceTenure {
     func route() {
         let change = parts.newInstruments()
         if let change { inflow.ticks.follow(change) }
-        let switches = inflow.ticks.look()
+        let switches = inflow.ticks.switchProviders()
         if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
         if let first = switches.first {
             parts.context.telemetry.emit(

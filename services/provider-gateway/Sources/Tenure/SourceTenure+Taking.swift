@@ -75,7 +75,7 @@ extension SourceTenure {
 
     /// Decides about a due record that neither the tape nor the spool accepts.
     private func withoutRoom(_ due: DeliveredTicks.Due) -> Choice {
-        let isNews = !inflow.backpressure.causes.contains(.noRoom)
+        let isNew = !inflow.backpressure.causes.contains(.noRoom)
         changed(inflow.backpressure.set(.noRoom, true))
         // Records about gaps and subscriptions are never left out.
         guard let kind = due.kind, !inflow.backpressure.waits(kind: kind) else { return .wait }
@@ -84,7 +84,7 @@ extension SourceTenure {
         if inflow.backpressure.holds(kind: kind, symbol: due.symbol, isFetched: isFetched) {
             return .hold
         }
-        guard isNews else { return .leaveOut }
+        guard isNew else { return .leaveOut }
         let action = action(kind, due.symbol, header)
         inflow.hasFailed = inflow.hasFailed || action == .end
         return action == .end ? .wait : .leaveOut
@@ -104,7 +104,7 @@ extension SourceTenure {
             // The symbol's subscription will show since when the provider delivers it.
             let lane = outflow.lanes.add(
                 name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
-            books.gaps.addSymbol(lane: lane)
+            ledgers.gaps.addSymbol(lane: lane)
             inflow.addSymbol(lane: lane)
         }
         return symbol < outflow.lanes.places.count
@@ -230,7 +230,7 @@ extension SourceTenure {
         }
         let lane = place(of: symbol).lane
         if let kind = record.kind {
-            books.gaps.leftOut(
+            ledgers.gaps.leftOut(
                 symbol: symbol, kind: kind, time: inflow.time.likelyTime(of: header),
                 isFetched: header.flags.contains(.backfilled), now: clock.monotonic().nanoseconds)
         }
@@ -256,7 +256,7 @@ extension SourceTenure {
         }
         parts.metrics.leftOut(kind).add()
         guard symbol < outflow.lanes.places.count else { return }
-        books.gaps.leftOut(
+        ledgers.gaps.leftOut(
             symbol: symbol, kind: kind, time: time,
             isFetched: header?.flags.contains(.backfilled) ?? false,
             now: clock.monotonic().nanoseconds)

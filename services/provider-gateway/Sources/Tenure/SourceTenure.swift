@@ -46,7 +46,7 @@ final class SourceTenure {
     let clock = SystemClock()
     var inflow: Inflow
     var outflow: Outflow
-    var books: Books
+    var ledgers: Ledgers
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
     /// The orderly end of the providers; `nil` until it has begun.
@@ -58,7 +58,7 @@ final class SourceTenure {
         mailbox = source.mailbox
         inflow = Inflow(parts, source)
         outflow = Outflow(source, packetsPerSecond: parts.settings.packetsPerSecond)
-        books = Books(source)
+        ledgers = Ledgers(source)
     }
 
     // MARK: the loop
@@ -73,7 +73,7 @@ final class SourceTenure {
         parts.report.show([])
         parts.report.show(feeders: [])
         if providerStop == nil { inflow.ticks.stop(within: parts.settings.delivery.stopTimeout) }
-        books.stop(within: Self.recordTimeout)
+        ledgers.stop(within: Self.recordTimeout)
         // Also ticks that were left by a disorderly end are kept: the next owner of the spool
         // decides about them.
         guard let lost = keepInSpool() else { return end }
@@ -84,7 +84,7 @@ final class SourceTenure {
     private func work() -> TenureEnd {
         while true {
             parts.beat.beat()
-            switch parts.seat.wish() {
+            switch parts.ownership.endRequest() {
             case .release?: return drain()
             case .drop?: return .dropped
             case nil: break
@@ -98,7 +98,7 @@ final class SourceTenure {
                 return .failed
             }
             publish(isSteady: isSteady())
-            tell()
+            reportState()
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn,
                 timeout: blocked ? Self.waitMax : Self.awaitedMax)
@@ -110,7 +110,7 @@ final class SourceTenure {
     /// ticks as far as there is room.
     private func isSteady() -> Bool {
         let now = clock.monotonic().nanoseconds
-        let isSteady = parts.seat.isSteady(now: now)
+        let isSteady = parts.ownership.isSteady(now: now)
         if outflow.set(isSteady: isSteady, now: now) {
             parts.context.telemetry.emit(
                 SourcePaused(source: parts.settings.source, isPaused: !isSteady))
@@ -124,7 +124,7 @@ final class SourceTenure {
         if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
         outflow.publishIdle(inflow.watermark()) { hold(lane: $0) }
-        outflow.publisher.tick()
+        outflow.publisher.timePassed()
     }
 
     /// Sends the ticks of the lanes, through the spool or directly.
@@ -152,15 +152,15 @@ final class SourceTenure {
     }
 
     /// Updates how much room there is, and makes gaps due when it is time to write them.
-    private func lookAtRoom(_ now: Int64) {
+    private func checkRoom(_ now: Int64) {
         changed(inflow.backpressure.set(.headroom, parts.headroom() == .low))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
             changed(inflow.backpressure.set(.noRoom, false))
         }
-        let openSince = books.gaps.openSince
+        let openSince = ledgers.gaps.openSince
         let isDue = openSince < Int64.max && now >= openSince + Self.gapNanoseconds
         if isDue || !inflow.backpressure.isPressed && !inflow.time.isRefusing {
-            books.gaps.close()
+            ledgers.gaps.close()
         }
     }
 
@@ -175,7 +175,7 @@ final class SourceTenure {
         for event in events {
             if case .answer(let message) = event { outflow.publisher.handle(message) }
         }
-        if let reason = parts.seat.connectionEnd { return .connectionGone(reason) }
+        if let reason = parts.ownership.connectionEnd { return .connectionGone(reason) }
         parts.report.add(outflow.publisher.rolledBack, now: clock.now())
         outflow.publisher.rolledBack.removeAll()
         for packet in outflow.publisher.acknowledged {
@@ -200,11 +200,11 @@ final class SourceTenure {
         providerStop = ProviderStop(
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
         var isTaking = true
-        books.gaps.close()
+        ledgers.gaps.close()
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
             parts.beat.beat()
-            if case .drop? = parts.seat.wish() { return .dropped }
+            if case .drop? = parts.ownership.endRequest() { return .dropped }
             writeGaps()
             writeResets()
             if isTaking { isTaking = takeLast() }
@@ -217,7 +217,7 @@ final class SourceTenure {
                     hasSaidWatermark = true
                     outflow.publishIdle(inflow.watermark(), isLast: true) { hold(lane: $0) }
                 }
-                outflow.publisher.tick()
+                outflow.publisher.timePassed()
             }
             if hasSaidWatermark, outflow.publisher.isIdle { break }
             _ = mailbox.receive(
@@ -229,7 +229,8 @@ final class SourceTenure {
 
     /// Whether all records that were taken are on the tape.
     private var isEmptied: Bool {
-        !outflow.isSpooling && outflow.publisher.isIdle && !books.hasGapsDue && inflow.held.isEmpty
+        !outflow.isSpooling && outflow.publisher.isIdle && !ledgers.hasGapsDue
+            && inflow.held.isEmpty
     }
 
     /// Takes the providers' last records. Returns false when nothing is left to take.
@@ -237,7 +238,7 @@ final class SourceTenure {
         let isOver = providerStop?.isOver ?? true
         if isOver { inflow.ticks.close() }
         _ = takeTicks()
-        books.gaps.close()
+        ledgers.gaps.close()
         guard isOver, !inflow.ticks.hasNext else { return true }
         return false
     }
@@ -270,24 +271,24 @@ final class SourceTenure {
         return traffic.keep { min(watermark, hold(lane: $0)) }
     }
 
-    private func tell() {
+    private func reportState() {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
-        inflow.time.tell()
+        inflow.time.report()
         route()
         outflow.enterSpoolIfStuck(now: now)
-        lookAtRoom(now)
+        checkRoom(now)
         askForBooks(now: now)
         // A reader may have more than this gateway has used: then the tape was restored from a
         // backup, before this gateway came or unnoticed by it.
-        if let heard = parts.readers.news() {
+        if let heard = parts.readers.takeRisen() {
             let behind = outflow.lanes.behind(heard)
             inflow.ticks.passOver { behind.contains(outflow.lanes.partition(of: $0)) }
             outflow.lanes.raise(to: heard)
         }
-        if books.isRecordDue(now: now) { record() }
-        books.desk?.tell(now: now)
+        if ledgers.isRecordDue(now: now) { record() }
+        ledgers.tracker?.storeIfDue(now: now)
         parts.metrics.waiting(longestPacketBytes: outflow.longestPacketBytes)
         parts.metrics.source(hasEnded: inflow.ticks.hasEnded)
         parts.context.readiness.set(ReadinessPart.tape, outflow.publisher.trouble)
@@ -295,13 +296,13 @@ final class SourceTenure {
             GatewayReport.Progress(
                 role: .active, generated: inflow.ticks.handedOut,
                 finished: inflow.ticks.isFinished, opened: true, waiting: outflow.waiting,
-                partitions: outflow.heads, record: books.recordStatus,
+                partitions: outflow.heads, record: ledgers.recordStatus,
                 pressure: inflow.backpressure.causes,
                 spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
-                gaps: books.desk?.status))
+                gaps: ledgers.tracker?.status))
     }
 
     private func record() {
-        books.record(outflow.lanes, clock.now(), monotonic: clock.monotonic().nanoseconds)
+        ledgers.record(outflow.lanes, clock.now(), monotonic: clock.monotonic().nanoseconds)
     }
 }

@@ -9,7 +9,7 @@ import ServiceRuntime
 /// disturb the writing. They are reported, and tried again.
 final class Maintenance {
     /// The time between two checks of the database.
-    static let lookEvery = Duration.seconds(30)
+    static let checkEvery = Duration.seconds(30)
     static let keepEvery = Duration.seconds(3_600)
     /// The time between two measurements of the tables' sizes, which query every chunk.
     static let measureEvery = Duration.seconds(300)
@@ -27,7 +27,7 @@ final class Maintenance {
     private let retention: RetentionPlan
     private let context: ServiceContext
     private let report: DatabaseReport
-    private let lookEvery: Duration
+    private let checkEvery: Duration
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
     /// When partitions are made next, monotonic; `nil` means immediately.
@@ -46,7 +46,7 @@ final class Maintenance {
 
     init(
         _ settings: WriterSettings, context: ServiceContext, report: DatabaseReport,
-        lookEvery: Duration = Maintenance.lookEvery,
+        checkEvery: Duration = Maintenance.checkEvery,
         dropRetryFirst: Duration = Maintenance.dropRetryFirst
     ) {
         var postgres = settings.postgres
@@ -65,9 +65,9 @@ final class Maintenance {
         }
         self.context = context
         self.report = report
-        self.lookEvery = lookEvery
+        self.checkEvery = checkEvery
         self.dropRetryFirst = dropRetryFirst
-        backoff = Backoff(first: min(Self.retryFirst, lookEvery), limit: lookEvery)
+        backoff = Backoff(first: min(Self.retryFirst, checkEvery), limit: checkEvery)
     }
 
     /// Starts the thread. The process does not wait long for its end. Dropping a day may take
@@ -91,7 +91,7 @@ final class Maintenance {
             do throws(PostgresError) {
                 try turn(beat)
                 backoff.reset()
-                wait = lookEvery
+                wait = checkEvery
             } catch {
                 report.failed("\(error)")
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
@@ -106,7 +106,7 @@ final class Maintenance {
         let database = try PostgresConnection(
             postgres, timeout: Self.connectTimeout, onWait: { beat.beat() })
         defer { database.close() }
-        look(try DatabaseProfile.read(on: database, timeout: StoreKeeping.timeout))
+        note(try DatabaseProfile.read(on: database, timeout: StoreKeeping.timeout))
         let keeping = StoreKeeping(database: database)
         try keep(keeping)
         try applyRetention(keeping)
@@ -116,7 +116,7 @@ final class Maintenance {
         if let problem = drops.values.compactMap(\.problem).min() { report.failed(problem) }
     }
 
-    private func look(_ profile: DatabaseProfile) {
+    private func note(_ profile: DatabaseProfile) {
         context.telemetry.metrics.gauge(
             "mds_store_durable", "1 when a COMMIT of the database outlives a crash, else 0."
         ).set(profile.isDurable ? 1 : 0)

@@ -17,7 +17,7 @@ extension Migrator {
     public func preview(_ folder: MigrationFolder) throws(MigrationError) -> Preview {
         try execute("begin the dry run", "BEGIN READ ONLY")
         do {
-            let preview = try look(folder)
+            let preview = try preview(of: folder)
             try execute("end the dry run", "ROLLBACK")
             return preview
         } catch {
@@ -26,7 +26,7 @@ extension Migrator {
         }
     }
 
-    private func look(_ folder: MigrationFolder) throws(MigrationError) -> Preview {
+    private func preview(of folder: MigrationFolder) throws(MigrationError) -> Preview {
         try execute(
             "set search_path", "SELECT set_config('search_path', $1, true)",
             [.text(schema.searchPath)])

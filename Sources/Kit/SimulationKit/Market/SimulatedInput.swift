@@ -1,0 +1,306 @@
+internal import MarketModel
+public import Primitives
+internal import TapeCodec
+
+/// The input of one partition as gateways would have put it on a tape: packets of ticks, watermarks
+/// and records of several sources, from a seed. Sequences count from 1. The last packets hold
+/// watermarks later than all windows.
+public struct SimulatedInput: Sendable {
+    /// 2023-11-14 23:59:50 UTC. Most markets, and so their repairs, continue into the next day.
+    public static let start: Int64 = 1_700_006_390_000_000_000
+    /// The time from the last tick to the last watermark, in nanoseconds.
+    public static let silence: Int64 = 30 * 86_400_000_000_000
+
+    public let packets: [SimulatedPacket]
+    public let weather: MarketWeather
+
+    public init(_ weather: MarketWeather, using random: inout SeededRandom) {
+        self.weather = weather
+        var making = MarketMaking(weather, using: &random)
+        for _ in 0..<weather.packets { making.step(using: &random) }
+        making.end()
+        packets = making.tape.packets
+    }
+
+    public static let streamCreated = TapeWriter.streamCreated
+}
+
+/// A market while it is being made.
+struct MarketMaking {
+    var tape = TapeWriter()
+    let weather: MarketWeather
+    var sources: [SimulatedSource]
+    private var manual: SimulatedSource?
+    private var now = SimulatedInput.start
+    /// Trades on the tape that may be cancelled or corrected, the newest last.
+    private var standing: [Standing] = []
+    /// Ticks that a source has left out and may still deliver.
+    private var missing: [Missing] = []
+    private var nextID: UInt64 = 1
+
+    struct Standing {
+        let source: Int
+        let symbol: Symbol
+        let trade: Trade
+    }
+
+    struct Missing {
+        let source: Int
+        let symbol: Symbol
+        let from: Int64
+        var to: Int64
+        var trades: [Trade]
+    }
+
+    init(_ weather: MarketWeather, using random: inout SeededRandom) {
+        self.weather = weather
+        let common = weather.sources > 1 ? [Symbol("SHARED")] : []
+        sources = (0..<weather.sources).compactMap { index in
+            let own = (0..<weather.symbols).map { Symbol("S\(index)\($0)") }
+            return SourceName("src\(index)").map {
+                SimulatedSource($0, symbols: (own + (index == 0 ? common : [])).compactMap(\.self))
+            }
+        }
+        manual = SimulatedSource(.manual, symbols: [])
+        // Subscriptions then begin inside of windows.
+        now += Int64.random(in: 0...1_500_000_000, using: &random)
+    }
+
+    // MARK: steps
+
+    mutating func step(using random: inout SeededRandom) {
+        let index = Int.random(in: sources.indices, using: &random)
+        if happens(weather.pauses, &random) {
+            now += Int64.random(in: 0...weather.pauseMax, using: &random)
+        }
+        now += Int64.random(in: 1...weather.pace, using: &random)
+        if happens(weather.switches, &random) { moveSymbol(to: index, using: &random) }
+        if happens(weather.restarts, &random) { restart(index, using: &random) }
+        if happens(weather.idle, &random) {
+            seal(index, isIdle: true)
+            return
+        }
+        for _ in 0..<Int.random(in: 1...weather.ticksPerPacketMax, using: &random) {
+            addTick(to: index, using: &random)
+        }
+        if happens(weather.busts, &random) { bust(index, using: &random) }
+        if happens(weather.gaps, &random) { openGap(index, using: &random) }
+        if !missing.isEmpty, Int.random(in: 0..<3, using: &random) == 0 { fillGap(&random) }
+        seal(index)
+        if happens(weather.repairs, &random) { request(using: &random) }
+    }
+
+    func happens(_ chance: Int, _ random: inout SeededRandom) -> Bool {
+        chance > 0 && Int.random(in: 0..<1_000, using: &random) < chance
+    }
+
+    private mutating func seal(_ index: Int, isIdle: Bool = false) {
+        // Ticks that a source misses do not hold back its watermark. Gap records report them.
+        var watermark = now - weather.delay
+        // This puts it on a border, where a nanosecond decides.
+        if weather.ties > 0, tape.packets.count % 3 == 0 {
+            watermark = watermark / 1_000_000_000 * 1_000_000_000
+        }
+        tape.store(
+            sources[index].seal(
+                isIdle: isIdle || !sources[index].hasTicks, watermark: watermark, sendTime: now))
+    }
+
+    /// Delivers everything that was held back, and then watermarks later than all windows.
+    mutating func end() {
+        var random = SeededRandom(seed: UInt64(bitPattern: now))
+        while !missing.isEmpty {
+            fillGap(&random)
+            for index in sources.indices where sources[index].hasTicks { seal(index) }
+        }
+        now += SimulatedInput.silence
+        for index in sources.indices { seal(index, isIdle: true) }
+    }
+
+    // MARK: ticks
+
+    private mutating func addTick(to index: Int, using random: inout SeededRandom) {
+        guard let symbol = sources[index].randomSymbol(using: &random) else { return }
+        now += Int64.random(in: 0...weather.pace, using: &random)
+        if happens(weather.repeats, &random), let last = sources[index].lastTick {
+            sources[index].append(last)
+            return
+        }
+        let header = tickHeader(index, using: &random)
+        if happens(weather.quotes, &random) {
+            sources[index].append(.quote(quote(header, using: &random)), symbol)
+            return
+        }
+        let trade = trade(header, using: &random)
+        if let gap = missing.firstIndex(where: { $0.source == index && $0.symbol == symbol }) {
+            missing[gap].to = max(missing[gap].to, header.eventTime.nanoseconds + 1)
+            missing[gap].trades.append(trade)
+            return
+        }
+        sources[index].append(.trade(trade), symbol)
+        standing.append(Standing(source: index, symbol: symbol, trade: trade))
+        if standing.count > 40 { standing.removeFirst(20) }
+    }
+
+    private mutating func tickHeader(_ index: Int, using random: inout SeededRandom) -> TickHeader {
+        var time = now - Int64.random(in: 0...max(1, weather.delay), using: &random)
+        if happens(weather.late, &random) {
+            time = now - weather.delay - Int64.random(in: 1...weather.lateMax, using: &random)
+        } else if happens(weather.ties, &random) {
+            // This puts it on a border, where a nanosecond decides.
+            time = now / 1_000_000_000 * 1_000_000_000
+        }
+        nextID += 1
+        let flags: TickFlags = happens(weather.snapshots, &random) ? .snapshot : []
+        let id = happens(weather.withoutID, &random) ? 0 : nextID
+        return TickHeader(
+            symbol: 0, flags: flags, resolution: TimeResolution.nanosecond.rawValue,
+            providerTime: Timestamp(nanoseconds: time),
+            receiveTime: Timestamp(nanoseconds: now), providerID: id)
+    }
+
+    private func trade(_ header: TickHeader, using random: inout SeededRandom) -> Trade {
+        var trade = Trade(
+            header: header,
+            price: Price(raw: Int64.random(in: -2...40, using: &random) * 250_000_000),
+            size: Quantity(raw: Int64.random(in: 1...9, using: &random) * 10_000_000_000))
+        if happens(weather.oddLots, &random) {
+            trade.size = Quantity(raw: Int64.random(in: 0...9_999_999_999, using: &random))
+        }
+        if happens(weather.undefined, &random) {
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0: trade.price = .undefined
+            case 1: trade.size = .undefined
+            default: trade.size = Quantity(raw: -1)
+            }
+        }
+        if happens(weather.conditions, &random) {
+            let codes = ["W", "L", "I", "WL", "TI", "@"]
+            trade.conditions = codes.randomElement(using: &random).flatMap(ShortText.init) ?? .empty
+        }
+        return trade
+    }
+
+    private func quote(_ header: TickHeader, using random: inout SeededRandom) -> Quote {
+        let bid = Int64.random(in: -2...40, using: &random) * 250_000_000
+        var quote = Quote(
+            header: header, bidPrice: Price(raw: bid), bidSize: Quantity(raw: 100_000_000),
+            askPrice: Price(raw: bid + Int64.random(in: -1...3, using: &random) * 1_000_001),
+            askSize: Quantity(raw: 100_000_000))
+        if happens(weather.undefined * 4, &random) { quote.askPrice = .undefined }
+        if happens(weather.undefined * 2, &random) { quote.bidPrice = .undefined }
+        return quote
+    }
+
+    // MARK: sources of symbols
+
+    private mutating func moveSymbol(to index: Int, using random: inout SeededRandom) {
+        let since = Timestamp(nanoseconds: now)
+        let holder = sources.indices.first { $0 != index && sources[$0].feeds(Symbol("SHARED")) }
+        if let holder, let symbol = Symbol("SHARED"), Bool.random(using: &random) {
+            sources[holder].drop(symbol)
+            sources[index].feed(symbol, provider: "p", since: since)
+            missing.removeAll { $0.symbol == symbol }
+            tie(symbol, index, using: &random)
+        } else if let symbol = sources[index].randomSymbol(using: &random) {
+            sources[index].feed(
+                symbol, provider: Bool.random(using: &random) ? "q" : "p", since: since)
+        }
+    }
+
+    /// Gives the new source's first trade exactly the time of the old one's last.
+    private mutating func tie(_ symbol: Symbol, _ index: Int, using random: inout SeededRandom) {
+        guard weather.ties > 0,
+            let last = standing.last(where: { $0.symbol == symbol && $0.source != index })
+        else { return }
+        var header = tickHeader(index, using: &random)
+        header.flags = []
+        header.providerTime = last.trade.header.providerTime
+        sources[index].append(.trade(trade(header, using: &random)), symbol)
+    }
+
+    private mutating func restart(_ index: Int, using random: inout SeededRandom) {
+        guard let symbol = sources[index].randomSymbol(using: &random) else { return }
+        sources[index].feed(symbol, provider: nil, since: Timestamp(nanoseconds: now))
+    }
+
+    // MARK: corrections and gaps
+
+    /// Cancels or corrects a trade. The record carries the id and the time of that trade.
+    private mutating func bust(_ index: Int, using random: inout SeededRandom) {
+        let own = standing.filter { $0.source == index && sources[index].feeds($0.symbol) }
+        guard let victim = own.randomElement(using: &random) else { return }
+        var record = victim.trade
+        record.header.flags = []
+        record.header.receiveTime = Timestamp(nanoseconds: now)
+        record.header.action = TradeAction.cancel.rawValue
+        if Bool.random(using: &random) {
+            record.header.action = TradeAction.correction.rawValue
+            record.price = Price(raw: Int64.random(in: 1...80, using: &random) * 125_000_000)
+        }
+        standing.removeAll { $0.trade.header.providerID == record.header.providerID }
+        sources[index].append(.trade(record), victim.symbol)
+    }
+
+    private mutating func openGap(_ index: Int, using random: inout SeededRandom) {
+        guard let symbol = sources[index].randomSymbol(using: &random),
+            !missing.contains(where: { $0.symbol == symbol })
+        else { return }
+        // The gap is noticed after its start, and some of it is never filled.
+        let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
+        let kind = Self.gapKinds.randomElement(using: &random) ?? .trade
+        let state: GapState = happens(300, &random) ? .abandoned : .open
+        sources[index].append(.gap(gap(from: early, to: nil, state: state, kind: kind)), symbol)
+        let from = Bool.random(using: &random) ? early : now
+        missing.append(Missing(source: index, symbol: symbol, from: from, to: now + 1, trades: []))
+    }
+
+    private static let gapKinds: [DataKind] = [.trade, .trade, .any, .quote]
+
+    private func gap(
+        from: Int64, to: Int64?, state: GapState, kind: DataKind
+    ) -> GapRecord {
+        GapRecord(
+            header: TickHeader(
+                symbol: 0, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: now)),
+            from: Timestamp(nanoseconds: from),
+            to: to.map { Timestamp(nanoseconds: $0) } ?? .undefined,
+            kind: kind, reason: .disconnected, state: state)
+    }
+
+    /// Appends the provider's history: the ticks that were left out, marked as backfilled, and the
+    /// gap record for them.
+    private mutating func fillGap(_ random: inout SeededRandom) {
+        guard let filled = missing.first else { return }
+        missing.removeFirst()
+        for var trade in filled.trades {
+            trade.header.flags.insert(.backfilled)
+            trade.header.receiveTime = Timestamp(nanoseconds: now)
+            sources[filled.source].append(.trade(trade), filled.symbol)
+        }
+        var to = max(filled.to, now)
+        if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
+        let kind = happens(200, &random) ? DataKind.any : .trade
+        sources[filled.source].append(
+            .gap(gap(from: filled.from, to: to, state: .filled, kind: kind)), filled.symbol)
+    }
+
+    private mutating func request(using random: inout SeededRandom) {
+        let symbols = sources.flatMap(\.symbolNames)
+        guard let symbol = symbols.randomElement(using: &random), var person = manual else {
+            return
+        }
+        let from = now - Int64.random(in: 0...20_000_000_000, using: &random)
+        let request = RepairRequest(
+            header: TickHeader(
+                symbol: 0, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: now)),
+            from: Timestamp(nanoseconds: from),
+            to: Timestamp(
+                nanoseconds: from + Int64.random(in: 1...10_000_000_000, using: &random)),
+            reason: .repair, requester: "simulation")
+        person.feed(symbol, provider: "", since: .undefined)
+        person.append(.repair(request), symbol)
+        tape.store(person.seal(isIdle: false, watermark: nil, sendTime: now))
+        manual = person
+    }
+}

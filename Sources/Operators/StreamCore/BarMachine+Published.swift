@@ -1,0 +1,124 @@
+public import MarketModel
+internal import Primitives
+
+// The bars on the tape that a repair has to know, because the machine has removed their windows.
+extension BarMachine {
+    /// Returns which bars on the tape `absorb` has to know. For a series with `fill` these are all
+    /// bars in the stretches around the dirty ranges, which fill windows there or decide what fills
+    /// them. For the others these are the bars of windows in which nothing sets a price any more,
+    /// to withdraw them.
+    public func publishedRanges(
+        _ repaired: BarMachine, _ ranges: [DirtyRange], _ tables: PartitionTables
+    ) -> [PublishedRange] {
+        let dirty = RepairRanges(ranges)
+        var needs: [PublishedRange] = []
+        for symbol in dirty.symbols where Int(symbol) < tables.symbols.count {
+            for series in 0..<seriesCount {
+                let key = Int(symbol) * seriesCount + series
+                let stretches: [WindowShape.Bounds]
+                if fills.maxima[series] > 0 {
+                    stretches = fillStretches(key, ranges, tables).map(\.bounds)
+                } else if key < repaired.windows.heads.count {
+                    stretches = doubtful(key, repaired, dirty, tables)
+                } else {
+                    stretches = []
+                }
+                needs += stretches.map {
+                    PublishedRange(
+                        symbol: symbol, series: UInt16(truncatingIfNeeded: series), from: $0.start,
+                        to: $0.end)
+                }
+            }
+        }
+        return needs
+    }
+
+    /// Returns the removed dirty windows without a price: only the tape knows whether they had a
+    /// bar.
+    private func doubtful(
+        _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges, _ tables: PartitionTables
+    ) -> [WindowShape.Bounds] {
+        var found: [WindowShape.Bounds] = []
+        var slot = Int(repaired.windows.heads[key])
+        while slot != 0 {
+            let window = repaired.windows.slots[slot]
+            if window.trades == 0, isGone(window.bounds, key: key, tables),
+                dirty.reason(window.symbol, window.bounds) != nil,
+                case .missing = windows.place(startingAt: window.start, key: key)
+            {
+                found.append(window.bounds)
+            }
+            slot = Int(window.older)
+        }
+        return found.reversed()
+    }
+
+    /// Returns whether the window takes no ticks any more.
+    func isGone(_ bounds: WindowShape.Bounds, key: Int, _ tables: PartitionTables) -> Bool {
+        let (end, overflow) = bounds.end.addingReportingOverflow(
+            rule.series.all[key % seriesCount].lateness)
+        return !overflow && end <= closedThrough(key / seriesCount, tables)
+    }
+
+    struct FillStretch: Sendable {
+        var bounds: WindowShape.Bounds
+        /// The start of its first dirty window.
+        var dirtyFrom: Int64
+        var reason: UInt8
+    }
+
+    /// Returns the dirty ranges of a key, widened so that no window inside fills one outside, and
+    /// none outside fills one inside. Ranges whose first window may still change are left out. The
+    /// stretches are in order and disjoint.
+    func fillStretches(
+        _ key: Int, _ ranges: [DirtyRange], _ tables: PartitionTables
+    ) -> [FillStretch] {
+        let series = key % seriesCount
+        let symbol = UInt32(key / seriesCount)
+        var all: [FillStretch] = []
+        for range in ranges where range.symbol == symbol && range.from < range.to {
+            let dirty = shapes[series].extent(from: range.from, to: range.to)
+            // The range may begin between two sessions.
+            let first =
+                shapes[series].newest(holding: dirty.start)
+                ?? WindowShape.Bounds(start: dirty.start, end: dirty.start + 1)
+            guard isGone(first, key: key, tables) else { continue }
+            all.append(
+                FillStretch(
+                    bounds: shapes[series].widened(dirty, by: fills.maxima[series]),
+                    dirtyFrom: dirty.start, reason: range.reason))
+        }
+        all.sort { ($0.bounds.start, $0.bounds.end) < ($1.bounds.start, $1.bounds.end) }
+        var joined: [FillStretch] = []
+        for one in all {
+            guard var last = joined.last, one.bounds.start <= last.bounds.end else {
+                joined.append(one)
+                continue
+            }
+            last.bounds.end = max(last.bounds.end, one.bounds.end)
+            last.dirtyFrom = min(last.dirtyFrom, one.dirtyFrom)
+            last.reason = max(last.reason, one.reason)
+            joined[joined.count - 1] = last
+        }
+        return joined
+    }
+
+    // MARK: cancelled and corrected trades
+
+    /// Notes that a trade was cancelled or corrected. A repair that does not know the bars on the
+    /// tape treats its windows as having had a bar.
+    public mutating func noteChange(of header: TickHeader) {
+        let symbol = Int(header.symbol)
+        guard symbol < windows.symbolCount, header.eventTime.isUsable else { return }
+        let time = header.eventTime.nanoseconds
+        for series in 0..<seriesCount {
+            var bounds = shapes[series].newest(holding: time)
+            while let one = bounds {
+                let place = windows.place(
+                    startingAt: one.start, key: symbol * seriesCount + series)
+                if case .open(let slot) = place { windows.slots[slot].phase.insert(.changed) }
+                bounds = shapes[series].older(than: one, holding: time)
+            }
+        }
+    }
+}

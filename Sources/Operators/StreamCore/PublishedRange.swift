@@ -1,0 +1,49 @@
+internal import MarketModel
+internal import Primitives
+
+/// The bars on the tape that a repair has to know: those of one symbol and series that overlap
+/// [from, to).
+public struct PublishedRange: Hashable, Sendable {
+    public var symbol: UInt32
+    public var series: UInt16
+    public var from: Int64
+    public var to: Int64
+
+    public init(symbol: UInt32, series: UInt16, from: Int64, to: Int64) {
+        self.symbol = symbol
+        self.series = series
+        self.from = from
+        self.to = to
+    }
+}
+
+/// Bars on the tape by symbol and series: the last version of each, without withdrawn ones.
+struct PublishedWindows: Sendable {
+    private struct Key: Hashable {
+        let symbol: UInt32
+        let series: UInt16
+    }
+
+    /// The bars of each key in order of open times. Looked up and never walked over.
+    private var byKey: [Key: [Bar]] = [:]
+
+    init(_ bars: [Bar]) {
+        for bar in bars where !bar.flags.contains(.withdrawn) {
+            byKey[Key(symbol: bar.symbol, series: bar.series), default: []].append(bar)
+        }
+        for key in byKey.keys { byKey[key]?.sort { $0.openTime < $1.openTime } }
+    }
+
+    /// Returns the bars of a symbol and series, in order.
+    func bars(_ symbol: UInt32, _ series: Int) -> [Bar] {
+        byKey[Key(symbol: symbol, series: UInt16(truncatingIfNeeded: series))] ?? []
+    }
+
+    /// Returns the bar that begins at `start`.
+    func bar(_ symbol: UInt32, _ series: Int, startingAt start: Int64) -> Bar? {
+        let bars = bars(symbol, series)
+        let place = bars.partitioningIndex { $0.openTime.nanoseconds >= start }
+        guard place < bars.count, bars[place].openTime.nanoseconds == start else { return nil }
+        return bars[place]
+    }
+}

@@ -1,0 +1,29 @@
+public import IBProtocol
+
+/// An event for logs and metrics.
+public enum IBEngineEvent: Hashable, Sendable {
+    case state(SessionState, reason: String)
+    /// An attempt failed, or a connection ended.
+    case lost(failures: Int, reason: String)
+    /// So many attempts in a row have failed that a person should look. The attempts continue.
+    case alarm(failures: Int, reason: String)
+    case notice(IBNotice)
+    case feed(instrument: UInt32, FeedKind, FeedStatus.State, reason: String)
+    case outageBegun(instrument: UInt32, FeedKind, reason: String)
+    case outageEnded(instrument: UInt32, FeedKind)
+    /// How far the provider's clock is certainly ahead of ours, in nanoseconds.
+    case clockDifference(Int64)
+    /// Our clock made a step. The floor does not move until the new time has proved right.
+    case clockStep
+    /// A message that was skipped because a field has a fault.
+    case skipped(id: Int32, FieldFault)
+    /// The number of prices or sizes, since the last report, that have more digits than the tape's
+    /// scale. They were rounded, or left out when they were too large. The instrument is that of
+    /// the latest one.
+    case numbers(instrument: UInt32?, count: UInt64)
+    /// Trading hours, or the vendor's reset, are given in a zone whose rules are not known.
+    /// `IBEngine.know` takes the rules.
+    case zoneWanted(String)
+    /// A request that cannot be encoded.
+    case unsendable(String)
+}

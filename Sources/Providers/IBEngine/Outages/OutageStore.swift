@@ -1,0 +1,68 @@
+internal import MarketModel
+internal import Primitives
+
+/// The intervals in which data are missing, per instrument and kind, as gap records.
+///
+/// At most one interval is open per instrument and kind. The call that ends it gives the time from
+/// which data are there again.
+struct OutageStore: Sendable {
+    private struct Key: Hashable {
+        var instrument: UInt32
+        var kind: DataKind
+    }
+
+    private var places: [Key: Int] = [:]
+    /// The open gaps. When one ends, the last one takes its place, so the order depends on the
+    /// calls only.
+    private(set) var open: [OpenGap] = []
+    private(set) var begun: UInt64 = 0
+    private(set) var ended: UInt64 = 0
+
+    func isOpen(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        places[Key(instrument: instrument, kind: kind)] != nil
+    }
+
+    /// Begins an interval. Returns `nil` when one is open already: the earlier one includes it.
+    @discardableResult
+    mutating func begin(
+        _ instrument: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, detail: String,
+        now: Timestamp
+    ) -> GapRecord? {
+        let key = Key(instrument: instrument, kind: kind)
+        guard places[key] == nil else { return nil }
+        let gap = OpenGap(
+            instrument: instrument, kind: kind, from: from, to: .undefined, reason: reason)
+        places[key] = open.count
+        open.append(gap)
+        begun &+= 1
+        return gap.record(.open, detail: detail, now: now)
+    }
+
+    /// Ends an interval, and returns it; `nil` when none is open. The end is later than the
+    /// beginning, by 1 ns at least.
+    mutating func end(
+        _ instrument: UInt32, _ kind: DataKind, to: Timestamp
+    ) -> OpenGap? {
+        let key = Key(instrument: instrument, kind: kind)
+        guard let place = places.removeValue(forKey: key) else { return nil }
+        var gap = open[place]
+        // The last gap takes its place.
+        let last = open.removeLast()
+        if place < open.count {
+            open[place] = last
+            places[Key(instrument: last.instrument, kind: last.kind)] = place
+        }
+        ended &+= 1
+        gap.to = max(to, gap.from.advanced(byNanoseconds: 1))
+        return gap
+    }
+}
+
+extension OpenGap {
+    func record(_ state: GapState, detail: String = "", now: Timestamp) -> GapRecord {
+        GapRecord(
+            header: TickHeader(symbol: instrument, providerTime: .undefined, receiveTime: now),
+            from: from, to: to, kind: kind, reason: reason, state: state,
+            detail: detail.asReason)
+    }
+}

@@ -1,0 +1,88 @@
+internal import IBProtocol
+internal import Primitives
+internal import MarketModel
+
+/// Keeps which request holds which line.
+struct LineStore: Sendable {
+    private var held: [Int32: LineLimit] = [:]
+    private var counts: [LineLimit: Int] = [:]
+    /// The bounds of those kinds of lines of which the server has refused one.
+    private var bounds: [LineLimit: Bound] = [:]
+
+    private struct Bound {
+        /// How many lines the server has accepted.
+        var most: Int
+        /// When one more is tried, monotonic, and how long after it the next one.
+        var probe: Int64
+        var interval: Int64
+        /// When the server last refused one, monotonic, and whether one was tried since.
+        var refused: Int64
+        var hasTried = false
+    }
+
+    func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
+
+    /// Returns whether the request has a line already. A replacement has one before it is sent.
+    func holds(_ id: Int32) -> Bool { held[id] != nil }
+
+    mutating func hold(_ id: Int32, _ limit: LineLimit) {
+        guard held.updateValue(limit, forKey: id) == nil else { return }
+        counts[limit, default: 0] += 1
+    }
+
+    /// Returns when one more line may be taken, of `most` lines that the account should have;
+    /// `Int64.max`: when another one is free again.
+    func due(_ limit: LineLimit, of most: Int) -> Int64 {
+        let used = count(limit)
+        guard used < most else { return Int64.max }
+        guard let bound = bounds[limit], used >= bound.most else { return Int64.min }
+        return bound.probe
+    }
+
+    /// Notes that the server has no line for a request: the next tries come half as often. Refusals
+    /// of requests that were on their way by then are nothing new.
+    mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+        let first = limits.lineInterval.clampedNanoseconds
+        guard let old = bounds[limit] else {
+            bounds[limit] = Bound(
+                most: count(limit), probe: now.later(by: first), interval: first, refused: now)
+            return
+        }
+        var bound = old
+        if now >= old.refused.later(by: first) {
+            bound.interval = min(
+                old.interval.later(by: old.interval), limits.lineIntervalMax.clampedNanoseconds)
+            bound.refused = now
+        }
+        bound.most = count(limit)
+        bound.probe = now.later(by: bound.interval)
+        bound.hasTried = false
+        bounds[limit] = bound
+    }
+
+    /// Notes a request that was sent and may be one more than the server had accepted. If the one
+    /// before was not refused, the next ones come twice as often.
+    mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+        guard var bound = bounds[limit], count(limit) > bound.most else { return }
+        if bound.hasTried {
+            bound.interval = max(bound.interval / 2, limits.lineIntervalMin.clampedNanoseconds)
+        }
+        bound.most = count(limit)
+        bound.hasTried = true
+        bound.probe = now.later(by: bound.interval)
+        bounds[limit] = bound
+    }
+
+    /// Gives a request's line to another one, so that no third request gets it in between.
+    mutating func move(from old: Int32, to new: Int32) {
+        guard let limit = held.removeValue(forKey: old) else { return }
+        held[new] = limit
+    }
+
+    /// Frees a request's line and returns its kind; `nil`: it had none.
+    mutating func release(_ id: Int32) -> LineLimit? {
+        guard let limit = held.removeValue(forKey: id) else { return nil }
+        counts[limit, default: 0] -= 1
+        return limit
+    }
+}

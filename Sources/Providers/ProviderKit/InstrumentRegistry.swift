@@ -1,0 +1,104 @@
+public import MarketModel
+internal import Synchronization
+
+/// All instruments that a source has had in this process, each with a permanent number.
+///
+/// Numbers are given in the order in which instruments were first named. An instrument that a later
+/// list leaves out keeps its number and is not `wanted`.
+public final class InstrumentRegistry: Sendable {
+    private struct Entries {
+        var instruments: [Instrument] = []
+        var isWanted: [Bool] = []
+        var numbers: [Symbol: UInt32] = [:]
+    }
+
+    public struct Change: Hashable, Sendable {
+        /// New instruments, those that are wanted again, and those with another contract or other
+        /// feeds.
+        public var begun: [UInt32] = []
+        /// Instruments that are no longer wanted, or that begin again with another contract or
+        /// other feeds.
+        public var ended: [UInt32] = []
+        /// The instruments for which there was no free number.
+        public var refused: [Symbol] = []
+
+        public var isEmpty: Bool { begun.isEmpty && ended.isEmpty && refused.isEmpty }
+    }
+
+    private let entries: Mutex<Entries>
+
+    public init(_ instruments: [Instrument] = []) {
+        entries = Mutex(Entries())
+        _ = follow(instruments)
+    }
+
+    /// The number of instruments with a number, wanted or not.
+    public var count: Int { entries.withLock { $0.instruments.count } }
+
+    public func instrument(_ number: UInt32) -> Instrument? {
+        entries.withLock { entries in
+            number < entries.instruments.count ? entries.instruments[Int(number)] : nil
+        }
+    }
+
+    public func number(of symbol: Symbol) -> UInt32? { entries.withLock { $0.numbers[symbol] } }
+
+    /// The numbers of the wanted instruments, in order.
+    public var wanted: [UInt32] {
+        entries.withLock { entries in
+            entries.isWanted.indices.filter { entries.isWanted[$0] }.map { UInt32($0) }
+        }
+    }
+
+    /// Returns the symbol's number and gives it one if needed, for a provider that learns its
+    /// instruments from the data. Returns `nil` when all numbers are taken.
+    public func add(_ instrument: Instrument) -> UInt32? {
+        entries.withLock { entries in
+            if let number = entries.numbers[instrument.symbol] { return number }
+            guard entries.instruments.count < ProviderLimits.instrumentsMax else { return nil }
+            let number = UInt32(entries.instruments.count)
+            entries.numbers[instrument.symbol] = number
+            entries.instruments.append(instrument)
+            entries.isWanted.append(true)
+            return number
+        }
+    }
+
+    /// Applies a new list and returns the changes. Unchanged instruments are in no part of the
+    /// result.
+    public func follow(_ instruments: [Instrument]) -> Change {
+        entries.withLock { entries in
+            var change = Change()
+            var isNamed = [Bool](repeating: false, count: entries.instruments.count)
+            for instrument in instruments {
+                guard let number = entries.numbers[instrument.symbol] else {
+                    guard entries.instruments.count < ProviderLimits.instrumentsMax else {
+                        change.refused.append(instrument.symbol)
+                        continue
+                    }
+                    let number = UInt32(entries.instruments.count)
+                    entries.numbers[instrument.symbol] = number
+                    entries.instruments.append(instrument)
+                    entries.isWanted.append(true)
+                    isNamed.append(true)
+                    change.begun.append(number)
+                    continue
+                }
+                let place = Int(number)
+                guard !isNamed[place] else { continue }
+                isNamed[place] = true
+                let isSame = entries.instruments[place] == instrument
+                if entries.isWanted[place], isSame { continue }
+                if entries.isWanted[place] { change.ended.append(number) }
+                entries.instruments[place] = instrument
+                entries.isWanted[place] = true
+                change.begun.append(number)
+            }
+            for place in entries.isWanted.indices where !isNamed[place] && entries.isWanted[place] {
+                entries.isWanted[place] = false
+                change.ended.append(UInt32(place))
+            }
+            return change
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package import MarketModel
+package import Primitives
+
+/// A value's place on the tape. An older value never replaces a newer one.
+package struct HotOrder: Hashable, Comparable {
+    let streamCreated: Timestamp
+    /// For bars: the window's start, and below, its number. So a late revision of an older window
+    /// is still older.
+    var window: Int64 = 0
+    var number: Int64 = 0
+    let sequence: UInt64
+
+    package init(streamCreated: Timestamp, sequence: UInt64) {
+        self.streamCreated = streamCreated
+        self.sequence = sequence
+    }
+
+    package static func < (left: HotOrder, right: HotOrder) -> Bool {
+        if left.streamCreated != right.streamCreated {
+            return left.streamCreated < right.streamCreated
+        }
+        if left.window != right.window { return left.window < right.window }
+        if left.number != right.number { return left.number < right.number }
+        return left.sequence < right.sequence
+    }
+}
+
+/// The data of a packet that all of its records share.
+package struct HotOrigin {
+    var source: SourceName
+    var order: HotOrder
+    /// When the packet was received, in monotonic nanoseconds. A key's life begins here.
+    var receivedAt: Int64
+    /// When the tape stored it; undefined when unknown.
+    var stored: Timestamp
+
+    package init(source: SourceName, order: HotOrder, receivedAt: Int64, stored: Timestamp) {
+        self.source = source
+        self.order = order
+        self.receivedAt = receivedAt
+        self.stored = stored
+    }
+}
+
+/// The latest record of each name of one kind, in fixed places, and which of them are not in Valkey
+/// yet.
+struct HotValues<Record> {
+    struct Value {
+        var record: Record
+        var origin: HotOrigin
+        var receiveTime: Timestamp
+        var generation: UInt32
+        var isPending = false
+        /// The value was written before and is written again because Valkey lost it. So it is not
+        /// used to measure how long new values take.
+        var isRepeated = false
+        /// When the key's life has to be sent again, in monotonic nanoseconds; and whether it is
+        /// sent with the value that was last taken.
+        var renewAt = Int64.min
+        var sendsLife = true
+    }
+
+    private var values: [Value?] = []
+    /// The pending values in the order in which they came, each once. Entries that are not pending
+    /// any more were given up meanwhile.
+    private var queue: [HotNames.Place] = []
+    private var head = 0
+    private(set) var pendingCount = 0
+
+    /// The length of the queue, including entries that are no longer valid.
+    var waitingPlaces: Int { queue.count - head }
+
+    func value(_ place: HotNames.Place) -> Value? {
+        guard Int(place.index) < values.count, let value = values[Int(place.index)],
+            value.generation == place.generation
+        else { return nil }
+        return value
+    }
+
+    /// Keeps the newer of this value and the present one.
+    mutating func put(
+        _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
+    ) {
+        let index = Int(place.index)
+        while values.count <= index { values.append(nil) }
+        if let present = values[index] {
+            if present.generation == place.generation {
+                guard origin.order >= present.origin.order else { return }
+                values[index]?.record = record
+                values[index]?.origin = origin
+                values[index]?.receiveTime = received
+                values[index]?.isRepeated = false
+                if !present.isPending { enqueue(place) }
+                return
+            }
+            // The name of the present value has lost its number.
+            if present.isPending { pendingCount -= 1 }
+        }
+        values[index] = Value(
+            record: record, origin: origin, receiveTime: received, generation: place.generation)
+        enqueue(place)
+    }
+
+    private mutating func enqueue(_ place: HotNames.Place) {
+        values[Int(place.index)]?.isPending = true
+        pendingCount += 1
+        if queue.count - head > 2 * values.count + 64 { compact() }
+        queue.append(place)
+    }
+
+    /// Removes invalid entries. Names that come and go while Valkey is away leave them in the
+    /// queue.
+    private mutating func compact() {
+        queue = queue[head...].filter { value($0)?.isPending ?? false }
+        head = 0
+    }
+
+    /// Takes up to `limit` pending places out. Places that were received before `alive` are
+    /// dropped, because their keys would have expired. Places whose name has lost its number are
+    /// dropped, too.
+    mutating func take(
+        atMost limit: Int, of names: HotNames, now: Int64, heardAfter alive: Int64,
+        into taken: inout [HotNames.Place]
+    ) {
+        var count = 0
+        while head < queue.count, count < limit {
+            let place = queue[head]
+            head += 1
+            guard let value = value(place), value.isPending else { continue }
+            values[Int(place.index)]?.isPending = false
+            pendingCount -= 1
+            guard value.origin.receivedAt > alive, names.isCurrent(place) else { continue }
+            let sendsLife = value.isRepeated || now >= value.renewAt
+            values[Int(place.index)]?.sendsLife = sendsLife
+            if sendsLife {
+                values[Int(place.index)]?.renewAt = now + HotScripts.renewalNanoseconds
+            }
+            taken.append(place)
+            count += 1
+        }
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > 4_096, head > queue.count / 2 {
+            queue.removeFirst(head)
+            head = 0
+        }
+    }
+
+    /// Makes values pending again that could not be written, unless a newer value is pending.
+    mutating func putBack(_ places: ArraySlice<HotNames.Place>, of names: HotNames) {
+        for place in places {
+            guard names.isCurrent(place), let value = value(place) else { continue }
+            // The key's life may not have been sent.
+            values[Int(place.index)]?.renewAt = Int64.min
+            guard !value.isPending else { continue }
+            enqueue(place)
+        }
+    }
+
+    /// Makes all values pending again whose keys have not expired.
+    mutating func repeatAll(of names: HotNames, heardAfter alive: Int64) {
+        for index in values.indices {
+            let place = names.place(index)
+            guard let value = value(place), !value.isPending, value.origin.receivedAt > alive else {
+                continue
+            }
+            values[index]?.isRepeated = true
+            enqueue(place)
+        }
+    }
+}

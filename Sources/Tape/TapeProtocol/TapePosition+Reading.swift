@@ -1,0 +1,34 @@
+public import MarketModel
+internal import Primitives
+public import TapeCodec
+
+extension TapePosition {
+    /// A position before the first packet of a stream, whichever that is, with the ordinals that
+    /// were read from these sources before.
+    public static func start(sources: [SourceOrdinal]) -> TapePosition {
+        TapePosition(
+            streamCreated: .undefined, sequence: 0,
+            packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0),
+            sources: sources.sorted { $0.source < $1.source })
+    }
+
+    /// The position rests on a packet, which can prove it.
+    public var hasPacket: Bool { sequence > 0 }
+
+    public func source(_ name: SourceName) -> SourceOrdinal? {
+        sources.first { $0.source == name }
+    }
+
+    /// Moves the position onto the packet.
+    mutating func advance(by header: PacketHeader) {
+        let last = header.nextOrdinal &- 1
+        if let index = sources.firstIndex(where: { $0.source == header.source }) {
+            sources[index].epoch = header.epoch
+            sources[index].lastOrdinal = last
+            return
+        }
+        let entry = SourceOrdinal(source: header.source, epoch: header.epoch, lastOrdinal: last)
+        let place = sources.firstIndex { $0.source > header.source } ?? sources.count
+        sources.insert(entry, at: place)
+    }
+}

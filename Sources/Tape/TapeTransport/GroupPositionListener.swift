@@ -1,0 +1,35 @@
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeProtocol
+
+/// Listens to the positions that all groups report. Any thread may call it.
+public final class GroupPositionListener: Sendable {
+    /// The most messages that wait while one is being read: all parts of many large groups.
+    private static let messagesMax = 1_024
+
+    private let reports: ReportListener<PositionStore>
+
+    /// `clock` returns monotonic nanoseconds and is called for each message.
+    public init(
+        _ client: TapeClient, clock: @escaping @Sendable () -> Int64
+    ) throws(TapeError) {
+        reports = try ReportListener(
+            client, subject: client.names.positions, queue: "positions",
+            messagesMax: Self.messagesMax, PositionStore()
+        ) { store, payload throws(VersionedJSON.Refusal) in
+            guard store.receive(try PositionMessage(json: payload), now: clock()) else {
+                throw .damaged("there are too many groups")
+            }
+        } unreadable: { telemetry, bytes, refusal in
+            telemetry.emit(PositionsNotUnderstood(bytes: bytes, refusal: refusal))
+        }
+    }
+
+    public convenience init(_ client: TapeClient) throws(TapeError) {
+        let clock = SystemClock()
+        try self.init(client) { clock.monotonic().nanoseconds }
+    }
+
+    /// Everything received so far.
+    public var store: PositionStore { reports.store }
+}

@@ -1,0 +1,64 @@
+public import MarketModel
+internal import NatsTransport
+internal import Primitives
+internal import Synchronization
+internal import TapeProtocol
+internal import ServiceRuntime
+
+/// Reports, over core NATS once a second, what the tape has acknowledged of a source. Readers use
+/// it to compute their lag. For bars, each worker reports the partitions that it owns. Any thread
+/// may use it.
+public final class HeadReporter: Sendable {
+    private static let intervalNanoseconds: Int64 = 1_000_000_000
+
+    private let client: TapeClient
+    private let source: SourceName
+    private let input: ReaderPosition.Input
+    private let subject: String
+    private let reportedAt = Mutex(Int64.min)
+
+    public init(_ client: TapeClient, source: SourceName, input: ReaderPosition.Input) {
+        self.client = client
+        self.source = source
+        self.input = input
+        subject = client.names.heads(source)
+    }
+
+    /// Call this often; it calls `heads` only when a report is due. `now` is monotonic. A message
+    /// that cannot be sent is not sent later, because the next second brings the next one.
+    public func report(now: Int64, _ heads: () -> [TapeHead]) {
+        let isDue = reportedAt.withLock { reportedAt in
+            guard reportedAt == Int64.min || now >= reportedAt + Self.intervalNanoseconds else {
+                return false
+            }
+            reportedAt = now
+            return true
+        }
+        guard isDue else { return }
+        for message in HeadMessage.messages(source, input, heads()) {
+            do throws(NatsError) {
+                try message.withRawSpan { bytes throws(NatsError) in
+                    try client.connection.publish(bytes, to: subject)
+                }
+            } catch {
+                client.telemetry.emit(HeadsNotSent(reason: "\(error)"))
+            }
+        }
+    }
+}
+
+struct HeadsNotSent: TelemetryEvent {
+    static let name = "tape.heads.untold"
+    let reason: String
+
+    var level: LogLevel { .debug }
+    var message: String { "the newest ordinals could not be told" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_heads_untold_total",
+            "Messages with the newest ordinals that could not be sent."
+        ).add()
+    }
+}

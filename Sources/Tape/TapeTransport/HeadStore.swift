@@ -1,0 +1,101 @@
+public import MarketModel
+
+/// The heads of the tape that were reported, and when. Pure; times are monotonic nanoseconds.
+public struct HeadStore: Sendable {
+    public struct Key: Hashable, Sendable {
+        public var input: ReaderPosition.Input
+        public var partition: Partition
+        public var source: SourceName
+
+        public init(input: ReaderPosition.Input, partition: Partition, source: SourceName) {
+            self.input = input
+            self.partition = partition
+            self.source = source
+        }
+    }
+
+    /// One value of the head, and when it was first and last received.
+    struct Sample: Hashable, Sendable {
+        var lastOrdinal: UInt64
+        var from: Int64
+    }
+
+    public struct Entry: Sendable {
+        public private(set) var head: TapeHead
+        public private(set) var receivedAt: Int64
+        /// The samples, in order of ordinals and times.
+        private(set) var samples: [Sample]
+
+        init(_ head: TapeHead, now: Int64) {
+            self.head = head
+            receivedAt = now
+            samples = [Sample(lastOrdinal: head.lastOrdinal, from: now)]
+        }
+
+        mutating func receive(_ head: TapeHead, now: Int64) {
+            receivedAt = now
+            let before = self.head.lastOrdinal
+            self.head = head
+            guard head.lastOrdinal != before else { return }
+            // Ordinals never go back on one tape, so this is another tape.
+            if head.lastOrdinal < before { samples.removeAll() }
+            samples.append(Sample(lastOrdinal: head.lastOrdinal, from: now))
+            if samples.count > HeadStore.samplesMax {
+                samples.removeFirst(samples.count - HeadStore.samplesMax / 2)
+            }
+        }
+
+        /// Returns when an ordinal after this one was first reported, which is at most a second
+        /// after it was written. Returns `nil` when it was there before listening began, or when
+        /// that is too long ago.
+        public func passed(_ ordinal: UInt64) -> Int64? {
+            guard let first = samples.first, first.lastOrdinal <= ordinal else { return nil }
+            var (low, high) = (0, samples.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if samples[middle].lastOrdinal > ordinal { high = middle } else { low = middle + 1 }
+            }
+            return low < samples.count ? samples[low].from : nil
+        }
+    }
+
+    /// The most samples of one head. When they are full, half of them are kept: at least five
+    /// minutes of a source that never pauses.
+    static let samplesMax = 600
+    /// The most heads of all sources together. New ones beyond it are refused.
+    public static let headsMax = 16_384
+    /// After this long without a report, an owner no longer overrides owners with lower epochs.
+    static let reignNanoseconds: Int64 = 10_000_000_000
+
+    public private(set) var entries: [Key: Entry] = [:]
+
+    public init() {}
+
+    /// Returns when any head of the input was last received; `nil` if never.
+    public func receivedAt(_ input: ReaderPosition.Input) -> Int64? {
+        entries.lazy.filter { $0.key.input == input }.map(\.value.receivedAt).max()
+    }
+
+    /// Returns false when there are too many heads.
+    @discardableResult
+    mutating func receive(_ message: HeadMessage, now: Int64) -> Bool {
+        var isIn = true
+        for head in message.heads {
+            let key = Key(input: message.input, partition: head.partition, source: message.source)
+            isIn = receive(head, key, now: now) && isIn
+        }
+        return isIn
+    }
+
+    private mutating func receive(_ head: TapeHead, _ key: Key, now: Int64) -> Bool {
+        guard let known = entries[key] else {
+            guard entries.count < Self.headsMax else { return false }
+            entries[key] = Entry(head, now: now)
+            return true
+        }
+        // A predecessor that was suspended and then resumes knows an older head.
+        let isPast = head.epoch < known.head.epoch && now < known.receivedAt + Self.reignNanoseconds
+        if !isPast { entries[key]?.receive(head, now: now) }
+        return true
+    }
+}

@@ -1,0 +1,51 @@
+public import MarketModel
+
+/// The positions that groups reported. The latest report of each position counts, also when it goes
+/// back. Pure.
+public struct PositionStore: Sendable {
+    public struct Place: Hashable, Sendable {
+        public var input: ReaderPosition.Input
+        public var partition: Partition
+
+        public init(_ position: ReaderPosition) {
+            self.init(input: position.input, partition: position.partition)
+        }
+
+        public init(input: ReaderPosition.Input, partition: Partition) {
+            self.input = input
+            self.partition = partition
+        }
+    }
+
+    /// The reports of one group.
+    public struct Reports: Sendable {
+        public fileprivate(set) var positions: [Place: ReaderPosition] = [:]
+        /// When a report last came, in monotonic nanoseconds.
+        public fileprivate(set) var receivedAt: Int64
+        /// Increases whenever any of the positions changes.
+        public fileprivate(set) var changes: UInt64 = 0
+    }
+
+    /// The most groups. Reports of further groups are ignored.
+    public static let groupsMax = 64
+
+    public private(set) var groups: [String: Reports] = [:]
+
+    public init() {}
+
+    /// Returns false when there are too many groups.
+    @discardableResult
+    mutating func receive(_ message: PositionMessage, now: Int64) -> Bool {
+        guard groups[message.group] != nil || groups.count < Self.groupsMax else { return false }
+        var reports = groups[message.group] ?? Reports(receivedAt: now)
+        reports.receivedAt = now
+        for position in message.positions {
+            let place = Place(position)
+            guard reports.positions[place] != position else { continue }
+            reports.positions[place] = position
+            reports.changes += 1
+        }
+        groups[message.group] = reports
+        return true
+    }
+}

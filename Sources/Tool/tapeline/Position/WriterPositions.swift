@@ -1,0 +1,157 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// The positions of the writer, as stored in its database.
+struct WriterPositions {
+    /// The name of the writer's sink in the books.
+    static let sink = "store"
+    private static let moved = SQLState(rawValue: "TL004")
+
+    let database: PostgresConnection
+
+    private static let query = """
+        SELECT p.input, p.partition, p.owner, p.stream_created_ns, p.sequence, p.packet_epoch,
+            p.packet_ordinal, p.packet_crc,
+            (extract(epoch FROM p.advanced_at) * 1000000)::bigint AS moved_us,
+            coalesce((SELECT jsonb_agg(jsonb_build_object('source', s.source, 'last_ordinal',
+                    s.last_ordinal, 'tape_ordinal', s.tape_ordinal, 'epoch', s.epoch)
+                    ORDER BY s.source)
+                FROM sink_source_ordinals s
+                WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)), '[]')
+        FROM sink_positions p WHERE p.sink = $1 ORDER BY p.input DESC, p.partition
+        """
+
+    func positions() throws -> [GroupPosition] {
+        let rows = try database.execute(
+            Self.query, [.text(Self.sink)], timeout: Deployment.statementTimeout)
+        return try (0..<rows.rowCount).map { try Self.position(rows, $0) }
+    }
+
+    private static func position(_ rows: PostgresResult, _ row: Int) throws -> GroupPosition {
+        guard let input = rows[row, 0].flatMap(TapeInput.init), let number = rows.integer(row, 1),
+            let sequence = rows.integer(row, 4).flatMap({ UInt64(exactly: $0) })
+        else { throw ToolError.unreadable("sink_positions holds a row that is no position") }
+        var position = GroupPosition(
+            group: .writer, input: input, partition: Partition(Int(number)))
+        position.owner = rows[row, 2] ?? ""
+        if let moved = rows.integer(row, 8) {
+            position.moved = Timestamp(nanoseconds: moved.multipliedReportingOverflow(by: 1_000).0)
+        }
+        position.sources = try sources(rows[row, 9] ?? "[]")
+        if sequence > 0, let created = rows.integer(row, 3), let epoch = rows.integer(row, 5),
+            let ordinal = rows.integer(row, 6), let checksum = rows.integer(row, 7)
+        {
+            position.packet = GroupPosition.Packet(
+                streamCreated: Timestamp(nanoseconds: created), sequence: sequence,
+                identity: PacketIdentity(
+                    epoch: UInt64(bitPattern: epoch), firstOrdinal: UInt64(bitPattern: ordinal),
+                    checksum: UInt64(bitPattern: checksum)))
+        }
+        return position
+    }
+
+    private static func sources(_ text: String) throws -> [GroupPosition.Source] {
+        try (JSONValue.parse(text).array ?? []).compactMap { entry in
+            guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
+                let last = entry["last_ordinal"]?.uint64
+            else { return nil }
+            return GroupPosition.Source(
+                source: source, lastOrdinal: last,
+                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
+                epoch: entry["epoch"]?.uint64 ?? 0)
+        }
+    }
+
+    // MARK: accepting
+
+    /// Stores the new position in one transaction, and only if the old one is still the one that
+    /// was read.
+    func accept(_ acceptance: Acceptance) throws(ToolError) {
+        let position = acceptance.position
+        do throws(PostgresError) {
+            try database.execute(
+                "SELECT accept_position($1, $2, $3::integer, $4::jsonb, $5::jsonb, $6::jsonb)",
+                [
+                    .text(Self.sink), .text(position.input.rawValue),
+                    .integer(Int64(position.partition.number)), .text(Self.seen(position)),
+                    .text(Self.accepted(acceptance)), .text(Self.gaps(acceptance)),
+                ], timeout: Deployment.statementTimeout)
+        } catch {
+            if error.serverError?.sqlState == Self.moved {
+                throw .refused(
+                    "the position of \(position.input) in partition \(position.partition) moved "
+                        + "while this was asked: nothing was changed there; run it again")
+            }
+            throw .refused("the position was not changed: \(error)")
+        }
+    }
+
+    static func seen(_ position: GroupPosition) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("sequence", position.packet?.sequence ?? 0)
+            if let packet = position.packet {
+                json.member("stream_created_ns", packet.streamCreated.nanoseconds)
+                json.member("packet_crc", Int64(bitPattern: packet.identity.checksum))
+            }
+            json.member(
+                "sources",
+                array: { json in
+                    for source in position.sources {
+                        json.object { json in
+                            json.member("source", source.source.text)
+                            json.member("last_ordinal", source.lastOrdinal)
+                        }
+                    }
+                })
+        }
+        return json.text
+    }
+
+    static func accepted(_ acceptance: Acceptance) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("sequence", acceptance.packet?.sequence ?? 0)
+            if let packet = acceptance.packet {
+                json.member("stream_created_ns", packet.streamCreated.nanoseconds)
+                json.member("packet_epoch", Int64(bitPattern: packet.identity.epoch))
+                json.member("packet_ordinal", Int64(bitPattern: packet.identity.firstOrdinal))
+                json.member("packet_crc", Int64(bitPattern: packet.identity.checksum))
+            }
+            json.member(
+                "sources",
+                array: { json in
+                    for change in acceptance.changes {
+                        json.object { json in
+                            json.member("source", change.source.text)
+                            json.member("last_ordinal", change.lastOrdinal)
+                            json.member("epoch", change.epoch)
+                            json.member("tape_ordinal", change.tapeOrdinal)
+                        }
+                    }
+                })
+        }
+        return json.text
+    }
+
+    /// Returns the gaps for what is given up. The writer itself records repeated ordinals when it
+    /// reads them.
+    static func gaps(_ acceptance: Acceptance) -> String {
+        var json = JSONWriter()
+        json.array { json in
+            for change in acceptance.changes {
+                guard let lost = change.lost else { continue }
+                json.object { json in
+                    json.member("source", change.source.text)
+                    json.member("first_ordinal", lost.lowerBound)
+                    json.member("last_ordinal", lost.upperBound)
+                    json.member("reason", "tape_lost")
+                    json.member("detail", "accepted by a person")
+                }
+            }
+        }
+        return json.text
+    }
+}

@@ -1,0 +1,41 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@Suite("A session that nobody uses")
+struct AliveTests {
+    @Test("its end is noticed without a statement, and a living one is left as it is")
+    func ended() throws {
+        let database = try TestDatabase("look_ended")
+        let connection = try database.connect()
+        for _ in 0..<3 { try connection.checkAlive() }
+        #expect(try connection.execute("SELECT 1", timeout: patience).scalar == "1")
+        try database.psql("SELECT pg_terminate_backend(\(connection.backendProcessID))")
+        var loss: PostgresError?
+        #expect(
+            eventually {
+                loss = failure { () throws(PostgresError) in try connection.checkAlive() }
+                return loss != nil
+            })
+        #expect(loss?.category == .retryable)
+        #expect(!connection.isUsable)
+        let again = failure { () throws(PostgresError) in try connection.checkAlive() }
+        guard case .closed = again else {
+            Issue.record("not closed: \(String(describing: again))")
+            return
+        }
+    }
+
+    @Test("a server that crashed is noticed, too")
+    func crashed() throws {
+        let server = try PostgresServer()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        try connection.checkAlive()
+        server.stopImmediately()
+        #expect(
+            eventually {
+                failure { () throws(PostgresError) in try connection.checkAlive() } != nil
+            })
+        #expect(!connection.isUsable)
+    }
+}

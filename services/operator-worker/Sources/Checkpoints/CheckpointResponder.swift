@@ -1,0 +1,188 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Does the jobs of one checkpoint thread, one at a time.
+struct CheckpointResponder {
+    private let client: TapeClient
+    private let jetStream: JetStream
+    private let settings: OperatorSettings
+    private let telemetry: TelemetryHub
+    private let tape: TapeLookup
+    private let clock = SystemClock()
+    /// The open bucket; `nil` when it has to be opened.
+    private var bucket: KeyValueBucket?
+    private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
+
+    init(_ client: TapeClient, _ settings: OperatorSettings, _ telemetry: TelemetryHub) {
+        self.client = client
+        self.settings = settings
+        self.telemetry = telemetry
+        jetStream = client.jetStream.within(CheckpointTimes.callTimeout)
+        tape = TapeLookup(client, jetStream)
+    }
+
+    mutating func answer(to job: CheckpointJob) -> CheckpointAnswer {
+        switch job {
+        case .look(let partition, let round):
+            return answer(partition, round) { responder throws in try responder.look(at: partition)
+            }
+        case .find(let partition, let round, let lane):
+            return answer(partition, round) { responder throws in
+                try responder.find(partition, lane)
+            }
+        case .write(let partition, let round, let image, let epoch):
+            do throws(CheckpointFailure) {
+                return try write(image, partition, round, epoch: epoch)
+            } catch {
+                forget()
+                stores[partition.number]?.forget()
+                return .notWritten(partition, round: round, reason: "\(error)")
+            }
+        case .repair(let partition, let number, let question):
+            let responder = RepairResponder(names: client.names, jetStream: jetStream)
+            return .repair(responder.answer(question, of: partition), number: number)
+        }
+    }
+
+    private mutating func answer(
+        _ partition: Partition, _ round: UInt64,
+        _ situation: (inout CheckpointResponder) throws -> RecoverySituation
+    ) -> CheckpointAnswer {
+        do {
+            return .found(partition, round: round, try situation(&self))
+        } catch {
+            forget()
+            return .notFound(partition, round: round, reason: "\(error)")
+        }
+    }
+
+    /// Closes the bucket after a failure, because the bucket may have been the cause. The next job
+    /// opens it again.
+    private mutating func forget() { bucket = nil }
+
+    /// Opens the bucket early, so that the first partition need not wait for it. If it fails, jobs
+    /// open it.
+    mutating func prepare() {
+        do throws(CheckpointFailure) {
+            _ = try open()
+        } catch {
+            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+        }
+    }
+
+    private mutating func open() throws(CheckpointFailure) -> KeyValueBucket {
+        if let bucket { return bucket }
+        do throws(TapeError) {
+            let opened = try jetStream.openOrMakeBucket(client.names.operatorBucketConfiguration)
+            bucket = opened
+            return opened
+        } catch {
+            throw .noBucket(error)
+        }
+    }
+
+    private mutating func store(
+        _ partition: Partition
+    ) throws(CheckpointFailure) -> CheckpointStore<KeyValueBucket> {
+        let bucket = try open()
+        return stores[partition.number]
+            ?? CheckpointStore(bucket, partition: partition.number)
+    }
+
+    private func blank(_ partition: Partition) -> RecoverySituation {
+        var situation = RecoverySituation(
+            partition: partition, definition: settings.definition,
+            generation: settings.generation, program: settings.program,
+            definitionKey: settings.definitionKey)
+        if partition == client.names.universe {
+            situation.universe = settings.universe(of: client.names)
+        }
+        return situation
+    }
+
+    /// Finds out whether the partition may be taken. It reads only what decides that, because other
+    /// workers wait until the partition's marker is on the tape.
+    private mutating func look(at partition: Partition) throws -> RecoverySituation {
+        // The known revisions of keys are of an earlier tenure.
+        stores[partition.number] = nil
+        var store = try store(partition)
+        defer { stores[partition.number] = store }
+        var found = blank(partition)
+        // No generation has the number 0, so only the head is read.
+        found.stored = try store.load(
+            definition: settings.definition, generation: 0, program: settings.program)
+        (found.last, found.markerGeneration) = try tape.last(of: partition)
+        if case .stop = found.refusal { found.isRebuildRequested = try store.isRebuildRequested() }
+        return found
+    }
+
+    private mutating func find(
+        _ partition: Partition, _ lane: CheckpointJob.LaneEnd
+    ) throws -> RecoverySituation {
+        var store = try store(partition)
+        defer { stores[partition.number] = store }
+        let damage = try store.claim(epoch: lane.epoch)
+        var found = blank(partition)
+        found.stored = try store.load(
+            definition: settings.definition, generation: settings.generation,
+            program: settings.program, universe: found.universe)
+        found.laneOrdinal = lane.ordinal
+        found.laneEpoch = lane.epoch
+        found.isRebuildRequested = try store.isRebuildRequested()
+        (found.published, found.markerGeneration) = try tape.end(of: partition)
+        for sentence in damage + found.stored.damage {
+            telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
+        }
+        if found.needsInput {
+            found.streamCreated = try tape.created(inputOf: partition)
+            found.isInputThere = try tape.holds(found.published?.input, of: partition)
+        }
+        return found
+    }
+
+    private mutating func write(
+        _ image: CheckpointImage, _ partition: Partition, _ round: UInt64, epoch: UInt64
+    ) throws(CheckpointFailure) -> CheckpointAnswer {
+        let began = clock.monotonic().nanoseconds
+        var store = try store(partition)
+        // Stored back also after a failure, because its knowledge of the keys has changed.
+        defer { stores[partition.number] = store }
+        let outcome = try store.write(image, epoch: epoch)
+        return .written(
+            partition, round: round, outcome,
+            CheckpointAnswer.Written(
+                sequence: image.sequence, isBase: image.isBase, byteCount: image.bytes.count,
+                nanoseconds: clock.monotonic().nanoseconds - began))
+    }
+
+    /// Returns the partitions for which a rebuild is requested, whichever worker owns them; `nil`
+    /// when there are none, or they could not be read this time.
+    mutating func requests() -> CheckpointAnswer? {
+        do {
+            let bucket = try open()
+            var found: [Partition] = []
+            for key in try bucket.keys(CheckpointKeys.requests) {
+                guard let number = CheckpointKeys.partition(ofRequest: key),
+                    number < settings.shares(of: client.names),
+                    let request = try bucket.get(key)
+                else { continue }
+                if let refusal = RebuildRequest.refusal(of: request.value) {
+                    telemetry.emit(RequestsNotRead(reason: "\(key): \(refusal)"))
+                    continue
+                }
+                found.append(Partition(number))
+            }
+            return found.isEmpty ? nil : .requested(found)
+        } catch {
+            forget()
+            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+            return nil
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Reads single packets of the tape. Every call blocks.
+struct TapeLookup {
+    private let client: TapeClient
+    private let jetStream: JetStream
+
+    init(_ client: TapeClient, _ jetStream: JetStream) {
+        self.client = client
+        self.jetStream = jetStream
+    }
+
+    /// Returns the last packet on the partition's bars, and its generation. A worker must not
+    /// continue after a higher generation.
+    func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
+        let names = client.names
+        let last = try client.lastPacket(
+            stream: names.barStream, subject: names.output(partition))
+        guard let last else { return (nil, nil) }
+        let generation =
+            last.marker?.generation
+            ?? last.withBytes { PacketReader.outputState(of: $0) }?.generation
+        return (last.last, generation)
+    }
+
+    /// Returns the end of the partition's bars, and the generation of the last marker if a marker
+    /// comes last.
+    func end(of partition: Partition) throws -> (PublishedEnd?, markerGeneration: UInt32?) {
+        let names = client.names
+        let subject = names.output(partition)
+        guard let last = try client.lastPacket(stream: names.barStream, subject: subject) else {
+            return (nil, nil)
+        }
+        let marker = last.marker
+        let content =
+            marker == nil
+            ? last : try client.lastContent(stream: names.barStream, subject: subject)
+        let published = content.flatMap { packet in
+            packet.withBytes { PacketReader.outputState(of: $0) }
+                .map { PublishedEnd(packet.header, $0) }
+        }
+        return (published, marker?.generation)
+    }
+
+    func created(inputOf partition: Partition) throws -> Timestamp? {
+        try jetStream.streamInfo(client.names.inputStream(partition))?.created
+    }
+
+    /// Returns whether exactly the packet of this position is stored on the partition's input.
+    func holds(_ position: TapePosition?, of partition: Partition) throws -> Bool {
+        guard let position, try created(inputOf: partition) == position.streamCreated else {
+            return false
+        }
+        // A position before the first packet needs no proof.
+        guard position.sequence > 0 else { return true }
+        let stream = client.names.inputStream(partition)
+        guard
+            let message = try jetStream.message(stream: stream, sequence: position.sequence)
+        else { return false }
+        do throws(PacketError) {
+            let header = try message.payload.withRawSpan { span throws(PacketError) in
+                try PacketReader.validate(span)
+            }
+            return header.identity == position.packet
+        } catch {
+            // Another packet is stored there.
+            return false
+        }
+    }
+}

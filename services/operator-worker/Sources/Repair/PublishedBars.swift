@@ -1,0 +1,106 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// The bars on the tape in the time where a repair may make others. They are read back, so that
+/// bars that no longer exist are withdrawn.
+struct PublishedBars: Sendable {
+    /// The maximum number of bars. With more, the repair is refused. A day of one symbol has far
+    /// fewer.
+    static let barsMax = 262_144
+
+    /// The key of a bar, whatever its version.
+    private struct Key: Hashable, Comparable {
+        let symbol: UInt32
+        let series: UInt16
+        let openTime: Timestamp
+        let number: Int64
+
+        static func < (one: Key, other: Key) -> Bool {
+            (one.symbol, one.series, one.openTime, one.number)
+                < (other.symbol, other.series, other.openTime, other.number)
+        }
+    }
+
+    /// A series of a symbol that the repair needs.
+    private struct Place: Hashable {
+        let symbol: UInt32
+        let series: UInt16
+    }
+
+    /// Looked up and never walked over.
+    private let needs: [Place: [PublishedRange]]
+    /// All of the bars were published at this time or later.
+    let from: Timestamp
+    private let symbols: SymbolTable
+    private let series: [PublishedSeries]
+    /// The last output that was computed before the repair. Later output is ignored, also when a
+    /// later owner does the repair again.
+    let lastOrdinal: UInt64
+    private var newest: [Key: Bar] = [:]
+    private(set) var isTooMany = false
+
+    /// Returns `nil` when no bars have to be read back.
+    init?(_ needs: [PublishedRange], _ machine: GraphMachine, lastOrdinal: UInt64) {
+        guard let from = needs.map(\.from).min(), lastOrdinal >= OutputLedger.firstOrdinal else {
+            return nil
+        }
+        self.needs = Dictionary(grouping: needs) { Place(symbol: $0.symbol, series: $0.series) }
+        self.from = Timestamp(nanoseconds: from)
+        symbols = machine.symbols
+        series = machine.program.series
+        self.lastOrdinal = lastOrdinal
+    }
+
+    /// Takes the next packet of the partition's bars.
+    mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
+        var symbolOf = PacketTable<UInt32>()
+        var seriesOf = PacketTable<UInt16>()
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
+            case .bar(let bar):
+                guard walk.ordinal <= lastOrdinal, let symbol = symbolOf[bar.symbol],
+                    let series = seriesOf[UInt32(bar.series)]
+                else { continue }
+                keep(bar, symbol, series)
+            case .control(let message):
+                if let (index, definition) = message.symbolDefinition(in: packet) {
+                    symbolOf[index] = symbols.index(of: definition.symbol)
+                } else if let (index, definition) = message.seriesDefinition(in: packet) {
+                    seriesOf[index] = series(definition.name)
+                }
+            case .trade, .quote, .other: continue
+            }
+        }
+    }
+
+    private func series(_ name: SeriesName) -> UInt16? {
+        series.firstIndex { $0.name == name }.map { UInt16($0) }
+    }
+
+    private mutating func keep(_ found: Bar, _ symbol: UInt32, _ series: UInt16) {
+        guard let wanted = needs[Place(symbol: symbol, series: series)],
+            wanted.contains(where: {
+                found.openTime.nanoseconds < $0.to && found.closeTime.nanoseconds > $0.from
+            })
+        else { return }
+        let key = Key(
+            symbol: symbol, series: series, openTime: found.openTime, number: found.number)
+        guard newest.count < Self.barsMax || newest[key] != nil else {
+            isTooMany = true
+            return
+        }
+        var bar = found
+        bar.symbol = symbol
+        bar.series = series
+        newest[key] = bar
+    }
+
+    /// The last version of each bar, with the machine's indexes, without withdrawn ones.
+    var bars: [Bar] {
+        newest.keys.sorted().compactMap { newest[$0] }.filter { !$0.flags.contains(.withdrawn) }
+    }
+}

@@ -1,0 +1,47 @@
+import MarketModel
+import Primitives
+import TapeTransport
+
+/// The source's state beside its ticks: how far the source has come, and its gaps.
+struct Ledgers {
+    /// How often acknowledged ordinals are recorded. Newer ones are lost when the tape is restored
+    /// from a backup, unless a reader has them.
+    private static let recordNanoseconds: Int64 = 1_000_000_000
+
+    var gaps: PendingGaps
+    /// `nil` when no provider fills this source's gaps.
+    let tracker: GapTracker?
+    /// The numbers, in their lanes, of symbols that are in no list any more but still have a gap to
+    /// settle.
+    var unlisted: [Symbol: UInt32] = [:]
+    private let recorder: SourceRecorder
+    private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
+    private var recordedAt = Int64.min
+
+    init(_ source: OpenedSource) {
+        gaps = source.resumption.gaps
+        tracker = source.gaps
+        recorder = source.recorder
+    }
+
+    var hasGapsDue: Bool { gaps.hasDue || tracker?.hasDue == true }
+
+    /// Hands the acknowledged ordinals to the recorder if any of them has changed.
+    mutating func record(_ lanes: SourceLanes, _ now: Timestamp, monotonic: Int64) {
+        let present = lanes.record(time: now)
+        guard present.heads != recorded, recorder.record(present) else { return }
+        recorded = present.heads
+        recordedAt = monotonic
+    }
+
+    func isRecordDue(now: Int64) -> Bool {
+        recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
+    }
+
+    var recordStatus: SourceRecorder.Status { recorder.status }
+
+    func stop(within timeout: Duration) {
+        recorder.stop(within: timeout)
+        tracker?.stop(within: timeout)
+    }
+}

@@ -1,0 +1,172 @@
+import MarketModel
+import Primitives
+
+/// The gaps of a source for which there is no gap record on the tape yet.
+///
+/// Pure. A gap is *open* while ticks of its symbol and kind are being left out. It is *due* when
+/// its record is to be written. It leaves the book when its record is in its lane's packet. Until
+/// then no watermark of the lane may pass its beginning: a successor that finds no record of the
+/// gap begins its own gap there.
+///
+/// While its lane accepts nothing, a due gap grows with the ticks that are left out later. So there
+/// is one gap per symbol, kind and reason, and a separate one for fetched ticks, however long that
+/// lasts. The time between the ticks that were left out is missing as well, as the lane accepted
+/// nothing meanwhile.
+struct PendingGaps {
+    struct Gap: Hashable {
+        /// The number of the symbol in the source's list.
+        var symbol: Int
+        var kind: DataKind
+        /// The interval is [from, to).
+        var from: Timestamp
+        var to: Timestamp
+        var reason: GapReason
+    }
+
+    /// The ticks of one symbol and kind that were left out since its last gap record.
+    private struct Open {
+        var from = Timestamp.undefined
+        var last = Timestamp(nanoseconds: Int64.min)
+        var isOpen: Bool { from.isDefined }
+    }
+
+    /// One lane of ticks. Lanes are stored in the order of their numbers.
+    private struct Lane {
+        var due: [Gap] = []
+        /// The last index of each in `due`. An entry below `written` grows no more.
+        var growing: [Growing: Int] = [:]
+        var written = 0
+        /// The earliest time that was left out and is in no packet yet; undefined when there is
+        /// none.
+        var hold = Timestamp.undefined
+    }
+
+    private struct Growing: Hashable {
+        let symbol: Int
+        let kind: DataKind
+        let reason: GapReason
+        let isFetched: Bool
+    }
+
+    private static let kinds: [DataKind] = [
+        .trade, .quote, .depth, .providerBar, .optionComputation, .news, .fundamental, .indicator,
+    ]
+
+    private static let places = 2 * kinds.count
+
+    /// Per symbol and kind of data two entries: live ticks, then fetched ones.
+    private var open: [Open]
+    private var lanes: [Lane]
+    private var laneOf: [Int]
+    private var openCount = 0
+    private(set) var openSince = Int64.max
+
+    /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
+    init(laneOf: [Int], laneCount: Int) {
+        self.laneOf = laneOf
+        open = [Open](repeating: Open(), count: laneOf.count * Self.places)
+        lanes = [Lane](repeating: Lane(), count: laneCount)
+    }
+
+    mutating func addSymbol(lane: Int) {
+        laneOf.append(lane)
+        open += [Open](repeating: Open(), count: Self.places)
+    }
+
+    // MARK: new gaps
+
+    /// Makes a gap of the complete symbol due immediately. With `holds` the gap also holds the
+    /// lane's watermarks back, which have not passed its beginning yet.
+    mutating func missed(_ gap: Gap, holds: Bool = true) {
+        guard gap.from < gap.to else { return }
+        add(gap, isFetched: false)
+        guard holds else { return }
+        let lane = laneOf[gap.symbol]
+        lanes[lane].hold = min(lanes[lane].hold, gap.from)
+    }
+
+    private mutating func add(_ gap: Gap, isFetched: Bool) {
+        let lane = laneOf[gap.symbol]
+        let key = Growing(
+            symbol: gap.symbol, kind: gap.kind, reason: gap.reason, isFetched: isFetched)
+        guard let place = lanes[lane].growing[key], place >= lanes[lane].written else {
+            lanes[lane].growing[key] = lanes[lane].due.count
+            lanes[lane].due.append(gap)
+            return
+        }
+        lanes[lane].due[place].from = min(lanes[lane].due[place].from, gap.from)
+        lanes[lane].due[place].to = max(lanes[lane].due[place].to, gap.to)
+    }
+
+    /// Notes that a tick was left out. `now` is monotonic. Allocates nothing. A fetched tick holds
+    /// no watermark back, as watermarks have passed its time already.
+    mutating func leftOut(
+        symbol: Int, kind: DataKind, time: Timestamp, isFetched: Bool = false, now: Int64
+    ) {
+        let place =
+            symbol * Self.places + 2 * (max(1, Int(kind.rawValue)) - 1) + (isFetched ? 1 : 0)
+        if !open[place].isOpen {
+            open[place].from = time
+            openCount += 1
+            openSince = min(openSince, now)
+        }
+        open[place].from = min(open[place].from, time)
+        open[place].last = max(open[place].last, time)
+        guard !isFetched else { return }
+        let lane = laneOf[symbol]
+        lanes[lane].hold = min(lanes[lane].hold, time)
+    }
+
+    /// Makes all open gaps due.
+    mutating func close() {
+        guard openCount > 0 else { return }
+        for place in open.indices where open[place].isOpen {
+            let symbol = place / Self.places
+            add(
+                Gap(
+                    symbol: symbol, kind: Self.kinds[place % Self.places / 2],
+                    from: open[place].from, to: open[place].last.advanced(byNanoseconds: 1),
+                    reason: .dropped),
+                isFetched: !place.isMultiple(of: 2))
+            open[place] = Open()
+        }
+        openCount = 0
+        openSince = .max
+    }
+
+    // MARK: gaps to write
+
+    var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
+    var isEmpty: Bool { openCount == 0 && !hasDue }
+
+    /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
+    /// back.
+    func hold(lane: Int) -> Timestamp { lanes[lane].hold }
+
+    /// Returns the lane's next gap to write. The gap stays until `written` is called.
+    func due(lane: Int) -> Gap? {
+        let lane = lanes[lane]
+        return lane.written < lane.due.count ? lane.due[lane.written] : nil
+    }
+
+    /// Removes the lane's next gap, whose record is in the lane's packet now.
+    mutating func written(lane: Int) {
+        lanes[lane].written += 1
+        guard lanes[lane].written == lanes[lane].due.count else { return }
+        lanes[lane].due.removeAll(keepingCapacity: true)
+        lanes[lane].growing.removeAll(keepingCapacity: true)
+        lanes[lane].written = 0
+        lanes[lane].hold = openHold(lane: lane)
+    }
+
+    /// Returns the earliest live tick of the lane that was left out and is in no due gap yet.
+    private func openHold(lane: Int) -> Timestamp {
+        guard openCount > 0 else { return .undefined }
+        var hold = Timestamp.undefined
+        for place in open.indices where open[place].isOpen && place.isMultiple(of: 2) {
+            guard laneOf[place / Self.places] == lane else { continue }
+            hold = min(hold, open[place].from)
+        }
+        return hold
+    }
+}

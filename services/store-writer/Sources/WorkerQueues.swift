@@ -1,0 +1,73 @@
+import MarketModel
+import Primitives
+
+/// The bounded queues between the intake and the workers. Each worker has a queue with an equal
+/// share of the capacity. A full queue delays only the partitions of its own worker.
+final class WorkerQueues: Sendable {
+    struct Settings: Hashable, Sendable {
+        var rows: Int
+        var bytes: Int
+        var overflow: OverflowPolicy
+        var marks = RowMarks()
+    }
+
+    let settings: Settings
+    let all: [WorkerQueue]
+
+    /// `onMark` is called on the thread that passes a mark, and must not block.
+    init(_ settings: WriterSettings, onMark: @escaping WorkerQueue.OnMark) {
+        self.settings = settings.queue
+        let limits = WorkerQueue.Packets.Limits(
+            rows: max(1, settings.queue.rows / settings.threads),
+            bytes: max(1, settings.queue.bytes / settings.threads), marks: settings.queue.marks)
+        all = (0..<settings.threads).map { number in
+            WorkerQueue(
+                number, limits: limits, overflow: settings.queue.overflow,
+                batchRows: settings.batchRows, onMark: onMark)
+        }
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.member("policy", settings.overflow.rawValue)
+        json.member("capacity_rows", settings.rows)
+        json.member("capacity_bytes", settings.bytes)
+        json.member(
+            "lanes",
+            array: { json in
+                for queue in all {
+                    let waiting = queue.waiting
+                    json.object { json in
+                        json.member("thread", queue.number)
+                        json.member("rows", waiting.rows)
+                        json.member("bytes", waiting.bytes)
+                        json.member("capacity_rows", queue.limits.rows)
+                        json.member("capacity_bytes", queue.limits.bytes)
+                        json.member("high_rows", queue.limits.highRows)
+                        json.member("low_rows", queue.limits.lowRows)
+                        json.member("is_high", waiting.isHigh)
+                    }
+                }
+            })
+    }
+}
+
+/// Readers and inputs have the same numbers: those of partition p are 2p and 2p + 1.
+enum InputNumber {
+    static func of(_ place: SinkPlace) -> Int {
+        place.partition.number * 2 + (place.input == .ticks ? 0 : 1)
+    }
+
+    static func place(_ number: Int) -> SinkPlace {
+        SinkPlace(
+            input: number.isMultiple(of: 2) ? .ticks : .bars, partition: Partition(number / 2))
+    }
+
+    static func both(of partition: Partition) -> [Int] {
+        [partition.number * 2, partition.number * 2 + 1]
+    }
+
+    static func name(_ number: Int) -> String {
+        let place = place(number)
+        return "\(place.input) of partition \(place.partition)"
+    }
+}

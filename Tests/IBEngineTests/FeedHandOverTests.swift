@@ -47,6 +47,39 @@ import Testing
         #expect(!isTold(10_900) && isTold(11_000))
     }
 
+    /// Level 1 last delivered at `last`. The other feed begins at 33 s, and a notice stops it at
+    /// 34 s. Then level 1 turns out to be silent. An earlier pause of 15 s shows at 34 s that this
+    /// pause may be a usual one, but no more at 44 s.
+    @Test(
+        "The gap of a feed that stops in a hand-over has what level 1 did not deliver before it",
+        arguments: [(20, 20, 1), (20, 20, 15), (34, 33, 1)] as [(Int64, Int64, Int64)])
+    func silence(last: Int64, from: Int64, pause: Int64) throws {
+        var machine = FeedMachine()
+        var turn = Turn(IBEngineSettings(seed: 1), Self.moment(0))
+        let instrument = Instrument(
+            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
+            feeds: [.level1, .trades])
+        machine.begin(1, instrument, in: &turn)
+        let level1 = FeedRoute(place: 0, slot: try #require(machine.entries[0].level1))
+        let slot = machine.entries[0].slots.firstIndex { $0.feed == .trades }
+        let trades = FeedRoute(place: 0, slot: try #require(slot))
+        machine[level1].phase = .live(FeedPhase.Live(request: 1, since: Self.noon))
+        machine[level1].rhythm.came(Self.moment(last - pause).monotonic)
+        machine[level1].rhythm.came(Self.moment(last).monotonic)
+        machine[level1].lastTickWall = Self.moment(last).wall
+        machine[level1].lastTrade = Self.moment(last).wall
+        turn.now = Self.moment(33)
+        machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
+        machine[trades].lastTickWall = turn.now.wall
+        machine.takeOver(trades, in: turn)
+        turn.now = Self.moment(34)
+        machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
+        turn.now = Self.moment(44)
+        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
+        let gap = try #require(turn.outages.open.first { $0.kind == .trade })
+        #expect(gap.from == Self.moment(from).wall)
+    }
+
     private static func feeds(_ world: World) -> [FeedStatus] {
         world.engine.status.instruments.prefix(1).flatMap(\.feeds)
     }

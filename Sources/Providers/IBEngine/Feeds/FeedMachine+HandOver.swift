@@ -20,6 +20,21 @@ extension FeedMachine {
         entries[route.place].handOver.handOver(at: second)
     }
 
+    /// Returns the time up to which level 1 has certainly delivered the trades that it still hands
+    /// over; undefined: there is no hand-over from a level 1 that delivers, as far as is known.
+    /// Level 1 may be silent since its last tick. An outage that is noticed later adds nothing to a
+    /// gap that is already open, so a gap of the other feed has to begin then. No pause counts as a
+    /// usual one here, because it may become too long for that.
+    func handedOver(_ place: Int, in turn: Turn) -> Timestamp {
+        let entry = entries[place]
+        guard case .handingOver = entry.handOver.phase, let level1 = entry.level1,
+            case .live(let live) = entry.slots[level1].phase
+        else { return .undefined }
+        let slot = entry.slots[level1]
+        let sure = turn.clock.aligned(max(slot.lastTickWall, live.since))
+        return max(slot.outageStart(of: .trade, trusted: sure), slot.began(.trade))
+    }
+
     /// Completes a hand-over when what was on its way by level 1 has certainly come, or is in a
     /// separate outage.
     mutating func finishTakeOver(_ place: Int, in turn: inout Turn) {

@@ -68,11 +68,12 @@ extension FeedMachine {
             let known = grain > 1 ? turn.clock.aligned(sure) : sure
             // It does not begin before the subscription: the time before that is already recorded.
             let delayed = kind == .trade ? slot.delayedStart(trusted: known) : nil
-            let from =
+            var from =
                 delayed
                 ?? max(
                     slot.outageStart(of: kind, trusted: known),
                     slot.began(kind).floored(toNanoseconds: grain))
+            if slot.feed == .trades { from = min(from, handedOver(route.place, in: turn)) }
             let record = turn.outages.begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text,
                 now: turn.now.wall)

@@ -110,26 +110,14 @@ struct Tally {
     }
 
     private func isRead(_ message: MessageBounds, _ packet: RawSpan) -> Bool {
-        let records = [
-            message.newsHeadline(in: packet) != nil, message.newsBulletin(in: packet) != nil,
-            message.fundamentalPart(in: packet) != nil,
-            message.indicatorValue(in: packet) != nil,
-            message.subscriptionRecord(in: packet) != nil, message.gapRecord(in: packet) != nil,
-            message.repairRequest(in: packet) != nil,
-        ]
-        let ticks = [
-            message.depthUpdate(in: packet) != nil, message.depthReset(in: packet) != nil,
-            message.providerBar(in: packet) != nil,
-            message.optionComputation(in: packet) != nil, message.lateTick(in: packet) != nil,
-        ]
-        let control = [
+        let messages = [
             message.symbolDefinition(in: packet) != nil,
             message.seriesDefinition(in: packet) != nil,
             message.epochMarker(in: packet) != nil, message.outputState(in: packet) != nil,
             message.sourceOrdinal(in: packet) != nil,
         ]
         _ = message.tickHeader(in: packet)
-        return (records + ticks + control).contains(true)
+        return TapeRecord(message, in: packet) != nil || messages.contains(true)
     }
 }
 

@@ -129,25 +129,11 @@ import Testing
                     .truncated, offset: start, expected: UInt64(block), found: UInt64(block - 1)))
     }
 
-    static let shortBlocks: [(UInt16, Int)] = [
-        (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
-        (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
-        (WireFormat.Template.trade, WireFormat.Block.trade),
-        (WireFormat.Template.quote, WireFormat.Block.quote),
-        (WireFormat.Template.bar, WireFormat.Block.bar),
-        (WireFormat.Template.depthUpdate, WireFormat.Block.depthUpdate),
-        (WireFormat.Template.depthReset, WireFormat.Block.depthReset),
-        (WireFormat.Template.providerBar, WireFormat.Block.providerBar),
-        (WireFormat.Template.optionComputation, WireFormat.Block.optionComputation),
-        (WireFormat.Template.newsHeadline, WireFormat.Block.newsHeadline),
-        (WireFormat.Template.newsBulletin, WireFormat.Block.newsBulletin),
-        (WireFormat.Template.fundamentalPart, WireFormat.Block.fundamentalPart),
-        (WireFormat.Template.indicatorValue, WireFormat.Block.indicatorValue),
-        (WireFormat.Template.subscriptionRecord, WireFormat.Block.subscriptionRecord),
-        (WireFormat.Template.gapRecord, WireFormat.Block.gapRecord),
-        (WireFormat.Template.repairRequest, WireFormat.Block.repairRequest),
-        (WireFormat.Template.lateTick, WireFormat.Block.lateTick),
-    ]
+    static let shortBlocks: [(UInt16, Int)] =
+        [
+            (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
+            (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
+        ] + RecordKind.templates.map { ($0, $1.block) }
 
     @Test("every cut and every changed byte of every kind of packet is noticed")
     func damagedKinds() throws {

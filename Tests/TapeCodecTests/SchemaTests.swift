@@ -62,34 +62,30 @@ import Testing
     @Test("the schema has every template, with the block that is written")
     func blocks() throws {
         let tables = try #require(String(data: try python(["--tables"]), encoding: .utf8))
-        let templates: [(UInt16, Int)] = [
+        let control: [(UInt16, Int)] = [
             (WireFormat.Template.packetHeader, WireFormat.Block.packetHeader),
             (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
             (WireFormat.Template.outputState, WireFormat.Block.outputState),
             (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
             (WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition),
-            (WireFormat.Template.trade, WireFormat.Block.trade),
-            (WireFormat.Template.quote, WireFormat.Block.quote),
-            (WireFormat.Template.depthUpdate, WireFormat.Block.depthUpdate),
-            (WireFormat.Template.depthReset, WireFormat.Block.depthReset),
-            (WireFormat.Template.providerBar, WireFormat.Block.providerBar),
-            (WireFormat.Template.optionComputation, WireFormat.Block.optionComputation),
-            (WireFormat.Template.newsHeadline, WireFormat.Block.newsHeadline),
-            (WireFormat.Template.newsBulletin, WireFormat.Block.newsBulletin),
-            (WireFormat.Template.fundamentalPart, WireFormat.Block.fundamentalPart),
-            (WireFormat.Template.indicatorValue, WireFormat.Block.indicatorValue),
-            (WireFormat.Template.subscriptionRecord, WireFormat.Block.subscriptionRecord),
-            (WireFormat.Template.gapRecord, WireFormat.Block.gapRecord),
-            (WireFormat.Template.repairRequest, WireFormat.Block.repairRequest),
-            (WireFormat.Template.bar, WireFormat.Block.bar),
-            (WireFormat.Template.lateTick, WireFormat.Block.lateTick),
         ]
+        let templates = control + RecordKind.templates.map { ($0, $1.block) }
         for (template, block) in templates {
             let number = String(format: "0x%04x", template)
             #expect(tables.contains("Template \(number), block of \(block) bytes,"))
         }
         #expect(tables.components(separatedBy: "\nTemplate 0x").count - 1 == templates.count)
+    }
+
+    @Test("each kind of record has a template of its own, and no two share a low byte")
+    func templates() {
+        #expect(Set(RecordKind.templates.map(\.kind)) == Set(RecordKind.allCases))
+        #expect(RecordKind.templates.count == RecordKind.allCases.count)
+        #expect(
+            Set(RecordKind.templates.map { $0.template & 0xff }).count == RecordKind.templates.count
+        )
+        #expect(RecordKind.templates.allSatisfy { WireFormat.Template.isTick($0.template) })
     }
 
     // MARK: what was put in
@@ -148,5 +144,12 @@ import Testing
 
     private func message(_ name: String, _ fields: [String: String]) -> Message {
         Message(message: name, fields: fields)
+    }
+}
+
+extension RecordKind {
+    /// Every template that is a record's, with its kind.
+    static let templates = (0...UInt16.max).compactMap { template in
+        RecordKind(template: template).map { (template: template, kind: $0) }
     }
 }

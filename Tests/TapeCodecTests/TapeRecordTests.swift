@@ -177,6 +177,7 @@ struct RecordScript {
         var script = RecordScript(seed: seed)
         var builder = try Self.builder()
         var appended: [TapeRecord] = []
+        #expect(try script.all().count == RecordKind.allCases.count)
         for _ in 0..<5 {
             for record in try script.all() {
                 let outcome = builder.append(record)

@@ -57,7 +57,7 @@ struct LiveTailTests {
         let value = good.replacing("trade", with: "indicator")
             .replacing("\"symbol\":\"A\",", with: "")
         #expect(LiveMessage.read(value, into: &tick))
-        #expect(tick.kind == .indicator && tick.symbol.isEmpty)
+        #expect(tick.kind == .record(.indicator) && tick.symbol.isEmpty)
         for (old, new) in [
             ("\"symbol\":\"A\",", ""), ("{", ""), ("trade", "bust"), ("\"A\"", "\"\""),
             ("\"s\"", "\"S\""),
@@ -102,7 +102,7 @@ struct LiveTailTests {
         #expect(text.contains("in_progress"))
         var tick = TailTick()
         #expect(LiveMessage.read(text, into: &tick), "\(text)")
-        #expect(tick.kind == .bar && tick.symbol == "AAPL" && !tick.isOnTape)
+        #expect(tick.kind == .record(.bar) && tick.symbol == "AAPL" && !tick.isOnTape)
         #expect(line(of: tick, .table).hasSuffix("  in progress\n"))
         #expect(line(of: tick, .csv).contains(",,,,,\"{") && line(of: tick, .csv).contains("true"))
         #expect(!line(of: tick, .json).contains("ordinal"))

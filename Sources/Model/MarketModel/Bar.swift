@@ -102,4 +102,24 @@ public struct Bar: Hashable, Sendable {
         volume = 0
         notional = 0
     }
+
+    func list(into fields: inout [RecordField], _ context: RecordContext) {
+        fields.add("series", context.series?.text ?? "")
+        fields.add("close_time", closeTime)
+        if number != 0 { fields.add("number", .integer(number)) }
+        fields.add("open", open)
+        fields.add("high", high)
+        fields.add("low", low)
+        fields.add("close", close)
+        fields.add("volume", .wide(volume, decimals: Quantity.decimals))
+        fields.add("vwap", vwap)
+        fields.add("notional", .wide(notional, decimals: Price.decimals + Quantity.decimals))
+        fields.add("trades", .unsigned(trades))
+        if excluded.total > 0 { fields.add("excluded", .unsigned(excluded.total)) }
+        if let ordinal = context.ordinal { fields.add("revision", .unsigned(ordinal)) }
+        fields.add("generation", .unsigned(UInt64(generation)))
+        fields.add("reason", BarReason.self, reason)
+        fields.add("flags", flags.names)
+        if let source = context.source { fields.add("of_source", source.text) }
+    }
 }

@@ -13,7 +13,7 @@ public enum LateTickReason: UInt8, Sendable {
 /// A tick that one series did not count, with its identity and all its values. A person needs them
 /// to judge it, and a repair needs them to count it after all.
 @frozen
-public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable {
+public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     /// The header of the original tick.
     public var header: TickHeader
     /// A trade's price and size, or a quote's bid.
@@ -76,5 +76,21 @@ public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable {
         self.series = series
         self.reason = reason.rawValue
         kind = DataKind.quote.rawValue
+    }
+
+    func list(into fields: inout [RecordField], _ context: RecordContext) {
+        fields.add("of", DataKind.self, kind)
+        fields.add("series", context.series?.text ?? "")
+        fields.add("reason", LateTickReason.self, reason)
+        fields.add("price", price)
+        fields.add("size", size)
+        fields.add("ask", askPrice)
+        fields.add("ask_size", askSize)
+        fields.add("exchange", exchange)
+        fields.add("conditions", conditions)
+        fields.add("open_time", openTime)
+        fields.add("close_time", closeTime)
+        fields.add("of_source", source.text)
+        fields.add("of_ordinal", .unsigned(ordinal))
     }
 }

@@ -58,7 +58,7 @@ public struct DepthFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
 /// One change of one row of a book.
 @frozen
-public struct DepthUpdate: Hashable, Sendable, BitwiseCopyable {
+public struct DepthUpdate: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     public var header: TickHeader
     public var price: Price
     public var size: Quantity
@@ -84,6 +84,15 @@ public struct DepthUpdate: Hashable, Sendable, BitwiseCopyable {
         self.operation = operation.rawValue
         self.flags = flags
     }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("side", BookSide.self, side)
+        fields.add("operation", DepthOperation.self, operation)
+        fields.add("position", .unsigned(UInt64(position)))
+        fields.add("price", price)
+        fields.add("size", size)
+        fields.add("market_maker", marketMaker.text)
+    }
 }
 
 public enum DepthResetReason: UInt8, Sendable {
@@ -98,7 +107,7 @@ public enum DepthResetReason: UInt8, Sendable {
 
 /// States that all rows known so far are void.
 @frozen
-public struct DepthReset: Hashable, Sendable, BitwiseCopyable {
+public struct DepthReset: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     public var header: TickHeader
     /// A raw `DepthResetReason`.
     public var reason: UInt8
@@ -106,5 +115,9 @@ public struct DepthReset: Hashable, Sendable, BitwiseCopyable {
     public init(header: TickHeader, reason: DepthResetReason) {
         self.header = header
         self.reason = reason.rawValue
+    }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("reason", DepthResetReason.self, reason)
     }
 }

@@ -40,7 +40,7 @@ public enum OptionComputationBasis: UInt8, Sendable {
 
 /// The provider's computations for an option. A number that it did not compute is undefined.
 @frozen
-public struct OptionComputation: Hashable, Sendable, BitwiseCopyable {
+public struct OptionComputation: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     public var header: TickHeader
     public var impliedVolatility: Ratio
     public var delta: Ratio
@@ -70,5 +70,17 @@ public struct OptionComputation: Hashable, Sendable, BitwiseCopyable {
         underlyingPrice = .undefined
         self.kind = kind.rawValue
         self.basis = basis.rawValue
+    }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("of", OptionComputationKind.self, kind)
+        fields.add("implied_volatility", impliedVolatility)
+        fields.add("delta", delta)
+        fields.add("gamma", gamma)
+        fields.add("vega", vega)
+        fields.add("theta", theta)
+        fields.add("price", optionPrice)
+        fields.add("dividends", dividends)
+        fields.add("underlying_price", underlyingPrice)
     }
 }

@@ -30,7 +30,7 @@ public struct ProviderBarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
 
 /// A bar that the provider made. Its event time is its close.
 @frozen
-public struct ProviderBar: Hashable, Sendable, BitwiseCopyable {
+public struct ProviderBar: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     /// The value of `volume` when the provider gave none.
     public static let undefinedVolume = Int128.max
     /// The value of `trades` when the provider gave none.
@@ -68,5 +68,20 @@ public struct ProviderBar: Hashable, Sendable, BitwiseCopyable {
         trades = Self.undefinedCount
         self.kind = kind.rawValue
         flags = []
+    }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("what", ProviderBarKind.self, kind)
+        fields.add("open_time", openTime)
+        fields.add("close_time", closeTime)
+        fields.add("open", open)
+        fields.add("high", high)
+        fields.add("low", low)
+        fields.add("close", close)
+        if volume != Self.undefinedVolume {
+            fields.add("volume", .wide(volume, decimals: Quantity.decimals))
+        }
+        fields.add("vwap", vwap)
+        if trades != Self.undefinedCount { fields.add("trades", .integer(trades)) }
     }
 }

@@ -67,52 +67,69 @@ extension TapeRecord {
         }
     }
 
+    /// The number of the record's series; `nil` for a record that belongs to none.
+    public var series: UInt16? {
+        switch self {
+        case .bar(let bar): bar.series
+        case .lateTick(let late): late.series
+        case .trade, .quote, .depth, .depthReset, .providerBar, .option, .indicator, .news,
+            .bulletin, .fundamental, .subscription, .gap, .repair:
+            nil
+        }
+    }
+
     /// Returns the same record with a changed header: for another symbol, or at another time.
     public func changed(_ change: (inout TickHeader) -> Void) -> Self {
         switch self {
-        case .trade(var tick):
-            change(&tick.header)
-            return .trade(tick)
-        case .quote(var tick):
-            change(&tick.header)
-            return .quote(tick)
-        case .depth(var tick):
-            change(&tick.header)
-            return .depth(tick)
-        case .depthReset(var tick):
-            change(&tick.header)
-            return .depthReset(tick)
-        case .providerBar(var bar):
-            change(&bar.header)
-            return .providerBar(bar)
-        case .option(var option):
-            change(&option.header)
-            return .option(option)
-        case .indicator(var value):
-            change(&value.header)
-            return .indicator(value)
-        case .news(var news):
-            change(&news.header)
-            return .news(news)
-        case .bulletin(var bulletin):
-            change(&bulletin.header)
-            return .bulletin(bulletin)
-        case .fundamental(var part):
-            change(&part.header)
-            return .fundamental(part)
-        case .subscription(var record):
-            change(&record.header)
-            return .subscription(record)
-        case .gap(var gap):
-            change(&gap.header)
-            return .gap(gap)
-        case .repair(var request):
-            change(&request.header)
-            return .repair(request)
-        case .lateTick(var late):
-            change(&late.header)
-            return .lateTick(late)
-        case .bar: return self
+        case .trade(let tick): .trade(tick.changed(change))
+        case .quote(let tick): .quote(tick.changed(change))
+        case .depth(let tick): .depth(tick.changed(change))
+        case .depthReset(let tick): .depthReset(tick.changed(change))
+        case .providerBar(let bar): .providerBar(bar.changed(change))
+        case .option(let option): .option(option.changed(change))
+        case .indicator(let value): .indicator(value.changed(change))
+        case .news(let news): .news(news.changed(change))
+        case .bulletin(let bulletin): .bulletin(bulletin.changed(change))
+        case .fundamental(let part): .fundamental(part.changed(change))
+        case .subscription(let record): .subscription(record.changed(change))
+        case .gap(let gap): .gap(gap.changed(change))
+        case .repair(let request): .repair(request.changed(change))
+        case .bar: self
+        case .lateTick(let late): .lateTick(late.changed(change))
         }
+    }
+
+    /// Appends the record's own values, without those of its header.
+    public func list(into fields: inout [RecordField], _ context: RecordContext) {
+        switch self {
+        case .trade(let tick): tick.list(into: &fields)
+        case .quote(let tick): tick.list(into: &fields)
+        case .depth(let tick): tick.list(into: &fields)
+        case .depthReset(let tick): tick.list(into: &fields)
+        case .providerBar(let bar): bar.list(into: &fields)
+        case .option(let option): option.list(into: &fields)
+        case .indicator(let value): value.list(into: &fields)
+        case .news(let news): news.list(into: &fields)
+        case .bulletin(let bulletin): bulletin.list(into: &fields)
+        case .fundamental(let part): part.list(into: &fields)
+        case .subscription(let record): record.list(into: &fields)
+        case .gap(let gap): gap.list(into: &fields)
+        case .repair(let request): request.list(into: &fields)
+        case .bar(let bar): bar.list(into: &fields, context)
+        case .lateTick(let late): late.list(into: &fields, context)
+        }
+    }
+}
+
+/// A record with the header that all but bars begin with.
+protocol HeadedRecord {
+    var header: TickHeader { get set }
+}
+
+extension HeadedRecord {
+    fileprivate func changed(_ change: (inout TickHeader) -> Void) -> Self {
+        var changed = self
+        change(&changed.header)
+        return changed
     }
 }

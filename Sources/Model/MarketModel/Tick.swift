@@ -82,7 +82,7 @@ public struct TickHeader: Hashable, Sendable, BitwiseCopyable {
 }
 
 @frozen
-public struct Trade: Hashable, Sendable, BitwiseCopyable {
+public struct Trade: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     public var header: TickHeader
     public var price: Price
     public var size: Quantity
@@ -100,10 +100,18 @@ public struct Trade: Hashable, Sendable, BitwiseCopyable {
         self.exchange = exchange
         self.conditions = conditions
     }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("price", price)
+        fields.add("size", size)
+        fields.add("exchange", exchange)
+        fields.add("conditions", conditions)
+        if header.action != 0 { fields.add("action", TradeAction.self, header.action) }
+    }
 }
 
 @frozen
-public struct Quote: Hashable, Sendable, BitwiseCopyable {
+public struct Quote: Hashable, Sendable, BitwiseCopyable, HeadedRecord {
     public var header: TickHeader
     public var bidPrice: Price
     public var bidSize: Quantity
@@ -124,5 +132,14 @@ public struct Quote: Hashable, Sendable, BitwiseCopyable {
         self.askSize = askSize
         self.bidExchange = bidExchange
         self.askExchange = askExchange
+    }
+
+    func list(into fields: inout [RecordField]) {
+        fields.add("bid", bidPrice)
+        fields.add("bid_size", bidSize)
+        fields.add("bid_exchange", bidExchange)
+        fields.add("ask", askPrice)
+        fields.add("ask_size", askSize)
+        fields.add("ask_exchange", askExchange)
     }
 }

@@ -96,11 +96,8 @@ extension RawSpan {
 
     /// The series index in the messages that belong to a series.
     fileprivate var seriesIndex: UInt32? {
-        let body = WireFormat.messageHeaderBytes
-        switch template {
-        case WireFormat.Template.bar: return UInt32(uint16(at: body + 4))
-        case WireFormat.Template.lateTick: return UInt32(uint16(at: body + 128))
-        default: return nil
+        RecordKind(template: template)?.seriesOffset.map {
+            UInt32(uint16(at: WireFormat.messageHeaderBytes + $0))
         }
     }
 }

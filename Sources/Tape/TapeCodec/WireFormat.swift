@@ -1,4 +1,4 @@
-/// Every number of the wire format in one place. `tape.sbe.xml` defines the same for other
+/// The rules and the shared numbers of the wire format. `tape.sbe.xml` defines the same for other
 /// languages.
 ///
 /// A packet is a sequence of SBE messages, each after a standard 8-byte header. A template's number
@@ -36,24 +36,10 @@ public enum WireFormat {
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
 
-        // Records from providers.
+        // The hot records. Those of each other kind are with its reader and writer in `Records`.
         public static let trade: UInt16 = 0x8010
         public static let quote: UInt16 = 0x8011
-        public static let depthUpdate: UInt16 = 0x8012
-        public static let depthReset: UInt16 = 0x8013
-        public static let providerBar: UInt16 = 0x8014
-        public static let optionComputation: UInt16 = 0x8015
-        public static let newsHeadline: UInt16 = 0x8416
-        public static let newsBulletin: UInt16 = 0x8217
-        public static let fundamentalPart: UInt16 = 0x8218
-        public static let indicatorValue: UInt16 = 0x8219
-        public static let subscriptionRecord: UInt16 = 0x831a
-        public static let gapRecord: UInt16 = 0x811b
-        public static let repairRequest: UInt16 = 0x821c
-
-        // Derived records.
         public static let bar: UInt16 = 0x8020
-        public static let lateTick: UInt16 = 0x8021
 
         @inlinable @inline(__always)
         public static func isTick(_ template: UInt16) -> Bool { template & 0x8000 != 0 }
@@ -77,19 +63,7 @@ public enum WireFormat {
         public static let seriesDefinition = 16
         public static let trade = 64
         public static let quote = 80
-        public static let depthUpdate = 72
-        public static let depthReset = 40
-        public static let providerBar = 120
-        public static let optionComputation = 104
-        public static let newsHeadline = 32
-        public static let newsBulletin = 40
-        public static let fundamentalPart = 48
-        public static let indicatorValue = 72
-        public static let subscriptionRecord = 40
-        public static let gapRecord = 72
-        public static let repairRequest = 56
         public static let bar = 136
-        public static let lateTick = 136
 
         /// Returns the minimal length of a template's block; 0 for a template that is not ours.
         static func known(_ template: UInt16) -> Int {
@@ -100,22 +74,7 @@ public enum WireFormat {
             case Template.sourceOrdinal: sourceOrdinal
             case Template.symbolDefinition: symbolDefinition
             case Template.seriesDefinition: seriesDefinition
-            case Template.trade: trade
-            case Template.quote: quote
-            case Template.depthUpdate: depthUpdate
-            case Template.depthReset: depthReset
-            case Template.providerBar: providerBar
-            case Template.optionComputation: optionComputation
-            case Template.newsHeadline: newsHeadline
-            case Template.newsBulletin: newsBulletin
-            case Template.fundamentalPart: fundamentalPart
-            case Template.indicatorValue: indicatorValue
-            case Template.subscriptionRecord: subscriptionRecord
-            case Template.gapRecord: gapRecord
-            case Template.repairRequest: repairRequest
-            case Template.bar: bar
-            case Template.lateTick: lateTick
-            default: 0
+            default: RecordKind(template: template)?.block ?? 0
             }
         }
     }

@@ -4,6 +4,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import Synchronization
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -61,12 +62,12 @@ final class LiveTail {
 
     /// Returns one subject per kind and symbol. Without symbols it covers all of them.
     static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
-        let all: [TickKind] = [.trade, .quote, .bar]
+        let all: [RecordKind] = [.trade, .quote, .bar]
         let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
         // The symbol is not always at the same position in the subject of a value.
-        let values = command.liveKinds.contains(.indicator) ? [names.liveValues] : []
+        let values = command.liveKinds.contains(.record(.indicator)) ? [names.liveValues] : []
         return values
-            + all.filter { command.liveKinds.contains($0) }.flatMap { kind in
+            + all.filter { command.liveKinds.contains(.record($0)) }.flatMap { kind in
                 symbols.map { symbol in
                     switch kind {
                     case .trade: names.liveTrades(of: symbol)
@@ -154,7 +155,7 @@ enum LiveMessage {
     /// may publish there, so a message must be one line of JSON that identifies a tick.
     static func read(_ text: String, into tick: inout TailTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
-            let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),
+            let kind = json["kind"]?.string.flatMap({ TickKind(name: $0) }),
             let symbol = symbol(of: json, kind), readPlace(json, kind, into: &tick)
         else { return false }
         tick.kind = kind
@@ -171,7 +172,7 @@ enum LiveMessage {
     private static func readPlace(
         _ json: JSONValue, _ kind: TickKind, into tick: inout TailTick
     ) -> Bool {
-        if kind == .bar, json["in_progress"] == .bool(true) {
+        if kind == .record(.bar), json["in_progress"] == .bool(true) {
             tick.isOnTape = false
             return true
         }
@@ -190,7 +191,7 @@ enum LiveMessage {
 
     /// Returns the symbol; values may have none. `nil` if a required symbol is missing or invalid.
     private static func symbol(of json: JSONValue, _ kind: TickKind) -> String? {
-        guard let member = json["symbol"] else { return kind == .indicator ? "" : nil }
+        guard let member = json["symbol"] else { return kind == .record(.indicator) ? "" : nil }
         return member.string.flatMap { Symbol($0) }?.text
     }
 
@@ -214,11 +215,11 @@ enum LiveMessage {
         guard !places.contains(name), !name.hasSuffix(ending) else { return }
         let time = time(name, of: json)
         switch member.value {
-        case _ where time.isDefined: tick.add(name, .time(time))
-        case .string(let text): tick.add(name, .text(text))
-        case .number(let digits): tick.add(name, .text(digits))
-        case .array(let values): tick.add(name, .flags(values.compactMap(\.string)))
-        case .bool(let isSo): tick.add(name, .truth(isSo))
+        case _ where time.isDefined: tick.fields.add(name, .time(time))
+        case .string(let text): tick.fields.add(name, .text(text))
+        case .number(let digits): tick.fields.add(name, .text(digits))
+        case .array(let values): tick.fields.add(name, .flags(values.compactMap(\.string)))
+        case .bool(let isSo): tick.fields.add(name, .truth(isSo))
         case .null, .object: return
         }
     }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import TapeCodec
 import TapeProtocol
 
 /// `tapeline tail`: prints what is on the tape, from a given position on.
@@ -33,7 +34,9 @@ struct TailCommand: Equatable, Sendable {
 
     /// Options without meaning beside `--live`, which starts now and selects by symbol.
     private static let notLive = ["--partition", "--source", "--from", "--until"]
-    private static let liveAll: Set<TickKind> = [.trade, .quote, .bar]
+    private static let liveAll: Set<TickKind> = [
+        .record(.trade), .record(.quote), .record(.bar),
+    ]
 
     static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
         let arguments = try CommandArguments("tail", arguments, taken)
@@ -64,7 +67,7 @@ struct TailCommand: Equatable, Sendable {
         if command.source == .universe { command.wantsUniverse = true }
         command.wantsBars = arguments.has("--bars")
         if command.wantsBars, let kind = command.kinds.first(where: { !$0.isDerived }) {
-            throw .usage("--bars is what is derived, and --kind \(kind.rawValue) is not: give one")
+            throw .usage("--bars is what is derived, and --kind \(kind.name) is not: give one")
         }
         command.wantsControl =
             arguments.has("--control") || command.kinds.contains { $0.isControl }
@@ -84,7 +87,7 @@ struct TailCommand: Equatable, Sendable {
             throw .usage("--live tells from now on, by symbol: \(option) means nothing there")
         }
         guard !arguments.has("--control"),
-            kinds.isSubset(of: Self.liveAll.union([.indicator]))
+            kinds.isSubset(of: Self.liveAll.union([.record(.indicator)]))
         else {
             throw .usage("--live tells trades, quotes, bars and, when asked for, indicators")
         }
@@ -92,7 +95,7 @@ struct TailCommand: Equatable, Sendable {
 
     /// The kinds to read live. If none is asked for, all but indicators.
     var liveKinds: Set<TickKind> {
-        let asked = wantsBars ? kinds.union([.bar]) : kinds
+        let asked = wantsBars ? kinds.union([.record(.bar)]) : kinds
         return asked.isEmpty ? Self.liveAll : asked
     }
 
@@ -114,8 +117,8 @@ struct TailCommand: Equatable, Sendable {
     }
 
     private static func kind(_ text: String) throws(ToolError) -> TickKind {
-        guard let kind = TickKind(rawValue: text) else {
-            let all = TickKind.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let kind = TickKind(name: text) else {
+            let all = TickKind.all.map(\.name).joined(separator: ", ")
             throw .usage("'\(text.prefix(40))' is no kind (\(all))")
         }
         return kind
@@ -200,7 +203,7 @@ struct TailCommand: Equatable, Sendable {
 
     private func barSelection(_ names: TapeNames, _ wanted: Set<Partition>?) -> Selection {
         var filters = wanted.map { $0.sorted().map { names.bars($0) } } ?? [names.allBars]
-        let hasValues = kinds.isEmpty || kinds.contains(.indicator)
+        let hasValues = kinds.isEmpty || kinds.contains(.record(.indicator))
         if wanted == nil, hasValues { filters.append(names.universeValues) }
         return Selection(stream: names.barStream, filters: filters)
     }

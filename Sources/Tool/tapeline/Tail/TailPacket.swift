@@ -33,16 +33,16 @@ struct TailPacket {
         while let item = walk.next(in: bytes) {
             switch item {
             case .trade(let trade):
-                guard shows(.trade, trade.header.symbol, wanted, command) else { continue }
-                start(&tick, .trade, walk.ordinal)
+                guard shows(.record(.trade), trade.header.symbol, wanted, command) else { continue }
+                start(&tick, .record(.trade), walk.ordinal)
                 set(&tick, .trade(trade), trade.header.symbol, bytes)
             case .quote(let quote):
-                guard shows(.quote, quote.header.symbol, wanted, command) else { continue }
-                start(&tick, .quote, walk.ordinal)
+                guard shows(.record(.quote), quote.header.symbol, wanted, command) else { continue }
+                start(&tick, .record(.quote), walk.ordinal)
                 set(&tick, .quote(quote), quote.header.symbol, bytes)
             case .bar(let bar):
-                guard shows(.bar, bar.symbol, wanted, command) else { continue }
-                start(&tick, .bar, walk.ordinal)
+                guard shows(.record(.bar), bar.symbol, wanted, command) else { continue }
+                start(&tick, .record(.bar), walk.ordinal)
                 set(&tick, .bar(bar), bar.symbol, bytes)
             case .other(let message):
                 let kind = TickKind(template: message.template)
@@ -97,7 +97,7 @@ struct TailPacket {
             let symbol = walk.symbol(index, in: bytes)
             tick.set(message.template, message.tickHeader(in: bytes), symbol)
         } else {
-            tick.add("damaged", "its fields do not hold what its template says")
+            tick.fields.add("damaged", "its fields do not hold what its template says")
         }
     }
 

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import TapeCodec
 
 /// Writes ticks as lines of a table, of JSON or of CSV. Decimals are exact in all of them.
 struct TailPrinter {
@@ -42,7 +43,7 @@ struct TailPrinter {
 
     private func json(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
         output.text("{\"kind\":\"")
-        output.text(tick.kind.rawValue)
+        output.text(tick.kind.name)
         output.text("\"")
         if !tick.symbol.isEmpty {
             output.text(",\"symbol\":")
@@ -89,7 +90,7 @@ struct TailPrinter {
         output.integer(time.nanoseconds)
     }
 
-    private func jsonValue(_ value: TailTick.Value, _ output: inout OutputBuffer) {
+    private func jsonValue(_ value: RecordField.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.jsonString(text)
         case .short(let text):
@@ -110,7 +111,7 @@ struct TailPrinter {
     }
 
     /// Writes a value without quotes.
-    private func plain(_ value: TailTick.Value, _ output: inout OutputBuffer) {
+    private func plain(_ value: RecordField.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.plain(text)
         case .short(let text): output.short(text, escaping: false)
@@ -133,7 +134,7 @@ struct TailPrinter {
         output.text(",")
         output.csvField(tick.symbol)
         output.text(",")
-        output.text(tick.kind.rawValue)
+        output.text(tick.kind.name)
         for column in Self.csvColumns {
             output.text(",")
             for field in tick.fields where field.name == column {
@@ -163,7 +164,7 @@ struct TailPrinter {
         output.text(",")
     }
 
-    private func csvValue(_ value: TailTick.Value, _ output: inout OutputBuffer) {
+    private func csvValue(_ value: RecordField.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.csvField(text)
         case .short(let text): output.csvField(text.text)
@@ -194,13 +195,13 @@ struct TailPrinter {
         output.plain(tick.symbol.isEmpty ? "-" : tick.symbol)
         output.blanks(upTo: 31 + Self.symbolWidth, from: start)
         output.text(" ")
-        output.padded(tick.kind.rawValue, to: Self.kindWidth)
+        output.padded(tick.kind.name, to: Self.kindWidth)
         output.text(" ")
         switch tick.kind {
-        case .trade: tradeValues(tick, &output)
-        case .quote: quoteValues(tick, &output)
-        case .bar: barValues(tick, &output)
-        default: allValues(tick, &output)
+        case .record(.trade): tradeValues(tick, &output)
+        case .record(.quote): quoteValues(tick, &output)
+        case .record(.bar): barValues(tick, &output)
+        case .record, .unknown, .marker, .watermark: allValues(tick, &output)
         }
         output.blanks(upTo: Self.placeColumn, from: start)
         output.text("  ")

@@ -18,6 +18,12 @@ help: ## This list
 programs: setup
 	@deploy/local/build.sh
 
+# Downloads while the compiler works. The step 'servers' waits for it, and shows what failed.
+.PHONY: servers-meanwhile
+servers-meanwhile: setup
+	@mkdir -p .build/logs
+	@deploy/local/servers.sh >.build/logs/servers.log 2>&1 &
+
 setup: ## Install what the build needs (as root, or by sudo)
 	@deploy/local/prerequisites.sh
 
@@ -27,10 +33,10 @@ servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Promet
 build: setup ## Build everything: services, tool, benchmarks (release)
 	@$(BUILD)
 
-demo: programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
+demo: servers-meanwhile programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: programs servers ## Start the servers and the services and leave them running
+up: servers-meanwhile programs servers ## Start the servers and the services and leave them running
 	@$(TOOL) up
 
 down: ## Stop what 'make up' started

@@ -24,6 +24,10 @@ let quickTests: [SwiftSetting] =
 /// git is cached, and a wrong revision is worse than none.
 let revision = Context.environment["TAPELINE_REVISION"].flatMap { $0.isEmpty ? nil : $0 }
 
+/// `make demo` and `make up` set the variable. Without benchmarks, tests and samples the package is
+/// what they run, and one build makes all of it, with both processors in use to the end.
+let isProgramsOnly = Context.environment["TAPELINE_PROGRAMS_ONLY"] == "1"
+
 /// What a target needs that reads or writes the tape.
 let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
 
@@ -470,3 +474,11 @@ let package = Package(
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )
+
+if isProgramsOnly {
+    package.targets.removeAll { target in
+        // Only tests and benchmarks use the simulation.
+        target.type == .test || target.name == "SimulationKit"
+            || !["Sources", "services"].contains(target.path?.split(separator: "/").first)
+    }
+}

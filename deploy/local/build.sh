@@ -11,14 +11,10 @@ logs=.build/logs
 . deploy/local/steps.sh
 
 build() {
-    local product
-    # Package.swift reads it.
+    # Package.swift reads both.
     TAPELINE_REVISION=$(deploy/local/revision.sh)
-    export TAPELINE_REVISION
-    # The package manager builds either one product at a time or everything.
-    for product in tapeline provider-gateway operator-worker store-writer ibkr-simulator; do
-        swift build -c release --static-swift-stdlib --product "$product"
-    done
+    export TAPELINE_REVISION TAPELINE_PROGRAMS_ONLY=1
+    swift build -c release --static-swift-stdlib
 }
 
 step 'Programs (release)' build-programs build

@@ -38,7 +38,7 @@ struct PacketQueue<Item: QueueItem> {
         let marks: RowMarks
 
         init(rows: Int, bytes: Int, marks: RowMarks = RowMarks()) {
-            precondition(rows > 0 && bytes > 0, "a lane has room for something")
+            precondition(rows > 0 && bytes > 0, "a queue has room for something")
             self.rows = rows
             self.bytes = bytes
             self.marks = marks

@@ -61,7 +61,9 @@ struct WriterSettings: Sendable {
                 "Workers, each with its share of the partitions and a connection of its own."),
             ConfigurationKey(
                 "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "200",
-                group: "Writer", "Rows that are written at once; more when the writer is behind."),
+                group: "Writer",
+                "A worker writes when this many rows wait; it takes more when it is behind, up to "
+                    + "20,000."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer", "How long fewer rows wait for others."),

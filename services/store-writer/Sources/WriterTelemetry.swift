@@ -128,7 +128,7 @@ struct WriterMetrics: Sendable {
 
     func passed(_ mark: WorkerQueue.Packets.Mark) {
         metrics.counter(
-            "mds_writer_queue_marks_total", "Times that a lane of the queue passed a mark.",
+            "mds_writer_queue_marks_total", "Times that a worker's queue passed a mark.",
             labels: [("mark", mark.rawValue)]
         ).add()
     }

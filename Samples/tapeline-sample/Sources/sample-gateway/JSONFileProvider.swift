@@ -21,7 +21,7 @@ final class JSONFileProvider: ProviderSource {
         let started = try ServiceThread(name: name) { self.run(order, channel) }
         thread.withLock { $0 = started }
     }
-    func follow(begun: [UInt32], ended: [UInt32]) {}  // Each turn reads the book.
+    func follow(begun: [UInt32], ended: [UInt32]) {}  // Each turn reads the registry.
     func stop(within timeout: Duration) -> Bool {
         end.request()
         return thread.withLock { $0 }?.join(timeout: timeout) ?? true
@@ -33,14 +33,14 @@ final class JSONFileProvider: ProviderSource {
         let beat = context.threads.thread(name)
         defer { beat.retire() }
         var ids: [UInt32: UInt64] = [:]
-        var news: [ProviderRecord] = []
+        var records: [ProviderRecord] = []
         repeat {
             beat.beat()
             let now = channel.moment().wall
             do {
                 let file = try JSONValue.parse(ConfigurationFiles.read(path, 1 << 20).get().bytes)
                 // Records that the channel did not accept are sent first.
-                for number in order.registry.wanted where news.count < order.registry.count {
+                for number in order.registry.wanted where records.count < order.registry.count {
                     guard let symbol = order.registry.instrument(number)?.symbol.text,
                         let last = file[symbol], let id = last["id"]?.uint64, id != ids[number]
                     else { continue }
@@ -49,14 +49,14 @@ final class JSONFileProvider: ProviderSource {
                     var header = TickHeader(
                         symbol: number, providerTime: .undefined, receiveTime: now, providerID: id)
                     if ids.updateValue(id, forKey: number) == nil {
-                        news += order.beginning(of: header, provider: name)
+                        records += order.beginning(of: header, provider: name)
                         header.flags = .snapshot  // The trade happened before the start.
                     }
-                    news.append(.trade(Trade(header: header, price: price, size: size)))
+                    records.append(.trade(Trade(header: header, price: price, size: size)))
                 }
                 problem.withLock { $0 = "" }
             } catch { problem.withLock { $0 = "\(error)" } }
-            _ = channel.send(&news, floor: now)
+            _ = channel.send(&records, floor: now)
         } while !end.wait(timeout: .milliseconds(100))
     }
 }

@@ -302,7 +302,7 @@ struct PartitionOperatorTests {
         bench.core = PartitionOperator(
             partition: Partition(0), settings: bench.settings,
             beginning: Beginning(
-                way: .base(Base(end: nil, tells: start, endsRequest: true)),
+                way: .base(Base(end: nil, openingInput: start, endsRequest: true)),
                 machine: GraphMachine(bench.settings.program),
                 input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
             lane: bench.bars)

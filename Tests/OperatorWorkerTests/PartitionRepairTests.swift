@@ -48,7 +48,7 @@ struct PartitionRepairTests {
 
     private func found(_ bench: OperatorBench) throws -> BarsOnTape {
         #expect(bench.drain())
-        #expect(bench.core.stopped == nil && !bench.core.isRepairing)
+        #expect(bench.core.stopped == nil && !bench.core.hasRepair)
         let found = try bench.onTape()
         #expect(found.problems.isEmpty, "\(found.problems)")
         return found
@@ -138,13 +138,13 @@ struct PartitionRepairTests {
         }
         _ = try found(bench)
         bench.take(packets[4])
-        #expect(bench.core.isRepairing && bench.core.mustHold)
+        #expect(bench.core.hasRepair && bench.core.mustHold)
         #expect(bench.drain())
         #expect(try bench.core.checkpoint(now: .max / 2, isLast: true) == nil)
         let told = try bench.onTape().inputs.last?.sequence
         #expect(told ?? 0 < 5)
         _ = bench.core.refuseRepair(.missing, "")
-        #expect(!bench.core.isRepairing && bench.core.schedule.isDueAtOnce)
+        #expect(!bench.core.hasRepair && bench.core.schedule.isDueAtOnce)
     }
 
     /// How far a repair has come when its owner dies.
@@ -205,7 +205,7 @@ struct PartitionRepairTests {
         #expect(found.all.count { $0.reason == BarReason.repair.rawValue } == 3)
         scene.request(-40 * day, 0)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
-        #expect(!bench.core.isRepairing)
+        #expect(!bench.core.hasRepair)
         #expect(bench.core.refused.map(\.reason) == [.long])
     }
 }
@@ -230,9 +230,9 @@ extension OperatorBench {
         guard cut != .asked, let needs = core.repairPart else { return }
         core.beginRepair()
         guard cut != .begun else { return }
-        read(Int(needs.until.sequence)) { $0.noteForRepair($1, $2) }
+        read(Int(needs.until.sequence)) { $0.takeOfFirstPass($1, $2) }
         guard cut != .noted else { return }
-        read(Int(needs.until.sequence) / (cut == .half ? 2 : 1)) { $0.takeForRepair($1, $2) }
+        read(Int(needs.until.sequence) / (cut == .half ? 2 : 1)) { $0.takeOfSecondPass($1, $2) }
         guard cut == .finished else { return }
         _ = core.finishRepair()
     }

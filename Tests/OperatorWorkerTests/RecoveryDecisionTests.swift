@@ -72,7 +72,7 @@ import Testing
     @Test("nothing anywhere: from the start, and nothing to leave out")
     func nothing() throws {
         let found = try begins(situation(stands: nil))
-        #expect(found.way == .start && found.published == nil && found.told == nil)
+        #expect(found.way == .start && found.published == nil && found.publishedInput == nil)
         #expect(found.input.position == nil && found.input.publishFrom == nil)
     }
 
@@ -80,7 +80,7 @@ import Testing
     func start() throws {
         let found = try begins(situation())
         #expect(found.way == .start && found.output == nil && found.published?.ordinal == 10)
-        #expect(found.told == input && found.watermark.nanoseconds == 1_000)
+        #expect(found.publishedInput == input && found.watermark.nanoseconds == 1_000)
         // The same if both checkpoints are damaged.
         var damaged = situation()
         damaged.stored.head = try head(10)
@@ -161,9 +161,9 @@ import Testing
             here.stored.head = hasHead ? try head(9, generation: 1, definition: 8) : nil
             #expect(here.needsInput && here.refusal == nil)
             let found = try begins(here)
-            #expect(found.way == .base(Base(end: input, tells: nil, endsRequest: false)))
+            #expect(found.way == .base(Base(end: input, openingInput: nil, endsRequest: false)))
             #expect(found.output == OutputLedger.End(ordinal: 10, checksum: 1_000))
-            #expect(found.output == found.published && found.told == nil)
+            #expect(found.output == found.published && found.publishedInput == nil)
             #expect(found.input.position == nil)
             #expect(found.input.publishFrom == SourceTable.noWatermark)
             here.isInputThere = false
@@ -172,7 +172,7 @@ import Testing
         var empty = situation(stands: nil)
         empty.stored.head = try head(nil, generation: 1)
         let found = try begins(empty)
-        #expect(found.way == .base(Base(end: nil, tells: nil, endsRequest: false)))
+        #expect(found.way == .base(Base(end: nil, openingInput: nil, endsRequest: false)))
         #expect(found.output == nil)
     }
 
@@ -187,7 +187,7 @@ import Testing
         #expect(ordinal == 11 && here.refusal == nil)
         here.laneOrdinal = 10
         let found = try begins(here)
-        #expect(found.way == .base(Base(end: input, tells: input, endsRequest: true)))
+        #expect(found.way == .base(Base(end: input, openingInput: input, endsRequest: true)))
         // The checksum continues from the stored one.
         #expect(found.output == OutputLedger.End(ordinal: 10, checksum: 800))
     }
@@ -198,7 +198,7 @@ import Testing
         here.isRebuildRequested = true
         here.isInputThere = false
         let start = TapePosition.before(input.streamCreated)
-        let base = Base(end: nil, tells: start, endsRequest: true)
+        let base = Base(end: nil, openingInput: start, endsRequest: true)
         let found = try begins(here)
         #expect(found.way == .base(base))
         #expect(found.input.publishFrom?.nanoseconds == 1_000)

@@ -135,7 +135,7 @@ struct RefusedRepairTests {
         try settle(bench)
         let image = try #require(try bench.core.checkpoint(now: 1))
         try restore(bench, image)
-        #expect(bench.core.isRepairing && bench.core.mustHold)
+        #expect(bench.core.hasRepair && bench.core.mustHold)
         let needs = try #require(bench.core.repairPart)
         #expect(needs.ranges.map(\.from).allSatisfy { $0 > RepairScene.start })
         try bench.repair()

@@ -18,11 +18,11 @@ struct RepairReachTests {
 
     /// Reading begins at 1,000 with packet 50.
     private func shortfall(
-        _ starts: [(String, Packet?, Packet?)], begins: [String: UInt64], margin: Int64 = 100
+        _ starts: [(String, Packet?, Packet?)], firstOfSource: [String: UInt64], margin: Int64 = 100
     ) throws -> String? {
         var reading = RepairReach.Reading(
             first: 50, start: Timestamp(nanoseconds: 1_000), margin: margin)
-        for (name, sequence) in begins { reading.begins[try source(name)] = sequence }
+        for (name, sequence) in firstOfSource { reading.firstOfSource[try source(name)] = sequence }
         return RepairReach(
             starts: try starts.map { name, first, second in
                 RepairReach.Start(source: try source(name), first: first, second: second)
@@ -32,12 +32,13 @@ struct RepairReachTests {
 
     @Test("a source whose first packet stood there in time is whole")
     func inTime() throws {
-        #expect(try shortfall([("a", packet(9, 900, 5), nil)], begins: ["a": 50]) == nil)
-        #expect(try shortfall([("a", packet(9, 901, 5), nil)], begins: ["a": 50]) != nil)
+        #expect(try shortfall([("a", packet(9, 900, 5), nil)], firstOfSource: ["a": 50]) == nil)
+        #expect(try shortfall([("a", packet(9, 901, 5), nil)], firstOfSource: ["a": 50]) != nil)
         #expect(
-            try shortfall([("a", packet(9, 901, 5), nil)], begins: ["a": 50], margin: 0) == nil)
-        #expect(try shortfall([("a", packet(50, 10, 5), nil)], begins: ["a": 50]) != nil)
-        #expect(try shortfall([("a", packet(50, 2_000, 1), nil)], begins: ["a": 50]) == nil)
+            try shortfall([("a", packet(9, 901, 5), nil)], firstOfSource: ["a": 50], margin: 0)
+                == nil)
+        #expect(try shortfall([("a", packet(50, 10, 5), nil)], firstOfSource: ["a": 50]) != nil)
+        #expect(try shortfall([("a", packet(50, 2_000, 1), nil)], firstOfSource: ["a": 50]) == nil)
     }
 
     @Test("a source that lacks its old packets is no reason when the partition reaches back")
@@ -45,25 +46,25 @@ struct RepairReachTests {
         // Requests of people. The first one still on the tape is of the day itself.
         let people = ("manual", Optional(packet(60, 1_500, 6)), Packet?.none)
         let busy = ("a", Optional(packet(9, 500, 70)), Optional(packet(10, 501, 75)))
-        #expect(try shortfall([people], begins: ["manual": 60]) != nil)
-        #expect(try shortfall([busy, people], begins: ["manual": 60]) == nil)
-        #expect(try shortfall([busy, people], begins: ["manual": 60, "a": 50]) == nil)
+        #expect(try shortfall([people], firstOfSource: ["manual": 60]) != nil)
+        #expect(try shortfall([busy, people], firstOfSource: ["manual": 60]) == nil)
+        #expect(try shortfall([busy, people], firstOfSource: ["manual": 60, "a": 50]) == nil)
         // A packet may be on the tape only because it was the newest.
         let quiet = ("a", Optional(packet(9, 500, 70)), Packet?.none)
-        #expect(try shortfall([quiet, people], begins: ["manual": 60, "a": 52]) != nil)
+        #expect(try shortfall([quiet, people], firstOfSource: ["manual": 60, "a": 52]) != nil)
         let late = ("a", Optional(packet(9, 500, 70)), Optional(packet(40, 950, 75)))
-        #expect(try shortfall([late, people], begins: ["manual": 60]) != nil)
+        #expect(try shortfall([late, people], firstOfSource: ["manual": 60]) != nil)
         let behind = ("a", Optional(packet(9, 500, 70)), Optional(packet(51, 800, 75)))
-        #expect(try shortfall([behind, people], begins: ["manual": 60]) != nil)
+        #expect(try shortfall([behind, people], firstOfSource: ["manual": 60]) != nil)
     }
 
     @Test("the reason names the source, where it begins, and how far back repairs reach")
     func reason() throws {
         let reason = try #require(
-            try shortfall([("a", packet(60, 2_000, 5), nil)], begins: ["a": 60]))
+            try shortfall([("a", packet(60, 2_000, 5), nil)], firstOfSource: ["a": 60]))
         #expect(reason.hasPrefix("the tape of a begins at 1970-01-01T00:00:00.000002"))
         #expect(reason.contains("an hour behind that repairs reach back to"))
-        let gone = try shortfall([("a", nil, nil)], begins: ["a": 60])
+        let gone = try shortfall([("a", nil, nil)], firstOfSource: ["a": 60])
         #expect(gone == "the tape of a was emptied meanwhile")
     }
 

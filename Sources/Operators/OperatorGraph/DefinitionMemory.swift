@@ -30,6 +30,7 @@ struct DefinitionMemory: Sendable {
     /// Symbols + 1 by hash; 0 for a free place. Places of a symbol's earlier definitions are freed
     /// when the table fills up.
     private var places = [UInt32](repeating: 0, count: 256)
+    /// The number of places that are taken.
     private var used = 0
 
     /// Returns the symbol if this message repeats the last definition of that symbol from `source`.
@@ -76,6 +77,7 @@ struct DefinitionMemory: Sendable {
         return true
     }
 
+    /// Enters a symbol into the table, if a place near its first one is free.
     private mutating func place(_ symbol: UInt32) {
         for probe in 0..<Self.probesMax {
             let hash = Int(truncatingIfNeeded: entries[Int(symbol)].hash)

@@ -22,6 +22,7 @@ extension BarMachine {
         if isMixed { closed.sortOutput(from: start) }
     }
 
+    /// Publishes closed windows that late ticks changed.
     private mutating func publishTouched(
         source: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -43,6 +44,7 @@ extension BarMachine {
         }
     }
 
+    /// Closes and publishes the windows that the watermark has passed, and removes expired ones.
     private mutating func publishDue(
         source: Int, watermark: Int64, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -56,6 +58,7 @@ extension BarMachine {
         windows.release()
     }
 
+    /// Publishes the first version of a window's bar.
     private mutating func close(_ slot: Int, into closed: inout [Bar]) {
         let series = Int(windows.slots[slot].series)
         guard windows.slots[slot].trades > 0 else {

@@ -1,7 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// The slow path of a tick into its windows, for ticks that the hot path does not take.
+/// The slow path of a tick into its windows, for ticks that the hot path does not take: those that
+/// do not fall into the newest open window, or of which a rule admits only a part.
 extension BarMachine {
     /// A tick on the slow path.
     struct Placed {
@@ -9,6 +10,7 @@ extension BarMachine {
         let trade: Trade
         /// The quote from which the trade was made; `nil` when the tick was a trade.
         let quote: Quote?
+        /// Which parts of a bar the tick may set.
         let effect: TradeEffect
         /// The reason under which it is counted when it sets no price.
         let exclusion: ExclusionReason
@@ -19,6 +21,7 @@ extension BarMachine {
         case open(slot: Int)
         /// The watermark has passed its end and its lateness.
         case closed
+        /// There is no room for one more window.
         case full
         /// It overlaps no range of this repair.
         case notWanted
@@ -46,6 +49,7 @@ extension BarMachine {
         windows.refresh(symbol * seriesCount + series)
     }
 
+    /// Adds the tick to one window, or counts and lists why the window does not take it.
     private mutating func put(
         _ tick: Placed, _ bounds: WindowShape.Bounds, _ found: Found, series: Int,
         _ tables: PartitionTables

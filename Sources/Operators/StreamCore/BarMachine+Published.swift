@@ -1,7 +1,8 @@
 public import MarketModel
 internal import Primitives
 
-// The bars on the tape that a repair has to know, because the machine has removed their windows.
+// The bars on the tape that a repair has to know, because the machine has removed their windows. A
+// machine keeps a window only until its lateness is over.
 extension BarMachine {
     /// Returns which bars on the tape `absorb` has to know. For a series with `fill` these are all
     /// bars in the stretches around the dirty ranges, which fill windows there or decide what fills
@@ -19,7 +20,7 @@ extension BarMachine {
                 if fills.maxima[series] > 0 {
                     stretches = fillStretches(key, ranges, tables).map(\.bounds)
                 } else if key < repaired.windows.heads.count {
-                    stretches = doubtful(key, repaired, dirty, tables)
+                    stretches = windowsInDoubt(key, repaired, dirty, tables)
                 } else {
                     stretches = []
                 }
@@ -35,7 +36,7 @@ extension BarMachine {
 
     /// Returns the removed dirty windows without a price: only the tape knows whether they had a
     /// bar.
-    private func doubtful(
+    private func windowsInDoubt(
         _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges, _ tables: PartitionTables
     ) -> [WindowShape.Bounds] {
         var found: [WindowShape.Bounds] = []
@@ -60,10 +61,12 @@ extension BarMachine {
         return !overflow && end <= closedThrough(key / seriesCount, tables)
     }
 
+    /// A stretch of one key in which a repair may change which windows are filled.
     struct FillStretch: Sendable {
         var bounds: WindowShape.Bounds
         /// The start of its first dirty window.
         var dirtyFrom: Int64
+        /// The reason of the dirty range; the greatest of several.
         var reason: UInt8
     }
 

@@ -16,6 +16,7 @@ internal import Primitives
 public struct BarMachine: BarMaker {
     /// The source index to pass to `trade` when there is none. Such a trade is refused and counted.
     public static let noSource = -1
+    /// The symbol index of ticks whose symbol is not known.
     public static let noSymbol = UInt32.max
 
     public let rule: BarRule
@@ -23,6 +24,7 @@ public struct BarMachine: BarMaker {
     public var publishesEmptyWindows = false
 
     @usableFromInline var windows: WindowStore
+    /// The counts, without ticks in open windows.
     var account: BarCounters
     /// The tick counter, kept outside of `account` as one plain word for the hot path.
     @usableFromInline var receivedTrades: UInt64 = 0
@@ -31,14 +33,17 @@ public struct BarMachine: BarMaker {
     /// The parts of the rule that the hot path needs, worked out once.
     @usableFromInline let roundLot: Int64
     @usableFromInline let conditionsMask: UInt64
+    /// Late ticks since the last call of `takeLateTicks`.
     var lateTicks: [LateTick] = []
+    /// Which windows without a price are filled with the close before them.
     var fills: FillTable
+    /// By series, where its windows begin and end.
     let shapes: [WindowShape]
     let limits: MachineLimits
     /// Whether a repair withdraws bars. If false, the bars on the tape do not matter, and a window
     /// without a price is returned with its contents instead of being withdrawn.
     public var withdraws = true
-    /// In a repair machine: the only ranges whose windows it makes.
+    /// In a repair machine: the only ranges whose windows it makes; `nil` in the partition's own.
     var repair: RepairRanges?
     /// In a repair machine: the symbols for whose windows there was no room.
     public internal(set) var repairRefused: Set<UInt32> = []
@@ -105,6 +110,7 @@ public struct BarMachine: BarMaker {
         if let time = change.restart { restart(symbol, at: time, tables) }
     }
 
+    /// Notes that another source feeds the symbol.
     private mutating func move(_ symbol: Int, _ tables: PartitionTables) {
         windows.move(symbol: symbol, to: tables.symbols.feeds[symbol].source)
         guard fills.isUsed else { return }

@@ -33,6 +33,7 @@ public protocol BarMaker: Sendable {
     /// Appends the versions of bars that are due by the present watermark of the source. A bar's
     /// `series` is the index in `rule.series`.
     mutating func advance(source: Int, _ tables: PartitionTables, into closed: inout [Bar])
+    /// Appends the late ticks since the last call, in order of arrival.
     mutating func takeLateTicks(into late: inout [LateTick])
     /// Appends the bars of open windows that changed since the last call, without `.final`. They
     /// are for live display only, and not part of the state.
@@ -45,5 +46,6 @@ public protocol BarMaker: Sendable {
     /// overlaps none of these ranges.
     func repairMachine(for ranges: [DirtyRange]) -> Self
 
+    /// Appends the state as bytes.
     func encode(_ tables: PartitionTables, into bytes: inout [UInt8])
 }

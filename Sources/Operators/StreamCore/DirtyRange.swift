@@ -22,14 +22,18 @@ public struct DirtyRange: Hashable, Sendable {
         self.kind = kind
     }
 
+    /// Returns whether windows of this kind of ticks are dirty.
     public func concerns(_ other: DataKind) -> Bool { kind == .any || kind == other }
 }
 
 /// Why a tick is in no bar, or only a part of it is.
 public enum ExclusionReason: UInt8, Sendable {
+    /// The rule for its trade conditions leaves it out.
     case condition = 0
+    /// It has fewer shares than a round lot, and the rule leaves these out.
     case oddLot = 1
     /// A node of the graph kept it back, or it is no new tick.
     case filter = 2
+    /// It has no price, size or usable time.
     case undefined = 3
 }

@@ -17,6 +17,7 @@ struct FillTable: Sendable {
     /// By series: the number of windows that are filled at most; 0 when none is.
     let maxima: [Int]
     let shapes: [WindowShape]
+    /// By key (symbol × series count + series); `nil` before the first bar.
     private(set) var states: [State?] = []
 
     var isUsed: Bool { maxima.contains { $0 > 0 } }
@@ -34,6 +35,7 @@ struct FillTable: Sendable {
         for _ in maxima { states.append(nil) }
     }
 
+    /// Returns the state of a key; `nil` when the key has no bar so far, or nothing is filled.
     func state(_ key: Int) -> State? { states.isEmpty ? nil : states[key] }
 
     mutating func set(_ state: State, key: Int) { states[key] = state }

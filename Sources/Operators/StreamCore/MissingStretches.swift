@@ -3,11 +3,13 @@ public import MarketModel
 /// One statement of a gap record about one symbol: ticks of [from, to) are missing, or have been
 /// filled in.
 public struct MissingChange: Hashable, Sendable {
+    /// The machine's index of the symbol.
     public var symbol: UInt32
     /// The kind of ticks: `.any`, `.trade` or `.quote`. Nothing is remembered for other kinds.
     public var kind: DataKind
     public var from: Int64
     public var to: Int64
+    /// True when the ticks have been filled in, false when they are missing.
     public var isFilled: Bool
 
     public init(symbol: UInt32, kind: DataKind, from: Int64, to: Int64, isFilled: Bool) {
@@ -65,6 +67,7 @@ public struct MissingStretches: Hashable, Sendable {
         return missing.touches(from: from, to: to)
     }
 
+    /// Applies one statement about a symbol.
     public mutating func apply(_ change: MissingChange) {
         guard change.from < change.to else { return }
         let (stretch, max) = (Stretch(from: change.from, to: change.to), max)

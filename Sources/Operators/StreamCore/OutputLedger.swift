@@ -20,6 +20,7 @@ public struct OutputLedger: Sendable {
         }
     }
 
+    /// What to do with an output.
     public enum Verdict: Hashable, Sendable {
         /// Publish it under this ordinal.
         case new(ordinal: UInt64)
@@ -37,8 +38,11 @@ public struct OutputLedger: Sendable {
     public private(set) var nextOrdinal: UInt64
     /// The checksum over all output up to `nextOrdinal` - 1; 0 when there is none.
     public private(set) var checksum: UInt64
+    /// The end of the output on the tape; ordinal 0 when there is none.
     private let published: End
+    /// The verdict for all later output, once one has differed; `nil` before.
     private var divergence: Verdict?
+    /// Room for the canonical bytes of one output, reused for each.
     private var bytes: [UInt8] = []
 
     /// Continues after the output `done` of a checkpoint, or begins at the first ordinal without

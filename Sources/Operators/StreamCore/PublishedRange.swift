@@ -4,7 +4,9 @@ internal import Primitives
 /// The bars on the tape that a repair has to know: those of one symbol and series that overlap
 /// [from, to).
 public struct PublishedRange: Hashable, Sendable {
+    /// The machine's index of the symbol.
     public var symbol: UInt32
+    /// The index of the series: the machine's own, or the program's once `GraphMachine` returns it.
     public var series: UInt16
     public var from: Int64
     public var to: Int64
@@ -39,7 +41,7 @@ struct PublishedWindows: Sendable {
         byKey[Key(symbol: symbol, series: UInt16(truncatingIfNeeded: series))] ?? []
     }
 
-    /// Returns the bar that begins at `start`.
+    /// Returns the bar that begins at `start`; `nil` when none does.
     func bar(_ symbol: UInt32, _ series: Int, startingAt start: Int64) -> Bar? {
         let bars = bars(symbol, series)
         let place = bars.partitioningIndex { $0.openTime.nanoseconds >= start }

@@ -1,6 +1,7 @@
 /// Stretches of time by symbol, to be queried by window and by tick: dirty ones, or those of which
 /// a repair has the ticks. A query walks over the stretches of one symbol only.
 public struct RepairRanges: Sendable {
+    /// A time [from, to) of a symbol.
     struct Stretch: Hashable, Sendable {
         var from: Int64
         var to: Int64
@@ -99,6 +100,7 @@ public struct RepairRanges: Sendable {
         reason(symbol, from: bounds.start, to: bounds.end)
     }
 
+    /// Returns whether a stretch of the symbol holds the time.
     public func holds(_ symbol: UInt32, _ time: Int64) -> Bool {
         let rest = first(symbol, endingBehind: time)
         return !rest.isEmpty && stretches[rest.lowerBound].from <= time

@@ -57,12 +57,14 @@ public struct SymbolTable: Sendable {
         var closedThrough: Timestamp
     }
 
+    /// By symbol, the feed that it has now.
     @usableFromInline var feeds: [Feed] = []
     private(set) var records: [Record] = []
     /// The symbols of each source, in ascending order.
     private(set) var symbolsBySource: [[UInt32]] = []
     /// Looked up and never walked over: its order differs between processes.
     private var indexes: [Symbol: UInt32] = [:]
+    /// By number, the names of providers. A feed holds the number.
     private(set) var providers: [String] = []
     /// Definitions for which there was no room, one per packet that held such a symbol.
     public private(set) var refused: UInt64 = 0
@@ -90,8 +92,10 @@ public struct SymbolTable: Sendable {
         return since == SourceTable.noWatermark ? .undefined : since
     }
 
+    /// Returns the index of a symbol; `nil` when it is not known.
     public func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
 
+    /// Returns the number of a provider. All beyond the limit share one number.
     mutating func providerIndex(_ name: String) -> Int {
         if let known = providers.firstIndex(of: name) { return known }
         guard providers.count < StreamLimits.providersMax,
@@ -139,6 +143,7 @@ public struct SymbolTable: Sendable {
                 && (feed.provider < providers.count || feed.provider == StreamLimits.providersMax)
     }
 
+    /// Notes when the present subscription began.
     mutating func restart(_ index: UInt32, since: Timestamp) {
         records[Int(index)].since = since
     }
@@ -155,6 +160,7 @@ public struct SymbolTable: Sendable {
             records[Int(index)].closedThrough, closedThrough)
     }
 
+    /// Lists the symbol among those of its source.
     private mutating func attach(_ index: UInt32, to source: Int) {
         while symbolsBySource.count <= source { symbolsBySource.append([]) }
         let place = symbolsBySource[source].lastIndex { $0 < index }.map { $0 + 1 } ?? 0

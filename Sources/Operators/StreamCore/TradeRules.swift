@@ -64,6 +64,7 @@ extension Trade {
 }
 
 extension TickHeader {
+    /// Whether the tick is new: no correction, no cancel, no state at the start of a subscription.
     var isNew: Bool { action == TradeAction.new.rawValue && !flags.contains(.snapshot) }
 }
 
@@ -74,6 +75,7 @@ extension Quote {
         Trade(header: header, price: price(of: field), size: Quantity(raw: 0))
     }
 
+    /// Returns the price that a rule uses; undefined when a part of it is missing.
     @inlinable @inline(__always)
     public func price(of field: InputField) -> Price {
         switch field {

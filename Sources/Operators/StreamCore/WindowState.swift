@@ -3,6 +3,10 @@ public import Primitives
 
 /// One window of one symbol and series: the sums so far.
 ///
+/// A *feed* is a source together with its provider. The *ends* of a window are its open and its
+/// close. An `effect` says which parts of a bar a trade may set: volume, range (high and low), last
+/// (open and close).
+///
 /// No field depends on the order in which trades arrived: they are sums, extremes, and the first
 /// and last trades by (event time, source, ordinal).
 @frozen
@@ -13,7 +17,9 @@ struct WindowState: Sendable, BitwiseCopyable {
     /// The window is [start, end), in nanoseconds since 1970.
     @usableFromInline var start: Int64
     @usableFromInline var end: Int64
+    /// Ticks that set a price.
     @usableFromInline var trades: UInt64 = 0
+    /// The time of the trade that set the open; the greatest value before the first one.
     @usableFromInline var openTime = Int64.max
     @usableFromInline var volume: Int128 = 0
     /// A `NotionalSum` together with `notionalCarry`.
@@ -21,6 +27,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var high = Int64.min
     @usableFromInline var low = Int64.max
     @usableFromInline var close: Int64 = 0
+    /// The time, ordinal and feed of the trade that set the close.
     @usableFromInline var closeTime = Int64.min
     @usableFromInline var closeOrdinal: UInt64 = 0
     @usableFromInline var closeFeed = SymbolTable.Feed.none
@@ -34,6 +41,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var series: UInt16
     @usableFromInline var flags: BarFlags = []
     @usableFromInline var phase: WindowPhase = []
+    /// Ticks of its time that were left out, by reason.
     var excluded = Bar.Excluded()
 
     init(_ bounds: WindowShape.Bounds, symbol: Int, series: Int) {
@@ -143,6 +151,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         closeTime = Int64.min
     }
 
+    /// Sets the close if the trade is the last one so far.
     @inlinable @inline(__always)
     mutating func closes(_ input: Input) -> Outcome {
         if input.time == closeTime {
@@ -153,6 +162,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         return .added
     }
 
+    /// Sets the open if the trade is the first one so far.
     @inlinable @inline(__always)
     mutating func opens(_ input: Input) -> Outcome {
         if input.time == openTime {
@@ -206,6 +216,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         }
     }
 
+    /// Returns whether the left trade is earlier in the order of source names and ordinals. A feed
+    /// that the machine does not know comes first.
     private static func isBefore(
         _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
         _ right: (feed: SymbolTable.Feed, ordinal: UInt64), _ sources: SourceTable

@@ -14,7 +14,9 @@ struct WindowStore: Sendable {
     /// By key: the slot of the newest window, or 0.
     private(set) var heads: [UInt32] = []
     private var windowsPerKey: [UInt32] = []
+    /// The first slot of the free list; 0 when it is empty.
     private var firstFree: UInt32 = 0
+    /// The number of windows of all keys.
     private(set) var openCount = 0
     /// By source × series count + series: a time before which no window ends or expires. It may be
     /// too early, never too late.
@@ -23,6 +25,7 @@ struct WindowStore: Sendable {
     private var touched: [UInt32] = []
     /// By slot: `changes` of the window when it was last shown.
     private var shown: [UInt64] = [0]
+    /// The windows that the last advance has to publish.
     private(set) var due = DueWindows()
     /// Windows that no tick may change any more.
     private(set) var expired: [UInt32] = []
@@ -81,7 +84,8 @@ struct WindowStore: Sendable {
         case missing(newer: Int)
     }
 
-    /// Searches the windows after the slot `newer`, or all windows of the key if it is 0.
+    /// Returns the place of a window. It searches the windows after the slot `newer`, or all
+    /// windows of the key if it is 0.
     func place(startingAt start: Int64, key: Int, behind newer: Int = 0) -> Place {
         var newer = newer
         var slot = newer == 0 ? Int(heads[key]) : Int(slots[newer].older)

@@ -25,6 +25,7 @@ struct HotNames {
     private struct Entry {
         var hash: UInt64
         var generation: UInt32
+        /// Whether it was used since the hand last passed.
         var isUsed: Bool
     }
 
@@ -33,6 +34,7 @@ struct HotNames {
     /// A hash table with open addressing: a number, or -1. Its size is a power of two, at least
     /// twice the number of names.
     private var table: [Int32]
+    /// The number of the name that the hand comes to next.
     private var hand = 0
 
     init(countMax: Int) {
@@ -46,10 +48,12 @@ struct HotNames {
 
     func name(_ index: Int) -> [UInt8] { names[index] }
 
+    /// Returns the present place of a number.
     func place(_ index: Int) -> Place {
         Place(index: Int32(truncatingIfNeeded: index), generation: entries[index].generation)
     }
 
+    /// Returns whether the number still means the same name.
     func isCurrent(_ place: Place) -> Bool {
         place.index >= 0 && place.index < entries.count
             && entries[Int(place.index)].generation == place.generation
@@ -58,6 +62,7 @@ struct HotNames {
     /// Protects the name from the hand for one round.
     mutating func use(_ place: Place) { entries[Int(place.index)].isUsed = true }
 
+    /// Returns the place of a name; `nil` when it is not known.
     func find(_ bytes: RawSpan, hash: UInt64) -> Place? {
         var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
         while table[slot] >= 0 {
@@ -86,6 +91,7 @@ struct HotNames {
         return place(index)
     }
 
+    /// Puts a number into the hash table.
     private mutating func enter(_ index: Int) {
         var slot = Int(truncatingIfNeeded: entries[index].hash) & (table.count - 1)
         while table[slot] >= 0 { slot = (slot + 1) & (table.count - 1) }
@@ -98,6 +104,7 @@ struct HotNames {
         for index in 0..<entries.count - 1 { enter(index) }
     }
 
+    /// Takes the number of a name that was not used lately, and returns it.
     private mutating func giveUpOne() -> Int {
         var steps = 0
         while entries[hand].isUsed, steps < Self.stepsMax {

@@ -5,9 +5,11 @@ internal import ValkeyClient
 final class HotSession {
     /// The outcome of a round trip.
     struct Settled {
-        /// The keys that were sent, and below, the number of them that Valkey accepted.
+        /// The number of keys that were sent.
         var keys = 0
+        /// The number of keys whose values were written. A newer value there stays.
         var written = 0
+        /// The number of keys that were replaced because they were no hashes.
         var replaced = 0
         /// The marker was missing: the database was flushed.
         var isFlushed = false
@@ -16,10 +18,13 @@ final class HotSession {
     }
 
     private let connection: ValkeyConnection
+    /// The key of the marker, and its life in milliseconds as text.
     private let marker: [UInt8]
     private let life: [UInt8]
     private var writing: HotWriting
+    /// The values of the present round trip.
     private var batch = HotBatch()
+    /// Whether the present round trip renews the marker.
     private var carriesMarker = false
     private var replies: [ValkeyReply] = []
     /// True when a round trip was begun and not settled. The connection does not show it: when the
@@ -68,7 +73,7 @@ final class HotSession {
         try connection.advance(waitingAtMost: .zero, into: &replies)
     }
 
-    /// Returns `nil` while answers are missing.
+    /// Receives answers. Returns the outcome of the round trip; `nil` while answers are missing.
     func advance(
         waitingAtMost wait: Duration, _ table: inout HotTable
     ) throws(ValkeyError) -> Settled? {
@@ -94,7 +99,7 @@ final class HotSession {
         return settled
     }
 
-    /// Returns the age of what the last round trip brought.
+    /// Returns the earliest times of the values that the last round trip wrote.
     func oldest(in table: HotTable) -> (received: Timestamp, stored: Timestamp) {
         table.oldest(of: batch)
     }

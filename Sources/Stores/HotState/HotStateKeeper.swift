@@ -12,6 +12,10 @@ public import ValkeyClient
 /// It has a separate reader from the tape's end, on a separate thread. It does not depend on the
 /// database, and losing Valkey loses nothing. While a round trip is in progress, new values are
 /// conflated to the latest per symbol; when its answer has come, the next one leaves immediately.
+///
+/// A *value* is the latest record under one key. It is *pending* while it is not in Valkey. The
+/// *marker* is a key of this process: if it is missing, Valkey was emptied, and all values are
+/// written again. A key's *life* is the time after which it expires.
 public final class HotStateKeeper {
     public struct Settings: Sendable {
         public var valkey: ValkeyConfiguration
@@ -29,7 +33,7 @@ public final class HotStateKeeper {
         }
     }
 
-    /// The name of this part in the readiness.
+    /// The name under which this part is listed in the readiness report.
     public static let part = "hot state"
 
     private static let eventsPerTurn = 256
@@ -44,6 +48,7 @@ public final class HotStateKeeper {
     private static let connectTimeout = Duration.seconds(1)
     /// The timeout of a round trip. An answer usually takes some milliseconds.
     private static let answerTimeout = Duration.seconds(2)
+    /// The interval at which the marker is renewed and checked.
     private static let markerNanoseconds: Int64 = 500_000_000
     /// The most keys of one round trip: far below what a pipeline may hold.
     private static let keysPerRoundTrip = 2_048
@@ -55,17 +60,21 @@ public final class HotStateKeeper {
     private let readers: TapeReaders
     private let clock = SystemClock()
     private let beat: ThreadBeat
+    /// The key of the marker, with a random number of this process.
     private let marker: String
     private let lifeNanoseconds: Int64
     private var metrics: HotMetrics
     private var table: HotTable
+    /// The connection to Valkey; `nil` when there is none.
     private var session: HotSession?
     private var backoff = Backoff(
         first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
     private var random = SystemRandomNumberGenerator()
-    /// When the next attempt may be made, in monotonic nanoseconds; below, when the marker is due.
+    /// When the next attempt may be made, in monotonic nanoseconds.
     private var retryAt = Int64.min
+    /// When the marker is due, in monotonic nanoseconds.
     private var markerAt = Int64.min
+    /// Whether the last attempt failed, or none was made so far.
     private var isTroubled = true
 
     init(
@@ -91,6 +100,7 @@ public final class HotStateKeeper {
         add(client.names.barStream)
     }
 
+    /// Adds a reader of a stream. It reads all partitions, so the number 0 means nothing here.
     private func add(_ stream: String) {
         _ = readers.add(TapeReaders.Input(partition: Partition(0), stream: stream, filters: []))
     }
@@ -139,6 +149,7 @@ public final class HotStateKeeper {
             ? .zero : Self.idle
     }
 
+    /// Takes the values of a packet into the table.
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         guard header.tickCount > 0 else { return }
         let stored = message.withReplyTo { PulledMessage(ofReplySubject: $0)?.time }
@@ -185,6 +196,7 @@ extension HotStateKeeper {
         }
     }
 
+    /// Handles the outcome of a round trip.
     private func account(_ settled: HotSession.Settled, _ session: HotSession) {
         metrics.wrote(settled.written, of: settled.keys)
         if settled.replaced > 0 {
@@ -201,6 +213,7 @@ extension HotStateKeeper {
         metrics.show(table)
     }
 
+    /// Handles values that Valkey refused. Lost scripts are loaded again.
     private func refused(_ refusal: String, _ session: HotSession) {
         let kind = HotFailure(refusal: refusal)
         let isFirst = !isTroubled
@@ -209,6 +222,7 @@ extension HotStateKeeper {
         beat.beat(before: Self.answerTimeout)
         do {
             try session.reloadScripts(namespace: client.names.namespace)
+            // The first time, the values can be sent again immediately.
             if isFirst { retryAt = .min }
         } catch {
             session.close()
@@ -249,6 +263,7 @@ extension HotStateKeeper {
         }
     }
 
+    /// Reports a failure, and waits before the next attempt.
     private func failed(_ kind: HotFailure, _ reason: String) {
         let wait = backoff.next(using: &random).clampedNanoseconds
         retryAt = clock.monotonic().nanoseconds + wait
@@ -258,6 +273,7 @@ extension HotStateKeeper {
         metrics.show(table)
     }
 
+    /// Reports that Valkey works again.
     private func recovered() {
         guard isTroubled else { return }
         isTroubled = false
@@ -289,6 +305,7 @@ extension HotFailure {
         }
     }
 
+    /// Returns the reason with what a person can do.
     fileprivate func advice(_ reason: String) -> String {
         switch self {
         case .memory: "\(reason): give Valkey more maxmemory"

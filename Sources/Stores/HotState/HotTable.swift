@@ -6,7 +6,8 @@ internal import TapeCodec
 /// not in Valkey yet.
 ///
 /// Nothing is allocated per tick: a packet's symbols are found by their bytes, once per packet, and
-/// each has fixed places.
+/// each has fixed places. A *place* is a name's number in `HotNames` with the generation in which
+/// it is valid.
 package struct HotTable {
     /// The number of bars for each symbol. Bars have separate names, `<symbol>:<series>`.
     static let seriesPerSymbol = 4
@@ -17,14 +18,19 @@ package struct HotTable {
     private(set) var quotes = HotValues<Quote>()
     private(set) var bars = HotValues<Bar>()
 
-    /// The definitions of the current packet, by index.
+    /// The symbols that the current packet defines, by index.
     private var defined = PacketTable<Defined>()
+    /// The bytes of the series' names in the current packet, by index.
     private var series = PacketTable<Range<Int>>()
+    /// Room for `<symbol>:<series>`, reused for each bar.
     private var barName: [UInt8] = []
 
     private struct Defined {
+        /// The bytes of the name in the packet.
         var name: Range<Int>
+        /// The definition in the packet.
         var message: MessageBounds
+        /// For bars: the source of the ticks.
         var source: SourceName?
         /// Looked up by the first tick that needs it.
         var place = HotNames.Place.none
@@ -38,6 +44,7 @@ package struct HotTable {
     var evictions: UInt64 { symbols.evictions &+ barNames.evictions }
     var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
 
+    /// Takes the latest values of a packet.
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll()
         series.removeAll()
@@ -75,6 +82,7 @@ package struct HotTable {
 
     // MARK: names
 
+    /// Notes a definition of the current packet.
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
         if let place = message.symbolPlace(in: packet) {
             defined[place.index] = Defined(
@@ -84,7 +92,8 @@ package struct HotTable {
         }
     }
 
-    /// Returns `nil` when the packet does not define the symbol, or when its name is none.
+    /// Returns the place of a symbol; `nil` when the packet does not define it, or when its name is
+    /// no valid name.
     private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
         guard let known = defined[index] else { return nil }
         // Another symbol of this packet may have taken its number.
@@ -115,6 +124,7 @@ package struct HotTable {
         return known ?? symbols.insert(name, hash: nameHash)
     }
 
+    /// Returns the place of a symbol's series; `nil` when the series has no valid name.
     private mutating func barPlace(
         _ symbol: HotNames.Place, _ series: Range<Int>, _ packet: RawSpan
     ) -> HotNames.Place? {
@@ -182,7 +192,7 @@ package struct HotTable {
     }
 }
 
-/// The kinds of keys.
+/// The kinds of keys: one hash in Valkey per symbol and kind.
 package enum HotKind: CaseIterable {
     case trade
     case quote

@@ -4,6 +4,7 @@ internal import ServiceRuntime
 /// The metrics of the hot state, changed per round trip.
 struct HotMetrics {
     private let metrics: MetricRegistry
+    // What each one shows is its help text below.
     private let writes: Counter
     private let stale: Counter
     private let evictions: Counter
@@ -12,6 +13,7 @@ struct HotMetrics {
     private let symbols: Gauge
     private let fromReceipt: Histogram
     private let fromTape: Histogram
+    /// The part of the table's evictions that is already in the counter.
     private var evictionsCounted: UInt64 = 0
 
     init(_ metrics: MetricRegistry) {
@@ -37,6 +39,7 @@ struct HotMetrics {
         fromTape = age("tape", help)
     }
 
+    /// Shows the state of the table.
     mutating func show(_ table: HotTable) {
         pending.set(Double(table.pendingCount))
         symbols.set(Double(table.symbols.count))
@@ -44,6 +47,8 @@ struct HotMetrics {
         evictionsCounted = table.evictions
     }
 
+    /// Counts the keys of a round trip. `count` of them were written; for the others Valkey had
+    /// newer values.
     func wrote(_ count: Int, of keys: Int) {
         writes.add(UInt64(max(0, count)))
         stale.add(UInt64(max(0, keys - count)))

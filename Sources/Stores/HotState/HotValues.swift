@@ -3,10 +3,11 @@ package import Primitives
 
 /// A value's place on the tape. An older value never replaces a newer one.
 package struct HotOrder: Hashable, Comparable {
+    /// When the stream was created. A stream that was made again is newer, whatever its sequences.
     let streamCreated: Timestamp
-    /// For bars: the window's start, and below, its number. So a late revision of an older window
-    /// is still older.
+    /// For bars, the window's start; else 0. So a late revision of an older window is still older.
     var window: Int64 = 0
+    /// For bars, the bar's number; else 0.
     var number: Int64 = 0
     let sequence: UInt64
 
@@ -28,6 +29,7 @@ package struct HotOrder: Hashable, Comparable {
 /// The data of a packet that all of its records share.
 package struct HotOrigin {
     var source: SourceName
+    /// The packet's place on the tape.
     var order: HotOrder
     /// When the packet was received, in monotonic nanoseconds. A key's life begins here.
     var receivedAt: Int64
@@ -48,15 +50,19 @@ struct HotValues<Record> {
     struct Value {
         var record: Record
         var origin: HotOrigin
+        /// When a gateway received it; undefined for bars.
         var receiveTime: Timestamp
+        /// The generation of its name. If the name's number is of another one by now, the value is
+        /// of an earlier name.
         var generation: UInt32
+        /// Whether it has to be written.
         var isPending = false
         /// The value was written before and is written again because Valkey lost it. So it is not
         /// used to measure how long new values take.
         var isRepeated = false
-        /// When the key's life has to be sent again, in monotonic nanoseconds; and whether it is
-        /// sent with the value that was last taken.
+        /// When the key's life has to be sent again, in monotonic nanoseconds.
         var renewAt = Int64.min
+        /// Whether it is sent with the value that was last taken.
         var sendsLife = true
     }
 
@@ -64,12 +70,15 @@ struct HotValues<Record> {
     /// The pending values in the order in which they came, each once. Entries that are not pending
     /// any more were given up meanwhile.
     private var queue: [HotNames.Place] = []
+    /// The number of entries at the front of `queue` that were taken out.
     private var head = 0
+    /// The number of values that have to be written.
     private(set) var pendingCount = 0
 
     /// The length of the queue, including entries that are no longer valid.
     var waitingPlaces: Int { queue.count - head }
 
+    /// Returns the value at a place; `nil` when there is none, or it is of an earlier name.
     func value(_ place: HotNames.Place) -> Value? {
         guard Int(place.index) < values.count, let value = values[Int(place.index)],
             value.generation == place.generation
@@ -101,6 +110,7 @@ struct HotValues<Record> {
         enqueue(place)
     }
 
+    /// Makes a value pending.
     private mutating func enqueue(_ place: HotNames.Place) {
         values[Int(place.index)]?.isPending = true
         pendingCount += 1

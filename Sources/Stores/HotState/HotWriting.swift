@@ -14,6 +14,7 @@ package struct HotWriting {
     /// The calls in the order of the commands.
     private(set) var calls: [Call] = []
 
+    /// The heads of the three kinds.
     private let trade: KeyHead
     private let quote: KeyHead
     private let bar: KeyHead
@@ -21,7 +22,9 @@ package struct HotWriting {
     /// The beginning of all keys of a kind, and the script that writes them.
     private struct KeyHead {
         let prefix: [UInt8]
+        /// The server's name of the script.
         let digest: [UInt8]
+        /// The number of words that a key has in a call.
         let words: Int
 
         init(_ kind: HotKind, _ name: String, _ namespace: String, _ digests: [HotKind: [UInt8]]) {

@@ -14,6 +14,7 @@ public struct MergeKeys: Sendable {
 
     public init() {}
 
+    /// Notes the key of one more row.
     public mutating func insert(_ key: UInt64) {
         guard areUnique else { return }
         if (count + 1) * 2 > slots.count { grow() }

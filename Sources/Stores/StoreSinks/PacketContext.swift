@@ -16,6 +16,7 @@ public struct PacketContext {
     private(set) var origin: CopyFields.Place
     /// The definition for a tick without a symbol.
     private(set) var nobody: Definition
+    /// The packet's symbols and series, by index.
     private var symbols = PacketTable<Definition>()
     private var names = PacketTable<Series>()
 
@@ -59,11 +60,12 @@ public struct PacketContext {
 
     // MARK: what ticks refer to
 
-    /// Returns `nil` when the packet does not define it.
+    /// Returns a symbol's definition; `nil` when the packet does not define it.
     @inline(__always)
     func definition(_ index: UInt32) -> Definition? { symbols[index] }
 
-    /// Returns the definition for a tick that may have no symbol.
+    /// Returns the definition for a tick that may have no symbol; `nil` when it has one that the
+    /// packet does not define.
     func reference(_ index: UInt32) -> Definition? {
         index == TickHeader.noSymbol ? nobody : definition(index)
     }
@@ -88,6 +90,7 @@ public struct PacketContext {
             source: SourceName(fields.string(known.source)))
     }
 
+    /// Returns a series' definition as a value; `nil` when it is not defined.
     public func series(_ index: UInt16) -> SeriesDefinition? {
         guard let known = names[UInt32(index)],
             let name = SeriesName(fields.string(known.name))
@@ -97,6 +100,7 @@ public struct PacketContext {
 
     // MARK: definitions
 
+    /// Notes a definition of the packet; other messages have no effect.
     @usableFromInline
     mutating func define(_ message: MessageBounds, in packet: RawSpan) {
         if let parts = message.symbolParts(in: packet) {

@@ -34,6 +34,7 @@ public struct Sink: Sendable {
         /// Returns the key's hash for a record that is a row: equal for two rows with the same key.
         public let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 
+        /// Returns the statement to run for a batch with these keys.
         public func statement(_ keys: MergeKeys) -> String {
             keys.areUnique ? statementForUnique : statement
         }
@@ -49,6 +50,7 @@ public struct Sink: Sendable {
     public let copy: String
     /// `nil` when rows are only added.
     public let merge: Merge?
+    /// Makes a row of a record.
     public let write: Write
     /// Returns the time that `write` puts into `ts`. `copyColumns` has that column, or this returns
     /// `nil` for all records.

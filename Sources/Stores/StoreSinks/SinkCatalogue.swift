@@ -14,6 +14,7 @@ public struct SinkCatalogue: Sendable {
     private var owners = InlineArray<256, UInt8>(repeating: 0)
     /// By a sink's index in `all`: its index in `sinks`; `nil` when it is switched off.
     private var places: [Int?] = []
+    /// The index of `events` in `all`, which takes the templates of no other sink.
     private let rest: Int
 
     public init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
@@ -31,7 +32,8 @@ public struct SinkCatalogue: Sendable {
         }
     }
 
-    /// Returns `nil` when the record is damaged, or when its table is switched off.
+    /// Returns the index in `sinks` of a record's table; `nil` when the record is damaged, or when
+    /// its table is switched off.
     public func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
         return places[owner(template)]
@@ -44,6 +46,7 @@ public struct SinkCatalogue: Sendable {
         return places[owner] == nil ? Self.all[owner].name : nil
     }
 
+    /// Returns the index in `all` of a template's sink.
     private func owner(_ template: UInt16) -> Int {
         let slot = Int(template & 0xff)
         return templates[slot] == template ? Int(owners[slot]) : rest
@@ -51,7 +54,7 @@ public struct SinkCatalogue: Sendable {
 }
 
 extension Record {
-    /// `nil` when it is damaged.
+    /// The template's number; `nil` when the record is damaged.
     var template: UInt16? {
         switch self {
         case .trade: WireFormat.Template.trade

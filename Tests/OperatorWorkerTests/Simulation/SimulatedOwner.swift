@@ -83,7 +83,7 @@ final class SimulatedOwner {
 
     var isDone: Bool {
         stage == .working && taken == tape.published && lane.isIdle && image == nil
-            && core?.isAtRest == true && core?.hasBegunLine == true && core?.isRepairing == false
+            && core?.isAtRest == true && core?.hasBegunLine == true && core?.hasRepair == false
     }
 
     /// True if an ending process has nothing left to do, although there is more to read.
@@ -240,7 +240,7 @@ final class SimulatedOwner {
         guard hasRepaired, let core else { return }
         if image != nil || core.waiting != nil {
             hasRepaired = false
-        } else if core.isCaughtUp, !core.isRepairing, !core.schedule.isOver {
+        } else if core.isCaughtUp, !core.hasRepair, !core.schedule.isOver {
             Issue.record("no checkpoint behind a repair")
         }
     }

@@ -23,7 +23,7 @@ extension SimulatedOwner {
         for _ in 0..<Int.random(in: 1...12, using: &random) where repair?.isReadBack == false {
             readForRepair()
         }
-        if repair?.isReadBack == true, core?.isOutputOut == true { readBack() }
+        if repair?.isReadBack == true, core?.isOutputAcknowledged == true { readBack() }
     }
 
     /// Gives up the repair. It begins again from the start at its next turn.
@@ -67,9 +67,9 @@ extension SimulatedOwner {
         let isSecond = repair?.reading.isSecond ?? false
         packet.bytes.withRawSpan {
             if isSecond {
-                core?.takeForRepair(packet.header, $0)
+                core?.takeOfSecondPass(packet.header, $0)
             } else {
-                core?.noteForRepair(packet.header, $0)
+                core?.takeOfFirstPass(packet.header, $0)
             }
         }
         if repair?.reading.isPassOver ?? false { endPass() }
@@ -79,10 +79,10 @@ extension SimulatedOwner {
         let isSecond = repair?.reading.isSecond ?? false
         let isSame = repair?.reading.endPass() ?? false
         #expect(isSame, "the tape changed")
-        if !isSecond, core?.endRepairNotes() ?? false, let start = repair?.reading.start {
+        if !isSecond, core?.endFirstPass() ?? false, let start = repair?.reading.start {
             repair?.next = firstPlace(from: start)
-        } else if let published = core?.publishedBars {
-            repair?.reading.published = published
+        } else if let published = core?.barsToReadBack {
+            repair?.reading.barsReadBack = published
             repair?.isReadBack = true
         } else {
             finish([])
@@ -90,7 +90,7 @@ extension SimulatedOwner {
     }
 
     private func readBack() {
-        guard var published = repair?.reading.published else { return }
+        guard var published = repair?.reading.barsReadBack else { return }
         for packet in tape.bars.packets where packet.output != nil {
             let sealed = packet.sealed()
             sealed.withBytes { published.take(sealed.header, $0) }

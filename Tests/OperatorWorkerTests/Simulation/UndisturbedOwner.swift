@@ -39,14 +39,14 @@ struct UndisturbedOwner {
         core.beginRepair()
         let ticks = packets.filter { $0.header.kind == .ticks }
         for packet in ticks {
-            packet.bytes.withRawSpan { core.noteForRepair(packet.header, $0) }
+            packet.bytes.withRawSpan { core.takeOfFirstPass(packet.header, $0) }
         }
-        if core.endRepairNotes() {
+        if core.endFirstPass() {
             for packet in ticks {
-                packet.bytes.withRawSpan { core.takeForRepair(packet.header, $0) }
+                packet.bytes.withRawSpan { core.takeOfSecondPass(packet.header, $0) }
             }
         }
-        var published = core.publishedBars
+        var published = core.barsToReadBack
         for packet in bars.packets where packet.output != nil {
             let sealed = packet.sealed()
             sealed.withBytes { published?.take(sealed.header, $0) }

@@ -7,19 +7,21 @@ import StreamCore
 /// windows of sessions would stop without a message. The end is reported 90 days before, and as a
 /// problem once it has come.
 struct CalendarWatch {
+    /// How long before its end a calendar is reported.
     static let aheadNanoseconds: Int64 = 90 * 86_400_000_000_000
     /// The report is repeated each day.
     private static let repeatNanoseconds: Int64 = 86_400_000_000_000
 
     struct Entry: Sendable {
         let name: String
+        /// When its last day ends.
         let until: Timestamp
         var hasEnded = false
     }
 
     private(set) var entries: [Entry]
     /// When it was last reported, by the wall clock; `nil` before the first report.
-    private var toldAt: Timestamp?
+    private var reportedAt: Timestamp?
 
     init(_ definition: GraphDefinition, _ metrics: MetricRegistry) {
         entries = definition.calendars.compactMap { calendar in
@@ -43,11 +45,11 @@ struct CalendarWatch {
             $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)
         }
         // When the clock was set back, it is reported once more.
-        let isTold =
-            toldAt.map { (0..<Self.repeatNanoseconds).contains(now.nanoseconds(since: $0)) }
+        let isReported =
+            reportedAt.map { (0..<Self.repeatNanoseconds).contains(now.nanoseconds(since: $0)) }
             ?? false
-        guard !soon.isEmpty, !isTold else { return [] }
-        toldAt = now
+        guard !soon.isEmpty, !isReported else { return [] }
+        reportedAt = now
         return soon.map { CalendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded) }
     }
 

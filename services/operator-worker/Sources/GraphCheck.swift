@@ -3,7 +3,7 @@ import OperatorGraph
 import ServiceRuntime
 import YAMLFile
 
-/// `--check-graph FILE`: whether a graph is right, and how it looks.
+/// `--check-graph FILE`: reports the problems of a graph, or draws it.
 enum GraphCheck {
     static func question(_ operators: TickOperators) -> ServiceDescription.Question {
         ServiceDescription.Question(
@@ -22,7 +22,7 @@ enum GraphCheck {
 }
 
 extension GraphProgram {
-    /// A graph's file made ready to run with a program's custom operators.
+    /// Reads a graph's file, and returns the graph ready to run with a program's custom operators.
     static func read(
         _ path: String, _ operators: TickOperators, _ read: @escaping FileReading
     ) throws(GraphProblems) -> GraphProgram {
@@ -36,7 +36,7 @@ extension GraphProgram {
 }
 
 extension GraphFiles {
-    /// The process' own files, or those of a test.
+    /// Makes the reader of a graph's files: the process's own files, or those of a test.
     init(_ operators: TickOperators, _ read: @escaping FileReading) {
         self.init(customOperators: Set(operators.names)) { path, bytesMax in
             read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }

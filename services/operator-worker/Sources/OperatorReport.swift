@@ -66,32 +66,32 @@ final class OperatorReport: Sendable {
             counters = core?.machine.counters
             symbolsRefused = core?.universe?.symbolsRefused ?? 0
             daysRefused = core?.machine.daysRefused ?? 0
-            isRepairing = core?.isRepairing ?? false
+            isRepairing = core?.hasRepair ?? false
             self.repair = repair
             lastRepair = slot.lastRepair
             repairOmissions = slot.repairOmissions
         }
     }
 
-    private struct Told {
+    private struct Reported {
         var lines: [Line] = []
         var calendars: CalendarWatch?
         var sources: SourceWatch?
     }
 
-    private let told = Mutex(Told())
+    private let reported = Mutex(Reported())
 
     func update(_ lines: [Line], _ calendars: CalendarWatch, _ sources: SourceWatch) {
-        told.withLock { $0 = Told(lines: lines, calendars: calendars, sources: sources) }
+        reported.withLock { $0 = Reported(lines: lines, calendars: calendars, sources: sources) }
     }
 
     func write(into json: inout JSONWriter) {
-        let told = told.withLock { $0 }
-        told.calendars?.write(into: &json)
-        told.sources?.write(into: &json)
+        let reported = reported.withLock { $0 }
+        reported.calendars?.write(into: &json)
+        reported.sources?.write(into: &json)
         json.member(
             "partitions",
-            array: { json in for line in told.lines { write(line, into: &json) } })
+            array: { json in for line in reported.lines { write(line, into: &json) } })
     }
 
     private func write(_ line: Line, into json: inout JSONWriter) {
@@ -159,10 +159,10 @@ final class OperatorReport: Sendable {
         json.key("repair")
         if let repair = line.repair {
             json.object { json in
-                json.member("from", "\(repair.needs.from)")
+                json.member("from", "\(repair.part.from)")
                 json.member("pass", repair.step)
                 json.member("sequence", repair.sequence)
-                json.member("until_sequence", repair.needs.until.sequence)
+                json.member("until_sequence", repair.part.until.sequence)
                 json.member("packets", repair.pass.packets)
             }
         } else if line.isRepairing {

@@ -7,24 +7,25 @@ import StreamCore
 import TapeTransport
 import YAMLFile
 
-/// What the operator worker does, from its configuration.
+/// The settings of the operator worker, from its configuration.
 struct OperatorSettings: Sendable {
     /// The graph that is computed.
     var program: GraphProgram
-    /// The key from which that graph is.
+    /// The configuration key that names the graph, for messages.
     var definitionKey: String
+    /// The maximum size of the stream of bars, if it is made here.
     var streamBytesMax: Int64
-    /// How long it may take to hand all partitions over when the service stops: bars get onto the
-    /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
-    /// bucket may still be under way then.
+    /// How long the service may take to hand all partitions over when it stops. In this time it
+    /// publishes bars, stores last checkpoints and informs the other members. A call to the bucket
+    /// may be under way when it begins.
     var drainNanoseconds: Int64 = 6_500_000_000
 
-    /// A source that says nothing for so long while others go on is told of.
+    /// A source that sends nothing for so long while others continue is reported.
     var sourcePatienceNanoseconds: Int64 = 60_000_000_000
 
-    /// Whoever listens is told of each bar that stands on the tape.
+    /// Whether bars are also published to live readers over core NATS.
     var isLive: Bool
-    /// Which run of definitions the bars belong to.
+    /// The generation of the graph's bars.
     var generation: UInt32
 
     static let keys: [ConfigurationKey] =
@@ -46,7 +47,8 @@ struct OperatorSettings: Sendable {
                 "Whether bars are told live over core NATS, one subject per symbol."),
         ]
 
-    /// What is wrong with the bars is said together with what is wrong with all other keys.
+    /// Returns the rule that checks the graph or the series, so that their problems are reported
+    /// together with those of all other keys.
     static func rule(_ operators: TickOperators) -> ConfigurationRule {
         .of(reads: ["OPERATOR_SERIES", "OPERATOR_GRAPH"]) { _ = try program($0, operators) }
     }
@@ -60,6 +62,7 @@ struct OperatorSettings: Sendable {
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
+    /// Returns the graph, and the key that names it.
     private static func program(
         _ configuration: Configuration, _ operators: TickOperators
     ) throws(SettingsError) -> (GraphProgram, key: String) {
@@ -80,6 +83,6 @@ struct OperatorSettings: Sendable {
         }
     }
 
-    /// What the bars are computed by: a marker on the tape carries it.
+    /// The hash of the graph that makes the bars. Each marker on the tape of bars carries it.
     var definition: UInt64 { program.hash }
 }

@@ -8,6 +8,7 @@ import ServiceRuntime
 /// the machines' own accounts, so nothing is counted per tick.
 struct OperatorMetrics {
     private let metrics: MetricRegistry
+    // What each one shows is its help text below.
     private let trades: Gauge
     private let symbolsRefused: Gauge
     private let daysRefused: Gauge
@@ -35,7 +36,7 @@ struct OperatorMetrics {
     private var past = PartitionTally()
     /// The part of each edge's drops that is already counted; looked up and never walked over.
     private var edgeDrops: [String: UInt64] = [:]
-    /// The part of these that is already in the counters.
+    /// The part of the partitions' counts that is already in the counters.
     private var counted = PartitionTally()
 
     init(_ metrics: MetricRegistry) {

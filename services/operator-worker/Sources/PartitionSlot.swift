@@ -11,17 +11,20 @@ import TapeCodec
 /// it.
 final class PartitionSlot {
     let partition: Partition
+    /// The index of its reader of ticks, and of its lane of bars. Both are the index of the slot.
     let reader: Int
     let lane: Int
     var stage = Stage.idle
     /// The claim by which this worker owns it; `nil` when it does not.
     var claim: Claim?
-    /// The operator, set as soon as it is decided how it begins.
+    /// The pure machine that computes the partition's output, set as soon as it is decided how the
+    /// partition begins; `nil` before.
     var core: PartitionOperator?
+    /// Whether its reader is held, so that the core gets no packet.
     var isHeld = false
     /// Raised whenever it begins again or ends. Answers of older rounds are ignored.
     var round: UInt64 = 0
-    /// Whether an image is on its way to the bucket.
+    /// Whether an image of the core's state is on its way to the bucket of checkpoints.
     var isWriting = false
     /// Monotonic times: when it was ordered, when the marker of its epoch was stored, and when it
     /// last began to prepare for work, which may happen several times.
@@ -34,6 +37,7 @@ final class PartitionSlot {
     var isRebuilding = false
     /// Whether it was reported that all output on the tape was computed again.
     var isCaughtUp = false
+    /// How it began, for the report: `start`, `checkpoint` or `base`; empty before.
     var way = ""
     /// The publisher of open bars; `nil` before its first bars.
     var openBars: OpenBars?
@@ -46,14 +50,16 @@ final class PartitionSlot {
     /// The sequence of the last packet with bars that it published; 0 when there is none since it
     /// was taken.
     var headSequence: UInt64 = 0
+    /// The last checkpoint that this worker stored; `nil` before the first one.
     var checkpoint: Kept?
-    /// The positions of the known checkpoints, the newest first. Two at most.
+    /// The input sequences of the known checkpoints, the newest first. Two at most.
     var checkpoints: [UInt64] = []
 
     enum Stage {
         /// Another worker's. Next: `waiting`.
         case idle
-        /// Waits until a time. Next: `looking`.
+        /// Waits until a time, monotonic. The reason is `nil` while it has only been ordered. Next:
+        /// `looking`.
         case waiting(until: Int64, reason: String?)
         /// The checkpoint thread finds out whether the partition may be taken. Next: `opening`,
         /// `waiting`, `stopped`.
@@ -66,18 +72,21 @@ final class PartitionSlot {
         /// The state is restored. The reader opens when no other partition waits for its marker.
         /// Next: `working`.
         case restored(TapePosition?)
+        /// Its reader reads, and its output is published. Next: `leaving`, `releasing`.
         case working
         /// Computed output has to be published before it begins again. Next: `waiting`.
         case leaving
         /// Another member waits for it. Until the given time, computed output is published and the
         /// state is stored. Next: `idle`.
         case releasing(since: Int64, until: Int64)
+        /// A person has to act, for this reason. Next: `waiting`, after a rebuild request.
         case stopped(String)
     }
 
-    /// The newest checkpoint of the partition.
+    /// A stored checkpoint.
     struct Kept: Sendable {
         var number: UInt64
+        /// The sequence of its last input.
         var sequence: UInt64
         var byteCount: Int
         /// When it was stored, monotonic.
@@ -117,12 +126,14 @@ final class PartitionSlot {
     /// because the newest may be damaged. 0 when not known.
     var durable: UInt64 { checkpoints.count < 2 ? 0 : checkpoints[1] }
 
+    /// Notes the input sequence of a stored checkpoint. A base makes all earlier ones invalid.
     func keep(sequence: UInt64, isBase: Bool) {
         checkpoints = isBase ? [sequence] : [sequence] + checkpoints.prefix(1)
     }
 }
 
 extension PartitionSlot.Stage {
+    /// The stage's name in /status.
     var name: String {
         switch self {
         case .idle: "idle"

@@ -6,12 +6,14 @@ import StreamCore
 /// Watches how far each source of the tape has come in this worker's partitions, and which one has
 /// stopped while others continue. Values over all partitions wait for it.
 struct SourceWatch {
+    /// What is known of one source.
     struct Entry: Sendable {
         /// The least and the greatest of the partitions' watermarks.
         var least: Timestamp
         var greatest: Timestamp
         /// When the source last advanced, monotonic.
         var movedAt: Int64
+        /// Whether it has not advanced for the patience, while another source is past it and moves.
         var standsStill = false
     }
 

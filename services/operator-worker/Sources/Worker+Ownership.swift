@@ -13,6 +13,7 @@ extension Worker {
     /// computes the rest again.
     private static let releaseNanosecondsMax: Int64 = 5_000_000_000
 
+    /// Carries out an order of the membership. Orders of older tenures have no effect.
     func carryOut(_ order: OwnershipOrder) {
         switch order {
         case .take(let partition, let claim):
@@ -34,6 +35,7 @@ extension Worker {
         }
     }
 
+    /// Begins to take a partition under a claim.
     private func take(_ index: Int, _ claim: Claim) {
         if let present = slots[index].claim {
             guard claim.tenure > present.tenure else { return }
@@ -42,7 +44,7 @@ extension Worker {
         slots[index].claim = claim
         slots[index].orderedAt = clock.monotonic().nanoseconds
         slots[index].stage = .waiting(until: Int64.min, reason: nil)
-        share()
+        divideRecomputation()
     }
 
     /// Reports that a marker of this worker is stored. Its epoch is valid from now on.
@@ -56,6 +58,7 @@ extension Worker {
         metrics.tookOver(nanoseconds: now - slots[index].orderedAt)
     }
 
+    /// Begins to hand the partition over: it reads no more, and publishes and stores what it has.
     private func release(_ index: Int) {
         if case .releasing = slots[index].stage { return }
         let now = clock.monotonic().nanoseconds
@@ -109,15 +112,17 @@ extension Worker {
         slots[index] = PartitionSlot(
             partition: slot.partition, reader: slot.reader, lane: slot.lane,
             round: slot.round + 1)
-        share()
+        divideRecomputation()
     }
 
-    /// Divides the time for computing again after a crash among the partitions.
-    func share() {
+    /// Divides the time that computing again after a crash may take among the owned partitions.
+    /// With more partitions, each one stores checkpoints more often.
+    func divideRecomputation() {
         let owned = slots.count(where: \.isOwned)
         for index in slots.indices { slots[index].core?.schedule.sharing = owned }
     }
 
+    /// Reports to the membership, as far as it has room.
     func sendAnswers() {
         guard !unsentAnswers.isEmpty else { return }
         var sent = 0

@@ -48,17 +48,20 @@ extension Worker {
         }
     }
 
+    /// Returns whether the partition may load its state now, or has to let others open first.
     private func mayRestore(_ slot: PartitionSlot, now: Int64) -> Bool {
         slot.claim?.wasReleased ?? false
             || now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
             || !slots.contains(where: \.isWaitingForMarker)
     }
 
+    /// Returns the end of a lane's output, as the publisher knows it.
     private func end(_ lane: Int) -> CheckpointJob.LaneEnd {
         CheckpointJob.LaneEnd(
             ordinal: publisher.nextOrdinal(lane: lane) - 1, epoch: publisher.epoch(lane: lane))
     }
 
+    /// Returns the slot that the answer is for; `nil` when it is an answer to an older round.
     private func index(_ partition: Partition, round: UInt64) -> Int? {
         guard let index = slotOfPartition[partition], slots[index].isOwned,
             slots[index].round == round
@@ -91,18 +94,20 @@ extension Worker {
             } else {
                 slots[index].core?.notStored(now: now)
             }
-        case .repair(let answer, let number): asking?.take(answer, number: number)
+        case .repair(let answer, let number): openQuestion?.take(answer, number: number)
         case .requested(let partitions):
             for index in partitions.compactMap({ slotOfPartition[$0] }) { requested(index) }
         }
     }
 
+    /// Lets the partition try again later.
     private func wait(_ index: Int, _ reason: String) {
         slots[index].stage = .waiting(
             until: clock.monotonic().nanoseconds + Self.againNanoseconds, reason: reason)
     }
 
-    /// Handles the answer whether it may be taken.
+    /// Opens the lane if the partition may be taken. Opening it takes the partition away from its
+    /// earlier owner.
     private func decide(_ situation: RecoverySituation, _ index: Int, _ claim: Claim) {
         let lane = slots[index].lane
         switch situation.refusal {
@@ -118,9 +123,11 @@ extension Worker {
         }
     }
 
+    /// Handles the answer to `look` (the lane is not open) or to `find` (it is).
     private func found(_ situation: RecoverySituation, _ index: Int) {
         let lane = slots[index].lane
         if case .releasing = slots[index].stage { return }
+        // Only `find` states the lane's end.
         guard situation.laneOrdinal != nil else {
             if let claim = slots[index].claim { decide(situation, index, claim) }
             return
@@ -136,18 +143,20 @@ extension Worker {
         }
     }
 
+    /// Stops the partition until a person acts.
     private func stop(_ index: Int, _ reason: String) {
         slots[index].stage = .stopped(reason)
         context.telemetry.emit(
             PartitionStopped(partition: slots[index].partition, reason: reason))
     }
 
+    /// Makes the partition's core. The reader opens later.
     private func begin(_ beginning: Beginning, _ index: Int) {
         let slot = slots[index]
         slots[index].core = PartitionOperator(
             partition: slot.partition, settings: settings, beginning: beginning, lane: lane(index))
         slots[index].core?.hasLiveEdges = live != nil && !edges.isEmpty
-        share()
+        divideRecomputation()
         slots[index].stage = .restored(beginning.input.position)
         slots[index].way = beginning.way.name
         slots[index].checkpoints = []
@@ -163,7 +172,8 @@ extension Worker {
 
     // MARK: checkpoints
 
-    /// Sends an image to the checkpoint thread when one is due and none is on its way.
+    /// Sends an image to the checkpoint thread when one is due and none is on its way. `isLast` is
+    /// true when the partition is handed over: then every new position is due.
     func keep(_ index: Int, now: Int64, isLast: Bool) {
         let slot = slots[index]
         if !slot.isCaughtUp, slot.core?.isCaughtUp ?? false {
@@ -190,6 +200,7 @@ extension Worker {
         }
     }
 
+    /// Handles the answer that an image was stored, or that another owner writes checkpoints.
     private func written(
         _ outcome: CheckpointOutcome, _ written: CheckpointAnswer.Written, _ index: Int, now: Int64
     ) {
@@ -228,6 +239,7 @@ extension Worker {
         }
     }
 
+    /// Forgets the partition's state, and begins with the checkpoints again.
     private func beginAnew(_ index: Int) {
         readers.close(slots[index].reader)
         dropRepair(index)

@@ -16,17 +16,24 @@ import TapeProtocol
 ///     orders of the membership -> slots
 ///     reader of a partition -> PartitionOperator -> lane of its bars -> acknowledged
 ///                                                -> image of its state -> CheckpointThreads
+///
+/// A *slot* is the state of one partition in this worker. Its `core` is the pure machine that
+/// computes. An *image* is the core's state as bytes. The *share over all partitions* (`universe`)
+/// is one more slot, for nodes with `scope: all`: it reads the bars of all partitions. All `now`
+/// are monotonic nanoseconds.
 final class Worker {
+    /// The maximum number of messages that one turn of the loop handles.
     private static let eventsPerTurn = 256
     /// The maximum wait. Messages of other threads do not end a wait, so they may be delayed by
-    /// this: orders for an idle worker, and, with the shorter wait, answers while partitions come
-    /// and go.
+    /// this: orders for an idle worker, and, with the shorter wait, answers while partitions are
+    /// taken and handed over.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
 
     let settings: OperatorSettings
     let client: TapeClient
     let context: ServiceContext
+    /// Brings the membership's orders about partitions, and takes the answers.
     let port: OwnershipPort
     let publisher: TapePublisher
     let readers: TapeReaders
@@ -40,30 +47,42 @@ final class Worker {
     var slotOfPartition: [Partition: Int] = [:]
     /// Reports for which the membership has no room yet.
     var unsentAnswers: [OwnershipAnswer] = []
+    /// The last report, for the operations port's thread.
     let report: OperatorReport
+    /// Reports how far the inputs are read, so that the tape keeps unread packets.
     let positions: PositionReporter
+    /// Reports the newest bars of each partition.
     let heads: HeadReporter
+    /// Reports the newest values over all partitions.
     let universeHeads: HeadReporter
     let lag: OwnLag
+    /// When the last report was made, monotonic.
     var reportedAt = Int64.min
-    /// The repair that is being read, the partition that was repaired last, and the time at which
-    /// the next one may begin.
+    /// The reading for the present repair; `nil` when none is running.
     var repairing: RepairReading?
     /// The question whose answer the repair waits for. The answer also waits while the process may
     /// not act as an owner.
-    var asking: RepairAsking?
-    var questions: UInt64 = 0
-    var repairedLast = -1
+    var openQuestion: RepairAsking?
+    /// The number of the last question.
+    var questionsAsked: UInt64 = 0
+    /// The index of the slot that was repaired last; -1 for none.
+    var slotRepairedLast = -1
+    /// When the next repair may begin, monotonic.
     var repairsFrom = Int64.min
+    /// Publishes to live readers; `nil` when that is switched off.
     let live: LivePublisher?
+    /// The queues between nodes and live readers.
     var edges: LiveEdges
+    /// When open bars are published next, monotonic.
     var openBarsAt = Int64.min
+    /// What wakes the loop: messages of NATS, and answers of other threads.
     private let mailbox = TapeMailbox(capacity: 16_384)
     /// The beat of the loop's thread.
     let beat: ThreadBeat
     private var answers: [CheckpointAnswer] = []
     private var orders: [OwnershipOrder] = []
-    /// Whether the process may act as the owner of its partitions.
+    /// Whether the process may act as the owner of its partitions: its own heartbeats
+    /// come back in time.
     private var isSteady = false
 
     init(
@@ -225,8 +244,9 @@ final class Worker {
         return nil
     }
 
+    /// Takes a packet of any reader.
     func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
-        guard reader < slots.count else { return tookForRepair(reader, header, packet) }
+        guard reader < slots.count else { return takePacketForRepair(reader, header, packet) }
         // Readers and slots are added together, so their numbers are the same.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
@@ -235,12 +255,14 @@ final class Worker {
         if slots[reader].core?.mustHold ?? false { hold(reader) }
     }
 
+    /// Holds the partition's reader until the core can take packets again.
     func hold(_ index: Int) {
         guard !slots[index].isHeld else { return }
         slots[index].isHeld = true
         readers.hold(slots[index].reader)
     }
 
+    /// Lets each core publish and store its state, and releases readers whose core has room again.
     private func pump(now: Int64) {
         for index in slots.indices where slots[index].core != nil {
             beat.beat()

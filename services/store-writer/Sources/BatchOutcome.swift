@@ -3,6 +3,7 @@ import StoreSinks
 
 /// The ticks of one packet, counted by what happened to them.
 struct TickCount: Hashable, Sendable {
+    /// Ticks that became rows.
     var written: UInt64 = 0
     /// Ticks of kinds whose table is switched off, or that have no table.
     var skipped: UInt64 = 0

@@ -6,7 +6,8 @@ import StoreSinks
 import TapeCodec
 
 /// Writes the good rows of a batch that the database refuses as a whole. It tries ranges of a
-/// table's rows under savepoints of one transaction, until every bad row is found.
+/// table's rows under savepoints of one transaction, until every bad row is found. A *piece* is a
+/// range of rows that is tried together. A *line* is a row's number within one COPY, from 1 on.
 struct BatchSalvage {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
@@ -14,12 +15,14 @@ struct BatchSalvage {
     /// Tables whose time partitions were made. A row that still has no partition there can have
     /// none.
     let madeTables: Set<String>
+    /// The maximum number of rows that are set aside. With more, the batch is not written.
     let refusedMax: Int
 
     private static let mark = "SAVEPOINT piece"
     private static let keep = "RELEASE SAVEPOINT piece"
     private static let back = "ROLLBACK TO SAVEPOINT piece"
 
+    /// Writes all good rows, and returns the refused ones with the counts.
     func write(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
         // Constraints are checked at each row, instead of at COMMIT where the row is not known.
@@ -60,6 +63,7 @@ struct BatchSalvage {
         }
     }
 
+    /// Returns whether a row caused the error, and not the database or its schema.
     private func isFaultOfRows(_ error: PostgresError) -> Bool {
         switch error.category {
         case .data: true
@@ -68,6 +72,7 @@ struct BatchSalvage {
         }
     }
 
+    /// Returns the error for a batch with too many bad rows.
     static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> PostgresError {
         .withheld(
             operation: "write rows", peer: peer, category: .schema,
@@ -100,18 +105,22 @@ struct BatchSalvage {
 
 /// One range of rows that is tried together.
 private struct Piece {
-    /// By line of the COPY.
+    /// By line of the COPY: the row's number in the table's rows, and the item of the batch.
     var lines: [(row: Int, item: Int)] = []
+    /// Ticks of which no row can be made.
     var undecodable: [(item: Int, ordinal: UInt64)] = []
+    /// The number of rows that COPY took.
     var copied = 0
     /// The number of merged rows; `nil` for tables to which rows are only added.
     var merged: Int?
 
+    /// Returns the row in a line of the COPY; `nil` for no line or an impossible one.
     func row(ofLine line: Int?) -> Int? {
         guard let line, (1...max(1, lines.count)).contains(line), !lines.isEmpty else { return nil }
         return lines[line - 1].row
     }
 
+    /// Adds the piece to the counts of the batch, once it is stored.
     func count(in work: inout BatchWork, _ sink: SinkName) {
         for line in lines { work.outcome.counts[line.item].written += 1 }
         for tick in undecodable { work.refuse(tick.item, tick.ordinal, sink) }

@@ -10,6 +10,7 @@ import TapeCodec
 struct RefusedTick: Sendable {
     /// The index of the item in the batch.
     let item: Int
+    /// The first ordinal, and the number of ticks from there on.
     let ordinal: UInt64
     var count: UInt64 = 1
     /// The table; `nil` when the kind of the tick is not known.
@@ -27,6 +28,7 @@ struct BatchWork: Sendable {
     }
 
     var outcome = BatchOutcome()
+    /// The ticks that become dead letters.
     var refused: [RefusedTick] = []
     /// The merges to run in one message with COMMIT.
     var merges: [Merge] = []
@@ -74,6 +76,7 @@ struct BatchWork: Sendable {
         for tick in refused { outcome.counts[tick.item].deadLettered += tick.count }
     }
 
+    /// Refuses the ticks of a damaged packet that could not be read.
     private mutating func refuseRest(_ index: Int, _ item: WriteBatch.Item, _ count: UInt64) {
         let error = item.message.withPayload { PacketReader.damage(of: $0, item.header)?.error }
         refused.append(

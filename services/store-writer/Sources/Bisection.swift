@@ -18,6 +18,7 @@ struct Bisection: Sendable {
 
     init(count: Int) { next = count > 0 ? 0..<count : nil }
 
+    /// Notes that the range is good, and moves to the next one.
     mutating func good() {
         // The hint named this row as bad, and it is good.
         if let range = next, range.count == 1, range.lowerBound == hinted { believesHints = false }
@@ -62,6 +63,8 @@ struct Bisection: Sendable {
         push(range.lowerBound + limit..<range.upperBound)
     }
 
+    /// From this number of bad rows on, long ranges are tried in pieces.
     private static let denseMin = 4
+    /// The least length of a piece.
     private static let pieceMin = 32
 }

@@ -23,6 +23,7 @@ struct CircuitBreaker: Sendable {
     static let askNanoseconds: Int64 = 50_000_000
 
     enum Permission: Hashable, Sendable {
+        /// The breaker is closed. The thread tries, and reports the result.
         case go
         /// The single try of a half-open breaker. Its thread has to report the result.
         case probe
@@ -31,8 +32,13 @@ struct CircuitBreaker: Sendable {
     }
 
     enum State: Hashable, Sendable {
+        /// The database is used. Next: `open`, after `failuresMax` failures in a row.
         case closed
+        /// One probe is on its way, until this time at the latest. Next: `closed`, `open`, or
+        /// another probe.
         case halfOpen(until: Int64)
+        /// The database is not used before this time. Next: `halfOpen`, or `closed` when a try that
+        /// began earlier succeeds.
         case open(until: Int64)
 
         /// The value of the gauge: 0 closed, 1 half-open, 2 open.
@@ -56,6 +62,7 @@ struct CircuitBreaker: Sendable {
         backoff = Backoff(first: min(Self.waitFirst, settings.waitMax), limit: settings.waitMax)
     }
 
+    /// Returns whether a thread may try now. `now` is monotonic.
     mutating func permission(now: Int64) -> Permission {
         switch state {
         case .closed: return .go

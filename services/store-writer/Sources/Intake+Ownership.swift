@@ -8,7 +8,7 @@ import TapeTransport
 
 // Which partitions this process owns, and from where they are read.
 extension Intake {
-    /// How often the rows of stopped readers are checked: a person may have accepted a new
+    /// How often the positions of stopped readers are checked: a person may have accepted a new
     /// position.
     private static let checkNanoseconds: Int64 = 1_000_000_000
     /// How long the loop runs without long waits after an order, to receive the answer soon.
@@ -33,6 +33,7 @@ extension Intake {
         setSteady(isSteady)
     }
 
+    /// Notes an order, and passes it on to the partition's worker.
     private func carryOut(_ order: OwnershipOrder) {
         let number = order.partition.number
         guard slots.indices.contains(number) else { return }
@@ -68,11 +69,13 @@ extension Intake {
         purge(number)
     }
 
+    /// Removes the partition's packets of other readings from its queue.
     private func purge(_ number: Int) {
         queues.all[slots[number].worker].remove(
             inputs: InputNumber.both(of: slots[number].partition), otherThan: slots[number].reading)
     }
 
+    /// Closes an input's reader.
     private func close(_ input: Int) {
         inputs[input].isOpen = false
         readers.close(input)
@@ -100,12 +103,14 @@ extension Intake {
 
     // MARK: reports of workers
 
+    /// Takes the views that workers have reported.
     func takeViews() {
         for queue in queues.all { queue.takeViews(into: &views) }
         for view in views { take(view) }
         views.removeAll(keepingCapacity: true)
     }
 
+    /// Begins or ends to read a partition, as its worker's claim says.
     private func take(_ view: PartitionView) {
         let number = view.partition.number
         guard slots[number].tenure == view.tenure else { return }
@@ -123,6 +128,7 @@ extension Intake {
         for input in both { open(input) }
     }
 
+    /// Opens an input's reader at the position in the database.
     private func open(_ input: Int) {
         guard let stored = inputs[input].stored else { return }
         inputs[input].isOpen = true
@@ -130,8 +136,8 @@ extension Intake {
         if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
     }
 
-    /// Lets workers check the rows of stopped readers, once a second.
-    func checkStopped() {
+    /// Lets workers check the database's positions of stopped readers, once a second.
+    func checkStoppedReaders() {
         let now = clock.monotonic().nanoseconds
         guard isSteady, checkedAt == Int64.min || now >= checkedAt + Self.checkNanoseconds else {
             return
@@ -141,7 +147,7 @@ extension Intake {
             let stopped = workers[index].inputs.filter {
                 inputs[$0].isOpen && readers.problem($0) != nil
             }
-            if !stopped.isEmpty { queues.all[index].checkRows(of: stopped) }
+            if !stopped.isEmpty { queues.all[index].checkPositions(of: stopped) }
         }
     }
 }

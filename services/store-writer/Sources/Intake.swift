@@ -42,14 +42,17 @@ final class Intake {
     var workers: [IntakeWorker]
     /// The orders taken from the port.
     var orders: [OwnershipOrder] = []
+    /// The views taken from the queues.
     var views: [PartitionView] = []
     /// Whether the process may act as an owner. Updated once per turn.
     var isSteady = false
+    /// When the last report was made, and stopped readers were last checked, monotonic.
     var reportedAt = Int64.min
     var checkedAt = Int64.min
-    /// Until when answers of workers to orders are expected soon.
+    /// Until when answers of workers to orders are expected soon, so that waits are short;
+    /// monotonic.
     var busyUntil = Int64.min
-    /// Why the service ends; `nil` while it may go on reading.
+    /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
 
     init(
@@ -111,7 +114,7 @@ final class Intake {
             handle(&events)
             readers.timePassed()
             releaseLanes()
-            checkStopped()
+            checkStoppedReaders()
             reportState()
             if let ending {
                 stopReading()
@@ -122,6 +125,7 @@ final class Intake {
         return .success
     }
 
+    /// Closes the readers. Workers may write what they have as long as the process is steady.
     private func stopReading() {
         gate.open(until: isSteady ? port.steadyUntilNow : .min)
         readers.close()
@@ -149,6 +153,7 @@ final class Intake {
 
     // MARK: packets
 
+    /// Takes a packet of a reader, and offers it to the worker of its partition.
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         let slot = slots[reader / 2]
         guard inputs[reader].isOpen, let reading = slot.reading,
@@ -160,6 +165,7 @@ final class Intake {
                 message: message), to: slot.worker)
     }
 
+    /// Offers a packet to a queue, and does what the queue's policy says when there is no room.
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
         switch queue.offer(packet, now: clock.monotonic().nanoseconds) {
@@ -179,12 +185,14 @@ final class Intake {
         }
     }
 
+    /// Holds the readers of a worker's partitions until the queue's low mark.
     private func hold(_ index: Int) {
         workers[index].isHeld = true
         for input in workers[index].inputs { readers.hold(input) }
     }
 
-    /// Releases the readers of queues that have reached their low mark.
+    /// Offers packets without room again, and releases the readers of queues that have reached
+    /// their low mark.
     private func releaseLanes() {
         guard isSteady else { return }
         for index in workers.indices
@@ -222,6 +230,7 @@ struct IntakeInput {
 /// A partition in the view of the intake.
 struct IntakeSlot {
     let partition: Partition
+    /// The number of its worker.
     let worker: Int
     /// The tenure of the last order to take it; `nil` when this process does not own it.
     var tenure: UInt64?
@@ -232,6 +241,7 @@ struct IntakeSlot {
 /// The readers of one worker's partitions.
 struct IntakeWorker {
     let queue: WorkerQueue
+    /// The inputs of the worker's partitions, which are also their readers.
     var inputs: [Int] = []
     /// Whether its readers are held until the queue's low mark.
     var isHeld = false
@@ -243,6 +253,7 @@ struct IntakeWorker {
     var isHighReported = false
     /// Rows dropped since the last event about it.
     var droppedUnreported: UInt64 = 0
+    /// When dropped rows may be reported next, monotonic.
     var droppedReportedAt = Int64.min
 
     init(_ queue: WorkerQueue) { self.queue = queue }

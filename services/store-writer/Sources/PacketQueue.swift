@@ -1,5 +1,6 @@
 /// An element that may wait in a queue.
 protocol QueueItem {
+    /// The number of its ticks, each of which makes a row at most; 0 when it was dropped.
     var rows: Int { get }
     var bytes: Int { get }
     /// Returns the same without its rows, for when there is no room.
@@ -32,6 +33,7 @@ struct RowMarks: Hashable, Sendable {
 /// Pure: its results tell the caller when to hold readers, wait or wake. The queue is `isHigh` from
 /// the moment that the high mark is passed, or an element found no room, until the low mark.
 struct PacketQueue<Item: QueueItem> {
+    /// The queue's maximum of rows and bytes, and its marks.
     struct Limits: Hashable, Sendable {
         let rows: Int
         let bytes: Int
@@ -50,12 +52,15 @@ struct PacketQueue<Item: QueueItem> {
         var lowBytes: Int { bytes * marks.lowPercent / 100 }
     }
 
+    /// The mark that was passed: the queue became high, or is no longer.
     enum Mark: String, Hashable, Sendable {
         case high
         case low
     }
 
+    /// What happened to an offered element.
     enum Admission: Hashable, Sendable {
+        /// It waits in the queue.
         case taken
         /// Taken without its rows: only that it was dropped, and its place on the tape.
         case dropped
@@ -72,7 +77,9 @@ struct PacketQueue<Item: QueueItem> {
 
     private struct Entry {
         var item: Item
+        /// When it came, in monotonic nanoseconds.
         let arrived: Int64
+        /// Whether its rows were dropped.
         let isDropped: Bool
     }
 
@@ -81,9 +88,11 @@ struct PacketQueue<Item: QueueItem> {
 
     let limits: Limits
     private var entries: [Entry] = []
+    /// The number of dropped entries.
     private var droppedEntries = 0
     private(set) var rows = 0
     private(set) var bytes = 0
+    /// True from the high mark, or from the first element without room, until the low mark.
     private(set) var isHigh = false
     /// Whether everything is dropped until the low mark, because an element was dropped.
     private var isDropping = false
@@ -92,7 +101,7 @@ struct PacketQueue<Item: QueueItem> {
 
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
-    /// When the oldest element came, in monotonic nanoseconds.
+    /// When the oldest element came, in monotonic nanoseconds; `nil` when there is none.
     var oldest: Int64? { entries.first?.arrived }
 
     // MARK: adding
@@ -118,6 +127,7 @@ struct PacketQueue<Item: QueueItem> {
             || (item.rows <= limits.rows - rows && item.bytes <= limits.bytes - bytes)
     }
 
+    /// Adds an element without its rows. It is refused when there are too many of these.
     private mutating func drop(_ item: Item, _ now: Int64) -> Admission {
         let dropped = item.dropped()
         // All entries after the first dropped one are dropped, too. The element joins the last
@@ -138,8 +148,8 @@ struct PacketQueue<Item: QueueItem> {
 
     // MARK: removing
 
-    /// Appends waiting elements in order, up to the portion, and at least one if there is any.
-    /// Elements for which `isLeft` is true stay in the queue.
+    /// Moves waiting elements in order to the end of `items`, up to the portion, and at least one
+    /// if there is any. Elements for which `isLeft` is true stay in the queue.
     mutating func take(
         _ portion: Portion, leaving isLeft: (Item) -> Bool = { _ in false },
         into items: inout [Item]
@@ -168,22 +178,25 @@ struct PacketQueue<Item: QueueItem> {
         entries.replaceSubrange(..<seen, with: left)
         rows -= takenRows
         bytes -= takenBytes
-        fall()
+        endHighIfLow()
     }
 
+    /// Removes the elements for which `isGone` is true.
     mutating func remove(where isGone: (Item) -> Bool) {
         entries.removeAll { isGone($0.item) }
         droppedEntries = entries.count { $0.isDropped }
         rows = entries.reduce(0) { $0 + $1.item.rows }
         bytes = entries.reduce(0) { $0 + $1.item.bytes }
-        fall()
+        endHighIfLow()
     }
 
+    /// Returns whether any such element waits.
     func contains(where isWanted: (Item) -> Bool) -> Bool {
         entries.contains { isWanted($0.item) }
     }
 
-    private mutating func fall() {
+    /// Ends the high state when the low mark is reached.
+    private mutating func endHighIfLow() {
         guard isHigh, rows <= limits.lowRows, bytes <= limits.lowBytes else { return }
         isHigh = false
         isDropping = false

@@ -5,15 +5,17 @@ import TapeCodec
 /// A packet on its way from its reader to the worker of its partition.
 struct QueuedPacket: Sendable, QueueItem {
     enum Content: Sendable {
+        /// The whole packet.
         case packet(PacketHeader, NatsMessage)
         /// The packet was dropped, because there was no room.
         case dropped(DroppedRun)
     }
 
+    /// The number of its input: the ticks or the bars of a partition.
     let input: Int
     /// The number of the partition's reading. Packets of an earlier reading are ignored.
     let reading: UInt64
-    /// The reader's position after it.
+    /// The reader's position after it, or after the last packet of the run.
     private(set) var position: TapePosition
     private(set) var content: Content
 
@@ -81,6 +83,7 @@ struct DroppedRun: Hashable, Sendable {
         ]
     }
 
+    /// The number of dropped ticks.
     var tickCount: UInt64 { pieces.reduce(0) { $0 + UInt64($1.tickCount) } }
 
     /// Appends a later run; returns false and appends nothing when there would be too many pieces.

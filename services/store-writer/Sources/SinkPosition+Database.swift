@@ -87,6 +87,7 @@ extension SinkPosition {
         return try rows(result, of: places)
     }
 
+    /// The database gave no readable row for these places.
     struct Unreadable: Error, CustomStringConvertible {
         let places: String
 
@@ -106,6 +107,7 @@ extension SinkPosition {
         packet_epoch, packet_ordinal, packet_crc, sources
         """
 
+    /// Reads the rows of an answer. Throws when one of the places has none.
     private static func rows(_ result: PostgresResult, of places: [SinkPlace]) throws -> [SinkRow] {
         let rows = try (0..<result.rowCount).map { try row(result, $0, of: places) }
         let found = Set(rows.map(\.place))

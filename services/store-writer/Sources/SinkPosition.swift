@@ -25,11 +25,13 @@ struct SinkPosition: Sendable {
     /// The last owner, as stored in the row.
     var owner = ""
 
+    /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.
     struct SourceAccount: Sendable {
         let source: SourceName
         var firstOrdinal: UInt64
         /// The last ordinal in the counts.
         var lastOrdinal: UInt64
+        /// Ticks that became rows, as in `TickCount`.
         var written: UInt64
         var skipped: UInt64
         var deadLettered: UInt64 = 0
@@ -38,9 +40,11 @@ struct SinkPosition: Sendable {
         /// The last ordinal on the tape at the position. It is below `lastOrdinal` while the tape
         /// gives out ordinals again that were stored before.
         var tapeOrdinal: UInt64
+        /// Ticks under ordinals that were stored before. They are left out.
         var givenTwice: UInt64 = 0
     }
 
+    /// Returns a source's account; `nil` when it had no tick so far.
     func account(_ source: SourceName) -> SourceAccount? {
         sources.first { $0.source == source }
     }

@@ -26,8 +26,10 @@ final class Store {
     let owner: String
     let letters: DeadLetterOutput
     private let beat: ThreadBeat
-    /// By table: rows that were set aside since one of its rows was last stored.
+    /// By table, how many of its rows were set aside as dead letters since a row of it was last
+    /// stored.
     private var refusedInARow: [SinkName: Int] = [:]
+    /// The connection; `nil` when there is none.
     private var session: PostgresConnection?
     /// Days for which this session knows a partition or chunk, or knows that they can have none.
     var knownDays: Set<TableDay> = []
@@ -49,6 +51,7 @@ final class Store {
     /// database, restored from a backup.
     func checkAlive() throws(PostgresError) { try session?.checkAlive() }
 
+    /// Ends the session.
     func close() {
         session?.close()
         session = nil
@@ -70,6 +73,7 @@ final class Store {
         session = opened
     }
 
+    /// Returns the session, or throws when there is none.
     func required() throws(PostgresError) -> PostgresConnection {
         guard let session else {
             throw .closed(operation: "write", peer: settings.postgres.peer)
@@ -77,11 +81,13 @@ final class Store {
         return session
     }
 
+    /// Claims positions for this thread. Returns a row for each of them.
     func claim(_ claims: [SinkClaim]) throws -> [SinkRow] {
         try SinkPosition.claim(
             claims, owner: owner, on: try required(), timeout: Self.statementTimeout)
     }
 
+    /// Returns the positions of these inputs and their owners.
     func read(_ places: [SinkPlace]) throws -> [SinkRow] {
         try SinkPosition.read(places, on: try required(), timeout: Self.statementTimeout)
     }
@@ -93,6 +99,7 @@ final class Store {
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(PostgresError) -> BatchOutcome {
         let database = try required()
+        // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
         var madeTables: Set<String> = []
         // Each turn either makes the partitions of another table, or is one of the last two.
@@ -124,6 +131,7 @@ final class Store {
                 + "aside: \(error)")
     }
 
+    /// Writes the batch in one transaction. With `salvaging`, refused rows are set aside.
     private func attempt(
         _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
@@ -134,13 +142,14 @@ final class Store {
         // Letters are stored before COMMIT. So every row that is counted as set aside is stored,
         // whatever happens.
         let made = work.refused.map { letter($0, of: batch) }
-        if !made.isEmpty { try keep(made, database.peer) }
+        if !made.isEmpty { try keepLetters(made, database.peer) }
         let outcome = try finish(work, settle(work.outcome), on: database)
         if !made.isEmpty { letters.committed(made) }
         refusedInARow = inARow
         return outcome
     }
 
+    /// Sends the rows of a batch. Throws when too many are refused.
     private func rows(
         of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
         _ madeTables: Set<String>
@@ -186,7 +195,8 @@ final class Store {
         return counts
     }
 
-    private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
+    /// Stores dead letters.
+    private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
         // This publishes, or writes to a disk.
         beat.beat(before: ThreadWatch.systemTime)
         do throws(DeadLetterOutput.Refused) {
@@ -198,6 +208,7 @@ final class Store {
         }
     }
 
+    /// Ends the transaction after a failure, or the session.
     private func rollBack(_ database: PostgresConnection) {
         guard database.isUsable else {
             close()

@@ -26,8 +26,10 @@ final class StoreBreaker: Sendable {
     /// Returns whether a worker may try. `now` is in monotonic nanoseconds.
     func permission(now: Int64) -> Permission { change { $0.machine.permission(now: now) } }
 
+    /// Notes that a try succeeded.
     func succeeded() { change { $0.machine.succeeded() } }
 
+    /// Notes that a try failed.
     func failed(now: Int64) {
         change { $0.machine.failed(now: now, using: &$0.random) }
     }

@@ -29,6 +29,8 @@ struct StoreTransaction {
         return work
     }
 
+    /// Writes the rows of one table. Ticks of which no row can be made are refused. `written` is
+    /// called for each row.
     func write(
         _ batch: WriteBatch, sink index: Int, to row: inout BinaryCopyWriter,
         _ work: inout BatchWork, _ written: (Record, borrowing PacketContext) -> Void

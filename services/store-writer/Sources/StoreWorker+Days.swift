@@ -12,23 +12,23 @@ extension StoreWorker {
     }
 
     /// Makes the missing days of the batch if they are few. Otherwise the items with missing days
-    /// move to `waiting`, and the rest of the batch stays.
+    /// move to `waitingForDays`, and the rest of the batch stays.
     func prepareDays() throws(PostgresError) {
         guard !batch.isEmpty else { return }
         let missing = try store.missingDays(of: batch)
-        // When `waiting` is full, nothing can be added to it. Then the days are made immediately.
-        guard missing.count > Store.newDaysMax, !waiting.isFull else {
+        // When `waitingForDays` is full, nothing can be added to it, and the days are made now.
+        guard missing.count > Store.newDaysMax, !waitingForDays.isFull else {
             return try store.makeAll(missing)
         }
         let inputs = batch.inputs(on: Set(missing), store.catalogue)
-        waiting.append(batch.split(off: inputs))
+        waitingForDays.append(batch.split(off: inputs))
         daysToMake = Set(daysToMake).union(missing).sorted()
     }
 
     /// Removes inputs whose rows another owner writes, or that are read again.
     func removeFromBatches(_ inputs: Set<Int>) {
         batch.remove(inputs: inputs)
-        waiting.remove(inputs: inputs)
-        if waiting.isEmpty { daysToMake = [] }
+        waitingForDays.remove(inputs: inputs)
+        if waitingForDays.isEmpty { daysToMake = [] }
     }
 }

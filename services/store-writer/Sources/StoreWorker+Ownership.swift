@@ -9,14 +9,17 @@ import TapeTransport
 
 // Which partitions the worker claims, and how it gives partitions up.
 extension StoreWorker {
+    /// Whether there are partitions to claim.
     var hasTaken: Bool { assignment.slots.contains { $0.stage == .taken } }
 
+    /// Returns the index of a partition's slot; `nil` when the partition is another worker's.
     func slot(_ partition: Partition) -> Int? {
         assignment.slots.firstIndex { $0.partition == partition }
     }
 
     func slot(ofInput input: Int) -> Int? { slot(InputNumber.place(input).partition) }
 
+    /// Returns the same if the partition is owned in this tenure.
     private func slot(_ partition: Partition, tenure: UInt64) -> Int? {
         slot(partition).flatMap { assignment.slots[$0].claim?.tenure == tenure ? $0 : nil }
     }
@@ -26,12 +29,14 @@ extension StoreWorker {
         if let view = assignment.slots[index].view(isOwn: isOwn) { queue.show(view) }
     }
 
+    /// Sends an answer to the membership, now or later.
     private func answer(_ answer: OwnershipAnswer) {
         if !parts.port.answer(answer) { assignment.unsentAnswers.append(answer) }
     }
 
     // MARK: orders
 
+    /// Takes and carries out orders, and sends answers that had no room before.
     func followOrders() {
         queue.takeOrders(into: &orders)
         carryOutOrders()
@@ -63,7 +68,7 @@ extension StoreWorker {
             inputs.formUnion(assignment.slots[index].inputs)
         }
         // Packets that wait for their days are left to the next owner.
-        inputs.subtract(waiting.inputs)
+        inputs.subtract(waitingForDays.inputs)
         guard !inputs.isEmpty else { return }
         // This ends, because no more packets of them are read. A write that fails closes the
         // session. If no write may be tried now, the rest stays on the tape.
@@ -73,13 +78,14 @@ extension StoreWorker {
             let before = queue.waiting.packets
             let hadBatch = !batch.isEmpty
             let isTried = write()
-            inputs.subtract(waiting.inputs)
+            inputs.subtract(waitingForDays.inputs)
             let isStuck = queue.waiting.packets >= before
             if isStuck, !isTried || !batch.isEmpty { return }
             if hadBatch, !batch.isEmpty { return }
         }
     }
 
+    /// Notes that this process owns the partition. It is claimed later in the turn.
     private func take(_ partition: Partition, _ claim: Claim) {
         guard let index = slot(partition) else { return }
         forget(index)
@@ -93,6 +99,7 @@ extension StoreWorker {
         answer(.released(partition, tenure: tenure))
     }
 
+    /// Gives up a partition that another member has taken. Its packets are not written.
     private func drop(_ partition: Partition, _ tenure: UInt64) {
         if let index = slot(partition, tenure: tenure) { forget(index) }
     }
@@ -103,6 +110,7 @@ extension StoreWorker {
         assignment.slots[index].forget()
     }
 
+    /// Gives up a partition that another writer has claimed in the database.
     private func lost(_ index: Int, _ reason: String) {
         guard let claim = assignment.slots[index].claim else { return }
         let partition = assignment.slots[index].partition
@@ -136,6 +144,7 @@ extension StoreWorker {
         }
     }
 
+    /// Returns the claims of a partition's inputs, with the epochs that this worker knows.
     private func claims(of slot: WorkerSlot) -> [SinkClaim] {
         slot.inputs.map { input in
             SinkClaim(
@@ -144,6 +153,7 @@ extension StoreWorker {
         }
     }
 
+    /// Notes the result of a claim: the partition is held, or lost.
     private func settle(_ index: Int, _ rows: [SinkRow]) {
         if let refused = rows.first(where: { !$0.isClaimed }) {
             lost(index, Self.reason(refused))
@@ -175,14 +185,14 @@ extension StoreWorker {
     /// position. Finds out which, drops those, and keeps the rest.
     func dropFenced(_ error: PostgresError) {
         let inputs = batch.inputs
-        checkRows(inputs.sorted())
+        checkPositions(inputs.sorted())
         // No row explains the error, so writing the batch again would never end.
         if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
     }
 
     /// Gives up the partition of each input that another writer owns. If a person accepted an
     /// input's position, reads from the new position.
-    func checkRows(_ inputs: [Int]) {
+    func checkPositions(_ inputs: [Int]) {
         guard !inputs.isEmpty, store.isConnected, isSteady else { return }
         do {
             let rows = try store.read(inputs.map { InputNumber.place($0) })

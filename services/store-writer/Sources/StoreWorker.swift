@@ -15,15 +15,21 @@ import TapeCodec
 /// While a write is running, the next batch grows in the queue. The queue also brings the orders
 /// about partitions: `StoreWorker+Ownership`. A failure that no retry can remedy ends this life.
 /// The next life begins with a new session and the same assignment.
+///
+/// A *session* is one connection to the database. To *claim* is to enter this worker as the owner
+/// of positions in the database, which fences all earlier owners. A *try* is any use of the
+/// database that the circuit breaker has to permit. *Days* are the partitions of tables, one per
+/// UTC day.
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
         var slots: [WorkerSlot]
         /// Answers for which the port had no room.
         var unsentAnswers: [OwnershipAnswer] = []
-        /// The number of the last reading that was begun.
+        /// The number of the last reading that was begun, over all partitions.
         var reading: UInt64 = 0
-        /// Whether the last failure was that of a write. Then a successful claim proves nothing.
+        /// Whether the last failure was that of a write. Then a successful claim does not prove
+        /// that writes succeed again.
         var isWriteInDoubt = false
         /// The maximum number of rows of a batch. It is halved when a transaction was too much for
         /// the database, and grows by an eighth after a success. A packet is never split.
@@ -52,9 +58,13 @@ final class StoreWorker {
     static let retryFirst = Duration.milliseconds(100)
     /// The longest wait for a person to run the migration.
     static let schemaRetryMax = Duration.seconds(5)
+    /// How long a write is waited for as a proof, after a claim that followed a failed write.
     private static let proveNanoseconds: Int64 = 1_000_000_000
+    /// The wait when there is nothing to do.
     private static let idle = Duration.milliseconds(250)
+    /// The interval between checks of an idle session.
     private static let checkNanoseconds: Int64 = 1_000_000_000
+    /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
 
     let queue: WorkerQueue
@@ -63,25 +73,28 @@ final class StoreWorker {
     let clock = SystemClock()
     let store: Store
     var assignment: Assignment
+    /// The packets that are written next, in one transaction.
     var batch = WriteBatch()
-    /// Packets that wait until their days are made, and later packets of the same inputs.
-    var waiting = WriteBatch()
-    /// The days that have to be made for `waiting`.
+    /// Packets that wait until their days are made, and later packets of the same inputs, which
+    /// must not overtake them.
+    var waitingForDays = WriteBatch()
+    /// The days that have to be made for `waitingForDays`.
     var daysToMake: [TableDay] = []
     var orders: [OwnershipOrder] = []
+    /// Why this life ends; `nil` while it may continue.
     var death: Death?
     var random = SystemRandomNumberGenerator()
     var backoff: Backoff
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
-    /// When to try to connect next.
+    /// When to try to connect next, monotonic.
     var connectAt: Int64
     private var checkedAt = Int64.min
-    /// Until when the breaker allows no try.
+    /// Until when the breaker allows no try, monotonic.
     private var waitUntil = Int64.min
     /// Whether the breaker has granted a try whose result is not reported yet.
     private var holdsPermission = false
     /// While a write is in doubt, the next write proves the database. If there is none until this
-    /// time, the claim is taken as proof.
+    /// time, monotonic, the claim is taken as proof. `nil` when no proof is waited for.
     private var proveUntil: Int64?
     private var packets: [QueuedPacket] = []
 
@@ -106,8 +119,8 @@ final class StoreWorker {
     var context: ServiceContext { parts.context }
     var metrics: WriterMetrics { parts.metrics }
 
-    /// Returns the name of a worker's session in the readiness report.
-    static func part(_ number: Int) -> String { "database \(number)" }
+    /// Returns the name under which a worker's session is listed in the readiness report.
+    static func readinessPart(_ number: Int) -> String { "database \(number)" }
 
     // MARK: the loop
 
@@ -123,7 +136,7 @@ final class StoreWorker {
             if isDue { write() }
             endDoubt()
             returnPermission()
-            checkRows(queue.takeStopped())
+            checkPositions(queue.takeInputsToCheck())
             if let death { throw death }
             queue.wait(timeout)
         }
@@ -133,10 +146,13 @@ final class StoreWorker {
         store.close()
     }
 
+    /// Whether this process may act as an owner.
     var isSteady: Bool { parts.gate.isOpen(now: clock.monotonic().nanoseconds) }
 
+    /// Reports what the worker does now.
     func enter(_ state: WorkerState) { parts.report.set(state, thread: number) }
 
+    /// How long the loop may wait for a wake.
     private var timeout: Duration {
         let now = clock.monotonic().nanoseconds
         func until(_ time: Int64) -> Duration {
@@ -146,20 +162,23 @@ final class StoreWorker {
         if !store.isConnected { return until(max(connectAt, waitUntil)) }
         guard isSteady else { return Self.idle }
         if waitUntil > now { return until(waitUntil) }
-        if !batch.isEmpty || !waiting.isEmpty { return .zero }
+        if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
         let waiting = queue.waiting
         guard let oldest = waiting.oldest else { return Self.idle }
         if isDue(waiting) { return .zero }
         return until(oldest + parts.settings.batchWaitNanoseconds)
     }
 
+    /// Whether a batch has to be written now.
     private var isDue: Bool {
         guard store.isConnected, isSteady, clock.monotonic().nanoseconds >= waitUntil else {
             return false
         }
-        return !batch.isEmpty || !waiting.isEmpty || isDue(queue.waiting)
+        return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
     }
 
+    /// Returns whether the queue holds a full batch, or one that waited long enough. A high queue
+    /// counts as full.
     private func isDue(_ waiting: WorkerQueue.Waiting) -> Bool {
         guard let oldest = waiting.oldest else { return false }
         return waiting.isHigh || waiting.rows >= parts.settings.batchRows
@@ -211,7 +230,7 @@ final class StoreWorker {
             // If there are partitions to claim, connecting alone does not prove the database: the
             // claim does.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
-            if !assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
+            if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
             context.telemetry.emit(StoreOpened(thread: number))
             enter(.idle)
         } catch {
@@ -219,13 +238,14 @@ final class StoreWorker {
         }
     }
 
-    /// Notes that the database did what was requested.
+    /// Notes that the database did what was requested. After a failed write, only a write ends the
+    /// doubt.
     func succeeded(isWrite: Bool) {
         if !isWrite, assignment.isWriteInDoubt {
             proveUntil = clock.monotonic().nanoseconds + Self.proveNanoseconds
             return
         }
-        if assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
+        if assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
         assignment.isWriteInDoubt = false
         backoff.reset()
         schemaBackoff.reset()
@@ -235,13 +255,13 @@ final class StoreWorker {
     /// Reports success when there is nothing left to do in the new session, because its partitions
     /// were given away meanwhile. Other workers wait for this report.
     private func returnPermission() {
-        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waiting.isEmpty,
+        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waitingForDays.isEmpty,
             proveUntil == nil
         else { return }
         succeeded(isWrite: false)
     }
 
-    /// Reports the result of the try to the breaker.
+    /// Reports the result of the try to the breaker, and returns the permission.
     func concluded(isWell: Bool) {
         holdsPermission = false
         proveUntil = nil
@@ -258,15 +278,16 @@ final class StoreWorker {
         succeeded(isWrite: true)
     }
 
-    /// Takes the next packets to write from the queue.
-    private func fill() {
+    /// Takes the next packets to write from the queue into `batch`. Packets of earlier readings are
+    /// dropped.
+    private func takePackets() {
         let portion = WorkerQueue.Packets.Portion(
             rows: assignment.batchRowsMax, bytes: WriterSettings.batchBytesMax,
             items: WriterSettings.batchPacketsMax)
         // Packets after waiting ones of the same input wait, too, up to a bound. Beyond, they stay
         // in the queue.
-        let held = waiting.inputs
-        queue.take(portion, leaving: waiting.isFull ? held : [], into: &packets)
+        let later = waitingForDays.inputs
+        queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
         let now = clock.monotonic().nanoseconds
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
@@ -279,14 +300,14 @@ final class StoreWorker {
                 let item = WriteBatch.Item(
                     input: packet.input, header: header, message: message,
                     position: packet.position, storedOrdinal: stored ?? 0)
-                if held.contains(packet.input) {
-                    waiting.add(item, now: now)
+                if later.contains(packet.input) {
+                    waitingForDays.add(item, now: now)
                 } else {
                     batch.add(item, now: now)
                 }
             case .dropped(let run):
-                if held.contains(packet.input) {
-                    waiting.add(run, input: packet.input, position: packet.position)
+                if later.contains(packet.input) {
+                    waitingForDays.add(run, input: packet.input, position: packet.position)
                 } else {
                     batch.add(run, input: packet.input, position: packet.position)
                 }
@@ -296,12 +317,12 @@ final class StoreWorker {
     }
 
     /// Writes the batch. Afterwards it is empty, unless some of it has another owner by now. Items
-    /// with many missing days move to `waiting`, and each call makes a few of these days. Returns
-    /// false when nothing could be tried.
+    /// with many missing days move to `waitingForDays`, and each call makes a few of these days.
+    /// Returns false when there was nothing to write, or the breaker permits no try.
     @discardableResult
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
-        guard !batch.isEmpty || !waiting.isEmpty, mayTry() else { return false }
+        guard !batch.isEmpty || !waitingForDays.isEmpty, mayTry() else { return false }
         enter(.writing)
         defer { if store.isConnected { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
@@ -328,14 +349,16 @@ final class StoreWorker {
         return true
     }
 
+    /// Fills the batch: with the packets whose days are made by now, or from the queue.
     private func takeNext() {
-        if !waiting.isEmpty, daysToMake.isEmpty {
-            swap(&batch, &waiting)
+        if !waitingForDays.isEmpty, daysToMake.isEmpty {
+            swap(&batch, &waitingForDays)
         } else {
-            fill()
+            takePackets()
         }
     }
 
+    /// Writes the batch with the positions after it, and empties it.
     private func writeBatch() throws(PostgresError) {
         let started = clock.monotonic().nanoseconds
         var settled: [Int: SinkPosition] = [:]
@@ -343,7 +366,7 @@ final class StoreWorker {
             settled = batch.advanced(by: outcome) { stored($0) }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
-        keep(settled)
+        keepPositions(settled)
         metrics.written(
             batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
             now: clock.now())
@@ -352,12 +375,13 @@ final class StoreWorker {
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)
     }
 
+    /// Returns the position of an input in the database; `nil` when it is not claimed.
     private func stored(_ input: Int) -> SinkPosition? {
         slot(ofInput: input).flatMap { assignment.slots[$0].stored(input) }
     }
 
-    /// Keeps the positions that were committed.
-    private func keep(_ settled: [Int: SinkPosition]) {
+    /// Notes the positions that were committed, and shows them to the intake.
+    private func keepPositions(_ settled: [Int: SinkPosition]) {
         var touched: Set<Int> = []
         for (input, position) in settled.sorted(by: { $0.key < $1.key }) {
             for gap in position.gaps {
@@ -375,7 +399,7 @@ final class StoreWorker {
     func failed(_ error: any Error) {
         let now = clock.monotonic().nanoseconds
         abandonSession()
-        context.readiness.set(Self.part(number), "\(error)")
+        context.readiness.set(Self.readinessPart(number), "\(error)")
         context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
         let category = (error as? PostgresError)?.category ?? .schema
         parts.report.failed("\(error)", thread: number)
@@ -399,14 +423,16 @@ final class StoreWorker {
         }
     }
 
+    /// Returns whether the error is our own decision not to write, and not the database's.
     private func isWithheld(_ error: any Error) -> Bool {
         if case .withheld? = error as? PostgresError { true } else { false }
     }
 
+    /// Closes the session and forgets all packets. They are read again after the next claim.
     private func abandonSession() {
         store.close()
         batch.removeAll()
-        waiting.removeAll()
+        waitingForDays.removeAll()
         daysToMake = []
         for index in assignment.slots.indices {
             assignment.slots[index].sessionLost()

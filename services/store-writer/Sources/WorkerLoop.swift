@@ -3,7 +3,8 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// The thread of a worker, which runs one life after the other.
+/// The thread of a worker. A *life* is the time of one `StoreWorker`, from its start to a failure
+/// that no retry can remedy. Then the next life begins.
 struct WorkerLoop: Sendable {
     /// The wait before a dead worker begins again: far below the promised 200 ms.
     private static let restartFirst = Duration.milliseconds(100)

@@ -4,21 +4,28 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 
-/// The last report of a worker about a partition.
+/// The last report of a worker about a partition, for the intake.
 struct PartitionView: Sendable {
     let partition: Partition
     /// The tenure of the order by which it was taken.
     let tenure: UInt64
     /// Whether it is this process's; false when the database shows another owner.
     let isOwn: Bool
-    /// The number of the reading that its claim began; `nil` when it must not be read.
+    /// The number of the reading that its claim in the database began; `nil` when the partition
+    /// must not be read, because it is not claimed.
     let reading: UInt64?
-    /// The positions of its inputs, as last committed.
+    /// The positions of its inputs (ticks, then bars) in the database, as last committed; `nil`
+    /// when it was not claimed in this tenure.
     let stored: [SinkPosition?]
 }
 
 /// The connection between the intake and one worker. It carries packets and orders to the worker,
 /// and views of the partitions back.
+///
+/// The *intake* is the thread that reads the tape. A *worker* is a thread that writes to the
+/// database. An *input* is the ticks or the bars of a partition, by its number (`InputNumber`). A
+/// *reading* is the time in which a partition is read from one claim on; packets of an earlier
+/// reading are ignored. *Rows* of packets are their ticks: each one makes a row at most.
 ///
 /// Any thread may call it, and only `wait` blocks. It is bounded: packets by the queue's limits,
 /// orders by `ordersMax`, and views by the number of partitions, because only the latest of each is
@@ -33,24 +40,29 @@ final class WorkerQueue: Sendable {
         let packets: Int
         let rows: Int
         let bytes: Int
+        /// When the oldest packet came, in monotonic nanoseconds; `nil` when the queue is empty.
         let oldest: Int64?
+        /// Whether the high mark was passed, and the low mark was not reached since.
         let isHigh: Bool
         /// Since when it is high, in monotonic nanoseconds; `nil` when it is not.
         let highSince: Int64?
     }
 
-    /// The maximum number of orders. The port holds at most eight reports per partition, so one
-    /// turn brings fewer.
+    /// From half of this number of waiting orders on, the intake takes no more orders from the
+    /// membership's port. One turn of the intake takes all orders that the port holds then.
     static let ordersMax = 512
 
     private struct State {
         var packets: Packets
+        /// Since when the queue is high, monotonic; `nil` when it is not.
         var highSince: Int64?
         var orders: [OwnershipOrder] = []
-        var stopped: [Int] = []
+        /// Inputs whose positions in the database the worker has to check.
+        var inputsToCheck: [Int] = []
         var views: [Partition: PartitionView] = [:]
     }
 
+    /// The number of the worker, counted from 0.
     let number: Int
     let limits: Packets.Limits
     private let overflow: OverflowPolicy
@@ -58,6 +70,7 @@ final class WorkerQueue: Sendable {
     private let batchRows: Int
     private let onMark: OnMark
     private let state: Mutex<State>
+    /// Holds one element when the worker has to wake up.
     private let wakes = Mailbox<Void>(capacity: 1)
     private let clock = SystemClock()
 
@@ -73,7 +86,8 @@ final class WorkerQueue: Sendable {
         state = Mutex(State(packets: Packets(limits)))
     }
 
-    /// Changes the waiting packets, and calls `onMark` when that passes a mark.
+    /// Changes the waiting packets, and calls `onMark` when that passes a mark. Returns the result
+    /// of `body`, whether the queue was empty, and the number of rows before and after.
     private func change<Result: Sendable>(
         _ body: (inout State) -> Result
     ) -> (result: Result, wasEmpty: Bool, before: Int, after: Int) {
@@ -93,15 +107,19 @@ final class WorkerQueue: Sendable {
 
     // MARK: the intake
 
+    /// Adds a packet, if the queue has room or its policy is to drop.
     func offer(_ packet: QueuedPacket, now: Int64) -> Packets.Admission {
         let drops = overflow == .drop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
+        // The worker wakes up for the first packet, for a full batch, and when a packet found no
+        // room: then it writes what waits, however little that is.
         let isDue =
             change.result == .refused || change.before < batchRows && change.after >= batchRows
         if change.wasEmpty || isDue { wake() }
         return change.result
     }
 
+    /// Whether the intake may take more orders from the port.
     var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersMax / 2 } }
 
     /// Sends an order. Call it only while `hasRoomForOrders`, and for no more orders than a port
@@ -111,10 +129,11 @@ final class WorkerQueue: Sendable {
         wake()
     }
 
-    /// Lets the worker check the rows of inputs whose readers have stopped, because the rows may
-    /// have changed.
-    func checkRows(of inputs: [Int]) {
-        state.withLock { $0.stopped = inputs }
+    /// Lets the worker check the positions in the database of inputs whose readers have stopped: a
+    /// person may have changed the positions. The list replaces the last one, because each call
+    /// names all stopped inputs.
+    func checkPositions(of inputs: [Int]) {
+        state.withLock { $0.inputsToCheck = inputs }
         wake()
     }
 
@@ -141,6 +160,7 @@ final class WorkerQueue: Sendable {
 
     // MARK: the worker
 
+    /// Appends the orders since the last call.
     func takeOrders(into orders: inout [OwnershipOrder]) {
         state.withLock { state in
             orders.append(contentsOf: state.orders)
@@ -148,25 +168,27 @@ final class WorkerQueue: Sendable {
         }
     }
 
-    func takeStopped() -> [Int] {
+    /// Returns the inputs to check, once.
+    func takeInputsToCheck() -> [Int] {
         state.withLock { state in
-            defer { state.stopped = [] }
-            return state.stopped
+            defer { state.inputsToCheck = [] }
+            return state.inputsToCheck
         }
     }
 
-    /// Takes packets. Those of the inputs `left` stay.
+    /// Takes packets up to the portion. Packets of the inputs `kept` stay in the queue.
     func take(
-        _ portion: Packets.Portion, leaving left: Set<Int>, into packets: inout [QueuedPacket]
+        _ portion: Packets.Portion, leaving kept: Set<Int>, into packets: inout [QueuedPacket]
     ) {
         let taken = change { state in
             var taken: [QueuedPacket] = []
-            state.packets.take(portion, leaving: { left.contains($0.input) }, into: &taken)
+            state.packets.take(portion, leaving: { kept.contains($0.input) }, into: &taken)
             return taken
         }
         packets.append(contentsOf: taken.result)
     }
 
+    /// Returns whether packets of any of these inputs wait.
     func holdsPackets(of inputs: Set<Int>) -> Bool {
         state.withLock { $0.packets.contains { inputs.contains($0.input) } }
     }
@@ -174,6 +196,7 @@ final class WorkerQueue: Sendable {
     /// Removes all packets. They will be read again.
     func removeAll() { _ = change { $0.packets.remove { _ in true } } }
 
+    /// Sends a view to the intake, in place of the partition's last one.
     func show(_ view: PartitionView) { state.withLock { $0.views[view.partition] = view } }
 
     /// Waits for a wake, at most for `time`.
@@ -184,6 +207,7 @@ final class WorkerQueue: Sendable {
 
     // MARK: any thread
 
+    /// The present state of the queue.
     var waiting: Waiting {
         state.withLock { state in
             Waiting(

@@ -5,6 +5,7 @@ import Primitives
 /// share of the capacity. A full queue delays only the partitions of its own worker.
 final class WorkerQueues: Sendable {
     struct Settings: Hashable, Sendable {
+        /// The maximum of all queues together.
         var rows: Int
         var bytes: Int
         var overflow: OverflowPolicy
@@ -53,19 +54,23 @@ final class WorkerQueues: Sendable {
 
 /// Readers and inputs have the same numbers: those of partition p are 2p and 2p + 1.
 enum InputNumber {
+    /// Returns the number of an input.
     static func of(_ place: SinkPlace) -> Int {
         place.partition.number * 2 + (place.input == .ticks ? 0 : 1)
     }
 
+    /// Returns the input with this number.
     static func place(_ number: Int) -> SinkPlace {
         SinkPlace(
             input: number.isMultiple(of: 2) ? .ticks : .bars, partition: Partition(number / 2))
     }
 
+    /// Returns the numbers of a partition's ticks and bars.
     static func both(of partition: Partition) -> [Int] {
         [partition.number * 2, partition.number * 2 + 1]
     }
 
+    /// Returns the name of an input for people.
     static func name(_ number: Int) -> String {
         let place = place(number)
         return "\(place.input) of partition \(place.partition)"

@@ -1,7 +1,8 @@
 import MarketModel
 import Membership
 
-/// The state of a partition in its worker.
+/// The state of a partition in its worker. An order of the membership makes this process the owner.
+/// A *claim* writes that into the database, so that earlier owners cannot write any more.
 struct WorkerSlot {
     enum Stage {
         /// Not owned by this process. Next: `taken`.
@@ -14,14 +15,16 @@ struct WorkerSlot {
     }
 
     let partition: Partition
-    /// Its inputs: ticks and bars.
+    /// The numbers of its inputs: ticks, then bars.
     let inputs: [Int]
     private(set) var stage = Stage.idle
+    /// The order by which this process owns it; `nil` when it does not.
     private(set) var claim: Claim?
-    /// The positions of its inputs in the database; `nil` when not claimed in this tenure.
+    /// The positions of its inputs in the database, in the same order; `nil` when not claimed in
+    /// this tenure.
     private(set) var stored: [SinkPosition?] = [nil, nil]
-    /// The number of the reading while it is held. Packets of another number were read in an
-    /// earlier session.
+    /// The number of the reading while it is held, else `nil`. Packets of another number were read
+    /// in an earlier session.
     private(set) var reading: UInt64?
     /// When it was ordered; `nil` once its claim was reported.
     private(set) var takenAt: Int64?
@@ -31,16 +34,19 @@ struct WorkerSlot {
         inputs = InputNumber.both(of: partition)
     }
 
+    /// Returns the position of an input in the database.
     func stored(_ input: Int) -> SinkPosition? {
         inputs.firstIndex(of: input).flatMap { stored[$0] }
     }
 
+    /// Notes a committed position. Its gaps are stored, so they are not needed any more.
     mutating func store(_ position: SinkPosition, of input: Int) {
         guard let index = inputs.firstIndex(of: input) else { return }
         stored[index] = position
         stored[index]?.gaps = []
     }
 
+    /// Notes the order to own the partition.
     mutating func take(_ claim: Claim, now: Int64) {
         self.claim = claim
         stage = .taken
@@ -63,6 +69,7 @@ struct WorkerSlot {
         if stage == .held { stage = .taken }
     }
 
+    /// Notes that the process does not own the partition any more.
     mutating func forget() { self = WorkerSlot(partition) }
 
     /// Returns the view for the intake; `nil` when the partition was never ordered.

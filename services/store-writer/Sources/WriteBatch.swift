@@ -6,7 +6,9 @@ import TapeCodec
 /// Packets that are written in one transaction. The packets are kept unchanged. Their rows are made
 /// while they are copied to the server, so a retry costs only the copy.
 struct WriteBatch {
+    /// A packet of the batch.
     struct Item {
+        /// The number of its input.
         let input: Int
         let header: PacketHeader
         let message: NatsMessage
@@ -16,6 +18,7 @@ struct WriteBatch {
         /// out. It is normally below the packet's first ordinal.
         var storedOrdinal: UInt64 = 0
 
+        /// The number of its ticks whose ordinals are stored already.
         var givenTwice: UInt64 {
             guard storedOrdinal >= header.firstOrdinal else { return 0 }
             return min(UInt64(header.tickCount), storedOrdinal - header.firstOrdinal + 1)
@@ -33,6 +36,7 @@ struct WriteBatch {
 
     private(set) var items: [Item] = []
     private(set) var dropped: [Dropped] = []
+    /// The ticks of all items, each of which makes a row at most, and their bytes.
     private(set) var rows = 0
     private(set) var bytes = 0
     /// When the first packet came, in monotonic nanoseconds.
@@ -56,6 +60,7 @@ struct WriteBatch {
         bytes += Int(item.header.byteCount)
     }
 
+    /// Adds dropped packets.
     mutating func add(_ run: DroppedRun, input: Int, position: TapePosition) {
         dropped.append(
             Dropped(input: input, run: run, position: position, itemsBefore: items.count))
@@ -100,7 +105,8 @@ struct WriteBatch {
         addDropped(before: later.items.count)
     }
 
-    /// Returns the positions after the batch, from those before it.
+    /// Returns the position of each input after the batch, from those before it. `stored` returns
+    /// the present one; `nil` for an input that is not claimed.
     func advanced(
         by outcome: BatchOutcome, from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {

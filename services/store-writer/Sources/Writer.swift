@@ -22,7 +22,9 @@ struct Writer: Sendable {
     /// How long it waits for the maintenance: enough for a session that is being opened, but not
     /// for a statement.
     private static let maintenanceTimeout: Duration = .milliseconds(500)
+    /// The capacity of the intake's mailbox.
     private static let eventsMax = 16_384
+    /// How long one wait for the membership takes at most.
     private static let step = Duration.milliseconds(5)
 
     private let settings: WriterSettings
@@ -70,9 +72,11 @@ struct Writer: Sendable {
         return ending.code
     }
 
+    /// The threads that were started so far.
     private struct Threads {
         var intake: ServiceThread?
         var workers: [ServiceThread] = []
+        /// The courier of dead letters, and the hot state.
         var others: [ServiceThread] = []
         var maintenance: ServiceThread?
         var queues: WorkerQueues?
@@ -124,6 +128,7 @@ struct Writer: Sendable {
 
         func end() { state.withLock { $0.isOver = true } }
 
+        /// Notes why a thread ended. The first failure decides the exit code.
         func note(_ code: ExitCode) {
             state.withLock { if $0.code == .success { $0.code = code } }
             // If it is full, the end is already signalled.
@@ -159,7 +164,7 @@ struct Writer: Sendable {
         threads.intake = try startIntake(queues, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(
-                StoreWorker.part(queue.number), "the database is not connected yet")
+                StoreWorker.readinessPart(queue.number), "the database is not connected yet")
             let loop = WorkerLoop(
                 queue: queue, partitions: settings.partitions(ofThread: queue.number),
                 parts: parts)

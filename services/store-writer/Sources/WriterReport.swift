@@ -16,10 +16,13 @@ enum WorkerState: String, Sendable {
 
 /// The last reports of the writer's threads, for the operations port's thread.
 final class WriterReport: Sendable {
+    /// One input of one partition.
     struct Line: Sendable {
         let input: SinkInput
         let partition: Partition
+        /// The position in the database; `nil` when it is not claimed.
         let stored: SinkPosition?
+        /// Why it is not read; `nil` when it is.
         let problem: String?
 
         init(_ place: SinkPlace, stored: SinkPosition?, problem: String?) {
@@ -33,6 +36,7 @@ final class WriterReport: Sendable {
     private struct Worker {
         var state = WorkerState.connecting
         var isAlive = true
+        /// How often it died and began again.
         var restarts = 0
         var lastError: String?
     }
@@ -47,6 +51,7 @@ final class WriterReport: Sendable {
 
     // MARK: the writer's threads
 
+    /// Sets the queues to report on.
     func attach(_ queues: WorkerQueues) { state.withLock { $0.queues = queues } }
 
     func update(_ lines: [Line]) { state.withLock { $0.lines = lines } }
@@ -65,8 +70,10 @@ final class WriterReport: Sendable {
         }
     }
 
+    /// Removes a worker that ended with the service.
     func ended(thread: Int) { state.withLock { $0.workers[thread] = nil } }
 
+    /// The number of workers that are alive.
     var alive: Int { state.withLock { $0.workers.values.count { $0.isAlive } } }
 
     private func change(_ thread: Int, _ body: (inout Worker) -> Void) {

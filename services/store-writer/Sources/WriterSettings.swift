@@ -18,8 +18,11 @@ struct StoreAttempts: Hashable, Sendable {
 struct WriterSettings: Sendable {
     /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int
+    /// The number of workers.
     var threads: Int
+    /// From this number of waiting rows on, a batch is written immediately.
     var batchRows: Int
+    /// How long fewer rows wait for more.
     var batchWaitNanoseconds: Int64
     var queue: WorkerQueues.Settings
     var attempts: StoreAttempts

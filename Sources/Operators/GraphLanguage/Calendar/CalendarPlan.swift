@@ -14,8 +14,11 @@ struct LocalSession {
 struct CalendarPlan {
     /// The days for which the calendar is valid, as days since 1970.
     let days: ClosedRange<Int64>
+    /// The regular sessions: on these weekdays (0 is Monday), within these days.
     private var week: [(weekdays: Set<Int64>, days: ClosedRange<Int64>, session: LocalSession)] = []
+    /// Days without a session, as days since 1970.
     private var holidays: [Int64: YAMLPosition] = [:]
+    /// By day, the sessions that replace the regular ones.
     private var special: [Int64: [LocalSession]] = [:]
 
     private static let weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -25,6 +28,7 @@ struct CalendarPlan {
 
     // MARK: reading
 
+    /// Reads the regular sessions.
     mutating func readWeek(_ fields: Fields, _ problems: inout ProblemList) {
         let example = "[{days: [mon, tue], open: \"09:30\", close: \"16:00\"}]"
         let node = fields.required("sessions", of: "the calendar", as: example, &problems)
@@ -75,6 +79,7 @@ struct CalendarPlan {
         }
     }
 
+    /// Reads the sessions of single days.
     mutating func readSpecial(_ fields: Fields, _ problems: inout ProblemList) {
         let example =
             "[{name: early close, dates: [2025-07-03], open: \"09:30\", close: \"13:00\"}]"
@@ -95,6 +100,7 @@ struct CalendarPlan {
         }
     }
 
+    /// Reads a date for which the calendar is valid.
     private func day(_ node: YAMLNode, _ problems: inout ProblemList) -> CivilDate? {
         guard let date = problems.date(node, "date") else { return nil }
         if days.contains(date.daysSinceEpoch) { return date }

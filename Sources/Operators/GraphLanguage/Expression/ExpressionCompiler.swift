@@ -23,6 +23,7 @@ enum ExpressionValue: Equatable {
     case symbol
     case literal(String)
 
+    /// The kind in words, for messages.
     var shown: String {
         switch self {
         case .truth: "a condition"
@@ -36,17 +37,22 @@ enum ExpressionValue: Equatable {
     }
 }
 
-/// Compiles tokens to instructions in one pass, by recursive descent.
+/// Compiles tokens to instructions in one pass, by recursive descent. Each function of the grammar
+/// reads one part of the expression, emits its instructions, and returns the kind of its value.
 struct ExpressionCompiler {
     /// The maximum nesting of brackets and signs.
     static let depthMax = 32
 
     let tokens: [ExpressionToken]
+    /// The kind of ticks that the expression is about.
     let kind: DataKind
+    /// The index of the next token.
     var index = 0
     var instructions: [TickExpression.Instruction] = []
     var symbolLists: [[Symbol]] = []
+    /// The number of values on the stack after the instructions so far.
     private var stack = 0
+    /// The nesting at the next token.
     private var depth = 0
 
     init(_ tokens: [ExpressionToken], kind: DataKind) {
@@ -54,11 +60,12 @@ struct ExpressionCompiler {
         self.kind = kind
     }
 
+    /// The next token.
     var token: ExpressionToken { tokens[index] }
 
     mutating func compile() throws(ExpressionProblem) -> TickExpression {
         guard token.kind != .end else { throw ExpressionProblem(0, "the expression is empty") }
-        let value = try any()
+        let value = try disjunction()
         guard token.kind == .end else {
             throw ExpressionProblem(
                 token.offset, "\(token.shown) follows: join conditions by 'and' or 'or'")
@@ -76,12 +83,14 @@ struct ExpressionCompiler {
 
     mutating func advance() { if token.kind != .end { index += 1 } }
 
+    /// Skips the sign if it comes next. Returns whether it did.
     mutating func skip(_ sign: String) -> Bool {
         guard token.isSign(sign) else { return false }
         advance()
         return true
     }
 
+    /// Skips the word if it comes next. Returns whether it did.
     private mutating func skipWord(_ word: String) -> Bool {
         guard token.isWord(word) else { return false }
         advance()
@@ -107,26 +116,28 @@ struct ExpressionCompiler {
 
     // MARK: conditions
 
-    private mutating func any() throws(ExpressionProblem) -> ExpressionValue {
+    /// Reads conditions that are joined by `or`.
+    private mutating func disjunction() throws(ExpressionProblem) -> ExpressionValue {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.depthMax else {
             throw ExpressionProblem(
                 token.offset, "brackets are nested deeper than \(Self.depthMax)")
         }
-        var value = try all()
+        var value = try conjunction()
         while token.isWord("or") {
             let place = token.offset
             advance()
             try need(.truth, value, "or", place)
-            value = try all()
+            value = try conjunction()
             try need(.truth, value, "or", place)
             try emit(.or, -1, at: place)
         }
         return value
     }
 
-    private mutating func all() throws(ExpressionProblem) -> ExpressionValue {
+    /// Reads conditions that are joined by `and`.
+    private mutating func conjunction() throws(ExpressionProblem) -> ExpressionValue {
         var value = try negation()
         while token.isWord("and") {
             let place = token.offset
@@ -153,6 +164,7 @@ struct ExpressionCompiler {
         return .truth
     }
 
+    /// Throws unless the value is of the kind that the word takes.
     private func need(
         _ wanted: ExpressionValue, _ value: ExpressionValue, _ word: String, _ place: Int
     ) throws(ExpressionProblem) {
@@ -210,6 +222,7 @@ struct ExpressionCompiler {
         return value
     }
 
+    /// Returns the kind of a sum or difference; `nil` when there is none.
     private static func sum(
         _ left: ExpressionValue, _ right: ExpressionValue, isSum: Bool
     ) -> ExpressionValue? {
@@ -272,7 +285,7 @@ struct ExpressionCompiler {
                 throw ExpressionProblem(
                     first.offset, "a field, number or text is missing before \(first.shown)")
             }
-            let value = try any()
+            let value = try disjunction()
             guard skip(")") else {
                 throw ExpressionProblem(token.offset, "a ')' is missing before \(token.shown)")
             }

@@ -29,6 +29,7 @@ struct ExpressionToken: Hashable {
 
 /// Cuts an expression into tokens.
 struct ExpressionLexer {
+    /// The maximum length of an expression.
     static let bytesMax = 4_096
 
     private let scalars: [Unicode.Scalar]
@@ -59,6 +60,7 @@ struct ExpressionLexer {
         return text
     }
 
+    /// Returns the next token; `nil` at the end.
     private mutating func next() throws(ExpressionProblem) -> ExpressionToken? {
         while index < scalars.count, [" ", "\t", "\n", "\r"].contains(scalars[index]) { index += 1 }
         guard index < scalars.count else { return nil }
@@ -69,6 +71,7 @@ struct ExpressionLexer {
         return try sign()
     }
 
+    /// Returns the token up to `end`, and continues there.
     private mutating func take(_ kind: ExpressionToken.Kind, until end: Int) -> ExpressionToken {
         defer { index = end }
         return ExpressionToken(kind: kind, text: text(index..<end), offset: index)

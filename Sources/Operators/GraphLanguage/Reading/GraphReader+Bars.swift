@@ -12,6 +12,7 @@ extension GraphReader {
         return .bars(rule.rule, calendar: rule.calendar)
     }
 
+    /// Reads the rule that bars and aggregates share; `nil` when a part of it is wrong.
     private mutating func rule(
         _ draft: NodeDraft, _ kind: DataKind?, _ field: InputField?
     ) -> (rule: BarRule, calendar: String?)? {
@@ -63,6 +64,7 @@ extension GraphReader {
         return field
     }
 
+    /// Reads the name of a file of conditions.
     private mutating func conditions(_ draft: NodeDraft, _ kind: DataKind?) -> ConditionRules? {
         guard let node = draft.fields["conditions"],
             let name = problems.text(node, "\(draft.owner): conditions")

@@ -10,6 +10,7 @@ extension GraphReader {
         "bars follow from the tape alone, so there is no queue before a node that could drop or"
         + " wait: put it under 'live', for those who listen"
 
+    /// What to write instead of keys that people may expect.
     private static let explained: [String: String] = [
         "queue": queueAdvice, "overflow": queueAdvice, "capacity": queueAdvice, "edge": queueAdvice,
         "name": "a node's name is the key before it",
@@ -17,6 +18,7 @@ extension GraphReader {
         "type": "write 'operator'",
     ]
 
+    /// Returns the drafts of all nodes that are well-formed by themselves. Problems are noted.
     mutating func drafts(_ node: YAMLNode) -> [NodeDraft] {
         guard let entries = node.mapping, !entries.isEmpty else {
             problems.add(
@@ -90,6 +92,7 @@ extension GraphReader {
         return true
     }
 
+    /// Reads a node's input.
     private mutating func readSource(_ draft: inout NodeDraft) {
         if draft.operation == .breadth {
             let node = draft.fields.required("series", of: draft.owner, as: "1m", &problems)

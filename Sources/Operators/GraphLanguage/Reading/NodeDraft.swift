@@ -9,6 +9,7 @@ enum Flow: Hashable {
     /// Values only: no other node can take them.
     case values
 
+    /// The output in words, for messages.
     var shown: String {
         switch self {
         case .ticks(.quote): "quotes"
@@ -19,6 +20,7 @@ enum Flow: Hashable {
     }
 }
 
+/// The operators, by their names in the file.
 enum OperatorName: String, CaseIterable {
     case deduplicate
     case filter
@@ -45,6 +47,7 @@ enum OperatorName: String, CaseIterable {
         }
     }
 
+    /// Whether its input are ticks; otherwise it takes bars.
     var takesTicks: Bool { self != .resample && self != .breadth }
 
     /// Whether ticks leave the node. Such a node is useless if no other node takes them.
@@ -66,6 +69,7 @@ struct NodeDraft {
         /// The node that makes this series.
         case series(String)
 
+        /// The node that the input names; `nil` when it names none.
         var node: String? {
             switch self {
             case .ticks, .series: nil
@@ -80,8 +84,10 @@ struct NodeDraft {
     var fields: Fields
     /// The input; `nil` when it is missing or wrong, which was already reported.
     var source: Source?
+    /// Where the input is written, or the node without one.
     var sourcePosition: YAMLPosition
 
+    /// The node in words, for messages.
     var owner: String { "node \(name)" }
 }
 

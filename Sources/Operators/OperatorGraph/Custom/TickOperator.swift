@@ -32,6 +32,7 @@ extension TickOperator {
     public var warmUp: Int64 { 0 }
 }
 
+/// The limits of custom operators.
 public enum OperatorLimits {
     /// A day, because a repair also reads a day at a time.
     public static let warmUpMax: Int64 = 86_400_000_000_000
@@ -73,8 +74,10 @@ public struct TickOperators: Sendable {
         byName[name] = type
     }
 
+    /// The registered names in order.
     public var names: [String] { byName.keys.sorted() }
 
+    /// Makes the operator of a node, or throws when its name or settings are wrong.
     public func make(
         _ name: String, _ settings: [GraphSetting], node: String
     ) throws(TickOperatorError) -> any TickOperator {

@@ -30,6 +30,7 @@ public struct GraphDefinition: Hashable, Sendable {
     }
 }
 
+/// One node of a graph, under its name.
 public struct GraphNode: Hashable, Sendable {
     public var name: String
     public var input: GraphInput
@@ -58,6 +59,8 @@ public enum GraphInput: Hashable, Sendable {
     case branch(node: Int, branch: Int)
 }
 
+/// What a node does. The first five take ticks and let some of them through; `bars` and `aggregate`
+/// make windows of ticks, and `resample` makes them of bars.
 public enum GraphOperation: Hashable, Sendable {
     case deduplicate(DeduplicateRule)
     case throttle(ThrottleRule)
@@ -73,6 +76,7 @@ public enum GraphOperation: Hashable, Sendable {
     case breadth(BreadthRule, calendar: String?)
 }
 
+/// A setting of a custom node, as written in the graph.
 public struct GraphSetting: Hashable, Sendable {
     public var name: String
     public var value: String
@@ -85,15 +89,19 @@ public struct GraphSetting: Hashable, Sendable {
 
 /// A bounded queue before a reader that may be slower than the tape.
 public struct LiveEdge: Hashable, Sendable {
+    /// What happens to a tick without room.
     public enum Overflow: String, CaseIterable, Hashable, Sendable {
         /// The graph waits for the reader: nothing is left out.
         case block
+        /// The tick itself is dropped and counted.
         case dropNewest = "drop-newest"
+        /// The tick that waits longest is dropped and counted.
         case dropOldest = "drop-oldest"
         /// The partition stops, and reports the reason.
         case error
     }
 
+    /// The maximum number of ticks that wait.
     public var capacity: Int
     public var overflow: Overflow
     /// The high and low marks. An event is reported when the length crosses them.

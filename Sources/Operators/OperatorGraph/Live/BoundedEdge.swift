@@ -3,7 +3,9 @@
 /// A value that one thread or one lock owns. Its memory is reserved once: adding and removing
 /// elements allocates nothing.
 public struct BoundedEdge<Element: Sendable>: Sendable {
+    /// What happened to an offered element.
     public enum Offered: Hashable, Sendable {
+        /// It is in the queue.
         case taken
         /// `block`: it is not in the queue. Offer it again when an element was taken.
         case mustWait
@@ -17,7 +19,9 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
 
     /// A crossing of one of the marks, reported once per crossing.
     public enum Transition: Hashable, Sendable {
+        /// The length reached the high mark.
         case roseToHigh
+        /// The length fell to the low mark.
         case fellToLow
     }
 
@@ -28,7 +32,9 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
     public private(set) var isHigh = false
 
     private var ring: [Element?]
+    /// The place of the oldest element in `ring`.
     private var first = 0
+    /// The number of elements that wait.
     public private(set) var depth = 0
 
     /// Values of `rule` outside of their limits are set to the limits.
@@ -72,6 +78,7 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
         return (element, .fellToLow)
     }
 
+    /// Notes that the high mark was reached, once.
     private mutating func rise() -> Transition? {
         guard !isHigh, depth >= rule.high else { return nil }
         isHigh = true

@@ -7,13 +7,13 @@ extension BarLeaves {
     /// Adds trades in order, with the exclusions between them.
     mutating func trades(_ leaf: LeafInput, _ run: TradeRun, source: Int) {
         let passed = run.passed(leaf.input).union(run.unjudged)
-        let gone = run.gone(leaf.input)
+        let lost = run.lost(leaf.input)
         var place = 0
         while place < run.trades.count {
             if passed.contains(place) {
                 self.passed(leaf, run, passed, from: &place, source: source)
             } else {
-                if !gone.contains(place) {
+                if !lost.contains(place) {
                     exclude(leaf.leaf, run.trades[place].header, source: source)
                 }
                 place += 1
@@ -40,6 +40,7 @@ extension BarLeaves {
         place = next
     }
 
+    /// Gives a trade to a leaf.
     @inline(__always)
     mutating func trade(_ leaf: LeafInput, _ trade: Trade, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {
@@ -58,6 +59,7 @@ extension BarLeaves {
         }
     }
 
+    /// Gives a quote to a leaf. With weight one it becomes a trade of the price that the leaf uses.
     @inline(__always)
     mutating func quote(_ leaf: LeafInput, _ quote: Quote, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {
@@ -90,6 +92,7 @@ extension BarLeaves {
         put(leaf, weighed, source: source, ordinal: ordinal)
     }
 
+    /// Counts a tick that an earlier node kept back.
     mutating func exclude(_ leaf: Int, _ header: TickHeader, source: Int) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {

@@ -2,7 +2,9 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The machines at the ends of a graph, and the tables of the partition, which all of them use.
+/// The machines at the ends of a graph, and the tables of the partition, which all of them use. A
+/// *leaf* is one that makes bars of ticks; its number is the index of its plan. Its *slot* is its
+/// index among the machines of its type.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
     let resamplePlans: [ResamplePlan]
@@ -58,6 +60,7 @@ struct BarLeaves: Sendable {
 
     // MARK: checkpoint
 
+    /// Appends the state of a leaf.
     func encode(_ leaf: Int, into bytes: inout [UInt8]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
@@ -101,6 +104,7 @@ struct BarLeaves: Sendable {
 
     // MARK: counters
 
+    /// Returns the counts of a leaf. It walks over the open windows.
     func counters(of leaf: Int) -> BarCounters {
         let slot = plans[leaf].slot
         return switch plans[leaf].maker {

@@ -6,8 +6,10 @@ internal import StreamCore
 struct GapMeaning {
     /// The kind of ticks: `.any`, `.trade` or `.quote`.
     let kind: DataKind
+    /// The time [from, to) of the gap, in nanoseconds since 1970.
     let from: Int64
     let to: Int64
+    /// True when the gap's ticks have been filled in; false when they are missing.
     let isFilled: Bool
 
     init?(_ gap: GapRecord) {
@@ -27,8 +29,10 @@ struct GapMeaning {
         guard from < to else { return nil }
     }
 
+    /// The reason of the bars that are computed again.
     var reason: BarReason { isFilled ? .backfill : .gap }
 
+    /// Returns the statement about one symbol.
     func change(of symbol: UInt32) -> MissingChange {
         MissingChange(symbol: symbol, kind: kind, from: from, to: to, isFilled: isFilled)
     }

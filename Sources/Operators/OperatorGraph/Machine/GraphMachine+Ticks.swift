@@ -7,6 +7,7 @@ internal import TapeCodec
 extension GraphMachine {
     // MARK: trades into one machine
 
+    /// Takes a packet for a graph without stages and with one machine for trades.
     mutating func takePlainTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
     ) {
@@ -39,6 +40,7 @@ extension GraphMachine {
         return true
     }
 
+    /// Takes a definition of the packet.
     mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
         if knows(message, packet, source: source) { return }
         guard let (index, definition) = message.symbolDefinition(in: packet),
@@ -63,6 +65,8 @@ extension GraphMachine {
 
     // MARK: ticks through stages into several machines
 
+    /// Takes a packet for any other graph. Trades are collected in a run, which has to be taken
+    /// before anything else that depends on the order.
     mutating func takeTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
     ) {
@@ -111,6 +115,7 @@ extension GraphMachine {
         if hasDays, !histories.isEmpty { takeDays(in: packet) }
     }
 
+    /// Returns the machine's index for a symbol number of the present packet.
     @inline(__always)
     private func interned(_ index: UInt32) -> UInt32 {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
@@ -139,7 +144,7 @@ extension GraphMachine {
         for leaf in plan.leaves {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
-            } else if way.isGone & leaf.input == 0 {
+            } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, quote.header, source: source)
             }
         }

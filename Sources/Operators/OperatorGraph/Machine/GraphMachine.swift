@@ -10,16 +10,19 @@ public struct GraphMachine: Sendable {
     /// Ticks that came in so far, without those of the source `manual`.
     public internal(set) var received: UInt64 = 0
 
+    /// The machines that make bars, and the tables of symbols and sources.
     var leaves: BarLeaves
     var stages: TickStages
     /// The machines' indexes by those of the present packet.
     var packetSymbols: [UInt32] = []
+    /// The bars that a machine has just closed, before they move to the output.
     var closed: [Bar] = []
     /// An empty run with room for the next packet's trades.
     var emptyRun: TradeRun
     var definitions = DefinitionMemory()
     /// The histories for nodes over all partitions that use a provider's days.
     var histories: [DailyHistory]
+    /// The late ticks that a machine has just listed, before they move to the output.
     private var listed: [LateTick] = []
 
     public init(_ program: GraphProgram) {
@@ -89,6 +92,7 @@ public struct GraphMachine: Sendable {
             ?? SourceTable.noWatermark
     }
 
+    /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.
     public mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
 
     /// Takes the next packet of the partition. Returns false when more sources feed it than the
@@ -122,6 +126,7 @@ public struct GraphMachine: Sendable {
         return true
     }
 
+    /// Closes the windows that a source's watermark has passed.
     private mutating func advance(
         _ source: Int, to watermark: Timestamp, into output: inout GraphOutput
     ) {
@@ -150,7 +155,7 @@ public struct GraphMachine: Sendable {
                 plan.publish(bar, into: &output.values)
                 continue
             }
-            // Empty windows are only for machines that make bars of bars.
+            // Windows without a price are only for machines that make bars of bars.
             guard bar.open.isDefined || bar.flags.contains(.withdrawn) else { continue }
             bar.series = plan.series[Int(bar.series)]
             output.bars.append(bar)
@@ -158,6 +163,7 @@ public struct GraphMachine: Sendable {
         closed.removeAll(keepingCapacity: true)
     }
 
+    /// Does the same for the bars of a resampling machine.
     mutating func publishResampled(_ slot: Int, into output: inout GraphOutput) {
         for var bar in closed {
             bar.series = leaves.resamplePlans[slot].series[Int(bar.series)]
@@ -166,6 +172,7 @@ public struct GraphMachine: Sendable {
         closed.removeAll(keepingCapacity: true)
     }
 
+    /// Moves a leaf's late ticks to the output.
     private mutating func list(_ leaf: Int, into output: inout GraphOutput) {
         leaves.takeLateTicks(leaf, into: &listed)
         guard !listed.isEmpty else { return }

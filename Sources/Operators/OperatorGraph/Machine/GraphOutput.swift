@@ -11,6 +11,7 @@ public struct GraphOutput: Sendable {
     public var late: [LateTick] = []
     /// The ranges that a record of the packet made dirty.
     public var dirty: [DirtyRange] = []
+    /// The values of aggregates and custom operators.
     public var values: [GraphValue] = []
     /// Ticks that nodes with a `LiveEdge` let through.
     public var live: [LiveTick] = []
@@ -66,6 +67,7 @@ public enum GraphTick: Hashable, Sendable {
     }
 }
 
+/// A tick that a node let through to live readers.
 public struct LiveTick: Hashable, Sendable {
     /// The node's index in the definition.
     public var node: Int

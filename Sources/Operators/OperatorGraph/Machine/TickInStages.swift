@@ -5,9 +5,13 @@ internal import StreamCore
 /// stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
+    /// The tick as custom operators and live readers get it.
     var graphTick: GraphTick { get }
+    /// Returns whether the deduplicator sees the tick for the first time.
     func isNew(for deduplicator: inout Deduplicator) -> Bool
+    /// Returns whether the tick meets a condition.
     func meets(_ condition: ExpressionEvaluator) -> Bool
+    /// Returns the entry that lists the tick as a duplicate.
     func duplicate(series: UInt16) -> LateTick
     /// One bit per deduplicator: set when a repair knows that the same tick came at its time.
     var twins: UInt64 { get }

@@ -11,8 +11,8 @@ extension TickStages {
     ) {
         run.begin(at: root)
         for stage in stages {
-            let gone = run.gone(stage.input)
-            if !gone.isEmpty { lose(gone, at: stage, &run) }
+            let lost = run.lost(stage.input)
+            if !lost.isEmpty { lose(lost, at: stage, &run) }
             let here = run.passed(stage.input)
             if here.isEmpty { continue }
             let through = judge(stage, here, &run, source, &output)
@@ -39,7 +39,7 @@ extension TickStages {
         case .route: return route(stage, here, &run)
         case .custom:
             var passing = TickPlaces()
-            for place in here where ask(stage, .trade(run.trades[place]), &output) {
+            for place in here where runOperator(stage, .trade(run.trades[place]), &output) {
                 passing.insert(place)
             }
             return passing

@@ -1,8 +1,11 @@
 internal import MarketModel
 internal import StreamCore
 
-/// The nodes between the tape and the machines, with the state of each.
+/// The nodes between the tape and the machines, with the state of each. A *stage* takes ticks at
+/// one place of the graph and lets some of them through to the next. To *judge* a tick is to decide
+/// that.
 struct TickStages: Sendable {
+    /// The state by kind of stage; a stage's `index` leads to it.
     var deduplicators: [Deduplicator]
     var throttles: [Throttle]
     var evaluators: [ExpressionEvaluator]
@@ -11,6 +14,7 @@ struct TickStages: Sendable {
     private let nodeNames: [String]
     /// The names by interned symbol. Only operators need them.
     private var symbols: [Symbol] = []
+    /// The values of a custom operator for the present tick.
     private var published: [OperatorValue] = []
 
     init(_ program: GraphProgram) {
@@ -22,11 +26,12 @@ struct TickStages: Sendable {
         nodeNames = program.definition.nodes.map(\.name)
     }
 
-    /// The places of the plan that a tick reached, as bits.
+    /// How far a tick came: places of the graph, as bits of the plan.
     struct Way: BitwiseCopyable {
+        /// Places that the tick reached.
         var passed: UInt64
         /// Places that the tick never reached, because a deduplicator before them listed it.
-        var isGone: UInt64 = 0
+        var lost: UInt64 = 0
     }
 
     /// Notes a symbol. Has to be called for every interned symbol, in order of their indexes.
@@ -45,7 +50,7 @@ struct TickStages: Sendable {
         for stage in stages {
             guard way.passed & stage.input != 0 else {
                 // A duplicate is lost at the stage's outputs, too: it never gets farther.
-                if way.isGone & stage.input != 0 { way.isGone |= outputs(of: stage) }
+                if way.lost & stage.input != 0 { way.lost |= outputs(of: stage) }
                 continue
             }
             guard judge(stage, tick, &way, &output) else { continue }
@@ -57,6 +62,7 @@ struct TickStages: Sendable {
         return way
     }
 
+    /// Returns all places to which a stage may let ticks through.
     func outputs(of stage: StagePlan) -> UInt64 {
         guard stage.kind == .route else { return stage.output }
         return branches[stage.index..<stage.index + stage.branchCount].reduce(stage.output) {
@@ -64,6 +70,7 @@ struct TickStages: Sendable {
         }
     }
 
+    /// Returns whether the stage lets the tick through.
     @inline(__always)
     private mutating func judge(
         _ stage: StagePlan, _ tick: some TickInStages, _ way: inout Way,
@@ -76,7 +83,7 @@ struct TickStages: Sendable {
             {
                 return true
             }
-            way.isGone |= stage.output
+            way.lost |= stage.output
             if stage.series != StagePlan.noSeries {
                 output.late.append(tick.duplicate(series: stage.series))
             }
@@ -84,10 +91,12 @@ struct TickStages: Sendable {
         case .throttle: return throttles[stage.index].passes(tick.header)
         case .filter: return tick.meets(evaluators[stage.index])
         case .route: return route(stage, tick, &way)
-        case .custom: return ask(stage, tick.graphTick, &output)
+        case .custom: return runOperator(stage, tick.graphTick, &output)
         }
     }
 
+    /// Sends a tick into the first branch whose condition it meets. Returns false when it meets
+    /// none.
     private func route(
         _ stage: StagePlan, _ tick: some TickInStages, _ way: inout Way
     ) -> Bool {
@@ -100,7 +109,9 @@ struct TickStages: Sendable {
         return false
     }
 
-    mutating func ask(
+    /// Gives a tick to a custom operator, and publishes its values. Returns whether the operator
+    /// lets the tick through.
+    mutating func runOperator(
         _ stage: StagePlan, _ tick: GraphTick, _ output: inout GraphOutput
     ) -> Bool {
         let header = tick.header

@@ -8,11 +8,12 @@ struct TradeRun: Sendable {
     private(set) var ordinals: [UInt64] = []
     /// Trades that stages do not judge. Every machine gets them.
     private(set) var unjudged = TickPlaces()
-    /// By point of the plan: the trades that reached it, and the trades that never reached it
-    /// because a deduplicator before it listed them. One extra place is for outputs from which no
-    /// node takes ticks.
+    /// By point of the plan: the trades that reached it. One extra place is for outputs from which
+    /// no node takes ticks.
     private var passed: [TickPlaces]
-    private var gone: [TickPlaces]
+    /// By point: the trades that never reach it, because a deduplicator before it listed them.
+    private var lost: [TickPlaces]
+    /// The maximum number of trades.
     let max: Int
 
     /// The number of points of a plan, which are the bits of a word, and the extra place.
@@ -23,7 +24,7 @@ struct TradeRun: Sendable {
         trades.reserveCapacity(max)
         ordinals.reserveCapacity(max)
         passed = [TickPlaces](repeating: TickPlaces(), count: Self.pointsMax)
-        gone = passed
+        lost = passed
     }
 
     /// A run without room, which replaces the run in use at no cost.
@@ -43,7 +44,7 @@ struct TradeRun: Sendable {
     mutating func begin(at root: UInt64) {
         for point in passed.indices {
             passed[point] = TickPlaces()
-            gone[point] = TickPlaces()
+            lost[point] = TickPlaces()
         }
         passed[root.trailingZeroBitCount] =
             TickPlaces(first: trades.count).subtracting(unjudged)
@@ -53,7 +54,7 @@ struct TradeRun: Sendable {
     func passed(_ point: UInt64) -> TickPlaces { passed[point.trailingZeroBitCount] }
 
     @inline(__always)
-    func gone(_ point: UInt64) -> TickPlaces { gone[point.trailingZeroBitCount] }
+    func lost(_ point: UInt64) -> TickPlaces { lost[point.trailingZeroBitCount] }
 
     @inline(__always)
     mutating func pass(_ places: TickPlaces, to point: UInt64) {
@@ -62,7 +63,7 @@ struct TradeRun: Sendable {
 
     @inline(__always)
     mutating func lose(_ places: TickPlaces, at point: UInt64) {
-        gone[point.trailingZeroBitCount].bits |= places.bits
+        lost[point.trailingZeroBitCount].bits |= places.bits
     }
 
     mutating func removeAll() {

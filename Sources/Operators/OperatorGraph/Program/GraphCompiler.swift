@@ -5,9 +5,11 @@ internal import StreamCore
 struct GraphCompiler {
     private let definition: GraphDefinition
     private(set) var plan = GraphPlan()
+    /// The series that the graph publishes, in order of the nodes.
     private(set) var series: [PublishedSeries] = []
     /// By node, the kind of ticks that it takes; `nil` for nodes that take bars.
     private var kinds: [DataKind?] = []
+    /// By kind of machine, the number of machines so far.
     private var makers = [0, 0, 0]
 
     init(_ definition: GraphDefinition) {
@@ -31,6 +33,7 @@ struct GraphCompiler {
         }
     }
 
+    /// Returns the kind of ticks that a node takes; `nil` when it takes bars.
     private func kind(of node: GraphNode) -> DataKind? {
         switch node.operation {
         case .resample, .breadth: return nil
@@ -43,6 +46,7 @@ struct GraphCompiler {
         }
     }
 
+    /// Adds a node to the plan.
     private mutating func compile(_ index: Int) {
         let node = definition.nodes[index]
         switch node.operation {
@@ -184,6 +188,7 @@ struct GraphCompiler {
         }
     }
 
+    /// Divides series among the kinds of machines that make them. Returns the series' indexes.
     private static func byMaker(_ series: BarSeriesSet) -> [(LeafPlan.Maker, [Int])] {
         [LeafPlan.Maker.time, .number, .inactivity].compactMap { maker in
             let indexes = series.all.indices.filter { series.all[$0].window.maker == maker }
@@ -191,6 +196,7 @@ struct GraphCompiler {
         }
     }
 
+    /// Returns the rule with these of its series only.
     private static func part(of rule: BarRule, _ indexes: [Int]) -> BarRule {
         var part = rule
         do throws(StreamCoreError) {
@@ -213,6 +219,7 @@ struct GraphCompiler {
                 series: rule.series.all.indices.map { UInt16(truncatingIfNeeded: first + $0) }))
     }
 
+    /// Finds the machine of a node that makes a series, and the series' index there.
     private func origin(
         of name: SeriesName, in node: Int
     ) -> (ResamplePlan.Origin, BarSeries, place: Int)? {

@@ -1,13 +1,16 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A definition, taken apart into the stages a tick goes through and the machines in which it ends.
+/// A definition, taken apart into the stages that a tick goes through and the machines in which it
+/// ends. A *leaf* is a machine that makes bars of ticks. A *point* is a place of the graph from
+/// which some node takes ticks.
 ///
-/// Every place in the graph from which some node takes ticks is one bit of 64. A stage tests the
-/// bit of its input and sets that of its output. Trades and quotes have separate bits.
+/// Every point is one bit of 64. A stage tests the bit of its input and sets that of its output.
+/// Trades and quotes have separate bits.
 struct GraphPlan: Sendable {
     var trades = TickPlan()
     var quotes = TickPlan()
+    /// The rules by kind of stage; a stage's `index` leads to its rule.
     var deduplicates: [DeduplicateRule] = []
     var throttles: [ThrottleRule] = []
     var conditions: [TickExpression] = []
@@ -39,9 +42,12 @@ struct HistoryPlan: Sendable {
 struct TickPlan: Sendable {
     /// The stages in order: the input of each is the tape or an earlier one.
     var stages: [StagePlan] = []
+    /// The machines, each with the point from which it takes ticks.
     var leaves: [LeafInput] = []
+    /// The points; the index of each is its bit.
     var points: [GraphInput] = []
 
+    /// Whether any node takes ticks of this kind.
     var isUsed: Bool { !stages.isEmpty || !leaves.isEmpty }
 
     /// Returns the bit of a place from which a node takes ticks; 0 when none does.
@@ -50,26 +56,31 @@ struct TickPlan: Sendable {
     }
 }
 
-/// It consists of plain words, so that a walk over stages moves no reference counts.
+/// One node that lets ticks through. It consists of plain words, so that a walk over stages moves
+/// no reference counts.
 struct StagePlan: Sendable, BitwiseCopyable {
     enum Kind: UInt8, Sendable, BitwiseCopyable {
         case deduplicate, throttle, filter, route, custom
     }
 
     var kind: Kind
+    /// Whether live readers get the ticks that it lets through.
     var isLive: Bool
+    /// The node's index in the definition.
     var node: UInt16
     /// The index among the stages of its kind; for a route the index of its first branch.
     var index: Int
     var branchCount = 0
     /// The series under which a deduplicator lists; `noSeries` when it has no name for it.
     var series = Self.noSeries
+    /// The bits of its input and its output; 0 when no node takes ticks from the output.
     var input: UInt64
     var output: UInt64
 
     static let noSeries = UInt16.max
 }
 
+/// One branch of a route.
 struct BranchPlan: Sendable, BitwiseCopyable {
     /// The index of the condition; `nil` for the branch of all other ticks.
     var condition: Int?
@@ -78,18 +89,23 @@ struct BranchPlan: Sendable, BitwiseCopyable {
 
 /// Where a machine's ticks come from.
 struct LeafInput: Sendable, BitwiseCopyable {
+    /// The index of the machine's plan.
     var leaf: Int
+    /// The bit of the point.
     var input: UInt64
     var weight: LeafPlan.Weight
 }
 
 /// One machine that makes bars of ticks.
 struct LeafPlan: Sendable {
+    /// The type of the machine: `BarMachine`, `NumberMachine` or `InactivityMachine`.
     enum Maker: UInt8, Sendable, BitwiseCopyable {
         case time, number, inactivity
     }
 
+    /// What a tick counts for.
     enum Weight: UInt8, Sendable, BitwiseCopyable {
+        /// Its price and size count.
         case asItIs
         /// Every tick counts once, whatever its size. Means and sums are made this way.
         case one
@@ -101,6 +117,7 @@ struct LeafPlan: Sendable {
     var slot: Int
     var rule: BarRule
     var calendar: SessionCalendar?
+    /// The kind of ticks that it takes.
     var kind: DataKind
     /// For ticks with weight one: the number of a quote that is used, and the rule for odd lots.
     /// `rule` then contains neither.
@@ -131,6 +148,8 @@ struct ResamplePlan: Sendable {
     var origin: Origin
     /// The index of the finer series in its origin.
     var fineSeries: UInt16
+    /// The finer series.
     var fine: BarSeries
+    /// The published series by the machine's own index.
     var series: [UInt16]
 }

@@ -1,7 +1,10 @@
 internal import MarketModel
 internal import StreamCore
 
+// The machines in a repair. The *repair machines* are a second set without windows, which takes the
+// ticks of the dirty ranges again. Then the partition's own machines absorb their windows.
 extension BarLeaves {
+    /// Returns the time whose ticks decide the leaf's windows in a range.
     func extent(_ leaf: Int, of range: DirtyRange) -> (from: Int64, to: Int64) {
         let slot = plans[leaf].slot
         return switch plans[leaf].maker {
@@ -12,21 +15,23 @@ extension BarLeaves {
     }
 
     /// Returns the same machines without windows, each for the ticks of its ranges.
-    func repairLeaves(for needs: RepairNeeds) -> BarLeaves {
+    func repairLeaves(for ranges: MachineRanges) -> BarLeaves {
         var leaves = self
         for (leaf, plan) in plans.enumerated() {
-            let (slot, ranges) = (plan.slot, needs.byLeaf[leaf])
+            let (slot, own) = (plan.slot, ranges.byLeaf[leaf])
             switch plan.maker {
-            case .time: leaves.time[slot] = time[slot].repairMachine(for: ranges)
-            case .number: leaves.number[slot] = number[slot].repairMachine(for: ranges)
+            case .time: leaves.time[slot] = time[slot].repairMachine(for: own)
+            case .number: leaves.number[slot] = number[slot].repairMachine(for: own)
             case .inactivity:
-                leaves.inactivity[slot] = inactivity[slot].repairMachine(for: ranges)
+                leaves.inactivity[slot] = inactivity[slot].repairMachine(for: own)
             }
         }
         for slot in resamples.indices { leaves.resamples[slot] = resamples[slot].repairMachine() }
         return leaves
     }
 
+    /// Lets a leaf take the windows of its repair machine, and appends the new versions to
+    /// `closed`. `published` are the bars on the tape; `nil` when they were not read back.
     mutating func absorb(
         _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], published: [Bar]?,
         into closed: inout [Bar]
@@ -55,22 +60,24 @@ extension BarLeaves {
         time[plans[leaf].slot].noteChange(of: header)
     }
 
-    /// Makes the coarser bars of a repair in repair machines that have none yet. It uses all finer
-    /// bars of their windows, as these would be published if only they were dirty.
-    func resampled(_ repaired: BarLeaves, _ needs: RepairNeeds) -> BarLeaves {
+    /// Returns the repair machines with the coarser bars made, too. `repaired` took only ticks.
+    /// The finer bars are found by letting a copy of the own machines absorb the repair.
+    func resampled(_ repaired: BarLeaves, _ ranges: MachineRanges) -> BarLeaves {
         var made = repaired
         for (slot, plan) in resamplePlans.enumerated() {
-            var twin = self
+            var copy = self
             var fine: [Bar] = []
             switch plan.origin {
             case .leaf(let leaf):
                 let place = plans[leaf].slot
-                twin.time[place].withdraws = false
-                twin.absorb(made, leaf, needs.fine[slot], published: nil, into: &fine)
+                // A finer window without a price is then given out with its exclusions, which
+                // belong to the coarser window, too.
+                copy.time[place].withdraws = false
+                copy.absorb(made, leaf, ranges.fine[slot], published: nil, into: &fine)
                 made.resamples[slot].refuse(made.time[place].repairRefused)
             case .resample(let origin):
-                twin.resamples[origin].absorb(
-                    made.resamples[origin], by: made.tables, needs.fine[slot], tables, into: &fine)
+                copy.resamples[origin].absorb(
+                    made.resamples[origin], by: made.tables, ranges.fine[slot], tables, into: &fine)
                 made.resamples[slot].refuse(made.resamples[origin].repairRefused)
             }
             for bar in fine where bar.series == plan.fineSeries {
@@ -83,7 +90,7 @@ extension BarLeaves {
 
 /// The ranges that each machine has to compute in a repair: the dirty ranges, and what coarser
 /// machines need, which is all finer bars of the windows that the dirty ranges touch.
-struct RepairNeeds: Sendable {
+struct MachineRanges: Sendable {
     /// By leaf, the dirty ranges of its kind.
     let dirty: [[DirtyRange]]
     /// By resampling node, the dirty ranges of its kind.

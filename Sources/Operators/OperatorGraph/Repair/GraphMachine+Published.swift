@@ -2,37 +2,46 @@ public import MarketModel
 internal import Primitives
 public import StreamCore
 
-// The end of a repair: its result is compared with the bars on the tape.
+// The end of a repair: the machine of the partition takes the result of a repair and publishes it.
+//
+// A *leaf* is a machine at an end of the graph that makes bars from ticks, and its *plan* describes
+// it. A *resampling* machine makes coarser bars from the bars of a leaf or of another resampling
+// machine. A repair has a second set of these machines, the *repair machines*, which took the ticks
+// of the *dirty* ranges again. A bar is *published* when it is on the tape. A leaf counts its own
+// series from 0; the published series are those of the whole program.
 extension GraphMachine {
-    /// Returns the bars on the tape that `absorb` has to know, because the machines have removed
-    /// their windows. It withdraws those that no longer exist, and decides with them which windows
-    /// are filled. The indexes are those of this machine and program. Call it after the repair was
-    /// given all packets.
+    /// Returns the ranges in which `absorb` has to know the bars on the tape, because this machine
+    /// has removed the windows there. With them `absorb` withdraws bars whose windows have no trade
+    /// any more, and finds the prices with which series with `fill` fill empty windows. Symbols and
+    /// series are those of this machine and its program. Call it after the repair was given all
+    /// packets.
     public func publishedRanges(of repair: GraphRepair) -> [PublishedRange] {
-        var needs: [PublishedRange] = []
-        let dirty = repair.plan.needs.dirty
+        var ranges: [PublishedRange] = []
+        let machines = repair.plan.machineRanges
+        // A leaf with `values` makes numbers of its bars, and its bars are not on the tape.
         for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
             guard plan.maker == .time else {
-                if !dirty[leaf].isEmpty { needs += wholeNeeds(of: plan.series, repair.plan) }
+                if machines.dirty[leaf].isEmpty { continue }
+                ranges += wholeRanges(of: plan.series, repair.plan)
                 continue
             }
-            needs += leaves.time[plan.slot].publishedRanges(
-                repair.leaves.time[plan.slot], dirty[leaf], leaves.tables
+            ranges += leaves.time[plan.slot].publishedRanges(
+                repair.leaves.time[plan.slot], machines.dirty[leaf], leaves.tables
             ).map { $0.published(plan.series) }
         }
-        if !leaves.resamples.isEmpty {
-            let made = leaves.resampled(repair.leaves, repair.plan.needs)
-            for (slot, plan) in leaves.resamplePlans.enumerated() {
-                needs += leaves.resamples[slot].publishedRanges(
-                    made.resamples[slot], repair.plan.needs.dirtyResamples[slot]
-                ).map { $0.published(plan.series) }
-            }
+        let repaired = leaves.resampled(repair.leaves, machines)
+        for (slot, plan) in leaves.resamplePlans.enumerated() {
+            ranges += leaves.resamples[slot].publishedRanges(
+                repaired.resamples[slot], machines.dirtyResamples[slot]
+            ).map { $0.published(plan.series) }
         }
-        return needs
+        return ranges
     }
 
-    /// Returns needs for the complete extents, for windows that may begin anywhere.
-    private func wholeNeeds(of series: [UInt16], _ plan: RepairPlan) -> [PublishedRange] {
+    /// Returns the whole time in which the repair computes windows, for each symbol and series.
+    /// Windows by number of ticks or by inactivity may begin anywhere, so all of their bars there
+    /// have to be known.
+    private func wholeRanges(of series: [UInt16], _ plan: RepairPlan) -> [PublishedRange] {
         plan.symbols.flatMap { symbol in
             series.map {
                 PublishedRange(
@@ -44,22 +53,22 @@ extension GraphMachine {
 
     /// Publishes the result of a repair that was made for this machine in its present state, and
     /// that was given every packet of its plan. `published` holds the bars of `publishedRanges`,
-    /// the last versions of all that are not withdrawn. `nil` means that they are not known,
-    /// because nothing is published.
+    /// the last versions of all that are not withdrawn; it may be empty. `nil` means that they are
+    /// not known: a new line of output is being built, and its output is dropped.
     public mutating func absorb(
         _ repair: GraphRepair, published: [Bar]? = nil, into output: inout GraphOutput
     ) {
-        let made = leaves.resampled(repair.leaves, repair.plan.needs)
+        let machines = repair.plan.machineRanges
+        let repaired = leaves.resampled(repair.leaves, machines)
         for (leaf, plan) in leaves.plans.enumerated() {
-            // Numbers are not read back: they have no bars on the tape.
+            // A leaf with `values` has no bars on the tape, so none were read back for it.
             let own = plan.values.isEmpty ? published.map { plan.series.own($0) } : nil
-            leaves.absorb(
-                made, leaf, repair.plan.needs.dirty[leaf], published: own, into: &closed)
+            leaves.absorb(repaired, leaf, machines.dirty[leaf], published: own, into: &closed)
             publish(leaf, into: &output)
         }
         for (slot, plan) in leaves.resamplePlans.enumerated() {
             leaves.resamples[slot].absorb(
-                made.resamples[slot], by: made.tables, repair.plan.needs.dirtyResamples[slot],
+                repaired.resamples[slot], by: repaired.tables, machines.dirtyResamples[slot],
                 published: published.map { plan.series.own($0) }, leaves.tables, into: &closed)
             publishResampled(slot, into: &output)
         }
@@ -67,16 +76,16 @@ extension GraphMachine {
 }
 
 extension PublishedRange {
-    /// Returns the need with published series. `all` holds them by the machine's own index.
+    /// Returns the range with its published series. `all` holds these by the machine's own index.
     fileprivate func published(_ all: [UInt16]) -> PublishedRange {
-        var need = self
-        need.series = all[Int(series)]
-        return need
+        var range = self
+        range.series = all[Int(series)]
+        return range
     }
 }
 
 extension [UInt16] {
-    /// Returns the bars of these published series, with the machine's own indexes.
+    /// Returns the bars of these published series, with the machine's own series indexes.
     fileprivate func own(_ bars: [Bar]) -> [Bar] {
         bars.compactMap { bar in
             guard let series = firstIndex(of: bar.series) else { return nil }

@@ -9,6 +9,11 @@ public import TapeCodec
 /// passes the same packets to `take`, which computes. Then `GraphMachine.absorb` publishes.
 ///
 /// All ticks on the tape count, also late ones and those that were fetched later.
+///
+/// A *fetched* tick is one with the flag `backfilled`: a provider delivered it later from its
+/// history. `manual` is the source of people's requests; its ticks are treated as fetched. A source
+/// is its index in the machine's tables, and `nil` stands for `manual`. A *move* is a definition by
+/// which a source begins to feed a symbol. A *change* is a cancelled or corrected trade.
 public struct GraphRepair: Sendable {
     public let plan: RepairPlan
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
@@ -17,13 +22,17 @@ public struct GraphRepair: Sendable {
     public private(set) var taken: UInt64 = 0
 
     let program: GraphProgram
+    /// The repair machines, with tables of their own.
     private(set) var leaves: BarLeaves
     private var stages: RepairStages
+    /// By leaf, the time whose ticks it needs.
     private let extents: [RepairRanges]
+    /// By symbol number in the present packet, the machine's index; `noSymbol` for an unknown one.
     private var packetSymbols: [UInt32] = []
     private var definitions = DefinitionMemory()
     private var changes = TradeChanges()
     private var missing: MissingReading
+    /// The ticks of the first pass, for as long as they are few.
     private var kept: KeptTicks
     /// Whether all ticks are kept, because the state of stages may depend on ticks outside of the
     /// ranges.
@@ -39,10 +48,10 @@ public struct GraphRepair: Sendable {
         guard let plan = machine.repairPlan(ranges) else { return nil }
         self.plan = plan
         program = machine.program
-        leaves = machine.leaves.repairLeaves(for: plan.needs)
+        leaves = machine.leaves.repairLeaves(for: plan.machineRanges)
         extents = machine.leaves.plans.indices.map { leaf in
             RepairRanges(
-                extents: plan.needs.byLeaf[leaf].map { range in
+                extents: plan.machineRanges.byLeaf[leaf].map { range in
                     var whole = range
                     (whole.from, whole.to) = machine.leaves.extent(leaf, of: range)
                     return whole
@@ -63,6 +72,7 @@ public struct GraphRepair: Sendable {
 
     // MARK: the first pass
 
+    /// Takes the next packet of the first pass.
     public mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
         let (source, isTaken) = source(of: header)
@@ -97,6 +107,7 @@ public struct GraphRepair: Sendable {
         }
     }
 
+    /// Notes a gap record; other messages do not matter here.
     private mutating func note(_ message: MessageBounds, _ packet: RawSpan, _ source: Int?) {
         guard let gap = message.gapRecord(in: packet) else { return }
         let symbol = gap.header.symbol
@@ -104,6 +115,7 @@ public struct GraphRepair: Sendable {
             gap, of: symbol == TickHeader.noSymbol ? nil : interned(symbol), source: source)
     }
 
+    /// Returns whether a tick has to be kept for the second pass.
     private func isWanted(_ header: TickHeader) -> Bool {
         !kept.isTooMuch
             && (keepsAll
@@ -188,12 +200,14 @@ public struct GraphRepair: Sendable {
         if source == nil { header.flags.insert(.backfilled) }
     }
 
+    /// Returns the machine's index for a symbol number of the present packet.
     private func interned(_ index: UInt32) -> UInt32 {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
     // MARK: the second pass
 
+    /// Takes the next packet of the second pass.
     public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
         if !isSecondPass { beginSecondPass() }
@@ -239,7 +253,9 @@ public struct GraphRepair: Sendable {
         }
     }
 
+    /// Gives a trade, as it was corrected later, to the leaves that it reaches.
     private mutating func take(_ found: Trade, _ ordinal: UInt64, _ pass: Pass) {
+        // A symbol's ticks count only while their source feeds the symbol.
         guard pass.trades.isUsed, found.header.symbol < symbols.count else { return }
         let feed = symbols.source(of: found.header.symbol)
         let source = pass.source ?? feed
@@ -252,7 +268,7 @@ public struct GraphRepair: Sendable {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: ordinal)
                 taken &+= 1
-            } else if way.isGone & leaf.input == 0 {
+            } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, trade.header, source: source)
             }
             if change != nil, way.passed & leaf.input != 0 {
@@ -271,12 +287,13 @@ public struct GraphRepair: Sendable {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
                 taken &+= 1
-            } else if way.isGone & leaf.input == 0 {
+            } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, quote.header, source: source)
             }
         }
     }
 
+    /// Returns whether the leaf needs a tick of this symbol and time.
     private func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
         extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }

@@ -14,6 +14,7 @@ struct KeptTicks: Sendable {
         let source: Int
     }
 
+    /// What happens next: a tick comes, or a source begins to feed a symbol.
     enum Step: Sendable, BitwiseCopyable {
         case trade(Trade)
         case quote(Quote)
@@ -21,8 +22,10 @@ struct KeptTicks: Sendable {
         case move(Int)
     }
 
+    /// A step with its source.
     struct Kept: Sendable, BitwiseCopyable {
         let step: Step
+        /// The tick's ordinal; 0 for a move.
         let ordinal: UInt64
         /// The source; `nil` for `manual`.
         let source: Int?

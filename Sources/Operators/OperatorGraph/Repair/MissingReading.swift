@@ -9,9 +9,11 @@ internal import StreamCore
 /// of gaps that reach far into the future may be on the tape before the first packet that is read.
 /// All other records come after the gap's own time, and so after the first packet that is read.
 struct MissingReading: Sendable {
+    /// The stretches of time without data, as far as they are known.
     private(set) var stretches: MissingStretches
     /// The symbols of the repair, in order.
     private let symbols: [UInt32]
+    /// By symbol, whether it is one of them.
     private let isOfRepair: [Bool]
     /// The source that feeds each symbol: the present one, until a packet of the reading states
     /// another.

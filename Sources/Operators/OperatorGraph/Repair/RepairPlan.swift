@@ -2,32 +2,36 @@ internal import MarketModel
 public import Primitives
 public import StreamCore
 
-/// The part of the tape to read again for some dirty ranges.
+/// The part of the tape to read again for some dirty ranges, which are stretches of symbols' time
+/// that have to be computed again.
 public struct RepairPlan: Sendable {
-    /// The repair needs all ticks with event times in [from, to). Those before `windowsFrom` only
-    /// bring the stages into the right state.
+    /// The repair needs all ticks with event times in [from, to).
     public let from: Timestamp
+    /// Ticks before this time only bring the stages into the right state. From here on to `to` the
+    /// windows are computed.
     public let windowsFrom: Timestamp
     public let to: Timestamp
     /// The ranges to compute again: at most `rangesMax`, or one for each symbol, kind and reason.
     public let ranges: [DirtyRange]
-    /// The symbols in ascending order.
+    /// The symbols of the ranges in ascending order, as the machine's indexes.
     public let symbols: [UInt32]
-    let needs: RepairNeeds
+    /// The ranges of each machine.
+    let machineRanges: MachineRanges
 
-    /// More ranges are joined, those that are near each other first.
+    /// The maximum number of ranges. More ranges are joined, those that are near each other first.
     public static let rangesMax = 1_024
 
+    /// `warmUp` is how long before the windows the ticks must begin for the stages, in nanoseconds.
     /// Returns `nil` without a range.
     init?(_ dirty: [DirtyRange], leaves: BarLeaves, warmUp: Int64) {
         guard !dirty.isEmpty else { return nil }
         ranges = dirty.count > Self.rangesMax ? Self.merged(dirty) : dirty
         symbols = Set(ranges.map(\.symbol)).sorted()
-        needs = RepairNeeds(ranges, leaves)
+        machineRanges = MachineRanges(ranges, leaves)
         var from = Int64.max
         var to = Int64.min
         for leaf in leaves.plans.indices {
-            for range in needs.byLeaf[leaf] {
+            for range in machineRanges.byLeaf[leaf] {
                 let extent = leaves.extent(leaf, of: range)
                 from = min(from, extent.from)
                 to = max(to, extent.to)

@@ -6,6 +6,10 @@ internal import StreamCore
 /// as they did at first. Ticks that were fetched later are much later on the tape, among ticks of
 /// another time. They are noted in the first pass, and each is judged by its event time, at the
 /// place where it would have come. If the same tick also came at its time, that one counts.
+///
+/// A *stage* is a node that lets ticks pass or not: a filter, a throttle, a deduplicator. A tick's
+/// *way* says which places of the graph it reached. A fetched tick's *twin* is the same tick that
+/// also came at its time. To *judge* a fetched tick is to run it through the stages.
 struct RepairStages: Sendable {
     /// The maximum number of fetched ticks: 75 MB. Further ones are judged at their place on the
     /// tape, and counted.
@@ -15,18 +19,23 @@ struct RepairStages: Sendable {
         var tick: KeptTicks.Step
         /// The source; `nil` for `manual`.
         let source: Int?
+        /// Its event time, by which it is judged.
         let time: Int64
+        /// By deduplicator, a bit that is set if the tick has a twin there.
         var twins: UInt64 = 0
+        /// The result, once it is judged.
         var way = TickStages.Way(passed: 0)
     }
 
+    /// Fetched ticks for which there was no room.
     private(set) var unplaced: UInt64 = 0
     private var stages: TickStages
     private let plan: GraphPlan
     /// Whether the results of stages depend on earlier ticks.
     private let remembers: Bool
-    /// By deduplicator.
+    /// By deduplicator, the ticks that came at their time. Emptied after the first pass.
     private var sightings: [TickSightings]
+    /// By deduplicator, whether it takes trades; otherwise it takes quotes.
     private let takesTrades: [Bool]
     /// By symbol, in the first pass: the source that feeds it. Fetched ticks of `manual` count as
     /// its ticks.
@@ -38,8 +47,11 @@ struct RepairStages: Sendable {
     private let max: Int
     /// The indexes of the fetched ticks, in the order of their times.
     private var order: [Int] = []
+    /// How many of `order` are judged.
     private var judged = 0
+    /// How many fetched ticks came again in the second pass.
     private var answered = 0
+    /// The latest time of the ticks that came at their time.
     private var clock = Int64.min
     /// Receives the output of stages, which is not published in a repair.
     private var unseen = GraphOutput()
@@ -60,6 +72,7 @@ struct RepairStages: Sendable {
         }
     }
 
+    /// Returns whether the tick has to go through the stages.
     private func isJudged(_ header: TickHeader) -> Bool { header.isForStages(inRepair: true) }
 
     // MARK: the first pass
@@ -126,6 +139,7 @@ struct RepairStages: Sendable {
         return fetched[place].way
     }
 
+    /// Judges the fetched ticks before this time.
     private mutating func judge(before time: Int64) {
         while judged < order.count, fetched[order[judged]].time < time {
             let place = order[judged]

@@ -5,10 +5,13 @@ internal import MarketModel
 /// concern a trade of any source.
 struct TradeChanges: Sendable {
     enum Change: Hashable, Sendable {
+        /// The trade does not count.
         case cancelled
+        /// The trade counts with these values.
         case corrected(Values)
     }
 
+    /// The values that a correction replaces.
     struct Values: Hashable, Sendable {
         var price: Price
         var size: Quantity
@@ -34,6 +37,7 @@ struct TradeChanges: Sendable {
 
     /// Looked up and never walked over.
     private var byTrade: [Key: Noted] = [:]
+    /// The number of the last change.
     private var noted = 0
 
     /// Notes a change. It replaces an earlier change of the same trade. Returns false when there is
@@ -62,6 +66,7 @@ struct TradeChanges: Sendable {
     func change(of trade: Trade, source: Int?) -> Change? {
         guard trade.header.providerID != 0, !byTrade.isEmpty else { return nil }
         var key = Key(symbol: trade.header.symbol, source: nil, id: trade.header.providerID)
+        // Of the two changes the later one counts.
         let ofPeople = byTrade[key]
         guard let source else { return ofPeople?.change }
         key.source = source
@@ -83,6 +88,7 @@ extension TradeChanges {
 }
 
 extension Trade {
+    /// Takes the corrected values.
     mutating func take(_ values: TradeChanges.Values) {
         price = values.price
         size = values.size

@@ -14,9 +14,10 @@ public struct UniverseMachine: Sendable {
     /// The names of a provider's daily values, for the nodes that use them.
     private let parts: [(name: String, node: Int, part: UniverseState.DayPart)]
     private var values: [UniverseState.Value] = []
-    /// The meaning of the present packet's indexes: for each symbol its number in every node, and
-    /// for each series the nodes to which it belongs.
+    /// By symbol of the present packet and node: the symbol's number in the node; `nil` when it
+    /// does not count there.
     private var packetSymbols: [UInt32?] = []
+    /// By series of the present packet: the nodes that take its bars, as bits.
     private var packetSeries: [UInt64] = []
 
     public init(_ program: UniverseProgram) {
@@ -74,15 +75,15 @@ public struct UniverseMachine: Sendable {
 
     /// Publishes the value, and the number of symbols from which it is computed.
     private func publish(
-        _ told: UniverseState.Value, _ node: Int, into output: inout [IndicatorValue]
+        _ version: UniverseState.Value, _ node: Int, into output: inout [IndicatorValue]
     ) {
-        let value = told.value
+        let value = version.value
         let published = IndicatorValue(
             header: TickHeader(
                 symbol: TickHeader.noSymbol, flags: state.leftOut.isEmpty ? [] : .partial,
                 providerTime: value.closeTime, receiveTime: value.closeTime),
             name: names[node][value.measure], value: value.value, periodStart: value.openTime,
-            periodEnd: value.closeTime, revision: told.revision)
+            periodEnd: value.closeTime, revision: version.revision)
         output.append(published)
         var count = published
         count.name += ".symbols"
@@ -121,6 +122,7 @@ public struct UniverseMachine: Sendable {
             from: value.periodStart, to: value.periodEnd)
     }
 
+    /// Gives a bar to every node that takes its series.
     private mutating func take(_ bar: Bar) {
         let (symbol, series) = (Int(bar.symbol), Int(bar.series))
         let nodes = program.nodes.count
@@ -136,6 +138,7 @@ public struct UniverseMachine: Sendable {
         if isTaken { state.countBar() }
     }
 
+    /// Takes a definition of the packet.
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
         let nodes = program.nodes
         if let (index, definition) = message.symbolDefinition(in: packet) {

@@ -23,19 +23,26 @@ public struct BreadthValue: Hashable, Sendable {
 /// each window in which any symbol has a bar: when the least of the partitions' watermarks has
 /// passed its end, and again when a bar that comes within the series' lateness changes them.
 ///
+/// A *universe* is the set of symbols that count. A symbol's *mark* is the value of earlier days
+/// with which a measure compares today. A window is *due* when its values have to be published.
+///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct BreadthMachine: Sendable {
     public let rule: BreadthRule
     public let series: BarSeries
     let days: BreadthDays
     var calendar: SessionCalendar? { days.calendar }
-    /// By partition.
+    /// By partition, its watermark.
     var watermarks: [Int64]
+    /// By number, the symbol.
     var names: [Symbol] = []
     /// Looked up and never walked over: its order differs between processes.
     var indexes: [Symbol: UInt32] = [:]
+    /// The symbols that count; empty when all do.
     let universe: Set<Symbol>
+    /// By number, the symbol's days.
     var symbols: [BreadthSymbol] = []
+    /// The windows that are not settled, in order of time.
     var windows: [BreadthWindow] = []
     /// Windows that end here or before are settled: their values do not change any more.
     var settledThrough = Int64.min
@@ -166,6 +173,7 @@ public struct BreadthMachine: Sendable {
         settle(least)
     }
 
+    /// Publishes the values of a window that are new or changed.
     private mutating func publish(
         _ index: Int, _ then: inout BreadthPast, into values: inout [BreadthValue]
     ) {
@@ -229,12 +237,13 @@ private struct BreadthPast {
         next = Array(repeating: 0, count: symbols.count)
     }
 
+    /// Moves the copy to the end of a window, and returns the values there.
     mutating func results(
         _ window: BreadthWindow, day: Int32?, _ rule: BreadthRule
     ) -> [BreadthResult] {
         var tallies = Array(repeating: BreadthTally(), count: rule.measures.count)
         for number in symbols.indices {
-            symbols[number].go(to: window.closeTime, from: &next[number], rule)
+            symbols[number].apply(through: window.closeTime, from: &next[number], rule)
             guard symbols[number].today.day == day else { continue }
             for index in tallies.indices {
                 guard let mark = symbols[number].marks[index] else { continue }

@@ -48,6 +48,7 @@ struct BreadthSymbol: Sendable {
 
     init(measures: Int) { marks = Array(repeating: nil, count: measures) }
 
+    /// Adds a version of a bar, in place of the earlier one.
     mutating func put(_ bar: BreadthBar) {
         var index = unsettled.count
         while index > 0, unsettled[index - 1].openTime > bar.openTime { index -= 1 }
@@ -76,20 +77,21 @@ struct BreadthSymbol: Sendable {
 
     /// Adds the bars up to a time, beginning with the bar at `next`, and moves `next`. Used on a
     /// copy, to compute an earlier state: all bars stay unsettled.
-    mutating func go(to time: Int64, from next: inout Int, _ rule: BreadthRule) {
+    mutating func apply(through time: Int64, from next: inout Int, _ rule: BreadthRule) {
         while next < unsettled.count, unsettled[next].closeTime <= time {
             apply(unsettled[next], rule)
             next += 1
         }
     }
 
+    /// Adds a bar to the day so far, or begins the next day with it.
     private mutating func apply(_ bar: BreadthBar, _ rule: BreadthRule) {
         settledThrough = max(settledThrough, bar.closeTime)
         guard bar.isThere, bar.day >= today.day else { return }
         if bar.day > today.day {
-            if today.day != 0 { put(today) }
+            if today.day != 0 { insert(today) }
             today = BreadthDay(day: bar.day, origin: .bars)
-            look(rule)
+            updateMarks(rule)
         }
         today.close = bar.close
         today.high = max(today.high, bar.high)
@@ -99,13 +101,13 @@ struct BreadthSymbol: Sendable {
 
     /// Takes a provider's bar of a day.
     mutating func warm(_ day: BreadthDay, _ rule: BreadthRule) {
-        put(day)
-        look(rule)
+        insert(day)
+        updateMarks(rule)
     }
 
     /// Inserts a day. Complete days of bars win over a provider's days, and these over incomplete
     /// days of bars.
-    private mutating func put(_ day: BreadthDay) {
+    private mutating func insert(_ day: BreadthDay) {
         var index = history.count
         while index > 0, history[index - 1].day > day.day { index -= 1 }
         guard index > 0, history[index - 1].day == day.day else {
@@ -119,7 +121,7 @@ struct BreadthSymbol: Sendable {
     }
 
     /// Computes the values to compare today with, and removes days that no measure needs.
-    private mutating func look(_ rule: BreadthRule) {
+    private mutating func updateMarks(_ rule: BreadthRule) {
         if history.count > rule.historyMax { history.removeFirst(history.count - rule.historyMax) }
         var before = history[...]
         while today.day != 0, let last = before.last, last.day >= today.day { before.removeLast() }
@@ -149,7 +151,7 @@ struct BreadthSymbol: Sendable {
         self.today = today
         self.history = history
         self.unsettled = unsettled
-        look(rule)
+        updateMarks(rule)
     }
 }
 
@@ -174,6 +176,7 @@ extension BreadthRule {
 /// The counts over all symbols of a universe for one measure.
 struct BreadthTally {
     private var symbols: UInt32 = 0
+    /// Symbols above and below their marks.
     private var above: Int128 = 0
     private var below: Int128 = 0
 
@@ -196,6 +199,7 @@ struct BreadthTally {
         below += isBelow ? 1 : 0
     }
 
+    /// Returns the value of a measure.
     func result(_ measure: BreadthMeasure) -> BreadthResult {
         let value: Int128
         switch measure {

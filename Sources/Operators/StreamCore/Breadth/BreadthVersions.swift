@@ -6,7 +6,7 @@ struct BreadthVersions: Hashable, Sendable {
         var openTime: Int64
         var closeTime: Int64
         /// By measure, the number of publications.
-        var told: [UInt32]
+        var publications: [UInt32]
     }
 
     private static let windowBytes = 16
@@ -22,11 +22,11 @@ struct BreadthVersions: Hashable, Sendable {
             windows.insert(
                 Window(
                     openTime: openTime, closeTime: value.closeTime.nanoseconds,
-                    told: Array(repeating: 0, count: measures)), at: index)
+                    publications: Array(repeating: 0, count: measures)), at: index)
             index += 1
         }
-        let revision = windows[index - 1].told[value.measure]
-        windows[index - 1].told[value.measure] &+= 1
+        let revision = windows[index - 1].publications[value.measure]
+        windows[index - 1].publications[value.measure] &+= 1
         return revision
     }
 
@@ -46,7 +46,7 @@ struct BreadthVersions: Hashable, Sendable {
         for window in windows {
             bytes.append(integer: window.openTime)
             bytes.append(integer: window.closeTime)
-            for told in window.told { bytes.append(integer: told) }
+            for count in window.publications { bytes.append(integer: count) }
         }
     }
 
@@ -64,9 +64,10 @@ struct BreadthVersions: Hashable, Sendable {
             guard windows.last.map({ $0.openTime < openTime }) ?? true else {
                 throw reader.malformed(.window)
             }
-            var told: [UInt32] = []
-            for _ in 0..<measures { told.append(try reader.uint32(in: bytes)) }
-            windows.append(Window(openTime: openTime, closeTime: closeTime, told: told))
+            var publications: [UInt32] = []
+            for _ in 0..<measures { publications.append(try reader.uint32(in: bytes)) }
+            windows.append(
+                Window(openTime: openTime, closeTime: closeTime, publications: publications))
         }
     }
 }

@@ -45,17 +45,21 @@ public struct DailyHistory: Sendable {
         /// The date as yyyymmdd.
         var day: Int32
         var bar: DailyBar
-        var isTold = false
+        /// Whether its present prices were passed on.
+        var isPassedOn = false
+        /// Whether any prices of it were passed on.
         var wasPublished = false
     }
 
     let rule: BreadthRule
     let days: BreadthDays
+    /// The symbols that count; empty when all do.
     private let universe: Set<Symbol>
     /// By the caller's number: the days, in order.
     var symbols: [[Day]] = []
     /// Numbers of symbols with days to pass on, each once, in order.
     var waiting: [UInt32] = []
+    /// The number of days of all symbols.
     private var dayCount = 0
     /// Days for which there was no room.
     public internal(set) var refused: UInt64 = 0
@@ -78,7 +82,7 @@ public struct DailyHistory: Sendable {
             let day = days.day(from: bar.openTime, to: bar.closeTime)
         else { return }
         while symbols.count <= symbol { symbols.append([]) }
-        let isWaiting = symbols[Int(symbol)].contains { !$0.isTold }
+        let isWaiting = symbols[Int(symbol)].contains { !$0.isPassedOn }
         let found = DailyBar(
             openTime: bar.openTime, closeTime: bar.closeTime, high: bar.high, low: bar.low,
             close: bar.close)
@@ -93,7 +97,7 @@ public struct DailyHistory: Sendable {
         if index > 0, symbols[number][index - 1].day == day.day {
             guard symbols[number][index - 1].bar != day.bar else { return false }
             symbols[number][index - 1].bar = day.bar
-            symbols[number][index - 1].isTold = false
+            symbols[number][index - 1].isPassedOn = false
             return true
         }
         if symbols[number].count >= rule.historyMax {
@@ -117,16 +121,16 @@ public struct DailyHistory: Sendable {
         var done = 0
         for symbol in waiting {
             let number = Int(symbol)
-            for index in symbols[number].indices where !symbols[number][index].isTold {
+            for index in symbols[number].indices where !symbols[number][index].isPassedOn {
                 guard room > 0 else { break }
                 let day = symbols[number][index]
                 published.append(
                     PublishedDay(symbol: symbol, bar: day.bar, isFirst: !day.wasPublished))
-                symbols[number][index].isTold = true
+                symbols[number][index].isPassedOn = true
                 symbols[number][index].wasPublished = true
                 room -= 1
             }
-            guard symbols[number].allSatisfy(\.isTold) else { break }
+            guard symbols[number].allSatisfy(\.isPassedOn) else { break }
             done += 1
         }
         if done > 0 { waiting.removeFirst(done) }
@@ -137,7 +141,7 @@ public struct DailyHistory: Sendable {
         waiting.removeAll()
         for number in symbols.indices where !symbols[number].isEmpty {
             waiting.append(UInt32(number))
-            for index in symbols[number].indices { symbols[number][index].isTold = false }
+            for index in symbols[number].indices { symbols[number][index].isPassedOn = false }
         }
     }
 
@@ -159,7 +163,7 @@ public struct DailyHistory: Sendable {
                 bytes.append(integer: day.bar.high.raw)
                 bytes.append(integer: day.bar.low.raw)
                 bytes.append(integer: day.bar.close.raw)
-                bytes.append((day.isTold ? 1 : 0) | (day.wasPublished ? 2 : 0))
+                bytes.append((day.isPassedOn ? 1 : 0) | (day.wasPublished ? 2 : 0))
             }
         }
         bytes.append(integer: UInt32(waiting.count))
@@ -206,7 +210,7 @@ public struct DailyHistory: Sendable {
             let flags = try reader.uint8(in: bytes)
             guard day > days.last?.day ?? 0, flags < 4 else { throw reader.malformed(.symbol) }
             days.append(
-                Day(day: day, bar: bar, isTold: flags & 1 != 0, wasPublished: flags & 2 != 0))
+                Day(day: day, bar: bar, isPassedOn: flags & 1 != 0, wasPublished: flags & 2 != 0))
         }
         return days
     }

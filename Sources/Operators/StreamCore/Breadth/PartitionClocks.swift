@@ -9,12 +9,15 @@ public import Primitives
 /// reached, the slowest partitions are left out. A partition that was left out is waited for again
 /// as soon as it has caught up with the others.
 public struct PartitionClocks: Hashable, Sendable {
-    private(set) var told: [Int64]
+    /// By partition, the last watermark of its bars.
+    private(set) var watermarks: [Int64]
+    /// By partition, whether it is not waited for.
     private(set) var isLeftOut: [Bool]
+    /// The common watermark. It never goes back.
     private var least = SourceTable.noWatermark.nanoseconds
 
     public init(partitions: Int) {
-        told = Array(repeating: SourceTable.noWatermark.nanoseconds, count: partitions)
+        watermarks = Array(repeating: SourceTable.noWatermark.nanoseconds, count: partitions)
         isLeftOut = Array(repeating: false, count: partitions)
     }
 
@@ -25,13 +28,13 @@ public struct PartitionClocks: Hashable, Sendable {
             throw reader.malformed(.source)
         }
         least = try reader.int64(in: bytes)
-        told = []
+        watermarks = []
         isLeftOut = []
         for _ in 0..<partitions {
-            told.append(try reader.int64(in: bytes))
+            watermarks.append(try reader.int64(in: bytes))
             isLeftOut.append(try reader.flag(of: .source, in: bytes))
         }
-        guard least <= told.max() ?? least, told.allSatisfy({ $0 != Int64.max }) else {
+        guard least <= watermarks.max() ?? least, watermarks.allSatisfy({ $0 != Int64.max }) else {
             throw reader.malformed(.source)
         }
     }
@@ -42,9 +45,9 @@ public struct PartitionClocks: Hashable, Sendable {
     public var leftOut: [Int] { isLeftOut.indices.filter { isLeftOut[$0] } }
 
     func encode(into bytes: inout [UInt8]) {
-        bytes.append(integer: UInt32(told.count))
+        bytes.append(integer: UInt32(watermarks.count))
         bytes.append(integer: least)
-        for (time, isLeftOut) in zip(told, isLeftOut) {
+        for (time, isLeftOut) in zip(watermarks, isLeftOut) {
             bytes.append(integer: time)
             bytes.append(isLeftOut ? 1 : 0)
         }
@@ -53,10 +56,10 @@ public struct PartitionClocks: Hashable, Sendable {
     /// Notes a partition's watermark. Returns whether the common watermark moved.
     public mutating func receive(_ watermark: Timestamp, of partition: Int) -> Bool {
         let time = watermark.nanoseconds
-        guard watermark.isDefined, told.indices.contains(partition), time > told[partition] else {
-            return false
-        }
-        told[partition] = time
+        guard watermark.isDefined, watermarks.indices.contains(partition),
+            time > watermarks[partition]
+        else { return false }
+        watermarks[partition] = time
         if time >= least { isLeftOut[partition] = false }
         return move()
     }
@@ -64,18 +67,20 @@ public struct PartitionClocks: Hashable, Sendable {
     /// Stops waiting for partitions whose watermark is in the first half of the time from the
     /// common watermark to the farthest one. Returns whether the common watermark moved with that.
     public mutating func leaveOutSlowest() -> Bool {
-        guard let farthest = told.max(), farthest > least else { return false }
+        guard let farthest = watermarks.max(), farthest > least else { return false }
         // Each half is taken first, because the difference may be greater than an `Int64` holds.
         let middle = max(least / 2 + farthest / 2, least + 1)
-        for partition in told.indices where told[partition] < middle {
+        for partition in watermarks.indices where watermarks[partition] < middle {
             isLeftOut[partition] = true
         }
         return move()
     }
 
+    /// Sets the common watermark to the least of those that are waited for. Returns whether it
+    /// moved.
     private mutating func move() -> Bool {
         var next: Int64?
-        for (time, isLeftOut) in zip(told, isLeftOut) where !isLeftOut {
+        for (time, isLeftOut) in zip(watermarks, isLeftOut) where !isLeftOut {
             next = min(next ?? time, time)
         }
         guard let next, next > least else { return false }

@@ -19,19 +19,23 @@ public struct UniverseState: Sendable {
         public var name: String { "history.\(self)" }
     }
 
+    /// A provider's day of which not all parts have come.
     private struct DayInParts: Hashable, Sendable {
         var machine: Int
         var symbol: UInt32
         var bar: DailyBar
     }
 
+    /// With more waiting bars, the slowest partitions are left out.
     private let waitingBarsMax: UInt64
     private var clocks: PartitionClocks
+    /// By node of the graph over all partitions.
     private var machines: [BreadthMachine]
+    /// By machine, how often its values were published.
     private var versions: [BreadthVersions]
     /// Bars that came since the common watermark last moved.
     private var waitingBars: UInt64 = 0
-    /// By partition: the day whose parts are coming in.
+    /// By partition: the day whose parts are coming in; `nil` when none is.
     private var days: [DayInParts?]
     private var values: [BreadthValue] = []
 
@@ -111,12 +115,12 @@ public struct UniverseState: Sendable {
     }
 
     /// Appends the values that the machine publishes at the common watermark.
-    public mutating func advance(machine: Int, into told: inout [Value]) {
+    public mutating func advance(machine: Int, into output: inout [Value]) {
         machines[machine].advance(partition: 0, watermark: watermark, into: &values)
         let measures = machines[machine].rule.measures.count
         for value in values {
             let revision = versions[machine].next(value, measures: measures)
-            told.append(Value(value: value, revision: revision))
+            output.append(Value(value: value, revision: revision))
         }
         values.removeAll(keepingCapacity: true)
         versions[machine].forget(watermark, lateness: machines[machine].series.lateness)
@@ -144,7 +148,7 @@ public struct UniverseState: Sendable {
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
         var reader = try Self.envelope.open(bytes)
-        clocks = try PartitionClocks(&reader, bytes, partitions: clocks.told.count)
+        clocks = try PartitionClocks(&reader, bytes, partitions: clocks.watermarks.count)
         waitingBars = try reader.tally(in: bytes)
         for index in days.indices {
             days[index] = try Self.day(&reader, bytes, machines: machines.count)

@@ -49,6 +49,7 @@ extension InactivityMachine {
         return min(next, retire(key, series, through: reached))
     }
 
+    /// Publishes a version of a window's bar.
     private mutating func publish(
         _ key: Int, _ index: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {

@@ -8,11 +8,14 @@ internal import Primitives
 /// lateness. When such a tick moves its open time, which is the bar's key, the bar of the old key
 /// is withdrawn. Only ticks with an effect make a window longer.
 ///
+/// A *gap* is here the length of the pause that ends a window, and no gap of the tape. A *loose*
+/// exclusion is a tick that was left out and lies in no window.
+///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct InactivityMachine: BarMaker {
     public let rule: BarRule
     var intake: TickIntake
-    /// By symbol × series count + series.
+    /// By symbol × series count + series, its windows.
     var keys: [InactivityKey] = []
     /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
@@ -20,12 +23,13 @@ public struct InactivityMachine: BarMaker {
     var held = 0
     /// Keys with windows that changed. Not part of the state.
     private var changed: [UInt32] = []
+    /// By series, its gap.
     let gaps: [Int64]
     let heldMax: Int
     let heldPerKeyMax: Int
-    /// In a repair machine: the times of which it keeps ticks, and the symbols for which it had no
-    /// room.
+    /// In a repair machine: the times of which it keeps ticks.
     var repairExtents = RepairRanges()
+    /// In a repair machine: the symbols for which it had no room.
     var repairRefused: Set<UInt32> = []
 
     /// A calendar is not used: sessions do not cut these windows.
@@ -86,6 +90,7 @@ public struct InactivityMachine: BarMaker {
         window.first - gap < time && time < window.end(gap: gap)
     }
 
+    /// Returns whether ticks of the window, or of the pauses around it, may be missing.
     func isPartial(
         _ window: InactivityWindow, symbol: Int, gap: Int64, _ tables: PartitionTables
     ) -> Bool {

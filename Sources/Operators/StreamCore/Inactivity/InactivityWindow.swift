@@ -4,8 +4,9 @@ internal import MarketModel
 struct InactivityWindow: Sendable {
     /// The sums, which also give the window's bounds. There is at least one tick.
     var sums = TickSums()
-    /// The open and close time of the version on the tape; `Int64.max` when there is none.
+    /// The open time of the version on the tape; `Int64.max` when there is none.
     var publishedOpen = Int64.max
+    /// The close time of that version.
     var publishedClose = Int64.max
     /// Whether its present state is published, or there is nothing to publish.
     var isPublished = false
@@ -14,10 +15,13 @@ struct InactivityWindow: Sendable {
     /// Whether it changed since open bars were last taken. Not part of the state.
     var isChanged = true
 
+    /// The time of the first tick.
     var first: Int64 { sums.firstTime }
     func end(gap: Int64) -> Int64 { sums.lastTime + gap }
+    /// Whether the tape has a version of its bar.
     var isOnTape: Bool { publishedOpen != Int64.max }
 
+    /// Returns the bar in its present state; `nil` when nothing has set a price.
     func bar(symbol: UInt32, series: UInt16, gap: Int64) -> Bar? {
         sums.bar(symbol: symbol, series: series, from: first, to: end(gap: gap))
     }

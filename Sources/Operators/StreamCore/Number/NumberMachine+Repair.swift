@@ -20,6 +20,7 @@ extension NumberMachine {
         return (calendar.sessions[first].open, calendar.sessions[last].close)
     }
 
+    /// Returns a machine with the same rule and indexes that only keeps the ticks of these ranges.
     public func repairMachine(for ranges: [DirtyRange]) -> NumberMachine {
         var machine = NumberMachine(
             intake: intake.forRepair, calendar: calendar, sources: due.count,
@@ -32,6 +33,7 @@ extension NumberMachine {
         return machine
     }
 
+    /// Keeps a tick, in a repair machine.
     mutating func keepForRepair(_ tick: TickInput, symbol: Int) {
         guard repairExtents.holds(UInt32(symbol), tick.time) else { return }
         guard waiting < waitingMax else {
@@ -42,6 +44,7 @@ extension NumberMachine {
         waiting += 1
     }
 
+    /// Makes the bars of the dirty sessions again from the ticks that the repair machine kept.
     /// `published` holds the last versions of all bars on the tape for the earlier sessions of each
     /// dirty symbol. A bar that the ticks do not make any more is withdrawn. An unchanged bar in no
     /// dirty range is not published again.
@@ -62,14 +65,14 @@ extension NumberMachine {
             }
             repaired.queues[Int(symbol)].sort(its.sources)
             let ticks = repaired.queues[Int(symbol)].ticks
-            let stood = published[symbol] ?? []
-            for session in dirtySessions(symbol, ticks, stood, ranges) {
+            let onTape = published[symbol] ?? []
+            for session in dirtySessions(symbol, ticks, onTape, ranges) {
                 let inside = ticks.lazy.filter {
                     $0.time >= session.open && $0.time < session.close
                 }
                 rebuild(
                     SessionRepair(symbol: Int(symbol), bounds: session, ranges: ranges),
-                    Array(inside), stood, by: its, tables, into: &closed)
+                    Array(inside), onTape, by: its, tables, into: &closed)
             }
         }
         closed.sortOutput(from: start)
@@ -97,11 +100,13 @@ extension NumberMachine {
         return found
     }
 
+    /// One session to make again.
     private struct SessionRepair {
         let symbol: Int
         let bounds: (open: Int64, close: Int64)
         let ranges: RepairRanges
 
+        /// The greatest reason of the dirty ranges in the session.
         var reason: UInt8 {
             ranges.reason(UInt32(symbol), from: bounds.open, to: bounds.close) ?? 0
         }

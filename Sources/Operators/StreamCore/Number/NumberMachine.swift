@@ -10,15 +10,24 @@ internal import Primitives
 /// session's end cuts off the last bar, which is partial. Every bar has a price: it ends with the
 /// tick that reaches the sum, or with the first later tick that sets a price.
 ///
+/// A *mark* is an entry in a symbol's queue that is no tick: a subscription began there. A bar in
+/// progress is a *window*. A published bar is *remembered* until its session ends, so that a repair
+/// can withdraw it.
+///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct NumberMachine: BarMaker {
     public let rule: BarRule
+    /// The trading sessions; `nil` when UTC days take their place.
     let calendar: SessionCalendar?
+    /// Applies the rule to ticks, and counts them.
     var intake: TickIntake
-    /// By symbol.
+    /// By symbol, the ticks that wait for the watermark.
     var queues: [TickQueue] = []
+    /// By symbol, the present session with its bars.
     var sessions: [NumberSession] = []
+    /// The number of ticks and marks in all queues.
     var waiting = 0
+    /// The number of remembered bars.
     var remembered = 0
     /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
@@ -30,9 +39,9 @@ public struct NumberMachine: BarMaker {
     let waitingMax: Int
     let rememberedMax: Int
     let rememberedPerKeyMax: Int
-    /// In a repair machine: the times of which it keeps ticks, and the symbols for which it had no
-    /// room.
+    /// In a repair machine: the times of which it keeps ticks.
     var repairExtents = RepairRanges()
+    /// In a repair machine: the symbols for whose ticks it had no room.
     var repairRefused: Set<UInt32> = []
 
     public init(rule: BarRule, calendar: SessionCalendar?) {
@@ -169,6 +178,7 @@ public struct NumberMachine: BarMaker {
         return nil
     }
 
+    /// Puts a tick into its symbol's queue.
     private mutating func wait(_ tick: TickInput, symbol: Int, _ tables: PartitionTables) {
         queues[symbol].append(tick)
         waiting += 1
@@ -176,6 +186,7 @@ public struct NumberMachine: BarMaker {
         due[source] = min(due[source], tick.time + 1)
     }
 
+    /// Counts a tick for each series.
     private mutating func count(_ term: WritableKeyPath<BarCounters.Series, UInt64>) {
         for series in 0..<seriesCount { intake.account.series[series][keyPath: term] += 1 }
     }
@@ -193,6 +204,7 @@ public struct NumberMachine: BarMaker {
         return calendar.session(at: time).map { ($0.open, $0.close) }
     }
 
+    /// Returns whether the time is in a trading session. Other ticks make no bars.
     private func isInSession(_ time: Int64, symbol: Int) -> Bool {
         guard calendar != nil else { return true }
         // The present session is nearly always the right one.
@@ -241,6 +253,7 @@ public struct NumberMachine: BarMaker {
         return sessions[symbol].isFinished ? next : min(next, sessions[symbol].close)
     }
 
+    /// Takes the next tick in order, and begins a session if it is the session's first.
     private mutating func take(
         _ tick: TickInput, symbol: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -258,6 +271,7 @@ public struct NumberMachine: BarMaker {
         if !tick.effect.isEmpty { touch(symbol) }
     }
 
+    /// Ends the present session if the watermark has passed its close. Its last bars are partial.
     private mutating func finish(
         _ symbol: Int, before reached: Int64, _ tables: PartitionTables,
         into closed: inout [Bar]
@@ -271,6 +285,7 @@ public struct NumberMachine: BarMaker {
         }
     }
 
+    /// Counts, flags and remembers the bars from `start` on.
     private mutating func publish(
         _ closed: inout [Bar], from start: Int, _ tables: PartitionTables
     ) {
@@ -303,6 +318,7 @@ public struct NumberMachine: BarMaker {
             bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
     }
 
+    /// Returns the number of a symbol's remembered bars.
     func publishedCount(_ symbol: Int) -> Int {
         sessions[symbol].windows.reduce(0) { $0 + $1.published.count }
     }
@@ -310,6 +326,7 @@ public struct NumberMachine: BarMaker {
     /// Gives up the remembered bars, before the next session begins.
     private mutating func forget(_ symbol: Int) { remembered -= publishedCount(symbol) }
 
+    /// Remembers a published bar, if there is room.
     mutating func remember(_ bar: Bar) {
         let symbol = Int(bar.symbol)
         let series = Int(bar.series)
@@ -328,6 +345,7 @@ public struct NumberMachine: BarMaker {
         intake.takeLateTicks(into: &late)
     }
 
+    /// Notes that a symbol's bars in progress changed, for `takeOpenBars`.
     mutating func touch(_ symbol: Int) {
         for series in 0..<seriesCount where !sessions[symbol].windows[series].isTouched {
             sessions[symbol].windows[series].isTouched = true

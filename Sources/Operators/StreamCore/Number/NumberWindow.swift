@@ -3,6 +3,7 @@ internal import MarketModel
 /// One symbol's bars of one series in one trading session: the bar in progress, and the earlier
 /// bars.
 struct NumberWindow: Sendable {
+    /// The sums of the bar in progress.
     var sums = TickSums()
     /// The number of the bar in progress.
     var number: Int64 = 0
@@ -44,7 +45,8 @@ struct NumberWindow: Sendable {
         return bar
     }
 
-    /// Ends the bar in progress, and begins the next one.
+    /// Ends the bar in progress, and begins the next one. Returns `nil`, and ends nothing, when
+    /// nothing has set a price.
     mutating func end(symbol: Int, series: Int, isPartial: Bool) -> Bar? {
         guard var bar = bar(symbol: symbol, series: series) else { return nil }
         bar.flags.insert(.final)
@@ -62,7 +64,7 @@ struct NumberSession: Sendable {
     var close = Int64.min
     /// Whether the watermark has passed its close, and its last bars are published.
     var isFinished = true
-    /// By series.
+    /// By series, the bar in progress and the earlier ones.
     var windows: [NumberWindow]
 
     init(seriesCount: Int) { windows = Array(repeating: NumberWindow(), count: seriesCount) }
@@ -108,5 +110,6 @@ struct NumberSession: Sendable {
         }
     }
 
+    /// Whether no bar is in progress.
     var isIdle: Bool { isFinished || windows.allSatisfy { $0.sums.isEmpty } }
 }

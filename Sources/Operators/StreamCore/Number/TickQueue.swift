@@ -5,6 +5,7 @@ internal import MarketModel
 struct TickQueue: Sendable {
     /// Ticks nearly always arrive in order. Otherwise they are sorted when the first is taken.
     private(set) var ticks: [TickInput] = []
+    /// Whether `ticks` is in order.
     private var isSorted = true
     /// The event time of the first tick; `Int64.max` when there is none.
     private(set) var earliest = Int64.max
@@ -21,6 +22,7 @@ struct TickQueue: Sendable {
         ticks.append(tick)
     }
 
+    /// Puts the ticks into the order of event time, source name and ordinal.
     mutating func sort(_ sources: SourceTable) {
         guard !isSorted else { return }
         ticks.sort { Self.isInOrder($0, $1, sources) }
@@ -42,6 +44,7 @@ struct TickQueue: Sendable {
         ticks.partitioningIndex { $0.time >= time }
     }
 
+    /// Removes the first ticks, which were taken.
     mutating func removeFirst(_ count: Int) {
         if count == ticks.count {
             ticks.removeAll(keepingCapacity: true)

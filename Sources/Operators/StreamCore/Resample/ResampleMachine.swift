@@ -35,6 +35,9 @@ public struct ResampleCounters: Hashable, Sendable {
 /// series cannot revise a bar any more, it is added to its windows for good. So the memory does not
 /// grow with the width of the windows.
 ///
+/// A *finer* bar is one that comes in. It is *settled* once it is added to its windows for good. A
+/// window is *due* when its bar has to be published or published again.
+///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct ResampleMachine: Sendable {
     public let rule: ResampleRule
@@ -43,13 +46,16 @@ public struct ResampleMachine: Sendable {
     /// The kind of ticks from which the finer bars are made.
     public var kind = DataKind.trade
     public internal(set) var counters = ResampleCounters()
-    /// By symbol.
+    /// By symbol, its windows and its finer bars that are not settled.
     var held: [ResampleSymbol] = []
+    /// The number of finer bars that are not settled.
     var unsettled = 0
     /// By source: a time before which nothing is due. It may be too early, never too late.
     var due: [Int64] = []
+    /// The symbols whose windows changed since `takeOpenBars`. Not part of the state.
     private var changed: [UInt32] = []
     let unsettledMax: Int
+    /// Whether it is the machine of a repair, which never closes a window by itself.
     let isRepair: Bool
     /// In a repair machine: the symbols for whose bars it had no room.
     public internal(set) var repairRefused: Set<UInt32> = []
@@ -196,6 +202,7 @@ public struct ResampleMachine: Sendable {
         return place
     }
 
+    /// Returns whether ticks of the window are missing.
     func isPartial(
         _ window: ResampleWindow, symbol: Int, _ tables: PartitionTables
     ) -> Bool {
@@ -203,6 +210,7 @@ public struct ResampleMachine: Sendable {
             || tables.missing.touches(UInt32(symbol), kind, from: window.start, to: window.end)
     }
 
+    /// Notes that the symbol has something to do when the watermark reaches this time.
     private mutating func expect(_ time: Int64, symbol: Int, _ tables: PartitionTables) {
         let source = tables.symbols.feeds[symbol].source
         due[source] = min(due[source], time)
@@ -255,6 +263,7 @@ public struct ResampleMachine: Sendable {
         return next
     }
 
+    /// Publishes a version of a window's bar, if it is due.
     private mutating func publish(
         _ symbol: Int, _ index: Int, _ place: Int, into closed: inout [Bar]
     ) {

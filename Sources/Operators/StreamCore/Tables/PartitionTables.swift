@@ -21,13 +21,15 @@ public struct PartitionTables: Sendable {
 
     /// The changes that a definition made.
     public struct Change: Sendable {
+        /// The index of the symbol.
         public let index: UInt32
+        /// Whether the symbol was not known before.
         public internal(set) var isNew = false
         /// Another source feeds the symbol from now on.
         var isMoved = false
         /// Another source or provider feeds it from now on.
         var isSwitch = false
-        /// When a subscription began again; `nil` when none did.
+        /// When a subscription began again, as an event time; `nil` when none did.
         var restart: Int64?
     }
 

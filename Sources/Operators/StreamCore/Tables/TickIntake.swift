@@ -7,6 +7,7 @@ struct TickIntake: Sendable {
     /// Whether it belongs to a repair machine, in which backfilled ticks count.
     private(set) var isRepair = false
     var account: BarCounters
+    /// Late ticks since the last call of `takeLateTicks`.
     var lateTicks: [LateTick] = []
     private let lateTicksMax: Int
 
@@ -33,6 +34,7 @@ struct TickIntake: Sendable {
         case nothing
     }
 
+    /// Classifies and counts a trade.
     mutating func admit(
         _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
     ) -> Admission {
@@ -42,6 +44,7 @@ struct TickIntake: Sendable {
         return .tick(rule.input(trade, ordinal: ordinal, feed: feed))
     }
 
+    /// Classifies and counts a quote.
     mutating func admit(
         _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
     ) -> Admission {
@@ -65,6 +68,7 @@ struct TickIntake: Sendable {
         return exclude(header, feed, .filter)
     }
 
+    /// Counts a tick. Returns its feed; `nil` when it concerns no window.
     private mutating func begin(
         _ header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> SymbolTable.Feed? {
@@ -94,6 +98,7 @@ struct TickIntake: Sendable {
         return isRepair && header.flags.contains(.backfilled) ? .foreign : nil
     }
 
+    /// Counts an excluded tick by reason. Without a usable time no window is concerned.
     private mutating func exclude(
         _ header: TickHeader, _ feed: SymbolTable.Feed, _ note: TickInput.Note
     ) -> Admission {
@@ -105,6 +110,7 @@ struct TickIntake: Sendable {
 
     // MARK: late ticks
 
+    /// Counts a late tick, and lists it if there is room.
     mutating func list(_ tick: LateTick) {
         let series = Int(tick.series)
         if tick.reason == .windowLimit {

@@ -4,6 +4,7 @@ internal import Primitives
 /// The sums over the ticks of one window. They do not depend on the order in which the ticks came,
 /// and the sums of two parts can be merged into that of the complete window.
 struct TickSums: Hashable, Sendable {
+    /// Ticks that set a price.
     private(set) var trades: UInt64 = 0
     /// The times of the first and last tick that had an effect.
     private(set) var firstTime = Int64.max
@@ -20,15 +21,19 @@ struct TickSums: Hashable, Sendable {
     private var close = TickInput(time: Int64.min, feed: .none)
     /// The feed of the first tick that had an effect.
     private var feed = SymbolTable.Feed.none
+    /// Whether a tick came that may set open and close, and not only the range.
     private var hasLast = false
     var flags: BarFlags = []
+    /// Ticks that were left out, by reason.
     var excluded = Bar.Excluded()
 
     /// Whether nothing came, not even an exclusion.
     var isEmpty: Bool { firstTime > lastTime && excluded == Bar.Excluded() }
+    /// Whether a tick had an effect.
     var hasTicks: Bool { firstTime <= lastTime }
     var isNotionalSaturated: Bool { notionalCarry != 0 }
 
+    /// Adds a tick.
     mutating func add(_ tick: TickInput, _ sources: SourceTable) {
         excluded.count(tick.note)
         guard !tick.effect.isEmpty else { return }
@@ -48,6 +53,7 @@ struct TickSums: Hashable, Sendable {
         low = min(low, tick.price)
     }
 
+    /// Adds the sums of another part of the window.
     mutating func merge(_ other: TickSums, _ sources: SourceTable) {
         excluded.add(other.excluded)
         flags.formUnion(other.flags)
@@ -65,11 +71,14 @@ struct TickSums: Hashable, Sendable {
         trades &+= other.trades
     }
 
+    /// Notes the feed of a tick that had an effect.
     private mutating func meet(_ other: SymbolTable.Feed) {
         if feed == .none { feed = other }
         if feed != other { flags.insert(.mixedProviders) }
     }
 
+    /// Moves open and close by the first and last tick of a part. `isLast` is true if that part may
+    /// set open and close, `isFirst` if the window has no other part so far.
     private mutating func addEnds(
         _ first: TickInput, _ last: TickInput, isLast: Bool, isFirst: Bool,
         _ sources: SourceTable

@@ -22,6 +22,7 @@ public struct Deduplicator: Sendable {
 
     private var memory: DigestMemory
     private let entriesMax: Int
+    /// Whether the rule's key contains the provider's id.
     private let asksForID: Bool
     private var clock = TapeClock()
     /// The digests of the trades in the present call. Not part of the state.
@@ -42,11 +43,11 @@ public struct Deduplicator: Sendable {
     /// Returns false when an equal tick came less than the time to live before. `header.symbol` is
     /// the interned index.
     public mutating func isNew(_ trade: Trade) -> Bool {
-        passesUnasked(trade.header) || remember(TickDigest(trade, by: rule.key), at: trade.header)
+        passesWithoutID(trade.header) || remember(TickDigest(trade, by: rule.key), at: trade.header)
     }
 
     public mutating func isNew(_ quote: Quote) -> Bool {
-        passesUnasked(quote.header) || remember(TickDigest(quote, by: rule.key), at: quote.header)
+        passesWithoutID(quote.header) || remember(TickDigest(quote, by: rule.key), at: quote.header)
     }
 
     /// Checks several trades in order, those at `places`, and returns the places of the new ones.
@@ -60,7 +61,7 @@ public struct Deduplicator: Sendable {
         var new = TickPlaces()
         for place in places {
             let header = trades[place].header
-            if passesUnasked(header) || remember(digests[place], at: header) { new.insert(place) }
+            if passesWithoutID(header) || remember(digests[place], at: header) { new.insert(place) }
         }
         return new
     }
@@ -68,12 +69,13 @@ public struct Deduplicator: Sendable {
     /// Returns true for a tick without the id that the key needs: nothing tells whether it came
     /// before.
     @inline(__always)
-    private mutating func passesUnasked(_ header: TickHeader) -> Bool {
+    private mutating func passesWithoutID(_ header: TickHeader) -> Bool {
         guard asksForID, header.providerID == 0 else { return false }
         undecidable &+= 1
         return true
     }
 
+    /// Returns true, and remembers the tick, when no equal one is remembered.
     @inline(__always)
     private mutating func remember(_ digest: TickDigest, at header: TickHeader) -> Bool {
         clock.advance(to: header.stageTime)
@@ -89,6 +91,7 @@ public struct Deduplicator: Sendable {
         return true
     }
 
+    /// Enlarges the memory, or forgets the oldest tick at the maximum.
     private mutating func makeRoom() {
         guard memory.count >= entriesMax else {
             return memory.grow(to: min(memory.capacity * 2, entriesMax))

@@ -29,12 +29,14 @@ public struct ExpressionEvaluator: Sendable {
         }
     }
 
+    /// Returns whether a trade meets the condition. A comparison with an undefined number is false.
     public func isMet(by trade: Trade) -> Bool {
         run(
             trade.header, number: { $0.number(of: trade) },
             text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) })
     }
 
+    /// Returns the same for a quote.
     public func isMet(by quote: Quote) -> Bool {
         run(
             quote.header, number: { $0.number(of: quote) },
@@ -76,6 +78,7 @@ public struct ExpressionEvaluator: Sendable {
         return stack.isTrue
     }
 
+    /// Returns whether a list holds the symbol.
     @inline(__always)
     private func isIn(_ list: Int, _ symbol: UInt32) -> Bool {
         let word = Int(symbol >> 6)
@@ -130,6 +133,7 @@ private struct ExpressionStack {
     @inline(__always)
     mutating func push(_ truth: Bool) { push(truth ? 1 : 0) }
 
+    /// Replaces the two top numbers by the result; undefined if one of them is, or on overflow.
     @inline(__always)
     mutating func combine(_ operation: (Int128, Int128) -> (Int128, Bool)) {
         let right = values[depth - 1]
@@ -143,6 +147,7 @@ private struct ExpressionStack {
         values[depth - 1] = value
     }
 
+    /// Replaces the two top numbers by a truth; false if one of them is undefined.
     @inline(__always)
     mutating func compare(_ operation: (Int128, Int128) -> Bool) {
         let right = values[depth - 1]

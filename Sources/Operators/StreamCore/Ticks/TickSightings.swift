@@ -13,6 +13,7 @@ public struct TickSightings: Sendable {
 
     public init(_ rule: DeduplicateRule) { self.rule = rule }
 
+    /// Remembers a tick that came at its time.
     public mutating func note(_ trade: Trade) {
         note(TickDigest(trade, by: rule.key), trade.header)
     }
@@ -30,12 +31,13 @@ public struct TickSightings: Sendable {
         contains(TickDigest(quote, by: rule.key), quote.header)
     }
 
-    private func canTell(_ header: TickHeader) -> Bool {
+    /// Returns whether the tick has the id that the rule needs.
+    private func hasNeededID(_ header: TickHeader) -> Bool {
         header.providerID != 0 || !rule.asksForID
     }
 
     private mutating func note(_ digest: TickDigest, _ header: TickHeader) {
-        guard canTell(header) else { return }
+        guard hasNeededID(header) else { return }
         if memory.count >= max(rule.entriesMax, 1) {
             memory.removeOldest()
         } else if memory.count == memory.capacity {
@@ -45,7 +47,7 @@ public struct TickSightings: Sendable {
     }
 
     private func contains(_ digest: TickDigest, _ header: TickHeader) -> Bool {
-        canTell(header)
+        hasNeededID(header)
             && memory.contains(
                 digest, near: header.stageTime.nanoseconds, reach: rule.timeToLive)
     }

@@ -50,6 +50,8 @@ private enum EventRow {
         }
     }
 
+    /// Writes a record of a kind that this version knows. Returns false when its symbol is not
+    /// defined.
     private static func known(
         _ name: String, _ header: TickHeader, _ detail: JSONWriter, _ message: MessageBounds,
         _ context: borrowing PacketContext, _ ordinal: UInt64, _ row: inout BinaryCopyWriter

@@ -5,11 +5,13 @@ import TapeCodec
 
 // The columns that several tables have in common.
 extension BinaryCopyWriter {
+    /// Writes a price; NULL when it is undefined.
     @inline(__always)
     mutating func price(_ price: Price) {
         price.isDefined ? decimal(price.raw, scale: Price.decimals) : null()
     }
 
+    /// Writes a quantity; NULL when it is undefined.
     @inline(__always)
     mutating func quantity(_ quantity: Quantity) {
         quantity.isDefined ? decimal(quantity.raw, scale: Quantity.decimals) : null()
@@ -70,6 +72,7 @@ extension Sink {
         receive_time_ns, source, partition, epoch, ordinal
         """
 
+    /// Returns the statement that copies rows into a table.
     static func copy(_ table: String, _ columns: String) -> String {
         "COPY \(table) (\(columns)) FROM STDIN (FORMAT binary)"
     }

@@ -5,6 +5,7 @@ import TapeTransport
 /// The storage of checkpoints: keys with a value and the revision of its last write. It is a bucket
 /// of NATS, or one of a simulation.
 protocol CheckpointBucket {
+    /// Returns a key's value; `nil` when it has none.
     func read(_ key: String) throws(JetStreamError) -> CheckpointRecord?
     /// Returns all keys that match a pattern, including those of deleted values.
     func keys(_ pattern: String) throws(JetStreamError) -> [String]
@@ -16,6 +17,7 @@ protocol CheckpointBucket {
     func remove(_ key: String, expected: UInt64) throws(JetStreamError) -> KeyValueOutcome
 }
 
+/// A key's value, and the revision of its last write.
 struct CheckpointRecord: Hashable, Sendable {
     var value: [UInt8]
     var revision: UInt64
@@ -55,6 +57,7 @@ struct CheckpointKeys {
 
     static let requests = "operator.*.rebuild"
 
+    /// Returns the partition's number in the key of a rebuild request; `nil` for other keys.
     static func partition(ofRequest key: String) -> Int? {
         let tokens = key.split(separator: ".")
         guard tokens.count == 3, tokens[0] == "operator", tokens[2] == "rebuild" else {

@@ -5,12 +5,15 @@ import TapeTransport
 /// Why a checkpoint was not written or could not be read. The tape has everything, so the remedy is
 /// always to try again later.
 enum CheckpointFailure: Error, Sendable, CustomStringConvertible {
+    /// A call to the bucket failed.
     case bucket(JetStreamError)
+    /// The bucket could not be opened.
     case noBucket(TapeError)
     /// It is not known whether a write was stored.
     case unsettled(key: String, reason: String)
     /// Another writer was faster at every try.
     case contended(key: String)
+    /// The state cannot be cut into parts.
     case bytes(CheckpointError)
 
     var description: String {

@@ -5,6 +5,7 @@ import TapeCodec
 
 /// The input position of a checkpoint, which `OperatorCheckpoint` carries as bytes.
 struct CheckpointInput: Hashable, Sendable {
+    /// The version of the bytes.
     static let version: UInt16 = 1
 
     /// The last packet that was taken; `nil` when none was.

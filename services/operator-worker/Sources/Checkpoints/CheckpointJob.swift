@@ -9,9 +9,12 @@ enum CheckpointJob: Sendable {
     /// Reads the stored checkpoints and the end of the output, after the lane was opened. `lane` is
     /// the lane's end.
     case find(Partition, round: UInt64, lane: LaneEnd)
+    /// Stores an image. `epoch` is that of the partition's lane.
     case write(Partition, round: UInt64, CheckpointImage, epoch: UInt64)
+    /// Answers a question of a repair, which needs no bucket but also blocks.
     case repair(Partition, number: UInt64, RepairQuestion)
 
+    /// The last ordinal before those of the open lane, and its epoch.
     struct LaneEnd: Sendable {
         var ordinal: UInt64
         var epoch: UInt64
@@ -26,17 +29,23 @@ enum CheckpointJob: Sendable {
     }
 }
 
+/// The answer to a job, or a person's request that was found.
 enum CheckpointAnswer: Sendable {
+    /// The answer to `look` and `find`.
     case found(Partition, round: UInt64, RecoverySituation)
     /// The job failed, and has to be sent again.
     case notFound(Partition, round: UInt64, reason: String)
+    /// An image was stored, or is superseded.
     case written(Partition, round: UInt64, CheckpointOutcome, Written)
+    /// The image was not stored. A new one is made later.
     case notWritten(Partition, round: UInt64, reason: String)
     case repair(RepairAnswer, number: UInt64)
     /// A person has requested a rebuild of these partitions' bars.
     case requested([Partition])
 
+    /// What was stored, and how long it took.
     struct Written: Sendable {
+        /// The sequence of the image's last input.
         var sequence: UInt64
         var isBase: Bool
         var byteCount: Int

@@ -17,6 +17,7 @@ struct CheckpointResponder {
     private let clock = SystemClock()
     /// The open bucket; `nil` when it has to be opened.
     private var bucket: KeyValueBucket?
+    /// By partition, its store. It knows revisions of keys of the present tenure.
     private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
 
     init(_ client: TapeClient, _ settings: OperatorSettings, _ telemetry: TelemetryHub) {
@@ -27,6 +28,7 @@ struct CheckpointResponder {
         tape = TapeLookup(client, jetStream)
     }
 
+    /// Does a job and returns its answer.
     mutating func answer(to job: CheckpointJob) -> CheckpointAnswer {
         switch job {
         case .look(let partition, let round):
@@ -76,6 +78,7 @@ struct CheckpointResponder {
         }
     }
 
+    /// Returns the open bucket.
     private mutating func open() throws(CheckpointFailure) -> KeyValueBucket {
         if let bucket { return bucket }
         do throws(TapeError) {
@@ -95,6 +98,7 @@ struct CheckpointResponder {
             ?? CheckpointStore(bucket, partition: partition.number)
     }
 
+    /// Returns the situation with the worker's own settings, before anything is read.
     private func blank(_ partition: Partition) -> RecoverySituation {
         var situation = RecoverySituation(
             partition: partition, definition: settings.definition,
@@ -122,6 +126,7 @@ struct CheckpointResponder {
         return found
     }
 
+    /// Reads all that decides how the partition begins, after its lane was opened.
     private mutating func find(
         _ partition: Partition, _ lane: CheckpointJob.LaneEnd
     ) throws -> RecoverySituation {
@@ -146,6 +151,7 @@ struct CheckpointResponder {
         return found
     }
 
+    /// Stores an image as the partition's next checkpoint.
     private mutating func write(
         _ image: CheckpointImage, _ partition: Partition, _ round: UInt64, epoch: UInt64
     ) throws(CheckpointFailure) -> CheckpointAnswer {

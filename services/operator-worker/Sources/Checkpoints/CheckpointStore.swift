@@ -11,12 +11,17 @@ import TapeTransport
 /// older checkpoint. So the parts of every head that can be read exist. Three slots are used in
 /// turn, so the two valid checkpoints are not touched while a third one is written. One thread owns
 /// it, and every call blocks.
+///
+/// The *head* lists the valid checkpoints and their writer's epoch. A *part* is a piece of a
+/// checkpoint's bytes in one key. A *slot* is here one of the three sets of keys for parts. A
+/// *revision* is the bucket's number of a key's last write; a write that expects another revision
+/// fails. That is the compare-and-set.
 struct CheckpointStore<Bucket: CheckpointBucket> {
     let bucket: Bucket
     let keys: CheckpointKeys
     let partBytesMax: Int
 
-    /// The head as last read or written; `nil` when it has to be read.
+    /// The head as it was last read or written; `nil` when it has to be read.
     private var known: Known?
     /// Numbers of damaged checkpoints, which are not kept.
     private var damaged: Set<UInt64> = []
@@ -26,7 +31,9 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     private var partCounts: [Int]?
 
     private struct Known {
+        /// `nil` when there is none, or it is damaged.
         var head: CheckpointHead?
+        /// The revision of the head's key; 0 when there is none.
         var revision: UInt64
     }
 
@@ -38,7 +45,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         self.partBytesMax = partBytesMax
     }
 
-    /// Forgets what is known of keys. Damaged checkpoints stay known.
+    /// Forgets what is known of keys, because a call failed with an unknown outcome. Damaged
+    /// checkpoints stay known.
     mutating func forget() {
         known = nil
         partCounts = nil
@@ -87,6 +95,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return found
     }
 
+    /// Returns the known head, or reads it. A damaged head counts as none and is described.
     private mutating func readHead(
         _ damage: inout [String]
     ) throws(CheckpointFailure) -> Known {
@@ -106,6 +115,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return now
     }
 
+    /// Reads and restores one checkpoint; `nil` when it is damaged.
     private func candidate(
         _ entry: CheckpointHead.Entry, _ head: CheckpointHead, _ program: GraphProgram,
         _ universe: UniverseProgram?, _ damage: inout [String]
@@ -140,12 +150,14 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
     }
 
+    /// Returns whether a person has requested a rebuild of the partition's bars.
     func isRebuildRequested() throws(CheckpointFailure) -> Bool {
         try read(keys.request).map { RebuildRequest.refusal(of: $0.value) == nil } ?? false
     }
 
     // MARK: writing
 
+    /// Returns the slot whose keys hold the parts of a checkpoint.
     static func slot(of number: UInt64) -> Int { Int(number % CheckpointTimes.slots) }
 
     /// Writes an image as the next checkpoint. `epoch` is that of the partition's lane.
@@ -182,7 +194,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         let names = (0..<parts).map { keys.part($0, slot: slot) }
         // The revisions of the parts are read before the head is checked for the last time. So an
         // owner that takes ownership afterwards cannot be overwritten.
-        if try learn(names) {
+        if try readRevisions(of: names) {
             known = nil
             var damage: [String] = []
             guard try readHead(&damage).revision == now.revision else { return nil }
@@ -217,8 +229,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return true
     }
 
-    /// Reads the revisions of keys; returns false when all of them were known.
-    private mutating func learn(_ names: [String]) throws(CheckpointFailure) -> Bool {
+    /// Reads the revisions of keys that are not known. Returns whether there were any.
+    private mutating func readRevisions(of names: [String]) throws(CheckpointFailure) -> Bool {
         var isNew = false
         for key in names where revisions[key] == nil {
             revisions[key] = try read(key)?.revision ?? 0
@@ -235,6 +247,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return number
     }
 
+    /// Returns the numbers and checksums of the parts that the image is cut into.
     private func manifest(
         _ image: CheckpointImage, number: UInt64
     ) throws(CheckpointFailure) -> CheckpointManifest {
@@ -324,7 +337,9 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
 /// The contents of a partition's keys.
 struct StoredCheckpoints: Sendable {
+    /// `nil` when there is none, or it is damaged.
     var head: CheckpointHead?
+    /// The newest checkpoint that fits the worker's settings; `nil` when there is none.
     var candidate: Candidate?
     /// One sentence for each item that could not be used.
     var damage: [String] = []
@@ -332,6 +347,7 @@ struct StoredCheckpoints: Sendable {
     /// A checkpoint that was read and restored.
     struct Candidate: Sendable {
         var number: UInt64
+        /// The end of the output that its state includes.
         var output: OutputLedger.End?
         var input: CheckpointInput
         var machine: GraphMachine

@@ -3,7 +3,7 @@ import MarketModel
 import OperatorGraph
 
 /// The queues between a graph's nodes and live readers: one for each node with a `live`, shared by
-/// all partitions of the worker.
+/// all partitions of the worker. Such a queue is an *edge* of the graph.
 struct LiveEdges {
     private struct Edge {
         let node: String
@@ -18,6 +18,7 @@ struct LiveEdges {
     }
 
     private var edges: [Edge] = []
+    /// By node of the graph, the index of its edge; `nil` for a node without `live`.
     private var edgeOfNode: [Int?] = []
     /// The crossings since they were last taken.
     private var crossings: [Crossing] = []
@@ -38,11 +39,13 @@ struct LiveEdges {
     enum Verdict: Hashable {
         /// The tick is in the queue, or was dropped as the graph states.
         case next
+        /// The queue is full and the graph states `block`: the tick has to be offered again later.
         case mustWait
         /// The partition that feeds the edge has to stop, with this reason.
         case overflowed(String)
     }
 
+    /// Offers a tick of a node to its queue.
     mutating func offer(_ tick: LiveNodeTick, from node: Int) -> Verdict {
         guard let index = edgeOfNode[node] else { return .next }
         let (offered, transition) = edges[index].queue.offer(tick)

@@ -13,8 +13,10 @@ struct OpenBars {
     static let intervalNanoseconds: Int64 = 100_000_000
 
     private var builder: PacketBuilder
+    /// The packet's numbers by the machine's index; `nil` for a symbol without bars so far.
     private var symbols: [UInt32?] = []
     private let series: [UInt16]
+    /// The last packet, whose memory the next one reuses.
     private var spare: SealedPacket?
     private var bars: [Bar] = []
 
@@ -54,6 +56,7 @@ struct OpenBars {
         spare = packet
     }
 
+    /// Returns the packet's number of a symbol.
     private mutating func symbol(_ index: UInt32, _ machine: GraphMachine) -> UInt32 {
         while symbols.count <= index { symbols.append(nil) }
         if let known = symbols[Int(index)] { return known }

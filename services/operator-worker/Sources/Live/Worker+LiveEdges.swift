@@ -8,6 +8,7 @@ import StreamCore
 // How ticks of nodes reach live readers: from a partition into its node's queue, and from there to
 // the live thread as far as it has room. They are not on the tape.
 extension Worker {
+    /// The maximum number of ticks that are handed over in one batch.
     private static let batchMax = 256
 
     /// Offers ticks to the queues, after a packet and again when a queue may have room. A tick that
@@ -28,6 +29,7 @@ extension Worker {
         slots[index].core?.live.removeFirst(taken)
     }
 
+    /// Moves ticks from the queues to the live thread, and offers ticks that waited for room.
     func pumpLive() {
         guard let live, !edges.isEmpty else { return }
         var room = live.nodeRoom
@@ -54,6 +56,7 @@ extension Worker {
 }
 
 extension PartitionOperator {
+    /// Returns a node's tick with names instead of indexes.
     fileprivate func named(_ tick: LiveTick, node: String) -> LiveNodeTick {
         let symbol = tick.tick.header.symbol
         let content: LiveNodeTick.Tick =

@@ -15,7 +15,8 @@ enum OutputItem: Sendable {
 
 // Turns the machine's results into numbered output.
 extension PartitionOperator {
-    /// Numbers the output in the order of publication: bars, then late ticks, then values.
+    /// Numbers the present packet's output in the order of publication: bars, then late ticks, then
+    /// values. With `isHidden` it is counted and dropped: a new line of output is being built.
     mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
             unpublished += UInt64(output.bars.count + values.count)
@@ -40,6 +41,7 @@ extension PartitionOperator {
     }
 
     private mutating func record(_ closed: Bar, isRepair: Bool) {
+        // A repair makes new versions of older bars, too, which the previous line published.
         if !isRepair, let publishFrom, closed.openTime < publishFrom {
             unpublished += 1
             return
@@ -90,6 +92,8 @@ extension PartitionOperator {
         settings.program.series[Int(index)].name
     }
 
+    /// Puts new output into the outbox. Output that is on the tape already is suppressed. If the
+    /// tape has something else there, the partition stops.
     private mutating func keep(_ item: OutputItem, _ verdict: OutputLedger.Verdict) {
         switch verdict {
         case .new(let ordinal):
@@ -104,9 +108,8 @@ extension PartitionOperator {
 
     /// Notes that all output of the present input is computed.
     mutating func endInput() {
-        guard let position, let last = outbox.last?.ordinal, last > ends.last?.ordinal ?? 0 else {
-            return
-        }
-        ends.append(InputEnd(ordinal: last, position: position))
+        guard let position, let last = outbox.last?.ordinal, last > inputEnds.last?.ordinal ?? 0
+        else { return }
+        inputEnds.append(InputEnd(ordinal: last, position: position))
     }
 }

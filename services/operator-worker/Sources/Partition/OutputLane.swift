@@ -8,20 +8,24 @@ import TapeTransport
 protocol OutputLane {
     /// Whether a packet may be published, because none is in flight.
     var isReady: Bool { get }
+    /// Whether the packet that is being filled has no room for a bar.
     var isFull: Bool { get }
     /// The number of bars and late ticks in the packet that is being filled.
     var waitingTicks: Int { get }
 
+    /// Returns the number of a symbol or series within the lane's packets.
     func register(_ definition: SymbolDefinition) -> UInt32
     func register(_ definition: SeriesDefinition) -> UInt16
-    /// Appends a bar; returns false when the packet is full.
+    /// Appends an item; returns false when the packet is full.
     func append(_ bar: Bar) -> Bool
     func append(_ late: LateTickRecord) -> Bool
     func append(_ value: IndicatorValue) -> AppendOutcome
-    /// Sends the packet that is being filled, even if it is empty.
+    /// Sends the packet that is being filled, even if it is empty. `output` states which input is
+    /// complete.
     func publish(watermark: Timestamp, output: OutputState)
 }
 
+/// The lane of the tape, in the worker's publisher.
 struct TapeLane: OutputLane {
     let publisher: TapePublisher
     let lane: Int

@@ -14,13 +14,13 @@ extension PartitionOperator {
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastPublished, stopped == nil, !isRepairing {
+        if outbox.isEmpty, ledger.isPastPublished, stopped == nil, !hasRepair {
             completed(position)
         }
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustPublishEmpty(complete, now: now) else { return }
-        if outbox.isEmpty, !isRepairing { packedWatermark = max(packedWatermark, watermark) }
+        if outbox.isEmpty, !hasRepair { packedWatermark = max(packedWatermark, watermark) }
         counted.published += UInt64(lane.waitingTicks)
         publishedPosition = complete.sequence
         publishedAt = now
@@ -32,6 +32,7 @@ extension PartitionOperator {
         if let input, input.isBehind(complete) { complete = input }
     }
 
+    /// Sends the lane's packet. It states `input` as complete.
     private func publish(_ lane: some OutputLane, input: TapePosition) {
         lane.publish(
             watermark: packedWatermark,
@@ -42,9 +43,9 @@ extension PartitionOperator {
     /// Returns whether a packet without bars is due: once a second, so that readers see how far
     /// time has come, and immediately when a person waits for the result of a request.
     private func mustPublishEmpty(_ complete: TapePosition, now: Int64) -> Bool {
-        guard stopped == nil, phase == .working, !isRepairing, complete.sequence > publishedPosition
+        guard stopped == nil, phase == .working, !hasRepair, complete.sequence > publishedPosition
         else { return false }
-        if publishedPosition < asked, complete.sequence >= asked { return true }
+        if publishedPosition < requestSequence, complete.sequence >= requestSequence { return true }
         return watermark > packedWatermark
             && (publishedAt == Int64.min || now - publishedAt >= 1_000_000_000)
     }
@@ -63,6 +64,7 @@ extension PartitionOperator {
         if phase == .published { phase = .keeping }
     }
 
+    /// Moves output from the outbox into the lane's packet, as far as it fits.
     private mutating func pack(_ lane: some OutputLane) {
         var packed = 0
         while packed < outbox.count, !lane.isFull {
@@ -74,14 +76,14 @@ extension PartitionOperator {
         let last = outbox[packed - 1].ordinal
         outbox.removeFirst(packed)
         var done = 0
-        while done < ends.count, ends[done].ordinal <= last { done += 1 }
+        while done < inputEnds.count, inputEnds[done].ordinal <= last { done += 1 }
         guard done > 0 else { return }
-        completed(ends[done - 1].position)
-        ends.removeFirst(done)
+        completed(inputEnds[done - 1].position)
+        inputEnds.removeFirst(done)
     }
 
-    /// Appends an item to the packet. Returns false when it has to wait, or when it fits into no
-    /// packet and the partition stops.
+    /// Appends an item to the packet. Returns false when the item has to wait for the next packet,
+    /// or when no packet can hold it and the partition stops.
     private mutating func pack(_ item: OutputItem, _ lane: some OutputLane) -> Bool {
         switch item {
         case .bar(var bar):
@@ -108,6 +110,7 @@ extension PartitionOperator {
         }
     }
 
+    /// Returns the lane's number of a symbol, and registers the symbol if it is new there.
     private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
         while laneSymbols.count <= symbol { laneSymbols.append(nil) }
         if let known = laneSymbols[Int(symbol)] { return known }

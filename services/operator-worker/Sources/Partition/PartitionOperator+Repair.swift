@@ -5,40 +5,47 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-// Repairs. A packet may report that something earlier was different. The partition then reads that
-// part of its tape again before it continues. The result is output of that packet. If the repair is
-// refused, the refusal is its output.
+// Repairs. A packet may report that something earlier was different: a cancelled trade, a backfill.
+// The ranges of time that are wrong since then are *dirty*. The partition reads that part of its
+// tape again before it continues, one day at a time. The result is output of that packet. If the
+// repair is refused, the refusal is its output.
+//
+// A *hidden* repair belongs to a new line of output that is still being built. It changes the state
+// and publishes nothing.
 extension PartitionOperator {
-    /// The part of the tape that the next repair has to read.
+    /// The part of the tape that a repair has to read for its first day.
     struct RepairPart: Sendable {
         /// Ticks with this event time or a later one are needed.
         let from: Timestamp
         /// The last packet to read: the one that requested the repair.
         let until: TapePosition
+        /// The ranges to compute again.
         let ranges: [DirtyRange]
         /// Whether an earlier owner did it. Then everything that was readable at that time is read,
         /// without a margin.
         let isDoneBefore: Bool
     }
 
-    /// The result of reading a part again.
+    /// What one day's repair did, for the report.
     struct RepairResult: Hashable, Sendable {
-        /// Versions of bars.
+        /// Versions of bars that it made.
         var bars = 0
         /// Ticks that the machines were given.
         var ticks: UInt64 = 0
+        /// What limits made it leave out.
         var leftOut = RepairOmissions()
     }
 
-    /// Whether all computed output is on the tape.
-    var isOutputOut: Bool { outbox.isEmpty && acknowledged >= ledger.nextOrdinal - 1 }
+    /// Whether all computed output is acknowledged by the tape.
+    var isOutputAcknowledged: Bool { outbox.isEmpty && acknowledged >= ledger.nextOrdinal - 1 }
 
-    var isRepairing: Bool { repair != nil }
+    /// Whether a repair is requested or under way. Until it is done, no packet is taken.
+    var hasRepair: Bool { repair != nil }
 
-    /// The ordinal at which the tape of bars shows what an earlier owner made of this repair; `nil`
-    /// when that is known, or no owner came so far.
+    /// The ordinal at which the tape of bars shows what an earlier owner made of this repair. `nil`
+    /// when that is known already, or when no earlier owner published output that far.
     var precedentOrdinal: UInt64? {
-        guard let repair, !repair.isHidden, repair.precedent == nil, stopped == nil,
+        guard let repair, !repair.isHidden, !repair.isDoneBefore, stopped == nil,
             !ledger.isPastPublished
         else { return nil }
         return ledger.nextOrdinal
@@ -52,9 +59,9 @@ extension PartitionOperator {
         case .refused(let refused):
             guard let day = repair.refusal(refused.reason),
                 RefusedRepair(day, sequence: repair.position.sequence) == refused
-            else { return setDone() }
+            else { return noteDonePrecedent() }
             refuseDay(day)
-        case .done: setDone()
+        case .done: noteDonePrecedent()
         case .purged:
             stopped =
                 "what its owner before made of a repair is not on its tape of bars any more, so "
@@ -63,9 +70,11 @@ extension PartitionOperator {
         }
     }
 
-    private mutating func setDone() { repair?.precedent = .done }
+    /// Notes that an earlier owner did the repair, so that it has to be done again and not refused.
+    private mutating func noteDonePrecedent() { repair?.isDoneBefore = true }
 
-    /// Returns the needs; `nil` when there is nothing to repair, or no room for its output yet.
+    /// The part to read now. `nil` when there is nothing to repair, when an earlier owner's outcome
+    /// has to be looked up first, or while the outbox has no room for the result.
     var repairPart: RepairPart? {
         guard let repair, let ranges = repair.days.first, stopped == nil,
             precedentOrdinal == nil, outbox.count < Self.outboxMax,
@@ -73,27 +82,30 @@ extension PartitionOperator {
         else { return nil }
         return RepairPart(
             from: plan.from, until: repair.position, ranges: plan.ranges,
-            isDoneBefore: repair.precedent == .done)
+            isDoneBefore: repair.isDoneBefore)
     }
 
-    /// The bars to read back before the repair is finished; `nil` when there are none, or nothing
-    /// is published.
-    var publishedBars: PublishedBars? {
+    /// Collects the bars to read back before the repair is finished; `nil` when none are needed, or
+    /// nothing is published.
+    var barsToReadBack: PublishedBars? {
         guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
         return PublishedBars(
             machine.publishedRanges(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
-    /// Notes the ranges that the present packet made dirty.
-    mutating func ask(forRepairOf agenda: RepairAgenda) {
+    /// Notes the repair of the ranges that the present packet made dirty, and publishes those that
+    /// are refused without reading.
+    mutating func requestRepair(_ agenda: RepairAgenda) {
         for ranges in agenda.refused {
-            if ledger.isPastPublished { publishRefused(ranges) }
+            if ledger.isPastPublished { addToRefused(ranges) }
             if !agenda.isHidden { record(ranges, sequence: agenda.position.sequence) }
         }
         repair = agenda.days.isEmpty ? nil : agenda
     }
 
-    private mutating func publishRefused(_ ranges: RefusedRanges) {
+    /// Adds to the ranges that the worker reports. Ranges that are computed again after a restart
+    /// are not reported twice.
+    private mutating func addToRefused(_ ranges: RefusedRanges) {
         if let place = refused.firstIndex(where: { $0.reason == ranges.reason }) {
             refused[place].add(ranges)
         } else {
@@ -101,28 +113,28 @@ extension PartitionOperator {
         }
     }
 
-    /// Begins the passes over the tape.
+    /// Begins the passes over the tape for the first day, and drops what was read before.
     mutating func beginRepair() {
         guard let ranges = repair?.days.first else { return }
         repair?.reading = GraphRepair(machine, ranges)
     }
 
     /// Takes a packet of the first pass, which finds cancels and corrections.
-    mutating func noteForRepair(_ header: PacketHeader, _ packet: RawSpan) {
+    mutating func takeOfFirstPass(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.note(header, packet)
     }
 
     /// Ends the first pass. Returns whether a second pass over the same packets is needed. If not,
     /// they were few enough to be kept.
-    mutating func endRepairNotes() -> Bool { repair?.reading?.endFirstPass() ?? false }
+    mutating func endFirstPass() -> Bool { repair?.reading?.endFirstPass() ?? false }
 
     /// Takes a packet of the second pass, which computes the ticks.
-    mutating func takeForRepair(_ header: PacketHeader, _ packet: RawSpan) {
+    mutating func takeOfSecondPass(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.take(header, packet)
     }
 
-    /// Finishes the repair after all passes and after the bars on the tape were read back.
-    /// `published` is `nil` when they were not.
+    /// Finishes a day's repair after all passes. `published` are the bars that were read back;
+    /// `nil` when nothing was read back.
     mutating func finishRepair(published: [Bar]? = nil) -> RepairResult {
         guard let reading = repair?.reading else { return RepairResult() }
         repair?.reading = nil
@@ -144,7 +156,7 @@ extension PartitionOperator {
     /// computed them again.
     mutating func refuseRepair(_ reason: RepairRefusal, _ detail: String) -> RefusedRanges? {
         guard let repair, let day = repair.refusal(reason) else { return nil }
-        guard repair.precedent != .done else {
+        guard !repair.isDoneBefore else {
             self.repair?.reading = nil
             stopped =
                 "bars that stand on its tape were computed again by its owner before, and that "
@@ -155,12 +167,14 @@ extension PartitionOperator {
         return day
     }
 
+    /// Publishes the refusal of the first day instead of its bars.
     private mutating func refuseDay(_ day: RefusedRanges) {
         guard let repair else { return }
         if !repair.isHidden { record(day, sequence: repair.position.sequence) }
         endRepairDay()
     }
 
+    /// Continues with the next day, or ends the repair and with it the packet that requested it.
     private mutating func endRepairDay() {
         repair?.endDay()
         // Reading all that again after a crash would take long.

@@ -8,6 +8,10 @@ import TapeCodec
 /// image of its state.
 ///
 /// Pure except for its appends to the lane: its results follow from the packets alone.
+///
+/// An *input* is one packet of ticks. *Output* is a bar, a late tick or a value, with an ordinal. A
+/// *line of output* is the output of one definition. A new line, a *base*, begins after the old one
+/// when the definition changes or a person requests it. `isBehind` means: later on the tape.
 struct PartitionOperator {
     /// The high mark of the outbox, which holds computed output that is in no packet yet. From this
     /// length on the reader is held and no repair begins. The output of one packet or one repair is
@@ -28,17 +32,21 @@ struct PartitionOperator {
     /// A new line of output goes through all phases, in order. Other partitions are always
     /// `working`.
     enum Phase: Hashable, Sendable {
-        /// Builds the state without output, up to and including the packet at this position.
+        /// Builds the state without output, up to and including the packet at this position. Next:
+        /// `publishing`, or `keeping` if the tape's end states the same already.
         case building(until: TapePosition)
-        /// Has to publish the packet that states how far the bars are complete.
+        /// Has to publish a packet without bars that states this input as complete. Next:
+        /// `published`.
         case publishing(TapePosition)
-        /// That packet is in flight.
+        /// That packet is in flight. Next: `keeping`, when the tape has acknowledged it.
         case published
-        /// Has to store the checkpoint with which the new line begins.
+        /// Has to store the checkpoint with which the new line begins. Next: `working`.
         case keeping
+        /// Publishes its output.
         case working
     }
 
+    /// An item of output with its ordinal.
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
@@ -52,13 +60,16 @@ struct PartitionOperator {
         let position: TapePosition
     }
 
+    /// Computed output that is in no packet yet.
     var outbox = PopQueue<Output>()
-    /// The ends of inputs whose output is in the outbox. Never longer than the outbox.
-    var ends = PopQueue<InputEnd>()
+    /// The ends of the inputs whose output is in the outbox. Never longer than the outbox.
+    var inputEnds = PopQueue<InputEnd>()
+    /// What the machine made of the present packet; empty between packets.
     var output = GraphOutput()
     /// The machine of the share over all partitions, which computes instead of `machine`; `nil` for
     /// other shares.
     private(set) var universe: UniverseMachine?
+    /// What `universe` made of the present packet; empty between packets.
     var values: [IndicatorValue] = []
     /// Whether the worker takes ticks out of `live`.
     var hasLiveEdges = false
@@ -69,29 +80,36 @@ struct PartitionOperator {
     var repair: RepairAgenda?
     /// Ranges that were refused immediately, by reason. The worker reports and empties them.
     var refused: [RefusedRanges] = []
-    /// The lane's numbers for the machine's symbols and series.
+    /// The lane's numbers for the machine's symbols and series, by the machine's index; `nil` for a
+    /// symbol that has no output so far.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
     /// The last input whose output, together with that of all earlier inputs, is completely in
-    /// packets. Before the first one it is the start of the tape. `packedChecksum` is the checksum
-    /// after the last output in a packet.
+    /// packets. Before the first one it is the start of the tape; `nil` while that is not known.
     var complete: TapePosition?
+    /// The running checksum after the last output in a packet.
     var packedChecksum: UInt64
+    /// The watermark of the last packet, or of the one that is being filled.
     var packedWatermark: Timestamp
     /// The last input, with the tape's data about it.
     var position: TapePosition?
-    /// As in `CheckpointInput`.
+    /// Windows that open earlier are not published; `nil` when there are none. As in
+    /// `CheckpointInput`.
     private(set) var publishFrom: Timestamp?
+    /// Whether ticks were seen, so that the start of the tape is known.
     private(set) var hasBegun: Bool
     /// A new line of output that is not stored yet; `nil` for other partitions.
     let base: Base?
     /// The ordinal of the last output that the tape acknowledged.
     var acknowledged: UInt64
+    /// The sequence of the input that the last packet states as complete; 0 for none.
     var publishedPosition: UInt64 = 0
+    /// When the last packet was sent, monotonic.
     var publishedAt = Int64.min
-    /// The sequence of the last input with a person's request. A packet reports immediately that it
-    /// is complete.
-    var asked: UInt64 = 0
+    /// The sequence of the last input with a person's request; 0 for none. When that input is
+    /// complete, a packet states it immediately, because the person waits.
+    var requestSequence: UInt64 = 0
+    /// Decides when the next checkpoint is due.
     var schedule: CheckpointSchedule
     /// An image that waits until all output that it includes is acknowledged.
     var waiting: CheckpointImage?
@@ -100,7 +118,8 @@ struct PartitionOperator {
     var unpublished: UInt64 = 0
     /// The counts, without those of the machine.
     var counted = PartitionTally()
-    /// The machine's counts before any of its output was published.
+    /// The machine's counts when this owner began to publish. The `tally` leaves them out, because
+    /// an earlier owner has counted them.
     private(set) var undecidableBefore: UInt64 = 0
     private(set) var excludedBefore: ExcludedTicks
 
@@ -121,12 +140,12 @@ struct PartitionOperator {
         hasBegun = beginning.input.hasBegun
         schedule = CheckpointSchedule(behind: position)
         complete = position
-        if let told = beginning.told { complete = told.isBehind(position) ? told : position }
+        if let end = beginning.publishedInput { complete = end.isBehind(position) ? end : position }
         let pending = beginning.input.pending
         if let position, !pending.isEmpty {
             repair = RepairAgenda(pending, at: position, isHidden: false)
             // Some of that input's output is not published yet.
-            complete = beginning.told ?? .before(position.streamCreated)
+            complete = beginning.publishedInput ?? .before(position.streamCreated)
         }
         publishedPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
@@ -147,18 +166,18 @@ struct PartitionOperator {
         packedWatermark = max(packedWatermark, watermark)
     }
 
-    /// Whether no packet may be taken at the moment.
+    /// Whether no packet may be taken at the moment, so that the reader has to be held.
     var mustHold: Bool {
-        if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
+        if outbox.count >= Self.outboxMax || stopped != nil || hasRepair { return true }
         if !live.isEmpty { return true }
         switch phase {
         case .building, .working: return false
         case .publishing, .published, .keeping: return true
         }
     }
-    /// Whether there is nothing left to publish.
+    /// Whether all computed output is in packets.
     var isEmpty: Bool { outbox.isEmpty }
-    /// Whether output may be published: false while a new line of output is being built.
+    /// Whether bars may be published: false while a new line of output is being prepared.
     var hasBegunLine: Bool { phase == .working }
     /// Whether all output on the tape was computed again, or was in the restored state.
     var isCaughtUp: Bool { phase == .working && ledger.isPastPublished }
@@ -174,7 +193,7 @@ struct PartitionOperator {
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
         schedule.took(ticks: Int(header.tickCount))
-        if header.source == .manual { asked = position?.sequence ?? 0 }
+        if header.source == .manual { requestSequence = position?.sequence ?? 0 }
         if !hasBegun, header.kind == .ticks, header.tickCount > 0, header.source != .manual {
             begin(header, packet)
         }
@@ -193,13 +212,12 @@ struct PartitionOperator {
         keepOutput(isHidden: isBuilding)
         if let position, !dirty.isEmpty, stopped == nil {
             let limit = RepairAgenda.limit(sendTime: header.sendTime, watermark: watermark)
-            ask(
-                forRepairOf: RepairAgenda(
-                    dirty, at: position, isHidden: isBuilding, limit: limit))
+            requestRepair(RepairAgenda(dirty, at: position, isHidden: isBuilding, limit: limit))
         }
-        if !isRepairing { endInput() }
+        if !hasRepair { endInput() }
     }
 
+    /// Gives a packet to the machine. Returns false when too many sources feed the partition.
     private mutating func compute(_ header: PacketHeader, _ packet: RawSpan) -> Bool {
         guard universe == nil else {
             universe?.take(header, packet, into: &values)
@@ -208,7 +226,8 @@ struct PartitionOperator {
         return machine.take(header, packet, into: &output)
     }
 
-    /// Ends the building when the end of the previous line is reached: its bars are all published.
+    /// Ends the building when the end of the previous line is reached. The next output is the first
+    /// one that the previous line has not published.
     private mutating func build(until end: TapePosition) {
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
@@ -255,5 +274,7 @@ struct PartitionOperator {
 
 extension Base {
     /// The phase after the state is built.
-    fileprivate var next: PartitionOperator.Phase { tells.map { .publishing($0) } ?? .keeping }
+    fileprivate var next: PartitionOperator.Phase {
+        openingInput.map { .publishing($0) } ?? .keeping
+    }
 }

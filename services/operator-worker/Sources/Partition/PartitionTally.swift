@@ -2,6 +2,7 @@ import OperatorGraph
 
 /// The counts of a partition since its owner took it.
 struct PartitionTally: Sendable {
+    /// Output that was sent to the tape.
     var published: UInt64 = 0
     /// Output that was computed again and is on the tape already.
     var suppressed: UInt64 = 0
@@ -13,6 +14,7 @@ struct PartitionTally: Sendable {
     var duplicates: UInt64 = 0
     /// Ticks that passed such a node because they have no id to compare.
     var undecidable: UInt64 = 0
+    /// Ticks that rules and calendars excluded, by reason.
     var excluded = ExcludedTicks()
 
     mutating func add(_ other: PartitionTally) {

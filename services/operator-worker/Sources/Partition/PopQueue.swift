@@ -2,6 +2,7 @@
 /// remain.
 struct PopQueue<Element> {
     private var items: [Element] = []
+    /// The number of elements at the front of `items` that are removed already.
     private var head = 0
 
     var count: Int { items.count - head }

@@ -5,25 +5,19 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The ranges that a partition has to compute again before it takes the next packet.
+/// The ranges that a partition has to compute again before it takes the next packet, day by day (in
+/// UTC). All times are nanoseconds since 1970.
 struct RepairAgenda: Sendable {
     /// The maximum number of days of a range. A longer one is refused, because reading all days
     /// would take too long.
     static let daysMax: Int64 = 32
     static let dayNanoseconds: Int64 = 86_400_000_000_000
-    /// The ranges that a checkpoint between two days can hold. None is taken while more remain.
+    /// The maximum number of ranges that a checkpoint between two days can hold. While more remain,
+    /// no checkpoint is taken.
     static let pendingMax = 1_024
     /// A range that begins so much later than the time of its packet is refused: none of its ticks
     /// can be on the tape, and reading would wait for them. Clocks may differ by less than this.
     static let aheadNanoseconds: Int64 = 60_000_000_000
-
-    /// The known outcome of the first day under an earlier owner.
-    enum Precedent: Hashable, Sendable {
-        /// No later output exists: the repair is decided here.
-        case none
-        /// An earlier owner did it. It has to be done again, or later bars would differ.
-        case done
-    }
 
     /// The packet that requested it. The repair's result is output of this packet.
     let position: TapePosition
@@ -36,7 +30,9 @@ struct RepairAgenda: Sendable {
     private(set) var refused: [RefusedRanges] = []
     /// The repair of the first day, while the tape is read for it.
     var reading: GraphRepair?
-    var precedent: Precedent?
+    /// Whether an earlier owner is known to have done the first day. Then it has to be done again,
+    /// or later bars would differ.
+    var isDoneBefore = false
     /// Whether a day was done or refused, so that a checkpoint is worthwhile.
     private(set) var hasEndedDay = false
 
@@ -47,6 +43,7 @@ struct RepairAgenda: Sendable {
     ) {
         self.position = position
         self.isHidden = isHidden
+        // `place` keeps the ranges of a day in their order.
         var parts: [(day: Int64, place: Int, range: DirtyRange)] = []
         for range in dirty where range.from < range.to {
             guard range.from < limit else {
@@ -84,6 +81,7 @@ struct RepairAgenda: Sendable {
         }
     }
 
+    /// Returns the number of the UTC day, rounded down also before 1970.
     private static func day(_ time: Int64) -> Int64 {
         let whole = time / dayNanoseconds
         return time % dayNanoseconds < 0 ? whole - 1 : whole
@@ -94,6 +92,7 @@ struct RepairAgenda: Sendable {
         max(sendTime, watermark).advanced(byNanoseconds: aheadNanoseconds).nanoseconds
     }
 
+    /// The ranges of all days that remain.
     var pending: [DirtyRange] { days.flatMap { $0 } }
 
     /// Whether it is between two days, so that the remaining ranges can be stored with the state.
@@ -101,9 +100,10 @@ struct RepairAgenda: Sendable {
         reading == nil && hasEndedDay && days.reduce(0) { $0 + $1.count } <= Self.pendingMax
     }
 
+    /// Removes the first day, which was done or refused.
     mutating func endDay() {
         reading = nil
-        precedent = nil
+        isDoneBefore = false
         hasEndedDay = true
         days.removeFirst()
     }

@@ -14,10 +14,10 @@ struct Beginning: Sendable {
     var output: OutputLedger.End?
     /// The end of the output on the tape.
     var published: OutputLedger.End?
-    /// The input up to which all output is published, by the tape; `nil` for a base, or when
+    /// The input up to which all output is published, as the tape states; `nil` for a base, or when
     /// nothing is published.
-    var told: TapePosition?
-    /// The time up to which the bars are published, by the tape.
+    var publishedInput: TapePosition?
+    /// The watermark up to which the bars are published, as the tape states.
     var watermark = SourceTable.noWatermark
     /// The position at which reading continues, with the data about the input there.
     var input: CheckpointInput
@@ -47,9 +47,9 @@ struct Beginning: Sendable {
 struct Base: Hashable, Sendable {
     /// The last input whose bars are published; `nil` when none is on the present tape.
     var end: TapePosition?
-    /// The position in the packet that states how far the bars are complete; `nil` when no such
-    /// packet is needed, because the tape's end states the same already.
-    var tells: TapePosition?
-    /// Whether a person requested it.
+    /// The input that the line's first packet states as complete. That packet has no bars. `nil`
+    /// when none is needed, because the tape's end states the same already.
+    var openingInput: TapePosition?
+    /// Whether a person requested it. Then storing its first checkpoint removes the request.
     var endsRequest: Bool
 }

@@ -7,13 +7,16 @@ import TapeCodec
 struct PublishedEnd: Hashable, Sendable {
     /// The last ordinal; 0 when there are packets, but no bars.
     var ordinal: UInt64
+    /// The running checksum after that ordinal.
     var checksum: UInt64
+    /// The generation of the graph that made it.
     var generation: UInt32
     /// The input up to which all output is published.
     var input: TapePosition
     /// The time up to which all bars are published.
     var watermark: Timestamp
 
+    /// The end of the output; `nil` when there are no bars.
     var end: OutputLedger.End? {
         ordinal < OutputLedger.firstOrdinal
             ? nil : OutputLedger.End(ordinal: ordinal, checksum: checksum)

@@ -5,10 +5,15 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The facts that a partition's owner finds when it begins.
+/// The facts that a partition's owner finds when it begins, and the decision how it begins.
+///
+/// A *line of output* is the output of one definition and generation, in order. A new line begins
+/// after the old one when the generation rises, or when a person requests a rebuild. A *definition*
+/// is here the hash of the settings and graph that make the bars. The *lane* is the worker's own
+/// writer of the partition's bars: before it is open, another worker may still publish.
 struct RecoverySituation: Sendable {
     var partition: Partition
-    /// The worker's own settings.
+    /// The worker's own definition and generation.
     var definition: UInt64
     var generation: UInt32
     var program: GraphProgram
@@ -17,6 +22,7 @@ struct RecoverySituation: Sendable {
     /// The configuration key that names the graph, for messages.
     var definitionKey = "OPERATOR_SERIES"
 
+    /// What the bucket of checkpoints holds.
     var stored = StoredCheckpoints()
     /// The end of the output on the tape; `nil` when there are only markers.
     var published: PublishedEnd?
@@ -28,6 +34,7 @@ struct RecoverySituation: Sendable {
     var laneOrdinal: UInt64?
     /// The epoch of that lane.
     var laneEpoch: UInt64?
+    /// Whether a person has requested that the partition's bars are rebuilt.
     var isRebuildRequested = false
     /// When the stream of ticks was created; `nil` when that was not read.
     var streamCreated: Timestamp?
@@ -41,9 +48,10 @@ enum Recovery: Sendable {
     /// The lane first needs at least this next ordinal, and an epoch above this one. Then the
     /// decision is made again.
     case raise(nextOrdinal: UInt64, aboveEpoch: UInt64)
-    /// A worker with newer settings works here, or is about to. Try again later.
+    /// A worker with a higher generation works here, or is about to. This one tries again later.
+    /// The text is the reason.
     case standBy(String)
-    /// It stops: a person has to act.
+    /// The partition stops, for this reason: a person has to act.
     case stop(String)
 }
 
@@ -75,21 +83,24 @@ extension RecoverySituation {
             || max(stored.head?.generation ?? 0, published?.generation ?? 0) < generation
     }
 
-    /// The decision. It is pure, so that every case can be a row of a table.
+    /// The decision, with what the tape states. It is pure, so that every case can be a row of a
+    /// table.
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
-        if let told = published?.watermark, told.isDefined { beginning.watermark = told }
+        if let time = published?.watermark, time.isDefined { beginning.watermark = time }
         if let universe {
             let restored = beginning.way == .checkpoint ? stored.candidate?.universe : nil
             beginning.universe = restored ?? UniverseMachine(universe)
         }
         switch beginning.way {
-        case .start, .checkpoint: beginning.told = published?.input
+        case .start, .checkpoint: beginning.publishedInput = published?.input
         case .base: break
         }
         return .begin(beginning)
     }
 
+    /// The decision, without the published end and without the machine of the share over all
+    /// partitions.
     private var decision: Recovery {
         if let refusal { return refusal }
         // A tape of bars that was restored from a backup also lost epochs. An older owner's epoch
@@ -97,13 +108,15 @@ extension RecoverySituation {
         if let head = stored.head, let laneEpoch, laneEpoch < head.epoch {
             return .raise(nextOrdinal: (laneOrdinal ?? 0) + 1, aboveEpoch: head.epoch)
         }
-        let stood = published?.ordinal ?? 0
-        let counted = stored.head?.output?.ordinal ?? 0
-        let reached = max(stood, counted, laneOrdinal ?? 0)
+        // Three records say how far the output came. If the tape holds less than the bucket or the
+        // lane have seen, it lost bars.
+        let onTape = published?.ordinal ?? 0
+        let acknowledged = stored.head?.output?.ordinal ?? 0
+        let reached = max(onTape, acknowledged, laneOrdinal ?? 0)
         if isRebuildRequested { return rebuilding(behind: reached) }
-        if reached > stood {
+        if reached > onTape {
             return .stop(
-                "the tape ends at bar \(stood), but \(reached) were acknowledged: bars were lost "
+                "the tape ends at bar \(onTape), but \(reached) were acknowledged: bars were lost "
                     + "or put back; \(remedy)")
         }
         let before = max(stored.head?.generation ?? 0, published?.generation ?? 0)
@@ -120,7 +133,7 @@ extension RecoverySituation {
         {
             return .stop(
                 Self.divergence(
-                    at: stood, expected: published?.checksum ?? 0,
+                    at: onTape, expected: published?.checksum ?? 0,
                     found: candidate.output?.checksum ?? 0, partition,
                     definitionKey: definitionKey))
         }
@@ -130,6 +143,7 @@ extension RecoverySituation {
                 published: published?.end, input: candidate.input, number: candidate.number))
     }
 
+    /// Returns the reason to stop when output was computed again with another result.
     static func divergence(
         at ordinal: UInt64, expected: UInt64, found: UInt64, _ partition: Partition,
         definitionKey: String
@@ -140,6 +154,7 @@ extension RecoverySituation {
             + "`tapeline partition rebuild \(partition)`"
     }
 
+    /// Returns the end of a reason to stop, which states what a person can do.
     static func remedy(_ partition: Partition) -> String {
         "to go on with what is there: `tapeline partition rebuild \(partition)`"
     }
@@ -162,7 +177,7 @@ extension RecoverySituation {
 
     /// The line that a person requested. It begins at the input where the existing output ends, if
     /// that is found. Otherwise all of the present tape is input, and only windows that were not
-    /// published yet count.
+    /// published yet count. `reached` is the last ordinal of the existing output.
     private func rebuilding(behind reached: UInt64) -> Recovery {
         guard (laneOrdinal ?? 0) >= reached else {
             return .raise(nextOrdinal: reached + 1, aboveEpoch: 0)
@@ -174,9 +189,10 @@ extension RecoverySituation {
             let start = TapePosition.before(streamCreated ?? .undefined)
             return base(
                 output: output,
-                Base(end: nil, tells: start, endsRequest: true), publishFrom: published?.watermark)
+                Base(end: nil, openingInput: start, endsRequest: true),
+                publishFrom: published?.watermark)
         }
-        return base(output: output, Base(end: end, tells: end, endsRequest: true))
+        return base(output: output, Base(end: end, openingInput: end, endsRequest: true))
     }
 
     private func base(

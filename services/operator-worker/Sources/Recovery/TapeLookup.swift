@@ -47,6 +47,7 @@ struct TapeLookup {
         return (published, marker?.generation)
     }
 
+    /// Returns when the stream of the partition's input was created; `nil` when there is none.
     func created(inputOf partition: Partition) throws -> Timestamp? {
         try jetStream.streamInfo(client.names.inputStream(partition))?.created
     }

@@ -4,8 +4,10 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// The bars on the tape in the time where a repair may make others. They are read back, so that
-/// bars that no longer exist are withdrawn.
+/// Collects the bars that a partition has published in the time of a repair. They are read back
+/// from the tape, because the machines have removed most windows. With them a repair withdraws bars
+/// whose windows no longer exist. A *series* in `needs` and in the result is its index in the
+/// machine's program, and a symbol is its index in the machine.
 struct PublishedBars: Sendable {
     /// The maximum number of bars. With more, the repair is refused. A day of one symbol has far
     /// fewer.
@@ -24,30 +26,37 @@ struct PublishedBars: Sendable {
         }
     }
 
-    /// A series of a symbol that the repair needs.
-    private struct Place: Hashable {
+    /// A series of one symbol.
+    private struct SymbolSeries: Hashable {
         let symbol: UInt32
         let series: UInt16
     }
 
-    /// Looked up and never walked over.
-    private let needs: [Place: [PublishedRange]]
-    /// All of the bars were published at this time or later.
+    /// The ranges of time in which bars are needed. Looked up and never walked over.
+    private let needs: [SymbolSeries: [PublishedRange]]
+    /// The earliest time of the ranges. A bar is published after its window, so all of the bars
+    /// were published at this time or later.
     let from: Timestamp
+    /// The machine's symbols and series, to translate those of the packets.
     private let symbols: SymbolTable
     private let series: [PublishedSeries]
     /// The last output that was computed before the repair. Later output is ignored, also when a
     /// later owner does the repair again.
     let lastOrdinal: UInt64
+    /// The last version of each bar that was read so far, with the machine's indexes.
     private var newest: [Key: Bar] = [:]
+    /// Whether more than `barsMax` bars were found, so that some are not in `bars`.
     private(set) var isTooMany = false
 
-    /// Returns `nil` when no bars have to be read back.
+    /// Returns `nil` when no bars have to be read back: nothing is needed, or the partition has
+    /// published nothing so far.
     init?(_ needs: [PublishedRange], _ machine: GraphMachine, lastOrdinal: UInt64) {
         guard let from = needs.map(\.from).min(), lastOrdinal >= OutputLedger.firstOrdinal else {
             return nil
         }
-        self.needs = Dictionary(grouping: needs) { Place(symbol: $0.symbol, series: $0.series) }
+        self.needs = Dictionary(grouping: needs) {
+            SymbolSeries(symbol: $0.symbol, series: $0.series)
+        }
         self.from = Timestamp(nanoseconds: from)
         symbols = machine.symbols
         series = machine.program.series
@@ -81,8 +90,9 @@ struct PublishedBars: Sendable {
         series.firstIndex { $0.name == name }.map { UInt16($0) }
     }
 
+    /// Keeps a bar that overlaps a needed range, in place of its earlier version.
     private mutating func keep(_ found: Bar, _ symbol: UInt32, _ series: UInt16) {
-        guard let wanted = needs[Place(symbol: symbol, series: series)],
+        guard let wanted = needs[SymbolSeries(symbol: symbol, series: series)],
             wanted.contains(where: {
                 found.openTime.nanoseconds < $0.to && found.closeTime.nanoseconds > $0.from
             })
@@ -99,7 +109,7 @@ struct PublishedBars: Sendable {
         newest[key] = bar
     }
 
-    /// The last version of each bar, with the machine's indexes, without withdrawn ones.
+    /// The last version of each bar in the order of keys, without withdrawn bars.
     var bars: [Bar] {
         newest.keys.sorted().compactMap { newest[$0] }.filter { !$0.flags.contains(.withdrawn) }
     }

@@ -8,10 +8,13 @@ import TapeProtocol
 /// many they are.
 struct RefusedRanges: Hashable, Sendable {
     let reason: RepairRefusal
+    /// The number of ranges.
     private(set) var count = 0
     /// The symbol of the first range.
     private(set) var symbol: UInt32
+    /// Whether all ranges have that symbol.
     private(set) var isOfOneSymbol = true
+    /// The earliest and the latest time of all ranges, in nanoseconds since 1970.
     private(set) var from: Int64
     private(set) var to: Int64
 

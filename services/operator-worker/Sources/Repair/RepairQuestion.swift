@@ -4,25 +4,29 @@ import TapeProtocol
 
 /// A question of a repair about single packets of the tape. A thread that may block answers it.
 enum RepairQuestion: Hashable, Sendable {
-    /// Which output is stored at this ordinal of the partition's bars.
+    /// Which output is stored at this ordinal of the partition's bars. There an earlier owner put
+    /// the outcome of the same repair.
     case precedent(ordinal: UInt64)
     /// Where the tapes of these sources begin.
     case reach([SourceName])
-    /// Where the tape of the partition's bars begins and ends.
+    /// Where the tape of the partition's bars begins and ends, before bars are read back.
     case ends
 }
 
+/// The answer to a question, with the question's name.
 enum RepairAnswer: Sendable {
     case precedent(RepairPrecedent)
     case reach(RepairReach)
     /// The ends; `nil` when the tape is empty.
     case ends(BarTapeEnds?)
-    /// It failed, and has to be sent again.
+    /// The tape could not be read, for this reason. The repair begins again later.
     case failed(String)
 }
 
-/// The outcome of a repair that an earlier owner reached, as the tape of bars shows it.
+/// The outcome of the same repair under an earlier owner, as the tape of bars shows it. The present
+/// owner has to decide the same, because its output gets the same ordinals.
 enum RepairPrecedent: Hashable, Sendable {
+    /// The earlier owner refused it.
     case refused(RefusedRepair)
     /// A bar, or another value: the repair was done.
     case done
@@ -30,10 +34,13 @@ enum RepairPrecedent: Hashable, Sendable {
     case purged
 }
 
+/// The first and the last packet of a partition's bars on the tape.
 struct BarTapeEnds: Hashable, Sendable {
-    /// When the first packet was stored, and its first ordinal.
+    /// When the first packet was stored.
     let first: Timestamp
+    /// The first packet's first ordinal.
     let firstOrdinal: UInt64
+    /// When the last packet was stored.
     let last: Timestamp
     let lastSequence: UInt64
 }
@@ -45,9 +52,12 @@ struct RepairAsking {
     /// The wait before a question is sent again. Its answer counts whenever it comes.
     static let againNanoseconds: Int64 = 120_000_000_000
 
+    /// The index of the partition's slot in the worker.
     let slot: Int
+    /// The number of the question, unique in the worker.
     let number: UInt64
     let question: RepairQuestion
+    /// The answer; `nil` while the worker waits for it.
     private(set) var answer: RepairAnswer?
     /// When it was sent, monotonic; `nil` while there is no room among the jobs.
     private var sentAt: Int64?
@@ -58,6 +68,7 @@ struct RepairAsking {
         self.question = question
     }
 
+    /// Returns whether the question has to be sent, or sent again, because no answer came in time.
     func isToBeSent(now: Int64) -> Bool {
         guard answer == nil else { return false }
         return sentAt.map { now - $0 >= Self.againNanoseconds } ?? true
@@ -65,6 +76,7 @@ struct RepairAsking {
 
     mutating func sent(now: Int64) { sentAt = now }
 
+    /// Keeps the answer, unless it belongs to an older question.
     mutating func take(_ answer: RepairAnswer, number: UInt64) {
         guard number == self.number, self.answer == nil else { return }
         self.answer = answer

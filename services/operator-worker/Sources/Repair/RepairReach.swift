@@ -9,6 +9,7 @@ import Primitives
 /// while it is stored together with the packet before it, no later packet of the partition was ever
 /// removed.
 struct RepairReach: Hashable, Sendable {
+    /// A packet on the tape of ticks.
     struct Packet: Hashable, Sendable {
         let sequence: UInt64
         let sendTime: Timestamp
@@ -20,35 +21,39 @@ struct RepairReach: Hashable, Sendable {
         let source: SourceName
         /// The first packet; `nil` when there is none.
         let first: Packet?
-        /// The next one with content.
+        /// The next one that is no marker; `nil` when there is none.
         var second: Packet?
     }
 
-    /// The packets that a reading met.
+    /// The first packets that a reading met, of all sources and of each one.
     struct Reading: Hashable, Sendable {
-        /// The sequence of its first packet.
+        /// The sequence of its first packet; 0 before that one.
         var first: UInt64 = 0
-        /// Sources whose beginning it did not see, with the sequence of the first packet of each.
-        var begins: [SourceName: UInt64] = [:]
+        /// By source, the sequence of its first packet. Sources that were read from their first
+        /// ordinal are left out: nothing of theirs can be gone.
+        var firstOfSource: [SourceName: UInt64] = [:]
         /// It contains the packets that were stored from this time on.
         var start: Timestamp
         /// How much further the tape has to reach back, in nanoseconds.
         var margin: Int64
     }
 
+    /// The starts of the sources in the question.
     let starts: [Start]
 
     /// Returns why the tape does not reach back to the start of the reading; `nil` when it does.
     func shortfall(_ reading: Reading) -> String? {
         let isWhole = starts.contains { start in
-            start.second.map { Self.holds($0, before: reading.first, reading) } ?? false
+            start.second.map { Self.proves($0, before: reading.first, reading) } ?? false
         }
         guard !isWhole else { return nil }
-        for (source, sequence) in reading.begins.sorted(by: { $0.key < $1.key }) {
+        for (source, sequence) in reading.firstOfSource.sorted(by: { $0.key < $1.key }) {
             guard let first = starts.first(where: { $0.source == source })?.first else {
                 return "the tape of \(source) was emptied meanwhile"
             }
-            guard first.firstOrdinal > 1, !Self.holds(first, before: sequence, reading) else {
+            // With ordinal 1 nothing of this source was removed. A first packet before the ones
+            // that were read is not the source's newest, so retention has not reached it.
+            guard first.firstOrdinal > 1, !Self.proves(first, before: sequence, reading) else {
                 continue
             }
             let reach = first.sendTime.advanced(byNanoseconds: reading.margin)
@@ -59,7 +64,9 @@ struct RepairReach: Hashable, Sendable {
         return nil
     }
 
-    private static func holds(
+    /// Returns whether the packet is on the tape before packet `sequence` of the reading, and was
+    /// sent so long before the reading's start that retention is not about to reach it.
+    private static func proves(
         _ packet: Packet, before sequence: UInt64, _ reading: Reading
     ) -> Bool {
         packet.sequence < sequence

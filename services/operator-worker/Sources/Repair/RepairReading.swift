@@ -4,12 +4,13 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The packets that the worker reads again for one of its partitions. It reads them twice when they
-/// are many.
+/// The worker's reading for one repair: one or two passes over the same packets of ticks, and then
+/// the bars to read back. It judges whether the tape still holds all of these packets.
 struct RepairReading {
     /// The packets of one pass. The second pass has to bring the same.
     struct Pass: Hashable {
         var packets: UInt64 = 0
+        /// A checksum of the packets' checksums, in order.
         var digest: UInt64 = 0
 
         mutating func add(_ header: PacketHeader) {
@@ -27,45 +28,49 @@ struct RepairReading {
     /// repair that an earlier owner did is done again without this.
     static let reachNanoseconds: Int64 = 3_600_000_000_000
 
+    /// The index of the partition's slot in the worker.
     let slot: Int
     /// The reader that reads at present, or did last.
     var reader: Int
-    let needs: PartitionOperator.RepairPart
+    /// The packets to read, and why.
+    let part: PartitionOperator.RepairPart
     /// The reading contains the packets that were stored from this time on.
     let start: Timestamp
     /// When it began, monotonic.
     let startedAt: Int64
     private(set) var pass = Pass()
-    /// The bars to read back after both passes; `nil` before.
-    var published: PublishedBars?
-    /// The reading of bars contains the packets that were stored from this time on.
-    var publishedStart: Timestamp { published.map { Self.start($0.from) } ?? start }
+    /// Collects the bars that are read back; `nil` during the passes over ticks.
+    var barsReadBack: PublishedBars?
+    /// Packets of bars that were stored at this time or later are read back.
+    var barsStart: Timestamp { barsReadBack.map { Self.start($0.from) } ?? start }
     /// Returns whether the tape of bars reaches back far enough to read them back.
     func reachesBack(_ ends: BarTapeEnds) -> Bool {
         ends.firstOrdinal <= OutputLedger.firstOrdinal
-            || ends.first.advanced(byNanoseconds: margin) <= publishedStart
+            || ends.first.advanced(byNanoseconds: margin) <= barsStart
     }
-    /// How much further both tapes have to reach back, in nanoseconds.
-    private var margin: Int64 { needs.isDoneBefore ? 0 : Self.reachNanoseconds }
-    /// The sequence of the last packet of bars to read; 0 while they are not being read.
-    var publishedUntil: UInt64 = 0
+    /// How much further than the reading the tapes of ticks and bars have to reach back, in
+    /// nanoseconds. None for a repair that was done before: it read all that was there.
+    private var margin: Int64 { part.isDoneBefore ? 0 : Self.reachNanoseconds }
+    /// The sequence of the last packet of bars to read; 0 until their reading begins.
+    var barsReadUntil: UInt64 = 0
     /// The result of the first pass; `nil` during it.
-    private(set) var first: Pass?
+    private(set) var firstPass: Pass?
     private(set) var passesEnded = 0
-    /// The packets of the first pass, to judge whether the tape reaches back far enough.
-    private(set) var reach: RepairReach.Reading
+    /// The first packets that were read, to judge whether the tape reaches back far enough.
+    private(set) var firstPackets: RepairReach.Reading
     /// The sequence of the last packet that was read.
     private(set) var sequence: UInt64 = 0
+    /// By source, the ordinal that its next packet has to begin with.
     private var nextOrdinals: [SourceName: UInt64] = [:]
 
-    init(slot: Int, reader: Int, _ needs: PartitionOperator.RepairPart, now: Int64) {
+    init(slot: Int, reader: Int, _ part: PartitionOperator.RepairPart, now: Int64) {
         self.slot = slot
         self.reader = reader
-        self.needs = needs
+        self.part = part
         startedAt = now
-        start = Self.start(needs.from)
-        reach = RepairReach.Reading(
-            start: start, margin: needs.isDoneBefore ? 0 : Self.reachNanoseconds)
+        start = Self.start(part.from)
+        firstPackets = RepairReach.Reading(
+            start: start, margin: part.isDoneBefore ? 0 : Self.reachNanoseconds)
     }
 
     private static func start(_ time: Timestamp) -> Timestamp {
@@ -73,30 +78,35 @@ struct RepairReading {
         return Timestamp(nanoseconds: overflow ? 0 : max(0, early))
     }
 
-    var isSecond: Bool { first != nil }
+    /// Whether the present pass is the second one.
+    var isSecond: Bool { firstPass != nil }
     /// The step, for people: 1, 2, or 3 while bars are read back.
-    var step: Int { published != nil ? 3 : isSecond ? 2 : 1 }
+    var step: Int { barsReadBack != nil ? 3 : isSecond ? 2 : 1 }
 
     enum Verdict: Hashable {
+        /// The packet belongs to the pass, and the reading continues.
         case next
+        /// The tape cannot be read as needed. The text is for people.
         case refused(RepairRefusal, String)
     }
 
     /// Takes the next packet of the present pass.
     mutating func take(_ header: PacketHeader, at sequence: UInt64) -> Verdict {
-        guard sequence <= needs.until.sequence,
-            sequence < needs.until.sequence || header.identity == needs.until.packet
+        guard sequence <= part.until.sequence,
+            sequence < part.until.sequence || header.identity == part.until.packet
         else {
             return .refused(
                 .unreadable, "the packet that asked for it is not on the tape any more")
         }
         self.sequence = sequence
-        if reach.first == 0 { reach.first = sequence }
+        if firstPackets.first == 0 { firstPackets.first = sequence }
         pass.add(header)
         guard header.kind == .ticks else { return .next }
         let known = nextOrdinals.updateValue(header.nextOrdinal, forKey: header.source)
         guard let known else {
-            if !isSecond, header.firstOrdinal > 1 { reach.begins[header.source] = sequence }
+            if !isSecond, header.firstOrdinal > 1 {
+                firstPackets.firstOfSource[header.source] = sequence
+            }
             return .next
         }
         // Ordinals that the tape lost come right before a marker, and have a gap record.
@@ -108,13 +118,13 @@ struct RepairReading {
     }
 
     /// Whether the packet that requested the repair was read.
-    var isPassOver: Bool { sequence == needs.until.sequence }
+    var isPassOver: Bool { sequence == part.until.sequence }
 
     /// Ends the pass. Returns false when the second pass brought other packets than the first.
     mutating func endPass() -> Bool {
         passesEnded += 1
-        if let first { return first == pass }
-        first = pass
+        if let firstPass { return firstPass == pass }
+        firstPass = pass
         pass = Pass()
         sequence = 0
         nextOrdinals = [:]

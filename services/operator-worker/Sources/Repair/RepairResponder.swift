@@ -31,6 +31,8 @@ struct RepairResponder {
 
     // MARK: the tape of ticks
 
+    /// Returns the first packet of a source and its next one with content. Markers are skipped:
+    /// retention keeps a subject's newest packet, and that may be a marker.
     private func start(
         of source: SourceName, _ partition: Partition
     ) throws -> RepairReach.Start {
@@ -45,6 +47,7 @@ struct RepairResponder {
         return start
     }
 
+    /// Returns a source's first packet at this sequence or later; `nil` when there is none.
     private func packet(
         _ source: SourceName, _ partition: Partition, from sequence: UInt64
     ) throws -> StoredPacket? {
@@ -62,6 +65,7 @@ struct RepairResponder {
 
     // MARK: the tape of bars
 
+    /// Returns the first and the last packet of the partition's bars; `nil` when there is none.
     private func ends(of partition: Partition) throws -> BarTapeEnds? {
         let (stream, subject) = (names.barStream, names.bars(partition))
         guard let last = try jetStream.lastMessage(stream: stream, subject: subject),
@@ -72,14 +76,15 @@ struct RepairResponder {
             last: last.time, lastSequence: last.sequence)
     }
 
+    /// Returns what an earlier owner published at the ordinal.
     func precedent(at ordinal: UInt64, of partition: Partition) throws -> RepairPrecedent {
         guard let packet = try packet(holding: ordinal, of: partition) else { return .purged }
         let refusal = packet.withBytes { RefusedRepair(at: ordinal, of: packet.header, in: $0) }
         return refusal.map { .refused($0) } ?? .done
     }
 
-    /// Returns the packet that holds an ordinal. Ordinals rise along a subject, so a binary search
-    /// finds it.
+    /// Returns the packet that holds an ordinal; `nil` when there is none. Ordinals rise along a
+    /// subject, so a binary search finds it.
     private func packet(
         holding ordinal: UInt64, of partition: Partition
     ) throws -> StoredPacket? {

@@ -4,18 +4,21 @@ import Primitives
 import TapeProtocol
 import ServiceRuntime
 
+/// A repair of one day was done.
 struct RepairDone: TelemetryEvent {
     static let name = "operator.repair.done"
     let partition: Partition
     /// The symbol of the first range.
     let symbol: String
-    /// The time over all ranges.
+    /// The time from the first to the last of the ranges.
     let from: Timestamp
     let to: Timestamp
+    /// The number of ranges.
     let ranges: Int
     /// The packets that were read. Each counts once, even when there were two passes.
     let packets: UInt64
     let outcome: PartitionOperator.RepairResult
+    /// How long it took.
     let nanoseconds: Int64
 
     /// The omissions in words; `nil` when there are none.
@@ -51,6 +54,7 @@ struct RepairDone: TelemetryEvent {
     }
 }
 
+/// Ranges were not computed again, for one reason.
 struct RepairRefused: TelemetryEvent {
     static let name = "operator.repair.refused"
     let partition: Partition
@@ -81,6 +85,7 @@ struct RepairRefused: TelemetryEvent {
     }
 }
 
+/// A repair ended with the ownership of its partition.
 struct RepairDropped: TelemetryEvent {
     static let name = "operator.repair.dropped"
     let partition: Partition
@@ -92,6 +97,7 @@ struct RepairDropped: TelemetryEvent {
     func count(in metrics: MetricRegistry) { metrics.repairs("dropped").add() }
 }
 
+/// The tape could not be read. The repair begins again later.
 struct RepairDelayed: TelemetryEvent {
     static let name = "operator.repair.delayed"
     let partition: Partition

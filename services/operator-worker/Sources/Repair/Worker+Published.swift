@@ -8,9 +8,9 @@ import TapeTransport
 
 // The last step of a repair, after both passes: the bars on the tape in its time are read back.
 extension Worker {
-    /// Begins to read back. All earlier output is on the tape, and `ends` are the ends of that
-    /// tape.
-    func readBack(_ index: Int, _ ends: BarTapeEnds?) {
+    /// Begins to read back. All earlier output is on the tape. `ends` are the ends of the tape of
+    /// bars; `nil` when it is empty, although the partition has published.
+    func beginReadingBack(_ index: Int, _ ends: BarTapeEnds?) {
         guard let reading = repairing else { return }
         guard let ends else {
             return refuseRepair(.bars, "the tape of bars was emptied meanwhile")
@@ -21,21 +21,23 @@ extension Worker {
                 "the bars that stand there have to be read back, and their tape begins at "
                     + "\(ends.first)")
         }
-        guard ends.last >= reading.publishedStart else { return finishRepair(index, published: []) }
-        repairing?.publishedUntil = ends.lastSequence
+        // The newest bar is older than the range, so there is nothing to read back.
+        guard ends.last >= reading.barsStart else { return finishRepair(index, published: []) }
+        repairing?.barsReadUntil = ends.lastSequence
         repairing?.reader = publishedReader(index)
-        readers.open(publishedReader(index), from: .time(reading.publishedStart))
+        readers.open(publishedReader(index), from: .time(reading.barsStart))
     }
 
-    func tookPublished(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
+    /// Takes a packet of the bars that are read back, and finishes the repair after the last one.
+    func takePacketOfBars(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         let index = reader - publishedReader(0)
         guard repairing?.slot == index, repairing?.reader == reader,
             let position = readers.position(reader)
         else { return }
-        packet.withPayload { repairing?.published?.take(header, $0) }
-        guard position.sequence >= repairing?.publishedUntil ?? 0 else { return }
+        packet.withPayload { repairing?.barsReadBack?.take(header, $0) }
+        guard position.sequence >= repairing?.barsReadUntil ?? 0 else { return }
         readers.close(reader)
-        guard let published = repairing?.published, !published.isTooMany else {
+        guard let published = repairing?.barsReadBack, !published.isTooMany else {
             return refuseRepair(
                 .bars,
                 "more than \(PublishedBars.barsMax) bars stand in that time: ask for parts of it")

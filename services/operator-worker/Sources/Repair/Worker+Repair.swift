@@ -8,22 +8,31 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// Repairs. A second reader of the same partition reads a part of the tape again, twice when it is
-// large, while the first reader is held. One partition is repaired at a time, so that the memory
-// for it is bounded. The other partitions of the worker continue: so the second reader is one of
-// the worker's own, in the loop of its thread. A `RangeReader` would block that thread.
+// Repairs. A *slot* is the worker's state of one partition, and its `core` is the partition's pure
+// `PartitionOperator`. When a core has a repair to do, the partition's own reader is held, and a
+// second reader reads a part of the tape of ticks again. That is a *pass*. The first pass finds
+// cancels and corrections, and keeps the ticks if they are few. Otherwise a second pass over the
+// same packets computes them. Then a third reader reads back the bars that the partition has
+// published in that time, so that bars that no longer exist are withdrawn.
+//
+// One partition is repaired at a time, so that the memory for it is bounded. The other partitions
+// of the worker continue: so the readers are the worker's own, in the loop of its thread. A
+// `RangeReader` would block that thread.
 extension Worker {
+    /// The wait before a repair begins again, after a question to the tape failed.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
     /// Readers are added in this order: those of the partitions, those of their repairs, and those
-    /// of the bars on the tape.
+    /// of the bars to read back. So a partition's reader has the index of its slot, and the others
+    /// follow from it.
     private func repairReader(_ index: Int) -> Int { slots.count + index }
     func publishedReader(_ index: Int) -> Int { slots.count * 2 + index }
 
     func addRepairReaders() {
         let names = client.names
         for slot in slots {
-            // The share over all partitions repairs nothing: the bars that it reads are repaired.
+            // The share over all partitions (`names.universe`) computes from bars and never has a
+            // repair of its own. Its two readers keep the indexes regular and are never opened.
             let input =
                 slot.partition == names.universe
                 ? self.input(slot.partition)
@@ -45,50 +54,55 @@ extension Worker {
         }
     }
 
-    /// Begins the next repair when none is running, and refuses one that cannot continue.
+    /// Takes the next step of repairs, in each turn of the loop: handles the answer to a question,
+    /// begins to read bars back, refuses a repair that cannot continue, or begins the next one.
     func repair(now: Int64) {
-        if let asked = asking, let answer = asked.answer {
-            asking = nil
+        if let asked = openQuestion, let answer = asked.answer {
+            openQuestion = nil
             handle(answer, asked.slot)
         }
-        guard asking == nil else { return sendQuestion(now: now) }
+        guard openQuestion == nil else { return sendQuestion(now: now) }
         if let repairing {
             if let problem = readers.problem(repairing.reader) {
                 refuseRepair(.unreadable, "\(problem)")
-            } else if repairing.published != nil, repairing.publishedUntil == 0,
-                slots[repairing.slot].core?.isOutputOut ?? false
+            } else if repairing.barsReadBack != nil, repairing.barsReadUntil == 0,
+                // All earlier output has to be on the tape, or its end would miss bars.
+                slots[repairing.slot].core?.isOutputAcknowledged ?? false
             {
                 ask(.ends, repairing.slot)
             }
             return
         }
         guard now >= repairsFrom, let index = nextRepair() else { return }
-        repairedLast = index
+        slotRepairedLast = index
+        // An earlier owner may have decided the same repair, so its output is looked up first.
         if let ordinal = slots[index].core?.precedentOrdinal {
             return ask(.precedent(ordinal: ordinal), index)
         }
-        guard let needs = slots[index].core?.repairPart else { return }
+        guard let part = slots[index].core?.repairPart else { return }
         slots[index].core?.beginRepair()
-        let reading = RepairReading(slot: index, reader: repairReader(index), needs, now: now)
+        let reading = RepairReading(slot: index, reader: repairReader(index), part, now: now)
         repairing = reading
         readers.open(reading.reader, from: .time(reading.start))
     }
 
-    /// Returns the next partition to repair. The partitions are served in turn.
+    /// Returns the slot of the next partition to repair. The partitions are served in turn. A slot
+    /// is ready if its core knows which output to look up, or which part of the tape to read.
     private func nextRepair() -> Int? {
-        let order = slots.indices.map { (repairedLast + 1 + $0) % slots.count }
+        let order = slots.indices.map { (slotRepairedLast + 1 + $0) % slots.count }
         return order.first { index in
             let slot = slots[index]
-            guard slot.isOwned, case .working = slot.stage, slot.core?.isRepairing ?? false else {
+            guard slot.isOwned, case .working = slot.stage, slot.core?.hasRepair ?? false else {
                 return false
             }
             return slot.core?.precedentOrdinal != nil || slot.core?.repairPart != nil
         }
     }
 
-    func tookForRepair(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
+    /// Takes a packet of the second or third reader of a partition.
+    func takePacketForRepair(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         let index = reader - slots.count
-        guard index < slots.count else { return tookPublished(reader, header, packet) }
+        guard index < slots.count else { return takePacketOfBars(reader, header, packet) }
         guard repairing?.slot == index, let position = readers.position(reader) else { return }
         switch repairing?.take(header, at: position.sequence) {
         case .next: break
@@ -98,41 +112,46 @@ extension Worker {
         let isSecond = repairing?.isSecond ?? false
         packet.withPayload { bytes in
             if isSecond {
-                slots[index].core?.takeForRepair(header, bytes)
+                slots[index].core?.takeOfSecondPass(header, bytes)
             } else {
-                slots[index].core?.noteForRepair(header, bytes)
+                slots[index].core?.takeOfFirstPass(header, bytes)
             }
         }
         if repairing?.isPassOver ?? false { endPass(index) }
     }
 
+    /// Ends a pass. After the first one, it finds out whether the reading saw everything: if the
+    /// tape had lost packets before it, the repair would compute wrong bars.
     private func endPass(_ index: Int) {
         guard repairing?.endPass() ?? false, let repairing else {
             return refuseRepair(.unreadable, "the tape changed while it was read")
         }
         readers.close(repairReader(index))
-        guard repairing.passesEnded == 1, !repairing.reach.begins.isEmpty else {
+        // Without an entry every source was read from its first ordinal, so nothing came earlier.
+        guard repairing.passesEnded == 1, !repairing.firstPackets.firstOfSource.isEmpty else {
             return continueRepair(index)
         }
-        // All packets that were read were stored until now. One question to the tape tells whether
-        // there were more.
-        var sources = Set(repairing.reach.begins.keys)
+        // Packets that the tape still holds now were not removed while it was read, so it is asked
+        // only now. The starts of the partition's other sources may prove that nothing was removed.
+        var sources = Set(repairing.firstPackets.firstOfSource.keys)
         sources.formUnion(slots[index].core?.machine.sources.entries.map(\.name) ?? [])
         ask(.reach(sources.sorted()), index)
     }
 
-    /// Continues after a pass.
+    /// Continues after a pass: with the second pass, by reading bars back, or to the end.
     private func continueRepair(_ index: Int) {
         guard let repairing else { return }
-        if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
+        if repairing.passesEnded == 1, slots[index].core?.endFirstPass() ?? false {
             readers.open(repairing.reader, from: .time(repairing.start))
-        } else if let published = slots[index].core?.publishedBars {
-            self.repairing?.published = published
+        } else if let bars = slots[index].core?.barsToReadBack {
+            self.repairing?.barsReadBack = bars
         } else {
             finishRepair(index, published: [])
         }
     }
 
+    /// Lets the core publish the result. `published` are the bars that were read back; it is empty
+    /// when there were none to read.
     func finishRepair(_ index: Int, published: [Bar]) {
         guard let repairing else { return }
         self.repairing = nil
@@ -142,19 +161,20 @@ extension Worker {
         reportDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
     }
 
-    // MARK: questions
+    // MARK: questions to the tape
+    // The repair waits for the answer. The checkpoint threads answer, because they may block.
 
     func ask(_ question: RepairQuestion, _ index: Int) {
-        questions += 1
-        asking = RepairAsking(slot: index, number: questions, question: question)
+        questionsAsked += 1
+        openQuestion = RepairAsking(slot: index, number: questionsAsked, question: question)
         sendQuestion(now: clock.monotonic().nanoseconds)
     }
 
     private func sendQuestion(now: Int64) {
-        guard let asking, asking.isToBeSent(now: now) else { return }
+        guard let openQuestion, openQuestion.isToBeSent(now: now) else { return }
         let job = CheckpointJob.repair(
-            slots[asking.slot].partition, number: asking.number, asking.question)
-        if checkpoints.ask(job) { self.asking?.sent(now: now) }
+            slots[openQuestion.slot].partition, number: openQuestion.number, openQuestion.question)
+        if checkpoints.ask(job) { self.openQuestion?.sent(now: now) }
     }
 
     private func handle(_ answer: RepairAnswer, _ index: Int) {
@@ -162,12 +182,12 @@ extension Worker {
         case .precedent(let precedent): slots[index].core?.takePrecedent(precedent)
         case .reach(let reach):
             guard let repairing else { return }
-            if let shortfall = reach.shortfall(repairing.reach) {
+            if let shortfall = reach.shortfall(repairing.firstPackets) {
                 refuseRepair(.retention, shortfall)
             } else {
                 continueRepair(index)
             }
-        case .ends(let ends): readBack(index, ends)
+        case .ends(let ends): beginReadingBack(index, ends)
         case .failed(let reason):
             context.telemetry.emit(
                 RepairDelayed(partition: slots[index].partition, reason: reason))
@@ -181,13 +201,15 @@ extension Worker {
     func refuseRepair(_ reason: RepairRefusal, _ detail: String) {
         guard let repairing else { return }
         self.repairing = nil
-        asking = nil
+        openQuestion = nil
         let index = repairing.slot
         readers.close(repairing.reader)
         guard let ranges = slots[index].core?.refuseRepair(reason, detail) else { return }
         reportRefused(index, ranges, detail)
     }
 
+    /// Drops the reading, and begins again later. The core keeps its repair: `beginRepair` replaces
+    /// what the core has read.
     private func repairLater() {
         repairsFrom = clock.monotonic().nanoseconds + Self.againNanoseconds
         guard let repairing else { return }
@@ -197,7 +219,7 @@ extension Worker {
 
     /// Drops the repair when the partition leaves or begins again. Its next owner does it again.
     func dropRepair(_ index: Int) {
-        if asking?.slot == index { asking = nil }
+        if openQuestion?.slot == index { openQuestion = nil }
         guard let repairing, repairing.slot == index else { return }
         self.repairing = nil
         readers.close(repairing.reader)

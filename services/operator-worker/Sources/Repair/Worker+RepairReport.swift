@@ -7,7 +7,7 @@ import TapeProtocol
 
 // How repairs are reported: an event each, counters, and a line in /status.
 extension Worker {
-    /// Reports ranges that were refused without reading.
+    /// Reports the ranges that were refused without reading, and empties their list.
     func reportRefusedRanges(_ index: Int) {
         guard !(slots[index].core?.refused.isEmpty ?? true),
             let refused = slots[index].core?.refused
@@ -34,12 +34,12 @@ extension Worker {
         _ index: Int, _ reading: RepairReading, _ outcome: PartitionOperator.RepairResult,
         nanoseconds: Int64
     ) {
-        let ranges = reading.needs.ranges
+        let ranges = reading.part.ranges
         let done = RepairDone(
             partition: slots[index].partition, symbol: symbol(index, ranges.first?.symbol ?? 0),
             from: Timestamp(nanoseconds: ranges.map(\.from).min() ?? 0),
             to: Timestamp(nanoseconds: ranges.map(\.to).max() ?? 0), ranges: ranges.count,
-            packets: reading.first?.packets ?? 0, outcome: outcome, nanoseconds: nanoseconds)
+            packets: reading.firstPass?.packets ?? 0, outcome: outcome, nanoseconds: nanoseconds)
         context.telemetry.emit(done)
         slots[index].repairOmissions.add(outcome.leftOut)
         let left = done.leftOut.map { ", left out: \($0)" } ?? ""

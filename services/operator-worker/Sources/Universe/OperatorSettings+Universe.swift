@@ -25,6 +25,7 @@ extension OperatorSettings {
         universe(of: names) == nil ? [.ticks] : [.ticks, .bars]
     }
 
+    /// Throws when the graph cannot be used with so many partitions.
     func requireFit(_ names: TapeNames) throws(SettingsError) {
         guard names.partitions > Self.universePartitionsMax, universe(of: names) != nil else {
             return

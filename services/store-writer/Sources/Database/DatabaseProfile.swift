@@ -6,6 +6,7 @@ struct DatabaseProfile: Equatable, Sendable {
     /// `plain`, `timescaledb-apache` or `timescaledb-community`.
     let mode: String
     let serverVersion: String
+    /// TimescaleDB's version and edition; `nil` without TimescaleDB.
     let timescaleVersion: String?
     let license: String?
     let isStandby: Bool
@@ -42,6 +43,7 @@ struct DatabaseProfile: Equatable, Sendable {
 
     var isDurable: Bool { broken.isEmpty }
 
+    /// Reads the profile from the database.
     static func read(
         on database: PostgresConnection, timeout: Duration
     ) throws(PostgresError) -> DatabaseProfile {

@@ -5,8 +5,10 @@ import Synchronization
 final class DatabaseReport: Sendable {
     private struct State {
         var profile: DatabaseProfile?
+        /// When partitions were last made, by the wall clock; undefined before.
         var keptAt = Timestamp.undefined
         var sizes: [(table: String, bytes: Int64)] = []
+        /// Why the last turn failed; `nil` when it did not.
         var problem: String?
     }
 
@@ -15,8 +17,8 @@ final class DatabaseReport: Sendable {
 
     init(retention: RetentionPlan) { self.retention = retention }
 
-    /// Stores a profile. If it has changed, returns the promises that were broken before it; none
-    /// before the first profile.
+    /// Stores a profile. If it has changed, returns the promises of durability that were broken
+    /// before it, which are none before the first profile. Returns `nil` when it has not changed.
     func found(_ profile: DatabaseProfile) -> [String]? {
         state.withLock { state in
             state.problem = nil

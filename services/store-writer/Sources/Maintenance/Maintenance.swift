@@ -10,10 +10,11 @@ import ServiceRuntime
 final class Maintenance {
     /// The time between two checks of the database.
     static let checkEvery = Duration.seconds(30)
+    /// The time between two turns of making partitions and dropping days.
     static let keepEvery = Duration.seconds(3_600)
     /// The time between two measurements of the tables' sizes, which query every chunk.
     static let measureEvery = Duration.seconds(300)
-    /// The wait after a failure, growing up to `lookEvery`.
+    /// The wait after a failure, growing up to `checkEvery`.
     private static let retryFirst = Duration.seconds(1)
     /// The wait after a failure to drop a table's days, growing up to `keepEvery`. A query may read
     /// those days for hours.
@@ -32,8 +33,9 @@ final class Maintenance {
     private var random = SystemRandomNumberGenerator()
     /// When partitions are made next, monotonic; `nil` means immediately.
     private var keepAt: Timestamp?
+    /// When sizes are measured next, monotonic; `nil` means immediately.
     private var measureAt: Timestamp?
-    /// By table.
+    /// By table with a retention, when its days are dropped next.
     private var drops: [String: DropTurn] = [:]
     private let dropRetryFirst: Duration
 
@@ -41,6 +43,7 @@ final class Maintenance {
     private struct DropTurn {
         var at: Timestamp
         var backoff: Backoff
+        /// Why the last turn failed; `nil` when it did not.
         var problem: String?
     }
 
@@ -101,6 +104,7 @@ final class Maintenance {
         }
     }
 
+    /// Does one check with a new session, and whatever else is due.
     private func turn(_ beat: ThreadBeat) throws(PostgresError) {
         beat.beat(before: ThreadWatch.systemTime)
         let database = try PostgresConnection(
@@ -116,6 +120,7 @@ final class Maintenance {
         if let problem = drops.values.compactMap(\.problem).min() { report.failed(problem) }
     }
 
+    /// Reports the database's kind and settings when they have changed.
     private func note(_ profile: DatabaseProfile) {
         context.telemetry.metrics.gauge(
             "mds_store_durable", "1 when a COMMIT of the database outlives a crash, else 0."
@@ -126,6 +131,7 @@ final class Maintenance {
         context.telemetry.emit(DurabilityChanged(broken: profile.broken))
     }
 
+    /// Makes the partitions of coming days, when it is due.
     private func keep(_ keeping: StoreKeeping) throws(PostgresError) {
         if let keepAt, context.clock.monotonic() < keepAt { return }
         let made = try keeping.makePartitions()
@@ -134,6 +140,7 @@ final class Maintenance {
         report.kept(at: context.clock.now())
     }
 
+    /// Measures the sizes of tables, when it is due.
     private func measure(_ keeping: StoreKeeping) throws(PostgresError) {
         if let measureAt, context.clock.monotonic() < measureAt { return }
         let sizes = try keeping.sizes()
@@ -153,6 +160,7 @@ final class Maintenance {
         let now = context.clock.monotonic()
         let due = retention.rules.filter { rule in drops[rule.table].map { now >= $0.at } ?? true }
         guard !due.isEmpty else { return }
+        // Another writer may be dropping days at present.
         let isOurs = try keeping.takeTurn()
         for rule in due {
             var turn =
@@ -174,6 +182,7 @@ final class Maintenance {
         }
     }
 
+    /// Drops the days of a table that are too old, the oldest first.
     private func drop(_ rule: RetentionPlan.Rule, _ keeping: StoreKeeping) throws(PostgresError) {
         var turns = 0
         while turns < Self.dropsMax, !context.shutdown.wait(timeout: .zero) {

@@ -5,6 +5,7 @@ import ServiceRuntime
 struct RetentionPlan: Equatable, Sendable {
     struct Rule: Equatable, Sendable {
         let table: String
+        /// How many days of rows are kept.
         let days: Int
     }
 

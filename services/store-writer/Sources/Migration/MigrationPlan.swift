@@ -43,11 +43,13 @@ public struct AppliedMigration: Equatable, Sendable {
 /// The steps that a database still needs: the missing versions, in order, then everything
 /// repeatable. Pure: it takes files and ledger, and gives steps or an error.
 public struct MigrationPlan: Equatable, Sendable {
+    /// A file to apply once.
     public struct Step: Equatable, Sendable {
         public let version: Int
         public let file: MigrationFile
     }
 
+    /// The missing versions, in order.
     public let steps: [Step]
     /// The repeatable files in the order of their names. They are applied every time, so each must
     /// be idempotent.

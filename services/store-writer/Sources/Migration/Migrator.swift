@@ -52,6 +52,7 @@ public struct Migrator {
 
     let connection: PostgresConnection
     let schema: SchemaName
+    /// The roles that get rights; `nil` for none.
     private let runtimeRole: String?
     private let readerRole: String?
     private let wishes: Wishes
@@ -72,6 +73,7 @@ public struct Migrator {
         self.timeout = timeout
     }
 
+    /// Returns the configuration of a migration's session.
     public static func configured(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var configuration = base
         configuration.applicationName = "store-writer migrate"

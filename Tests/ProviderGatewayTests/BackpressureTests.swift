@@ -43,9 +43,9 @@ struct BackpressureTests {
             #expect(change == cause)
             let action = machine.action(kind: kind, symbol: 1, time: time(5))
             #expect(action == policy.1)
-            #expect(machine.waits(kind: kind) == (policy.0 == .block))
+            #expect(machine.providerWaits(kind: kind) == (policy.0 == .block))
             let ofOther = machine.action(kind: other, symbol: 1, time: time(5))
-            #expect(ofOther == .take && machine.waits(kind: other))
+            #expect(ofOther == .take && machine.providerWaits(kind: other))
         }
     }
 
@@ -85,11 +85,11 @@ struct BackpressureTests {
     func heldAndFetched() {
         var machine = machine(.block, .conflate)
         _ = machine.set(.headroom, true)
-        machine.tookQuote(symbol: 0, time: time(500))
-        machine.tookQuote(symbol: 0, time: time(100))
+        machine.tookHeldQuote(symbol: 0, time: time(500))
+        machine.tookHeldQuote(symbol: 0, time: time(100))
         var actions = [
             machine.action(kind: .quote, symbol: 0, time: time(1_499)),
-            machine.action(kind: .quote, symbol: 0, time: time(1_499), isFetched: true),
+            machine.action(kind: .quote, symbol: 0, time: time(1_499), isBackfilled: true),
             machine.action(kind: .quote, symbol: 0, time: time(1_500)),
         ]
         #expect(actions == [.hold, .take, .take])
@@ -98,8 +98,8 @@ struct BackpressureTests {
             machine.action(kind: .quote, symbol: 7, time: time(0)),
         ]
         #expect(actions == [.leaveOut, .leaveOut], "nothing can be conflated to them")
-        #expect(machine.holds(kind: .quote, symbol: 1, isFetched: false))
-        #expect(!machine.holds(kind: .quote, symbol: 1, isFetched: true))
-        #expect(!machine.holds(kind: .trade, symbol: 1, isFetched: false))
+        #expect(machine.holds(kind: .quote, symbol: 1, isBackfilled: false))
+        #expect(!machine.holds(kind: .quote, symbol: 1, isBackfilled: true))
+        #expect(!machine.holds(kind: .trade, symbol: 1, isBackfilled: false))
     }
 }

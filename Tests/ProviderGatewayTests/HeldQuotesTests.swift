@@ -48,21 +48,22 @@ struct HeldQuotesTests {
     func holds() {
         var held = HeldQuotes(laneOf: [0], laneCount: 2)
         held.addSymbol(lane: 1)
-        #expect(!held.hold(lane: 0).isDefined && !held.hold(lane: 1).isDefined)
+        #expect(!held.watermarkMax(lane: 0).isDefined && !held.watermarkMax(lane: 1).isDefined)
         _ = held.hold(quote(70), symbol: 0, now: 0)
         _ = held.hold(quote(50), symbol: 1, now: 0)
         _ = held.hold(quote(80), symbol: 0, now: 0)
-        #expect(held.hold(lane: 0) == Timestamp(nanoseconds: 70))
+        #expect(held.watermarkMax(lane: 0) == Timestamp(nanoseconds: 70))
         held.settle()
-        #expect(held.hold(lane: 0) == Timestamp(nanoseconds: 80))
+        #expect(held.watermarkMax(lane: 0) == Timestamp(nanoseconds: 80))
         _ = held.remove(0)
-        #expect(held.hold(lane: 0) == Timestamp(nanoseconds: 80), "not before it is settled")
+        #expect(
+            held.watermarkMax(lane: 0) == Timestamp(nanoseconds: 80), "not before it is settled")
         held.settle()
-        #expect(!held.hold(lane: 0).isDefined)
-        #expect(held.hold(lane: 1) == Timestamp(nanoseconds: 50))
+        #expect(!held.watermarkMax(lane: 0).isDefined)
+        #expect(held.watermarkMax(lane: 1) == Timestamp(nanoseconds: 50))
         _ = held.remove(1)
         held.settle()
-        #expect(held.isEmpty && !held.hold(lane: 1).isDefined)
+        #expect(held.isEmpty && !held.watermarkMax(lane: 1).isDefined)
     }
 
     @Test(
@@ -94,7 +95,8 @@ struct HeldQuotesTests {
             if step.isMultiple(of: 7) { held.settle() }
             for symbol in 0..<symbols {
                 guard let waiting = held.quote(symbol) else { continue }
-                #expect(held.hold(lane: symbol % 2) <= waiting.header.eventTime, "seed \(seed)")
+                #expect(
+                    held.watermarkMax(lane: symbol % 2) <= waiting.header.eventTime, "seed \(seed)")
             }
         }
         #expect(through == last && held.isEmpty, "seed \(seed)")

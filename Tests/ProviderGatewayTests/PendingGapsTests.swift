@@ -23,7 +23,7 @@ struct PendingGapsTests {
         var book = book()
         book.close()
         #expect(book.isEmpty && !book.hasDue)
-        #expect(!book.hold(lane: 0).isDefined && book.due(lane: 0) == nil)
+        #expect(!book.watermarkMax(lane: 0).isDefined && book.due(lane: 0) == nil)
     }
 
     @Test("what was missed is due at once, and holds its lane until all of it is written")
@@ -32,14 +32,14 @@ struct PendingGapsTests {
         book.missed(gap(0, 50, 90))
         book.missed(gap(1, 40, 90))
         book.missed(gap(2, 90, 90))
-        #expect(book.hold(lane: 0) == time(40) && !book.hold(lane: 1).isDefined)
+        #expect(book.watermarkMax(lane: 0) == time(40) && !book.watermarkMax(lane: 1).isDefined)
         #expect(book.due(lane: 1) == nil, "an interval without a time is no gap")
         #expect(book.due(lane: 0) == gap(0, 50, 90))
         book.written(lane: 0)
-        #expect(book.hold(lane: 0) == time(40))
+        #expect(book.watermarkMax(lane: 0) == time(40))
         #expect(book.due(lane: 0) == gap(1, 40, 90))
         book.written(lane: 0)
-        #expect(book.isEmpty && !book.hold(lane: 0).isDefined)
+        #expect(book.isEmpty && !book.watermarkMax(lane: 0).isDefined)
     }
 
     @Test("ticks left out become one gap per symbol and kind when it is closed")
@@ -51,17 +51,17 @@ struct PendingGapsTests {
         book.leftOut(symbol: 0, kind: .trade, time: time(20), now: 702)
         book.leftOut(symbol: 2, kind: .quote, time: time(25), now: 703)
         #expect(book.openSince == 700 && !book.hasDue && !book.isEmpty)
-        #expect(book.hold(lane: 0) == time(10) && book.hold(lane: 1) == time(25))
+        #expect(book.watermarkMax(lane: 0) == time(10) && book.watermarkMax(lane: 1) == time(25))
         book.close()
         #expect(book.openSince == .max)
         #expect(book.due(lane: 0) == gap(0, 20, 21, .trade, .dropped))
         book.written(lane: 0)
         #expect(book.due(lane: 0) == gap(0, 10, 31, .quote, .dropped))
-        #expect(book.hold(lane: 0) == time(10))
+        #expect(book.watermarkMax(lane: 0) == time(10))
         // More ticks are left out while the gap waits.
         book.leftOut(symbol: 1, kind: .trade, time: time(60), now: 900)
         book.written(lane: 0)
-        #expect(book.hold(lane: 0) == time(60) && book.due(lane: 0) == nil)
+        #expect(book.watermarkMax(lane: 0) == time(60) && book.due(lane: 0) == nil)
         #expect(book.due(lane: 1) == gap(2, 25, 26, .quote, .dropped))
     }
 
@@ -69,16 +69,16 @@ struct PendingGapsTests {
     func fetched() {
         var book = book()
         book.leftOut(symbol: 0, kind: .quote, time: time(500), now: 700)
-        book.leftOut(symbol: 0, kind: .quote, time: time(10), isFetched: true, now: 701)
-        book.leftOut(symbol: 0, kind: .quote, time: time(20), isFetched: true, now: 702)
-        #expect(book.hold(lane: 0) == time(500))
+        book.leftOut(symbol: 0, kind: .quote, time: time(10), isBackfilled: true, now: 701)
+        book.leftOut(symbol: 0, kind: .quote, time: time(20), isBackfilled: true, now: 702)
+        #expect(book.watermarkMax(lane: 0) == time(500))
         book.close()
         #expect(book.due(lane: 0) == gap(0, 500, 501, .quote, .dropped))
         book.written(lane: 0)
         #expect(book.due(lane: 0) == gap(0, 10, 21, .quote, .dropped))
-        book.leftOut(symbol: 1, kind: .trade, time: time(5), isFetched: true, now: 703)
+        book.leftOut(symbol: 1, kind: .trade, time: time(5), isBackfilled: true, now: 703)
         book.written(lane: 0)
-        #expect(!book.hold(lane: 0).isDefined)
+        #expect(!book.watermarkMax(lane: 0).isDefined)
     }
 
     private func takeDue(_ book: inout PendingGaps, lane: Int) -> [PendingGaps.Gap] {
@@ -99,21 +99,21 @@ struct PendingGapsTests {
                 book.leftOut(symbol: symbol, kind: .quote, time: time(90_000 + 5 * round), now: 1)
                 book.leftOut(symbol: symbol, kind: .quote, time: time(90_004 + 5 * round), now: 1)
                 book.leftOut(
-                    symbol: symbol, kind: .quote, time: time(round), isFetched: true, now: 1)
+                    symbol: symbol, kind: .quote, time: time(round), isBackfilled: true, now: 1)
             }
             book.missed(gap(0, round, round + 2, .any, .dropped))
             book.close()
         }
         book.missed(gap(0, 0, 7))
         let end = 90_000 + 5 * rounds
-        #expect(book.hold(lane: 0) == time(0))
+        #expect(book.watermarkMax(lane: 0) == time(0))
         #expect(
             Set(takeDue(&book, lane: 0)) == [
                 gap(0, 90_000, end, .quote, .dropped), gap(0, 0, rounds, .quote, .dropped),
                 gap(1, 90_000, end, .quote, .dropped), gap(1, 0, rounds, .quote, .dropped),
                 gap(0, 0, rounds + 1, .any, .dropped), gap(0, 0, 7),
             ])
-        #expect(book.isEmpty && !book.hold(lane: 0).isDefined)
+        #expect(book.isEmpty && !book.watermarkMax(lane: 0).isDefined)
     }
 
     @Test("a gap that is in its packet does not grow any more")
@@ -166,14 +166,14 @@ struct PendingGapsTests {
                     $0.symbol == tick.symbol && $0.kind == (tick.isTrade ? .trade : .quote)
                         && $0.from <= time(tick.time) && time(tick.time) < $0.to
                 }
-                let isHeld = book.hold(lane: laneOf[tick.symbol]) <= time(tick.time)
+                let isHeld = book.watermarkMax(lane: laneOf[tick.symbol]) <= time(tick.time)
                 #expect(isWritten || isHeld, "seed \(seed), tick at \(tick.time)")
             }
         }
         book.close()
         for lane in 0..<3 {
             while book.due(lane: lane) != nil { book.written(lane: lane) }
-            #expect(!book.hold(lane: lane).isDefined, "seed \(seed)")
+            #expect(!book.watermarkMax(lane: lane).isDefined, "seed \(seed)")
         }
         #expect(book.isEmpty)
     }

@@ -19,6 +19,7 @@ public struct Assignment: Equatable, Sendable {
         let member: Int
     }
 
+    /// Duplicate names count once. Without members no partition has one.
     public init(partitions: Int, members names: some Sequence<MemberName>) {
         let members = Set(names).sorted()
         self.members = members
@@ -42,6 +43,7 @@ public struct Assignment: Equatable, Sendable {
         places = Self.fill(pairs, partitions, members.count)
     }
 
+    /// Returns the member of each partition. `pairs` are sorted by their scores.
     private static func fill(_ pairs: [Pair], _ partitions: Int, _ members: Int) -> [Int] {
         let share = partitions / members
         // This many members get one partition more than the others.

@@ -3,26 +3,31 @@ internal import Primitives
 
 // Which members are alive.
 extension MembershipMachine {
+    /// Names one process: a process that was restarted has the same name and another instance.
     struct PeerKey: Hashable, Sendable {
         let name: MemberName
         let instance: UInt64
     }
 
+    /// Another process of the group. Times are monotonic.
     struct Peer: Sendable {
+        /// The state in its last heartbeat.
         var state: MemberState
         /// The last state that was not `paused`, and when and on which link it was received. A
         /// paused member is treated as silent.
         var active: MemberState
         var activeAt: Int64
         var activeLink: Int
+        /// Its last heartbeat, and when that was received.
         var heartbeat: MemberHeartbeat
         var heardAt: Int64
-        /// Its death was already noted.
+        /// Whether its death was noted since it was last heard.
         var isNotedDead = false
     }
 
     // MARK: hearing
 
+    /// Handles a new link. What was read before may be out of date, so all records are read again.
     mutating func connect(_ now: Int64, _ effects: inout [Effect]) {
         links += 1
         linkedAt = now
@@ -85,6 +90,7 @@ extension MembershipMachine {
         if let known, heartbeat.records < known.heartbeat.records { readScope = .whole }
     }
 
+    /// Handles an own heartbeat that came back. If the process was paused, it resumes.
     private mutating func echo(_ sequence: UInt64, _ now: Int64) {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
@@ -104,8 +110,9 @@ extension MembershipMachine {
 
     // MARK: who is alive
 
-    /// Returns the end of the member's silence: it is dead when a heartbeat came back that was sent
-    /// at this time or later.
+    /// Returns the time after which the silence of a member counts: it is dead when an own
+    /// heartbeat came back that was sent at this time or later. `Int64.max`: that cannot be known
+    /// now. `Int64.min`: it has reported its end.
     func silenceEnds(_ key: PeerKey) -> Int64 { silenceEnds(key, peers[key]) }
 
     /// Returns how long a member is silent before it is dead. The longer lease of the two counts,
@@ -132,8 +139,10 @@ extension MembershipMachine {
         return max(start + silence, linkedAt + Self.settleNanoseconds)
     }
 
+    /// Returns whether the member was silent for so long that it is no owner any more.
     func isDead(_ key: PeerKey) -> Bool { echoSent >= silenceEnds(key) }
 
+    /// Returns whether the record names this process as the owner.
     func isMine(_ record: OwnershipRecord) -> Bool {
         record.owner == settings.member && record.instance == settings.instance
     }
@@ -216,6 +225,8 @@ extension MembershipMachine {
             revision: settings.revision, leaseNanoseconds: lease)
     }
 
+    /// The last write to the bucket that this process knows, for heartbeats. 0 once after the
+    /// bucket went back, so that the others read it again, too.
     private var recordsToReport: UInt64 { hasToReportReplaced ? 0 : max(lastRead, lastWritten) }
 
     /// True when the heartbeat would differ from the last one that was sent.
@@ -235,6 +246,7 @@ extension MembershipMachine {
         return place != lastHeartbeat.held.count
     }
 
+    /// Sends a heartbeat if its interval is over or something has to be reported.
     mutating func sendHeartbeat(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0 else { return }
         if lastHeartbeatAt != Int64.min, now < lastHeartbeatAt + interval {
@@ -252,6 +264,7 @@ extension MembershipMachine {
         effects.append(.send(next))
     }
 
+    /// Gives out until when the data planes may act as owners, if that has changed.
     mutating func steady(_ effects: inout [Effect]) {
         let until = phase == .active && isHearing ? echoSent + lease : Int64.min
         guard until != steadyUntil else { return }

@@ -1,7 +1,10 @@
 internal import MarketModel
 
-// How the records in the bucket of owners are read and written.
+// How the records in the bucket of owners are read and written. Every write of the bucket has a
+// *revision*, which is higher than all before. A process reads what was written after the last
+// revision that it knows, or everything. A bucket *goes back* when it is restored from a backup.
 extension MembershipMachine {
+    /// Begins a read if one is due.
     mutating func read(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0, !isReading, now >= readDue else { return }
         readsStarted += 1
@@ -16,6 +19,8 @@ extension MembershipMachine {
         effects.append(.read(number: readsStarted, after: readWasWhole ? 0 : lastRead))
     }
 
+    /// Notes that a read has ended without a result that can be used: its scope has to be read
+    /// again.
     mutating func readEnded(_ number: UInt64, _ now: Int64) {
         guard isReading, number == readsStarted else { return }
         isReading = false
@@ -26,6 +31,7 @@ extension MembershipMachine {
 
     mutating func receive(_ read: RecordsRead, _ now: Int64, _ effects: inout [Effect]) {
         guard isReading, read.number == readsStarted else { return }
+        // This read has succeeded, so only what was added meanwhile has to be read.
         let scope = readScope
         readEnded(read.number, now)
         readScope = scope
@@ -88,6 +94,7 @@ extension MembershipMachine {
         return false
     }
 
+    /// Takes one record that was read.
     private mutating func note(
         _ change: RecordsRead.Change, _ now: Int64, _ effects: inout [Effect]
     ) {
@@ -129,6 +136,7 @@ extension MembershipMachine {
 
     // MARK: writing
 
+    /// Writes a record, if its last write is still the one that is known here.
     mutating func write(
         _ index: Int, _ record: OwnershipRecord, _ kind: Pending.Kind, _ effects: inout [Effect]
     ) {
@@ -142,6 +150,7 @@ extension MembershipMachine {
                     expected: slots[index].revision)))
     }
 
+    /// Handles the outcome of a write.
     mutating func written(
         _ partition: Partition, _ id: UInt64, _ outcome: WriteOutcome, _ now: Int64,
         _ effects: inout [Effect]
@@ -159,6 +168,7 @@ extension MembershipMachine {
         case .conflict:
             slots[index].conflicts += 1
             mustRead(index)
+            // Reading the changes did not help: perhaps the bucket went back.
             if slots[index].conflicts % 4 == 0 { readScope = .whole }
         case .unsettled(let reason):
             let wait = Self.writeWaitFirst << Int64(min(6, slots[index].failures))
@@ -169,6 +179,7 @@ extension MembershipMachine {
         }
     }
 
+    /// Requires that a new read succeeds before the partition's record is written again.
     private mutating func mustRead(_ index: Int) {
         slots[index].readMark = readsStarted
         readScope = max(readScope, .changes)
@@ -194,6 +205,7 @@ extension MembershipMachine {
         }
     }
 
+    /// Begins a tenure after a claim was stored.
     private mutating func take(_ index: Int, _ pending: Pending, _ effects: inout [Effect]) {
         // A member that is leaving does not need the partition any more, and gives it back.
         guard !wantsLeave, !isAside else { return }
@@ -209,6 +221,7 @@ extension MembershipMachine {
         effects.append(.note(.claimed(Partition(index), claim)))
     }
 
+    /// Ends a tenure whose record shows that the partition is free.
     private mutating func freed(_ index: Int, _ effects: inout [Effect]) {
         slots[index].hold = nil
         effects.append(

@@ -5,6 +5,7 @@ internal import Primitives
 extension MembershipMachine {
     // MARK: joining and resuming
 
+    /// Ends `joining` or `resuming` when enough is known.
     mutating func goOn(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing else { return }
         switch phase {
@@ -24,6 +25,8 @@ extension MembershipMachine {
         }
     }
 
+    /// Returns whether the record of a held partition was written since the last pause. A partition
+    /// that is not held, or is being freed, needs no such proof.
     private func isConfirmed(_ slot: Slot) -> Bool {
         guard let hold = slot.hold, hold.stage != .freeing else { return true }
         return hold.confirmed == generation
@@ -31,8 +34,11 @@ extension MembershipMachine {
 
     // MARK: sharing out
 
+    /// A member that may get partitions.
     private struct Candidate {
+        /// `nil` for an owner that is known only from a record.
         var rank: UInt64?
+        /// Whether it accepts a partition now. Until then its partitions stay where they are.
         var isReady: Bool
     }
 
@@ -64,6 +70,8 @@ extension MembershipMachine {
         return found.filter { $0.value.rank == nil || $0.value.rank == highest }
     }
 
+    /// Brings what this process owns in line with the assignment: it claims partitions, hands them
+    /// over and keeps their records right.
     mutating func share(_ now: Moment, _ effects: inout [Effect]) {
         guard isFresh else { return }
         let candidates = candidates()
@@ -95,18 +103,24 @@ extension MembershipMachine {
         }
     }
 
-    /// `ready` is the member that the partition belongs to, if that member is ready for it.
+    /// Returns whether a held partition has to be handed over. `ready` is the member that it
+    /// belongs to by the assignment, and `nil` while that member is not ready for it.
     private func mustGo(to ready: MemberName?) -> Bool {
         if wantsLeave || isAside { return true }
         guard phase == .active, let ready else { return false }
         return ready != settings.member
     }
 
+    /// Returns whether the record may be written: no write is in progress, the wait after a failure
+    /// is over, and what had to be read first was read.
     private func mayWrite(_ slot: Slot, _ now: Int64) -> Bool {
         slot.pending == nil && now >= slot.notBefore
             && (slot.readMark == 0 || readsDone > slot.readMark)
     }
 
+    /// Claims a partition that is not held, if it belongs to this process and has no living owner.
+    /// Frees it if a record names this process by mistake. `isWanted`: the assignment gives it to
+    /// this process.
     private mutating func claimOrFree(
         _ index: Int, isMine isWanted: Bool, _ now: Moment, _ effects: inout [Effect]
     ) {
@@ -138,6 +152,7 @@ extension MembershipMachine {
                 since: now.wall, state: .held), .claim, &effects)
     }
 
+    /// Writes that the partition is free. The epoch stays, so that no later owner gets a lower one.
     private mutating func free(_ index: Int, _ now: Moment, _ effects: inout [Effect]) {
         let slot = slots[index]
         guard var record = slot.record else { return }
@@ -166,6 +181,7 @@ extension MembershipMachine {
 
     // MARK: the data planes
 
+    /// Handles a data plane's answer. An answer of an earlier tenure is ignored.
     mutating func receive(_ answer: OwnershipAnswer, _ now: Int64, _ effects: inout [Effect]) {
         let index = answer.partition.number
         guard slots.indices.contains(index), let hold = slots[index].hold,
@@ -186,6 +202,8 @@ extension MembershipMachine {
         }
     }
 
+    /// Makes the next claim wait after a process outside of the group took the partition: twice as
+    /// long each time, because the two would otherwise fence each other without end.
     private mutating func lost(
         _ index: Int, _ reason: String, _ now: Int64, _ effects: inout [Effect]
     ) {
@@ -204,6 +222,8 @@ extension MembershipMachine {
 
     // MARK: leaving
 
+    /// Ends the membership when it is to leave and holds nothing. Without contact to the bucket it
+    /// does not wait until its records are free.
     mutating func leaveWhenEmpty(_ now: Moment, _ effects: inout [Effect]) {
         guard wantsLeave, slots.allSatisfy({ $0.hold == nil && $0.pending == nil }) else { return }
         let mayFree = isFresh && (phase == .active || phase == .resuming)

@@ -14,18 +14,27 @@ public import Primitives
 ///   (`resuming`). If another member has claimed the partition meanwhile, that write fails.
 /// - A member with a hanging thread is treated as one that does not hear its heartbeats.
 /// - Records are changed by compare-and-set only. What is not known is read, never guessed.
+///
+/// A *slot* is one partition as this process knows it, a *hold* a partition that it owns. A *peer*
+/// is another process of the group. A *link* is one connection to NATS, numbered from 1. An *echo*
+/// is an own heartbeat that came back. The process is *hearing* while the last echo was sent less
+/// than a lease ago, and *steady* while its data planes may act as owners.
 public struct MembershipMachine: Sendable {
     public struct Settings: Sendable {
         public var member: MemberName
         /// Random, different in each process.
         public var instance: UInt64
+        /// How long this process acts as an owner without hearing its own heartbeats.
         public var leaseNanoseconds: Int64
         /// The partitions 0..<partitions are shared out.
         public var partitions: Int
+        /// Only members of the highest rank get partitions.
         public var rank: UInt64
         /// Wall clock: when this process started.
         public var since: Timestamp
+        /// The release of the service.
         public var release: String
+        /// The commit of its build; empty when it is unknown.
         public var revision: String
 
         public init(
@@ -46,6 +55,8 @@ public struct MembershipMachine: Sendable {
         }
     }
 
+    /// One moment by both clocks: the monotonic one, which decides, and the wall clock, which goes
+    /// into records.
     public struct Moment: Equatable, Sendable {
         public var monotonic: Int64
         public var wall: Timestamp
@@ -63,9 +74,11 @@ public struct MembershipMachine: Sendable {
         case heartbeat(MemberHeartbeat)
         /// A process asks which members are alive.
         case asked
+        /// The result of the read with its number.
         case records(RecordsRead)
         case readFailed(number: UInt64, reason: String)
         case written(Partition, id: UInt64, WriteOutcome)
+        /// A data plane's answer to an order.
         case answer(OwnershipAnswer)
         /// True: a thread of this process gives no sign of life. False: all threads do again.
         case hangs(Bool)
@@ -79,12 +92,15 @@ public struct MembershipMachine: Sendable {
         case send(MemberHeartbeat)
         /// Ask all members to send a heartbeat immediately.
         case ask
-        /// The shell always answers with `records` or `readFailed` and the same number.
+        /// Read the records that were written after this write; 0: all. The shell always answers
+        /// with `records` or `readFailed` and the same number.
         case read(number: UInt64, after: UInt64)
         /// The shell always answers with `written` and the same id.
         case write(RecordWrite)
+        /// Give a data plane this order.
         case order(OwnershipOrder)
-        /// Until this monotonic time the data planes may act as owners of what they hold.
+        /// Until this monotonic time the data planes may act as owners of what they hold;
+        /// `Int64.min`: they may not.
         case steady(until: Int64)
         case note(MembershipNote)
         /// The last effect: nothing is held, and the last heartbeat was sent.
@@ -100,6 +116,7 @@ public struct MembershipMachine: Sendable {
     static let spacingNanoseconds: Int64 = 10_000_000
     /// The longest time between two reads of the bucket.
     static let readIntervalNanoseconds: Int64 = 1_000_000_000
+    /// The shortest time between two reads.
     static let readSpacingNanoseconds: Int64 = 10_000_000
     /// When nothing else has to be read, all records are read this often. A bucket that was
     /// restored from a backup and has as many writes again as before looks like the earlier one.
@@ -126,79 +143,117 @@ public struct MembershipMachine: Sendable {
     /// The most members of a group, including processes that have just gone. Further ones are
     /// ignored.
     public static let peersMax = 128
+    /// How long a dead member is remembered.
     static let forgetNanoseconds: Int64 = 60_000_000_000
     /// The most heartbeats in flight. An older one that comes back is ignored.
     static let echoesMax: UInt64 = 256
 
     // MARK: state
 
-    enum Phase: Equatable, Sendable { case joining, active, paused, resuming }
+    enum Phase: Equatable, Sendable {
+        /// Until the records were read and the others had half a lease to be heard. Next: `active`.
+        case joining
+        /// It may own partitions. Next: `paused`.
+        case active
+        /// It is no owner, because it does not hear its own heartbeats. Next: `resuming`.
+        case paused
+        /// It hears again and writes its records once more. Next: `active`, `paused`.
+        case resuming
+    }
 
     public let settings: Settings
     let lease: Int64
     var phase = Phase.joining
+    /// Whether it is to hand over everything and then end.
     var wantsLeave = false
+    /// Whether an older process with the same name is alive, so that this one takes no partition.
     var isAside = false
+    /// Whether the last effect was given out. No event changes anything any more.
     public internal(set) var hasLeft = false
 
-    /// The event may change who owns what. A heartbeat that reports nothing new does not.
+    /// Whether the event may change who owns what. A heartbeat that reports nothing new does not.
     var mayChangeOwners = true
     /// The monotonic time of the last event.
     var clock = Int64.min
     // Links and the process's own heartbeats.
+    /// The number of the present link; 0 before the first one.
     var links = 0
+    /// When the present link came up, by the monotonic clock, as all times below.
     var linkedAt = Int64.min
+    /// Whether the last echo was sent less than a lease ago. Otherwise nobody can be proven silent.
     var isHearing = false
     /// A thread of this process hangs, so its heartbeats that come back prove nothing.
     public internal(set) var isHung = false
+    /// Since when it hears without a break. The silence of others is counted from here.
     var hearingSince = Int64.min
     /// When the newest own heartbeat that came back was sent.
     var echoSent = Int64.min
+    /// When the last pause ended.
     var resumingSince = Int64.min
+    /// Whether it resumes for longer than `resumeNanoseconds`. It then reports `paused`, so that
+    /// others take over.
     var resumesLate = false
-    /// A read with a higher number must come before anything is resumed.
+    /// The number of the last read that began before the pause ended. Only a later read shows what
+    /// others have claimed meanwhile, so it has to come before anything is resumed.
     var resumeMark: UInt64 = 0
     /// The number of pauses. What was written before the last pause proves nothing.
     var generation: UInt64 = 0
 
     // Heartbeats.
+    /// The number of the last heartbeat.
     var sequence: UInt64 = 0
+    /// When the heartbeats that have not come back yet were sent, by their numbers.
     var sent: [UInt64: Int64] = [:]
     var lastHeartbeatAt = Int64.min
     var lastHeartbeat: MemberHeartbeat?
+    /// Whether a process has requested a heartbeat that was not sent yet.
     var wasAsked = false
 
     // Records.
     enum ReadScope: Int, Comparable, Sendable {
+        /// Nothing has to be read; the records that were written since the last read; all of them.
         case nothing, changes, whole
         static func < (left: ReadScope, right: ReadScope) -> Bool { left.rawValue < right.rawValue }
     }
+    /// What the next read has to include.
     var readScope = ReadScope.nothing
     var isReading = false
+    /// Whether the last read requested all records.
     var readWasWhole = false
+    /// The link on which the last read began.
     var readLink = 0
+    /// The number of the last read that began, and of the last one whose result was accepted.
     var readsStarted: UInt64 = 0
     var readsDone: UInt64 = 0
     /// When all records were last requested.
     var wholeAt: Int64 = 0
+    /// The earliest time of the next read.
     var readNotBefore = Int64.min
+    /// When the last read ended.
     var readAt = Int64.min
     /// The records were read on this link, or are newer.
     var isFresh = false
-    /// The bucket's last write that was read; below it, the last one that was written here.
+    /// The revision up to which the bucket was read.
     var lastRead: UInt64 = 0
+    /// The revision of this process's last write.
     var lastWritten: UInt64 = 0
     /// The bucket went back, and this was not reported to the others yet.
     var hasToReportReplaced = false
     /// Since when reads have contradicted what is known; `nil` while they do not.
     var doubtedSince: Int64?
+    /// The id of the last write.
     var writes: UInt64 = 0
 
+    /// By partition number.
     var slots: [Slot]
+    /// The number of the last tenure.
     var tenures: UInt64 = 0
     var peers: [PeerKey: Peer] = [:]
+    /// Which partition belongs to which member, as far as this process knows the members.
     var assignment: Assignment
+    /// The time of the last effect `steady`.
     var steadyUntil = Int64.min
+    /// The state in the last note.
     var notedState = MemberState.joining
 
     public init(_ settings: Settings) {
@@ -208,6 +263,7 @@ public struct MembershipMachine: Sendable {
         assignment = Assignment(partitions: settings.partitions, members: [])
     }
 
+    /// Handles an event. Effects that follow from the time alone come with any event.
     public mutating func handle(
         _ event: Event, at now: Moment, into effects: inout [Effect]
     ) {
@@ -237,6 +293,8 @@ public struct MembershipMachine: Sendable {
         decide(now, &effects)
     }
 
+    /// Derives all effects that are due from the state. The order matters: a process first finds
+    /// out what it may do, then shares partitions, and reports itself last.
     private mutating func decide(_ now: Moment, _ effects: inout [Effect]) {
         let time = now.monotonic
         standAside(time, &effects)
@@ -252,6 +310,7 @@ public struct MembershipMachine: Sendable {
 
     // MARK: state for others
 
+    /// What heartbeats report.
     public var state: MemberState {
         if hasLeft { return .gone }
         switch phase {
@@ -275,10 +334,12 @@ public struct MembershipMachine: Sendable {
         }
     }
 
+    /// The partitions that this process owns, including those that it hands over.
     public var held: [Partition] {
         slots.indices.filter { slots[$0].hold != nil }.map { Partition($0) }
     }
 
+    /// Notes a change of the state.
     private mutating func noteState(_ effects: inout [Effect]) {
         let state = state
         guard state != notedState else { return }
@@ -307,13 +368,16 @@ public struct MembershipMachine: Sendable {
         return max(next, clock + 1)
     }
 
+    /// Whether a heartbeat is due before its interval is over.
     var hasToSend: Bool { wasAsked || isSilenceOver || isHeartbeatChanged }
 
+    /// When the next read is due.
     var readDue: Int64 {
         readScope == .nothing
             ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
     }
 
+    /// The longest and the shortest time between two heartbeats.
     var interval: Int64 { lease / Self.heartbeatsPerLease }
     var spacing: Int64 { min(Self.spacingNanoseconds, interval) }
 }

@@ -9,12 +9,15 @@ public struct OwnershipRecord: Equatable, Sendable {
     public static let epochMax: UInt64 = 1 << 62
 
     public enum State: String, Sendable {
+        /// The owner has the partition, or is taking it.
         case held
         /// The owner gave the partition back in order. The epoch stays.
         case free
     }
 
+    /// The owner, or the last one when the partition is free.
     public var owner: MemberName
+    /// The owner's process: a restarted process has the same name and another instance.
     public var instance: UInt64
     /// Rises with every claim, and when the owner met a higher one where its results go.
     public var epoch: UInt64

@@ -8,10 +8,12 @@ public struct RecordsRead: Equatable, Sendable {
             case record(OwnershipRecord)
             /// The value was deleted.
             case deleted
+            /// The value cannot be read.
             case refused(VersionedJSON.Refusal)
         }
 
         public var partition: Partition
+        /// The number of this write in the bucket.
         public var revision: UInt64
         public var content: Content
 
@@ -22,6 +24,7 @@ public struct RecordsRead: Equatable, Sendable {
         }
     }
 
+    /// The number of the effect `read` that this answers.
     public var number: UInt64
     /// The changes are all existing records, not only those after the requested number: either all
     /// were requested, or the bucket is another one than before.
@@ -46,6 +49,7 @@ public struct RecordsRead: Equatable, Sendable {
 
 /// A change of one record. It is stored only if the record's last write is `expected`.
 public struct RecordWrite: Equatable, Sendable {
+    /// Is part of the answer.
     public var id: UInt64
     public var partition: Partition
     public var record: OwnershipRecord

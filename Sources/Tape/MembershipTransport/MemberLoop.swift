@@ -7,7 +7,9 @@ internal import TapeTransport
 internal import Synchronization
 internal import TapeProtocol
 
-/// The main loop of the thread that decides. It never waits for anything but its mailbox.
+/// The main loop of the membership's thread, which decides: it hands events to the machine and
+/// carries out the effects. It never waits for anything but its mailbox. A *call* is a read or
+/// write of records, which another thread carries out.
 struct MemberLoop {
     private static let messagesPerTurn = 256
     private static let waitMax = Duration.seconds(1)
@@ -15,19 +17,28 @@ struct MemberLoop {
     private static let retryWait = Duration.milliseconds(5)
     /// The longest age of the state that others read.
     private static let showNanoseconds: Int64 = 100_000_000
+    /// How long the last heartbeat may take to reach the server.
     private static let lastHeartbeatTimeout = Duration.milliseconds(200)
 
     private let shared: MemberShared
     private var machine: MembershipMachine
     private let ports: [OwnershipPort]
+    /// The orders that wait for each port.
     private var outboxes: [OrderBox]
+    /// The index of each partition's port, by partition number.
     private let portOf: [Int]
+    /// The subject of this member's heartbeats.
     private let subject: String
+    /// The number of the link that the machine knows.
     private var link = 0
+    /// Whether the machine knows that it is to leave.
     private var isLeaving = false
     private let beat: ThreadBeat
+    /// The monotonic time at which others were last shown the state; `Int64.min`: show it now.
     private var shownAt = Int64.min
     private var effects: [MembershipMachine.Effect] = []
+    /// The answers to calls for which the other thread had no room. They are handled after the
+    /// effects, because the machine must not be called from within them.
     private var answers: [MembershipMachine.Event] = []
     private let heldGauge: Gauge
     private let othersGauge: Gauge
@@ -59,6 +70,7 @@ struct MemberLoop {
         ).set(Double(shared.settings.partitions))
     }
 
+    /// The name of this part of the service's readiness.
     private var part: String { "membership.\(shared.settings.group)" }
 
     mutating func run() {
@@ -88,6 +100,7 @@ struct MemberLoop {
         for port in ports { port.steady(until: Int64.min) }
     }
 
+    /// How long the thread may wait for messages.
     private var wait: Duration {
         if !answers.isEmpty { return .zero }
         let now = shared.context.clock.monotonic().nanoseconds
@@ -103,6 +116,7 @@ struct MemberLoop {
         if isHung != machine.isHung { handle(.hangs(isHung)) }
     }
 
+    /// Notices a new link, and the request to leave.
     private mutating func checkLinks() {
         let links = shared.links.load(ordering: .acquiring)
         if links != link {
@@ -182,6 +196,7 @@ struct MemberLoop {
 
     // MARK: state for others
 
+    /// Brings the state for other threads and the metrics up to date.
     private mutating func show() {
         let now = shared.context.clock.monotonic().nanoseconds
         guard shownAt == Int64.min || now >= shownAt + Self.showNanoseconds else { return }
@@ -215,6 +230,7 @@ struct MemberLoop {
             ])
     }
 
+    /// Turns a note into an event.
     private mutating func report(_ note: MembershipNote) {
         let (telemetry, group) = (shared.telemetry, shared.settings.group)
         // A reader that was triggered by an event must see the state that the event describes.

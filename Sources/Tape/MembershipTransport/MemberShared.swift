@@ -13,11 +13,13 @@ final class MemberShared: Sendable {
         case event(MembershipMachine.Event)
         /// A heartbeat, with the number of the link on which it came.
         case heartbeat(MemberHeartbeat, link: Int)
+        /// Something else has changed: check it.
         case wake
     }
 
     /// A task for the thread of the records.
     enum Call: Sendable {
+        /// Read the records that were written after this write.
         case read(number: UInt64, after: UInt64)
         case write(RecordWrite)
         case wake
@@ -56,9 +58,12 @@ final class MemberShared: Sendable {
     let calls: Mailbox<Call>
     /// The number of links to NATS so far.
     let links = Atomic<Int>(0)
+    /// Whether the service wants the member to leave.
     let wantsLeave = Atomic<Bool>(false)
+    /// Whether it has left: it owns nothing, and the others were informed.
     let hasLeft = Atomic<Bool>(false)
     private let isClosing = Atomic<Bool>(false)
+    /// `nil` while there is none.
     private let connection = Mutex<NatsConnection?>(nil)
     private let present: Mutex<View>
 
@@ -77,10 +82,12 @@ final class MemberShared: Sendable {
     }
 
     var telemetry: TelemetryHub { context.telemetry }
+    /// Whether the threads are to continue.
     var isOpen: Bool { !isClosing.load(ordering: .acquiring) }
     var view: View { present.withLock { $0 } }
     var isConnected: Bool { connection.withLock { $0 }?.isConnected ?? false }
 
+    /// Replaces the state that others see.
     func show(_ machine: MembershipMachine) {
         let view = View(machine)
         present.withLock { $0 = view }
@@ -89,8 +96,10 @@ final class MemberShared: Sendable {
     /// Wakes the thread. If its mailbox is full, it is awake already.
     func wake() { _ = messages.send(.wake) }
 
+    /// Publishes on this connection from now on.
     func use(_ connection: NatsConnection) { self.connection.withLock { $0 = connection } }
 
+    /// Publishes immediately. Without a connection the message is dropped.
     func publish(_ payload: [UInt8], to subject: String) throws(NatsError) {
         guard let connection = connection.withLock({ $0 }) else { return }
         try payload.withRawSpan { bytes throws(NatsError) in
@@ -111,6 +120,7 @@ final class MemberShared: Sendable {
         return true
     }
 
+    /// Closes the connection, if there is one.
     func disconnect() {
         let present = connection.withLock { connection in
             defer { connection = nil }

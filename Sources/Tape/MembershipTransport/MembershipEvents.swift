@@ -5,6 +5,7 @@ internal import ServiceRuntime
 
 // The events of a membership: each is one log line and its counters.
 
+/// Reports that this member has another state.
 struct MemberStateChanged: TelemetryEvent {
     static let name = "member.state"
     let group: GroupName
@@ -40,9 +41,11 @@ struct MemberStateChanged: TelemetryEvent {
 }
 
 extension MemberState {
+    /// The number of the state in metrics.
     var number: Int { MemberState.allCases.firstIndex(of: self) ?? 0 }
 }
 
+/// Reports that this member became the owner of a partition.
 struct OwnershipClaimed: TelemetryEvent {
     static let name = "member.partition.claimed"
     let group: GroupName
@@ -67,6 +70,7 @@ struct OwnershipClaimed: TelemetryEvent {
     }
 }
 
+/// Reports that this member gave a partition back in order.
 struct OwnershipReleased: TelemetryEvent {
     static let name = "member.partition.released"
     let group: GroupName
@@ -97,6 +101,7 @@ struct OwnershipLost: TelemetryEvent {
     let partition: Partition
     let cause: Cause
 
+    /// Why a partition was lost.
     enum Cause {
         case owner(MemberName?)
         /// A process outside of the group writes where the results go.
@@ -168,6 +173,7 @@ struct OwnersUnsettled: TelemetryEvent {
     }
 }
 
+/// Reports that the bucket of owners is another one, or went back.
 struct OwnersReplaced: TelemetryEvent {
     static let name = "member.owners.replaced"
     let group: GroupName
@@ -180,6 +186,7 @@ struct OwnersReplaced: TelemetryEvent {
     var fields: [(String, LogValue)] { [("group", .text(group.text))] }
 }
 
+/// Reports that the record of an owner cannot be read.
 struct OwnerRecordRefused: TelemetryEvent {
     static let name = "member.owners.damaged"
     let group: GroupName
@@ -195,6 +202,7 @@ struct OwnerRecordRefused: TelemetryEvent {
     }
 }
 
+/// Reports that an older process has the name of this member.
 struct MemberDoubled: TelemetryEvent {
     static let name = "member.doubled"
     let group: GroupName
@@ -214,6 +222,7 @@ struct MemberDoubled: TelemetryEvent {
     }
 }
 
+/// Reports that another member came or went, or is ignored.
 struct MemberSeen: TelemetryEvent {
     static let name = "member.seen"
     let group: GroupName
@@ -240,6 +249,7 @@ struct MemberSeen: TelemetryEvent {
     }
 }
 
+/// Reports that another member has another lease; both are in nanoseconds.
 struct MemberLeaseDiffers: TelemetryEvent {
     static let name = "member.lease.differs"
     let group: GroupName
@@ -263,6 +273,7 @@ struct MemberLeaseDiffers: TelemetryEvent {
     }
 }
 
+/// Reports an error of NATS on the membership's connection, such as a missing permission.
 struct MemberComplaint: TelemetryEvent {
     static let name = "member.complaint"
     let text: String
@@ -278,6 +289,7 @@ struct MemberComplaint: TelemetryEvent {
     }
 }
 
+/// Reports that a heartbeat cannot be read.
 struct HeartbeatNotUnderstood: TelemetryEvent {
     static let name = "member.heartbeat.not_understood"
     let subject: String
@@ -295,6 +307,7 @@ struct HeartbeatNotUnderstood: TelemetryEvent {
     }
 }
 
+/// Reports that a heartbeat could not be sent.
 struct HeartbeatUnsaid: TelemetryEvent {
     static let name = "member.heartbeat.unsaid"
     let group: GroupName
@@ -314,6 +327,7 @@ struct HeartbeatUnsaid: TelemetryEvent {
     }
 }
 
+/// Reports that the membership has no connection to NATS.
 struct MemberLinkMissing: TelemetryEvent {
     static let name = "member.link.missing"
     let group: GroupName

@@ -10,6 +10,7 @@ struct OrderBox {
     var isEmpty: Bool { orders.isEmpty }
     var count: Int { orders.count }
 
+    /// Adds an order. A `drop` replaces all waiting orders of its tenure.
     mutating func append(_ order: OwnershipOrder) {
         if case .drop(let partition, let tenure) = order {
             let isUnseen = orders.contains {
@@ -22,6 +23,7 @@ struct OrderBox {
         orders.append(order)
     }
 
+    /// Hands over as many orders as the port has room for.
     mutating func deliver(to port: OwnershipPort) {
         guard !orders.isEmpty else { return }
         var sent = 0

@@ -18,7 +18,7 @@ struct OwnerRecords {
     private let names: TapeNames
     private let group: GroupName
     private var bucket: KeyValueBucket?
-    /// When the bucket that was read was made.
+    /// When the bucket that was read was made; `nil` before the first read.
     private var created: Timestamp?
 
     init(
@@ -36,6 +36,7 @@ struct OwnerRecords {
             valueBytesMax: OwnershipRecord.bytesMax, metadata: names.record)
     }
 
+    /// Returns the bucket, opened or made if necessary.
     private mutating func opened() throws(TapeError) -> KeyValueBucket {
         if let bucket { return bucket }
         let found = try jetStream.openOrMakeBucket(Self.configuration(names))

@@ -12,7 +12,9 @@ public final class OwnershipPort: Sendable {
     public let partitions: Set<Partition>
     private let orders: Mailbox<OwnershipOrder>
     private let answers: Mailbox<OwnershipAnswer>
+    /// Wakes the data plane's thread.
     private let wake: @Sendable () -> Void
+    /// Wakes the membership's thread; `nil` when there is none.
     private let wakeMembership = Mutex<(@Sendable () -> Void)?>(nil)
     /// Monotonic time until which the process may act as an owner, because it heard its own
     /// heartbeats recently enough.
@@ -44,12 +46,13 @@ public final class OwnershipPort: Sendable {
         _ = orders.receive(into: &buffer, max: orders.capacity, timeout: .zero)
     }
 
-    /// Returns false when too many answers wait; tell it again later.
+    /// Sends an answer to the membership. Returns false when too many answers wait; the caller has
+    /// to send it again later.
     @discardableResult
     public func answer(_ answer: OwnershipAnswer) -> Bool {
-        let isIn = answers.send(answer)
+        let isSent = answers.send(answer)
         wakeMembership.withLock { $0 }?()
-        return isIn
+        return isSent
     }
 
     /// Returns whether the process may still act as the owner of what it holds. It returns false
@@ -64,13 +67,15 @@ public final class OwnershipPort: Sendable {
 
     // MARK: the membership
 
-    /// Returns false when the data plane has too many orders to take; send it again later.
+    /// Sends an order to the data plane. Returns false when too many orders wait; the caller has to
+    /// send it again later.
     public func send(_ order: OwnershipOrder) -> Bool {
-        let isIn = orders.send(order)
+        let isSent = orders.send(order)
         wake()
-        return isIn
+        return isSent
     }
 
+    /// Sets until when `isSteady` is true, by the monotonic clock.
     public func steady(until time: Int64) { steadyUntil.store(time, ordering: .relaxed) }
 
     /// Appends the answers of the data plane since the last call.

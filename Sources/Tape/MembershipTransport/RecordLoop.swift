@@ -12,6 +12,7 @@ internal import TapeTransport
 struct RecordLoop {
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(1)
+    /// The most heartbeats and questions that wait to be read.
     private static let heartbeatsPendingMax = 4_096
     private static let questionsPendingMax = 64
     /// The most writes in one batch.
@@ -50,9 +51,11 @@ struct RecordLoop {
 
     // MARK: the link
 
+    /// A connection with what was subscribed on it.
     private final class Link: Sendable {
         let connection: NatsConnection
         let subscriptions: [NatsSubscription]
+        /// Whether the connection was closed for good.
         let isGone: GoneFlag
 
         init(
@@ -68,6 +71,7 @@ struct RecordLoop {
         let value = Atomic<Bool>(false)
     }
 
+    /// Connects, and subscribes to the heartbeats of the group.
     private func connect() throws(NatsError) -> Link {
         let (shared, gone) = (shared, GoneFlag())
         var configuration = shared.tape.nats
@@ -113,12 +117,14 @@ struct RecordLoop {
         return Link(connection, [heartbeats, questions], gone)
     }
 
+    /// Returns the member that a heartbeat's subject names.
     static func member(_ subject: String) -> MemberName? {
         subject.split(separator: ".").last.flatMap { MemberName(String($0)) }
     }
 
     // MARK: the calls
 
+    /// Carries out calls until the link is gone. Writes go first, in one batch.
     private func serve(_ link: Link) {
         var records = OwnerRecords(
             link.connection, shared.tape.names, shared.settings.group, onCall: beat.onCall)

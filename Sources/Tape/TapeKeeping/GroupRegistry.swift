@@ -156,6 +156,7 @@ public struct GroupRegistry: Sendable {
 
     private static func key(_ group: GroupName) -> String { "group.\(group)" }
 
+    /// Returns the stored value; `nil` when there is none.
     private func entry(_ key: String) throws(TapeError) -> KeyValueEntry? {
         do throws(JetStreamError) {
             return try bucket.get(key)
@@ -181,6 +182,7 @@ public struct GroupRegistry: Sendable {
         }
     }
 
+    /// The error of a write that other writers refused too often.
     private func unsettled(_ operation: String) -> TapeError {
         .jetStream(.unavailable(operation: operation, peer: bucket.jetStream.connection.peer))
     }

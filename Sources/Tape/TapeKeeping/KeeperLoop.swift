@@ -10,6 +10,10 @@ internal import TapeTransport
 
 /// The main loop of the keeper's thread. Each turn handles positions first, then the streams that
 /// are above their marks.
+///
+/// The process is the *keeper* while it owns partition 0 of group `keeper`. A stream's *marks* are
+/// sizes: see `PurgeMarks`. A stream is *held* when nothing more of it may be purged; its *holder*
+/// is the group or rule that prevents more.
 final class KeeperLoop {
     /// The time between two checks of the streams' bytes, and the longest wait. Measured: at full
     /// rate on a fast disk, a stream of 250 MB fills by a fifth in one second.
@@ -17,6 +21,7 @@ final class KeeperLoop {
     /// A plan that is not older than this is continued, because another plan takes tens of
     /// requests.
     private static let planNanoseconds: Int64 = 5_000_000_000
+    /// The timeout of every call to NATS.
     private static let callTimeout = Duration.seconds(2)
     /// The time between two writes of positions that moved. They are also written before each
     /// purge.
@@ -32,21 +37,27 @@ final class KeeperLoop {
     private let mailbox: TapeMailbox
     private let positions: GroupPositionListener
     private let shared: TapeKeeper.Shared
+    /// Nothing younger than this is purged.
     private let keep: Duration
     private let beat: ThreadBeat
     private let clock = SystemClock()
+    /// The bucket of groups; `nil` until this keeper has opened it.
     private var registry: GroupRegistry?
+    /// The registered groups with their stored positions, as last read.
     private var groups: [RegisteredGroup] = []
     /// The number of changes of each group's positions that are stored
     /// (`PositionStore.Reports.changes`).
     private var recorded: [GroupName: UInt64] = [:]
+    /// The monotonic time of the last write of positions; `Int64.min` before the first.
     private var recordedAt = Int64.min
+    /// Until when a held stream is left alone, by stream; monotonic.
     private var heldUntil: [String: Int64] = [:]
     /// The purges in progress, by stream. Each makes one step in turn, so that none waits for
     /// another to finish.
     private var works: [String: PurgeWork] = [:]
-    /// The purges that reached their goal, with plans that may allow more.
-    private var rested: [String: PurgeWork] = [:]
+    /// The purges that reached their goal, by stream. Their plans may allow more.
+    private var finishedWorks: [String: PurgeWork] = [:]
+    /// The tenure as the keeper; `nil` while another process is the keeper.
     private var claim: (tenure: UInt64, epoch: UInt64)?
     private var events: [TapeEvent] = []
     private var orders: [OwnershipOrder] = []
@@ -86,8 +97,8 @@ final class KeeperLoop {
 
     // MARK: ownership
 
-    /// Checked between any two steps, because another process may have taken over the keeper's
-    /// role.
+    /// Whether this process is the keeper now. It is checked between any two steps, because another
+    /// process may have taken over the role.
     private var isKeeper: Bool {
         followOrders()
         return claim != nil && !mailbox.isClosed
@@ -101,23 +112,24 @@ final class KeeperLoop {
             case .take(let partition, let claim):
                 self.claim = (claim.tenure, claim.epoch)
                 port.answer(.opened(partition, tenure: claim.tenure, epoch: claim.epoch))
-                changed(true)
+                setKeeper(true)
             case .release(let partition, let tenure):
-                if claim?.tenure == tenure { changed(false) }
+                if claim?.tenure == tenure { setKeeper(false) }
                 // Each step is finished when it is answered, so nothing is in progress here.
                 port.answer(.released(partition, tenure: tenure))
             case .drop(_, let tenure):
-                if claim?.tenure == tenure { changed(false) }
+                if claim?.tenure == tenure { setKeeper(false) }
             }
         }
         orders.removeAll(keepingCapacity: true)
     }
 
-    private func changed(_ isKeeper: Bool) {
+    /// Begins or ends the role of the keeper. All that is known of positions and purges is dropped.
+    private func setKeeper(_ isKeeper: Bool) {
         if !isKeeper { claim = nil }
         // A predecessor may have written since.
         (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], Int64.min, [:])
-        (works, rested) = ([:], [:])
+        (works, finishedWorks) = ([:], [:])
         shared.report.withLock { report in
             report.isKeeper = isKeeper
             if !isKeeper { report.streams = [:] }
@@ -136,8 +148,8 @@ final class KeeperLoop {
 
     // MARK: positions
 
-    /// Stores the reported positions of registered groups. A position that is not stored has no
-    /// effect.
+    /// Stores the reported positions of registered groups, if that is due or `isUrgent`. A position
+    /// that is not stored has no effect on purges.
     private func record(isUrgent: Bool) throws {
         let now = clock.monotonic().nanoseconds
         guard isUrgent || recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
@@ -165,6 +177,7 @@ final class KeeperLoop {
 
     // MARK: streams
 
+    /// Stores positions, and begins a purge of each stream that needs one.
     private func checkStreams() {
         do {
             try record(isUrgent: false)
@@ -179,6 +192,7 @@ final class KeeperLoop {
         }
     }
 
+    /// Works on a stream. When that fails, the purge is given up and tried again later.
     private func attempt(_ stream: String, _ body: () throws -> Void) {
         do {
             try body()
@@ -190,6 +204,7 @@ final class KeeperLoop {
         }
     }
 
+    /// Begins a purge if the stream is above its first mark and not held.
     private func begin(_ stream: String) throws {
         guard let info = try jetStream.streamInfo(stream), info.configuration.maxBytes > 0
         else { return }
@@ -204,7 +219,7 @@ final class KeeperLoop {
         }
         let isHeld = clock.monotonic().nanoseconds < heldUntil[stream] ?? Int64.min
         guard !isHeld || info.bytes > marks.urgentBytes else { return }
-        if let work = rested.removeValue(forKey: stream), work.info.created == info.created,
+        if let work = finishedWorks.removeValue(forKey: stream), work.info.created == info.created,
             clock.monotonic().nanoseconds < work.plannedAt + Self.planNanoseconds
         {
             works[stream] = work.resumed(bytes: info.bytes)
@@ -234,6 +249,7 @@ final class KeeperLoop {
         }
     }
 
+    /// Handles the end of a purge.
     private func finished(
         _ stream: String, _ work: PurgeWork, _ outcome: PurgePass.Outcome
     ) throws {
@@ -245,7 +261,7 @@ final class KeeperLoop {
         }
         client.telemetry.emit(
             StreamPurged(stream: stream, messages: work.purged, outcome: outcome))
-        if outcome == .reached { rested[stream] = work }
+        if outcome == .reached { finishedWorks[stream] = work }
         let isHeld = outcome == .held && work.bytes > work.marks.startBytes
         // Everything that could be purged is purged, and meanwhile readers may have read further.
         if isHeld, work.purged > 0 {
@@ -260,11 +276,13 @@ final class KeeperLoop {
 
     // MARK: reports
 
+    /// Reports that positions could not be stored.
     private func failed(_ reason: String) {
         shared.report.withLock { $0.problem = reason }
         client.telemetry.emit(PurgeFailed(stream: "groups", reason: reason))
     }
 
+    /// Reports what holds the stream, if that has changed; `nil`: nothing does.
     private func report(_ holder: PurgePlan.Holder?, of stream: String) {
         let before = shared.report.withLock { report in
             let before = report.streams[stream]?.holder
@@ -278,6 +296,7 @@ final class KeeperLoop {
         }
     }
 
+    /// The label of the gauge that shows a stream's holder, by stream.
     private var shown: [String: String] = [:]
 
     private func show(_ holder: PurgePlan.Holder?, of stream: String) {

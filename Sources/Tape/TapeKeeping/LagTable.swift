@@ -7,7 +7,9 @@ public import TapeTransport
 /// The lags of the groups: the distance between what they have read and the heads of their inputs.
 /// Pure; times are monotonic nanoseconds.
 public struct LagTable: Sendable {
+    /// The lag of one group over all that it reads.
     public struct Lag: Hashable, Sendable {
+        /// The number of unread ticks and bars.
         public var ticks: UInt64
         /// The age of the oldest unread record, as far as it is known now.
         public var nanoseconds: Int64
@@ -59,10 +61,13 @@ public struct LagTable: Sendable {
         return lags
     }
 
+    /// Takes the tape's answer. `storedAt` is monotonic.
     public mutating func answer(_ question: Question, storedAt: Int64) {
         answers[question] = storedAt
     }
 
+    /// Returns the lag of one group; `nil` when it cannot be known. Adds the questions that it
+    /// depends on to `used`.
     private mutating func lag(
         _ group: RegisteredGroup, _ told: PositionStore.Reports?, _ heads: HeadStore, _ now: Int64,
         _ used: inout Set<Question>

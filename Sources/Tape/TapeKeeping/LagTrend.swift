@@ -14,11 +14,13 @@ struct LagTrend: Sendable {
     /// The most samples of one group. A sample that follows the previous one too soon is not kept.
     static let samplesMax: Int64 = 60
 
+    /// The lag of a group at one time.
     private struct Sample {
         let at: Int64
         let ticks: UInt64
     }
 
+    /// In the order of their times.
     private var samples: [GroupName: [Sample]] = [:]
 
     /// Notes the lag and returns the time that is left, computed from this lag and the earlier
@@ -41,6 +43,7 @@ struct LagTrend: Sendable {
     /// lag.
     mutating func forget(_ group: GroupName) { samples[group] = nil }
 
+    /// Forgets all other groups.
     mutating func keep(only groups: Set<GroupName>) {
         samples = samples.filter { groups.contains($0.key) }
     }

@@ -14,6 +14,7 @@ public final class LagWatch: Sendable {
     private static let eventsMax = 16
 
     private final class Shared: Sendable {
+        /// The lags of the last turn; `nil` for a group whose lag cannot be known.
         let lags = Mutex<[GroupName: LagTable.Lag?]>([:])
     }
 
@@ -80,10 +81,13 @@ struct LagLoop {
     private let positions: GroupPositionListener
     private let heads: HeadListener
     private let clock = SystemClock()
+    /// The bucket of groups; `nil` until it was opened.
     private var registry: GroupRegistry?
+    /// The bucket's revision when `groups` was read; `nil` before.
     private var revision: UInt64?
     private var groups: [RegisteredGroup] = []
     private var table = LagTable()
+    /// The groups whose lag is in the metrics.
     private var shown: Set<GroupName> = []
 
     init(_ client: TapeClient, positions: GroupPositionListener, heads: HeadListener) {
@@ -93,6 +97,7 @@ struct LagLoop {
         self.heads = heads
     }
 
+    /// Returns the lags of all groups, and asks the tape what the next turn needs.
     mutating func turn() -> [GroupName: LagTable.Lag?] {
         do {
             try readGroups()
@@ -115,6 +120,7 @@ struct LagLoop {
         return lags
     }
 
+    /// Reads the registered groups if they have changed.
     private mutating func readGroups() throws {
         let registry = try self.registry ?? GroupRegistry.open(client)
         self.registry = registry
@@ -124,7 +130,7 @@ struct LagLoop {
         revision = present
     }
 
-    /// Returns the age; `nil` when no record follows the position yet.
+    /// Returns the age of the oldest unread record; `nil` when no record follows the position yet.
     private func age(of question: LagTable.Question) throws -> Int64? {
         let names = client.names
         let (stream, subject) =

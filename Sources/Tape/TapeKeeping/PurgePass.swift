@@ -1,15 +1,18 @@
 /// The marks of a stream's size. Pure.
 public struct PurgeMarks: Hashable, Sendable {
+    /// The marks in percent of the stream's limit.
     public static let startPercent: UInt64 = 75
     public static let goalPercent: UInt64 = 70
     /// From here on, delaying publishers is better than refusing them.
     public static let urgentPercent: UInt64 = 90
 
+    /// The stream's limit.
     public let bytesMax: UInt64
     /// Above this size a purge begins.
     public let startBytes: UInt64
     /// At this size a purge ends.
     public let goalBytes: UInt64
+    /// Above this size a purge makes no pauses, and also uses the purges beyond the plan's end.
     public let urgentBytes: UInt64
 
     public init(bytesMax: UInt64) {
@@ -26,7 +29,11 @@ public struct PurgeMarks: Hashable, Sendable {
 
 /// Carries out a plan in small steps until the stream is small enough. Pure: the shell does what
 /// `next` returns, and reports the result.
+///
+/// A *pin* is a sequence that has to stay: see `PurgeFacts.Subject`. Before the first pin,
+/// everything is purged from the front of the stream. After it, each subject is purged by itself.
 public struct PurgePass: Sendable {
+    /// What the shell has to do next.
     public enum Step: Hashable, Sendable {
         /// Purge everything below this sequence.
         case front(below: UInt64)
@@ -36,6 +43,7 @@ public struct PurgePass: Sendable {
         case measure
         /// Purge everything of the subject below this sequence.
         case subject(PurgePlan.SubjectPurge)
+        /// Nothing: the purge has ended.
         case done(Outcome)
     }
 
@@ -57,16 +65,21 @@ public struct PurgePass: Sendable {
 
     private let plan: PurgePlan
     private let marks: PurgeMarks
+    /// The number of messages of a piece, estimated from their average size.
     private let pieceMessages: UInt64
+    /// The stream's size when it was last requested.
     private var bytes: UInt64
     /// Everything below this sequence is purged, or will be when `pieces` is empty.
     private var cursor: UInt64
+    /// How many pins the cursor has passed.
     private var pin = 0
+    /// Whether the cursor is after a pin at an unknown distance from the next message.
     private var isLost = false
     /// The number of messages that were purged since the stream's bytes were last requested.
     private var passed: UInt64 = 0
     /// The remaining purges of the piece before the cursor.
     private var pieces: [PurgePlan.SubjectPurge] = []
+    /// The remaining purges beyond the plan's end; the last is the next.
     private var beyond: [PurgePlan.SubjectPurge]
 
     /// `bytes` and `messages` are the stream's present size.
@@ -80,6 +93,7 @@ public struct PurgePass: Sendable {
         beyond = plan.beyond
     }
 
+    /// Returns the next step.
     public mutating func next() -> Step {
         if let piece = pieces.popLast() { return .subject(piece) }
         if passed >= pieceMessages { return .measure }
@@ -124,6 +138,7 @@ public struct PurgePass: Sendable {
         }
     }
 
+    /// Returns the cursor after this many messages, but not beyond the plan's end.
     private func advanced(_ messages: UInt64) -> UInt64 {
         let (end, overflow) = cursor.addingReportingOverflow(messages)
         return overflow ? plan.clearBelow : min(end, plan.clearBelow)
@@ -131,12 +146,13 @@ public struct PurgePass: Sendable {
 
     // MARK: reports of the shell
 
+    /// Reports the result of `measure`.
     public mutating func measured(bytes: UInt64) {
         self.bytes = bytes
         passed = 0
     }
 
-    /// `nil`: there is no message from that sequence on.
+    /// Reports the result of `seek`; `nil`: there is no message from that sequence on.
     public mutating func found(_ sequence: UInt64?) {
         cursor = max(cursor, sequence ?? plan.clearBelow)
         isLost = false

@@ -4,8 +4,10 @@ public import Primitives
 public import TapeCodec
 public import TapeTransport
 
-/// The known facts about a stream when its purge is planned. Pure.
+/// The known facts about a stream when its purge is planned. Pure. A *floor* is how far a group has
+/// read a partition for good, so that the tape need not keep anything below it for this group.
 public struct PurgeFacts: Sendable {
+    /// One subject of the stream.
     public struct Subject: Hashable, Sendable {
         public var name: String
         /// The subject's partition. `nil` for watermarks, which the readers of all partitions read.
@@ -92,10 +94,13 @@ public struct PurgePlan: Sendable {
     public enum Holder: Hashable, Sendable {
         /// No registered group reads the stream.
         case nobodyRegistered
+        /// What is left is not old enough.
         case age
+        /// This group may still need what is left.
         case group(PurgeFacts.Floor)
     }
 
+    /// The purge of one subject below a sequence.
     public struct SubjectPurge: Hashable, Sendable {
         public var subject: String
         public var below: UInt64
@@ -110,6 +115,7 @@ public struct PurgePlan: Sendable {
     public let subjects: [SubjectPurge]
     /// Purges beyond `clearBelow`, for subjects whose own readers have read further.
     public let beyond: [SubjectPurge]
+    /// Why no more may be purged.
     public let holder: Holder
 
     public init(_ facts: PurgeFacts) {

@@ -4,6 +4,7 @@ internal import TapeTransport
 /// One purge in progress.
 struct PurgeWork {
     let jetStream: JetStream
+    /// The stream when the plan was made.
     let info: StreamInfo
     let marks: PurgeMarks
     let plan: PurgePlan
@@ -12,7 +13,9 @@ struct PurgeWork {
     /// When the next step is due, in monotonic nanoseconds.
     var readyAt = Int64.min
     private(set) var pass: PurgePass
+    /// The number of messages that were purged.
     private(set) var purged: UInt64 = 0
+    /// The stream's size when it was last requested.
     private(set) var bytes: UInt64
 
     init(

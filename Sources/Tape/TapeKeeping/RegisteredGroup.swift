@@ -9,7 +9,9 @@ public struct RegisteredGroup: Equatable, Sendable {
     static let version = 1
 
     public let group: GroupName
+    /// When the group was registered, by the wall clock.
     public var registered: Timestamp
+    /// What its readers read.
     public var reads: Set<ReaderPosition.Input>
     /// Why what is stored of the group cannot be read, or only in part; `nil` if it can. If that is
     /// the registration, `reads` has every input: more is kept than the group needs, never less.
@@ -74,6 +76,7 @@ struct PositionBlock: Hashable {
     static let partitions = 256
 
     let input: ReaderPosition.Input
+    /// The block's place among those of the input.
     let number: Int
 
     init(_ position: ReaderPosition) {

@@ -33,6 +33,7 @@ struct StreamSurvey {
         }
     }
 
+    /// Collects the facts. Nothing younger than `keep` counts as old enough; zero: everything does.
     func facts(
         _ groups: [RegisteredGroup], keep: Duration, now: Timestamp
     ) throws -> PurgeFacts {
@@ -50,6 +51,7 @@ struct StreamSurvey {
 
     // MARK: groups
 
+    /// Returns how far the group has read the partition, with proof.
     private func floor(
         _ group: RegisteredGroup, _ partition: Partition, _ input: ReaderPosition.Input
     ) throws -> PurgeFacts.Floor {
@@ -65,6 +67,7 @@ struct StreamSurvey {
         return floor
     }
 
+    /// Returns which packet is stored at the sequence; `nil` when none is.
     private func identity(_ sequence: UInt64) throws -> PacketIdentity? {
         guard let message = try jetStream.message(stream: stream, sequence: sequence) else {
             return nil
@@ -84,6 +87,7 @@ struct StreamSurvey {
 
     // MARK: subjects
 
+    /// Returns the stream's subjects with their pins.
     private func subjects(_ readers: Readers) throws -> [PurgeFacts.Subject] {
         var partitions = [String: Partition](
             uniqueKeysWithValues: readers.partitions.map { ("\($0)", $0) })

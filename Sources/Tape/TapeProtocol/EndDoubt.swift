@@ -11,10 +11,12 @@ public struct EndDoubt: Hashable, Sendable {
     /// a log take less.
     public static let replicatedNanoseconds: Int64 = 10_000_000_000
 
+    /// When the first read showed the early end; `nil` when there is no doubt.
     private var since: Int64?
 
     public init() {}
 
+    /// Whether the stream's end is in doubt.
     public var isThere: Bool { since != nil }
 
     /// Call this with every read that shows the early end. Returns true when it is believed. A

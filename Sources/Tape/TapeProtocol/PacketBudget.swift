@@ -2,6 +2,7 @@
 /// durable write each.
 public struct PacketBudget: Sendable {
     private let nanosecondsPerPacket: Int64
+    /// The number of packets in a full bucket.
     private let burst: Int64
     /// When the bucket was, or will be, empty.
     private var emptyAt: Int64 = Int64.min
@@ -22,7 +23,7 @@ public struct PacketBudget: Sendable {
         return true
     }
 
-    /// When the next packet may be sent.
+    /// When the next packet may be sent, by the monotonic clock; `Int64.min` before the first one.
     public var nextAt: Int64 {
         emptyAt == Int64.min ? Int64.min : emptyAt + nanosecondsPerPacket
     }

@@ -4,6 +4,10 @@ public import TapeCodec
 /// Decides what may be published next on one subject. One packet is in flight; each is a
 /// compare-and-set on the previous one. Every way in which that can fail has an answer.
 ///
+/// A packet is *settled* when it is known whether the tape has it. A *marker* is the packet that
+/// opens an epoch. A lane is *raised* when others remember higher numbers of the subject than the
+/// tape shows, as after a restore from a backup.
+///
 /// Pure: events in, effects out. The thread that owns it carries out the effects in order and
 /// reports the results as events. Times are monotonic nanoseconds.
 public struct PublisherLane: Sendable {
@@ -18,7 +22,7 @@ public struct PublisherLane: Sendable {
     public static let floorMax: UInt64 = 1 << 62
 
     public private(set) var state = State.closed
-    /// 0 until the subject was read.
+    /// The epoch in which this lane publishes; 0 until the subject was read.
     public private(set) var epoch: UInt64 = 0
     /// The ordinal of the next tick; everything below it is acknowledged or in flight.
     public private(set) var nextOrdinal: UInt64 = 1
@@ -34,9 +38,12 @@ public struct PublisherLane: Sendable {
     private let marking: Marking
     /// Increases with every publish, so that an answer to an older attempt can be recognised.
     public private(set) var attempt: UInt64 = 0
+    /// The number of failures in a row, which determines the next wait.
     private var failures: Int64 = 0
     private var endDoubt = EndDoubt()
 
+    /// In every state, `waiting` and `carrying` are a packet that was handed over and comes after
+    /// the marker that has to be stored first; `nil` when there is none.
     public enum State: Sendable {
         /// `open` was not requested yet.
         case closed
@@ -70,10 +77,12 @@ public struct PublisherLane: Sendable {
     }
 
     public enum Event: Sendable {
+        /// Open the first epoch.
         case open
         /// The subject's last packet, as the leader has it; `nil` when there is none.
         /// `isReplicated`: the stream has more than one copy, or their number is unknown.
         case lastRead(LastPacket?, isReplicated: Bool = true)
+        /// The subject's last packet could not be read; it is tried again.
         case readFailed
         /// `sequence` is the packet's sequence.
         case acknowledged(attempt: UInt64, sequence: UInt64)
@@ -93,15 +102,19 @@ public struct PublisherLane: Sendable {
     }
 
     public enum Effect: Sendable {
+        /// Publish the packet, if the subject's last message has this sequence.
         case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
+        /// Read the subject's last packet. The answer is `lastRead` or `readFailed`.
         case readLast
         /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`. `lost` are the
         /// ordinals before it that the tape no longer holds.
         case makeMarker(EpochMarker, lost: ClosedRange<UInt64>?)
         /// The packet is on the tape permanently.
         case acknowledged(SealedPacket, sequence: UInt64)
+        /// The lane is fenced: these are its epoch and the higher one on the tape.
         case fenced(ours: UInt64, theirs: UInt64)
-        /// The tape has lost these ordinals, although it had acknowledged them.
+        /// The tape has lost these ordinals, although it had acknowledged them; `nil`: only packets
+        /// without ordinals. `sequence` is that of the subject's last packet; 0: it has none.
         case rolledBack(lost: ClosedRange<UInt64>?, sequence: UInt64)
     }
 
@@ -120,18 +133,14 @@ public struct PublisherLane: Sendable {
         self.attempt = attempt
     }
 
-    public var isReady: Bool {
-        if case .ready = state { return true }
-        return false
-    }
+    /// Whether a packet may be published now.
+    public var isReady: Bool { if case .ready = state { true } else { false } }
 
     /// The subject was read and seems to end before what is known of it: see `EndDoubt`.
     public var isInDoubt: Bool { endDoubt.isThere }
 
-    public var isFenced: Bool {
-        if case .fenced = state { return true }
-        return false
-    }
+    /// Whether a higher epoch owns the subject.
+    public var isFenced: Bool { if case .fenced = state { true } else { false } }
 
     /// True when nothing is in flight or waiting to be.
     public var isIdle: Bool {
@@ -177,7 +186,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    /// When `timePassed` is needed next.
+    /// When `timePassed` is needed next; `nil` while nothing depends on the time.
     public var deadline: Int64? {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
@@ -210,6 +219,7 @@ public struct PublisherLane: Sendable {
         send(packet, waiting: waiting, now: now, into: &effects)
     }
 
+    /// Publishes the packet as a new attempt. `waiting` comes after it.
     private mutating func send(
         _ packet: SealedPacket, waiting: SealedPacket?, now: Int64, into effects: inout [Effect]
     ) {
@@ -238,8 +248,11 @@ public struct PublisherLane: Sendable {
         if isReady, isRaised { readAgain(carrying: nil, into: &effects) }
     }
 
+    /// Whether a higher ordinal or epoch is known than this lane has given out.
     private var isRaised: Bool { ordinalFloor > nextOrdinal || epochFloor > epoch }
 
+    /// Reads the subject again, to open an epoch after its last packet. `packet` comes after the
+    /// marker.
     private mutating func readAgain(
         carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
@@ -260,6 +273,7 @@ public struct PublisherLane: Sendable {
 
     // MARK: events
 
+    /// Handles an event; times are monotonic.
     public mutating func handle(_ event: Event, now: Int64, into effects: inout [Effect]) {
         switch event {
         case .open:
@@ -311,6 +325,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// Finds out from the tape whether the packet is stored.
     private mutating func resolve(
         _ packet: SealedPacket, waiting: SealedPacket?, into effects: inout [Effect]
     ) {
@@ -318,6 +333,7 @@ public struct PublisherLane: Sendable {
         effects.append(.readLast)
     }
 
+    /// Makes the present read again after a wait.
     private mutating func readLater(now: Int64) {
         switch state {
         case .opening(_, let packet):
@@ -328,6 +344,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// Returns the wait before the next attempt, which doubles with each failure.
     private mutating func retryWait(first: Int64 = retryNanosecondsFirst) -> Int64 {
         failures = min(failures + 1, 16)
         return min(Self.retryNanosecondsMax, first << (failures - 1))
@@ -335,6 +352,7 @@ public struct PublisherLane: Sendable {
 
     // MARK: outcomes
 
+    /// Handles the proof that the packet is on the tape.
     private mutating func landed(
         _ packet: SealedPacket, sequence: UInt64, waiting: SealedPacket?, now: Int64,
         into effects: inout [Effect]
@@ -350,11 +368,13 @@ public struct PublisherLane: Sendable {
             readAgain(carrying: waiting, into: &effects)
             return
         }
+        // The packet was sealed before the epoch of the marker was known.
         guard var next = waiting else { return }
         next.reseal(epoch: epoch, firstOrdinal: nextOrdinal)
         send(next, waiting: nil, now: now, into: &effects)
     }
 
+    /// Handles the subject's last packet, which was read to open an epoch or to settle a packet.
     private mutating func read(
         _ last: LastPacket?, isReplicated: Bool, now: Int64, into effects: inout [Effect]
     ) {
@@ -367,13 +387,16 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// A read of the subject's last packet.
     private struct Read {
         let last: LastPacket?
         let isReplicated: Bool
         let now: Int64
     }
 
-    /// The four outcomes of a packet whose fate is unknown.
+    /// Decides about a packet whose fate was unknown. The tape has it; or the tape is as before, so
+    /// the packet is sent again; or another packet is there, so that this lane is fenced or opens a
+    /// new epoch with the packet.
     private mutating func settle(
         _ packet: SealedPacket, waiting: SealedPacket?, _ read: Read,
         into effects: inout [Effect]
@@ -390,6 +413,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// Returns whether the tape ends where this lane knows it to end.
     private func isAsKnown(_ last: LastPacket?) -> Bool {
         (last?.sequence ?? 0) == lastSequence && last?.identity == lastIdentity
     }
@@ -414,11 +438,12 @@ public struct PublisherLane: Sendable {
             effects.append(.fenced(ours: epoch, theirs: previous))
             return
         }
-        let isPutBack = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
+        // The tape ends earlier than it did, or with another packet at the same place.
+        let isRestored = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
         let standing = last?.nextOrdinal ?? 1
         let next = max(nextOrdinal, standing, ordinalFloor)
         let lost = standing < next ? standing...(next - 1) : nil
-        if isPutBack || lost != nil {
+        if isRestored || lost != nil {
             guard endDoubt.isBelieved(isReplicated: read.isReplicated, now: read.now) else {
                 readLater(now: read.now)
                 return

@@ -8,6 +8,10 @@ public import TapeCodec
 /// again at the position: after a reconnect, a stall, a missed delivery, or an ordinal that does
 /// not follow. Each time the position itself is proven again: the packet there must be the same.
 ///
+/// A *pull* is a request for a batch of messages. A *delivery* is one message that the consumer
+/// sends; the consumer numbers its deliveries. A *hole* is a range of ordinals that the tape itself
+/// lacks. A *raw* lane takes every message and proves nothing.
+///
 /// Pure: events in, effects out. Times are monotonic nanoseconds.
 public struct ReaderLane: Sendable {
     /// The number of pulls that are open at the same time; the next constants bound each pull.
@@ -23,6 +27,7 @@ public struct ReaderLane: Sendable {
     private static let usualPullEnds = ["Batch Completed", "Message Size Exceeds MaxBytes"]
     /// After this long without any message, even a heartbeat, the consumer is made again.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
+    /// Waits between attempts to open: the first one, and the longest.
     static let retryNanosecondsFirst: Int64 = 50_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
 
@@ -36,13 +41,19 @@ public struct ReaderLane: Sendable {
     private var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
     public private(set) var consumerNumber: UInt64 = 0
+    /// When the stream was created, by the server's wall clock; undefined before it was read.
     public private(set) var streamCreated = Timestamp.undefined
+    /// The open pulls, the oldest first.
     private var pulls: [Pull] = []
+    /// The number of the last pull.
     private var pullNumber: UInt64 = 0
+    /// The number that the consumer's next delivery must have.
     private var nextConsumerSequence: UInt64 = 1
+    /// When the server last sent something, or was last asked for a consumer.
     private var lastReceived: Int64 = 0
     /// The sequence of the last message that a raw lane took; 0 for none.
     public private(set) var streamSequence: UInt64 = 0
+    /// The number of failed attempts to open in a row.
     private var failures: Int64 = 0
     /// The number of doubts since the last correct message. A server that refuses every pull must
     /// not be asked without a pause.
@@ -53,13 +64,16 @@ public struct ReaderLane: Sendable {
     private var suspect: UInt64?
 
     public enum State: Hashable, Sendable {
+        /// Next: `opening`.
         case closed
-        /// The stream is requested, immediately or at the given time. Next: `creating`.
+        /// The stream's description is requested, immediately or at the given time. Next:
+        /// `creating`.
         case opening(retryAt: Int64?)
         /// Waiting for the consumer. Next: `verifying`, `reading`.
         case creating
         /// The next packet must be the one of the position. Next: `reading`.
         case verifying
+        /// Packets are delivered. After a doubt: `opening`.
         case reading
         /// Continuing would skip or double something, so a person has to check. Final.
         case stopped(ReaderProblem)
@@ -67,20 +81,26 @@ public struct ReaderLane: Sendable {
 
     private struct Pull: Sendable {
         var number: UInt64
+        /// How many messages it may still bring.
         var remaining: Int
     }
 
     public enum Effect: Hashable, Sendable {
+        /// Request the stream's description. The answer is `streamRead` or `openFailed`.
         case readStream
+        /// The answer is `consumerCreated` or `openFailed`.
         case createConsumer(consumerNumber: UInt64, start: Start)
         case pull(consumerNumber: UInt64, number: UInt64)
+        /// Report that the consumer is made again.
         case doubted(ReaderDoubt)
+        /// Report that the tape lacks these ordinals. Reading continues after them.
         case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
         case stopped(ReaderProblem)
     }
 
     /// The decision about a packet.
     public enum Verdict: Hashable, Sendable {
+        /// Hand the packet to the reader.
         case deliver
         /// It is the packet of the position, or one of an older consumer.
         case ignore
@@ -100,6 +120,7 @@ public struct ReaderLane: Sendable {
 
     public var isReading: Bool { state == .reading }
 
+    /// When `timePassed` is needed next; `nil` while nothing depends on the time.
     public var deadline: Int64? {
         switch state {
         case .opening(let retryAt): return retryAt
@@ -162,7 +183,8 @@ public struct ReaderLane: Sendable {
         effects.append(.createConsumer(consumerNumber: consumerNumber, start: start))
     }
 
-    /// The stream's end may come from a leader that has not applied all of its log yet.
+    /// Stops because of the problem. A stream that ends before the position is doubted first: the
+    /// answer may come from a leader that has not applied all of its log yet.
     private mutating func judge(
         _ problem: ReaderProblem, _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
     ) {
@@ -177,28 +199,13 @@ public struct ReaderLane: Sendable {
         retry(now: now)
     }
 
+    /// Where the next consumer begins.
     private var start: Start {
         if let position { return position.hasPacket ? .sequence(position.sequence) : .first }
         return streamSequence > 0 && beginning != .end ? .sequence(streamSequence + 1) : beginning
     }
 
-    public struct StreamBounds: Hashable, Sendable {
-        public var created: Timestamp
-        public var firstSequence: UInt64
-        public var lastSequence: UInt64
-        /// The stream has more than one copy.
-        public var isReplicated: Bool
-
-        public init(
-            created: Timestamp, firstSequence: UInt64, lastSequence: UInt64, isReplicated: Bool
-        ) {
-            self.created = created
-            self.firstSequence = firstSequence
-            self.lastSequence = lastSequence
-            self.isReplicated = isReplicated
-        }
-    }
-
+    /// Returns why reading cannot continue in this stream, or `nil` when it can.
     private func problem(with stream: StreamBounds) -> ReaderProblem? {
         guard position != nil || streamSequence > 0 && beginning != .end else { return nil }
         let created = position?.streamCreated ?? streamCreated
@@ -216,6 +223,7 @@ public struct ReaderLane: Sendable {
         return nil
     }
 
+    /// Handles a failed request for the stream or the consumer; it is tried again.
     public mutating func openFailed(now: Int64) {
         switch state {
         case .opening, .creating:
@@ -225,6 +233,7 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// Opens again after a wait, which doubles with each failure.
     private mutating func retry(now: Int64) {
         failures = min(failures + 1, 16)
         state = .opening(retryAt: now + Self.wait(failures))
@@ -234,6 +243,7 @@ public struct ReaderLane: Sendable {
         min(retryNanosecondsMax, retryNanosecondsFirst << (failures - 1))
     }
 
+    /// Handles the server's answer that the consumer exists.
     public mutating func consumerCreated(
         consumerNumber: UInt64, now: Int64, into effects: inout [Effect]
     ) {
@@ -244,6 +254,7 @@ public struct ReaderLane: Sendable {
         fillPulls(into: &effects)
     }
 
+    /// Opens pulls up to their maximum.
     private mutating func fillPulls(into effects: inout [Effect]) {
         while pulls.count < Self.pullsMax {
             pullNumber += 1
@@ -253,19 +264,6 @@ public struct ReaderLane: Sendable {
     }
 
     // MARK: reading
-
-    /// The position of a message on the tape, and how it was delivered.
-    public struct Delivery: Hashable, Sendable {
-        public var consumerNumber: UInt64
-        public var sequence: UInt64
-        public var consumerSequence: UInt64
-
-        public init(consumerNumber: UInt64, sequence: UInt64, consumerSequence: UInt64) {
-            self.consumerNumber = consumerNumber
-            self.sequence = sequence
-            self.consumerSequence = consumerSequence
-        }
-    }
 
     /// Handles a packet whose checksum is right. `deliver` moves the position onto it.
     public mutating func packet(
@@ -322,6 +320,7 @@ public struct ReaderLane: Sendable {
         stop(.undecodable(sequence: delivery.sequence, error), into: &effects)
     }
 
+    /// Counts a message of the oldest pull.
     private mutating func used(into effects: inout [Effect]) {
         guard let first = pulls.indices.first else { return }
         pulls[first].remaining -= 1
@@ -331,6 +330,7 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// Checks that the packet of the position is still there.
     private mutating func verify(
         _ header: PacketHeader, _ delivery: Delivery, into effects: inout [Effect]
     ) {
@@ -345,6 +345,8 @@ public struct ReaderLane: Sendable {
         state = .reading
     }
 
+    /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets
+    /// of watermarks are not checked: a missing one does no harm.
     private mutating func take(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
@@ -401,7 +403,9 @@ public struct ReaderLane: Sendable {
         guard isOpen(consumerNumber) else { return }
         lastReceived = now
         switch code {
+        // A heartbeat.
         case 100: doubtsInARow = 0
+        // The pull has expired.
         case 404, 408: ended(pull, into: &effects)
         // The pull is over because of its bytes, or because of its messages. Both are usual.
         case 409 where Self.endsPull(description):
@@ -410,11 +414,13 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// Returns whether a 409 with this description ends only one pull.
     private static func endsPull(_ description: String) -> Bool {
         usualPullEnds.contains(description)
             || pullEnds.contains { description.lowercased().contains($0) }
     }
 
+    /// Replaces a pull that has ended.
     private mutating func ended(_ pull: UInt64, into effects: inout [Effect]) {
         pulls.removeAll { $0.number == pull }
         fillPulls(into: &effects)
@@ -433,6 +439,7 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// Call this at the deadline or later.
     public mutating func timePassed(now: Int64, into effects: inout [Effect]) {
         switch state {
         case .opening(let retryAt?) where now >= retryAt:
@@ -446,6 +453,8 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// Gives up the consumer and opens again at the position. Doubts in a row wait longer and
+    /// longer.
     private mutating func doubt(
         _ doubt: ReaderDoubt, now: Int64, into effects: inout [Effect]
     ) {
@@ -465,6 +474,7 @@ public struct ReaderLane: Sendable {
         effects.append(.readStream)
     }
 
+    /// Stops for good, until a person has checked the tape.
     private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
         state = .stopped(problem)
         effects.append(.stopped(problem))

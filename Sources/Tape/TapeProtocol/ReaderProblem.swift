@@ -4,9 +4,13 @@ public import TapeCodec
 /// Why a reader made its consumer again. It costs a moment and loses nothing.
 public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     case reconnected
+    /// The server sent nothing for too long.
     case stalled
+    /// The consumer's deliveries do not follow each other.
     case missedDelivery(expected: UInt64, found: UInt64)
+    /// The ordinals of a source do not follow each other.
     case missingOrdinals(expected: UInt64, found: UInt64)
+    /// The server refused a pull with this status.
     case refusedPull(code: Int, String)
     /// The stream seems to end before the position. It is read again before that is believed.
     case endsEarly(position: UInt64, last: UInt64)
@@ -40,11 +44,17 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
 
 /// Why a reader stopped: the tape is not the one on which it reached its position.
 public enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The stream was created at another time than the position's.
     case streamRecreated(was: Timestamp, is: Timestamp)
+    /// The stream ends before the position.
     case positionAboveEnd(sequence: UInt64, last: UInt64)
+    /// The position's packet was purged, so what follows it may be purged as well.
     case positionBelowStart(sequence: UInt64, first: UInt64)
+    /// Another packet is stored at the position.
     case otherPacket(sequence: UInt64, was: PacketIdentity, is: PacketIdentity)
+    /// A source's ordinals or epochs are lower than those that were read before.
     case ordinalsGoBack(sequence: UInt64, expected: UInt64, found: UInt64)
+    /// The message is no packet that this program can read.
     case undecodable(sequence: UInt64, PacketError)
 
     public var description: String {

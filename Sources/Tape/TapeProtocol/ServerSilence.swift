@@ -10,12 +10,14 @@ public struct ServerSilence: Hashable, Sendable {
     /// socket, where it is not counted yet.
     public static let graceNanoseconds: Int64 = 250_000_000
 
+    /// `nil` until a deadline is noticed to have passed.
     private var notice: Notice?
 
     private struct Notice: Hashable, Sendable {
         /// The deadline that was noticed to have passed. An answer that is found after all sets
         /// another one.
         var deadline: Int64
+        /// When it was noticed, and how many messages had arrived by then.
         var at: Int64
         var arrived: UInt64
     }

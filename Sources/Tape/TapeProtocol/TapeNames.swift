@@ -2,11 +2,15 @@ public import MarketModel
 
 /// The layout of a namespace on NATS: which subject is in which stream.
 ///
+/// A *share* of the operators is what one of them computes alone: a partition, or the *universe*,
+/// which is what is computed over all partitions.
+///
 /// Ticks are spread over several streams because one stream's writes are serial; bars are few and
 /// have one stream with one order.
 public struct TapeNames: Hashable, Sendable {
     public static let defaultNamespace = "md"
     public static let defaultPartitions = 32
+    /// The number of streams over which the partitions' ticks are spread.
     public static let tickStreams = 4
 
     public let namespace: String
@@ -26,21 +30,25 @@ public struct TapeNames: Hashable, Sendable {
         self.partitions = partitions
     }
 
+    /// Returns the partition of a symbol, which never changes within a namespace.
     public func partition(of symbol: Symbol) -> Partition {
         Partition(of: symbol, count: partitions)
     }
 
     // MARK: subjects
 
+    /// Returns the subject of a source's ticks in a partition.
     public func ticks(_ partition: Partition, _ source: SourceName) -> String {
         "\(namespace).ticks.\(partition).\(source)"
     }
 
+    /// A filter of the ticks of all sources in a partition.
     public func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
 
     /// A filter of the source's ticks in all partitions.
     public func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
 
+    /// Returns the subject of a partition's bars.
     public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
     /// A filter of the bars of all partitions.
@@ -65,10 +73,12 @@ public struct TapeNames: Hashable, Sendable {
         share == universe ? universeValues : bars(share)
     }
 
+    /// Returns the source of the packets that a share publishes.
     public func outputSource(_ share: Partition) -> SourceName {
         share == universe ? .universe : .operator
     }
 
+    /// Returns the partition of the packets that a share publishes.
     public func outputPartition(_ share: Partition) -> Partition {
         share == universe ? Self.universeHome : share
     }
@@ -91,10 +101,12 @@ public struct TapeNames: Hashable, Sendable {
 
     // MARK: watermarks
 
+    /// Returns the subject of a source's watermarks for the partitions of a stream.
     public func watermarks(stream: Int, _ source: SourceName) -> String {
         "\(namespace).wm.\(stream).\(source)"
     }
 
+    /// A filter of the watermarks of all sources for a stream.
     public func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
 
     // MARK: what readers report
@@ -102,6 +114,7 @@ public struct TapeNames: Hashable, Sendable {
     /// The subject on which the readers of a group report their positions.
     public func positions(group: String) -> String { "\(namespace).pos.\(group)" }
 
+    /// A filter of the positions of all groups.
     public var positions: String { "\(namespace).pos.*" }
 
     /// The subject of the request to report positions immediately.
@@ -114,8 +127,10 @@ public struct TapeNames: Hashable, Sendable {
         "\(namespace).hb.\(group).\(member)"
     }
 
+    /// A filter of the heartbeats of a group.
     public func heartbeats(group: String) -> String { "\(namespace).hb.\(group).*" }
 
+    /// A filter of the heartbeats of all groups.
     public var heartbeats: String { "\(namespace).hb.*.*" }
 
     /// The subject of the request that every member of every group report its presence immediately.
@@ -127,10 +142,12 @@ public struct TapeNames: Hashable, Sendable {
     /// name `operator`.
     public func heads(_ source: SourceName) -> String { "\(namespace).head.\(source)" }
 
+    /// A filter of the heads of all sources.
     public var heads: String { "\(namespace).head.*" }
 
     // MARK: streams
 
+    /// Returns the index of the stream that has the ticks of a partition.
     public func streamIndex(of partition: Partition) -> Int {
         partition.number % Self.tickStreams
     }

@@ -15,6 +15,7 @@ extension TapePosition {
     /// The position rests on a packet, which can prove it.
     public var hasPacket: Bool { sequence > 0 }
 
+    /// Returns the last ordinal that was read from the source; `nil` when none was.
     public func source(_ name: SourceName) -> SourceOrdinal? {
         sources.first { $0.source == name }
     }

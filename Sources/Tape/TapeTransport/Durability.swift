@@ -11,10 +11,7 @@ public enum Durability: Equatable, Sendable {
 
     static let notConfigured = Durability.unknown("set NATS_MONITOR_URL")
 
-    var isUnknown: Bool {
-        if case .unknown = self { return true }
-        return false
-    }
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
 
     /// Reads the answer to `/jsz?config=true` of the server with this id.
     init(monitor answer: JSONValue, of server: String) {

@@ -1,6 +1,7 @@
 public import MarketModel
 
-/// The heads of the tape that were reported, and when. Pure; times are monotonic nanoseconds.
+/// The heads of the tape that were reported, and when. A *head* is the newest acknowledged ordinal
+/// of one source in one partition. Pure; times are monotonic nanoseconds.
 public struct HeadStore: Sendable {
     public struct Key: Hashable, Sendable {
         public var input: ReaderPosition.Input
@@ -14,12 +15,13 @@ public struct HeadStore: Sendable {
         }
     }
 
-    /// One value of the head, and when it was first and last received.
+    /// One value of a head, and when it was first received.
     struct Sample: Hashable, Sendable {
         var lastOrdinal: UInt64
         var from: Int64
     }
 
+    /// The reports of one head.
     public struct Entry: Sendable {
         public private(set) var head: TapeHead
         public private(set) var receivedAt: Int64
@@ -32,6 +34,7 @@ public struct HeadStore: Sendable {
             samples = [Sample(lastOrdinal: head.lastOrdinal, from: now)]
         }
 
+        /// Takes a newer report.
         mutating func receive(_ head: TapeHead, now: Int64) {
             receivedAt = now
             let before = self.head.lastOrdinal
@@ -76,17 +79,19 @@ public struct HeadStore: Sendable {
         entries.lazy.filter { $0.key.input == input }.map(\.value.receivedAt).max()
     }
 
-    /// Returns false when there are too many heads.
+    /// Takes all heads of a message. Returns false when one is not taken, because there are too
+    /// many heads.
     @discardableResult
     mutating func receive(_ message: HeadMessage, now: Int64) -> Bool {
-        var isIn = true
+        var isTaken = true
         for head in message.heads {
             let key = Key(input: message.input, partition: head.partition, source: message.source)
-            isIn = receive(head, key, now: now) && isIn
+            isTaken = receive(head, key, now: now) && isTaken
         }
-        return isIn
+        return isTaken
     }
 
+    /// Takes a head, or ignores it when a predecessor sent it.
     private mutating func receive(_ head: TapeHead, _ key: Key, now: Int64) -> Bool {
         guard let known = entries[key] else {
             guard entries.count < Self.headsMax else { return false }

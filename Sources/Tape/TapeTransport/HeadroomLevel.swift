@@ -2,11 +2,13 @@
 /// differ, so that the level does not flicker at one mark. Pure.
 public struct HeadroomLevel: Sendable {
     public enum Level: String, Sendable {
+        /// Publishing is not at risk.
         case ample
         /// Publishing would soon be refused, so the policies of backpressure must apply.
         case low
     }
 
+    /// What has a limit.
     public enum Place: Hashable, Sendable, CustomStringConvertible {
         /// The room up to the stream's `max_bytes`.
         case stream(String)
@@ -21,6 +23,7 @@ public struct HeadroomLevel: Sendable {
         }
     }
 
+    /// How much room a place has.
     public struct Room: Hashable, Sendable {
         public var place: Place
         public var freeBytes: UInt64
@@ -54,6 +57,7 @@ public struct HeadroomLevel: Sendable {
     /// fall below it.
     public static let diskFreeBytesMin: UInt64 = 64 << 20
 
+    /// The level of each place at the last update.
     private var levels: [Place: Level] = [:]
 
     public init() {}
@@ -85,6 +89,7 @@ public struct HeadroomLevel: Sendable {
         return changes.sorted { $0.room.place.description < $1.room.place.description }
     }
 
+    /// Returns the level of a place that had the level `before`.
     private static func next(_ before: Level, _ room: Room) -> Level {
         let isScarce = room.place == .disk && room.freeBytes < diskFreeBytesMin
         switch before {

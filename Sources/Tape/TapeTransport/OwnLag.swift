@@ -29,9 +29,12 @@ public final class OwnLag: Sendable {
     }
 
     private struct State {
+        /// The monotonic time of the last report; `Int64.min` before the first.
         var reportedAt = Int64.min
+        /// The number of partitions that this process owns.
         var partitions = 0
         var lags: [Key: HeadStore.Lag] = [:]
+        /// Whether heads were received, so that the lag is known.
         var isReported = false
     }
 
@@ -81,6 +84,7 @@ public final class OwnLag: Sendable {
         for (key, lag) in present.lags { show(lag, key) }
     }
 
+    /// Returns the sum of the ticks and the higher age; the age is `nil` if one of them is.
     private static func sum(_ one: HeadStore.Lag, _ other: HeadStore.Lag) -> HeadStore.Lag {
         let (ticks, overflow) = one.ticks.addingReportingOverflow(other.ticks)
         let oldest = one.nanoseconds.flatMap { age in other.nanoseconds.map { max(age, $0) } }

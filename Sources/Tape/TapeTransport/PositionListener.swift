@@ -14,6 +14,7 @@ public final class PositionListener: Sendable {
     private final class Receiver: Sendable {
         struct Received {
             var heads: [Partition: SourceRecord.Head] = [:]
+            /// Whether a head has risen since it was last taken.
             var hasRisen = false
         }
 
@@ -91,7 +92,7 @@ public final class PositionListener: Sendable {
     /// Everything received so far.
     public var known: SourceRecord { receiver.received.withLock { SourceRecord($0.heads) } }
 
-    /// Returns everything received so far, if it has risen since the last call.
+    /// Returns everything received so far, if it has risen since the last call; else `nil`.
     public func takeRisen() -> SourceRecord? {
         receiver.received.withLock { received in
             guard received.hasRisen else { return nil }

@@ -3,6 +3,7 @@ public import MarketModel
 /// The positions that groups reported. The latest report of each position counts, also when it goes
 /// back. Pure.
 public struct PositionStore: Sendable {
+    /// What a position is about.
     public struct Place: Hashable, Sendable {
         public var input: ReaderPosition.Input
         public var partition: Partition
@@ -33,7 +34,7 @@ public struct PositionStore: Sendable {
 
     public init() {}
 
-    /// Returns false when there are too many groups.
+    /// Takes the positions of a message. Returns false when there are too many groups.
     @discardableResult
     mutating func receive(_ message: PositionMessage, now: Int64) -> Bool {
         guard groups[message.group] != nil || groups.count < Self.groupsMax else { return false }

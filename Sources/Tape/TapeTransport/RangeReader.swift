@@ -24,6 +24,7 @@ public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
 /// at the same time (an intake, a worker with its recovery and its repairs) has `TapeReaders` in
 /// the loop of that thread instead.
 public final class RangeReader {
+    /// A packet of a range.
     public struct Packet {
         /// The number that `open` returned.
         public let range: Int
@@ -35,11 +36,13 @@ public final class RangeReader {
         public let message: NatsMessage
     }
 
+    /// Where a range ends.
     public enum End: Hashable, Sendable {
         /// It follows the tape until the caller ends it.
         case never
         /// The last packet that is stored when the range is opened.
         case stored
+        /// The last packet at this sequence or before it.
         case sequence(UInt64)
     }
 
@@ -61,6 +64,7 @@ public final class RangeReader {
     private var events: [TapeEvent] = []
     /// The packets of the present event, which are not passed on yet.
     private var taken: [Packet] = []
+    /// Whether any packet has come.
     private var hasTaken = false
 
     /// `group` begins the names of the consumers. `pullBytes` as for `TapeReaders`.
@@ -103,6 +107,7 @@ public final class RangeReader {
         return range
     }
 
+    /// Returns the sequence after which the range has no packet; 0 when it has none at all.
     private func last(
         _ input: TapeReaders.Input, _ start: ReaderLane.Start, _ end: End
     ) throws -> UInt64 {
@@ -128,7 +133,9 @@ public final class RangeReader {
         readers.close(range)
     }
 
+    /// Returns whether the range has ended.
     public func isOver(_ range: Int) -> Bool { ranges[range].isOver }
+    /// Whether all ranges have ended.
     public var isOver: Bool { ranges.allSatisfy(\.isOver) }
     public func stream(_ range: Int) -> String { ranges[range].stream }
 
@@ -163,6 +170,7 @@ public final class RangeReader {
         try passOn(take)
     }
 
+    /// Keeps a packet until the readers have carried out their effects.
     private func took(
         _ range: Int, _ header: Result<PacketHeader, PacketError>, _ message: NatsMessage
     ) {
@@ -175,6 +183,7 @@ public final class RangeReader {
                 message: message))
     }
 
+    /// Passes on the packets that were kept, and ends ranges at their last packet.
     private func passOn(_ take: (Packet) throws -> Void) throws {
         defer { taken.removeAll(keepingCapacity: true) }
         for packet in taken where !ranges[packet.range].isOver {
@@ -185,6 +194,7 @@ public final class RangeReader {
 
     // MARK: trouble
 
+    /// Throws when a range cannot be read further.
     private func check() throws(TapeRangeError) {
         for range in ranges.indices where !ranges[range].isOver {
             let stream = ranges[range].stream

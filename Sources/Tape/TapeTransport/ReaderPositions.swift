@@ -8,6 +8,7 @@ public struct ReaderPosition: Hashable, Sendable {
     /// The version of the documents that hold positions: messages, and what a keeper stores.
     public static let version = 1
 
+    /// What a reader reads: the sources' ticks, or what the operators publish.
     public enum Input: String, CaseIterable, Sendable {
         case ticks
         case bars

@@ -5,13 +5,15 @@
 /// compare expected sequences, before it has applied all of its log: where a stream has copies, two
 /// owners can pass.
 struct ServerFloor {
+    /// Whether a server may be used, with the reason when it should be replaced.
     enum Verdict: Equatable {
         case good
-        /// It serves a stream with one copy.
+        /// It may be used, because no stream has copies.
         case old(String)
         case refused(String)
     }
 
+    /// The first good version for streams with one copy.
     static let single = Version(2, 10, 26)
     /// The first good versions for streams with copies, one per series. Every other series is
     /// compared with the first.

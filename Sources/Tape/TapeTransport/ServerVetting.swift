@@ -51,7 +51,8 @@ final class ServerVetting: Sendable {
     ) {
         let link = connection.link
         let look = { [self, weak connection] in
-            var told: String?
+            // The reason that was reported last.
+            var reported: String?
             while !end.isClosed, let connection, connection.link == link {
                 switch verdict(on: connection) {
                 case .good, .old:
@@ -60,8 +61,8 @@ final class ServerVetting: Sendable {
                     checkCopies(connection, refused)
                     return
                 case .refused(let reason):
-                    if reason != told { refused(reason) }
-                    told = reason
+                    if reason != reported { refused(reason) }
+                    reported = reason
                 case nil: break
                 }
                 var nothing: [Int] = []

@@ -13,6 +13,7 @@ public struct SourceRecord: Equatable, Sendable {
         case watermarks(stream: Int)
     }
 
+    /// The newest numbers of a lane.
     public struct Head: Hashable, Sendable {
         public var epoch: UInt64
         /// The last ordinal; for a watermark lane, its counter.

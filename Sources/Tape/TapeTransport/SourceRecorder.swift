@@ -21,6 +21,7 @@ public final class SourceRecorder: Sendable {
 
     /// The state that `/status` shows.
     public struct Status: Sendable {
+        /// The number of writes that succeeded.
         public fileprivate(set) var writes: UInt64 = 0
         /// The time in the record that was written last; undefined until one was.
         public fileprivate(set) var written = Timestamp.undefined
@@ -126,6 +127,7 @@ public final class SourceRecorder: Sendable {
         }
     }
 
+    /// Writes a record. Errors of NATS are an outcome, too.
     private static func attempt(
         _ stored: inout StoredSourceRecord, _ record: SourceRecord
     ) -> StoredSourceRecord.Outcome {

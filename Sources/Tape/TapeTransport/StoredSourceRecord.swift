@@ -36,8 +36,9 @@ struct StoredSourceRecord {
         return other
     }
 
-    /// Reads the stored record, which is used from now on. Why it is refused is returned; then it
-    /// is not used. A damaged one will be overwritten, one of a newer release will not.
+    /// Reads the stored record, which is used from now on. If it is refused, it is not used, and
+    /// the reason is returned; else `nil`. A damaged record will be overwritten, one of a newer
+    /// release will not.
     mutating func read() throws(JetStreamError) -> VersionedJSON.Refusal? {
         isNewer = false
         guard let entry = try bucket.get(key) else {
@@ -54,6 +55,7 @@ struct StoredSourceRecord {
         }
     }
 
+    /// Writes the record, if no later owner has written.
     mutating func write(_ present: SourceRecord) throws(JetStreamError) -> Outcome {
         if revision == nil {
             var standing = StoredSourceRecord(self)

@@ -3,6 +3,7 @@ public import NatsTransport
 /// The result of setting up a stream, or the stream of a bucket.
 public struct StreamSetup: Equatable, Sendable {
     public enum Outcome: Equatable, Sendable {
+        /// The stream did not exist.
         case made
         /// The stream existed and has got more room or subjects.
         case enlarged(from: Int64, subjects: Int)
@@ -16,6 +17,7 @@ public struct StreamSetup: Equatable, Sendable {
     public let outcome: Outcome
     /// The stream's present limit; -1: no limit.
     public let bytesMax: Int64
+    /// The limit in the settings.
     public let wanted: Int64
 }
 

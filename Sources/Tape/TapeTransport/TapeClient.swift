@@ -115,7 +115,7 @@ public final class TapeClient: Sendable {
         try requireUse(of: existing, as: wanted)
     }
 
-    /// Checks a stream that this service may not change.
+    /// Checks a stream that this service may not change. Only its size may differ from `wanted`.
     private func requireUse(
         of existing: StreamConfiguration, as wanted: StreamConfiguration
     ) throws(TapeError) {
@@ -138,6 +138,7 @@ public final class TapeClient: Sendable {
                 refusal: "'tapeline setup' does that"))
     }
 
+    /// Reports a stream whose size differs from the settings.
     private func report(_ setup: StreamSetup, before: StreamConfiguration?) {
         guard let before, before.maxBytes != setup.wanted else { return }
         var refusal: String?
@@ -191,7 +192,8 @@ private final class ConnectionListeners: Sendable {
 
     private let mailboxes = Mutex<[TapeMailbox]>([])
     private let isClosing = Atomic<Bool>(false)
-    private let refused = Mutex<String?>(nil)
+    /// The server's last complaint; `nil` if there was none.
+    private let lastComplaint = Mutex<String?>(nil)
     let vetting: ServerVetting
     private let telemetry: TelemetryHub
     private let readiness: Readiness
@@ -208,8 +210,8 @@ private final class ConnectionListeners: Sendable {
         self.readiness = readiness
     }
 
-    /// The connection's last event comes on another thread, and could overwrite the reason that the
-    /// owner gave.
+    /// Call it before the owner closes the connection. The connection's last event comes on another
+    /// thread, and could overwrite the reason that the owner gave.
     func willClose() {
         isClosing.store(true, ordering: .releasing)
         vetting.close()
@@ -219,8 +221,9 @@ private final class ConnectionListeners: Sendable {
         self.connection.withLock { $0.value = connection }
     }
 
-    var complaint: String? { refused.withLock { $0 } }
+    var complaint: String? { lastComplaint.withLock { $0 } }
 
+    /// Adds a mailbox, and forgets those that are closed.
     func add(_ mailbox: TapeMailbox) {
         mailboxes.withLock {
             $0.removeAll(where: \.isClosed)
@@ -247,11 +250,12 @@ private final class ConnectionListeners: Sendable {
             send(.closed(reason))
         case .lameDuck: telemetry.emit(ServerLeaving())
         case .asyncError(let text):
-            refused.withLock { $0 = text }
+            lastComplaint.withLock { $0 = text }
             telemetry.emit(ConnectionComplaint(text: text))
         }
     }
 
+    /// Handles a link that may be used again.
     private func restored() {
         readiness.set(ReadinessPart.nats, nil)
         telemetry.emit(ConnectionRestored())

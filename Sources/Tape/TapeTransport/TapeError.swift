@@ -1,10 +1,12 @@
 public import NatsTransport
 
+/// Why an operation on the tape failed.
 public enum TapeError: Error, Sendable, CustomStringConvertible {
     case nats(NatsError)
     case jetStream(JetStreamError)
     /// The namespace was made with other numbers.
     case otherNamespace(stream: String, differences: [String])
+    /// The stream, or the bucket's, does not exist yet.
     case missingStream(String)
     /// The stream was made by an earlier release, which knew fewer subjects.
     case olderStream(String, lacks: [String])

@@ -6,6 +6,7 @@ public enum TapeEvent: Sendable {
     case delivery(NatsMessage)
     /// The answer to a publish of this thread.
     case answer(NatsMessage)
+    /// The connection was lost and is back.
     case reconnected
     /// The connection is closed permanently: the process has to end.
     case closed(String)

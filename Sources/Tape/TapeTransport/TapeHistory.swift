@@ -6,6 +6,7 @@ public import TapeProtocol
 
 /// A packet as the tape stores it.
 public struct StoredPacket: Sendable {
+    /// What a publisher needs to continue after this packet.
     public let last: LastPacket
     public let header: PacketHeader
     let payload: [UInt8]

@@ -19,12 +19,15 @@ public final class TapeMailbox: Sendable {
     private let othersWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
+    /// The NATS side of the mailbox.
     private struct Attached {
+        /// `nil` until something is attached.
         var inbox: NatsInbox?
         var messages: [NatsMessage] = []
         /// The number of users. Each publisher and each set of readers has separate subjects below
         /// the prefix.
         var users = 0
+        /// How many reports of missing responders, and how many messages, were received.
         var noResponders = 0
         var received: UInt64 = 0
     }
@@ -59,9 +62,10 @@ public final class TapeMailbox: Sendable {
 
     // MARK: any thread
 
-    /// Returns false when the mailbox is full.
+    /// Sends an event. Returns false when the mailbox is full.
     public func send(_ event: TapeEvent) -> Bool { counted { others.send(event) } }
 
+    /// Sends an event, and waits for room up to the timeout. Returns false when there was none.
     public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
         counted { others.sendWaiting(event, timeout: timeout) }
     }
@@ -70,9 +74,9 @@ public final class TapeMailbox: Sendable {
     /// not counted.
     private func counted(_ send: () -> Bool) -> Bool {
         othersWaiting.add(1, ordering: .relaxed)
-        let isIn = send()
-        if !isIn { othersWaiting.subtract(1, ordering: .relaxed) }
-        return isIn
+        let isSent = send()
+        if !isSent { othersWaiting.subtract(1, ordering: .relaxed) }
+        return isSent
     }
 
     /// Accepts no more events of other threads. A thread that waits for those alone wakes up.
@@ -120,6 +124,7 @@ public final class TapeMailbox: Sendable {
         return receiveOthers(into: &events, max: max, timeout: .zero)
     }
 
+    /// Receives events of other threads.
     private func receiveOthers(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
         if timeout == .zero, othersWaiting.load(ordering: .relaxed) == 0 { return 0 }
         let count = others.receive(into: &events, max: max, timeout: timeout)
@@ -127,7 +132,8 @@ public final class TapeMailbox: Sendable {
         return count
     }
 
-    /// Returns `nil` when there is no connection to fetch from.
+    /// Fetches messages from NATS and returns how many; `nil` when there is no connection to fetch
+    /// from.
     private func fetch(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int? {
         attached.withLock { attached in
             guard let inbox = attached.inbox else { return nil }

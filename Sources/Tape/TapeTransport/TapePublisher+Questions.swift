@@ -13,19 +13,21 @@ extension TapePublisher {
     /// A question of a lane.
     enum Question: Equatable {
         case none
+        /// To be sent as soon as the stream may be asked.
         case wanted
+        /// Sent. `number` is in the answer's subject; the question fails at the monotonic deadline.
         case asked(number: UInt64, about: Subject, deadline: Int64)
 
+        /// The number of the stream's copies, or the subject's last packet.
         enum Subject { case copies, lastPacket }
 
-        var isAsked: Bool {
-            if case .asked = self { return true }
-            return false
-        }
+        var isAsked: Bool { if case .asked = self { true } else { false } }
     }
 
+    /// What is known of a stream.
     struct Stream {
         let name: String
+        /// The number of questions that are not answered yet.
         var asked = 0
         /// A packet or a question was not answered in time, and nothing has been answered since.
         var isSilent = false
@@ -40,6 +42,7 @@ extension TapePublisher {
     static let questionsMax = 64
     private static let questionNanoseconds: Int64 = 1_000_000_000
 
+    /// Changes the lane's question and keeps count of those that were asked.
     func become(_ question: Question, _ lane: Int) {
         let stream = lanes[lane].stream
         if lanes[lane].question.isAsked { streams[stream].asked -= 1 }
@@ -73,7 +76,7 @@ extension TapePublisher {
         }
     }
 
-    /// `<inbox>.r<lane>.<number>`
+    /// Handles the answer to a question, whose subject is `<inbox>.r<lane>.<number>`.
     func answered(_ answer: NatsMessage) {
         let place = answer.withSubject { subject -> (lane: Int, number: UInt64)? in
             guard
@@ -138,7 +141,8 @@ extension TapePublisher {
 
     private static let noAnswer = "its leader is being elected, or its server does not respond"
 
-    /// A requested subject has no responder: perhaps this one.
+    /// Handles the report that some requested subject has no responder. It may be this lane's, so
+    /// its question fails earlier.
     func suspectQuestion(_ lane: Int, _ until: Int64) {
         guard case .asked(let number, let subject, let deadline) = lanes[lane].question,
             deadline > until

@@ -10,6 +10,9 @@ public import TapeProtocol
 /// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Nothing
 /// blocks: a subject's last packet, which is read only at the start and after trouble, is requested
 /// and arrives in the same way. A stream that does not answer delays no other stream.
+///
+/// A *lane* is one subject, named by its index. Ticks *wait* while they are in the builder, which
+/// collects the lane's next packet. A packet is *in flight* from its publishing to its answer.
 public final class TapePublisher {
     /// The state of a subject besides its machine.
     struct Lane {
@@ -22,12 +25,14 @@ public final class TapePublisher {
         var builder: PacketBuilder
         /// The buffer of the previous packet, reused for the next one.
         var spare: SealedPacket?
+        /// The monotonic time of the last publish, as are the times below.
         var publishedAt: Int64 = 0
         /// Since when the lane accepts no packet; `nil` while it does.
         var busySince: Int64?
         /// The server reported a missing responder while this attempt was in flight. If it is not
         /// answered by then, the report is taken to concern this attempt.
         var suspected: (attempt: UInt64, until: Int64)?
+        /// The lane's question to the stream about what it holds.
         var question = Question.none
         /// The watermark of the last acknowledged packet, if it has one.
         var watermark = Timestamp.undefined
@@ -38,20 +43,14 @@ public final class TapePublisher {
         var silence = ServerSilence()
     }
 
-    /// A packet that is on the tape permanently.
-    public struct Acknowledged: Sendable {
-        public let lane: Int
-        public let header: PacketHeader
-        public let sequence: UInt64
-    }
-
     /// Filled by `handle`, emptied by the owner.
     public var acknowledged: [Acknowledged] = []
     /// Called with each packet that is on the tape permanently, before its buffer is reused. The
     /// callee must copy the bytes if it keeps them. `sequence` is the packet's sequence.
     public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
-    private static let tickNanoseconds: Int64 = 1_000_000
+    /// The shortest time between two checks of the deadlines.
+    private static let checkNanoseconds: Int64 = 1_000_000
     /// A stream that has a leader usually answers within this time.
     private static let suspicionNanoseconds: Int64 = 250_000_000
     /// A leader that lost its quorum steps down within this time. Its marks are then removed.
@@ -62,25 +61,19 @@ public final class TapePublisher {
         "no stream takes it at the moment; if the stream was deleted, restart this service: it "
         + "makes it anew, without what it held"
     private static let inProcess = "a write to the subject is in process"
-    /// A subject of the tape was found restored from a backup.
-    public struct RolledBack: Sendable {
-        public let lane: Int
-        public let subject: String
-        /// The lost ordinals; `nil` when only markers are lost.
-        public let lost: ClosedRange<UInt64>?
-        /// The sequence of the subject's last packet now; 0 when there is none.
-        public let sequence: UInt64
-    }
 
     static let rolledBackMax = 1_024
-    /// Emptied by the owner. Beyond `rolledBackMax` the oldest are dropped.
+    /// The subjects that were found restored from a backup. Emptied by the owner. Beyond
+    /// `rolledBackMax` the oldest are dropped.
     public var rolledBack: [RolledBack] = []
 
     let client: TapeClient
     let inbox: String
     private let mailbox: TapeMailbox
+    /// How many reports of missing responders were handled.
     private var noRespondersSeen = 0
-    private var tickAt = Int64.min
+    /// When the deadlines are checked next, by the monotonic clock.
+    private var checkAt = Int64.min
     let clock = SystemClock()
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
@@ -121,6 +114,7 @@ public final class TapePublisher {
         for lane in lanes.indices { feed(lane, .open) }
     }
 
+    /// Opens an epoch on one subject.
     public func open(lane: Int) { feed(lane, .open) }
 
     /// Opens without reading the subject's last packet, which the caller has just read.
@@ -168,11 +162,14 @@ public final class TapePublisher {
         let machine = lanes[lane].machine
         return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
     }
+    /// Returns whether a packet may be published now.
     public func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }
+    /// Returns whether a higher epoch owns the subject.
     public func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
+    /// Returns whether the next packet takes no more ticks.
     public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
+    /// Returns how many ticks the next packet has.
     public func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
-
     public func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
 
     /// Returns the watermark of the last acknowledged packet; undefined when it has none.
@@ -199,7 +196,9 @@ public final class TapePublisher {
         }
     }
 
+    /// Whether nothing waits and nothing is in flight on any lane.
     public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
+    /// Whether every lane has an epoch.
     public var hasOpened: Bool { lanes.allSatisfy { $0.machine.epoch > 0 } }
 
     /// Returns the earliest event time that is not on the tape yet; undefined when everything is.
@@ -299,7 +298,7 @@ public final class TapePublisher {
         let since = lanes[lane].inProcessSince ?? now
         lanes[lane].inProcessSince = since
         let isLong = now - since >= Self.inProcessNanosecondsMax
-        unsettled(lane, Self.inProcess, "in_process", isNew: isLong)
+        unsettled(lane, Self.inProcess, "in_process", isTrouble: isLong)
         feed(lane, .inProcess(attempt: attempt))
     }
 
@@ -307,8 +306,8 @@ public final class TapePublisher {
     /// checked once a millisecond. Call it when all received messages are handled.
     public func timePassed() {
         let now = clock.monotonic().nanoseconds
-        guard now >= tickAt else { return }
-        tickAt = now + Self.tickNanoseconds
+        guard now >= checkAt else { return }
+        checkAt = now + Self.checkNanoseconds
         noticeNoResponders(now)
         firstLane &+= 1
         for offset in lanes.indices {
@@ -325,6 +324,7 @@ public final class TapePublisher {
         }
     }
 
+    /// Returns whether nothing came by the deadline although everything that arrived was handled.
     func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
         let traffic = mailbox.traffic
         return lanes[lane].silence.counts(
@@ -348,6 +348,7 @@ public final class TapePublisher {
         }
     }
 
+    /// Gives up a packet that was suspected to have no responder and is still not answered.
     private func checkSuspicion(_ lane: Int, _ now: Int64) {
         guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
         lanes[lane].suspected = nil
@@ -358,20 +359,23 @@ public final class TapePublisher {
         feed(lane, .unanswered(attempt: suspected.attempt))
     }
 
+    /// Hands an event to the lane's machine and carries out what follows.
     func feed(_ lane: Int, _ event: PublisherLane.Event) {
         lanes[lane].machine.handle(
             event, now: clock.monotonic().nanoseconds, into: &effects)
         carryOut(lane)
     }
 
+    /// Reports why a packet is not settled. `isTrouble` is false for a reason that is usual and
+    /// will pass.
     private func unsettled(
-        _ lane: Int, _ reason: String, _ label: String, isNew: Bool = true
+        _ lane: Int, _ reason: String, _ label: String, isTrouble: Bool = true
     ) {
-        if isNew { lanes[lane].trouble = reason }
+        if isTrouble { lanes[lane].trouble = reason }
         client.telemetry.emit(
             PublishUnsettled(
                 subject: lanes[lane].subject, reason: reason, label: label,
-                level: isNew ? .warning : .debug))
+                level: isTrouble ? .warning : .debug))
     }
 
     /// Reads `<inbox>.<lane>.<attempt>`.
@@ -397,6 +401,7 @@ public final class TapePublisher {
             index += 1
         }
         effects.removeAll(keepingCapacity: true)
+        // Nothing is to be published on a fenced lane any more, so it is not busy.
         let isTaking = lanes[lane].machine.isReady || lanes[lane].machine.isFenced
         if isTaking {
             lanes[lane].busySince = nil
@@ -469,8 +474,8 @@ public final class TapePublisher {
         // The gap goes into the marker's own packet: either both are stored, or the next marker
         // names the gap again.
         if let lost, builder.kind == .ticks {
-            let isIn = markers.append(gap(lost, lane))
-            precondition(isIn == .appended, "an empty packet refused a gap record")
+            let outcome = markers.append(gap(lost, lane))
+            precondition(outcome == .appended, "an empty packet refused a gap record")
         }
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,

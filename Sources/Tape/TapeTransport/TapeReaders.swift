@@ -8,7 +8,8 @@ public import TapeProtocol
 /// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
 ///
 /// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
-/// a consumer blocks, but happens only at the start and after trouble.
+/// a consumer blocks, but happens only at the start and after trouble. A parameter `reader` is the
+/// index that `add` returned.
 public final class TapeReaders {
     /// The input of one reader.
     public struct Input: Sendable {
@@ -37,6 +38,7 @@ public final class TapeReaders {
         }
     }
 
+    /// The state of one reader.
     private struct Reader {
         let input: Input
         var machine = ReaderLane()
@@ -45,6 +47,7 @@ public final class TapeReaders {
         var isHeld = false
         var waiting: [NatsMessage] = []
         var silence = ServerSilence()
+        /// Whether the stream did not exist when it was last requested.
         var lacksStream = false
     }
 
@@ -56,7 +59,8 @@ public final class TapeReaders {
     public typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
-    private static let tickNanoseconds: Int64 = 1_000_000
+    /// The shortest time between two checks of the deadlines.
+    private static let checkNanoseconds: Int64 = 1_000_000
 
     private let client: TapeClient
     private let mailbox: TapeMailbox
@@ -66,6 +70,7 @@ public final class TapeReaders {
     /// 64 random bits, so that no other process can name its consumers and take from them.
     private let consumerPrefix: String
     private let pullBytes: Int
+    /// How long the server keeps a consumer that is not pulled from.
     private let idleMax: Duration
     /// With it, readers that are opened from now on take whatever is stored and prove nothing of
     /// it. Without it, a message that is no packet stops its reader.
@@ -74,7 +79,8 @@ public final class TapeReaders {
     private let packets: Counter
     private let problems: Gauge
     private var readers: [Reader] = []
-    private var tickAt = Int64.min
+    /// When the deadlines are checked next, by the monotonic clock.
+    private var checkAt = Int64.min
     private var effects: [ReaderLane.Effect] = []
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
@@ -104,11 +110,13 @@ public final class TapeReaders {
         problems.set(0)
     }
 
+    /// Adds a reader and returns its index. `open` starts it.
     public func add(_ input: Input) -> Int {
         readers.append(Reader(input: input))
         return readers.count - 1
     }
 
+    /// Opens at a position, whose packet is proven first; `nil`: at the start of the tape.
     public func open(_ reader: Int, at position: TapePosition?) {
         readers[reader].machine.open(at: position, into: &effects)
         carryOut(reader)
@@ -136,7 +144,9 @@ public final class TapeReaders {
 
     public func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
 
+    /// Returns the last packet that was accepted; `nil` when there is none.
     public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
+    /// Returns whether the reader accepts packets now.
     public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
     /// Returns whether the stream did not exist when it was last asked for. It is asked for again.
     public func lacksStream(_ reader: Int) -> Bool { readers[reader].lacksStream }
@@ -147,6 +157,7 @@ public final class TapeReaders {
         return problem
     }
 
+    /// The indices of all readers.
     public var indices: Range<Int> { readers.indices }
 
     /// Stops all readers. The server removes the consumers by itself when they are not pulled from
@@ -160,6 +171,7 @@ public final class TapeReaders {
     /// Takes nothing more from this reader until `release`. The tape keeps the rest.
     public func hold(_ reader: Int) { readers[reader].isHeld = true }
 
+    /// Continues after `hold`, first with the messages that came meanwhile. `take` may call `hold`.
     public func release(_ reader: Int, _ take: Take) {
         readers[reader].isHeld = false
         // The messages are taken out first, because a doubt or the owner may empty the list
@@ -197,6 +209,7 @@ public final class TapeReaders {
         }
     }
 
+    /// Returns whether a message may be handled now. Otherwise it has to wait its turn.
     private func mayTake(_ reader: Int) -> Bool {
         !readers[reader].isHeld && readers[reader].waiting.isEmpty
     }
@@ -219,6 +232,7 @@ public final class TapeReaders {
         carryOut(place.reader)
     }
 
+    /// Has the reader's machine judge a message, and hands it to the owner if it is accepted.
     private func deliver(
         _ message: NatsMessage, _ reader: Int, _ delivery: ReaderLane.Delivery, _ take: Take
     ) {
@@ -247,6 +261,7 @@ public final class TapeReaders {
         }
     }
 
+    /// Makes all consumers again after the connection was lost and is back.
     public func reconnected() {
         for reader in readers.indices {
             readers[reader].machine.reconnected(
@@ -259,8 +274,8 @@ public final class TapeReaders {
     /// once a millisecond. Call it when all received messages are handled.
     public func timePassed() {
         let now = clock.monotonic().nanoseconds
-        guard now >= tickAt else { return }
-        tickAt = now + Self.tickNanoseconds
+        guard now >= checkAt else { return }
+        checkAt = now + Self.checkNanoseconds
         for reader in readers.indices {
             // A reader that is held receives nothing because it requests nothing.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
@@ -275,6 +290,7 @@ public final class TapeReaders {
         }
     }
 
+    /// Returns whether nothing came by the deadline although everything that arrived was handled.
     private func isSilent(_ reader: Int, since deadline: Int64, now: Int64) -> Bool {
         let traffic = mailbox.traffic
         return readers[reader].silence.counts(
@@ -283,6 +299,7 @@ public final class TapeReaders {
 
     // MARK: names
 
+    /// Returns the name of a reader's consumer.
     private func consumer(_ reader: Int, _ consumerNumber: UInt64) -> String {
         "\(consumerPrefix)-\(reader)-\(consumerNumber)"
     }

@@ -70,6 +70,7 @@ struct ConnectionComplaint: TelemetryEvent {
     }
 }
 
+/// Reports that a packet was not acknowledged, with the reason; `label` is its label in metrics.
 struct PublishUnsettled: TelemetryEvent {
     static let name = "tape.publish.unsettled"
     let subject: String
@@ -90,6 +91,7 @@ struct PublishUnsettled: TelemetryEvent {
     }
 }
 
+/// Reports that a higher epoch owns a subject.
 struct PublisherFenced: TelemetryEvent {
     static let name = "tape.publish.fenced"
     let subject: String
@@ -110,6 +112,7 @@ struct PublisherFenced: TelemetryEvent {
     }
 }
 
+/// Reports that a subject was restored from a backup; `lost` is `nil` when only markers are lost.
 struct TapeRolledBack: TelemetryEvent {
     static let name = "tape.rolled_back"
     let subject: String
@@ -140,6 +143,7 @@ struct TapeRolledBack: TelemetryEvent {
     }
 }
 
+/// Reports that a reader makes its consumer again.
 struct ReaderDoubted: TelemetryEvent {
     static let name = "tape.reader.renewed"
     let reader: String
@@ -159,6 +163,7 @@ struct ReaderDoubted: TelemetryEvent {
     }
 }
 
+/// Reports that the tape lacks ordinals of a source.
 struct TapeHole: TelemetryEvent {
     static let name = "tape.hole"
     let reader: String
@@ -180,6 +185,7 @@ struct TapeHole: TelemetryEvent {
     }
 }
 
+/// Reports that a reader stopped and waits for a person.
 struct ReaderStopped: TelemetryEvent {
     static let name = "tape.reader.stopped"
     let reader: String
@@ -195,6 +201,7 @@ struct ReaderStopped: TelemetryEvent {
     }
 }
 
+/// Reports that a request failed, which will be repeated.
 struct TapeCallFailed: TelemetryEvent {
     static let name = "tape.call.failed"
     let reason: String

@@ -47,6 +47,7 @@ public final class TapeWatch: Sendable {
         let bytesMax: Int64
         let replicas: Int
 
+        /// The bytes that it still accepts; `nil` without a limit.
         var headroom: UInt64? {
             bytesMax < 0 ? nil : UInt64(bytesMax) - min(UInt64(bytesMax), bytes)
         }
@@ -59,6 +60,7 @@ public final class TapeWatch: Sendable {
         }
     }
 
+    /// What the last check found.
     private struct Seen {
         var durability = Durability.notConfigured
         var streams: [Stream] = []

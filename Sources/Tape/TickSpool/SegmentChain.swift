@@ -17,6 +17,7 @@ struct SegmentChain {
     /// The number after the last frame.
     var end: UInt64
 
+    /// The bytes of all complete frames.
     var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
 }
 
@@ -46,13 +47,16 @@ extension SegmentChain {
     /// The content of a folder, read from the headers alone.
     struct Survey {
         var segments: [Segment] = []
+        /// The number after the last frame.
         var end: UInt64 = 1
+        /// The number of frames whose headers cannot be read.
         var damagedFrames: UInt64 = 0
         /// The bytes at the end of the last segment: an incomplete frame whose writer ended.
         var tornBytes = 0
     }
 
-    /// Reads all headers. Segments that another process removes meanwhile are skipped.
+    /// Reads the headers of all frames from the number `first` on and hands each to `body`.
+    /// Segments that another process removes meanwhile are skipped.
     static func survey(
         _ folder: String, from first: UInt64 = 0, each body: (FrameHeader) -> Void
     ) throws(SpoolError) -> Survey {

@@ -10,6 +10,7 @@ struct SegmentCursor {
 
     /// The number of the next frame to be read.
     private(set) var number: UInt64
+    /// The open segment, and the number of its first frame; `nil` when none is open.
     private var reader: SpoolFile?
     private var readerFirst: UInt64 = 0
     private var walk = SegmentWalk(number: 0)
@@ -70,11 +71,13 @@ struct SegmentCursor {
         return chain.segments.startIndex
     }
 
+    /// Returns all frames up to `next` as damage: their segments are no longer there.
     private mutating func missing(until next: UInt64) -> SpoolDamage {
         defer { number = next }
         return SpoolDamage(segment: "", bytes: 0..<0, frames: number..<next, header: nil)
     }
 
+    /// Returns the segment's file, opened if necessary.
     private mutating func opened(_ segment: SegmentChain.Segment) throws(SpoolError) -> SpoolFile {
         if let reader, readerFirst == segment.first {
             reader.byteCount = segment.bytes
@@ -88,6 +91,7 @@ struct SegmentCursor {
         return file
     }
 
+    /// Returns the frame that was just read, or damage when its packet cannot be read.
     private func frame(_ header: FrameHeader, in segment: SegmentChain.Segment) -> Item {
         do throws(PacketError) {
             let packet = try SealedPacket(

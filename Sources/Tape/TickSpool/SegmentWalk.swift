@@ -24,6 +24,7 @@ struct SegmentWalk {
     /// The offset of the next frame, and its number.
     private(set) var offset: Int
     private(set) var number: UInt64
+    /// The bytes that were read last, and the offset of the first of them.
     private var window: [UInt8] = []
     private var windowStart = 0
     /// The offset of the frame that `next` returned last.
@@ -34,6 +35,7 @@ struct SegmentWalk {
         self.number = number
     }
 
+    /// Returns the next frame. With `checking` the checksum of its packet is compared.
     mutating func next(
         in source: some SegmentBytes, checking: Bool
     ) throws(SpoolError) -> Item? {

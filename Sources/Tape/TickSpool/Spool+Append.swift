@@ -3,11 +3,13 @@ public import TapeCodec
 
 /// The outcome of appending a packet.
 public enum SpoolAppend: Hashable, Sendable {
+    /// `number` is that of its frame.
     case appended(number: UInt64)
     /// There is no room for it; nothing has changed.
     case full(SpoolLimit)
 }
 
+/// Why there is no room in a spool.
 public enum SpoolLimit: String, Hashable, Sendable {
     /// The configured bytes are used up.
     case bytes
@@ -78,6 +80,8 @@ extension Spool {
         chain.segments[chain.segments.endIndex - 1].bytes = file.byteCount
     }
 
+    /// Returns the segment for the frame in the buffer: the last one, or a new one when that is
+    /// full.
     private func writableSegment() throws(SpoolError) -> SpoolFile {
         if let writer {
             if writer.byteCount == 0 || writer.byteCount + buffer.count <= settings.segmentBytes {

@@ -36,6 +36,7 @@ extension Spool {
             name: name, ticks: ticks, frames: frames, bytes: bytes, removed: removed)
     }
 
+    /// Begins with an empty spool. Frames keep counting.
     private func beginAnew() throws(SpoolError) {
         writer = nil
         mark = MarkFile()
@@ -74,6 +75,7 @@ struct AsideLimits {
 
     init(_ settings: Spool.Settings) { self.settings = settings }
 
+    /// A spool that was set aside and still exists.
     private struct Kept {
         let name: String
         let path: String

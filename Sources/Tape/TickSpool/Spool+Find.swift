@@ -8,6 +8,7 @@ public enum SpoolStanding: Hashable, Sendable {
     /// The frames below this ordinal. The ordinals with which frames were sealed decide.
     case below(ordinal: UInt64)
 
+    /// Returns whether the frame is on the tape.
     public func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
         switch self {
         case .through(let last): number <= last
@@ -16,15 +17,20 @@ public enum SpoolStanding: Hashable, Sendable {
     }
 }
 
-/// The frames in a spool that hold the last packets of partitions.
+/// Which frames of a spool are on the tape, found by the last packet of each partition there.
+///
+/// A packet *went past the spool* when it was published without being spooled, because the spool
+/// was empty then.
 public struct SpoolFinding: Sendable {
+    /// The frame that has the partition's last packet on the tape. A partition whose last packet is
+    /// in no frame is absent.
     public internal(set) var numbers: [Partition: UInt64] = [:]
     /// Partitions of which no frame is on the tape, unless their last packet is in one.
     var whole: Set<Partition> = []
 
     /// Returns which frames of the partition are on the tape; `nextOrdinal` is the ordinal after
     /// its last packet there. A packet that is in no frame went past the spool. Frames that were
-    /// on the tape before it are below the mark, if that is whole. Otherwise ordinals decide: a
+    /// on the tape before it are below the mark, if that is sure. Otherwise ordinals decide: a
     /// packet that went past the spool has ordinals after those of all frames that were on the
     /// tape before it, unless frames were left out as damaged.
     public func standing(_ partition: Partition, nextOrdinal: UInt64) -> SpoolStanding {

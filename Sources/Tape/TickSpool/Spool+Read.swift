@@ -24,10 +24,11 @@ extension Spool {
         return nil
     }
 
+    /// Adds damage to `damages`, unless another queue has reported it.
     private func note(_ damage: SpoolDamage) {
         if damage.header == nil {
-            guard damage.frames.upperBound > damageToldBelow else { return }
-            damageToldBelow = damage.frames.upperBound
+            guard damage.frames.upperBound > damageReportedBelow else { return }
+            damageReportedBelow = damage.frames.upperBound
         }
         if damages.count >= Self.damagesMax { damages.removeFirst() }
         damages.append(damage)
@@ -72,11 +73,12 @@ extension Spool {
             }
             queues[index] = Queue(at: queues[index].doneBelow, isSure: queues[index].isSure)
         }
-        damageToldBelow = 0
+        damageReportedBelow = 0
     }
 
     // MARK: parts
 
+    /// Subtracts a frame from its partition's unconsumed ones.
     private func forget(_ header: FrameHeader) {
         guard var tail = tails[header.partition] else { return }
         tail.remove(header)
@@ -111,6 +113,7 @@ extension Spool {
         try mark.file?.sync()
     }
 
+    /// Writes the mark if it has changed. It is not synced here.
     private func writeMark() throws(SpoolError) {
         let present = SpoolMark(
             queues: queues.map { SpoolMark.Queue(below: $0.doneBelow, isSure: $0.isSure) })

@@ -10,6 +10,12 @@ public import TapeCodec
 /// queue. Within a queue, packets are read in the order in which they were appended. One thread
 /// owns the spool; every call that uses the disk blocks. Memory does not depend on how much is
 /// spooled.
+///
+/// A *frame* is a packet with its header on disk; frames are numbered for ever. A *segment* is a
+/// file of frames. A packet is *taken* when it is on its way onto the tape, and *consumed* when it
+/// is there. The *mark* is the file that stores which frames are consumed. The *holder* is the
+/// process whose packets these are, known by its epochs. A spool that may not be published any more
+/// is *set aside* for a person.
 public final class Spool {
     public struct Settings: Sendable {
         /// The folder for all sources. Each source has a folder in it.
@@ -42,11 +48,13 @@ public final class Spool {
 
     /// The state in which the spool was found when it was opened.
     public struct Opening: Sendable {
+        /// The frames that are not consumed, and their ticks.
         public internal(set) var frames: UInt64 = 0
         public internal(set) var ticks: UInt64 = 0
         /// The bytes that were cut off at the end of the last segment. They were never synced.
         public internal(set) var tornBytes = 0
-        /// Each is reported when reading reaches it.
+        /// The number of frames whose headers cannot be read. Each is reported when reading reaches
+        /// it.
         public internal(set) var damagedFrames: UInt64 = 0
         /// The spool that was being set aside when the earlier process ended. This was completed
         /// now.
@@ -55,6 +63,7 @@ public final class Spool {
         public internal(set) var isHolderUnknown = false
     }
 
+    /// The largest size of a segment.
     public static let segmentBytesMax = 16 << 20
     /// The most frames of a queue that are taken and not consumed. At this limit `peek` waits for
     /// `consume`.
@@ -64,19 +73,24 @@ public final class Spool {
 
     public let settings: Settings
     public internal(set) var opening = Opening()
-    /// Filled by `peek`, emptied by the owner.
+    /// The frames that could not be read. Filled by `peek`, emptied by the owner.
     public var damages: [SpoolDamage] = []
 
     let folder: SpoolFolder
+    /// Keeps other processes out for as long as it is open.
     private let lock: SpoolFile
     var holder: SpoolHolder
     var chain = SegmentChain(segments: [], end: 1)
+    /// The unconsumed frames of each partition that has any.
     var tails: [Partition: SpoolTail] = [:]
 
     // Writing.
+    /// The segment to which frames are appended; `nil` when the next frame begins a new one.
     var writer: SpoolFile?
+    /// The frame that is being written.
     var buffer: [UInt8] = []
     var unsyncedFrames = 0
+    /// Whether a file was made in the folder since the folder was synced.
     var isFolderUnsynced = false
 
     // Reading.
@@ -84,15 +98,19 @@ public final class Spool {
     var mark = MarkFile()
     /// All frames below are on the tape.
     var consumedBelow: UInt64 = 1
-    /// Damage that hides which partition it hit is reported once, although all queues pass it.
-    var damageToldBelow: UInt64 = 0
+    /// The number below which damaged frames without a readable header were reported. All queues
+    /// pass them, because their partitions are unknown, but each is reported once.
+    var damageReportedBelow: UInt64 = 0
 
+    /// The file of the mark.
     struct MarkFile {
+        /// `nil` until it is written for the first time.
         var file: SpoolFile?
         /// What the file holds; `nil` when that is not known.
         var content: SpoolMark?
     }
 
+    /// A frame that was taken.
     struct Taken {
         let header: FrameHeader
         var isConsumed = false
@@ -100,8 +118,11 @@ public final class Spool {
 
     /// The state of one queue.
     struct Queue {
+        /// Where reading continues.
         var cursor: SegmentCursor
+        /// The frame that was read and not taken; `nil` when none was read.
         var head: (header: FrameHeader, packet: SpooledPacket)?
+        /// In order. Consumed frames at the beginning are removed.
         var taken: [Taken] = []
         /// See `SpoolMark`.
         var isSure: Bool
@@ -137,10 +158,12 @@ public final class Spool {
 
     // MARK: state for the owner
 
+    /// Whether everything is consumed.
     public var isEmpty: Bool { frames == 0 }
     /// The number of frames from the first unconsumed one on. Unreadable frames are included until
     /// reading reaches them.
     public var frames: UInt64 { chain.end - consumedBelow }
+    /// Returns the queue that reads the partition's frames.
     public func queue(of partition: Partition) -> Int { partition.number % queues.count }
     /// Returns true when everything in the queue is consumed, as far as `peek` has read.
     public func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
@@ -151,7 +174,7 @@ public final class Spool {
     /// The bytes that may still be appended.
     public var bytesFree: Int { max(0, settings.bytesMax - bytes) }
 
-    /// Returns `nil` when nothing of the partition is spooled.
+    /// Returns the partition's unconsumed frames; `nil` when nothing of the partition is spooled.
     public func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
 
     /// The epochs that this spool's holder opened, ascending. If the tape's last epoch is none of
@@ -182,6 +205,7 @@ public final class Spool {
         return file
     }
 
+    /// Reads the holder. Without one the owner of what is spooled is unknown.
     private func readHolder() throws(SpoolError) {
         let path = "\(folder.active)/\(SpoolHolder.fileName)"
         switch SpoolHolder.parse(try SpoolFiles.contents(path)) {
@@ -204,6 +228,7 @@ public final class Spool {
         try SpoolFiles.replace(SpoolHolder.fileName, in: folder.active, by: holder.json)
     }
 
+    /// Reads what an earlier process left, and cuts off an incomplete frame at the end.
     private func readSegments() throws(SpoolError) {
         let known = try SpoolMark.read(in: folder.active)
         var found = Opening()
@@ -234,7 +259,7 @@ public final class Spool {
         if survey.segments.isEmpty { opening.isHolderUnknown = false }
         try removeConsumed()
         try proveSource()
-        // The file takes its block while the disk has room.
+        // Write the mark now, so that its file has a block even if the disk is full later.
         try settle()
     }
 
@@ -251,6 +276,7 @@ public final class Spool {
 
 /// A packet that waits to be published on the tape.
 public struct SpooledPacket: Sendable {
+    /// The number of its frame.
     public let number: UInt64
     public let packet: SealedPacket
 }

@@ -4,6 +4,7 @@ internal import Primitives
 /// The paths of spools below the configured folder.
 struct SpoolFolder {
     static let asideName = "aside"
+    /// The file with the reason, in a spool that was set aside.
     static let whyName = "why"
     static let activeName = "spool"
 
@@ -17,6 +18,7 @@ struct SpoolFolder {
     var reserve: String { "\(path)/reserve" }
     /// Segments, holder and mark. The complete folder is renamed when the spool is set aside.
     var active: String { "\(path)/\(Self.activeName)" }
+    /// The folder of all spools that were set aside, of all sources.
     var aside: String { Self.aside(root) }
 
     static func aside(_ root: String) -> String { "\(root)/\(asideName)" }

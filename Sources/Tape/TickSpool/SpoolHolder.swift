@@ -10,6 +10,7 @@ struct SpoolHolder: Equatable {
     static let epochsMax = 64
 
     var source: SourceName
+    /// Per partition, ascending.
     private(set) var epochs: [Partition: [UInt64]] = [:]
 
     init(source: SourceName) { self.source = source }
@@ -49,9 +50,12 @@ struct SpoolHolder: Equatable {
         return json.bytes + Array("\n".utf8)
     }
 
+    /// What a folder has as its holder.
     enum Found: Equatable {
+        /// There is no file.
         case none
         case damaged
+        /// A later version of the program wrote it.
         case newer
         case holder(SpoolHolder)
     }

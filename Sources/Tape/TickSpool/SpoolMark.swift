@@ -23,6 +23,7 @@ struct SpoolMark: Equatable {
     private static let magic: UInt64 = 0x324b_5241_4d50_5354
     /// "TSPMARK1": one number, which is the lowest of all queues. Earlier versions write it.
     private static let magicOfOne: UInt64 = 0x314b_5241_4d50_5354
+    /// The bit of a queue's word that says that the queue is not sure.
     private static let unsure: UInt64 = 1 << 63
     /// A mark that was lost or never written.
     static let none = SpoolMark(queues: [Queue(isSure: false)])
@@ -32,6 +33,7 @@ struct SpoolMark: Equatable {
 
     /// The number from which on there are unconsumed frames.
     var lowest: UInt64 { queues.reduce(UInt64.max) { min($0, $1.below) } }
+    /// The highest number below which a queue has consumed all its frames.
     var highest: UInt64 { queues.reduce(1) { max($0, $1.below) } }
 
     /// Returns whether the frame is known to be on the tape.

@@ -4,6 +4,7 @@ public import Primitives
 /// The content of one spool, read from its folder, for people. Nothing is locked or changed, so a
 /// gateway may be using the spool.
 public struct SpoolSurvey: Hashable, Sendable {
+    /// The unconsumed frames of one partition.
     public struct Share: Hashable, Sendable {
         public let partition: Partition
         public let frames: UInt64
@@ -35,11 +36,14 @@ public struct SpoolSurvey: Hashable, Sendable {
     public let ticks: UInt64
     /// The bytes of all segments.
     public let bytes: Int
+    /// The number of frames whose headers cannot be read.
     public let damagedFrames: UInt64
+    /// The bytes of an incomplete frame at the end.
     public let tornBytes: Int
     /// The partitions' shares, in order of their partitions.
     public let shares: [Share]
 
+    /// The earliest event time of all ticks; undefined when there are none.
     public var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
     public var watermark: Timestamp {
         shares.map(\.watermark).max() ?? .undefined

@@ -4,6 +4,7 @@ public import Primitives
 /// A record that a service refused, with everything that a person needs to see why, and that a
 /// program needs to try it again.
 public struct DeadLetter: Hashable, Sendable {
+    /// Why the record was refused.
     public enum Reason: String, Sendable, CaseIterable {
         /// The database refused the row, for example because of a constraint or because a value
         /// does not fit its column.
@@ -40,11 +41,15 @@ public struct DeadLetter: Hashable, Sendable {
         /// The input of a letter that a gateway wrote.
         public static let provider = "provider"
 
+        /// `ticks` or `bars`, or `provider` for a record that was never on the tape.
         public var input: String
         public var partition: Partition
         public var source: SourceName
         public var epoch: UInt64
+        /// The record's ordinal, or the number that identifies a record that has none.
         public var ordinal: UInt64
+        /// The stream and the sequence of the record's packet; empty, undefined and 0 for a record
+        /// that was never on the tape.
         public var stream: String
         public var streamCreated: Timestamp
         public var sequence: UInt64
@@ -63,6 +68,7 @@ public struct DeadLetter: Hashable, Sendable {
             self.sequence = sequence
         }
 
+        /// Whether the record is, or was, on the tape.
         public var isOnTape: Bool { input != Self.provider }
     }
 
@@ -85,10 +91,12 @@ public struct DeadLetter: Hashable, Sendable {
     public var count: UInt64
     public var symbol: String
     public var eventTime: Timestamp
+    /// When the record was refused.
     public var notedAt: Timestamp
     /// A packet of the tape with this one tick and what it refers to. For an undecodable record,
     /// the bytes that could not be read.
     public private(set) var payload: [UInt8]
+    /// Whether the payload was cut.
     public private(set) var isTruncated: Bool
 
     public init(

@@ -9,7 +9,9 @@ internal import Glibc
 /// full, it refuses.
 public struct DeadLetterFolder: Sendable {
     public struct Limits: Sendable {
+        /// The most bytes of a file; a single longer letter is accepted by an empty file.
         public var fileBytes = 16 * 1_024 * 1_024
+        /// The most files.
         public var files = 8
 
         public init() {}
@@ -157,6 +159,7 @@ public struct DeadLetterFolder: Sendable {
         return parse(bytes, path: path)
     }
 
+    /// Reads letters from the content of a file. `path` is named in the problems.
     public static func parse(
         _ bytes: [UInt8], path: String
     ) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {
@@ -175,6 +178,7 @@ public struct DeadLetterFolder: Sendable {
 
     // MARK: parts
 
+    /// Waits for the lock, which is held until the result ends.
     private func locked() throws(DeadLetterFileError) -> LetterFile {
         let file = try LetterFile("\(path)/lock", flags: O_RDWR | O_CREAT)
         try file.lock()
@@ -183,6 +187,7 @@ public struct DeadLetterFolder: Sendable {
 
     private func name(_ number: Int) -> String { "\(path)/\(Self.prefix)\(number)\(Self.suffix)" }
 
+    /// Returns the numbers of the files, ascending.
     private func numbers() throws(DeadLetterFileError) -> [Int] {
         try LetterFiles.names(in: path).compactMap { name in
             guard name.hasPrefix(Self.prefix), name.hasSuffix(Self.suffix) else { return nil }

@@ -8,6 +8,7 @@ public import TapeProtocol
 /// The output for dead letters. They go onto their stream or, while NATS accepts none, into files
 /// that a courier empties later. All threads of a service share it.
 public final class DeadLetterOutput: Sendable {
+    /// The time between two rounds of the courier.
     public static let courierWait = Duration.seconds(30)
 
     private let client: TapeClient
@@ -73,6 +74,8 @@ public final class DeadLetterOutput: Sendable {
 
     private static let noStream = "their stream is not there"
 
+    /// Publishes the letters. If their stream does not exist, it is made first where that is
+    /// allowed.
     private func publishMakingStream(
         _ letters: [DeadLetter], _ jetStream: JetStream
     ) -> (left: [DeadLetter], reason: String) {
@@ -170,6 +173,8 @@ public final class DeadLetterOutput: Sendable {
         }
     }
 
+    /// Publishes the letters of one file and removes it. Returns why it is still there, or why it
+    /// was set aside; else `nil`.
     private func deliver(
         _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder, _ beat: ThreadBeat
     ) throws(DeadLetterFileError) -> String? {

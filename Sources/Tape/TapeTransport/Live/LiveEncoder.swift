@@ -10,6 +10,7 @@ struct LiveEncoder {
     /// The most symbols whose subjects are kept. At the next one all are dropped and made again.
     static let symbolsMax = 65_536
 
+    /// The kind of a message.
     enum Kind: String, CaseIterable {
         case trade
         case quote
@@ -20,6 +21,7 @@ struct LiveEncoder {
         case indicator
     }
 
+    /// A symbol of the current packet with its subjects.
     private struct Entry {
         let definition: SymbolDefinition
         let trades: String
@@ -27,6 +29,7 @@ struct LiveEncoder {
     }
 
     let names: TapeNames
+    /// The subjects of a symbol's trades and quotes.
     private var known: [Symbol: (trades: String, quotes: String)] = [:]
     /// The definitions of the current packet, by index.
     private var symbols = PacketTable<Entry>()
@@ -79,6 +82,7 @@ struct LiveEncoder {
 
     // MARK: definitions
 
+    /// Takes a definition of a symbol; other control messages are skipped.
     private mutating func define(_ message: MessageBounds, in packet: RawSpan) {
         guard let (index, definition) = message.symbolDefinition(in: packet) else { return }
         let subjects = subjects(definition.symbol)
@@ -86,6 +90,7 @@ struct LiveEncoder {
             definition: definition, trades: subjects.trades, quotes: subjects.quotes)
     }
 
+    /// Returns the symbol's subjects, made once.
     private mutating func subjects(_ symbol: Symbol) -> (trades: String, quotes: String) {
         if let known = known[symbol] { return known }
         if known.count >= Self.symbolsMax { known.removeAll(keepingCapacity: true) }
@@ -150,6 +155,7 @@ struct LiveEncoder {
         }
     }
 
+    /// Writes the members that all messages begin with.
     static func begin(
         _ json: inout JSONWriter, _ kind: Kind, _ symbol: Symbol, _ time: Timestamp
     ) {
@@ -193,6 +199,7 @@ struct LiveEncoder {
         place(&json, packet, ordinal)
     }
 
+    /// Writes where the record is on the tape.
     static func place(
         _ json: inout JSONWriter, _ packet: PacketHeader, _ ordinal: UInt64
     ) {

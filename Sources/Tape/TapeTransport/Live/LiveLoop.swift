@@ -26,16 +26,20 @@ final class LiveLoop {
     private let clock = SystemClock()
     private var encoder: LiveEncoder
     private var connection: NatsConnection?
+    /// The earliest monotonic time of the next attempt to connect.
     private var connectAt = Int64.min
     private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
     private var random = SystemRandomNumberGenerator()
     private let link = Link()
     private var state = State.waiting
+    /// How many of the queue's refusals were reported.
     private var refusalsSeen: UInt64 = 0
 
+    /// What was reported last about the fan-out.
     private enum State {
         /// Nothing was sent yet, and nothing has failed.
         case waiting
+        /// Packets are sent, and this was reported.
         case sending
         /// Packets are dropped, and this was reported.
         case interrupted
@@ -177,12 +181,14 @@ final class LiveLoop {
         stopped("more than \(LivePublisher.packetsMax) packets wait")
     }
 
+    /// Reports that packets are dropped, once.
     private func stopped(_ reason: String) {
         guard state != .interrupted else { return }
         state = .interrupted
         telemetry.emit(LiveStopped(reason: reason))
     }
 
+    /// Reports that packets are sent, once.
     private func began() {
         guard state != .sending else { return }
         state = .sending

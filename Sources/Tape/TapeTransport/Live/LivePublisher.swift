@@ -14,6 +14,7 @@ public import TapeProtocol
 public final class LivePublisher: Sendable {
     /// The version of the messages.
     public static let version = 1
+    /// The most packets that wait, and the most bytes of them.
     public static let packetsMax = 4_096
     public static let bytesMax = 16 * 1_024 * 1_024
     /// The most ticks of nodes that wait here. Further ones wait in their edges.
@@ -72,6 +73,7 @@ public final class LivePublisher: Sendable {
 
 /// The queue of the live thread, bounded in packets and bytes.
 final class LiveQueue: Sendable {
+    /// An entry of the queue: a packet of the tape, or ticks that a node passed on.
     struct Packet: Sendable {
         enum Content: Sendable {
             case packet([UInt8])
@@ -90,7 +92,7 @@ final class LiveQueue: Sendable {
         }
     }
 
-    /// Set by the live thread.
+    /// Whether there is a link to NATS. Set by the live thread.
     let isLinked = Atomic<Bool>(false)
 
     private let packets: Mailbox<Packet>

@@ -5,6 +5,13 @@ import ServiceRuntime
 
 /// The records that the providers of a tenure deliver. The tenure's thread takes them batch by
 /// batch out of the providers' channels, one provider after the other.
+///
+/// An *inlet* is one provider with its channel. With each batch a provider makes a *promise*: no
+/// later tick of it has an earlier event time. The *feeder* of an instrument is the provider that
+/// delivers it at present; the *router* decides which one that is and leaves out records of others.
+/// A `number`, and a `symbol` as a number, is the instrument's number in the registry. Some
+/// providers number their ticks, which shows which of them the tape has: see
+/// `PassedTick`.
 struct DeliveredTicks {
     private struct Inlet {
         let provider: any ProviderSource
@@ -26,23 +33,25 @@ struct DeliveredTicks {
     static let noSymbol = Int.max
 
     private let registry: InstrumentRegistry
-    private var taken: UInt64 = 0
+    /// The number of records that were taken.
+    private var takenCount: UInt64 = 0
     /// The last tick before this batch, if the provider numbers its ticks; else `nil`.
     private var passedBefore: PassedTick?
     private var inlets: [Inlet]
     /// The index of the inlet that the batch came from.
     private var present = 0
     private var batch: [ProviderRecord] = []
+    /// The index of the record in the batch that is due.
     private var position = 0
     /// `nil` when there is only one provider, which delivers everything.
     private var router: FeedRouter?
     /// The last batch as the provider sent it, before routing.
-    private var sent: [ProviderRecord] = []
+    private var delivered: [ProviderRecord] = []
     /// Records that the router made; they are taken before the next batch.
-    private var made: [ProviderRecord] = []
+    private var routed: [ProviderRecord] = []
     /// The watermark never falls below this time, which is the watermark at the last check of the
     /// routes.
-    private var told = Timestamp(nanoseconds: Int64.min)
+    private var watermarkMin = Timestamp(nanoseconds: Int64.min)
 
     /// Whether the ticks are a recording, whose times were checked when they were recorded.
     let isRecorded: Bool
@@ -59,8 +68,9 @@ struct DeliveredTicks {
         passedBefore = providers.first?.0.resumption?.passed
     }
 
+    /// Whether a record can be taken now.
     var hasNext: Bool {
-        position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
+        position < batch.count || !routed.isEmpty || inlets.contains { $0.channel.count > 0 }
     }
 
     /// The properties of the record that is due, known before it is taken.
@@ -89,14 +99,16 @@ struct DeliveredTicks {
     /// The header of the record that is due, for decisions while there is little room.
     var dueHeader: TickHeader? { position < batch.count ? batch[position].header : nil }
 
+    /// Begins the next batch: of the router, or of the next provider that has one. Returns false
+    /// when there is none.
     @inline(never)
     private mutating func advance() -> Bool {
         inlets[present].floor = inlets[present].floorAfter
         passedBefore = passed
-        if !made.isEmpty {
+        if !routed.isEmpty {
             batch.removeAll(keepingCapacity: true)
             position = 0
-            swap(&batch, &made)
+            swap(&batch, &routed)
             return true
         }
         for offset in 1...inlets.count {
@@ -115,13 +127,14 @@ struct DeliveredTicks {
         return false
     }
 
+    /// Receives the batch of an inlet through the router. Returns the provider's promise.
     private mutating func receive(_ index: Int) -> Timestamp {
         let channel = inlets[index].channel
         guard router != nil else { return channel.receive(into: &batch) }
-        sent.removeAll(keepingCapacity: true)
-        let floor = channel.receive(into: &sent)
-        let present = now()
-        router?.pass(sent, from: index, present, into: &batch)
+        delivered.removeAll(keepingCapacity: true)
+        let floor = channel.receive(into: &delivered)
+        let moment = now()
+        router?.pass(delivered, from: index, moment, into: &batch)
         return floor
     }
 
@@ -146,17 +159,19 @@ struct DeliveredTicks {
     /// The name of the provider whose batch is being taken.
     var provider: String { inlets[present].provider.name }
 
+    /// Takes the record that is due; `nil` when none is.
     @inline(__always)
     mutating func take() -> ProviderRecord? {
         guard position < batch.count else { return nil }
         position += 1
-        taken &+= 1
+        takenCount &+= 1
         return batch[position - 1]
     }
 
+    /// Makes the record that was taken last due again.
     mutating func putBack() {
         position -= 1
-        taken &-= 1
+        takenCount &-= 1
     }
 
     // MARK: numbered ticks
@@ -180,7 +195,7 @@ struct DeliveredTicks {
     var handedOut: UInt64 {
         // At its end a provider has also passed over the last ticks that the tape had before.
         let end = isFinished ? inlets.first?.provider.resumption?.passed : nil
-        return (end ?? passed)?.count ?? taken
+        return (end ?? passed)?.count ?? takenCount
     }
 
     /// Drops what waits of symbols whose ticks the tape has lost: the provider must not deliver
@@ -210,11 +225,12 @@ struct DeliveredTicks {
     /// have ended, the highest promise is the watermark.
     func watermark(now: Timestamp) -> Timestamp {
         guard let passed = passed?.stamp().time, passed.isDefined else { return promised(now) }
-        // The thread of the provider may have read the clock later. A watermark before the last
-        // tick of its packet would tell a successor that ticks were left out.
+        // The thread of the provider may have read the clock later. If the watermark were before
+        // the last tick of its packet, a successor would take that for a gap.
         return max(promised(now), passed)
     }
 
+    /// Returns the watermark by the promises alone.
     private func promised(_ now: Timestamp) -> Timestamp {
         // A recording has its own time.
         let latest = isRecorded ? ProviderChannel.endlessFloor : now
@@ -234,12 +250,12 @@ struct DeliveredTicks {
                 spare = min(spare, inlet.floor)
                 continue
             }
-            guard inlet.floor.isDefined else { return told }
+            guard inlet.floor.isDefined else { return watermarkMin }
             isAnyLeft = true
             least = min(least, floor(of: inlet))
         }
-        if isAnyLeft { return max(told, least) }
-        return max(told, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
+        if isAnyLeft { return max(watermarkMin, least) }
+        return max(watermarkMin, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
     }
 
     /// The promise that holds for all records that are not taken yet.
@@ -249,8 +265,9 @@ struct DeliveredTicks {
         return max(inlet.floor, floor)
     }
 
+    /// Whether all providers have ended and everything is taken.
     var isFinished: Bool {
-        position == batch.count && made.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
+        position == batch.count && routed.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
     }
 
     /// Whether all providers have ended with a finite promise, so that the watermark will not rise
@@ -261,6 +278,7 @@ struct DeliveredTicks {
 
     // MARK: instruments and routes
 
+    /// Has the providers deliver the instruments after a change of the list.
     mutating func follow(_ change: InstrumentRegistry.Change) {
         guard router != nil else {
             order(0, begun: change.begun, ended: change.ended)
@@ -289,7 +307,7 @@ struct DeliveredTicks {
     mutating func switchProviders() -> [(symbol: Symbol, from: String, to: String)] {
         guard router != nil else { return [] }
         let now = now()
-        told = max(told, watermark(now: now.wall))
+        watermarkMin = max(watermarkMin, watermark(now: now.wall))
         var work = FeedRouter.Work(providers: inlets.count)
         router?.advance(now, into: &work)
         carryOut(work)
@@ -300,13 +318,15 @@ struct DeliveredTicks {
         }
     }
 
+    /// Carries out what the router has decided.
     private mutating func carryOut(_ work: FeedRouter.Work) {
-        made += work.records
+        routed += work.records
         for index in inlets.indices {
             order(index, begun: work.begun[index], ended: work.ended[index])
         }
     }
 
+    /// Tells a provider which instruments to begin and to end.
     private func order(_ index: Int, begun: [UInt32], ended: [UInt32]) {
         guard !begun.isEmpty || !ended.isEmpty else { return }
         inlets[index].provider.follow(begun: begun, ended: ended)
@@ -320,6 +340,7 @@ struct DeliveredTicks {
         return provider.map { inlets[$0].provider.restart(instrument, kind) } ?? false
     }
 
+    /// Returns the symbol of a number, or `nil` when no instrument has it.
     func symbol(_ number: Int) -> Symbol? {
         UInt32(exactly: number).flatMap { registry.instrument($0)?.symbol }
     }
@@ -349,6 +370,7 @@ struct DeliveredTicks {
     /// why there is a spool.
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
+    /// The providers, to be shown and stopped.
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
     /// Closes the channels. Records that wait in them can still be taken.
@@ -356,7 +378,7 @@ struct DeliveredTicks {
 
     /// The number of records that arrived and were not taken yet.
     var waiting: Int {
-        batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
+        batch.count - position + routed.count + inlets.reduce(0) { $0 + $1.channel.count }
     }
 
     /// Stops all providers, within `timeout` in total.

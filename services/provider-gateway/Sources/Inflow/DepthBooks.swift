@@ -2,15 +2,18 @@ import Primitives
 
 /// Tracks which books on the tape are intact, so that the next row of each may follow there. Pure.
 ///
-/// A row is an edit by position. After a missing row, every later row would edit another book than
-/// the provider's. So a book that lost a row is *void*: a reset goes onto the tape, later rows are
-/// left out, and the provider is asked to send the book again. That begins with a reset, which
-/// makes the book intact again.
+/// A *book* is the order book of one symbol, by the symbol's number in the source's list. A *row*
+/// is a depth update: an edit of the book by position. A *reset* empties the book. After a missing
+/// row, every later row would edit another book than the provider's. So a book that lost a row is
+/// *void*: a reset goes onto the tape, later rows are left out, and the provider is requested to
+/// send the book again. That begins with a reset, which makes the book intact again.
 struct DepthBooks {
+    /// The decision about a row.
     enum Next {
         case take
         /// Take the row after a reset.
         case resetFirst
+        /// The book is void: do not put the row onto the tape.
         case leaveOut
     }
 
@@ -18,7 +21,9 @@ struct DepthBooks {
         /// Neither a row nor a reset has come yet. A new row must not continue the book that a
         /// predecessor left.
         case unseen
+        /// All rows since the last reset are on the tape.
         case whole
+        /// A row is missing. The state ends with the provider's next reset.
         case void
     }
 
@@ -27,15 +32,16 @@ struct DepthBooks {
         /// A reset has to go onto the tape before any row of the book.
         var owesReset = false
         /// Whether the provider was asked for the book since it became void.
-        var isAsked = false
-        var askedAt = Int64.min
-        /// While the book is void: the end of the missing time that is on record.
-        var toldTo = Timestamp.undefined
+        var isRequested = false
+        /// The monotonic time of the last request; `Int64.min` before the first.
+        var requestedAt = Int64.min
+        /// While the book is void: the time until which gap records cover the missing rows.
+        var recordedUntil = Timestamp.undefined
     }
 
     /// The minimum time between two requests for one book, because each costs the provider
     /// requests.
-    static let askNanoseconds: Int64 = 5_000_000_000
+    static let requestNanoseconds: Int64 = 5_000_000_000
     /// The time after which a book that was requested and has not begun is requested again, as the
     /// provider may have lost the request.
     static let repeatNanoseconds: Int64 = 60_000_000_000
@@ -45,7 +51,9 @@ struct DepthBooks {
     private let isRecorded: Bool
     /// The books by symbol number, up to the highest symbol that has a book.
     private var books: [Book] = []
+    /// The number of void books.
     private(set) var voidCount = 0
+    /// The number of books that owe a reset.
     private var owingCount = 0
 
     init(isRecorded: Bool) { self.isRecorded = isRecorded }
@@ -57,37 +65,39 @@ struct DepthBooks {
         case .void: return .leaveOut
         case .unseen:
             set(symbol, .whole)
-            if !isRecorded { owe(symbol) }
+            if !isRecorded { oweReset(symbol) }
         case .whole: break
         }
         return books[symbol].owesReset ? .resetFirst : .take
     }
 
-    /// Notes that a row is not, or will not be, on the tape, and that the gap is on record up to
-    /// `time`. Returns true when the book has just become void.
-    mutating func lost(_ symbol: Int, to time: Timestamp) -> Bool {
+    /// Notes that a row will never be on the tape, and that a gap record covers the missing rows
+    /// until `time`. Returns true when the book has just become void.
+    mutating func markVoid(_ symbol: Int, until time: Timestamp) -> Bool {
         reach(symbol)
         let isNew = books[symbol].state != .void
         if isNew {
             set(symbol, .void)
-            owe(symbol)
-            books[symbol].isAsked = false
-            books[symbol].toldTo = time
+            oweReset(symbol)
+            books[symbol].isRequested = false
+            books[symbol].recordedUntil = time
         }
-        books[symbol].toldTo = max(books[symbol].toldTo, time)
+        books[symbol].recordedUntil = max(books[symbol].recordedUntil, time)
         return isNew
     }
 
-    /// Notes that the provider empties the book and that its rows follow. Returns, for a void book,
-    /// the time up to which its gap is on record. The reset must then be put on the tape or owed.
-    mutating func emptied(_ symbol: Int) -> Timestamp? {
+    /// Notes the provider's reset, after which the rows of the complete book follow. Returns the
+    /// time until which gap records cover the missing rows, and `nil` when the book was not void.
+    /// The caller has to put the reset onto the tape, or to call `oweReset`.
+    mutating func restarted(_ symbol: Int) -> Timestamp? {
         reach(symbol)
-        let toldTo = books[symbol].state == .void ? books[symbol].toldTo : nil
+        let recordedUntil = books[symbol].state == .void ? books[symbol].recordedUntil : nil
         set(symbol, .whole)
-        return toldTo
+        return recordedUntil
     }
 
-    mutating func owe(_ symbol: Int) {
+    /// Notes that a reset has to go onto the tape before the book's next row.
+    mutating func oweReset(_ symbol: Int) {
         reach(symbol)
         guard !books[symbol].owesReset else { return }
         books[symbol].owesReset = true
@@ -106,23 +116,23 @@ struct DepthBooks {
         symbol < books.count && books[symbol].state != .unseen
     }
 
-    /// Symbols whose resets still have to go onto the tape.
-    var owing: [Int] { owingCount == 0 ? [] : books.indices.filter { books[$0].owesReset } }
+    /// The symbols of books that owe a reset.
+    var owingReset: [Int] { owingCount == 0 ? [] : books.indices.filter { books[$0].owesReset } }
 
     /// Returns the symbols whose books are to be requested from the provider now, and treats them
     /// as requested. `now` is monotonic.
-    mutating func takeToAsk(now: Int64) -> [Int] {
+    mutating func takeDueRequests(now: Int64) -> [Int] {
         guard voidCount > 0 else { return [] }
         let due = books.indices.filter { isDue(books[$0], now) }
-        for symbol in due { (books[symbol].isAsked, books[symbol].askedAt) = (true, now) }
+        for symbol in due { (books[symbol].isRequested, books[symbol].requestedAt) = (true, now) }
         return due
     }
 
     private func isDue(_ book: Book, _ now: Int64) -> Bool {
         guard book.state == .void else { return false }
-        guard book.askedAt > Int64.min else { return true }
-        let wait = book.isAsked ? Self.repeatNanoseconds : Self.askNanoseconds
-        return now >= book.askedAt + wait
+        guard book.requestedAt > Int64.min else { return true }
+        let wait = book.isRequested ? Self.repeatNanoseconds : Self.requestNanoseconds
+        return now >= book.requestedAt + wait
     }
 
     private mutating func set(_ symbol: Int, _ state: State) {
@@ -130,6 +140,7 @@ struct DepthBooks {
         books[symbol].state = state
     }
 
+    /// Makes the list of books long enough for the symbol.
     private mutating func reach(_ symbol: Int) {
         while books.count <= symbol { books.append(Book()) }
     }

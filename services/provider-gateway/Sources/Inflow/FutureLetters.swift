@@ -20,6 +20,7 @@ final class FutureLetters: Sendable {
         let provider: String
         let partition: Partition
         let epoch: UInt64
+        /// When it was refused, by the source's clock.
         let noted: Timestamp
         /// How far ahead of the gateway's clock the tick is stamped.
         let aheadNanoseconds: Int64
@@ -36,7 +37,9 @@ final class FutureLetters: Sendable {
     private let context: ServiceContext
     private let output: DeadLetterOutput
     private let queue = Mailbox<Refused>(capacity: queueMax)
+    /// Whether a loss was reported since a letter was last kept.
     private let isLosing = Atomic(false)
+    /// The counters of kept letters, by the table that the record would go to.
     private let kept: [String: Counter]
     private let lost: Counter
     private let thread = Mutex<ServiceThread?>(nil)
@@ -67,6 +70,7 @@ final class FutureLetters: Sendable {
         thread.withLock { $0 = worker }
     }
 
+    /// Queues a tick to become a letter. Never blocks.
     func refuse(_ refused: Refused) {
         if !queue.send(refused) { lose(1, "the queue is full") }
     }
@@ -80,6 +84,7 @@ final class FutureLetters: Sendable {
         }
     }
 
+    /// Counts ticks that became no letters, and reports the first of a series.
     private func lose(_ count: UInt64, _ reason: String) {
         lost.add(count)
         guard !isLosing.exchange(true, ordering: .relaxed) else { return }
@@ -92,6 +97,7 @@ final class FutureLetters: Sendable {
         let clock = SystemClock()
         let beat = context.threads.thread("letters", within: ThreadWatch.callLimit)
         defer { beat.retire() }
+        // When files on the disk are next brought to the tape's stream of dead letters.
         var courierAt = Int64.min
         var reported = ""
         var batch: [Refused] = []
@@ -109,6 +115,7 @@ final class FutureLetters: Sendable {
         }
     }
 
+    /// Makes letters of the ticks and stores them.
     private func keep(_ batch: [Refused]) {
         guard !batch.isEmpty else { return }
         let letters = batch.map { letter($0) }
@@ -121,6 +128,7 @@ final class FutureLetters: Sendable {
         }
     }
 
+    /// Returns the letter of a refused tick.
     func letter(_ refused: Refused) -> DeadLetter {
         let (providerID, eventTime) =
             refused.record.header.map {

@@ -9,6 +9,7 @@ import Primitives
 /// quote of a burst is never missing. Until then no watermark of its lane may pass its time: a
 /// successor that finds no record of the quote begins its own gap there.
 struct HeldQuotes {
+    /// A held quote.
     private struct Slot {
         var quote: Quote
         /// When the symbol's first waiting quote came. A later quote that replaces it does not
@@ -16,31 +17,36 @@ struct HeldQuotes {
         var since: Int64
     }
 
+    /// An entry of the queue.
     private struct Turn {
         var symbol: Int
         var since: Int64
     }
 
+    /// How long a quote is held at most while the source is pressed.
     static let waitNanosecondsMax: Int64 = 1_000_000_000
 
     /// The waiting quotes, per symbol.
     private var slots: [Slot?]
     private var laneOf: [Int]
     /// Per lane, a time before which no quote waits; undefined when none waits.
-    private var holds: [Timestamp]
+    private var watermarksMax: [Timestamp]
     /// The symbols in the order of `since`. An entry stays until it would be due, even when its
     /// quote no longer waits.
     private var queue: [Turn] = []
+    /// The number of held quotes.
     private(set) var count = 0
+    /// Whether `watermarksMax` are exact. After a quote was removed they may be too early.
     private var isSettled = true
 
     /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
     init(laneOf: [Int], laneCount: Int) {
         self.laneOf = laneOf
         slots = [Slot?](repeating: nil, count: laneOf.count)
-        holds = [Timestamp](repeating: .undefined, count: laneCount)
+        watermarksMax = [Timestamp](repeating: .undefined, count: laneCount)
     }
 
+    /// Adds the next symbol number, whose ticks go to this lane.
     mutating func addSymbol(lane: Int) {
         laneOf.append(lane)
         slots.append(nil)
@@ -48,15 +54,15 @@ struct HeldQuotes {
 
     var isEmpty: Bool { count == 0 }
 
-    /// Returns the symbol's waiting quote.
+    /// Returns the symbol's waiting quote; `nil` when none waits.
     func quote(_ symbol: Int) -> Quote? { symbol < slots.count ? slots[symbol]?.quote : nil }
 
-    /// Stores a quote and returns the one that it replaces.
+    /// Stores a quote and returns the one that it replaces; `nil` when none waited.
     mutating func hold(_ quote: Quote, symbol: Int, now: Int64) -> Quote? {
         let before = slots[symbol]
         slots[symbol] = Slot(quote: quote, since: before?.since ?? now)
         let lane = laneOf[symbol]
-        holds[lane] = min(holds[lane], quote.header.eventTime)
+        watermarksMax[lane] = min(watermarksMax[lane], quote.header.eventTime)
         isSettled = isSettled && before == nil
         guard let before else {
             count += 1
@@ -89,25 +95,26 @@ struct HeldQuotes {
     /// The symbols whose quotes wait, in the order of their waiting time, longest first.
     var symbols: [Int] { queue.filter(isWaiting).map(\.symbol) }
 
+    /// Returns whether the entry's quote, or one that replaced it, still waits.
     private func isWaiting(_ turn: Turn) -> Bool { slots[turn.symbol]?.since == turn.since }
 
     // MARK: watermarks
 
-    /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
-    /// back.
-    func hold(lane: Int) -> Timestamp { holds[lane] }
+    /// Returns the time that no watermark of the lane may pass; undefined when nothing
+    /// holds it back.
+    func watermarkMax(lane: Int) -> Timestamp { watermarksMax[lane] }
 
-    /// Releases watermarks that no waiting quote holds back any more. It is called once per turn,
-    /// not per quote.
+    /// Releases watermarks that no waiting quote holds back any more. It is called once per
+    /// turn, not per quote.
     mutating func settle() {
         guard !isSettled else { return }
         isSettled = true
-        for lane in holds.indices { holds[lane] = .undefined }
+        for lane in watermarksMax.indices { watermarksMax[lane] = .undefined }
         guard count > 0 else { return }
         for (symbol, slot) in slots.enumerated() {
             guard let slot else { continue }
             let lane = laneOf[symbol]
-            holds[lane] = min(holds[lane], slot.quote.header.eventTime)
+            watermarksMax[lane] = min(watermarksMax[lane], slot.quote.header.eventTime)
         }
     }
 }

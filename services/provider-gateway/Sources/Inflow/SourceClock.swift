@@ -2,6 +2,10 @@ import Primitives
 
 /// The time that watermarks follow: the host's monotonic clock, set once by its wall clock.
 ///
+/// *This time* is what the clock shows. A *step* is a sudden difference between the wall clock and
+/// this time, until it is decided which of the two is right. A *stamp* is a provider's time of a
+/// tick. The *old* time is this time before the step, the *new* one is the wall clock after it.
+///
 /// A small difference between the two clocks is followed, because clocks are slewed all the time. A
 /// step is not. After a step the time continues as before and the watermark is held, until the
 /// provider's times show which of the two is right: the stamps of its ticks, or its answer to what
@@ -27,15 +31,20 @@ struct SourceClock {
     }
 
     private struct Step {
+        /// By the monotonic clock.
         let began: Int64
+        /// How many stamps and answers agree with the old time, and with the new one.
         var forOld = 0
         var forNew = 0
+        /// Whether the old time was found to be right.
         var isKept = false
     }
 
     /// Wall clock minus monotonic clock, in nanoseconds; `nil` before the first reading.
     private var offset: Int64?
+    /// `nil` while the two clocks agree.
     private var step: Step?
+    /// How far the wall clock is ahead of this time.
     private(set) var wallAheadNanoseconds: Int64 = 0
     /// The time at the last reading.
     private(set) var now = Timestamp(nanoseconds: Int64.min)
@@ -43,6 +52,7 @@ struct SourceClock {
     /// This time minus the monotonic clock, in nanoseconds; `nil` before the first reading.
     var offsetNanoseconds: Int64? { offset }
 
+    /// Whether the wall clock differs from this time by a step.
     var isStepped: Bool { step != nil }
     /// Whether the right time is unknown, so that the watermark is held.
     var holdsWatermark: Bool { step.map { !$0.isKept } ?? false }

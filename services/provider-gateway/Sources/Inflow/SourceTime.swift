@@ -12,8 +12,8 @@ struct SourceTime {
     /// The monotonic time of the last reading.
     private var monotonic = Int64.min
     private var gate: FutureGate
-    /// The last watermark from before the clock was in doubt.
-    private var standing = Timestamp(nanoseconds: Int64.min)
+    /// The last watermark from before the clock was in doubt; the watermark stays there meanwhile.
+    private var heldWatermark = Timestamp(nanoseconds: Int64.min)
     private let gauge: Gauge
 
     /// `clocks` reads the host's clocks.
@@ -32,8 +32,10 @@ struct SourceTime {
         gauge.set(0)
     }
 
+    /// Whether the watermark is held, because it is in doubt what time it is.
     var isHeld: Bool { clock.holdsWatermark || gate.isProviderAhead }
 
+    /// Reads the clocks and returns what time it is for the source.
     mutating func now() -> Timestamp {
         let present = clocks()
         monotonic = present.monotonic
@@ -49,10 +51,11 @@ struct SourceTime {
         return clock.now
     }
 
-    /// Gives providers this time for their stamps, and takes their reports of what time it is.
-    mutating func agree(with supply: DeliveredTicks) {
-        if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
-        if let ahead = supply.takeClockAhead() { received(aheadNanoseconds: ahead) }
+    /// Gives providers this clock for their stamps, and takes their reports of how far their own
+    /// clocks are ahead.
+    mutating func agree(with ticks: DeliveredTicks) {
+        if let offset = clock.offsetNanoseconds { ticks.follow(clockOffset: offset) }
+        if let ahead = ticks.takeClockAhead() { received(aheadNanoseconds: ahead) }
     }
 
     /// Takes a provider's report that its clock is `ahead` nanoseconds ahead.
@@ -62,11 +65,11 @@ struct SourceTime {
     }
 
     /// Returns the watermark: no later tick is earlier, and a clock in doubt does not move it.
-    mutating func watermark(of supply: DeliveredTicks) -> Timestamp {
-        let present = supply.watermark(now: now())
-        if supply.isRecorded { return present }
-        if isHeld { return min(present, standing) }
-        standing = present
+    mutating func watermark(of ticks: DeliveredTicks) -> Timestamp {
+        let present = ticks.watermark(now: now())
+        if ticks.isRecorded { return present }
+        if isHeld { return min(present, heldWatermark) }
+        heldWatermark = present
         return present
     }
 
@@ -91,6 +94,7 @@ struct SourceTime {
         return isRefused
     }
 
+    /// The flags of ticks whose times say nothing about the present.
     private static let ofThePast: TickFlags = [.backfilled, .delayed, .snapshot]
 
     /// Returns the likely time of a refused tick: its stamp if the host's stepped clock agrees with
@@ -102,6 +106,8 @@ struct SourceTime {
     /// Whether a burst of refused ticks is under way.
     var isRefusing: Bool { gate.refused > 0 }
 
+    /// Reports changes to persons, and shows whether the watermark is held. It is called
+    /// periodically.
     mutating func report() {
         if let change = gate.change(monotonic: monotonic) {
             telemetry.emit(FutureTicks(source: source, change: change, aheadNanoseconds: 0))

@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
 
-/// A tick that was fetched later, with the kind of data whose gap it may fill.
+/// A tick of a backfill, with the kind of data whose gap it may fill.
 ///
 /// Only trades, quotes and bars are fetched for a gap, in the order of their times. Headlines are
 /// requested at every start, come with the latest first, and are identified by their articles. An
@@ -9,6 +9,7 @@ import Primitives
 struct FetchedTick {
     /// The kind of data that is missing. A bar may only be a substitute for it.
     let kind: DataKind
+    /// Whether it is a bar and not a tick.
     let isBar: Bool
     let time: Timestamp
     /// The provider's resolution of `time`, as a raw `TimeResolution`.

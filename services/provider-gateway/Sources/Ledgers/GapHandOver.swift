@@ -9,7 +9,9 @@ struct GapHandOver: Equatable {
     struct Settlement: Hashable {
         var symbol: Symbol
         var part: MissingPart
+        /// `filled`, `abandoned`, or `open` to record the end of a gap that lasted.
         var state: GapState
+        /// The reason, for persons.
         var detail: String
     }
 
@@ -66,6 +68,7 @@ struct GapHandOver: Equatable {
         }
     }
 
+    /// Orders gaps by their beginning.
     private static func isBefore(
         _ left: (symbol: Symbol, part: MissingPart), _ right: (symbol: Symbol, part: MissingPart)
     ) -> Bool {
@@ -92,11 +95,11 @@ struct GapHandOver: Equatable {
                     : Settlement(
                         symbol: symbol, part: done, state: .filled, detail: Self.cameBefore))
         }
-        var half = rest
-        (half.from, half.to) = (done.to, doubtful)
-        if half.from < half.to {
+        var inDoubt = rest
+        (inDoubt.from, inDoubt.to) = (done.to, doubtful)
+        if inDoubt.from < inDoubt.to {
             settlements.append(
-                Settlement(symbol: symbol, part: half, state: .abandoned, detail: Self.inDoubt))
+                Settlement(symbol: symbol, part: inDoubt, state: .abandoned, detail: Self.inDoubt))
         }
         rest.from = doubtful
         return rest.from < rest.to ? rest : nil

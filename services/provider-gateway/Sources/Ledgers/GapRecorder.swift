@@ -18,6 +18,7 @@ final class GapRecorder: Sendable {
 
     /// The recorder's state for `/status`.
     struct Status: Sendable {
+        /// The number of times that everything was stored.
         var writes: UInt64 = 0
         /// Why the last write failed; `nil` when it succeeded.
         var problem: String?

@@ -30,6 +30,7 @@ struct GapRecovery {
     private(set) var ledgers: [Partition: PartitionLedger]
     /// Partitions of which some packets are no longer there, or cannot be read.
     private(set) var holes: [Partition] = []
+    /// The number of packets that were read.
     private(set) var packets = 0
     private let client: TapeClient
     private var lanes: [Lane] = []

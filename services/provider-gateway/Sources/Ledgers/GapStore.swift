@@ -10,6 +10,7 @@ import TapeTransport
 /// All owners derive the same ledgers from the tape, each as far as it has read. So the owner that
 /// has read further is always right.
 struct GapStore {
+    /// The outcome of writing one ledger.
     enum Outcome {
         case stored
         /// The write failed and is to be tried again.
@@ -26,7 +27,7 @@ struct GapStore {
     /// The revision that the next write has to follow. A partition without one has to be read
     /// first.
     private var revisions: [Partition: UInt64] = [:]
-    /// A newer release wrote their ledgers, which stay as they are.
+    /// The partitions whose ledgers a newer release wrote. These stay as they are.
     private var newer: Set<Partition> = []
 
     /// Opens the bucket, which exists because the source's record is in it.
@@ -54,6 +55,7 @@ struct GapStore {
         return other
     }
 
+    /// The key of a partition's ledger.
     private func key(_ partition: Partition) -> String {
         "gateway.\(source).gaps.\(partition.number)"
     }
@@ -64,6 +66,7 @@ struct GapStore {
         var refused: [(Partition, VersionedJSON.Refusal)] = []
     }
 
+    /// Reads all ledgers.
     mutating func read(partitions: Int) throws(JetStreamError) -> Found {
         var found = Found()
         let present = Set(try bucket.keys(matching: "gateway.\(source).gaps.*").keys)
@@ -80,6 +83,7 @@ struct GapStore {
         return found
     }
 
+    /// Reads one ledger; `nil` when there is none.
     private mutating func read(
         _ partition: Partition
     ) throws(JetStreamError) -> Result<PartitionLedger, VersionedJSON.Refusal>? {

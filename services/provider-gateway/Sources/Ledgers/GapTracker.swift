@@ -7,6 +7,9 @@ import ServiceRuntime
 /// Keeps the ledgers of a source's gaps during one tenure. It follows the packets that the tape
 /// acknowledges, has the ledgers stored, and offers the gap records that the gateway itself has to
 /// write. One thread owns it.
+///
+/// A *ledger* says which data are missing in one partition: see `PartitionLedger`. A *settlement*
+/// is a gap record by which the gateway itself ends a gap, as filled or as given up.
 final class GapTracker {
     /// How often changed ledgers are stored.
     private static let changedNanoseconds: Int64 = 1_000_000_000
@@ -15,10 +18,12 @@ final class GapTracker {
     private static let positionNanoseconds: Int64 = 5_000_000_000
 
     private struct Lane {
+        /// In order. The first `written` of them are in the partition's packet.
         var due: [GapHandOver.Settlement] = []
         var written = 0
     }
 
+    /// By partition number.
     private(set) var ledgers: [PartitionLedger]
     /// The maximum of gaps that have ended and wait to be filled. Beyond it the oldest are given
     /// up.
@@ -27,16 +32,22 @@ final class GapTracker {
     private let recorder: GapRecorder
     private let telemetry: TelemetryHub
     private let metrics: GapMetrics
+    /// How the ledgers were brought up to date, for the report about it.
     private let recovered: GapRecovery
     /// The settlements to write, per partition.
     private var lanes: [Lane]
+    /// Per partition: whether its gaps or subscriptions have changed since they were stored.
     private var isChanged: [Bool]
+    /// Per partition: the position that was stored last.
     private var stored: [PartitionLedger.Position]
+    /// The monotonic times of the last stored changes, and of the last stored positions.
     private var changedAt = Int64.min
     private var positionAt = Int64.min
+    /// Whether `counted` is up to date.
     private var isCounted = false
     /// Gaps that were given up, whose records are not on the tape yet.
     private var givenUp: Set<Key> = []
+    /// The number of missing parts, and when the earliest begins.
     private var counted = (missing: 0, oldest: Timestamp.undefined)
 
     init(
@@ -65,6 +76,7 @@ final class GapTracker {
         ledgers[partition.number].isFed(symbol)
     }
 
+    /// Everything that is missing.
     var missing: [(symbol: Symbol, part: MissingPart)] { ledgers.flatMap(\.missing) }
 
     /// Begins a tenure after the providers got `handOver`. `wanted` has what is requested from now
@@ -87,6 +99,7 @@ final class GapTracker {
         }
     }
 
+    /// Makes a settlement due.
     private func settle(_ settlement: GapHandOver.Settlement) {
         let partition = Partition(of: settlement.symbol, count: ledgers.count)
         lanes[partition.number].due.append(settlement)
@@ -103,6 +116,7 @@ final class GapTracker {
         return lane.written < lane.due.count ? lane.due[lane.written] : nil
     }
 
+    /// Whether a settlement is to be written.
     var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
 
     /// Removes the partition's next settlement, whose record is in the partition's packet now.
@@ -116,6 +130,7 @@ final class GapTracker {
 
     // MARK: acknowledged packets
 
+    /// Takes a packet that is on the tape into its partition's ledger.
     func acknowledged(_ packet: SealedPacket, sequence: UInt64) {
         guard packet.header.kind == .ticks else { return }
         let number = packet.header.partition.number
@@ -157,6 +172,7 @@ final class GapTracker {
         }
     }
 
+    /// Counts what is missing, and gives up the oldest gaps above the maximum.
     private func count() {
         let all = missing
         counted = (all.count, all.map(\.part.from).min() ?? .undefined)
@@ -176,6 +192,7 @@ final class GapTracker {
         telemetry.emit(GapsGivenUp(source: source, count: excess.count, max: gapsMax))
     }
 
+    /// Names a missing part.
     private struct Key: Hashable {
         let symbol: Symbol
         let kind: UInt8
@@ -188,6 +205,7 @@ final class GapTracker {
 
     // MARK: the end
 
+    /// Has everything stored, and ends the recorder's thread.
     func stop(within timeout: Duration) {
         store(all: true, 0)
         recorder.stop(within: timeout)
@@ -196,6 +214,7 @@ final class GapTracker {
     // MARK: state for others
 
     struct Status: Sendable {
+        /// The number of missing parts.
         var missing = 0
         /// The beginning of the earliest gap; undefined when there is none.
         var oldest = Timestamp.undefined

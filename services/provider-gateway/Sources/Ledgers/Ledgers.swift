@@ -8,13 +8,15 @@ struct Ledgers {
     /// from a backup, unless a reader has them.
     private static let recordNanoseconds: Int64 = 1_000_000_000
 
+    /// The gaps of this tenure whose records are not on the tape yet.
     var gaps: PendingGaps
-    /// `nil` when no provider fills this source's gaps.
+    /// The ledgers of all gaps; `nil` when no provider fills this source's gaps.
     let tracker: GapTracker?
     /// The numbers, in their lanes, of symbols that are in no list any more but still have a gap to
     /// settle.
     var unlisted: [Symbol: UInt32] = [:]
     private let recorder: SourceRecorder
+    /// What was handed to the recorder last, and when by the monotonic clock.
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
     private var recordedAt = Int64.min
 
@@ -24,6 +26,7 @@ struct Ledgers {
         recorder = source.recorder
     }
 
+    /// Whether a gap record is to be written.
     var hasGapsDue: Bool { gaps.hasDue || tracker?.hasDue == true }
 
     /// Hands the acknowledged ordinals to the recorder if any of them has changed.
@@ -34,6 +37,7 @@ struct Ledgers {
         recordedAt = monotonic
     }
 
+    /// Returns whether the acknowledged ordinals are to be recorded. `now` is monotonic.
     func isRecordDue(now: Int64) -> Bool {
         recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
     }

@@ -21,6 +21,7 @@ struct MissingPart: Hashable, Sendable {
     /// The interval is [from, to). `to` is undefined while the gap lasts.
     var from: Timestamp
     var to: Timestamp
+    /// `nil` when no such ticks were noted.
     var begun: Begun?
 
     var hasEnded: Bool { to.isDefined }
@@ -63,8 +64,8 @@ struct MissingParts: Hashable, Sendable {
     /// one is merged with it, and the later end is valid. But stamps are coarse, so an outage may
     /// begin in the last second of an earlier one. It then begins at the end of the earlier one:
     /// data came in between, and one merged gap would hide them.
-    mutating func add(_ told: MissingPart) {
-        var part = told
+    mutating func add(_ reported: MissingPart) {
+        var part = reported
         for known in parts
         where known.kind == part.kind && known.hasEnded && known.from < part.from {
             part.from = max(part.from, known.to)
@@ -99,21 +100,23 @@ struct MissingParts: Hashable, Sendable {
                 rest.append(before)
             }
             if to < part.to {
-                var behind = part
-                behind.from = to
-                if let begun = part.begun, begun.done < to { behind.begun = nil }
-                rest.append(behind)
+                var after = part
+                after.from = to
+                if let begun = part.begun, begun.done < to { after.begun = nil }
+                rest.append(after)
             }
         }
         parts = rest
     }
 
+    /// Returns whether a record about this kind and interval concerns the part.
     private static func isMeant(
         _ part: MissingPart, _ kind: UInt8, _ from: Timestamp, _ to: Timestamp
     ) -> Bool {
         (part.kind == kind || kind == DataKind.any.rawValue) && part.overlaps(from, to)
     }
 
+    /// Notes a tick of a backfill.
     mutating func note(_ tick: FetchedTick) {
         for index in parts.indices { parts[index].note(tick) }
     }

@@ -13,6 +13,7 @@ struct PartitionLedger: Equatable, Sendable {
         var lastOrdinal: UInt64 = 0
     }
 
+    /// The state of one instrument.
     struct Entry: Equatable, Sendable {
         /// The kinds of data whose subscription has begun and not ended, as a bit each, by the raw
         /// kind.
@@ -27,6 +28,7 @@ struct PartitionLedger: Equatable, Sendable {
     /// Whether the ledger knows for every instrument whether it was requested. False after packets
     /// were lost, until the next tenure begins.
     var isWhole = true
+    /// The instruments about which something is known.
     var entries: [Symbol: Entry] = [:]
 
     /// Returns whether the instrument was being requested at the end of the ledger. True when that
@@ -41,6 +43,7 @@ struct PartitionLedger: Equatable, Sendable {
     /// longer requested.
     mutating func begin(_ wanted: Set<Symbol>) {
         for symbol in wanted where isFed(symbol) && entries[symbol]?.isKnown != true {
+            // The first bit stands for kinds that are not known.
             entries[symbol, default: Entry()].fed = 1
             entries[symbol]?.isKnown = true
         }
@@ -51,6 +54,7 @@ struct PartitionLedger: Equatable, Sendable {
         }
     }
 
+    /// Everything that is missing in the partition.
     var missing: [(symbol: Symbol, part: MissingPart)] {
         entries.flatMap { symbol, entry in entry.missing.parts.map { (symbol, $0) } }
     }
@@ -82,7 +86,8 @@ struct PartitionLedger: Equatable, Sendable {
         return taken
     }
 
-    /// Notes that packets of the partition are lost.
+    /// Notes that packets of the partition are lost: from now on it is unknown which instruments
+    /// are requested.
     mutating func lose() -> Taken {
         guard isWhole else { return .nothingNew }
         isWhole = false

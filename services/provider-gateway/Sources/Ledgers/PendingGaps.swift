@@ -4,12 +4,12 @@ import Primitives
 /// The gaps of a source for which there is no gap record on the tape yet.
 ///
 /// Pure. A gap is *open* while ticks of its symbol and kind are being left out. It is *due* when
-/// its record is to be written. It leaves the book when its record is in its lane's packet. Until
+/// its record is to be written. It leaves this list when its record is in its lane's packet. Until
 /// then no watermark of the lane may pass its beginning: a successor that finds no record of the
 /// gap begins its own gap there.
 ///
 /// While its lane accepts nothing, a due gap grows with the ticks that are left out later. So there
-/// is one gap per symbol, kind and reason, and a separate one for fetched ticks, however long that
+/// is one gap per symbol, kind and reason, and a separate one for backfills, however long that
 /// lasts. The time between the ticks that were left out is missing as well, as the lane accepted
 /// nothing meanwhile.
 struct PendingGaps {
@@ -25,40 +25,48 @@ struct PendingGaps {
 
     /// The ticks of one symbol and kind that were left out since its last gap record.
     private struct Open {
+        /// The time of the earliest tick; undefined when none was left out.
         var from = Timestamp.undefined
+        /// The time of the latest tick.
         var last = Timestamp(nanoseconds: Int64.min)
         var isOpen: Bool { from.isDefined }
     }
 
     /// One lane of ticks. Lanes are stored in the order of their numbers.
     private struct Lane {
+        /// The gaps to write, in order. The first `written` of them are in the lane's packet.
         var due: [Gap] = []
-        /// The last index of each in `due`. An entry below `written` grows no more.
+        /// The index in `due` of the last gap of each key. A gap that is written grows no more.
         var growing: [Growing: Int] = [:]
         var written = 0
         /// The earliest time that was left out and is in no packet yet; undefined when there is
         /// none.
-        var hold = Timestamp.undefined
+        var watermarkMax = Timestamp.undefined
     }
 
+    /// The key of a due gap that later gaps of the same key extend.
     private struct Growing: Hashable {
         let symbol: Int
         let kind: DataKind
         let reason: GapReason
-        let isFetched: Bool
+        let isBackfilled: Bool
     }
 
+    /// The kinds of data that can be left out, in the order of their raw values from 1.
     private static let kinds: [DataKind] = [
         .trade, .quote, .depth, .providerBar, .optionComputation, .news, .fundamental, .indicator,
     ]
 
+    /// The number of entries of a symbol in `open`.
     private static let places = 2 * kinds.count
 
-    /// Per symbol and kind of data two entries: live ticks, then fetched ones.
+    /// Per symbol and kind of data two entries: live ticks, then those of backfills.
     private var open: [Open]
     private var lanes: [Lane]
     private var laneOf: [Int]
+    /// The number of open gaps.
     private var openCount = 0
+    /// The monotonic time since which a gap is open; `Int64.max` when none is.
     private(set) var openSince = Int64.max
 
     /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
@@ -68,6 +76,7 @@ struct PendingGaps {
         lanes = [Lane](repeating: Lane(), count: laneCount)
     }
 
+    /// Adds the next symbol number, whose ticks go to this lane.
     mutating func addSymbol(lane: Int) {
         laneOf.append(lane)
         open += [Open](repeating: Open(), count: Self.places)
@@ -75,20 +84,21 @@ struct PendingGaps {
 
     // MARK: new gaps
 
-    /// Makes a gap of the complete symbol due immediately. With `holds` the gap also holds the
-    /// lane's watermarks back, which have not passed its beginning yet.
-    mutating func missed(_ gap: Gap, holds: Bool = true) {
+    /// Adds a gap that is known completely and makes it due immediately; an empty one is ignored.
+    /// `limitsWatermark` is false when the lane's watermarks have passed its beginning already.
+    mutating func missed(_ gap: Gap, limitsWatermark: Bool = true) {
         guard gap.from < gap.to else { return }
-        add(gap, isFetched: false)
-        guard holds else { return }
+        add(gap, isBackfilled: false)
+        guard limitsWatermark else { return }
         let lane = laneOf[gap.symbol]
-        lanes[lane].hold = min(lanes[lane].hold, gap.from)
+        lanes[lane].watermarkMax = min(lanes[lane].watermarkMax, gap.from)
     }
 
-    private mutating func add(_ gap: Gap, isFetched: Bool) {
+    /// Makes a gap due, or extends the due gap of the same symbol, kind and reason.
+    private mutating func add(_ gap: Gap, isBackfilled: Bool) {
         let lane = laneOf[gap.symbol]
         let key = Growing(
-            symbol: gap.symbol, kind: gap.kind, reason: gap.reason, isFetched: isFetched)
+            symbol: gap.symbol, kind: gap.kind, reason: gap.reason, isBackfilled: isBackfilled)
         guard let place = lanes[lane].growing[key], place >= lanes[lane].written else {
             lanes[lane].growing[key] = lanes[lane].due.count
             lanes[lane].due.append(gap)
@@ -98,13 +108,13 @@ struct PendingGaps {
         lanes[lane].due[place].to = max(lanes[lane].due[place].to, gap.to)
     }
 
-    /// Notes that a tick was left out. `now` is monotonic. Allocates nothing. A fetched tick holds
-    /// no watermark back, as watermarks have passed its time already.
+    /// Notes that a tick was left out. `now` is monotonic. Allocates nothing. A tick of a backfill
+    /// holds no watermark back, as watermarks have passed its time already.
     mutating func leftOut(
-        symbol: Int, kind: DataKind, time: Timestamp, isFetched: Bool = false, now: Int64
+        symbol: Int, kind: DataKind, time: Timestamp, isBackfilled: Bool = false, now: Int64
     ) {
         let place =
-            symbol * Self.places + 2 * (max(1, Int(kind.rawValue)) - 1) + (isFetched ? 1 : 0)
+            symbol * Self.places + 2 * (max(1, Int(kind.rawValue)) - 1) + (isBackfilled ? 1 : 0)
         if !open[place].isOpen {
             open[place].from = time
             openCount += 1
@@ -112,9 +122,9 @@ struct PendingGaps {
         }
         open[place].from = min(open[place].from, time)
         open[place].last = max(open[place].last, time)
-        guard !isFetched else { return }
+        guard !isBackfilled else { return }
         let lane = laneOf[symbol]
-        lanes[lane].hold = min(lanes[lane].hold, time)
+        lanes[lane].watermarkMax = min(lanes[lane].watermarkMax, time)
     }
 
     /// Makes all open gaps due.
@@ -127,7 +137,7 @@ struct PendingGaps {
                     symbol: symbol, kind: Self.kinds[place % Self.places / 2],
                     from: open[place].from, to: open[place].last.advanced(byNanoseconds: 1),
                     reason: .dropped),
-                isFetched: !place.isMultiple(of: 2))
+                isBackfilled: !place.isMultiple(of: 2))
             open[place] = Open()
         }
         openCount = 0
@@ -136,12 +146,13 @@ struct PendingGaps {
 
     // MARK: gaps to write
 
+    /// Whether a gap record is to be written.
     var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
     var isEmpty: Bool { openCount == 0 && !hasDue }
 
     /// Returns the time that no watermark of the lane may pass; undefined when nothing holds it
     /// back.
-    func hold(lane: Int) -> Timestamp { lanes[lane].hold }
+    func watermarkMax(lane: Int) -> Timestamp { lanes[lane].watermarkMax }
 
     /// Returns the lane's next gap to write. The gap stays until `written` is called.
     func due(lane: Int) -> Gap? {
@@ -156,17 +167,18 @@ struct PendingGaps {
         lanes[lane].due.removeAll(keepingCapacity: true)
         lanes[lane].growing.removeAll(keepingCapacity: true)
         lanes[lane].written = 0
-        lanes[lane].hold = openHold(lane: lane)
+        lanes[lane].watermarkMax = firstOpen(lane: lane)
     }
 
-    /// Returns the earliest live tick of the lane that was left out and is in no due gap yet.
-    private func openHold(lane: Int) -> Timestamp {
+    /// Returns the time of the lane's earliest live tick in an open gap; undefined when there is
+    /// none.
+    private func firstOpen(lane: Int) -> Timestamp {
         guard openCount > 0 else { return .undefined }
-        var hold = Timestamp.undefined
+        var first = Timestamp.undefined
         for place in open.indices where open[place].isOpen && place.isMultiple(of: 2) {
             guard laneOf[place / Self.places] == lane else { continue }
-            hold = min(hold, open[place].from)
+            first = min(first, open[place].from)
         }
-        return hold
+        return first
     }
 }

@@ -5,14 +5,18 @@ import TapeTransport
 /// Publishes how far time has come, for readers of partitions without ticks: one message per stream
 /// every 250 ms, and once a second while no ticks come at all.
 final class IdleWatermarks {
+    /// The interval while ticks come, and while none come.
     private static let busyNanoseconds: Int64 = 250_000_000
     private static let idleNanoseconds: Int64 = 1_000_000_000
 
     private struct Stream {
+        /// The lane of its watermarks, and the lanes of ticks that these cover.
         let lane: Int
         let tickLanes: [Int]
+        /// When a watermark was published last, by the monotonic clock, and which.
         var publishedAt = Int64.min
         var last = Timestamp(nanoseconds: Int64.min)
+        /// The sum of the lanes' next ordinals then: the same sum means that no tick came.
         var ordinals: UInt64 = 0
     }
 

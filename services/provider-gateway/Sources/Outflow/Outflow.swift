@@ -2,8 +2,9 @@ import Primitives
 import TapeProtocol
 import TapeTransport
 
-/// Sends the ticks that the lanes hold: onto the tape, or into the spool while the tape accepts
-/// nothing.
+/// Sends the ticks that the lanes collected: onto the tape, or into the spool while the tape
+/// accepts nothing. A `watermark` closure returns a lane's watermark, and `hold` the time that it
+/// may not pass; undefined when nothing holds it back.
 struct Outflow {
     /// When a packet is not acknowledged for this time, the tape is treated as accepting nothing.
     private static let stuckNanoseconds: Int64 = 1_000_000_000
@@ -15,8 +16,11 @@ struct Outflow {
     /// The way through the spool; `nil` without a spool, and for providers that can wait.
     let traffic: SpoolTraffic?
     private let watermarks: IdleWatermarks
+    /// Limits the packets per second.
     private var budget: PacketBudget
+    /// The index in `tickLanes` of the lane that is sent first.
     private var firstLane = 0
+    /// The monotonic time of the last packets for the spool.
     private var spooledAt = Int64.min
     /// The time since which the gateway may not publish, because its group did not hear it for a
     /// lease and another gateway may own the source; `nil` when it may.
@@ -30,8 +34,8 @@ struct Outflow {
         budget = PacketBudget(packetsPerSecond: packetsPerSecond)
     }
 
-    /// Sets whether the gateway may publish, which only an owner may. Returns true when that has
-    /// changed.
+    /// Sets whether the gateway may publish, which only an owner may (`isSteady`). Returns true
+    /// when that has changed.
     mutating func set(isSteady: Bool, now: Int64) -> Bool {
         guard isSteady == (pausedSince != nil) else { return false }
         pausedSince = isSteady ? nil : now
@@ -40,8 +44,10 @@ struct Outflow {
 
     // MARK: room
 
+    /// Returns whether the lane's packets go through the spool now.
     func isSpooled(lane: Int) -> Bool { traffic?.isActive(lane: lane) ?? false }
 
+    /// Whether any lane's packets go through the spool now.
     var isSpooling: Bool { traffic?.isActive ?? false }
 
     /// Whether every lane has room for more ticks, itself or through the spool.
@@ -85,17 +91,17 @@ struct Outflow {
         _ provider: Timestamp, isLast: Bool = false, hold: (_ lane: Int) -> Timestamp
     ) {
         watermarks.publish(
-            provider, { min(hold($0), traffic?.hold(lane: $0) ?? .undefined) }, publisher,
+            provider, { min(hold($0), traffic?.watermarkMax(lane: $0) ?? .undefined) }, publisher,
             isLast: isLast)
     }
 
     /// Moves the ticks of the lanes into the spool, and sends spooled packets that the tape
-    /// accepts.
+    /// accepts. With `spoolsAll` it does not wait until more ticks are collected.
     mutating func spool(
-        now: Int64, isSteady: Bool, atOnce: Bool = false, watermark: (_ lane: Int) -> Timestamp
+        now: Int64, isSteady: Bool, spoolsAll: Bool = false, watermark: (_ lane: Int) -> Timestamp
     ) {
         guard let traffic, traffic.isActive else { return }
-        if atOnce || spooledAt == Int64.min || now >= spooledAt + Self.spoolNanoseconds {
+        if spoolsAll || spooledAt == Int64.min || now >= spooledAt + Self.spoolNanoseconds {
             spooledAt = now
             for lane in lanes.tickLanes where traffic.isActive(lane: lane) {
                 _ = makeRoom(lane: lane, watermark: watermark(lane))
@@ -130,10 +136,12 @@ struct Outflow {
     /// The number of ticks that were taken and not sent yet.
     var waiting: Int { lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) } }
 
+    /// The size of the largest packet that is being collected.
     var longestPacketBytes: Int {
         lanes.tickLanes.map { publisher.waitingBytes(lane: $0) }.max() ?? 0
     }
 
+    /// The epoch and the last acknowledged ordinal of each partition.
     var heads: [GatewayReport.Head] {
         lanes.tickLanes.map {
             GatewayReport.Head(

@@ -6,12 +6,14 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The start of the providers: they are given the place where the source left off.
+/// The start of the providers. They are given where the source left off: the end of the tape in
+/// each partition, and the gaps.
 extension SourceLanes {
     /// The started providers, which continue after the tape's last packets, and the gaps before
     /// their first ticks.
     struct Resumption {
-        var supply: DeliveredTicks
+        var ticks: DeliveredTicks
+        /// Gaps that a provider with numbered ticks knows of; their records are due.
         var gaps: PendingGaps
         /// Whether a provider cannot wait for the tape.
         var isUrgent: Bool
@@ -25,17 +27,17 @@ extension SourceLanes {
     ) throws -> Resumption {
         let delivery = settings.delivery
         let registry = delivery.registry
-        let left = try left(client: client)
+        let ends = try readEnds(client: client)
         var order = ProviderOrder(
             source: settings.source, registry: registry, instruments: registry.wanted,
             reached: (0..<UInt32(registry.count)).map { number in
                 guard let symbol = registry.instrument(number)?.symbol else { return .undefined }
                 let partition = names.partition(of: symbol)
                 guard tracker?.isFed(symbol, in: partition) ?? true else { return .undefined }
-                return left[partition]?.arrived ?? .undefined
+                return ends[partition]?.arrived ?? .undefined
             })
         order.partitions = names.partitions
-        order.standing = left.values.map(\.standing)
+        order.standing = ends.values.map(\.standing)
             .sorted { $0.partition < $1.partition }
         let handOver = tracker.map { delivery.handOver($0.missing, now: now) }
         order.gaps = handOver?.gaps ?? []
@@ -47,21 +49,21 @@ extension SourceLanes {
         beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let tracker, let handOver { tracker.begin(handOver, wanted: wanted(registry)) }
-        let supply = DeliveredTicks(providers, registry: registry, router: router)
+        let ticks = DeliveredTicks(providers, registry: registry, router: router)
         return Resumption(
-            supply: supply, gaps: gaps(providers.first?.0.resumption, registry, supply),
-            isUrgent: supply.isUrgent)
+            ticks: ticks, gaps: gaps(providers.first?.0.resumption, registry, ticks),
+            isUrgent: ticks.isUrgent)
     }
 
     /// Returns the gaps that a provider with numbered ticks knows of, and registers its instruments
     /// before their first ticks.
     private mutating func gaps(
-        _ resumption: ProviderResumption?, _ registry: InstrumentRegistry, _ supply: DeliveredTicks
+        _ resumption: ProviderResumption?, _ registry: InstrumentRegistry, _ ticks: DeliveredTicks
     ) -> PendingGaps {
         if let resumption {
             for number in 0..<registry.count {
-                guard let symbol = supply.symbol(number) else { continue }
-                let feeder = supply.feeder(number)
+                guard let symbol = ticks.symbol(number) else { continue }
+                let feeder = ticks.feeder(number)
                 _ = add(symbol, provider: feeder)
                 subscribed(number, symbol, by: feeder, since: resumption.since)
             }
@@ -76,6 +78,7 @@ extension SourceLanes {
         return gaps
     }
 
+    /// Returns the symbols that are requested, by partition.
     private func wanted(_ registry: InstrumentRegistry) -> [Partition: Set<Symbol>] {
         var wanted: [Partition: Set<Symbol>] = [:]
         for number in registry.wanted {
@@ -85,12 +88,13 @@ extension SourceLanes {
         return wanted
     }
 
-    /// The tape's content of one partition, as far as providers need it.
-    private struct Left {
+    /// The end of the source's ticks in one partition, as far as providers need it.
+    private struct PartitionEnd {
         var standing: ProviderOrder.Standing
         /// All ticks before this time are on the tape; undefined when that is unknown.
         var arrived = Timestamp.undefined
 
+        /// Notes that all ticks before the watermark are on the tape.
         mutating func reached(_ watermark: Timestamp) {
             // A marker's watermark has no meaning.
             guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
@@ -99,16 +103,17 @@ extension SourceLanes {
             note(arrival: watermark)
         }
 
+        /// Notes that all ticks before this time had arrived.
         mutating func note(arrival time: Timestamp) {
             guard time.isDefined, time.nanoseconds != Int64.min else { return }
             arrived = arrived.isDefined ? max(arrived, time) : time
         }
     }
 
-    private func left(client: TapeClient) throws -> [Partition: Left] {
-        var left: [Partition: Left] = [:]
+    private func readEnds(client: TapeClient) throws -> [Partition: PartitionEnd] {
+        var ends: [Partition: PartitionEnd] = [:]
         for (partition, lane) in laneOf {
-            var found = Left(
+            var found = PartitionEnd(
                 standing: ProviderOrder.Standing(
                     partition: partition, lastOrdinal: publisher.nextOrdinal(lane: lane) - 1,
                     packet: []))
@@ -120,7 +125,7 @@ extension SourceLanes {
                 found.reached(last.header.watermark)
                 found.note(arrival: last.withBytes { Self.arrival(in: $0) })
             }
-            left[partition] = found
+            ends[partition] = found
         }
         for stream in 0..<TapeNames.tickStreams {
             let last = try client.lastContent(
@@ -128,10 +133,10 @@ extension SourceLanes {
                 subject: names.watermarks(stream: stream, settings.source))
             guard let last else { continue }
             for partition in laneOf.keys where names.streamIndex(of: partition) == stream {
-                left[partition]?.reached(last.header.watermark)
+                ends[partition]?.reached(last.header.watermark)
             }
         }
-        return left
+        return ends
     }
 
     /// Returns the time up to which all ticks had arrived when a packet was made. The watermark is
@@ -158,8 +163,8 @@ extension SourceLanes {
         return latest
     }
 
-    /// Adds the next symbol of the source and returns its lane. Since when it is fed is not known
-    /// yet.
+    /// Adds the next symbol of the source and returns its lane. Since when the provider delivers it
+    /// is not known yet.
     mutating func add(_ symbol: Symbol, provider: String) -> Int {
         // Every partition has a lane when symbols can be added.
         let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
@@ -168,8 +173,8 @@ extension SourceLanes {
         return lane
     }
 
-    /// Records in the symbol's definition which provider feeds it and since when. It is valid from
-    /// the next tick on.
+    /// Redefines the symbol: `provider` has delivered it since `since`. The definition is valid
+    /// from the next tick on. `number` is the symbol's number in the source's list.
     mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
     {
         places[number].isSubscribed = true

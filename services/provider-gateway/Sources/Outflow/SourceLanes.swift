@@ -5,19 +5,24 @@ import TapeProtocol
 import TapeTransport
 
 /// The lanes of one source: one per partition that has symbols, and one per stream for watermarks.
-/// It also finds out where the source left off.
+/// It also finds out where the source left off. A lane is named by its index in the publisher.
 struct SourceLanes {
-    /// Where a symbol's ticks go.
+    /// Where a symbol's records go.
     struct Place {
+        /// The lane of the symbol's partition.
         var lane: Int
-        /// The symbol's number in the lane.
+        /// The symbol's number in the lane's packets; `TickHeader.noSymbol` when there is no
+        /// symbol.
         var symbol: UInt32
-        /// Whether the symbol's definition has the time since which it is fed.
+        /// Whether the symbol's definition has its provider and the time since which that delivers
+        /// it.
         var isSubscribed = false
     }
 
-    /// The places of the symbols, by symbol number; filled by `resume` and `add`.
+    /// The places of the symbols, by the instrument's number in the source's list; filled by
+    /// `resume` and `add`.
     var places: [Place] = []
+    /// The lanes of the partitions.
     private(set) var tickLanes: [Int] = []
     /// Per stream, the lane of its watermarks and the tick lanes that they cover.
     private(set) var watermarkLanes: [(lane: Int, tickLanes: [Int])] = []
@@ -25,6 +30,7 @@ struct SourceLanes {
     let settings: GatewaySettings
     let names: TapeNames
     let publisher: TapePublisher
+    /// The lane of each partition that has one.
     var laneOf: [Partition: Int] = [:]
 
     init(_ settings: GatewaySettings, names: TapeNames, publisher: TapePublisher) {
@@ -37,10 +43,11 @@ struct SourceLanes {
         for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream) }
     }
 
+    /// All lanes, those of watermarks included.
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
 
-    /// The place of records that concern no symbol.
-    var placeOfNone: Place { Place(lane: tickLanes[0], symbol: TickHeader.noSymbol) }
+    /// The place of records without a symbol. They go into the first lane.
+    var placeWithoutSymbol: Place { Place(lane: tickLanes[0], symbol: TickHeader.noSymbol) }
 
     // MARK: the source's record
 
@@ -71,12 +78,13 @@ struct SourceLanes {
         for lane in all { publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane) }
     }
 
+    /// The highest epoch that is open; 0 before the first one.
     var highestEpoch: UInt64 { all.map { publisher.epoch(lane: $0) }.max() ?? 0 }
 
     /// Returns the partitions for which the record has higher ordinals than this gateway has used.
     /// Ordinals of packets in flight are used ones: readers may have these packets long before the
     /// acknowledgement arrives.
-    func behind(_ record: SourceRecord) -> Set<Partition> {
+    func partitions(behind record: SourceRecord) -> Set<Partition> {
         Set(
             laneOf.filter { partition, lane in
                 guard let head = record.heads[.ticks(partition)] else { return false }
@@ -86,6 +94,7 @@ struct SourceLanes {
 
     func partition(of symbol: Symbol) -> Partition { names.partition(of: symbol) }
 
+    /// All lanes, with their names in the source's record.
     private var named: [(SourceRecord.Lane, Int)] {
         tickLanes.map { (.ticks(publisher.partition(lane: $0)), $0) }
             + watermarkLanes.enumerated().map { (.watermarks(stream: $0.offset), $0.element.lane) }

@@ -39,7 +39,8 @@ final class SourceSpool {
         show()
     }
 
-    /// Returns whether the packets in the spool may go onto the tape.
+    /// Returns whether the packets in the spool may go onto the tape. `onTape` has the epochs of
+    /// each partition's last packets there.
     func decide(_ onTape: [Partition: [UInt64]]) -> SpoolDecision {
         var standing: [Partition: SpoolDecision.Standing] = [:]
         for (partition, epochs) in onTape {
@@ -80,14 +81,18 @@ final class SourceSpool {
         }
     }
 
+    /// Reports that the disk failed.
     func trouble(_ error: SpoolError) {
         telemetry.emit(SpoolTrouble(source: source, reason: "\(error)"))
     }
 
+    /// Reports that ticks go into the spool from now on.
     func begun() { telemetry.emit(SpoolBegun(source: source)) }
 
+    /// Reports that everything that was spooled is on the tape.
     func drained() { telemetry.emit(SpoolEmptied(source: source)) }
 
+    /// Reports frames that cannot be read.
     func damaged(_ damage: SpoolDamage) {
         telemetry.emit(SpoolDamaged(source: source, damage: damage))
     }

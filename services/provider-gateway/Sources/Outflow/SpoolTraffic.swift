@@ -13,7 +13,13 @@ import TickSpool
 /// stream fails, every packet of its lanes goes through the spool, including those that the
 /// publisher already had. So when the process is killed, every packet that it put here is in the
 /// spool. One thread owns it.
+///
+/// A *frame* is a packet in the spool; it has a number. A *queue* is the spool's queue of one
+/// stream. A queue is *active* while its stream's packets go through the spool, and *drained* when
+/// all its frames are on the tape. The first frames may be of an earlier tenure: they are
+/// *replayed*.
 final class SpoolTraffic {
+    /// The state of one tick lane.
     private struct Lane {
         let partition: Partition
         /// The numbers of the frames whose packets the publisher has, in order; 0 for a packet that
@@ -26,7 +32,8 @@ final class SpoolTraffic {
         var nextOrdinal: UInt64 = 1
         /// Which frames were on the tape when the tenure began.
         var standing = SpoolStanding.below(ordinal: 1)
-        /// A sealed packet for which the spool had no room.
+        /// A sealed packet for which the spool had no room. It has to be spooled before later
+        /// ticks.
         var stuck: SealedPacket?
     }
 
@@ -38,6 +45,7 @@ final class SpoolTraffic {
         var takenBelow: UInt64 = 0
     }
 
+    /// How often the disk is synced: a power cut may cost the ticks of this time.
     private static let syncNanoseconds: Int64 = 100_000_000
     /// How long the disk is not used after it failed.
     private static let pauseNanoseconds: Int64 = 1_000_000_000
@@ -61,7 +69,9 @@ final class SpoolTraffic {
     private var isReplaying = false
     /// Frames that were acknowledged before they were taken out of the spool.
     private var early: [UInt64] = []
+    /// Whether something was spooled after the last sync.
     private var isUnsynced = false
+    /// Monotonic times: of the last sync, and until when the disk is not used after it failed.
     private var syncedAt = Int64.min
     private var pausedUntil = Int64.min
 
@@ -98,8 +108,10 @@ final class SpoolTraffic {
 
     // MARK: in
 
+    /// Returns whether the lane's packets go through the spool.
     func isActive(lane: Int) -> Bool { queues[queue(of: lane)].isActive }
 
+    /// Returns the queue of the lane's stream.
     private func queue(of lane: Int) -> Int { spool.queue(of: lanes[lane].partition) }
 
     /// Directs the packets of this lane's stream into the spool, beginning with those that the
@@ -135,8 +147,11 @@ final class SpoolTraffic {
         return true
     }
 
+    /// Whether the disk is not used because it has just failed.
     private var isPaused: Bool { clock.monotonic().nanoseconds < pausedUntil }
 
+    /// Appends the packet to the spool and returns the frame's number; `nil` when there is no room
+    /// or the disk failed.
     private func append(_ packet: SealedPacket) -> UInt64? {
         guard !isPaused else { return nil }
         do throws(SpoolError) {
@@ -167,6 +182,7 @@ final class SpoolTraffic {
         owner.show()
     }
 
+    /// Pauses the use of the disk and reports why.
     private func failed(_ error: SpoolError) {
         pausedUntil = clock.monotonic().nanoseconds + Self.pauseNanoseconds
         owner.trouble(error)
@@ -195,6 +211,7 @@ final class SpoolTraffic {
         spool.damages.removeAll()
     }
 
+    /// Takes the queue's frames as far as their lanes have no frame that waits.
     private func flow(_ queue: Int) throws(SpoolError) {
         while let head = try spool.peek(queue),
             let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
@@ -220,15 +237,17 @@ final class SpoolTraffic {
             return
         }
         guard let lane = laneOf[header.partition], header.tickCount > 0 else { return }
-        let stands =
+        let isOnTape =
             isReplaying
             && lanes[lane].standing.includes(
                 number: header.number, nextOrdinal: header.nextOrdinal)
         // The publisher may have the packet from before it was spooled.
-        guard !stands, !lanes[lane].sent.contains(header.number) else { return }
+        guard !isOnTape, !lanes[lane].sent.contains(header.number) else { return }
         losses.append((lane, header.oldestEventTime))
     }
 
+    /// Decides about a frame that was taken: it is consumed if it is on the tape already, or else
+    /// sent, or waits for its lane.
     private func arrive(_ packet: SpooledPacket, _ lane: Int) throws(SpoolError) {
         if let index = early.firstIndex(of: packet.number) {
             early.remove(at: index)
@@ -253,7 +272,8 @@ final class SpoolTraffic {
         lanes[lane].sent.append(packet.number)
     }
 
-    /// Handles the acknowledgement of a packet: its frame is consumed.
+    /// Handles the acknowledgement of a packet: its frame is consumed. Markers and watermarks were
+    /// not spooled.
     func acknowledged(_ packet: TapePublisher.Acknowledged) {
         guard packet.header.kind == .ticks, packet.header.tickCount > 0,
             !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
@@ -271,8 +291,9 @@ final class SpoolTraffic {
         }
     }
 
-    /// Returns a time before which the spool has no tick of the lane; no watermark may pass it.
-    func hold(lane: Int) -> Timestamp {
+    /// Returns the time of the lane's oldest tick in the spool, which no watermark may pass;
+    /// undefined when there is none.
+    func watermarkMax(lane: Int) -> Timestamp {
         guard isActive(lane: lane) else { return .undefined }
         let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
         return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
@@ -299,6 +320,7 @@ final class SpoolTraffic {
         return true
     }
 
+    /// Returns whether all frames of the queue are on the tape.
     private func isDrained(_ queue: Int) -> Bool {
         spool.isEmpty(queue: queue)
             && queues[queue].lanes.allSatisfy {

@@ -10,6 +10,7 @@ import Synchronization
 /// Until it is started, the router treats it as a provider whose instruments were all refused: the
 /// next provider delivers, data missing from before are recorded, and its floor continues to rise.
 final class RetriedProvider: ProviderSource {
+    /// When a provider that cannot be started is tried again.
     struct Waits: Sendable {
         /// The time between two attempts, with jitter.
         var first = Duration.seconds(1)
@@ -29,8 +30,10 @@ final class RetriedProvider: ProviderSource {
         /// at other times.
         var changes: [(begun: [UInt32], ended: [UInt32])]?
         /// Instruments for which no refusal was sent yet.
-        var untold: [UInt32] = []
+        var unrefused: [UInt32] = []
+        /// The thread that retries; `nil` when the first attempt succeeded.
         var thread: ServiceThread?
+        /// Why the last attempt failed.
         var reason = ""
         var isStopping = false
     }
@@ -75,7 +78,7 @@ final class RetriedProvider: ProviderSource {
                 return nil
             }
             state.order?.follow(begun: begun, ended: ended)
-            state.untold += begun
+            state.unrefused += begun
             return nil
         }
         guard let provider else {
@@ -149,18 +152,20 @@ final class RetriedProvider: ProviderSource {
         }
     }
 
+    /// Handles a failed attempt: changes that came meanwhile go into the next order.
     private func failed(_ reason: String) {
         state.withLock { state in
             state.reason = reason
             for (begun, ended) in state.changes ?? [] {
                 state.order?.follow(begun: begun, ended: ended)
-                state.untold += begun
+                state.unrefused += begun
             }
             state.changes = nil
         }
         context.telemetry.emit(ProviderNotStarted(provider: name, reason: reason))
     }
 
+    /// The loop of the thread that retries. It ends when the provider is started.
     private func tryAgain(_ channel: ProviderChannel) {
         let beat = context.threads.thread("provider-retry", within: ThreadWatch.callLimit)
         defer { beat.retire() }
@@ -174,7 +179,7 @@ final class RetriedProvider: ProviderSource {
             _ = wake.receive(into: &woken, max: 1, timeout: wait)
             woken.removeAll(keepingCapacity: true)
             guard !state.withLock({ $0.isStopping }) else { return }
-            goOn(channel)
+            reportAbsence(channel)
             guard clock.monotonic() >= due else { continue }
             guard !begin(channel, attempt: backoff.attempt + 1) else { return }
             due = clock.deadline(after: backoff.next(using: &random))
@@ -207,18 +212,19 @@ final class RetriedProvider: ProviderSource {
         state.withLock { $0.order = next }
     }
 
-    private func goOn(_ channel: ProviderChannel) {
-        let untold = state.withLock { state in
-            defer { state.untold = [] }
-            return state.untold
+    /// Refuses the instruments that were not refused yet, and raises the floor.
+    private func reportAbsence(_ channel: ProviderChannel) {
+        let unrefused = state.withLock { state in
+            defer { state.unrefused = [] }
+            return state.unrefused
         }
         let now = clock.now()
-        var records: [ProviderRecord] = untold.map {
+        var records: [ProviderRecord] = unrefused.map {
             .feed(FeedState(instrument: $0, state: .refused, time: now))
         }
         let floor = now.advanced(byNanoseconds: -Self.floorBehindNanoseconds)
         guard case .full = channel.send(&records, floor: floor) else { return }
-        state.withLock { $0.untold = untold + $0.untold }
+        state.withLock { $0.unrefused = unrefused + $0.unrefused }
     }
 }
 
@@ -259,6 +265,7 @@ extension ProviderOrder {
         return (missing, next)
     }
 
+    /// A kind of data of one instrument.
     private struct OpenKind: Hashable {
         let instrument: UInt32
         let kind: DataKind

@@ -18,6 +18,7 @@ final class Gateway {
 
     private let parts: GatewayParts
     private let clock = SystemClock()
+    /// The number of ticks that ended tenures could not put onto the tape.
     private var unpublished = 0
 
     /// Runs until shutdown is requested or the connection is closed for good.
@@ -90,7 +91,7 @@ final class Gateway {
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "another gateway followed epoch \(epoch)")
             parts.ownership.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
-        case .failed:
+        case .endedByPolicy:
             parts.ownership.end(.released)
             return .failure
         case .connectionGone(let reason): return connectionGone(reason)
@@ -104,6 +105,7 @@ final class Gateway {
         return .unavailable
     }
 
+    /// Reports that this gateway stands by.
     private func standsBy() {
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.report.update(GatewayReport.Progress(role: .standby))

@@ -7,6 +7,7 @@ import TapeTransport
 
 /// The latest report of the gateway's thread, which the thread of the operations port reads.
 final class GatewayReport: Sendable {
+    /// The newest acknowledged ordinal of a partition.
     struct Head: Sendable {
         var partition: Partition
         var epoch: UInt64
@@ -18,20 +19,26 @@ final class GatewayReport: Sendable {
         case standby
         /// This gateway owns the source, and its epochs are being opened.
         case opening
+        /// It takes and publishes ticks.
         case active
     }
 
+    /// The state of the gateway's thread.
     struct Progress: Sendable {
         var role = Role.standby
         /// The number of ticks that the provider has handed out since its market began, in all
         /// tenures.
         var generated: UInt64 = 0
+        /// Whether all providers have ended and everything is taken.
         var finished = false
+        /// Whether the source is open here.
         var opened = false
         /// The number of ticks that were taken and not sent yet.
         var waiting = 0
         var partitions: [Head] = []
+        /// How the source's record was stored.
         var record = SourceRecorder.Status()
+        /// Why policies act; empty when they do not.
         var pressure: BackpressureMachine.Causes = []
         /// `nil` when there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
@@ -70,6 +77,7 @@ final class GatewayReport: Sendable {
         feeders.withLock { $0 = present }
     }
 
+    /// Takes the state of the gateway's thread, which calls this periodically.
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
         guard present.opened, let reporter = heads.withLock({ $0 }) else { return }
@@ -90,6 +98,7 @@ final class GatewayReport: Sendable {
         }
     }
 
+    /// Writes the gateway's section of `/status`.
     func write(into json: inout JSONWriter) {
         let present = progress.withLock { $0 }
         json.member("source", settings.source.text)

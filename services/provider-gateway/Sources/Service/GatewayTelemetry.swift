@@ -4,7 +4,8 @@ import TapeCodec
 import TapeTransport
 import ServiceRuntime
 
-/// The gateway's counters, which are increased per tick (one atomic add) and per packet.
+/// The gateway's counters, which are increased per tick (one atomic add) and per packet. The texts
+/// in `init` say what each of them counts.
 struct GatewayMetrics {
     let received: Counter
     let blocked: Counter
@@ -97,11 +98,14 @@ extension GatewayMetrics {
 
     func leftOut(_ kind: DataKind) -> Counter { leftOut[Int(kind.rawValue)] }
 
+    /// Counts a gap record.
     func wrote(_ gap: PendingGaps.Gap) {
         if gap.reason == .dropped { droppedGaps.add() } else { takeOverGaps.add() }
     }
 }
 
+/// Reports that the source is open. `nextTick` is the number of records that providers handed out
+/// before.
 struct GatewayStarted: TelemetryEvent {
     static let name = "gateway.started"
     let source: SourceName
@@ -116,6 +120,7 @@ struct GatewayStarted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+/// Reports that the tape, a record or a provider could not be read or started; it is tried again.
 struct SourceNotRead: TelemetryEvent {
     static let name = "gateway.not_resumed"
     let source: SourceName
@@ -128,6 +133,7 @@ struct SourceNotRead: TelemetryEvent {
     }
 }
 
+/// Reports that another gateway has opened an epoch above this one.
 struct SourceTakenOver: TelemetryEvent {
     static let name = "gateway.taken_over"
     let source: SourceName
@@ -145,6 +151,7 @@ struct SourceTakenOver: TelemetryEvent {
     }
 }
 
+/// Reports that this gateway waits for the source.
 struct GatewayStandsBy: TelemetryEvent {
     static let name = "gateway.standby"
     let source: SourceName
@@ -183,6 +190,7 @@ struct SourceDropped: TelemetryEvent {
     }
 }
 
+/// Reports that the gateway may not publish, or may again.
 struct SourcePaused: TelemetryEvent {
     static let name = "gateway.paused"
     let source: SourceName
@@ -236,6 +244,7 @@ struct BackpressureChanged: TelemetryEvent {
     }
 }
 
+/// Reports that the policy `error` ends the service.
 struct BackpressureEnds: TelemetryEvent {
     static let name = "gateway.backpressure.error"
     let source: SourceName
@@ -245,6 +254,7 @@ struct BackpressureEnds: TelemetryEvent {
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
+/// Reports how a source was given back: the ticks that were taken, and those that were given up.
 struct GatewayDrained: TelemetryEvent {
     static let name = "gateway.drained"
     let ticks: UInt64

@@ -14,6 +14,7 @@ final class ReaderAnswers {
 
     private let listener: PositionListener
     private let clock = SystemClock()
+    /// Monotonic times of the first and the last question.
     private var askedFirstAt: Int64?
     private var askedAt = Int64.min
 

@@ -10,6 +10,7 @@ import TapeTransport
 /// A tenure: `claim` is set when the source was given to this gateway; `begin` starts the tenure,
 /// `endRequest` returns how it is to end, and `end` reports that it has ended and how.
 final class SourceOwnership {
+    /// How a tenure is to end.
     enum EndRequest {
         /// End in order: ticks that were taken go onto the tape first.
         case release
@@ -17,9 +18,13 @@ final class SourceOwnership {
         case drop
     }
 
+    /// How a tenure ended.
     enum Ending {
+        /// Nothing of it is in progress any more: another gateway may own the source.
         case released
+        /// Another gateway owned the source already, as the group knows.
         case dropped
+        /// A higher epoch was met on the tape, which the group does not know.
         case lost(reason: String)
     }
 
@@ -38,10 +43,15 @@ final class SourceOwnership {
     private let membership: SourceMembership
     private let shutdown: ShutdownSignal
     private let clock = SystemClock()
+    /// The claim of the tenure that is under way; `nil` when none is.
     private var present: Claim?
+    /// How the group wants the tenure to end; `nil` while it does not.
     private var asked: EndRequest?
+    /// Monotonic times: since when the service is to end, and when the last tenure ended; `nil`
+    /// before.
     private var leavingSince: Int64?
     private var endedAt: Int64?
+    /// Answers for which the group's thread had no room yet.
     private var unsentAnswers: [OwnershipAnswer] = []
     private var orders: [OwnershipOrder] = []
     private var events: [TapeEvent] = []
@@ -70,12 +80,14 @@ final class SourceOwnership {
 
     // MARK: a tenure
 
+    /// Begins a tenure. Returns `nil` when the source was not given to this gateway.
     func begin() -> Claim? {
         guard let claim, leavingSince == nil else { return nil }
         (present, self.claim, asked) = (claim, nil, nil)
         return claim
     }
 
+    /// Reports the epoch that is open.
     func opened(epoch: UInt64) {
         guard let present else { return }
         answer(.opened(SourceMembership.partition, tenure: present.tenure, epoch: epoch))
@@ -95,6 +107,7 @@ final class SourceOwnership {
             ? .release : nil
     }
 
+    /// Reports that the tenure has ended.
     func end(_ ending: Ending) {
         guard let ended = present else { return }
         (present, asked) = (nil, nil)
@@ -109,6 +122,7 @@ final class SourceOwnership {
 
     // MARK: orders and reports
 
+    /// Handles the events, orders and shutdown that came.
     private func followOrders() {
         for event in events {
             if case .closed(let reason) = event { connectionEnd = reason }

@@ -7,25 +7,32 @@ import TapeTransport
 
 /// The gateway's settings, from its configuration.
 struct GatewaySettings: Sendable {
+    /// The source's name on the tape.
     var source: SourceName
+    /// The providers, and the instruments that they deliver.
     var delivery: Delivery
     /// For `/status`; `nil` when other providers deliver.
     var synthetic: SyntheticTicks.Settings?
     /// The files with lists of instruments; `nil` when there are none.
     var instrumentLists: InstrumentLists?
+    /// The most packets per second. Above it packets grow instead.
     var packetsPerSecond: Int
+    /// The most bytes of each stream of the tape.
     var streamBytesMax: Int64
     /// The least age of what may be purged.
     var keep: Duration
+    /// Whether ticks are also sent to live listeners over core NATS.
     var isLive: Bool
     /// The folder of the spool; `nil` when there is no spool.
     var spoolFolder: String?
     var spoolBytesMax: Int
+    /// What happens to ticks while there is little room.
     var policies = BackpressureMachine.Policies()
     /// Ticks that are stamped further ahead of the time than this are refused.
     var futureNanosecondsMax: Int64
     /// The folder for dead letters while NATS accepts none; `nil` when there is none.
     var deadLetterFolder: String?
+    /// The most bytes of the stream of dead letters, if it is made here.
     var deadLetterBytes: Int64
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000

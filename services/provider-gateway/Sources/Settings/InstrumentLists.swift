@@ -10,6 +10,7 @@ struct InstrumentLists: Sendable {
     /// The names of the source's providers, by priority.
     let providers: [String]
 
+    /// Reads the files. An instrument that none of the source's providers may deliver is a mistake.
     func read() throws(FileMistakes) -> [Instrument] {
         let instruments = try Self.read(files, ConfigurationFiles.read)
         let mistakes = instruments.filter { instrument in
@@ -52,6 +53,7 @@ extension GatewaySettings {
             ? nil : InstrumentLists(files: files, providers: kinds.map(\.name))
     }
 
+    /// Returns `given`, or the instruments of the lists; none without both.
     static func instruments(
         _ lists: InstrumentLists?, instead given: [Instrument]? = nil
     ) throws(SettingsError) -> [Instrument] {

@@ -8,8 +8,11 @@ import YAMLFile
 /// slow. The result waits for the gateway's thread. A list with mistakes changes nothing.
 final class InstrumentReload: Sendable {
     private struct State {
+        /// Whether a thread reads the lists.
         var isReading = false
+        /// Whether a reading was requested while one was under way, so that another one follows.
         var isAskedAgain = false
+        /// The list that was read and not taken; `nil` when there is none.
         var list: [Instrument]?
     }
 
@@ -27,12 +30,12 @@ final class InstrumentReload: Sendable {
     /// Requests a reading. Any thread may call it, any number of times; only one thread reads
     /// files.
     func ask() {
-        let begins = state.withLock { state in
+        let isFirst = state.withLock { state in
             defer { state.isReading = true }
             state.isAskedAgain = state.isReading
             return !state.isReading
         }
-        guard begins else { return }
+        guard isFirst else { return }
         do throws(ServiceError) {
             _ = try ServiceThread(name: "instruments") { [self] in readAll() }
         } catch {
@@ -41,6 +44,7 @@ final class InstrumentReload: Sendable {
         }
     }
 
+    /// Reads until no further reading is requested.
     private func readAll() {
         var isToRead = true
         while isToRead {
@@ -85,6 +89,7 @@ extension GatewayParts {
 struct InstrumentsTaken: TelemetryEvent {
     static let name = "gateway.instruments"
     let source: SourceName
+    /// The number of instruments that are requested now.
     let wanted: Int
     let change: InstrumentRegistry.Change
 

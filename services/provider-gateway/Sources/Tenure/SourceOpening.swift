@@ -24,6 +24,9 @@ struct OpenedSource {
 /// that was restored from a backup does not show that itself. Then it opens the epochs. Only then
 /// it reads where the source left off: after an earlier reading, a predecessor that is still alive
 /// could add ticks, which would then come twice.
+///
+/// Each turn does what is possible next; a function that is not done returns false or `nil`, and is
+/// called again in the next turn. A reading that fails is repeated after `retryAt`.
 struct SourceOpening {
     enum Outcome {
         case opened(OpenedSource)
@@ -32,6 +35,7 @@ struct SourceOpening {
     }
 
     private static let eventsPerTurn = 256
+    /// The time of a turn in which no event comes.
     private static let waitMax = Duration.milliseconds(5)
     /// The time between two attempts to read where the source left off.
     private static let retryNanoseconds: Int64 = 500_000_000
@@ -47,15 +51,19 @@ struct SourceOpening {
     private let mailbox = TapeMailbox(capacity: 64)
     private let publisher: TapePublisher
     private var lanes: SourceLanes
+    /// The earliest monotonic time of the next reading.
     private var retryAt = Int64.min
+    /// Stores the source's record; `nil` until the stored one is read.
     private var recorder: SourceRecorder?
-    /// Whether the epochs are being opened.
+    /// Whether the epochs are being opened, or are open.
     private var isOpening = false
-    private var hasToldOpened = false
+    /// Whether it was reported to the group that the epochs are open.
+    private var hasReportedOpened = false
     /// The way from the spool onto the tape; `nil` until it is decided what happens to the spool.
     private var traffic: SpoolTraffic?
     private var events: [TapeEvent] = []
-    /// The stored ledgers of the source's gaps, and how far they have been brought up to date.
+    /// The stored ledgers of the source's gaps, how far they have been brought up to date, and the
+    /// tracker that keeps them then; `nil` until that step has begun.
     private var gapRecorder: GapRecorder?
     private var recovery: GapRecovery?
     private var tracker: GapTracker?
@@ -97,16 +105,17 @@ struct SourceOpening {
         }
     }
 
+    /// Returns the source when everything is done; `nil` while something is left to do.
     private mutating func opened() -> OpenedSource? {
-        guard let recorder, isOpening, hasToldOpened || areAllReady else { return nil }
-        if !hasToldOpened {
-            hasToldOpened = true
+        guard let recorder, isOpening, hasReportedOpened || areAllReady else { return nil }
+        if !hasReportedOpened {
+            hasReportedOpened = true
             parts.ownership.opened(epoch: lanes.highestEpoch)
         }
         guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
-            GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.handedOut))
+            GatewayStarted(source: parts.settings.source, nextTick: resumption.ticks.handedOut))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
             recorder: recorder, traffic: traffic, gaps: tracker)
@@ -125,6 +134,7 @@ struct SourceOpening {
         return traffic.leaveIfDrained()
     }
 
+    /// Decides what happens to the spool of an earlier tenure, and begins it.
     private mutating func decide(_ spool: SourceSpool) {
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return }
@@ -176,6 +186,7 @@ struct SourceOpening {
         }
     }
 
+    /// Brings the ledgers up to date until the monotonic deadline. Returns whether that is done.
     private func isThrough(_ recovery: inout GapRecovery, until deadline: Int64) throws -> Bool {
         while try !recovery.step() {
             guard clock.monotonic().nanoseconds < deadline else { return false }
@@ -183,6 +194,7 @@ struct SourceOpening {
         return true
     }
 
+    /// Reads the stored ledgers, and starts the thread that stores them.
     private func openGaps() throws -> GapRecorder {
         let recorder = try GapRecorder(parts.client, source: parts.settings.source)
         for (partition, refusal) in recorder.found.refused {
@@ -206,6 +218,7 @@ struct SourceOpening {
         }
     }
 
+    /// Whether every lane has an epoch and may publish.
     private var areAllReady: Bool { lanes.all.allSatisfy { publisher.isReady(lane: $0) } }
 
     /// Reads the source's record. When the readers have had time to answer, opens epochs above the
@@ -232,6 +245,7 @@ struct SourceOpening {
         }
     }
 
+    /// Reports that a reading failed, and has it repeated.
     private mutating func notRead(_ error: any Error, _ now: Int64) {
         retryAt = now + Self.retryNanoseconds
         parts.context.readiness.set(ReadinessPart.tape, "\(error)")
@@ -255,6 +269,7 @@ struct SourceOpening {
         }
     }
 
+    /// Returns why the opening has to be given up; `nil` when it continues.
     private func ending() -> TenureEnd? {
         let request = parts.ownership.endRequest()
         if let reason = parts.ownership.connectionEnd { return .connectionGone(reason) }
@@ -268,6 +283,7 @@ struct SourceOpening {
         }
     }
 
+    /// Handles the tape's answers.
     private mutating func handleEvents() {
         for event in events {
             if case .answer(let message) = event { publisher.handle(message) }

@@ -4,11 +4,13 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-/// Rows of books. A reset is never left out: when it finds no room, one goes onto the tape before
-/// any other row as soon as there is room.
+/// Depth updates: rows, which edit a symbol's book, and resets, which empty it. `DepthBooks` has
+/// the terms. A reset is never left out: when it finds no room, the book owes it, and it goes onto
+/// the tape before any other row as soon as there is room.
 extension SourceTenure {
-    /// Takes a row or a reset. Returns false when it has to wait for the next packet.
-    func takeOfBook(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    /// Takes a row or a reset. Returns false when the provider has to wait for room. Then the
+    /// record is still due, as it also is when room was made for it.
+    func takeDepth(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let header = record.header, symbol < outflow.lanes.places.count else {
             refuseUnknown(symbol)
@@ -16,12 +18,13 @@ extension SourceTenure {
         }
         let isAhead = !inflow.isRecorded && inflow.time.refuses(header)
         if case .depthReset = record {
-            emptied(symbol, at: isAhead ? now : header.eventTime)
+            bookRestarted(symbol, at: isAhead ? now : header.eventTime)
             // The owed reset gets the gateway's time instead of the wrong one.
             guard !isAhead else { return true }
         } else if isAhead {
-            lost(symbol, to: now)
-            return refuse(record, symbol, now)
+            markBookVoid(symbol, until: now)
+            keepAsDeadLetter(record, symbol, now)
+            return true
         } else {
             switch inflow.depth.next(symbol) {
             case .take: break
@@ -41,58 +44,64 @@ extension SourceTenure {
         case .full:
             inflow.ticks.putBack()
             return makeRoom(lane: place.lane)
-        case .refused: lost(symbol, to: header.eventTime)
+        case .refused: markBookVoid(symbol, until: header.eventTime)
         }
         return true
     }
 
-    /// Notes that a policy left out a row, whose gap is on record, or a reset, which is then owed.
-    func leftOutOfBook(_ symbol: Int, isReset: Bool, _ time: Timestamp) {
-        if isReset { emptied(symbol, at: time) } else { lost(symbol, to: behind(time)) }
+    /// Notes that a policy left out a row or a reset. A gap record covers the row; the reset is
+    /// owed.
+    func leftOutDepth(_ symbol: Int, isReset: Bool, _ time: Timestamp) {
+        guard isReset else { return markBookVoid(symbol, until: after(time)) }
+        bookRestarted(symbol, at: time)
     }
 
+    /// Leaves out a row of a void book.
     private func leaveOutRow(_ symbol: Int, _ time: Timestamp) {
         parts.metrics.leftOut(.depth).add()
         ledgers.gaps.leftOut(
             symbol: symbol, kind: .depth, time: time, now: clock.monotonic().nanoseconds)
-        lost(symbol, to: behind(time))
+        markBookVoid(symbol, until: after(time))
     }
 
-    private func behind(_ time: Timestamp) -> Timestamp {
+    /// Returns the exclusive end of a gap whose last tick has this time.
+    private func after(_ time: Timestamp) -> Timestamp {
         time.isDefined ? time.advanced(byNanoseconds: 1) : time
     }
 
-    /// Notes that the book on the tape differs from the provider's from now on.
-    func lost(_ symbol: Int, to time: Timestamp) {
-        if inflow.depth.lost(symbol, to: time) { parts.metrics.booksVoided.add() }
+    /// Notes that the book on the tape differs from the provider's from now on. Gap records cover
+    /// the missing rows until `time`.
+    func markBookVoid(_ symbol: Int, until time: Timestamp) {
+        if inflow.depth.markVoid(symbol, until: time) { parts.metrics.booksVoided.add() }
     }
 
-    /// Notes that the provider's book begins again, which ends the time in which it is void.
-    private func emptied(_ symbol: Int, at time: Timestamp) {
-        let toldTo = inflow.depth.emptied(symbol)
-        inflow.depth.owe(symbol)
-        guard let toldTo else { return }
+    /// Notes the provider's reset of a book. If the book was void, a gap record covers the rest of
+    /// that time. It holds no watermark back, as watermarks have passed its beginning already.
+    private func bookRestarted(_ symbol: Int, at time: Timestamp) {
+        let recordedUntil = inflow.depth.restarted(symbol)
+        inflow.depth.oweReset(symbol)
+        guard let recordedUntil else { return }
         ledgers.gaps.missed(
-            PendingGaps.Gap(symbol: symbol, kind: .depth, from: toldTo, to: time, reason: .dropped),
-            holds: false)
+            PendingGaps.Gap(
+                symbol: symbol, kind: .depth, from: recordedUntil, to: time, reason: .dropped),
+            limitsWatermark: false)
     }
 
     /// Notes that packets of the lane were lost, which may contain rows of any of its books.
-    func lostBooks(inLane lane: Int, to time: Timestamp) {
+    func markBooksVoid(inLane lane: Int, until time: Timestamp) {
         for (symbol, place) in outflow.lanes.places.enumerated()
         where place.lane == lane && inflow.depth.isKnown(symbol) {
-            lost(symbol, to: time)
+            markBookVoid(symbol, until: time)
         }
     }
 
-    func writeResets() { for symbol in inflow.depth.owing { _ = writeReset(symbol) } }
+    /// Writes the owed resets, as far as there is room.
+    func writeResets() { for symbol in inflow.depth.owingReset { _ = writeReset(symbol) } }
 
     /// Writes an owed reset. Returns false when there is no room for it now.
     private func writeReset(_ symbol: Int) -> Bool {
         let place = place(of: symbol)
-        guard !outflow.publisher.isFull(lane: place.lane) || makeRoom(lane: place.lane) else {
-            return false
-        }
+        guard ensureRoom(lane: place.lane) else { return false }
         let header = TickHeader(
             symbol: place.symbol, providerTime: .undefined, receiveTime: inflow.time.now())
         // The provider has not stopped the book, but `halted` tells readers that it has to be
@@ -108,10 +117,9 @@ extension SourceTenure {
     /// Requests void books from the provider, unless a policy would leave out their rows.
     func askForBooks(now: Int64) {
         parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
-        guard !inflow.backpressure.isPressed || inflow.backpressure.waits(kind: .depth) else {
-            return
-        }
-        let symbols = inflow.depth.takeToAsk(now: now)
+        guard !inflow.backpressure.isPressed || inflow.backpressure.providerWaits(kind: .depth)
+        else { return }
+        let symbols = inflow.depth.takeDueRequests(now: now)
         guard let first = symbols.first, let name = inflow.ticks.symbol(first) else { return }
         let asked = symbols.count { inflow.ticks.restart($0, .depth) }
         parts.context.telemetry.emit(
@@ -127,6 +135,7 @@ struct BooksVoid: TelemetryEvent {
     /// The symbol of the first book.
     let symbol: Symbol
     let count: Int
+    /// How many of the books the provider sends again. It cannot do that for the others.
     let asked: Int
 
     var level: LogLevel { .warning }

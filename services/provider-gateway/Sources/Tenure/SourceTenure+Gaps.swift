@@ -22,7 +22,7 @@ extension SourceTenure {
             ledgers.gaps.missed(
                 PendingGaps.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
         }
-        for lane in since.keys { lostBooks(inLane: lane, to: now) }
+        for lane in since.keys { markBooksVoid(inLane: lane, until: now) }
         writeGaps()
     }
 

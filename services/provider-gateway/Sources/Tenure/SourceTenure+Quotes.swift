@@ -3,7 +3,7 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// Quotes that wait while quotes are conflated.
+/// Held quotes: quotes that wait because their policy is `conflate` and there is little room.
 extension SourceTenure {
     /// Releases the quotes that have waited for long enough. With `all` it releases all of them,
     /// because there is room again or no more records will come.
@@ -16,38 +16,38 @@ extension SourceTenure {
         inflow.held.settle()
     }
 
-    /// Appends the symbol's held quote to its lane. Returns false when there is no room for it now.
+    /// Appends the symbol's held quote to its lane. Returns false when there is no room for it now,
+    /// and true when it is appended or no quote is held.
     func release(_ symbol: Int) -> Bool {
         guard var quote = inflow.held.quote(symbol) else { return true }
         let place = place(of: symbol)
-        guard !outflow.publisher.isFull(lane: place.lane) || makeRoom(lane: place.lane) else {
-            return false
-        }
+        guard ensureRoom(lane: place.lane) else { return false }
         _ = inflow.held.remove(symbol)
         quote.header.symbol = place.symbol
-        append(outflow.publisher.append(quote, lane: place.lane))
-        inflow.backpressure.tookQuote(symbol: symbol, time: quote.header.eventTime)
+        countReceived(outflow.publisher.append(quote, lane: place.lane))
+        inflow.backpressure.tookHeldQuote(symbol: symbol, time: quote.header.eventTime)
         return true
     }
 
-    /// Holds the quote that is due. An older quote of the symbol that waited is left out.
+    /// Holds the quote that is due. It replaces an older quote of the symbol, which is left out,
+    /// and is marked as conflated then.
     func hold(_ symbol: Int, _ now: Timestamp) {
-        _ = place(of: symbol)
+        place(of: symbol)
         guard let record = inflow.ticks.take() else { return }
         guard case .tape(.quote(var quote)) = record, symbol < outflow.lanes.places.count else {
             preconditionFailure("only a quote of a known symbol is held")
         }
         if !inflow.isRecorded, inflow.time.refuses(quote.header) {
-            _ = refuse(.quote(quote), symbol, now)
-            return
+            return keepAsDeadLetter(.quote(quote), symbol, now)
         }
         if inflow.held.quote(symbol) != nil { quote.header.flags.insert(.conflated) }
-        let before = inflow.held.hold(quote, symbol: symbol, now: clock.monotonic().nanoseconds)
-        if let before { leaveOut(before, symbol) }
+        let older = inflow.held.hold(quote, symbol: symbol, now: clock.monotonic().nanoseconds)
+        if let older { leaveOut(older, symbol) }
     }
 
-    /// Leaves out the held quote of the symbol, which is older than the quote that is being taken.
-    func leaveOutHeld(before quote: inout Quote, _ symbol: Int) {
+    /// Leaves out the held quote of the symbol, if there is one: `quote` is newer and is being
+    /// taken. Marks `quote` as conflated then.
+    func replaceHeld(by quote: inout Quote, _ symbol: Int) {
         guard !inflow.held.isEmpty, let older = inflow.held.remove(symbol) else { return }
         quote.header.flags.insert(.conflated)
         leaveOut(older, symbol)
@@ -61,8 +61,8 @@ extension SourceTenure {
     }
 
     /// Returns the time that no watermark of the lane may pass, because of gaps that are not
-    /// recorded and of quotes that wait.
-    func hold(lane: Int) -> Timestamp {
-        min(ledgers.gaps.hold(lane: lane), inflow.held.hold(lane: lane))
+    /// recorded yet and of held quotes; undefined when there is none.
+    func watermarkMax(lane: Int) -> Timestamp {
+        min(ledgers.gaps.watermarkMax(lane: lane), inflow.held.watermarkMax(lane: lane))
     }
 }

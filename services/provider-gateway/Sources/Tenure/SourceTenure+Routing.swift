@@ -4,6 +4,8 @@ import ServiceRuntime
 
 /// Changes of the instruments and of the providers that deliver them.
 extension SourceTenure {
+    /// Follows changes of the list of instruments, switches instruments between providers, and
+    /// reports both.
     func route() {
         let change = parts.newInstruments()
         if let change { inflow.ticks.follow(change) }
@@ -16,9 +18,9 @@ extension SourceTenure {
                     to: first.to, count: switches.count))
         }
         let unrouted = inflow.ticks.unrouted
-        if unrouted > inflow.unroutedTold {
-            parts.metrics.unrouted.add(unrouted - inflow.unroutedTold)
-            inflow.unroutedTold = unrouted
+        if unrouted > inflow.unroutedCounted {
+            parts.metrics.unrouted.add(unrouted - inflow.unroutedCounted)
+            inflow.unroutedCounted = unrouted
         }
     }
 }
@@ -29,8 +31,10 @@ struct ProvidersSwitched: TelemetryEvent {
     let source: SourceName
     /// The symbol of the first instrument.
     let symbol: Symbol
+    /// The names of its old and new provider.
     let from: String
     let to: String
+    /// How many instruments were switched.
     let count: Int
 
     var level: LogLevel { .warning }

@@ -6,17 +6,27 @@ import TapeCodec
 import TapeTransport
 
 /// How a tenure takes the providers' records, and what happens to each.
+///
+/// The record that is *due* is the next one of the providers' batches. A *place* is where the
+/// records of a symbol go: the lane of its partition, and the symbol's number in that lane. A
+/// parameter `symbol` is the instrument's number in the source's list, or `noSymbol`.
+///
+/// The source is *pressed* while the tape is nearly full, or while neither the tape nor the spool
+/// accepts ticks. Then the policy of the record's kind decides. A record that is *left out* does
+/// not go onto the tape: it is counted, and a gap record covers its time. A *held* quote waits, and
+/// a newer quote of its symbol may replace it.
 extension SourceTenure {
     /// The maximum of ticks taken in one turn; bounds how long acknowledgements wait.
     private static let ticksPerTurn = 1_024
 
-    /// Takes the records that are due. Returns true when a full lane makes the provider wait.
+    /// Takes the records that are due, up to the limit of a turn. Returns true when the provider
+    /// has to wait, because there is no room or because the service is to end.
     func takeTicks() -> Bool {
         let now = inflow.time.now()
         inflow.agreeOnTime()
         for _ in 0..<Self.ticksPerTurn {
             guard let due = inflow.ticks.peek() else { return false }
-            switch choose(due) {
+            switch decide(about: due) {
             case .take: if !take(due.symbol, now) { return true }
             case .leaveOut: leaveOut(due.symbol)
             case .hold: hold(due.symbol, now)
@@ -28,43 +38,49 @@ extension SourceTenure {
         return false
     }
 
+    /// What happens to the record that is due.
     private enum Choice {
         case take
         case leaveOut
         case hold
+        /// The record stays due, and the provider waits.
         case wait
     }
 
-    private func choose(_ due: DeliveredTicks.Due) -> Choice {
+    private func decide(about due: DeliveredTicks.Due) -> Choice {
+        // Records without a kind report about feeds and gaps: no policy applies to them.
         if inflow.backpressure.isPressed, let kind = due.kind {
             switch action(kind, due.symbol, inflow.ticks.dueHeader) {
             case .take: break
             case .leaveOut: return .leaveOut
             case .hold: return .hold
             case .end:
-                inflow.hasFailed = true
+                inflow.policyEndsService = true
                 return .wait
             }
         }
         let lane = place(of: due.symbol).lane
         if !inflow.held.isEmpty, comesAfterHeld(due), !release(due.symbol) {
-            return withoutRoom(due)
+            return decideWithoutRoom(about: due)
         }
-        guard outflow.publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
-        return withoutRoom(due)
+        return ensureRoom(lane: lane) ? .take : decideWithoutRoom(about: due)
     }
 
+    /// Returns what the policy of the kind demands. While quotes are conflated, a quote that is to
+    /// be taken is noted as its symbol's latest.
     private func action(
         _ kind: DataKind, _ symbol: Int, _ header: TickHeader?
     ) -> BackpressureMachine.Action {
         inflow.backpressure.action(
             kind: kind, symbol: symbol, time: header?.eventTime ?? .undefined,
-            isFetched: header?.flags.contains(.backfilled) ?? false)
+            isBackfilled: header?.flags.contains(.backfilled) ?? false)
     }
 
-    /// Returns whether the record that is due must come after the held quote of its symbol. That is
-    /// true for a quote that does not replace it, and for records about the symbol's provider and
-    /// gaps.
+    /// Returns whether the held quote of the symbol has to go onto the tape before the record that
+    /// is due. Records about providers and gaps (no kind) need that to keep their place in time. A
+    /// quote needs it when the pressure is over. Under pressure a quote replaces the held one.
+    /// Other data may pass it: the lane's watermark waits for the held quote, which thus is not
+    /// late.
     private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
         switch due.kind {
         case nil: true
@@ -74,44 +90,52 @@ extension SourceTenure {
     }
 
     /// Decides about a due record that neither the tape nor the spool accepts.
-    private func withoutRoom(_ due: DeliveredTicks.Due) -> Choice {
+    private func decideWithoutRoom(about due: DeliveredTicks.Due) -> Choice {
+        // If the cause was there already, `decide(about:)` has asked the policy about this record.
         let isNew = !inflow.backpressure.causes.contains(.noRoom)
-        changed(inflow.backpressure.set(.noRoom, true))
-        // Records about gaps and subscriptions are never left out.
-        guard let kind = due.kind, !inflow.backpressure.waits(kind: kind) else { return .wait }
+        reportPressure(inflow.backpressure.set(.noRoom, true))
+        // Records about gaps and subscriptions, which have no kind, are never left out.
+        guard let kind = due.kind, !inflow.backpressure.providerWaits(kind: kind) else {
+            return .wait
+        }
         let header = inflow.ticks.dueHeader
-        let isFetched = header?.flags.contains(.backfilled) ?? false
-        if inflow.backpressure.holds(kind: kind, symbol: due.symbol, isFetched: isFetched) {
+        let isBackfilled = header?.flags.contains(.backfilled) ?? false
+        if inflow.backpressure.holds(kind: kind, symbol: due.symbol, isBackfilled: isBackfilled) {
             return .hold
         }
         guard isNew else { return .leaveOut }
         let action = action(kind, due.symbol, header)
-        inflow.hasFailed = inflow.hasFailed || action == .end
+        inflow.policyEndsService = inflow.policyEndsService || action == .end
         return action == .end ? .wait : .leaveOut
     }
 
-    @inline(__always)
+    /// Returns the place of a symbol. It first adds the places of instruments that came into the
+    /// list after the tenure began; some callers use it for that alone.
+    @inline(__always) @discardableResult
     func place(of symbol: Int) -> SourceLanes.Place {
         if symbol < outflow.lanes.places.count { return outflow.lanes.places[symbol] }
-        return newPlace(of: symbol)
+        return addPlaces(upTo: symbol)
     }
 
-    /// Returns the place of an instrument that was added after the tenure began.
-    private func newPlace(of symbol: Int) -> SourceLanes.Place {
+    /// Adds the places up to that of a new symbol, which it returns. For `noSymbol` and for a
+    /// number that is not in the list it returns the place of records without a symbol.
+    private func addPlaces(upTo symbol: Int) -> SourceLanes.Place {
         while symbol != DeliveredTicks.noSymbol, outflow.lanes.places.count <= symbol,
             let name = inflow.ticks.symbol(outflow.lanes.places.count)
         {
-            // The symbol's subscription will show since when the provider delivers it.
+            // The definition gets the time since when the provider delivers the symbol from the
+            // symbol's subscription, which comes later.
             let lane = outflow.lanes.add(
                 name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
             ledgers.gaps.addSymbol(lane: lane)
             inflow.addSymbol(lane: lane)
         }
         return symbol < outflow.lanes.places.count
-            ? outflow.lanes.places[symbol] : outflow.lanes.placeOfNone
+            ? outflow.lanes.places[symbol] : outflow.lanes.placeWithoutSymbol
     }
 
-    /// Takes the record that is due. Returns false when it has to wait for the next packet.
+    /// Takes the record that is due, whose lane has room for a trade or a quote. Returns false when
+    /// the provider has to wait for more room. Then the record is still due.
     private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let record = inflow.ticks.take() else { return true }
@@ -120,35 +144,40 @@ extension SourceTenure {
             .tape(.quote) where place.symbol == TickHeader.noSymbol:
             refuseUnknown(symbol)
         case .tape(.trade(var trade)):
-            if !inflow.isRecorded, inflow.time.refuses(trade.header) {
-                return refuse(.trade(trade), symbol, now)
+            guard inflow.isRecorded || !inflow.time.refuses(trade.header) else {
+                keepAsDeadLetter(.trade(trade), symbol, now)
+                break
             }
             trade.header.symbol = place.symbol
-            append(outflow.publisher.append(trade, lane: place.lane))
+            countReceived(outflow.publisher.append(trade, lane: place.lane))
         case .tape(.quote(var quote)):
-            if !inflow.isRecorded, inflow.time.refuses(quote.header) {
-                return refuse(.quote(quote), symbol, now)
+            guard inflow.isRecorded || !inflow.time.refuses(quote.header) else {
+                keepAsDeadLetter(.quote(quote), symbol, now)
+                break
             }
-            leaveOutHeld(before: &quote, symbol)
+            replaceHeld(by: &quote, symbol)
             quote.header.symbol = place.symbol
-            append(outflow.publisher.append(quote, lane: place.lane))
+            countReceived(outflow.publisher.append(quote, lane: place.lane))
         case .tape(let other): return takeOther(other, symbol, now)
-        case .definition(let definition): define(definition, symbol)
+        case .definition(let definition): takeDefinition(definition, symbol)
+        // The state of a feed concerns only the router, which has seen it already.
         case .feed: break
         }
         return true
     }
 
-    /// Takes a record of a less frequent kind. A long record may need an empty packet.
+    /// Takes a record of a less frequent kind. It may be too long for the rest of its packet even
+    /// though the lane is not full. Returns false when the provider has to wait for room.
     private func takeOther(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
-        if record.kind == .depth { return takeOfBook(record, symbol, now) }
+        if record.kind == .depth { return takeDepth(record, symbol, now) }
         if case .subscription(let subscription) = record {
             // A recording has separate definitions of which provider feeds which symbol.
-            if !inflow.isRecorded { begin(subscription, symbol) }
+            if !inflow.isRecorded { takeSubscription(subscription, symbol) }
         } else if !inflow.isRecorded, record.kind != nil, let header = record.header,
             inflow.time.refuses(header)
         {
-            return refuse(record, symbol, now)
+            keepAsDeadLetter(record, symbol, now)
+            return true
         }
         let place = place(of: symbol)
         guard append(record, place) == .full else { return true }
@@ -158,11 +187,13 @@ extension SourceTenure {
 
     enum Appended {
         case appended
+        /// The packet has too little room for the record.
         case full
         /// The record was refused, counted and reported.
         case refused
     }
 
+    /// Appends a copy of the record with the symbol's number in the lane, and counts it.
     func append(_ record: TapeRecord, _ place: SourceLanes.Place) -> Appended {
         let renamed = record.changed { $0.symbol = place.symbol }
         switch outflow.publisher.append(renamed, lane: place.lane) {
@@ -178,14 +209,16 @@ extension SourceTenure {
         }
     }
 
-    /// Updates the symbol's definition, which has its provider and the time since which it is fed.
-    /// It does so at the first subscription of a tenure and at each change of provider.
-    private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
+    /// Takes the report that a subscription has begun, ended or changed its provider. At the first
+    /// beginning in a tenure and at each change of provider it updates the symbol's definition,
+    /// which has the provider and the time since which it delivers the symbol.
+    private func takeSubscription(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
         // The new provider's rows may begin in the middle of its book.
         if action == .switchProvider, inflow.depth.isKnown(symbol) {
-            lost(symbol, to: subscription.header.eventTime)
+            markBookVoid(symbol, until: subscription.header.eventTime)
         }
+        // A name that is too long for a definition is refused with the record itself.
         guard symbol < outflow.lanes.places.count,
             subscription.provider.utf8.count <= SymbolDefinition.providerBytesMax,
             action == .switchProvider
@@ -196,8 +229,10 @@ extension SourceTenure {
             symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
     }
 
-    private func define(_ definition: FeedDefinition, _ symbol: Int) {
-        _ = place(of: symbol)
+    /// Updates the symbol's definition. Only a recording sends such records: its subscriptions do
+    /// not update definitions.
+    private func takeDefinition(_ definition: FeedDefinition, _ symbol: Int) {
+        place(of: symbol)
         guard symbol < outflow.lanes.places.count, let name = inflow.ticks.symbol(symbol) else {
             return
         }
@@ -214,25 +249,25 @@ extension SourceTenure {
                     ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
-    func append(_ isIn: Bool) {
-        precondition(isIn, "a lane that was not full refused a tick")
+    /// Counts a tick that was appended to a lane with room. `isAppended` is what the publisher
+    /// returned.
+    func countReceived(_ isAppended: Bool) {
+        precondition(isAppended, "a lane that was not full refused a tick")
         parts.metrics.received.add()
     }
 
     /// Makes a dead letter of a record that is stamped ahead. Its right time is unknown, so no
     /// reader of the tape may get it, and a gap record will cover it.
-    func refuse(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    func keepAsDeadLetter(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) {
         parts.metrics.future.add()
-        guard let header = record.header else { return true }
-        guard let name = inflow.ticks.symbol(symbol) else {
-            refuseUnknown(symbol)
-            return true
-        }
+        guard let header = record.header else { return }
+        guard let name = inflow.ticks.symbol(symbol) else { return refuseUnknown(symbol) }
         let lane = place(of: symbol).lane
         if let kind = record.kind {
             ledgers.gaps.leftOut(
                 symbol: symbol, kind: kind, time: inflow.time.likelyTime(of: header),
-                isFetched: header.flags.contains(.backfilled), now: clock.monotonic().nanoseconds)
+                isBackfilled: header.flags.contains(.backfilled),
+                now: clock.monotonic().nanoseconds)
         }
         parts.letters.refuse(
             FutureLetters.Refused(
@@ -240,25 +275,25 @@ extension SourceTenure {
                 partition: outflow.publisher.partition(lane: lane),
                 epoch: outflow.publisher.epoch(lane: lane),
                 noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))
-        return true
     }
 
+    /// Leaves out the record that is due.
     private func leaveOut(_ symbol: Int) {
-        _ = place(of: symbol)
+        place(of: symbol)
         guard let record = inflow.ticks.take(), let kind = record.kind else { return }
         let header = record.header
         let time = header?.eventTime ?? .undefined
         if kind == .depth, symbol < outflow.lanes.places.count {
             let isReset = if case .tape(.depthReset) = record { true } else { false }
-            leftOutOfBook(symbol, isReset: isReset, time)
-            // The owed reset comes later.
+            leftOutDepth(symbol, isReset: isReset, time)
+            // The book owes the reset, which goes onto the tape later. So nothing is missing.
             if isReset { return }
         }
         parts.metrics.leftOut(kind).add()
         guard symbol < outflow.lanes.places.count else { return }
         ledgers.gaps.leftOut(
             symbol: symbol, kind: kind, time: time,
-            isFetched: header?.flags.contains(.backfilled) ?? false,
+            isBackfilled: header?.flags.contains(.backfilled) ?? false,
             now: clock.monotonic().nanoseconds)
     }
 }

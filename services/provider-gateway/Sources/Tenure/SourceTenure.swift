@@ -10,13 +10,14 @@ import TickSpool
 enum TenureEnd {
     /// The source was given back in order; `left` ticks could not be put on the tape.
     case released(left: Int)
-    /// Another gateway owns the source already.
+    /// The group reported that another gateway owns the source already.
     case dropped
-    /// The tape has a higher epoch.
+    /// The tape has a higher epoch than `epoch`, which was this gateway's.
     case fenced(epoch: UInt64)
+    /// The connection to the tape has ended for good, for this reason.
     case connectionGone(String)
-    /// A policy requires the service to end.
-    case failed
+    /// There is no room, and the policy `error` requires the service to end.
+    case endedByPolicy
 }
 
 /// The data plane of an open source: it takes due ticks from the providers, packs them per
@@ -30,12 +31,12 @@ final class SourceTenure {
     private static let eventsPerTurn = 256
     /// The longest wait while the provider is blocked, so that orders, shutdown and time-outs are
     /// never late.
-    private static let waitMax = Duration.milliseconds(20)
+    private static let blockedWaitMax = Duration.milliseconds(20)
     /// The longest wait otherwise. A new tick does not wake the thread, so this is the most that
     /// waiting adds to a tick's latency.
-    private static let awaitedMax = Duration.milliseconds(1)
+    private static let waitMax = Duration.milliseconds(1)
     private static let drainWaitMax = Duration.milliseconds(5)
-    /// How often progress is reported to other threads.
+    /// How often the periodic work of `reportState` is done.
     private static let reportNanoseconds: Int64 = 100_000_000
     /// How long ticks that a policy leaves out are collected for one gap record.
     private static let gapNanoseconds: Int64 = 5_000_000_000
@@ -47,10 +48,12 @@ final class SourceTenure {
     var inflow: Inflow
     var outflow: Outflow
     var ledgers: Ledgers
+    /// Brings the tape's answers to this thread.
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
+    /// The monotonic time of the last periodic work; `Int64.min` before the first.
     private var reportedAt = Int64.min
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
@@ -63,7 +66,7 @@ final class SourceTenure {
 
     // MARK: the loop
 
-    /// Runs until this gateway does not own the source any more.
+    /// Runs until this gateway does not own the source any more, or has to end.
     func run() -> TenureEnd {
         parts.report.show(inflow.ticks.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
@@ -74,13 +77,14 @@ final class SourceTenure {
         parts.report.show(feeders: [])
         if providerStop == nil { inflow.ticks.stop(within: parts.settings.delivery.stopTimeout) }
         ledgers.stop(within: Self.recordTimeout)
-        // Also ticks that were left by a disorderly end are kept: the next owner of the spool
+        // This includes ticks that a disorderly end left: the next tenure that opens the spool
         // decides about them.
         guard let lost = keepInSpool() else { return end }
         if case .released = end { return .released(left: lost) }
         return end
     }
 
+    /// The main loop.
     private func work() -> TenureEnd {
         while true {
             parts.beat.beat()
@@ -93,21 +97,22 @@ final class SourceTenure {
             writeResets()
             releaseQuotes(all: !inflow.backpressure.isPressed)
             let blocked = takeTicks()
-            if inflow.hasFailed {
+            if inflow.policyEndsService {
                 parts.context.telemetry.emit(BackpressureEnds(source: parts.settings.source))
-                return .failed
+                return .endedByPolicy
             }
             publish(isSteady: isSteady())
             reportState()
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn,
-                timeout: blocked ? Self.waitMax : Self.awaitedMax)
+                timeout: blocked ? Self.blockedWaitMax : Self.waitMax)
             if let ending = handle() { return ending }
         }
     }
 
-    /// Returns whether the gateway may publish, which only an owner may. In the meantime it takes
-    /// ticks as far as there is room.
+    /// Returns whether the gateway may publish now. It may not while its group has not heard it for
+    /// a lease, because then another gateway may own the source. Meanwhile it takes ticks as far as
+    /// there is room.
     private func isSteady() -> Bool {
         let now = clock.monotonic().nanoseconds
         let isSteady = parts.ownership.isSteady(now: now)
@@ -118,32 +123,35 @@ final class SourceTenure {
         return isSteady
     }
 
+    /// Sends what may leave now: ticks, and watermarks of idle lanes.
     private func publish(isSteady: Bool) {
         send(isSteady: isSteady)
         // This includes losses that were found while the source was being opened.
         if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
-        outflow.publishIdle(inflow.watermark()) { hold(lane: $0) }
+        outflow.publishIdle(inflow.watermark()) { watermarkMax(lane: $0) }
         outflow.publisher.timePassed()
     }
 
-    /// Sends the ticks of the lanes, through the spool or directly.
-    private func send(isSteady: Bool, spoolAtOnce: Bool = false) {
+    /// Sends the ticks of the lanes, through the spool or directly. With `spoolsAll` it does not
+    /// wait until more ticks are collected for a packet of the spool.
+    private func send(isSteady: Bool, spoolsAll: Bool = false) {
         let now = clock.monotonic().nanoseconds
         let watermark = inflow.watermark()
         // Calls to a disk have no deadline of ours.
         if outflow.isSpooling { parts.beat.beat(before: ThreadWatch.systemTime) }
-        outflow.spool(now: now, isSteady: isSteady, atOnce: spoolAtOnce) {
-            min(watermark, hold(lane: $0))
+        outflow.spool(now: now, isSteady: isSteady, spoolsAll: spoolsAll) {
+            min(watermark, watermarkMax(lane: $0))
         }
         if isSteady {
-            outflow.publishTicks(now: now) { min(watermark, hold(lane: $0)) }
+            outflow.publishTicks(now: now) { min(watermark, watermarkMax(lane: $0)) }
         }
     }
 
     // MARK: backpressure
 
-    func changed(_ causes: BackpressureMachine.Causes?) {
+    /// Reports the causes of pressure after a change; `nil` means that nothing has changed.
+    func reportPressure(_ causes: BackpressureMachine.Causes?) {
         guard let causes else { return }
         parts.context.telemetry.emit(
             BackpressureChanged(
@@ -153,9 +161,9 @@ final class SourceTenure {
 
     /// Updates how much room there is, and makes gaps due when it is time to write them.
     private func checkRoom(_ now: Int64) {
-        changed(inflow.backpressure.set(.headroom, parts.headroom() == .low))
+        reportPressure(inflow.backpressure.set(.headroom, parts.headroom() == .low))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
-            changed(inflow.backpressure.set(.noRoom, false))
+            reportPressure(inflow.backpressure.set(.noRoom, false))
         }
         let openSince = ledgers.gaps.openSince
         let isDue = openSince < Int64.max && now >= openSince + Self.gapNanoseconds
@@ -164,12 +172,20 @@ final class SourceTenure {
         }
     }
 
-    /// Moves the ticks of a lane into the spool if the provider cannot wait. Returns false when
-    /// there is no room.
-    func makeRoom(lane: Int) -> Bool {
-        outflow.makeRoom(lane: lane, watermark: min(inflow.watermark(), hold(lane: lane)))
+    /// Returns whether the lane has room for a tick, after it has moved the lane's ticks into the
+    /// spool if necessary.
+    func ensureRoom(lane: Int) -> Bool {
+        !outflow.publisher.isFull(lane: lane) || makeRoom(lane: lane)
     }
 
+    /// Moves the ticks of a lane into the spool if the provider cannot wait. Returns false when
+    /// there is no spool or no room in it.
+    func makeRoom(lane: Int) -> Bool {
+        outflow.makeRoom(
+            lane: lane, watermark: min(inflow.watermark(), watermarkMax(lane: lane)))
+    }
+
+    /// Handles the tape's answers. Returns how the tenure has ended, or `nil` when it continues.
     private func handle() -> TenureEnd? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
@@ -199,9 +215,10 @@ final class SourceTenure {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
+        // Whether the providers may still have records.
         var isTaking = true
         ledgers.gaps.close()
-        var hasSaidWatermark = false
+        var hasPublishedLast = false
         while clock.monotonic().nanoseconds < deadline {
             parts.beat.beat()
             if case .drop? = parts.ownership.endRequest() { return .dropped }
@@ -209,17 +226,17 @@ final class SourceTenure {
             writeResets()
             if isTaking { isTaking = takeLast() }
             releaseQuotes(all: true)
-            if inflow.hasFailed { return .failed }
+            if inflow.policyEndsService { return .endedByPolicy }
             let isSteady = isSteady()
-            send(isSteady: isSteady, spoolAtOnce: true)
+            send(isSteady: isSteady, spoolsAll: true)
             if isSteady {
-                if !hasSaidWatermark, !isTaking, isEmptied {
-                    hasSaidWatermark = true
-                    outflow.publishIdle(inflow.watermark(), isLast: true) { hold(lane: $0) }
+                if !hasPublishedLast, !isTaking, isEmptied {
+                    hasPublishedLast = true
+                    outflow.publishIdle(inflow.watermark(), isLast: true) { watermarkMax(lane: $0) }
                 }
                 outflow.publisher.timePassed()
             }
-            if hasSaidWatermark, outflow.publisher.isIdle { break }
+            if hasPublishedLast, outflow.publisher.isIdle { break }
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
             if let ending = handle() { return ending }
@@ -233,7 +250,8 @@ final class SourceTenure {
             && inflow.held.isEmpty
     }
 
-    /// Takes the providers' last records. Returns false when nothing is left to take.
+    /// Takes the providers' last records. Returns false when the providers have stopped and nothing
+    /// is left to take.
     private func takeLast() -> Bool {
         let isOver = providerStop?.isOver ?? true
         if isOver { inflow.ticks.close() }
@@ -243,6 +261,8 @@ final class SourceTenure {
         return false
     }
 
+    /// Ends the draining, whether it has succeeded or its time is over. Keeps what is left in the
+    /// spool.
     private func drained() -> TenureEnd {
         parts.beat.beat(before: ThreadWatch.systemTime)
         inflow.ticks.close()
@@ -268,9 +288,11 @@ final class SourceTenure {
     private func keepInSpool() -> Int? {
         guard let traffic = outflow.traffic else { return nil }
         let watermark = inflow.watermark()
-        return traffic.keep { min(watermark, hold(lane: $0)) }
+        return traffic.keep { min(watermark, watermarkMax(lane: $0)) }
     }
 
+    /// Does the periodic work: follows changes of instruments, checks the room, stores the ledgers,
+    /// and reports progress to other threads.
     private func reportState() {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
@@ -283,8 +305,8 @@ final class SourceTenure {
         // A reader may have more than this gateway has used: then the tape was restored from a
         // backup, before this gateway came or unnoticed by it.
         if let heard = parts.readers.takeRisen() {
-            let behind = outflow.lanes.behind(heard)
-            inflow.ticks.passOver { behind.contains(outflow.lanes.partition(of: $0)) }
+            let lost = outflow.lanes.partitions(behind: heard)
+            inflow.ticks.passOver { lost.contains(outflow.lanes.partition(of: $0)) }
             outflow.lanes.raise(to: heard)
         }
         if ledgers.isRecordDue(now: now) { record() }
@@ -302,6 +324,7 @@ final class SourceTenure {
                 gaps: ledgers.tracker?.status))
     }
 
+    /// Has the source's record stored, if it has changed.
     private func record() {
         ledgers.record(outflow.lanes, clock.now(), monotonic: clock.monotonic().nanoseconds)
     }

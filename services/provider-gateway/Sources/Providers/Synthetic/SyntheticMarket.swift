@@ -48,6 +48,7 @@ struct SyntheticMarket: Sendable {
         return origin.advanced(byNanoseconds: overflow ? Int64.max : offset)
     }
 
+    /// Returns the event time of a tick. `origin` is that of tick 0.
     func time(ofTick index: UInt64, origin: Timestamp) -> Timestamp {
         earliestTime(ofTick: index, origin: origin)
             .advanced(byNanoseconds: jitter(ofTick: index))
@@ -159,11 +160,13 @@ struct SyntheticMarket: Sendable {
         Int64(mixed(lane, UInt64(bitPattern: step)) % 2_001) - 1_000
     }
 
+    /// Returns pseudo-random bits that depend only on the seed and the two numbers.
     private func mixed(_ lane: UInt64, _ step: UInt64) -> UInt64 {
         SeededRandom.mixed(
             SeededRandom.mixed(settings.seed &+ lane &* 0x9e37_79b9_7f4a_7c15) ^ step)
     }
 
+    /// Returns pseudo-random bits of a tick; `use` (0 to 3) names what they are for.
     @inline(__always)
     private func bits(_ index: UInt64, _ use: UInt64) -> UInt64 {
         SeededRandom.mixed(settings.seed &+ (index << 2 | use) &* 0x9e37_79b9_7f4a_7c15)

@@ -7,7 +7,8 @@ import TapeCodec
 /// there.
 struct SyntheticStanding {
     /// The tape's state of one partition.
-    private struct Left {
+    private struct PartitionEnd {
+        /// `nil` when the last tick comes from other settings, or there is none.
         var mark: SyntheticTicks.Mark?
         /// No later tick is earlier than this; undefined when there is no watermark.
         var watermark: Timestamp
@@ -18,27 +19,27 @@ struct SyntheticStanding {
     /// The point after which the ticks continue.
     private(set) var ticks = SyntheticTicks.Standing()
     /// The state of each symbol's partition, by symbol.
-    private var left: [Left?]
+    private var ends: [PartitionEnd?]
 
     init(_ order: ProviderOrder, _ market: SyntheticMarket) {
-        var partitions: [Partition: Left] = [:]
+        var partitions: [Partition: PartitionEnd] = [:]
         for standing in order.standing {
             ticks.reached(standing.watermark)
             let found =
                 standing.packet.isEmpty
                 ? nil : standing.packet.withRawSpan { Self.mark(of: $0, market: market) }
-            partitions[standing.partition] = Left(
+            partitions[standing.partition] = PartitionEnd(
                 mark: found?.mark, watermark: standing.watermark,
                 isLost: standing.lastOrdinal >= Self.nextOrdinal(of: standing.packet))
             guard let found else { continue }
             ticks.reached(found.time)
             if found.mark == nil { ticks.foreign = max(ticks.foreign, found.time) }
         }
-        left = market.settings.symbols.map {
+        ends = market.settings.symbols.map {
             partitions[Partition(of: $0, count: order.partitions)]
         }
-        ticks.marks = left.map { $0?.mark }
-        ticks.isLost = left.map { $0?.isLost ?? false }
+        ticks.marks = ends.map { $0?.mark }
+        ticks.isLost = ends.map { $0?.isLost ?? false }
     }
 
     /// Returns the gaps that neither a predecessor nor this provider fills: per partition, the time
@@ -46,12 +47,12 @@ struct SyntheticStanding {
     /// only ticks that the predecessor left out without a gap record. In that case the
     /// predecessor's watermark is before its own last tick.
     func missing(until since: Timestamp) -> [OpenGap] {
-        left.enumerated().compactMap { number, left in
-            guard let left, left.watermark.isDefined,
-                let to = since.isDefined ? since : left.mark?.time, left.watermark < to
+        ends.enumerated().compactMap { number, end in
+            guard let end, end.watermark.isDefined,
+                let to = since.isDefined ? since : end.mark?.time, end.watermark < to
             else { return nil }
             return OpenGap(
-                instrument: UInt32(number), kind: .any, from: left.watermark, to: to,
+                instrument: UInt32(number), kind: .any, from: end.watermark, to: to,
                 reason: .gatewayLost)
         }
     }

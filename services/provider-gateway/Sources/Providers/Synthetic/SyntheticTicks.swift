@@ -4,7 +4,12 @@ import ProviderKit
 
 /// Hands out the ticks of a `SyntheticMarket` when they are due, and continues after a restart with
 /// the tick after the last one on the tape.
+///
+/// A tick is identified by its number, its *index*, which counts from 0 over all symbols. The
+/// *origin* is the time of tick 0, from which the times of all ticks follow. A symbol is a number
+/// here, its index in the settings.
 struct SyntheticTicks: Sendable {
+    /// When ticks are delivered.
     enum Pace: String, Sendable {
         /// Each tick is delivered when its time has come.
         case realtime
@@ -59,6 +64,7 @@ struct SyntheticTicks: Sendable {
         /// The latest time or watermark on the tape: no new tick may be earlier.
         private(set) var latest: Timestamp?
 
+        /// Notes a time or watermark on the tape.
         mutating func reached(_ time: Timestamp) {
             // A marker's watermark has no meaning.
             guard time.isDefined, time.nanoseconds != Int64.min else { return }
@@ -67,6 +73,7 @@ struct SyntheticTicks: Sendable {
     }
 
     let market: SyntheticMarket
+    /// When this process started the provider, by the wall clock.
     private let opened: Timestamp
     private let settings: Settings
     /// The time of tick 0.
@@ -96,8 +103,8 @@ struct SyntheticTicks: Sendable {
                 mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
                     .map(\.index)
             }
-            // If every partition has a mark, everything below the lowest one is on the tape.
             if settings.pace == .realtime { passOver(standing.isLost, now) }
+            // If every partition has a mark, everything below the lowest one is on the tape.
             next = Self.first(onTape, settings.ahead)
             if settings.missed == .lost { subscribe(now) }
         } else {
@@ -160,6 +167,7 @@ struct SyntheticTicks: Sendable {
         return opened
     }
 
+    /// Returns the origin of a new market.
     private static func start(
         _ settings: Settings, market: SyntheticMarket, now: Timestamp
     ) -> Timestamp {
@@ -169,6 +177,7 @@ struct SyntheticTicks: Sendable {
         return market.origin(ofTick: total, at: now)
     }
 
+    /// Whether the last tick was handed out or passed over.
     var isFinished: Bool { next >= min(settings.total ?? .max, SyntheticMarket.indexMax) }
 
     /// The time at which the next tick is due; `nil` when there is none.

@@ -22,7 +22,7 @@ import Testing
             (.crypto, all),
         ])
     func busy(_ security: Instrument.Security, _ hours: SessionHours) throws {
-        var entry = InstrumentEntry(1, try Self.instrument(security), group: 0, patience: 1)
+        var entry = InstrumentEntry(1, try Self.instrument(security), venue: 0, patience: 1)
         (entry.hours, entry.allHours) = (Self.liquid, Self.all)
         #expect(entry.busyHours == hours)
     }
@@ -33,7 +33,8 @@ import Testing
         let midnight = Timestamp(nanoseconds: World.dayStart * second)
         var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: midnight, monotonic: 0))
         func count(_ hour: Int64) -> Int? {
-            machine.inSession(midnight.advanced(byNanoseconds: hour * 3_600 * second))
+            machine.instrumentsInSession(
+                at: midnight.advanced(byNanoseconds: hour * 3_600 * second))
         }
         machine.begin(1, try Self.instrument(.stock), in: &turn)
         #expect(count(15) == nil, "nobody has said when it trades")

@@ -18,7 +18,7 @@ import Testing
         machine.begin(1, instrument, in: &turn)
         machine.entries[0].details = .settled
         machine.entries[0].contract.id = 7
-        machine.detailsRoutes[5] = 0
+        machine.detailsRequests[5] = 0
         return machine
     }
 
@@ -115,7 +115,7 @@ import Testing
         var turn = Turn(IBEngineSettings(seed: 1), Self.now)
         var machine = try Self.machine(&turn)
         machine.end(1, in: &turn)
-        #expect(machine.detailsRoutes.isEmpty)
+        #expect(machine.detailsRequests.isEmpty)
     }
 
     @Test(

@@ -31,19 +31,19 @@ import Testing
             return machine.entries[0].handOver.isLevel1(tradeAt: time)
         }
         let route = FeedRoute(place: 0, slot: trades)
-        machine.takeOver(route, in: turn)
+        machine.takeOverFromLevel1(route, in: turn)
         #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
         // Tick by tick until 10 s, then by level 1 from the next whole second on.
         machine.entries[0].slots[level1].kinds.remove(.trade)
         turn.now = Self.moment(10)
-        machine.giveBack(route, "a test", in: &turn)
+        machine.giveBackToLevel1(route, "a test", in: &turn)
         #expect(!isTold(10_900) && isTold(11_000))
         // Now tick by tick again. The print of 10.9 s was recorded then, and level 1 brings it only
         // now.
         turn.now = Self.moment(12)
-        machine.takeOver(route, in: turn)
+        machine.takeOverFromLevel1(route, in: turn)
         #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
-        machine.takeOver(route, in: turn)
+        machine.takeOverFromLevel1(route, in: turn)
         #expect(!isTold(10_900) && isTold(11_000))
     }
 
@@ -71,7 +71,7 @@ import Testing
         turn.now = Self.moment(33)
         machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
         machine[trades].lastTickWall = turn.now.wall
-        machine.takeOver(trades, in: turn)
+        machine.takeOverFromLevel1(trades, in: turn)
         turn.now = Self.moment(34)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(44)

@@ -44,9 +44,9 @@ import Testing
             instrument: 1, kind: .trade, from: noon, to: moment(gapEnd).wall,
             reason: .disconnected)
         let before = Arrivals([], since: moment(-9).wall, until: noon)
-        machine.closings = [
-            FeedMachine.Closing(
-                gap: gap, place: 0, before: before, behind: moment(7).wall,
+        machine.endedOutages = [
+            FeedMachine.EndedOutage(
+                gap: gap, place: 0, before: before, afterSince: moment(7).wall,
                 due: (7 * second).later(by: EngineLimits.borderWait))
         ]
         machine.entries[0].trades.begin(moment(7))
@@ -54,8 +54,8 @@ import Testing
             machine.entries[0].trades.add(.bar(open: moment(tick).wall), moment(tick))
         }
         turn.now = moment(try #require(ticks.last))
-        machine.flushClosings(of: until.isDefined ? 0 : nil, until: until, in: &turn)
-        #expect(machine.closings.isEmpty)
+        machine.fillEndedOutages(of: until.isDefined ? 0 : nil, until: until, in: &turn)
+        #expect(machine.endedOutages.isEmpty)
         let asked = try #require(turn.backfill.waitingJobs.first).seconds
         return asked.upperBound - WholeSecond.floor(noon)
     }

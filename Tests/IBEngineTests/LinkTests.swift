@@ -16,9 +16,9 @@ import Testing
         var engine = IBEngine(IBEngineSettings(seed: 1))
         engine.turn.now = Self.now
         engine.take(IBNotice(request: -1, code: code, text: "lost"))
-        #expect(engine.link.serverLost == Self.now.monotonic)
+        #expect(engine.link.vendorLostSince == Self.now.monotonic)
         engine.take(IBNotice(request: -1, code: 1102, text: "restored"))
-        #expect(engine.link.serverLost == nil)
+        #expect(engine.link.vendorLostSince == nil)
     }
 
     @Test("A connection that has to be silent for its messages is not taken for dead")

@@ -11,7 +11,7 @@ import Testing
         let symbol = try #require(Symbol("A"))
         let instrument = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: [.level1, .trades])
-        var entry = InstrumentEntry(1, instrument, group: 0, patience: second)
+        var entry = InstrumentEntry(1, instrument, venue: 0, patience: second)
         entry.slots[0].phase = .live(
             FeedPhase.Live(request: 1, since: Timestamp(nanoseconds: 0)))
         entry.slots[1].lastTick = 100 * second

@@ -157,7 +157,7 @@ struct MarketDataAssemblerTests {
         #expect(trades.map(\.size) == sizes.map { size("\($0)") })
         let flagged = trades.filter { $0.header.flags.contains(.unreported) }.map(\.size)
         #expect(flagged == unreported.map { size("\($0)") })
-        #expect(!assembler.hasWaiting && !assembler.earliestWaiting.isDefined)
+        #expect(!assembler.holdsTrades && !assembler.earliestHeldTrade.isDefined)
     }
 
     @Test("equal prints are told as often as they came, with as many reported as were")
@@ -176,13 +176,13 @@ struct MarketDataAssemblerTests {
         let texts = [Self.print(77, 0, 1), Self.print(48, 7, 3)]
         let (early, assembler) = try Self.events(
             texts + ["wait 248"], trades: .realTimeVolume)
-        #expect(early.isEmpty && assembler.hasWaiting)
-        #expect(assembler.earliestWaiting == milliseconds(1_767_623_400_007))
+        #expect(early.isEmpty && assembler.holdsTrades)
+        #expect(assembler.earliestHeldTrade == milliseconds(1_767_623_400_007))
         var ended = assembler
         // Nothing is known about an instrument whose subscription has ended.
-        let last = ended.nextTradeAtEnd()
+        let last = ended.nextHeldTrade()
         #expect(last?.size == size("3") && last?.header.flags.contains(.unreported) == false)
-        #expect(ended.nextTradeAtEnd() == nil)
+        #expect(ended.nextHeldTrade() == nil)
         let (late, _) = try Self.events(texts + ["wait 250"], trades: .realTimeVolume)
         #expect(Self.trades(late).map { $0.header.flags.contains(.unreported) } == [true])
     }
@@ -192,7 +192,7 @@ struct MarketDataAssemblerTests {
         let (events, assembler) = try Self.events(
             [Self.print(77, 0, 1)] + (1...200).map { Self.print(48, $0, $0) },
             trades: .realTimeVolume)
-        #expect(Self.trades(events).count >= 200 - 64 && assembler.hasWaiting)
+        #expect(Self.trades(events).count >= 200 - 64 && assembler.holdsTrades)
         // Reports for which no print comes are forgotten.
         let (words, _) = try Self.events(
             (1...200).map { Self.print(77, $0, $0) } + [Self.print(48, 200, 200)],

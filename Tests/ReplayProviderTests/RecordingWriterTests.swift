@@ -109,12 +109,12 @@ struct RecordingWriterTests {
             ).header
         }
         var missing = MissingTicks()
-        missing.took(header(0, 40, 2), isMeant: true)
-        missing.took(header(1, 1, 2), isMeant: true)
+        missing.took(header(0, 40, 2), isInRange: true)
+        missing.took(header(1, 1, 2), isInRange: true)
         #expect(missing.isEmpty && missing.summary == nil)
-        missing.took(header(0, 50, 1), isMeant: false)
+        missing.took(header(0, 50, 1), isInRange: false)
         #expect(missing.isEmpty)
-        missing.took(header(0, 54, 1), isMeant: true)
+        missing.took(header(0, 54, 1), isInRange: true)
         #expect(missing.lost == 3)
         missing.begins(Partition(2), at: 11)
         missing.begins(Partition(3), at: 0)

@@ -37,7 +37,7 @@ public enum EngineLimits {
     static let heartbeatWait = 20 * second
     /// A subscription that is not refused within this time is taken to deliver.
     static let settling = 5 * second
-    /// The same when nothing comes from its place at all, which may be the provider's fault.
+    /// The same when nothing comes of its whole venue, which may be the provider's fault.
     static let settlingAlone = 60 * second
     /// The longest time that a tick is on its way, by the provider's clock.
     static let transit = second / 2
@@ -67,14 +67,22 @@ public enum EngineLimits {
     static let reroutesMax = 3
     /// The interval between two checks of everything that waits.
     static let scanInterval = second / 4
+    /// How long an answer with contract details, or the next request for them, is waited for.
     static let detailsWait = 30 * second
+    /// The age at which contract details are requested again: their hours cover some days only.
     static let detailsAge = 43_200 * second
+    /// How long after a refusal a feed is requested again. A person has to change something first.
     static let refusedWait = 3_600 * second
     /// How often in a row "no such contract" is not believed for a contract that the provider has
     /// described.
     static let doubtedRefusalsMax = 4
+    /// The wait before a feed is requested again that has failed, or was refused a line. It doubles
+    /// with each failure.
     static let downWait = 15 * second
+    /// The longest of these waits, and the longest wait for something that was reported as down to
+    /// come back by itself.
     static let downWaitMax = 600 * second
+    /// The wait before a feed is requested again that the same user watches somewhere else.
     static let competingWait = 60 * second
     /// How late a late tick arrives, beyond what its stamp may lag. Ticks of history that are
     /// younger may still arrive live, so they are not filled in.
@@ -86,5 +94,5 @@ public enum EngineLimits {
 
 extension String {
     /// The text, cut to the length that a record holds.
-    var asReason: String { cut(toUTF8: EngineLimits.reasonBytesMax) }
+    var cutToReason: String { cut(toUTF8: EngineLimits.reasonBytesMax) }
 }

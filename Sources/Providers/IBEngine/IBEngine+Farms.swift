@@ -4,11 +4,12 @@ internal import MarketModel
 
 // Farms: parts of the vendor's service that break and come back while the rest works.
 extension IBEngine {
+    /// Handles a notice about a farm of market data.
     mutating func farm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
         case .broken:
-            let cause = OutageCause(.farm, reason, isReset: isReset())
+            let cause = OutageCause(.farm, reason, isReset: isResetTime())
             // A farm may break again without a notice that it was back. What came through it stops
             // then.
             link.farms.broke(name, cause, turn.now)
@@ -24,8 +25,8 @@ extension IBEngine {
         }
     }
 
-    /// While a history farm is down, a refusal of history means nothing. In the first minute
-    /// nothing is requested from history.
+    /// Handles a notice about a farm of history. While one is down, a refusal of history means
+    /// nothing. In the first minute nothing is requested from history.
     mutating func historyFarm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
@@ -36,7 +37,8 @@ extension IBEngine {
         holdHistory()
     }
 
-    /// While such a farm is down, the server does not find contracts that exist.
+    /// Handles a notice about a farm of contract definitions. While one is down, the server does
+    /// not find contracts that exist.
     mutating func definitionsFarm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
@@ -49,24 +51,26 @@ extension IBEngine {
         turn.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
-    /// A platform without its vendor has no history either.
+    /// Holds requests for history back, or lets them go. A platform without its vendor has no
+    /// history either.
     mutating func holdHistory() {
-        let isServerLost = link.serverLost != nil
+        let isServerLost = link.vendorLostSince != nil
         let isHeld = isServerLost || link.historyFarms.isAnyYoung(turn.now.monotonic)
         turn.pacing.holdHistory(isHeld, now: turn.now.monotonic)
         turn.backfill.isHistoryDown = isServerLost || link.historyFarms.isAnyDown
     }
 
-    /// An answer shows that history works, whichever farm was reported as down.
-    mutating func historyCame() {
+    /// Notes an answer from history: it shows that all of history works again.
+    mutating func noteHistoryAnswer() {
         guard link.historyFarms.isAnyDown else { return }
         link.historyFarms.clear()
         holdHistory()
     }
 
-    /// Not every farm reports that it is back. Then arriving data show it, or the entry expires.
-    mutating func noticeFarms() {
-        noticeServer()
+    /// Forgets farms that are back or were reported long ago. Not every farm reports that it is
+    /// back. Then arriving data show it, or the entry expires.
+    mutating func expireFarms() {
+        checkVendorReturn()
         if link.historyFarms.isAnyDown {
             _ = link.historyFarms.expire(turn.now.monotonic)
             holdHistory()
@@ -79,18 +83,18 @@ extension IBEngine {
             turn.isFarmDown = link.farms.isAnyDown
             if !turn.isFarmDown { feeds.settleSuspects(in: &turn) }
         }
-        guard feeds.hasFlown(since: turn.farmDownSince) else { return }
+        guard feeds.hasRecovered(since: turn.farmDownSince) else { return }
         link.farms.clear()
         turn.isFarmDown = false
     }
 
     /// A platform without its vendor delivers no data. So arriving data show that it has its vendor
     /// again, even if it never reported that.
-    private mutating func noticeServer() {
-        guard let since = link.serverLost, turn.isReady,
+    private mutating func checkVendorReturn() {
+        guard let since = link.vendorLostSince, turn.isReady,
             feeds.hasComeAnywhere(since: since.later(by: EngineLimits.straggling))
         else { return }
-        link.serverLost = nil
+        link.vendorLostSince = nil
         askBulletins()
         holdHistory()
         resumeIfHealthy()

@@ -5,9 +5,11 @@ internal import Primitives
 /// The stream from the server, cut into messages.
 struct Wire: Sendable {
     var frames = FrameDecoder()
-    /// `nil` before the greeting.
+    /// `nil` before the greeting, which says the version of the protocol.
     var decoder: MessageDecoder?
+    /// Makes the first bytes of a session and reads the greeting; `nil`: its options are wrong.
     var handshake: Handshake?
+    /// The socket is open.
     var isOpen = false
 
     init() {
@@ -20,9 +22,11 @@ struct Wire: Sendable {
         }
     }
 
+    /// How many numbers of this connection the tape's scale could not hold.
     @inline(__always)
     var lostNumbers: UInt64 { decoder?.counters.lostNumbers ?? 0 }
 
+    /// The first bytes to send.
     var opening: [UInt8] { handshake?.opening ?? [] }
 
     /// Decodes one message. The decoder changes, the frames do not.
@@ -35,13 +39,14 @@ struct Wire: Sendable {
 
 /// The state of the connection as notices have reported it.
 struct LinkState: Sendable {
+    /// When bytes last came, by the wall clock; undefined: none came on this connection.
     var lastMessage = Timestamp.undefined
     /// How many numbers that the tape's scale cannot hold were reported, and when they last were,
     /// monotonic.
     var numbersReported: UInt64 = 0
-    var numbersToldAt = Int64.min
+    var numbersReportedAt = Int64.min
     /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
-    var serverLost: Int64?
+    var vendorLostSince: Int64?
     /// Farms of market data that are down.
     var farms = FarmWatch()
     /// Farms of history that are down.
@@ -67,6 +72,7 @@ extension IBEngine {
         }
     }
 
+    /// Reads the server's greeting, and answers with the client's introduction.
     private mutating func greet(_ range: Range<Int>) throws(IBWireError) {
         guard let handshake = wire.handshake else { return }
         let greeting = try wire.frames.withFrame(range) { body throws(IBWireError) in
@@ -97,15 +103,16 @@ extension IBEngine {
     /// Reports prices or sizes that have more digits than the tape's scale. An instrument with one
     /// such number has many, so they are reported together.
     private mutating func reportNumbers(_ decoded: Decoded) {
-        let isDue = turn.now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersReported)
-        guard link.numbersToldAt == Int64.min || isDue else { return }
+        let isDue =
+            turn.now.monotonic >= link.numbersReportedAt.later(by: EngineLimits.numbersReported)
+        guard link.numbersReportedAt == Int64.min || isDue else { return }
         var instrument: UInt32?
         if case .message(let message) = decoded, let request = message.request {
             instrument = feeds.instrument(of: request)
         }
         turn.report(
             .numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersReported))
-        (link.numbersReported, link.numbersToldAt) = (wire.lostNumbers, turn.now.monotonic)
+        (link.numbersReported, link.numbersReportedAt) = (wire.lostNumbers, turn.now.monotonic)
     }
 
     @inline(__always)
@@ -114,6 +121,7 @@ extension IBEngine {
         return wire.decode(range)
     }
 
+    /// Handles a message with a fault: if it answers a request, the request has failed.
     private mutating func unreadable(_ range: Range<Int>) {
         let decoder = wire.decoder
         let request = wire.frames.withFrame(range) { decoder?.request(of: $0) }
@@ -142,8 +150,8 @@ extension IBEngine {
         case .contractDetailsEnd(let request): feeds.tookAllDetails(request, in: &turn)
         case .nextValidID(let id):
             turn.ids.begin(at: id)
-            introduced(id: true, accounts: false)
-        case .managedAccounts: introduced(id: false, accounts: true)
+            noteIntroduction(id: true, accounts: false)
+        case .managedAccounts: noteIntroduction(id: false, accounts: true)
         case .currentTime(let time):
             turn.timeAnswered = turn.now.monotonic
             turn.report(.clockDifference(turn.clock.answered(time, turn.now)))
@@ -152,6 +160,7 @@ extension IBEngine {
         }
     }
 
+    /// Gives a message to the feed that requested it. The feed may have ended meanwhile.
     @inline(__always)
     private mutating func takeOfFeed(_ message: IBMessage) {
         guard let request = message.request, feeds.take(message, of: request, in: &turn) else {
@@ -160,10 +169,11 @@ extension IBEngine {
         }
     }
 
+    /// Gives an answer of history to the backfill, or to the feed that requested it.
     private mutating func takeHistory(_ message: IBMessage) {
         guard let request = message.request else { return }
         if turn.backfill.took(message, now: turn.now, into: &turn.out.records) {
-            historyCame()
+            noteHistoryAnswer()
             if !turn.backfill.isOpen(request) {
                 turn.pacing.answered(id: request, now: turn.now.monotonic)
             }
@@ -177,22 +187,24 @@ extension IBEngine {
 
     /// Puts a bulletin on the tape, once. A new connection sends the bulletins of the day again.
     mutating func take(_ bulletin: BulletinMessage) {
-        let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.asReason)
+        let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.cutToReason)
         guard !bulletins.contains(seen) else { return }
         if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
         bulletins.append(seen)
         turn.put(.bulletin(bulletin.record(receivedAt: turn.now.wall)))
     }
 
-    private mutating func introduced(id: Bool, accounts: Bool) {
+    /// Notes that the server gave the next free request number (`id`), or the account's names. With
+    /// both the session is ready, and feeds are requested.
+    private mutating func noteIntroduction(id: Bool, accounts: Bool) {
         guard session.received(id: id, accounts: accounts, turn.now.monotonic) else { return }
         turn.isReady = true
-        turn.isHealthy = link.serverLost == nil
+        turn.isHealthy = link.vendorLostSince == nil
         turn.knowsContracts = !link.definitionFarms.isAnyDown
         turn.isFarmDown = link.farms.isAnyDown
         holdHistory()
         turn.counters.connections &+= 1
-        askMode()
+        requestDelayedMode()
         _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
         askBulletins()
         feeds.nextScan = turn.now.monotonic
@@ -201,15 +213,16 @@ extension IBEngine {
 
     /// Requests delayed data, before any other data are requested, and again after waiting requests
     /// were dropped.
-    mutating func askMode() {
+    mutating func requestDelayedMode() {
         guard settings.isDelayed else { return }
         _ = turn.pacing.ask(.marketDataType(3), .urgent, now: turn.now.monotonic)
     }
 
-    /// Sends the requests that may leave now, and reports the state of the connection.
-    mutating func work() {
+    /// Ends each call of the engine: sends the requests that may leave now, and reports the state
+    /// of the connection if it has changed.
+    mutating func sendAndReport() {
         if turn.isReady {
-            fillIn()
+            requestBackfills()
             requests.removeAll(keepingCapacity: true)
             turn.pacing.take(now: turn.now.monotonic, into: &requests)
             for request in requests {
@@ -221,8 +234,9 @@ extension IBEngine {
         reportState()
     }
 
-    private mutating func fillIn() {
-        if turn.now.monotonic >= inheritedDue { handInherited() }
+    /// Queues the requests for history that are due.
+    private mutating func requestBackfills() {
+        if turn.now.monotonic >= inheritedGapsDue { addInheritedGaps() }
         guard turn.now.monotonic >= turn.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
         turn.backfill.next(now: turn.now, ids: &turn.ids, into: &requests, into: &turn.out.records)
@@ -236,14 +250,14 @@ extension IBEngine {
     }
 
     /// Hands gaps of an earlier process over to be filled, once their contracts are known.
-    private mutating func handInherited() {
-        inheritedDue = turn.later(by: EngineLimits.scanInterval)
-        guard !inherited.isEmpty else { return }
+    private mutating func addInheritedGaps() {
+        inheritedGapsDue = turn.later(by: EngineLimits.scanInterval)
+        guard !inheritedGaps.isEmpty else { return }
         var index = 0
-        while index < inherited.count {
-            let gap = inherited[index]
+        while index < inheritedGaps.count {
+            let gap = inheritedGaps[index]
             guard let place = feeds.place(of: gap.instrument) else {
-                giveUp(inherited.remove(at: index), "not followed any more")
+                giveUp(inheritedGaps.remove(at: index), "not followed any more")
                 continue
             }
             let entry = feeds.entries[place]
@@ -251,7 +265,7 @@ extension IBEngine {
                 index += 1
                 continue
             }
-            inherited.remove(at: index)
+            inheritedGaps.remove(at: index)
             guard turn.canBackfill else {
                 giveUp(gap, "history is not asked for")
                 continue

@@ -4,6 +4,7 @@ internal import MarketModel
 
 // Notices, and the state of the connection.
 extension IBEngine {
+    /// Handles a notice: about the connection, a request of the backfill, or one of a feed.
     mutating func take(_ notice: IBNotice) {
         turn.report(.notice(notice))
         let meaning = notice.meaning
@@ -26,7 +27,7 @@ extension IBEngine {
         switch meaning {
         case .clientIDInUse:
             close("client id \(settings.clientID) is in use by another program")
-        case .connectionLost, .platformDisconnected: serverLost(reason)
+        case .connectionLost, .platformDisconnected: vendorLost(reason)
         case .connectionRestored(let subscriptionsLost):
             restored(subscriptionsLost: subscriptionsLost, notice)
         case .portChanged: close("the server listens elsewhere: \(reason)")
@@ -47,20 +48,24 @@ extension IBEngine {
         }
     }
 
-    private mutating func serverLost(_ reason: String) {
-        guard link.serverLost == nil else { return }
+    /// Handles the notice that the platform has lost its vendor. Feeds are suspected, because the
+    /// data of some may continue.
+    private mutating func vendorLost(_ reason: String) {
+        guard link.vendorLostSince == nil else { return }
         // Before the session is ready the loss is noted as well, so that no feed is taken to
         // deliver.
-        link.serverLost = turn.now.monotonic
+        link.vendorLostSince = turn.now.monotonic
         guard turn.isReady else { return }
         turn.isHealthy = false
         holdHistory()
-        let cause = OutageCause(.server, reason, isReset: isReset())
+        let cause = OutageCause(.server, reason, isReset: isResetTime())
         feeds.suspectAll(cause, turn.now)
     }
 
+    /// Handles the notice that the vendor is back. If the subscriptions are lost, everything is
+    /// requested again.
     private mutating func restored(subscriptionsLost: Bool, _ notice: IBNotice) {
-        link.serverLost = nil
+        link.vendorLostSince = nil
         noteFarms(named: notice)
         guard turn.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : turn.now.wall
@@ -79,7 +84,7 @@ extension IBEngine {
         feeds.doubtRefusals(turn.now)
         turn.backfill.disconnected(now: turn.now.monotonic)
         turn.pacing.reset()
-        askMode()
+        requestDelayedMode()
         holdHistory()
         askBulletins()
     }
@@ -89,7 +94,7 @@ extension IBEngine {
     private mutating func noteFarms(named notice: IBNotice) {
         let reason = notice.reason
         for (kind, name) in notice.farmsNotConnected {
-            let cause = OutageCause(.farm, reason, isReset: isReset())
+            let cause = OutageCause(.farm, reason, isReset: isResetTime())
             switch kind {
             case .marketData:
                 link.farms.broke(name, cause, turn.now)
@@ -108,7 +113,7 @@ extension IBEngine {
 
     /// Resumes feeds when the vendor is there. Feeds of farms resume when no farm is down any more.
     mutating func resumeIfHealthy() {
-        guard turn.isReady, link.serverLost == nil else { return }
+        guard turn.isReady, link.vendorLostSince == nil else { return }
         turn.isHealthy = true
         // While a farm is down, the vendor's return alone brings no data back.
         if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause, in: turn) }
@@ -120,18 +125,20 @@ extension IBEngine {
 
     // MARK: state
 
+    /// The state of the connection; of several troubles it shows the most general one.
     var state: SessionState {
         switch session.phase {
         case .idle, .waiting, .closing: .closed
         case .connecting, .greeting, .starting: .connecting
-        case .ready where link.serverLost != nil: .serverLost
+        case .ready where link.vendorLostSince != nil: .serverLost
         case .ready where link.farms.isAnyDown: .farmDown
-        case .ready where feeds.isAny(.competing): .competing
-        case .ready where feeds.isAny(.silence): .silent
+        case .ready where feeds.hasOutage(.competing): .competing
+        case .ready where feeds.hasOutage(.silence): .silent
         case .ready: .ready
         }
     }
 
+    /// Reports the state of the connection if it has changed.
     mutating func reportState() {
         let state = state
         guard state != reportedState else { return }
@@ -142,8 +149,11 @@ extension IBEngine {
 
     /// Returns how many instruments should deliver at this time, by their known hours; `nil` when
     /// no hours are known for this time.
-    public func instrumentsInSession(at time: Timestamp) -> Int? { feeds.inSession(time) }
+    public func instrumentsInSession(at time: Timestamp) -> Int? {
+        feeds.instrumentsInSession(at: time)
+    }
 
+    /// The present state, for status pages and metrics.
     public var status: IBStatus {
         var counters = turn.counters
         counters.add(wire.decoder?.counters)
@@ -155,7 +165,7 @@ extension IBEngine {
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(in: turn), linesUsed: turn.pacing.linesInUse(.marketData),
             openOutages: turn.outages.open.count,
-            waitingBackfills: turn.backfill.waiting + feeds.closings.count + inherited.count
+            waitingBackfills: turn.backfill.waiting + feeds.endedOutages.count + inheritedGaps.count
                 + feeds.headlines.outages.count,
             pacing: turn.pacing.plan, clockDifference: turn.clock.offset,
             floor: turn.clock.floor, counters: counters)

@@ -11,7 +11,7 @@ extension IBEngine {
         defer { turn.end(&out) }
         guard !isStopping else { return }
         feeds.restart(instrument, kind, in: &turn)
-        work()
+        sendAndReport()
     }
 }
 

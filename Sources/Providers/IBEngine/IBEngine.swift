@@ -2,21 +2,26 @@ internal import IBProtocol
 public import MarketModel
 public import Primitives
 
+/// The settings of one engine.
 public struct IBEngineSettings: Hashable, Sendable {
     /// The provider's name, as on the tape.
     public var provider: String
+    /// The number by which the server tells its clients apart. Two programs cannot have the same.
     public var clientID: Int32
     /// The source records delayed data. They are marked as delayed, and say nothing about the
     /// present.
     public var isDelayed = false
-    /// The market data lines of the account.
+    /// How many subscriptions to market data, and how many to ticks tick by tick, the account may
+    /// have at a time.
     public var lines = 100
     public var tickByTickLines = 5
-    /// How long a feed may deliver nothing in trading hours.
+    /// How long a feed may deliver nothing in trading hours, before it is requested again.
     public var silentAfter = Duration.seconds(60)
     /// The seed for the jitter of waiting times.
     public var seed: UInt64
+    /// Gaps are filled from history. False: they are recorded as abandoned when they end.
     public var canBackfill = true
+    /// It decides when the vendor restarts the servers.
     public var region = AccountRegion.america
     /// The rows of a book on each side that are asked for.
     public var depthRows: Int32 = 10
@@ -40,7 +45,9 @@ public struct IBEngineSettings: Hashable, Sendable {
 /// `drained` when nothing more can be read, and calls `timePassed` at `nextDue`. After every call
 /// it sends the output's bytes, puts its records on the tape, and only then takes over the floor.
 public struct IBEngine: Sendable {
+    /// What the engine wants the caller to do with its socket.
     public enum Wish: Hashable, Sendable {
+        /// The caller opens a connection, then calls `connected` or `connectFailed`.
         case connect
         /// The caller closes the connection, then calls `lost`.
         case close(String)
@@ -48,13 +55,17 @@ public struct IBEngine: Sendable {
 
     /// The work for the caller. The engine appends, and the caller empties it.
     public struct Output: Sendable {
+        /// To be sent to the server.
         public var bytes: [UInt8] = []
+        /// To be put on the tape, in order.
         public var records: [ProviderRecord] = []
         /// No later live record has an earlier time; undefined while nothing is known.
         public var floor = Timestamp.undefined
+        /// `nil`: the connection stays as it is.
         public var wish: Wish?
+        /// For logs and metrics.
         public var events: [IBEngineEvent] = []
-        /// The number of news that were dropped because the caller did not take them.
+        /// The number of events that were dropped because the caller did not take them.
         public var eventsLost: UInt64 = 0
 
         public init() {}
@@ -78,18 +89,27 @@ public struct IBEngine: Sendable {
     let settings: IBEngineSettings
     var session: SessionMachine
     var feeds = FeedMachine()
+    /// What its parts share, with the output of the present call.
     var turn: Turn
+    /// The stream of the present connection.
     var wire = Wire()
+    /// What notices have reported about the present connection.
     var link = LinkState()
-    /// Gaps of an earlier process, kept until the contracts of their instruments are known.
-    var inherited: [OpenGap] = []
+    /// Ended gaps of an earlier process that are not filled. They wait until the contracts of their
+    /// instruments are known.
+    var inheritedGaps: [OpenGap] = []
     /// When `inherited` is checked next, monotonic.
-    var inheritedDue: Int64 = 0
+    var inheritedGapsDue: Int64 = 0
+    /// The bulletins that are on the tape, the oldest first.
     var bulletins: [SeenBulletin] = []
+    /// The requests that leave in the present call. It is kept for its memory.
     var requests: [IBRequest] = []
+    /// The state that was last reported, and when it began, monotonic.
     var reportedState = SessionState.closed
     var stateSince: Int64 = 0
+    /// `stop` was called: nothing is begun any more.
     var isStopping = false
+    /// When the vendor restarts its servers.
     let resets: ResetSchedule
 
     public init(_ settings: IBEngineSettings) {
@@ -99,8 +119,8 @@ public struct IBEngine: Sendable {
         turn = Turn(settings)
     }
 
-    /// Applies a changed list of instruments. `reached`: see `ProviderOrder`. `gaps`: the recorded
-    /// gaps.
+    /// Applies a changed list of instruments. `reached`: the tape is complete up to this time; see
+    /// `ProviderOrder`. `gaps`: the gaps that the tape has, and that may be filled.
     public mutating func follow(
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
@@ -117,59 +137,65 @@ public struct IBEngine: Sendable {
             }
         }
         for (number, instrument, _) in begun {
-            feeds.begin(number, instrument, knowing: known[number], in: &turn)
+            feeds.begin(number, instrument, detailsOf: known[number], in: &turn)
         }
-        // The scan comes before anything else leaves. Otherwise feeds that wait would get the lines
-        // that have just become free.
+        // Instruments that begin again keep their lines, because they are requested before anything
+        // else leaves. Otherwise feeds that wait would get these lines.
         if !known.isEmpty { feeds.scan(in: &turn) }
         for gap in gaps { inherit(gap) }
-        let ends = gaps.filter { $0.to.isDefined }.reduce(into: [Told: Timestamp]()) { ends, gap in
-            let told = Told(instrument: gap.instrument, kind: gap.kind)
-            ends[told] = max(ends[told] ?? gap.to, gap.to)
+        // Up to which time recorded gaps cover what is missing.
+        let ends = gaps.filter { $0.to.isDefined }.reduce(into: [GapKey: Timestamp]()) {
+            ends, gap in
+            let key = GapKey(instrument: gap.instrument, kind: gap.kind)
+            ends[key] = max(ends[key] ?? gap.to, gap.to)
         }
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
                 var from = feeds.outageStart(of: kind, at: place, reached: reached, in: turn)
                 // The part before the end of another gap belongs to that gap.
-                let end = ends[Told(instrument: number, kind: kind)] ?? from
+                let end = ends[GapKey(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
-                feeds.resume(
-                    number, kind, from: from, reason: .gatewayLost, isTold: false, in: &turn)
+                feeds.continueOutage(
+                    number, kind, from: from, reason: .gatewayLost, isRecorded: false, in: &turn)
             }
         }
         if !isStopping, session.phase == .idle {
             for zone in resets.zones { turn.report(.zoneWanted(zone)) }
             session.begin(turn.now.monotonic)
         }
-        work()
+        sendAndReport()
     }
 
-    private struct Told: Hashable {
+    private struct GapKey: Hashable {
         let instrument: UInt32
         let kind: DataKind
     }
 
+    /// Takes over a gap that an earlier process recorded. One without an end lasts on; any other
+    /// one waits to be filled.
     private mutating func inherit(_ gap: OpenGap) {
         guard let place = feeds.place(of: gap.instrument) else { return }
         guard !gap.to.isDefined else {
-            if inherited.count >= ProviderLimits.gapsMax {
+            if inheritedGaps.count >= ProviderLimits.gapsMax {
                 let why = "more than \(ProviderLimits.gapsMax) gaps wait"
-                giveUp(inherited.removeFirst(), why)
+                giveUp(inheritedGaps.removeFirst(), why)
             }
-            return inherited.append(gap)
+            return inheritedGaps.append(gap)
         }
-        feeds.resume(
-            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, in: &turn)
+        feeds.continueOutage(
+            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isRecorded: true,
+            in: &turn)
         // No feed delivers this kind any more, so nothing else would ever end the gap.
         if !feeds.kinds(at: place).contains(gap.kind) {
-            feeds.close(place, gap.kind, to: turn.now.wall, isWanted: false, in: &turn)
+            feeds.endOutage(place, gap.kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
     }
 
     /// Abandons a gap that will not be filled. Without the record it would stay open for ever.
-    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.report(gap, .abandoned, why) }
+    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.putGap(gap, .abandoned, why) }
 
+    /// Begins a session: the socket is open.
     public mutating func connected(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -179,18 +205,21 @@ public struct IBEngine: Sendable {
         link = LinkState()
         session.connected(turn.now.monotonic)
         turn.out.bytes += wire.opening
-        work()
+        sendAndReport()
     }
 
+    /// Notes that no socket could be opened. The next attempt comes later.
     public mutating func connectFailed(
         _ reason: String, _ now: Moment, into out: inout Output
     ) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
-        ended(reason)
-        work()
+        connectionEnded(reason)
+        sendAndReport()
     }
 
+    /// Notes that the connection has ended, whichever side closed it. Outages begin, and the next
+    /// attempt comes later.
     public mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -201,7 +230,7 @@ public struct IBEngine: Sendable {
         turn.isHealthy = false
         turn.isFarmDown = false
         if wasReady {
-            let isReset = isReset()
+            let isReset = isResetTime()
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
             feeds.interruptAll(
                 cause, trusted: link.lastMessage.isDefined ? link.lastMessage : turn.now.wall,
@@ -211,12 +240,13 @@ public struct IBEngine: Sendable {
         feeds.forgetDetails()
         turn.pacing.reset()
         turn.backfill.disconnected(now: turn.now.monotonic)
-        ended(reason)
-        work()
+        connectionEnded(reason)
+        sendAndReport()
     }
 
-    private mutating func ended(_ reason: String) {
-        let isReset = isReset()
+    /// Has the next attempt planned, and reports the end of a connection or of an attempt.
+    private mutating func connectionEnded(_ reason: String) {
+        let isReset = isResetTime()
         let isAlarm = session.lost(reason, isReset: isReset, turn.now.monotonic)
         turn.report(.lost(failures: session.failures, reason: session.reason))
         if isAlarm { turn.report(.alarm(failures: session.failures, reason: session.reason)) }
@@ -233,7 +263,7 @@ public struct IBEngine: Sendable {
         session.received(turn.now.monotonic)
         read()
         link.lastMessage = turn.now.wall
-        work()
+        sendAndReport()
     }
 
     /// Moves the floor: nothing more can be read at the moment.
@@ -241,9 +271,10 @@ public struct IBEngine: Sendable {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         moveFloor()
-        work()
+        sendAndReport()
     }
 
+    /// Does what is due by time. The caller calls it at `nextDue`.
     public mutating func timePassed(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -256,13 +287,13 @@ public struct IBEngine: Sendable {
         case .heartbeat: sendNow(.currentTime)
         }
         feeds.scan(in: &turn)
-        noticeFarms()
-        if let since = link.serverLost,
+        expireFarms()
+        if let since = link.vendorLostSince,
             turn.now.monotonic >= since.later(by: EngineLimits.downWaitMax)
         {
             close("the platform was without the vendor for 600 s")
         }
-        work()
+        sendAndReport()
     }
 
     /// Asks the server for its time. `IBEngineEvent.clockDifference` reports the answer.
@@ -276,7 +307,7 @@ public struct IBEngine: Sendable {
     public var nextDue: Int64 {
         var due = min(session.nextDue, turn.isReady ? feeds.nextScan : Int64.max)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
-        if !feeds.closings.isEmpty { due = min(due, feeds.nextScan) }
+        if !feeds.endedOutages.isEmpty { due = min(due, feeds.nextScan) }
         return due
     }
 
@@ -288,7 +319,7 @@ public struct IBEngine: Sendable {
         let cause = OutageCause(.stop, "the gateway was stopped")
         feeds.interruptAll(cause, trusted: turn.now.wall, in: &turn)
         feeds.cancelAll("the gateway was stopped", in: &turn)
-        work()
+        sendAndReport()
         if wire.isOpen { turn.out.wish = .close("the gateway is stopped") }
         session.end(turn.now.monotonic)
     }
@@ -297,11 +328,13 @@ public struct IBEngine: Sendable {
     public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
 
     /// Returns whether the vendor restarts its servers about now.
-    func isReset() -> Bool { resets.contains(turn.now.wall, feeds.zones) }
+    func isResetTime() -> Bool { resets.contains(turn.now.wall, feeds.zones) }
 
+    /// Moves the floor as far as the clock allows it. After a step of the clock the server is asked
+    /// for its time.
     private mutating func moveFloor() {
         let isStep = turn.clock.drained(
-            turn.now, delay: feeds.delay, waiting: feeds.earliestWaiting)
+            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade)
         if isStep {
             turn.report(.clockStep)
             if turn.isReady { sendNow(.currentTime) }
@@ -309,6 +342,7 @@ public struct IBEngine: Sendable {
         turn.out.floor = turn.clock.floor
     }
 
+    /// Asks the caller to close the connection. What still comes on it is ignored.
     mutating func close(_ reason: String) {
         guard session.phase != .closing, session.phase != .idle else { return }
         session.closing(reason, turn.now.monotonic)

@@ -2,13 +2,16 @@ public import IBProtocol
 
 /// An event for logs and metrics.
 public enum IBEngineEvent: Hashable, Sendable {
+    /// The state of the connection has changed.
     case state(SessionState, reason: String)
     /// An attempt failed, or a connection ended.
     case lost(failures: Int, reason: String)
     /// So many attempts in a row have failed that a person should look. The attempts continue.
     case alarm(failures: Int, reason: String)
     case notice(IBNotice)
+    /// A feed has another state, or another reason for it.
     case feed(instrument: UInt32, FeedKind, FeedStatus.State, reason: String)
+    /// A feed that had delivered has stopped, and delivers again.
     case outageBegun(instrument: UInt32, FeedKind, reason: String)
     case outageEnded(instrument: UInt32, FeedKind)
     /// How far the provider's clock is certainly ahead of ours, in nanoseconds.

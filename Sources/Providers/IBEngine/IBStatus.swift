@@ -1,12 +1,14 @@
 public import IBProtocol
 public import Primitives
 
+/// The state of one feed, for people.
 public struct FeedStatus: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// It waits to be requested.
         case waiting
         /// It was requested, and nothing has come yet.
         case asked
+        /// It delivers, as far as is known.
         case live
         /// It was live, and an outage lasts.
         case interrupted
@@ -29,14 +31,18 @@ public struct FeedStatus: Hashable, Sendable {
     public var until: Int64
 }
 
+/// The state of one instrument's feeds, for people.
 public struct InstrumentStatus: Hashable, Sendable {
     public var instrument: UInt32
     public var symbol: String
     public var feeds: [FeedStatus]
 }
 
+/// Counts since the start.
 public struct EngineCounters: Hashable, Sendable {
+    /// Messages that were read completely.
     public var messages: UInt64 = 0
+    /// Messages of types that are not known.
     public var unknownMessages: UInt64 = 0
     /// Counts per fault.
     private var skipped: [FieldFault: UInt64] = [:]
@@ -48,8 +54,11 @@ public struct EngineCounters: Hashable, Sendable {
     public var strayMessages: UInt64 = 0
     /// Live records below the floor, which came later than any delay allows for.
     public var lateRecords: UInt64 = 0
+    /// Connections that became ready.
     public var connections: UInt64 = 0
+    /// Subscriptions that the engine ended to request them again.
     public var resubscriptions: UInt64 = 0
+    /// Gaps that began and ended, one per instrument and kind of data.
     public var outagesBegun: UInt64 = 0
     public var outagesEnded: UInt64 = 0
 
@@ -71,19 +80,28 @@ public struct EngineCounters: Hashable, Sendable {
 /// The present state of the engine.
 public struct IBStatus: Sendable {
     public var state: SessionState
+    /// Why the last connection or attempt ended; empty: none has.
     public var reason: String
     /// When the state began, monotonic.
     public var since: Int64
     /// When the next attempt is, monotonic; `nil` when none is planned.
     public var nextAttempt: Int64?
+    /// The number of failed attempts in a row.
     public var failures: Int
+    /// The version of the server's protocol; `nil`: it has not greeted on this connection.
     public var serverVersion: Int?
     public var instruments: [InstrumentStatus]
+    /// The lines for market data that are in use.
     public var linesUsed: Int
+    /// The number of open gaps.
     public var openOutages: Int
+    /// The number of ended gaps that are not filled yet.
     public var waitingBackfills: Int
+    /// The first requests that wait to be sent.
     public var pacing: [PacingMachine.Waiting]
+    /// How far the provider's clock is certainly ahead of ours, in nanoseconds.
     public var clockDifference: Int64
+    /// No later live record has an earlier time; undefined: nothing is known yet.
     public var floor: Timestamp
     public var counters: EngineCounters
 }

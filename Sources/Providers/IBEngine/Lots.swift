@@ -3,11 +3,13 @@ internal import MarketModel
 
 // Old servers report sizes and volumes of stocks in hundreds of shares.
 extension Contract {
+    /// Its sizes are in lots if the server's version counts so: only those of US stocks.
     var isStockInLots: Bool { kind == .stock && currency == "USD" }
 }
 
 extension Int128 {
-    /// The volume in shares, if `self` is in hundreds; undefined if it was, or if it does not fit.
+    /// The volume in shares, if `self` is in hundreds; undefined (the largest number) if it was, or
+    /// if it does not fit.
     var inLots: Int128 {
         guard self != Int128.max else { return self }
         let (units, isTooLarge) = multipliedReportingOverflow(by: 100)

@@ -8,6 +8,7 @@ public struct RequestIDs: Sendable {
 
     public init() {}
 
+    /// Returns the next number.
     public mutating func next() -> Int32 {
         let id = upcoming
         upcoming = id >= Self.last ? 1 : id + 1

@@ -3,24 +3,32 @@ internal import MarketModel
 internal import Primitives
 
 /// The state that all parts of the engine share, with the moment and the output of one call.
+///
+/// A *turn* is one call of the engine by its owner, from `begin` to `end`. All that it does happens
+/// at the moment `now`. `put` adds a record for the tape or the router; `report` adds an event for
+/// logs and metrics.
 struct Turn: Sendable {
-    /// The moment of the present call, or of the last one.
+    /// The moment of the present turn, or of the last one.
     var now: Moment
     /// The caller's output during its call, otherwise empty.
     var out = IBEngine.Output()
     let settings: IBEngineSettings
-    /// The setting in nanoseconds. It is needed with every tick, and a `Duration` needs a division
-    /// of 128 bits.
+    /// The setting of the same name in nanoseconds, at least a second. It is needed with every
+    /// tick, and a `Duration` needs a division of 128 bits.
     let silentAfter: Int64
+    /// All requests go through it, except heartbeats.
     var pacing: PacingMachine
     var backfill: BackfillMachine
     var ids = RequestIDs()
+    /// The open gaps.
     var outages = OutageStore()
+    /// The floor, and the difference of the provider's clock from ours.
     var clock = ProviderClock()
     var counters = EngineCounters()
-    /// The session is ready, and requests can be answered.
+    /// The session is ready, and requests can be answered. True from the server's introduction to
+    /// the loss of the connection.
     var isReady = false
-    /// The platform has its vendor: no notice says otherwise.
+    /// The session is ready, and no notice says that the platform has lost its vendor.
     var isHealthy = false
     /// No notice says that a farm of contract definitions is down.
     var knowsContracts = true
@@ -31,6 +39,7 @@ struct Turn: Sendable {
     /// answered such a question, monotonic.
     var timeAsked = Int64.min
     var timeAnswered = Int64.min
+    /// The version of the server's protocol on this connection.
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings, _ now: Moment = Moment(wall: .undefined, monotonic: 0)) {
@@ -44,6 +53,7 @@ struct Turn: Sendable {
         backfill = BackfillMachine(BackfillLimits())
     }
 
+    /// Begins a turn: its output goes to `out`, as soon as the turn ends.
     @inline(__always)
     mutating func begin(_ now: Moment, _ out: inout IBEngine.Output) {
         self.now = now
@@ -59,9 +69,11 @@ struct Turn: Sendable {
     @inline(__always)
     mutating func put(_ record: ProviderRecord) { out.records.append(record) }
 
+    /// Adds an event for logs and metrics.
     mutating func report(_ event: IBEngineEvent) { out.report(event) }
 
-    mutating func report(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
+    /// Adds a gap record with this state. `detail`: for people.
+    mutating func putGap(_ gap: OpenGap, _ state: GapState, _ detail: String = "") {
         put(.gap(gap.record(state, detail: detail, now: now.wall)))
     }
 
@@ -76,14 +88,16 @@ struct Turn: Sendable {
     /// Whether a report of the platform that a contract does not exist can be believed.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 
+    /// Gaps are filled from history. Delayed data have no history that could be compared.
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }
 
-/// The feed that takes a request's answers.
+/// Where a feed is kept in a `FeedMachine`: the index of its instrument's entry, and the index of
+/// its slot in that entry.
 struct FeedRoute: Hashable, Sendable {
     var place: Int
     var slot: Int
 
-    /// The position among all feeds that are wanted.
+    /// The feed's rank when there are fewer lines than feeds; the lowest gets a line first.
     var order: Int { place * FeedKind.allCases.count + slot }
 }

@@ -19,12 +19,14 @@ final class ConnectionLoop {
     private static let idleNanoseconds: Int64 = 50_000_000
     /// The interval at which a full channel is tried again.
     private static let fullNanoseconds: Int64 = 2_000_000
+    /// The interval at which the rules of time zones are read again.
     private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
     /// The interval at which TWS is asked for its time, which shows whether this host's clock is
     /// right. It is asked more often while the host's clock has stepped and the gateway has not
     /// followed the step.
     private static let timeNanoseconds: Int64 = 60_000_000_000
     private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
+    /// The host's clock has stepped if it differs more than this from the gateway's time.
     private static let stepNanoseconds: Int64 = 1_000_000_000
     /// The most wishes of the engine without an event between them.
     private static let wishesMax = 4
@@ -34,19 +36,25 @@ final class ConnectionLoop {
     private let clock = SystemClock()
     private let link: ServerLink
     private var engine: IBEngine
+    /// The work that the engine has left for this thread.
     private var out = IBEngine.Output()
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
+    /// For `poll`: the wake event, then the socket.
     private var polls: [pollfd]
-    private var told = Timestamp.undefined
+    /// The floor that the channel last got; undefined: none.
+    private var sentFloor = Timestamp.undefined
     /// Since when the channel has accepted nothing, on the monotonic clock; `nil` while it accepts.
     private var fullSince: Int64?
     /// The zones that the engine requested. Their rules cover so much of the future that reading
     /// them once a day is enough.
     private var zones: [String] = []
+    /// When they are read again, in monotonic nanoseconds.
     private var zonesDue = Int64.min
     /// When TWS was last asked for its time, in monotonic nanoseconds.
     private var timeAsked = Int64.min
+    /// The order to stop has come. The engine has ended its subscriptions.
     private var isStopping = false
+    /// This turn is the last one.
     private var isOver = false
 
     /// Everything that the thread is given.
@@ -69,6 +77,7 @@ final class ConnectionLoop {
         ]
     }
 
+    /// Runs until the order to stop comes, or the receiver closes the channel.
     func run() {
         begin()
         while !isOver { turn() }
@@ -84,14 +93,16 @@ final class ConnectionLoop {
         }
         engine.follow(begun: begun, ended: [], gaps: order.gaps, moment(), into: &out)
         engine.timePassed(moment(), into: &out)
-        settle()
+        carryOut()
     }
 
+    /// Returns up to which time the tape is complete; undefined: the instrument was not requested.
     private func reached(_ number: UInt32) -> Timestamp {
         let reached = parts.order.reached
         return Int(number) < reached.count ? reached[Int(number)] : .undefined
     }
 
+    /// Returns the present time by the gateway's clock.
     private func moment() -> Moment { parts.channel.moment() }
 
     // MARK: one turn
@@ -101,20 +112,21 @@ final class ConnectionLoop {
         let ready = wait()
         if ready.isWoken {
             parts.inbox.wake.clear()
-            follow()
+            followOrders()
         }
         let now = moment()
         if let change = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
-            follow(change, now)
+            apply(change, now)
         }
         if fullSince == nil {
             readAll()
             askTime(now)
             engine.timePassed(moment(), into: &out)
         }
-        settle()
+        carryOut()
     }
 
+    /// Asks TWS for its time when that is due.
     private func askTime(_ now: Moment) {
         let isStepped =
             clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
@@ -125,10 +137,14 @@ final class ConnectionLoop {
     }
 
     private struct Ready {
+        /// Orders of other threads, or addresses of the server's name, have come.
         var isWoken = false
+        /// The socket takes bytes, or an attempt to connect has ended.
         var isWritable = false
     }
 
+    /// Waits for bytes, orders, or the next time at which something is due. While the channel is
+    /// full nothing is read, and only the channel is tried again.
     private func wait() -> Ready {
         polls[1] = link.interest(isReading: fullSince == nil)
         let now = clock.monotonic().nanoseconds
@@ -146,7 +162,8 @@ final class ConnectionLoop {
             isWritable: polls[1].revents & (Int16(POLLOUT) | failure) != 0)
     }
 
-    private func follow() {
+    /// Gives the engine the orders of other threads.
+    private func followOrders() {
         let orders = parts.inbox.take()
         let now = moment()
         if orders.isStopping, !isStopping {
@@ -168,6 +185,7 @@ final class ConnectionLoop {
 
     // MARK: the socket
 
+    /// Reads what has arrived. The floor moves only if nothing more can be read.
     private func readAll() {
         var drained = moment()
         for _ in 0..<Self.readsPerTurn where link.isOpen {
@@ -182,13 +200,14 @@ final class ConnectionLoop {
                 // Bytes after a message that cannot be understood cannot be understood either.
                 if out.wish != nil { return }
             case .nothing: return engine.drained(drained, into: &out)
-            case .ended: return follow(.lost("TWS ended the connection"), moment())
-            case .failed(let code): return follow(.lost("the connection broke: \(code)"), moment())
+            case .ended: return apply(.lost("TWS ended the connection"), moment())
+            case .failed(let code): return apply(.lost("the connection broke: \(code)"), moment())
             }
         }
     }
 
-    private func follow(_ change: ServerLink.Change, _ now: Moment) {
+    /// Reports a change of the connection to the engine.
+    private func apply(_ change: ServerLink.Change, _ now: Moment) {
         switch change {
         case .connected: engine.connected(now, into: &out)
         case .connectFailed(let reason): engine.connectFailed(reason, now, into: &out)
@@ -201,7 +220,8 @@ final class ConnectionLoop {
 
     // MARK: wishes of the engine
 
-    private func settle() {
+    /// Carries out the engine's work, in order: the connection, the records, the events.
+    private func carryOut() {
         let now = moment()
         carryOutWish(now)
         handOver(now)
@@ -231,6 +251,7 @@ final class ConnectionLoop {
         know(name, now)
     }
 
+    /// Gives the engine the rules of a zone.
     private func know(_ name: String, _ now: Moment) {
         let seconds = now.wall.nanoseconds / 1_000_000_000
         guard let rules = Zones.rules(of: name, now: seconds) else {
@@ -244,6 +265,8 @@ final class ConnectionLoop {
         for name in zones { know(name, now) }
     }
 
+    /// Sends the engine's bytes, and opens or closes the connection. Each change of the connection
+    /// may bring new bytes and another wish, so this is repeated.
     private func carryOutWish(_ now: Moment) {
         for _ in 0..<Self.wishesMax {
             write(now)
@@ -253,11 +276,11 @@ final class ConnectionLoop {
             case .connect where !isStopping: link.connect(now: now.monotonic)
             case .connect: break
             case .close(let reason):
-                follow(.lost(reason), now)
+                apply(.lost(reason), now)
             }
             if isStopping { break }
             if let change = link.advance(isWritable: false, now: now.monotonic) {
-                follow(change, now)
+                apply(change, now)
             }
         }
         if isStopping { isOver = true }
@@ -267,7 +290,7 @@ final class ConnectionLoop {
         guard !out.bytes.isEmpty else { return }
         let change = link.send(out.bytes, now: now.monotonic)
         out.bytes.removeAll(keepingCapacity: true)
-        if let change { follow(change, now) }
+        if let change { apply(change, now) }
     }
 
     /// Hands the records over. When the channel is full, records stay here and bytes stay in the
@@ -277,7 +300,7 @@ final class ConnectionLoop {
         let tally = RecordTally(out.records)
         switch parts.channel.send(&out.records, floor: out.floor) {
         case .sent:
-            told = out.floor
+            sentFloor = out.floor
             tally.add(to: parts.report.metrics.received)
             if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
             fullSince = nil
@@ -302,7 +325,8 @@ final class ConnectionLoop {
         }
     }
 
+    /// Returns whether the channel has not got this floor yet.
     private func isNew(_ floor: Timestamp) -> Bool {
-        floor.isDefined && (!told.isDefined || floor > told)
+        floor.isDefined && (!sentFloor.isDefined || floor > sentFloor)
     }
 }

@@ -15,6 +15,7 @@ public final class IBKRProvider: ProviderSource {
     public let name = IBKRProvider.providerName
     public let isUrgent = true
 
+    /// The connection's thread, and what it reports.
     private struct Running: Sendable {
         let thread: ServiceThread
         let report: ConnectionReport
@@ -24,6 +25,7 @@ public final class IBKRProvider: ProviderSource {
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
     private let inbox: OrderInbox
+    /// `nil` before `start`.
     private let running = Mutex<Running?>(nil)
 
     init(_ context: ProviderKind.Context) throws {

@@ -12,6 +12,7 @@ struct IBKRSettings: Sendable {
         /// The nanoseconds that bytes may wait for a server that does not read.
         var sendTimeout: Int64 = 10_000_000_000
 
+        /// The two times, for people.
         var connectText: String { Self.text(connectTimeout) }
         var sendText: String { Self.text(sendTimeout) }
 

@@ -6,7 +6,7 @@ internal import Synchronization
 /// instruments and kinds of data: a later order about one replaces an earlier one.
 final class OrderInbox: Sendable {
     struct Orders: Sendable {
-        /// To be ended, before `begun`: an instrument in both begins again.
+        /// Numbers of instruments. To be ended, before `begun`: an instrument in both begins again.
         var ended: [UInt32] = []
         var begun: [UInt32] = []
         /// The instruments and kinds of data that have to begin again.
@@ -14,11 +14,13 @@ final class OrderInbox: Sendable {
         var isStopping = false
     }
 
+    /// One kind of an instrument's data that begins again, because not all of it was kept.
     struct Restart: Hashable, Sendable {
         var instrument: UInt32
         var kind: DataKind
     }
 
+    /// It wakes the connection's thread.
     let wake: WakeEvent
     private let orders = Mutex(Orders())
 

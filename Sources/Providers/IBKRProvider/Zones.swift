@@ -9,7 +9,7 @@ enum Zones {
     /// The seconds before and after now for which changes are listed. Daily bars cover one year,
     /// trading hours some weeks, and the rules are read again every day.
     private static let before: Int64 = 2 * 366 * 86_400
-    private static let behind: Int64 = 400 * 86_400
+    private static let after: Int64 = 400 * 86_400
     /// No zone changes its clocks twice within this many seconds.
     private static let step: Int64 = 86_400
 
@@ -20,7 +20,7 @@ enum Zones {
         let start = now - before
         var changes: [ZoneRules.Change] = []
         var from = start
-        while from < now + behind {
+        while from < now + after {
             let to = from + step
             if file.offset(at: from) != file.offset(at: to) {
                 changes.append(change(file, from, to))
@@ -41,6 +41,7 @@ enum Zones {
         return ZoneRules.Change(at: high, offset: offset)
     }
 
+    /// Returns the bytes of a zone's file; `nil`: there is none, or it is too long.
     private static func read(_ name: String) -> [UInt8]? {
         let isName = name.utf8.allSatisfy {
             (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0)

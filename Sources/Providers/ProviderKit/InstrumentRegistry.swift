@@ -7,11 +7,13 @@ internal import Synchronization
 /// list leaves out keeps its number and is not `wanted`.
 public final class InstrumentRegistry: Sendable {
     private struct Entries {
+        /// By number.
         var instruments: [Instrument] = []
         var isWanted: [Bool] = []
         var numbers: [Symbol: UInt32] = [:]
     }
 
+    /// What a new list of instruments changes.
     public struct Change: Hashable, Sendable {
         /// New instruments, those that are wanted again, and those with another contract or other
         /// feeds.
@@ -35,12 +37,14 @@ public final class InstrumentRegistry: Sendable {
     /// The number of instruments with a number, wanted or not.
     public var count: Int { entries.withLock { $0.instruments.count } }
 
+    /// Returns `nil` when the number was not given out.
     public func instrument(_ number: UInt32) -> Instrument? {
         entries.withLock { entries in
             number < entries.instruments.count ? entries.instruments[Int(number)] : nil
         }
     }
 
+    /// Returns `nil` when no list has named the symbol.
     public func number(of symbol: Symbol) -> UInt32? { entries.withLock { $0.numbers[symbol] } }
 
     /// The numbers of the wanted instruments, in order.

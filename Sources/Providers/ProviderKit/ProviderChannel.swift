@@ -10,8 +10,11 @@ internal import Synchronization
 public final class ProviderChannel: BoundedQueue {
     private struct State {
         var records: [ProviderRecord] = []
+        /// The highest floor that was sent; undefined: none was.
         var floor = Timestamp.undefined
+        /// The receiver takes nothing more.
         var isClosed = false
+        /// The provider sends nothing more.
         var isFinished = false
     }
 
@@ -24,6 +27,7 @@ public final class ProviderChannel: BoundedQueue {
     /// The number of waiting records, for a receiver that nearly always finds 0 and should not need
     /// the lock.
     private let waiting = Atomic(0)
+    /// Something was sent since the last `receive`.
     private let stirred = Atomic(false)
     /// The gateway's time minus the monotonic clock; `Int64.min`: not known yet.
     private let clockOffset = Atomic(Int64.min)
@@ -36,6 +40,7 @@ public final class ProviderChannel: BoundedQueue {
         state = Mutex(State())
     }
 
+    /// What became of a batch.
     public enum Outcome: Sendable {
         case sent
         /// The batch is unchanged: the receiver has to catch up first.
@@ -106,6 +111,7 @@ public final class ProviderChannel: BoundedQueue {
     /// Everything was received, and no more will come.
     public var isFinished: Bool { state.withLock { $0.isFinished && $0.records.isEmpty } }
 
+    /// The receiver takes nothing more.
     public var isClosed: Bool { state.withLock { $0.isClosed } }
 
     // MARK: the one receiver

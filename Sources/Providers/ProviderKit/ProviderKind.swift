@@ -6,6 +6,7 @@ public import ServiceRuntime
 /// A program that has another provider passes its kind to the gateway that it runs. The gateway
 /// then checks the provider's settings with all others, and shows them in `--help`.
 public struct ProviderKind: Sendable {
+    /// What a provider is made of.
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
@@ -24,7 +25,9 @@ public struct ProviderKind: Sendable {
     /// The longest name in bytes. The definitions of symbols contain it.
     public static let nameBytesMax = 64
 
+    /// As in `GATEWAY_PROVIDER`.
     public var name: String
+    /// The provider's own settings.
     public var keys: [ConfigurationKey]
     /// The rules for the provider's own keys. They are checked only when the provider is named, or
     /// has `instruments`.

@@ -3,6 +3,7 @@ public import Primitives
 
 /// The place where a provider continues that numbers its ticks with consecutive provider ids.
 public struct ProviderResumption: Sendable {
+    /// The last tick that it will not deliver again.
     public var passed: PassedTick
     /// The time since which it feeds its instruments, as in their definitions on the tape.
     public var since: Timestamp
@@ -32,6 +33,7 @@ public struct ProviderResumption: Sendable {
 public struct PassedTick: Sendable {
     /// The number of ticks of its market up to this one; 0: there was none yet.
     public private(set) var count: UInt64
+    /// Its provider id.
     private var id: UInt64
     private let timeOfID: @Sendable (UInt64) -> Timestamp
     private let floorAfterID: @Sendable (UInt64) -> Timestamp

@@ -6,15 +6,18 @@ internal import Primitives
 enum WholeSecond {
     static let nanoseconds: Int64 = 1_000_000_000
 
+    /// Returns the second since 1970 that contains the time.
     static func floor(_ time: Timestamp) -> Int64 {
         time.floored(toNanoseconds: nanoseconds).nanoseconds / nanoseconds
     }
 
+    /// Returns the first second that does not begin before the time.
     static func ceiling(_ time: Timestamp) -> Int64 {
         let below = floor(time)
         return start(below) < time ? below + 1 : below
     }
 
+    /// Returns the beginning of a second.
     static func start(_ second: Int64) -> Timestamp {
         Timestamp(nanoseconds: 0).advanced(byNanoseconds: held(second))
     }
@@ -27,7 +30,9 @@ enum WholeSecond {
 
 /// The content by which two reports of the same tick are recognized: history has no tick numbers.
 struct TickLikeness: Hashable, Sendable {
+    /// The second since 1970 of the event time.
     var second: Int64
+    /// Of a trade, or the bid side of a quote.
     var price: Price
     var size: Quantity
     /// The ask side is set in quotes only.

@@ -1,6 +1,7 @@
 public import Primitives
 
-/// The arrivals around an outage, as far as they are known. History reports them again.
+/// The ticks that arrived live around an outage, as far as they are known. History reports them
+/// again.
 public struct Arrivals: Sendable {
     /// The ticks of the gap's kind, in any order.
     public var ticks: [ArrivedTick]
@@ -11,6 +12,7 @@ public struct Arrivals: Sendable {
     public var since: Timestamp
     public var until: Timestamp
 
+    /// Nothing is known: another process received the ticks, or they were not kept.
     public static let unknown = Arrivals([], since: .undefined, until: .undefined)
 
     /// Some of the ticks stand for several ticks of history.

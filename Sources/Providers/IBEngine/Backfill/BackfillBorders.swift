@@ -14,6 +14,7 @@ struct BackfillBorders: Sendable {
     }
 
     private struct Border: Sendable {
+        /// What was added in the seconds from `known` on.
         var ticks: [TickLikeness] = []
         /// The ticks that were added to seconds before this one are not known any more.
         var known = Int64.min
@@ -21,7 +22,8 @@ struct BackfillBorders: Sendable {
 
     private var borders: [Key: Border] = [:]
 
-    /// Keeps at most `max` ticks. Beyond it they are forgotten, and the next gap begins after them.
+    /// Notes what a gap added near its end. At most `max` ticks are kept. Beyond it all are
+    /// forgotten, and the next gap begins after them.
     mutating func note(_ likenesses: [TickLikeness], of key: Key, max: Int) {
         guard !likenesses.isEmpty else { return }
         var border = borders.removeValue(forKey: key) ?? Border()
@@ -33,7 +35,8 @@ struct BackfillBorders: Sendable {
         borders[key] = border
     }
 
-    /// Returns the first second in which a gap may be compared with what arrived.
+    /// Returns the first second from which on all added ticks are known. A gap may not begin before
+    /// it.
     func known(_ key: Key) -> Int64 { borders[key]?.known ?? Int64.min }
 
     /// Returns the ticks that were added from this second on, and forgets earlier ones.

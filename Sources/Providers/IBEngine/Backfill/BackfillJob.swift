@@ -4,8 +4,10 @@ internal import Primitives
 
 /// One gap that is being filled.
 struct BackfillJob: Sendable {
+    /// What is requested from history.
     enum Means: Hashable, Sendable {
         case ticks(HistoryKind)
+        /// Bars of `width` seconds: those that are missing, or those that stand in for ticks.
         case bars(HistoryKind, width: Int64)
     }
 
@@ -16,6 +18,7 @@ struct BackfillJob: Sendable {
     var reason = ""
     /// The seconds since 1970 that are still to be requested.
     var seconds: Range<Int64>
+    /// The ticks that are on the tape already, and are not added again.
     var arrived: ArrivalCounts
     /// The beginnings of the bars that arrived, in seconds since 1970.
     var arrivedBars: Set<Int64> = []
@@ -36,14 +39,18 @@ struct BackfillJob: Sendable {
     /// The ticks that the last page added, until the record of the gap's end is written.
     var lastAdded = AddedTicks()
     /// Records report the outcome of the gap up to this time.
-    var toldUpTo: Timestamp
+    var reportedUpTo: Timestamp
+    /// The answer to the open request, as far as it has come.
     var page = HistoryPage()
+    /// The record that the gap is being filled was written.
     var hasBegun = false
+    /// The number of complete answers.
     var pages = 0
     /// The number of failures in a row.
     var failures = 0
-    var added = 0
-    var bars = 0
+    /// The numbers of ticks and of bars that were added.
+    var ticksAdded = 0
+    var barsAdded = 0
     /// The latest second in which something arrived that history has to report as well.
     var latestArrived = Int64.min
     /// Nothing has shown that history has all bars up to the end.
@@ -60,10 +67,11 @@ struct BackfillJob: Sendable {
         self.means = means
         self.seconds = seconds
         arrived = ArrivalCounts()
-        toldUpTo = gap.from
+        reportedUpTo = gap.from
         barsUntil = gap.to
     }
 
+    /// Returns whether a tick of history lies in these seconds, and in none that is left out.
     func isWanted(_ likeness: TickLikeness, in seconds: Range<Int64>) -> Bool {
         seconds.contains(likeness.second) && !leftOut.contains(likeness.second)
     }
@@ -82,7 +90,8 @@ struct BackfillJob: Sendable {
 
     var isOfBars: Bool { if case .bars = means { true } else { false } }
 
-    /// The bars replace ticks: they are not the data that are missing.
+    /// The job requests bars because ticks cannot be fetched: bars are not the data that are
+    /// missing.
     var isStandIn: Bool { isOfBars && gap.kind != .providerBar }
 
     /// The seconds that the next request covers.
@@ -118,6 +127,7 @@ struct BackfillJob: Sendable {
         return close > gap.from && !arrivedBars.contains(WholeSecond.floor(time))
     }
 
+    /// Returns the next request. `count`: the number of ticks that a page should have.
     func request(id: Int32, count: Int32) -> IBRequest {
         switch means {
         case .ticks(let kind):
@@ -137,6 +147,7 @@ struct BackfillJob: Sendable {
         }
     }
 
+    /// Returns a record that reports a part of the gap.
     func record(
         _ state: GapState, _ from: Timestamp, _ to: Timestamp, _ detail: String, at time: Timestamp
     ) -> TapeRecord {

@@ -25,12 +25,14 @@ public struct BackfillLimits: Hashable, Sendable {
     public var barPagesMax = 50
     /// After so many refusals or unanswered requests in a row the rest of the gap is given up.
     public var attemptsMax = 5
+    /// The first and the longest wait after a refusal, or after no answer.
     public var retryWait = Duration.seconds(20)
     public var retryWaitMax = Duration.seconds(600)
     /// History may lag behind the market. When an answer does not prove that history has reached
     /// the gap's end, the request is repeated, at most this often. The wait doubles each time, and
     /// all waits together are four hours.
     public var lagTriesMax = 9
+    /// The first and the longest of these waits.
     public var lagWait = Duration.seconds(60)
     public var lagWaitMax = Duration.seconds(3_600)
     /// So long after the end of trading, history is up to date.

@@ -18,15 +18,15 @@ extension BackfillMachine {
             took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
         case .historicalBars(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
-            if lags(answer.bars, behind: job, now) {
-                if let later = again(job, now: now) {
+            if isLastBarMissing(in: answer.bars, of: job, now) {
+                if let later = retriedLater(job, now: now) {
                     waitingJobs.append(later)
                     break
                 }
                 endBars(of: &job, at: Self.lastSecond(answer.bars))
             }
             add(answer.bars, to: &job, now: now, into: &records)
-            turn(job, pagesMax: limits.barPagesMax, now: now, into: &records)
+            continueOrFinish(job, pagesMax: limits.barPagesMax, now: now, into: &records)
         case .historicalMidpoints, .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime,
             .realTimeVolume, .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote,
             .tickByTickMidpoint, .realTimeBar, .depth, .news, .tickRequestParameters,
@@ -71,17 +71,17 @@ extension BackfillMachine {
             postpone(job, limits.retryWait.clampedNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
-            if let later = again(job, now: now) {
+            if let later = retriedLater(job, now: now) {
                 waitingJobs.append(later)
             } else {
                 abandon(job, "no data: \(why)", now: now, into: &records)
             }
         case .historyNotPermitted, .notSubscribed:
             open[notice.request] = nil
-            giveUp(job, "no permission: \(why)", now: now, into: &records)
+            fallBackToBars(job, "no permission: \(why)", now: now, into: &records)
         case .invalidRequest:
             open[notice.request] = nil
-            giveUp(job, "refused: \(why)", now: now, into: &records)
+            fallBackToBars(job, "refused: \(why)", now: now, into: &records)
         case .noSuchContract where job.contract.id == 0:
             open[notice.request] = nil
             abandon(job, "refused: \(why)", now: now, into: &records)
@@ -97,6 +97,8 @@ extension BackfillMachine {
         return true
     }
 
+    /// Handles a message with ticks. The answer is complete with its last message; then the page is
+    /// added, and the job continues after it.
     private mutating func took(
         _ job: BackfillJob, _ request: Int32, isLast: Bool, now: Moment,
         into records: inout [ProviderRecord]
@@ -119,7 +121,7 @@ extension BackfillMachine {
         job.seconds = extent.upTo..<max(extent.upTo, job.seconds.upperBound)
         job.page = HistoryPage()
         let isOfQuotes = job.means == .ticks(.bidAsk)
-        turn(
+        continueOrFinish(
             job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
             into: &records)
     }
@@ -129,7 +131,7 @@ extension BackfillMachine {
     private mutating func unproven(
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
-        if let later = again(job, now: now) {
+        if let later = retriedLater(job, now: now) {
             waitingJobs.append(later)
             return
         }
@@ -142,10 +144,10 @@ extension BackfillMachine {
         abandon(job, Self.unprovenEnd, now: now, into: &records)
     }
 
-    /// Returns whether the last requested bar, or a part of it, is absent. There may be no such
-    /// bar, or history may not have it yet.
-    private func lags(
-        _ bars: [HistoricalBar], behind job: BackfillJob, _ now: Moment
+    /// Returns whether the gap's last bars are absent from an answer although they may exist: the
+    /// contract may have traded then, so history may only be late.
+    private func isLastBarMissing(
+        in bars: [HistoricalBar], of job: BackfillJob, _ now: Moment
     ) -> Bool {
         guard case .bars(_, let width) = job.means, job.part.upperBound == job.seconds.upperBound
         else { return false }
@@ -155,6 +157,7 @@ extension BackfillMachine {
         return !job.isClosed(from: next, now.wall, limits)
     }
 
+    /// Returns the second in which the last bar begins; `nil`: there is no bar.
     private static func lastSecond(_ bars: [HistoricalBar]) -> Int64? {
         bars.compactMap { bar -> Int64? in
             guard case .instant(let time) = bar.time else { return nil }
@@ -165,15 +168,15 @@ extension BackfillMachine {
     /// Ends the gap's bars at the last one that came. After it nothing is known to be complete.
     private func endBars(of job: inout BackfillJob, at last: Int64?) {
         guard case .bars(_, let width) = job.means else { return }
-        let end = last.map { WholeSecond.start($0 + width) } ?? job.toldUpTo
+        let end = last.map { WholeSecond.start($0 + width) } ?? job.reportedUpTo
         job.barsUntil = min(job.barsUntil, max(end, job.gap.from))
         job.isUnproven = true
     }
 
-    /// Returns the gap for another try some time later, because history may only be late; `nil`: it
-    /// is given up. Bars that stand in for ticks prove nothing anyway, so they are requested again
-    /// only while the gap is young.
-    private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
+    /// Returns the job for another try some time later, because history may only be late; `nil`:
+    /// there is no further try. Bars that stand in for ticks prove nothing anyway, so they are
+    /// requested again only while the gap is young.
+    private mutating func retriedLater(_ job: BackfillJob, now: Moment) -> BackfillJob? {
         let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
         guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
         var job = job
@@ -187,9 +190,10 @@ extension BackfillMachine {
         return job
     }
 
-    /// Handles a complete answer: the gap is done, or its next turn comes after those of the
-    /// others.
-    private mutating func turn(
+    /// Finishes the job after a complete answer, or queues it for its next page. Its next turn
+    /// comes after those of the others. `pagesMax`: with so many pages the rest is not requested
+    /// any more.
+    private mutating func continueOrFinish(
         _ job: BackfillJob, pagesMax: Int, now: Moment, into records: inout [ProviderRecord]
     ) {
         var job = job
@@ -200,7 +204,7 @@ extension BackfillMachine {
         if job.seconds.isEmpty {
             finish(job, now: now, into: &records)
         } else if job.pages >= pagesMax {
-            giveUp(job, "more than \(pagesMax) requests", now: now, into: &records)
+            fallBackToBars(job, "more than \(pagesMax) requests", now: now, into: &records)
         } else {
             waitingJobs.append(job)
         }
@@ -217,7 +221,7 @@ extension BackfillMachine {
             if tick.attributes.contains(.unreported), !job.wantsUnreported { continue }
             var trade = tick.trade(
                 symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
-            trade.size = inUnits(trade.size, of: job.contract)
+            trade.size = inShares(trade.size, of: job.contract)
             let likeness = TickLikeness(trade)
             guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
             records.append(.trade(trade))
@@ -226,22 +230,22 @@ extension BackfillMachine {
         for tick in job.page.quotes {
             var quote = tick.quote(
                 symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
-            quote.bidSize = inUnits(quote.bidSize, of: job.contract)
-            quote.askSize = inUnits(quote.askSize, of: job.contract)
+            quote.bidSize = inShares(quote.bidSize, of: job.contract)
+            quote.askSize = inShares(quote.askSize, of: job.contract)
             let likeness = TickLikeness(quote)
             guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
             records.append(.quote(quote))
             added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
         counters.ticksAdded += UInt64(added.count)
-        job.added += added.count
-        share(added, of: job)
+        job.ticksAdded += added.count
+        noteForOtherGaps(added, of: job)
         report(&job, extent, added, now: now, into: &records)
     }
 
     /// Notes added ticks for other gaps: gaps that are close together request some of the same
     /// seconds.
-    private mutating func share(_ added: AddedTicks, of job: BackfillJob) {
+    private mutating func noteForOtherGaps(_ added: AddedTicks, of job: BackfillJob) {
         guard job.isExact, !added.shared.isEmpty else { return }
         let key = BackfillBorders.Key(job.gap)
         borders.note(
@@ -255,6 +259,7 @@ extension BackfillMachine {
         }
     }
 
+    /// Records the missing bars of an answer, and takes its part off the seconds of the job.
     private func add(
         _ bars: [HistoricalBar], to job: inout BackfillJob, now: Moment,
         into records: inout [ProviderRecord]
@@ -271,12 +276,13 @@ extension BackfillMachine {
                 record.volume = record.volume.inLots
             }
             records.append(.providerBar(record))
-            job.bars += 1
+            job.barsAdded += 1
         }
         job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)
     }
 
-    private func inUnits(_ size: Quantity, of contract: Contract) -> Quantity {
+    /// Returns a size of history in shares: old servers report those of stocks in lots.
+    private func inShares(_ size: Quantity, of contract: Contract) -> Quantity {
         historySizesAreLots && contract.isStockInLots ? size.inLots : size
     }
 }
@@ -284,6 +290,7 @@ extension BackfillMachine {
 /// The ticks that a page has added: their number and their seconds.
 struct AddedTicks: Sendable {
     private(set) var count = 0
+    /// The earliest and the latest second with an added tick; `nil`: there is none.
     private(set) var first: Int64?
     private(set) var last: Int64?
     /// The ticks in seconds that another gap may request as well.
@@ -297,7 +304,7 @@ struct AddedTicks: Sendable {
         last = max(last ?? second, second)
     }
 
-    /// Returns a copy without a first or last second that is not before `second`.
+    /// Returns a copy whose `first` and `last` are `nil` where they are not before `second`.
     func before(_ second: Int64) -> AddedTicks {
         var part = self
         if let first, first >= second { part.first = nil }

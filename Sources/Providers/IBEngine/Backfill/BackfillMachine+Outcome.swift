@@ -5,7 +5,9 @@ internal import Primitives
 // The outcome of gaps, and the records about it.
 extension BackfillMachine {
     /// Records the beginning, once, before the first request.
-    func begin(_ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]) {
+    func recordBeginning(
+        _ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]
+    ) {
         guard !job.hasBegun else { return }
         job.hasBegun = true
         let gap = job.gap
@@ -14,7 +16,7 @@ extension BackfillMachine {
         guard job.isExact || job.isTooOld, start > gap.from else { return }
         let why = job.isTooOld ? "too old" : Self.unknownArrivals
         records.append(job.record(.abandoned, gap.from, start, why, at: now.wall))
-        job.toldUpTo = start
+        job.reportedUpTo = start
     }
 
     static let unknownArrivals = "what arrived in this part is not known"
@@ -34,7 +36,7 @@ extension BackfillMachine {
             fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
             let why = "more ticks in this second than an answer holds"
             records.append(job.record(.abandoned, cut, end, why, at: now.wall))
-            job.toldUpTo = max(job.toldUpTo, min(end, job.gap.to))
+            job.reportedUpTo = max(job.reportedUpTo, min(end, job.gap.to))
         } else if added.count > 0, !isLast {
             fill(&job, end, added, now: now, into: &records)
         } else if isLast {
@@ -47,7 +49,7 @@ extension BackfillMachine {
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
         var job = job
-        counters.barsAdded += UInt64(job.bars)
+        counters.barsAdded += UInt64(job.barsAdded)
         guard !job.isStandIn else {
             counters.abandoned += 1
             abandon(
@@ -67,13 +69,14 @@ extension BackfillMachine {
     ) {
         var job = job
         counters.abandoned += 1
-        counters.barsAdded += UInt64(job.bars)
+        counters.barsAdded += UInt64(job.barsAdded)
         let detail = job.reason.isEmpty ? why : "\(why); no ticks: \(job.reason)"
         abandon(&job, job.gap.to, detail, now: now, into: &records)
     }
 
-    /// Continues with bars in place of ticks that cannot be fetched, if the gap has whole seconds.
-    mutating func giveUp(
+    /// Continues with bars in place of ticks that cannot be fetched. A gap without a whole second,
+    /// and one that has bars already, is abandoned.
+    mutating func fallBackToBars(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
         guard case .ticks(let kind) = job.means else {
@@ -106,7 +109,7 @@ extension BackfillMachine {
         var job = job
         job.failures += 1
         guard job.failures < limits.attemptsMax else {
-            giveUp(job, "\(why), \(job.failures) times", now: now, into: &records)
+            fallBackToBars(job, "\(why), \(job.failures) times", now: now, into: &records)
             return
         }
         let first = limits.retryWait.clampedNanoseconds
@@ -114,6 +117,7 @@ extension BackfillMachine {
         postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
     }
 
+    /// Queues the job, to be requested again in `wait` nanoseconds.
     mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {
         var job = job
         job.page = HistoryPage()
@@ -126,12 +130,12 @@ extension BackfillMachine {
         _ job: inout BackfillJob, _ end: Timestamp, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]
     ) {
-        var from = job.toldUpTo
+        var from = job.reportedUpTo
         var to = min(end, job.gap.to)
         if let first = added.first { from = min(from, WholeSecond.start(first)) }
         if let last = added.last { to = max(to, WholeSecond.start(last + 1)) }
         guard from < to else { return }
-        let detail = job.added == 1 ? "1 tick added" : "\(job.added) ticks added"
+        let detail = job.ticksAdded == 1 ? "1 tick added" : "\(job.ticksAdded) ticks added"
         for second in job.leftOut {
             let (start, next) = (WholeSecond.start(second), WholeSecond.start(second + 1))
             guard start >= from, next <= to else { continue }
@@ -142,16 +146,17 @@ extension BackfillMachine {
             from = next
         }
         if from < to { records.append(job.record(.filled, from, to, detail, at: now.wall)) }
-        job.toldUpTo = max(job.toldUpTo, to)
+        job.reportedUpTo = max(job.reportedUpTo, to)
     }
 
+    /// Records the rest of the gap before `end` as abandoned.
     private func abandon(
         _ job: inout BackfillJob, _ end: Timestamp, _ why: String, now: Moment,
         into records: inout [ProviderRecord]
     ) {
         let end = min(end, job.gap.to)
-        guard job.toldUpTo < end else { return }
-        records.append(job.record(.abandoned, job.toldUpTo, end, why, at: now.wall))
-        job.toldUpTo = end
+        guard job.reportedUpTo < end else { return }
+        records.append(job.record(.abandoned, job.reportedUpTo, end, why, at: now.wall))
+        job.reportedUpTo = end
     }
 }

@@ -4,6 +4,12 @@ internal import Primitives
 
 /// Requests from history what outages left out, and puts on the tape what had not arrived.
 ///
+/// - A *job* is a gap that is being filled, a *page* one complete answer of history to it.
+/// - *Arrivals* are the ticks that came live around the outage. At the *borders* of a gap, which
+///   are
+///   the seconds around its beginning and its end, history has them too. So a tick of history is
+///   *added* to the tape only if it is not among the arrivals.
+///
 /// A gap is requested page by page. What a page completes goes to the tape in one batch with a
 /// record that reports it. So a page that was cut off leaves nothing on the tape, and the next
 /// connection, or the next process, continues after the last record.
@@ -13,6 +19,7 @@ public struct BackfillMachine: Sendable {
     var waitingJobs: [BackfillJob] = []
     /// The gaps with an open request, by the number of the request.
     var open: [Int32: BackfillJob] = [:]
+    /// What was added near the ends of gaps.
     var borders = BackfillBorders()
     /// The server's version reports sizes of stocks in hundreds of shares.
     public var historySizesAreLots = false
@@ -25,6 +32,7 @@ public struct BackfillMachine: Sendable {
 
     public init(_ limits: BackfillLimits) { self.limits = limits }
 
+    /// The number of gaps that are not filled yet.
     public var waiting: Int { waitingJobs.count + open.count }
 
     /// Returns whether an answer to this request is still expected. If not, its place at the server
@@ -32,8 +40,8 @@ public struct BackfillMachine: Sendable {
     public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
 
     /// Adds a gap that has ended. The call comes `EngineLimits.borderWait` after its end, so that
-    /// `arrivals` can have everything that came around it. A gap without an end, or an empty one,
-    /// is ignored.
+    /// `arrivals` can have everything that came around it. `hours`: when the contract trades;
+    /// `nil`: that is not known. A gap without an end, or an empty one, is ignored.
     public mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
         hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
@@ -49,20 +57,20 @@ public struct BackfillMachine: Sendable {
             abandon(job, why, now: now, into: &records)
             return
         }
-        let inside = WholeSecond.ceiling(gap.from)
-        let behind = WholeSecond.floor(gap.to)
-        var seconds = inside..<max(inside, behind)
+        let firstWhole = WholeSecond.ceiling(gap.from)
+        let wholeUntil = WholeSecond.floor(gap.to)
+        var seconds = firstWhole..<max(firstWhole, wholeUntil)
         var leftOut: [Int64] = []
         switch comparison {
-        case .oneByOne where arrivals.areConflated, .conflated:
-            (seconds, leftOut) = secondsBetween(arrivals, gap, comparison)
-        case .oneByOne: seconds = exactSeconds(gap, arrivals)
+        case .tickByTick where arrivals.areConflated, .conflated:
+            (seconds, leftOut) = secondsWithoutArrivals(arrivals, gap, comparison)
+        case .tickByTick: seconds = exactSeconds(gap, arrivals)
         case .none: break
         }
         var barsUntil = gap.to
         if case .bars(_, let width) = means {
             let start = WholeSecond.floor(gap.from) - width
-            seconds = start..<max(start, behind)
+            seconds = start..<max(start, wholeUntil)
             // The bar that ended the gap came some time after its own end.
             let isUnknown = arrivals.ticks.isEmpty && !arrivals.until.isDefined
             if isUnknown { barsUntil = gap.to.advanced(byNanoseconds: -EngineLimits.barLag) }
@@ -84,7 +92,7 @@ public struct BackfillMachine: Sendable {
             abandon(job, why, now: now, into: &records)
             return
         }
-        count(arrivals, into: &job)
+        countArrivals(arrivals, into: &job)
         makeRoom(now: now, into: &records)
         waitingJobs.append(job)
     }
@@ -106,7 +114,7 @@ public struct BackfillMachine: Sendable {
             let index = waitingJobs.firstIndex(where: { $0.due <= now.monotonic })
         {
             var job = waitingJobs.remove(at: index)
-            begin(&job, now: now, into: &records)
+            recordBeginning(&job, now: now, into: &records)
             let id = ids.next()
             job.due = now.monotonic.later(by: limits.sendWait.clampedNanoseconds)
             requests.append(job.request(id: id, count: limits.pageTicks))
@@ -164,6 +172,7 @@ public struct BackfillMachine: Sendable {
         updateDue()
     }
 
+    /// Sets `nextDue`.
     mutating func updateDue() {
         var due = open.values.reduce(Int64.max) { min($0, $1.due) }
         if open.count < limits.requestsOpenMax {
@@ -174,7 +183,8 @@ public struct BackfillMachine: Sendable {
 
     /// How history is compared with what arrived.
     private enum Comparison {
-        case oneByOne
+        /// Each tick of history is looked up among the arrivals.
+        case tickByTick
         /// The feed combines several trades, or reports quotes value by value, so its counts are
         /// not those of history. Only seconds without an arrival are filled.
         case conflated
@@ -190,16 +200,18 @@ public struct BackfillMachine: Sendable {
         case .trade:
             guard let ticks = contract.kind.tradeHistory else { return nil }
             let isTickByTick = !feeds.isDisjoint(with: [.trades, .allTrades])
-            return (.ticks(ticks), isTickByTick ? .oneByOne : .conflated)
+            return (.ticks(ticks), isTickByTick ? .tickByTick : .conflated)
         case .quote:
             guard contract.kind.hasQuotes else { return nil }
-            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .conflated)
+            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .tickByTick : .conflated)
         case .providerBar:
             return (.bars(contract.kind.barKind, width: FetchedBars.liveSeconds), .none)
         case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
         }
     }
 
+    /// Returns the seconds to request when ticks are compared with the arrivals. The borders belong
+    /// to them, as far as the arrivals there are known.
     private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
         let border = limits.borderSeconds
         var start = firstWithoutArrivals(gap)
@@ -229,12 +241,12 @@ public struct BackfillMachine: Sendable {
     /// because something arrived in them. Ticks that came before the gap may be stamped in its
     /// first second. Others came late, after the gap or in the middle. If all ticks before the gap
     /// came tick by tick, the beginning of the gap is compared as well.
-    private func secondsBetween(
+    private func secondsWithoutArrivals(
         _ arrivals: Arrivals, _ gap: OpenGap, _ comparison: Comparison
     ) -> (Range<Int64>, leftOut: [Int64]) {
         let first = WholeSecond.floor(gap.from) + 1
         let isExactBefore =
-            comparison == .oneByOne && arrivals.since.isDefined
+            comparison == .tickByTick && arrivals.since.isDefined
             && !arrivals.ticks.contains { $0.isConflated && Int64($0.second) <= first }
         var start = max(
             arrivals.since.isDefined ? first : firstWithoutArrivals(gap),
@@ -258,7 +270,9 @@ public struct BackfillMachine: Sendable {
         return (seconds, leftOut.filter(seconds.contains).sorted())
     }
 
-    private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
+    /// Gives the job what must not be added: the arrivals, and what an earlier gap added to the
+    /// same seconds.
+    private mutating func countArrivals(_ arrivals: Arrivals, into job: inout BackfillJob) {
         if job.gap.kind == .providerBar {
             for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
         }
@@ -274,6 +288,7 @@ public struct BackfillMachine: Sendable {
         }
     }
 
+    /// Abandons the oldest waiting gaps when there are too many.
     private mutating func makeRoom(now: Moment, into records: inout [ProviderRecord]) {
         while waiting >= limits.gapsMax, !waitingJobs.isEmpty {
             let job = waitingJobs.removeFirst()

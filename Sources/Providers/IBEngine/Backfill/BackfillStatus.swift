@@ -3,13 +3,16 @@ public import Primitives
 
 /// Counts since the start.
 public struct BackfillCounters: Hashable, Sendable {
+    /// Complete answers.
     public var pages: UInt64 = 0
+    /// What history reported and had not arrived live.
     public var ticksAdded: UInt64 = 0
     public var barsAdded: UInt64 = 0
     /// Gaps that were filled, completely or except for parts of their first and last second.
     public var filled: UInt64 = 0
     /// Gaps that ended with a part that could not be filled.
     public var abandoned: UInt64 = 0
+    /// Requests that were refused, or had no answer, and were counted as failures.
     public var refused: UInt64 = 0
     public var unanswered: UInt64 = 0
     /// Answers that did not show that history was up to date.
@@ -21,6 +24,7 @@ public struct BackfillCounters: Hashable, Sendable {
 /// A gap that is being filled, for people.
 public struct BackfillStatus: Hashable, Sendable {
     public enum State: Hashable, Sendable {
+        /// It has no open request.
         case waiting
         case asked
     }
@@ -54,7 +58,7 @@ extension BackfillMachine {
         BackfillStatus(
             instrument: job.gap.instrument, kind: job.gap.kind, from: job.gap.from,
             to: job.gap.to, state: state, barsBecause: job.reason,
-            reached: WholeSecond.start(job.seconds.lowerBound), ticksAdded: job.added,
+            reached: WholeSecond.start(job.seconds.lowerBound), ticksAdded: job.ticksAdded,
             failures: job.failures, until: job.due)
     }
 }

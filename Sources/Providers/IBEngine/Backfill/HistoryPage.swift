@@ -27,6 +27,7 @@ struct HistoryPage: Sendable {
         quotes += ticks.filter { note($0.time, in: seconds) }
     }
 
+    /// Counts a tick, and returns whether it lies in the seconds.
     private mutating func note(_ time: Timestamp, in seconds: Range<Int64>) -> Bool {
         count += 1
         guard time.isDefined else { return false }
@@ -54,6 +55,7 @@ struct HistoryPage: Sendable {
     /// page may continue in the next page, so it is left to that page.
     func extent(of wanted: Range<Int64>, asked: Int) -> Extent {
         guard let last = lastSecond, last >= wanted.lowerBound else {
+            // The page is full of earlier ticks, so the next request would bring the same ones.
             let isStuck = count >= asked
             return Extent(
                 upTo: isStuck ? wanted.lowerBound + 1 : wanted.upperBound, isCut: isStuck)

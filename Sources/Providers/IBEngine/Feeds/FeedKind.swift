@@ -5,13 +5,19 @@ internal import MarketModel
 public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     /// Level 1 and what comes with it: option numbers and headlines.
     case marketData = "level1"
+    /// Trades, quotes and midpoints tick by tick.
     case trades
     case quotes
     case midpoints
+    /// The book of one exchange.
     case depth
+    /// The book of all exchanges together.
     case smartDepth = "smart-depth"
+    /// Bars of five seconds.
     case bars
+    /// A report about the company.
     case fundamentals
+    /// The daily bars of a year.
     case dailyHistory = "daily-history"
     /// Headlines of the last day.
     case headlines
@@ -26,8 +32,9 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// The resolution of the feed's times, in nanoseconds. So much may be missing at an outage's
-    /// borders.
+    /// Returns the grain of the feed's times: their resolution in nanoseconds; 1: they are exact. A
+    /// time with a larger grain is the beginning of its second or millisecond, so a gap has to
+    /// begin at such a beginning too.
     func grain(of kind: DataKind) -> Int64 {
         switch self {
         case .trades, .quotes, .midpoints: EngineLimits.second
@@ -36,8 +43,8 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// How old the feed's stamps may be while it is on time; `nil`: it has no stamps. The
-    /// provider's clock is known to a second only, and its ticks are combined before they come.
+    /// How late its ticks come by their own times; `nil`: they carry no time. The provider's clock
+    /// is known to a second only, and its ticks are combined before they come.
     var lag: Lag? {
         switch self {
         case .trades, .quotes, .midpoints, .marketData: .stamped
@@ -48,11 +55,14 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     }
 
     enum Lag {
+        /// At most `EngineLimits.stampedLag`.
         case stamped
+        /// At most `EngineLimits.barLag`.
         case bars
     }
 
-    /// The kind of line that it takes; `nil`: it takes none.
+    /// The kind of line that it takes; `nil`: it takes none. A line is one of the simultaneous
+    /// subscriptions of that kind that the account may have.
     var lines: LineLimit? {
         switch self {
         case .marketData, .bars: .marketData
@@ -121,6 +131,7 @@ struct KindSet: OptionSet, Hashable, Sendable {
     static let news = KindSet(.news)
     static let indicator = KindSet(.indicator)
 
+    /// All kinds that feeds deliver, in order.
     static let everything: [DataKind] = [
         .trade, .quote, .depth, .providerBar, .optionComputation, .news, .indicator,
     ]

@@ -4,11 +4,12 @@ internal import Primitives
 
 // Requests: how they are made, sent, ended and repeated.
 extension FeedMachine {
-    /// Requests a feed. `number`: the number of a request that already has the line of an older
-    /// one.
+    /// Queues the request for a feed in pacing. `number`: the request's number, if it already has
+    /// the line of an older request; `nil`: it gets a new number.
     mutating func ask(_ route: FeedRoute, number: Int32? = nil, in turn: inout Turn) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
+        // The server has no delayed data tick by tick.
         guard !(turn.settings.isDelayed && slot.feed.lines == .tickByTick) else {
             let reason = "there are no delayed ticks one by one"
             return handle(.ended(.refused, until: Int64.max), route, reason, in: &turn)
@@ -26,8 +27,9 @@ extension FeedMachine {
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard turn.pacing.ask(request, priority, order: route.order, now: turn.now.monotonic) else {
+            // The queue is full. The line, if this number has one, is free again.
             turn.pacing.answered(id: id, now: turn.now.monotonic)
-            return note(.postponed(until: turn.later(by: EngineLimits.second)), route, turn.now)
+            return apply(.postponed(until: turn.later(by: EngineLimits.second)), route, turn.now)
         }
         routes[id] = route
         // A document's answer may have to wait for ten minutes of pacing first.
@@ -35,11 +37,12 @@ extension FeedMachine {
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 
-    /// Notes that a request has left. Its answers may come from now on.
+    /// Notes that a request has left. Its answers may come from now on. `isDelayed`: the source is
+    /// set to record delayed data.
     mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
         guard let id = request.number, let route = routes[id] else { return }
         let entry = entries[route.place]
-        note(.sent, route, now)
+        apply(.sent, route, now)
         self[route].lastTick = now.monotonic
         guard case .marketData(_, _, let wanted) = request else {
             // No other data are ever delayed.
@@ -56,7 +59,8 @@ extension FeedMachine {
             isIndex: entry.contract.kind == .index)
     }
 
-    /// Returns `nil` when the request needs more than the contract.
+    /// Returns the request for a feed; `nil`: it needs more than the contract
+    /// (`headlineRequest`).
     private static func request(
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot, depthRows: Int32
     ) -> IBRequest? {
@@ -113,9 +117,10 @@ extension FeedMachine {
     }
 
     /// Ends the present subscription, before the feed goes to another phase. What still comes of it
-    /// is ignored, because a new subscription reports the same.
+    /// is ignored, because a new subscription reports the same. `cancels` is false when the server
+    /// has ended it already, or cannot be reached.
     mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
-        deliverWaiting(route, in: &turn)
+        deliverHeldTrades(route, in: &turn)
         let slot = self[route]
         if let request = slot.phase.request {
             routes[request] = nil
@@ -146,8 +151,9 @@ extension FeedMachine {
         if turn.isReady { ask(route, number: number, in: &turn) }
     }
 
-    /// Ends a request that failed. An open outage stays open, and the feed is requested again
-    /// later.
+    /// Ends a request that failed. An open outage stays open, and the feed is requested again after
+    /// `wait` nanoseconds (`nil`: longer with each failure). `cause`: the new cause of the outage;
+    /// `nil`: it keeps its own.
     mutating func fail(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cause: OutageCause? = nil, cancels: Bool = false, in turn: inout Turn
@@ -162,9 +168,11 @@ extension FeedMachine {
         if pause == .refused, self[route].feed == .headlines {
             giveUpNews(of: entries[route.place].number, "refused: \(reason)", in: &turn)
         }
-        giveBack(route, reason, in: &turn)
+        giveBackToLevel1(route, reason, in: &turn)
     }
 
+    /// Records that a subscription begins or ends, once per kind of data. `kinds`: `nil` stands for
+    /// all that it delivers.
     func reportSubscription(
         _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet? = nil,
         in turn: inout Turn
@@ -173,7 +181,7 @@ extension FeedMachine {
         for kind in (kinds ?? slot.kinds).kinds {
             let record = SubscriptionRecord(
                 header: turn.header(number), action: action, kind: kind, mode: slot.mode,
-                provider: turn.settings.provider, reason: reason.asReason)
+                provider: turn.settings.provider, reason: reason.cutToReason)
             turn.put(.subscription(record))
         }
     }

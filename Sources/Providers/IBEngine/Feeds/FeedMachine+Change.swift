@@ -20,18 +20,18 @@ extension FeedMachine {
             let route = FeedRoute(place: place, slot: slot)
             interrupt(route, cause, in: &turn)
         }
-        flushClosings(of: place, until: turn.now.wall, in: &turn)
+        fillEndedOutages(of: place, until: turn.now.wall, in: &turn)
         let kept = FeedKind.needed(next.feeds).reduce(into: KindSet()) {
             $0.formUnion($1.kinds(of: next))
         }
         let old = entries[place]
-        end(number, keeping: kept, in: &turn)
+        end(number, keepingOutagesOf: kept, in: &turn)
         return old
     }
 }
 
 extension InstrumentEntry {
-    /// Takes what is known of the contract, which is the same one.
+    /// Takes over the contract details of its earlier entry, which has the same contract.
     mutating func takeDetails(of old: InstrumentEntry) {
         guard old.details == .settled else { return }
         details = .settled

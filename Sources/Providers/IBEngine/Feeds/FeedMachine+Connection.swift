@@ -10,10 +10,11 @@ extension FeedMachine {
             interrupt(route, cause, trusted: trusted, in: &turn)
         }
         suspicion = nil
-        for group in lives.indices { lives[group].rest() }
+        for venue in venues.indices { venues[venue].rest() }
     }
 
     /// Ends all requests: the connection is lost, or the server reports that it has dropped them.
+    /// Documents that have come are kept, but headlines are requested again.
     mutating func forgetAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             entries[route.place].askForAllAgain(route.slot)
@@ -24,7 +25,7 @@ extension FeedMachine {
             self[route].since = .undefined
             handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
             // The feed waits for its turn, and what level 1 delivers meanwhile is recorded.
-            giveBack(route, reason, in: &turn)
+            giveBackToLevel1(route, reason, in: &turn)
         }
         nextScan = min(nextScan, turn.now.monotonic)
     }
@@ -32,7 +33,7 @@ extension FeedMachine {
     /// Forgets open requests for details: their answers come on no other connection.
     mutating func forgetDetails() {
         headlines.disconnected()
-        detailsRoutes.removeAll(keepingCapacity: true)
+        detailsRequests.removeAll(keepingCapacity: true)
         for place in entries.indices {
             if case .asked = entries[place].details { entries[place].details = .unknown }
             if entries[place].details == .refused { entries[place].details = .unknown }
@@ -56,33 +57,34 @@ extension FeedMachine {
         }
     }
 
-    /// Changes the cause of outages that the loss of the vendor began: the vendor's return alone
-    /// does not end them.
+    /// Gives outages that the loss of the vendor began the cause of a broken farm. The vendor's
+    /// return does not end them then: they wait for the farm.
     mutating func deferAll(to cause: OutageCause, in turn: Turn) {
         if suspicion?.cause.kind == .server { suspicion?.cause = cause }
         for route in allRoutes where self[route].phase.cause?.kind == .server {
-            note(.blamed(cause), route, turn.now)
+            apply(.blamed(cause), route, turn.now)
         }
     }
 
-    /// Returns whether a feed has to be requested again. A farm was broken, or the vendor was away.
-    /// Their data have come back without a notice, but this feed has not come back by itself.
-    func isLeftBehind(
+    /// Returns whether a feed has to be requested again after a farm was broken, or the vendor was
+    /// away. Others of its venue deliver again, but this feed has not come back by itself.
+    func hasNotReturned(
         _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
     ) -> Bool {
         (outage.cause.kind == .farm || outage.cause.kind == .server) && turn.isHealthy
             && turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
-            && hasCome(since: outage.since, of: entries[route.place].group)
+            && hasCome(since: outage.since, of: entries[route.place].venue)
     }
 
-    /// Returns whether data have come that were not on their way already.
-    func hasCome(since time: Int64, of group: Int) -> Bool {
-        lives[group].last > time.later(by: EngineLimits.straggling)
+    /// Returns whether data of the venue have come that were not on their way already at this time,
+    /// monotonic.
+    func hasCome(since time: Int64, of venue: Int) -> Bool {
+        venues[venue].last > time.later(by: EngineLimits.straggling)
     }
 
-    /// Returns whether no feed waits any more for a farm that was broken at that time, even if the
-    /// farm never reported that it is back.
-    func hasFlown(since time: Int64) -> Bool {
+    /// Returns whether all feeds deliver again after a farm was broken at that time, monotonic. Not
+    /// every farm reports that it is back.
+    func hasRecovered(since time: Int64) -> Bool {
         guard hasComeAnywhere(since: time) else { return false }
         return !entries.contains { entry in
             entry.isActive
@@ -94,9 +96,10 @@ extension FeedMachine {
     }
 
     func hasComeAnywhere(since time: Int64) -> Bool {
-        lives.indices.contains { hasCome(since: time, of: $0) }
+        venues.indices.contains { hasCome(since: time, of: $0) }
     }
 
+    /// Cancels all requests: the gateway stops.
     mutating func cancelAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             drop(route, cancels: true, reason, in: &turn)
@@ -104,6 +107,7 @@ extension FeedMachine {
         }
     }
 
+    /// The routes of all wanted feeds.
     var allRoutes: [FeedRoute] {
         entries.indices.filter { entries[$0].isActive }.flatMap { place in
             entries[place].slots.indices.map { FeedRoute(place: place, slot: $0) }
@@ -113,9 +117,9 @@ extension FeedMachine {
     /// Returns how many instruments should deliver at this time. They are in their busy hours, and
     /// have a feed that is never quiet for long and was not refused. Returns `nil` when no hours
     /// are known for this time.
-    func inSession(_ time: Timestamp) -> Int? {
-        let isTold = entries.contains { $0.isActive && $0.busyHours?.covers(time) == true }
-        guard isTold else { return nil }
+    func instrumentsInSession(at time: Timestamp) -> Int? {
+        let hasHours = entries.contains { $0.isActive && $0.busyHours?.covers(time) == true }
+        guard hasHours else { return nil }
         return entries.count { entry in
             entry.isActive && entry.busyHours?.opened(at: time) != nil
                 && entry.slots.contains { $0.isWatched && !$0.isRefused }

@@ -4,17 +4,17 @@ internal import Primitives
 
 // Contract details: what the provider knows of a contract. They are requested before its data.
 extension FeedMachine {
+    /// Requests the details when they are due, and gives up an open request that has no answer.
     mutating func scanDetails(_ place: Int, in turn: inout Turn) {
         guard turn.now.monotonic >= entries[place].detailsDue else { return }
         switch entries[place].details {
         case .asked(let id):
-            // The data can be requested without details. Only the hours are not known then.
-            detailsRoutes[id] = nil
+            // The data can be requested without details. Only the hours are unknown then.
+            detailsRequests[id] = nil
             turn.pacing.withdraw(id: id)
             entries[place].details = .settled
             entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
-        case .settled where detailsRoutes.isEmpty || entries[place].detailsFound == 0,
-            .unknown, .refused, .settled:
+        case .unknown, .refused, .settled:
             askDetails(place, in: &turn)
         }
     }
@@ -29,20 +29,22 @@ extension FeedMachine {
                 ? EngineLimits.second
                 : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
         guard isAsked else { return }
-        detailsRoutes[id] = place
+        detailsRequests[id] = place
         entries[place].detailsFound = 0
         entries[place].detailsCandidate = nil
         // A request for new hours does not delay the data of a known contract.
         if !isSettled { entries[place].details = .asked(id) }
     }
 
+    /// Keeps the details of one of the contracts that answer.
     mutating func took(_ details: ContractDetails) {
-        guard let place = detailsRoutes[details.request] else { return }
+        guard let place = detailsRequests[details.request] else { return }
         entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
         entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
     }
 
-    private mutating func install(_ details: ContractDetails, _ place: Int, in turn: inout Turn) {
+    /// Completes the contract by its details, and reads its hours.
+    private mutating func adopt(_ details: ContractDetails, _ place: Int, in turn: inout Turn) {
         let wanted = Contract(entries[place].instrument)
         var contract = wanted
         contract.id = details.contract.id
@@ -61,11 +63,12 @@ extension FeedMachine {
         if isNew { turn.report(.zoneWanted(details.zone)) }
     }
 
+    /// Handles the end of the answer. Without any contract the data are requested all the same.
     mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
-        guard let place = detailsRoutes.removeValue(forKey: request) else { return }
+        guard let place = detailsRequests.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
         // When several contracts answer, it is not known which one is meant.
-        if let details = entries[place].detailsCandidate { install(details, place, in: &turn) }
+        if let details = entries[place].detailsCandidate { adopt(details, place, in: &turn) }
         entries[place].detailsCandidate = nil
         guard entries[place].details != .settled else { return }
         guard found > 1 else {
@@ -83,7 +86,6 @@ extension FeedMachine {
         entries[place].details = .refused
         entries[place].contract = Contract(entries[place].instrument)
         entries[place].isContractKnown = false
-        entries[place].detailsReason = reason.asReason
         entries[place].detailsDue = turn.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
             handle(
@@ -95,6 +97,7 @@ extension FeedMachine {
 
     // MARK: hours
 
+    /// Takes the rules of a time zone, and reads the hours of the instruments in it.
     mutating func know(_ zone: String, _ rules: ZoneRules) {
         guard zones.count < EngineLimits.zonesMax || zones[zone] != nil else { return }
         zones[zone] = rules
@@ -110,8 +113,9 @@ extension FeedMachine {
 
     // MARK: silence
 
-    /// Returns whether a subscription can be taken to deliver that was not refused and had no tick:
-    /// its market is closed, others there deliver, or a minute has passed.
+    /// Returns whether a subscription can be treated as live although no tick has come of it. It
+    /// was not refused for some seconds, and its market is closed, others of its venue deliver, or
+    /// a minute has passed.
     func isSettled(_ route: FeedRoute, _ asked: FeedPhase.Asked, in turn: Turn) -> Bool {
         guard asked.canSettle(turn.now) else { return false }
         let entry = entries[route.place]
@@ -122,10 +126,10 @@ extension FeedMachine {
         }
         // Data from before a farm's break do not show whether any have come since.
         guard !turn.isFarmDown else {
-            return lives[entry.group].last > asked.since
-                && hasCome(since: turn.farmDownSince, of: entry.group)
+            return venues[entry.venue].last > asked.since
+                && hasCome(since: turn.farmDownSince, of: entry.venue)
         }
-        return lives[entry.group].last > asked.since
+        return venues[entry.venue].last > asked.since
             || turn.now.monotonic >= asked.since.later(by: EngineLimits.settlingAlone)
     }
 
@@ -140,10 +144,10 @@ extension FeedMachine {
             guard let opened = hours.opened(at: turn.now.wall) else { return }
             guard turn.now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
-            // Its hours are not known. It should trade while others there do.
-            let alive = lives[entry.group].last
-            guard alive.later(by: turn.silentAfter / 2) > turn.now.monotonic,
-                turn.now.monotonic >= lives[entry.group].since.later(by: slot.patience)
+            // Its hours are not known. It should trade while others of its venue do.
+            let lastOfVenue = venues[entry.venue].last
+            guard lastOfVenue.later(by: turn.silentAfter / 2) > turn.now.monotonic,
+                turn.now.monotonic >= venues[entry.venue].since.later(by: slot.patience)
             else { return }
         }
         guard !entry.isQuiet(slot), isServerThere(slot, in: &turn) else { return }
@@ -174,6 +178,7 @@ extension FeedMachine {
 
 extension InstrumentEntry {
     @inline(__always)
+    /// Notes level 1's volume of the day, and whether it has grown: then something was traded.
     mutating func note(volume now: Quantity, _ time: Int64) {
         guard now.isDefined, now != volume else { return }
         if volume.isDefined { volumeGrew = time }
@@ -190,12 +195,14 @@ extension InstrumentEntry {
 }
 
 extension FeedPhase.Asked {
+    /// Returns whether a refusal would have come by now, and no notice demands a tick as proof.
     func canSettle(_ now: Moment) -> Bool {
         isSent && !needsTick && now.monotonic >= since.later(by: EngineLimits.settling)
     }
 }
 
 extension FeedSlot {
+    /// Returns whether nothing has come of it for longer than its patience.
     func isOverdue(_ now: Moment) -> Bool {
         now.monotonic >= lastTick.later(by: patience) && isWatched
     }

@@ -4,10 +4,10 @@ internal import Primitives
 
 // Which feed delivers trades and quotes: level 1, or a feed that has them tick by tick.
 extension FeedMachine {
-    /// Takes over from level 1, which delivers trades and quotes until they come tick by tick. Both
-    /// feeds have the trades of this moment, so they are divided at a whole second: later ones are
-    /// taken tick by tick, earlier ones from level 1.
-    mutating func takeOver(_ route: FeedRoute, in turn: Turn) {
+    /// Lets a tick-by-tick feed take over from level 1, which delivers trades and quotes until
+    /// then. Quotes change over immediately. Both feeds have the trades of this moment, so these
+    /// change over at a whole second: later ones are taken tick by tick, earlier ones from level 1.
+    mutating func takeOverFromLevel1(_ route: FeedRoute, in turn: Turn) {
         let kinds = self[route].kinds
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
@@ -37,7 +37,7 @@ extension FeedMachine {
 
     /// Completes a hand-over when what was on its way by level 1 has certainly come, or is in a
     /// separate outage.
-    mutating func finishTakeOver(_ place: Int, in turn: inout Turn) {
+    mutating func finishHandOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1,
             turn.clock.aligned(turn.now.wall)
@@ -45,7 +45,7 @@ extension FeedMachine {
         else { return }
         guard entry.slots[level1].isDelivering else {
             // Trades that come while both have stopped belong to the other feed, as planned.
-            if entry.hasTradesOneByOne { endTakeOver(place, in: &turn) }
+            if entry.hasTradesTickByTick { endHandOverEarly(place, in: &turn) }
             return
         }
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
@@ -58,12 +58,12 @@ extension FeedMachine {
     /// the other feed has stopped as well, the first one to come back delivers the trades. Level 1
     /// does so from the next whole second on, because late trades of the other feed have been
     /// recorded.
-    mutating func endTakeOver(_ place: Int, in turn: inout Turn) {
+    mutating func endHandOverEarly(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1
         else { return }
-        if entry.hasTradesOneByOne {
-            close(place, .trade, to: from, isWanted: true, in: &turn)
+        if entry.hasTradesTickByTick {
+            endOutage(place, .trade, to: from, isWanted: true, in: &turn)
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
             entries[place].handOver.settle()
@@ -72,7 +72,7 @@ extension FeedMachine {
         }
     }
 
-    /// Returns the next whole second by the provider's clock.
+    /// Returns the beginning of the next second, by the provider's clock.
     func nextSecond(in turn: Turn) -> Timestamp {
         turn.clock.aligned(turn.now.wall)
             .advanced(byNanoseconds: EngineLimits.second)
@@ -93,7 +93,7 @@ extension FeedMachine {
 
     /// Lets level 1 deliver again what does not come tick by tick for a while. Its trades begin at
     /// the next whole second: those before it may have come tick by tick.
-    mutating func giveBack(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
+    mutating func giveBackToLevel1(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
         guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
             return
@@ -109,19 +109,20 @@ extension FeedMachine {
         entries[route.place].slots[level1].kinds.formUnion(kinds)
         entries[route.place].slots[level1].regained = Regained(
             kinds: kinds, since: turn.now.wall, tradesSince: second)
-        // Otherwise they are reported when level 1 delivers again.
+        // If level 1 does not deliver, its next start records the subscription and ends the gaps.
         guard slot.isDelivering else { return }
         let place = FeedRoute(place: route.place, slot: level1)
         reportSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)
         for kind in kinds.kinds {
             let end = kind == .trade ? second : turn.now.wall
-            close(route.place, kind, to: end, isWanted: true, in: &turn)
+            endOutage(route.place, kind, to: end, isWanted: true, in: &turn)
         }
     }
 }
 
 extension InstrumentEntry {
+    /// The index of level 1's slot; `nil`: level 1 is not wanted.
     var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
 
-    var hasTradesOneByOne: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
+    var hasTradesTickByTick: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
 }

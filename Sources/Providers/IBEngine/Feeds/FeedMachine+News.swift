@@ -13,18 +13,18 @@ extension FeedMachine {
             let oldest = headlines.outages.removeFirst()
             giveUpNews(oldest.gap, "too many outages wait to be filled in", in: &turn)
         }
-        turn.report(gap, .filling)
+        turn.putGap(gap, .filling)
         headlines.outages.append(
             Headlines.Outage(gap: gap, due: turn.later(by: EngineLimits.borderWait)))
         let since = entries[place].slots[slot].since
         if since.isDefined { entries[place].slots[slot].since = min(since, Self.start(of: gap)) }
-        recallHeadlines(place, in: &turn)
+        requestHeadlinesAgain(place, in: &turn)
     }
 
     /// Handles a complete answer. It settles the outages that had ended when it was requested.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
-        // A message of another kind under this request's number may have begun the feed. Then
-        // nothing is settled, and the open outages are requested again.
+        // The phase is another one if a message of another kind came under this request's number.
+        // Then nothing is settled, and the headlines are requested again for the outages.
         var since = Int64.min
         if case .asked(let asked) = self[route].phase { since = asked.since }
         let number = entries[route.place].number
@@ -37,9 +37,10 @@ extension FeedMachine {
         headlines.outages.removeAll(where: isSettled)
         finish(route, in: &turn)
         self[route].since = .undefined
-        recallHeadlines(route.place, in: &turn)
+        requestHeadlinesAgain(route.place, in: &turn)
     }
 
+    /// Records the outcome of an outage of news: filled, except for what the answer leaves out.
     private func settle(_ gap: OpenGap, hasMore: Bool, in turn: inout Turn) {
         // The answer does not say which headlines it leaves out.
         guard !hasMore else {
@@ -51,11 +52,11 @@ extension FeedMachine {
         rest.from = old.to
         if old.from < old.to { giveUpNews(old, "too old", in: &turn) }
         guard rest.from < rest.to else { return }
-        turn.report(rest, .filled, "headlines were asked for")
+        turn.putGap(rest, .filled, "headlines were asked for")
     }
 
     /// Requests the headlines of the day once more, for outages that have ended since they came.
-    private mutating func recallHeadlines(_ place: Int, in turn: inout Turn) {
+    private mutating func requestHeadlinesAgain(_ place: Int, in turn: inout Turn) {
         let number = entries[place].number
         let mine = headlines.outages.filter { $0.gap.instrument == number }
         guard let slot = entries[place].headlines,
@@ -82,7 +83,7 @@ extension FeedMachine {
     }
 
     private func giveUpNews(_ gap: OpenGap, _ why: String, in turn: inout Turn) {
-        turn.report(gap, .abandoned, why)
+        turn.putGap(gap, .abandoned, why)
     }
 }
 

@@ -6,7 +6,7 @@ internal import Primitives
 extension FeedMachine {
     /// Handles a notice. Returns false when it is about no request of a feed.
     mutating func take(_ notice: IBNotice, in turn: inout Turn) -> Bool {
-        if let place = detailsRoutes[notice.request] {
+        if let place = detailsRequests[notice.request] {
             refusedDetails(place, notice, in: &turn)
             return true
         }
@@ -61,9 +61,10 @@ extension FeedMachine {
         }
     }
 
+    /// Handles a notice about a request for contract details.
     private mutating func refusedDetails(_ place: Int, _ notice: IBNotice, in turn: inout Turn) {
         guard !notice.isWarning else { return }
-        detailsRoutes[notice.request] = nil
+        detailsRequests[notice.request] = nil
         let reason = notice.reason
         let isKnown = entries[place].details == .settled
         if !isKnown, notice.meaning == .noSuchContract, !turn.isBelievedOfContracts {
@@ -100,7 +101,7 @@ extension FeedMachine {
         refuse(
             route, isDoubted ? .down : .refused, reason,
             wait: isDoubted ? nil : EngineLimits.refusedWait, in: &turn)
-        note(.unlisted, route, turn.now)
+        apply(.unlisted, route, turn.now)
     }
 
     /// Tries again what was refused for want of a contract: the platform knows contracts again.
@@ -116,7 +117,7 @@ extension FeedMachine {
                 let phase = self[route].phase
                 guard phase.hasNoContract else { continue }
                 self[route].failures = 0
-                note(.postponed(until: min(phase.until, now.monotonic)), route, now)
+                apply(.postponed(until: min(phase.until, now.monotonic)), route, now)
             }
         }
         nextScan = min(nextScan, now.monotonic)
@@ -131,6 +132,7 @@ extension FeedMachine {
         fail(route, pause, reason, wait: wait, cancels: cancels, in: &turn)
     }
 
+    /// Begins an outage, and requests the feed again immediately.
     private mutating func renew(
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
     ) {
@@ -138,6 +140,8 @@ extension FeedMachine {
         restart(route, reason, cancels: cancels, in: &turn)
     }
 
+    /// Handles the notice that the same user watches the market somewhere else. The feed is
+    /// requested again after a minute.
     private mutating func competing(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let cause = OutageCause(.competing, reason)
         let wait = EngineLimits.competingWait
@@ -165,16 +169,18 @@ extension FeedMachine {
         let cause = OutageCause(.refusal, reason)
         interrupt(route, cause, in: &turn)
         // Whatever else comes back, this feed does not come back with it.
-        note(.blamed(cause), route, turn.now)
+        apply(.blamed(cause), route, turn.now)
         self[route].mode = mode
         handle(.postponed(until: turn.later(by: EngineLimits.liveWait)), route, reason, in: &turn)
     }
 
+    /// Gives up a feed of which only delayed data come, which this source does not record.
     mutating func refuseDelayed(_ route: FeedRoute, in turn: inout Turn) {
         let reason = "not subscribed; delayed data: a source with IBKR_DELAYED=true"
         refuse(route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
     }
 
+    /// Handles the provider's report whether a subscription's data are live or delayed.
     mutating func took(_ mode: FeedMode, _ route: FeedRoute, in turn: inout Turn) {
         let isDelayed = mode == .delayed || mode == .delayedFrozen
         if isDelayed, !turn.settings.isDelayed {
@@ -186,7 +192,7 @@ extension FeedMachine {
         guard slot.mode != mode else { return }
         if slot.awaitsLive(in: turn) {
             self[route].mode = mode
-            note(.postponed(until: Int64.max), route, turn.now)
+            apply(.postponed(until: Int64.max), route, turn.now)
             if case .interrupted = slot.phase { resume(route, in: &turn) }
             return
         }
@@ -200,6 +206,7 @@ extension FeedMachine {
         }
     }
 
+    /// Records that the book is empty. A halted book is requested again.
     private mutating func bookEmptied(_ route: FeedRoute, _ notice: IBNotice, in turn: inout Turn) {
         let reset = notice.depthReset(
             symbol: entries[route.place].number, receivedAt: turn.now.wall)
@@ -208,6 +215,7 @@ extension FeedMachine {
         renew(route, "the book was halted", in: &turn)
     }
 
+    /// Handles a notice of unknown meaning. It ends only a request that has delivered nothing.
     private mutating func unknown(
         _ route: FeedRoute, _ notice: IBNotice, _ reason: String, in turn: inout Turn
     ) {

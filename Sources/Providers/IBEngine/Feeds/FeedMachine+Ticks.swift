@@ -61,9 +61,10 @@ extension FeedMachine {
         self[route].lastTickWall = turn.now.wall
         self[route].countTick(turn.silentAfter)
         self[route].rhythm.came(turn.now.monotonic)
-        lives[entries[route.place].group].came(turn.now, silentAfter: turn.silentAfter)
+        venues[entries[route.place].venue].came(turn.now, silentAfter: turn.silentAfter)
     }
 
+    /// Ends an outage, or the wait for the first tick, because data have come.
     private mutating func revive(_ route: FeedRoute, in turn: inout Turn) {
         switch self[route].phase {
         case .asked: start(route, in: &turn)
@@ -77,6 +78,8 @@ extension FeedMachine {
         }
     }
 
+    /// Makes a record of a message that contains a complete tick. Other messages are values of
+    /// level 1, which are assembled.
     private mutating func convert(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         let number = entries[route.place].number
         switch message {
@@ -112,6 +115,7 @@ extension FeedMachine {
         }
     }
 
+    /// Makes ticks of the single values of level 1.
     private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
@@ -136,8 +140,8 @@ extension FeedMachine {
             if isInLots(message, route, in: turn) { value.value = value.value.inLots }
             turn.put(.indicator(value))
         }
-        if entries[route.place].slots[route.slot].assembler?.hasWaiting == true {
-            deliverWaited(route, in: &turn)
+        if entries[route.place].slots[route.slot].assembler?.holdsTrades == true {
+            deliverDueTrades(route, in: &turn)
         }
     }
 
@@ -146,42 +150,45 @@ extension FeedMachine {
         guard self[route].kinds.contains(.trade),
             entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(trade.held(above: turn.clock.floor), route, in: &turn)
+        deliver(trade.withoutTime(below: turn.clock.floor), route, in: &turn)
     }
 
-    // MARK: trades that may still be marked as unreported
+    // MARK: trades that are held back, as they may still be marked as unreported
 
-    /// Delivers the trades of a feed that need not wait any more.
-    private mutating func deliverWaited(_ route: FeedRoute, in turn: inout Turn) {
+    /// Delivers the trades of a feed that need not be held back any more.
+    private mutating func deliverDueTrades(_ route: FeedRoute, in turn: inout Turn) {
         while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(
             at: turn.now.wall)
         {
             deliver(level1: trade, route, in: &turn)
         }
-        guard entries[route.place].slots[route.slot].assembler?.hasWaiting == true else {
-            return withWaiting.removeAll { $0 == route }
+        guard entries[route.place].slots[route.slot].assembler?.holdsTrades == true else {
+            return feedsHoldingTrades.removeAll { $0 == route }
         }
-        if !withWaiting.contains(route) { withWaiting.append(route) }
+        if !feedsHoldingTrades.contains(route) { feedsHoldingTrades.append(route) }
     }
 
-    mutating func deliverWaited(in turn: inout Turn) {
-        for index in withWaiting.indices.reversed() where index < withWaiting.count {
-            deliverWaited(withWaiting[index], in: &turn)
+    /// The same for all feeds.
+    mutating func deliverDueTrades(in turn: inout Turn) {
+        for index in feedsHoldingTrades.indices.reversed() where index < feedsHoldingTrades.count {
+            deliverDueTrades(feedsHoldingTrades[index], in: &turn)
         }
     }
 
-    /// Delivers the trades that wait: the subscription stops, and nothing more comes about them.
-    mutating func deliverWaiting(_ route: FeedRoute, in turn: inout Turn) {
-        while let trade = self[route].assembler?.nextTradeAtEnd() {
+    /// Delivers all held trades of a feed: the subscription stops, and nothing more comes about
+    /// them.
+    mutating func deliverHeldTrades(_ route: FeedRoute, in turn: inout Turn) {
+        while let trade = self[route].assembler?.nextHeldTrade() {
             deliver(level1: trade, route, in: &turn)
         }
-        if !withWaiting.isEmpty { withWaiting.removeAll { $0 == route } }
+        if !feedsHoldingTrades.isEmpty { feedsHoldingTrades.removeAll { $0 == route } }
     }
 
-    /// The event time of the earliest trade that waits; undefined when none does.
-    var earliestWaiting: Timestamp {
-        withWaiting.reduce(.undefined) { earliest, route in
-            let waiting = self[route].assembler?.earliestWaiting
+    /// The event time of the earliest held trade, which the floor must not pass; undefined: none is
+    /// held.
+    var earliestHeldTrade: Timestamp {
+        feedsHoldingTrades.reduce(.undefined) { earliest, route in
+            let waiting = self[route].assembler?.earliestHeldTrade
             return min(earliest, waiting ?? .undefined)
         }
     }
@@ -228,12 +235,13 @@ extension FeedMachine {
         turn.put(.providerBar(bar))
     }
 
-    /// Returns whether sizes are reported in hundreds of shares.
+    /// Returns whether the server reports the sizes of this contract in lots of 100 shares.
     @inline(__always)
     private func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
         !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
     }
 
+    /// Counts a live record that is older than the floor.
     @inline(__always)
     private func note(_ header: TickHeader, in turn: inout Turn) {
         let floor = turn.clock.floor
@@ -274,6 +282,7 @@ extension FeedMachine {
         finish(route, in: &turn)
     }
 
+    /// Ends the request of a document that has come completely.
     mutating func finish(_ route: FeedRoute, in turn: inout Turn) {
         drop(route, cancels: false, "", in: &turn)
         self[route].failures = 0
@@ -296,7 +305,7 @@ extension Trade {
     /// Returns the trade without its time if that is below the floor. The last trade before a
     /// subscription is a state of the present, not an event of its time.
     @inline(__always)
-    fileprivate func held(above floor: Timestamp) -> Trade {
+    fileprivate func withoutTime(below floor: Timestamp) -> Trade {
         guard header.flags.contains(.snapshot), header.providerTime.isDefined, floor.isDefined,
             header.providerTime < floor
         else { return self }

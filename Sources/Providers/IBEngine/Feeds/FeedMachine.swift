@@ -3,84 +3,111 @@ internal import MarketModel
 internal import Primitives
 
 /// Keeps what is wanted of each instrument, what was requested, and with which outcome.
+///
+/// - An instrument has one *slot* per feed that is wanted of it. Its *place* is its index in
+///   `entries`, and a *route* (`FeedRoute`) is a place with the index of a slot.
+/// - An *outage* is the time in which a feed that had delivered does not deliver. Its *gap* is the
+///   record of it on the tape, one per kind of data. A gap is open until its outage has ended.
+/// - A *venue* is the kind, exchange and currency of contracts. Data of one contract show that the
+///   others of its venue can deliver too.
+/// - *Level 1* is the subscription to market data, in which the server combines ticks. A
+///   *document* is a feed that comes completely with one answer, once a day.
 struct FeedMachine: Sendable {
-    /// An outage that has ended. It waits until all ticks have come with which it is compared.
-    struct Closing: Sendable {
+    /// An outage that has ended, and whose gap is not yet with the backfill. The backfill adds a
+    /// tick of history only if it did not arrive live. So it needs all ticks that arrive around the
+    /// outage, and late ones come for some seconds after its end.
+    struct EndedOutage: Sendable {
+        /// The gap, with its end.
         var gap: OpenGap
+        /// The place of its instrument.
         var place: Int
+        /// The ticks that arrived in the last seconds before the outage, and during it.
         var before: Arrivals
-        /// Arrivals after the outage were kept from this time on.
-        var behind: Timestamp
+        /// The wall time at which the outage ended and `BorderTicks` began to keep what arrives
+        /// after it.
+        var afterSince: Timestamp
+        /// When the backfill gets the gap, monotonic.
         var due: Int64
     }
 
     /// By place. Instruments that are not wanted any more leave their place to the next one.
     var entries: [InstrumentEntry] = []
-    private var places: [UInt32: Int] = [:]
-    private var free: [Int] = []
-    /// By the numbers of requests. It is never iterated: its order means nothing.
+    private var placesByNumber: [UInt32: Int] = [:]
+    private var freePlaces: [Int] = []
+    /// The feed that gets a request's answers, by the request's number. It is never iterated: its
+    /// order means nothing.
     var routes: [Int32: FeedRoute] = [:]
-    var detailsRoutes: [Int32: Int] = [:]
-    var closings: [Closing] = []
-    /// Subscriptions with trades that may still be marked as unreported. They are few, and wait for
-    /// a part of a second.
-    var withWaiting: [FeedRoute] = []
-    /// The source has delayed data, and not everything that it records is known to be live.
+    /// The place of the instrument whose contract details were requested, by the request's number.
+    var detailsRequests: [Int32: Int] = [:]
+    var endedOutages: [EndedOutage] = []
+    /// Subscriptions that hold trades back for a part of a second, until it is known whether the
+    /// exchange reports them (`PrintQueue`).
+    var feedsHoldingTrades: [FeedRoute] = []
+    /// True if the source is set to record delayed data, and the server has not reported all of its
+    /// subscriptions with trades as live. Then the floor has to stay far in the past.
     var mayBeDelayed = false
+    /// The rules of time zones, by the names that contract details give them.
     var zones: [String: ZoneRules] = [:]
+    /// The recorded headlines, and the outages of news that headlines of the past will fill.
     var headlines = Headlines()
-    /// The contracts that trade in the same place: those of a kind, exchange and currency.
-    private struct Group: Hashable {
+
+    /// The key of `venueNumbers`.
+    private struct Venue: Hashable {
         var kind: SecurityKind
         var exchange: String
         var currency: String
     }
 
-    private var groups: [Group: Int] = [:]
-    /// By the number of the group.
-    var lives: [GroupLife] = []
-    /// `nil`: no notice says that data may be missing of the feeds that deliver.
+    private var venueNumbers: [Venue: Int] = [:]
+    /// By the number of the venue.
+    var venues: [VenueActivity] = []
+    /// The notice that data of feeds that deliver may be missing; `nil`: there is none.
     var suspicion: Suspicion?
-    /// When the feeds are checked next, monotonic.
+    /// When `scan` checks the feeds next, monotonic.
     var nextScan: Int64 = 0
-    /// The number of feeds with an outage, by the kind of cause; and of feeds whose times are whole
-    /// seconds. They are needed at every turn, so they are kept up to date and not counted each
-    /// time.
-    private var outCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
+    /// The number of feeds with an outage, by the kind of cause. This and the next two are needed
+    /// in every call of the engine, so they are kept up to date and not counted each time.
+    private var outageCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
+    /// The numbers of wanted feeds whose ticks carry the server's time (`FeedKind.lag`), and of
+    /// wanted feeds of five-second bars. They decide `delayMax`.
     private var stampedFeeds = 0
     private var barFeeds = 0
 
-    func place(of number: UInt32) -> Int? { places[number] }
+    /// Returns `nil` when the instrument is not wanted.
+    func place(of number: UInt32) -> Int? { placesByNumber[number] }
 
     subscript(route: FeedRoute) -> FeedSlot {
         @inline(__always) _read { yield entries[route.place].slots[route.slot] }
         @inline(__always) _modify { yield &entries[route.place].slots[route.slot] }
     }
 
-    /// Returns the instrument of a feed's request.
+    /// Returns the number of the instrument that a feed's request is about; `nil`: no feed has such
+    /// a request.
     func instrument(of request: Int32) -> UInt32? {
         routes[request].map { entries[$0.place].number }
     }
 
     // MARK: what is wanted
 
+    /// Adds an instrument; its feeds are requested from the next scan on. `old`: its state until
+    /// now, if it only gets other feeds. Then its contract details need not be requested again.
     mutating func begin(
-        _ number: UInt32, _ instrument: Instrument, knowing old: InstrumentEntry? = nil,
+        _ number: UInt32, _ instrument: Instrument, detailsOf old: InstrumentEntry? = nil,
         in turn: inout Turn
     ) {
-        guard places[number] == nil, number != TickHeader.noSymbol else { return }
-        var entry = InstrumentEntry(number, instrument, group: 0, patience: turn.silentAfter)
-        entry.group = index(of: entry.contract)
+        guard placesByNumber[number] == nil, number != TickHeader.noSymbol else { return }
+        var entry = InstrumentEntry(number, instrument, venue: 0, patience: turn.silentAfter)
+        entry.venue = venueNumber(of: entry.contract)
         if let old { entry.takeDetails(of: old) }
         let place: Int
-        if let last = free.popLast() {
+        if let last = freePlaces.popLast() {
             place = last
             entries[place] = entry
         } else {
             place = entries.count
             entries.append(entry)
         }
-        places[number] = place
+        placesByNumber[number] = place
         stampedFeeds += entry.feeds(of: .stamped)
         barFeeds += entry.feeds(of: .bars)
         mayBeDelayed = turn.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
@@ -88,78 +115,84 @@ struct FeedMachine: Sendable {
         reportState(place, in: &turn)
     }
 
-    mutating func end(_ number: UInt32, keeping kept: KindSet = [], in turn: inout Turn) {
-        guard let place = places.removeValue(forKey: number) else { return }
+    /// Removes an instrument and ends its outages. `kept`: the kinds of data whose outages stay
+    /// open, because the instrument begins again with other feeds that deliver them. Without any of
+    /// them, gaps that wait to be filled are abandoned.
+    mutating func end(_ number: UInt32, keepingOutagesOf kept: KindSet = [], in turn: inout Turn) {
+        guard let place = placesByNumber.removeValue(forKey: number) else { return }
         for slot in entries[place].slots.indices {
             drop(FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", in: &turn)
         }
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
-            close(place, kind, to: turn.now.wall, isWanted: false, in: &turn)
+            endOutage(place, kind, to: turn.now.wall, isWanted: false, in: &turn)
         }
         // Another instrument may get this place soon.
-        for id in detailsRoutes.keys.sorted() where detailsRoutes[id] == place {
-            detailsRoutes[id] = nil
+        for id in detailsRequests.keys.sorted() where detailsRequests[id] == place {
+            detailsRequests[id] = nil
             turn.pacing.withdraw(id: id)
         }
         if !kept.contains(.news) {
             giveUpNews(of: number, "the instrument is no longer wanted", in: &turn)
         }
-        if kept.isEmpty { forgetHistory(of: place, in: &turn) }
-        for slot in entries[place].slots { count(slot.phase.cause, -1) }
+        if kept.isEmpty { abandonGaps(of: place, in: &turn) }
+        for slot in entries[place].slots { countOutage(slot.phase.cause, -1) }
         stampedFeeds -= entries[place].feeds(of: .stamped)
         barFeeds -= entries[place].feeds(of: .bars)
         entries[place].isActive = false
         entries[place].slots = []
-        free.append(place)
+        freePlaces.append(place)
     }
 
-    private mutating func forgetHistory(of place: Int, in turn: inout Turn) {
+    /// Abandons the gaps of an instrument that are not filled yet.
+    private mutating func abandonGaps(of place: Int, in turn: inout Turn) {
         var cancels: [IBRequest] = []
-        for closing in closings where closing.place == place {
-            let record = closing.gap.record(
-                .abandoned, detail: "the instrument is no longer wanted", now: turn.now.wall)
-            turn.put(.gap(record))
+        for ended in endedOutages where ended.place == place {
+            turn.putGap(ended.gap, .abandoned, "the instrument is no longer wanted")
         }
-        closings.removeAll { $0.place == place }
+        endedOutages.removeAll { $0.place == place }
         turn.backfill.drop(
             instrument: entries[place].number, now: turn.now, into: &cancels,
             into: &turn.out.records)
         for cancel in cancels { _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic) }
     }
 
-    private mutating func index(of contract: Contract) -> Int {
-        let group = Group(
+    /// Returns the number of the contract's venue.
+    private mutating func venueNumber(of contract: Contract) -> Int {
+        let venue = Venue(
             kind: contract.kind, exchange: contract.exchange, currency: contract.currency)
-        if let known = groups[group] { return known }
-        groups[group] = lives.count
-        lives.append(GroupLife())
-        return lives.count - 1
+        if let known = venueNumbers[venue] { return known }
+        venueNumbers[venue] = venues.count
+        venues.append(VenueActivity())
+        return venues.count - 1
     }
 
     // MARK: outages from before
 
-    /// Continues an outage that was open when this process began.
-    mutating func resume(
-        _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isTold: Bool,
+    /// Opens a gap that began in an earlier process: it left the gap open on the tape
+    /// (`isRecorded`), or it recorded this kind of data only up to `from`.
+    mutating func continueOutage(
+        _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isRecorded: Bool,
         in turn: inout Turn
     ) {
         let record = turn.outages.begin(
             number, kind, from: from, reason: reason, detail: "the gateway was not there",
             now: turn.now.wall)
-        if !isTold, let record { turn.put(.gap(record)) }
+        if !isRecorded, let record { turn.put(.gap(record)) }
     }
 
-    /// Returns all kinds that the instrument's feeds deliver.
+    /// Returns all kinds of data that the instrument's feeds deliver.
     func kinds(at place: Int) -> [DataKind] {
         entries[place].slots.reduce(into: KindSet()) { $0.formUnion($1.kinds) }.kinds
     }
 
-    /// Returns the time from which data may be missing when another process received the last ones.
-    /// What was on its way to that process is stamped with the beginning of its second.
+    /// Returns the time from which data may be missing after another process recorded them up to
+    /// `reached`. What was on its way to that process is missing too. Where times are rounded down
+    /// (a grain of more than 1 ns), it has the beginning of its second or millisecond.
     func outageStart(of kind: DataKind, at place: Int, reached: Timestamp, in turn: Turn)
         -> Timestamp
     {
-        // The delayed trades that were recorded last are older than everything else.
+        // Delayed trades are recorded with their own times, so the last ones may be this much
+        // older than `reached`.
         if turn.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
             return reached.advanced(byNanoseconds: -EngineLimits.delayedLag)
         }
@@ -172,17 +205,19 @@ struct FeedMachine: Sendable {
 
     // MARK: time
 
+    /// Does what is due by time, at most four times a second. Feeds are checked only while the
+    /// session is ready to take requests.
     mutating func scan(in turn: inout Turn) {
         guard turn.now.monotonic >= nextScan else { return }
         nextScan = turn.later(by: EngineLimits.scanInterval)
-        deliverWaited(in: &turn)
+        deliverDueTrades(in: &turn)
         mayBeDelayed = turn.settings.isDelayed && entries.contains(where: \.mayBeDelayed)
-        flushClosings(of: nil, until: .undefined, in: &turn)
+        fillEndedOutages(in: &turn)
         guard turn.isReady else { return }
         scanSuspects(in: &turn)
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, in: &turn)
-            finishTakeOver(place, in: &turn)
+            finishHandOver(place, in: &turn)
             guard entries[place].details == .settled else { continue }
             for slot in entries[place].slots.indices {
                 scan(FeedRoute(place: place, slot: slot), in: &turn)
@@ -190,6 +225,8 @@ struct FeedMachine: Sendable {
         }
     }
 
+    /// Does what is due for one feed: requests it, gives a request up, or treats a subscription as
+    /// live or as dead.
     private mutating func scan(_ route: FeedRoute, in turn: inout Turn) {
         switch self[route].phase {
         case .idle(let idle):
@@ -199,19 +236,24 @@ struct FeedMachine: Sendable {
                 guard turn.now.monotonic >= asked.until else { return }
                 fail(route, .down, "no answer in time", in: &turn)
             } else if self[route].awaitsLive(in: turn) {
+                // Delayed data come in place of live ones, and are left out until the deadline.
                 if turn.now.monotonic >= asked.until { refuseDelayed(route, in: &turn) }
             } else if turn.isHealthy, isSettled(route, asked, in: turn) {
+                // Without its vendor, a platform accepts requests and delivers nothing.
                 start(route, in: &turn)
             } else if !asked.isSent,
                 turn.now.monotonic >= asked.since.later(by: EngineLimits.downWait)
             {
-                giveBack(route, "it waits for a line", in: &turn)
+                // The account has too few lines, so pacing still holds the request. Meanwhile
+                // level 1 delivers the same data.
+                giveBackToLevel1(route, "it waits for a line", in: &turn)
             }
         case .live: watch(route, in: &turn)
         case .interrupted(_, let outage):
             if self[route].awaitsLive(in: turn) {
                 if turn.now.monotonic >= outage.until { refuseDelayed(route, in: &turn) }
-            } else if turn.now.monotonic >= outage.until || isLeftBehind(route, outage, in: turn) {
+            } else if turn.now.monotonic >= outage.until || hasNotReturned(route, outage, in: turn)
+            {
                 restart(route, "it did not come back by itself", in: &turn)
             }
         case .done(let day):
@@ -219,6 +261,7 @@ struct FeedMachine: Sendable {
         }
     }
 
+    /// Returns the UTC day, as its number since 1970.
     static func day(_ time: Timestamp) -> Int64 {
         time.floored(toNanoseconds: 86_400 * EngineLimits.second).nanoseconds
             / (86_400 * EngineLimits.second)
@@ -226,31 +269,34 @@ struct FeedMachine: Sendable {
 
     // MARK: what others see
 
-    /// Returns whether a feed has an outage of this kind of cause.
-    func isAny(_ kind: OutageCause.Kind) -> Bool { outCounts[kind.rawValue] > 0 }
+    /// Returns whether any feed has an outage with this kind of cause.
+    func hasOutage(_ kind: OutageCause.Kind) -> Bool { outageCounts[kind.rawValue] > 0 }
 
-    /// How long data may be on their way, in nanoseconds: as long as those of the slowest feed.
-    var delay: Int64 {
+    /// How late data of the slowest wanted feed may come, in nanoseconds. The floor stays this much
+    /// before the present time.
+    var delayMax: Int64 {
         if mayBeDelayed { return EngineLimits.delayedLag }
         if barFeeds > 0 { return EngineLimits.barLag }
         return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }
 
+    /// Sends the state of an instrument to the router, if it has changed.
     mutating func reportState(_ place: Int, in turn: inout Turn) {
         let state = entries[place].state
-        guard entries[place].told != state else { return }
-        entries[place].told = state
+        guard entries[place].reportedState != state else { return }
+        entries[place].reportedState = state
         turn.put(
             .feed(FeedState(instrument: entries[place].number, state: state, time: turn.now.wall)))
     }
 
-    /// Applies an event to a feed, and reports the phase that follows with its reason.
+    /// Applies an event to a feed. Reports the new phase and its reason to logs and metrics, and
+    /// the instrument's state to the router, as far as they have changed.
     mutating func handle(
         _ event: FeedEvent, _ route: FeedRoute, _ reason: String, in turn: inout Turn
     ) {
-        let reason = reason.asReason
+        let reason = reason.cutToReason
         let old = self[route].phase.state
-        note(event, route, turn.now)
+        apply(event, route, turn.now)
         let state = self[route].phase.state
         if old != state || self[route].reason != reason {
             let number = entries[route.place].number
@@ -260,14 +306,15 @@ struct FeedMachine: Sendable {
         reportState(route.place, in: &turn)
     }
 
-    /// Applies an event without a report about it.
-    mutating func note(_ event: FeedEvent, _ route: FeedRoute, _ now: Moment) {
-        count(self[route].phase.cause, -1)
+    /// Applies an event without any report.
+    mutating func apply(_ event: FeedEvent, _ route: FeedRoute, _ now: Moment) {
+        countOutage(self[route].phase.cause, -1)
         self[route].phase.handle(event, now)
-        count(self[route].phase.cause, 1)
+        countOutage(self[route].phase.cause, 1)
     }
 
-    private mutating func count(_ cause: OutageCause?, _ change: Int) {
-        if let cause { outCounts[cause.kind.rawValue] += change }
+    /// Changes the number of outages with this cause; `nil`: no outage, so nothing changes.
+    private mutating func countOutage(_ cause: OutageCause?, _ change: Int) {
+        if let cause { outageCounts[cause.kind.rawValue] += change }
     }
 }

@@ -14,8 +14,16 @@ enum FeedPhase: Hashable, Sendable {
     /// The document came on this day, counted from 1970.
     case done(day: Int64)
 
+    /// Why nothing is requested.
     enum Pause: Hashable, Sendable, CaseIterable {
-        case waiting, waitingForLines, down, refused
+        /// It waits for its turn, or for a time.
+        case waiting
+        /// The account has no free line: the server refused one.
+        case waitingForLines
+        /// The last request failed. It is repeated soon.
+        case down
+        /// The provider does not give these data. It is asked again in an hour.
+        case refused
     }
 
     struct Idle: Hashable, Sendable {
@@ -24,19 +32,21 @@ enum FeedPhase: Hashable, Sendable {
         var until = Int64.min
         /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
-        /// It has failed because the provider knew no such contract.
+        /// It failed because the provider knew no such contract. It is requested again as soon as
+        /// the provider knows its contracts again.
         var hasNoContract = false
     }
 
     struct Asked: Hashable, Sendable {
         let request: Int32
-        /// When it was requested, and once it has left, when it left, monotonic.
+        /// When it was queued, or when it left, as soon as it has left, monotonic.
         var since: Int64
         /// Whether the request has left. Until then it can be withdrawn.
         var isSent = false
-        /// Only a tick proves that it delivers.
+        /// Only a tick proves that it delivers: a notice said that the subscription is missing.
+        /// False: it is also treated as live when nothing refuses it for a while.
         var needsTick = false
-        /// When it is given up, monotonic.
+        /// When it is given up, monotonic; `Int64.max`: never.
         var until: Int64
         /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
@@ -58,26 +68,30 @@ enum FeedPhase: Hashable, Sendable {
     }
 }
 
-/// An event in the life of a feed.
+/// An event in the life of a feed. Times are monotonic.
 enum FeedEvent: Hashable, Sendable {
+    /// A request was queued. It is given up at `until`.
     case asked(request: Int32, until: Int64)
     /// The request has left.
     case sent
     /// A notice says that the feed will not deliver, or that only a part is missing.
     case remarked(needsTick: Bool)
+    /// Data come, or the subscription is treated as live.
     case delivers(isSuspected: Bool)
+    /// A notice says that data of it may be missing; false: that is settled.
     case suspected(Bool)
-    /// Data are missing from here on.
+    /// Data are missing from here on. The feed is requested again at `until`.
     case broke(OutageCause, since: Int64, until: Int64)
     /// The outage, if there is one, now has another cause.
     case blamed(OutageCause)
-    /// The feed waits until this time.
+    /// The feed stays in its phase until this time at most.
     case postponed(until: Int64)
-    /// The request has ended. `cause`: that of an outage, if it differs from the one before.
+    /// The request has ended, and the next one comes at `until`. `cause`: the new cause of the
+    /// outage; `nil`: it keeps the one that it has, if it has one.
     case ended(FeedPhase.Pause, until: Int64, cause: OutageCause? = nil)
     /// The request ended because the provider knew no such contract.
     case unlisted
-    /// The document has come.
+    /// The document has come, on this UTC day, counted from 1970.
     case finished(day: Int64)
 }
 
@@ -142,6 +156,7 @@ extension FeedPhase {
         return true
     }
 
+    /// Changes the state of these phases. Returns false in a phase without a change.
     private mutating func change(
         idle: ((inout Idle) -> Void)? = nil, asked: (inout Asked) -> Void,
         interrupted: ((inout Interruption) -> Void)? = nil
@@ -202,7 +217,7 @@ extension FeedPhase {
         }
     }
 
-    /// The phase has no meaning on another connection.
+    /// The phase has no meaning on another connection, so the feed is requested again there.
     var isOfConnection: Bool {
         switch self {
         case .asked, .live, .interrupted: true

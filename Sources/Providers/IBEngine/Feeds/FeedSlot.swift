@@ -5,13 +5,31 @@ internal import Primitives
 /// Why a feed has stopped delivering.
 struct OutageCause: Hashable, Sendable {
     enum Kind: Int, Hashable, Sendable, CaseIterable {
-        case connection, server, farm, silence, competing, refusal, restart, stop
+        /// The connection to the platform was lost.
+        case connection
+        /// The platform has lost its vendor.
+        case server
+        /// A farm, which is a part of the vendor's service, is down.
+        case farm
+        /// Nothing came for too long in trading hours.
+        case silence
+        /// The same user watches the market somewhere else.
+        case competing
+        /// The provider refused the feed, or delivers delayed data in place of live ones.
+        case refusal
+        /// The engine ended the subscription itself, to request it again.
+        case restart
+        /// The gateway stops.
+        case stop
     }
 
     var kind: Kind
+    /// The reason in gap records.
     var reason: GapReason
+    /// For people: the detail of gap records.
     var text: String
 
+    /// `isReset`: it happened while the vendor restarts its servers, as every night.
     init(_ kind: Kind, _ text: String, isReset: Bool = false) {
         self.kind = kind
         self.text = text
@@ -23,41 +41,51 @@ struct OutageCause: Hashable, Sendable {
     }
 }
 
-/// The kinds that this feed delivers again in place of another feed, and since when.
+/// The kinds of data that level 1 delivers again, because they do not come tick by tick any more.
 struct Regained: Sendable {
     var kinds: KindSet = []
+    /// Since when it delivers them, by our wall clock; undefined: there are none.
     var since = Timestamp.undefined
-    /// The same for trades, by the provider's clock.
+    /// Since when it delivers trades, by the provider's clock: at a whole second.
     var tradesSince = Timestamp.undefined
 }
 
-/// One request of one instrument, and its outcome.
+/// One feed of one instrument, with its request and what has come of it.
 struct FeedSlot: Sendable {
     let feed: FeedKind
-    /// The kinds of data that it delivers.
+    /// The kinds of data that it delivers at present. Level 1 has fewer while trades or quotes come
+    /// tick by tick.
     var kinds: KindSet
     var phase = FeedPhase.idle(FeedPhase.Idle())
     /// Why it is in this phase, for people.
     var reason = ""
-    /// The provider's remark about the present subscription.
+    /// The provider's remark about the present subscription; empty: there is none.
     var remark = ""
+    /// The number of failed requests in a row. The wait for the next one grows with it.
     var failures = 0
-    /// The kinds that it delivers again in place of another feed.
     var regained = Regained()
+    /// When anything last came of it, monotonic and by the wall clock. A request that leaves sets
+    /// the first one too, and a subscription that delivers again sets both: silence is measured
+    /// from there.
     var lastTick: Int64 = 0
     var lastTickWall = Timestamp.undefined
-    /// The latest event times that were delivered, of trades and of everything else.
+    /// The latest event times of delivered trades, and of everything else; undefined: none came.
     var lastTrade = Timestamp.undefined
     var lastOther = Timestamp.undefined
+    /// The usual pauses between its ticks.
     var rhythm = Rhythm()
-    /// How long nothing may come, in nanoseconds. It grows while nothing comes.
+    /// How long nothing may come in busy hours before the feed is requested again, in nanoseconds.
+    /// It doubles each time.
     var patience: Int64
+    /// The number of ticks since the last such silence. After some of them `patience` is reset.
     var ticksSinceSilence = 0
+    /// Whether the data are live or delayed, as the provider reports it.
     var mode = FeedMode.unknown
     /// The time of the latest delayed trade that came with its own time, and how much later it
     /// came, in nanoseconds.
     var lastDelayed = Timestamp.undefined
     var tradeLag: Int64 = 0
+    /// Level 1 only: makes ticks of the single values of its request; `nil`: no request has left.
     var assembler: MarketDataAssembler?
     /// Level 1 only: how often its further values were refused. It is requested with fewer each
     /// time.
@@ -75,7 +103,8 @@ struct FeedSlot: Sendable {
         self.patience = patience
     }
 
-    /// Notes a reroute. Returns false when the request was sent on too often.
+    /// Notes that the provider keeps these data under another contract, which has to be requested.
+    /// Returns false when it named another one too often in a row.
     mutating func follow(_ next: Reroute) -> Bool {
         reroutes = phase.live != nil ? 1 : reroutes + 1
         guard reroutes <= EngineLimits.reroutesMax else {
@@ -91,8 +120,10 @@ struct FeedSlot: Sendable {
     @inline(__always)
     var isDelivering: Bool { if case .live = phase { true } else { false } }
 
+    /// It delivers as far as is known, but a notice says that its data may be missing.
     var isSuspected: Bool { if case .live(let live) = phase { live.isSuspected } else { false } }
 
+    /// The provider has refused it, or the source's settings rule it out.
     var isRefused: Bool { phase.state == .refused }
 
     /// Its trades are reported long after their time.
@@ -102,7 +133,7 @@ struct FeedSlot: Sendable {
     /// source wants live data.
     func awaitsLive(in turn: Turn) -> Bool { isDelayed && !turn.settings.isDelayed }
 
-    /// Returns the time since which this feed delivers the kind.
+    /// Returns the time since which this feed delivers the kind; undefined: it does not deliver.
     func began(_ kind: DataKind) -> Timestamp {
         let started = phase.live?.since ?? .undefined
         guard regained.kinds.contains(KindSet(kind)) else { return started }
@@ -130,7 +161,7 @@ struct FeedSlot: Sendable {
         left.isDefined ? max(left, right) : right
     }
 
-    /// Returns the time from which delayed trades are missing, if they come with their own times.
+    /// Returns the event time from which delayed trades are missing, if they come with their own.
     /// It is the time of the last one or, before the first one, `trusted` minus the longest delay.
     /// Returns `nil` when trades are recorded as of their arrival.
     func delayedStart(trusted: Timestamp) -> Timestamp? {
@@ -148,9 +179,9 @@ struct FeedSlot: Sendable {
             time.advanced(byNanoseconds: 2 * EngineLimits.second - tradeLag))
     }
 
-    /// Returns the time from which data of this kind may be missing, if they can be trusted up to
-    /// `trusted`. Stamps of whole seconds or milliseconds are their beginnings, and data take a
-    /// while to come.
+    /// Returns the event time from which data of this kind may be missing, if everything that was
+    /// sent until `trusted` has come. Event times of whole seconds or milliseconds are their
+    /// beginnings, and data take a while to come.
     func outageStart(of kind: DataKind, trusted: Timestamp) -> Timestamp {
         let grain = feed.grain(of: kind)
         var from = trusted
@@ -167,53 +198,66 @@ struct FeedSlot: Sendable {
     }
 }
 
-/// An instrument with all its requests.
+/// An instrument with its contract, its feeds, and what arrived of it in the last seconds.
 struct InstrumentEntry: Sendable {
+    /// The outcome of the request for the details of its contract, which comes before all others.
     enum Details: Hashable, Sendable {
+        /// They are not requested yet.
         case unknown
+        /// They were requested, with this number.
         case asked(Int32)
         /// The details came, or nothing came in time. Its data can be requested.
         case settled
+        /// The provider refused them, or several contracts answered. No data are requested, and the
+        /// details are requested again after an hour.
         case refused
     }
 
+    /// The instrument's number in the provider's registry, which is the symbol's number in records.
     let number: UInt32
     let instrument: Instrument
+    /// False: the instrument is no longer wanted, and its place is free.
     var isActive = true
+    /// What is requested: the instrument's contract, with what the details added to it.
     var contract: Contract
     var details = Details.unknown
-    var detailsReason = ""
-    /// When the details are requested, or given up, monotonic.
+    /// When open details are given up, or otherwise requested again, monotonic.
     var detailsDue: Int64 = 0
     /// The provider has described the contract. A report that it does not exist is not believed
     /// immediately.
     var isContractKnown = false
-    /// The number of contracts that answered.
+    /// The number of contracts in the answer to the request for details.
     var detailsFound = 0
-    /// The details of the only contract so far.
+    /// The details of the only contract so far; `nil`: none came, or those of several.
     var detailsCandidate: ContractDetails?
+    /// The name of the time zone of its hours; empty: it is not known.
     var zone = ""
+    /// The text from which `hours` are read, as soon as the zone's rules are known.
     var hoursText = ""
-    /// Its regular trading hours; `nil` while they are not known. `allHours` are all trading hours.
+    /// Its liquid (regular) trading hours; `nil` while they are not known.
     var hours: SessionHours?
+    /// The same for all hours in which it trades, liquid or not.
     var allHoursText = ""
     var allHours: SessionHours?
-    /// The number of the group of instruments that trade in the same place.
-    var group: Int
+    /// The number of its venue.
+    var venue: Int
     var slots: [FeedSlot]
+    /// What arrived in the last seconds, for the borders of outages.
     var trades = BorderTicks()
     var quotes = BorderTicks()
     var bars = BorderTicks()
-    /// Level 1's volume of the day, and when it last changed, monotonic.
+    /// Level 1's volume of the day (undefined: none came), and when it last changed, monotonic.
     var volume = Quantity.undefined
     var volumeGrew = Int64.min
+    /// Whether level 1 or the tick-by-tick feed delivers trades.
     var handOver = TradeHandOver()
-    var told: FeedState.State?
+    /// The state that the router last got; `nil`: it got none.
+    var reportedState: FeedState.State?
 
-    init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {
+    init(_ number: UInt32, _ instrument: Instrument, venue: Int, patience: Int64) {
         self.number = number
         self.instrument = instrument
-        self.group = group
+        self.venue = venue
         contract = Contract(instrument)
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
@@ -230,6 +274,7 @@ struct InstrumentEntry: Sendable {
             }
     }
 
+    /// Returns how many of its feeds are late in this way.
     func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
 
     /// Returns whether level 1 can be requested with fewer values. The provider may refuse only one
@@ -277,9 +322,9 @@ struct InstrumentEntry: Sendable {
         return min(open, trusted)
     }
 
-    /// The place where the arrivals of a kind are kept for the borders of outages; `nil`: they are
-    /// not kept.
-    static func border(of kind: DataKind) -> WritableKeyPath<InstrumentEntry, BorderTicks>? {
+    /// Returns where the arrivals of a kind are kept for the borders of outages; `nil`: they are
+    /// not kept, because history is not compared with them.
+    static func borderTicks(of kind: DataKind) -> WritableKeyPath<InstrumentEntry, BorderTicks>? {
         switch kind {
         case .trade: \.trades
         case .quote: \.quotes

@@ -18,15 +18,18 @@ struct Headlines: Sendable {
         var article: String
     }
 
-    /// The news providers whose headlines the account may read; `nil` while they are not known.
+    /// The codes of the news providers whose headlines the account may read; `nil` while they are
+    /// not known.
     private(set) var providers: [String]?
     /// When the providers are requested again, monotonic; and how often they were requested on this
     /// connection.
     private var providersDue = Int64.min
     private var timesAsked = 0
+    /// The outages of news that are not settled yet, of all instruments.
     var outages: [Outage] = []
-    private var told: Set<Article> = []
-    /// In the order in which they came. Beyond the maximum the oldest are forgotten.
+    private var recorded: Set<Article> = []
+    /// The recorded articles in the order in which they came. Beyond the maximum this is a ring:
+    /// `next` is the oldest one, which is replaced.
     private var order: [Article] = []
     private var next = 0
 
@@ -46,6 +49,7 @@ struct Headlines: Sendable {
     /// answer does not come. An answer that cannot be read does not show which request it answers.
     func wantsProviders(_ now: Moment) -> Bool { now.monotonic >= providersDue }
 
+    /// Notes that the providers were requested. The wait until the next request doubles each time.
     mutating func askedForProviders(_ now: Moment) {
         let wait = min(
             EngineLimits.detailsWait << Int64(min(timesAsked, 8)), EngineLimits.downWaitMax)
@@ -58,11 +62,11 @@ struct Headlines: Sendable {
         let article = Article(
             instrument: headline.header.symbol, provider: headline.provider,
             article: headline.article)
-        guard told.insert(article).inserted else { return false }
+        guard recorded.insert(article).inserted else { return false }
         if order.count < EngineLimits.articlesMax {
             order.append(article)
         } else {
-            told.remove(order[next])
+            recorded.remove(order[next])
             order[next] = article
             next = (next + 1) % EngineLimits.articlesMax
         }
@@ -92,7 +96,8 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// Returns `nil` when the list of news providers or the contract's number has not come yet.
+    /// Returns `nil` when the contract's number is not known, or the list of news providers. The
+    /// list is requested then.
     mutating func headlineRequest(_ id: Int32, _ entry: InstrumentEntry, in turn: inout Turn)
         -> IBRequest?
     {
@@ -109,11 +114,13 @@ extension FeedMachine {
         return nil
     }
 
+    /// Records a headline of the past, unless it is recorded already.
     mutating func took(_ headline: HistoricalHeadline, _ route: FeedRoute, in turn: inout Turn) {
         let record = headline.record(symbol: entries[route.place].number, receivedAt: turn.now.wall)
         if headlines.note(record) { turn.put(.news(record)) }
     }
 
+    /// Records the time since which there is history, as an indicator.
     mutating func took(_ head: HeadTimestamp, _ route: FeedRoute, in turn: inout Turn) {
         if case .instant(let time) = head.time {
             let header = TickHeader(

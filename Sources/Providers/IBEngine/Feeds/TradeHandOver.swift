@@ -1,10 +1,12 @@
 internal import Primitives
 
-/// Decides which feed delivers an instrument's trades while level 1 and the tick-by-tick feed take
-/// turns. Each trade is delivered by one of them.
+/// Decides which of two feeds delivers a trade of an instrument: level 1 or the tick-by-tick feed.
+/// Both have the same trades. Trades are handed over between them at a whole second of event time,
+/// so that each trade is delivered once.
 struct TradeHandOver: Sendable {
     enum Phase: Hashable, Sendable {
-        /// The feed that has the trades delivers all of them.
+        /// No hand-over is in progress. The feed that has trades among its `kinds` delivers all of
+        /// them.
         case settled
         /// Level 1 hands trades over: from this time on they are taken tick by tick.
         case handingOver(at: Timestamp)
@@ -18,16 +20,19 @@ struct TradeHandOver: Sendable {
     /// come.
     private var level1Began = Timestamp(nanoseconds: Int64.min)
 
-    /// Takes the trades tick by tick, immediately or from a time on.
+    /// The tick-by-tick feed has begun. It delivers all trades, unless `handOver` sets a time.
     mutating func takeOver() {
         if case .givenBack(let from, _) = phase { level1Began = from }
         phase = .settled
     }
 
+    /// Level 1 still delivers the trades before this time.
     mutating func handOver(at time: Timestamp) { phase = .handingOver(at: time) }
 
+    /// Ends the hand-over: no trade from before it can come any more.
     mutating func settle() { phase = .settled }
 
+    /// Level 1 delivers the trades from this second on, because the tick-by-tick feed has ended.
     mutating func giveBack(from second: Timestamp) {
         switch phase {
         case .settled: phase = .givenBack(from: second, until: nil)

@@ -11,10 +11,12 @@ struct OutageStore: Sendable {
         var kind: DataKind
     }
 
+    /// The indexes in `open`.
     private var places: [Key: Int] = [:]
     /// The open gaps. When one ends, the last one takes its place, so the order depends on the
     /// calls only.
     private(set) var open: [OpenGap] = []
+    /// The numbers of gaps that have begun, and that have ended, since the start.
     private(set) var begun: UInt64 = 0
     private(set) var ended: UInt64 = 0
 
@@ -22,7 +24,8 @@ struct OutageStore: Sendable {
         places[Key(instrument: instrument, kind: kind)] != nil
     }
 
-    /// Begins an interval. Returns `nil` when one is open already: the earlier one includes it.
+    /// Begins an interval, and returns its gap record. Returns `nil` when one is open already: the
+    /// earlier one includes it.
     @discardableResult
     mutating func begin(
         _ instrument: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, detail: String,
@@ -59,10 +62,11 @@ struct OutageStore: Sendable {
 }
 
 extension OpenGap {
+    /// Returns the gap record with this state. `detail`: for people.
     func record(_ state: GapState, detail: String = "", now: Timestamp) -> GapRecord {
         GapRecord(
             header: TickHeader(symbol: instrument, providerTime: .undefined, receiveTime: now),
             from: from, to: to, kind: kind, reason: reason, state: state,
-            detail: detail.asReason)
+            detail: detail.cutToReason)
     }
 }

@@ -15,6 +15,7 @@ struct HistoryWindow: Sendable {
     private var sent: [Sent] = []
     /// When the requests without an answer were sent, by their numbers.
     private var open: [Int32: Int64] = [:]
+    /// The wait after the server's complaint about history.
     private var violation = ViolationWait()
     /// When the latest subscriptions to bars of five seconds were sent.
     private var subscribed: [Int64] = []
@@ -30,6 +31,7 @@ struct HistoryWindow: Sendable {
             by: limits.historyWindow.clampedNanoseconds)
     }
 
+    /// Notes a subscription to bars of five seconds.
     mutating func noteBars(now: Int64) {
         subscribed.append(now)
         let most = max(1, limits.barSubscriptions)
@@ -64,6 +66,7 @@ struct HistoryWindow: Sendable {
         return max(windowed, openDue(now: now), violation.until)
     }
 
+    /// Notes a request that was sent.
     mutating func note(_ use: HistoryUse, id: Int32, now: Int64) {
         let window = limits.historyWindow.clampedNanoseconds
         sent.removeAll { $0.time.later(by: window) <= now }
@@ -75,6 +78,7 @@ struct HistoryWindow: Sendable {
         if units(of: use, now: now) > 0 { sent.append(Sent(time: now, use: use)) }
     }
 
+    /// Notes an answer, or a cancel. Returns false when the request is not open.
     mutating func answered(_ id: Int32) -> Bool { open.removeValue(forKey: id) != nil }
     mutating func violated(now: Int64) { violation.add(limits, now: now) }
     mutating func forgetOpen() { open.removeAll() }
@@ -85,6 +89,7 @@ struct HistoryWindow: Sendable {
         return isFree && !violation.isRemembered(now: now) ? 0 : use.units
     }
 
+    /// Returns when the window has room for so many units.
     private func unitsDue(_ units: Int, now: Int64) -> Int64 {
         let window = limits.historyWindow.clampedNanoseconds
         var used = 0
@@ -95,6 +100,7 @@ struct HistoryWindow: Sendable {
         return now
     }
 
+    /// Returns when the same contract and kind may be requested again.
     private func burstDue(_ use: HistoryUse, now: Int64) -> Int64 {
         let window = limits.burstWindow.clampedNanoseconds
         var count = 0
@@ -107,6 +113,7 @@ struct HistoryWindow: Sendable {
         return now
     }
 
+    /// Returns when there is room among the requests without an answer, at the latest.
     private func openDue(now: Int64) -> Int64 {
         guard open.count >= limits.historyOpenMax else { return now }
         let forgotten = limits.openForgottenAfter.clampedNanoseconds
@@ -118,14 +125,19 @@ struct HistoryWindow: Sendable {
 
 /// How long all requests of a kind wait after the server's complaint.
 struct ViolationWait: Sendable {
+    /// The end of the wait, monotonic; `Int64.min`: there was no complaint.
     private(set) var until = Int64.min
+    /// When the last complaint came, monotonic.
     private var last = Int64.min
+    /// The length of the last wait, in nanoseconds. The next one is twice as long.
     private var step: Int64 = 0
+    /// Until when the last complaint counts, monotonic.
     private var remembered = Int64.min
 
     /// Returns whether the last complaint was not long ago.
     func isRemembered(now: Int64) -> Bool { now < remembered }
 
+    /// Notes a complaint.
     mutating func add(_ limits: PacingLimits, now: Int64) {
         // Complaints about what was sent before the first one are nothing new.
         guard now >= until else { return }

@@ -46,7 +46,9 @@ extension IBRequest {
         }
     }
 
+    /// The number by which the answers are known; `nil`: it has none.
     var number: Int32? { traits.number }
+    /// The number of the request that this one cancels; `nil`: it is no cancel.
     var cancelled: Int32? { traits.cancelled }
     var resource: PacedResource { traits.resource }
 
@@ -64,6 +66,7 @@ extension IBRequest {
         if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
     }
 
+    /// What it takes of history's limits; `nil`: it is not for history.
     var historyUse: HistoryUse? {
         switch self {
         case .history(_, let contract, let request):

@@ -2,8 +2,11 @@
 /// order in which feeds are wanted, not in which they were requested. So the same feeds have lines
 /// before and after a new connection.
 struct LineQueue: Sendable {
+    /// A request's place in the queue.
     struct Place: Hashable, Comparable, Sendable {
+        /// It replaces a request whose line it has.
         var hasLine: Bool
+        /// The rank of its feed among all wanted feeds.
         var order: Int
         var ticket: UInt64
 
@@ -37,7 +40,7 @@ struct LineQueue: Sendable {
     }
 
     /// Removes unwanted places from the head, and returns how many there were.
-    mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
+    mutating func dropWithdrawn(_ isWanted: (UInt64) -> Bool) -> Int {
         var count = 0
         while let last = places.last, !isWanted(last.ticket) {
             places.removeLast()
@@ -46,6 +49,7 @@ struct LineQueue: Sendable {
         return count
     }
 
+    /// Returns where the place is, or belongs.
     private func index(of place: Place) -> Int {
         var (low, high) = (0, places.count)
         while low < high {

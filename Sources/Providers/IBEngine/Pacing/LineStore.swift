@@ -4,6 +4,7 @@ internal import MarketModel
 
 /// Keeps which request holds which line.
 struct LineStore: Sendable {
+    /// The kind of line that a request holds, by the request's number.
     private var held: [Int32: LineLimit] = [:]
     private var counts: [LineLimit: Int] = [:]
     /// The bounds of those kinds of lines of which the server has refused one.
@@ -20,11 +21,13 @@ struct LineStore: Sendable {
         var hasTried = false
     }
 
+    /// Returns how many lines of this kind are held.
     func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
 
     /// Returns whether the request has a line already. A replacement has one before it is sent.
     func holds(_ id: Int32) -> Bool { held[id] != nil }
 
+    /// Gives a line to a request, unless it has one.
     mutating func hold(_ id: Int32, _ limit: LineLimit) {
         guard held.updateValue(limit, forKey: id) == nil else { return }
         counts[limit, default: 0] += 1

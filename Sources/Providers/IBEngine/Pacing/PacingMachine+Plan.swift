@@ -5,9 +5,13 @@ extension PacingMachine {
     public enum Reason: Hashable, Sendable {
         /// Only its turn among the messages.
         case turn
+        /// There were too many requests for history in the last ten minutes.
         case historyWindow
+        /// There were too many for the same contract in the last seconds.
         case sameContract
+        /// The same request left a short time ago.
         case identical
+        /// Too many requests have no answer yet.
         case openRequests
         /// The contract's ticks were requested tick by tick a short time ago.
         case tickByTick
@@ -19,8 +23,9 @@ extension PacingMachine {
         case violation
     }
 
+    /// A request that waits, for people.
     public struct Waiting: Hashable, Sendable {
-        /// `nil`: it has no number.
+        /// The request's number; `nil`: it has none.
         public var request: Int32?
         /// A description for people: `history of AAPL, TRADES, ticks`.
         public var subject: String
@@ -33,13 +38,13 @@ extension PacingMachine {
     /// The first requests that wait, about in the order in which they leave.
     public var plan: [Waiting] {
         var plan: [Waiting] = []
-        for (lane, priority) in zip(lanes, Priority.allCases) {
-            let plain = lane.plain.all.prefix(limits.planMax)
-            let lined = [lane.marketData, lane.bars, lane.tickByTick, lane.depth].flatMap {
+        for (queued, priority) in zip(queues, Priority.allCases) {
+            let plain = queued.plain.all.prefix(limits.planMax)
+            let lined = [queued.marketData, queued.bars, queued.tickByTick, queued.depth].flatMap {
                 $0.tickets.prefix(limits.planMax)
             }
-            let history = lane.history.turns.prefix(limits.planMax).flatMap {
-                lane.history.all(of: $0).prefix(limits.planMax)
+            let history = queued.history.turns.prefix(limits.planMax).flatMap {
+                queued.history.all(of: $0).prefix(limits.planMax)
             }
             for ticket in (plain + lined + history).sorted() where plan.count < limits.planMax {
                 guard let entry = entries[ticket] else { continue }
@@ -76,8 +81,10 @@ extension PacingMachine {
     /// Returns whether another subscription of that kind could begin now.
     public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
 
+    /// Returns when a line may be taken; `Int64.max`: when another one is free again.
     func lineDue(_ limit: LineLimit) -> Int64 { lines.due(limit, of: linesMax(limit)) }
 
+    /// Returns how many lines of this kind the account should have.
     func linesMax(_ limit: LineLimit) -> Int {
         switch limit {
         case .marketData: limits.lines

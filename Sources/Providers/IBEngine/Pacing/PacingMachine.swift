@@ -9,27 +9,38 @@ internal import MarketModel
 /// were made, with three exceptions. A request that has to wait for a line or for a window of
 /// history lets the others pass. Lines are given in the order in which feeds are wanted. History
 /// takes turns between contracts. Times are monotonic nanoseconds.
+///
+/// A *line* is one of the simultaneous subscriptions of a kind that the account may have. A
+/// *ticket* is the number of a queued request: an earlier request has a lower one. Queued
+/// requests are *withdrawn* when their feeds do not need them any more.
 public struct PacingMachine: Sendable {
     public enum Priority: UInt8, Sendable, CaseIterable {
         /// Cancels, questions for the server's time, and the mode of the data.
         case urgent
+        /// Subscriptions, and what they need.
         case live
+        /// History and documents, which can wait.
         case backfill
     }
 
     /// The limit that the server reports as exceeded.
     public enum Violation: Hashable, Sendable {
+        /// Too many messages in a second.
         case messages
+        /// Too many requests for history.
         case history
     }
 
+    /// A queued request.
     struct Entry: Sendable {
         var request: IBRequest
+        /// What it takes of history's limits; `nil`: nothing.
         var use: HistoryUse?
     }
 
-    /// The requests of one priority that wait.
-    struct Lane: Sendable {
+    /// The tickets of one priority, by what their requests take.
+    struct PriorityQueues: Sendable {
+        /// Requests that take nothing but a message.
         var plain = TicketQueue()
         var marketData = LineQueue()
         var bars = LineQueue()
@@ -39,17 +50,23 @@ public struct PacingMachine: Sendable {
     }
 
     let limits: PacingLimits
-    var lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+    /// By priority.
+    var queues = [PriorityQueues](repeating: PriorityQueues(), count: Priority.allCases.count)
+    /// The queued requests, by ticket.
     var entries: [UInt64: Entry] = [:]
     /// The tickets of the requests that wait, by the request's number.
     private var tickets: [Int32: UInt64] = [:]
+    /// The next ticket.
     private var upcoming: UInt64 = 0
-    /// The number of tickets in lanes whose entries were withdrawn.
-    private var dead = 0
+    /// The number of tickets that are still in queues although their requests were withdrawn. They
+    /// are removed when they get to the head, or when there are too many.
+    private var withdrawn = 0
+    /// When the last requests left, for the limit of messages per second.
     private var sentTimes: [Int64] = []
     /// When tick-by-tick data were last requested, by contract. Entries older than the wait are not
     /// needed.
     private var tickByTickSent: [Contract: Int64] = [:]
+    /// The wait after the server's complaint about messages.
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
     /// The vendor has no history at the moment, so requests for it wait.
@@ -66,9 +83,12 @@ public struct PacingMachine: Sendable {
         history = HistoryWindow(limits)
     }
 
+    /// The number of queued requests.
     public var waiting: Int { entries.count }
+    /// The number of requests for history without an answer.
     public var openHistory: Int { history.openCount }
 
+    /// Returns how many lines of this kind requests hold.
     public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
 
     /// Queues a request, which leaves when its turn comes. A cancel of a request that still waits
@@ -100,10 +120,10 @@ public struct PacingMachine: Sendable {
         guard let ticket = tickets.removeValue(forKey: id) else { return }
         entries[ticket] = nil
         if lines.release(id) != nil { nextDue = min(nextDue, latest) }
-        dead += 1
-        guard dead > 1_024, dead > entries.count else { return }
-        for index in lanes.indices { lanes[index].keep { entries[$0] != nil } }
-        dead = 0
+        withdrawn += 1
+        guard withdrawn > 1_024, withdrawn > entries.count else { return }
+        for index in queues.indices { queues[index].keep { entries[$0] != nil } }
+        withdrawn = 0
     }
 
     /// Gives the line of an old request to the new one that replaces it, so that no other request
@@ -158,6 +178,7 @@ public struct PacingMachine: Sendable {
         }
     }
 
+    /// Holds requests for history back, or lets them go.
     public mutating func holdHistory(_ isHeld: Bool, now: Int64) {
         latest = max(latest, now)
         guard isHistoryHeld != isHeld else { return }
@@ -168,33 +189,35 @@ public struct PacingMachine: Sendable {
     /// Begins a new connection: nothing waits, no line is taken, and no request is open. The server
     /// still knows the requests of the last minutes.
     public mutating func reset() {
-        lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+        queues = [PriorityQueues](repeating: PriorityQueues(), count: Priority.allCases.count)
         entries = [:]
         tickets = [:]
-        dead = 0
+        withdrawn = 0
         lines = LineStore()
         history.forgetOpen()
         isHistoryHeld = false
         nextDue = .max
     }
 
+    /// Puts a ticket into the queue of the resource that its request takes.
     private mutating func append(
-        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, _ order: Int, to lane: Int
+        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, _ order: Int, to index: Int
     ) {
         let hasLine = request.number.map { lines.holds($0) } ?? false
         let place = LineQueue.Place(hasLine: hasLine, order: order, ticket: ticket)
         switch request.resource {
-        case .none: lanes[lane].plain.append(ticket)
-        case .line(.marketData): lanes[lane].marketData.add(place)
-        case .line(.tickByTick): lanes[lane].tickByTick.add(place)
-        case .line(.depth): lanes[lane].depth.add(place)
-        case .bars: lanes[lane].bars.add(place)
+        case .none: queues[index].plain.append(ticket)
+        case .line(.marketData): queues[index].marketData.add(place)
+        case .line(.tickByTick): queues[index].tickByTick.add(place)
+        case .line(.depth): queues[index].depth.add(place)
+        case .bars: queues[index].bars.add(place)
         case .history:
             guard let use else { return }
-            lanes[lane].history.append(ticket, of: use.contract)
+            queues[index].history.append(ticket, of: use.contract)
         }
     }
 
+    /// Returns when the next message may leave.
     func messageDue(now: Int64) -> Int64 {
         let second: Int64 = 1_000_000_000
         var due = max(now, messageViolation.until)
@@ -204,6 +227,7 @@ public struct PacingMachine: Sendable {
         return due
     }
 
+    /// Counts a request that leaves against all limits.
     private mutating func note(_ entry: Entry, now: Int64) {
         sentTimes.append(now)
         if sentTimes.count > 2 * limits.messagesPerSecond {
@@ -231,22 +255,22 @@ public struct PacingMachine: Sendable {
         lines.sent(limit, limits, now: now)
     }
 
-    /// Takes the next ticket out of its lane; `nil`: none can leave, and `nextDue` is set.
+    /// Takes the next ticket out of its queue; `nil`: none can leave, and `nextDue` is set.
     private mutating func pick(now: Int64) -> UInt64? {
         var due = Int64.max
-        for index in lanes.indices {
-            lanes[index].dropDead(&dead) { entries[$0] != nil }
+        for index in queues.indices {
+            queues[index].dropWithdrawn(&withdrawn) { entries[$0] != nil }
             let history = historyCandidate(index, now: now, due: &due)
             let plain = plainCandidate(index, now: now, due: &due)
             if let history, plain.map({ history.ticket < $0.ticket }) ?? true {
-                lanes[index].history.removeFirst(of: history.contract)
+                queues[index].history.removeFirst(of: history.contract)
                 return history.ticket
             }
             if let plain {
                 if let lined = plain.lined {
-                    lanes[index][keyPath: lined.queue].remove(lined.place)
+                    queues[index][keyPath: lined.queue].remove(lined.place)
                 } else {
-                    lanes[index].plain.removeFirst()
+                    queues[index].plain.removeFirst()
                 }
                 return plain.ticket
             }
@@ -256,28 +280,30 @@ public struct PacingMachine: Sendable {
     }
 
     /// A request that is not for history, and its place in a queue if it needs a line.
-    private struct Plain {
+    private struct Candidate {
         var ticket: UInt64
-        var lined: (queue: WritableKeyPath<Lane, LineQueue>, place: LineQueue.Place)?
+        var lined: (queue: WritableKeyPath<PriorityQueues, LineQueue>, place: LineQueue.Place)?
     }
 
-    private func plainCandidate(_ lane: Int, now: Int64, due: inout Int64) -> Plain? {
-        var best = lanes[lane].plain.first.map { Plain(ticket: $0) }
-        func consider(_ queue: WritableKeyPath<Lane, LineQueue>, _ limit: LineLimit) {
-            guard let place = lanes[lane][keyPath: queue].first,
+    /// Returns the earliest request of a priority that is not for history and may leave now; `nil`:
+    /// none may, and `due` is lowered to when one may.
+    private func plainCandidate(_ index: Int, now: Int64, due: inout Int64) -> Candidate? {
+        var best = queues[index].plain.first.map { Candidate(ticket: $0) }
+        func consider(_ queue: WritableKeyPath<PriorityQueues, LineQueue>, _ limit: LineLimit) {
+            guard let place = queues[index][keyPath: queue].first,
                 canLeave(place, limit, now: now, due: &due),
                 best.map({ place.ticket < $0.ticket }) ?? true
             else { return }
-            best = Plain(ticket: place.ticket, lined: (queue, place))
+            best = Candidate(ticket: place.ticket, lined: (queue, place))
         }
         consider(\.marketData, .marketData)
-        if let place = tickByTickCandidate(lane, now: now, due: &due),
+        if let place = tickByTickCandidate(index, now: now, due: &due),
             best.map({ place.ticket < $0.ticket }) ?? true
         {
-            best = Plain(ticket: place.ticket, lined: (\.tickByTick, place))
+            best = Candidate(ticket: place.ticket, lined: (\.tickByTick, place))
         }
         consider(\.depth, .depth)
-        guard let bars = lanes[lane].bars.first,
+        guard let bars = queues[index].bars.first,
             canLeave(bars, .marketData, now: now, due: &due)
         else { return best }
         let time = history.barsDue(now: now)
@@ -297,9 +323,9 @@ public struct PacingMachine: Sendable {
     /// Returns the first one that has a line, and whose contract was not requested a short time
     /// ago.
     private func tickByTickCandidate(
-        _ lane: Int, now: Int64, due: inout Int64
+        _ index: Int, now: Int64, due: inout Int64
     ) -> LineQueue.Place? {
-        for place in lanes[lane].tickByTick.all {
+        for place in queues[index].tickByTick.all {
             guard canLeave(place, .tickByTick, now: now, due: &due) else { return nil }
             guard let contract = entries[place.ticket]?.request.tickByTickContract else { continue }
             let time = tickByTickDue(contract)
@@ -309,6 +335,7 @@ public struct PacingMachine: Sendable {
         return nil
     }
 
+    /// Returns when the contract's ticks may be requested tick by tick again.
     func tickByTickDue(_ contract: Contract) -> Int64 {
         tickByTickSent[contract]?.later(by: limits.tickByTickWait.clampedNanoseconds) ?? Int64.min
     }
@@ -321,17 +348,19 @@ public struct PacingMachine: Sendable {
         tickByTickSent[contract] = now
     }
 
+    /// Returns a priority's next request for history that may leave now; `nil`: none may, and `due`
+    /// is lowered to when one may.
     private func historyCandidate(
-        _ lane: Int, now: Int64, due: inout Int64
+        _ index: Int, now: Int64, due: inout Int64
     ) -> (ticket: UInt64, contract: Contract)? {
-        guard !isHistoryHeld, !lanes[lane].history.turns.isEmpty else { return nil }
+        guard !isHistoryHeld, !queues[index].history.turns.isEmpty else { return nil }
         let least = history.dueAtLeast(now: now)
         guard least <= now else {
             due = min(due, least)
             return nil
         }
-        for contract in lanes[lane].history.turns {
-            guard let ticket = lanes[lane].history.first(of: contract),
+        for contract in queues[index].history.turns {
+            guard let ticket = queues[index].history.first(of: contract),
                 let use = entries[ticket]?.use
             else { continue }
             let (time, _) = history.due(use, now: now)
@@ -342,7 +371,8 @@ public struct PacingMachine: Sendable {
     }
 }
 
-extension PacingMachine.Lane {
+extension PacingMachine.PriorityQueues {
+    /// Removes all tickets that are not wanted.
     mutating func keep(_ isWanted: (UInt64) -> Bool) {
         plain.keep(isWanted)
         marketData.keep(isWanted)
@@ -353,13 +383,13 @@ extension PacingMachine.Lane {
     }
 
     /// Removes withdrawn tickets from the heads, so that each head really waits.
-    mutating func dropDead(_ dead: inout Int, _ isWanted: (UInt64) -> Bool) {
-        guard dead > 0 else { return }
-        dead -= plain.dropDead(isWanted) + marketData.dropDead(isWanted)
-        dead -= bars.dropDead(isWanted)
-        dead -= tickByTick.dropDead(isWanted) + depth.dropDead(isWanted)
+    mutating func dropWithdrawn(_ withdrawn: inout Int, _ isWanted: (UInt64) -> Bool) {
+        guard withdrawn > 0 else { return }
+        withdrawn -= plain.dropWithdrawn(isWanted) + marketData.dropWithdrawn(isWanted)
+        withdrawn -= bars.dropWithdrawn(isWanted)
+        withdrawn -= tickByTick.dropWithdrawn(isWanted) + depth.dropWithdrawn(isWanted)
         for contract in history.turns {
-            dead -= history.dropDead(of: contract, isWanted)
+            withdrawn -= history.dropWithdrawn(of: contract, isWanted)
         }
     }
 }

@@ -1,6 +1,7 @@
 /// Tickets of requests that wait, first in, first out.
 struct TicketQueue: Sendable {
     private var tickets: [UInt64] = []
+    /// The index of the first ticket. Those before it are removed in one batch.
     private var head = 0
 
     var first: UInt64? { head < tickets.count ? tickets[head] : nil }
@@ -22,7 +23,7 @@ struct TicketQueue: Sendable {
     }
 
     /// Removes unwanted tickets from the head, and returns how many there were.
-    mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
+    mutating func dropWithdrawn(_ isWanted: (UInt64) -> Bool) -> Int {
         var count = 0
         while let first, !isWanted(first) {
             removeFirst()
@@ -54,8 +55,8 @@ struct FairQueue<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Removes unwanted tickets. The key keeps its turn if it has others.
-    mutating func dropDead(of key: Key, _ isWanted: (UInt64) -> Bool) -> Int {
-        let count = queues[key]?.dropDead(isWanted) ?? 0
+    mutating func dropWithdrawn(of key: Key, _ isWanted: (UInt64) -> Bool) -> Int {
+        let count = queues[key]?.dropWithdrawn(isWanted) ?? 0
         if count > 0, queues[key]?.first == nil {
             queues[key] = nil
             turns.removeAll { $0 == key }

@@ -3,12 +3,16 @@ internal import MarketModel
 
 /// The farms of one kind (parts of the vendor's service) that are down, as notices name them.
 struct FarmWatch: Sendable {
+    /// A farm that is down.
     struct Farm: Sendable {
         var name: String
+        /// When the last notice of it came.
         var since: Moment
+        /// The cause of outages that it may have brought.
         var cause: OutageCause
     }
 
+    /// In the order of their last notices.
     private(set) var down: [Farm] = []
 
     var isAnyDown: Bool { !down.isEmpty }
@@ -26,6 +30,7 @@ struct FarmWatch: Sendable {
         down.append(Farm(name: name, since: now, cause: cause))
     }
 
+    /// Removes a farm that is back.
     mutating func back(_ name: String) { down.removeAll { $0.name == name } }
 
     /// Forgets farms that were reported long ago: not every return is reported, and not always by
@@ -36,6 +41,7 @@ struct FarmWatch: Sendable {
         return down.count < count
     }
 
+    /// Removes all: data or an answer have shown that they work.
     mutating func clear() { down.removeAll() }
 
     /// Returns the farm's name in a notice, of which there are two forms:

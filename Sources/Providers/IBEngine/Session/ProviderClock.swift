@@ -11,12 +11,17 @@ struct ProviderClock: Sendable {
 
     /// The provider's clock minus ours, in nanoseconds, as far as it is certain.
     private(set) var offset: Int64 = 0
+    /// Undefined before the first call of `drained`.
     private(set) var floor = Timestamp.undefined
-    /// When the question left that is not answered yet; `nil`: none is open.
+    /// When the question left that is not answered yet, by our wall clock; `nil`: none is open.
     private var asked: Timestamp?
+    /// Wall clock minus monotonic clock when the wall clock was last trusted, in nanoseconds; `nil`
+    /// before the first call of `drained`.
     private var anchor: Int64?
+    /// When the step was noticed that stops the floor, monotonic; `nil`: the floor moves.
     private var heldSince: Int64?
 
+    /// Notes that the provider is asked for its time.
     mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
 
     /// Forgets the question: its answer comes on no other connection.
@@ -41,10 +46,12 @@ struct ProviderClock: Sendable {
         return offset
     }
 
+    /// Returns a time of ours by the provider's clock, as far as the difference is certain.
     func aligned(_ time: Timestamp) -> Timestamp { time.advanced(byNanoseconds: offset) }
 
-    /// Moves the floor. `waiting`: the time of a record that is still to be delivered; undefined:
-    /// there is none. Returns true when the clock has just made a step.
+    /// Moves the floor to `delay` nanoseconds before now. `waiting`: the time of a record that is
+    /// still to be delivered, which the floor must not pass; undefined: there is none. Returns true
+    /// when the clock has just made a step.
     mutating func drained(
         _ now: Moment, delay: Int64, waiting: Timestamp = .undefined
     ) -> Bool {

@@ -15,11 +15,13 @@ struct ResetSchedule: Sendable {
         var zone: String
         /// Seconds of the local day.
         var start: Int64
+        /// In seconds.
         var length: Int64
         /// The weekday on which it begins, 0 is Sunday; `nil`: every day.
         var weekday: Int64?
     }
 
+    /// The seconds of a day.
     private static let day: Int64 = 86_400
     private static let newYork = "America/New_York"
     /// For all regions, from Friday 23:00 to Saturday 3:00.
@@ -64,6 +66,7 @@ struct ResetSchedule: Sendable {
         }
     }
 
+    /// Returns the quotient, rounded down for negative values too.
     private static func floored(_ value: Int64, by length: Int64) -> Int64 {
         value >= 0 ? value / length : (value - length + 1) / length
     }

@@ -6,33 +6,42 @@ struct SessionMachine: Sendable {
     enum Phase: Hashable, Sendable {
         /// No connection is wanted. `begin` leads to `waiting`.
         case idle
+        /// The next attempt has a time. Then comes `connecting`.
         case waiting
+        /// The caller opens a socket. `connected` leads to `greeting`.
         case connecting
         /// The handshake was sent. The server's greeting leads to `starting`.
         case greeting
         /// The client has introduced itself. The answer to that leads to `ready`.
         case starting
+        /// Requests can be sent.
         case ready
         /// The caller was asked to close. `lost` leads to `waiting`, as from all phases but `idle`.
         case closing
     }
 
-    /// Failed attempts are no alarm before this time.
+    /// Failed attempts are no alarm before they have lasted for this time, in nanoseconds.
     static let alarmAfter = 60 * EngineLimits.second
 
     private(set) var phase = Phase.idle
+    /// Why the last connection or attempt ended; empty: none has, or a session is ready.
     private(set) var reason = ""
     /// When the phase began, and when the next attempt is, monotonic.
     private(set) var since: Int64 = 0
     private(set) var nextAttempt: Int64 = 0
     /// Attempts in a row that did not become ready, without those in the vendor's reset.
     private(set) var failures = 0
+    /// When bytes last came, and when the server was last asked for its time, monotonic.
     private(set) var lastMessage: Int64 = 0
     private var heartbeatAt: Int64 = 0
+    /// Nothing has come since that question.
     private var isHeartbeatOpen = false
+    /// The two parts of the server's answer to the introduction have come: the next free request
+    /// number, and the names of the accounts.
     private var hasID = false
     private var hasAccounts = false
-    /// When the failures began, monotonic; and whether the alarm was raised.
+    /// When the failures began, monotonic (`nil`: the last attempt did not fail); and whether the
+    /// alarm was raised.
     private var failingSince: Int64?
     private var hasAlarmed = false
     /// The wait after a server that did not answer; and after a port that refused immediately, or a
@@ -42,6 +51,7 @@ struct SessionMachine: Sendable {
     private var prompt = Backoff(first: .seconds(2), limit: .seconds(2))
     private var random: SeededRandom
 
+    /// So many failures in a row raise the alarm.
     private let alarmAttempts: Int
 
     init(_ settings: IBEngineSettings) {
@@ -61,8 +71,10 @@ struct SessionMachine: Sendable {
         nextAttempt = now
     }
 
+    /// Wants no connection any more.
     mutating func end(_ now: Int64) { enter(.idle, now) }
 
+    /// Notes that the socket is open.
     mutating func connected(_ now: Int64) {
         hasID = false
         hasAccounts = false
@@ -71,6 +83,7 @@ struct SessionMachine: Sendable {
         enter(.greeting, now)
     }
 
+    /// Notes the server's greeting.
     mutating func greeted(_ now: Int64) { enter(.starting, now) }
 
     /// Notes parts of the server's answer to the introduction. Returns true when the session is
@@ -89,23 +102,25 @@ struct SessionMachine: Sendable {
         return true
     }
 
+    /// Notes that bytes have come: the connection is alive.
     mutating func received(_ now: Int64) {
         lastMessage = now
         isHeartbeatOpen = false
     }
 
+    /// Notes that the caller is asked to close the connection.
     mutating func closing(_ reason: String, _ now: Int64) {
         guard phase != .idle else { return }
-        self.reason = reason.asReason
+        self.reason = reason.cutToReason
         enter(.closing, now)
     }
 
     /// Notes the end of a connection or of an attempt. Returns true when this failure raises the
-    /// alarm.
+    /// alarm. `isReset`: the vendor restarts its servers at this time, so it is no failure.
     mutating func lost(_ reason: String, isReset: Bool, _ now: Int64) -> Bool {
         guard phase != .idle else { return false }
         // The reason for the close tells more than how the socket ended.
-        if phase != .closing || self.reason.isEmpty { self.reason = reason.asReason }
+        if phase != .closing || self.reason.isEmpty { self.reason = reason.cutToReason }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
         nextAttempt = now.later(by: wait.clampedNanoseconds)
@@ -128,6 +143,7 @@ struct SessionMachine: Sendable {
             || phase == .connecting && now < since.later(by: EngineLimits.refusedAtOnce)
     }
 
+    /// Returns what is due now. It changes the phase only from `waiting` to `connecting`.
     mutating func timePassed(_ now: Int64) -> SessionAction {
         switch phase {
         case .idle, .closing: return .none
@@ -144,6 +160,8 @@ struct SessionMachine: Sendable {
         }
     }
 
+    /// Asks the server for its time, now and then and after a silence. Without an answer the
+    /// connection is dead.
     private mutating func watch(_ now: Int64) -> SessionAction {
         if isHeartbeatOpen {
             guard now >= heartbeatAt.later(by: EngineLimits.heartbeatWait) else { return .none }
@@ -160,6 +178,7 @@ struct SessionMachine: Sendable {
         return .heartbeat
     }
 
+    /// When `timePassed` has something to do next, monotonic; `Int64.max`: never.
     var nextDue: Int64 {
         switch phase {
         case .idle, .closing, .connecting: Int64.max

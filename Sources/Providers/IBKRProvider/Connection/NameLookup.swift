@@ -7,8 +7,10 @@ internal import Synchronization
 /// At most one look-up is in progress. If it hangs, no second one is started.
 final class NameLookup: Sendable {
     enum Answer: Sendable {
+        /// The look-up is in progress.
         case pending
         case found([RemoteAddress])
+        /// For people.
         case failed(String)
     }
 
@@ -40,6 +42,7 @@ final class NameLookup: Sendable {
         }
     }
 
+    /// Starts a look-up, unless one is in progress, and returns its answer if it has come.
     private func askOutside() -> Answer {
         let isNew = state.withLock { state in
             guard case .idle = state else { return false }

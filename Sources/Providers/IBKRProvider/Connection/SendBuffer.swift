@@ -7,6 +7,7 @@ struct SendBuffer {
     private static let keptBytesMax = 64 * 1_024
 
     private(set) var bytes: [UInt8] = []
+    /// The index of the first byte that was not sent.
     private(set) var start = 0
     /// Since when no byte was accepted, on the monotonic clock; `nil` when nothing waits.
     private(set) var stuckSince: Int64?
@@ -23,7 +24,8 @@ struct SendBuffer {
         return true
     }
 
-    mutating func took(_ count: Int, now: Int64) {
+    /// Notes that the socket has accepted so many bytes.
+    mutating func noteSent(_ count: Int, now: Int64) {
         guard count > 0 else { return }
         start += count
         stuckSince = isEmpty ? nil : now

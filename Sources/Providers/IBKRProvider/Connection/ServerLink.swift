@@ -8,14 +8,18 @@ internal import MarketModel
 ///
 ///     closed -> looking up -> connecting -> open -> closed
 final class ServerLink {
+    /// What has happened to the connection. The texts are reasons for people.
     enum Change {
         case connected
+        /// No address of the server can be reached. The link is closed.
         case connectFailed(String)
+        /// The connection is of no use any more. The caller closes it.
         case lost(String)
     }
 
     private enum State {
         case closed
+        /// The addresses of the name are awaited. Times are monotonic nanoseconds.
         case lookingUp(until: Int64)
         /// The next address is tried at `next`; the attempt ends at `until`.
         case connecting(until: Int64, next: Int64)
@@ -26,7 +30,9 @@ final class ServerLink {
     private let lookUpAddresses: () -> NameLookup.Answer
     private var state = State.closed
     private var socket: ClientSocket?
+    /// The addresses that this attempt has not tried yet.
     private var addresses: ArraySlice<RemoteAddress> = []
+    /// The bytes that the socket has not accepted yet.
     private var pending = SendBuffer()
     /// Why the last address did not answer. The reason of the last address is the reason of the
     /// attempt.
@@ -80,22 +86,24 @@ final class ServerLink {
 
     // MARK: connecting
 
+    /// Begins an attempt to connect. `advance` reports how it ends.
     func connect(now: Int64) {
         close()
         state = .lookingUp(until: now.later(by: settings.connectTimeout))
         refusal = ""
     }
 
-    /// Continues the operation in progress. `isWritable`: `poll` reported it.
+    /// Continues the operation in progress. `isWritable`: `poll` reported it. Returns `nil` when
+    /// nothing has changed.
     func advance(isWritable: Bool, now: Int64) -> Change? {
         switch state {
         case .closed: nil
         case .lookingUp(let until): lookUp(until: until, now: now)
         case .connecting(let until, let next):
             if isWritable {
-                finish(until: until, now: now)
+                finishAttempt(until: until, now: now)
             } else if now >= next {
-                giveUp(until: until, now: now)
+                skipAddress(until: until, now: now)
             } else {
                 nil
             }
@@ -111,13 +119,13 @@ final class ServerLink {
         case .failed(let reason): return failed(reason)
         case .found(let found):
             addresses = found[...]
-            return begin(until: until, now: now)
+            return tryNextAddress(until: until, now: now)
         }
     }
 
-    /// Connects to the next address of the name that can be called. An address that never answers
-    /// leaves the later ones their share of the time.
-    private func begin(until: Int64, now: Int64) -> Change? {
+    /// Begins to connect to the next address. An address that never answers leaves the later ones
+    /// their share of the time.
+    private func tryNextAddress(until: Int64, now: Int64) -> Change? {
         socket = nil
         while let address = addresses.popFirst() {
             do throws(ClientSocket.Failure) {
@@ -132,20 +140,22 @@ final class ServerLink {
         return failed("\(name) cannot be reached: \(refusal): is TWS or IB Gateway running there?")
     }
 
-    private func finish(until: Int64, now: Int64) -> Change? {
+    /// Checks whether the socket is connected now. If not, the next address is tried.
+    private func finishAttempt(until: Int64, now: Int64) -> Change? {
         guard let code = socket?.connectFailure() else {
             state = .open
             return .connected
         }
         refusal = "\(code)"
-        return begin(until: until, now: now)
+        return tryNextAddress(until: until, now: now)
     }
 
-    private func giveUp(until: Int64, now: Int64) -> Change? {
+    /// Gives up an address that does not answer. The next one is tried if there is time.
+    private func skipAddress(until: Int64, now: Int64) -> Change? {
         guard now < until, !addresses.isEmpty else {
             return failed("\(name) did not answer within \(settings.connectText)")
         }
-        return begin(until: until, now: now)
+        return tryNextAddress(until: until, now: now)
     }
 
     private func failed(_ reason: String) -> Change {
@@ -176,17 +186,19 @@ final class ServerLink {
         return flush(now: now)
     }
 
+    /// Sends what waits, as far as the socket accepts it.
     private func flush(now: Int64) -> Change? {
         while !pending.isEmpty {
             switch socket?.write(pending.bytes, from: pending.start) {
             case .bytes(0), nil: return stuck(now: now)
-            case .bytes(let count): pending.took(count, now: now)
+            case .bytes(let count): pending.noteSent(count, now: now)
             case .failed(let code): return .lost("\(name) takes nothing any more: \(code)")
             }
         }
         return nil
     }
 
+    /// Returns a loss when the peer has accepted nothing for too long.
     private func stuck(now: Int64) -> Change? {
         guard now >= deadline else { return nil }
         return .lost("\(name) has read nothing for \(settings.sendText)")

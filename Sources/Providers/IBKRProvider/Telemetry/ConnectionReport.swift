@@ -8,17 +8,21 @@ internal import ServiceRuntime
 /// Reports the state of the connection's thread: events and counters as they happen, the state once
 /// a second.
 final class ConnectionReport: Sendable {
+    /// How often the state is shown, in nanoseconds.
     private static let interval: Int64 = 1_000_000_000
 
+    /// The state of the engine at a moment.
     struct Seen: Sendable {
         let status: IBStatus
         let at: Moment
     }
 
     let metrics: IBKRMetrics
+    /// How long the channel was full.
     private let full: FullTime
     private let registry: InstrumentRegistry
     private let telemetry: TelemetryHub
+    /// The state that was last shown; `nil`: none.
     private let seen = Mutex<Seen?>(nil)
     /// When the state was last shown, on the monotonic clock. Only the connection's thread reads
     /// it.
@@ -37,6 +41,7 @@ final class ConnectionReport: Sendable {
 
     // MARK: the connection's thread
 
+    /// Notes that the channel was full for so long.
     func wasFull(for nanoseconds: Int64) { full.add(nanoseconds) }
 
     /// Returns true when the engine's state has to be shown.
@@ -45,12 +50,15 @@ final class ConnectionReport: Sendable {
         return last == Int64.min || now.monotonic - last >= Self.interval
     }
 
+    /// Shows the state in metrics and on the status page. `inSession`: how many instruments should
+    /// deliver now; `nil`: no trading hours are known.
     func show(_ status: IBStatus, inSession: Int?, now: Moment) {
         shownAt.store(now.monotonic, ordering: .relaxed)
         metrics.show(status, inSession: inSession)
         seen.withLock { $0 = Seen(status: status, at: now) }
     }
 
+    /// Ends all reports: the thread has ended.
     func ended() {
         seen.withLock { $0 = nil }
         metrics.remove()

@@ -85,6 +85,7 @@ struct IBKRMetrics: Sendable {
 /// Adds the engine's counters, which begin at 0 with each engine, to counters that continue.
 private final class EngineCounts: Sendable {
     private let counters: [(Counter, @Sendable (EngineCounters) -> UInt64)]
+    /// The engine's counters when they were last added; `nil`: this engine's never were.
     private let shown = Mutex<EngineCounters?>(nil)
 
     init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
@@ -145,6 +146,7 @@ private final class EngineCounts: Sendable {
         }
     }
 
+    /// Notes that the next engine begins at 0.
     func restart() { shown.withLock { $0 = nil } }
 }
 

@@ -24,8 +24,10 @@ struct DecimalText {
     private static let keptDigits = 19
 
     private(set) var isNegative = false
+    /// The kept digits as a whole number, and the power of ten by which it is multiplied.
     private(set) var digits: UInt64 = 0
     private(set) var exponent = 0
+    /// The number of digits from the first one above 0, kept or not.
     private var count = 0
     /// The first digit that was not kept, and whether a later one is above 0.
     private var next: UInt8 = 0
@@ -95,6 +97,7 @@ struct DecimalText {
         return true
     }
 
+    /// Returns whether the text is one of the words that mean "no value".
     private static func isWord(_ bytes: RawSpan, _ range: Range<Int>) -> Bool {
         let text = bytes.extracting(range)
         return ["nan", "infinity", "inf"].contains { word in

@@ -27,6 +27,7 @@ struct FieldLosses {
 struct FieldCursor: ~Escapable {
     let bytes: RawSpan
     private var offset = 0
+    /// The first fault; `nil`: everything was right so far.
     private(set) var fault: FieldFault?
     var losses = FieldLosses()
 

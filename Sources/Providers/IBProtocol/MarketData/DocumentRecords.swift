@@ -66,6 +66,7 @@ extension IBNotice {
     }
 }
 
+/// Returns as many complete characters as fit.
 private func cut(_ text: String, _ bytesMax: Int) -> String {
     guard text.utf8.count > bytesMax else { return text }
     var end = text.startIndex

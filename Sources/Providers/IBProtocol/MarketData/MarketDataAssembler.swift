@@ -33,8 +33,10 @@ public struct MarketDataAssembler: Sendable {
     /// The order of a delayed trade and its time. The provider sends the time when it has changed.
     private enum TimeOrder {
         case unknown
+        /// The time comes before its trade.
         case beforeTrade
-        case behindTrade
+        /// The time comes after its trade, which is held until then.
+        case afterTrade
     }
 
     public struct Counters: Hashable, Sendable {
@@ -52,16 +54,19 @@ public struct MarketDataAssembler: Sendable {
     private struct Side {
         var price = Price.undefined
         var size = Quantity.undefined
+        /// A price has come.
         var isKnown = false
         var expectsRepeat = false
 
         enum Change {
             /// The size that came with the price, repeated.
             case repeated
+            /// The same size once more, without a price.
             case same
             case changed
         }
 
+        /// Takes a size that comes alone.
         mutating func take(_ newSize: Quantity) -> Change {
             let isSame = size == newSize
             defer {
@@ -72,16 +77,18 @@ public struct MarketDataAssembler: Sendable {
         }
     }
 
+    /// The number of the symbol in records.
     public let symbol: UInt32
     public let trades: TradeSource
     /// True for an index: it is computed, may be 0 or -1, and has no sizes.
     public let isIndex: Bool
     /// When the request was made. Older values are the state at that time, not events.
     public let since: Timestamp
+    /// Whether the data are live or delayed, as the provider reports it.
     public private(set) var mode = FeedMode.unknown
-    /// The last reported halt: 0 none, 1 general, 2 by volatility.
+    /// The last reported halt: 0 none, 1 general, 2 by volatility; `nil`: it is not known.
     public private(set) var halt: Int64?
-    /// The provider's time of the last trade, in whole seconds.
+    /// The provider's time of the last trade, in whole seconds; undefined: none came.
     public private(set) var lastTradeTime = Timestamp.undefined
     public private(set) var counters = Counters()
 
@@ -91,12 +98,14 @@ public struct MarketDataAssembler: Sendable {
     private var bidExchange = ShortText.empty
     private var askExchange = ShortText.empty
     private var lastExchange = ShortText.empty
+    /// The held trades.
     private var prints = PrintQueue()
     private var timeOrder = TimeOrder.unknown
     /// `RTVolume` comes, although the data are delayed.
     private var hasVolume = false
-    /// The delayed trade that was last made from last price and size.
-    private var toldLast: Trade?
+    /// The delayed trade that was last made from last price and size; `nil`: none, or `RTVolume`
+    /// comes.
+    private var lastMadeFromPrice: Trade?
     /// The past values of an index: -1 means "no value" for an index that is always above 0.
     private var wasAbove0 = false
     private var wasBelow0 = false
@@ -126,7 +135,7 @@ public struct MarketDataAssembler: Sendable {
         return .none
     }
 
-    // MARK: waiting trades
+    // MARK: held trades
 
     /// Returns the next trade that waits for nothing more.
     @inline(__always)
@@ -134,26 +143,30 @@ public struct MarketDataAssembler: Sendable {
         prints.isEmpty ? nil : prints.next(at: time)
     }
 
-    /// Returns the next trade, even if it still waits, for a subscription that ends.
-    public mutating func nextTradeAtEnd() -> Trade? { prints.nextAtEnd() }
+    /// Returns the next held trade, whatever it waits for: the subscription ends.
+    public mutating func nextHeldTrade() -> Trade? { prints.nextAtEnd() }
 
+    /// A trade is held until more is known about it.
     @inline(__always)
-    public var hasWaiting: Bool { !prints.isEmpty }
+    public var holdsTrades: Bool { !prints.isEmpty }
 
-    /// The event time of the earliest waiting trade; undefined when none waits.
-    public var earliestWaiting: Timestamp { prints.earliest }
+    /// The event time of the earliest held trade; undefined: none is held.
+    public var earliestHeldTrade: Timestamp { prints.earliest }
 
     private var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
 
+    /// Takes the time of the last trade. A held trade shows that times come after their trades.
     private mutating func took(_ tick: TickTime) {
         lastTradeTime = tick.time
-        if prints.received(time: tick.time) { timeOrder = .behindTrade }
+        if prints.received(time: tick.time) { timeOrder = .afterTrade }
     }
 
     private mutating func took(_ mode: FeedMode) {
         guard mode != self.mode else { return }
         self.mode = mode
-        (timeOrder, lastTradeTime, hasVolume, toldLast) = (.unknown, .undefined, false, nil)
+        (timeOrder, lastTradeTime, hasVolume, lastMadeFromPrice) = (
+            .unknown, .undefined, false, nil
+        )
     }
 }
 
@@ -179,9 +192,9 @@ extension MarketDataAssembler {
         }
     }
 
-    /// Without a size, -1 means no value, and so does 0 as the last price. An index can have both
-    /// values (one of advances minus declines): there they are values unless the index is always
-    /// above 0.
+    /// Returns whether the price means "no value". Without a size, -1 means no value, and so does 0
+    /// as the last price. An index can have both values (one of advances minus declines): there
+    /// they are values unless the index is always above 0.
     private mutating func isNone(_ tick: TickPrice) -> Bool {
         guard !tick.size.isDefined || tick.size.raw == 0 else { return false }
         let isMinus1 = tick.price.raw == -1_000_000_000
@@ -207,10 +220,10 @@ extension MarketDataAssembler {
     private mutating func size(_ tick: TickSize, _ time: Timestamp) -> MarketDataEvent {
         switch tick.type {
         case TickType.bidSize, TickType.delayedBidSize:
-            guard note(bid.take(tick.size)) else { return .none }
+            guard isQuoteChanged(bid.take(tick.size)) else { return .none }
             return bid.price.isDefined ? quote(tick.type, false, time) : .none
         case TickType.askSize, TickType.delayedAskSize:
-            guard note(ask.take(tick.size)) else { return .none }
+            guard isQuoteChanged(ask.take(tick.size)) else { return .none }
             return ask.price.isDefined ? quote(tick.type, false, time) : .none
         case TickType.lastSize, TickType.delayedLastSize:
             let change = last.take(tick.size)
@@ -227,12 +240,13 @@ extension MarketDataAssembler {
         }
     }
 
-    /// Returns whether the quote has changed.
-    private mutating func note(_ change: Side.Change) -> Bool {
+    /// Returns whether a size changes the quote, and counts a repeated one.
+    private mutating func isQuoteChanged(_ change: Side.Change) -> Bool {
         if change == .repeated { counters.repeatedSizes &+= 1 }
         return change == .changed
     }
 
+    /// Returns the quote of both sides. `isFirst`: it shows the state at the beginning.
     private func quote(_ type: Int32, _ isFirst: Bool, _ time: Timestamp) -> MarketDataEvent {
         .quote(
             Quote(
@@ -242,6 +256,7 @@ extension MarketDataAssembler {
                 bidExchange: bidExchange, askExchange: askExchange))
     }
 
+    /// Returns the trade of last price and size, if trades are made from these.
     private mutating func trade(
         _ type: Int32, _ isFirst: Bool, _ time: Timestamp
     ) -> MarketDataEvent {
@@ -263,9 +278,9 @@ extension MarketDataAssembler {
 
     /// Handles a delayed trade. The provider sends the trade's second before it, or after it.
     private mutating func delayed(_ trade: Trade) -> MarketDataEvent {
-        toldLast = trade
+        lastMadeFromPrice = trade
         if timeOrder == .unknown, lastTradeTime.isDefined { timeOrder = .beforeTrade }
-        guard timeOrder == .beforeTrade, !hasWaiting else {
+        guard timeOrder == .beforeTrade, !holdsTrades else {
             prints.awaitTime(trade, known: lastTradeTime)
             return .none
         }
@@ -274,6 +289,7 @@ extension MarketDataAssembler {
         return .trade(trade)
     }
 
+    /// Handles a print (48), or a report about one (77).
     private mutating func realTimeVolume(
         _ tick: RealTimeVolume, _ time: Timestamp
     ) -> MarketDataEvent {
@@ -297,28 +313,29 @@ extension MarketDataAssembler {
             (tick.time.isDefined ? TimeResolution.millisecond : .unknown).rawValue
         // The trade has no exchange: the last reported letter belongs to another trade.
         let trade = Trade(header: header, price: tick.price, size: tick.size)
-        if wasTold(trade) {
+        if repeatsTrade(trade) {
             counters.otherTrades &+= 1
             return .none
         }
-        return prints.takesReport(trade) ? .trade(trade) : .none
+        return prints.letsPass(trade) ? .trade(trade) : .none
     }
 
     /// Returns whether the trade is the last one before the request, because it is older. All
     /// delayed trades are older; of these, the first one is the state.
     private func isState(_ tick: RealTimeVolume) -> Bool {
         guard isDelayed else { return tick.time < since }
-        return !hasVolume && toldLast?.header.flags.contains(.snapshot) ?? true
+        return !hasVolume && lastMadeFromPrice?.header.flags.contains(.snapshot) ?? true
     }
 
     /// Until `RTVolume` comes, delayed trades are made from last price and size. Returns whether
     /// the first `RTVolume` repeats such a trade.
-    private mutating func wasTold(_ trade: Trade) -> Bool {
-        defer { (hasVolume, toldLast) = (true, nil) }
-        guard !hasVolume, let told = toldLast, told.price == trade.price, told.size == trade.size,
-            !told.header.flags.contains(.snapshot)
+    private mutating func repeatsTrade(_ trade: Trade) -> Bool {
+        defer { (hasVolume, lastMadeFromPrice) = (true, nil) }
+        guard !hasVolume, let known = lastMadeFromPrice, known.price == trade.price,
+            known.size == trade.size,
+            !known.header.flags.contains(.snapshot)
         else { return false }
-        return !prints.withdraw(like: told)
+        return !prints.withdraw(like: known)
     }
 
     private mutating func exchange(_ tick: TickExchange, _ time: Timestamp) -> MarketDataEvent {

@@ -1,8 +1,11 @@
 internal import MarketModel
 internal import Primitives
 
-/// Trades of one market data request that wait for more information: whether they are reported, or
-/// at what time they happened. They leave in the order in which they came.
+/// Trades of one market data request that are held until more is known about them: whether they are
+/// reported, or at what time they happened. They leave in the order in which they came.
+///
+/// A *print* is a trade as the exchange publishes it. An *unreported* one does not count for the
+/// last price. A *report* is a message that shows that a print is reported.
 ///
 /// `RTVolume` (48) has all prints. `RT trade volume` (77) has the same without the unreportable
 /// ones, in the same order. It is not documented which of the two comes first. Trades are made from
@@ -17,11 +20,13 @@ struct PrintQueue: Sendable {
     /// The largest difference between the times of a print's two messages.
     private static let slackNanoseconds: Int64 = 1_000_000_000
 
+    /// What a held trade waits for.
     private enum Wait: Sendable {
+        /// Only for the trades before it.
         case none
-        /// Waits for 77.
+        /// For its report, 77.
         case report
-        /// Waits for the time of a delayed trade.
+        /// For its time: it is a delayed trade.
         case time
     }
 
@@ -31,11 +36,12 @@ struct PrintQueue: Sendable {
     }
 
     /// A message 77 that came before its print.
-    private struct Word: Sendable {
+    private struct Report: Sendable {
         let price: Price
         let size: Quantity
         let time: Timestamp
 
+        /// Returns whether it may be about this trade.
         func isNear(_ trade: Trade) -> Bool {
             guard price == trade.price, size == trade.size else { return false }
             guard time.isDefined, trade.header.providerTime.isDefined else { return true }
@@ -44,10 +50,12 @@ struct PrintQueue: Sendable {
         }
     }
 
+    /// In the order in which they came.
     private var held: [Held] = []
-    private var words: [Word] = []
+    /// The reports whose prints have not come.
+    private var reports: [Report] = []
     /// 77 comes on this subscription.
-    private var hasWords = false
+    private var hasReports = false
 
     var isEmpty: Bool { held.isEmpty }
 
@@ -59,10 +67,10 @@ struct PrintQueue: Sendable {
     // MARK: reported or not
 
     /// Handles a trade of 48. Returns true when the trade may leave immediately, unchanged.
-    mutating func takesReport(_ trade: Trade) -> Bool {
-        guard hasWords else { return true }
-        if let place = words.firstIndex(where: { $0.isNear(trade) }) {
-            words.removeFirst(place + 1)
+    mutating func letsPass(_ trade: Trade) -> Bool {
+        guard hasReports else { return true }
+        if let place = reports.firstIndex(where: { $0.isNear(trade) }) {
+            reports.removeFirst(place + 1)
             judge(held.count, isLastReported: false)
             if held.isEmpty { return true }
             append(Held(trade: trade, wait: .none))
@@ -74,14 +82,14 @@ struct PrintQueue: Sendable {
 
     /// Handles a message 77.
     mutating func received(_ tick: RealTimeVolume) {
-        hasWords = true
+        hasReports = true
         guard tick.price.isDefined, tick.size.isDefined else { return }
-        let word = Word(price: tick.price, size: tick.size, time: tick.time)
-        if let place = held.firstIndex(where: { $0.wait == .report && word.isNear($0.trade) }) {
+        let report = Report(price: tick.price, size: tick.size, time: tick.time)
+        if let place = held.firstIndex(where: { $0.wait == .report && report.isNear($0.trade) }) {
             return judge(place + 1, isLastReported: true)
         }
-        if words.count >= Self.heldMax { words.removeFirst() }
-        words.append(word)
+        if reports.count >= Self.heldMax { reports.removeFirst() }
+        reports.append(report)
     }
 
     /// Ends the wait of the first `count` trades, which 77 has passed. They are unreported, except
@@ -127,11 +135,13 @@ struct PrintQueue: Sendable {
 
     // MARK: taking trades
 
+    /// Holds a trade. If there are too many, the oldest one need not wait any more.
     private mutating func append(_ one: Held) {
         if held.count >= Self.heldMax, held[0].wait != .none { expire(0) }
         held.append(one)
     }
 
+    /// Ends the wait of a trade in vain: a print without a report is unreported.
     private mutating func expire(_ place: Int) {
         if held[place].wait == .report { held[place].trade.header.flags.insert(.unreported) }
         held[place].wait = .none

@@ -38,6 +38,7 @@ extension MidpointTick {
 }
 
 extension RealTimeBar {
+    /// The nanoseconds of a bar.
     public static let width: Int64 = 5_000_000_000
 
     /// The bar's event time is its close.

@@ -116,6 +116,7 @@ public enum TickType {
         }
     }
 
+    /// Returns what an option's computation is based on.
     static func optionKind(_ type: Int32) -> OptionComputationKind {
         switch type {
         case 10, 80: .bid

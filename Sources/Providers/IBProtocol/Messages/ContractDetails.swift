@@ -1,6 +1,8 @@
 public import MarketModel
 
-/// The provider's data about a contract. Fields that the server's version does not send stay empty.
+/// The provider's data about a contract, in its own words. Fields that the server's version does
+/// not send stay empty. The engine uses the contract, its zone and its hours; the rest is only
+/// decoded.
 public struct ContractDetails: Hashable, Sendable {
     public var request: Int32 = 0
     public var contract = Contract()
@@ -16,7 +18,9 @@ public struct ContractDetails: Hashable, Sendable {
     public var industry = ""
     public var category = ""
     public var subcategory = ""
+    /// The name of the time zone in which the hours are given.
     public var zone = ""
+    /// All trading hours, and the regular ones, of some days (`SessionHours` reads them).
     public var tradingHours = ""
     public var liquidHours = ""
     public var economicValueRule = ""
@@ -58,6 +62,7 @@ public struct ContractDetails: Hashable, Sendable {
     public init() {}
 }
 
+/// The provider's data about a fund.
 public struct FundDetails: Hashable, Sendable {
     public var name = ""
     public var family = ""
@@ -80,6 +85,7 @@ public struct FundDetails: Hashable, Sendable {
     public init() {}
 }
 
+/// The provider's data about a bond.
 public struct BondDetails: Hashable, Sendable {
     /// The data that bonds and other contracts have in common.
     public var details = ContractDetails()

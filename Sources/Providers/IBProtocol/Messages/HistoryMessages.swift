@@ -1,5 +1,6 @@
 public import MarketModel
 
+/// One bar of an answer from history.
 public struct HistoricalBar: Hashable, Sendable {
     /// When the bar begins.
     public var time: ProviderTime
@@ -17,7 +18,7 @@ public struct HistoricalBar: Hashable, Sendable {
 /// All bars of an answer. An answer has only one such message.
 public struct HistoricalBars: Hashable, Sendable {
     public var request: Int32
-    /// The text as the provider writes it.
+    /// The beginning and the end of the requested time, as the provider writes them.
     public var startText: String
     public var endText: String
     public var bars: [HistoricalBar]
@@ -31,6 +32,7 @@ public struct HistoricalTicks<Tick: Hashable & Sendable>: Hashable, Sendable {
     public var isLast: Bool
 }
 
+/// The answer to the question since when there is history of a contract.
 public struct HeadTimestamp: Hashable, Sendable {
     public var request: Int32
     /// The first time for which there are data.

@@ -12,6 +12,7 @@ public enum IBMessage: Hashable, Sendable {
     case realTimeVolume(RealTimeVolume)
     case tickOption(TickOption)
     case depth(DepthMessage)
+    /// `all`: unreported trades come as well.
     case tickByTickTrade(request: Int32, all: Bool, TradeTick)
     case tickByTickQuote(request: Int32, QuoteTick)
     case tickByTickMidpoint(request: Int32, MidpointTick)
@@ -21,6 +22,7 @@ public enum IBMessage: Hashable, Sendable {
     indirect case tickRequestParameters(TickRequestParameters)
     /// From here on the request's ticks are of this mode.
     case marketDataType(request: Int32, FeedMode)
+    /// The provider keeps the requested data under another contract, and ends the request.
     indirect case rerouteMarketData(Reroute)
     indirect case rerouteDepth(Reroute)
 
@@ -32,16 +34,19 @@ public enum IBMessage: Hashable, Sendable {
 
     indirect case contractDetails(ContractDetails)
     indirect case bondDetails(BondDetails)
+    /// All contracts that answer have come.
     case contractDetailsEnd(request: Int32)
 
     indirect case news(TickNews)
     indirect case bulletin(BulletinMessage)
     indirect case newsProviders([NewsProvider])
     indirect case historicalNews(HistoricalHeadline)
+    /// All headlines of the answer have come. `hasMore`: the answer leaves some out.
     case historicalNewsEnd(request: Int32, hasMore: Bool)
     indirect case fundamentals(FundamentalDocument)
 
     indirect case notice(IBNotice)
+    /// The first number that is free for a request.
     case nextValidID(Int32)
     indirect case managedAccounts([String])
     case currentTime(Timestamp)

@@ -1,9 +1,11 @@
 public import MarketModel
 public import Primitives
 
-// Frequent messages: words of a fixed size, without the heap.
+// Frequent messages: values of a fixed size, without the heap. In all of them `request` is the
+// number of the request that they answer, and `type` says which value it is: one of `TickType`, or
+// one that this version does not know. A price, size or ratio is undefined when none was sent.
 
-/// The type is one of `TickType`, or one that this version does not know.
+/// A price of level 1, with its size.
 public struct TickPrice: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
@@ -14,21 +16,25 @@ public struct TickPrice: Hashable, Sendable, BitwiseCopyable {
     public var attributes: TickAttributes
 }
 
+/// What a price of level 1 allows, or when it was made.
 public struct TickAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     public static let canAutoExecute = TickAttributes(rawValue: 1 << 0)
+    /// As the provider reports it: the price is past a limit.
     public static let pastLimit = TickAttributes(rawValue: 1 << 1)
     public static let preOpen = TickAttributes(rawValue: 1 << 2)
 }
 
+/// A size or volume of level 1.
 public struct TickSize: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
     public var size: Quantity
 }
 
+/// Any other number of level 1, such as a volatility.
 public struct TickGeneric: Hashable, Sendable, BitwiseCopyable {
     public var request: Int32
     public var type: Int32
@@ -59,10 +65,13 @@ public struct RealTimeVolume: Hashable, Sendable, BitwiseCopyable {
     public var time: Timestamp
     /// The volume of the day.
     public var totalVolume: Quantity
+    /// The day's average price, weighted by volume.
     public var vwap: Price
+    /// One market maker has filled the trade.
     public var isSingle: Bool
 }
 
+/// The provider's computation of an option: greeks, and the prices that they are based on.
 public struct TickOption: Hashable, Sendable {
     public var request: Int32
     public var type: Int32
@@ -91,11 +100,14 @@ public struct DepthMessage: Hashable, Sendable {
     public var flags: DepthFlags
 }
 
+/// The attributes of a trade.
 public struct TradeAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// As the provider reports it: the price is past a limit.
     public static let pastLimit = TradeAttributes(rawValue: 1 << 0)
+    /// The trade does not count for the last price.
     public static let unreported = TradeAttributes(rawValue: 1 << 1)
 }
 
@@ -119,6 +131,7 @@ public struct TradeTick: Hashable, Sendable, BitwiseCopyable {
     public var attributes: TradeAttributes
 }
 
+/// A quote with a time in whole seconds, live or from history.
 public struct QuoteTick: Hashable, Sendable, BitwiseCopyable {
     public var time: Timestamp
     public var bidPrice: Price
@@ -128,6 +141,7 @@ public struct QuoteTick: Hashable, Sendable, BitwiseCopyable {
     public var attributes: QuoteAttributes
 }
 
+/// A midpoint of bid and ask with a time in whole seconds, live or from history.
 public struct MidpointTick: Hashable, Sendable, BitwiseCopyable {
     public var time: Timestamp
     public var price: Price

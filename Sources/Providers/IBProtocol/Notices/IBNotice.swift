@@ -3,7 +3,9 @@ public struct IBNotice: Hashable, Sendable {
     /// The request number of notices about the complete connection.
     public static let wholeConnection: Int32 = -1
 
+    /// The number of the request that it is about, or `wholeConnection`.
     public var request: Int32
+    /// The vendor's code (`NoticeCode`).
     public var code: Int32
     public var text: String
     /// JSON; only for refused orders.
@@ -17,7 +19,7 @@ public struct IBNotice: Hashable, Sendable {
 
     public var isAboutConnection: Bool { request == Self.wholeConnection }
 
-    /// News of the whole platform, whatever request they carry: no request fails by them.
+    /// It informs about the whole platform, whatever request it carries: no request fails by it.
     public var isWarning: Bool { (2_100..<2_200).contains(code) }
 
     /// For people.

@@ -1,4 +1,4 @@
-/// The parts of the vendor's service that fail one by one.
+/// The kinds of farms: parts of the vendor's service that fail separately.
 public enum DataFarm: Hashable, Sendable {
     case marketData
     case history
@@ -13,16 +13,19 @@ public enum DataFarm: Hashable, Sendable {
     }
 }
 
+/// The state of a farm, as notices report it.
 public enum FarmState: Hashable, Sendable {
     case broken
     case ok
-    /// Not connected, but on demand it will be.
+    /// Not connected, but it will be when data are requested.
     case inactive
     case connecting
 }
 
-/// Which of the vendor's limits is reached.
+/// A kind of line. A line is one of the simultaneous subscriptions of that kind that the account
+/// may have.
 public enum LineLimit: Hashable, Sendable {
+    /// Level 1, and bars of five seconds.
     case marketData
     case depth
     case tickByTick
@@ -32,33 +35,38 @@ public enum LineLimit: Hashable, Sendable {
 public enum NoticeMeaning: Hashable, Sendable {
     // The connection.
     case clientIDInUse
-    /// The socket stays, but nothing comes through it.
+    /// The platform has lost the vendor's servers. The socket stays, but nothing comes through it.
     case connectionLost
+    /// The platform has its vendor again. True: everything has to be requested again.
     case connectionRestored(subscriptionsLost: Bool)
-    /// Between the platform and the vendor's servers.
+    /// The same as `connectionLost`, by another code.
     case platformDisconnected
     /// The server is about to close this connection and to listen elsewhere.
     case portChanged
     case farm(DataFarm, FarmState)
-    /// Too many messages or requests in a time: slow down and ask again.
+    /// Too many messages or requests in a time: wait, and request again.
     case pacingViolation
 
     // One request.
     case noSuchContract
     case invalidRequest
     case duplicateRequest
-    /// A cancel for what is not there any more: nothing to do.
+    /// A cancel of a request that has ended: nothing has to be done.
     case nothingToCancel
+    /// The account has not paid for these data.
     case notSubscribed
-    /// A part of what was asked does not come; the rest does.
+    /// A part of the requested data does not come; the rest does.
     case partlyNotSubscribed
-    /// Usually nothing comes, without a further word.
+    /// Usually nothing comes, and no further notice either.
     case subscriptionMissing
+    /// Delayed data come in place of live ones.
     case delayedDataFollow
     case tooManyLines(LineLimit)
     /// The same user watches the market somewhere else.
     case competingSession
+    /// The book is empty, and is sent again.
     case depthReset
+    /// The book has to be requested again.
     case depthHalted
     /// There is no such book: of this kind of contract, or at this exchange.
     case depthUnsupported
@@ -68,7 +76,7 @@ public enum NoticeMeaning: Hashable, Sendable {
     case historyRefused
     case tickByTickRefused
     case realTimeBarsRefused
-    /// A trade was taken back; the bars have to be asked for again.
+    /// A trade was cancelled; the bars have to be requested again.
     case realTimeBarsEnded
     case noFundamentals
 
@@ -133,11 +141,11 @@ extension NoticeMeaning {
         return words.contains("no data") ? .historyEmpty : .historyRefused
     }
 
-    /// What the notice tells of, whatever request number it carries.
+    /// What the notice is about, whatever request number it carries.
     public enum Scope: Hashable, Sendable {
         case connection
         case request
-        /// The number of the request says which.
+        /// About the connection if its number is that of no request, otherwise about this request.
         case byRequest
     }
 
@@ -156,13 +164,13 @@ extension NoticeMeaning {
         }
     }
 
-    /// What becomes of what was asked.
+    /// What becomes of the request.
     public enum Outlook: Hashable, Sendable {
-        /// It goes on, or has ended as it should: nothing has to be done.
+        /// It continues, or has ended as it should: nothing has to be done.
         case fine
         /// It failed; the same request may succeed later.
         case temporary
-        /// It failed, and will again until somebody changes something.
+        /// It failed, and will fail again until a person changes something.
         case permanent
     }
 

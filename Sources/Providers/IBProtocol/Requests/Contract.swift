@@ -71,6 +71,7 @@ public struct Contract: Hashable, Sendable {
     }
 }
 
+/// An option of a request. The vendor defines the tags.
 public struct TagValue: Hashable, Sendable {
     public var tag: String
     public var value: String

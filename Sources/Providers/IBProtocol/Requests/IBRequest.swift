@@ -13,8 +13,11 @@ public enum HistoryKind: String, Hashable, Sendable {
     case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"
 }
 
+/// The ticks of a tick-by-tick request, in the vendor's words.
 public enum TickByTickKind: String, Hashable, Sendable {
+    /// Trades that count for the last price.
     case last = "Last"
+    /// All trades.
     case allLast = "AllLast"
     case bidAsk = "BidAsk"
     case midpoint = "MidPoint"
@@ -26,6 +29,7 @@ public enum DateFormat: Int, Hashable, Sendable {
     case epoch = 2
 }
 
+/// The beginning or the end of the time that a request for history covers.
 public enum RequestTime: Hashable, Sendable {
     /// For an end: now. For a start: the beginning.
     case open
@@ -35,6 +39,7 @@ public enum RequestTime: Hashable, Sendable {
     case text(String)
 }
 
+/// A request for bars of history.
 public struct HistoryRequest: Hashable, Sendable {
     public var end = RequestTime.open
     /// Such as `1 D`, `1800 S`.
@@ -53,6 +58,7 @@ public struct HistoryRequest: Hashable, Sendable {
     }
 }
 
+/// A request for ticks of history.
 public struct HistoryTicksRequest: Hashable, Sendable {
     public var start = RequestTime.open
     public var end = RequestTime.open
@@ -67,19 +73,24 @@ public struct HistoryTicksRequest: Hashable, Sendable {
     public init() {}
 }
 
+/// What a subscription to level 1 requests beside prices and sizes.
 public struct MarketDataRequest: Hashable, Sendable {
-    /// Such as `233`, `292:BRFG`.
+    /// The numbers of further values, such as `233`, `292:BRFG`.
     public var genericTicks: [String] = []
     public var options: [TagValue] = []
 
     public init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
 }
 
+/// A request for headlines of the past.
 public struct HistoricalNewsRequest: Hashable, Sendable {
+    /// The provider's id of the contract.
     public var contract: Int32
+    /// The codes of news providers.
     public var providers: [String]
     public var start = RequestTime.open
     public var end = RequestTime.open
+    /// The most headlines of the answer.
     public var count: Int32
     public var options: [TagValue] = []
 

@@ -5,7 +5,9 @@ internal import Primitives
 struct RequestWriter {
     static let bodyBytesMax = 64 * 1_024
 
+    /// The first four are the length, which `finished` sets.
     private(set) var bytes: [UInt8] = [0, 0, 0, 0]
+    /// `nil`: everything could be written so far.
     private(set) var error: RequestError?
 
     mutating func fail(_ error: RequestError) {

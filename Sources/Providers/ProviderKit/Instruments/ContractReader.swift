@@ -4,6 +4,7 @@ internal import YAMLFile
 
 /// Reads the contract of one instrument, from its keys and the defaults of its file.
 struct ContractReader {
+    /// The symbol, as messages name it.
     let owner: String
     private let symbol: Symbol
     private let position: YAMLPosition
@@ -139,6 +140,7 @@ struct ContractReader {
         contract.right = right(isNamed: isNamed, &list)
     }
 
+    /// Reports keys that contracts of this kind do not have.
     private func refuse(
         _ keys: [String], _ contract: Instrument.Contract, _ list: inout ProblemList
     ) {
@@ -151,6 +153,8 @@ struct ContractReader {
         }
     }
 
+    /// Returns the value of a key, and reports if it is missing. `isNamed`: the contract is
+    /// identified without it, so it may be missing.
     private func wanted(
         _ key: String, as example: String, isNamed: Bool, _ list: inout ProblemList
     ) -> YAMLNode? {

@@ -3,6 +3,7 @@ internal import YAMLFile
 
 /// The defaults for the instruments of one file.
 struct InstrumentDefaults {
+    /// An empty text or list means: no default.
     var security = Instrument.Security.stock
     var exchange = ""
     var primaryExchange = ""

@@ -3,6 +3,7 @@ internal import YAMLFile
 
 /// One item of a list: a symbol alone, or a mapping.
 enum InstrumentItem {
+    /// Returns `nil` when the item has a mistake that leaves no instrument.
     static func read(
         _ node: YAMLNode, _ defaults: InstrumentDefaults, _ list: inout ProblemList
     ) -> Instrument? {
@@ -64,6 +65,7 @@ enum InstrumentItem {
             "local_symbol", "trading_class", "provider_id", "depth_exchange", "feeds", "providers",
         ] + ContractReader.derivativeKeys
 
+    /// The remedies for keys that other programs use.
     private static let explained = [
         "modes": "write 'feeds: [quotes, bars]'", "mode": "write 'feeds: [quotes, bars]'",
         "conid": "write 'provider_id'", "secType": "write 'security'",

@@ -3,6 +3,7 @@ internal import YAMLFile
 
 /// Reads several files into one list.
 struct InstrumentReader {
+    /// An instrument, and where it is listed first.
     private struct Found {
         var instrument: Instrument
         let file: String
@@ -11,22 +12,26 @@ struct InstrumentReader {
 
     private let read: InstrumentFile.Read
     private var found: [Found] = []
+    /// The indexes in `found`.
     private var numbers: [Symbol: Int] = [:]
     private var problems: [FileMistake] = []
     /// The files that were read. Every file is read once, however many files include it.
     private var filesRead: Set<String> = []
     /// The paths from the named file to the one that is being read.
     private var trail: [String] = []
+    /// It was reported that there are too many instruments.
     private var isFull = false
 
     init(read: @escaping InstrumentFile.Read) { self.read = read }
 
+    /// Reads a file and those that it includes. Mistakes are collected.
     mutating func read(_ path: String) {
         var list = ProblemList(file: path)
         take(path, at: nil, of: &list)
         problems += list.sorted.all
     }
 
+    /// Returns all instruments, or throws all mistakes.
     func finish(_ paths: [String]) throws(FileMistakes) -> [Instrument] {
         guard problems.isEmpty else { throw FileMistakes(problems) }
         guard !found.isEmpty else {
@@ -41,7 +46,8 @@ struct InstrumentReader {
 
     // MARK: files
 
-    /// `list` belongs to the file that names this one.
+    /// Reads a file unless it was read already. `list` has the mistakes of the file that names it,
+    /// at `position` (`nil`: no file does).
     private mutating func take(
         _ path: String, at position: YAMLPosition?, of list: inout ProblemList
     ) {

@@ -6,8 +6,9 @@ struct BeginQueue: Sendable {
 
     private let intervalNanoseconds: Int64
     private var waiting: [UInt32] = []
+    /// The index in `waiting` of the next one.
     private var position = 0
-    /// When the next one would leave at an even rate.
+    /// When the next one would leave at an even rate, monotonic.
     private var due = Int64.min
 
     init(perSecondMax: Int) {
@@ -23,7 +24,7 @@ struct BeginQueue: Sendable {
         waiting.removeAll { $0 == instrument }
     }
 
-    /// Returns the next instrument whose turn has come.
+    /// Returns the next instrument whose turn has come; `nil`: there is none now.
     mutating func next(now: Int64) -> UInt32? {
         guard position < waiting.count else { return nil }
         let turn = max(due, now)

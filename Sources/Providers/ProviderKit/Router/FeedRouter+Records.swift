@@ -30,7 +30,7 @@ extension FeedRouter {
                 if let kind = passed.kind, !isAhead {
                     route.reached = max(route.reached, header.eventTime)
                     let isLive = !header.flags.contains(.backfilled) && rank == route.active
-                    if isLive { route.kinds |= 1 << UInt16(kind.rawValue) }
+                    if isLive { route.deliveredKinds |= 1 << UInt16(kind.rawValue) }
                 }
             } else {
                 leftOut[provider] &+= 1
@@ -42,6 +42,7 @@ extension FeedRouter {
     /// A tick that is stamped further ahead does not show which provider delivered until when.
     private static let aheadMax: Int64 = 2_000_000_000
 
+    /// Notes the state that a provider reports of its feed.
     private mutating func note(_ state: FeedState, of provider: Int, _ now: Moment) {
         guard state.instrument < routes.count,
             let rank = routes[Int(state.instrument)]?.rank(of: provider),
@@ -63,29 +64,32 @@ extension FeedRouter {
             let isStart = subscription.action == SubscriptionAction.start.rawValue
             if isStart { route.feeds[rank].mode = subscription.mode }
             guard rank == route.active else { return nil }
-            if isStart { arrived(header, rank, &route, into: &kept) }
+            if isStart { noteArrival(header, rank, &route, into: &kept) }
             return record
         default:
-            if !header.flags.contains(.backfilled) { arrived(header, rank, &route, into: &kept) }
+            if !header.flags.contains(.backfilled) {
+                noteArrival(header, rank, &route, into: &kept)
+            }
             return route.isFeeder(rank, at: header.eventTime) ? record : nil
         }
     }
 
-    /// Handles the first live record of a provider that has to deliver now.
-    private func arrived(
+    /// Completes a switch with the first live record of the new provider. Without a switch it does
+    /// nothing.
+    private func noteArrival(
         _ header: TickHeader, _ rank: Int, _ route: inout InstrumentRoute,
         into kept: inout [ProviderRecord]
     ) {
         guard let pending = route.pending, rank == route.active else { return }
         if pending.at.isDefined {
             guard header.eventTime >= pending.at else { return }
-            record(pending, &route, header.symbol, into: &kept)
+            recordSwitch(pending, &route, header.symbol, into: &kept)
             return
         }
         // What the previous provider has delivered meanwhile must not come again.
         let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
-        route.begin(rank, from: from)
-        record(
+        route.beginSpan(rank, from: from)
+        recordSwitch(
             InstrumentRoute.Pending(
                 previous: pending.previous, at: route.spans.last?.from ?? from,
                 wasLost: pending.wasLost), &route, header.symbol, into: &kept)
@@ -94,7 +98,7 @@ extension FeedRouter {
     /// Records a switch: the previous provider's outages end here, its unreported end becomes a
     /// gap, and the new provider delivers from now on. The previous provider still fills its own
     /// outages.
-    func record(
+    func recordSwitch(
         _ pending: InstrumentRoute.Pending, _ route: inout InstrumentRoute, _ number: UInt32,
         into records: inout [ProviderRecord]
     ) {
@@ -103,13 +107,13 @@ extension FeedRouter {
         let header = TickHeader(
             symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
         let left =
-            (pending.wasLost ? route.untold(of: pending.previous) : [])
+            (pending.wasLost ? route.unreportedOutages(of: pending.previous) : [])
             + route.outages.filter { $0.rank == pending.previous }
         for outage in left where outage.from < pending.at {
             let gap = outage.gap(to: pending.at, header, detail: Self.delivers(to))
             records.append(.gap(gap))
         }
-        route.kinds = 0
+        route.deliveredKinds = 0
         route.outages.removeAll { $0.rank == pending.previous }
         records.append(
             .subscription(
@@ -170,7 +174,7 @@ extension FeedRouter {
         route.carryOver(former, now)
     }
 
-    /// Cuts an outage to the time in which its provider was the one to deliver.
+    /// Cuts an outage to the time in which its provider was the one to deliver; `nil`: it was not.
     private func clipped(
         _ gap: GapRecord, _ rank: Int, _ route: inout InstrumentRoute
     ) -> GapRecord? {

@@ -11,6 +11,7 @@ internal import Primitives
 /// A record belongs to the provider that fed the instrument at the record's event time. So nothing
 /// comes twice, late records are not lost, and filled gaps do not double another provider's ticks.
 public struct FeedRouter: Sendable {
+    /// How long states have to last, in nanoseconds, before the router acts on them.
     public struct Settings: Sendable {
         /// A feed that is down for this long is replaced. One that is live for this long may
         /// replace one that is down.
@@ -31,6 +32,7 @@ public struct FeedRouter: Sendable {
         public init() {}
     }
 
+    /// An instrument that another provider delivers from now on.
     public struct Switch: Hashable, Sendable {
         public var instrument: UInt32
         /// Indexes in the list of providers.
@@ -62,7 +64,7 @@ public struct FeedRouter: Sendable {
     public internal(set) var leftOut: [UInt64]
     /// Per provider: the number of instruments whose ticks it may deliver.
     private var feeding: [Int]
-    /// Per provider.
+    /// Per provider, the instruments that it was not given yet.
     private var queues: [BeginQueue]
 
     public init(providers: [String], settings: Settings = Settings()) {
@@ -80,7 +82,7 @@ public struct FeedRouter: Sendable {
         feeding[provider] > 0 || !feeding.contains { $0 > 0 }
     }
 
-    /// Returns the index of the provider that feeds the instrument.
+    /// Returns the index of the provider that feeds the instrument; `nil`: it is not wanted.
     public func active(_ instrument: UInt32) -> Int? {
         guard instrument < routes.count, let route = routes[Int(instrument)] else { return nil }
         return route.providers[route.active]
@@ -113,12 +115,13 @@ public struct FeedRouter: Sendable {
         enqueue(instrument, first, now, into: &work)
     }
 
+    /// Gives the instrument to its first provider when its turn has come.
     private mutating func enqueue(
         _ instrument: UInt32, _ first: Int, _ now: Moment, into work: inout Work
     ) {
         routes[Int(instrument)]?.feeds[0].isQueued = true
         queues[first].add(instrument)
-        release(now, into: &work)
+        beginQueued(now, into: &work)
     }
 
     /// Ends an instrument and begins it again, because other data or other providers are wanted. A
@@ -126,7 +129,7 @@ public struct FeedRouter: Sendable {
     public mutating func restart(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
-        guard let former = leave(instrument, into: &work) else {
+        guard let former = withdraw(instrument, into: &work) else {
             begin(instrument, providers: names, now, into: &work)
             return
         }
@@ -151,34 +154,36 @@ public struct FeedRouter: Sendable {
                 rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
     }
 
-    /// Adds a route. Returns the first of its providers.
+    /// Adds a route. Returns the first of its providers; `nil`: the number is too large.
     private mutating func add(_ instrument: UInt32, _ names: [String], _ now: Moment) -> Int? {
         guard instrument < ProviderLimits.instrumentsMax else { return nil }
         while routes.count <= instrument { routes.append(nil) }
         let own = names.compactMap { providers.firstIndex(of: $0) }
         let order = own.isEmpty ? Array(providers.indices) : own
         routes[Int(instrument)] = InstrumentRoute(order, now: now.monotonic)
-        count()
+        countFeeding()
         return order[0]
     }
 
+    /// Removes an instrument, and records the end of its outages.
     public mutating func end(_ instrument: UInt32, _ now: Moment, into work: inout Work) {
-        guard let route = leave(instrument, into: &work) else { return }
+        guard let route = withdraw(instrument, into: &work) else { return }
         recordEnd(route, instrument, now.wall, into: &work.records)
-        count()
+        countFeeding()
     }
 
-    /// Takes the instrument from all providers.
-    private mutating func leave(_ instrument: UInt32, into work: inout Work) -> InstrumentRoute? {
+    /// Takes the instrument from all providers. Returns the route that it had; `nil`: it had none.
+    private mutating func withdraw(_ instrument: UInt32, into work: inout Work) -> InstrumentRoute?
+    {
         guard instrument < routes.count, var route = routes[Int(instrument)] else { return nil }
-        for rank in 0..<route.asked { leave(rank, &route, instrument, into: &work) }
+        for rank in 0..<route.requested { withdraw(rank, &route, instrument, into: &work) }
         routes[Int(instrument)] = nil
         return route
     }
 
     /// Takes the instrument from a provider. A provider that was not given it yet gets no order at
     /// all.
-    private mutating func leave(
+    private mutating func withdraw(
         _ rank: Int, _ route: inout InstrumentRoute, _ number: UInt32, into work: inout Work
     ) {
         let provider = route.providers[rank]
@@ -191,7 +196,7 @@ public struct FeedRouter: Sendable {
     }
 
     /// Gives each provider the instruments whose turn has come.
-    private mutating func release(_ now: Moment, into work: inout Work) {
+    private mutating func beginQueued(_ now: Moment, into work: inout Work) {
         for provider in providers.indices {
             while let number = queues[provider].next(now: now.monotonic) {
                 guard let rank = routes[Int(number)]?.rank(of: provider) else { continue }
@@ -203,22 +208,24 @@ public struct FeedRouter: Sendable {
 
     // MARK: time passes
 
+    /// Switches providers where the time has come, and gives them the instruments whose turn it is.
     public mutating func advance(_ now: Moment, into work: inout Work) {
         for index in routes.indices {
             guard var route = routes[index], route.hasChoice else { continue }
             advance(&route, UInt32(index), now, into: &work)
             routes[index] = route
         }
-        release(now, into: &work)
-        count()
+        beginQueued(now, into: &work)
+        countFeeding()
     }
 
-    private mutating func count() {
+    /// Counts again which providers may deliver ticks.
+    private mutating func countFeeding() {
         for index in feeding.indices { feeding[index] = 0 }
         for case let route? in routes {
             feeding[route.providers[route.active]] += 1
             guard route.releaseAt != nil else { continue }
-            for rank in (route.active + 1)..<route.asked { feeding[route.providers[rank]] += 1 }
+            for rank in (route.active + 1)..<route.requested { feeding[route.providers[rank]] += 1 }
         }
     }
 
@@ -226,11 +233,13 @@ public struct FeedRouter: Sendable {
         _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let at = route.releaseAt, now.monotonic >= at {
-            if let pending = route.pending { record(pending, &route, number, into: &work.records) }
-            for rank in (route.active + 1)..<route.asked {
-                leave(rank, &route, number, into: &work)
+            if let pending = route.pending {
+                recordSwitch(pending, &route, number, into: &work.records)
             }
-            route.asked = route.active + 1
+            for rank in (route.active + 1)..<route.requested {
+                withdraw(rank, &route, number, into: &work)
+            }
+            route.requested = route.active + 1
             route.releaseAt = nil
         }
         if now.monotonic - route.activeSince >= settings.settledNanoseconds { route.returns = 0 }
@@ -250,26 +259,26 @@ public struct FeedRouter: Sendable {
         _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let pending = route.pending, pending.at.isDefined {
-            record(pending, &route, number, into: &work.records)
+            recordSwitch(pending, &route, number, into: &work.records)
         }
-        let (previous, wasLost) = previous(route)
+        let (previous, wasLost) = lastDeliverer(route)
         route.active += 1
         route.releaseAt = nil
-        if route.active >= route.asked {
+        if route.active >= route.requested {
             route.feeds[route.active] = InstrumentRoute.Feed(since: now.monotonic)
             route.feeds[route.active].isQueued = true
             queues[route.providers[route.active]].add(number)
-            route.asked = route.active + 1
+            route.requested = route.active + 1
         }
-        if route.asked > route.active + 1 {
+        if route.requested > route.active + 1 {
             route.releaseAt = now.monotonic + settings.graceNanoseconds
         }
         route.pending = InstrumentRoute.Pending(
             previous: previous, at: .undefined, wasLost: wasLost)
     }
 
-    /// Returns the provider that delivered last, and whether it has stopped.
-    private func previous(_ route: InstrumentRoute) -> (rank: Int, wasLost: Bool) {
+    /// Returns the rank of the provider that delivered last, and whether it had stopped by then.
+    private func lastDeliverer(_ route: InstrumentRoute) -> (rank: Int, wasLost: Bool) {
         if let pending = route.pending { return (pending.previous, pending.wasLost) }
         return (route.active, route.feeds[route.active].state != .live)
     }
@@ -286,9 +295,9 @@ public struct FeedRouter: Sendable {
             route.reached.advanced(byNanoseconds: second)
         ).floored(to: second)
         if let pending = route.pending, pending.at.isDefined {
-            record(pending, &route, number, into: &work.records)
+            recordSwitch(pending, &route, number, into: &work.records)
         }
-        let (previous, wasLost) = previous(route)
+        let (previous, wasLost) = lastDeliverer(route)
         route.active = rank
         route.returns += 1
         route.releaseAt =
@@ -298,7 +307,7 @@ public struct FeedRouter: Sendable {
             route.pending = nil
             return
         }
-        route.begin(rank, from: at)
+        route.beginSpan(rank, from: at)
         route.pending = InstrumentRoute.Pending(previous: previous, at: at, wasLost: wasLost)
     }
 }

@@ -3,11 +3,15 @@ internal import Primitives
 
 /// The providers of one instrument: the one that delivers it now, and those that delivered it at
 /// any time that is still remembered.
+///
+/// A provider's *rank* is its index by priority, 0 is the best. The *active* provider is the one
+/// that should deliver now. A *span* is the time of which one provider's records are kept: event
+/// times decide, so a provider that is no longer active may still deliver late records of its span.
 struct InstrumentRoute: Sendable {
     /// The last state that one provider reported.
     struct Feed: Sendable {
         var state = FeedState.State.starting
-        /// In monotonic nanoseconds.
+        /// When the state began, in monotonic nanoseconds.
         var since: Int64
         /// The instrument is to be requested, but the provider was not given it yet, because of the
         /// limit per second.
@@ -16,7 +20,7 @@ struct InstrumentRoute: Sendable {
         var mode = FeedMode.unknown.rawValue
     }
 
-    /// A provider delivers from this time on.
+    /// A provider delivers from this time on, until the next span begins.
     struct Span: Sendable {
         let from: Timestamp
         let rank: Int
@@ -24,6 +28,7 @@ struct InstrumentRoute: Sendable {
 
     /// A switch that is not recorded yet.
     struct Pending: Sendable {
+        /// The rank of the provider that delivered before.
         let previous: Int
         /// The time of the switch; undefined: with the new provider's first record.
         let at: Timestamp
@@ -31,10 +36,14 @@ struct InstrumentRoute: Sendable {
         let wasLost: Bool
     }
 
+    /// A gap that is on the tape without an end.
     struct Outage: Sendable {
+        /// The provider that reported it.
         let rank: Int
+        /// A raw `DataKind`.
         let kind: UInt8
         let from: Timestamp
+        /// A raw `GapReason`.
         let reason: UInt8
 
         func isSame(as other: Outage) -> Bool {
@@ -60,24 +69,30 @@ struct InstrumentRoute: Sendable {
 
     /// The providers by priority. Their indexes here are ranks.
     let providers: [Int]
+    /// By rank.
     var feeds: [Feed]
+    /// The rank of the provider that should deliver now.
     var active = 0
     /// Providers of lower ranks than this have the instrument. They include all that are better
     /// than the active one, so that their recovery is noticed.
-    var asked = 1
+    var requested = 1
+    /// In the order of time; the last one lasts.
     var spans = [Span(from: Timestamp(nanoseconds: Int64.min), rank: 0)]
+    /// `nil`: all switches are recorded.
     var pending: Pending?
+    /// When the active provider became active, in monotonic nanoseconds.
     var activeSince: Int64
-    /// When the instrument is taken from the providers after the active one; `nil` when there are
-    /// none.
+    /// When the instrument is taken from the providers after the active one, in monotonic
+    /// nanoseconds; `nil`: none of them has it.
     var releaseAt: Int64?
     /// The number of returns that did not last.
     var returns = 0
+    /// The open outages of all its providers.
     var outages: [Outage] = []
     /// The latest event time of a kept record, without stamps that are far ahead.
     var reached = Timestamp(nanoseconds: Int64.min)
     /// The kinds of live data from the delivering provider: one bit each, by the raw kind.
-    var kinds: UInt16 = 0
+    var deliveredKinds: UInt16 = 0
 
     init(_ providers: [Int], now: Int64) {
         self.providers = providers
@@ -85,9 +100,10 @@ struct InstrumentRoute: Sendable {
         activeSince = now
     }
 
+    /// Returns `nil` when the provider is none of this instrument's.
     func rank(of provider: Int) -> Int? { providers.firstIndex(of: provider) }
 
-    /// Returns the index of the span that contains a time.
+    /// Returns the index of the span that contains a time; `nil`: it is before all known spans.
     func span(at time: Timestamp) -> Int? { spans.lastIndex { $0.from <= time } }
 
     /// Returns the part of an interval in which a provider delivers; `to` may be undefined. Returns
@@ -105,6 +121,7 @@ struct InstrumentRoute: Sendable {
         return nil
     }
 
+    /// Returns whether records of this time are kept from this provider.
     func isFeeder(_ rank: Int, at time: Timestamp) -> Bool {
         span(at: time).map { spans[$0].rank == rank } ?? false
     }
@@ -116,11 +133,11 @@ struct InstrumentRoute: Sendable {
         outages.append(outage)
     }
 
-    /// Returns the outages of the kinds that this provider delivered and whose end it has not
-    /// reported: they are missing after the last tick.
-    func untold(of rank: Int) -> [Outage] {
+    /// Returns outages for a provider that stopped without reporting them: one for each kind that
+    /// it delivered, from the last tick on.
+    func unreportedOutages(of rank: Int) -> [Outage] {
         (0..<UInt8(UInt16.bitWidth)).filter { kind in
-            kinds & 1 << UInt16(kind) != 0
+            deliveredKinds & 1 << UInt16(kind) != 0
                 && !outages.contains { outage in
                     outage.rank == rank
                         && (outage.kind == kind || outage.kind == DataKind.any.rawValue)
@@ -135,7 +152,7 @@ struct InstrumentRoute: Sendable {
     /// The outages without an end on the tape, reported or not.
     var unfinished: [Outage] {
         guard let pending, pending.wasLost else { return outages }
-        return untold(of: pending.previous) + outages
+        return unreportedOutages(of: pending.previous) + outages
     }
 
     /// Continues an earlier route of the same instrument. The time before now stays with the first
@@ -147,7 +164,7 @@ struct InstrumentRoute: Sendable {
             return
         }
         spans = [Span(from: min(last.from, now), rank: 0)]
-        (reached, kinds) = (former.reached, former.kinds)
+        (reached, deliveredKinds) = (former.reached, former.deliveredKinds)
         outages = former.outages.filter { $0.rank == last.rank }.map { outage in
             Outage(rank: 0, kind: outage.kind, from: outage.from, reason: outage.reason)
         }
@@ -156,7 +173,8 @@ struct InstrumentRoute: Sendable {
     /// An instrument with one provider needs no decisions.
     var hasChoice: Bool { providers.count > 1 }
 
-    mutating func begin(_ rank: Int, from time: Timestamp) {
+    /// Begins a span, unless the provider has the last one.
+    mutating func beginSpan(_ rank: Int, from time: Timestamp) {
         guard spans.last?.rank != rank else { return }
         spans.append(Span(from: max(time, spans.last?.from ?? time), rank: rank))
         if spans.count > Self.spansMax { spans.removeFirst() }
@@ -166,10 +184,13 @@ struct InstrumentRoute: Sendable {
 
     enum Decision: Hashable {
         case stay
+        /// The next provider becomes active, because the active one is lost.
         case failOver
+        /// The provider of this rank, which is better, becomes active.
         case goBack(Int)
     }
 
+    /// Decides by the states of the feeds. It changes nothing.
     func decision(_ settings: FeedRouter.Settings, now: Int64) -> Decision {
         // A return is in progress: the previous provider's last late records are awaited.
         if releaseAt != nil, feeds[active].state == .live { return .stay }
@@ -185,6 +206,7 @@ struct InstrumentRoute: Sendable {
         return isLost(settings, now) && active + 1 < providers.count ? .failOver : .stay
     }
 
+    /// Returns whether the active provider has not delivered for too long.
     private func isLost(_ settings: FeedRouter.Settings, _ now: Int64) -> Bool {
         let feed = feeds[active]
         guard !feed.isQueued else { return false }

@@ -8,6 +8,7 @@ public struct MissingTicks: Hashable, Sendable {
     public private(set) var purged: UInt64 = 0
     /// Missing ordinals between packets that are on the tape.
     public private(set) var lost: UInt64 = 0
+    /// The ordinal that the next packet of a partition should begin with.
     private var next: [Partition: UInt64] = [:]
 
     public init() {}
@@ -28,10 +29,10 @@ public struct MissingTicks: Hashable, Sendable {
         purged = Self.sum(purged, max(1, ordinal) - 1)
     }
 
-    /// Notes the partition's next packet, whether it is in the range or not.
-    mutating func took(_ header: PacketHeader, isMeant: Bool) {
+    /// Notes the partition's next packet. Only what is missing before a packet of the range counts.
+    mutating func took(_ header: PacketHeader, isInRange: Bool) {
         guard header.kind == .ticks else { return }
-        if let expected = next[header.partition], header.firstOrdinal > expected, isMeant {
+        if let expected = next[header.partition], header.firstOrdinal > expected, isInRange {
             lost = Self.sum(lost, header.firstOrdinal - expected)
         }
         next[header.partition] = header.nextOrdinal

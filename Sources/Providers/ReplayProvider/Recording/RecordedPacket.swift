@@ -18,6 +18,7 @@ public struct RecordedPacket: Sendable {
 
 /// The origin of a recording's packets, and the selection of them.
 public struct RecordingInfo: Hashable, Sendable {
+    /// The namespace of the tape that the packets were on.
     public var namespace: String
     /// The number of partitions of the tape that they were on.
     public var partitions: Int
@@ -25,6 +26,7 @@ public struct RecordingInfo: Hashable, Sendable {
     /// The selected packets were sent in [from, to).
     public var from: Timestamp
     public var to: Timestamp
+    /// When the recording was made.
     public var created: Timestamp
     /// The partitions in which the source had packets, in order. The source's progress is the
     /// progress of all of them.
@@ -51,6 +53,7 @@ public struct RecordingInfo: Hashable, Sendable {
 /// Packets of one source in an order that is the same at each reading: within a stream its own
 /// order, between streams the order of the times at which packets were sent.
 public protocol RecordedTape: AnyObject {
+    /// Where the packets come from.
     var about: RecordingInfo { get }
 
     /// The missing ordinals in what was read so far.
@@ -65,6 +68,7 @@ public protocol RecordedTape: AnyObject {
 /// An error in a recording, and its byte. One line, for a person.
 public struct RecordingError: Error, Hashable, Sendable, CustomStringConvertible {
     public let path: String
+    /// Where in the file.
     public let offset: Int
     public let problem: String
 

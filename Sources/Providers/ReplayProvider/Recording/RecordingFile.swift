@@ -11,12 +11,15 @@ public final class RecordingFile: RecordedTape {
 
     public let path: String
     public private(set) var about: RecordingInfo
+    /// The numbers of packets and ticks that were read.
     public private(set) var packets: UInt64 = 0
     public private(set) var ticks: UInt64 = 0
     public private(set) var missing = MissingTicks()
     private let descriptor: Int32
     private var isOpen = true
+    /// The checksum of everything that was read (`RecordingFormat`).
     private var chain: UInt64 = 0
+    /// The end was read, and is right.
     private var hasEnded = false
     private var buffer: [UInt8] = []
     /// The offset in the buffer of the first byte that was not read yet.
@@ -74,6 +77,7 @@ public final class RecordingFile: RecordedTape {
         }
     }
 
+    /// Returns the next packet; `nil`: the recording has ended, and was complete.
     func readPacket() throws(RecordingError) -> RecordedPacket? {
         guard !hasEnded else { return nil }
         let place = offset
@@ -93,6 +97,7 @@ public final class RecordingFile: RecordedTape {
         }
     }
 
+    /// Reads one frame, whose checksum has to be `expected`. `place`: its offset in the file.
     private func frame(
         _ length: Int, _ expected: UInt64, _ place: Int
     ) throws(FormatProblem) -> RecordedPacket {
@@ -113,17 +118,18 @@ public final class RecordingFile: RecordedTape {
         chain = present
         skip(whole.count)
         packets += 1
-        missing.took(packet.header, isMeant: true)
+        missing.took(packet.header, isInRange: true)
         ticks += packet.header.kind == .ticks ? UInt64(packet.header.tickCount) : 0
         return packet
     }
 
+    /// Reads the end, which states the numbers of packets and ticks.
     private func readEnd(_ place: Int) throws(FormatProblem) {
         let end = try peek(RecordingFormat.endBytes)
         let counts = Array(end[4..<20])
         let expected = counts.withRawSpan { Checksum.chained($0, after: chain) }
-        let said = end.withRawSpan { ($0.uint64(at: 4), $0.uint64(at: 12), $0.uint64(at: 20)) }
-        guard said == (packets, ticks, expected) else {
+        let stated = end.withRawSpan { ($0.uint64(at: 4), $0.uint64(at: 12), $0.uint64(at: 20)) }
+        guard stated == (packets, ticks, expected) else {
             throw FormatProblem(place, "its end does not fit what stands before it")
         }
         skip(RecordingFormat.endBytes)
@@ -143,6 +149,7 @@ public final class RecordingFile: RecordedTape {
         return Array(buffer[start..<start + count])
     }
 
+    /// Goes on to the bytes after these.
     private func skip(_ count: Int) {
         start += count
         offset += count

@@ -8,11 +8,15 @@ internal import TapeCodec
 public final class RecordingWriter {
     private static let bufferBytes = 256 * 1024
 
+    /// The final name.
     public let path: String
+    /// The name until then.
     private let temporary: String
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    /// The checksum of everything that was added (`RecordingFormat`).
     private var chain: UInt64
+    /// The numbers of packets, ticks and bytes that were added.
     public private(set) var packets: UInt64 = 0
     public private(set) var ticks: UInt64 = 0
     public private(set) var bytes: UInt64 = 0
@@ -85,6 +89,7 @@ public final class RecordingWriter {
         unsafe unlink(temporary)
     }
 
+    /// Adds the next packet.
     public func add(_ packet: RecordedPacket) throws(Failure) {
         chain = packet.bytes.withRawSpan { Checksum.chained($0, after: chain) }
         buffer.append(little: UInt32(packet.bytes.count))

@@ -8,8 +8,11 @@ internal import TapeProtocol
 /// A packet's watermark is that of its partition; a watermark packet is for all partitions of its
 /// stream. The source's progress is the watermark of the slowest partition.
 struct ReplayFloor {
+    /// The partitions in which the source has packets.
     private let present: [Int]
+    /// The latest watermark by partition; `Int64.min`: none was read.
     private var reached: [Int64]
+    /// The watermark of the slowest partition; undefined: one of them has none yet.
     private(set) var floor = Timestamp.undefined
 
     init(_ info: RecordingInfo) {
@@ -17,6 +20,7 @@ struct ReplayFloor {
         reached = [Int64](repeating: Int64.min, count: info.partitions)
     }
 
+    /// Notes a packet's watermark.
     mutating func took(_ header: PacketHeader) {
         let watermark = header.watermark
         // A marker's watermark has no meaning.

@@ -3,12 +3,14 @@ internal import Primitives
 /// When a packet of a recording is due.
 struct ReplayPace {
     enum Speed: Hashable, Sendable {
+        /// As fast as the tape takes it.
         case full
         /// The speed in thousandths of the recorded speed.
         case thousandths(Int64)
     }
 
     let speed: Speed
+    /// When the first packet was sent, and when it was replayed; `nil`: none was yet.
     private var origin: (sent: Timestamp, monotonic: Int64)?
 
     init(_ speed: Speed) { self.speed = speed }

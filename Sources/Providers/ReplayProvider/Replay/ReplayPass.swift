@@ -6,21 +6,26 @@ internal import TapeCodec
 /// One pass through a recording: which records of each packet are delivered, in order.
 struct ReplayPass {
     private let registry: InstrumentRegistry
+    /// How far market times are moved, in nanoseconds; 0: they stay as recorded.
     private let shift: Int64
     private var routes: ReplayRoutes
     /// Per partition of the target tape: the number of records that the source has, and the number
     /// that this pass has met.
     private(set) var sent: [UInt64]
     private var met: [UInt64]
-    private var said: [Symbol: SymbolDefinition] = [:]
+    /// The definitions that were delivered last.
+    private var putDefinitions: [Symbol: SymbolDefinition] = [:]
     /// The source's number for each number of the packet; renewed with each packet.
     private var numbers: [UInt32: UInt32] = [:]
+    /// The number of records that this pass has delivered.
     private(set) var delivered: UInt64 = 0
     /// The number of records that no provider delivers.
     private(set) var unknown: UInt64 = 0
     /// The first ordinal of each partition of the recording, as far as it was met.
     private(set) var origins: [Partition: UInt64]
-    private var isKnown: Set<Partition> = []
+    /// The partitions whose first ordinal this pass has checked.
+    private var checked: Set<Partition> = []
+    /// Why this pass cannot continue; `nil`: it can.
     private var problem: ReplayProblem?
 
     /// `origins` are those of an earlier pass through the same recording.
@@ -57,7 +62,7 @@ struct ReplayPass {
     /// Checks that the partition still begins at the same ordinal. A tape may be purged between two
     /// readings, and the counted records would then be others.
     private mutating func follow(_ header: PacketHeader) throws(ReplayProblem) {
-        guard isKnown.insert(header.partition).inserted else { return }
+        guard checked.insert(header.partition).inserted else { return }
         if let origin = origins[header.partition], origin != header.firstOrdinal {
             throw ReplayProblem(
                 "partition \(header.partition) of the tape that is replayed began with ordinal "
@@ -67,6 +72,7 @@ struct ReplayPass {
         origins[header.partition] = header.firstOrdinal
     }
 
+    /// Appends a record, unless the target tape has it or its symbol is not selected.
     private mutating func add(_ record: TapeRecord, _ batch: inout [ProviderRecord]) {
         guard let route = routes.route(of: record) else { return }
         met[route.partition] += 1
@@ -77,7 +83,8 @@ struct ReplayPass {
         batch.append(record.moved(byNanoseconds: shift).changed { $0.symbol = number })
     }
 
-    /// Returns the source's number of the symbol. Adds a definition when its provider is new.
+    /// Returns the source's number of the symbol; `nil`: there is none. Appends the symbol's
+    /// definition when it has changed.
     private mutating func number(
         _ index: UInt32, _ batch: inout [ProviderRecord]
     ) -> UInt32? {
@@ -95,8 +102,8 @@ struct ReplayPass {
             return nil
         }
         numbers[index] = number
-        if said[definition.symbol] != definition {
-            said[definition.symbol] = definition
+        if putDefinitions[definition.symbol] != definition {
+            putDefinitions[definition.symbol] = definition
             batch.append(
                 .definition(
                     FeedDefinition(

@@ -23,15 +23,23 @@ public final class ReplayProvider: ProviderSource {
     /// The wait while the channel is full. The receiver takes thousands of records meanwhile.
     private static let fullWait = Duration.milliseconds(1)
 
+    /// What the status page shows.
     private struct State {
         var phase = ReplayPhase.waiting
+        /// Why the replay waits or cannot continue; `nil`: it continues.
         var problem: String?
+        /// The packets that were read.
         var packets: UInt64 = 0
+        /// The records of the recording that are on the target tape.
         var records: UInt64 = 0
+        /// The records of kinds that no provider delivers.
         var unknown: UInt64 = 0
+        /// The ticks that the recording lacks. It is known at its end.
         var missing = MissingTicks()
+        /// The times at which the first and the latest packet were sent; undefined: none was read.
         var begin = Timestamp.undefined
         var reached = Timestamp.undefined
+        /// The end of the recorded range.
         var end = Timestamp.undefined
     }
 
@@ -87,22 +95,25 @@ public final class ReplayProvider: ProviderSource {
 
     // MARK: the thread
 
-    /// The progress of what was sent, as long as this process remembers it.
-    private struct Course {
+    /// How far the replay has come. It is kept over failures, so that a new try continues there.
+    private struct Progress {
+        /// The number of records that the target tape has, by partition.
         var sent: [UInt64]
+        /// How far times are moved, in nanoseconds; `nil`: the first packet decides it.
         var shift: Int64?
         /// The first ordinal of each partition of the recording.
         var origins: [Partition: UInt64] = [:]
     }
 
+    /// Replays, and tries again after failures that may pass.
     private func run(_ order: ProviderOrder, _ channel: ProviderChannel) {
-        var course: Course?
+        var progress: Progress?
         let beat = threads.thread("replay", within: ThreadWatch.callLimit)
         self.beat.withLock { $0 = beat }
         defer { beat.retire() }
         while goesOn {
             do {
-                try work(order, channel, &course)
+                try replay(order, channel, &progress)
                 return
             } catch is ReadingStopped {
                 return
@@ -122,6 +133,7 @@ public final class ReplayProvider: ProviderSource {
         return !shutdown.isRequested
     }
 
+    /// Reports a failure, once. `isFinal`: there is no further try.
     private func fail(_ problem: String, isFinal: Bool) {
         let isNew = state.withLock { state in
             let isNew = state.problem != problem
@@ -132,13 +144,14 @@ public final class ReplayProvider: ProviderSource {
         if isNew { telemetry.emit(ReplayFailed(problem: problem, isFinal: isFinal)) }
     }
 
-    private func work(
-        _ order: ProviderOrder, _ channel: ProviderChannel, _ course: inout Course?
+    /// Delivers the recording from where it stopped. `progress`: `nil` before the first try.
+    private func replay(
+        _ order: ProviderOrder, _ channel: ProviderChannel, _ progress: inout Progress?
     ) throws {
-        if course == nil { course = try settle(order) }
+        if progress == nil { progress = try findProgress(order) }
         let tape = try open()
         defer { tape.close() }
-        guard var present = course else { return }
+        guard var present = progress else { return }
         let first = try tape.next()
         if let first, present.shift == nil {
             present.shift = clock.now().nanoseconds(since: first.header.sendTime)
@@ -149,7 +162,7 @@ public final class ReplayProvider: ProviderSource {
             shift: present.shift ?? 0,
             origins: present.origins)
         defer {
-            course = Course(sent: pass.sent, shift: present.shift, origins: pass.origins)
+            progress = Progress(sent: pass.sent, shift: present.shift, origins: pass.origins)
         }
         begin(.replaying, tape.about)
         var pace = ReplayPace(settings.speed)
@@ -178,12 +191,12 @@ public final class ReplayProvider: ProviderSource {
     }
 
     /// Finds in the recording what is on the tape already. Only after that is anything delivered.
-    private func settle(_ order: ProviderOrder) throws -> Course {
+    private func findProgress(_ order: ProviderOrder) throws -> Progress {
         let standing = try ReplayStanding(order)
         let shift: Int64? = settings.movesToNow ? nil : 0
         if case .file(let path, _) = settings.input { try check(path) }
         guard !standing.isEmpty else {
-            return Course(sent: standing.tails.map(\.count), shift: shift)
+            return Progress(sent: standing.tails.map(\.count), shift: shift)
         }
         let tape = try open()
         defer { tape.close() }
@@ -194,14 +207,16 @@ public final class ReplayProvider: ProviderSource {
             try proof.take(packet)
         }
         if let problem = proof.missing() { throw problem }
-        return Course(sent: standing.tails.map(\.count), shift: proof.shift)
+        return Progress(sent: standing.tails.map(\.count), shift: proof.shift)
     }
 
+    /// Reads a complete file, so that a damaged one is refused before anything is delivered.
     private func check(_ path: String) throws {
         _ = try RecordingFile.check(path) { !goesOn }
         guard goesOn else { throw ReadingStopped() }
     }
 
+    /// Opens the recording, to be read from its beginning.
     private func open() throws -> any RecordedTape {
         switch settings.input {
         case .file(let path, _): return try RecordingFile(path)
@@ -235,6 +250,7 @@ public final class ReplayProvider: ProviderSource {
         }
     }
 
+    /// Shows the progress after a packet.
     private func note(_ packet: RecordedPacket, _ pass: ReplayPass) {
         state.withLock { state in
             state.packets += 1
@@ -245,6 +261,7 @@ public final class ReplayProvider: ProviderSource {
         }
     }
 
+    /// Waits until the packet is due.
     private func wait(
         _ pace: inout ReplayPace, _ packet: RecordedPacket, _ shift: Int64
     ) throws {
@@ -259,6 +276,7 @@ public final class ReplayProvider: ProviderSource {
         if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }
     }
 
+    /// Sends a batch. It waits while the channel is full.
     private func send(
         _ batch: inout [ProviderRecord], _ floor: Timestamp, _ channel: ProviderChannel
     ) throws {
@@ -274,6 +292,7 @@ public final class ReplayProvider: ProviderSource {
     }
 }
 
+/// What a replay does at present.
 enum ReplayPhase: String, Sendable {
     /// Waiting for its input.
     case waiting

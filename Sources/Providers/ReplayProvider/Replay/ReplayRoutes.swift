@@ -10,6 +10,7 @@ struct ReplayRoutes {
         let index: UInt32
     }
 
+    /// A symbol that the packet has defined.
     private struct Known {
         let definition: SymbolDefinition
         let partition: Int
@@ -19,6 +20,7 @@ struct ReplayRoutes {
     private let partitions: Int
     /// The selected symbols; empty: all.
     private let wanted: Set<Symbol>
+    /// By the packet's number of the symbol.
     private var known: [UInt32: Known] = [:]
 
     init(partitions: Int, symbols: [Symbol]) {
@@ -29,6 +31,7 @@ struct ReplayRoutes {
     /// Begins a packet: numbers of symbols are valid in one packet only.
     mutating func begin() { known.removeAll(keepingCapacity: true) }
 
+    /// Notes a definition of the packet.
     mutating func define(_ index: UInt32, _ definition: SymbolDefinition) {
         known[index] = Known(
             definition: definition,
@@ -50,8 +53,10 @@ struct ReplayRoutes {
         return Route(partition: found.partition, index: header.symbol)
     }
 
+    /// Returns `nil` when the packet has not defined this number.
     func definition(_ index: UInt32) -> SymbolDefinition? { known[index]?.definition }
 
+    /// Returns `nil` for a record without a symbol.
     func symbol(of record: TapeRecord) -> Symbol? {
         record.header.flatMap { known[$0.symbol]?.definition.symbol }
     }

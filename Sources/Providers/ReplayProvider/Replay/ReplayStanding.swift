@@ -5,6 +5,7 @@ internal import TapeCodec
 
 /// A record without the number that a process or packet gave its symbol.
 struct PlainRecord: Hashable {
+    /// `nil`: the record is about no symbol.
     let symbol: Symbol?
     let record: TapeRecord
 
@@ -15,17 +16,22 @@ struct PlainRecord: Hashable {
 }
 
 /// The records that are on the target tape already: per partition their number, and the last one.
+/// The *target tape* is the one that the gateway writes; the recording comes from another tape.
 ///
 /// Each record of a recording takes exactly one ordinal there, in the recording's order, and
 /// nothing else is added to the source. So the record with ordinal n is the n-th one of that
 /// partition, and the rest begins after it. The last record is compared, because this is true only
 /// for the same recording.
 struct ReplayStanding {
+    /// The end of one partition of the target tape.
     struct Tail {
+        /// The number of records that it has had, purged or not.
         let count: UInt64
+        /// `nil`: there is no record, or the last one is of a kind that no provider delivers.
         let last: PlainRecord?
     }
 
+    /// By partition.
     private(set) var tails: [Tail]
 
     init(_ order: ProviderOrder) throws(ReplayProblem) {
@@ -35,8 +41,10 @@ struct ReplayStanding {
         }
     }
 
+    /// The source has no record on the target tape.
     var isEmpty: Bool { tails.allSatisfy { $0.count == 0 } }
 
+    /// Returns the end of a partition. Throws if its last packet is missing or cannot be read.
     private static func tail(_ standing: ProviderOrder.Standing) throws(ReplayProblem) -> Tail {
         guard standing.lastOrdinal > 0 else { return Tail(count: 0, last: nil) }
         guard !standing.packet.isEmpty else {
@@ -80,7 +88,9 @@ struct ReplayProblem: Error, CustomStringConvertible {
 struct ReplayProof {
     private let standing: ReplayStanding
     private var routes: ReplayRoutes
+    /// The number of records that were read, by partition of the target tape.
     private var passed: [UInt64]
+    /// The number of partitions whose last record was not found yet.
     private var left: Int
     /// The distance by which times were moved; `nil` when no record on the tape has shown it yet.
     private(set) var shift: Int64?
@@ -98,6 +108,7 @@ struct ReplayProof {
     /// True when everything was found.
     var isDone: Bool { left == 0 }
 
+    /// Compares the records of the recording's next packet.
     mutating func take(_ packet: RecordedPacket) throws(ReplayProblem) {
         guard packet.header.kind == .ticks else { return }
         routes.begin()
@@ -113,6 +124,8 @@ struct ReplayProof {
         if let problem { throw problem }
     }
 
+    /// Compares a record with the target tape, if it has the ordinal of its partition's last
+    /// record.
     private mutating func compare(_ record: TapeRecord, _ route: ReplayRoutes.Route) {
         passed[route.partition] += 1
         let tail = standing.tails[route.partition]
@@ -131,7 +144,7 @@ struct ReplayProof {
                     + "replay into another namespace")
     }
 
-    /// Returns `nil` for a record without any time.
+    /// Returns how far a record's times were moved, in nanoseconds; `nil`: it has no time.
     private func distance(from record: TapeRecord, to standing: TapeRecord) -> Int64? {
         guard let old = record.header, let new = standing.header else { return nil }
         for time in [\TickHeader.receiveTime, \.providerTime]
@@ -141,7 +154,7 @@ struct ReplayProof {
         return nil
     }
 
-    /// Returns what was not found. Call it at the recording's end.
+    /// Returns what was not found; `nil`: everything was. Call it at the recording's end.
     func missing() -> ReplayProblem? {
         guard !isDone else { return nil }
         let behind = standing.tails.indices.first { passed[$0] < standing.tails[$0].count } ?? 0

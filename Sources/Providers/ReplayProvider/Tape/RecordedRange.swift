@@ -46,15 +46,18 @@ public final class RecordedRange: RecordedTape {
     /// The most packets of a stream that wait for those of other streams, beside those of one pull.
     private static let waitingMax = 32
     private static let pullBytes = 256 * 1024
+    /// The longest wait for packets before `isStopped` is asked again.
     private static let waitMax = Duration.milliseconds(20)
     /// After this time, everything that was sent before is on the tape.
     public static let settledNanoseconds: Int64 = 5_000_000_000
 
     /// The packets of one stream that wait.
-    private struct Lane {
+    private struct StreamPackets {
         var waiting: [RecordedPacket] = []
+        /// How many of them `next` has returned.
         var taken = 0
 
+        /// The next one; `nil`: none waits.
         var head: RecordedPacket? { taken < waiting.count ? waiting[taken] : nil }
     }
 
@@ -64,7 +67,7 @@ public final class RecordedRange: RecordedTape {
     private let reader: RangeReader
     private let isStopped: () -> Bool
     /// One for each range of the reader.
-    private var lanes: [Lane] = []
+    private var streams: [StreamPackets] = []
 
     /// Connects, and reads which streams exist.
     public init(
@@ -95,7 +98,7 @@ public final class RecordedRange: RecordedTape {
                     partition: Partition(stream.index), stream: stream.name,
                     filters: stream.filters, spansPartitions: true)
                 try reader.open(input, from: start, to: .sequence(stream.end))
-                lanes.append(Lane())
+                streams.append(StreamPackets())
             }
         } catch {
             let refusal = RangeReader.refusal(client)
@@ -109,6 +112,7 @@ public final class RecordedRange: RecordedTape {
         client.close()
     }
 
+    /// Returns the names of a tape with its number of partitions, which its streams state.
     private static func names(_ client: TapeClient, _ namespace: String) throws -> TapeNames {
         let stream = client.names.tickStream(0)
         guard let info = try client.jetStream.streamInfo(stream) else {
@@ -124,23 +128,23 @@ public final class RecordedRange: RecordedTape {
 
     public func next() throws -> RecordedPacket? {
         while true {
-            if let lane = due() { return try take(lane) }
-            if reader.isOver, lanes.allSatisfy({ $0.head == nil }) { return nil }
+            if let stream = due() { return try take(stream) }
+            if reader.isOver, streams.allSatisfy({ $0.head == nil }) { return nil }
             if isStopped() { throw ReadingStopped() }
             try reader.receive(timeout: Self.waitMax) { try took($0) }
         }
     }
 
-    /// Returns the lane whose packet was sent first; `nil` when another lane may still bring an
+    /// Returns the stream whose packet was sent first; `nil` when another one may still bring an
     /// earlier one.
     private func due() -> Int? {
         var first: Int?
-        for index in lanes.indices {
-            guard let head = lanes[index].head else {
+        for index in streams.indices {
+            guard let head = streams[index].head else {
                 if reader.isOver(index) { continue }
                 return nil
             }
-            guard let known = first, let best = lanes[known].head else {
+            guard let known = first, let best = streams[known].head else {
                 first = index
                 continue
             }
@@ -149,36 +153,41 @@ public final class RecordedRange: RecordedTape {
         return first
     }
 
+    /// Returns the stream's next packet. When none is left, further ones are read.
     private func take(_ index: Int) throws -> RecordedPacket {
-        let packet = lanes[index].waiting[lanes[index].taken]
-        lanes[index].taken += 1
-        if lanes[index].taken == lanes[index].waiting.count {
-            lanes[index].waiting.removeAll(keepingCapacity: true)
-            lanes[index].taken = 0
+        let packet = streams[index].waiting[streams[index].taken]
+        streams[index].taken += 1
+        if streams[index].taken == streams[index].waiting.count {
+            streams[index].waiting.removeAll(keepingCapacity: true)
+            streams[index].taken = 0
             if !reader.isOver(index) { try reader.release(index) { try took($0) } }
         }
         return packet
     }
 
+    /// Keeps a packet if it is in the range. A stream that is after the range ends, and one with
+    /// enough packets is held back.
     private func took(_ packet: RangeReader.Packet) throws {
         let header = try packet.header.get()
-        let isMeant = isMeant(header)
-        missing.took(header, isMeant: isMeant)
-        if isMeant {
-            lanes[packet.range].waiting.append(try RecordedPacket(packet.message.payload))
+        let isInRange = isInRange(header)
+        missing.took(header, isInRange: isInRange)
+        if isInRange {
+            streams[packet.range].waiting.append(try RecordedPacket(packet.message.payload))
         }
-        if isBehind(header) {
+        if isFarAfterRange(header) {
             reader.end(packet.range)
-        } else if lanes[packet.range].waiting.count >= Self.waitingMax {
+        } else if streams[packet.range].waiting.count >= Self.waitingMax {
             reader.hold(packet.range)
         }
     }
 
-    private func isMeant(_ header: PacketHeader) -> Bool {
+    private func isInRange(_ header: PacketHeader) -> Bool {
         header.sendTime < about.to && (!about.from.isDefined || header.sendTime >= about.from)
     }
 
-    private func isBehind(_ header: PacketHeader) -> Bool {
+    /// Returns whether no later packet of the stream can be in the range. A stream is in the order
+    /// of storing, so times of sending may go back by a difference of clocks.
+    private func isFarAfterRange(_ header: PacketHeader) -> Bool {
         about.to.nanoseconds < Int64.max - Self.clockNanoseconds
             && header.sendTime.nanoseconds >= about.to.nanoseconds + Self.clockNanoseconds
     }
@@ -189,7 +198,9 @@ private struct RangePlan {
     struct Stream {
         let index: Int
         let name: String
+        /// The subjects to read.
         let filters: [String]
+        /// The sequence of the last packet to read.
         let end: UInt64
     }
 
@@ -214,7 +225,7 @@ private struct RangePlan {
                 }
                 present.append(partition)
                 filters.append(subject)
-                guard Self.mayBeMeant(last.header, range) else { continue }
+                guard Self.mayReachRange(last.header, range) else { continue }
                 ends.append(last.last.sequence)
                 try note(partition, name, subject, range, client)
             }
@@ -222,7 +233,7 @@ private struct RangePlan {
             let watermarks = names.watermarks(stream: index, range.source)
             if let last = try client.lastPacket(stream: name, subject: watermarks) {
                 filters.append(watermarks)
-                if Self.mayBeMeant(last.header, range) { ends.append(last.last.sequence) }
+                if Self.mayReachRange(last.header, range) { ends.append(last.last.sequence) }
             }
             guard let end = ends.max() else { continue }
             streams.append(Stream(index: index, name: name, filters: filters, end: end))
@@ -241,13 +252,13 @@ private struct RangePlan {
         else { return }
         let first = try StoredPacket(message).header
         // Every packet before this one was sent before it.
-        guard first.sendTime < range.to, Self.mayBeMeant(first, range) else { return }
+        guard first.sendTime < range.to, Self.mayReachRange(first, range) else { return }
         missing.begins(partition, at: first.firstOrdinal)
     }
 
     /// Returns false when the last packet was sent before the range, because then no later one
     /// exists.
-    private static func mayBeMeant(_ last: PacketHeader, _ range: TapeRange) -> Bool {
+    private static func mayReachRange(_ last: PacketHeader, _ range: TapeRange) -> Bool {
         !range.from.isDefined || last.sendTime >= range.from
     }
 }

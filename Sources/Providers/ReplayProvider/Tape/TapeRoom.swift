@@ -6,7 +6,7 @@ internal import TapeTransport
 /// The configuration of a namespace's tick streams, and their content.
 public struct TapeRoom: Sendable {
     public let partitions: Int
-    /// The limit of each stream.
+    /// The limit of each stream, in bytes.
     public let bytesMax: Int64
     /// The bytes of all streams together.
     public let bytes: UInt64

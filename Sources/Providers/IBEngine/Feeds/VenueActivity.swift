@@ -1,14 +1,18 @@
 internal import Primitives
 internal import MarketModel
 
-/// The signs of life of all instruments that trade in the same place, and so of their data source.
-struct GroupLife: Sendable {
-    /// When anything last came, and since when it has come without a long pause, monotonic.
+/// When anything came of the instruments of one venue (a kind, exchange and currency). While data
+/// come, the farm that delivers them works.
+struct VenueActivity: Sendable {
+    /// When anything last came, and since when it has come without a pause of half of
+    /// `silentAfter`, monotonic; `Int64.min`: nothing came.
     private(set) var last = Int64.min
     private(set) var since = Int64.min
+    /// `last` by the wall clock.
     private(set) var lastWall = Timestamp.undefined
     private(set) var rhythm = Rhythm()
 
+    /// Notes that something came.
     @inline(__always)
     mutating func came(_ now: Moment, silentAfter: Int64) {
         if now.monotonic >= last.later(by: silentAfter / 2) { since = now.monotonic }
@@ -17,13 +21,16 @@ struct GroupLife: Sendable {
         rhythm.came(now.monotonic)
     }
 
+    /// Leaves out the present pause: it belongs to an outage and is not a usual one.
     mutating func rest() { rhythm.rest() }
 
+    /// Returns how long nothing has come; `Int64.max`: nothing ever came.
     func pause(_ now: Moment) -> Int64 {
         last == Int64.min ? Int64.max : now.monotonic &- last
     }
 
-    /// Returns how long a pause may be before something comes again: twice as long as usual.
+    /// Returns how long a pause may be until it shows a break: twice as long as usual. `unknown`:
+    /// the result while too few pauses are known.
     func patience(else unknown: Int64) -> Int64 {
         guard let usual = rhythm.usual else { return unknown }
         return max(EngineLimits.transit, usual.later(by: usual))

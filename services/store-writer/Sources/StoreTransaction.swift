@@ -29,6 +29,23 @@ struct StoreTransaction {
         return work
     }
 
+    /// Copies rows into the staging table, which belongs to this session. Only `BatchWork.merges`
+    /// touches the table itself, in one message with COMMIT. So a writer that is paused in the
+    /// middle of a COPY holds no key that its successor has to write.
+    private func copyKeyed(
+        _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, _ work: inout BatchWork
+    ) throws(PostgresError) {
+        let sink = catalogue.sinks[index]
+        var keys = MergeKeys()
+        let rows = try database.copyIn(sink.copy, timeout: timeout) { row throws(PostgresError) in
+            try write(batch, sink: index, to: &row, &work) { record, context in
+                keys.insert(merge.key(record, context))
+            }
+        }
+        work.outcome.rows[sink.name] = rows
+        work.merges.append(BatchWork.Merge(sink: sink.name, statement: merge.statement(keys)))
+    }
+
     /// Writes the rows of one table. Ticks of which no row can be made are refused. `written` is
     /// called for each row.
     func write(

@@ -62,7 +62,7 @@ struct PartsRun {
         var allocations: (adding: UInt64, writing: UInt64) = (0, 0)
         for round in 0..<Self.rounds {
             let counted = allocations_of_this_thread()
-            let start = clock.monotonic().nanoseconds
+            let start = clock.monotonic()
             for packet in packets {
                 sequence += 1
                 let origin = HotOrigin(
@@ -71,12 +71,12 @@ struct PartsRun {
                     receivedAt: start, stored: .undefined)
                 packet.withBytes { table.add($0, origin) }
             }
-            let added = clock.monotonic().nanoseconds
+            let added = clock.monotonic()
             let countedThen = allocations_of_this_thread()
             batch.removeAll()
-            table.take(atMost: 100_000, now: added, heardAfter: 0, into: &batch)
+            table.take(atMost: 100_000, now: added, heardAfter: .distantPast, into: &batch)
             writing.write(batch, of: table, now: added, lifeNanoseconds: 300_000_000_000)
-            let written = clock.monotonic().nanoseconds
+            let written = clock.monotonic()
             // By now the buffers have their final size.
             guard round >= Self.rounds / 2 else { continue }
             allocations.adding += countedThen - counted

@@ -77,7 +77,7 @@ struct PartsRun {
     private var now: Moment {
         Moment(
             wall: start.advanced(byNanoseconds: milliseconds * 1_000_000),
-            monotonic: (milliseconds + 1_000) * 1_000_000)
+            monotonic: MonotonicTime(nanoseconds: (milliseconds + 1_000) * 1_000_000))
     }
 
     mutating func run() throws -> Outcome {

@@ -239,7 +239,7 @@ final class PurgeGroups: Sendable {
             if let stopped = readers.indices.lazy.compactMap({ readers.problem($0) }).first {
                 throw Stage.Unusable("a reader stopped: \(stopped)")
             }
-            let now = clock.monotonic().nanoseconds
+            let now = clock.monotonic()
             let positions = { Self.positions(readers) }
             reporter.report(now: now, positions)
             if isSilent.load(ordering: .relaxed) { other = nil }

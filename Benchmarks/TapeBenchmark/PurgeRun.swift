@@ -80,7 +80,7 @@ final class PurgeRun {
         groups = try PurgeGroups(stage, reader: reader, silent: silent)
         keeperClient = try stage.client()
         keeper = try TapeKeeper(keeperClient, keep: .zero)
-        keeper.port.steady(until: .max)
+        keeper.port.steady(until: .never)
     }
 
     private let pacedRate: Int

@@ -21,12 +21,12 @@ struct HotSessionTests {
     private func tell(_ table: inout HotTable, _ number: Int64) throws {
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), number)
-        packet.add(to: &table, sequence: UInt64(number), receivedAt: 1)
+        packet.add(to: &table, sequence: UInt64(number), receivedAt: .at(1))
     }
 
     /// Begins a round trip and completes it as the keeper does.
     private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
-        try session.begin(&table, keysMax: 16, withMarker: true, now: 1, life: life)
+        try session.begin(&table, keysMax: 16, withMarker: true, now: .at(1), life: life)
         while session.isWaiting {
             if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
                 return settled
@@ -73,7 +73,7 @@ struct HotSessionTests {
         var table = HotTable(symbolsMax: 16)
         try tell(&table, 1)
         // The news is older than the life of its key.
-        try session.begin(&table, keysMax: 16, withMarker: false, now: life + 2, life: life)
+        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(life + 2), life: life)
         #expect(!session.isWaiting && table.pendingCount == 0)
     }
 }

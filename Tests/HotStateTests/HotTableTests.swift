@@ -18,7 +18,7 @@ struct HotTableTests {
 
     private func put(
         _ table: inout HotTable, _ trades: [(String, Int64)], sequence: UInt64,
-        receivedAt: Int64 = 0
+        receivedAt: MonotonicTime = .at(0)
     ) throws {
         var packet = try SamplePacket()
         for (name, price) in trades { packet.trade(try packet.symbol(name), price) }
@@ -95,7 +95,7 @@ struct HotTableTests {
         var table = HotTable(symbolsMax: 100)
         try put(&table, (0..<10).map { ("S\($0)", 1) }, sequence: 1)
         var part = HotBatch()
-        table.take(atMost: 4, now: 0, heardAfter: -1, into: &part)
+        table.take(atMost: 4, now: .at(0), heardAfter: .at(-1), into: &part)
         #expect(part.count == 4 && table.pendingCount == 6)
         try put(&table, [("S0", 2), ("S1", 2), ("S7", 2)], sequence: 2)
         #expect(table.pendingCount == 8)
@@ -111,12 +111,12 @@ struct HotTableTests {
     @Test("what was heard too long ago is not written, and is not repeated")
     func life() throws {
         var table = HotTable(symbolsMax: 100)
-        try put(&table, [("old", 1)], sequence: 1, receivedAt: 100)
-        try put(&table, [("new", 2)], sequence: 2, receivedAt: 200)
-        #expect(prices(table, takeAll(&table, heardAfter: 150)) == ["new": 2])
+        try put(&table, [("old", 1)], sequence: 1, receivedAt: .at(100))
+        try put(&table, [("new", 2)], sequence: 2, receivedAt: .at(200))
+        #expect(prices(table, takeAll(&table, heardAfter: .at(150))) == ["new": 2])
         #expect(table.pendingCount == 0)
-        table.repeatAll(heardAfter: 150)
-        let batch = takeAll(&table, heardAfter: 150)
+        table.repeatAll(heardAfter: .at(150))
+        let batch = takeAll(&table, heardAfter: .at(150))
         #expect(prices(table, batch) == ["new": 2])
         // Repeated news must not be used to measure how long news takes.
         #expect(!table.oldest(of: batch).received.isDefined)
@@ -145,7 +145,7 @@ struct HotTableTests {
         _ = takeAll(&table)
         table.putBack(.trade, batch.trades[...])
         #expect(prices(table, takeAll(&table)).keys.allSatisfy { $0.hasPrefix("R") })
-        table.repeatAll(heardAfter: -1)
+        table.repeatAll(heardAfter: .at(-1))
         #expect(prices(table, takeAll(&table)).keys.allSatisfy { $0.hasPrefix("R") })
     }
 
@@ -177,7 +177,7 @@ struct HotTableTests {
         }
         let origin = HotOrigin(
             source: sealed.header.source,
-            order: HotOrder(streamCreated: .undefined, sequence: 1), receivedAt: 0,
+            order: HotOrder(streamCreated: .undefined, sequence: 1), receivedAt: .at(0),
             stored: .undefined)
         bytes.withRawSpan { table.add($0, origin) }
         #expect(prices(table, takeAll(&table)) == ["A": 1])

@@ -23,7 +23,8 @@ struct HotWritingTests {
     }
 
     /// Writes the complete table. Returns the results of the scripts.
-    private func write(_ table: inout HotTable, now: Int64 = 0) throws -> [ValkeyReply] {
+    private func write(_ table: inout HotTable, now: MonotonicTime = .at(0)) throws -> [ValkeyReply]
+    {
         var writing = HotWriting(namespace: "x", digests: digests)
         writing.write(takeAll(&table, now: now), of: table, now: now, lifeNanoseconds: life)
         session.append(writing.commands)
@@ -99,8 +100,8 @@ struct HotWritingTests {
         var table = HotTable(symbolsMax: 1_000)
         var packet = try SamplePacket()
         for number in 0..<600 { packet.trade(try packet.symbol("S\(number)"), 1) }
-        packet.add(to: &table, sequence: 1, receivedAt: 1_000_000_000)
-        let replies = try write(&table, now: 101_000_000_000)
+        packet.add(to: &table, sequence: 1, receivedAt: .at(1_000_000_000))
+        let replies = try write(&table, now: .at(101_000_000_000))
         #expect(replies == [.integer(256), .integer(256), .integer(88)])
         let left = Int(try server.cli("PTTL", "x:trade:S599")) ?? 0
         #expect((100_000...200_000).contains(left))
@@ -109,27 +110,27 @@ struct HotWritingTests {
     @Test("a life is told once a second; a key that is gone meanwhile has one all the same")
     func renewal() throws {
         var table = HotTable(symbolsMax: 16)
-        func write(_ price: Int64, at now: Int64) throws -> Int {
+        func write(_ price: Int64, at now: MonotonicTime) throws -> Int {
             var packet = try SamplePacket()
             packet.trade(try packet.symbol("A"), price)
             packet.add(to: &table, sequence: UInt64(price), receivedAt: now)
             #expect(try self.write(&table, now: now) == [.integer(1)])
             return Int(try server.cli("PTTL", "x:trade:A")) ?? 0
         }
-        #expect(try write(1, at: 0) > 200_000)
+        #expect(try write(1, at: .at(0)) > 200_000)
         try server.cli("PEXPIRE", "x:trade:A", "100000")
-        #expect(try write(2, at: 500_000_000) <= 100_000)
-        #expect(try write(3, at: 1_500_000_000) > 200_000)
+        #expect(try write(2, at: .at(500_000_000)) <= 100_000)
+        #expect(try write(3, at: .at(1_500_000_000)) > 200_000)
         try server.cli("DEL", "x:trade:A")
-        #expect(try write(4, at: 1_600_000_000) > 200_000)
+        #expect(try write(4, at: .at(1_600_000_000)) > 200_000)
         #expect(try server.cli("HGET", "x:trade:A", "price") == "4")
         // A write that failed is repeated.
         var packet = try SamplePacket()
         packet.trade(try packet.symbol("A"), 5)
-        packet.add(to: &table, sequence: 5, receivedAt: 1_700_000_000)
-        table.putBack(.trade, takeAll(&table, now: 1_700_000_000).trades[...])
+        packet.add(to: &table, sequence: 5, receivedAt: .at(1_700_000_000))
+        table.putBack(.trade, takeAll(&table, now: .at(1_700_000_000)).trades[...])
         try server.cli("PEXPIRE", "x:trade:A", "100000")
-        #expect(try self.write(&table, now: 1_800_000_000) == [.integer(1)])
+        #expect(try self.write(&table, now: .at(1_800_000_000)) == [.integer(1)])
         #expect(Int(try server.cli("PTTL", "x:trade:A")) ?? 0 > 200_000)
     }
 

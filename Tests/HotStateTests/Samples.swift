@@ -44,7 +44,8 @@ struct SamplePacket {
 
     /// Seals the packet and puts it into the table.
     mutating func add(
-        to table: inout HotTable, sequence: UInt64, created: Int64 = 5, receivedAt: Int64 = 0
+        to table: inout HotTable, sequence: UInt64, created: Int64 = 5,
+        receivedAt: MonotonicTime = .at(0)
     ) {
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -86,7 +87,7 @@ enum Sample {
 
 /// Takes everything out and returns the positions.
 func takeAll(
-    _ table: inout HotTable, now: Int64 = 0, heardAfter: Int64 = -1
+    _ table: inout HotTable, now: MonotonicTime = .at(0), heardAfter: MonotonicTime = .at(-1)
 ) -> HotBatch {
     var batch = HotBatch()
     table.take(atMost: 1_000_000, now: now, heardAfter: heardAfter, into: &batch)

@@ -31,7 +31,7 @@ import Testing
     func inSession() throws {
         var machine = FeedMachine()
         let midnight = Timestamp(nanoseconds: World.dayStart * second)
-        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: midnight, monotonic: 0))
+        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: midnight, monotonic: .at(0)))
         func count(_ hour: Int64) -> Int? {
             machine.instrumentsInSession(
                 at: midnight.advanced(byNanoseconds: hour * 3_600 * second))
@@ -49,15 +49,15 @@ import Testing
     func settling() throws {
         var machine = FeedMachine()
         let start = Timestamp(nanoseconds: World.dayStart * second)
-        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: start, monotonic: 0))
+        var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: start, monotonic: .at(0)))
         machine.begin(1, try Self.instrument(.future), in: &turn)
         (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
-        let asked = FeedPhase.Asked(request: 1, since: 0, isSent: true, until: Int64.max)
+        let asked = FeedPhase.Asked(request: 1, since: .at(0), isSent: true, until: .never)
         let route = FeedRoute(place: 0, slot: 0)
         for (hour, isSettled) in [(3, false), (15, false), (23, true)] as [(Int64, Bool)] {
             turn.now = Moment(
                 wall: start.advanced(byNanoseconds: (hour * 3_600 + 6) * second),
-                monotonic: 6 * second)
+                monotonic: .at(6 * second))
             #expect(machine.isSettled(route, asked, in: turn) == isSettled, "\(hour)")
         }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Contracts and what is known of them") struct DetailsTests {
     private static let now = Moment(
-        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: .at(second))
 
     /// A machine with a contract that is known already and is requested once more by request 5.
     private static func machine(_ turn: inout Turn) throws -> FeedMachine {

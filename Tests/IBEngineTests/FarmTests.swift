@@ -98,7 +98,7 @@ import Testing
     func bounded() {
         var watch = FarmWatch()
         func at(_ seconds: Int64) -> Moment {
-            Moment(wall: Timestamp(nanoseconds: seconds * second), monotonic: seconds * second)
+            Moment(wall: Timestamp(nanoseconds: seconds * second), monotonic: .at(seconds * second))
         }
         let cause = OutageCause(.farm, "broken")
         for index in 0..<100 { watch.broke("farm \(index)", cause, at(Int64(index))) }
@@ -106,7 +106,7 @@ import Testing
         // A known farm breaks again, and is down from then on.
         watch.broke("farm 0", cause, at(2))
         #expect(watch.down.count == EngineLimits.farmsMax)
-        let isForgotten = watch.expire(601 * second)
+        let isForgotten = watch.expire(.at(601 * second))
         #expect(isForgotten && watch.down.first?.name == "farm 2")
         watch.back("farm 2")
         watch.back("farm 2")

@@ -9,7 +9,8 @@ import Testing
     private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
 
     private static func moment(_ seconds: Int64) -> Moment {
-        Moment(wall: noon.advanced(byNanoseconds: seconds * second), monotonic: seconds * second)
+        Moment(
+            wall: noon.advanced(byNanoseconds: seconds * second), monotonic: .at(seconds * second))
     }
 
     @Test("What came one by one does not come late by level 1, also after the next hand-over")
@@ -71,7 +72,7 @@ import Testing
         turn.now = Self.moment(33)
         machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
         machine[trades].lastTickWall = turn.now.wall
-        machine.takeOverFromLevel1(trades, in: turn)
+        machine.takeOver(trades, in: turn)
         turn.now = Self.moment(34)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(44)

@@ -6,29 +6,29 @@ import Testing
 @testable import IBEngine
 
 @Suite("The phases of a feed") struct FeedPhaseTests {
-    private static let now = Moment(wall: Timestamp(nanoseconds: 9), monotonic: 9)
+    private static let now = Moment(wall: Timestamp(nanoseconds: 9), monotonic: .at(9))
     private static let cause = OutageCause(.server, "lost")
     private static let live = FeedPhase.Live(request: 1, since: now.wall)
 
     /// An example of each phase, by its name in the diagram.
     private static let phases: [(String, FeedPhase)] = [
         ("idle", .idle(FeedPhase.Idle())), ("idle", .idle(FeedPhase.Idle(cause: cause))),
-        ("asked", .asked(FeedPhase.Asked(request: 1, since: 0, until: 7))),
-        ("asked", .asked(FeedPhase.Asked(request: 1, since: 0, until: 7, cause: cause))),
+        ("asked", .asked(FeedPhase.Asked(request: 1, since: .at(0), until: .at(7)))),
+        ("asked", .asked(FeedPhase.Asked(request: 1, since: .at(0), until: .at(7), cause: cause))),
         ("live", .live(live)),
         (
             "interrupted",
-            .interrupted(live, FeedPhase.Interruption(cause: cause, since: 0, until: 7))
+            .interrupted(live, FeedPhase.Interruption(cause: cause, since: .at(0), until: .at(7)))
         ),
         ("done", .done(day: 1)),
     ]
 
     private static let events: [(String, FeedEvent)] = [
-        ("asked", .asked(request: 2, until: 8)), ("sent", .sent),
+        ("asked", .asked(request: 2, until: .at(8))), ("sent", .sent),
         ("remarked", .remarked(needsTick: true)), ("delivers", .delivers(isSuspected: false)),
-        ("suspected", .suspected(true)), ("broke", .broke(cause, since: 8, until: 9)),
-        ("blamed", .blamed(OutageCause(.farm, "broken"))), ("postponed", .postponed(until: 8)),
-        ("ended", .ended(.down, until: 8)), ("unlisted", .unlisted),
+        ("suspected", .suspected(true)), ("broke", .broke(cause, since: .at(8), until: .at(9))),
+        ("blamed", .blamed(OutageCause(.farm, "broken"))), ("postponed", .postponed(until: .at(8))),
+        ("ended", .ended(.down, until: .at(8))), ("unlisted", .unlisted),
         ("finished", .finished(day: 2)),
     ]
 
@@ -74,8 +74,10 @@ import Testing
     @Test("An outage lasts until the feed delivers again")
     func outage() {
         var phase = FeedPhase.live(Self.live)
-        phase.handle(.broke(Self.cause, since: 8, until: 9), Self.now)
-        for event in [.ended(.down, until: 1), .asked(request: 2, until: 3), .sent] as [FeedEvent] {
+        phase.handle(.broke(Self.cause, since: .at(8), until: .at(9)), Self.now)
+        for event in [.ended(.down, until: .at(1)), .asked(request: 2, until: .at(3)), .sent]
+            as [FeedEvent]
+        {
             phase.handle(event, Self.now)
             #expect(phase.cause == Self.cause, "after \(event)")
         }
@@ -87,10 +89,10 @@ import Testing
     func unlisted() {
         var phase = FeedPhase.idle(FeedPhase.Idle(pause: .refused))
         phase.handle(.unlisted, Self.now)
-        phase.handle(.ended(.waiting, until: 1), Self.now)
-        #expect(phase.hasNoContract && phase.state == .waiting && phase.until == 1)
-        phase.handle(.asked(request: 2, until: 3), Self.now)
-        phase.handle(.ended(.down, until: 1), Self.now)
+        phase.handle(.ended(.waiting, until: .at(1)), Self.now)
+        #expect(phase.hasNoContract && phase.state == .waiting && phase.until == .at(1))
+        phase.handle(.asked(request: 2, until: .at(3)), Self.now)
+        phase.handle(.ended(.down, until: .at(1)), Self.now)
         #expect(!phase.hasNoContract && phase.state == .down)
     }
 }

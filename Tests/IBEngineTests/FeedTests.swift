@@ -35,7 +35,7 @@ import Testing
         let world = Self.world(.level1, .trades, .trades, refusal: (code, text))
         #expect(Self.states(world) == [state, .live, .live])
         let first = world.engine.status.instruments.first?.feeds.first
-        #expect(first.map { !$0.reason.isEmpty && $0.until < Int64.max } == true)
+        #expect(first.map { !$0.reason.isEmpty && $0.until < .never } == true)
         #expect(world.engine.status.openOutages == 0)
     }
 

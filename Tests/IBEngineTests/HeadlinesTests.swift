@@ -78,7 +78,8 @@ struct HeadlinesTests {
 
     @Test("a request for news providers that found no room is made again")
     func noRoom() throws {
-        let now = Moment(wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+        let now = Moment(
+            wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: .at(second))
         var turn = Turn(IBEngineSettings(seed: 1), now)
         var machine = FeedMachine()
         let symbol = try #require(Symbol("A"))

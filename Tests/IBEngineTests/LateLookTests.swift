@@ -9,7 +9,8 @@ import Testing
     private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
 
     private static func moment(_ seconds: Int64) -> Moment {
-        Moment(wall: noon.advanced(byNanoseconds: seconds * second), monotonic: seconds * second)
+        Moment(
+            wall: noon.advanced(byNanoseconds: seconds * second), monotonic: .at(seconds * second))
     }
 
     /// An outage of the first seven seconds. Ticks come after it, and the last one shows that time
@@ -47,7 +48,7 @@ import Testing
         machine.endedOutages = [
             FeedMachine.EndedOutage(
                 gap: gap, place: 0, before: before, afterSince: moment(7).wall,
-                due: (7 * second).later(by: EngineLimits.borderWait))
+                due: .at(7 * second) + EngineLimits.borderWait)
         ]
         machine.entries[0].trades.begin(moment(7))
         for tick in ticks {

@@ -125,6 +125,6 @@ import Testing
         world.connectFailures = .max
         world.start()
         world.step(second)
-        #expect(Self.feed(world)?.state == .waiting && Self.feed(world)?.until == Int64.max)
+        #expect(Self.feed(world)?.state == .waiting && Self.feed(world)?.until == .never)
     }
 }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("What is told of the whole connection") struct LinkTests {
     private static let now = Moment(
-        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: .at(second))
 
     @Test(
         "A platform without its vendor is noted before the session is ready",

@@ -4,7 +4,7 @@ import Testing
 @testable import IBEngine
 
 @Suite("The session of a connection") struct SessionMachineTests {
-    private static func ready(at now: Int64) -> SessionMachine {
+    private static func ready(at now: MonotonicTime) -> SessionMachine {
         var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(now)
         let outcome1 = session.timePassed(now)
@@ -20,7 +20,7 @@ import Testing
 
     @Test("It connects at once, and is ready when number and accounts have come in any order")
     func opening() {
-        let session = Self.ready(at: second)
+        let session = Self.ready(at: .at(second))
         #expect(session.isReady)
         #expect(session.failures == 0)
     }
@@ -29,7 +29,7 @@ import Testing
         "What does not answer is tried for ever, at most a minute apart, and told as an alarm once")
     func backoff() {
         var session = SessionMachine(IBEngineSettings(seed: 7))
-        var now = second
+        var now = MonotonicTime.at(second)
         session.begin(now)
         var alarms: [Int] = []
         for attempt in 1...40 {
@@ -53,7 +53,7 @@ import Testing
         settings.reconnectMax = .seconds(50)
         settings.alarmAttempts = 2
         var session = SessionMachine(settings)
-        var now = second
+        var now = MonotonicTime.at(second)
         session.begin(now)
         for isAlarm in [false, true] {
             let outcome = session.timePassed(now)
@@ -69,9 +69,9 @@ import Testing
     @Test(
         "A port that refuses at once is tried every second or two, and the alarm is a minute later")
     func refused() {
-        var session = Self.ready(at: second)
-        var now = 100 * second
-        var alarms: [Int64] = []
+        var session = Self.ready(at: .at(second))
+        var now = MonotonicTime.at(100 * second)
+        var alarms: [MonotonicTime] = []
         if session.lost("reset by peer", isReset: false, now) { alarms.append(now) }
         for _ in 0..<200 {
             let wait = session.nextAttempt - now
@@ -83,13 +83,13 @@ import Testing
             now += 1_000_000
         }
         #expect(alarms.count == 1)
-        #expect(alarms.allSatisfy { $0 >= 159 * second && $0 <= 163 * second })
+        #expect(alarms.allSatisfy { $0 >= .at(159 * second) && $0 <= .at(163 * second) })
     }
 
     @Test("What fails in the vendor's nightly reset is no failure")
     func reset() {
         var session = SessionMachine(IBEngineSettings(seed: 7))
-        session.begin(0)
+        session.begin(.at(0))
         for _ in 0..<10 {
             let isAlarm = session.lost("closed", isReset: true, session.nextAttempt)
             #expect(!isAlarm)
@@ -100,14 +100,14 @@ import Testing
     @Test("A server that does not answer is left", arguments: [false, true])
     func mute(isGreeted: Bool) {
         var session = SessionMachine(IBEngineSettings(seed: 1))
-        session.begin(0)
-        _ = session.timePassed(0)
-        session.connected(0)
-        if isGreeted { session.greeted(0) }
-        #expect(session.nextDue == 10 * second)
-        let outcome6 = session.timePassed(10 * second - 1)
+        session.begin(.at(0))
+        _ = session.timePassed(.at(0))
+        session.connected(.at(0))
+        if isGreeted { session.greeted(.at(0)) }
+        #expect(session.nextDue == .at(10 * second))
+        let outcome6 = session.timePassed(.at(10 * second - 1))
         #expect(outcome6 == .none)
-        guard case .close = session.timePassed(10 * second) else {
+        guard case .close = session.timePassed(.at(10 * second)) else {
             Issue.record("it waits")
             return
         }
@@ -115,18 +115,18 @@ import Testing
 
     @Test("A quiet server is asked for its time, and left when it stays quiet")
     func heartbeat() {
-        var session = Self.ready(at: 0)
-        #expect(session.nextDue == 15 * second)
-        let outcome7 = session.timePassed(15 * second)
+        var session = Self.ready(at: .at(0))
+        #expect(session.nextDue == .at(15 * second))
+        let outcome7 = session.timePassed(.at(15 * second))
         #expect(outcome7 == .heartbeat)
-        session.received(16 * second)
-        let outcome8 = session.timePassed(30 * second)
+        session.received(.at(16 * second))
+        let outcome8 = session.timePassed(.at(30 * second))
         #expect(outcome8 == .none)
-        let outcome9 = session.timePassed(31 * second)
+        let outcome9 = session.timePassed(.at(31 * second))
         #expect(outcome9 == .heartbeat)
-        let outcome10 = session.timePassed(51 * second - 1)
+        let outcome10 = session.timePassed(.at(51 * second - 1))
         #expect(outcome10 == .none)
-        guard case .close = session.timePassed(51 * second) else {
+        guard case .close = session.timePassed(.at(51 * second)) else {
             Issue.record("it waits")
             return
         }
@@ -134,11 +134,11 @@ import Testing
 
     @Test("A busy server is asked once a minute")
     func minute() {
-        var session = Self.ready(at: 0)
-        for step in 1..<60 { session.received(Int64(step) * second) }
-        let outcome11 = session.timePassed(60 * second - 1)
+        var session = Self.ready(at: .at(0))
+        for step in 1..<60 { session.received(.at(Int64(step) * second)) }
+        let outcome11 = session.timePassed(.at(60 * second - 1))
         #expect(outcome11 == .none)
-        let outcome12 = session.timePassed(60 * second)
+        let outcome12 = session.timePassed(.at(60 * second))
         #expect(outcome12 == .heartbeat)
     }
 }

@@ -24,7 +24,7 @@ struct IBKRMetricsTests {
     private static func engine(_ messages: [[String]]) throws -> IBEngine {
         var engine = IBEngine(IBEngineSettings(seed: 1))
         var output = IBEngine.Output()
-        let now = Moment(wall: Timestamp(nanoseconds: 1_767_605_400_000_000_000), monotonic: 0)
+        let now = Moment(wall: Timestamp(nanoseconds: 1_767_605_400_000_000_000), monotonic: .at(0))
         engine.follow(begun: [], ended: [], gaps: [], now, into: &output)
         engine.timePassed(now, into: &output)
         engine.connected(now, into: &output)

@@ -31,7 +31,7 @@ struct PartsTests {
     func zones() throws {
         // 1 July 2026: summer time, from 8 March until 1 November.
         let now: Int64 = 1_782_864_000
-        let rules = try #require(Zones.rules(of: "America/New_York", now: now))
+        let rules = try #require(Zones.rules(of: "America/New_York", around: now))
         #expect(rules.first == -4 * 3_600)
         #expect(
             rules.changes == [
@@ -42,7 +42,7 @@ struct PartsTests {
                 ZoneRules.Change(at: 1_793_512_800, offset: -5 * 3_600),
                 ZoneRules.Change(at: 1_805_007_600, offset: -4 * 3_600),
             ])
-        let tokyo = try #require(Zones.rules(of: "Asia/Tokyo", now: now))
+        let tokyo = try #require(Zones.rules(of: "Asia/Tokyo", around: now))
         #expect(tokyo.first == 9 * 3_600 && tokyo.changes.isEmpty)
     }
 
@@ -57,7 +57,7 @@ struct PartsTests {
     func dailyBars(day: Int64, behind: Int64) throws {
         // 22 November 2026: winter time.
         let now: Int64 = 1_795_305_600
-        let rules = try #require(Zones.rules(of: "America/New_York", now: now))
+        let rules = try #require(Zones.rules(of: "America/New_York", around: now))
         let daily = DailyBars(number: 7, zone: rules, kind: .trades, isInLots: false)
         let bar = HistoricalBar(
             time: .day(day), open: Price(raw: 1), high: Price(raw: 4), low: Price(raw: 1),
@@ -74,6 +74,6 @@ struct PartsTests {
             "a\0b", String(repeating: "x", count: 65),
         ])
     func noZones(name: String) {
-        #expect(Zones.rules(of: name, now: 1_782_864_000) == nil)
+        #expect(Zones.rules(of: name, around: 1_782_864_000) == nil)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Primitives
 import ServiceRuntime
 import TestSupport
 import Testing
@@ -21,7 +22,7 @@ struct ServerLinkTests {
     }
 
     /// Steps until there is news. The link's own time does not advance.
-    private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.Change? {
+    private func news(of link: ServerLink, now: MonotonicTime = .at(0)) -> ServerLink.Change? {
         var found: ServerLink.Change?
         _ = eventually {
             var entry = link.interest(isReading: true)
@@ -47,14 +48,14 @@ struct ServerLinkTests {
 
     private func connected() -> ServerLink {
         let link = link(port: server.port)
-        link.connect(now: 0)
+        link.connect(now: .at(0))
         #expect(isConnected(news(of: link)))
         return link
     }
 
     /// Returns the server's end of the connection, after the first message has arrived.
     private func greeted(_ link: ServerLink) throws -> TestServer.Peer {
-        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
+        let isTaken = link.send(Array("hello".utf8), now: .at(0)) == nil
         #expect(isTaken)
         let peer = try #require(server.accept())
         #expect(peer.read(5) == Array("hello".utf8))
@@ -64,11 +65,11 @@ struct ServerLinkTests {
     @Test("an address connects, and what is sent arrives")
     func connects() throws {
         let link = link(port: server.port)
-        #expect(link.deadline == Int64.max && link.interest(isReading: true).fd < 0)
-        link.connect(now: 0)
-        #expect(link.deadline == 5_000_000_000)
+        #expect(link.deadline == .never && link.interest(isReading: true).fd < 0)
+        link.connect(now: .at(0))
+        #expect(link.deadline == .at(5_000_000_000))
         #expect(isConnected(news(of: link)))
-        #expect(link.isOpen && link.deadline == Int64.max)
+        #expect(link.isOpen && link.deadline == .never)
         let peer = try greeted(link)
         peer.write(Array("you".utf8))
         var buffer = [UInt8](repeating: 0, count: 64)
@@ -94,16 +95,16 @@ struct ServerLinkTests {
     func refused() throws {
         let port = try TestServer().port
         let link = link(port: port)
-        link.connect(now: 0)
+        link.connect(now: .at(0))
         let reason = reason(news(of: link))
         #expect(reason.contains("127.0.0.1:\(port)") && reason.contains("refused"), "\(reason)")
-        #expect(!link.isOpen && link.deadline == Int64.max)
+        #expect(!link.isOpen && link.deadline == .never)
     }
 
     @Test("a name is looked up on another thread, and each of its addresses is tried")
     func name() {
         let link = link("localhost", port: server.port)
-        link.connect(now: 0)
+        link.connect(now: .at(0))
         // If the machine has ::1, it refuses.
         #expect(isConnected(news(of: link)))
     }
@@ -111,8 +112,8 @@ struct ServerLinkTests {
     @Test("a name without an address is a failed attempt, and so is one that takes too long")
     func noName() {
         let link = link("no-such-host.invalid", port: 4_001)
-        link.connect(now: 0)
-        let reason = reason(news(of: link, now: 5_000_000_000))
+        link.connect(now: .at(0))
+        let reason = reason(news(of: link, now: .at(5_000_000_000)))
         #expect(reason.contains("no-such-host.invalid"), "\(reason)")
         #expect(!link.isOpen)
     }
@@ -120,10 +121,12 @@ struct ServerLinkTests {
     @Test("a server that does not answer in time is a failed attempt")
     func timeout() {
         let link = link(port: server.port)
-        link.connect(now: 7)
-        let early = [7, 5_000_000_006].compactMap { link.advance(isWritable: false, now: $0) }
+        link.connect(now: .at(7))
+        let early = [MonotonicTime.at(7), .at(5_000_000_006)].compactMap {
+            link.advance(isWritable: false, now: $0)
+        }
         #expect(early.isEmpty)
-        let reason = reason(link.advance(isWritable: false, now: 5_000_000_007))
+        let reason = reason(link.advance(isWritable: false, now: .at(5_000_000_007)))
         #expect(reason.contains("did not answer within 5.0 s"), "\(reason)")
     }
 
@@ -136,23 +139,23 @@ struct ServerLinkTests {
         let link = ServerLink(
             IBKRSettings.Server(host: "tws", port: 4_001, connectTimeout: 6_000_000_000)
         ) { .found(found) }
-        link.connect(now: 0)
+        link.connect(now: .at(0))
         // The first two never become writable.
         for (now, deadline) in [(0, 2), (2, 4), (4, 6)] as [(Int64, Int64)] {
-            let early = link.advance(isWritable: false, now: max(0, now * 1_000_000_000 - 1))
-            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            let early = link.advance(isWritable: false, now: .at(max(0, now * 1_000_000_000 - 1)))
+            let news = link.advance(isWritable: false, now: .at(now * 1_000_000_000))
             #expect(early == nil && news == nil)
-            #expect(link.deadline == deadline * 1_000_000_000)
+            #expect(link.deadline == .at(deadline * 1_000_000_000))
         }
-        #expect(isConnected(news(of: link, now: 4_000_000_000)))
+        #expect(isConnected(news(of: link, now: .at(4_000_000_000))))
         _ = try greeted(link)
 
-        link.connect(now: 0)
+        link.connect(now: .at(0))
         for now in [0, 2, 4] as [Int64] {
-            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            let news = link.advance(isWritable: false, now: .at(now * 1_000_000_000))
             #expect(news == nil)
         }
-        let reason = reason(link.advance(isWritable: false, now: 6_000_000_000))
+        let reason = reason(link.advance(isWritable: false, now: .at(6_000_000_000)))
         #expect(reason.contains("tws:4001 did not answer within 6.0 s"), "\(reason)")
     }
 
@@ -178,14 +181,14 @@ struct ServerLinkTests {
         // The kernel's buffers fill first.
         var isTaken = true
         let isFull = eventually {
-            isTaken = isTaken && link.send(much, now: 0) == nil
-            return link.deadline != Int64.max
+            isTaken = isTaken && link.send(much, now: .at(0)) == nil
+            return link.deadline != .never
         }
         #expect(isTaken && isFull)
-        #expect(link.deadline == 10_000_000_000)
-        let early = link.advance(isWritable: true, now: 9_999_999_999)
+        #expect(link.deadline == .at(10_000_000_000))
+        let early = link.advance(isWritable: true, now: .at(9_999_999_999))
         #expect(early == nil)
-        let reason = reason(link.advance(isWritable: true, now: 10_000_000_000))
+        let reason = reason(link.advance(isWritable: true, now: .at(10_000_000_000)))
         #expect(reason.contains("has read nothing for 10.0 s"), "\(reason)")
     }
 
@@ -196,7 +199,7 @@ struct ServerLinkTests {
         var last: ServerLink.Change?
         #expect(
             eventually {
-                last = link.send(much, now: 0)
+                last = link.send(much, now: .at(0))
                 return last != nil
             })
         #expect(reason(last).contains("does not read"))
@@ -209,17 +212,17 @@ struct SendBufferTests {
     func time() {
         var buffer = SendBuffer()
         #expect(buffer.isEmpty && buffer.stuckSince == nil)
-        let first = buffer.append([1, 2, 3], now: 5)
-        #expect(first && buffer.stuckSince == 5)
-        let second = buffer.append([4], now: 9)
-        #expect(second && buffer.stuckSince == 5)
-        buffer.noteSent(0, now: 10)
-        #expect(buffer.stuckSince == 5)
-        buffer.noteSent(2, now: 11)
-        #expect(buffer.stuckSince == 11 && buffer.bytes[buffer.start...] == [3, 4])
-        buffer.noteSent(2, now: 12)
+        let first = buffer.append([1, 2, 3], now: .at(5))
+        #expect(first && buffer.stuckSince == .at(5))
+        let second = buffer.append([4], now: .at(9))
+        #expect(second && buffer.stuckSince == .at(5))
+        buffer.noteSent(0, now: .at(10))
+        #expect(buffer.stuckSince == .at(5))
+        buffer.noteSent(2, now: .at(11))
+        #expect(buffer.stuckSince == .at(11) && buffer.bytes[buffer.start...] == [3, 4])
+        buffer.noteSent(2, now: .at(12))
         #expect(buffer.isEmpty && buffer.stuckSince == nil && buffer.start == 0)
-        let nothing = buffer.append([], now: 13)
+        let nothing = buffer.append([], now: .at(13))
         #expect(nothing && buffer.stuckSince == nil)
     }
 
@@ -227,10 +230,10 @@ struct SendBufferTests {
     func maximum() {
         var buffer = SendBuffer()
         let all = [UInt8](repeating: 0, count: SendBuffer.bytesMax)
-        let isIn = [buffer.append(all, now: 0), buffer.append([1], now: 0)]
+        let isIn = [buffer.append(all, now: .at(0)), buffer.append([1], now: .at(0))]
         #expect(isIn == [true, false] && buffer.bytes.count == SendBuffer.bytesMax)
-        buffer.noteSent(1, now: 0)
-        let isInNow = buffer.append([1], now: 0)
+        buffer.noteSent(1, now: .at(0))
+        let isInNow = buffer.append([1], now: .at(0))
         #expect(isInNow)
         buffer.removeAll()
         #expect(buffer.isEmpty && buffer.stuckSince == nil)

@@ -11,7 +11,7 @@ struct MembershipMachineTests {
     /// says otherwise.
     private struct Rig {
         var machine: MembershipMachine
-        var now: Int64 = 1_000_000_000
+        var now = MonotonicTime(nanoseconds: 1_000_000_000)
         var bucket = SimulatedBucket()
         var made = 0
         var hearsItself = true
@@ -22,7 +22,7 @@ struct MembershipMachineTests {
         var writesArrive = true
         var held: [RecordWrite] = []
         var orders: [OwnershipOrder] = []
-        var steadyUntil = Int64.min
+        var steadyUntil = MonotonicTime.distantPast
 
         init(partitions: Int = 1) throws {
             machine = MembershipMachine(
@@ -35,7 +35,7 @@ struct MembershipMachineTests {
         mutating func handle(_ event: MembershipMachine.Event) {
             var effects: [MembershipMachine.Effect] = []
             machine.handle(
-                event, at: .init(monotonic: now, wall: Timestamp(nanoseconds: now)),
+                event, at: .init(monotonic: now, wall: Timestamp(nanoseconds: now.nanoseconds)),
                 into: &effects)
             for effect in effects { carryOut(effect) }
         }
@@ -117,12 +117,12 @@ struct MembershipMachineTests {
         let revision = rig.bucket.last
         rig.hearsItself = false
         rig.pass(600)
-        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
         #expect(rig.machine.held == [Partition(0)])
         rig.hearsItself = true
         rig.writesArrive = false
         rig.pass(300)
-        #expect(rig.machine.state == .resuming && rig.steadyUntil == Int64.min)
+        #expect(rig.machine.state == .resuming && rig.steadyUntil == .distantPast)
         #expect(rig.held.count == 1 && rig.held.first?.record.epoch == 1)
         rig.writesArrive = true
         for write in rig.held { rig.settle(write) }
@@ -137,9 +137,9 @@ struct MembershipMachineTests {
         rig.begin()
         let revision = rig.bucket.last
         rig.handle(.hangs(true))
-        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
         rig.pass(2_000)
-        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
         #expect(rig.said.last?.state == .paused && rig.bucket.last == revision)
         // No other member wanted the partition, so it continues after writing its record again.
         rig.handle(.hangs(false))
@@ -338,6 +338,6 @@ struct MembershipMachineTests {
         rig.handle(.answer(.released(Partition(0), tenure: 1)))
         rig.handle(.answer(.released(Partition(0), tenure: 1)))
         #expect(rig.machine.hasLeft && rig.bucket.entries[0]?.record?.state == .free)
-        #expect(rig.machine.nextDeadline == Int64.max)
+        #expect(rig.machine.nextDeadline == .never)
     }
 }

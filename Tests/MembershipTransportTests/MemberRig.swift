@@ -93,7 +93,7 @@ final class TestMember: Sendable {
     deinit { kill() }
 
     var isSteady: Bool {
-        let now = SystemClock().monotonic().nanoseconds
+        let now = SystemClock().monotonic()
         return plane.ports.allSatisfy { $0.isSteady(now: now) }
     }
 

@@ -52,10 +52,10 @@ struct OwnershipPortTests {
     @Test("who was not heard for a lease is no owner any more, before it is told")
     func steady() {
         let port = OwnershipPort(partitions: [Partition(0)]) {}
-        #expect(!port.isSteady(now: 0))
-        port.steady(until: 500)
-        #expect(port.isSteady(now: 499))
-        #expect(!port.isSteady(now: 500))
+        #expect(!port.isSteady(now: .at(0)))
+        port.steady(until: .at(500))
+        #expect(port.isSteady(now: .at(499)))
+        #expect(!port.isSteady(now: .at(500)))
     }
 }
 

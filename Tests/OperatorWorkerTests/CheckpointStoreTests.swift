@@ -245,37 +245,37 @@ import Testing
     func due() {
         var schedule = CheckpointSchedule(behind: position(4))
         schedule.sharing = 10
-        #expect(!schedule.isDue(at: position(4), now: 0, isLast: true))
-        #expect(!schedule.isDue(at: nil, now: 0, isLast: true))
+        #expect(!schedule.isDue(at: position(4), now: .at(0), isLast: true))
+        #expect(!schedule.isDue(at: nil, now: .at(0), isLast: true))
         // The first one is due immediately, so that recomputed output need not be computed once
         // more after another crash.
-        #expect(schedule.isDue(at: position(5), now: 0, isLast: false))
-        schedule.took(imageAt: position(5), now: 100)
-        #expect(!schedule.isDue(at: position(5), now: Int64.max - 1, isLast: true))
-        #expect(!schedule.isDue(at: position(6), now: 200, isLast: false))
-        #expect(schedule.isDue(at: position(6), now: 200, isLast: true))
+        #expect(schedule.isDue(at: position(5), now: .at(0), isLast: false))
+        schedule.took(imageAt: position(5), now: .at(100))
+        #expect(!schedule.isDue(at: position(5), now: .at(.max - 1), isLast: true))
+        #expect(!schedule.isDue(at: position(6), now: .at(200), isLast: false))
+        #expect(schedule.isDue(at: position(6), now: .at(200), isLast: true))
         let interval = CheckpointTimes.intervalNanoseconds
-        #expect(!schedule.isDue(at: position(6), now: 99 + interval, isLast: false))
-        #expect(schedule.isDue(at: position(6), now: 100 + interval, isLast: false))
+        #expect(!schedule.isDue(at: position(6), now: .at(99 + interval), isLast: false))
+        #expect(schedule.isDue(at: position(6), now: .at(100 + interval), isLast: false))
         let share = CheckpointTimes.recomputeNanosecondsMax / 10
         let packets = share / (CheckpointTimes.packetNanoseconds + CheckpointTimes.tickNanoseconds)
         for _ in 0..<packets { schedule.took(ticks: 1) }
-        #expect(!schedule.isDue(at: position(6), now: 200, isLast: false))
+        #expect(!schedule.isDue(at: position(6), now: .at(200), isLast: false))
         schedule.took(ticks: 1)
-        #expect(schedule.isDue(at: position(6), now: 200, isLast: false))
+        #expect(schedule.isDue(at: position(6), now: .at(200), isLast: false))
         schedule.isOver = true
-        #expect(!schedule.isDue(at: position(6), now: 200, isLast: true))
+        #expect(!schedule.isDue(at: position(6), now: .at(200), isLast: true))
     }
 
     @Test("what was not stored is due again; a base after a pause")
     func failed() {
         var schedule = CheckpointSchedule(behind: nil)
-        #expect(schedule.isBaseDue(now: 5))
-        schedule.took(imageAt: position(5), now: 5)
-        #expect(!schedule.isBaseDue(now: Int64.max - 1))
-        schedule.failed(now: 5)
-        #expect(schedule.isDue(at: position(5), now: 6, isLast: true))
-        #expect(!schedule.isBaseDue(now: 4 + CheckpointTimes.retryNanoseconds))
-        #expect(schedule.isBaseDue(now: 5 + CheckpointTimes.retryNanoseconds))
+        #expect(schedule.isBaseDue(now: .at(5)))
+        schedule.took(imageAt: position(5), now: .at(5))
+        #expect(!schedule.isBaseDue(now: .at(.max - 1)))
+        schedule.failed(now: .at(5))
+        #expect(schedule.isDue(at: position(5), now: .at(6), isLast: true))
+        #expect(!schedule.isBaseDue(now: .at(4 + CheckpointTimes.retryNanoseconds)))
+        #expect(schedule.isBaseDue(now: .at(5 + CheckpointTimes.retryNanoseconds)))
     }
 }

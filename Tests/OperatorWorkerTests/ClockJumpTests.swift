@@ -42,7 +42,7 @@ import Testing
         for packet in ticks.packets {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             repeat {
-                core.pump(lane, now: clock())
+                core.pump(lane, now: .at(clock()))
                 lane.arrive()
                 if let header = lane.acknowledge() { core.acknowledge(header) }
             } while !core.isEmpty || !lane.isIdle

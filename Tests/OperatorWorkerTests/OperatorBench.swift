@@ -126,7 +126,7 @@ final class OperatorBench {
 
     /// Sends until nothing is left to send.
     func drain() -> Bool {
-        var now: Int64 = 0
+        var now = MonotonicTime(nanoseconds: 0)
         return Self.settle(publisher, mailbox) {
             now += 1_000_000
             core.pump(bars, now: now)

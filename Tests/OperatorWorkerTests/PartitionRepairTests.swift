@@ -140,7 +140,7 @@ struct PartitionRepairTests {
         bench.take(packets[4])
         #expect(bench.core.hasRepair && bench.core.mustHold)
         #expect(bench.drain())
-        #expect(try bench.core.checkpoint(now: .max / 2, isLast: true) == nil)
+        #expect(try bench.core.checkpoint(now: .at(.max / 2), isLast: true) == nil)
         let told = try bench.onTape().inputs.last?.sequence
         #expect(told ?? 0 < 5)
         _ = bench.core.refuseRepair(.missing, "")

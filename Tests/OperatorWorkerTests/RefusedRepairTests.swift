@@ -130,10 +130,10 @@ struct RefusedRepairTests {
     func goesOn() throws {
         let bench = try OperatorBench(namespace: "rr5", series: "1s")
         _ = try asked(bench)
-        #expect(try bench.core.checkpoint(now: 1, isLast: true) == nil)
+        #expect(try bench.core.checkpoint(now: .at(1), isLast: true) == nil)
         _ = bench.core.refuseRepair(.retention, "too old")
         try settle(bench)
-        let image = try #require(try bench.core.checkpoint(now: 1))
+        let image = try #require(try bench.core.checkpoint(now: .at(1)))
         try restore(bench, image)
         #expect(bench.core.hasRepair && bench.core.mustHold)
         let needs = try #require(bench.core.repairPart)

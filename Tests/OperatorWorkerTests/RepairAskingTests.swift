@@ -27,14 +27,14 @@ struct RepairAskingTests {
     func again() {
         let deadline = RepairAsking.againNanoseconds
         var asking = RepairAsking(slot: 0, number: 1, question: .ends)
-        #expect(asking.isToBeSent(now: 5))
-        asking.sent(now: 5)
-        #expect(!asking.isToBeSent(now: 4 + deadline))
-        #expect(asking.isToBeSent(now: 5 + deadline))
-        asking.sent(now: 5 + deadline)
-        #expect(!asking.isToBeSent(now: 6 + deadline))
+        #expect(asking.isToBeSent(now: .at(5)))
+        asking.sent(now: .at(5))
+        #expect(!asking.isToBeSent(now: .at(4 + deadline)))
+        #expect(asking.isToBeSent(now: .at(5 + deadline)))
+        asking.sent(now: .at(5 + deadline))
+        #expect(!asking.isToBeSent(now: .at(6 + deadline)))
         asking.take(.ends(nil), number: 1)
-        #expect(!asking.isToBeSent(now: 5 + 3 * deadline))
+        #expect(!asking.isToBeSent(now: .at(5 + 3 * deadline)))
     }
 
     @Test("bars at the edge of retention are not begun with, but for what was done before")
@@ -45,7 +45,7 @@ struct RepairAskingTests {
             let needs = PartitionOperator.RepairPart(
                 from: Timestamp(nanoseconds: start + RepairReading.marginNanoseconds),
                 until: .before(.undefined), ranges: [], isDoneBefore: isDoneBefore)
-            let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
+            let reading = RepairReading(slot: 0, reader: 0, needs, now: .at(0))
             return reading.reachesBack(
                 BarTapeEnds(
                     first: Timestamp(nanoseconds: first), firstOrdinal: ordinal,

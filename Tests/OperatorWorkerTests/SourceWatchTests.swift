@@ -41,14 +41,15 @@ struct SourceWatchTests {
         var watch = watch()
         for second in 0...59 as ClosedRange<Int64> {
             watch.update(
-                [try partition([("a", 1_000 + second), ("b", 990)])], now: second * Self.second)
+                [try partition([("a", 1_000 + second), ("b", 990)])], now: .at(second * Self.second)
+            )
             #expect(watch.problem == nil, "\(second)")
         }
-        watch.update([try partition([("a", 1_060), ("b", 990)])], now: 60 * Self.second)
+        watch.update([try partition([("a", 1_060), ("b", 990)])], now: .at(60 * Self.second))
         let problem = try #require(watch.problem)
         #expect(problem.contains("source b, whose time has stood still since 1970-01-01T00:16:30"))
         // The source is active again.
-        watch.update([try partition([("a", 1_061), ("b", 991)])], now: 61 * Self.second)
+        watch.update([try partition([("a", 1_061), ("b", 991)])], now: .at(61 * Self.second))
         #expect(watch.problem == nil)
     }
 
@@ -58,19 +59,19 @@ struct SourceWatchTests {
             var watch = watch()
             for second in 0...200 as ClosedRange<Int64> {
                 let moved = marks.map { ($0.0, $0.0 == "a" ? $0.1 + second : $0.1) }
-                watch.update([try partition(moved)], now: second * Self.second)
+                watch.update([try partition(moved)], now: .at(second * Self.second))
             }
             #expect(watch.problem == nil, "\(marks)")
         }
         // All sources are silent, so their partitions are, too.
         var watch = watch()
         let marks = [("a", 1_000), ("b", 990)] as [(String, Int64)]
-        watch.update([try partition(marks)], now: 0)
-        watch.update([try partition(marks)], now: 500 * Self.second)
+        watch.update([try partition(marks)], now: .at(0))
+        watch.update([try partition(marks)], now: .at(500 * Self.second))
         #expect(watch.problem == nil)
         // One partition is silent, and another one hears both sources.
         let moving = [("a", 1_500), ("b", 1_490)] as [(String, Int64)]
-        watch.update([try partition(marks), try partition(moving)], now: 600 * Self.second)
+        watch.update([try partition(marks), try partition(moving)], now: .at(600 * Self.second))
         #expect(watch.problem == nil)
         #expect(watch.entries.values.map(\.least.nanoseconds).min() == 990 * Self.second)
     }

@@ -1,6 +1,7 @@
 import MarketModel
 import Membership
 import MembershipTransport
+import Primitives
 import Synchronization
 import TestSupport
 
@@ -33,7 +34,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     private var port: OwnershipPort? { state.withLock { $0.port } }
 
-    func isSteady(_ isSteady: Bool) { port?.steady(until: isSteady ? .max : .min) }
+    func isSteady(_ isSteady: Bool) { port?.steady(until: isSteady ? .never : .distantPast) }
 
     // MARK: orders
 

@@ -16,7 +16,7 @@ struct DepthBooksTests {
         books.wroteReset(3)
         #expect(books.isKnown(3) && books.next(3) == .take && books.owingReset.isEmpty)
         #expect(books.restarted(1) == nil)
-        #expect(books.next(1) == .take && books.takeDueRequests(now: 0).isEmpty)
+        #expect(books.next(1) == .take && books.takeDueRequests(now: .at(0)).isEmpty)
         var recorded = DepthBooks(isRecorded: true)
         #expect(recorded.next(0) == .take && recorded.owingReset.isEmpty)
     }
@@ -53,12 +53,12 @@ struct DepthBooksTests {
         var books = DepthBooks(isRecorded: true)
         for symbol in 0..<3 { _ = books.markVoid(symbol, until: time(1)) }
         #expect(books.restarted(1) == time(1))
-        #expect(books.takeDueRequests(now: Self.second) == [0, 2])
-        #expect(books.takeDueRequests(now: 60 * Self.second).isEmpty)
-        #expect(books.takeDueRequests(now: 61 * Self.second) == [0, 2])
+        #expect(books.takeDueRequests(now: .at(Self.second)) == [0, 2])
+        #expect(books.takeDueRequests(now: .at(60 * Self.second)).isEmpty)
+        #expect(books.takeDueRequests(now: .at(61 * Self.second)) == [0, 2])
         #expect(books.restarted(0) == time(1))
         _ = books.markVoid(0, until: time(2))
-        #expect(books.takeDueRequests(now: 65 * Self.second).isEmpty)
-        #expect(books.takeDueRequests(now: 66 * Self.second) == [0])
+        #expect(books.takeDueRequests(now: .at(65 * Self.second)).isEmpty)
+        #expect(books.takeDueRequests(now: .at(66 * Self.second)) == [0])
     }
 }

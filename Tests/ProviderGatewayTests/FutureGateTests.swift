@@ -10,10 +10,10 @@ private final class GateUnderTest {
     init(maxNanoseconds: Int64) { gate = FutureGate(maxNanoseconds: maxNanoseconds) }
 
     func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
-        gate.refuses(stamp, now: now, monotonic: monotonic)
+        gate.refuses(stamp, now: now, monotonic: .at(monotonic))
     }
 
-    func change(monotonic: Int64) -> FutureGate.Change? { gate.change(monotonic: monotonic) }
+    func change(monotonic: Int64) -> FutureGate.Change? { gate.change(monotonic: .at(monotonic)) }
 
     var refused: UInt64 { gate.refused }
     var isProviderAhead: Bool { gate.isProviderAhead }
@@ -27,7 +27,7 @@ private final class ClockUnderTest {
 
     func read(_ monotonic: Int64, ahead: Int64 = 0) -> SourceClock.Change? {
         clock.read(
-            wall: Timestamp(nanoseconds: Self.start + monotonic + ahead), monotonic: monotonic)
+            wall: Timestamp(nanoseconds: Self.start + monotonic + ahead), monotonic: .at(monotonic))
     }
 
     func received(stamp: Timestamp) { clock.received(stamp: stamp) }

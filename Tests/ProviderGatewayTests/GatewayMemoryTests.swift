@@ -83,7 +83,7 @@ struct GatewayMemoryTests {
     private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionReporter {
         let reporter = try PositionReporter(tape.client, group: "writer")
         let (held, source) = (try lastOrdinals(tape), try source())
-        reporter.report(now: 0) {
+        reporter.report(now: .at(0)) {
             held.filter { $0.value > 0 }.map { partition, last in
                 ReaderPosition(
                     partition: partition, input: .ticks, sequence: 1, durable: 1,

@@ -45,21 +45,21 @@ struct PendingGapsTests {
     @Test("ticks left out become one gap per symbol and kind when it is closed")
     func leftOut() {
         var book = book()
-        #expect(book.openSince == .max)
-        book.leftOut(symbol: 0, kind: .quote, time: time(10), now: 700)
-        book.leftOut(symbol: 0, kind: .quote, time: time(30), now: 701)
-        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: 702)
-        book.leftOut(symbol: 2, kind: .quote, time: time(25), now: 703)
-        #expect(book.openSince == 700 && !book.hasDue && !book.isEmpty)
+        #expect(book.openSince == .never)
+        book.leftOut(symbol: 0, kind: .quote, time: time(10), now: .at(700))
+        book.leftOut(symbol: 0, kind: .quote, time: time(30), now: .at(701))
+        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: .at(702))
+        book.leftOut(symbol: 2, kind: .quote, time: time(25), now: .at(703))
+        #expect(book.openSince == .at(700) && !book.hasDue && !book.isEmpty)
         #expect(book.watermarkMax(lane: 0) == time(10) && book.watermarkMax(lane: 1) == time(25))
         book.close()
-        #expect(book.openSince == .max)
+        #expect(book.openSince == .never)
         #expect(book.due(lane: 0) == gap(0, 20, 21, .trade, .dropped))
         book.written(lane: 0)
         #expect(book.due(lane: 0) == gap(0, 10, 31, .quote, .dropped))
         #expect(book.watermarkMax(lane: 0) == time(10))
         // More ticks are left out while the gap waits.
-        book.leftOut(symbol: 1, kind: .trade, time: time(60), now: 900)
+        book.leftOut(symbol: 1, kind: .trade, time: time(60), now: .at(900))
         book.written(lane: 0)
         #expect(book.watermarkMax(lane: 0) == time(60) && book.due(lane: 0) == nil)
         #expect(book.due(lane: 1) == gap(2, 25, 26, .quote, .dropped))
@@ -68,15 +68,15 @@ struct PendingGapsTests {
     @Test("what was fetched is a gap of its own and holds no watermark back")
     func fetched() {
         var book = book()
-        book.leftOut(symbol: 0, kind: .quote, time: time(500), now: 700)
-        book.leftOut(symbol: 0, kind: .quote, time: time(10), isBackfilled: true, now: 701)
-        book.leftOut(symbol: 0, kind: .quote, time: time(20), isBackfilled: true, now: 702)
+        book.leftOut(symbol: 0, kind: .quote, time: time(500), now: .at(700))
+        book.leftOut(symbol: 0, kind: .quote, time: time(10), isBackfilled: true, now: .at(701))
+        book.leftOut(symbol: 0, kind: .quote, time: time(20), isBackfilled: true, now: .at(702))
         #expect(book.watermarkMax(lane: 0) == time(500))
         book.close()
         #expect(book.due(lane: 0) == gap(0, 500, 501, .quote, .dropped))
         book.written(lane: 0)
         #expect(book.due(lane: 0) == gap(0, 10, 21, .quote, .dropped))
-        book.leftOut(symbol: 1, kind: .trade, time: time(5), isBackfilled: true, now: 703)
+        book.leftOut(symbol: 1, kind: .trade, time: time(5), isBackfilled: true, now: .at(703))
         book.written(lane: 0)
         #expect(!book.watermarkMax(lane: 0).isDefined)
     }
@@ -96,10 +96,13 @@ struct PendingGapsTests {
         let rounds: Int64 = 10_000
         for round in 0..<rounds {
             for symbol in 0..<2 {
-                book.leftOut(symbol: symbol, kind: .quote, time: time(90_000 + 5 * round), now: 1)
-                book.leftOut(symbol: symbol, kind: .quote, time: time(90_004 + 5 * round), now: 1)
                 book.leftOut(
-                    symbol: symbol, kind: .quote, time: time(round), isBackfilled: true, now: 1)
+                    symbol: symbol, kind: .quote, time: time(90_000 + 5 * round), now: .at(1))
+                book.leftOut(
+                    symbol: symbol, kind: .quote, time: time(90_004 + 5 * round), now: .at(1))
+                book.leftOut(
+                    symbol: symbol, kind: .quote, time: time(round), isBackfilled: true,
+                    now: .at(1))
             }
             book.missed(gap(0, round, round + 2, .any, .dropped))
             book.close()
@@ -119,19 +122,19 @@ struct PendingGapsTests {
     @Test("a gap that is in its packet does not grow any more")
     func writtenIsDone() {
         var book = book()
-        book.leftOut(symbol: 0, kind: .trade, time: time(10), now: 1)
-        book.leftOut(symbol: 1, kind: .trade, time: time(11), now: 1)
+        book.leftOut(symbol: 0, kind: .trade, time: time(10), now: .at(1))
+        book.leftOut(symbol: 1, kind: .trade, time: time(11), now: .at(1))
         book.close()
         #expect(book.due(lane: 0) == gap(0, 10, 11, .trade, .dropped))
         book.written(lane: 0)
-        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: 2)
-        book.leftOut(symbol: 1, kind: .trade, time: time(21), now: 2)
+        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: .at(2))
+        book.leftOut(symbol: 1, kind: .trade, time: time(21), now: .at(2))
         book.close()
         #expect(
             takeDue(&book, lane: 0) == [
                 gap(1, 11, 22, .trade, .dropped), gap(0, 20, 21, .trade, .dropped),
             ])
-        book.leftOut(symbol: 0, kind: .trade, time: time(30), now: 3)
+        book.leftOut(symbol: 0, kind: .trade, time: time(30), now: .at(3))
         book.close()
         #expect(takeDue(&book, lane: 0) == [gap(0, 30, 31, .trade, .dropped)])
     }
@@ -158,7 +161,8 @@ struct PendingGapsTests {
                 let symbol = Int(random.next() % 8)
                 let isTrade = random.next() % 2 == 0
                 book.leftOut(
-                    symbol: symbol, kind: isTrade ? .trade : .quote, time: time(now * 10), now: now)
+                    symbol: symbol, kind: isTrade ? .trade : .quote, time: time(now * 10),
+                    now: .at(now))
                 left.append((symbol, isTrade, now * 10))
             }
             for tick in left {

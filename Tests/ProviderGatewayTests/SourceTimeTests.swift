@@ -16,7 +16,7 @@ import Testing
 private final class TimeUnderTest {
     private final class Clocks: Sendable {
         let moment = Mutex(
-            Moment(wall: Timestamp(nanoseconds: 1_700_000_000_000_000_000), monotonic: second))
+            Moment(wall: Timestamp(nanoseconds: 1_700_000_000_000_000_000), monotonic: .at(second)))
     }
 
     static let second: Int64 = 1_000_000_000

@@ -34,7 +34,7 @@ final class TestGroup: Sendable {
         self.state = state
         var membership = SourceMembership()
         let port = membership.port
-        port.steady(until: .max)
+        port.steady(until: .never)
         membership.leave = {
             if let tenure = state.value.withLock({ $0.held }) {
                 _ = port.send(.release(SourceMembership.partition, tenure: tenure))
@@ -90,8 +90,8 @@ final class TestGroup: Sendable {
         _ = membership.port.send(.drop(SourceMembership.partition, tenure: tenure))
     }
 
-    func pause() { membership.port.steady(until: .min) }
-    func goOn() { membership.port.steady(until: .max) }
+    func pause() { membership.port.steady(until: .distantPast) }
+    func goOn() { membership.port.steady(until: .never) }
 }
 
 /// A gateway in this process, on a separate connection.

@@ -45,7 +45,7 @@ struct FeedRouterSimulationTests {
 
         var time: Timestamp { Timestamp(nanoseconds: Int64(now) * step) }
         var moment: Moment {
-            .init(wall: time, monotonic: Int64(now) * step)
+            .init(wall: time, monotonic: .at(Int64(now) * step))
         }
 
         mutating func send(_ index: Int, _ records: [ProviderRecord]) {

@@ -153,7 +153,8 @@ struct FeedRouterTests {
         let all: [UInt32] = Array(0..<2_000)
         func moment(_ tenths: Int64) -> Moment {
             Moment(
-                wall: Timestamp(nanoseconds: tenths * 100_000_000), monotonic: tenths * 100_000_000)
+                wall: Timestamp(nanoseconds: tenths * 100_000_000),
+                monotonic: .at(tenths * 100_000_000))
         }
         for number in all { router.start(number, providers: [], moment(0), into: &work) }
         #expect(work.begun[0] == all)
@@ -188,14 +189,14 @@ struct FeedRouterTests {
         settings.begunPerSecondMax = 1
         var router = FeedRouter(providers: ["a", "b"], settings: settings)
         var work = FeedRouter.Work(providers: 2)
-        let now = Moment(wall: Timestamp(nanoseconds: 0), monotonic: 0)
+        let now = Moment(wall: Timestamp(nanoseconds: 0), monotonic: .at(0))
         router.start(0, providers: [], now, into: &work)
         router.begin(1, providers: [], now, into: &work)
         router.begin(2, providers: [], now, into: &work)
         #expect(work.begun == [[0, 1], []])
         router.restart(0, providers: [], now, into: &work)
         #expect(work.begun == [[0, 1, 0], []] && work.ended == [[0], []])
-        router.advance(Moment(wall: now.wall, monotonic: 1_000_000_000), into: &work)
+        router.advance(Moment(wall: now.wall, monotonic: .at(1_000_000_000)), into: &work)
         #expect(work.begun == [[0, 1, 0, 2], []])
     }
 }

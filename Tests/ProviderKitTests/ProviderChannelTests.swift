@@ -112,7 +112,7 @@ struct ProviderChannelTests {
         #expect(channel.moment().wall.nanoseconds > 400_000 * hour)
         channel.follow(clockOffset: hour)
         let moment = channel.moment()
-        #expect(moment.wall.nanoseconds == moment.monotonic + hour)
+        #expect(moment.wall.nanoseconds == moment.monotonic.nanoseconds + hour)
         // A provider's report about its clock is taken once.
         #expect(channel.takeClockAhead() == nil)
         channel.report(clockAhead: 5)

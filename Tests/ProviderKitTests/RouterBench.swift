@@ -10,7 +10,7 @@ struct RouterBench {
     var now: Int64 = 1_000
 
     var moment: Moment {
-        .init(wall: RouterBench.at(now), monotonic: now * 1_000_000_000)
+        .init(wall: RouterBench.at(now), monotonic: .at(now * 1_000_000_000))
     }
 
     static func at(_ seconds: Int64) -> Timestamp {

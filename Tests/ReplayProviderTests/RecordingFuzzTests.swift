@@ -121,7 +121,7 @@ struct RecordingFuzzTests {
         while let packet = try file.readPacket() {
             try pass.take(packet, into: &batch)
             floor.took(packet.header)
-            _ = pace.wait(sent: packet.header.sendTime, monotonic: 5)
+            _ = pace.wait(sent: packet.header.sendTime, monotonic: .at(5))
             batch.removeAll(keepingCapacity: true)
         }
         _ = file.missing.summary

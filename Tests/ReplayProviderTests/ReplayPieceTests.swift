@@ -16,15 +16,15 @@ struct ReplayPieceTests {
     @Test("a packet is due as long after the first as it was sent, by the speed")
     func pace() {
         var full = ReplayPace(.full)
-        #expect(full.wait(sent: at(5_000), monotonic: 0) == 0)
-        #expect(full.wait(sent: at(9_000_000), monotonic: 0) == 0)
+        #expect(full.wait(sent: at(5_000), monotonic: .at(0)) == 0)
+        #expect(full.wait(sent: at(9_000_000), monotonic: .at(0)) == 0)
         var double = ReplayPace(.thousandths(2_000))
-        #expect(double.wait(sent: at(1_000), monotonic: 70) == 0)
-        #expect(double.wait(sent: at(1_400), monotonic: 70) == 200)
-        #expect(double.wait(sent: at(1_400), monotonic: 150) == 120)
-        #expect(double.wait(sent: at(1_400), monotonic: 300) == 0)
-        #expect(double.wait(sent: at(400), monotonic: 70) == 0)
-        #expect(double.wait(sent: at(Int64.max), monotonic: Int64.min) > 0)
+        #expect(double.wait(sent: at(1_000), monotonic: .at(70)) == 0)
+        #expect(double.wait(sent: at(1_400), monotonic: .at(70)) == 200)
+        #expect(double.wait(sent: at(1_400), monotonic: .at(150)) == 120)
+        #expect(double.wait(sent: at(1_400), monotonic: .at(300)) == 0)
+        #expect(double.wait(sent: at(400), monotonic: .at(70)) == 0)
+        #expect(double.wait(sent: at(Int64.max), monotonic: .distantPast) > 0)
     }
 
     private func header(

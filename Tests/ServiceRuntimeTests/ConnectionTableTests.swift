@@ -6,8 +6,8 @@ import Testing
 @Suite struct ConnectionTableTests {
     private static let second: Int64 = 1_000_000_000
 
-    private func time(_ seconds: Int64) -> Timestamp {
-        Timestamp(nanoseconds: seconds * ConnectionTableTests.second)
+    private func time(_ seconds: Int64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: seconds * ConnectionTableTests.second)
     }
 
     private func peer(_ number: UInt64) -> PeerAddress { PeerAddress(network: number) }
@@ -25,7 +25,7 @@ import Testing
     @Test("A deadline counts from the start of the connection and is told once")
     func deadline() {
         var table = table()
-        #expect(!table.nextDeadline.isDefined)
+        #expect(table.nextDeadline == .never)
         #expect(table.opened(3, by: peer(1), at: time(0)) == nil)
         #expect(table.opened(4, by: peer(1), at: time(1)) == nil)
         #expect(table.nextDeadline == time(5))
@@ -84,7 +84,7 @@ import Testing
         #expect(table.victimOfShortage() == 4)
         #expect(table.victimOfShortage() == 3)
         #expect(table.victimOfShortage() == nil)
-        #expect(!table.nextDeadline.isDefined)
+        #expect(table.nextDeadline == .never)
     }
 
     @Test("Answers reserve room until they are through, given up or closed")

@@ -18,7 +18,6 @@ import Testing
         arguments: [Duration.seconds(Int64.max), .seconds(10_000_000_000)])
     func farDeadline(timeout: Duration) {
         let deadline = clock.deadline(after: timeout)
-        #expect(deadline.isDefined)
         #expect(clock.remaining(until: deadline) > .seconds(1_000_000_000))
     }
 

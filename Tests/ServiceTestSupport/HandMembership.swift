@@ -1,6 +1,7 @@
 public import MarketModel
 public import Membership
 public import MembershipTransport
+import Primitives
 import Synchronization
 import TestSupport
 
@@ -71,7 +72,7 @@ public final class HandMembership: Sendable {
             state.isSteady = isSteady
             return state.ports
         }
-        for port in ports { port.steady(until: isSteady ? .max : .min) }
+        for port in ports { port.steady(until: isSteady ? .never : .distantPast) }
     }
 
     public func take(_ partitions: [Partition]) {

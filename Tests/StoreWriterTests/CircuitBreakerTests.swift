@@ -11,13 +11,13 @@ struct CircuitBreakerTests {
     private let second: Int64 = 1_000_000_000
 
     /// Returns how long an open breaker still waits. `nil` if it is not open.
-    private func left(_ machine: CircuitBreaker, _ now: Int64) -> Int64? {
+    private func left(_ machine: CircuitBreaker, _ now: MonotonicTime) -> Int64? {
         guard case .open(let until) = machine.state else { return nil }
         return until - now
     }
 
     private func opened(
-        _ random: inout SeededRandom, now: Int64 = 0
+        _ random: inout SeededRandom, now: MonotonicTime = .at(0)
     ) -> CircuitBreaker {
         var machine = CircuitBreaker()
         let failuresMax = CircuitBreaker.Settings().failuresMax
@@ -29,10 +29,10 @@ struct CircuitBreakerTests {
     func closed() {
         var random = SeededRandom(seed: 1)
         var machine = CircuitBreaker()
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         for _ in 0..<3 {
-            for _ in 0..<4 { machine.failed(now: 5, using: &random) }
-            #expect(machine.state == .closed && ask(now: 5) == .go)
+            for _ in 0..<4 { machine.failed(now: .at(5), using: &random) }
+            #expect(machine.state == .closed && ask(now: .at(5)) == .go)
             machine.succeeded()
         }
         #expect(machine.failures == 0)
@@ -43,27 +43,27 @@ struct CircuitBreakerTests {
         var random = SeededRandom(seed: 4)
         var machine = CircuitBreaker(
             CircuitBreaker.Settings(failuresMax: 2, waitMax: .milliseconds(100)))
-        machine.failed(now: 0, using: &random)
+        machine.failed(now: .at(0), using: &random)
         #expect(machine.state == .closed)
-        machine.failed(now: 0, using: &random)
-        #expect(try #require(left(machine, 0)) <= second / 10)
+        machine.failed(now: .at(0), using: &random)
+        #expect(try #require(left(machine, .at(0))) <= second / 10)
     }
 
     @Test("the fifth in a row opens it for a moment; then one may probe, and the others ask again")
     func opens() throws {
         var random = SeededRandom(seed: 2)
-        var machine = opened(&random, now: 100)
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
-        let wait = try #require(left(machine, 100))
+        var machine = opened(&random, now: .at(100))
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        let wait = try #require(left(machine, .at(100)))
         #expect((100_000_000...200_000_000).contains(wait))
-        #expect(ask(now: 100) == .wait(until: 100 + wait))
-        #expect(ask(now: 100 + wait - 1) == .wait(until: 100 + wait))
-        #expect(ask(now: 100 + wait) == .probe)
+        #expect(ask(now: .at(100)) == .wait(until: .at(100 + wait)))
+        #expect(ask(now: .at(100 + wait - 1)) == .wait(until: .at(100 + wait)))
+        #expect(ask(now: .at(100 + wait)) == .probe)
         #expect(
-            ask(now: 100 + wait)
-                == .wait(until: 100 + wait + CircuitBreaker.askNanoseconds))
+            ask(now: .at(100 + wait))
+                == .wait(until: .at(100 + wait + CircuitBreaker.askNanoseconds)))
         machine.succeeded()
-        #expect(machine.state == .closed && ask(now: 100 + wait) == .go)
+        #expect(machine.state == .closed && ask(now: .at(100 + wait)) == .go)
     }
 
     @Test(
@@ -71,8 +71,8 @@ struct CircuitBreakerTests {
     func backsOff() throws {
         var random = SeededRandom(seed: 3)
         var machine = opened(&random)
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
-        var now: Int64 = 0
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        var now = MonotonicTime(nanoseconds: 0)
         var waits: [Int64] = []
         for _ in 0..<12 {
             let wait = try #require(left(machine, now))
@@ -94,9 +94,9 @@ struct CircuitBreakerTests {
     func stragglers() {
         var random = SeededRandom(seed: 4)
         var machine = opened(&random)
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         let state = machine.state
-        for _ in 0..<9 { machine.failed(now: 50, using: &random) }
+        for _ in 0..<9 { machine.failed(now: .at(50), using: &random) }
         #expect(machine.state == state)
         // But a successful write proves that the database works.
         machine.succeeded()
@@ -107,8 +107,8 @@ struct CircuitBreakerTests {
     func lostProbe() throws {
         var random = SeededRandom(seed: 5)
         var machine = opened(&random)
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
-        let due = try #require(left(machine, 0))
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        let due = MonotonicTime.at(try #require(left(machine, .at(0))))
         #expect(ask(now: due) == .probe)
         let late = due + CircuitBreaker.probeNanoseconds
         #expect(ask(now: late - 1) == .wait(until: late))
@@ -127,9 +127,9 @@ struct CircuitBreakerTests {
                 .first { $0.hasPrefix("mds_coord_circuit_state ") }.map { String($0.suffix(1)) }
         }
         #expect(gauge() == "0")
-        for _ in 0..<5 { breaker.failed(now: 0) }
+        for _ in 0..<5 { breaker.failed(now: .at(0)) }
         #expect(gauge() == "2")
-        guard case .wait(let until) = breaker.permission(now: 0) else {
+        guard case .wait(let until) = breaker.permission(now: .at(0)) else {
             Issue.record("it is open")
             return
         }
@@ -144,10 +144,10 @@ struct CircuitBreakerTests {
     @Test("times at the end of the clock's range do not trap")
     func ends() {
         var random = SeededRandom(seed: 6)
-        var machine = opened(&random, now: Int64.max)
-        func ask(now: Int64) -> CircuitBreaker.Permission { machine.permission(now: now) }
-        #expect(ask(now: Int64.max) == .probe)
-        machine.failed(now: Int64.max, using: &random)
-        _ = ask(now: Int64.min)
+        var machine = opened(&random, now: .never)
+        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
+        #expect(ask(now: .never) == .probe)
+        machine.failed(now: .never, using: &random)
+        _ = ask(now: .distantPast)
     }
 }

@@ -53,7 +53,7 @@ struct PacketQueueTests {
     func leaving() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
         for (input, numbers) in [(0, 0..<2), (1, 0..<1), (0, 2..<4), (2, 0..<1), (1, 1..<3)] {
-            #expect(queue.offer(TestPacket(input, numbers), drops: false, now: 5) == .taken)
+            #expect(queue.offer(TestPacket(input, numbers), drops: false, now: .at(5)) == .taken)
         }
         var taken: [TestPacket] = []
         let two = Queue.Portion(rows: 10, bytes: .max, items: 2)
@@ -68,29 +68,30 @@ struct PacketQueueTests {
     @Test("up to the bound in rows or in bytes it is taken, in order")
     func bounds() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
-        #expect(queue.offer(TestPacket(0, 0..<6), drops: false, now: 5) == .taken)
-        #expect(queue.offer(TestPacket(1, 0..<4), drops: false, now: 6) == .taken)
-        #expect(queue.rows == 10 && queue.bytes == 100 && queue.count == 2 && queue.oldest == 5)
-        #expect(queue.offer(TestPacket(0, 6..<7), drops: false, now: 7) == .refused)
+        #expect(queue.offer(TestPacket(0, 0..<6), drops: false, now: .at(5)) == .taken)
+        #expect(queue.offer(TestPacket(1, 0..<4), drops: false, now: .at(6)) == .taken)
+        #expect(
+            queue.rows == 10 && queue.bytes == 100 && queue.count == 2 && queue.oldest == .at(5))
+        #expect(queue.offer(TestPacket(0, 6..<7), drops: false, now: .at(7)) == .refused)
         #expect(take(&queue) == [TestPacket(0, 0..<6), TestPacket(1, 0..<4)])
         #expect(queue.isEmpty && queue.rows == 0 && queue.bytes == 0 && queue.oldest == nil)
-        #expect(queue.offer(TestPacket(0, 0..<1, bytes: 999), drops: false, now: 8) == .taken)
-        #expect(queue.offer(TestPacket(0, 1..<2, bytes: 2), drops: false, now: 8) == .refused)
+        #expect(queue.offer(TestPacket(0, 0..<1, bytes: 999), drops: false, now: .at(8)) == .taken)
+        #expect(queue.offer(TestPacket(0, 1..<2, bytes: 2), drops: false, now: .at(8)) == .refused)
         // Without rows, and without free space.
         #expect(
-            queue.offer(TestPacket(0, 2..<2, bytes: 2), drops: false, now: 8) == .refused)
-        #expect(queue.offer(TestPacket(0, 1..<2, bytes: 1), drops: false, now: 8) == .taken)
+            queue.offer(TestPacket(0, 2..<2, bytes: 2), drops: false, now: .at(8)) == .refused)
+        #expect(queue.offer(TestPacket(0, 1..<2, bytes: 1), drops: false, now: .at(8)) == .taken)
     }
 
     @Test("what is larger than the lane is taken when the lane is empty")
     func large() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 100))
-        #expect(queue.offer(TestPacket(0, 0..<500), drops: false, now: 0) == .taken)
+        #expect(queue.offer(TestPacket(0, 0..<500), drops: false, now: .at(0)) == .taken)
         #expect(queue.isHigh && queue.rows == 500)
-        #expect(queue.offer(TestPacket(0, 500..<501), drops: false, now: 0) == .refused)
+        #expect(queue.offer(TestPacket(0, 500..<501), drops: false, now: .at(0)) == .refused)
         #expect(take(&queue).count == 1 && !queue.isHigh)
-        #expect(queue.offer(TestPacket(0, 500..<501), drops: false, now: 0) == .taken)
-        #expect(queue.offer(TestPacket(0, 501..<601), drops: false, now: 0) == .refused)
+        #expect(queue.offer(TestPacket(0, 500..<501), drops: false, now: .at(0)) == .taken)
+        #expect(queue.offer(TestPacket(0, 501..<601), drops: false, now: .at(0)) == .refused)
     }
 
     @Test(
@@ -108,8 +109,8 @@ struct PacketQueueTests {
         let first = TestPacket(0, 0..<1, rows: min(5, rows), bytes: min(50, bytes))
         let rest = TestPacket(
             0, 1..<2, rows: rows - first.rows, bytes: bytes - first.bytes)
-        _ = queue.offer(first, drops: false, now: 0)
-        let admission = queue.offer(rest, drops: false, now: 0)
+        _ = queue.offer(first, drops: false, now: .at(0))
+        let admission = queue.offer(rest, drops: false, now: .at(0))
         #expect((admission == .refused) == (rows > 10 || bytes > 100))
         #expect(queue.isHigh == high)
         let one = Queue.Portion(rows: .max, bytes: .max, items: 1)
@@ -128,7 +129,8 @@ struct PacketQueueTests {
     func portions() {
         var queue = Queue(Queue.Limits(rows: 1_000, bytes: 10_000))
         for number in 0..<10 {
-            _ = queue.offer(TestPacket(0, number * 10..<number * 10 + 10), drops: false, now: 0)
+            _ = queue.offer(
+                TestPacket(0, number * 10..<number * 10 + 10), drops: false, now: .at(0))
         }
         #expect(take(&queue, Queue.Portion(rows: 25, bytes: .max, items: .max)).count == 2)
         #expect(take(&queue, Queue.Portion(rows: .max, bytes: 300, items: .max)).count == 3)
@@ -140,10 +142,10 @@ struct PacketQueueTests {
     @Test("what was dropped goes to the newest entry of its input, or behind it, never before it")
     func droppedInOrder() {
         var queue = Queue(Queue.Limits(rows: 4, bytes: 1_000))
-        #expect(queue.offer(TestPacket(9, 0..<4), drops: true, now: 1) == .taken)
+        #expect(queue.offer(TestPacket(9, 0..<4), drops: true, now: .at(1)) == .taken)
         // The second cannot be joined with the first; the third could.
         for numbers in [0..<2, 5..<6, 2..<5] {
-            #expect(queue.offer(TestPacket(0, numbers), drops: true, now: 1) == .dropped)
+            #expect(queue.offer(TestPacket(0, numbers), drops: true, now: .at(1)) == .dropped)
         }
         var items: [TestPacket] = []
         queue.take(Self.all, into: &items)
@@ -153,40 +155,40 @@ struct PacketQueueTests {
     @Test("dropped: one entry per input behind what waits, until the low mark")
     func drops() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
-        #expect(queue.offer(TestPacket(0, 0..<9), drops: true, now: 0) == .taken)
-        #expect(queue.offer(TestPacket(1, 0..<2), drops: true, now: 1) == .dropped)
+        #expect(queue.offer(TestPacket(0, 0..<9), drops: true, now: .at(0)) == .taken)
+        #expect(queue.offer(TestPacket(1, 0..<2), drops: true, now: .at(1)) == .dropped)
         // One more would fit, but everything after a dropped packet is dropped, too.
-        #expect(queue.offer(TestPacket(0, 9..<10), drops: true, now: 1) == .dropped)
-        #expect(queue.offer(TestPacket(1, 2..<5), drops: true, now: 1) == .dropped)
-        #expect(queue.offer(TestPacket(0, 10..<30), drops: true, now: 1) == .dropped)
+        #expect(queue.offer(TestPacket(0, 9..<10), drops: true, now: .at(1)) == .dropped)
+        #expect(queue.offer(TestPacket(1, 2..<5), drops: true, now: .at(1)) == .dropped)
+        #expect(queue.offer(TestPacket(0, 10..<30), drops: true, now: .at(1)) == .dropped)
         #expect(queue.count == 3 && queue.rows == 9 && queue.isHigh)
         let taken = take(&queue)
         #expect(taken.map(\.input) == [0, 1, 0])
         #expect(taken.map(\.numbers) == [0..<9, 0..<5, 9..<30])
         #expect(taken.map(\.isDropped) == [false, true, true])
-        #expect(queue.offer(TestPacket(0, 30..<31), drops: true, now: 2) == .taken)
+        #expect(queue.offer(TestPacket(0, 30..<31), drops: true, now: .at(2)) == .taken)
         // Separate runs of one input are bounded, and then refused.
         var admissions: [Queue.Admission] = []
         for number in 0...Queue.droppedMax {
             let first = 100 + number * 100
             admissions.append(
-                queue.offer(TestPacket(0, first..<first + 11), drops: true, now: 3))
+                queue.offer(TestPacket(0, first..<first + 11), drops: true, now: .at(3)))
         }
         #expect(admissions.dropLast().allSatisfy { $0 == .dropped })
         #expect(admissions.last == .refused)
         queue.remove { $0.input == 0 }
         #expect(queue.isEmpty && !queue.isHigh)
-        #expect(queue.offer(TestPacket(0, 5..<6), drops: true, now: 3) == .taken)
+        #expect(queue.offer(TestPacket(0, 5..<6), drops: true, now: .at(3)) == .taken)
     }
 
     @Test("what is removed makes room")
     func removes() {
         var queue = Queue(Queue.Limits(rows: 10, bytes: 1_000))
-        _ = queue.offer(TestPacket(0, 0..<6), drops: false, now: 1)
-        _ = queue.offer(TestPacket(1, 0..<4), drops: false, now: 2)
+        _ = queue.offer(TestPacket(0, 0..<6), drops: false, now: .at(1))
+        _ = queue.offer(TestPacket(1, 0..<4), drops: false, now: .at(2))
         #expect(queue.isHigh && queue.contains { $0.input == 0 })
         queue.remove { $0.input == 0 }
-        #expect(!queue.isHigh && queue.rows == 4 && queue.bytes == 40 && queue.oldest == 2)
+        #expect(!queue.isHigh && queue.rows == 4 && queue.bytes == 40 && queue.oldest == .at(2))
         #expect(!queue.contains { $0.input == 0 })
     }
 
@@ -222,7 +224,7 @@ private struct LaneWorld {
     /// The packet for which there was no space, as the intake keeps it.
     private var pending: TestPacket?
     private var isHeld = false
-    private var now: Int64 = 0
+    private var now = MonotonicTime(nanoseconds: 0)
     private var largest = 0
     private(set) var faults: [String] = []
 

@@ -135,7 +135,7 @@ final class StoreScene {
                         streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
                         packet: header.identity, sources: []),
                     storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0),
-                now: 0)
+                now: .at(0))
         }
         return batch
     }

@@ -38,14 +38,14 @@ import Testing
         for (at, partition, last) in heard {
             let head = TapeHead(partition: Partition(partition), epoch: 1, lastOrdinal: last)
             store.receive(
-                HeadMessage(source: source, input: .ticks, heads: [head]), now: at * second)
+                HeadMessage(source: source, input: .ticks, heads: [head]), now: .at(at * second))
         }
         return store
     }
 
     private func told(_ positions: [ReaderPosition]) -> PositionStore {
         var store = PositionStore()
-        store.receive(PositionMessage(group: "writer", positions: positions), now: 0)
+        store.receive(PositionMessage(group: "writer", positions: positions), now: .at(0))
         return store
     }
 
@@ -54,7 +54,8 @@ import Testing
         at now: Int64
     ) -> LagTable.Lag? {
         var table = LagTable()
-        return table.lags([group], told: told, heads: heads, now: now * second)[.writers] ?? nil
+        return table.lags([group], told: told, heads: heads, now: .at(now * second))[.writers]
+            ?? nil
     }
 
     @Test("head minus position, over all partitions; what was told counts, not what is on record")
@@ -97,15 +98,15 @@ import Testing
         let heads = heads([(100, 0, 100), (101, 0, 101)])
         let group = group(positions: [position(0, 7)])
         var table = LagTable()
-        _ = table.lags([group], told: PositionStore(), heads: heads, now: 102 * second)
+        _ = table.lags([group], told: PositionStore(), heads: heads, now: .at(102 * second))
         let question = try #require(table.questions.first)
         #expect(table.questions.count == 1 && question.sequence == 14)
-        table.answer(question, storedAt: 42 * second)
-        let lags = table.lags([group], told: PositionStore(), heads: heads, now: 103 * second)
+        table.answer(question, storedAt: .at(42 * second))
+        let lags = table.lags([group], told: PositionStore(), heads: heads, now: .at(103 * second))
         #expect(table.questions.isEmpty)
         #expect(lags[.writers] == LagTable.Lag(ticks: 94, nanoseconds: 61 * second))
         let moved = self.group(positions: [position(0, 8)])
-        _ = table.lags([moved], told: PositionStore(), heads: heads, now: 103 * second)
+        _ = table.lags([moved], told: PositionStore(), heads: heads, now: .at(103 * second))
         #expect(table.questions.count == 1, "another position")
     }
 
@@ -123,7 +124,7 @@ import Testing
             return try JSONValue.parse(json.bytes)["writer"]
         }
         #expect(try eventually { try seen() == .null })
-        var now: Int64 = 0
+        var now = MonotonicTime(nanoseconds: 0)
         #expect(
             try eventually {
                 now += second

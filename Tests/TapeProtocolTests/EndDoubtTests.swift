@@ -10,7 +10,7 @@ import Testing
     func single() {
         var doubt = EndDoubt()
         #expect(!doubt.isThere)
-        let answers = [Int64(5), 5, 6].map { doubt.isBelieved(isReplicated: false, now: $0) }
+        let answers = [Int64(5), 5, 6].map { doubt.isBelieved(isReplicated: false, now: .at($0)) }
         #expect(answers == [false, true, false] && doubt.isThere, "the third begins another one")
     }
 
@@ -19,11 +19,11 @@ import Testing
         var doubt = EndDoubt()
         let end = 7 + EndDoubt.replicatedNanoseconds
         let answers = [7, 8, end - 1, end, end].map {
-            doubt.isBelieved(isReplicated: true, now: $0)
+            doubt.isBelieved(isReplicated: true, now: .at($0))
         }
         #expect(answers == [false, false, false, true, false])
         doubt.end()
-        let anew = doubt.isBelieved(isReplicated: true, now: end * 2)
+        let anew = doubt.isBelieved(isReplicated: true, now: .at(end * 2))
         #expect(!anew, "it begins anew")
     }
 
@@ -31,7 +31,7 @@ import Testing
 
     /// Reads return `last` until the given time. The deadlines between them are waited for.
     private func read(
-        _ last: LastPacket?, _ rig: LaneRig, until end: Int64
+        _ last: LastPacket?, _ rig: LaneRig, until end: MonotonicTime
     ) throws -> [PublisherLane.Effect] {
         while rig.now < end {
             let effects = rig.handleOnce(.lastRead(last))

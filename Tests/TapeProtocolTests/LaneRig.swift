@@ -7,7 +7,7 @@ import Testing
 /// A lane with its effects.
 final class LaneRig {
     var lane: PublisherLane
-    var now: Int64 = 1_000_000_000
+    var now = MonotonicTime(nanoseconds: 1_000_000_000)
     private var builder: PacketBuilder
     private let symbol: UInt32
     private var ticks: Int64 = 0

@@ -8,8 +8,8 @@ import Testing
     @Test("a burst leaves at once, then one packet per interval")
     func burst() {
         let budget = Spender(packetsPerSecond: 1_000)
-        #expect(budget.nextAt == Int64.min)
-        let start = 5 * second
+        #expect(budget.nextAt < .at(0))
+        let start = MonotonicTime.at(5 * second)
         #expect((0..<60).count { _ in budget.take(now: start) } == 50)
         #expect(budget.nextAt == start + second / 1_000)
         #expect(!budget.take(now: budget.nextAt - 1))
@@ -20,17 +20,17 @@ import Testing
     @Test("a long rest saves no more than one burst")
     func rest() {
         let budget = Spender(packetsPerSecond: 200)
-        #expect(budget.take(now: 0))
-        let late = 3_600 * second
+        #expect(budget.take(now: .at(0)))
+        let late = MonotonicTime.at(3_600 * second)
         #expect((0..<100).count { _ in budget.take(now: late) } == 10)
     }
 
     @Test("the slowest budget gives one packet a second")
     func slowest() {
         let budget = Spender(packetsPerSecond: 1)
-        #expect(budget.take(now: second))
-        #expect(!budget.take(now: 2 * second - 1))
-        #expect(budget.take(now: 2 * second))
+        #expect(budget.take(now: .at(second)))
+        #expect(!budget.take(now: .at(2 * second - 1)))
+        #expect(budget.take(now: .at(2 * second)))
     }
 
     @Test("at whatever moments one asks, no more leaves than the rate and one burst")
@@ -39,7 +39,7 @@ import Testing
             var random = SeededRandom(seed: seed)
             let rate = Int.random(in: 1...100_000, using: &random)
             let budget = Spender(packetsPerSecond: rate)
-            var now: Int64 = Int64.random(in: -second...second, using: &random)
+            var now = MonotonicTime.at(Int64.random(in: -second...second, using: &random))
             let start = now
             var taken = 0
             for _ in 0..<500 {
@@ -64,7 +64,7 @@ private final class Spender {
 
     init(packetsPerSecond: Int) { budget = PacketBudget(packetsPerSecond: packetsPerSecond) }
 
-    var nextAt: Int64 { budget.nextAt }
+    var nextAt: MonotonicTime { budget.nextAt }
 
-    func take(now: Int64) -> Bool { budget.take(now: now) }
+    func take(now: MonotonicTime) -> Bool { budget.take(now: now) }
 }

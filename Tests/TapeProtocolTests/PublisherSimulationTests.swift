@@ -139,7 +139,7 @@ private struct PublisherWorld {
         isReplicated = seed % 2 == 0
         random = SeededRandom(seed: seed)
         publisher = try SimulatedPublisher()
-        publisher.lane.handle(.open, now: 0, into: &publisher.effects)
+        publisher.lane.handle(.open, now: .at(0), into: &publisher.effects)
     }
 
     private func chance(_ percent: Int, _ random: inout SeededRandom) -> Bool {
@@ -170,7 +170,7 @@ private struct PublisherWorld {
     }
 
     /// Time passes in steps of 50 ms.
-    private var now: Int64 { Int64(step) * 50_000_000 }
+    private var now: MonotonicTime { MonotonicTime(nanoseconds: Int64(step) * 50_000_000) }
 
     private mutating func turn(_ publisher: inout SimulatedPublisher, faults: Bool) throws {
         publisher.pump(now: now)

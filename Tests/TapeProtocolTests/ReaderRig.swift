@@ -7,7 +7,7 @@ import Testing
 /// A reader's lane with one source whose packets have ten ticks each, and its effects.
 final class ReaderRig {
     var lane = ReaderLane()
-    var now: Int64 = 1_000_000_000
+    var now = MonotonicTime(nanoseconds: 1_000_000_000)
     var bounds = ReaderLane.StreamBounds(
         created: Timestamp(nanoseconds: 7), firstSequence: 1, lastSequence: 100,
         isReplicated: false)

@@ -1,3 +1,4 @@
+import Primitives
 import TapeProtocol
 import Testing
 
@@ -20,7 +21,7 @@ import Testing
         var silence = ServerSilence()
         for look in looks {
             let counts = silence.counts(
-                deadline: 10, now: look.now, arrived: look.arrived, handled: look.handled)
+                deadline: .at(10), now: .at(look.now), arrived: look.arrived, handled: look.handled)
             #expect(counts == look.counts, "\(look)")
         }
     }
@@ -31,7 +32,7 @@ import Testing
         let turns = (0..<100).prefix { turn in
             let handled = UInt64(turn) * 256
             return !silence.counts(
-                deadline: 0, now: Int64(turn) * Self.grace / 4, arrived: handled + 1_000,
+                deadline: .at(0), now: .at(Int64(turn) * Self.grace / 4), arrived: handled + 1_000,
                 handled: handled)
         }
         #expect(turns.count == 4)
@@ -43,10 +44,13 @@ import Testing
     func anotherDeadline() {
         var silence = ServerSilence()
         let seen = [
-            silence.counts(deadline: 1, now: 2, arrived: 3, handled: 2),
-            silence.counts(deadline: Self.grace, now: 2 * Self.grace, arrived: 9, handled: 3),
-            silence.counts(deadline: Self.grace, now: 3 * Self.grace, arrived: 9, handled: 8),
-            silence.counts(deadline: Self.grace, now: 3 * Self.grace, arrived: 9, handled: 9),
+            silence.counts(deadline: .at(1), now: .at(2), arrived: 3, handled: 2),
+            silence.counts(
+                deadline: .at(Self.grace), now: .at(2 * Self.grace), arrived: 9, handled: 3),
+            silence.counts(
+                deadline: .at(Self.grace), now: .at(3 * Self.grace), arrived: 9, handled: 8),
+            silence.counts(
+                deadline: .at(Self.grace), now: .at(3 * Self.grace), arrived: 9, handled: 9),
         ]
         #expect(seen == [false, false, false, true])
     }
@@ -55,9 +59,9 @@ import Testing
     func earlierDeadline() {
         var silence = ServerSilence()
         let seen = [
-            silence.counts(deadline: 5, now: 6, arrived: 0, handled: 0),
-            silence.counts(deadline: 4, now: 6 + Self.grace, arrived: 0, handled: 0),
-            silence.counts(deadline: 4, now: 6 + 2 * Self.grace, arrived: 0, handled: 0),
+            silence.counts(deadline: .at(5), now: .at(6), arrived: 0, handled: 0),
+            silence.counts(deadline: .at(4), now: .at(6 + Self.grace), arrived: 0, handled: 0),
+            silence.counts(deadline: .at(4), now: .at(6 + 2 * Self.grace), arrived: 0, handled: 0),
         ]
         #expect(seen == [false, false, true])
     }

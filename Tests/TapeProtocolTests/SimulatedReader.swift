@@ -50,7 +50,7 @@ struct SimulatedReader {
     var doubts: [String: Int] = [:]
 
     /// Time passes in steps of 100 ms.
-    var now: Int64 { Int64(step) * 100_000_000 }
+    var now: MonotonicTime { MonotonicTime(nanoseconds: Int64(step) * 100_000_000) }
 
     mutating func open() {
         if stored == nil, let from {

@@ -139,7 +139,7 @@ struct SimulatedPublisher {
             sendTime: Timestamp(nanoseconds: 0))
     }
 
-    mutating func pump(now: Int64) {
+    mutating func pump(now: MonotonicTime) {
         if lane.isReady, builder.tickCount > 0 {
             let packet = builder.seal(seal())
             lane.publish(packet, now: now, into: &effects)

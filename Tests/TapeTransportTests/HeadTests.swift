@@ -68,7 +68,7 @@ import Testing
         var store = HeadStore()
         for (now, head) in heads {
             store.receive(
-                HeadMessage(source: try source(), input: .ticks, heads: [head]), now: now)
+                HeadMessage(source: try source(), input: .ticks, heads: [head]), now: .at(now))
         }
         return store
     }
@@ -84,11 +84,11 @@ import Testing
             [(0, 10), (1, 10), (2, 15), (3, 15), (9, 16)].map { ($0 * second, head(1, $1)) })
         let entry = try entry(store)
         #expect(entry.passed(9) == nil, "it stood already")
-        #expect(entry.passed(10) == 2 * second && entry.passed(14) == 2 * second)
-        #expect(entry.passed(15) == 9 * second)
+        #expect(entry.passed(10) == .at(2 * second) && entry.passed(14) == .at(2 * second))
+        #expect(entry.passed(15) == .at(9 * second))
         #expect(entry.passed(16) == nil && entry.passed(99) == nil, "nothing is behind it")
-        #expect(entry.head.lastOrdinal == 16 && entry.receivedAt == 9 * second)
-        #expect(store.receivedAt(.ticks) == 9 * second && store.receivedAt(.bars) == nil)
+        #expect(entry.head.lastOrdinal == 16 && entry.receivedAt == .at(9 * second))
+        #expect(store.receivedAt(.ticks) == .at(9 * second) && store.receivedAt(.bars) == nil)
     }
 
     @Test("the history is bounded, and the newest of it stays")
@@ -99,7 +99,7 @@ import Testing
         #expect(entry.samples.count <= HeadStore.samplesMax)
         #expect(entry.passed(0) == nil)
         for ordinal in (count - UInt64(HeadStore.samplesMax / 2) + 1)..<count {
-            #expect(entry.passed(ordinal) == Int64(ordinal + 1) * second)
+            #expect(entry.passed(ordinal) == .at(Int64(ordinal + 1) * second))
         }
     }
 
@@ -122,11 +122,11 @@ import Testing
             let heads = (0..<4_096).map { head($0, 1) }
             let message = HeadMessage(
                 source: try source("s-\(number)"), input: .ticks, heads: heads)
-            let isIn = store.receive(message, now: 0)
+            let isIn = store.receive(message, now: .at(0))
             #expect(isIn)
         }
         let message = HeadMessage(source: try source(), input: .ticks, heads: [head(1, 1)])
-        let isIn = store.receive(message, now: 0)
+        let isIn = store.receive(message, now: .at(0))
         #expect(!isIn && store.entries.count == HeadStore.headsMax)
     }
 
@@ -136,22 +136,22 @@ import Testing
     func toldAndHeard() throws {
         let tape = try TapeServer()
         let (gateway, other) = (try tape.rig(), try tape.rig())
-        let listener = try HeadListener(other.client) { 42 }
+        let listener = try HeadListener(other.client) { .at(42) }
         try other.client.connection.flush(timeout: patience)
         let reporter = HeadReporter(gateway.client, source: try source(), input: .ticks)
         for (now, last) in [(Int64(0), UInt64(1)), (second - 1, 2), (second, 3)] {
-            reporter.report(now: now) { [head(1, last)] }
+            reporter.report(now: .at(now)) { [head(1, last)] }
         }
         #expect(
             eventually { listener.store.entries.values.first?.head.lastOrdinal == 3 })
         #expect(try entry(listener.store).samples.map(\.lastOrdinal) == [1, 3])
-        #expect(listener.store.receivedAt(.ticks) == 42)
+        #expect(listener.store.receivedAt(.ticks) == .at(42))
         try [UInt8]("nonsense".utf8).withRawSpan {
             try gateway.client.connection.publish($0, to: tape.names.heads(source()))
         }
         #expect(eventually { other.log.count("tape.heads.not_understood") == 1 })
         gateway.client.close()
-        reporter.report(now: 2 * second) { [head(1, 4)] }
+        reporter.report(now: .at(2 * second)) { [head(1, 4)] }
         #expect(gateway.log.count("tape.heads.untold") == 1)
         #expect(throws: TapeError.self) { try HeadListener(gateway.client) }
     }

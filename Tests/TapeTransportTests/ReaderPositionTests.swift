@@ -141,7 +141,7 @@ import Testing
         let bars = try position(5, 70, input: .bars)
         for (now, isDue) in [(Int64(0), true), (999_999_999, false), (1_000_000_000, true)] {
             let before = asked.withLock { $0 }
-            reporter.report(now: now) {
+            reporter.report(now: .at(now)) {
                 asked.withLock { $0 += 1 }
                 return [third, bars]
             }
@@ -159,7 +159,7 @@ import Testing
                 return heard == [.ticks(Partition(3)): .init(epoch: 4, lastOrdinal: 10)]
             })
         let positions = try [position(3, 12, epoch: 0), position(4, 1), position(3, 11, epoch: 2)]
-        second.report(now: 0) { positions }
+        second.report(now: .at(0)) { positions }
         #expect(
             eventually {
                 heard.merge(news(listener)) { $1 }
@@ -181,7 +181,7 @@ import Testing
         #expect(listener.takeRisen() == nil)
         let position = try position(1, 1)
         rig.client.close()
-        reporter.report(now: 0) { [position] }
+        reporter.report(now: .at(0)) { [position] }
         #expect(rig.log.count("tape.positions.untold") == 1)
         #expect(throws: TapeError.self) { try listener.ask() }
     }

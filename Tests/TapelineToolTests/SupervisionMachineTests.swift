@@ -16,7 +16,7 @@ struct MachineUnderTest {
     ) -> [SupervisionMachine.Action] {
         now += milliseconds
         actions.removeAll()
-        machine.handle(event, at: Timestamp(nanoseconds: now * 1_000_000), into: &actions)
+        machine.handle(event, at: MonotonicTime(nanoseconds: now * 1_000_000), into: &actions)
         return actions
     }
 

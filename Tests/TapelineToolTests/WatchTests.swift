@@ -33,7 +33,7 @@ struct WatchTests {
     private static func sample() throws -> WatchSample {
         var sample = WatchSample()
         sample.now = MadeMembers.time(10)
-        sample.readAt = 5_000_000_000
+        sample.readAt = MonotonicTime(nanoseconds: 5_000_000_000)
         sample.streams = [
             WatchSample.Stream(name: "MD_TICKS_0", bytes: 12_900_000, limit: 1 << 30),
             WatchSample.Stream(name: "MD_TICKS_1", bytes: 1_000_000_000, limit: 1 << 30),
@@ -58,7 +58,7 @@ struct WatchTests {
     @Test("one screen of 80 columns")
     func text() throws {
         var before = try Self.sample()
-        before.readAt = 3_000_000_000
+        before.readAt = MonotonicTime(nanoseconds: 3_000_000_000)
         before.ticks = [try Self.head(0, "synthetic", 9_000), try Self.head(1, "synthetic", 2_499)]
         before.bars = []
         let view = WatchView(
@@ -233,7 +233,7 @@ struct WatchTests {
                 sample = (try? feed.sample()) ?? sample
                 return sample.gapsAbsence.hasPrefix("the database has not answered for ")
             }, "\(sample.gapsAbsence)")
-        #expect(sample.now.isDefined && sample.readAt > 0)
+        #expect(sample.now.isDefined && sample.readAt > .distantPast)
     }
 
     @Test("a real tape with a reader that tells how far it is")
@@ -247,7 +247,7 @@ struct WatchTests {
         let client = try bench.tape.connect()
         defer { client.close() }
         let reporter = try PositionReporter(client, group: "reader")
-        reporter.report(now: 0) {
+        reporter.report(now: MonotonicTime(nanoseconds: 0)) {
             [
                 ReaderPosition(
                     partition: Partition(1), input: .ticks, sequence: 3, durable: 3,

@@ -33,9 +33,8 @@ final class SimulatorServer {
     private let controlListener: Int32
     private let shutdown: ShutdownSignal
     private let clock = SystemClock()
-    /// The offset from the monotonic clock to wall-clock time, which makes a time that never goes
-    /// back.
-    private let wallOffset: Int64
+    /// Both clocks at the start. The time since then is the monotonic one, which never goes back.
+    private let start: (wall: Timestamp, monotonic: MonotonicTime)
     private var simulator: Simulator
     private var clients: [Client] = []
     private var operators: [Operator] = []
@@ -50,7 +49,7 @@ final class SimulatorServer {
     ) throws(SimulatorFailure) {
         self.shutdown = shutdown
         let wall = clock.now()
-        wallOffset = wall.nanoseconds - clock.monotonic().nanoseconds
+        start = (wall, clock.monotonic())
         truth = if let path = arguments.truth { try LineFile(path) } else { nil }
         marketLog = if let path = arguments.marketLog { try LineFile(path) } else { nil }
         let market = SimulatedMarket(
@@ -67,7 +66,7 @@ final class SimulatorServer {
     }
 
     private var now: Timestamp {
-        clock.monotonic().advanced(byNanoseconds: wallOffset)
+        start.wall.advanced(byNanoseconds: clock.monotonic() - start.monotonic)
     }
 
     /// Runs until a signal or `quit`.

@@ -16,11 +16,11 @@ extension MembershipMachine {
         /// The last state that was not `paused`, and when and on which link it was received. A
         /// paused member is treated as silent.
         var active: MemberState
-        var activeAt: Int64
+        var activeAt: MonotonicTime
         var activeLink: Int
         /// Its last heartbeat, and when that was received.
         var heartbeat: MemberHeartbeat
-        var heardAt: Int64
+        var heardAt: MonotonicTime
         /// Whether its death was noted since it was last heard.
         var isNotedDead = false
     }
@@ -28,19 +28,19 @@ extension MembershipMachine {
     // MARK: hearing
 
     /// Handles a new link. What was read before may be out of date, so all records are read again.
-    mutating func connect(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func connect(_ now: MonotonicTime, _ effects: inout [Effect]) {
         links += 1
         linkedAt = now
         isFresh = false
         readScope = .whole
-        readNotBefore = Int64.min
+        readNotBefore = .distantPast
         wasAsked = true
         effects.append(.ask)
     }
 
     /// Pauses this process from the first moment at which it was stopped, hears nothing, or has a
     /// hanging thread: it is then no owner.
-    mutating func lapse(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func lapse(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing, isHung || now >= echoSent + lease else { return }
         isHearing = false
         guard phase == .active || phase == .resuming else { return }
@@ -48,7 +48,9 @@ extension MembershipMachine {
         steady(&effects)
     }
 
-    mutating func receive(_ heartbeat: MemberHeartbeat, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func receive(
+        _ heartbeat: MemberHeartbeat, _ now: MonotonicTime, _ effects: inout [Effect]
+    ) {
         if heartbeat.member == settings.member, heartbeat.instance == settings.instance {
             return echo(heartbeat.sequence, now)
         }
@@ -62,7 +64,7 @@ extension MembershipMachine {
         var peer =
             known
             ?? Peer(
-                state: heartbeat.state, active: .joining, activeAt: Int64.min, activeLink: 0,
+                state: heartbeat.state, active: .joining, activeAt: .distantPast, activeLink: 0,
                 heartbeat: heartbeat, heardAt: now)
         if known == nil || peer.isNotedDead {
             effects.append(.note(.came(key.name, instance: key.instance)))
@@ -91,7 +93,7 @@ extension MembershipMachine {
     }
 
     /// Handles an own heartbeat that came back. If the process was paused, it resumes.
-    private mutating func echo(_ sequence: UInt64, _ now: Int64) {
+    private mutating func echo(_ sequence: UInt64, _ now: MonotonicTime) {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
         mayChangeOwners = false
@@ -113,7 +115,7 @@ extension MembershipMachine {
     /// Returns the time after which the silence of a member counts: it is dead when an own
     /// heartbeat came back that was sent at this time or later. `Int64.max`: that cannot be known
     /// now. `Int64.min`: it has reported its end.
-    func silenceEnds(_ key: PeerKey) -> Int64 { silenceEnds(key, peers[key]) }
+    func silenceEnds(_ key: PeerKey) -> MonotonicTime { silenceEnds(key, peers[key]) }
 
     /// Returns how long a member is silent before it is dead. The longer lease of the two counts,
     /// because the other member sends heartbeats and acts as an owner by its own lease.
@@ -128,11 +130,11 @@ extension MembershipMachine {
         others.count { $0.leaseNanoseconds.map { $0 != lease } ?? false }
     }
 
-    func silenceEnds(_ key: PeerKey, _ peer: Peer?) -> Int64 {
-        guard isHearing else { return Int64.max }
+    func silenceEnds(_ key: PeerKey, _ peer: Peer?) -> MonotonicTime {
+        guard isHearing else { return .never }
         let silence = silence(of: peer)
-        if let peer, peer.state == .gone { return Int64.min }
-        let start = max(peer?.activeAt ?? Int64.min, hearingSince)
+        if let peer, peer.state == .gone { return .distantPast }
+        let start = max(peer?.activeAt ?? .distantPast, hearingSince)
         if let peer, peer.activeLink == links { return start + silence }
         // A predecessor of this process that was never heard; no other process has its name.
         if peer == nil, key.name == settings.member { return max(start, linkedAt) + silence }
@@ -154,13 +156,14 @@ extension MembershipMachine {
         let key = PeerKey(name: record.owner, instance: record.instance)
         let peer = peers[key]
         guard echoSent >= silenceEnds(key, peer) else { return false }
-        return peer?.state == .gone || slot.seenAt == Int64.min
+        return peer?.state == .gone || slot.seenAt == .distantPast
             || echoSent >= slot.seenAt + silence(of: peer)
     }
 
     /// Treats an owner's new write like a heartbeat. The two come on different ways, and a stalled
     /// link delays heartbeats.
-    mutating func wrote(_ record: OwnershipRecord, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func wrote(_ record: OwnershipRecord, _ now: MonotonicTime, _ effects: inout [Effect])
+    {
         let key = PeerKey(name: record.owner, instance: record.instance)
         guard var peer = peers[key], peer.state != .gone else { return }
         peer.activeAt = now
@@ -183,7 +186,7 @@ extension MembershipMachine {
     }
 
     /// Stands aside while another process with the same name is alive that started earlier.
-    mutating func standAside(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func standAside(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing else { return }
         let own = (settings.since.nanoseconds, settings.instance)
         let elder = peers.first { key, peer in
@@ -198,7 +201,7 @@ extension MembershipMachine {
     }
 
     /// Notes the death of members. After a while it removes them, unless a record still names them.
-    mutating func forget(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func forget(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing else { return }
         for (key, peer) in peers where echoSent >= silenceEnds(key, peer) {
             if !peer.isNotedDead {
@@ -247,9 +250,9 @@ extension MembershipMachine {
     }
 
     /// Sends a heartbeat if its interval is over or something has to be reported.
-    mutating func sendHeartbeat(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func sendHeartbeat(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard links > 0 else { return }
-        if lastHeartbeatAt != Int64.min, now < lastHeartbeatAt + interval {
+        if now < lastHeartbeatAt + interval {
             guard now >= lastHeartbeatAt + spacing, hasToSend else { return }
         }
         var next = heartbeat
@@ -266,7 +269,7 @@ extension MembershipMachine {
 
     /// Gives out until when the data planes may act as owners, if that has changed.
     mutating func steady(_ effects: inout [Effect]) {
-        let until = phase == .active && isHearing ? echoSent + lease : Int64.min
+        let until = phase == .active && isHearing ? echoSent + lease : .distantPast
         guard until != steadyUntil else { return }
         steadyUntil = until
         effects.append(.steady(until: until))

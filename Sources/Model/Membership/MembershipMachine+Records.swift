@@ -1,11 +1,12 @@
 internal import MarketModel
+internal import Primitives
 
 // How the records in the bucket of owners are read and written. Every write of the bucket has a
 // *revision*, which is higher than all before. A process reads what was written after the last
 // revision that it knows, or everything. A bucket *goes back* when it is restored from a backup.
 extension MembershipMachine {
     /// Begins a read if one is due.
-    mutating func read(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func read(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard links > 0, !isReading, now >= readDue else { return }
         readsStarted += 1
         isReading = true
@@ -21,7 +22,7 @@ extension MembershipMachine {
 
     /// Notes that a read has ended without a result that can be used: its scope has to be read
     /// again.
-    mutating func readEnded(_ number: UInt64, _ now: Int64) {
+    mutating func readEnded(_ number: UInt64, _ now: MonotonicTime) {
         guard isReading, number == readsStarted else { return }
         isReading = false
         readAt = now
@@ -29,7 +30,7 @@ extension MembershipMachine {
         readScope = max(readScope, readWasWhole ? .whole : .changes)
     }
 
-    mutating func receive(_ read: RecordsRead, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func receive(_ read: RecordsRead, _ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isReading, read.number == readsStarted else { return }
         // This read has succeeded, so only what was added meanwhile has to be read.
         let scope = readScope
@@ -83,7 +84,7 @@ extension MembershipMachine {
 
     /// Returns whether a contradicting read is believed. It is repeated first: once more where
     /// there is one copy. Until then nothing of it is used.
-    private mutating func isBelieved(_ read: RecordsRead, _ now: Int64) -> Bool {
+    private mutating func isBelieved(_ read: RecordsRead, _ now: MonotonicTime) -> Bool {
         let since = doubtedSince ?? now
         let isNew = doubtedSince == nil
         doubtedSince = since
@@ -96,7 +97,7 @@ extension MembershipMachine {
 
     /// Takes one record that was read.
     private mutating func note(
-        _ change: RecordsRead.Change, _ now: Int64, _ effects: inout [Effect]
+        _ change: RecordsRead.Change, _ now: MonotonicTime, _ effects: inout [Effect]
     ) {
         let index = change.partition.number
         // Records of higher partitions remain from a time with more partitions.
@@ -152,7 +153,7 @@ extension MembershipMachine {
 
     /// Handles the outcome of a write.
     mutating func written(
-        _ partition: Partition, _ id: UInt64, _ outcome: WriteOutcome, _ now: Int64,
+        _ partition: Partition, _ id: UInt64, _ outcome: WriteOutcome, _ now: MonotonicTime,
         _ effects: inout [Effect]
     ) {
         let index = partition.number

@@ -6,7 +6,7 @@ extension MembershipMachine {
     // MARK: joining and resuming
 
     /// Ends `joining` or `resuming` when enough is known.
-    mutating func goOn(_ now: Int64, _ effects: inout [Effect]) {
+    mutating func goOn(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard isHearing else { return }
         switch phase {
         case .joining:
@@ -113,7 +113,7 @@ extension MembershipMachine {
 
     /// Returns whether the record may be written: no write is in progress, the wait after a failure
     /// is over, and what had to be read first was read.
-    private func mayWrite(_ slot: Slot, _ now: Int64) -> Bool {
+    private func mayWrite(_ slot: Slot, _ now: MonotonicTime) -> Bool {
         slot.pending == nil && now >= slot.notBefore
             && (slot.readMark == 0 || readsDone > slot.readMark)
     }
@@ -182,7 +182,9 @@ extension MembershipMachine {
     // MARK: the data planes
 
     /// Handles a data plane's answer. An answer of an earlier tenure is ignored.
-    mutating func receive(_ answer: OwnershipAnswer, _ now: Int64, _ effects: inout [Effect]) {
+    mutating func receive(
+        _ answer: OwnershipAnswer, _ now: MonotonicTime, _ effects: inout [Effect]
+    ) {
         let index = answer.partition.number
         guard slots.indices.contains(index), let hold = slots[index].hold,
             hold.tenure == answer.tenure
@@ -195,7 +197,7 @@ extension MembershipMachine {
         case .released:
             guard hold.stage != .freeing else { return }
             slots[index].hold?.stage = .freeing
-            if hold.releasedAt == Int64.min { slots[index].hold?.releasedAt = now }
+            if hold.releasedAt == .distantPast { slots[index].hold?.releasedAt = now }
         case .lost(_, _, let reason):
             slots[index].hold = nil
             lost(index, reason, now, &effects)
@@ -205,10 +207,10 @@ extension MembershipMachine {
     /// Makes the next claim wait after a process outside of the group took the partition: twice as
     /// long each time, because the two would otherwise fence each other without end.
     private mutating func lost(
-        _ index: Int, _ reason: String, _ now: Int64, _ effects: inout [Effect]
+        _ index: Int, _ reason: String, _ now: MonotonicTime, _ effects: inout [Effect]
     ) {
         var slot = slots[index]
-        if slot.lostAt != Int64.min, now - slot.lostAt > 2 * Self.lossWaitMax { slot.losses = 0 }
+        if now - slot.lostAt > 2 * Self.lossWaitMax { slot.losses = 0 }
         let wait = min(Self.lossWaitFirst << Int64(min(5, slot.losses)), Self.lossWaitMax)
         slot.losses += 1
         slot.lostAt = now

@@ -58,10 +58,10 @@ public struct MembershipMachine: Sendable {
     /// One moment by both clocks: the monotonic one, which decides, and the wall clock, which goes
     /// into records.
     public struct Moment: Equatable, Sendable {
-        public var monotonic: Int64
+        public var monotonic: MonotonicTime
         public var wall: Timestamp
 
-        public init(monotonic: Int64, wall: Timestamp) {
+        public init(monotonic: MonotonicTime, wall: Timestamp) {
             self.monotonic = monotonic
             self.wall = wall
         }
@@ -101,7 +101,7 @@ public struct MembershipMachine: Sendable {
         case order(OwnershipOrder)
         /// Until this monotonic time the data planes may act as owners of what they hold;
         /// `Int64.min`: they may not.
-        case steady(until: Int64)
+        case steady(until: MonotonicTime)
         case note(MembershipNote)
         /// The last effect: nothing is held, and the last heartbeat was sent.
         case left
@@ -174,22 +174,22 @@ public struct MembershipMachine: Sendable {
     /// Whether the event may change who owns what. A heartbeat that reports nothing new does not.
     var mayChangeOwners = true
     /// The monotonic time of the last event.
-    var clock = Int64.min
+    var clock = MonotonicTime.distantPast
     // Links and the process's own heartbeats.
     /// The number of the present link; 0 before the first one.
     var links = 0
     /// When the present link came up, by the monotonic clock, as all times below.
-    var linkedAt = Int64.min
+    var linkedAt = MonotonicTime.distantPast
     /// Whether the last echo was sent less than a lease ago. Otherwise nobody can be proven silent.
     var isHearing = false
     /// A thread of this process hangs, so its heartbeats that come back prove nothing.
     public internal(set) var isHung = false
     /// Since when it hears without a break. The silence of others is counted from here.
-    var hearingSince = Int64.min
+    var hearingSince = MonotonicTime.distantPast
     /// When the newest own heartbeat that came back was sent.
-    var echoSent = Int64.min
+    var echoSent = MonotonicTime.distantPast
     /// When the last pause ended.
-    var resumingSince = Int64.min
+    var resumingSince = MonotonicTime.distantPast
     /// Whether it resumes for longer than `resumeNanoseconds`. It then reports `paused`, so that
     /// others take over.
     var resumesLate = false
@@ -203,8 +203,8 @@ public struct MembershipMachine: Sendable {
     /// The number of the last heartbeat.
     var sequence: UInt64 = 0
     /// When the heartbeats that have not come back yet were sent, by their numbers.
-    var sent: [UInt64: Int64] = [:]
-    var lastHeartbeatAt = Int64.min
+    var sent: [UInt64: MonotonicTime] = [:]
+    var lastHeartbeatAt = MonotonicTime.distantPast
     var lastHeartbeat: MemberHeartbeat?
     /// Whether a process has requested a heartbeat that was not sent yet.
     var wasAsked = false
@@ -226,11 +226,11 @@ public struct MembershipMachine: Sendable {
     var readsStarted: UInt64 = 0
     var readsDone: UInt64 = 0
     /// When all records were last requested.
-    var wholeAt: Int64 = 0
+    var wholeAt = MonotonicTime.distantPast
     /// The earliest time of the next read.
-    var readNotBefore = Int64.min
+    var readNotBefore = MonotonicTime.distantPast
     /// When the last read ended.
-    var readAt = Int64.min
+    var readAt = MonotonicTime.distantPast
     /// The records were read on this link, or are newer.
     var isFresh = false
     /// The revision up to which the bucket was read.
@@ -240,7 +240,7 @@ public struct MembershipMachine: Sendable {
     /// The bucket went back, and this was not reported to the others yet.
     var hasToReportReplaced = false
     /// Since when reads have contradicted what is known; `nil` while they do not.
-    var doubtedSince: Int64?
+    var doubtedSince: MonotonicTime?
     /// The id of the last write.
     var writes: UInt64 = 0
 
@@ -252,7 +252,7 @@ public struct MembershipMachine: Sendable {
     /// Which partition belongs to which member, as far as this process knows the members.
     var assignment: Assignment
     /// The time of the last effect `steady`.
-    var steadyUntil = Int64.min
+    var steadyUntil = MonotonicTime.distantPast
     /// The state in the last note.
     var notedState = MemberState.joining
 
@@ -349,12 +349,12 @@ public struct MembershipMachine: Sendable {
 
     /// When the next action is due by the clock. It is later than the last event: what was due then
     /// was done, or waits for something else.
-    public var nextDeadline: Int64 {
-        guard links > 0, !hasLeft else { return Int64.max }
+    public var nextDeadline: MonotonicTime {
+        guard links > 0, !hasLeft else { return .never }
         // Once the spacing has passed, everything that had to be reported was sent.
         var next =
             lastHeartbeatAt + (clock < lastHeartbeatAt + spacing && hasToSend ? spacing : interval)
-        func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
+        func consider(_ time: MonotonicTime) { if time > clock { next = min(next, time) } }
         if isHearing {
             consider(echoSent + lease)
             for (key, peer) in peers where peer.state != .gone {
@@ -372,7 +372,7 @@ public struct MembershipMachine: Sendable {
     var hasToSend: Bool { wasAsked || isSilenceOver || isHeartbeatChanged }
 
     /// When the next read is due.
-    var readDue: Int64 {
+    var readDue: MonotonicTime {
         readScope == .nothing
             ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
     }

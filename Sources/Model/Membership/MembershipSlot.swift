@@ -1,3 +1,5 @@
+internal import Primitives
+
 extension MembershipMachine {
     /// The state of one partition, as this process knows it. Times are monotonic.
     struct Slot: Sendable {
@@ -8,7 +10,7 @@ extension MembershipMachine {
         /// The newest write that was read, and when, by the monotonic clock. Reading all records
         /// again does not change them.
         var seen: UInt64 = 0
-        var seenAt = Int64.min
+        var seenAt = MonotonicTime.distantPast
         /// The highest epoch that was ever seen. A bucket that was restored from a backup cannot
         /// lower it.
         var epochFloor: UInt64 = 0
@@ -21,15 +23,15 @@ extension MembershipMachine {
         /// none is needed.
         var readMark: UInt64 = 0
         /// The earliest time of the next write after a failed one.
-        var notBefore = Int64.min
+        var notBefore = MonotonicTime.distantPast
         /// How many writes in a row had no outcome, and how many found another record.
         var failures = 0
         var conflicts = 0
         /// The earliest time of the next claim after the partition was lost.
-        var claimNotBefore = Int64.min
+        var claimNotBefore = MonotonicTime.distantPast
         /// How often the partition was lost shortly after another loss, and when last.
         var losses = 0
-        var lostAt = Int64.min
+        var lostAt = MonotonicTime.distantPast
         /// The previous owner, for a claim that was written but not carried out yet.
         var origin: Origin?
 
@@ -54,7 +56,7 @@ extension MembershipMachine {
         var opened: UInt64 = 0
         var stage = Stage.held
         /// When the hand-over began; `Int64.min` before.
-        var releasedAt = Int64.min
+        var releasedAt = MonotonicTime.distantPast
         /// The number of the pause after which the record was last written.
         var confirmed: UInt64
 

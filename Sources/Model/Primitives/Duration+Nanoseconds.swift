@@ -1,5 +1,6 @@
 extension Duration {
     /// The duration in nanoseconds, clamped to the range of 64 bits (292 years).
+    @inlinable
     public var clampedNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

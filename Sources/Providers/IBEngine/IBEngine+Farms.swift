@@ -92,7 +92,7 @@ extension IBEngine {
     /// again, even if it never reported that.
     private mutating func checkVendorReturn() {
         guard let since = link.vendorLostSince, turn.isReady,
-            feeds.hasComeAnywhere(since: since.later(by: EngineLimits.straggling))
+            feeds.hasComeAnywhere(since: since + EngineLimits.straggling)
         else { return }
         link.vendorLostSince = nil
         askBulletins()

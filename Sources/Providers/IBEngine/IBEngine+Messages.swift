@@ -44,9 +44,9 @@ struct LinkState: Sendable {
     /// How many numbers that the tape's scale cannot hold were reported, and when they last were,
     /// monotonic.
     var numbersReported: UInt64 = 0
-    var numbersReportedAt = Int64.min
+    var numbersReportedAt = MonotonicTime.distantPast
     /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
-    var vendorLostSince: Int64?
+    var vendorLostSince: MonotonicTime?
     /// Farms of market data that are down.
     var farms = FarmWatch()
     /// Farms of history that are down.
@@ -103,9 +103,9 @@ extension IBEngine {
     /// Reports prices or sizes that have more digits than the tape's scale. An instrument with one
     /// such number has many, so they are reported together.
     private mutating func reportNumbers(_ decoded: Decoded) {
-        let isDue =
-            turn.now.monotonic >= link.numbersReportedAt.later(by: EngineLimits.numbersReported)
-        guard link.numbersReportedAt == Int64.min || isDue else { return }
+        guard turn.now.monotonic >= link.numbersReportedAt + EngineLimits.numbersReported else {
+            return
+        }
         var instrument: UInt32?
         if case .message(let message) = decoded, let request = message.request {
             instrument = feeds.instrument(of: request)

@@ -99,14 +99,14 @@ public struct IBEngine: Sendable {
     /// instruments are known.
     var inheritedGaps: [OpenGap] = []
     /// When `inherited` is checked next, monotonic.
-    var inheritedGapsDue: Int64 = 0
+    var inheritedGapsDue = MonotonicTime.distantPast
     /// The bulletins that are on the tape, the oldest first.
     var bulletins: [SeenBulletin] = []
     /// The requests that leave in the present call. It is kept for its memory.
     var requests: [IBRequest] = []
     /// The state that was last reported, and when it began, monotonic.
     var reportedState = SessionState.closed
-    var stateSince: Int64 = 0
+    var stateSince = MonotonicTime(nanoseconds: 0)
     /// `stop` was called: nothing is begun any more.
     var isStopping = false
     /// When the vendor restarts its servers.
@@ -289,7 +289,7 @@ public struct IBEngine: Sendable {
         feeds.scan(in: &turn)
         expireFarms()
         if let since = link.vendorLostSince,
-            turn.now.monotonic >= since.later(by: EngineLimits.downWaitMax)
+            turn.now.monotonic >= since + EngineLimits.downWaitMax
         {
             close("the platform was without the vendor for 600 s")
         }
@@ -303,9 +303,9 @@ public struct IBEngine: Sendable {
         if turn.isReady { sendNow(.currentTime) }
     }
 
-    /// When `timePassed` has something to do next, monotonic; `Int64.max`: never.
-    public var nextDue: Int64 {
-        var due = min(session.nextDue, turn.isReady ? feeds.nextScan : Int64.max)
+    /// When `timePassed` has something to do next, monotonic.
+    public var nextDue: MonotonicTime {
+        var due = min(session.nextDue, turn.isReady ? feeds.nextScan : .never)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
         if !feeds.endedOutages.isEmpty { due = min(due, feeds.nextScan) }
         return due

@@ -27,8 +27,8 @@ public struct FeedStatus: Hashable, Sendable {
     public var state: State
     /// Empty when there is no reason.
     public var reason: String
-    /// When it is tried again, monotonic; `Int64.max`: no time is set.
-    public var until: Int64
+    /// When it is tried again, monotonic; `never`: no time is set.
+    public var until: MonotonicTime
 }
 
 /// The state of one instrument's feeds, for people.
@@ -83,9 +83,9 @@ public struct IBStatus: Sendable {
     /// Why the last connection or attempt ended; empty: none has.
     public var reason: String
     /// When the state began, monotonic.
-    public var since: Int64
+    public var since: MonotonicTime
     /// When the next attempt is, monotonic; `nil` when none is planned.
-    public var nextAttempt: Int64?
+    public var nextAttempt: MonotonicTime?
     /// The number of failed attempts in a row.
     public var failures: Int
     /// The version of the server's protocol; `nil`: it has not greeted on this connection.

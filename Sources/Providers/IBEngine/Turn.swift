@@ -34,15 +34,18 @@ struct Turn: Sendable {
     var knowsContracts = true
     /// A farm of market data is down; and when that was last reported, monotonic.
     var isFarmDown = false
-    var farmDownSince: Int64 = 0
+    var farmDownSince = MonotonicTime.distantPast
     /// When the server was last asked for its time because of an overdue feed, and when it last
     /// answered such a question, monotonic.
-    var timeAsked = Int64.min
-    var timeAnswered = Int64.min
+    var timeAsked = MonotonicTime.distantPast
+    var timeAnswered = MonotonicTime.distantPast
     /// The version of the server's protocol on this connection.
     var version = ServerVersion.max
 
-    init(_ settings: IBEngineSettings, _ now: Moment = Moment(wall: .undefined, monotonic: 0)) {
+    init(
+        _ settings: IBEngineSettings,
+        _ now: Moment = Moment(wall: .undefined, monotonic: MonotonicTime(nanoseconds: 0))
+    ) {
         self.settings = settings
         self.now = now
         silentAfter = max(EngineLimits.second, settings.silentAfter.clampedNanoseconds)
@@ -83,7 +86,7 @@ struct Turn: Sendable {
     }
 
     /// Returns the moment this much later than now, monotonic.
-    func later(by nanoseconds: Int64) -> Int64 { now.monotonic.later(by: nanoseconds) }
+    func later(by nanoseconds: Int64) -> MonotonicTime { now.monotonic + nanoseconds }
 
     /// Whether a report of the platform that a contract does not exist can be believed.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }

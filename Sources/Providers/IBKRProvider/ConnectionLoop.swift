@@ -44,14 +44,14 @@ final class ConnectionLoop {
     /// The floor that the channel last got; undefined: none.
     private var sentFloor = Timestamp.undefined
     /// Since when the channel has accepted nothing, on the monotonic clock; `nil` while it accepts.
-    private var fullSince: Int64?
+    private var fullSince: MonotonicTime?
     /// The zones that the engine requested. Their rules cover so much of the future that reading
     /// them once a day is enough.
     private var zones: [String] = []
     /// When they are read again, in monotonic nanoseconds.
-    private var zonesDue = Int64.min
-    /// When TWS was last asked for its time, in monotonic nanoseconds.
-    private var timeAsked = Int64.min
+    private var zonesDue = MonotonicTime.distantPast
+    /// When TWS was last asked for its time, monotonic.
+    private var timeAsked = MonotonicTime.distantPast
     /// The order to stop has come. The engine has ended its subscriptions.
     private var isStopping = false
     /// This turn is the last one.
@@ -131,7 +131,7 @@ final class ConnectionLoop {
         let isStepped =
             clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
         let wait = isStepped ? Self.steppedTimeNanoseconds : Self.timeNanoseconds
-        guard timeAsked == Int64.min || now.monotonic >= timeAsked.later(by: wait) else { return }
+        guard now.monotonic >= timeAsked + wait else { return }
         timeAsked = now.monotonic
         engine.askTime(now, into: &out)
     }
@@ -147,9 +147,9 @@ final class ConnectionLoop {
     /// full nothing is read, and only the channel is tried again.
     private func wait() -> Ready {
         polls[1] = link.interest(isReading: fullSince == nil)
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let step = fullSince == nil ? Self.idleNanoseconds : Self.fullNanoseconds
-        var due = min(link.deadline, now.later(by: step))
+        var due = min(link.deadline, now + step)
         if fullSince == nil { due = min(due, engine.nextDue) }
         // The time is rounded up, so that a wait never ends early and then spins.
         let milliseconds = due <= now ? 0 : (due - now - 1) / 1_000_000 + 1
@@ -254,14 +254,14 @@ final class ConnectionLoop {
     /// Gives the engine the rules of a zone.
     private func know(_ name: String, _ now: Moment) {
         let seconds = now.wall.nanoseconds / 1_000_000_000
-        guard let rules = Zones.rules(of: name, now: seconds) else {
+        guard let rules = Zones.rules(of: name, around: seconds) else {
             return parts.report.zoneMissing(name)
         }
         engine.know(name, rules)
     }
 
     private func renewZones(_ now: Moment) {
-        zonesDue = now.monotonic.later(by: Self.zoneNanoseconds)
+        zonesDue = now.monotonic + Self.zoneNanoseconds
         for name in zones { know(name, now) }
     }
 

@@ -15,12 +15,12 @@ enum Zones {
 
     /// Returns the rules; `nil` when the system knows no such zone, or when the text is no zone's
     /// name. The text comes from outside, so no path outside the zones' folder is read.
-    static func rules(of name: String, now: Int64) -> ZoneRules? {
+    static func rules(of name: String, around second: Int64) -> ZoneRules? {
         guard let file = read(name).flatMap({ ZoneFile($0) }) else { return nil }
-        let start = now - before
+        let start = second - before
         var changes: [ZoneRules.Change] = []
         var from = start
-        while from < now + after {
+        while from < second + after {
             let to = from + step
             if file.offset(at: from) != file.offset(at: to) {
                 changes.append(change(file, from, to))

@@ -86,11 +86,11 @@ public final class ProviderChannel: BoundedQueue {
     /// right.
     public func moment() -> Moment {
         let clock = SystemClock()
-        let monotonic = clock.monotonic().nanoseconds
+        let monotonic = clock.monotonic()
         let offset = clockOffset.load(ordering: .relaxed)
         return Moment(
             wall: offset == Int64.min
-                ? clock.now() : Timestamp(nanoseconds: monotonic &+ offset),
+                ? clock.now() : Timestamp(nanoseconds: monotonic.nanoseconds &+ offset),
             monotonic: monotonic)
     }
 

@@ -60,7 +60,7 @@ final class HotSession {
     /// Sends pending values, at most `keysMax`, and the marker when it is due. If anything is sent,
     /// the caller must call `advance` until it settles.
     func begin(
-        _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: Int64, life: Int64
+        _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: MonotonicTime, life: Int64
     ) throws(ValkeyError) {
         batch.removeAll()
         table.take(atMost: keysMax, now: now, heardAfter: now - life, into: &batch)

@@ -71,9 +71,9 @@ public final class HotStateKeeper {
         first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
     private var random = SystemRandomNumberGenerator()
     /// When the next attempt may be made, in monotonic nanoseconds.
-    private var retryAt = Int64.min
+    private var retryAt = MonotonicTime.distantPast
     /// When the marker is due, in monotonic nanoseconds.
-    private var markerAt = Int64.min
+    private var markerAt = MonotonicTime.distantPast
     /// Whether the last attempt failed, or none was made so far.
     private var isTroubled = true
 
@@ -145,7 +145,7 @@ public final class HotStateKeeper {
     private var wait: Duration {
         guard let session else { return Self.idle }
         if session.isWaiting { return .zero }
-        return table.pendingCount > 0 && clock.monotonic().nanoseconds >= retryAt
+        return table.pendingCount > 0 && clock.monotonic() >= retryAt
             ? .zero : Self.idle
     }
 
@@ -158,7 +158,7 @@ public final class HotStateKeeper {
             order: HotOrder(
                 streamCreated: readers.streamCreated(reader),
                 sequence: readers.streamSequence(reader)),
-            receivedAt: clock.monotonic().nanoseconds, stored: stored ?? .undefined)
+            receivedAt: clock.monotonic(), stored: stored ?? .undefined)
         message.withPayload { table.add($0, origin) }
     }
 }
@@ -168,7 +168,7 @@ public final class HotStateKeeper {
 extension HotStateKeeper {
     /// Makes one step: waits for the due answer, or sends what is pending.
     private func write() {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard let session else {
             if now >= retryAt { connect(now) }
             return
@@ -223,7 +223,7 @@ extension HotStateKeeper {
         do {
             try session.reloadScripts(namespace: client.names.namespace)
             // The first time, the values can be sent again immediately.
-            if isFirst { retryAt = .min }
+            if isFirst { retryAt = .distantPast }
         } catch {
             session.close()
             self.session = nil
@@ -231,7 +231,7 @@ extension HotStateKeeper {
         }
     }
 
-    private func connect(_ now: Int64) {
+    private func connect(_ now: MonotonicTime) {
         // The server's name has to be resolved first.
         beat.beat(before: ThreadWatch.systemTime)
         do {
@@ -249,7 +249,7 @@ extension HotStateKeeper {
     /// Writes all values again whose keys have not expired, because Valkey may have lost all or
     /// some of them. Newer values there stay.
     private func rebuild(_ reason: String) {
-        table.repeatAll(heardAfter: clock.monotonic().nanoseconds - lifeNanoseconds)
+        table.repeatAll(heardAfter: clock.monotonic() - lifeNanoseconds)
         metrics.rebuilt()
         context.telemetry.emit(HotStateRebuilt(keys: table.pendingCount, reason: reason))
     }
@@ -266,7 +266,7 @@ extension HotStateKeeper {
     /// Reports a failure, and waits before the next attempt.
     private func failed(_ kind: HotFailure, _ reason: String) {
         let wait = backoff.next(using: &random).clampedNanoseconds
-        retryAt = clock.monotonic().nanoseconds + wait
+        retryAt = clock.monotonic() + wait
         isTroubled = true
         context.readiness.degrade(Self.part, kind.advice(reason))
         context.telemetry.emit(HotStateFailed(kind: kind, reason: kind.advice(reason)))
@@ -278,7 +278,7 @@ extension HotStateKeeper {
         guard isTroubled else { return }
         isTroubled = false
         backoff.reset()
-        retryAt = .min
+        retryAt = .distantPast
         context.readiness.degrade(Self.part, nil)
     }
 }

@@ -1,5 +1,5 @@
 internal import MarketModel
-internal import Primitives
+package import Primitives
 internal import TapeCodec
 
 /// The latest trade, quote and bars of each symbol since the process began, and which of them are
@@ -145,7 +145,8 @@ package struct HotTable {
     // MARK: values that are not in Valkey yet
 
     package mutating func take(
-        atMost limit: Int, now: Int64, heardAfter alive: Int64, into batch: inout HotBatch
+        atMost limit: Int, now: MonotonicTime, heardAfter alive: MonotonicTime,
+        into batch: inout HotBatch
     ) {
         trades.take(
             atMost: limit - batch.count, of: symbols, now: now, heardAfter: alive,
@@ -168,7 +169,7 @@ package struct HotTable {
     }
 
     /// Makes all values pending again after Valkey has lost them.
-    mutating func repeatAll(heardAfter alive: Int64) {
+    mutating func repeatAll(heardAfter alive: MonotonicTime) {
         trades.repeatAll(of: symbols, heardAfter: alive)
         quotes.repeatAll(of: symbols, heardAfter: alive)
         bars.repeatAll(of: barNames, heardAfter: alive)

@@ -31,12 +31,13 @@ package struct HotOrigin {
     var source: SourceName
     /// The packet's place on the tape.
     var order: HotOrder
-    /// When the packet was received, in monotonic nanoseconds. A key's life begins here.
-    var receivedAt: Int64
+    /// When the packet was received, monotonic. A key's life begins here.
+    var receivedAt: MonotonicTime
     /// When the tape stored it; undefined when unknown.
     var stored: Timestamp
 
-    package init(source: SourceName, order: HotOrder, receivedAt: Int64, stored: Timestamp) {
+    package init(source: SourceName, order: HotOrder, receivedAt: MonotonicTime, stored: Timestamp)
+    {
         self.source = source
         self.order = order
         self.receivedAt = receivedAt
@@ -61,7 +62,7 @@ struct HotValues<Record> {
         /// used to measure how long new values take.
         var isRepeated = false
         /// When the key's life has to be sent again, in monotonic nanoseconds.
-        var renewAt = Int64.min
+        var renewAt = MonotonicTime.distantPast
         /// Whether it is sent with the value that was last taken.
         var sendsLife = true
     }
@@ -129,7 +130,7 @@ struct HotValues<Record> {
     /// dropped, because their keys would have expired. Places whose name has lost its number are
     /// dropped, too.
     mutating func take(
-        atMost limit: Int, of names: HotNames, now: Int64, heardAfter alive: Int64,
+        atMost limit: Int, of names: HotNames, now: MonotonicTime, heardAfter alive: MonotonicTime,
         into taken: inout [HotNames.Place]
     ) {
         var count = 0
@@ -162,14 +163,14 @@ struct HotValues<Record> {
         for place in places {
             guard names.isCurrent(place), let value = value(place) else { continue }
             // The key's life may not have been sent.
-            values[Int(place.index)]?.renewAt = Int64.min
+            values[Int(place.index)]?.renewAt = .distantPast
             guard !value.isPending else { continue }
             enqueue(place)
         }
     }
 
     /// Makes all values pending again whose keys have not expired.
-    mutating func repeatAll(of names: HotNames, heardAfter alive: Int64) {
+    mutating func repeatAll(of names: HotNames, heardAfter alive: MonotonicTime) {
         for index in values.indices {
             let place = names.place(index)
             guard let value = value(place), !value.isPending, value.origin.receivedAt > alive else {

@@ -1,5 +1,5 @@
 internal import MarketModel
-internal import Primitives
+package import Primitives
 package import ValkeyClient
 
 /// Turns a batch into script calls: one buffer, no separate text per value.
@@ -42,7 +42,7 @@ package struct HotWriting {
 
     /// `lifeNanoseconds` is how long a key lives, counted from its value's receipt.
     package mutating func write(
-        _ batch: HotBatch, of table: HotTable, now: Int64, lifeNanoseconds: Int64
+        _ batch: HotBatch, of table: HotTable, now: MonotonicTime, lifeNanoseconds: Int64
     ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)

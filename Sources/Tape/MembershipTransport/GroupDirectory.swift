@@ -98,7 +98,7 @@ public struct GroupDirectory: Sendable {
 
     /// Returns the last heartbeat of each member that came in time.
     private static func members(
-        _ heard: Mailbox<Answer>, until deadline: Timestamp, _ clock: SystemClock,
+        _ heard: Mailbox<Answer>, until deadline: MonotonicTime, _ clock: SystemClock,
         _ refused: inout Set<String>
     ) -> [Member] {
         struct Key: Hashable {

@@ -35,7 +35,7 @@ struct MemberLoop {
     private var isLeaving = false
     private let beat: ThreadBeat
     /// The monotonic time at which others were last shown the state; `Int64.min`: show it now.
-    private var shownAt = Int64.min
+    private var shownAt = MonotonicTime.distantPast
     private var effects: [MembershipMachine.Effect] = []
     /// The answers to calls for which the other thread had no room. They are handled after the
     /// effects, because the machine must not be called from within them.
@@ -97,15 +97,14 @@ struct MemberLoop {
             for index in ports.indices { outboxes[index].deliver(to: ports[index]) }
             show()
         }
-        for port in ports { port.steady(until: Int64.min) }
+        for port in ports { port.steady(until: .distantPast) }
     }
 
     /// How long the thread may wait for messages.
     private var wait: Duration {
         if !answers.isEmpty { return .zero }
-        let now = shared.context.clock.monotonic().nanoseconds
-        let left = machine.nextDeadline == Int64.max ? Int64.max : machine.nextDeadline - now
-        let wait = min(Self.waitMax, .nanoseconds(max(0, left)))
+        let left = shared.context.clock.remaining(until: machine.nextDeadline)
+        let wait = min(Self.waitMax, left)
         return outboxes.allSatisfy(\.isEmpty) ? wait : min(wait, Self.retryWait)
     }
 
@@ -141,7 +140,7 @@ struct MemberLoop {
 
     private mutating func handle(_ event: MembershipMachine.Event) {
         let now = MembershipMachine.Moment(
-            monotonic: shared.context.clock.monotonic().nanoseconds,
+            monotonic: shared.context.clock.monotonic(),
             wall: shared.context.clock.now())
         effects.removeAll(keepingCapacity: true)
         machine.handle(event, at: now, into: &effects)
@@ -198,8 +197,8 @@ struct MemberLoop {
 
     /// Brings the state for other threads and the metrics up to date.
     private mutating func show() {
-        let now = shared.context.clock.monotonic().nanoseconds
-        guard shownAt == Int64.min || now >= shownAt + Self.showNanoseconds else { return }
+        let now = shared.context.clock.monotonic()
+        guard now >= shownAt + Self.showNanoseconds else { return }
         shownAt = now
         shared.show(machine)
         heldGauge.set(Double(machine.held.count))
@@ -234,7 +233,7 @@ struct MemberLoop {
     private mutating func report(_ note: MembershipNote) {
         let (telemetry, group) = (shared.telemetry, shared.settings.group)
         // A reader that was triggered by an event must see the state that the event describes.
-        shownAt = Int64.min
+        shownAt = .distantPast
         switch note {
         case .state(let state, let before):
             shared.context.readiness.set(part, state.problem(isHung: machine.isHung))

@@ -1,5 +1,6 @@
 public import MarketModel
 public import Membership
+public import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
@@ -57,13 +58,15 @@ public final class OwnershipPort: Sendable {
 
     /// Returns whether the process may still act as the owner of what it holds. It returns false
     /// after the process did not hear its heartbeats for a lease, even if the process was stopped
-    /// meanwhile and has just continued: others may own the partitions by then. `now` is monotonic.
+    /// meanwhile and has just continued: others may own the partitions by then.
     /// Costs one atomic load.
-    public func isSteady(now: Int64) -> Bool { now < steadyUntil.load(ordering: .relaxed) }
+    public func isSteady(now: MonotonicTime) -> Bool { now < steadyUntilNow }
 
     /// The time until which `isSteady` is true if no further heartbeat comes back. It serves a data
     /// plane of several threads, of which one takes the orders.
-    public var steadyUntilNow: Int64 { steadyUntil.load(ordering: .relaxed) }
+    public var steadyUntilNow: MonotonicTime {
+        MonotonicTime(nanoseconds: steadyUntil.load(ordering: .relaxed))
+    }
 
     // MARK: the membership
 
@@ -76,7 +79,9 @@ public final class OwnershipPort: Sendable {
     }
 
     /// Sets until when `isSteady` is true, by the monotonic clock.
-    public func steady(until time: Int64) { steadyUntil.store(time, ordering: .relaxed) }
+    public func steady(until time: MonotonicTime) {
+        steadyUntil.store(time.nanoseconds, ordering: .relaxed)
+    }
 
     /// Appends the answers of the data plane since the last call.
     public func takeAnswers(into buffer: inout [OwnershipAnswer]) {

@@ -49,9 +49,9 @@ final class KeeperLoop {
     /// (`PositionStore.Reports.changes`).
     private var recorded: [GroupName: UInt64] = [:]
     /// The monotonic time of the last write of positions; `Int64.min` before the first.
-    private var recordedAt = Int64.min
+    private var recordedAt = MonotonicTime.distantPast
     /// Until when a held stream is left alone, by stream; monotonic.
-    private var heldUntil: [String: Int64] = [:]
+    private var heldUntil: [String: MonotonicTime] = [:]
     /// The purges in progress, by stream. Each makes one step in turn, so that none waits for
     /// another to finish.
     private var works: [String: PurgeWork] = [:]
@@ -78,20 +78,20 @@ final class KeeperLoop {
     }
 
     func run() {
-        var checkAt = Int64.min
+        var checkAt = MonotonicTime.distantPast
         while !mailbox.isClosed {
             beat.beat()
             guard isKeeper else {
                 wait(.nanoseconds(Self.checkNanoseconds))
                 continue
             }
-            if clock.monotonic().nanoseconds >= checkAt {
+            if clock.monotonic() >= checkAt {
                 checkStreams()
-                checkAt = clock.monotonic().nanoseconds + Self.checkNanoseconds
+                checkAt = clock.monotonic() + Self.checkNanoseconds
             }
             for stream in client.names.allStreams where isKeeper { advance(stream) }
             let due = min(checkAt, works.values.map(\.readyAt).min() ?? checkAt)
-            wait(.nanoseconds(max(0, max(0, due) - clock.monotonic().nanoseconds)))
+            wait(clock.remaining(until: due))
         }
     }
 
@@ -102,7 +102,7 @@ final class KeeperLoop {
     private var isKeeper: Bool {
         followOrders()
         return claim != nil && !mailbox.isClosed
-            && port.isSteady(now: clock.monotonic().nanoseconds)
+            && port.isSteady(now: clock.monotonic())
     }
 
     private func followOrders() {
@@ -128,7 +128,7 @@ final class KeeperLoop {
     private func setKeeper(_ isKeeper: Bool) {
         if !isKeeper { claim = nil }
         // A predecessor may have written since.
-        (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], Int64.min, [:])
+        (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], .distantPast, [:])
         (works, finishedWorks) = ([:], [:])
         shared.report.withLock { report in
             report.isKeeper = isKeeper
@@ -151,8 +151,8 @@ final class KeeperLoop {
     /// Stores the reported positions of registered groups, if that is due or `isUrgent`. A position
     /// that is not stored has no effect on purges.
     private func record(isUrgent: Bool) throws {
-        let now = clock.monotonic().nanoseconds
-        guard isUrgent || recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
+        let now = clock.monotonic()
+        guard isUrgent || now >= recordedAt + Self.recordNanoseconds
         else { return }
         let registry = try self.registry ?? GroupRegistry.make(client)
         self.registry = registry
@@ -198,7 +198,7 @@ final class KeeperLoop {
             try body()
         } catch {
             works[stream] = nil
-            heldUntil[stream] = clock.monotonic().nanoseconds + Self.heldNanoseconds
+            heldUntil[stream] = clock.monotonic() + Self.heldNanoseconds
             client.telemetry.emit(PurgeFailed(stream: stream, reason: "\(error)"))
             shared.report.withLock { $0.streams[stream]?.problem = "\(error)" }
         }
@@ -217,10 +217,10 @@ final class KeeperLoop {
             report(nil, of: stream)
             return
         }
-        let isHeld = clock.monotonic().nanoseconds < heldUntil[stream] ?? Int64.min
+        let isHeld = clock.monotonic() < heldUntil[stream] ?? .distantPast
         guard !isHeld || info.bytes > marks.urgentBytes else { return }
         if let work = finishedWorks.removeValue(forKey: stream), work.info.created == info.created,
-            clock.monotonic().nanoseconds < work.plannedAt + Self.planNanoseconds
+            clock.monotonic() < work.plannedAt + Self.planNanoseconds
         {
             works[stream] = work.resumed(bytes: info.bytes)
             return
@@ -230,17 +230,17 @@ final class KeeperLoop {
         let plan = PurgePlan(try survey.facts(groups, keep: keep, now: clock.now()))
         works[stream] = PurgeWork(
             jetStream: jetStream, info: info, marks: marks, plan: plan,
-            plannedAt: clock.monotonic().nanoseconds)
+            plannedAt: clock.monotonic())
     }
 
     /// Makes the next step of the stream's purge, if it is due.
     private func advance(_ stream: String) {
-        guard var work = works[stream], clock.monotonic().nanoseconds >= work.readyAt
+        guard var work = works[stream], clock.monotonic() >= work.readyAt
         else { return }
         attempt(stream) {
-            let started = clock.monotonic().nanoseconds
+            let started = clock.monotonic()
             let outcome = try work.step()
-            let ended = clock.monotonic().nanoseconds
+            let ended = clock.monotonic()
             work.readyAt =
                 ended
                 + PurgePace.pause(after: ended - started, bytes: work.bytes, marks: work.marks)
@@ -269,7 +269,7 @@ final class KeeperLoop {
             return
         }
         if outcome == .held {
-            heldUntil[stream] = clock.monotonic().nanoseconds + Self.heldNanoseconds
+            heldUntil[stream] = clock.monotonic() + Self.heldNanoseconds
         }
         report(isHeld ? work.plan.holder : nil, of: stream)
     }

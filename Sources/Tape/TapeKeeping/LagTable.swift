@@ -1,11 +1,11 @@
 public import MarketModel
 public import Membership
-internal import Primitives
+public import Primitives
 internal import TapeCodec
 public import TapeTransport
 
 /// The lags of the groups: the distance between what they have read and the heads of their inputs.
-/// Pure; times are monotonic nanoseconds.
+/// Pure; times are monotonic.
 public struct LagTable: Sendable {
     /// The lag of one group over all that it reads.
     public struct Lag: Hashable, Sendable {
@@ -27,8 +27,8 @@ public struct LagTable: Sendable {
         public var sequence: UInt64
     }
 
-    /// The tape's answers: when the record was stored, as monotonic nanoseconds.
-    private var answers: [Question: Int64] = [:]
+    /// The tape's answers: when the record was stored, monotonic.
+    private var answers: [Question: MonotonicTime] = [:]
     private var trend = LagTrend()
     /// The questions that are to be answered before the next round.
     public private(set) var questions: [Question] = []
@@ -41,7 +41,7 @@ public struct LagTable: Sendable {
     /// that groups reported. A position that is missing there is the stored one, or the partition
     /// is unread.
     public mutating func lags(
-        _ groups: [RegisteredGroup], told: PositionStore, heads: HeadStore, now: Int64
+        _ groups: [RegisteredGroup], told: PositionStore, heads: HeadStore, now: MonotonicTime
     ) -> [GroupName: Lag?] {
         questions = []
         var used: Set<Question> = []
@@ -62,14 +62,15 @@ public struct LagTable: Sendable {
     }
 
     /// Takes the tape's answer. `storedAt` is monotonic.
-    public mutating func answer(_ question: Question, storedAt: Int64) {
+    public mutating func answer(_ question: Question, storedAt: MonotonicTime) {
         answers[question] = storedAt
     }
 
     /// Returns the lag of one group; `nil` when it cannot be known. Adds the questions that it
     /// depends on to `used`.
     private mutating func lag(
-        _ group: RegisteredGroup, _ told: PositionStore.Reports?, _ heads: HeadStore, _ now: Int64,
+        _ group: RegisteredGroup, _ told: PositionStore.Reports?, _ heads: HeadStore,
+        _ now: MonotonicTime,
         _ used: inout Set<Question>
     ) -> Lag? {
         // Of what a newer release stored, this program does not know what the group reads.

@@ -1,7 +1,8 @@
 internal import Membership
+internal import Primitives
 
 /// Estimates how long groups need until they have read everything, at their recent rate. Pure;
-/// times are monotonic nanoseconds.
+/// times are monotonic.
 ///
 /// The rate is the rate at which the lag fell: what is read minus what arrives. A lag that does not
 /// fall would never reach zero, so there is no time to report.
@@ -16,7 +17,7 @@ struct LagTrend: Sendable {
 
     /// The lag of a group at one time.
     private struct Sample {
-        let at: Int64
+        let at: MonotonicTime
         let ticks: UInt64
     }
 
@@ -25,7 +26,8 @@ struct LagTrend: Sendable {
 
     /// Notes the lag and returns the time that is left, computed from this lag and the earlier
     /// ones. Returns `nil` when the lag does not fall, or has not been known for long enough.
-    mutating func drainNanoseconds(_ group: GroupName, ticks: UInt64, now: Int64) -> Int64? {
+    mutating func drainNanoseconds(_ group: GroupName, ticks: UInt64, now: MonotonicTime) -> Int64?
+    {
         var known = samples[group] ?? []
         known.removeAll { $0.at < now - Self.windowNanoseconds || $0.at > now }
         let isNext = known.last.map { now >= $0.at + Self.windowNanoseconds / Self.samplesMax }

@@ -105,7 +105,7 @@ struct LagLoop {
             // The groups that were read last are kept, because nothing newer is known.
             client.telemetry.emit(LagUnread(reason: "\(error)"))
         }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let lags = table.lags(groups, told: positions.store, heads: heads.store, now: now)
         show(lags)
         for question in table.questions {

@@ -1,4 +1,5 @@
 internal import NatsTransport
+internal import Primitives
 internal import TapeTransport
 
 /// One purge in progress.
@@ -8,10 +9,10 @@ struct PurgeWork {
     let info: StreamInfo
     let marks: PurgeMarks
     let plan: PurgePlan
-    /// When the plan was made, in monotonic nanoseconds.
-    let plannedAt: Int64
-    /// When the next step is due, in monotonic nanoseconds.
-    var readyAt = Int64.min
+    /// When the plan was made, monotonic.
+    let plannedAt: MonotonicTime
+    /// When the next step is due, monotonic.
+    var readyAt = MonotonicTime.distantPast
     private(set) var pass: PurgePass
     /// The number of messages that were purged.
     private(set) var purged: UInt64 = 0
@@ -19,7 +20,8 @@ struct PurgeWork {
     private(set) var bytes: UInt64
 
     init(
-        jetStream: JetStream, info: StreamInfo, marks: PurgeMarks, plan: PurgePlan, plannedAt: Int64
+        jetStream: JetStream, info: StreamInfo, marks: PurgeMarks, plan: PurgePlan,
+        plannedAt: MonotonicTime
     ) {
         self.jetStream = jetStream
         self.info = info
@@ -34,7 +36,7 @@ struct PurgeWork {
     /// Returns the work to do after the stream has grown again.
     func resumed(bytes: UInt64) -> PurgeWork {
         var work = self
-        (work.purged, work.bytes, work.readyAt) = (0, bytes, Int64.min)
+        (work.purged, work.bytes, work.readyAt) = (0, bytes, .distantPast)
         work.pass.measured(bytes: bytes)
         return work
     }

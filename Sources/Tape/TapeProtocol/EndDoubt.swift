@@ -1,3 +1,5 @@
+public import Primitives
+
 /// The doubt about a stream that seems to end before what is known of it. If that is true, the tape
 /// was restored from a backup, and what follows cannot be undone. So it is doubted first, which
 /// costs a few reads.
@@ -5,14 +7,14 @@
 /// A server that has just become a stream's leader may answer before it has applied all of its log.
 /// Its answer is then older than what was acknowledged, and it catches up later.
 ///
-/// Pure. Times are monotonic nanoseconds.
+/// Pure. Times are monotonic.
 public struct EndDoubt: Hashable, Sendable {
     /// The duration of the doubt for a stream with several copies. An election and the applying of
     /// a log take less.
     public static let replicatedNanoseconds: Int64 = 10_000_000_000
 
     /// When the first read showed the early end; `nil` when there is no doubt.
-    private var since: Int64?
+    private var since: MonotonicTime?
 
     public init() {}
 
@@ -22,7 +24,7 @@ public struct EndDoubt: Hashable, Sendable {
     /// Call this with every read that shows the early end. Returns true when it is believed. A
     /// single copy cannot lag behind another one, so it is believed when a second read shows the
     /// same.
-    public mutating func isBelieved(isReplicated: Bool, now: Int64) -> Bool {
+    public mutating func isBelieved(isReplicated: Bool, now: MonotonicTime) -> Bool {
         guard let since else {
             self.since = now
             return false

@@ -1,3 +1,5 @@
+public import Primitives
+
 /// A token bucket over packets. While it is empty, packets wait and grow, instead of costing a
 /// durable write each.
 public struct PacketBudget: Sendable {
@@ -5,7 +7,7 @@ public struct PacketBudget: Sendable {
     /// The number of packets in a full bucket.
     private let burst: Int64
     /// When the bucket was, or will be, empty.
-    private var emptyAt: Int64 = Int64.min
+    private var emptyAt = MonotonicTime.distantPast
 
     public init(packetsPerSecond: Int) {
         precondition((1...1_000_000).contains(packetsPerSecond))
@@ -15,7 +17,7 @@ public struct PacketBudget: Sendable {
     }
 
     /// Takes one packet out. Returns false when the bucket is empty.
-    public mutating func take(now: Int64) -> Bool {
+    public mutating func take(now: MonotonicTime) -> Bool {
         let full = now - burst * nanosecondsPerPacket
         let start = max(emptyAt, full)
         guard start + nanosecondsPerPacket <= now else { return false }
@@ -24,7 +26,5 @@ public struct PacketBudget: Sendable {
     }
 
     /// When the next packet may be sent, by the monotonic clock; `Int64.min` before the first one.
-    public var nextAt: Int64 {
-        emptyAt == Int64.min ? Int64.min : emptyAt + nanosecondsPerPacket
-    }
+    public var nextAt: MonotonicTime { emptyAt + nanosecondsPerPacket }
 }

@@ -9,7 +9,7 @@ public import TapeCodec
 /// tape shows, as after a restore from a backup.
 ///
 /// Pure: events in, effects out. The thread that owns it carries out the effects in order and
-/// reports the results as events. Times are monotonic nanoseconds.
+/// reports the results as events. Times are monotonic.
 public struct PublisherLane: Sendable {
     /// The longest wait for an acknowledgement. After it the packet's fate is read from the tape.
     public static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
@@ -49,18 +49,18 @@ public struct PublisherLane: Sendable {
         case closed
         /// The subject's last packet is being read, immediately or at the given time, to open an
         /// epoch after it: the first epoch, or a raised one. Next: `marking`, `fenced`.
-        case opening(retryAt: Int64?, carrying: SealedPacket?)
+        case opening(retryAt: MonotonicTime?, carrying: SealedPacket?)
         /// The epoch's marker has to be made with `sealMarker`. A packet may wait for it.
         case marking(waiting: SealedPacket?)
         /// A packet may be published. Next: `inFlight`.
         case ready
         /// Waiting for the acknowledgement of these bytes. Next: `ready`, `waiting`, `resolving`.
-        case inFlight(SealedPacket, deadline: Int64, waiting: SealedPacket?)
+        case inFlight(SealedPacket, deadline: MonotonicTime, waiting: SealedPacket?)
         /// The packet was certainly not stored; the same bytes are sent again at the given time.
-        case waiting(SealedPacket, retryAt: Int64, waiting: SealedPacket?)
+        case waiting(SealedPacket, retryAt: MonotonicTime, waiting: SealedPacket?)
         /// It is unknown whether the packet is stored: the subject's last packet is being read, or
         /// will be.
-        case resolving(SealedPacket, retryAt: Int64?, waiting: SealedPacket?)
+        case resolving(SealedPacket, retryAt: MonotonicTime?, waiting: SealedPacket?)
         /// A higher epoch owns the subject. Final, except for `reset`.
         case fenced(epoch: UInt64)
     }
@@ -187,7 +187,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
-    public var deadline: Int64? {
+    public var deadline: MonotonicTime? {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
         case .waiting(_, let retryAt, _): return retryAt
@@ -200,7 +200,7 @@ public struct PublisherLane: Sendable {
 
     /// Sends a packet that was sealed with `epoch` and `nextOrdinal`. Only when `isReady`.
     public mutating func publish(
-        _ packet: SealedPacket, now: Int64, into effects: inout [Effect]
+        _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
         precondition(isReady, "a packet is published while another one is in flight")
         precondition(
@@ -211,7 +211,7 @@ public struct PublisherLane: Sendable {
 
     /// Sends the marker that `makeMarker` asked for.
     public mutating func publishMarker(
-        _ packet: SealedPacket, now: Int64, into effects: inout [Effect]
+        _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .marking(let waiting) = state else {
             preconditionFailure("a marker is published that nobody asked for")
@@ -221,7 +221,8 @@ public struct PublisherLane: Sendable {
 
     /// Publishes the packet as a new attempt. `waiting` comes after it.
     private mutating func send(
-        _ packet: SealedPacket, waiting: SealedPacket?, now: Int64, into effects: inout [Effect]
+        _ packet: SealedPacket, waiting: SealedPacket?, now: MonotonicTime,
+        into effects: inout [Effect]
     ) {
         attempt += 1
         state = .inFlight(
@@ -264,7 +265,7 @@ public struct PublisherLane: Sendable {
     /// from its leader. If another packet was stored since, the marker is refused and the subject
     /// is read again.
     public mutating func open(
-        behind last: LastPacket?, now: Int64, into effects: inout [Effect]
+        behind last: LastPacket?, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .closed = state else { return }
         state = .opening(retryAt: nil, carrying: nil)
@@ -274,7 +275,7 @@ public struct PublisherLane: Sendable {
     // MARK: events
 
     /// Handles an event; times are monotonic.
-    public mutating func handle(_ event: Event, now: Int64, into effects: inout [Effect]) {
+    public mutating func handle(_ event: Event, now: MonotonicTime, into effects: inout [Effect]) {
         switch event {
         case .open:
             guard case .closed = state else { return }
@@ -310,7 +311,7 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    private mutating func timePassed(now: Int64, into effects: inout [Effect]) {
+    private mutating func timePassed(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
         case .inFlight(let packet, let deadline, let waiting) where now >= deadline:
             resolve(packet, waiting: waiting, into: &effects)
@@ -334,7 +335,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// Makes the present read again after a wait.
-    private mutating func readLater(now: Int64) {
+    private mutating func readLater(now: MonotonicTime) {
         switch state {
         case .opening(_, let packet):
             state = .opening(retryAt: now + retryWait(), carrying: packet)
@@ -354,7 +355,7 @@ public struct PublisherLane: Sendable {
 
     /// Handles the proof that the packet is on the tape.
     private mutating func landed(
-        _ packet: SealedPacket, sequence: UInt64, waiting: SealedPacket?, now: Int64,
+        _ packet: SealedPacket, sequence: UInt64, waiting: SealedPacket?, now: MonotonicTime,
         into effects: inout [Effect]
     ) {
         failures = 0
@@ -376,7 +377,7 @@ public struct PublisherLane: Sendable {
 
     /// Handles the subject's last packet, which was read to open an epoch or to settle a packet.
     private mutating func read(
-        _ last: LastPacket?, isReplicated: Bool, now: Int64, into effects: inout [Effect]
+        _ last: LastPacket?, isReplicated: Bool, now: MonotonicTime, into effects: inout [Effect]
     ) {
         let read = Read(last: last, isReplicated: isReplicated, now: now)
         switch state {
@@ -391,7 +392,7 @@ public struct PublisherLane: Sendable {
     private struct Read {
         let last: LastPacket?
         let isReplicated: Bool
-        let now: Int64
+        let now: MonotonicTime
     }
 
     /// Decides about a packet whose fate was unknown. The tape has it; or the tape is as before, so

@@ -12,7 +12,7 @@ public import TapeCodec
 /// sends; the consumer numbers its deliveries. A *hole* is a range of ordinals that the tape itself
 /// lacks. A *raw* lane takes every message and proves nothing.
 ///
-/// Pure: events in, effects out. Times are monotonic nanoseconds.
+/// Pure: events in, effects out. Times are monotonic.
 public struct ReaderLane: Sendable {
     /// The number of pulls that are open at the same time; the next constants bound each pull.
     /// Together they bound the memory.
@@ -50,7 +50,7 @@ public struct ReaderLane: Sendable {
     /// The number that the consumer's next delivery must have.
     private var nextConsumerSequence: UInt64 = 1
     /// When the server last sent something, or was last asked for a consumer.
-    private var lastReceived: Int64 = 0
+    private var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.
     public private(set) var streamSequence: UInt64 = 0
     /// The number of failed attempts to open in a row.
@@ -68,7 +68,7 @@ public struct ReaderLane: Sendable {
         case closed
         /// The stream's description is requested, immediately or at the given time. Next:
         /// `creating`.
-        case opening(retryAt: Int64?)
+        case opening(retryAt: MonotonicTime?)
         /// Waiting for the consumer. Next: `verifying`, `reading`.
         case creating
         /// The next packet must be the one of the position. Next: `reading`.
@@ -121,7 +121,7 @@ public struct ReaderLane: Sendable {
     public var isReading: Bool { state == .reading }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
-    public var deadline: Int64? {
+    public var deadline: MonotonicTime? {
         switch state {
         case .opening(let retryAt): return retryAt
         case .verifying, .reading, .creating: return lastReceived + Self.stallNanosecondsMax
@@ -166,7 +166,7 @@ public struct ReaderLane: Sendable {
 
     /// Handles the server's description of the stream.
     public mutating func streamRead(
-        _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
+        _ stream: StreamBounds, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .opening = state else { return }
         if let problem = problem(with: stream) {
@@ -186,7 +186,8 @@ public struct ReaderLane: Sendable {
     /// Stops because of the problem. A stream that ends before the position is doubted first: the
     /// answer may come from a leader that has not applied all of its log yet.
     private mutating func judge(
-        _ problem: ReaderProblem, _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
+        _ problem: ReaderProblem, _ stream: StreamBounds, now: MonotonicTime,
+        into effects: inout [Effect]
     ) {
         guard case .positionAboveEnd(let sequence, let last) = problem else {
             return stop(problem, into: &effects)
@@ -224,7 +225,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a failed request for the stream or the consumer; it is tried again.
-    public mutating func openFailed(now: Int64) {
+    public mutating func openFailed(now: MonotonicTime) {
         switch state {
         case .opening, .creating:
             endDoubt.end()
@@ -234,7 +235,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Opens again after a wait, which doubles with each failure.
-    private mutating func retry(now: Int64) {
+    private mutating func retry(now: MonotonicTime) {
         failures = min(failures + 1, 16)
         state = .opening(retryAt: now + Self.wait(failures))
     }
@@ -245,7 +246,7 @@ public struct ReaderLane: Sendable {
 
     /// Handles the server's answer that the consumer exists.
     public mutating func consumerCreated(
-        consumerNumber: UInt64, now: Int64, into effects: inout [Effect]
+        consumerNumber: UInt64, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard consumerNumber == self.consumerNumber, state == .creating else { return }
         failures = 0
@@ -267,7 +268,8 @@ public struct ReaderLane: Sendable {
 
     /// Handles a packet whose checksum is right. `deliver` moves the position onto it.
     public mutating func packet(
-        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
+        into effects: inout [Effect]
     ) -> Verdict {
         guard isNext(delivery, now: now, into: &effects) else { return .ignore }
         if isRaw { return .deliver }
@@ -280,7 +282,7 @@ public struct ReaderLane: Sendable {
 
     /// Handles a message of a raw lane that is no packet.
     public mutating func message(
-        _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+        _ delivery: Delivery, now: MonotonicTime, into effects: inout [Effect]
     ) -> Verdict {
         isNext(delivery, now: now, into: &effects) ? .deliver : .ignore
     }
@@ -292,7 +294,7 @@ public struct ReaderLane: Sendable {
 
     /// Returns whether it is the next delivery of the present consumer. A raw lane needs no more.
     private mutating func isNext(
-        _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+        _ delivery: Delivery, now: MonotonicTime, into effects: inout [Effect]
     ) -> Bool {
         guard isOpen(delivery.consumerNumber) else { return false }
         lastReceived = now
@@ -348,7 +350,8 @@ public struct ReaderLane: Sendable {
     /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets
     /// of watermarks are not checked: a missing one does no harm.
     private mutating func take(
-        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
+        into effects: inout [Effect]
     ) -> Bool {
         if header.kind != .watermark,
             !follows(header, delivery, now: now, into: &effects)
@@ -371,7 +374,8 @@ public struct ReaderLane: Sendable {
 
     /// Returns whether the packet's ordinals follow the last ones read from its source.
     private mutating func follows(
-        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
+        into effects: inout [Effect]
     ) -> Bool {
         guard let known = position?.source(header.source) else { return true }
         let next = known.lastOrdinal &+ 1
@@ -397,7 +401,8 @@ public struct ReaderLane: Sendable {
 
     /// Handles a status message on the inbox of a pull.
     public mutating func status(
-        _ code: Int, _ description: String, pull: UInt64, consumerNumber: UInt64, now: Int64,
+        _ code: Int, _ description: String, pull: UInt64, consumerNumber: UInt64,
+        now: MonotonicTime,
         into effects: inout [Effect]
     ) {
         guard isOpen(consumerNumber) else { return }
@@ -427,7 +432,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a connection that was lost and is back.
-    public mutating func reconnected(now: Int64, into effects: inout [Effect]) {
+    public mutating func reconnected(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
         case .creating, .verifying, .reading:
             doubt(.reconnected, now: now, into: &effects)
@@ -440,7 +445,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Call this at the deadline or later.
-    public mutating func timePassed(now: Int64, into effects: inout [Effect]) {
+    public mutating func timePassed(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
         case .opening(let retryAt?) where now >= retryAt:
             state = .opening(retryAt: nil)
@@ -456,7 +461,7 @@ public struct ReaderLane: Sendable {
     /// Gives up the consumer and opens again at the position. Doubts in a row wait longer and
     /// longer.
     private mutating func doubt(
-        _ doubt: ReaderDoubt, now: Int64, into effects: inout [Effect]
+        _ doubt: ReaderDoubt, now: MonotonicTime, into effects: inout [Effect]
     ) {
         effects.append(.doubted(doubt))
         consumerNumber += 1

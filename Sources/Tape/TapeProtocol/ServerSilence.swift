@@ -1,10 +1,12 @@
+public import Primitives
+
 /// Distinguishes a server that sends nothing from a process that has not read its messages.
 ///
 /// A thread that works through a backlog, and a process that gets little processor time, read
 /// answers late: the deadline has passed, but the answer is in the queue. So a passed deadline is
 /// first only noticed. It counts when everything that had arrived by then was handled.
 ///
-/// Pure. Times are monotonic nanoseconds, messages are counted from the start of the queue.
+/// Pure. Times are monotonic, messages are counted from the start of the queue.
 public struct ServerSilence: Hashable, Sendable {
     /// The wait after the notice. What arrived while the process did not run at all is in the
     /// socket, where it is not counted yet.
@@ -16,9 +18,9 @@ public struct ServerSilence: Hashable, Sendable {
     private struct Notice: Hashable, Sendable {
         /// The deadline that was noticed to have passed. An answer that is found after all sets
         /// another one.
-        var deadline: Int64
+        var deadline: MonotonicTime
         /// When it was noticed, and how many messages had arrived by then.
-        var at: Int64
+        var at: MonotonicTime
         var arrived: UInt64
     }
 
@@ -27,7 +29,7 @@ public struct ServerSilence: Hashable, Sendable {
     /// Call this in every turn after the deadline. Returns true when the deadline counts; the next
     /// one is then noticed again.
     public mutating func counts(
-        deadline: Int64, now: Int64, arrived: UInt64, handled: UInt64
+        deadline: MonotonicTime, now: MonotonicTime, arrived: UInt64, handled: UInt64
     ) -> Bool {
         guard let notice, notice.deadline == deadline else {
             self.notice = Notice(deadline: deadline, at: now, arrived: arrived)

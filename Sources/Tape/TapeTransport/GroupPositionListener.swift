@@ -1,4 +1,4 @@
-internal import Primitives
+public import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
 
@@ -9,9 +9,9 @@ public final class GroupPositionListener: Sendable {
 
     private let reports: ReportListener<PositionStore>
 
-    /// `clock` returns monotonic nanoseconds and is called for each message.
+    /// `clock` is the monotonic one and is called for each message.
     public init(
-        _ client: TapeClient, clock: @escaping @Sendable () -> Int64
+        _ client: TapeClient, clock: @escaping @Sendable () -> MonotonicTime
     ) throws(TapeError) {
         reports = try ReportListener(
             client, subject: client.names.positions, queue: "positions",
@@ -27,7 +27,7 @@ public final class GroupPositionListener: Sendable {
 
     public convenience init(_ client: TapeClient) throws(TapeError) {
         let clock = SystemClock()
-        try self.init(client) { clock.monotonic().nanoseconds }
+        try self.init(client) { clock.monotonic() }
     }
 
     /// Everything received so far.

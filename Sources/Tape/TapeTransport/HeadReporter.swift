@@ -1,6 +1,6 @@
 public import MarketModel
 internal import NatsTransport
-internal import Primitives
+public import Primitives
 internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
@@ -15,7 +15,7 @@ public final class HeadReporter: Sendable {
     private let source: SourceName
     private let input: ReaderPosition.Input
     private let subject: String
-    private let reportedAt = Mutex(Int64.min)
+    private let reportedAt = Mutex(MonotonicTime.distantPast)
 
     public init(_ client: TapeClient, source: SourceName, input: ReaderPosition.Input) {
         self.client = client
@@ -24,11 +24,11 @@ public final class HeadReporter: Sendable {
         subject = client.names.heads(source)
     }
 
-    /// Call this often; it calls `heads` only when a report is due. `now` is monotonic. A message
+    /// Call this often; it calls `heads` only when a report is due. A message
     /// that cannot be sent is not sent later, because the next second brings the next one.
-    public func report(now: Int64, _ heads: () -> [TapeHead]) {
+    public func report(now: MonotonicTime, _ heads: () -> [TapeHead]) {
         let isDue = reportedAt.withLock { reportedAt in
-            guard reportedAt == Int64.min || now >= reportedAt + Self.intervalNanoseconds else {
+            guard now >= reportedAt + Self.intervalNanoseconds else {
                 return false
             }
             reportedAt = now

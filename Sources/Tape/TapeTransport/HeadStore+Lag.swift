@@ -1,4 +1,5 @@
 internal import MarketModel
+public import Primitives
 internal import TapeCodec
 
 extension HeadStore {
@@ -14,14 +15,14 @@ extension HeadStore {
     public static let silenceNanosecondsMax: Int64 = 10_000_000_000
 
     /// Returns whether any head of the inputs was received within ten seconds.
-    public func isReported(_ inputs: Set<ReaderPosition.Input>, now: Int64) -> Bool {
+    public func isReported(_ inputs: Set<ReaderPosition.Input>, now: MonotonicTime) -> Bool {
         guard let newest = inputs.compactMap({ receivedAt($0) }).max() else { return false }
         return now < newest + Self.silenceNanosecondsMax
     }
 
     /// Returns the lag of a reader at this position; `nil` when no head of its input was received
     /// for too long.
-    public func lag(of position: ReaderPosition, now: Int64) -> Lag? {
+    public func lag(of position: ReaderPosition, now: MonotonicTime) -> Lag? {
         guard isReported([position.input], now: now) else { return nil }
         var lag = Lag(ticks: 0, nanoseconds: 0)
         for (key, entry) in entries

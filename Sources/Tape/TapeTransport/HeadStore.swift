@@ -1,4 +1,5 @@
 public import MarketModel
+public import Primitives
 
 /// The heads of the tape that were reported, and when. A *head* is the newest acknowledged ordinal
 /// of one source in one partition. Pure; times are monotonic nanoseconds.
@@ -18,24 +19,24 @@ public struct HeadStore: Sendable {
     /// One value of a head, and when it was first received.
     struct Sample: Hashable, Sendable {
         var lastOrdinal: UInt64
-        var from: Int64
+        var from: MonotonicTime
     }
 
     /// The reports of one head.
     public struct Entry: Sendable {
         public private(set) var head: TapeHead
-        public private(set) var receivedAt: Int64
+        public private(set) var receivedAt: MonotonicTime
         /// The samples, in order of ordinals and times.
         private(set) var samples: [Sample]
 
-        init(_ head: TapeHead, now: Int64) {
+        init(_ head: TapeHead, now: MonotonicTime) {
             self.head = head
             receivedAt = now
             samples = [Sample(lastOrdinal: head.lastOrdinal, from: now)]
         }
 
         /// Takes a newer report.
-        mutating func receive(_ head: TapeHead, now: Int64) {
+        mutating func receive(_ head: TapeHead, now: MonotonicTime) {
             receivedAt = now
             let before = self.head.lastOrdinal
             self.head = head
@@ -51,7 +52,7 @@ public struct HeadStore: Sendable {
         /// Returns when an ordinal after this one was first reported, which is at most a second
         /// after it was written. Returns `nil` when it was there before listening began, or when
         /// that is too long ago.
-        public func passed(_ ordinal: UInt64) -> Int64? {
+        public func passed(_ ordinal: UInt64) -> MonotonicTime? {
             guard let first = samples.first, first.lastOrdinal <= ordinal else { return nil }
             var (low, high) = (0, samples.count)
             while low < high {
@@ -75,14 +76,14 @@ public struct HeadStore: Sendable {
     public init() {}
 
     /// Returns when any head of the input was last received; `nil` if never.
-    public func receivedAt(_ input: ReaderPosition.Input) -> Int64? {
+    public func receivedAt(_ input: ReaderPosition.Input) -> MonotonicTime? {
         entries.lazy.filter { $0.key.input == input }.map(\.value.receivedAt).max()
     }
 
     /// Takes all heads of a message. Returns false when one is not taken, because there are too
     /// many heads.
     @discardableResult
-    mutating func receive(_ message: HeadMessage, now: Int64) -> Bool {
+    mutating func receive(_ message: HeadMessage, now: MonotonicTime) -> Bool {
         var isTaken = true
         for head in message.heads {
             let key = Key(input: message.input, partition: head.partition, source: message.source)
@@ -92,7 +93,7 @@ public struct HeadStore: Sendable {
     }
 
     /// Takes a head, or ignores it when a predecessor sent it.
-    private mutating func receive(_ head: TapeHead, _ key: Key, now: Int64) -> Bool {
+    private mutating func receive(_ head: TapeHead, _ key: Key, now: MonotonicTime) -> Bool {
         guard let known = entries[key] else {
             guard entries.count < Self.headsMax else { return false }
             entries[key] = Entry(head, now: now)

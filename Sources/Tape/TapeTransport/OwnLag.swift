@@ -30,7 +30,7 @@ public final class OwnLag: Sendable {
 
     private struct State {
         /// The monotonic time of the last report; `Int64.min` before the first.
-        var reportedAt = Int64.min
+        var reportedAt = MonotonicTime.distantPast
         /// The number of partitions that this process owns.
         var partitions = 0
         var lags: [Key: HeadStore.Lag] = [:]
@@ -56,10 +56,10 @@ public final class OwnLag: Sendable {
         self.init(client, group: group, heads: try HeadListener(client))
     }
 
-    /// Call this often; it calls `owned` only when a report is due. `now` is monotonic.
-    public func report(now: Int64, _ owned: () -> [Share]) {
+    /// Call this often; it calls `owned` only when a report is due.
+    public func report(now: MonotonicTime, _ owned: () -> [Share]) {
         let reportedAt = state.withLock { $0.reportedAt }
-        guard reportedAt == Int64.min || now >= reportedAt + Self.intervalNanoseconds else {
+        guard now >= reportedAt + Self.intervalNanoseconds else {
             return
         }
         let (shares, store) = (owned(), heads.store)

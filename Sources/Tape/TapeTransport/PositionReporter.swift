@@ -1,5 +1,5 @@
 internal import NatsTransport
-internal import Primitives
+public import Primitives
 internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
@@ -13,7 +13,7 @@ public final class PositionReporter: Sendable {
 
     private struct LastReport {
         var messages: [[UInt8]] = []
-        var at = Int64.min
+        var at = MonotonicTime.distantPast
     }
 
     private final class Sender: Sendable {
@@ -60,10 +60,10 @@ public final class PositionReporter: Sendable {
         }
     }
 
-    /// Call this often; it calls `positions` only when a report is due. `now` is monotonic.
-    public func report(now: Int64, _ positions: () -> [ReaderPosition]) {
+    /// Call this often; it calls `positions` only when a report is due.
+    public func report(now: MonotonicTime, _ positions: () -> [ReaderPosition]) {
         let isDue = sender.last.withLock {
-            $0.at == Int64.min || now >= $0.at + Self.intervalNanoseconds
+            now >= $0.at + Self.intervalNanoseconds
         }
         guard isDue else { return }
         let messages = PositionMessage.messages(group: group, positions())

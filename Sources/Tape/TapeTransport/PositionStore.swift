@@ -1,4 +1,5 @@
 public import MarketModel
+public import Primitives
 
 /// The positions that groups reported. The latest report of each position counts, also when it goes
 /// back. Pure.
@@ -21,8 +22,8 @@ public struct PositionStore: Sendable {
     /// The reports of one group.
     public struct Reports: Sendable {
         public fileprivate(set) var positions: [Place: ReaderPosition] = [:]
-        /// When a report last came, in monotonic nanoseconds.
-        public fileprivate(set) var receivedAt: Int64
+        /// When a report last came, monotonic.
+        public fileprivate(set) var receivedAt: MonotonicTime
         /// Increases whenever any of the positions changes.
         public fileprivate(set) var changes: UInt64 = 0
     }
@@ -36,7 +37,7 @@ public struct PositionStore: Sendable {
 
     /// Takes the positions of a message. Returns false when there are too many groups.
     @discardableResult
-    mutating func receive(_ message: PositionMessage, now: Int64) -> Bool {
+    mutating func receive(_ message: PositionMessage, now: MonotonicTime) -> Bool {
         guard groups[message.group] != nil || groups.count < Self.groupsMax else { return false }
         var reports = groups[message.group] ?? Reports(receivedAt: now)
         reports.receivedAt = now

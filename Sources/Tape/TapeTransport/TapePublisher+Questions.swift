@@ -16,7 +16,7 @@ extension TapePublisher {
         /// To be sent as soon as the stream may be asked.
         case wanted
         /// Sent. `number` is in the answer's subject; the question fails at the monotonic deadline.
-        case asked(number: UInt64, about: Subject, deadline: Int64)
+        case asked(number: UInt64, about: Subject, deadline: MonotonicTime)
 
         /// The number of the stream's copies, or the subject's last packet.
         enum Subject { case copies, lastPacket }
@@ -67,12 +67,12 @@ extension TapePublisher {
             become(
                 .asked(
                     number: questions, about: needsCopies ? .copies : .lastPacket,
-                    deadline: clock.monotonic().nanoseconds + Self.questionNanoseconds), lane)
+                    deadline: clock.monotonic() + Self.questionNanoseconds), lane)
         } catch {
             failed(lane, "\(error)")
             // This belongs to the caller's effects, so the caller carries out what follows from it.
             lanes[lane].machine.handle(
-                .readFailed, now: clock.monotonic().nanoseconds, into: &effects)
+                .readFailed, now: clock.monotonic(), into: &effects)
         }
     }
 
@@ -124,7 +124,7 @@ extension TapePublisher {
 
     /// Sends the question when the stream may be asked again, and gives up a question that is not
     /// answered.
-    func checkQuestion(_ lane: Int, _ now: Int64) {
+    func checkQuestion(_ lane: Int, _ now: MonotonicTime) {
         switch lanes[lane].question {
         case .none: return
         case .wanted:
@@ -143,7 +143,7 @@ extension TapePublisher {
 
     /// Handles the report that some requested subject has no responder. It may be this lane's, so
     /// its question fails earlier.
-    func suspectQuestion(_ lane: Int, _ until: Int64) {
+    func suspectQuestion(_ lane: Int, _ until: MonotonicTime) {
         guard case .asked(let number, let subject, let deadline) = lanes[lane].question,
             deadline > until
         else { return }

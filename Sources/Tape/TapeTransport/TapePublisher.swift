@@ -26,12 +26,12 @@ public final class TapePublisher {
         /// The buffer of the previous packet, reused for the next one.
         var spare: SealedPacket?
         /// The monotonic time of the last publish, as are the times below.
-        var publishedAt: Int64 = 0
+        var publishedAt = MonotonicTime.distantPast
         /// Since when the lane accepts no packet; `nil` while it does.
-        var busySince: Int64?
+        var busySince: MonotonicTime?
         /// The server reported a missing responder while this attempt was in flight. If it is not
         /// answered by then, the report is taken to concern this attempt.
-        var suspected: (attempt: UInt64, until: Int64)?
+        var suspected: (attempt: UInt64, until: MonotonicTime)?
         /// The lane's question to the stream about what it holds.
         var question = Question.none
         /// The watermark of the last acknowledged packet, if it has one.
@@ -39,7 +39,7 @@ public final class TapePublisher {
         /// Why the current packet is not acknowledged; `nil` when the last one was.
         var trouble: String?
         /// Since when the server reports that a write is in process; `nil` while it does not.
-        var inProcessSince: Int64?
+        var inProcessSince: MonotonicTime?
         var silence = ServerSilence()
     }
 
@@ -73,7 +73,7 @@ public final class TapePublisher {
     /// How many reports of missing responders were handled.
     private var noRespondersSeen = 0
     /// When the deadlines are checked next, by the monotonic clock.
-    private var checkAt = Int64.min
+    private var checkAt = MonotonicTime.distantPast
     let clock = SystemClock()
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
@@ -120,7 +120,7 @@ public final class TapePublisher {
     /// Opens without reading the subject's last packet, which the caller has just read.
     public func open(lane: Int, behind last: LastPacket?) {
         lanes[lane].machine.open(
-            behind: last, now: clock.monotonic().nanoseconds, into: &effects)
+            behind: last, now: clock.monotonic(), into: &effects)
         carryOut(lane)
     }
 
@@ -185,7 +185,7 @@ public final class TapePublisher {
             sendTime: now)
         let spare = lanes[lane].spare.take()
         let packet = lanes[lane].builder.seal(seal, output: output, recycling: spare)
-        let monotonic = clock.monotonic().nanoseconds
+        let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publish(packet, now: monotonic, into: &effects)
         carryOut(lane)
@@ -206,7 +206,7 @@ public final class TapePublisher {
     /// when the lane is ready.
     public func publish(_ packet: SealedPacket, lane: Int) {
         let machine = lanes[lane].machine
-        let monotonic = clock.monotonic().nanoseconds
+        let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publish(
             packet.resealed(
@@ -222,7 +222,7 @@ public final class TapePublisher {
     }
 
     /// Returns the monotonic time since which the lane has accepted no packet; `nil` if it does.
-    public func busySince(lane: Int) -> Int64? { lanes[lane].busySince }
+    public func busySince(lane: Int) -> MonotonicTime? { lanes[lane].busySince }
 
     // MARK: events
 
@@ -252,7 +252,7 @@ public final class TapePublisher {
     /// Handles a write that has not reached all replicas. That is usual and not reported, unless it
     /// lasts longer than an election.
     private func inProcess(_ lane: Int, _ attempt: UInt64) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let since = lanes[lane].inProcessSince ?? now
         lanes[lane].inProcessSince = since
         let isLong = now - since >= Self.inProcessNanosecondsMax
@@ -263,7 +263,7 @@ public final class TapePublisher {
     /// Handles timeouts and retries that are due. It may be called at any rate: deadlines are
     /// checked once a millisecond. Call it when all received messages are handled.
     public func timePassed() {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard now >= checkAt else { return }
         checkAt = now + Self.checkNanoseconds
         noticeNoResponders(now)
@@ -283,7 +283,7 @@ public final class TapePublisher {
     }
 
     /// Returns whether nothing came by the deadline although everything that arrived was handled.
-    func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
+    func isSilent(_ lane: Int, since deadline: MonotonicTime, now: MonotonicTime) -> Bool {
         let traffic = mailbox.traffic
         return lanes[lane].silence.counts(
             deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
@@ -292,7 +292,7 @@ public final class TapePublisher {
     /// Handles the report that a subject to which something was published has no responder. It is
     /// unknown which subject. A lane that is answered was not the one. The fate of the others is
     /// read from the tape: a packet that was stored after all is not sent again.
-    private func noticeNoResponders(_ now: Int64) {
+    private func noticeNoResponders(_ now: MonotonicTime) {
         let present = mailbox.noResponders
         guard present != noRespondersSeen else { return }
         noRespondersSeen = present
@@ -307,7 +307,7 @@ public final class TapePublisher {
     }
 
     /// Gives up a packet that was suspected to have no responder and is still not answered.
-    private func checkSuspicion(_ lane: Int, _ now: Int64) {
+    private func checkSuspicion(_ lane: Int, _ now: MonotonicTime) {
         guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
         lanes[lane].suspected = nil
         guard suspected.attempt == lanes[lane].machine.attempt,
@@ -320,7 +320,7 @@ public final class TapePublisher {
     /// Hands an event to the lane's machine and carries out what follows.
     func feed(_ lane: Int, _ event: PublisherLane.Event) {
         lanes[lane].machine.handle(
-            event, now: clock.monotonic().nanoseconds, into: &effects)
+            event, now: clock.monotonic(), into: &effects)
         carryOut(lane)
     }
 
@@ -364,7 +364,7 @@ public final class TapePublisher {
         if isTaking {
             lanes[lane].busySince = nil
         } else if lanes[lane].busySince == nil {
-            lanes[lane].busySince = clock.monotonic().nanoseconds
+            lanes[lane].busySince = clock.monotonic()
         }
     }
 
@@ -377,7 +377,7 @@ public final class TapePublisher {
             ask(lane)
         case .makeMarker(let marker, let lost): publishMarker(marker, lost: lost, lane)
         case .acknowledged(let packet, let sequence):
-            let now = clock.monotonic().nanoseconds
+            let now = clock.monotonic()
             metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
             acknowledged.append(
                 Acknowledged(lane: lane, header: packet.header, sequence: sequence))
@@ -419,7 +419,7 @@ public final class TapePublisher {
             unsettled(lane, "\(error)", "connection")
             // Without a link nothing was sent.
             lanes[lane].machine.handle(
-                .notStored(attempt: attempt), now: clock.monotonic().nanoseconds, into: &effects)
+                .notStored(attempt: attempt), now: clock.monotonic(), into: &effects)
         }
     }
 
@@ -438,7 +438,7 @@ public final class TapePublisher {
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,
             watermark: Timestamp(nanoseconds: Int64.min), sendTime: clock.now())
-        let monotonic = clock.monotonic().nanoseconds
+        let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publishMarker(
             markers.seal(seal, marker: marker), now: monotonic, into: &effects)

@@ -80,7 +80,7 @@ public final class TapeReaders {
     private let problems: Gauge
     private var readers: [Reader] = []
     /// When the deadlines are checked next, by the monotonic clock.
-    private var checkAt = Int64.min
+    private var checkAt = MonotonicTime.distantPast
     private var effects: [ReaderLane.Effect] = []
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
@@ -228,7 +228,7 @@ public final class TapeReaders {
         readers[place.reader].machine.status(
             code, message.statusDescription ?? "", pull: place.pull,
             consumerNumber: place.consumerNumber,
-            now: clock.monotonic().nanoseconds, into: &effects)
+            now: clock.monotonic(), into: &effects)
         carryOut(place.reader)
     }
 
@@ -241,7 +241,7 @@ public final class TapeReaders {
                 try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
             }
             let verdict = readers[reader].machine.packet(
-                readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds,
+                readers[reader].input.counted(header), delivery, now: clock.monotonic(),
                 into: &effects)
             // The effects are carried out before the owner is called, because the owner may close
             // and open readers itself.
@@ -255,7 +255,7 @@ public final class TapeReaders {
                 return carryOut(reader)
             }
             let verdict = readers[reader].machine.message(
-                delivery, now: clock.monotonic().nanoseconds, into: &effects)
+                delivery, now: clock.monotonic(), into: &effects)
             carryOut(reader)
             if verdict == .deliver { skip(reader, error, message) }
         }
@@ -265,7 +265,7 @@ public final class TapeReaders {
     public func reconnected() {
         for reader in readers.indices {
             readers[reader].machine.reconnected(
-                now: clock.monotonic().nanoseconds, into: &effects)
+                now: clock.monotonic(), into: &effects)
             carryOut(reader)
         }
     }
@@ -273,7 +273,7 @@ public final class TapeReaders {
     /// Handles retries and stalls that are due. It may be called at any rate: deadlines are checked
     /// once a millisecond. Call it when all received messages are handled.
     public func timePassed() {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard now >= checkAt else { return }
         checkAt = now + Self.checkNanoseconds
         for reader in readers.indices {
@@ -291,7 +291,8 @@ public final class TapeReaders {
     }
 
     /// Returns whether nothing came by the deadline although everything that arrived was handled.
-    private func isSilent(_ reader: Int, since deadline: Int64, now: Int64) -> Bool {
+    private func isSilent(_ reader: Int, since deadline: MonotonicTime, now: MonotonicTime) -> Bool
+    {
         let traffic = mailbox.traffic
         return readers[reader].silence.counts(
             deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
@@ -384,7 +385,7 @@ public final class TapeReaders {
                 lastSequence: info.lastSequence,
                 isReplicated: info.configuration.replicas > 1)
             readers[reader].machine.streamRead(
-                bounds, now: clock.monotonic().nanoseconds, into: &effects)
+                bounds, now: clock.monotonic(), into: &effects)
         } catch {
             failed(reader, "\(error)")
         }
@@ -400,7 +401,7 @@ public final class TapeReaders {
             try client.jetStream.createConsumer(stream: input.stream, configuration)
             readers[reader].waiting.removeAll()
             readers[reader].machine.consumerCreated(
-                consumerNumber: consumerNumber, now: clock.monotonic().nanoseconds, into: &effects)
+                consumerNumber: consumerNumber, now: clock.monotonic(), into: &effects)
         } catch {
             failed(reader, "\(error)")
         }
@@ -408,7 +409,7 @@ public final class TapeReaders {
 
     private func failed(_ reader: Int, _ reason: String) {
         client.telemetry.emit(TapeCallFailed(reason: reason))
-        readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
+        readers[reader].machine.openFailed(now: clock.monotonic())
     }
 
     private func pull(_ reader: Int, _ consumerNumber: UInt64, _ number: UInt64) {

@@ -24,7 +24,7 @@ struct BackfillBench {
     }
 
     var moment: Moment {
-        Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
+        Moment(wall: wallSeconds(now), monotonic: .at(Int64(now * 1_000_000_000)))
     }
 
     /// Adds a gap. Without `arrivals` it is known that none of the gap's ticks arrived.

@@ -16,7 +16,7 @@ struct BackfillLagTests {
             #expect(bench.next().count == 1)
             bench.refused(attempt, 162, "HMDS query returned no data")
             guard bench.machine.waiting > 0 else { break }
-            let due = Double(bench.machine.nextDue) / 1e9
+            let due = Double(bench.machine.nextDue.nanoseconds) / 1e9
             waits.append(due - bench.now)
             bench.now = due
         }
@@ -36,7 +36,7 @@ struct BackfillLagTests {
         bench.add(.trade, 10.5, 12.25, BackfillBench.arrivals)
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(1, [9, 10, 10, 10, 11].map { MarketTick($0, 1) }))
-        #expect(bench.added.isEmpty && bench.machine.nextDue == 77_000_000_000)
+        #expect(bench.added.isEmpty && bench.machine.nextDue == .at(77_000_000_000))
         bench.now = 77
         _ = bench.next()
         var page = [9, 10, 10, 10, 11, 12].map { MarketTick($0, 1) }
@@ -56,7 +56,7 @@ struct BackfillLagTests {
             #expect(bench.added.isEmpty && bench.machine.counters.filled == 0)
             let page = [MarketTick(10, 1), MarketTick(11, 1)]
             bench.took(try HistoryAnswers.trades(attempt, page))
-            bench.now = Double(bench.machine.nextDue) / 1e9
+            bench.now = Double(bench.machine.nextDue.nanoseconds) / 1e9
         }
         #expect(bench.added == [MarketTick(10, 1)])
         #expect(
@@ -102,7 +102,7 @@ struct BackfillLagTests {
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(1, []))
         #expect(bench.machine.waiting == 1 && bench.machine.counters.lagging == 1)
-        bench.now = Double(bench.machine.nextDue) / 1e9
+        bench.now = Double(bench.machine.nextDue.nanoseconds) / 1e9
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(2, [MarketTick(11, 1), MarketTick(13, 1)]))
         #expect(bench.gaps() == ["filling 10.0 - 12.0", "filled 10.0 - 12.0: 1 tick added"])
@@ -116,7 +116,7 @@ struct BackfillLagTests {
         _ = bench.next()
         bench.took(try HistoryAnswers.bars(1, [5, 10]))
         #expect(bench.gaps() == ["filling 11.0 - 24.0"])
-        bench.now = Double(bench.machine.nextDue) / 1e9
+        bench.now = Double(bench.machine.nextDue.nanoseconds) / 1e9
         #expect(bench.now == 90 && bench.next().count == 1)
         bench.took(try HistoryAnswers.bars(2, [5, 10, 15, 20]))
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)

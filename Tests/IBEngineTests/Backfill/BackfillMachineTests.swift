@@ -363,7 +363,7 @@ struct BackfillMachineTests {
         #expect(
             bench.gaps().last
                 == "abandoned 10.0 - 12.0: no answer, 2 times; no ticks: no answer, 2 times")
-        #expect(bench.machine.waiting == 0 && bench.machine.nextDue == .max)
+        #expect(bench.machine.waiting == 0 && bench.machine.nextDue == .never)
     }
 
     @Test("more pages than a gap may have: the rest is fetched as bars")

@@ -19,7 +19,7 @@ private struct BackfillRun {
     }
 
     private var moment: Moment {
-        Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
+        Moment(wall: wallSeconds(now), monotonic: .at(Int64(now * 1_000_000_000)))
     }
 
     mutating func run() throws {

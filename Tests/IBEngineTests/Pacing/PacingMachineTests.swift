@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Monotonic nanoseconds.
-private func at(_ seconds: Double) -> Int64 { Int64(seconds * 1_000_000_000) }
+private func at(_ seconds: Double) -> MonotonicTime { .at(Int64(seconds * 1_000_000_000)) }
 
 private func ticks(_ id: Int32, _ symbol: String, from second: Int64 = 0) -> IBRequest {
     var request = HistoryTicksRequest()
@@ -42,7 +42,7 @@ struct PacingMachineTests {
         #expect(machine.taken(0.9).isEmpty && machine.nextDue == at(1))
         let second = machine.taken(1)
         #expect(second.count == 17 && second[15] == line(60) && second[16] == ticks(500, "A"))
-        #expect(machine.waiting == 0 && machine.nextDue == .max)
+        #expect(machine.waiting == 0 && machine.nextDue == .never)
     }
 
     @Test("what must not be too soon for one contract lets the others pass, by turns")
@@ -106,7 +106,7 @@ struct PacingMachineTests {
         let details = IBRequest.contractDetails(id: 9, Contract(.stock, "A"))
         machine.ask((1...5).map(line) + [details], .live)
         #expect(machine.taken(0) == [line(1), line(2), details])
-        #expect(machine.nextDue == .max && !machine.hasLine(.marketData))
+        #expect(machine.nextDue == .never && !machine.hasLine(.marketData))
         #expect(machine.plan.first?.reason == .line(.marketData))
         machine.answered(id: 1, now: at(1))
         #expect(machine.taken(1) == [line(3)])
@@ -209,7 +209,7 @@ struct PacingMachineTests {
         #expect(machine.taken(0.5).isEmpty)
         var waits: [Double] = []
         for id in Int32(41)...49 {
-            let due = Double(machine.nextDue) / 1e9
+            let due = Double(machine.nextDue.nanoseconds) / 1e9
             waits.append(due)
             #expect(machine.taken(due) == [line(id)])
             machine.refusedLine(id: id, .marketData, now: at(due + 0.1))
@@ -255,8 +255,9 @@ struct PacingMachineTests {
         var machine = PacingMachine(limits)
         machine.ask([line(1), line(2)], .live)
         let areTaken = [
-            machine.ask(line(3), .live, now: 0), machine.ask(.currentTime, .urgent, now: 0),
-            machine.ask(.currentTime, .urgent, now: 0),
+            machine.ask(line(3), .live, now: .at(0)),
+            machine.ask(.currentTime, .urgent, now: .at(0)),
+            machine.ask(.currentTime, .urgent, now: .at(0)),
         ]
         #expect(areTaken == [false, true, false])
         machine.withdraw(id: 1)

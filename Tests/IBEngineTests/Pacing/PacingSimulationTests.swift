@@ -5,9 +5,9 @@ import Testing
 
 /// A server that punishes, and counts in another way than the machine.
 private struct StrictServer {
-    private var messages: [Int64] = []
+    private var messages: [MonotonicTime] = []
     private struct Question {
-        var time: Int64
+        var time: MonotonicTime
         var contract: Contract
         var ticks: HistoryTicksRequest
         var units: Int { ticks.kind == .bidAsk ? 2 : 1 }
@@ -18,7 +18,7 @@ private struct StrictServer {
     private(set) var lines: Set<Int32> = []
     var complaints: [String] = []
 
-    mutating func receive(_ request: IBRequest, at now: Int64) {
+    mutating func receive(_ request: IBRequest, at now: MonotonicTime) {
         messages.removeAll { $0 <= now - second }
         messages.append(now)
         if messages.count > 50 { complaints.append("messages") }
@@ -59,7 +59,7 @@ private struct PacingWorld {
     var random: SeededRandom
     var machine: PacingMachine
     var server = StrictServer()
-    var now: Int64 = 0
+    var now = MonotonicTime(nanoseconds: 0)
     var asked: Set<Int32> = []
     var sent: Set<Int32> = []
     private var upcoming: Int32 = 1
@@ -95,7 +95,7 @@ private struct PacingWorld {
             }
             for id in server.lines { _ = machine.ask(.cancelMarketData(id: id), .urgent, now: now) }
             send()
-            guard machine.nextDue != .max else { continue }
+            guard machine.nextDue != .never else { continue }
             now = max(now, machine.nextDue)
         }
         return machine.waiting == 0

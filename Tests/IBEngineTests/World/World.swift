@@ -80,7 +80,7 @@ struct World {
     private static let slow: Instrument.Feeds = [.trades, .quotes, .midpoints, .bars]
 
     var moment: Moment {
-        Moment(wall: Timestamp(nanoseconds: now), monotonic: now - began + second)
+        Moment(wall: Timestamp(nanoseconds: now), monotonic: .at(now - began + second))
     }
 
     mutating func start() {

@@ -183,7 +183,7 @@ struct MembershipWorld {
 
     private mutating func setTimer(_ index: Int) {
         let deadline = members[index].machine.nextDeadline
-        guard deadline != Int64.max else { return }
+        guard deadline != .never else { return }
         let time = max(now + 1, members[index].truth(deadline))
         guard time != members[index].timerAt else { return }
         members[index].timerAt = time

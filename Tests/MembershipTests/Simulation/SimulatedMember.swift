@@ -27,7 +27,7 @@ final class SimulatedMember {
     var lastArrival = Int64.min
     var lastDeparture = Int64.min
     /// By its own clock.
-    var steadyUntil = Int64.min
+    var steadyUntil = MonotonicTime.distantPast
     var hasLeft = false
     var wantsLeave = false
 
@@ -65,11 +65,11 @@ final class SimulatedMember {
                 release: "1"))
     }
 
-    func local(_ time: Int64) -> Int64 { offset + time + time / 1_000_000 * drift }
+    func local(_ time: Int64) -> MonotonicTime { .at(offset + time + time / 1_000_000 * drift) }
 
     /// Returns the true time at which its clock shows this or slightly more.
-    func truth(_ target: Int64) -> Int64 {
-        var time = target - offset
+    func truth(_ target: MonotonicTime) -> Int64 {
+        var time = target - .at(offset)
         for _ in 0..<4 where local(time) != target { time += target - local(time) }
         while local(time) < target { time += 1_000 }
         return time

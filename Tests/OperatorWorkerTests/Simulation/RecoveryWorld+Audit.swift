@@ -95,7 +95,7 @@ extension RecoveryWorld {
             tape, settings(of: 1), SimulatedBucket.Faults(), seed: seed)
         var random = SeededRandom(seed: seed)
         for step in 0..<20_000 where !owner.isStopped && !owner.isDone {
-            owner.step(now: Int64(step) * 100_000_000, using: &random)
+            owner.step(now: .at(Int64(step) * 100_000_000), using: &random)
         }
         #expect(owner.isStopped, "seed \(seed): it works behind bars that are not its own")
         #expect(tape.bars.packets.last?.output == nil, "seed \(seed)")

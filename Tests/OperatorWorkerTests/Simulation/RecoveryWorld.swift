@@ -37,7 +37,7 @@ struct RecoveryWorld {
     private var owner: SimulatedOwner?
     private var paused: [SimulatedOwner] = []
     private var generation: UInt32 = 1
-    private var now: Int64 = 0
+    private var now = MonotonicTime(nanoseconds: 0)
     private var rebuilds = 0
     private let faults: SimulatedBucket.Faults
     /// The definition of a world that has only one.

@@ -92,7 +92,7 @@ final class SimulatedOwner {
     }
 
     /// Does one small step of the process.
-    func step(now: Int64, using random: inout SeededRandom) {
+    func step(now: MonotonicTime, using random: inout SeededRandom) {
         if lane.isFenced { stage = .fenced }
         switch stage {
         case .stopped, .fenced: look(forRequest: true)
@@ -210,7 +210,7 @@ final class SimulatedOwner {
 
     // MARK: checkpoints
 
-    private func keep(now: Int64) {
+    private func keep(now: MonotonicTime) {
         guard let held = image else {
             do throws(CheckpointError) {
                 image = try core?.checkpoint(now: now, isLast: isStopping)

@@ -40,7 +40,7 @@ extension SimulatedOwner {
         }
         guard let needs = core?.repairPart else { return }
         core?.beginRepair()
-        let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
+        let reading = RepairReading(slot: 0, reader: 0, needs, now: .at(0))
         repair = SimulatedRepair(reading: reading, next: firstPlace(from: reading.start))
     }
 

@@ -57,7 +57,7 @@ struct UndisturbedOwner {
     private mutating func publish(_ input: UInt64) {
         repeat {
             let before = bars.packets.count
-            core.pump(lane, now: 0)
+            core.pump(lane, now: .at(0))
             lane.arrive()
             if let header = lane.acknowledge() { core.acknowledge(header) }
             for packet in bars.packets[before...] {

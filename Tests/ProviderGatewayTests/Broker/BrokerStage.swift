@@ -145,7 +145,7 @@ final class BrokerStage {
         let isQuiet = try eventually {
             let now = try tape.tickCount(source: try #require(SourceName(BrokerGateway.source)))
             if now != count { (count, since) = (now, clock.monotonic()) }
-            return clock.monotonic().nanoseconds(since: since) > 2_000_000_000
+            return clock.monotonic() - since > 2_000_000_000
         }
         #expect(isQuiet, "the tape does not come to rest: \(gateway.trouble)")
         #expect(gateway.stop() == 0, "\(gateway.log.suffix(2_000))")

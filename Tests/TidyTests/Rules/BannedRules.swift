@@ -123,6 +123,13 @@ private let banned: [BannedWord] = [
         text: "import Foundation",
         instead: "Glibc and Primitives: it brings 12 to 60 MB into a static program"),
     BannedWord(text: "import Dispatch", instead: "ServiceThread and Mailbox of ServiceRuntime"),
+    BannedWord(
+        text: "now: Int64",
+        instead: "MonotonicTime for a moment, Timestamp for a time of the calendar"),
+    BannedWord(text: "monotonic: Int64", instead: "MonotonicTime: a number may be any clock's"),
+    BannedWord(
+        text: "monotonic().nanoseconds", instead: "MonotonicTime: a number may be any clock's",
+        alsoAsMember: true),
     BannedWord(text: ".disabled(", instead: "mend the test, or remove it", place: .everywhere),
     BannedWord(
         text: "withKnownIssue", instead: "mend the fault; the test waits on a branch until then",

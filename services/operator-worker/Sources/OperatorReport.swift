@@ -44,7 +44,7 @@ final class OperatorReport: Sendable {
 
         init(
             _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
-            now: Int64, repair: RepairReading? = nil, isOverAll: Bool = false
+            now: MonotonicTime, repair: RepairReading? = nil, isOverAll: Bool = false
         ) {
             let core = slot.core
             partition = slot.partition

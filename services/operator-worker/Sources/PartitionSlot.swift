@@ -1,6 +1,7 @@
 import MarketModel
 import Membership
 import OperatorGraph
+import Primitives
 import TapeCodec
 
 /// The state of a partition in this worker: about to work, working, about to leave, or owned by
@@ -28,9 +29,9 @@ final class PartitionSlot {
     var isWriting = false
     /// Monotonic times: when it was ordered, when the marker of its epoch was stored, and when it
     /// last began to prepare for work, which may happen several times.
-    var orderedAt: Int64 = 0
-    var openedAt: Int64?
-    var beganAt = Int64.min
+    var orderedAt = MonotonicTime.distantPast
+    var openedAt: MonotonicTime?
+    var beganAt = MonotonicTime.distantPast
     /// Whether its reader reads, or did since the partition was taken.
     var hasRead = false
     /// Whether it begins because of a rebuild request. True until the new line is stored.
@@ -60,7 +61,7 @@ final class PartitionSlot {
         case idle
         /// Waits until a time, monotonic. The reason is `nil` while it has only been ordered. Next:
         /// `looking`.
-        case waiting(until: Int64, reason: String?)
+        case waiting(until: MonotonicTime, reason: String?)
         /// The checkpoint thread finds out whether the partition may be taken. Next: `opening`,
         /// `waiting`, `stopped`.
         case looking
@@ -78,7 +79,7 @@ final class PartitionSlot {
         case leaving
         /// Another member waits for it. Until the given time, computed output is published and the
         /// state is stored. Next: `idle`.
-        case releasing(since: Int64, until: Int64)
+        case releasing(since: MonotonicTime, until: MonotonicTime)
         /// A person has to act, for this reason. Next: `waiting`, after a rebuild request.
         case stopped(String)
     }
@@ -90,7 +91,7 @@ final class PartitionSlot {
         var sequence: UInt64
         var byteCount: Int
         /// When it was stored, monotonic.
-        var at: Int64
+        var at: MonotonicTime
     }
 
     init(partition: Partition, reader: Int, lane: Int, round: UInt64 = 0) {

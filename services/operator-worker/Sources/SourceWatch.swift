@@ -12,7 +12,7 @@ struct SourceWatch {
         var least: Timestamp
         var greatest: Timestamp
         /// When the source last advanced, monotonic.
-        var movedAt: Int64
+        var movedAt: MonotonicTime
         /// Whether it has not advanced for the patience, while another source is past it and moves.
         var standsStill = false
     }
@@ -28,8 +28,8 @@ struct SourceWatch {
         self.patienceNanoseconds = patienceNanoseconds
     }
 
-    /// Takes each partition's sources. `now` is monotonic.
-    mutating func update(_ partitions: [[SourceTable.Entry]], now: Int64) {
+    /// Takes each partition's sources.
+    mutating func update(_ partitions: [[SourceTable.Entry]], now: MonotonicTime) {
         var present: [SourceName: Entry] = [:]
         for sources in partitions {
             for source in sources where source.watermark != SourceTable.noWatermark {

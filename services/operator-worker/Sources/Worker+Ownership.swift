@@ -42,8 +42,8 @@ extension Worker {
             close(index)
         }
         slots[index].claim = claim
-        slots[index].orderedAt = clock.monotonic().nanoseconds
-        slots[index].stage = .waiting(until: Int64.min, reason: nil)
+        slots[index].orderedAt = clock.monotonic()
+        slots[index].stage = .waiting(until: .distantPast, reason: nil)
         divideRecomputation()
     }
 
@@ -53,7 +53,7 @@ extension Worker {
         unsentAnswers.append(
             .opened(slots[index].partition, tenure: claim.tenure, epoch: header.epoch))
         guard slots[index].openedAt == nil else { return }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         slots[index].openedAt = now
         metrics.tookOver(nanoseconds: now - slots[index].orderedAt)
     }
@@ -61,7 +61,7 @@ extension Worker {
     /// Begins to hand the partition over: it reads no more, and publishes and stores what it has.
     private func release(_ index: Int) {
         if case .releasing = slots[index].stage { return }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         // Delivered packets that were not taken yet are left to the successor.
         readers.close(slots[index].reader)
         dropRepair(index)
@@ -70,7 +70,7 @@ extension Worker {
 
     /// Hands over partitions whose bars are on the tape, whose state is stored, and that have
     /// nothing in flight.
-    func finishReleases(now: Int64) {
+    func finishReleases(now: MonotonicTime) {
         for index in slots.indices {
             let slot = slots[index]
             guard case .releasing(let since, let until) = slot.stage, let claim = slot.claim else {
@@ -79,7 +79,7 @@ extension Worker {
             let isDone =
                 slot.core?.isAtRest ?? true && !slot.isWriting && publisher.isIdle(lane: slot.lane)
             guard isDone || now >= until else { continue }
-            let nanoseconds = clock.monotonic().nanoseconds - since
+            let nanoseconds = clock.monotonic() - since
             metrics.handedOver(nanoseconds: nanoseconds)
             context.telemetry.emit(
                 PartitionReleased(

@@ -17,14 +17,14 @@ extension Worker {
     private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
     /// Takes the next step that needs no answer.
-    func advance(_ index: Int, now: Int64) {
+    func advance(_ index: Int, now: MonotonicTime) {
         let slot = slots[index]
         switch slot.stage {
         case .waiting(let until, _):
             guard now >= until,
                 checkpoints.ask(.look(slot.partition, round: slot.round))
             else { return }
-            if slot.beganAt == Int64.min { slots[index].beganAt = now }
+            if slot.beganAt == .distantPast { slots[index].beganAt = now }
             slots[index].stage = .looking
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
@@ -49,7 +49,7 @@ extension Worker {
     }
 
     /// Returns whether the partition may load its state now, or has to let others open first.
-    private func mayRestore(_ slot: PartitionSlot, now: Int64) -> Bool {
+    private func mayRestore(_ slot: PartitionSlot, now: MonotonicTime) -> Bool {
         slot.claim?.wasReleased ?? false
             || now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
             || !slots.contains(where: \.isWaitingForMarker)
@@ -72,7 +72,7 @@ extension Worker {
     // MARK: answers
 
     func handle(_ answer: CheckpointAnswer) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         switch answer {
         case .found(let partition, let round, let situation):
             guard let index = index(partition, round: round) else { return }
@@ -103,7 +103,7 @@ extension Worker {
     /// Lets the partition try again later.
     private func wait(_ index: Int, _ reason: String) {
         slots[index].stage = .waiting(
-            until: clock.monotonic().nanoseconds + Self.againNanoseconds, reason: reason)
+            until: clock.monotonic() + Self.againNanoseconds, reason: reason)
     }
 
     /// Opens the lane if the partition may be taken. Opening it takes the partition away from its
@@ -174,7 +174,7 @@ extension Worker {
 
     /// Sends an image to the checkpoint thread when one is due and none is on its way. `isLast` is
     /// true when the partition is handed over: then every new position is due.
-    func keep(_ index: Int, now: Int64, isLast: Bool) {
+    func keep(_ index: Int, now: MonotonicTime, isLast: Bool) {
         let slot = slots[index]
         if !slot.isCaughtUp, slot.core?.isCaughtUp ?? false {
             slots[index].isCaughtUp = true
@@ -202,7 +202,8 @@ extension Worker {
 
     /// Handles the answer that an image was stored, or that another owner writes checkpoints.
     private func written(
-        _ outcome: CheckpointOutcome, _ written: CheckpointAnswer.Written, _ index: Int, now: Int64
+        _ outcome: CheckpointOutcome, _ written: CheckpointAnswer.Written, _ index: Int,
+        now: MonotonicTime
     ) {
         let partition = slots[index].partition
         switch outcome {
@@ -250,8 +251,8 @@ extension Worker {
         slots[index].isHeld = false
         slots[index].isWriting = false
         slots[index].isCaughtUp = false
-        slots[index].beganAt = clock.monotonic().nanoseconds
+        slots[index].beganAt = clock.monotonic()
         slots[index].stage = .waiting(
-            until: Int64.min, reason: "its bars are about to be made anew")
+            until: .distantPast, reason: "its bars are about to be made anew")
     }
 }

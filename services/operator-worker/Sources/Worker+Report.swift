@@ -44,8 +44,8 @@ extension Worker {
     }
 
     func reportState() {
-        let now = clock.monotonic().nanoseconds
-        guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
+        let now = clock.monotonic()
+        guard now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
         var lines: [OperatorReport.Line] = []
         for slot in slots {

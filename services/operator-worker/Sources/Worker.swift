@@ -57,7 +57,7 @@ final class Worker {
     let universeHeads: HeadReporter
     let lag: OwnLag
     /// When the last report was made, monotonic.
-    var reportedAt = Int64.min
+    var reportedAt = MonotonicTime.distantPast
     /// The reading for the present repair; `nil` when none is running.
     var repairing: RepairReading?
     /// The question whose answer the repair waits for. The answer also waits while the process may
@@ -68,13 +68,13 @@ final class Worker {
     /// The index of the slot that was repaired last; -1 for none.
     var slotRepairedLast = -1
     /// When the next repair may begin, monotonic.
-    var repairsFrom = Int64.min
+    var repairsFrom = MonotonicTime.distantPast
     /// Publishes to live readers; `nil` when that is switched off.
     let live: LivePublisher?
     /// The queues between nodes and live readers.
     var edges: LiveEdges
     /// When open bars are published next, monotonic.
-    var openBarsAt = Int64.min
+    var openBarsAt = MonotonicTime.distantPast
     /// What wakes the loop: messages of NATS, and answers of other threads.
     private let mailbox = TapeMailbox(capacity: 16_384)
     /// The beat of the loop's thread.
@@ -146,10 +146,10 @@ final class Worker {
             beat.retire()
         }
         var events: [TapeEvent] = []
-        var leavesUntil: Int64?
+        var leavesUntil: MonotonicTime?
         while true {
             beat.beat()
-            let now = clock.monotonic().nanoseconds
+            let now = clock.monotonic()
             if let until = leavesUntil {
                 if member.hasLeft || now >= until { break }
             } else if context.shutdown.isRequested {
@@ -172,7 +172,7 @@ final class Worker {
         for order in orders { carryOut(order) }
         orders.removeAll(keepingCapacity: true)
         leaveWhatIsFenced()
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         if isSteady {
             for index in slots.indices where slots[index].isOwned {
                 beat.beat()
@@ -195,7 +195,7 @@ final class Worker {
     /// stop. A process that others may consider dead reads and publishes nothing.
     private func settle() {
         let wasSteady = isSteady
-        isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
+        isSteady = port.isSteady(now: clock.monotonic())
         guard isSteady != wasSteady else { return }
         if let repairing {
             if isSteady {
@@ -263,7 +263,7 @@ final class Worker {
     }
 
     /// Lets each core publish and store its state, and releases readers whose core has room again.
-    private func pump(now: Int64) {
+    private func pump(now: MonotonicTime) {
         for index in slots.indices where slots[index].core != nil {
             beat.beat()
             let lane = lane(index)

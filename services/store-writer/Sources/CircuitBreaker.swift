@@ -28,7 +28,7 @@ struct CircuitBreaker: Sendable {
         /// The single try of a half-open breaker. Its thread has to report the result.
         case probe
         /// No try before this time. Then ask again.
-        case wait(until: Int64)
+        case wait(until: MonotonicTime)
     }
 
     enum State: Hashable, Sendable {
@@ -36,10 +36,10 @@ struct CircuitBreaker: Sendable {
         case closed
         /// One probe is on its way, until this time at the latest. Next: `closed`, `open`, or
         /// another probe.
-        case halfOpen(until: Int64)
+        case halfOpen(until: MonotonicTime)
         /// The database is not used before this time. Next: `halfOpen`, or `closed` when a try that
         /// began earlier succeeds.
-        case open(until: Int64)
+        case open(until: MonotonicTime)
 
         /// The value of the gauge: 0 closed, 1 half-open, 2 open.
         var number: Int {
@@ -63,14 +63,14 @@ struct CircuitBreaker: Sendable {
     }
 
     /// Returns whether a thread may try now. `now` is monotonic.
-    mutating func permission(now: Int64) -> Permission {
+    mutating func permission(now: MonotonicTime) -> Permission {
         switch state {
         case .closed: return .go
         case .open(let until) where now < until: return .wait(until: until)
         case .halfOpen(let until) where now < until:
-            return .wait(until: min(until, Self.time(now, plus: Self.askNanoseconds)))
+            return .wait(until: min(until, now + Self.askNanoseconds))
         case .open, .halfOpen:
-            state = .halfOpen(until: Self.time(now, plus: Self.probeNanoseconds))
+            state = .halfOpen(until: now + Self.probeNanoseconds)
             return .probe
         }
     }
@@ -84,19 +84,14 @@ struct CircuitBreaker: Sendable {
 
     /// Notes a failure. While the breaker is open, only tries that began earlier can fail, which
     /// changes nothing.
-    mutating func failed(now: Int64, using random: inout some RandomNumberGenerator) {
+    mutating func failed(now: MonotonicTime, using random: inout some RandomNumberGenerator) {
         failures = min(failures + 1, settings.failuresMax)
         switch state {
         case .open: return
         case .closed where failures < settings.failuresMax: return
         case .closed, .halfOpen:
             let wait = backoff.next(using: &random)
-            state = .open(until: Self.time(now, plus: wait.clampedNanoseconds))
+            state = .open(until: now.advanced(by: wait))
         }
-    }
-
-    private static func time(_ now: Int64, plus wait: Int64) -> Int64 {
-        let (time, overflow) = now.addingReportingOverflow(wait)
-        return overflow ? Int64.max : time
     }
 }

@@ -22,14 +22,14 @@ extension Intake {
         // This is read before the orders are taken. So a process that is steady again has already
         // received the orders about partitions that it lost.
         let until = port.steadyUntilNow
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let isSteady = now < until
         // Orders without room wait at the port, which is bounded, too.
         if queues.all.allSatisfy(\.hasRoomForOrders) { port.take(into: &orders) }
         if !orders.isEmpty { busyUntil = now + Self.busyNanoseconds }
         for order in orders { carryOut(order) }
         orders.removeAll(keepingCapacity: true)
-        gate.open(until: isSteady ? until : .min)
+        gate.open(until: isSteady ? until : .distantPast)
         setSteady(isSteady)
     }
 
@@ -138,8 +138,8 @@ extension Intake {
 
     /// Lets workers check the database's positions of stopped readers, once a second.
     func checkStoppedReaders() {
-        let now = clock.monotonic().nanoseconds
-        guard isSteady, checkedAt == Int64.min || now >= checkedAt + Self.checkNanoseconds else {
+        let now = clock.monotonic()
+        guard isSteady, now >= checkedAt + Self.checkNanoseconds else {
             return
         }
         checkedAt = now

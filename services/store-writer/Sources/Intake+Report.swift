@@ -13,8 +13,8 @@ extension Intake {
     private static let droppedNanoseconds: Int64 = 1_000_000_000
 
     func reportState() {
-        let now = clock.monotonic().nanoseconds
-        guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
+        let now = clock.monotonic()
+        guard now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
         var lines: [WriterReport.Line] = []
         for index in inputs.indices where inputs[index].stored != nil {
@@ -65,7 +65,7 @@ extension Intake {
             count == 0 ? nil : "\(count) positions are being compared with the tape")
     }
 
-    private func reportQueue(_ index: Int, _ now: Int64) {
+    private func reportQueue(_ index: Int, _ now: MonotonicTime) {
         let waiting = queues.all[index].waiting
         metrics.queue(waiting, queues.all[index].limits, thread: index)
         metrics.held(

@@ -47,11 +47,11 @@ final class Intake {
     /// Whether the process may act as an owner. Updated once per turn.
     var isSteady = false
     /// When the last report was made, and stopped readers were last checked, monotonic.
-    var reportedAt = Int64.min
-    var checkedAt = Int64.min
+    var reportedAt = MonotonicTime.distantPast
+    var checkedAt = MonotonicTime.distantPast
     /// Until when answers of workers to orders are expected soon, so that waits are short;
     /// monotonic.
-    var busyUntil = Int64.min
+    var busyUntil = MonotonicTime.distantPast
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
 
@@ -127,12 +127,12 @@ final class Intake {
 
     /// Closes the readers. Workers may write what they have as long as the process is steady.
     private func stopReading() {
-        gate.open(until: isSteady ? port.steadyUntilNow : .min)
+        gate.open(until: isSteady ? port.steadyUntilNow : .distantPast)
         readers.close()
     }
 
     private var wait: Duration {
-        workers.contains { $0.isHeld } || clock.monotonic().nanoseconds < busyUntil
+        workers.contains { $0.isHeld } || clock.monotonic() < busyUntil
             ? Self.waitBusy : Self.waitMax
     }
 
@@ -168,7 +168,7 @@ final class Intake {
     /// Offers a packet to a queue, and does what the queue's policy says when there is no room.
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
-        switch queue.offer(packet, now: clock.monotonic().nanoseconds) {
+        switch queue.offer(packet, now: clock.monotonic()) {
         case .taken:
             metrics.submitted.add(UInt64(packet.rows))
             if queues.settings.overflow == .block, queue.waiting.isHigh { hold(index) }
@@ -254,7 +254,7 @@ struct IntakeWorker {
     /// Rows dropped since the last event about it.
     var droppedUnreported: UInt64 = 0
     /// When dropped rows may be reported next, monotonic.
-    var droppedReportedAt = Int64.min
+    var droppedReportedAt = MonotonicTime.distantPast
 
     init(_ queue: WorkerQueue) { self.queue = queue }
 }

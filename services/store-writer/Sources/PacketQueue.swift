@@ -1,3 +1,5 @@
+import Primitives
+
 /// An element that may wait in a queue.
 protocol QueueItem {
     /// The number of its ticks, each of which makes a row at most; 0 when it was dropped.
@@ -78,7 +80,7 @@ struct PacketQueue<Item: QueueItem> {
     private struct Entry {
         var item: Item
         /// When it came, in monotonic nanoseconds.
-        let arrived: Int64
+        let arrived: MonotonicTime
         /// Whether its rows were dropped.
         let isDropped: Bool
     }
@@ -102,12 +104,12 @@ struct PacketQueue<Item: QueueItem> {
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
     /// When the oldest element came, in monotonic nanoseconds; `nil` when there is none.
-    var oldest: Int64? { entries.first?.arrived }
+    var oldest: MonotonicTime? { entries.first?.arrived }
 
     // MARK: adding
 
     /// Adds an element. With `drops`, an element without room is dropped instead of refused.
-    mutating func offer(_ item: Item, drops: Bool, now: Int64) -> Admission {
+    mutating func offer(_ item: Item, drops: Bool, now: MonotonicTime) -> Admission {
         if isDropping || !hasRoom(for: item) {
             isHigh = true
             guard drops else { return .refused }
@@ -128,7 +130,7 @@ struct PacketQueue<Item: QueueItem> {
     }
 
     /// Adds an element without its rows. It is refused when there are too many of these.
-    private mutating func drop(_ item: Item, _ now: Int64) -> Admission {
+    private mutating func drop(_ item: Item, _ now: MonotonicTime) -> Admission {
         let dropped = item.dropped()
         // All entries after the first dropped one are dropped, too. The element joins the last
         // dropped entry of its input. It must not join an earlier one, because positions would go

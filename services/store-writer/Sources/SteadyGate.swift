@@ -1,4 +1,5 @@
 import MembershipTransport
+import Primitives
 import Synchronization
 
 /// Whether workers may act for the process's partitions.
@@ -13,10 +14,12 @@ final class SteadyGate: Sendable {
     init(_ port: OwnershipPort) { self.port = port }
 
     /// Sets the end of the steady time. The intake calls it after the orders.
-    func open(until time: Int64) { until.store(time, ordering: .releasing) }
+    func open(until time: MonotonicTime) {
+        until.store(time.nanoseconds, ordering: .releasing)
+    }
 
-    /// Returns whether workers may act. `now` is monotonic.
-    func isOpen(now: Int64) -> Bool {
-        now < until.load(ordering: .acquiring) && port.isSteady(now: now)
+    /// Returns whether workers may act.
+    func isOpen(now: MonotonicTime) -> Bool {
+        now.nanoseconds < until.load(ordering: .acquiring) && port.isSteady(now: now)
     }
 }

@@ -1,3 +1,4 @@
+import Primitives
 import Synchronization
 import ServiceRuntime
 
@@ -23,14 +24,14 @@ final class StoreBreaker: Sendable {
         gauge.set(0)
     }
 
-    /// Returns whether a worker may try. `now` is in monotonic nanoseconds.
-    func permission(now: Int64) -> Permission { change { $0.machine.permission(now: now) } }
+    /// Returns whether a worker may try.
+    func permission(now: MonotonicTime) -> Permission { change { $0.machine.permission(now: now) } }
 
     /// Notes that a try succeeded.
     func succeeded() { change { $0.machine.succeeded() } }
 
     /// Notes that a try failed.
-    func failed(now: Int64) {
+    func failed(now: MonotonicTime) {
         change { $0.machine.failed(now: now, using: &$0.random) }
     }
 

@@ -89,7 +89,7 @@ extension StoreWorker {
     private func take(_ partition: Partition, _ claim: Claim) {
         guard let index = slot(partition) else { return }
         forget(index)
-        assignment.slots[index].take(claim, now: clock.monotonic().nanoseconds)
+        assignment.slots[index].take(claim, now: clock.monotonic())
     }
 
     /// Gives a partition up. Its packets were written, or cannot be. Then the new owner reads them
@@ -165,7 +165,7 @@ extension StoreWorker {
         }
         assignment.reading += 1
         let nanoseconds = assignment.slots[index].opened(
-            reading: assignment.reading, now: clock.monotonic().nanoseconds)
+            reading: assignment.reading, now: clock.monotonic())
         if let nanoseconds { metrics.takeover.observe(Double(nanoseconds) / 1e9) }
         show(index)
         let epoch = rows.map(\.position.ownerEpoch).max() ?? 0

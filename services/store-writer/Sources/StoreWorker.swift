@@ -87,21 +87,21 @@ final class StoreWorker {
     var backoff: Backoff
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
     /// When to try to connect next, monotonic.
-    var connectAt: Int64
-    private var checkedAt = Int64.min
+    var connectAt: MonotonicTime
+    private var checkedAt = MonotonicTime.distantPast
     /// Until when the breaker allows no try, monotonic.
-    private var waitUntil = Int64.min
+    private var waitUntil = MonotonicTime.distantPast
     /// Whether the breaker has granted a try whose result is not reported yet.
     private var holdsPermission = false
     /// While a write is in doubt, the next write proves the database. If there is none until this
     /// time, monotonic, the claim is taken as proof. `nil` when no proof is waited for.
-    private var proveUntil: Int64?
+    private var proveUntil: MonotonicTime?
     private var packets: [QueuedPacket] = []
 
-    /// `begin` is the earliest time to connect, in monotonic nanoseconds.
+    /// `begin` is the earliest time to connect, monotonic.
     init(
         _ queue: WorkerQueue, _ assignment: Assignment, _ parts: Parts,
-        _ beat: ThreadBeat, begin: Int64
+        _ beat: ThreadBeat, begin: MonotonicTime
     ) {
         self.beat = beat
         self.queue = queue
@@ -147,16 +147,16 @@ final class StoreWorker {
     }
 
     /// Whether this process may act as an owner.
-    var isSteady: Bool { parts.gate.isOpen(now: clock.monotonic().nanoseconds) }
+    var isSteady: Bool { parts.gate.isOpen(now: clock.monotonic()) }
 
     /// Reports what the worker does now.
     func enter(_ state: WorkerState) { parts.report.set(state, thread: number) }
 
     /// How long the loop may wait for a wake.
     private var timeout: Duration {
-        let now = clock.monotonic().nanoseconds
-        func until(_ time: Int64) -> Duration {
-            min(Self.idle, .nanoseconds(time > now ? time - now : 0))
+        let now = clock.monotonic()
+        func until(_ time: MonotonicTime) -> Duration {
+            min(Self.idle, max(.zero, time.duration(since: now)))
         }
         if !assignment.unsentAnswers.isEmpty { return Self.soon }
         if !store.isConnected { return until(max(connectAt, waitUntil)) }
@@ -171,7 +171,7 @@ final class StoreWorker {
 
     /// Whether a batch has to be written now.
     private var isDue: Bool {
-        guard store.isConnected, isSteady, clock.monotonic().nanoseconds >= waitUntil else {
+        guard store.isConnected, isSteady, clock.monotonic() >= waitUntil else {
             return false
         }
         return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
@@ -183,7 +183,7 @@ final class StoreWorker {
         guard let oldest = waiting.oldest else { return false }
         return waiting.isHigh || waiting.rows >= parts.settings.batchRows
             || waiting.packets >= WriterSettings.batchPacketsMax
-            || clock.monotonic().nanoseconds >= oldest + parts.settings.batchWaitNanoseconds
+            || clock.monotonic() >= oldest + parts.settings.batchWaitNanoseconds
     }
 
     // MARK: the database
@@ -191,7 +191,7 @@ final class StoreWorker {
     /// Returns whether the breaker lets this worker try. The worker then has to report the result.
     func mayTry() -> Bool {
         if holdsPermission { return true }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         switch parts.breaker.permission(now: now) {
         case .go, .probe:
             holdsPermission = true
@@ -205,8 +205,8 @@ final class StoreWorker {
 
     /// Checks the session, so that its end is noticed also without a row to write.
     private func checkAliveIfDue() {
-        let now = clock.monotonic().nanoseconds
-        guard store.isConnected, checkedAt == .min || now >= checkedAt + Self.checkNanoseconds
+        let now = clock.monotonic()
+        guard store.isConnected, now >= checkedAt + Self.checkNanoseconds
         else {
             return
         }
@@ -220,7 +220,7 @@ final class StoreWorker {
 
     /// Connects when it is due. `claimTaken` then claims again what the lost session owned.
     private func connectIfDue() {
-        guard !store.isConnected, clock.monotonic().nanoseconds >= max(connectAt, waitUntil),
+        guard !store.isConnected, clock.monotonic() >= max(connectAt, waitUntil),
             mayTry()
         else { return }
         enter(.connecting)
@@ -242,7 +242,7 @@ final class StoreWorker {
     /// doubt.
     func succeeded(isWrite: Bool) {
         if !isWrite, assignment.isWriteInDoubt {
-            proveUntil = clock.monotonic().nanoseconds + Self.proveNanoseconds
+            proveUntil = clock.monotonic() + Self.proveNanoseconds
             return
         }
         if assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
@@ -268,13 +268,13 @@ final class StoreWorker {
         if isWell {
             parts.breaker.succeeded()
         } else {
-            parts.breaker.failed(now: clock.monotonic().nanoseconds)
+            parts.breaker.failed(now: clock.monotonic())
         }
     }
 
     /// Ends the doubt, when there was no row to write as a proof.
     private func endDoubt() {
-        guard let proveUntil, clock.monotonic().nanoseconds >= proveUntil else { return }
+        guard let proveUntil, clock.monotonic() >= proveUntil else { return }
         succeeded(isWrite: true)
     }
 
@@ -288,7 +288,7 @@ final class StoreWorker {
         // in the queue.
         let later = waitingForDays.inputs
         queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
                 assignment.slots[slot].reading == packet.reading
@@ -360,7 +360,7 @@ final class StoreWorker {
 
     /// Writes the batch with the positions after it, and empties it.
     private func writeBatch() throws(PostgresError) {
-        let started = clock.monotonic().nanoseconds
+        let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
         let outcome = try store.write(batch) { outcome in
             settled = batch.advanced(by: outcome) { stored($0) }
@@ -368,7 +368,7 @@ final class StoreWorker {
         }
         keepPositions(settled)
         metrics.written(
-            batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
+            batch, outcome, seconds: Double(clock.monotonic() - started) / 1e9,
             now: clock.now())
         batch.removeAll()
         assignment.batchRowsMax = min(
@@ -397,7 +397,7 @@ final class StoreWorker {
     /// Closes the session, forgets unwritten packets, reports why, and waits before the next try.
     /// Orders are taken meanwhile. A failure that no retry can remedy ends this life.
     func failed(_ error: any Error) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         abandonSession()
         context.readiness.set(Self.readinessPart(number), "\(error)")
         context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
@@ -407,19 +407,19 @@ final class StoreWorker {
         case .fatal:
             concluded(isWell: false)
             // This life does not use the database any more.
-            connectAt = .max
+            connectAt = .never
             death = Death(reason: "\(error)")
         case .schema:
             // The server answers, and may take the work of other workers.
             concluded(isWell: true)
             enter(.waitingForSchema)
-            connectAt = now + schemaBackoff.next(using: &random).clampedNanoseconds
+            connectAt = now.advanced(by: schemaBackoff.next(using: &random))
         case .retryable, .authentication, .fenced, .data, .missingPartition:
             // An error that we raise ourselves, because there is no place for dead letters, is no
             // fault of the database. It may take the work of other workers.
             concluded(isWell: isWithheld(error))
             enter(.connecting)
-            connectAt = now + backoff.next(using: &random).clampedNanoseconds
+            connectAt = now.advanced(by: backoff.next(using: &random))
         }
     }
 

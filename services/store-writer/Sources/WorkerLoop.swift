@@ -26,20 +26,20 @@ struct WorkerLoop: Sendable {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
         var assignment = StoreWorker.Assignment(partitions)
-        var begin = clock.monotonic().nanoseconds
+        var begin = clock.monotonic()
         while true {
             let worker = StoreWorker(queue, assignment, parts, beat, begin: begin)
-            let bornAt = clock.monotonic().nanoseconds
+            let bornAt = clock.monotonic()
             do throws(StoreWorker.Death) {
                 try worker.run(until: isOver)
                 parts.report.ended(thread: queue.number)
                 return
             } catch {
                 assignment = worker.assignment
-                let now = clock.monotonic().nanoseconds
+                let now = clock.monotonic()
                 if now - bornAt > Self.lifeNanoseconds { backoff.reset() }
                 let wait = backoff.next(using: &random)
-                begin = now + wait.clampedNanoseconds
+                begin = now.advanced(by: wait)
                 parts.report.died(thread: queue.number)
                 parts.metrics.restarts.add()
                 parts.context.telemetry.emit(

@@ -41,11 +41,11 @@ final class WorkerQueue: Sendable {
         let rows: Int
         let bytes: Int
         /// When the oldest packet came, in monotonic nanoseconds; `nil` when the queue is empty.
-        let oldest: Int64?
+        let oldest: MonotonicTime?
         /// Whether the high mark was passed, and the low mark was not reached since.
         let isHigh: Bool
-        /// Since when it is high, in monotonic nanoseconds; `nil` when it is not.
-        let highSince: Int64?
+        /// Since when it is high, monotonic; `nil` when it is not.
+        let highSince: MonotonicTime?
     }
 
     /// From half of this number of waiting orders on, the intake takes no more orders from the
@@ -55,7 +55,7 @@ final class WorkerQueue: Sendable {
     private struct State {
         var packets: Packets
         /// Since when the queue is high, monotonic; `nil` when it is not.
-        var highSince: Int64?
+        var highSince: MonotonicTime?
         var orders: [OwnershipOrder] = []
         /// Inputs whose positions in the database the worker has to check.
         var inputsToCheck: [Int] = []
@@ -98,7 +98,7 @@ final class WorkerQueue: Sendable {
             let result = body(&state)
             let isHigh = state.packets.isHigh
             let mark: Packets.Mark? = isHigh == wasHigh ? nil : (isHigh ? .high : .low)
-            if mark != nil { state.highSince = isHigh ? clock.monotonic().nanoseconds : nil }
+            if mark != nil { state.highSince = isHigh ? clock.monotonic() : nil }
             return (result, mark, wasEmpty, before, state.packets.rows)
         }
         if let mark { onMark(number, mark) }
@@ -108,7 +108,7 @@ final class WorkerQueue: Sendable {
     // MARK: the intake
 
     /// Adds a packet, if the queue has room or its policy is to drop.
-    func offer(_ packet: QueuedPacket, now: Int64) -> Packets.Admission {
+    func offer(_ packet: QueuedPacket, now: MonotonicTime) -> Packets.Admission {
         let drops = overflow == .drop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
         // The worker wakes up for the first packet, for a full batch, and when a packet found no

@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import Primitives
 
 /// The state of a partition in its worker. An order of the membership makes this process the owner.
 /// A *claim* writes that into the database, so that earlier owners cannot write any more.
@@ -27,7 +28,7 @@ struct WorkerSlot {
     /// in an earlier session.
     private(set) var reading: UInt64?
     /// When it was ordered; `nil` once its claim was reported.
-    private(set) var takenAt: Int64?
+    private(set) var takenAt: MonotonicTime?
 
     init(_ partition: Partition) {
         self.partition = partition
@@ -47,7 +48,7 @@ struct WorkerSlot {
     }
 
     /// Notes the order to own the partition.
-    mutating func take(_ claim: Claim, now: Int64) {
+    mutating func take(_ claim: Claim, now: MonotonicTime) {
         self.claim = claim
         stage = .taken
         takenAt = now
@@ -55,7 +56,7 @@ struct WorkerSlot {
 
     /// Notes the claim in the database. The first time, returns how long it took since the order,
     /// in nanoseconds.
-    mutating func opened(reading: UInt64, now: Int64) -> Int64? {
+    mutating func opened(reading: UInt64, now: MonotonicTime) -> Int64? {
         stage = .held
         self.reading = reading
         defer { takenAt = nil }

@@ -39,8 +39,8 @@ struct WriteBatch {
     /// The ticks of all items, each of which makes a row at most, and their bytes.
     private(set) var rows = 0
     private(set) var bytes = 0
-    /// When the first packet came, in monotonic nanoseconds.
-    private(set) var since: Int64 = 0
+    /// When the first packet came, monotonic.
+    private(set) var since = MonotonicTime.distantPast
 
     var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
 
@@ -53,7 +53,7 @@ struct WriteBatch {
     /// The inputs of all items and dropped packets.
     var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
 
-    mutating func add(_ item: Item, now: Int64) {
+    mutating func add(_ item: Item, now: MonotonicTime) {
         if isEmpty { since = now }
         items.append(item)
         rows += Int(item.header.tickCount)

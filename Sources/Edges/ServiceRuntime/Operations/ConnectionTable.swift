@@ -5,7 +5,7 @@ import Primitives
 struct ConnectionTable {
     private struct Entry {
         let peer: PeerAddress
-        var deadline: Timestamp
+        var deadline: MonotonicTime
         var answerBytes = 0
         /// Cut, but not yet reported as closed. It no longer counts for any limit, and is cut only
         /// once.
@@ -21,7 +21,8 @@ struct ConnectionTable {
     var count: Int { entries.count }
 
     /// Adds a connection. Returns the connection that has to be cut to make room, if any.
-    mutating func opened(_ descriptor: Int32, by peer: PeerAddress, at now: Timestamp) -> Int32? {
+    mutating func opened(_ descriptor: Int32, by peer: PeerAddress, at now: MonotonicTime) -> Int32?
+    {
         let victim = victimOfLimits(for: peer)
         entries[descriptor] = Entry(peer: peer, deadline: deadline(limits.requestDeadline, at: now))
         if let victim { cut(victim) }
@@ -30,7 +31,7 @@ struct ConnectionTable {
 
     /// Notes that the header of a request is complete: the answer has to be sent within the
     /// deadline.
-    mutating func requestArrived(_ descriptor: Int32, at now: Timestamp) {
+    mutating func requestArrived(_ descriptor: Int32, at now: MonotonicTime) {
         guard let entry = entries[descriptor], !entry.isCut else { return }
         let limit = deadline(limits.requestDeadline, at: now)
         entries[descriptor]?.deadline = min(entry.deadline, limit)
@@ -50,7 +51,7 @@ struct ConnectionTable {
     }
 
     /// Notes that the answer was sent, or given up.
-    mutating func answered(_ descriptor: Int32, at now: Timestamp) {
+    mutating func answered(_ descriptor: Int32, at now: MonotonicTime) {
         guard var entry = entries[descriptor] else { return }
         release(entry)
         entry.answerBytes = 0
@@ -64,7 +65,7 @@ struct ConnectionTable {
     }
 
     /// Returns the connections whose deadline has passed, each once.
-    mutating func expired(at now: Timestamp) -> [Int32] {
+    mutating func expired(at now: MonotonicTime) -> [Int32] {
         let expired = entries.filter { !$0.value.isCut && $0.value.deadline <= now }.map(\.key)
         for descriptor in expired { cut(descriptor) }
         return expired
@@ -77,9 +78,9 @@ struct ConnectionTable {
         return victim
     }
 
-    /// Undefined when no connection is open.
-    var nextDeadline: Timestamp {
-        entries.values.lazy.filter { !$0.isCut }.map(\.deadline).min() ?? .undefined
+    /// When the next connection is cut.
+    var nextDeadline: MonotonicTime {
+        entries.values.lazy.filter { !$0.isCut }.map(\.deadline).min() ?? .never
     }
 
     private func victimOfLimits(for peer: PeerAddress) -> Int32? {
@@ -108,7 +109,7 @@ struct ConnectionTable {
 
     private mutating func release(_ entry: Entry) { pendingAnswerBytes -= entry.answerBytes }
 
-    private func deadline(_ limit: Duration, at now: Timestamp) -> Timestamp {
-        now.advanced(byNanoseconds: limit.clampedNanoseconds)
+    private func deadline(_ limit: Duration, at now: MonotonicTime) -> MonotonicTime {
+        now.advanced(by: limit)
     }
 }

@@ -70,13 +70,11 @@ final class HTTPDaemon {
     }
 
     /// Returns how long the owner may sleep while nothing becomes readable.
-    func sleepMax(at now: Timestamp, atMost limit: Duration) -> Duration {
+    func sleepMax(at now: MonotonicTime, atMost limit: Duration) -> Duration {
         var milliseconds: UInt64 = 0
         let hasTimeout = unsafe MHD_get_timeout(daemon, &milliseconds) == .YES
         if hasTimeout && milliseconds == 0 { return .zero }
-        let next = exchange.table.nextDeadline
-        guard next.isDefined else { return limit }
-        return min(limit, .nanoseconds(max(0, next.nanoseconds(since: now))))
+        return min(limit, max(.zero, exchange.table.nextDeadline.duration(since: now)))
     }
 
     /// Cuts a connection. The library notices it at its next turn and closes it then. Until then
@@ -104,7 +102,7 @@ private final class HTTPExchange {
         table = ConnectionTable(limits: limits)
     }
 
-    func now() -> Timestamp { SystemClock().monotonic() }
+    func now() -> MonotonicTime { SystemClock().monotonic() }
 
     func response(
         to path: String, accept: String?, for descriptor: Int32

@@ -125,7 +125,7 @@ final class OperationsLoop {
     private let daemon: HTTPDaemon
     private let control: OperationsControl
     private let clock = SystemClock()
-    private var acceptsAgain: Timestamp
+    private var acceptsAgain: MonotonicTime
 
     init(
         address: String, port: UInt16, router: OperationsRouter, limits: OperationsLimits,
@@ -150,10 +150,7 @@ final class OperationsLoop {
     private func waitForWork() -> Bool {
         let now = clock.monotonic()
         let isPaused = now < acceptsAgain
-        let limit =
-            isPaused
-            ? Duration.nanoseconds(acceptsAgain.nanoseconds(since: now))
-            : OperationsLoop.sleepMax
+        let limit = isPaused ? acceptsAgain.duration(since: now) : OperationsLoop.sleepMax
         let timeout = daemon.sleepMax(at: now, atMost: limit)
         // `poll` skips a negative descriptor.
         let waits = [

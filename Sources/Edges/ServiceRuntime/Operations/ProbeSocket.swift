@@ -5,9 +5,9 @@ internal import Primitives
 struct ProbeSocket: ~Copyable {
     private let descriptor: Int32
     private let url: String
-    private let deadline: Timestamp
+    private let deadline: MonotonicTime
 
-    init(url: String, deadline: Timestamp, family: Int32) throws(ServiceError) {
+    init(url: String, deadline: MonotonicTime, family: Int32) throws(ServiceError) {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let created = socket(family, kind, 0)
         guard created >= 0 else { throw .system(operation: "socket", .current) }

@@ -33,7 +33,7 @@ final class StatusPage: Sendable {
     func response() -> OperationsResponse {
         let health = readiness.health
         let sections = sections.withLock { $0 }
-        let uptime = SystemClock().monotonic().nanoseconds(since: started)
+        let uptime = SystemClock().monotonic() - started
         return .json { json in
             json.member("service", identity.name)
             json.member("version", identity.version)

@@ -55,7 +55,7 @@ final class ConditionLock<State>: @unchecked Sendable {
     /// Then runs `body` on the present state, which must check which of the two happened. `body`
     /// gets a closure that wakes the other waiters.
     func wait<Result>(
-        until deadline: Timestamp, while isBlocked: (State) -> Bool,
+        until deadline: MonotonicTime, while isBlocked: (State) -> Bool,
         then body: (inout State, _ wakeAll: () -> Void) -> Result
     ) -> Result {
         lock()
@@ -69,7 +69,7 @@ final class ConditionLock<State>: @unchecked Sendable {
     func wakeAll() { unsafe checked(pthread_cond_broadcast(condition)) }
 
     /// Returns false when the deadline has passed.
-    private func sleep(until deadline: Timestamp) -> Bool {
+    private func sleep(until deadline: MonotonicTime) -> Bool {
         let nanoseconds = max(0, deadline.nanoseconds)
         var time = timespec()
         time.tv_sec = Int(nanoseconds / 1_000_000_000)

@@ -6,28 +6,27 @@ public struct SystemClock: Sendable {
     public init() {}
 
     /// Returns the wall clock in UTC. It can jump, so never measure a wait with it.
-    public func now() -> Timestamp { read(CLOCK_REALTIME) }
+    public func now() -> Timestamp { Timestamp(nanoseconds: read(CLOCK_REALTIME)) }
 
-    /// Returns nanoseconds since some moment at boot: only differences have a meaning. It never
-    /// jumps.
-    public func monotonic() -> Timestamp { read(CLOCK_MONOTONIC) }
+    /// Returns the time since some moment at boot. It never jumps.
+    public func monotonic() -> MonotonicTime { MonotonicTime(nanoseconds: read(CLOCK_MONOTONIC)) }
 
     /// Returns a deadline on the monotonic clock. A negative timeout has passed already; one beyond
     /// the range is clamped.
-    public func deadline(after timeout: Duration) -> Timestamp {
-        monotonic().advanced(byNanoseconds: timeout.clampedNanoseconds)
+    public func deadline(after timeout: Duration) -> MonotonicTime {
+        monotonic().advanced(by: timeout)
     }
 
     /// Returns the time that is left until `deadline` of the monotonic clock; never negative.
-    public func remaining(until deadline: Timestamp) -> Duration {
-        .nanoseconds(max(0, deadline.nanoseconds(since: monotonic())))
+    public func remaining(until deadline: MonotonicTime) -> Duration {
+        max(.zero, deadline.duration(since: monotonic()))
     }
 
-    private func read(_ clock: clockid_t) -> Timestamp {
+    private func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         let result = unsafe clock_gettime(clock, &time)
         precondition(result == 0, "the system has no clock \(clock): errno \(errno)")
-        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }
 

@@ -75,15 +75,15 @@ public struct ShuffledMarket: Sendable {
             sources[source].append(.trade(trade), symbol)
         }
 
-        mutating func seal(_ source: Int, at now: Int64) {
+        mutating func seal(_ source: Int, at time: Int64) {
             tape.store(
                 sources[source].seal(
-                    isIdle: !sources[source].hasTicks, watermark: now - delay, sendTime: now))
+                    isIdle: !sources[source].hasTicks, watermark: time - delay, sendTime: time))
         }
 
-        mutating func end(at now: Int64) {
-            for source in sources.indices { seal(source, at: now) }
-            for source in sources.indices { seal(source, at: now + SimulatedInput.silence) }
+        mutating func end(at time: Int64) {
+            for source in sources.indices { seal(source, at: time) }
+            for source in sources.indices { seal(source, at: time + SimulatedInput.silence) }
         }
     }
 }

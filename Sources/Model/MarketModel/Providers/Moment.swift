@@ -4,9 +4,9 @@ public import Primitives
 /// nanoseconds, for waiting.
 public struct Moment: Sendable {
     public var wall: Timestamp
-    public var monotonic: Int64
+    public var monotonic: MonotonicTime
 
-    public init(wall: Timestamp, monotonic: Int64) {
+    public init(wall: Timestamp, monotonic: MonotonicTime) {
         self.wall = wall
         self.monotonic = monotonic
     }

@@ -125,7 +125,7 @@ public struct Deduplicator: Sendable {
         var reader = try Self.envelope.open(bytes)
         duplicates = try reader.tally(in: bytes)
         forgotten = try reader.tally(in: bytes)
-        clock = TapeClock(now: try reader.int64(in: bytes))
+        clock = TapeClock(at: try reader.int64(in: bytes))
         let count = try reader.count(
             of: .tick, max: rule.entriesMax, bytesEach: Self.entryBytes, in: bytes)
         if count > memory.capacity { memory.grow(to: count) }

@@ -8,7 +8,7 @@ struct TapeClock: Hashable, Sendable {
 
     init() {}
 
-    init(now: Int64) { self.now = now }
+    init(at time: Int64) { now = time }
 
     @inline(__always)
     mutating func advance(to time: Timestamp) {

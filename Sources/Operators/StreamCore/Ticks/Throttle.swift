@@ -83,7 +83,7 @@ public struct Throttle: Sendable {
         self.init(rule)
         var reader = try Self.envelope.open(bytes)
         kept = try reader.tally(in: bytes)
-        clock = TapeClock(now: try reader.int64(in: bytes))
+        clock = TapeClock(at: try reader.int64(in: bytes))
         let count = try reader.count(
             of: .tick, max: rule.scope == .symbol ? StreamLimits.symbolsMax : 1,
             bytesEach: Self.bucketBytes, in: bytes)

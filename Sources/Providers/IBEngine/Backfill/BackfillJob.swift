@@ -59,7 +59,7 @@ struct BackfillJob: Sendable {
     var lagTries = 0
     /// Monotonic: a gap that waits is not requested earlier, and the answer to an open request is
     /// due.
-    var due = Int64.min
+    var due = MonotonicTime.distantPast
 
     init(_ gap: OpenGap, _ contract: Contract, _ means: Means, _ seconds: Range<Int64>) {
         self.gap = gap

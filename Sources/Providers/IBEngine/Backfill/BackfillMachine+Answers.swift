@@ -109,7 +109,7 @@ extension BackfillMachine {
         }
         guard isLast else {
             open[request] = job
-            open[request]?.due = now.monotonic.later(by: limits.answerWait.clampedNanoseconds)
+            open[request]?.due = now.monotonic.advanced(by: limits.answerWait)
             return
         }
         guard job.page.proves(job, limits, now: now.wall) else {
@@ -181,12 +181,12 @@ extension BackfillMachine {
         guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
         var job = job
         let wait = (0..<job.lagTries).reduce(limits.lagWait.clampedNanoseconds) { wait, _ in
-            min(wait.later(by: wait), limits.lagWaitMax.clampedNanoseconds)
+            min(wait.doubled, limits.lagWaitMax.clampedNanoseconds)
         }
         counters.lagging += 1
         job.lagTries += 1
         job.page = HistoryPage()
-        job.due = now.monotonic.later(by: wait)
+        job.due = now.monotonic + wait
         return job
     }
 

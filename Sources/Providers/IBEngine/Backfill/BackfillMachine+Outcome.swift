@@ -113,7 +113,7 @@ extension BackfillMachine {
             return
         }
         let first = limits.retryWait.clampedNanoseconds
-        let wait = (1..<job.failures).reduce(first) { wait, _ in wait.later(by: wait) }
+        let wait = (1..<job.failures).reduce(first) { wait, _ in wait.doubled }
         postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
     }
 
@@ -121,7 +121,7 @@ extension BackfillMachine {
     mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {
         var job = job
         job.page = HistoryPage()
-        job.due = now.monotonic.later(by: wait)
+        job.due = now.monotonic + wait
         waitingJobs.append(job)
     }
 

@@ -1,6 +1,6 @@
 public import IBProtocol
 public import MarketModel
-internal import Primitives
+public import Primitives
 
 /// Requests from history what outages left out, and puts on the tape what had not arrived.
 ///
@@ -27,8 +27,8 @@ public struct BackfillMachine: Sendable {
     /// now is tried again, and is not counted.
     public var isHistoryDown = false
     public internal(set) var counters = BackfillCounters()
-    /// When `next` has something to do, monotonic; `Int64.max`: only an answer can change anything.
-    public private(set) var nextDue = Int64.max
+    /// When `next` has something to do, monotonic; `never`: only an answer can change anything.
+    public private(set) var nextDue = MonotonicTime.never
 
     public init(_ limits: BackfillLimits) { self.limits = limits }
 
@@ -116,7 +116,7 @@ public struct BackfillMachine: Sendable {
             var job = waitingJobs.remove(at: index)
             recordBeginning(&job, now: now, into: &records)
             let id = ids.next()
-            job.due = now.monotonic.later(by: limits.sendWait.clampedNanoseconds)
+            job.due = now.monotonic.advanced(by: limits.sendWait)
             requests.append(job.request(id: id, count: limits.pageTicks))
             open[id] = job
         }
@@ -124,22 +124,22 @@ public struct BackfillMachine: Sendable {
     }
 
     /// Notes that the request has left. Its answer is expected from now on.
-    public mutating func sent(_ request: Int32, now: Int64) {
+    public mutating func sent(_ request: Int32, now: MonotonicTime) {
         guard open[request] != nil else { return }
-        open[request]?.due = now.later(by: limits.answerWait.clampedNanoseconds)
+        open[request]?.due = now.advanced(by: limits.answerWait)
         updateDue()
     }
 
     /// Notes that the request could not be queued. Its gap is requested again later.
-    public mutating func notSent(_ request: Int32, now: Int64) {
+    public mutating func notSent(_ request: Int32, now: MonotonicTime) {
         guard var job = open.removeValue(forKey: request) else { return }
-        job.due = now.later(by: limits.retryWait.clampedNanoseconds)
+        job.due = now.advanced(by: limits.retryWait)
         waitingJobs.append(job)
         updateDue()
     }
 
     /// Notes that no answer will come. Open requests are repeated on the next connection.
-    public mutating func disconnected(now: Int64) {
+    public mutating func disconnected(now: MonotonicTime) {
         let jobs = open.keys.sorted().compactMap { open[$0] }
         open = [:]
         waitingJobs.insert(
@@ -174,7 +174,7 @@ public struct BackfillMachine: Sendable {
 
     /// Sets `nextDue`.
     mutating func updateDue() {
-        var due = open.values.reduce(Int64.max) { min($0, $1.due) }
+        var due = open.values.reduce(MonotonicTime.never) { min($0, $1.due) }
         if open.count < limits.requestsOpenMax {
             due = waitingJobs.reduce(due) { min($0, $1.due) }
         }

@@ -41,7 +41,7 @@ public struct BackfillStatus: Hashable, Sendable {
     public var ticksAdded: Int
     public var failures: Int
     /// Monotonic: a gap that waits is not requested earlier, and an open request is given up then.
-    public var until: Int64
+    public var until: MonotonicTime
 }
 
 extension BackfillMachine {

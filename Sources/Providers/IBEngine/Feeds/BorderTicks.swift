@@ -17,7 +17,7 @@ struct BorderTicks: Sendable {
     private var olderSince = Timestamp.undefined
     private var newerSince = Timestamp.undefined
     /// When the newer half began, monotonic.
-    private var began = Int64.min
+    private var began = MonotonicTime.distantPast
     /// An outage lasts, and nothing is dropped.
     private var isFrozen = false
     /// The newer half is full, and lacks ticks.
@@ -25,7 +25,7 @@ struct BorderTicks: Sendable {
 
     @inline(__always)
     mutating func add(_ tick: ArrivedTick, _ now: Moment) {
-        if !isFrozen, now.monotonic >= began.later(by: Self.half) { swapHalves(now) }
+        if !isFrozen, now.monotonic >= began + Self.half { swapHalves(now) }
         guard newer.count < EngineLimits.borderTicksMax else {
             // The ticks have to be complete for the time that they cover, so those before this one
             // are of no use any more.

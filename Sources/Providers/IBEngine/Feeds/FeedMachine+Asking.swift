@@ -12,7 +12,7 @@ extension FeedMachine {
         // The server has no delayed data tick by tick.
         guard !(turn.settings.isDelayed && slot.feed.lines == .tickByTick) else {
             let reason = "there are no delayed ticks one by one"
-            return handle(.ended(.refused, until: Int64.max), route, reason, in: &turn)
+            return handle(.ended(.refused, until: .never), route, reason, in: &turn)
         }
         let id = number ?? turn.ids.next()
         let asked =
@@ -33,7 +33,7 @@ extension FeedMachine {
         }
         routes[id] = route
         // A document's answer may have to wait for ten minutes of pacing first.
-        let until = slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : Int64.max
+        let until = slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : .never
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
 

@@ -37,7 +37,7 @@ extension FeedMachine {
         for place in entries.indices {
             if case .asked = entries[place].details { entries[place].details = .unknown }
             if entries[place].details == .refused { entries[place].details = .unknown }
-            if entries[place].details == .unknown { entries[place].detailsDue = 0 }
+            if entries[place].details == .unknown { entries[place].detailsDue = .distantPast }
         }
     }
 
@@ -48,7 +48,7 @@ extension FeedMachine {
             guard case .interrupted(_, let outage) = self[route].phase, outage.cause.kind == kind
             else { continue }
             // Only a new book has the changes that were missed.
-            let isLong = turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
+            let isLong = turn.now.monotonic >= outage.since + turn.silentAfter
             if isLong || self[route].feed.lines == .depth {
                 restart(route, "it was away", in: &turn)
             } else {
@@ -72,19 +72,19 @@ extension FeedMachine {
         _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
     ) -> Bool {
         (outage.cause.kind == .farm || outage.cause.kind == .server) && turn.isHealthy
-            && turn.now.monotonic >= outage.since.later(by: turn.silentAfter)
+            && turn.now.monotonic >= outage.since + turn.silentAfter
             && hasCome(since: outage.since, of: entries[route.place].venue)
     }
 
     /// Returns whether data of the venue have come that were not on their way already at this time,
     /// monotonic.
-    func hasCome(since time: Int64, of venue: Int) -> Bool {
-        venues[venue].last > time.later(by: EngineLimits.straggling)
+    func hasCome(since time: MonotonicTime, of venue: Int) -> Bool {
+        venues[venue].last > time + EngineLimits.straggling
     }
 
     /// Returns whether all feeds deliver again after a farm was broken at that time, monotonic. Not
     /// every farm reports that it is back.
-    func hasRecovered(since time: Int64) -> Bool {
+    func hasRecovered(since time: MonotonicTime) -> Bool {
         guard hasComeAnywhere(since: time) else { return false }
         return !entries.contains { entry in
             entry.isActive
@@ -95,7 +95,7 @@ extension FeedMachine {
         }
     }
 
-    func hasComeAnywhere(since time: Int64) -> Bool {
+    func hasComeAnywhere(since time: MonotonicTime) -> Bool {
         venues.indices.contains { hasCome(since: time, of: $0) }
     }
 
@@ -103,7 +103,7 @@ extension FeedMachine {
     mutating func cancelAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             drop(route, cancels: true, reason, in: &turn)
-            handle(.ended(.waiting, until: Int64.max), route, reason, in: &turn)
+            handle(.ended(.waiting, until: .never), route, reason, in: &turn)
         }
     }
 
@@ -147,7 +147,7 @@ extension FeedMachine {
                     // A feed that waits only for its turn has no time of a next try.
                     return FeedStatus(
                         feed: slot.feed, state: state, reason: reason,
-                        until: until == Int64.min ? Int64.max : until)
+                        until: until == .distantPast ? .never : until)
                 })
         }
     }

@@ -24,7 +24,7 @@ extension FeedMachine {
         let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
         let isAsked = turn.pacing.ask(request, .live, now: turn.now.monotonic)
         let isSettled = entries[place].details == .settled
-        entries[place].detailsDue = turn.now.monotonic.later(
+        entries[place].detailsDue = turn.later(
             by: !isAsked
                 ? EngineLimits.second
                 : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
@@ -89,7 +89,7 @@ extension FeedMachine {
         entries[place].detailsDue = turn.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
             handle(
-                .ended(.refused, until: Int64.min), FeedRoute(place: place, slot: slot), reason,
+                .ended(.refused, until: .distantPast), FeedRoute(place: place, slot: slot), reason,
                 in: &turn)
         }
         reportState(place, in: &turn)
@@ -130,7 +130,7 @@ extension FeedMachine {
                 && hasCome(since: turn.farmDownSince, of: entry.venue)
         }
         return venues[entry.venue].last > asked.since
-            || turn.now.monotonic >= asked.since.later(by: EngineLimits.settlingAlone)
+            || turn.now.monotonic >= asked.since + EngineLimits.settlingAlone
     }
 
     /// Requests a feed again when nothing comes for long although something should.
@@ -146,12 +146,12 @@ extension FeedMachine {
         } else {
             // Its hours are not known. It should trade while others of its venue do.
             let lastOfVenue = venues[entry.venue].last
-            guard lastOfVenue.later(by: turn.silentAfter / 2) > turn.now.monotonic,
-                turn.now.monotonic >= venues[entry.venue].since.later(by: slot.patience)
+            guard lastOfVenue + turn.silentAfter / 2 > turn.now.monotonic,
+                turn.now.monotonic >= venues[entry.venue].since + slot.patience
             else { return }
         }
         guard !entry.isQuiet(slot), isServerThere(slot, in: &turn) else { return }
-        let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
+        let patience = min(slot.patience.doubled, EngineLimits.refusedWait)
         self[route].patience = patience
         self[route].ticksSinceSilence = 0
         let seconds = slot.patience / EngineLimits.second
@@ -166,20 +166,20 @@ extension FeedMachine {
     /// not answer, it is no use to request the feed again, and the session closes the connection.
     /// The server is asked once for all feeds.
     private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
-        let since = slot.lastTick.later(by: slot.patience)
+        let since = slot.lastTick + slot.patience
         if turn.timeAnswered >= since { return true }
         if turn.timeAsked < since {
             turn.timeAsked = turn.now.monotonic
             _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
         }
-        return turn.now.monotonic >= turn.timeAsked.later(by: EngineLimits.heartbeatWait)
+        return turn.now.monotonic >= turn.timeAsked + EngineLimits.heartbeatWait
     }
 }
 
 extension InstrumentEntry {
     @inline(__always)
     /// Notes level 1's volume of the day, and whether it has grown: then something was traded.
-    mutating func note(volume now: Quantity, _ time: Int64) {
+    mutating func note(volume now: Quantity, _ time: MonotonicTime) {
         guard now.isDefined, now != volume else { return }
         if volume.isDefined { volumeGrew = time }
         volume = now
@@ -190,21 +190,21 @@ extension InstrumentEntry {
         guard slot.feed == .trades, volume.isDefined,
             slots.contains(where: { $0.feed == .marketData && $0.isDelivering })
         else { return false }
-        return volumeGrew <= slot.lastTick.later(by: EngineLimits.straggling)
+        return volumeGrew <= slot.lastTick + EngineLimits.straggling
     }
 }
 
 extension FeedPhase.Asked {
     /// Returns whether a refusal would have come by now, and no notice demands a tick as proof.
     func canSettle(_ now: Moment) -> Bool {
-        isSent && !needsTick && now.monotonic >= since.later(by: EngineLimits.settling)
+        isSent && !needsTick && now.monotonic >= since + EngineLimits.settling
     }
 }
 
 extension FeedSlot {
     /// Returns whether nothing has come of it for longer than its patience.
     func isOverdue(_ now: Moment) -> Bool {
-        now.monotonic >= lastTick.later(by: patience) && isWatched
+        now.monotonic >= lastTick + patience && isWatched
     }
 
     /// It is never quiet for long while the market is open.

@@ -25,7 +25,7 @@ extension FeedMachine {
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
         // The phase is another one if a message of another kind came under this request's number.
         // Then nothing is settled, and the headlines are requested again for the outages.
-        var since = Int64.min
+        var since = MonotonicTime.distantPast
         if case .asked(let asked) = self[route].phase { since = asked.since }
         let number = entries[route.place].number
         let isSettled: (Headlines.Outage) -> Bool = {

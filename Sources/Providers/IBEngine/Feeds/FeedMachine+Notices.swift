@@ -192,7 +192,7 @@ extension FeedMachine {
         guard slot.mode != mode else { return }
         if slot.awaitsLive(in: turn) {
             self[route].mode = mode
-            apply(.postponed(until: Int64.max), route, turn.now)
+            apply(.postponed(until: .never), route, turn.now)
             if case .interrupted = slot.phase { resume(route, in: &turn) }
             return
         }

@@ -56,7 +56,8 @@ extension FeedMachine {
     /// that does not deliver is left as it is. `since`: when the outage began, monotonic (`nil`:
     /// now). `wait`: how long after now the feed is requested again, if it does not come back.
     mutating func interrupt(
-        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp? = nil, since: Int64? = nil,
+        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp? = nil,
+        since: MonotonicTime? = nil,
         wait: Int64 = EngineLimits.downWaitMax, in turn: inout Turn
     ) {
         guard case .live(let live) = self[route].phase else { return }

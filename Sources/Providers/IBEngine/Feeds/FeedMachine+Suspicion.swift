@@ -8,13 +8,13 @@ struct Suspicion: Sendable {
     /// The cause of the outages that the suspicion confirms.
     var cause: OutageCause
     /// When the notice came, monotonic.
-    var since: Int64
+    var since: MonotonicTime
     /// The part that was reported as broken is back.
     var isSettled = false
 
     /// Until this time, monotonic, data may come that were sent before the notice. They prove
     /// nothing.
-    var stragglersUntil: Int64 { since.later(by: EngineLimits.straggling) }
+    var stragglersUntil: MonotonicTime { since + EngineLimits.straggling }
 }
 
 // Notices that data may be missing, and the checks whether they are.
@@ -114,7 +114,7 @@ extension FeedMachine {
     /// usual. The feed is checked alone, because data of one venue may come through several farms.
     private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
         guard let bound = silenceBound(of: route, suspicion) else { return false }
-        return now.monotonic > self[route].lastTick.later(by: bound)
+        return now.monotonic > self[route].lastTick + bound
     }
 
     /// Returns how long a silence of this feed has to be to show by itself that data are missing;
@@ -123,9 +123,9 @@ extension FeedMachine {
     private func silenceBound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
         let slot = self[route]
         guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
-        let twice = usual.later(by: usual)
-        let bound = max(EngineLimits.straggling, twice.later(by: twice))
-        return slot.lastTick.later(by: bound) >= suspicion.since ? bound : nil
+        let twice = usual.doubled
+        let bound = max(EngineLimits.straggling, twice.doubled)
+        return slot.lastTick + bound >= suspicion.since ? bound : nil
     }
 
     /// Returns whether nothing comes of all instruments of the feed's venue.

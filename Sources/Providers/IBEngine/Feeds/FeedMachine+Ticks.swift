@@ -70,7 +70,7 @@ extension FeedMachine {
         case .asked: start(route, in: &turn)
         case .interrupted(_, let outage):
             // Data that were on their way when the notice came do not show what follows.
-            let isStraggler = turn.now.monotonic < outage.since.later(by: EngineLimits.straggling)
+            let isStraggler = turn.now.monotonic < outage.since + EngineLimits.straggling
             guard !isStraggler else { return }
             guard self[route].feed.lines == .depth else { return resume(route, in: &turn) }
             restart(route, "the book has changed meanwhile", in: &turn)

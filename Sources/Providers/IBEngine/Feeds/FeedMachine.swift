@@ -27,7 +27,7 @@ struct FeedMachine: Sendable {
         /// after it.
         var afterSince: Timestamp
         /// When the backfill gets the gap, monotonic.
-        var due: Int64
+        var due: MonotonicTime
     }
 
     /// By place. Instruments that are not wanted any more leave their place to the next one.
@@ -64,7 +64,7 @@ struct FeedMachine: Sendable {
     /// The notice that data of feeds that deliver may be missing; `nil`: there is none.
     var suspicion: Suspicion?
     /// When `scan` checks the feeds next, monotonic.
-    var nextScan: Int64 = 0
+    var nextScan = MonotonicTime.distantPast
     /// The number of feeds with an outage, by the kind of cause. This and the next two are needed
     /// in every call of the engine, so they are kept up to date and not counted each time.
     private var outageCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
@@ -242,7 +242,7 @@ struct FeedMachine: Sendable {
                 // Without its vendor, a platform accepts requests and delivers nothing.
                 start(route, in: &turn)
             } else if !asked.isSent,
-                turn.now.monotonic >= asked.since.later(by: EngineLimits.downWait)
+                turn.now.monotonic >= asked.since + EngineLimits.downWait
             {
                 // The account has too few lines, so pacing still holds the request. Meanwhile
                 // level 1 delivers the same data.

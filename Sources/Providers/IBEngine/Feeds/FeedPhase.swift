@@ -28,8 +28,8 @@ enum FeedPhase: Hashable, Sendable {
 
     struct Idle: Hashable, Sendable {
         var pause = Pause.waiting
-        /// When it is requested, monotonic; `Int64.min`: as soon as it can be.
-        var until = Int64.min
+        /// When it is requested, monotonic; `distantPast`: as soon as it can be.
+        var until = MonotonicTime.distantPast
         /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
         /// It failed because the provider knew no such contract. It is requested again as soon as
@@ -40,14 +40,14 @@ enum FeedPhase: Hashable, Sendable {
     struct Asked: Hashable, Sendable {
         let request: Int32
         /// When it was queued, or when it left, as soon as it has left, monotonic.
-        var since: Int64
+        var since: MonotonicTime
         /// Whether the request has left. Until then it can be withdrawn.
         var isSent = false
         /// Only a tick proves that it delivers: a notice said that the subscription is missing.
         /// False: it is also treated as live when nothing refuses it for a while.
         var needsTick = false
         /// When it is given up, monotonic; `Int64.max`: never.
-        var until: Int64
+        var until: MonotonicTime
         /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
     }
@@ -63,15 +63,15 @@ enum FeedPhase: Hashable, Sendable {
     struct Interruption: Hashable, Sendable {
         var cause: OutageCause
         /// When the outage began, monotonic. The feed is requested again at `until`, monotonic.
-        let since: Int64
-        var until: Int64
+        let since: MonotonicTime
+        var until: MonotonicTime
     }
 }
 
 /// An event in the life of a feed. Times are monotonic.
 enum FeedEvent: Hashable, Sendable {
     /// A request was queued. It is given up at `until`.
-    case asked(request: Int32, until: Int64)
+    case asked(request: Int32, until: MonotonicTime)
     /// The request has left.
     case sent
     /// A notice says that the feed will not deliver, or that only a part is missing.
@@ -81,14 +81,14 @@ enum FeedEvent: Hashable, Sendable {
     /// A notice says that data of it may be missing; false: that is settled.
     case suspected(Bool)
     /// Data are missing from here on. The feed is requested again at `until`.
-    case broke(OutageCause, since: Int64, until: Int64)
+    case broke(OutageCause, since: MonotonicTime, until: MonotonicTime)
     /// The outage, if there is one, now has another cause.
     case blamed(OutageCause)
     /// The feed stays in its phase until this time at most.
-    case postponed(until: Int64)
+    case postponed(until: MonotonicTime)
     /// The request has ended, and the next one comes at `until`. `cause`: the new cause of the
     /// outage; `nil`: it keeps the one that it has, if it has one.
-    case ended(FeedPhase.Pause, until: Int64, cause: OutageCause? = nil)
+    case ended(FeedPhase.Pause, until: MonotonicTime, cause: OutageCause? = nil)
     /// The request ended because the provider knew no such contract.
     case unlisted
     /// The document has come, on this UTC day, counted from 1970.
@@ -138,7 +138,7 @@ extension FeedPhase {
         return true
     }
 
-    private mutating func ask(_ request: Int32, _ until: Int64, _ now: Moment) -> Bool {
+    private mutating func ask(_ request: Int32, _ until: MonotonicTime, _ now: Moment) -> Bool {
         guard self.request == nil else { return false }
         self = .asked(Asked(request: request, since: now.monotonic, until: until, cause: cause))
         return true
@@ -207,13 +207,13 @@ extension FeedPhase {
         }
     }
 
-    /// When it changes by itself, monotonic; `Int64.max`: never.
-    var until: Int64 {
+    /// When it changes by itself, monotonic.
+    var until: MonotonicTime {
         switch self {
         case .idle(let idle): idle.until
         case .asked(let asked): asked.until
         case .interrupted(_, let outage): outage.until
-        case .live, .done: Int64.max
+        case .live, .done: .never
         }
     }
 

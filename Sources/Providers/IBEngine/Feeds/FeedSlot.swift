@@ -67,7 +67,7 @@ struct FeedSlot: Sendable {
     /// When anything last came of it, monotonic and by the wall clock. A request that leaves sets
     /// the first one too, and a subscription that delivers again sets both: silence is measured
     /// from there.
-    var lastTick: Int64 = 0
+    var lastTick = MonotonicTime.distantPast
     var lastTickWall = Timestamp.undefined
     /// The latest event times of delivered trades, and of everything else; undefined: none came.
     var lastTrade = Timestamp.undefined
@@ -222,7 +222,7 @@ struct InstrumentEntry: Sendable {
     var contract: Contract
     var details = Details.unknown
     /// When open details are given up, or otherwise requested again, monotonic.
-    var detailsDue: Int64 = 0
+    var detailsDue = MonotonicTime.distantPast
     /// The provider has described the contract. A report that it does not exist is not believed
     /// immediately.
     var isContractKnown = false
@@ -248,7 +248,7 @@ struct InstrumentEntry: Sendable {
     var bars = BorderTicks()
     /// Level 1's volume of the day (undefined: none came), and when it last changed, monotonic.
     var volume = Quantity.undefined
-    var volumeGrew = Int64.min
+    var volumeGrew = MonotonicTime.distantPast
     /// Whether level 1 or the tick-by-tick feed delivers trades.
     var handOver = TradeHandOver()
     /// The state that the router last got; `nil`: it got none.

@@ -9,7 +9,7 @@ struct Headlines: Sendable {
     /// later, monotonic.
     struct Outage: Sendable {
         var gap: OpenGap
-        var due: Int64
+        var due: MonotonicTime
     }
 
     private struct Article: Hashable, Sendable {
@@ -23,7 +23,7 @@ struct Headlines: Sendable {
     private(set) var providers: [String]?
     /// When the providers are requested again, monotonic; and how often they were requested on this
     /// connection.
-    private var providersDue = Int64.min
+    private var providersDue = MonotonicTime.distantPast
     private var timesAsked = 0
     /// The outages of news that are not settled yet, of all instruments.
     var outages: [Outage] = []
@@ -39,7 +39,7 @@ struct Headlines: Sendable {
     /// Forgets the providers, which each connection reports again.
     mutating func disconnected() {
         providers = nil
-        providersDue = Int64.min
+        providersDue = .distantPast
         timesAsked = 0
     }
 
@@ -53,7 +53,7 @@ struct Headlines: Sendable {
     mutating func askedForProviders(_ now: Moment) {
         let wait = min(
             EngineLimits.detailsWait << Int64(min(timesAsked, 8)), EngineLimits.downWaitMax)
-        providersDue = now.monotonic.later(by: wait)
+        providersDue = now.monotonic + wait
         timesAsked += 1
     }
 

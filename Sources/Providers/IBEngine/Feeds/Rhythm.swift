@@ -7,8 +7,8 @@ internal import MarketModel
 struct Rhythm: Sendable {
     private static let half: UInt8 = 64
 
-    /// The last arrival, monotonic; `Int64.min`: the next pause begins with the next arrival.
-    private(set) var last = Int64.min
+    /// The last arrival, monotonic; `distantPast`: the next pause begins with the next arrival.
+    private(set) var last = MonotonicTime.distantPast
     /// The longest pauses of the last complete half and of the present one, in nanoseconds.
     private var older: Int64 = 0
     private var newer: Int64 = 0
@@ -28,10 +28,10 @@ struct Rhythm: Sendable {
 
     /// Notes an arrival. Arrivals at the same moment are counted as one.
     @inline(__always)
-    mutating func came(_ now: Int64) {
+    mutating func came(_ now: MonotonicTime) {
         guard now > last else { return }
-        if last != Int64.min {
-            newer = max(newer, now &- last)
+        if last != .distantPast {
+            newer = max(newer, now - last)
             count &+= 1
             if count >= Self.half { swapHalves() }
         }
@@ -39,7 +39,7 @@ struct Rhythm: Sendable {
     }
 
     /// Ends a pause without counting it: an outage is no pause.
-    mutating func rest() { last = Int64.min }
+    mutating func rest() { last = .distantPast }
 
     private mutating func swapHalves() {
         older = newer

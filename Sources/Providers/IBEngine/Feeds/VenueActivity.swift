@@ -6,8 +6,8 @@ internal import MarketModel
 struct VenueActivity: Sendable {
     /// When anything last came, and since when it has come without a pause of half of
     /// `silentAfter`, monotonic; `Int64.min`: nothing came.
-    private(set) var last = Int64.min
-    private(set) var since = Int64.min
+    private(set) var last = MonotonicTime.distantPast
+    private(set) var since = MonotonicTime.distantPast
     /// `last` by the wall clock.
     private(set) var lastWall = Timestamp.undefined
     private(set) var rhythm = Rhythm()
@@ -15,7 +15,7 @@ struct VenueActivity: Sendable {
     /// Notes that something came.
     @inline(__always)
     mutating func came(_ now: Moment, silentAfter: Int64) {
-        if now.monotonic >= last.later(by: silentAfter / 2) { since = now.monotonic }
+        if now.monotonic >= last + silentAfter / 2 { since = now.monotonic }
         last = now.monotonic
         lastWall = now.wall
         rhythm.came(now.monotonic)
@@ -26,14 +26,14 @@ struct VenueActivity: Sendable {
 
     /// Returns how long nothing has come; `Int64.max`: nothing ever came.
     func pause(_ now: Moment) -> Int64 {
-        last == Int64.min ? Int64.max : now.monotonic &- last
+        now.monotonic - last
     }
 
     /// Returns how long a pause may be until it shows a break: twice as long as usual. `unknown`:
     /// the result while too few pauses are known.
     func patience(else unknown: Int64) -> Int64 {
         guard let usual = rhythm.usual else { return unknown }
-        return max(EngineLimits.transit, usual.later(by: usual))
+        return max(EngineLimits.transit, usual.doubled)
     }
 
     /// So much comes that a break of a second is noticed.

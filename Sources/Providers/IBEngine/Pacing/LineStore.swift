@@ -14,10 +14,10 @@ struct LineStore: Sendable {
         /// How many lines the server has accepted.
         var most: Int
         /// When one more is tried, monotonic, and how long after it the next one.
-        var probe: Int64
+        var probe: MonotonicTime
         var interval: Int64
         /// When the server last refused one, monotonic, and whether one was tried since.
-        var refused: Int64
+        var refused: MonotonicTime
         var hasTried = false
     }
 
@@ -34,45 +34,45 @@ struct LineStore: Sendable {
     }
 
     /// Returns when one more line may be taken, of `most` lines that the account should have;
-    /// `Int64.max`: when another one is free again.
-    func due(_ limit: LineLimit, of most: Int) -> Int64 {
+    /// `never`: when another one is free again.
+    func due(_ limit: LineLimit, of most: Int) -> MonotonicTime {
         let used = count(limit)
-        guard used < most else { return Int64.max }
-        guard let bound = bounds[limit], used >= bound.most else { return Int64.min }
+        guard used < most else { return .never }
+        guard let bound = bounds[limit], used >= bound.most else { return .distantPast }
         return bound.probe
     }
 
     /// Notes that the server has no line for a request: the next tries come half as often. Refusals
     /// of requests that were on their way by then are nothing new.
-    mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+    mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: MonotonicTime) {
         let first = limits.lineInterval.clampedNanoseconds
         guard let old = bounds[limit] else {
             bounds[limit] = Bound(
-                most: count(limit), probe: now.later(by: first), interval: first, refused: now)
+                most: count(limit), probe: now + first, interval: first, refused: now)
             return
         }
         var bound = old
-        if now >= old.refused.later(by: first) {
+        if now >= old.refused + first {
             bound.interval = min(
-                old.interval.later(by: old.interval), limits.lineIntervalMax.clampedNanoseconds)
+                old.interval.doubled, limits.lineIntervalMax.clampedNanoseconds)
             bound.refused = now
         }
         bound.most = count(limit)
-        bound.probe = now.later(by: bound.interval)
+        bound.probe = now + bound.interval
         bound.hasTried = false
         bounds[limit] = bound
     }
 
     /// Notes a request that was sent and may be one more than the server had accepted. If the one
     /// before was not refused, the next ones come twice as often.
-    mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+    mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: MonotonicTime) {
         guard var bound = bounds[limit], count(limit) > bound.most else { return }
         if bound.hasTried {
             bound.interval = max(bound.interval / 2, limits.lineIntervalMin.clampedNanoseconds)
         }
         bound.most = count(limit)
         bound.hasTried = true
-        bound.probe = now.later(by: bound.interval)
+        bound.probe = now + bound.interval
         bounds[limit] = bound
     }
 

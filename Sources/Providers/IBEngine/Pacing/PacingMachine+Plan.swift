@@ -1,4 +1,5 @@
 public import IBProtocol
+public import Primitives
 
 extension PacingMachine {
     /// The reason why a request waits.
@@ -31,8 +32,8 @@ extension PacingMachine {
         public var subject: String
         public var priority: Priority
         public var reason: Reason
-        /// It leaves at this time at the earliest, monotonic; `Int64.max`: the time is not known.
-        public var until: Int64
+        /// It leaves at this time at the earliest, monotonic; `never`: the time is not known.
+        public var until: MonotonicTime
     }
 
     /// The first requests that wait, about in the order in which they leave.
@@ -61,7 +62,7 @@ extension PacingMachine {
         if let use = entry.use {
             let (due, reason) = history.due(use, now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, reason) }
-            if isHistoryHeld { (waiting.until, waiting.reason) = (.max, .historyDown) }
+            if isHistoryHeld { (waiting.until, waiting.reason) = (.never, .historyDown) }
         }
         if case .bars = entry.request.resource {
             let due = history.barsDue(now: latest)
@@ -82,7 +83,7 @@ extension PacingMachine {
     public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
 
     /// Returns when a line may be taken; `Int64.max`: when another one is free again.
-    func lineDue(_ limit: LineLimit) -> Int64 { lines.due(limit, of: linesMax(limit)) }
+    func lineDue(_ limit: LineLimit) -> MonotonicTime { lines.due(limit, of: linesMax(limit)) }
 
     /// Returns how many lines of this kind the account should have.
     func linesMax(_ limit: LineLimit) -> Int {

@@ -1,5 +1,5 @@
 public import IBProtocol
-internal import Primitives
+public import Primitives
 internal import MarketModel
 
 /// Holds requests back until the server accepts them without punishment.
@@ -8,7 +8,7 @@ internal import MarketModel
 /// first, then live ones, then backfill. Within a priority they leave in the order in which they
 /// were made, with three exceptions. A request that has to wait for a line or for a window of
 /// history lets the others pass. Lines are given in the order in which feeds are wanted. History
-/// takes turns between contracts. Times are monotonic nanoseconds.
+/// takes turns between contracts. Times are monotonic.
 ///
 /// A *line* is one of the simultaneous subscriptions of a kind that the account may have. A
 /// *ticket* is the number of a queued request: an earlier request has a lower one. Queued
@@ -62,10 +62,10 @@ public struct PacingMachine: Sendable {
     /// are removed when they get to the head, or when there are too many.
     private var withdrawn = 0
     /// When the last requests left, for the limit of messages per second.
-    private var sentTimes: [Int64] = []
+    private var sentTimes: [MonotonicTime] = []
     /// When tick-by-tick data were last requested, by contract. Entries older than the wait are not
     /// needed.
-    private var tickByTickSent: [Contract: Int64] = [:]
+    private var tickByTickSent: [Contract: MonotonicTime] = [:]
     /// The wait after the server's complaint about messages.
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
@@ -73,10 +73,10 @@ public struct PacingMachine: Sendable {
     private(set) var isHistoryHeld = false
     var lines = LineStore()
     /// The latest time that any call has given.
-    private(set) var latest = Int64.min
-    /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for other
+    private(set) var latest = MonotonicTime.distantPast
+    /// When something may leave, at the earliest; `never`: nothing waits, or only for other
     /// events.
-    public private(set) var nextDue = Int64.max
+    public private(set) var nextDue = MonotonicTime.never
 
     public init(_ limits: PacingLimits) {
         self.limits = limits
@@ -96,7 +96,7 @@ public struct PacingMachine: Sendable {
     /// feeds, for requests that need a line. Returns false when the queue is full and nothing was
     /// taken.
     public mutating func ask(
-        _ request: IBRequest, _ priority: Priority, order: Int = 0, now: Int64
+        _ request: IBRequest, _ priority: Priority, order: Int = 0, now: MonotonicTime
     ) -> Bool {
         latest = max(latest, now)
         if let id = request.cancelled, tickets[id] != nil {
@@ -134,12 +134,12 @@ public struct PacingMachine: Sendable {
     public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
 
     /// Appends the requests that may leave now, in their order.
-    public mutating func take(now: Int64, into requests: inout [IBRequest]) {
+    public mutating func take(now: MonotonicTime, into requests: inout [IBRequest]) {
         latest = max(latest, now)
         guard now >= nextDue else { return }
         while true {
             guard !entries.isEmpty else {
-                nextDue = .max
+                nextDue = .never
                 return
             }
             let due = messageDue(now: now)
@@ -156,7 +156,7 @@ public struct PacingMachine: Sendable {
 
     /// Notes that a request has ended: history was answered or refused, or a subscription was
     /// refused. Its line is free.
-    public mutating func answered(id: Int32, now: Int64) {
+    public mutating func answered(id: Int32, now: MonotonicTime) {
         latest = max(latest, now)
         let hasEnded = history.answered(id)
         if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
@@ -164,13 +164,13 @@ public struct PacingMachine: Sendable {
 
     /// Notes that the server has no line for this subscription: there are fewer than was assumed,
     /// or another program has them.
-    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
+    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: MonotonicTime) {
         answered(id: id, now: now)
         lines.refused(limit, limits, now: now)
     }
 
     /// Notes the server's complaint that requests come too fast. All requests of that kind wait.
-    public mutating func violated(_ violation: Violation = .history, now: Int64) {
+    public mutating func violated(_ violation: Violation = .history, now: MonotonicTime) {
         latest = max(latest, now)
         switch violation {
         case .messages: messageViolation.add(limits, now: now)
@@ -179,7 +179,7 @@ public struct PacingMachine: Sendable {
     }
 
     /// Holds requests for history back, or lets them go.
-    public mutating func holdHistory(_ isHeld: Bool, now: Int64) {
+    public mutating func holdHistory(_ isHeld: Bool, now: MonotonicTime) {
         latest = max(latest, now)
         guard isHistoryHeld != isHeld else { return }
         isHistoryHeld = isHeld
@@ -196,7 +196,7 @@ public struct PacingMachine: Sendable {
         lines = LineStore()
         history.forgetOpen()
         isHistoryHeld = false
-        nextDue = .max
+        nextDue = .never
     }
 
     /// Puts a ticket into the queue of the resource that its request takes.
@@ -218,17 +218,17 @@ public struct PacingMachine: Sendable {
     }
 
     /// Returns when the next message may leave.
-    func messageDue(now: Int64) -> Int64 {
+    func messageDue(now: MonotonicTime) -> MonotonicTime {
         let second: Int64 = 1_000_000_000
         var due = max(now, messageViolation.until)
         if sentTimes.count >= limits.messagesPerSecond {
-            due = max(due, sentTimes[sentTimes.count - limits.messagesPerSecond].later(by: second))
+            due = max(due, sentTimes[sentTimes.count - limits.messagesPerSecond] + second)
         }
         return due
     }
 
     /// Counts a request that leaves against all limits.
-    private mutating func note(_ entry: Entry, now: Int64) {
+    private mutating func note(_ entry: Entry, now: MonotonicTime) {
         sentTimes.append(now)
         if sentTimes.count > 2 * limits.messagesPerSecond {
             sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
@@ -250,14 +250,14 @@ public struct PacingMachine: Sendable {
         }
     }
 
-    private mutating func hold(_ id: Int32, _ limit: LineLimit, now: Int64) {
+    private mutating func hold(_ id: Int32, _ limit: LineLimit, now: MonotonicTime) {
         lines.hold(id, limit)
         lines.sent(limit, limits, now: now)
     }
 
     /// Takes the next ticket out of its queue; `nil`: none can leave, and `nextDue` is set.
-    private mutating func pick(now: Int64) -> UInt64? {
-        var due = Int64.max
+    private mutating func pick(now: MonotonicTime) -> UInt64? {
+        var due = MonotonicTime.never
         for index in queues.indices {
             queues[index].dropWithdrawn(&withdrawn) { entries[$0] != nil }
             let history = historyCandidate(index, now: now, due: &due)
@@ -287,7 +287,9 @@ public struct PacingMachine: Sendable {
 
     /// Returns the earliest request of a priority that is not for history and may leave now; `nil`:
     /// none may, and `due` is lowered to when one may.
-    private func plainCandidate(_ index: Int, now: Int64, due: inout Int64) -> Candidate? {
+    private func plainCandidate(
+        _ index: Int, now: MonotonicTime, due: inout MonotonicTime
+    ) -> Candidate? {
         var best = queues[index].plain.first.map { Candidate(ticket: $0) }
         func consider(_ queue: WritableKeyPath<PriorityQueues, LineQueue>, _ limit: LineLimit) {
             guard let place = queues[index][keyPath: queue].first,
@@ -313,9 +315,9 @@ public struct PacingMachine: Sendable {
 
     /// Returns whether there is a line for it. If not, `due` is set to when there may be one.
     private func canLeave(
-        _ place: LineQueue.Place, _ limit: LineLimit, now: Int64, due: inout Int64
+        _ place: LineQueue.Place, _ limit: LineLimit, now: MonotonicTime, due: inout MonotonicTime
     ) -> Bool {
-        let time = place.hasLine ? Int64.min : lineDue(limit)
+        let time = place.hasLine ? .distantPast : lineDue(limit)
         if time > now { due = min(due, time) }
         return time <= now
     }
@@ -323,7 +325,7 @@ public struct PacingMachine: Sendable {
     /// Returns the first one that has a line, and whose contract was not requested a short time
     /// ago.
     private func tickByTickCandidate(
-        _ index: Int, now: Int64, due: inout Int64
+        _ index: Int, now: MonotonicTime, due: inout MonotonicTime
     ) -> LineQueue.Place? {
         for place in queues[index].tickByTick.all {
             guard canLeave(place, .tickByTick, now: now, due: &due) else { return nil }
@@ -336,14 +338,14 @@ public struct PacingMachine: Sendable {
     }
 
     /// Returns when the contract's ticks may be requested tick by tick again.
-    func tickByTickDue(_ contract: Contract) -> Int64 {
-        tickByTickSent[contract]?.later(by: limits.tickByTickWait.clampedNanoseconds) ?? Int64.min
+    func tickByTickDue(_ contract: Contract) -> MonotonicTime {
+        tickByTickSent[contract]?.advanced(by: limits.tickByTickWait) ?? .distantPast
     }
 
-    private mutating func noteTicks(of contract: Contract, now: Int64) {
+    private mutating func noteTicks(of contract: Contract, now: MonotonicTime) {
         let wait = limits.tickByTickWait.clampedNanoseconds
         if tickByTickSent.count >= 256 {
-            tickByTickSent = tickByTickSent.filter { $0.value.later(by: wait) > now }
+            tickByTickSent = tickByTickSent.filter { $0.value + wait > now }
         }
         tickByTickSent[contract] = now
     }
@@ -351,7 +353,7 @@ public struct PacingMachine: Sendable {
     /// Returns a priority's next request for history that may leave now; `nil`: none may, and `due`
     /// is lowered to when one may.
     private func historyCandidate(
-        _ index: Int, now: Int64, due: inout Int64
+        _ index: Int, now: MonotonicTime, due: inout MonotonicTime
     ) -> (ticket: UInt64, contract: Contract)? {
         guard !isHistoryHeld, !queues[index].history.turns.isEmpty else { return nil }
         let least = history.dueAtLeast(now: now)

@@ -18,8 +18,8 @@ struct FarmWatch: Sendable {
     var isAnyDown: Bool { !down.isEmpty }
 
     /// Returns whether a farm was reported as down a short time ago.
-    func isAnyYoung(_ now: Int64) -> Bool {
-        down.contains { now < $0.since.monotonic.later(by: EngineLimits.historyDoubt) }
+    func isAnyYoung(_ now: MonotonicTime) -> Bool {
+        down.contains { now < $0.since.monotonic + EngineLimits.historyDoubt }
     }
 
     /// Notes a farm that is down. Beyond the maximum further ones are not listed: their data show
@@ -35,9 +35,9 @@ struct FarmWatch: Sendable {
 
     /// Forgets farms that were reported long ago: not every return is reported, and not always by
     /// the same name. Returns true when one was forgotten.
-    mutating func expire(_ now: Int64) -> Bool {
+    mutating func expire(_ now: MonotonicTime) -> Bool {
         let count = down.count
-        down.removeAll { now >= $0.since.monotonic.later(by: EngineLimits.downWaitMax) }
+        down.removeAll { now >= $0.since.monotonic + EngineLimits.downWaitMax }
         return down.count < count
     }
 

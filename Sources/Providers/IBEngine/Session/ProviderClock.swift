@@ -19,7 +19,7 @@ struct ProviderClock: Sendable {
     /// before the first call of `drained`.
     private var anchor: Int64?
     /// When the step was noticed that stops the floor, monotonic; `nil`: the floor moves.
-    private var heldSince: Int64?
+    private var heldSince: MonotonicTime?
 
     /// Notes that the provider is asked for its time.
     mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
@@ -55,7 +55,8 @@ struct ProviderClock: Sendable {
     mutating func drained(
         _ now: Moment, delay: Int64, waiting: Timestamp = .undefined
     ) -> Bool {
-        let (difference, isPast) = now.wall.nanoseconds.subtractingReportingOverflow(now.monotonic)
+        let (difference, isPast) = now.wall.nanoseconds
+            .subtractingReportingOverflow(now.monotonic.nanoseconds)
         guard !isPast else { return false }
         let anchor = anchor ?? difference
         let (drift, isFar) = difference.subtractingReportingOverflow(anchor)
@@ -65,7 +66,7 @@ struct ProviderClock: Sendable {
                 self.anchor = anchor
                 return true
             }
-            guard now.monotonic >= since.later(by: Self.stepHold) else { return false }
+            guard now.monotonic >= since + Self.stepHold else { return false }
         }
         heldSince = nil
         self.anchor = difference

@@ -27,13 +27,13 @@ struct SessionMachine: Sendable {
     /// Why the last connection or attempt ended; empty: none has, or a session is ready.
     private(set) var reason = ""
     /// When the phase began, and when the next attempt is, monotonic.
-    private(set) var since: Int64 = 0
-    private(set) var nextAttempt: Int64 = 0
+    private(set) var since = MonotonicTime(nanoseconds: 0)
+    private(set) var nextAttempt = MonotonicTime.distantPast
     /// Attempts in a row that did not become ready, without those in the vendor's reset.
     private(set) var failures = 0
     /// When bytes last came, and when the server was last asked for its time, monotonic.
-    private(set) var lastMessage: Int64 = 0
-    private var heartbeatAt: Int64 = 0
+    private(set) var lastMessage = MonotonicTime.distantPast
+    private var heartbeatAt = MonotonicTime.distantPast
     /// Nothing has come since that question.
     private var isHeartbeatOpen = false
     /// The two parts of the server's answer to the introduction have come: the next free request
@@ -42,7 +42,7 @@ struct SessionMachine: Sendable {
     private var hasAccounts = false
     /// When the failures began, monotonic (`nil`: the last attempt did not fail); and whether the
     /// alarm was raised.
-    private var failingSince: Int64?
+    private var failingSince: MonotonicTime?
     private var hasAlarmed = false
     /// The wait after a server that did not answer; and after a port that refused immediately, or a
     /// connection that had been ready. The second one is short, so that a restarted TWS is reached
@@ -65,17 +65,17 @@ struct SessionMachine: Sendable {
     var isReady: Bool { phase == .ready }
 
     /// Wants the connection. The first attempt is made immediately.
-    mutating func begin(_ now: Int64) {
+    mutating func begin(_ now: MonotonicTime) {
         guard phase == .idle else { return }
         enter(.waiting, now)
         nextAttempt = now
     }
 
     /// Wants no connection any more.
-    mutating func end(_ now: Int64) { enter(.idle, now) }
+    mutating func end(_ now: MonotonicTime) { enter(.idle, now) }
 
     /// Notes that the socket is open.
-    mutating func connected(_ now: Int64) {
+    mutating func connected(_ now: MonotonicTime) {
         hasID = false
         hasAccounts = false
         isHeartbeatOpen = false
@@ -84,11 +84,11 @@ struct SessionMachine: Sendable {
     }
 
     /// Notes the server's greeting.
-    mutating func greeted(_ now: Int64) { enter(.starting, now) }
+    mutating func greeted(_ now: MonotonicTime) { enter(.starting, now) }
 
     /// Notes parts of the server's answer to the introduction. Returns true when the session is
     /// ready.
-    mutating func received(id: Bool, accounts: Bool, _ now: Int64) -> Bool {
+    mutating func received(id: Bool, accounts: Bool, _ now: MonotonicTime) -> Bool {
         hasID = hasID || id
         hasAccounts = hasAccounts || accounts
         guard phase == .starting, hasID, hasAccounts else { return false }
@@ -103,13 +103,13 @@ struct SessionMachine: Sendable {
     }
 
     /// Notes that bytes have come: the connection is alive.
-    mutating func received(_ now: Int64) {
+    mutating func received(_ now: MonotonicTime) {
         lastMessage = now
         isHeartbeatOpen = false
     }
 
     /// Notes that the caller is asked to close the connection.
-    mutating func closing(_ reason: String, _ now: Int64) {
+    mutating func closing(_ reason: String, _ now: MonotonicTime) {
         guard phase != .idle else { return }
         self.reason = reason.cutToReason
         enter(.closing, now)
@@ -117,20 +117,20 @@ struct SessionMachine: Sendable {
 
     /// Notes the end of a connection or of an attempt. Returns true when this failure raises the
     /// alarm. `isReset`: the vendor restarts its servers at this time, so it is no failure.
-    mutating func lost(_ reason: String, isReset: Bool, _ now: Int64) -> Bool {
+    mutating func lost(_ reason: String, isReset: Bool, _ now: MonotonicTime) -> Bool {
         guard phase != .idle else { return false }
         // The reason for the close tells more than how the socket ended.
         if phase != .closing || self.reason.isEmpty { self.reason = reason.cutToReason }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
-        nextAttempt = now.later(by: wait.clampedNanoseconds)
+        nextAttempt = now.advanced(by: wait)
         enter(.waiting, now)
         guard !isReset else { return false }
         failures = min(failures + 1, 1_000_000)
         let since = failingSince ?? now
         failingSince = since
         guard !hasAlarmed, failures >= alarmAttempts,
-            now >= since.later(by: Self.alarmAfter)
+            now >= since + Self.alarmAfter
         else { return false }
         hasAlarmed = true
         return true
@@ -138,13 +138,13 @@ struct SessionMachine: Sendable {
 
     /// Returns whether a server is there: the port refused immediately, or the connection was
     /// ready.
-    private func wasAnswered(_ now: Int64) -> Bool {
+    private func wasAnswered(_ now: MonotonicTime) -> Bool {
         phase == .ready
-            || phase == .connecting && now < since.later(by: EngineLimits.refusedAtOnce)
+            || phase == .connecting && now < since + EngineLimits.refusedAtOnce
     }
 
     /// Returns what is due now. It changes the phase only from `waiting` to `connecting`.
-    mutating func timePassed(_ now: Int64) -> SessionAction {
+    mutating func timePassed(_ now: MonotonicTime) -> SessionAction {
         switch phase {
         case .idle, .closing: return .none
         case .waiting:
@@ -153,7 +153,7 @@ struct SessionMachine: Sendable {
             return .connect
         case .connecting: return .none
         case .greeting, .starting:
-            guard now >= since.later(by: EngineLimits.openingWait) else { return .none }
+            guard now >= since + EngineLimits.openingWait else { return .none }
             let step = phase == .greeting ? "the handshake" : "the client's introduction"
             return .close("no answer to \(step) in 10 s: check that this is the API port")
         case .ready: return watch(now)
@@ -162,15 +162,15 @@ struct SessionMachine: Sendable {
 
     /// Asks the server for its time, now and then and after a silence. Without an answer the
     /// connection is dead.
-    private mutating func watch(_ now: Int64) -> SessionAction {
+    private mutating func watch(_ now: MonotonicTime) -> SessionAction {
         if isHeartbeatOpen {
-            guard now >= heartbeatAt.later(by: EngineLimits.heartbeatWait) else { return .none }
+            guard now >= heartbeatAt + EngineLimits.heartbeatWait else { return .none }
             return .close("nothing came for 20 s after asking for the time: the connection is dead")
         }
         let isQuiet =
-            now >= lastMessage.later(by: EngineLimits.quietBeforeHeartbeat)
-            && now >= heartbeatAt.later(by: EngineLimits.quietBeforeHeartbeat)
-        guard isQuiet || now >= heartbeatAt.later(by: EngineLimits.heartbeatInterval) else {
+            now >= lastMessage + EngineLimits.quietBeforeHeartbeat
+            && now >= heartbeatAt + EngineLimits.quietBeforeHeartbeat
+        guard isQuiet || now >= heartbeatAt + EngineLimits.heartbeatInterval else {
             return .none
         }
         heartbeatAt = now
@@ -179,20 +179,20 @@ struct SessionMachine: Sendable {
     }
 
     /// When `timePassed` has something to do next, monotonic; `Int64.max`: never.
-    var nextDue: Int64 {
+    var nextDue: MonotonicTime {
         switch phase {
-        case .idle, .closing, .connecting: Int64.max
+        case .idle, .closing, .connecting: .never
         case .waiting: nextAttempt
-        case .greeting, .starting: since.later(by: EngineLimits.openingWait)
-        case .ready where isHeartbeatOpen: heartbeatAt.later(by: EngineLimits.heartbeatWait)
+        case .greeting, .starting: since + EngineLimits.openingWait
+        case .ready where isHeartbeatOpen: heartbeatAt + EngineLimits.heartbeatWait
         case .ready:
             min(
-                heartbeatAt.later(by: EngineLimits.heartbeatInterval),
-                max(lastMessage, heartbeatAt).later(by: EngineLimits.quietBeforeHeartbeat))
+                heartbeatAt + EngineLimits.heartbeatInterval,
+                max(lastMessage, heartbeatAt) + EngineLimits.quietBeforeHeartbeat)
         }
     }
 
-    private mutating func enter(_ next: Phase, _ now: Int64) {
+    private mutating func enter(_ next: Phase, _ now: MonotonicTime) {
         phase = next
         since = now
     }

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// Bytes that the socket has not accepted yet. The requests in them wait, too, so there is a
 /// deadline: a server that no longer reads is treated as lost.
 struct SendBuffer {
@@ -10,13 +12,13 @@ struct SendBuffer {
     /// The index of the first byte that was not sent.
     private(set) var start = 0
     /// Since when no byte was accepted, on the monotonic clock; `nil` when nothing waits.
-    private(set) var stuckSince: Int64?
+    private(set) var stuckSince: MonotonicTime?
 
     var isEmpty: Bool { start == bytes.count }
 
     /// Appends bytes. Returns false, and appends nothing, when the buffer would hold more than
     /// `bytesMax`.
-    mutating func append(_ more: [UInt8], now: Int64) -> Bool {
+    mutating func append(_ more: [UInt8], now: MonotonicTime) -> Bool {
         guard !more.isEmpty else { return true }
         guard bytes.count - start + more.count <= Self.bytesMax else { return false }
         if isEmpty { stuckSince = now }
@@ -25,7 +27,7 @@ struct SendBuffer {
     }
 
     /// Notes that the socket has accepted so many bytes.
-    mutating func noteSent(_ count: Int, now: Int64) {
+    mutating func noteSent(_ count: Int, now: MonotonicTime) {
         guard count > 0 else { return }
         start += count
         stuckSince = isEmpty ? nil : now

@@ -20,9 +20,9 @@ final class ServerLink {
     private enum State {
         case closed
         /// The addresses of the name are awaited. Times are monotonic nanoseconds.
-        case lookingUp(until: Int64)
+        case lookingUp(until: MonotonicTime)
         /// The next address is tried at `next`; the attempt ends at `until`.
-        case connecting(until: Int64, next: Int64)
+        case connecting(until: MonotonicTime, next: MonotonicTime)
         case open
     }
 
@@ -74,28 +74,28 @@ final class ServerLink {
     private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
 
     /// When `advance` has to be called at the latest, on the monotonic clock.
-    var deadline: Int64 {
+    var deadline: MonotonicTime {
         switch state {
-        case .closed: Int64.max
+        case .closed: .never
         case .lookingUp(let until): until
         case .connecting(_, let next): next
         case .open:
-            pending.stuckSince.map { $0.later(by: settings.sendTimeout) } ?? Int64.max
+            pending.stuckSince.map { $0 + settings.sendTimeout } ?? .never
         }
     }
 
     // MARK: connecting
 
     /// Begins an attempt to connect. `advance` reports how it ends.
-    func connect(now: Int64) {
+    func connect(now: MonotonicTime) {
         close()
-        state = .lookingUp(until: now.later(by: settings.connectTimeout))
+        state = .lookingUp(until: now + settings.connectTimeout)
         refusal = ""
     }
 
     /// Continues the operation in progress. `isWritable`: `poll` reported it. Returns `nil` when
     /// nothing has changed.
-    func advance(isWritable: Bool, now: Int64) -> Change? {
+    func advance(isWritable: Bool, now: MonotonicTime) -> Change? {
         switch state {
         case .closed: nil
         case .lookingUp(let until): lookUp(until: until, now: now)
@@ -111,7 +111,7 @@ final class ServerLink {
         }
     }
 
-    private func lookUp(until: Int64, now: Int64) -> Change? {
+    private func lookUp(until: MonotonicTime, now: MonotonicTime) -> Change? {
         switch lookUpAddresses() {
         case .pending:
             guard now >= until else { return nil }
@@ -125,13 +125,13 @@ final class ServerLink {
 
     /// Begins to connect to the next address. An address that never answers leaves the later ones
     /// their share of the time.
-    private func tryNextAddress(until: Int64, now: Int64) -> Change? {
+    private func tryNextAddress(until: MonotonicTime, now: MonotonicTime) -> Change? {
         socket = nil
         while let address = addresses.popFirst() {
             do throws(ClientSocket.Failure) {
                 socket = try ClientSocket(to: address)
                 let share = max(0, until - now) / Int64(addresses.count + 1)
-                state = .connecting(until: until, next: now.later(by: share))
+                state = .connecting(until: until, next: now + share)
                 return nil
             } catch {
                 refusal = "\(error.code)"
@@ -141,7 +141,7 @@ final class ServerLink {
     }
 
     /// Checks whether the socket is connected now. If not, the next address is tried.
-    private func finishAttempt(until: Int64, now: Int64) -> Change? {
+    private func finishAttempt(until: MonotonicTime, now: MonotonicTime) -> Change? {
         guard let code = socket?.connectFailure() else {
             state = .open
             return .connected
@@ -151,7 +151,7 @@ final class ServerLink {
     }
 
     /// Gives up an address that does not answer. The next one is tried if there is time.
-    private func skipAddress(until: Int64, now: Int64) -> Change? {
+    private func skipAddress(until: MonotonicTime, now: MonotonicTime) -> Change? {
         guard now < until, !addresses.isEmpty else {
             return failed("\(name) did not answer within \(settings.connectText)")
         }
@@ -178,7 +178,7 @@ final class ServerLink {
     }
 
     /// Sends bytes, or keeps them until the peer reads. Without a connection they are dropped.
-    func send(_ bytes: [UInt8], now: Int64) -> Change? {
+    func send(_ bytes: [UInt8], now: MonotonicTime) -> Change? {
         guard isOpen, !bytes.isEmpty else { return nil }
         guard pending.append(bytes, now: now) else {
             return .lost("\(name) does not read what it is sent")
@@ -187,7 +187,7 @@ final class ServerLink {
     }
 
     /// Sends what waits, as far as the socket accepts it.
-    private func flush(now: Int64) -> Change? {
+    private func flush(now: MonotonicTime) -> Change? {
         while !pending.isEmpty {
             switch socket?.write(pending.bytes, from: pending.start) {
             case .bytes(0), nil: return stuck(now: now)
@@ -199,7 +199,7 @@ final class ServerLink {
     }
 
     /// Returns a loss when the peer has accepted nothing for too long.
-    private func stuck(now: Int64) -> Change? {
+    private func stuck(now: MonotonicTime) -> Change? {
         guard now >= deadline else { return nil }
         return .lost("\(name) has read nothing for \(settings.sendText)")
     }

@@ -26,7 +26,7 @@ final class ConnectionReport: Sendable {
     private let seen = Mutex<Seen?>(nil)
     /// When the state was last shown, on the monotonic clock. Only the connection's thread reads
     /// it.
-    private let shownAt = Atomic(Int64.min)
+    private let shownAt = Atomic(MonotonicTime.distantPast.nanoseconds)
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub, full: FullTime) {
         registry = order.registry
@@ -46,14 +46,14 @@ final class ConnectionReport: Sendable {
 
     /// Returns true when the engine's state has to be shown.
     func isDue(_ now: Moment) -> Bool {
-        let last = shownAt.load(ordering: .relaxed)
-        return last == Int64.min || now.monotonic - last >= Self.interval
+        let last = MonotonicTime(nanoseconds: shownAt.load(ordering: .relaxed))
+        return now.monotonic - last >= Self.interval
     }
 
     /// Shows the state in metrics and on the status page. `inSession`: how many instruments should
     /// deliver now; `nil`: no trading hours are known.
     func show(_ status: IBStatus, inSession: Int?, now: Moment) {
-        shownAt.store(now.monotonic, ordering: .relaxed)
+        shownAt.store(now.monotonic.nanoseconds, ordering: .relaxed)
         metrics.show(status, inSession: inSession)
         seen.withLock { $0 = Seen(status: status, at: now) }
     }
@@ -69,7 +69,7 @@ final class ConnectionReport: Sendable {
         case .state(let state, let reason):
             telemetry.emit(IBKRStateChanged(state: state, reason: reason))
             // Showing the state once a second would hide a shorter state.
-            shownAt.store(Int64.min, ordering: .relaxed)
+            shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
         case .lost(let failures, let reason):
             telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: false))
         case .alarm(let failures, let reason):

@@ -62,17 +62,16 @@ struct IBKRStatusPage {
     }
 
     /// Writes a time; null when it is unknown.
-    private func write(_ name: String, _ monotonic: Int64?, into json: inout JSONWriter) {
+    private func write(_ name: String, _ monotonic: MonotonicTime?, into json: inout JSONWriter) {
         json.key(name)
-        guard let monotonic, monotonic != Int64.max, monotonic != Int64.min else {
+        guard let monotonic, monotonic != .never, monotonic != .distantPast else {
             return json.null()
         }
         json.value(wall(monotonic))
     }
 
-    private func wall(_ monotonic: Int64) -> String {
-        let (ahead, isOut) = monotonic.subtractingReportingOverflow(at.monotonic)
-        return isOut ? "" : at.wall.advanced(byNanoseconds: ahead).description
+    private func wall(_ monotonic: MonotonicTime) -> String {
+        at.wall.advanced(byNanoseconds: monotonic - at.monotonic).description
     }
 }
 

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The instruments that one provider has yet to be given, in order and at a limited rate per
 /// second.
 struct BeginQueue: Sendable {
@@ -9,7 +11,7 @@ struct BeginQueue: Sendable {
     /// The index in `waiting` of the next one.
     private var position = 0
     /// When the next one would leave at an even rate, monotonic.
-    private var due = Int64.min
+    private var due = MonotonicTime.distantPast
 
     init(perSecondMax: Int) {
         precondition(perSecondMax > 0, "a provider is told of no instrument at all")
@@ -25,7 +27,7 @@ struct BeginQueue: Sendable {
     }
 
     /// Returns the next instrument whose turn has come; `nil`: there is none now.
-    mutating func next(now: Int64) -> UInt32? {
+    mutating func next(now: MonotonicTime) -> UInt32? {
         guard position < waiting.count else { return nil }
         let turn = max(due, now)
         guard turn - now < Self.togetherNanoseconds else { return nil }

@@ -12,7 +12,7 @@ struct InstrumentRoute: Sendable {
     struct Feed: Sendable {
         var state = FeedState.State.starting
         /// When the state began, in monotonic nanoseconds.
-        var since: Int64
+        var since: MonotonicTime
         /// The instrument is to be requested, but the provider was not given it yet, because of the
         /// limit per second.
         var isQueued = false
@@ -81,10 +81,10 @@ struct InstrumentRoute: Sendable {
     /// `nil`: all switches are recorded.
     var pending: Pending?
     /// When the active provider became active, in monotonic nanoseconds.
-    var activeSince: Int64
+    var activeSince: MonotonicTime
     /// When the instrument is taken from the providers after the active one, in monotonic
     /// nanoseconds; `nil`: none of them has it.
-    var releaseAt: Int64?
+    var releaseAt: MonotonicTime?
     /// The number of returns that did not last.
     var returns = 0
     /// The open outages of all its providers.
@@ -94,7 +94,7 @@ struct InstrumentRoute: Sendable {
     /// The kinds of live data from the delivering provider: one bit each, by the raw kind.
     var deliveredKinds: UInt16 = 0
 
-    init(_ providers: [Int], now: Int64) {
+    init(_ providers: [Int], now: MonotonicTime) {
         self.providers = providers
         feeds = providers.map { _ in Feed(since: now) }
         activeSince = now
@@ -191,7 +191,7 @@ struct InstrumentRoute: Sendable {
     }
 
     /// Decides by the states of the feeds. It changes nothing.
-    func decision(_ settings: FeedRouter.Settings, now: Int64) -> Decision {
+    func decision(_ settings: FeedRouter.Settings, now: MonotonicTime) -> Decision {
         // A return is in progress: the previous provider's last late records are awaited.
         if releaseAt != nil, feeds[active].state == .live { return .stay }
         let better = feeds[..<active].firstIndex { $0.state == .live }
@@ -207,7 +207,7 @@ struct InstrumentRoute: Sendable {
     }
 
     /// Returns whether the active provider has not delivered for too long.
-    private func isLost(_ settings: FeedRouter.Settings, _ now: Int64) -> Bool {
+    private func isLost(_ settings: FeedRouter.Settings, _ now: MonotonicTime) -> Bool {
         let feed = feeds[active]
         guard !feed.isQueued else { return false }
         switch feed.state {

@@ -270,7 +270,7 @@ public final class ReplayProvider: ProviderSource {
         let wait =
             settings.movesToNow
             ? sent.moved(byNanoseconds: shift).nanoseconds(since: clock.now())
-            : pace.wait(sent: sent, monotonic: clock.monotonic().nanoseconds)
+            : pace.wait(sent: sent, monotonic: clock.monotonic())
         guard wait > 0 else { return }
         beat.withLock { $0 }?.beat(before: .nanoseconds(wait))
         if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }

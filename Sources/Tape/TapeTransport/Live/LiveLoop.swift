@@ -27,7 +27,7 @@ final class LiveLoop {
     private var encoder: LiveEncoder
     private var connection: NatsConnection?
     /// The earliest monotonic time of the next attempt to connect.
-    private var connectAt = Int64.min
+    private var connectAt = MonotonicTime.distantPast
     private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
     private var random = SystemRandomNumberGenerator()
     private let link = Link()
@@ -89,7 +89,7 @@ final class LiveLoop {
             connection = nil
             retryLater()
         }
-        guard connection == nil, !queue.isClosed, clock.monotonic().nanoseconds >= connectAt else {
+        guard connection == nil, !queue.isClosed, clock.monotonic() >= connectAt else {
             return
         }
         // The servers' names have to be resolved first.
@@ -112,8 +112,7 @@ final class LiveLoop {
     }
 
     private func retryLater() {
-        connectAt =
-            clock.monotonic().nanoseconds + backoff.next(using: &random).clampedNanoseconds
+        connectAt = clock.deadline(after: backoff.next(using: &random))
     }
 
     private func close() {

@@ -143,7 +143,7 @@ private struct AuditProgress {
     private let steps: Int
     private var begun = 0
     private let clock = SystemClock()
-    private let started: Timestamp
+    private let started: MonotonicTime
 
     init(_ terminal: Terminal, asJSON: Bool, steps: Int) {
         line = ProgressLine(terminal, asJSON: asJSON)
@@ -154,7 +154,7 @@ private struct AuditProgress {
     mutating func begin(_ name: String, _ slice: AuditSlice) {
         let done = begun
         begun += 1
-        let seconds = clock.monotonic().nanoseconds(since: started) / 1_000_000_000
+        let seconds = (clock.monotonic() - started) / 1_000_000_000
         let left = done > 0 ? ", about \(seconds * Int64(steps - done) / Int64(done)) s left" : ""
         let day = slice.from.map { " of \($0.description.prefix(10))" } ?? ""
         line.show { "\(done + 1) of \(steps): \(name)\(day), \(seconds) s\(left)" }

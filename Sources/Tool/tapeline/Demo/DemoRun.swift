@@ -13,17 +13,17 @@ struct DemoRun {
     private let access: StackAccess
     private let plan: DemoPlan
     private let simulator: SimulatorPlan
-    private let begin: Timestamp
+    private let begin: MonotonicTime
     private let clock = SystemClock()
     private let hot: HotView
     private var screen: DemoScreen
     private var story = DemoStory()
-    private var before: (stored: UInt64, at: Timestamp)?
+    private var before: (stored: UInt64, at: MonotonicTime)?
     private var firstBar: Duration?
     private var isFaultMade = false
     private(set) var last = DemoSample()
 
-    init(stack: Stack, access: StackAccess, plan: DemoPlan, begin: Timestamp) {
+    init(stack: Stack, access: StackAccess, plan: DemoPlan, begin: MonotonicTime) {
         self.stack = stack
         self.access = access
         self.plan = plan
@@ -38,7 +38,7 @@ struct DemoRun {
     mutating func watch(_ shutdown: ShutdownSignal) throws(ToolError) -> Bool {
         let end = clock.deadline(after: .seconds(plan.seconds))
         let fault = clock.deadline(after: .seconds(plan.faultSecond))
-        let limit = end.advanced(byNanoseconds: Self.mendingTimeout.clampedNanoseconds)
+        let limit = end.advanced(by: Self.mendingTimeout)
         while !shutdown.isRequested {
             let now = clock.monotonic()
             if !isFaultMade, now >= fault { try makeFault() }
@@ -97,9 +97,7 @@ struct DemoRun {
 
     // MARK: one sample
 
-    private var passed: Duration {
-        .nanoseconds(clock.monotonic().nanoseconds(since: begin))
-    }
+    private var passed: Duration { clock.monotonic().duration(since: begin) }
 
     private var passedSeconds: Int { Int(passed.components.seconds) }
 
@@ -109,7 +107,7 @@ struct DemoRun {
         let stored = last.writer?.ticks ?? before?.stored ?? 0
         if firstBar == nil, (last.writer?.bars ?? 0) > 0 { firstBar = passed }
         let rate = before.map { before -> UInt64 in
-            let nanoseconds = max(1, now.nanoseconds(since: before.at))
+            let nanoseconds = max(1, now - before.at)
             let rows = stored > before.stored ? stored - before.stored : 0
             return UInt64(Double(rows) * 1e9 / Double(nanoseconds))
         }

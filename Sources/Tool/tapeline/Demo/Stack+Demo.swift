@@ -52,7 +52,7 @@ extension Stack {
     // MARK: the run
 
     private func watchAndAudit(
-        _ plan: DemoPlan, begin: Timestamp, _ shutdown: ShutdownSignal
+        _ plan: DemoPlan, begin: MonotonicTime, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let access = try StackAccess(self)
         terminal.line(

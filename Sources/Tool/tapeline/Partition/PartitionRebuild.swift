@@ -128,7 +128,7 @@ struct PartitionRebuild: Equatable, Sendable {
     private func wait(
         _ bucket: KeyValueBucket, _ shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws -> ExitCode {
-        let started = SystemClock().monotonic().nanoseconds
+        let started = SystemClock().monotonic()
         let end = started + Int64(timeoutSeconds) * 1_000_000_000
         var told = 0
         var open = partitions
@@ -138,7 +138,7 @@ struct PartitionRebuild: Equatable, Sendable {
                 open.removeAll { $0 == partition }
             }
             guard !open.isEmpty else { return .success }
-            let now = SystemClock().monotonic().nanoseconds
+            let now = SystemClock().monotonic()
             guard now < end else {
                 for partition in open {
                     terminal.problem(

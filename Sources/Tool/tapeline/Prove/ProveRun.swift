@@ -26,7 +26,7 @@ struct ProveRun {
         defer { client?.close() }
         var report = ProofReport(readsTape: client != nil)
         let clock = SystemClock()
-        let began = clock.monotonic().nanoseconds
+        let began = clock.monotonic()
         for range in slices(series) {
             let until = range.upperBound + (series.map(Self.reach).max() ?? 0)
             let symbols = try self.symbols(database, range)
@@ -45,7 +45,7 @@ struct ProveRun {
                 }
                 try slice.fromTables(database, into: &report.tables)
                 report.ticks += slice.ticks
-                report.nanoseconds = clock.monotonic().nanoseconds - began
+                report.nanoseconds = clock.monotonic() - began
                 printReport(report, range)
             }
         }

@@ -11,7 +11,7 @@ struct ProgressLine {
     private let terminal: Terminal
     private let isShown: Bool
     private let clock = SystemClock()
-    private var shownAt = Int64.min
+    private var shownAt = MonotonicTime.distantPast
     private var isOpen = false
 
     init(_ terminal: Terminal, asJSON: Bool) {
@@ -22,8 +22,8 @@ struct ProgressLine {
     /// `text` is computed only if it is shown.
     mutating func show(_ text: () -> String) {
         guard isShown else { return }
-        let now = clock.monotonic().nanoseconds
-        guard shownAt == Int64.min || now - shownAt >= Self.everyNanoseconds else { return }
+        let now = clock.monotonic()
+        guard now - shownAt >= Self.everyNanoseconds else { return }
         shownAt = now
         isOpen = true
         terminal.raw(Self.again + text().prefix(max(20, terminal.columns - 1)))

@@ -108,7 +108,7 @@ final class ManualPublisher {
 
     // MARK: parts
 
-    private func checkProgress(_ mark: inout (ticks: UInt64, deadline: Timestamp)) throws {
+    private func checkProgress(_ mark: inout (ticks: UInt64, deadline: MonotonicTime)) throws {
         if ticks > mark.ticks {
             mark = (ticks, clock.deadline(after: Self.stallTimeout))
         } else if clock.remaining(until: mark.deadline) == .zero {

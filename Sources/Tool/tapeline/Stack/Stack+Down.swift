@@ -23,7 +23,7 @@ extension Stack {
             terminal.line(
                 isSupervised ? "stopping the stack \(home.name)" : "its supervisor has died")
             try end(state?.supervisor)
-            let passed = Duration.nanoseconds(SystemClock().monotonic().nanoseconds(since: begin))
+            let passed = SystemClock().monotonic().duration(since: begin)
             terminal.line("the stack \(home.name) is stopped (\(passed.shown)); its data stay")
             return .success
         }

@@ -68,8 +68,8 @@ extension Stack {
             try end(supervisor.identity)
             return .interrupted
         }
-        let passed = SystemClock().monotonic().nanoseconds(since: begin)
-        terminal.line("the stack \(home.name) is up (\(Duration.nanoseconds(passed).shown))")
+        let passed = SystemClock().monotonic().duration(since: begin)
+        terminal.line("the stack \(home.name) is up (\(passed.shown))")
         terminal.line()
         let table = try settled(state, shutdown)
         show(table)

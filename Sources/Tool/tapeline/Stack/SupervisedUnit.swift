@@ -11,11 +11,11 @@ struct SupervisedUnit: Sendable {
         /// It answered its check. Next: `backingOff`, `gaveUp` or `ending`.
         case works
         /// It died and is started again at that time. Next: `starting` or `stopped`.
-        case backingOff(until: Timestamp, String)
+        case backingOff(until: MonotonicTime, String)
         /// It was asked to end. Next: `stopped` or `killed`.
-        case ending(deadline: Timestamp)
+        case ending(deadline: MonotonicTime)
         /// It did not end in time and was killed. Next: `stopped`.
-        case killed(deadline: Timestamp)
+        case killed(deadline: MonotonicTime)
         /// A job that succeeded. Final.
         case finished
         /// It ended as it should. Final.
@@ -32,8 +32,8 @@ struct SupervisedUnit: Sendable {
     var deathsInARow = 0
     /// The time from which its start limit is measured: its first start, or the death after it had
     /// worked.
-    var comingUpSince = Timestamp.undefined
-    var lastStart = Timestamp.undefined
+    var comingUpSince = MonotonicTime.never
+    var lastStart = MonotonicTime.never
     /// Nanoseconds from its first start to its first answer, or to the end of a job.
     private(set) var startNanoseconds: Int64?
     var backoff: Backoff
@@ -63,8 +63,8 @@ struct SupervisedUnit: Sendable {
         }
     }
 
-    mutating func answered(at now: Timestamp) {
-        if startNanoseconds == nil { startNanoseconds = now.nanoseconds(since: comingUpSince) }
+    mutating func answered(at now: MonotonicTime) {
+        if startNanoseconds == nil { startNanoseconds = now - comingUpSince }
     }
 
     mutating func forgetDeaths() {

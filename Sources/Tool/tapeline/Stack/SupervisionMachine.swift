@@ -73,7 +73,7 @@ struct SupervisionMachine: Sendable {
 
     var isComplete: Bool { phase == .stopped }
 
-    mutating func handle(_ event: Event, at now: Timestamp, into actions: inout [Action]) {
+    mutating func handle(_ event: Event, at now: MonotonicTime, into actions: inout [Action]) {
         switch event {
         case .begin: startNextStage(at: now, &actions)
         case .timePassed: timePassed(at: now, &actions)
@@ -91,7 +91,7 @@ struct SupervisionMachine: Sendable {
     // MARK: start
 
     /// Starts the lowest stage that has not been started, once all stages below it work.
-    private mutating func startNextStage(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func startNextStage(at now: MonotonicTime, _ actions: inout [Action]) {
         guard phase == .starting else { return }
         let open = units.filter { $0.state != .works && $0.state != .finished }
         guard let stage = open.map(\.plan.stage).min() else {
@@ -105,7 +105,7 @@ struct SupervisionMachine: Sendable {
         }
     }
 
-    private mutating func start(_ index: Int, at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func start(_ index: Int, at now: MonotonicTime, _ actions: inout [Action]) {
         units[index].state = .starting
         units[index].lastStart = now
         actions.append(.start(index))
@@ -114,7 +114,7 @@ struct SupervisionMachine: Sendable {
     // MARK: ends
 
     private mutating func ended(
-        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+        _ index: Int, _ ending: Ending, at now: MonotonicTime, _ actions: inout [Action]
     ) {
         if phase == .stopping || phase == .stopped {
             units[index].state = .stopped
@@ -128,7 +128,7 @@ struct SupervisionMachine: Sendable {
     }
 
     private mutating func jobEnded(
-        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+        _ index: Int, _ ending: Ending, at now: MonotonicTime, _ actions: inout [Action]
     ) {
         switch ending {
         case .well:
@@ -143,9 +143,9 @@ struct SupervisionMachine: Sendable {
 
     /// A server or service that ends unasked has died, even with exit code 0.
     private mutating func died(
-        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+        _ index: Int, _ ending: Ending, at now: MonotonicTime, _ actions: inout [Action]
     ) {
-        let ran = now.nanoseconds(since: units[index].lastStart)
+        let ran = now - units[index].lastStart
         if ran >= limits.steadyAfter.clampedNanoseconds { units[index].forgetDeaths() }
         units[index].deathsInARow += 1
         if units[index].state == .works { units[index].comingUpSince = now }
@@ -168,11 +168,11 @@ struct SupervisionMachine: Sendable {
         }
         let wait = units[index].backoff.next(using: &random)
         units[index].state = .backingOff(
-            until: now.advanced(byNanoseconds: wait.clampedNanoseconds), why)
+            until: now.advanced(by: wait), why)
     }
 
     private mutating func fail(
-        _ why: String, at now: Timestamp, _ actions: inout [Action]
+        _ why: String, at now: MonotonicTime, _ actions: inout [Action]
     ) {
         problem = why
         stop(at: now, &actions)
@@ -180,7 +180,7 @@ struct SupervisionMachine: Sendable {
 
     // MARK: time
 
-    private mutating func timePassed(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func timePassed(at now: MonotonicTime, _ actions: inout [Action]) {
         for index in units.indices {
             switch units[index].state {
             case .backingOff(let until, _) where until <= now:
@@ -188,7 +188,7 @@ struct SupervisionMachine: Sendable {
                 start(index, at: now, &actions)
             case .ending(let deadline) where deadline <= now:
                 units[index].state = .killed(
-                    deadline: now.advanced(byNanoseconds: limits.killGrace.clampedNanoseconds))
+                    deadline: now.advanced(by: limits.killGrace))
                 actions.append(.kill(index))
             case .killed(let deadline) where deadline <= now:
                 problem = "\(units[index].plan.name) does not end, not even by SIGKILL"
@@ -200,10 +200,10 @@ struct SupervisionMachine: Sendable {
         if phase == .starting { checkStartLimits(at: now, &actions) }
     }
 
-    private mutating func checkStartLimits(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func checkStartLimits(at now: MonotonicTime, _ actions: inout [Action]) {
         stopWaitingForUnready(at: now, &actions)
         for unit in units where unit.isComingUp {
-            let passed = now.nanoseconds(since: unit.comingUpSince)
+            let passed = now - unit.comingUpSince
             if passed < unit.plan.startLimit.clampedNanoseconds { continue }
             let limit = unit.plan.startLimit.shown
             let what = unit.plan.kind == .job ? "is not done" : "does not work"
@@ -219,11 +219,11 @@ struct SupervisionMachine: Sendable {
 
     /// A service that answers but is not ready needs a person, and the person needs the other
     /// services to repair it. So after its start limit the stack continues without waiting for it.
-    private mutating func stopWaitingForUnready(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func stopWaitingForUnready(at now: MonotonicTime, _ actions: inout [Action]) {
         var isNew = false
         for index in units.indices where units[index].state == .starting && units[index].givesReason
         {
-            let passed = now.nanoseconds(since: units[index].comingUpSince)
+            let passed = now - units[index].comingUpSince
             guard passed >= units[index].plan.startLimit.clampedNanoseconds else { continue }
             units[index].state = .works
             isNew = true
@@ -233,7 +233,7 @@ struct SupervisionMachine: Sendable {
 
     // MARK: stop
 
-    private mutating func stop(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func stop(at now: MonotonicTime, _ actions: inout [Action]) {
         guard phase == .starting || phase == .running else { return }
         phase = .stopping
         for index in units.indices {
@@ -247,7 +247,7 @@ struct SupervisionMachine: Sendable {
 
     /// Asks the highest stage with a process to end. The next stage follows when none is left in
     /// it.
-    private mutating func stopNextStage(at now: Timestamp, _ actions: inout [Action]) {
+    private mutating func stopNextStage(at now: MonotonicTime, _ actions: inout [Action]) {
         guard phase == .stopping else { return }
         guard let stage = units.filter(\.hasProcess).map(\.plan.stage).max() else {
             phase = .stopped
@@ -256,8 +256,8 @@ struct SupervisionMachine: Sendable {
         for index in units.indices where units[index].plan.stage == stage {
             switch units[index].state {
             case .starting, .works:
-                let grace = units[index].plan.stopGrace.clampedNanoseconds
-                units[index].state = .ending(deadline: now.advanced(byNanoseconds: grace))
+                let deadline = now.advanced(by: units[index].plan.stopGrace)
+                units[index].state = .ending(deadline: deadline)
                 actions.append(.askToEnd(index))
             default: break
             }

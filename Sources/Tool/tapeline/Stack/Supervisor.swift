@@ -25,8 +25,8 @@ final class Supervisor {
     private var written: StackState?
     private var isStopWished = false
     /// When to try again to write the state file. `nil` unless a write failed.
-    private var nextStateTry: Timestamp?
-    private var nextLogs = Timestamp(nanoseconds: Int64.min)
+    private var nextStateTry: MonotonicTime?
+    private var nextLogs = MonotonicTime.distantPast
 
     init(
         _ plans: [UnitPlan], home: StackHome, arguments: [String] = [],
@@ -129,7 +129,7 @@ final class Supervisor {
 
     private func boundLogs() {
         guard nextLogs <= clock.monotonic() else { return }
-        nextLogs = clock.monotonic().advanced(byNanoseconds: Supervisor.logsEveryNanoseconds)
+        nextLogs = clock.monotonic() + Supervisor.logsEveryNanoseconds
         let paths = plans.map(\.logPath) + [home.log("supervisor")]
         for path in paths {
             do {
@@ -156,7 +156,7 @@ final class Supervisor {
         } catch {
             // The stack continues, because the running processes matter more than the state file.
             if nextStateTry == nil { log(.warning, "stack.state.unwritten", "\(error)") }
-            nextStateTry = now.advanced(byNanoseconds: Supervisor.stateTryEveryNanoseconds)
+            nextStateTry = now + Supervisor.stateTryEveryNanoseconds
         }
     }
 

@@ -14,7 +14,7 @@ struct UnitProcess {
     private let logStart: Int
     /// The reason it gave at the last check that failed.
     private(set) var waitsFor: String?
-    private var nextCheck = Timestamp(nanoseconds: Int64.min)
+    private var nextCheck = MonotonicTime.distantPast
 
     init(_ plan: UnitPlan) throws(ServiceError) {
         self.plan = plan
@@ -39,9 +39,9 @@ struct UnitProcess {
         return status == wrongUse ? .hopelessly(why) : .badly(why)
     }
 
-    mutating func works(at now: Timestamp) -> Bool {
+    mutating func works(at now: MonotonicTime) -> Bool {
         guard nextCheck <= now else { return false }
-        nextCheck = now.advanced(byNanoseconds: UnitProcess.checkEveryNanoseconds)
+        nextCheck = now + UnitProcess.checkEveryNanoseconds
         waitsFor = plan.problem
         return waitsFor == nil
     }

@@ -40,7 +40,7 @@ struct TapeRun {
         var report = TapeReport()
         for name in deployment.allStreams { report.streams.append(try stream(name, client)) }
         let clock = SystemClock()
-        let started = clock.monotonic().nanoseconds
+        let started = clock.monotonic()
         report.ticks = try (0..<TapeNames.tickStreams).flatMap { try client.tickHeads(stream: $0) }
             .sorted { ($0.partition, $0.source) < ($1.partition, $1.source) }
         report.bars = try (0..<names.partitions).compactMap { number in
@@ -52,7 +52,7 @@ struct TapeRun {
         try readers(&report, deployment, client)
         report.durability = TapeWatch.durability(deployment.monitors, client)
         if command.withRate {
-            let left = Self.rateNanoseconds - (clock.monotonic().nanoseconds - started)
+            let left = Self.rateNanoseconds - (clock.monotonic() - started)
             _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))
             try addRates(&report, names, client, since: started)
         }
@@ -79,7 +79,7 @@ struct TapeRun {
     // MARK: rates
 
     private func addRates(
-        _ report: inout TapeReport, _ names: TapeNames, _ client: TapeClient, since: Int64
+        _ report: inout TapeReport, _ names: TapeNames, _ client: TapeClient, since: MonotonicTime
     ) throws {
         for index in report.ticks.indices {
             let before = report.ticks[index]
@@ -88,7 +88,7 @@ struct TapeRun {
                     stream: names.tickStream(of: before.partition),
                     subject: names.ticks(before.partition, before.source))
             else { continue }
-            let seconds = Double(SystemClock().monotonic().nanoseconds - since) / 1e9
+            let seconds = Double(SystemClock().monotonic() - since) / 1e9
             let ticks =
                 after.lastOrdinal >= before.lastOrdinal
                 ? after.lastOrdinal - before.lastOrdinal : 0

@@ -75,7 +75,7 @@ final class WatchFeed {
                 stream: client.names.barStream, matching: client.names.allBars)
             sample.universe = try client.head(
                 stream: client.names.barStream, subject: client.names.universeValues)
-            sample.readAt = clock.monotonic().nanoseconds
+            sample.readAt = clock.monotonic()
             // Taken here, so that ages refer to the moment of reading, however long the rest takes.
             sample.now = clock.now()
             let directory = try GroupDirectory(client, listeningFor: Self.window)

@@ -21,7 +21,7 @@ final class WatchGaps: Sendable {
         var look = Look()
         /// Monotonic nanoseconds at which the unanswered query was sent. `nil` if the last query
         /// was answered.
-        var askedAt: Int64?
+        var askedAt: MonotonicTime?
     }
 
     private let deployment: Deployment
@@ -56,7 +56,7 @@ final class WatchGaps: Sendable {
         }
     }
 
-    private static var now: Int64 { SystemClock().monotonic().nanoseconds }
+    private static var now: MonotonicTime { SystemClock().monotonic() }
 
     private func run() {
         var database: PostgresConnection?

@@ -19,7 +19,7 @@ struct WatchRun {
         var before: WatchSample?
         var shown: [String] = []
         while !shutdown.isRequested {
-            let started = SystemClock().monotonic().nanoseconds
+            let started = SystemClock().monotonic()
             do throws(ToolError) {
                 let sample = try feed.sample()
                 let view = WatchView(title: title, sample, before: before)
@@ -35,7 +35,7 @@ struct WatchRun {
                 guard isLive, before != nil else { throw error }
                 screen.show(["\(error)", ""] + shown)
             }
-            let passed = SystemClock().monotonic().nanoseconds - started
+            let passed = SystemClock().monotonic() - started
             let left = command.interval.clampedNanoseconds - passed
             _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))
         }

@@ -21,7 +21,7 @@ struct WatchSample: Sendable {
 
     var now = Timestamp.undefined
     /// Monotonic nanoseconds at which the heads were read.
-    var readAt: Int64 = 0
+    var readAt = MonotonicTime.distantPast
     var streams: [Stream] = []
     var ticks: [TapeReport.Head] = []
     var bars: [TapeReport.Head] = []

@@ -155,7 +155,7 @@ struct CheckpointResponder {
     private mutating func write(
         _ image: CheckpointImage, _ partition: Partition, _ round: UInt64, epoch: UInt64
     ) throws(CheckpointFailure) -> CheckpointAnswer {
-        let began = clock.monotonic().nanoseconds
+        let began = clock.monotonic()
         var store = try store(partition)
         // Stored back also after a failure, because its knowledge of the keys has changed.
         defer { stores[partition.number] = store }
@@ -164,7 +164,7 @@ struct CheckpointResponder {
             partition, round: round, outcome,
             CheckpointAnswer.Written(
                 sequence: image.sequence, isBase: image.isBase, byteCount: image.bytes.count,
-                nanoseconds: clock.monotonic().nanoseconds - began))
+                nanoseconds: clock.monotonic() - began))
     }
 
     /// Returns the partitions for which a rebuild is requested, whichever worker owns them; `nil`

@@ -1,3 +1,4 @@
+import Primitives
 import TapeCodec
 
 /// Decides when a partition's next checkpoint is due: when computing the input since the last one
@@ -8,8 +9,8 @@ struct CheckpointSchedule: Sendable {
     private var work: Int64 = 0
     /// The sequence of the last image; `nil` when the present state is due again.
     private var sequence: UInt64?
-    private var takenAt = Int64.min
-    private var retryAt = Int64.min
+    private var takenAt = MonotonicTime.distantPast
+    private var retryAt = MonotonicTime.distantPast
     /// Whether a checkpoint is due immediately, because something was computed that takes long to
     /// compute again.
     var isDueAtOnce = false
@@ -27,21 +28,21 @@ struct CheckpointSchedule: Sendable {
         work += CheckpointTimes.packetNanoseconds + Int64(ticks) * CheckpointTimes.tickNanoseconds
     }
 
-    func isDue(at position: TapePosition?, now: Int64, isLast: Bool) -> Bool {
+    func isDue(at position: TapePosition?, now: MonotonicTime, isLast: Bool) -> Bool {
         guard !isOver, let position, position.sequence != sequence else { return false }
         return isLast || isDueAtOnce || work >= workMax
-            || takenAt == Int64.min || now - takenAt >= CheckpointTimes.intervalNanoseconds
+            || now - takenAt >= CheckpointTimes.intervalNanoseconds
     }
 
-    func isBaseDue(now: Int64) -> Bool { !isOver && now >= retryAt }
+    func isBaseDue(now: MonotonicTime) -> Bool { !isOver && now >= retryAt }
 
-    mutating func took(imageAt position: TapePosition?, now: Int64) {
+    mutating func took(imageAt position: TapePosition?, now: MonotonicTime) {
         sequence = position?.sequence ?? 0
         work = 0
         isDueAtOnce = false
         takenAt = now
         // A base is not tried again before it is known that it was not stored.
-        retryAt = Int64.max
+        retryAt = .never
     }
 
     /// Makes a checkpoint due immediately, even if the present state is stored already.
@@ -50,7 +51,7 @@ struct CheckpointSchedule: Sendable {
         isDueAtOnce = true
     }
 
-    mutating func failed(now: Int64) {
+    mutating func failed(now: MonotonicTime) {
         sequence = nil
         retryAt = now + CheckpointTimes.retryNanoseconds
     }

@@ -78,19 +78,20 @@ final class CheckpointThreads: Sendable {
         let clock = SystemClock()
         responder.prepare()
         // One of the threads also reads requests.
-        var requestsAt = number == 0 ? Int64.min : Int64.max
+        var requestsAt = number == 0 ? MonotonicTime.distantPast : .never
         var batch: [CheckpointJob] = []
         while !isStopping.load(ordering: .acquiring) {
             beat.beat()
-            let now = clock.monotonic().nanoseconds
+            let now = clock.monotonic()
             if now >= requestsAt {
                 requestsAt = now + CheckpointTimes.requestsNanoseconds
                 if let answer = responder.requests() { send(answer, mailbox) }
             }
             batch.removeAll(keepingCapacity: true)
-            let left = max(0, requestsAt - clock.monotonic().nanoseconds)
-            let wait = min(CheckpointTimes.requestsNanoseconds, left)
-            _ = jobs[number].receive(into: &batch, max: 1, timeout: .nanoseconds(wait))
+            let wait = min(
+                .nanoseconds(CheckpointTimes.requestsNanoseconds),
+                clock.remaining(until: requestsAt))
+            _ = jobs[number].receive(into: &batch, max: 1, timeout: wait)
             for job in batch where !isStopping.load(ordering: .acquiring) {
                 send(responder.answer(to: job), mailbox)
             }

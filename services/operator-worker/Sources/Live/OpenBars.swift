@@ -72,7 +72,7 @@ struct OpenBars {
 extension Worker {
     /// Publishes for working partitions only. A partition that computes its past again has nothing
     /// new.
-    func publishOpenBars(now: Int64) {
+    func publishOpenBars(now: MonotonicTime) {
         guard let live, now >= openBarsAt else { return }
         openBarsAt = now + OpenBars.intervalNanoseconds
         let time = clock.now()

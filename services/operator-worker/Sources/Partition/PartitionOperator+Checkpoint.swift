@@ -1,5 +1,6 @@
 import MarketModel
 import OperatorGraph
+import Primitives
 import StreamCore
 import TapeCodec
 
@@ -10,7 +11,7 @@ extension PartitionOperator {
     /// be on its way at a time. `isLast` means that the service stops, so that every moved position
     /// is due.
     mutating func checkpoint(
-        now: Int64, isLast: Bool = false
+        now: MonotonicTime, isLast: Bool = false
     ) throws(CheckpointError) -> CheckpointImage? {
         if waiting == nil, isDue(now: now, isLast: isLast) {
             waiting = try image()
@@ -24,10 +25,10 @@ extension PartitionOperator {
     /// Whether there is nothing left to publish or to store.
     var isAtRest: Bool {
         guard isEmpty, waiting == nil else { return false }
-        return phase != .working || !isDue(now: 0, isLast: true)
+        return phase != .working || !isDue(now: .distantPast, isLast: true)
     }
 
-    private func isDue(now: Int64, isLast: Bool) -> Bool {
+    private func isDue(now: MonotonicTime, isLast: Bool) -> Bool {
         // The state after a packet is complete when its repair is. Between two days of a repair,
         // the remaining days are stored with it.
         guard stopped == nil, ledger.isPastPublished, repair?.isBetweenDays ?? true else {
@@ -69,7 +70,7 @@ extension PartitionOperator {
     }
 
     /// Notes that the image was not stored. Another one is due soon.
-    mutating func notStored(now: Int64) {
+    mutating func notStored(now: MonotonicTime) {
         schedule.failed(now: now)
     }
 

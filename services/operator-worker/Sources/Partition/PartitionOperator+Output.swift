@@ -118,7 +118,7 @@ extension PartitionOperator {
 extension PartitionOperator {
     /// Moves computed bars into the lane's packet, and sends it when the lane is free. `now` is
     /// monotonic.
-    mutating func pump(_ lane: some OutputLane, now: Int64) {
+    mutating func pump(_ lane: some OutputLane, now: MonotonicTime) {
         if case .publishing(let input) = phase {
             publishEmpty(input, lane)
             return
@@ -152,12 +152,12 @@ extension PartitionOperator {
 
     /// Returns whether a packet without bars is due: once a second, so that readers see how far
     /// time has come, and immediately when a person waits for the result of a request.
-    private func mustPublishEmpty(_ complete: TapePosition, now: Int64) -> Bool {
+    private func mustPublishEmpty(_ complete: TapePosition, now: MonotonicTime) -> Bool {
         guard stopped == nil, phase == .working, !hasRepair, complete.sequence > publishedPosition
         else { return false }
         if publishedPosition < requestSequence, complete.sequence >= requestSequence { return true }
         return watermark > packedWatermark
-            && (publishedAt == Int64.min || now - publishedAt >= 1_000_000_000)
+            && (now - publishedAt >= 1_000_000_000)
     }
 
     /// Publishes the packet without bars after which a new line of output begins.

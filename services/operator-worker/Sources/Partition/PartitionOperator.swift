@@ -105,7 +105,7 @@ struct PartitionOperator {
     /// The sequence of the input that the last packet states as complete; 0 for none.
     var publishedPosition: UInt64 = 0
     /// When the last packet was sent, monotonic.
-    var publishedAt = Int64.min
+    var publishedAt = MonotonicTime.distantPast
     /// The sequence of the last input with a person's request; 0 for none. When that input is
     /// complete, a packet states it immediately, because the person waits.
     var requestSequence: UInt64 = 0

@@ -60,7 +60,7 @@ struct RepairAsking {
     /// The answer; `nil` while the worker waits for it.
     private(set) var answer: RepairAnswer?
     /// When it was sent, monotonic; `nil` while there is no room among the jobs.
-    private var sentAt: Int64?
+    private var sentAt: MonotonicTime?
 
     init(slot: Int, number: UInt64, question: RepairQuestion) {
         self.slot = slot
@@ -69,12 +69,12 @@ struct RepairAsking {
     }
 
     /// Returns whether the question has to be sent, or sent again, because no answer came in time.
-    func isToBeSent(now: Int64) -> Bool {
+    func isToBeSent(now: MonotonicTime) -> Bool {
         guard answer == nil else { return false }
         return sentAt.map { now - $0 >= Self.againNanoseconds } ?? true
     }
 
-    mutating func sent(now: Int64) { sentAt = now }
+    mutating func sent(now: MonotonicTime) { sentAt = now }
 
     /// Keeps the answer, unless it belongs to an older question.
     mutating func take(_ answer: RepairAnswer, number: UInt64) {

@@ -37,7 +37,7 @@ struct RepairReading {
     /// The reading contains the packets that were stored from this time on.
     let start: Timestamp
     /// When it began, monotonic.
-    let startedAt: Int64
+    let startedAt: MonotonicTime
     private(set) var pass = Pass()
     /// Collects the bars that are read back; `nil` during the passes over ticks.
     var barsReadBack: PublishedBars?
@@ -63,7 +63,7 @@ struct RepairReading {
     /// By source, the ordinal that its next packet has to begin with.
     private var nextOrdinals: [SourceName: UInt64] = [:]
 
-    init(slot: Int, reader: Int, _ part: PartitionOperator.RepairPart, now: Int64) {
+    init(slot: Int, reader: Int, _ part: PartitionOperator.RepairPart, now: MonotonicTime) {
         self.slot = slot
         self.reader = reader
         self.part = part

@@ -56,7 +56,7 @@ extension Worker {
 
     /// Takes the next step of repairs, in each turn of the loop: handles the answer to a question,
     /// begins to read bars back, refuses a repair that cannot continue, or begins the next one.
-    func repair(now: Int64) {
+    func repair(now: MonotonicTime) {
         if let asked = openQuestion, let answer = asked.answer {
             openQuestion = nil
             handle(answer, asked.slot)
@@ -156,7 +156,7 @@ extension Worker {
         guard let repairing else { return }
         self.repairing = nil
         let outcome = slots[index].core?.finishRepair(published: published)
-        let nanoseconds = clock.monotonic().nanoseconds - repairing.startedAt
+        let nanoseconds = clock.monotonic() - repairing.startedAt
         metrics.repaired(nanoseconds: nanoseconds)
         reportDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
     }
@@ -167,10 +167,10 @@ extension Worker {
     func ask(_ question: RepairQuestion, _ index: Int) {
         questionsAsked += 1
         openQuestion = RepairAsking(slot: index, number: questionsAsked, question: question)
-        sendQuestion(now: clock.monotonic().nanoseconds)
+        sendQuestion(now: clock.monotonic())
     }
 
-    private func sendQuestion(now: Int64) {
+    private func sendQuestion(now: MonotonicTime) {
         guard let openQuestion, openQuestion.isToBeSent(now: now) else { return }
         let job = CheckpointJob.repair(
             slots[openQuestion.slot].partition, number: openQuestion.number, openQuestion.question)
@@ -211,7 +211,7 @@ extension Worker {
     /// Drops the reading, and begins again later. The core keeps its repair: `beginRepair` replaces
     /// what the core has read.
     private func repairLater() {
-        repairsFrom = clock.monotonic().nanoseconds + Self.againNanoseconds
+        repairsFrom = clock.monotonic() + Self.againNanoseconds
         guard let repairing else { return }
         self.repairing = nil
         readers.close(repairing.reader)

@@ -34,7 +34,7 @@ struct DepthBooks {
         /// Whether the provider was asked for the book since it became void.
         var isRequested = false
         /// The monotonic time of the last request; `Int64.min` before the first.
-        var requestedAt = Int64.min
+        var requestedAt = MonotonicTime.distantPast
         /// While the book is void: the time until which gap records cover the missing rows.
         var recordedUntil = Timestamp.undefined
     }
@@ -120,17 +120,16 @@ struct DepthBooks {
     var owingReset: [Int] { owingCount == 0 ? [] : books.indices.filter { books[$0].owesReset } }
 
     /// Returns the symbols whose books are to be requested from the provider now, and treats them
-    /// as requested. `now` is monotonic.
-    mutating func takeDueRequests(now: Int64) -> [Int] {
+    /// as requested.
+    mutating func takeDueRequests(now: MonotonicTime) -> [Int] {
         guard voidCount > 0 else { return [] }
         let due = books.indices.filter { isDue(books[$0], now) }
         for symbol in due { (books[symbol].isRequested, books[symbol].requestedAt) = (true, now) }
         return due
     }
 
-    private func isDue(_ book: Book, _ now: Int64) -> Bool {
+    private func isDue(_ book: Book, _ now: MonotonicTime) -> Bool {
         guard book.state == .void else { return false }
-        guard book.requestedAt > Int64.min else { return true }
         let wait = book.isRequested ? Self.repeatNanoseconds : Self.requestNanoseconds
         return now >= book.requestedAt + wait
     }

@@ -28,9 +28,9 @@ struct FutureGate {
     /// The number of ticks refused in the present burst.
     private(set) var refused: UInt64 = 0
     /// The monotonic time of the last refused tick.
-    private var refusedAt = Int64.min
+    private var refusedAt = MonotonicTime.distantPast
     /// The time since which all ticks were ahead; `nil` after a tick that could be taken.
-    private var onlyAheadSince: Int64?
+    private var onlyAheadSince: MonotonicTime?
     /// Whether the provider's clock has stepped: for a while all its ticks were ahead of the time.
     private(set) var isProviderAhead = false
 
@@ -43,7 +43,7 @@ struct FutureGate {
     }
 
     /// Returns whether the tick is refused.
-    mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
+    mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: MonotonicTime) -> Bool {
         guard isAhead(stamp, now: now) else {
             onlyAheadSince = nil
             return false
@@ -62,13 +62,13 @@ struct FutureGate {
 
     /// Returns the news for a person, at most one per call; `nil` when there is none. It is called
     /// periodically. `begun` is not returned here: `SourceTime` reports it with the first tick.
-    mutating func change(monotonic: Int64) -> Change? {
-        let isAhead = onlyAheadSince.map { monotonic &- $0 >= Self.steppedNanoseconds } ?? false
+    mutating func change(monotonic: MonotonicTime) -> Change? {
+        let isAhead = onlyAheadSince.map { monotonic - $0 >= Self.steppedNanoseconds } ?? false
         if isAhead != isProviderAhead {
             isProviderAhead = isAhead
             return .provider(isAhead: isAhead)
         }
-        guard refused > 0, monotonic &- refusedAt >= Self.quietNanoseconds else { return nil }
+        guard refused > 0, monotonic - refusedAt >= Self.quietNanoseconds else { return nil }
         let ticks = refused
         (refused, onlyAheadSince) = (0, nil)
         return .over(ticks: ticks)

@@ -98,7 +98,7 @@ final class FutureLetters: Sendable {
         let beat = context.threads.thread("letters", within: ThreadWatch.callLimit)
         defer { beat.retire() }
         // When files on the disk are next brought to the tape's stream of dead letters.
-        var courierAt = Int64.min
+        var courierAt = MonotonicTime.distantPast
         var reported = ""
         var batch: [Refused] = []
         while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
@@ -108,10 +108,10 @@ final class FutureLetters: Sendable {
             keep(batch)
             beat.beat()
             batch.removeAll(keepingCapacity: true)
-            let now = clock.monotonic().nanoseconds
+            let now = clock.monotonic()
             guard now >= courierAt, !queue.isClosed else { continue }
             output.report(output.deliverFiles(beat), &reported)
-            courierAt = clock.deadline(after: DeadLetterOutput.courierWait).nanoseconds
+            courierAt = clock.deadline(after: DeadLetterOutput.courierWait)
         }
     }
 

@@ -3,7 +3,7 @@ import Primitives
 
 /// The quotes that wait while quotes are conflated: per symbol the latest that was not taken.
 ///
-/// Pure; times of waiting are monotonic nanoseconds. A later quote of the same symbol replaces the
+/// Pure; times of waiting are monotonic. A later quote of the same symbol replaces the
 /// waiting one, which is then left out. A quote that no other follows is released when it has
 /// waited for a second, when there is room again, or when the source is given back. So the last
 /// quote of a burst is never missing. Until then no watermark of its lane may pass its time: a
@@ -14,13 +14,13 @@ struct HeldQuotes {
         var quote: Quote
         /// When the symbol's first waiting quote came. A later quote that replaces it does not
         /// restart the wait.
-        var since: Int64
+        var since: MonotonicTime
     }
 
     /// An entry of the queue.
     private struct Turn {
         var symbol: Int
-        var since: Int64
+        var since: MonotonicTime
     }
 
     /// How long a quote is held at most while the source is pressed.
@@ -58,7 +58,7 @@ struct HeldQuotes {
     func quote(_ symbol: Int) -> Quote? { symbol < slots.count ? slots[symbol]?.quote : nil }
 
     /// Stores a quote and returns the one that it replaces; `nil` when none waited.
-    mutating func hold(_ quote: Quote, symbol: Int, now: Int64) -> Quote? {
+    mutating func hold(_ quote: Quote, symbol: Int, now: MonotonicTime) -> Quote? {
         let before = slots[symbol]
         slots[symbol] = Slot(quote: quote, since: before?.since ?? now)
         let lane = laneOf[symbol]
@@ -84,7 +84,7 @@ struct HeldQuotes {
 
     /// Returns the symbols whose quotes have waited for long enough. They stay due until they are
     /// removed.
-    mutating func due(now: Int64) -> [Int] {
+    mutating func due(now: MonotonicTime) -> [Int] {
         let end = queue.firstIndex { now < $0.since + Self.waitNanosecondsMax } ?? queue.endIndex
         guard end > 0 else { return [] }
         let waiting = queue[..<end].filter(isWaiting)

@@ -32,7 +32,7 @@ struct SourceClock {
 
     private struct Step {
         /// By the monotonic clock.
-        let began: Int64
+        let began: MonotonicTime
         /// How many stamps and answers agree with the old time, and with the new one.
         var forOld = 0
         var forNew = 0
@@ -58,13 +58,13 @@ struct SourceClock {
     var holdsWatermark: Bool { step.map { !$0.isKept } ?? false }
 
     /// Takes a reading of both clocks. Returns a change that a person has to know, or `nil`.
-    mutating func read(wall: Timestamp, monotonic: Int64) -> Change? {
-        let present = wall.nanoseconds &- monotonic
+    mutating func read(wall: Timestamp, monotonic: MonotonicTime) -> Change? {
+        let present = wall.nanoseconds &- monotonic.nanoseconds
         let known = offset ?? present
         wallAheadNanoseconds = present &- known
         let isNear = wallAheadNanoseconds.magnitude <= UInt64(Self.stepNanoseconds)
         offset = isNear ? present : known
-        now = Timestamp(nanoseconds: monotonic &+ (isNear ? present : known))
+        now = Timestamp(nanoseconds: monotonic.nanoseconds &+ (isNear ? present : known))
         guard let step else {
             if isNear { return nil }
             self.step = Step(began: monotonic)
@@ -74,7 +74,7 @@ struct SourceClock {
             self.step = nil
             return .returned
         }
-        guard !step.isKept, monotonic &- step.began >= Self.voteNanoseconds else { return nil }
+        guard !step.isKept, monotonic - step.began >= Self.voteNanoseconds else { return nil }
         if step.forNew > step.forOld {
             self.step = nil
             (offset, now) = (present, wall)

@@ -10,7 +10,7 @@ struct SourceTime {
     private let clocks: @Sendable () -> Moment
     private var clock = SourceClock()
     /// The monotonic time of the last reading.
-    private var monotonic = Int64.min
+    private var monotonic = MonotonicTime.distantPast
     private var gate: FutureGate
     /// The last watermark from before the clock was in doubt; the watermark stays there meanwhile.
     private var heldWatermark = Timestamp(nanoseconds: Int64.min)
@@ -117,7 +117,7 @@ struct SourceTime {
 }
 
 extension SystemClock {
-    func moment() -> Moment { Moment(wall: now(), monotonic: monotonic().nanoseconds) }
+    func moment() -> Moment { Moment(wall: now(), monotonic: monotonic()) }
 }
 
 /// Reports ticks that are stamped ahead: once at the beginning of a burst and once at its end,

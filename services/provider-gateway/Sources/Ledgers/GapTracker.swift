@@ -41,8 +41,8 @@ final class GapTracker {
     /// Per partition: the position that was stored last.
     private var stored: [PartitionLedger.Position]
     /// The monotonic times of the last stored changes, and of the last stored positions.
-    private var changedAt = Int64.min
-    private var positionAt = Int64.min
+    private var changedAt = MonotonicTime.distantPast
+    private var positionAt = MonotonicTime.distantPast
     /// Whether `counted` is up to date.
     private var isCounted = false
     /// Gaps that were given up, whose records are not on the tape yet.
@@ -144,19 +144,19 @@ final class GapTracker {
 
     // MARK: periodic work
 
-    /// Updates the figures and has the ledgers stored when that is due. `now` is monotonic.
-    func storeIfDue(now: Int64) {
+    /// Updates the figures and has the ledgers stored when that is due.
+    func storeIfDue(now: MonotonicTime) {
         if !isCounted {
             isCounted = true
             count()
         }
-        let isPositionDue = positionAt == .min || now - positionAt >= Self.positionNanoseconds
-        guard isPositionDue || changedAt == .min || now - changedAt >= Self.changedNanoseconds
+        let isPositionDue = now - positionAt >= Self.positionNanoseconds
+        guard isPositionDue || now - changedAt >= Self.changedNanoseconds
         else { return }
         store(all: isPositionDue, now)
     }
 
-    private func store(all: Bool, _ now: Int64) {
+    private func store(all: Bool, _ now: MonotonicTime) {
         var changed: [Partition: PartitionLedger] = [:]
         for number in ledgers.indices {
             let isMoved = all && ledgers[number].position != stored[number]
@@ -207,7 +207,7 @@ final class GapTracker {
 
     /// Has everything stored, and ends the recorder's thread.
     func stop(within timeout: Duration) {
-        store(all: true, 0)
+        store(all: true, .distantPast)
         recorder.stop(within: timeout)
     }
 

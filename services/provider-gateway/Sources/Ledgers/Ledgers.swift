@@ -18,7 +18,7 @@ struct Ledgers {
     private let recorder: SourceRecorder
     /// What was handed to the recorder last, and when by the monotonic clock.
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
-    private var recordedAt = Int64.min
+    private var recordedAt = MonotonicTime.distantPast
 
     init(_ source: OpenedSource) {
         gaps = source.resumption.gaps
@@ -30,7 +30,7 @@ struct Ledgers {
     var hasGapsDue: Bool { gaps.hasDue || tracker?.hasDue == true }
 
     /// Hands the acknowledged ordinals to the recorder if any of them has changed.
-    mutating func record(_ lanes: SourceLanes, _ now: Timestamp, monotonic: Int64) {
+    mutating func record(_ lanes: SourceLanes, _ now: Timestamp, monotonic: MonotonicTime) {
         let present = lanes.record(time: now)
         guard present.heads != recorded, recorder.record(present) else { return }
         recorded = present.heads
@@ -38,8 +38,8 @@ struct Ledgers {
     }
 
     /// Returns whether the acknowledged ordinals are to be recorded. `now` is monotonic.
-    func isRecordDue(now: Int64) -> Bool {
-        recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds
+    func isRecordDue(now: MonotonicTime) -> Bool {
+        now >= recordedAt + Self.recordNanoseconds
     }
 
     var recordStatus: SourceRecorder.Status { recorder.status }

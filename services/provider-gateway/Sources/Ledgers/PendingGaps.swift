@@ -67,7 +67,7 @@ struct PendingGaps {
     /// The number of open gaps.
     private var openCount = 0
     /// The monotonic time since which a gap is open; `Int64.max` when none is.
-    private(set) var openSince = Int64.max
+    private(set) var openSince = MonotonicTime.never
 
     /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
     init(laneOf: [Int], laneCount: Int) {
@@ -111,7 +111,7 @@ struct PendingGaps {
     /// Notes that a tick was left out. `now` is monotonic. Allocates nothing. A tick of a backfill
     /// holds no watermark back, as watermarks have passed its time already.
     mutating func leftOut(
-        symbol: Int, kind: DataKind, time: Timestamp, isBackfilled: Bool = false, now: Int64
+        symbol: Int, kind: DataKind, time: Timestamp, isBackfilled: Bool = false, now: MonotonicTime
     ) {
         let place =
             symbol * Self.places + 2 * (max(1, Int(kind.rawValue)) - 1) + (isBackfilled ? 1 : 0)
@@ -141,7 +141,7 @@ struct PendingGaps {
             open[place] = Open()
         }
         openCount = 0
-        openSince = .max
+        openSince = .never
     }
 
     // MARK: gaps to write

@@ -14,7 +14,7 @@ final class IdleWatermarks {
         let lane: Int
         let tickLanes: [Int]
         /// When a watermark was published last, by the monotonic clock, and which.
-        var publishedAt = Int64.min
+        var publishedAt = MonotonicTime.distantPast
         var last = Timestamp(nanoseconds: Int64.min)
         /// The sum of the lanes' next ordinals then: the same sum means that no tick came.
         var ordinals: UInt64 = 0
@@ -34,13 +34,13 @@ final class IdleWatermarks {
         _ watermark: Timestamp, _ hold: (_ lane: Int) -> Timestamp, _ publisher: TapePublisher,
         isLast: Bool = false
     ) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         for index in streams.indices {
             let stream = streams[index]
             let ordinals = stream.tickLanes.reduce(0) { $0 &+ publisher.nextOrdinal(lane: $1) }
             let interval =
                 ordinals == stream.ordinals ? Self.idleNanoseconds : Self.busyNanoseconds
-            let isDue = stream.publishedAt == Int64.min || now - stream.publishedAt >= interval
+            let isDue = now - stream.publishedAt >= interval
             guard isDue || isLast, publisher.isReady(lane: stream.lane)
             else { continue }
             var held = watermark

@@ -21,10 +21,10 @@ struct Outflow {
     /// The index in `tickLanes` of the lane that is sent first.
     private var firstLane = 0
     /// The monotonic time of the last packets for the spool.
-    private var spooledAt = Int64.min
+    private var spooledAt = MonotonicTime.distantPast
     /// The time since which the gateway may not publish, because its group did not hear it for a
     /// lease and another gateway may own the source; `nil` when it may.
-    private var pausedSince: Int64?
+    private var pausedSince: MonotonicTime?
 
     init(_ source: OpenedSource, packetsPerSecond: Int) {
         publisher = source.publisher
@@ -36,7 +36,7 @@ struct Outflow {
 
     /// Sets whether the gateway may publish, which only an owner may (`isSteady`). Returns true
     /// when that has changed.
-    mutating func set(isSteady: Bool, now: Int64) -> Bool {
+    mutating func set(isSteady: Bool, now: MonotonicTime) -> Bool {
         guard isSteady == (pausedSince != nil) else { return false }
         pausedSince = isSteady ? nil : now
         return true
@@ -68,7 +68,7 @@ struct Outflow {
 
     /// Sends the packets that may leave. It begins with the lane at which the budget was spent
     /// last, so that all lanes get their share.
-    mutating func publishTicks(now: Int64, watermark: (_ lane: Int) -> Timestamp) {
+    mutating func publishTicks(now: MonotonicTime, watermark: (_ lane: Int) -> Timestamp) {
         let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
             let lane = tickLanes[(firstLane + offset) % tickLanes.count]
@@ -98,10 +98,11 @@ struct Outflow {
     /// Moves the ticks of the lanes into the spool, and sends spooled packets that the tape
     /// accepts. With `spoolsAll` it does not wait until more ticks are collected.
     mutating func spool(
-        now: Int64, isSteady: Bool, spoolsAll: Bool = false, watermark: (_ lane: Int) -> Timestamp
+        now: MonotonicTime, isSteady: Bool, spoolsAll: Bool = false,
+        watermark: (_ lane: Int) -> Timestamp
     ) {
         guard let traffic, traffic.isActive else { return }
-        if spoolsAll || spooledAt == Int64.min || now >= spooledAt + Self.spoolNanoseconds {
+        if spoolsAll || now >= spooledAt + Self.spoolNanoseconds {
             spooledAt = now
             for lane in lanes.tickLanes where traffic.isActive(lane: lane) {
                 _ = makeRoom(lane: lane, watermark: watermark(lane))
@@ -114,7 +115,7 @@ struct Outflow {
 
     /// Starts spooling for the stream of a lane whose packets are not acknowledged for too long. If
     /// the gateway may not publish for that time, all its lanes with ticks are spooled.
-    func enterSpoolIfStuck(now: Int64) {
+    func enterSpoolIfStuck(now: MonotonicTime) {
         guard let traffic else { return }
         for lane in lanes.tickLanes {
             let busySince = publisher.busySince(lane: lane) ?? now

@@ -43,7 +43,7 @@ extension SourceLanes {
         order.gaps = handOver?.gaps ?? []
         let clock = SystemClock()
         let (router, instruments) = delivery.router(
-            Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds),
+            Moment(wall: clock.now(), monotonic: clock.monotonic()),
             gaps: order.gaps)
         // A provider may open connections when it starts, and does not know this thread's beat.
         beat.beat(before: ThreadWatch.callLimit)

@@ -72,8 +72,8 @@ final class SpoolTraffic {
     /// Whether something was spooled after the last sync.
     private var isUnsynced = false
     /// Monotonic times: of the last sync, and until when the disk is not used after it failed.
-    private var syncedAt = Int64.min
-    private var pausedUntil = Int64.min
+    private var syncedAt = MonotonicTime.distantPast
+    private var pausedUntil = MonotonicTime.distantPast
 
     /// `lanes` is the number of tick lanes, which are numbered from 0.
     init(_ owner: SourceSpool, _ publisher: TapePublisher, lanes count: Int) {
@@ -148,7 +148,7 @@ final class SpoolTraffic {
     }
 
     /// Whether the disk is not used because it has just failed.
-    private var isPaused: Bool { clock.monotonic().nanoseconds < pausedUntil }
+    private var isPaused: Bool { clock.monotonic() < pausedUntil }
 
     /// Appends the packet to the spool and returns the frame's number; `nil` when there is no room
     /// or the disk failed.
@@ -170,9 +170,8 @@ final class SpoolTraffic {
 
     /// Syncs the spool's disk if that is due, so that spooled ticks survive a power cut.
     func sync(atOnce: Bool = false) {
-        let now = clock.monotonic().nanoseconds
-        guard isUnsynced, atOnce || now >= syncedAt &+ Self.syncNanoseconds || syncedAt == .min
-        else { return }
+        let now = clock.monotonic()
+        guard isUnsynced, atOnce || now >= syncedAt + Self.syncNanoseconds else { return }
         (isUnsynced, syncedAt) = (false, now)
         do throws(SpoolError) {
             try spool.sync()
@@ -184,7 +183,7 @@ final class SpoolTraffic {
 
     /// Pauses the use of the disk and reports why.
     private func failed(_ error: SpoolError) {
-        pausedUntil = clock.monotonic().nanoseconds + Self.pauseNanoseconds
+        pausedUntil = clock.monotonic() + Self.pauseNanoseconds
         owner.trouble(error)
     }
 

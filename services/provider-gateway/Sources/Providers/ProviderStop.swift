@@ -19,10 +19,10 @@ final class ProviderStop: Sendable {
 
     private let running: Running
     private let clock = SystemClock()
-    private let deadline: Int64
+    private let deadline: MonotonicTime
 
     init(_ providers: [any ProviderSource], within timeout: Duration) {
-        deadline = clock.monotonic().nanoseconds + (timeout + Self.grace).clampedNanoseconds
+        deadline = clock.deadline(after: timeout + Self.grace)
         var names: [Int: String] = [:]
         for (place, provider) in providers.enumerated() { names[place] = provider.name }
         running = Running(names)
@@ -44,7 +44,7 @@ final class ProviderStop: Sendable {
 
     /// Whether all providers have ended, or are not waited for any more.
     var isOver: Bool {
-        running.names.withLock { $0.isEmpty } || clock.monotonic().nanoseconds >= deadline
+        running.names.withLock { $0.isEmpty } || clock.monotonic() >= deadline
     }
 
     /// The names of the providers that have not ended.

@@ -81,7 +81,7 @@ final class GatewayReport: Sendable {
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
         guard present.opened, let reporter = heads.withLock({ $0 }) else { return }
-        reporter.report(now: clock.monotonic().nanoseconds) {
+        reporter.report(now: clock.monotonic()) {
             present.partitions.map {
                 TapeHead(partition: $0.partition, epoch: $0.epoch, lastOrdinal: $0.lastOrdinal)
             }

@@ -15,28 +15,25 @@ final class ReaderAnswers {
     private let listener: PositionListener
     private let clock = SystemClock()
     /// Monotonic times of the first and the last question.
-    private var askedFirstAt: Int64?
-    private var askedAt = Int64.min
+    private var askedFirstAt: MonotonicTime?
+    private var askedAt = MonotonicTime.distantPast
 
     init(_ listener: PositionListener) { self.listener = listener }
 
     /// Asks all readers. Throws when there is no link.
     func ask() throws(TapeError) {
         try listener.ask()
-        askedAt = clock.monotonic().nanoseconds
+        askedAt = clock.monotonic()
         askedFirstAt = askedFirstAt ?? askedAt
     }
 
     /// Whether the readers were never asked, or too long ago.
-    var isToAsk: Bool {
-        askedAt == Int64.min
-            || clock.monotonic().nanoseconds >= askedAt + Self.questionNanoseconds
-    }
+    var isToAsk: Bool { clock.monotonic() >= askedAt + Self.questionNanoseconds }
 
     /// The monotonic time by which all readers that are alive have answered the first question;
     /// `nil` before it. Later questions only find what the first answers lacked, so nothing waits
     /// for them.
-    var answeredBy: Int64? { askedFirstAt.map { $0 + Self.answerNanoseconds } }
+    var answeredBy: MonotonicTime? { askedFirstAt.map { $0 + Self.answerNanoseconds } }
 
     /// The highest epochs and ordinals that readers have reported so far.
     var known: SourceRecord { listener.known }

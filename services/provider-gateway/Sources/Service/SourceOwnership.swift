@@ -49,8 +49,8 @@ final class SourceOwnership {
     private var asked: EndRequest?
     /// Monotonic times: since when the service is to end, and when the last tenure ended; `nil`
     /// before.
-    private var leavingSince: Int64?
-    private var endedAt: Int64?
+    private var leavingSince: MonotonicTime?
+    private var endedAt: MonotonicTime?
     /// Answers for which the group's thread had no room yet.
     private var unsentAnswers: [OwnershipAnswer] = []
     private var orders: [OwnershipOrder] = []
@@ -73,7 +73,7 @@ final class SourceOwnership {
     /// knows that nothing is owned here or does not answer.
     var isLeft: Bool {
         guard let leavingSince, present == nil else { return false }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         return membership.hasLeft()
             || now >= max(leavingSince, endedAt ?? leavingSince) + Self.goodbyeNanoseconds
     }
@@ -93,8 +93,8 @@ final class SourceOwnership {
         answer(.opened(SourceMembership.partition, tenure: present.tenure, epoch: epoch))
     }
 
-    /// Returns whether this gateway may act as the owner at this moment. `now` is monotonic.
-    func isSteady(now: Int64) -> Bool { membership.port.isSteady(now: now) }
+    /// Returns whether this gateway may act as the owner at this moment.
+    func isSteady(now: MonotonicTime) -> Bool { membership.port.isSteady(now: now) }
 
     /// Returns how the tenure is to end, or `nil` when it continues. Call it every turn.
     func endRequest() -> EndRequest? {
@@ -103,7 +103,7 @@ final class SourceOwnership {
         if let asked { return asked }
         guard let leavingSince else { return nil }
         // An unresponsive group must not prevent the service from ending in order.
-        return clock.monotonic().nanoseconds >= leavingSince + Self.leaveNanoseconds
+        return clock.monotonic() >= leavingSince + Self.leaveNanoseconds
             ? .release : nil
     }
 
@@ -111,7 +111,7 @@ final class SourceOwnership {
     func end(_ ending: Ending) {
         guard let ended = present else { return }
         (present, asked) = (nil, nil)
-        endedAt = clock.monotonic().nanoseconds
+        endedAt = clock.monotonic()
         switch ending {
         case .released: answer(.released(SourceMembership.partition, tenure: ended.tenure))
         case .dropped: break
@@ -129,7 +129,7 @@ final class SourceOwnership {
         }
         events.removeAll(keepingCapacity: true)
         if shutdown.isRequested, leavingSince == nil {
-            leavingSince = clock.monotonic().nanoseconds
+            leavingSince = clock.monotonic()
             membership.leave()
         }
         membership.port.take(into: &orders)

@@ -38,10 +38,10 @@ struct TapeHousekeeping {
     /// between two steps, and its record reports that before its thread ends.
     func stop() {
         member.leave()
-        let deadline = clock.monotonic().nanoseconds + Self.leaveNanoseconds
+        let deadline = clock.monotonic() + Self.leaveNanoseconds
         let pause = Mailbox<Bool>(capacity: 1)
         var nothing: [Bool] = []
-        while !member.hasLeft, clock.monotonic().nanoseconds < deadline {
+        while !member.hasLeft, clock.monotonic() < deadline {
             _ = pause.receive(into: &nothing, max: 1, timeout: Self.leavePoll)
         }
         keeper.stop()

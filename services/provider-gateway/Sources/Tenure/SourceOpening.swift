@@ -52,7 +52,7 @@ struct SourceOpening {
     private let publisher: TapePublisher
     private var lanes: SourceLanes
     /// The earliest monotonic time of the next reading.
-    private var retryAt = Int64.min
+    private var retryAt = MonotonicTime.distantPast
     /// Stores the source's record; `nil` until the stored one is read.
     private var recorder: SourceRecorder?
     /// Whether the epochs are being opened, or are open.
@@ -89,7 +89,7 @@ struct SourceOpening {
                 gapRecorder?.stop(within: Self.recordTimeout)
                 return .ended(ending)
             }
-            let isSteady = parts.ownership.isSteady(now: clock.monotonic().nanoseconds)
+            let isSteady = parts.ownership.isSteady(now: clock.monotonic())
             if isSteady {
                 try remember()
                 if let source = opened() { return .opened(source) }
@@ -136,7 +136,7 @@ struct SourceOpening {
 
     /// Decides what happens to the spool of an earlier tenure, and begins it.
     private mutating func decide(_ spool: SourceSpool) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard now >= retryAt else { return }
         do {
             let predecessor = try lanes.predecessor(client: parts.client)
@@ -160,7 +160,7 @@ struct SourceOpening {
     /// filled twice.
     private mutating func hasRecovered() -> Bool {
         guard tracker == nil, parts.settings.delivery.fillsGaps else { return true }
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard now >= retryAt else { return false }
         do {
             let recorder = try gapRecorder ?? openGaps()
@@ -187,9 +187,11 @@ struct SourceOpening {
     }
 
     /// Brings the ledgers up to date until the monotonic deadline. Returns whether that is done.
-    private func isThrough(_ recovery: inout GapRecovery, until deadline: Int64) throws -> Bool {
+    private func isThrough(
+        _ recovery: inout GapRecovery, until deadline: MonotonicTime
+    ) throws -> Bool {
         while try !recovery.step() {
-            guard clock.monotonic().nanoseconds < deadline else { return false }
+            guard clock.monotonic() < deadline else { return false }
         }
         return true
     }
@@ -224,7 +226,7 @@ struct SourceOpening {
     /// Reads the source's record. When the readers have had time to answer, opens epochs above the
     /// record's, the readers' and the group's.
     private mutating func remember() throws {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         if recorder != nil, !isOpening, let answeredBy = parts.readers.answeredBy, now >= answeredBy
         {
             lanes.raise(to: parts.readers.known)
@@ -246,7 +248,7 @@ struct SourceOpening {
     }
 
     /// Reports that a reading failed, and has it repeated.
-    private mutating func notRead(_ error: any Error, _ now: Int64) {
+    private mutating func notRead(_ error: any Error, _ now: MonotonicTime) {
         retryAt = now + Self.retryNanoseconds
         parts.context.readiness.set(ReadinessPart.tape, "\(error)")
         parts.context.telemetry.emit(
@@ -255,7 +257,7 @@ struct SourceOpening {
 
     /// Starts the providers. Returns `nil` as long as the tape or a provider fails.
     private mutating func resumed() -> SourceLanes.Resumption? {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         guard now >= retryAt else { return nil }
         do {
             return try lanes.resume(

@@ -60,7 +60,7 @@ extension SourceTenure {
     private func leaveOutRow(_ symbol: Int, _ time: Timestamp) {
         parts.metrics.leftOut(.depth).add()
         ledgers.gaps.leftOut(
-            symbol: symbol, kind: .depth, time: time, now: clock.monotonic().nanoseconds)
+            symbol: symbol, kind: .depth, time: time, now: clock.monotonic())
         markBookVoid(symbol, until: after(time))
     }
 
@@ -115,7 +115,7 @@ extension SourceTenure {
     }
 
     /// Requests void books from the provider, unless a policy would leave out their rows.
-    func askForBooks(now: Int64) {
+    func askForBooks(now: MonotonicTime) {
         parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
         guard !inflow.backpressure.isPressed || inflow.backpressure.providerWaits(kind: .depth)
         else { return }

@@ -10,7 +10,7 @@ extension SourceTenure {
     func releaseQuotes(all: Bool) {
         if !inflow.held.isEmpty {
             let symbols =
-                all ? inflow.held.symbols : inflow.held.due(now: clock.monotonic().nanoseconds)
+                all ? inflow.held.symbols : inflow.held.due(now: clock.monotonic())
             for symbol in symbols { _ = release(symbol) }
         }
         inflow.held.settle()
@@ -41,7 +41,7 @@ extension SourceTenure {
             return keepAsDeadLetter(.quote(quote), symbol, now)
         }
         if inflow.held.quote(symbol) != nil { quote.header.flags.insert(.conflated) }
-        let older = inflow.held.hold(quote, symbol: symbol, now: clock.monotonic().nanoseconds)
+        let older = inflow.held.hold(quote, symbol: symbol, now: clock.monotonic())
         if let older { leaveOut(older, symbol) }
     }
 
@@ -57,7 +57,7 @@ extension SourceTenure {
         parts.metrics.leftOut(.quote).add()
         ledgers.gaps.leftOut(
             symbol: symbol, kind: .quote, time: quote.header.eventTime,
-            now: clock.monotonic().nanoseconds)
+            now: clock.monotonic())
     }
 
     /// Returns the time that no watermark of the lane may pass, because of gaps that are not

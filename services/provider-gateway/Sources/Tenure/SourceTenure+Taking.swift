@@ -266,8 +266,7 @@ extension SourceTenure {
         if let kind = record.kind {
             ledgers.gaps.leftOut(
                 symbol: symbol, kind: kind, time: inflow.time.likelyTime(of: header),
-                isBackfilled: header.flags.contains(.backfilled),
-                now: clock.monotonic().nanoseconds)
+                isBackfilled: header.flags.contains(.backfilled), now: clock.monotonic())
         }
         parts.letters.refuse(
             FutureLetters.Refused(
@@ -294,6 +293,6 @@ extension SourceTenure {
         ledgers.gaps.leftOut(
             symbol: symbol, kind: kind, time: time,
             isBackfilled: header?.flags.contains(.backfilled) ?? false,
-            now: clock.monotonic().nanoseconds)
+            now: clock.monotonic())
     }
 }

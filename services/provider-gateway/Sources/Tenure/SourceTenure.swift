@@ -54,7 +54,7 @@ final class SourceTenure {
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
     /// The monotonic time of the last periodic work; `Int64.min` before the first.
-    private var reportedAt = Int64.min
+    private var reportedAt = MonotonicTime.distantPast
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
         self.parts = parts
@@ -114,7 +114,7 @@ final class SourceTenure {
     /// a lease, because then another gateway may own the source. Meanwhile it takes ticks as far as
     /// there is room.
     private func isSteady() -> Bool {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let isSteady = parts.ownership.isSteady(now: now)
         if outflow.set(isSteady: isSteady, now: now) {
             parts.context.telemetry.emit(
@@ -136,7 +136,7 @@ final class SourceTenure {
     /// Sends the ticks of the lanes, through the spool or directly. With `spoolsAll` it does not
     /// wait until more ticks are collected for a packet of the spool.
     private func send(isSteady: Bool, spoolsAll: Bool = false) {
-        let now = clock.monotonic().nanoseconds
+        let now = clock.monotonic()
         let watermark = inflow.watermark()
         // Calls to a disk have no deadline of ours.
         if outflow.isSpooling { parts.beat.beat(before: ThreadWatch.systemTime) }
@@ -160,13 +160,12 @@ final class SourceTenure {
     }
 
     /// Updates how much room there is, and makes gaps due when it is time to write them.
-    private func checkRoom(_ now: Int64) {
+    private func checkRoom(_ now: MonotonicTime) {
         reportPressure(inflow.backpressure.set(.headroom, parts.headroom() == .low))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
             reportPressure(inflow.backpressure.set(.noRoom, false))
         }
-        let openSince = ledgers.gaps.openSince
-        let isDue = openSince < Int64.max && now >= openSince + Self.gapNanoseconds
+        let isDue = now >= ledgers.gaps.openSince + Self.gapNanoseconds
         if isDue || !inflow.backpressure.isPressed && !inflow.time.isRefusing {
             ledgers.gaps.close()
         }
@@ -212,14 +211,14 @@ final class SourceTenure {
     /// Stops the providers and takes their last records, puts all ticks on the tape, and then
     /// publishes the last watermark, at which a successor's gap begins.
     private func drain() -> TenureEnd {
-        let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
+        let deadline = clock.monotonic() + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
             inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
         // Whether the providers may still have records.
         var isTaking = true
         ledgers.gaps.close()
         var hasPublishedLast = false
-        while clock.monotonic().nanoseconds < deadline {
+        while clock.monotonic() < deadline {
             parts.beat.beat()
             if case .drop? = parts.ownership.endRequest() { return .dropped }
             writeGaps()
@@ -294,8 +293,8 @@ final class SourceTenure {
     /// Does the periodic work: follows changes of instruments, checks the room, stores the ledgers,
     /// and reports progress to other threads.
     private func reportState() {
-        let now = clock.monotonic().nanoseconds
-        guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
+        let now = clock.monotonic()
+        guard now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
         inflow.time.report()
         route()
@@ -326,6 +325,6 @@ final class SourceTenure {
 
     /// Has the source's record stored, if it has changed.
     private func record() {
-        ledgers.record(outflow.lanes, clock.now(), monotonic: clock.monotonic().nanoseconds)
+        ledgers.record(outflow.lanes, clock.now(), monotonic: clock.monotonic())
     }
 }

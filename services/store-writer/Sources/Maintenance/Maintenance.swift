@@ -32,16 +32,16 @@ final class Maintenance {
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
     /// When partitions are made next, monotonic; `nil` means immediately.
-    private var keepAt: Timestamp?
+    private var keepAt: MonotonicTime?
     /// When sizes are measured next, monotonic; `nil` means immediately.
-    private var measureAt: Timestamp?
+    private var measureAt: MonotonicTime?
     /// By table with a retention, when its days are dropped next.
     private var drops: [String: DropTurn] = [:]
     private let dropRetryFirst: Duration
 
     /// When the retention of a table runs next.
     private struct DropTurn {
-        var at: Timestamp
+        var at: MonotonicTime
         var backoff: Backoff
         /// Why the last turn failed; `nil` when it did not.
         var problem: String?

@@ -65,8 +65,7 @@ struct WriterSettings: Sendable {
             ConfigurationKey(
                 "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "200",
                 group: "Writer",
-                "A worker writes when this many rows wait; it takes more when it is behind, up to "
-                    + "20,000."),
+                "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer", "How long fewer rows wait for others."),

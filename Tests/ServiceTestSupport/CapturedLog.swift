@@ -1,26 +1,26 @@
 import Synchronization
-public import ServiceRuntime
+package import ServiceRuntime
 
 /// The log lines of a service under test.
-public final class CapturedLog: Sendable {
+package final class CapturedLog: Sendable {
     private let lines = Mutex<[String]>([])
 
-    public init() {}
+    package init() {}
 
-    public var sink: LogSink {
+    package var sink: LogSink {
         LogSink { line in
             self.lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
             return true
         }
     }
 
-    public var text: String { lines.withLock { $0.joined() } }
+    package var text: String { lines.withLock { $0.joined() } }
 
-    public func contains(_ part: String) -> Bool {
+    package func contains(_ part: String) -> Bool {
         lines.withLock { $0.contains { $0.contains(part) } }
     }
 
-    public func count(of event: String) -> Int {
+    package func count(of event: String) -> Int {
         lines.withLock { $0.count { $0.contains("\"event\":\"\(event)\"") } }
     }
 }

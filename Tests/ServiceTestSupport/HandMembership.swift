@@ -1,16 +1,16 @@
-public import MarketModel
-public import Membership
-public import MembershipTransport
+package import MarketModel
+package import Membership
+package import MembershipTransport
 import Primitives
 import Synchronization
 import TestSupport
 
 /// The epochs of ownership records, shared by the members of one test.
-public final class HandRecords: Sendable {
+package final class HandRecords: Sendable {
     private let epochs = Mutex<[Partition: UInt64]>([:])
     private let tenures = Mutex<UInt64>(0)
 
-    public init() {}
+    package init() {}
 
     func claim(_ partition: Partition) -> Claim {
         let epoch = epochs.withLock { epochs in
@@ -28,15 +28,15 @@ public final class HandRecords: Sendable {
         epochs.withLock { $0[partition] = max($0[partition, default: 0], epoch) }
     }
 
-    public func epoch(_ partition: Partition) -> UInt64 {
+    package func epoch(_ partition: Partition) -> UInt64 {
         epochs.withLock { $0[partition, default: 0] }
     }
 }
 
 /// A service's membership under a test's control. The test decides what its data plane takes and
 /// releases, and reads its answers. Any thread may use it.
-public final class HandMembership: Sendable {
-    public let records: HandRecords
+package final class HandMembership: Sendable {
+    package let records: HandRecords
     private let state: Mutex<State>
 
     private struct State {
@@ -50,13 +50,13 @@ public final class HandMembership: Sendable {
     /// The partitions that it is given when it joins.
     private let takes: [Partition]
 
-    public init(_ records: HandRecords = HandRecords(), takes: [Int] = []) {
+    package init(_ records: HandRecords = HandRecords(), takes: [Int] = []) {
         self.records = records
         self.takes = takes.map { Partition($0) }
         state = Mutex(State())
     }
 
-    public func join(_ ports: [OwnershipPort]) {
+    package func join(_ ports: [OwnershipPort]) {
         let isSteady = state.withLock { state in
             state.ports = ports
             return state.isSteady
@@ -67,7 +67,7 @@ public final class HandMembership: Sendable {
 
     // MARK: what a membership says
 
-    public func steady(_ isSteady: Bool) {
+    package func steady(_ isSteady: Bool) {
         let ports = state.withLock { state in
             state.isSteady = isSteady
             return state.ports
@@ -75,7 +75,7 @@ public final class HandMembership: Sendable {
         for port in ports { port.steady(until: isSteady ? .never : .distantPast) }
     }
 
-    public func take(_ partitions: [Partition]) {
+    package func take(_ partitions: [Partition]) {
         for partition in partitions {
             let claim = records.claim(partition)
             state.withLock { $0.held[partition] = claim.tenure }
@@ -83,11 +83,11 @@ public final class HandMembership: Sendable {
         }
     }
 
-    public func take(_ partition: Int) { take([Partition(partition)]) }
+    package func take(_ partition: Int) { take([Partition(partition)]) }
 
     /// Orders a release and waits for the answer. Returns false if there was none in time. A
     /// partition that was lost before is not ordered.
-    public func release(_ partition: Int) -> Bool {
+    package func release(_ partition: Int) -> Bool {
         let partition = Partition(partition)
         listen()
         guard let tenure = state.withLock({ $0.held[partition] }) else { return true }
@@ -95,7 +95,7 @@ public final class HandMembership: Sendable {
         return eventually { holds(partition) == false }
     }
 
-    public func drop(_ partition: Int) {
+    package func drop(_ partition: Int) {
         let partition = Partition(partition)
         guard let tenure = state.withLock({ $0.held.removeValue(forKey: partition) }) else {
             return
@@ -104,7 +104,7 @@ public final class HandMembership: Sendable {
     }
 
     /// Sends any order to the port that it concerns.
-    public func sendRaw(_ order: OwnershipOrder) {
+    package func sendRaw(_ order: OwnershipOrder) {
         switch order {
         case .take(let partition, _), .release(let partition, _), .drop(let partition, _):
             send(order, partition)
@@ -123,24 +123,24 @@ public final class HandMembership: Sendable {
     // MARK: what the data plane says
 
     /// All reports so far.
-    public var heard: [OwnershipAnswer] {
+    package var heard: [OwnershipAnswer] {
         listen()
         return state.withLock { $0.heard }
     }
 
-    public func holds(_ partition: Partition) -> Bool {
+    package func holds(_ partition: Partition) -> Bool {
         listen()
         return state.withLock { $0.held[partition] != nil }
     }
 
-    public func hasOpened(_ partition: Int) -> Bool {
+    package func hasOpened(_ partition: Int) -> Bool {
         heard.contains {
             guard case .opened(Partition(partition), let tenure, _) = $0 else { return false }
             return tenure == state.withLock { $0.held[Partition(partition)] }
         }
     }
 
-    public func hasLost(_ partition: Int) -> Bool {
+    package func hasLost(_ partition: Int) -> Bool {
         heard.contains {
             if case .lost(Partition(partition), _, _) = $0 { true } else { false }
         }
@@ -165,7 +165,7 @@ public final class HandMembership: Sendable {
 
     // MARK: as a service sees it
 
-    public func leave() {
+    package func leave() {
         let held = state.withLock { state in
             state.isLeaving = true
             return state.held
@@ -173,10 +173,10 @@ public final class HandMembership: Sendable {
         for (partition, tenure) in held { send(.release(partition, tenure: tenure), partition) }
     }
 
-    public var hasLeft: Bool {
+    package var hasLeft: Bool {
         listen()
         return state.withLock { $0.isLeaving && $0.held.isEmpty }
     }
 
-    public func close() {}
+    package func close() {}
 }

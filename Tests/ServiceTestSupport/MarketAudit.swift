@@ -1,33 +1,33 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 import TapeCodec
 import TapeProtocol
 import TapeTransport
 
 /// A market in which every tick follows from its number. It determines what a source must have
 /// delivered.
-public struct AuditedMarket: Sendable {
-    public var symbols: [Symbol]
+package struct AuditedMarket: Sendable {
+    package var symbols: [Symbol]
     /// The upper 16 bits of its ticks' provider ids.
-    public var fingerprint: UInt64
+    package var fingerprint: UInt64
     /// Returns the time of tick 0, given the time of the tick with this number.
-    public var origin: @Sendable (_ index: UInt64, _ time: Timestamp) -> Timestamp
-    public var tick: @Sendable (_ index: UInt64, _ origin: Timestamp) -> Tick
+    package var origin: @Sendable (_ index: UInt64, _ time: Timestamp) -> Timestamp
+    package var tick: @Sendable (_ index: UInt64, _ origin: Timestamp) -> Tick
 
-    public struct Tick: Sendable {
+    package struct Tick: Sendable {
         /// The number of the tick's symbol.
-        public var symbol: Int
-        public var kind: DataKind
-        public var time: Timestamp
+        package var symbol: Int
+        package var kind: DataKind
+        package var time: Timestamp
 
-        public init(symbol: Int, kind: DataKind, time: Timestamp) {
+        package init(symbol: Int, kind: DataKind, time: Timestamp) {
             self.symbol = symbol
             self.kind = kind
             self.time = time
         }
     }
 
-    public init(
+    package init(
         symbols: [Symbol], fingerprint: UInt64,
         origin: @escaping @Sendable (_ index: UInt64, _ time: Timestamp) -> Timestamp,
         tick: @escaping @Sendable (_ index: UInt64, _ origin: Timestamp) -> Tick
@@ -41,33 +41,33 @@ public struct AuditedMarket: Sendable {
 
 /// Compares the ticks of a deterministic market with the tape: every tick is on it exactly once, or
 /// inside a recorded gap of its symbol.
-public struct MarketAudit: Sendable {
-    public struct Gap: Sendable {
-        public let from: Timestamp
-        public let to: Timestamp
-        public let kind: DataKind
-        public let reason: GapReason?
+package struct MarketAudit: Sendable {
+    package struct Gap: Sendable {
+        package let from: Timestamp
+        package let to: Timestamp
+        package let kind: DataKind
+        package let reason: GapReason?
 
         func covers(_ tick: AuditedMarket.Tick) -> Bool {
             (kind == .any || kind == tick.kind) && from <= tick.time && tick.time < to
         }
     }
 
-    public struct Report: Sendable, CustomStringConvertible {
+    package struct Report: Sendable, CustomStringConvertible {
         /// The number of ticks that the market made in the interval.
-        public var made = 0
-        public var onTape = 0
+        package var made = 0
+        package var onTape = 0
         /// Ticks that are not on the tape but inside a recorded gap.
-        public var inGaps = 0
-        public var lost = 0
-        public var doubled = 0
-        public var gaps = 0
+        package var inGaps = 0
+        package var lost = 0
+        package var doubled = 0
+        package var gaps = 0
         /// Sentences about problems, the first few of each kind.
-        public var problems: [String] = []
+        package var problems: [String] = []
 
-        public var isRight: Bool { problems.isEmpty && lost == 0 && doubled == 0 }
+        package var isRight: Bool { problems.isEmpty && lost == 0 && doubled == 0 }
 
-        public var description: String {
+        package var description: String {
             "made \(made): on tape \(onTape), in gaps \(inGaps) (\(gaps) records), lost \(lost), "
                 + "doubled \(doubled); \(problems.joined(separator: "; "))"
         }
@@ -82,18 +82,18 @@ public struct MarketAudit: Sendable {
     private static let indexMax: UInt64 = 1 << 48 - 1
 
     /// The gaps per symbol.
-    public private(set) var gaps: [Symbol: [Gap]] = [:]
+    package private(set) var gaps: [Symbol: [Gap]] = [:]
     /// How often each tick is on the tape.
     private var found: [UInt64: Int] = [:]
     /// The time of tick 0. `nil` if no tick was seen yet.
-    public private(set) var origin: Timestamp?
+    package private(set) var origin: Timestamp?
     private let market: AuditedMarket
     private var report = Report()
 
-    public init(_ market: AuditedMarket) { self.market = market }
+    package init(_ market: AuditedMarket) { self.market = market }
 
     /// Reads everything of the source that is on the tape.
-    public init(_ market: AuditedMarket, _ tape: TestTape, source: SourceName) throws {
+    package init(_ market: AuditedMarket, _ tape: TestTape, source: SourceName) throws {
         self.init(market)
         for number in 0..<tape.names.partitions {
             let subject = tape.names.ticks(Partition(number), source)
@@ -104,7 +104,7 @@ public struct MarketAudit: Sendable {
     }
 
     /// Adds a packet of ticks of the source, in any order.
-    public mutating func add(_ packet: RawSpan) {
+    package mutating func add(_ packet: RawSpan) {
         var symbols: [UInt32: Symbol] = [:]
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
@@ -156,7 +156,7 @@ public struct MarketAudit: Sendable {
     }
 
     /// Returns a report on the ticks with times in [from, to).
-    public func report(from: Timestamp, to: Timestamp) -> Report {
+    package func report(from: Timestamp, to: Timestamp) -> Report {
         var report = report
         guard let origin else {
             report.complain("no tick is on the tape")

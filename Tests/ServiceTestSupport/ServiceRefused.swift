@@ -1,4 +1,4 @@
 /// The configuration of a service under test was refused, or its thread threw.
-public struct ServiceRefused: Error, CustomStringConvertible {
-    public let description: String
+package struct ServiceRefused: Error, CustomStringConvertible {
+    package let description: String
 }

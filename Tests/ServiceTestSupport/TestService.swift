@@ -1,14 +1,14 @@
-public import ServiceRuntime
+package import ServiceRuntime
 import Synchronization
 import TestSupport
 
 /// The frame of a service without the process around it: a configuration that its own description
 /// has accepted, a log that is kept, no port and no signals.
-public struct TestService: Sendable {
-    public let context: ServiceContext
-    public let log = CapturedLog()
+package struct TestService: Sendable {
+    package let context: ServiceContext
+    package let log = CapturedLog()
 
-    public init(_ description: ServiceDescription, _ environment: [String: String]) throws {
+    package init(_ description: ServiceDescription, _ environment: [String: String]) throws {
         let configuration = try Self.configuration(description, environment)
         let logger = Logger(
             service: description.name, level: .debug, format: .json, sink: log.sink)
@@ -26,7 +26,7 @@ public struct TestService: Sendable {
 
     /// Returns the configuration that the service would run with. Throws if the service would
     /// refuse it.
-    public static func configuration(
+    package static func configuration(
         _ description: ServiceDescription, _ environment: [String: String]
     ) throws -> Configuration {
         let decision = ServiceCommandLine(description).decide(
@@ -39,7 +39,7 @@ public struct TestService: Sendable {
     }
 
     /// Returns the problems that it would print, without the service's name and the last line.
-    public static func problems(
+    package static func problems(
         _ description: ServiceDescription, _ environment: [String: String]
     ) -> [String] {
         let decision = ServiceCommandLine(description).decide(
@@ -50,7 +50,7 @@ public struct TestService: Sendable {
     }
 
     /// Returns the value of a metric, without labels or with these: `name{a="b"}`.
-    public func metric(_ name: String) -> Double? {
+    package func metric(_ name: String) -> Double? {
         let page = String(decoding: context.telemetry.metrics.render(), as: UTF8.self)
         for line in page.split(separator: "\n") where line.hasPrefix("\(name) ") {
             return Double(line.dropFirst(name.count + 1))
@@ -59,7 +59,7 @@ public struct TestService: Sendable {
     }
 
     /// Runs the body on a separate thread, as the frame runs it on the main thread.
-    public func start(
+    package func start(
         _ body: @escaping @Sendable (ServiceContext) throws -> ExitCode
     ) throws -> RunningService {
         try RunningService(self, body)
@@ -67,8 +67,8 @@ public struct TestService: Sendable {
 }
 
 /// A service that runs on a thread of the test. It is asked to stop when the value is released.
-public final class RunningService: Sendable {
-    public let service: TestService
+package final class RunningService: Sendable {
+    package let service: TestService
     private let outcome: Outcome
     private let thread: Mutex<ServiceThread?>
 
@@ -90,14 +90,14 @@ public final class RunningService: Sendable {
         thread = Mutex(started)
     }
 
-    public var hasEnded: Bool { outcome.value.withLock { $0 != nil } }
-    public var log: CapturedLog { service.log }
-    public var isReady: Bool { service.context.readiness.health.ready }
-    public var reasons: [String] { service.context.readiness.health.reasons }
-    public var degraded: [String] { service.context.readiness.health.degraded }
+    package var hasEnded: Bool { outcome.value.withLock { $0 != nil } }
+    package var log: CapturedLog { service.log }
+    package var isReady: Bool { service.context.readiness.health.ready }
+    package var reasons: [String] { service.context.readiness.health.reasons }
+    package var degraded: [String] { service.context.readiness.health.degraded }
 
     /// Waits until it has ended by itself.
-    public func exitCode() throws -> ExitCode {
+    package func exitCode() throws -> ExitCode {
         guard eventually(within: 60, { hasEnded }) else {
             throw ServiceRefused(description: "the service did not end:\n\(log.text)")
         }
@@ -113,7 +113,7 @@ public final class RunningService: Sendable {
 
     /// Requests the stop, as SIGTERM does.
     @discardableResult
-    public func stop() throws -> ExitCode {
+    package func stop() throws -> ExitCode {
         service.context.shutdown.request("test")
         return try exitCode()
     }

@@ -1,24 +1,24 @@
-public import MarketModel
+package import MarketModel
 import NatsTransport
 import TapeProtocol
 import TapeTransport
-public import Primitives
-public import TapeCodec
+package import Primitives
+package import TapeCodec
 import TestSupport
 
 /// Publishes packets of one source on one partition by hand, one at a time, each acknowledged.
-public struct TestSource {
-    public let tape: TestTape
-    public let partition: Partition
-    public let source: SourceName
-    public var epoch: UInt64 = 1
-    public private(set) var nextOrdinal: UInt64 = 1
+package struct TestSource {
+    package let tape: TestTape
+    package let partition: Partition
+    package let source: SourceName
+    package var epoch: UInt64 = 1
+    package private(set) var nextOrdinal: UInt64 = 1
     /// The ordinals to skip, which leaves a hole.
-    public var skip: UInt64 = 0
-    public var sendTime = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+    package var skip: UInt64 = 0
+    package var sendTime = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
     private var builder: PacketBuilder
 
-    public init(
+    package init(
         _ tape: TestTape, _ partition: Partition, source: SourceName, kind: PacketKind = .ticks
     ) {
         self.tape = tape
@@ -27,24 +27,24 @@ public struct TestSource {
         builder = PacketBuilder(kind: kind, partition: partition, source: source)
     }
 
-    public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
+    package mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         builder.register(definition)
     }
 
-    public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
+    package mutating func register(_ definition: SeriesDefinition) -> UInt16 {
         builder.register(definition)
     }
 
-    public mutating func append(_ bar: Bar) { precondition(builder.append(bar)) }
-    public mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
-    public mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
+    package mutating func append(_ bar: Bar) { precondition(builder.append(bar)) }
+    package mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
+    package mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
 
     /// Appends any record by the builder's own call. It has to fit.
-    public mutating func append(_ add: (inout PacketBuilder) -> Bool) {
+    package mutating func append(_ add: (inout PacketBuilder) -> Bool) {
         precondition(add(&builder))
     }
 
-    public mutating func seal(watermark: Timestamp) -> SealedPacket {
+    package mutating func seal(watermark: Timestamp) -> SealedPacket {
         nextOrdinal += skip
         skip = 0
         let packet = builder.seal(
@@ -56,7 +56,7 @@ public struct TestSource {
 
     /// Publishes what was appended. Returns its position on the tape.
     @discardableResult
-    public mutating func publish(watermark: Timestamp) throws -> UInt64 {
+    package mutating func publish(watermark: Timestamp) throws -> UInt64 {
         let packet = seal(watermark: watermark)
         let subject =
             packet.header.kind == .bars
@@ -66,7 +66,7 @@ public struct TestSource {
 
     /// Opens the next epoch after ordinals that the tape has lost, as a gateway does.
     @discardableResult
-    public mutating func publishMarker(lost: ClosedRange<UInt64>) throws -> UInt64 {
+    package mutating func publishMarker(lost: ClosedRange<UInt64>) throws -> UInt64 {
         epoch += 1
         let gap = GapRecord(
             header: TickHeader(
@@ -87,7 +87,7 @@ public struct TestSource {
 
     /// Publishes any bytes on any subject of the tape.
     @discardableResult
-    public static func put(
+    package static func put(
         _ bytes: [UInt8], on subject: String, of tape: TestTape
     ) throws -> UInt64 {
         let answer = try tape.client.connection.request(bytes, to: subject, timeout: patience)
@@ -101,5 +101,5 @@ public struct TestSource {
 
 extension SealedPacket {
     /// A copy of the bytes on the wire.
-    public var bytes: [UInt8] { withBytes { $0.array } }
+    package var bytes: [UInt8] { withBytes { $0.array } }
 }

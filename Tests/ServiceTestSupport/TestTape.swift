@@ -1,25 +1,25 @@
-public import MarketModel
+package import MarketModel
 import NatsTransport
 import Primitives
-public import TapeCodec
+package import TapeCodec
 import TapeKeeping
-public import TapeProtocol
-public import TapeTransport
+package import TapeProtocol
+package import TapeTransport
 import ServiceRuntime
-public import TestSupport
+package import TestSupport
 
 /// The tape of one test, in its own namespace on a real nats-server with streams. It also reads the
 /// stored packets independently of the product.
-public struct TestTape: Sendable {
-    public let server: NatsServer
-    public let names: TapeNames
-    public let client: TapeClient
+package struct TestTape: Sendable {
+    package let server: NatsServer
+    package let names: TapeNames
+    package let client: TapeClient
     /// The maximum size of each of its streams.
-    public let bytesMax: Int64
+    package let bytesMax: Int64
 
-    public static let streamBytes: Int64 = 64 << 20
+    package static let streamBytes: Int64 = 64 << 20
 
-    public init(
+    package init(
         _ server: NatsServer, namespace: String, partitions: Int = 4, streams: Bool = true,
         bytesMax: Int64 = Self.streamBytes
     ) throws {
@@ -38,7 +38,7 @@ public struct TestTape: Sendable {
     }
 
     /// Returns a separate connection for a service. Closing it looks like a killed process.
-    public func connect(_ service: TestService? = nil) throws -> TapeClient {
+    package func connect(_ service: TestService? = nil) throws -> TapeClient {
         try Self.connect(server, names, service)
     }
 
@@ -56,7 +56,7 @@ public struct TestTape: Sendable {
     }
 
     /// The settings that every service needs for this tape.
-    public var environment: [String: String] {
+    package var environment: [String: String] {
         [
             "NATS_URL": server.url, "MDS_NAMESPACE": names.namespace,
             "MDS_PARTITIONS": String(names.partitions),
@@ -66,16 +66,16 @@ public struct TestTape: Sendable {
 
     // MARK: stored packets
 
-    public struct Standing: Sendable {
-        public let subject: String
-        public let sequence: UInt64
-        public let header: PacketHeader
-        public let payload: [UInt8]
+    package struct Standing: Sendable {
+        package let subject: String
+        package let sequence: UInt64
+        package let header: PacketHeader
+        package let payload: [UInt8]
     }
 
     /// Returns all packets of a stream whose subject begins with the prefix, in order, each proven
     /// by its checksum.
-    public func packets(stream: String, subject prefix: String = "") throws -> [Standing] {
+    package func packets(stream: String, subject prefix: String = "") throws -> [Standing] {
         guard let info = try client.jetStream.streamInfo(stream), info.lastSequence > 0 else {
             return []
         }
@@ -95,25 +95,25 @@ public struct TestTape: Sendable {
         return found
     }
 
-    public func tickPackets(_ partition: Partition) throws -> [Standing] {
+    package func tickPackets(_ partition: Partition) throws -> [Standing] {
         try packets(
             stream: names.tickStream(of: partition),
             subject: "\(names.namespace).ticks.\(partition).")
     }
 
-    public func barPackets(_ partition: Partition) throws -> [Standing] {
+    package func barPackets(_ partition: Partition) throws -> [Standing] {
         try packets(stream: names.barStream, subject: names.bars(partition))
             .filter { $0.subject == names.bars(partition) }
     }
 
     /// Returns the ticks of all partitions, by the last packets' ordinals. It is cheap enough to
     /// poll.
-    public func lastOrdinal(stream: String, subject: String) throws -> UInt64 {
+    package func lastOrdinal(stream: String, subject: String) throws -> UInt64 {
         let last = try client.lastPacket(stream: stream, subject: subject)
         return (last?.header.nextOrdinal ?? 1) - 1
     }
 
-    public func tickCount(source: SourceName) throws -> UInt64 {
+    package func tickCount(source: SourceName) throws -> UInt64 {
         try (0..<names.partitions).map { Partition($0) }.reduce(0) {
             try $0
                 + lastOrdinal(

@@ -1,20 +1,20 @@
 import Foundation
 
 /// Two authorities and the certificates that they sign, made by openssl.
-public struct Certificates: Sendable {
+package struct Certificates: Sendable {
     private static let openssl = "/usr/bin/openssl"
 
     /// Why there can be no certificates here. `nil` if there can.
-    public static let obstacle: String? =
+    package static let obstacle: String? =
         FileManager.default.isExecutableFile(atPath: openssl)
         ? nil : "certificates are made by \(openssl), which is not there"
 
     private let folder: TemporaryFolder
 
-    public func certificate(_ name: String) -> String { folder.file("\(name).crt") }
-    public func key(_ name: String) -> String { folder.file("\(name).key") }
+    package func certificate(_ name: String) -> String { folder.file("\(name).crt") }
+    package func key(_ name: String) -> String { folder.file("\(name).key") }
 
-    public init() throws {
+    package init() throws {
         folder = try TemporaryFolder("certificates")
         for name in ["authority", "otherAuthority"] {
             try run(
@@ -29,7 +29,7 @@ public struct Certificates: Sendable {
     }
 
     /// Makes a certificate signed by an authority. With negative days it has expired.
-    public func make(
+    package func make(
         _ file: String, name: String, by authority: String = "authority", days: Int = 2
     ) throws {
         let request = folder.file("\(file).csr")

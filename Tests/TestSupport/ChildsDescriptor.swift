@@ -2,11 +2,11 @@ import Glibc
 
 /// Another descriptor of a file that this process has open, like the one that a child has from its
 /// fork until it runs another program.
-public struct ChildsDescriptor: ~Copyable {
+package struct ChildsDescriptor: ~Copyable {
     private let descriptor: Int32
 
     /// Fails if the process does not have the file open.
-    public init(of path: String) throws {
+    package init(of path: String) throws {
         descriptor = try Self.duplicate(path)
     }
 

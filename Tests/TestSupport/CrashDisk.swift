@@ -7,16 +7,16 @@ import Synchronization
 /// What programs write is in the page cache of this file system until it is synced. Only then it is
 /// written to the image file, which is the disk. So a copy of the image is what a machine finds
 /// after a power cut. `cut` proves that each time with a file that is not synced.
-public final class CrashDisk: Sendable {
-    public struct Failed: Error, CustomStringConvertible {
-        public let description: String
+package final class CrashDisk: Sendable {
+    package struct Failed: Error, CustomStringConvertible {
+        package let description: String
     }
 
     private static let programs = ["/usr/bin/mount", "/usr/bin/umount", "/usr/sbin/mkfs.ext4"]
     private static let controlBytes = 65_536
 
     /// Why there can be no such disk on this machine. `nil` if there can.
-    public static let obstacle: String? = {
+    package static let obstacle: String? = {
         guard getuid() == 0 else { return "a disk to cut the power of needs root" }
         for program in programs where !FileManager.default.isExecutableFile(atPath: program) {
             return "a disk to cut the power of needs \(program)"
@@ -34,11 +34,11 @@ public final class CrashDisk: Sendable {
     private let cuts = Mutex(0)
 
     /// The mount point.
-    public var path: String { folder.file("disk") }
-    public func file(_ name: String) -> String { "\(path)/\(name)" }
+    package var path: String { folder.file("disk") }
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
     private func image(_ number: Int) -> String { folder.file("image-\(number)") }
 
-    public init(megabytes: Int = 256) throws {
+    package init(megabytes: Int = 256) throws {
         folder = try TemporaryFolder("crash-disk")
         try FileManager.default.createDirectory(
             atPath: folder.file("disk"), withIntermediateDirectories: false)
@@ -61,10 +61,10 @@ public final class CrashDisk: Sendable {
     }
 
     /// Syncs. Everything that was written is on the disk when this returns.
-    public func sync() throws { try run("/usr/bin/sync", ["-f", path]) }
+    package func sync() throws { try run("/usr/bin/sync", ["-f", path]) }
 
     /// Writes a file like most programs, without a sync, which Foundation does not offer.
-    public func write(_ bytes: [UInt8], to name: String) throws {
+    package func write(_ bytes: [UInt8], to name: String) throws {
         let descriptor = unsafe open(file(name), O_CREAT | O_TRUNC | O_WRONLY, 0o644)
         guard descriptor >= 0 else { throw Failed(description: "no \(name): errno \(errno)") }
         defer { close(descriptor) }
@@ -75,7 +75,7 @@ public final class CrashDisk: Sendable {
 
     /// Cuts the power and mounts what the disk holds then, in the same place. `stopped` ends the
     /// programs that use it. They should be paused, so that they do nothing meanwhile.
-    public func cut(_ stopped: () -> Void) throws {
+    package func cut(_ stopped: () -> Void) throws {
         let number = cuts.withLock { count in
             count += 1
             return count

@@ -2,7 +2,7 @@ import Glibc
 
 /// Asks the kernel for a free port. Another process may take it before the server does, so a caller
 /// that starts a server must retry with another port.
-public func freePort() -> UInt16 {
+package func freePort() -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     precondition(descriptor >= 0, "no socket for a test: errno \(errno)")
     defer { close(descriptor) }

@@ -2,18 +2,18 @@ import Foundation
 
 /// The metrics of docs/metrics.md. A house rule checks their names, and a test of the running
 /// services checks their kinds and labels.
-public struct MetricCatalogue {
-    public struct Metric: Sendable {
-        public let kind: String
+package struct MetricCatalogue {
+    package struct Metric: Sendable {
+        package let kind: String
         /// The values of each label. `nil` if there are too many to list.
-        public let labels: [String: Set<String>?]
+        package let labels: [String: Set<String>?]
     }
 
-    public let metrics: [String: Metric]
+    package let metrics: [String: Metric]
 
     /// The labels that Prometheus adds to every series, including those that distinguish several
     /// stacks.
-    public static let targetLabels: Set<String> = ["job", "instance", "namespace", "cluster"]
+    package static let targetLabels: Set<String> = ["job", "instance", "namespace", "cluster"]
     /// Metrics of every process, and of Prometheus itself.
     private static let general = [
         "up": Metric(kind: "gauge", labels: [:]),
@@ -26,7 +26,7 @@ public struct MetricCatalogue {
         "process_start_time_seconds": Metric(kind: "gauge", labels: [:]),
     ]
 
-    public init() throws {
+    package init() throws {
         let path = "\(ServerPrograms.checkout)/docs/metrics.md"
         let page = try String(contentsOfFile: path, encoding: .utf8)
         var found = Self.general
@@ -74,7 +74,7 @@ public struct MetricCatalogue {
     }
 
     /// Returns the metric of a name in a query. A histogram has three names.
-    public func metric(_ name: String) -> Metric? {
+    package func metric(_ name: String) -> Metric? {
         if let metric = metrics[name] { return metric }
         for suffix in ["_bucket", "_sum", "_count"] where name.hasSuffix(suffix) {
             guard let metric = metrics[String(name.dropLast(suffix.count))],

@@ -6,9 +6,9 @@ import Synchronization
 ///
 /// A separate thread carries the bytes. The functions here determine what happens to the next ones.
 /// The proxy ends, and its links are cut, with the value.
-public final class NatsProxy: Sendable {
+package final class NatsProxy: Sendable {
     /// The kinds of messages, as the tape uses NATS.
-    public enum Traffic: Sendable, Hashable, CaseIterable {
+    package enum Traffic: Sendable, Hashable, CaseIterable {
         /// A message to a subject of the tape that requests an answer.
         case publish
         /// The server's answer to a publish.
@@ -19,25 +19,25 @@ public final class NatsProxy: Sendable {
         case delivery
     }
 
-    public enum Direction: Sendable, Hashable { case toServer, toClient }
+    package enum Direction: Sendable, Hashable { case toServer, toClient }
 
     /// The answer that the client gets in place of the server's.
-    public enum Refusal: Sendable, Hashable {
+    package enum Refusal: Sendable, Hashable {
         /// An error in the answer's body, as JetStream sends it.
         case error(code: Int, errorCode: Int, description: String)
         /// "NATS/1.0 503": the subject has no subscriber.
         case noResponders
     }
 
-    public struct NotStarted: Error {}
+    package struct NotStarted: Error {}
 
-    public let port: UInt16
+    package let port: UInt16
     private let controls: ProxyControls
     private let finished = DispatchSemaphore(value: 0)
 
-    public var url: String { "nats://127.0.0.1:\(port)" }
+    package var url: String { "nats://127.0.0.1:\(port)" }
 
-    public init(to server: UInt16) throws {
+    package init(to server: UInt16) throws {
         let listener = ProxySocket.listen()
         guard let listener else { throw NotStarted() }
         port = listener.port
@@ -62,7 +62,7 @@ public final class NatsProxy: Sendable {
     // MARK: faults
 
     /// Breaks all links at the same moment. Messages under way are lost when this returns.
-    public func cut() {
+    package func cut() {
         let number = controls.change { state in
             state.cuts += 1
             return state.cuts
@@ -71,35 +71,35 @@ public final class NatsProxy: Sendable {
     }
 
     /// Carries nothing in this direction. What arrives meanwhile waits here, up to a bound.
-    public func freeze(_ direction: Direction) { controls.change { $0.frozen.insert(direction) } }
-    public func thaw() { controls.change { $0.frozen = [] } }
+    package func freeze(_ direction: Direction) { controls.change { $0.frozen.insert(direction) } }
+    package func thaw() { controls.change { $0.frozen = [] } }
 
     /// The next `count` messages of this kind never arrive.
-    public func lose(_ count: Int, _ traffic: Traffic) { order(.lose, count, traffic) }
+    package func lose(_ count: Int, _ traffic: Traffic) { order(.lose, count, traffic) }
 
     /// The next `count` messages of this kind wait until `release()`. Later messages overtake them.
-    public func hold(_ count: Int, _ traffic: Traffic) { order(.hold, count, traffic) }
+    package func hold(_ count: Int, _ traffic: Traffic) { order(.hold, count, traffic) }
 
     /// Sends the held messages on, in order.
-    public func release() { controls.change { $0.releases += 1 } }
+    package func release() { controls.change { $0.releases += 1 } }
 
     /// Answers the next `count` publishes with this. `stored` determines whether the server gets
     /// them.
-    public func refuse(_ count: Int, _ refusal: Refusal, stored: Bool) {
+    package func refuse(_ count: Int, _ refusal: Refusal, stored: Bool) {
         order(.refuse(refusal, stored: stored), count, .publish)
     }
 
     /// From the next link on the server reports this version. `nil` restores its real one.
-    public func pretend(version: String?) { controls.change { $0.version = version } }
+    package func pretend(version: String?) { controls.change { $0.version = version } }
 
     /// Until `calm`, messages to subjects with these prefixes never arrive. The client gets this
     /// refusal, or no answer.
-    public func sicken(_ subjects: [String], _ refusal: Refusal?) {
+    package func sicken(_ subjects: [String], _ refusal: Refusal?) {
         controls.change { $0.sick = (subjects, refusal) }
     }
 
     /// Ends all faults, and releases what is held.
-    public func calm() {
+    package func calm() {
         controls.change { state in
             state.orders = [:]
             state.sick = ([], nil)
@@ -115,15 +115,15 @@ public final class NatsProxy: Sendable {
     // MARK: what was seen
 
     /// Returns how many messages of this kind a fault has hit.
-    public func struck(_ traffic: Traffic) -> Int { controls.look { $0.struck[traffic] ?? 0 } }
+    package func struck(_ traffic: Traffic) -> Int { controls.look { $0.struck[traffic] ?? 0 } }
     /// Returns how many messages of this kind have passed in all.
-    public func seen(_ traffic: Traffic) -> Int { controls.look { $0.seen[traffic] ?? 0 } }
+    package func seen(_ traffic: Traffic) -> Int { controls.look { $0.seen[traffic] ?? 0 } }
     /// Returns how many messages were sent to subjects with this prefix since `sicken`.
-    public func sent(to prefix: String) -> Int {
+    package func sent(to prefix: String) -> Int {
         controls.look { $0.sent.filter { $0.key.hasPrefix(prefix) }.values.reduce(0, +) }
     }
-    public var heldNow: Int { controls.look { $0.held } }
-    public var links: Int { controls.look { $0.links } }
+    package var heldNow: Int { controls.look { $0.held } }
+    package var links: Int { controls.look { $0.links } }
 }
 
 enum ProxyAction: Sendable {

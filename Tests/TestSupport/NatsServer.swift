@@ -3,55 +3,55 @@ import Synchronization
 
 /// The real nats-server of one test, with JetStream in its own folder, on a free loopback port. The
 /// server ends, and its folder is removed, with the value.
-public final class NatsServer: Sendable {
-    public struct User: Sendable {
-        public let name: String
-        public let password: String
+package final class NatsServer: Sendable {
+    package struct User: Sendable {
+        package let name: String
+        package let password: String
         /// Lines of a `permissions { ... }` block. `nil` allows everything.
-        public let permissions: String?
+        package let permissions: String?
 
-        public init(name: String, password: String, permissions: String? = nil) {
+        package init(name: String, password: String, permissions: String? = nil) {
             self.name = name
             self.password = password
             self.permissions = permissions
         }
     }
 
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// When the stores are synced to disk: "always", "1s", and so on.
-        public var syncInterval = "2m"
-        public var users: [User] = []
-        public var jetStream = true
+        package var syncInterval = "2m"
+        package var users: [User] = []
+        package var jetStream = true
         /// The folder of the streams. `nil` means the server's own folder.
-        public var store: String?
+        package var store: String?
         /// Lines that are appended to the server's configuration file.
-        public var extra = ""
+        package var extra = ""
 
-        public init() {}
+        package init() {}
     }
 
-    public struct StartFailed: Error, CustomStringConvertible {
-        public let log: String
-        public var description: String { "nats-server did not start; its log:\n\(log)" }
+    package struct StartFailed: Error, CustomStringConvertible {
+        package let log: String
+        package var description: String { "nats-server did not start; its log:\n\(log)" }
     }
 
     private static let triesMax = 5
 
-    public let port: UInt16
-    public let folder: TemporaryFolder
+    package let port: UInt16
+    package let folder: TemporaryFolder
     private let process: Mutex<ServerProcess>
 
-    public var url: String { "nats://127.0.0.1:\(port)" }
-    public var address: String { "127.0.0.1:\(port)" }
+    package var url: String { "nats://127.0.0.1:\(port)" }
+    package var address: String { "127.0.0.1:\(port)" }
 
-    public convenience init(syncInterval: String) throws {
+    package convenience init(syncInterval: String) throws {
         var options = Options()
         options.syncInterval = syncInterval
         try self.init(options)
     }
 
     /// Starts the server and waits until it answers. Takes another port if the chosen one was lost.
-    public init(_ options: Options = Options()) throws {
+    package init(_ options: Options = Options()) throws {
         let folder = try TemporaryFolder("nats")
         var tries = 0
         while true {
@@ -71,41 +71,41 @@ public final class NatsServer: Sendable {
         }
     }
 
-    public var log: String { process.withLock { $0.log } }
-    public var isRunning: Bool { process.withLock { $0.isRunning } }
+    package var log: String { process.withLock { $0.log } }
+    package var isRunning: Bool { process.withLock { $0.isRunning } }
 
     /// Ends the server in order with SIGTERM. `start()` starts it again.
-    public func stop() { process.withLock { _ = $0.stop() } }
+    package func stop() { process.withLock { _ = $0.stop() } }
 
     /// Ends the server with SIGKILL, like a crash. `start()` starts it again.
-    public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
+    package func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
 
     /// Starts it again on the same port and store.
-    public func start() throws {
+    package func start() throws {
         try process.withLock { $0 = try Self.start(folder, port) }
     }
 
-    public func restart() throws {
+    package func restart() throws {
         stop()
         try start()
     }
 
     /// Replaces text of the configuration file. It takes effect after a restart or `reload()`.
-    public func rewriteConfiguration(_ old: String, _ new: String) throws {
+    package func rewriteConfiguration(_ old: String, _ new: String) throws {
         let text = try String(contentsOfFile: folder.file("nats.conf"), encoding: .utf8)
         try folder.write(text.replacingOccurrences(of: old, with: new), to: "nats.conf")
     }
 
-    public func reload() { signal(SIGHUP) }
+    package func reload() { signal(SIGHUP) }
 
     /// Suspends the server with its port and connections until `resume()`.
-    public func pause() { signal(SIGSTOP) }
-    public func resume() { signal(SIGCONT) }
+    package func pause() { signal(SIGSTOP) }
+    package func resume() { signal(SIGCONT) }
 
     /// Starts lame duck mode, as before planned maintenance: clients are asked to leave.
-    public func lameDuck() { signal(SIGUSR2) }
+    package func lameDuck() { signal(SIGUSR2) }
 
-    public func signal(_ number: Int32) { process.withLock { $0.signal(number) } }
+    package func signal(_ number: Int32) { process.withLock { $0.signal(number) } }
 
     // MARK: parts
 

@@ -1,12 +1,12 @@
 import Glibc
 
 /// A deadline that only a broken test reaches, however busy the machine is.
-public let patience = Duration.seconds(120)
+package let patience = Duration.seconds(120)
 
 /// Polls until `condition` is true. The deadline only bounds a failing test. A condition that takes
 /// long, or is not true for long, is polled less often, so that it does not take the processor from
 /// what it waits for.
-public func eventually(
+package func eventually(
     within seconds: Double = 120, _ condition: () throws -> Bool
 ) rethrows -> Bool {
     let clock = ContinuousClock()

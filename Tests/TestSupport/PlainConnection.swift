@@ -1,15 +1,15 @@
 import Glibc
 
 /// A blocking TCP connection to this machine, with a deadline for each read.
-public final class PlainConnection {
-    public struct Failure: Error {
+package final class PlainConnection {
+    package struct Failure: Error {
         let what: String
         let code = errno
     }
 
     private let descriptor: Int32
 
-    public init(port: UInt16) throws {
+    package init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -28,7 +28,7 @@ public final class PlainConnection {
 
     deinit { close(descriptor) }
 
-    public func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         let count = unsafe bytes.withUnsafeBytes {
             unsafe write(descriptor, $0.baseAddress, $0.count)
         }
@@ -36,7 +36,7 @@ public final class PlainConnection {
     }
 
     /// Returns everything until `isEnough`, or until the other side has ended.
-    public func receive(_ isEnough: ([UInt8]) -> Bool) throws -> [UInt8] {
+    package func receive(_ isEnough: ([UInt8]) -> Bool) throws -> [UInt8] {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while !isEnough(all) {

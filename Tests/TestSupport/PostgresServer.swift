@@ -3,23 +3,23 @@ import Synchronization
 
 /// The PostgreSQL 17 with TimescaleDB of one test: loopback, a free port, passwords (SCRAM), no
 /// fsync. It ends with the value.
-public final class PostgresServer: Sendable {
-    public static let user = "postgres"
-    public static let password = "open sesame"
+package final class PostgresServer: Sendable {
+    package static let user = "postgres"
+    package static let password = "open sesame"
 
-    public let port: UInt16
+    package let port: UInt16
     private let folder: TemporaryFolder
     private let process: Mutex<ServerProcess>
     private let settings: [String]
     private let edition: Edition
 
     /// The edition of TimescaleDB. A database without the extension serves as plain PostgreSQL.
-    public enum Edition: Sendable {
+    package enum Edition: Sendable {
         case apache
         case community
 
         /// True if it is available here: `ServerPrograms.community`.
-        public static let hasCommunity = ServerPrograms.community != nil
+        package static let hasCommunity = ServerPrograms.community != nil
 
         fileprivate var settings: [String] {
             switch self {
@@ -39,7 +39,7 @@ public final class PostgresServer: Sendable {
 
     /// Returns the server that all tests of the process share if they do not harm it. Each makes
     /// its own database.
-    public static func shared(_ edition: Edition = .apache) throws -> PostgresServer {
+    package static func shared(_ edition: Edition = .apache) throws -> PostgresServer {
         switch edition {
         case .apache: try sharedServer.get()
         case .community: try sharedCommunityServer.get()
@@ -49,7 +49,7 @@ public final class PostgresServer: Sendable {
     /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
     /// form `name=value`. `files` are copied into the cluster, readable by the server only: paths
     /// by names.
-    public init(
+    package init(
         settings: [String] = [], files: [String: String] = [:], edition: Edition = .apache
     ) throws {
         folder = try TemporaryFolder("postgres")
@@ -91,7 +91,7 @@ public final class PostgresServer: Sendable {
 
     /// Makes a new, empty database, with or without the TimescaleDB extension.
     @discardableResult
-    public func createDatabase(_ name: String, timescale: Bool = false) throws -> String {
+    package func createDatabase(_ name: String, timescale: Bool = false) throws -> String {
         var problem: (any Error)?
         // A background worker that reads the template database blocks its copying.
         let made = eventually {
@@ -111,7 +111,7 @@ public final class PostgresServer: Sendable {
     /// Returns the output of the server's own client, which shows independently what the code under
     /// test did.
     @discardableResult
-    public func psql(
+    package func psql(
         _ sql: String, database: String = "postgres", user: String = PostgresServer.user,
         password: String = PostgresServer.password
     ) throws -> String {
@@ -120,7 +120,7 @@ public final class PostgresServer: Sendable {
 
     /// Runs a file as a person would, with variables as `name=value`.
     @discardableResult
-    public func psql(
+    package func psql(
         file: String, variables: [String] = [], database: String,
         user: String = PostgresServer.user,
         password: String = PostgresServer.password
@@ -139,20 +139,20 @@ public final class PostgresServer: Sendable {
             environment: ["PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10"])
     }
 
-    public var log: String { process.withLock { $0.log } }
+    package var log: String { process.withLock { $0.log } }
 
     /// The user who runs the server owns this folder.
-    public var dataFolder: String { folder.file("data") }
+    package var dataFolder: String { folder.file("data") }
 }
 
 // MARK: - What can happen to a server
 
 extension PostgresServer {
     /// Ends the server like a crash: connections break, nothing is flushed, recovery follows.
-    public func stopImmediately() { end(signal: SIGQUIT) }
+    package func stopImmediately() { end(signal: SIGQUIT) }
 
     /// Starts it again on the same port, after `stopImmediately` or in place of the running server.
-    public func restart() throws {
+    package func restart() throws {
         end(signal: SIGINT)
         try process.withLock {
             $0 = try Self.start(folder, port, settings, edition)
@@ -161,12 +161,12 @@ extension PostgresServer {
     }
 
     /// Freezes the server and all its sessions: sockets stay open, but nothing answers.
-    public func pause() {
+    package func pause() {
         // The parent first, because it must not start another session meanwhile.
         for id in processes() { kill(id, SIGSTOP) }
     }
 
-    public func resume() {
+    package func resume() {
         for id in processes() { kill(id, SIGCONT) }
     }
 

@@ -4,8 +4,8 @@ import Foundation
 /// the test bundle, so they are from the same build, with the same instrumentation.
 ///
 /// `swift build --build-tests` makes them; `swift test` alone makes only what tests import.
-public enum ProductPrograms {
-    public static func path(_ product: String) throws -> String {
+package enum ProductPrograms {
+    package static func path(_ product: String) throws -> String {
         let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let path = bundle.deletingLastPathComponent().appendingPathComponent(product).path
         guard FileManager.default.isExecutableFile(atPath: path) else { throw Missing(path: path) }
@@ -13,7 +13,7 @@ public enum ProductPrograms {
     }
 
     /// In a coverage run: one profile per process, beside those of the test process.
-    public static func profile(_ product: String) -> [String: String] {
+    package static func profile(_ product: String) -> [String: String] {
         guard let profile = ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"] else {
             return [:]
         }
@@ -21,8 +21,8 @@ public enum ProductPrograms {
         return ["LLVM_PROFILE_FILE": own]
     }
 
-    public struct Missing: Error, CustomStringConvertible {
-        public let path: String
-        public var description: String { "\(path) is missing: run 'swift build --build-tests'" }
+    package struct Missing: Error, CustomStringConvertible {
+        package let path: String
+        package var description: String { "\(path) is missing: run 'swift build --build-tests'" }
     }
 }

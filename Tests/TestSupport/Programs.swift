@@ -2,7 +2,7 @@ import Foundation
 
 /// Runs a program to its end and returns its output. A failure carries its error output.
 @discardableResult
-public func run(
+package func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:]
 ) throws -> String {
     let folder = try TemporaryFolder("run")
@@ -22,16 +22,16 @@ public func run(
     return output.trimmingCharacters(in: .newlines)
 }
 
-public struct ProgramFailure: Error, CustomStringConvertible {
-    public let program: String
-    public let status: Int32
-    public let message: String
+package struct ProgramFailure: Error, CustomStringConvertible {
+    package let program: String
+    package let status: Int32
+    package let message: String
 
-    public var description: String { "\(program) ended with \(status): \(message)" }
+    package var description: String { "\(program) ended with \(status): \(message)" }
 }
 
 /// Returns the processes whose parent is `parent`, from /proc.
-public func children(of parent: Int32) -> [Int32] {
+package func children(of parent: Int32) -> [Int32] {
     let names: [String]
     do {
         names = try FileManager.default.contentsOfDirectory(atPath: "/proc")

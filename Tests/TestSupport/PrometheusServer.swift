@@ -3,16 +3,16 @@ import ServiceRuntime
 
 /// The Prometheus of one test, on loopback and a free port. It scrapes every second and evaluates
 /// the shipped rules.
-public final class PrometheusServer {
-    public let port: UInt16
+package final class PrometheusServer {
+    package let port: UInt16
     private let folder: TemporaryFolder
     private let process: ServerProcess
 
-    public var url: String { "http://127.0.0.1:\(port)" }
-    public var log: String { process.log }
+    package var url: String { "http://127.0.0.1:\(port)" }
+    package var log: String { process.log }
 
     /// `targets` are ports on loopback by job.
-    public init(targets: [(job: String, port: UInt16)]) throws {
+    package init(targets: [(job: String, port: UInt16)]) throws {
         folder = try TemporaryFolder("prometheus")
         try Self.configuration(targets).write(
             toFile: folder.file("prometheus.yml"), atomically: true, encoding: .utf8)
@@ -71,7 +71,7 @@ public final class PrometheusServer {
     }
 
     /// Returns the field `data` of an answer of the API.
-    public func data<Content: Decodable>(
+    package func data<Content: Decodable>(
         _ path: String, as type: Content.Type
     ) throws -> Content {
         let answer = try HTTPProbe.get(

@@ -1,8 +1,8 @@
-public import Foundation
+package import Foundation
 
 /// Prometheus' own checker.
-public enum Promtool {
-    public static func run(
+package enum Promtool {
+    package static func run(
         _ arguments: [String], input: FileHandle? = nil
     ) throws -> (status: Int32, said: String) {
         let checker = Process()

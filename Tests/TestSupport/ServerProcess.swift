@@ -7,12 +7,12 @@ import Synchronization
 /// Our own `ChildProcess` starts it. Foundation's `Process` notices an end only when all
 /// descendants of the program have ended, too. Swift Testing's exit tests spin while an ended child
 /// has not been waited for, so a separate thread waits for each.
-public final class ServerProcess: Sendable {
+package final class ServerProcess: Sendable {
     private let child: ChildProcess
-    public let logPath: String
+    package let logPath: String
 
     /// Starts `program`. Its output goes to `logPath`.
-    public init(
+    package init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:],
         logPath: String
     ) throws {
@@ -39,22 +39,22 @@ public final class ServerProcess: Sendable {
         for id in live.withLock({ $0 }) { kill(id, SIGKILL) }
     }
 
-    public var id: Int32 { child.id }
-    public var isRunning: Bool { child.isRunning }
+    package var id: Int32 { child.id }
+    package var isRunning: Bool { child.isRunning }
 
-    public func signal(_ number: Int32) { child.signal(number) }
+    package func signal(_ number: Int32) { child.signal(number) }
 
     /// Ends the server with SIGTERM (15) or the given signal, and waits for its end. Returns its
     /// exit code, or the number of the signal that ended it.
     @discardableResult
-    public func stop(_ number: Int32 = 15) -> Int32 {
+    package func stop(_ number: Int32 = 15) -> Int32 {
         child.signal(number)
         // A paused process cannot react to a signal other than SIGKILL.
         child.signal(SIGCONT)
         return waitUntilExit()
     }
 
-    public func waitUntilExit() -> Int32 {
+    package func waitUntilExit() -> Int32 {
         while true {
             switch child.wait(timeout: .seconds(60)) {
             case .exited(let code)?: return gone(code)
@@ -71,7 +71,7 @@ public final class ServerProcess: Sendable {
 
     deinit { stop(SIGKILL) }
 
-    public var log: String {
+    package var log: String {
         do {
             return try String(contentsOfFile: logPath, encoding: .utf8)
         } catch {

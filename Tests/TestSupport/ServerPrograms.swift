@@ -1,37 +1,37 @@
 import Foundation
 
 /// The paths of the real servers against which tests run. `make servers` installs them.
-public enum ServerPrograms {
-    public static let checkout = URL(fileURLWithPath: #filePath)
+package enum ServerPrograms {
+    package static let checkout = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-    public static var root: String { "\(checkout)/.local/servers" }
+    package static var root: String { "\(checkout)/.local/servers" }
     /// TEST_NATS_SERVER names another one, to test with another version.
-    public static var nats: String {
+    package static var nats: String {
         ProcessInfo.processInfo.environment["TEST_NATS_SERVER"] ?? "\(root)/bin/nats-server"
     }
 
     /// `initdb`, `pg_ctl`, `postgres`, `psql`, `not-root`, `valkey-server`, `valkey-cli`.
-    public static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }
+    package static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }
 
     /// `prometheus`, `promtool`.
-    public static func prometheus(_ program: String) -> String {
+    package static func prometheus(_ program: String) -> String {
         "\(root)/prometheus/bin/\(program)"
     }
 
     /// Not a server: it renders the manifests of `deploy/kubernetes`.
-    public static var kustomize: String { "\(root)/kustomize/bin/kustomize" }
+    package static var kustomize: String { "\(root)/kustomize/bin/kustomize" }
 
     /// The folder of the same programs with TimescaleDB's Community edition, which may not be
     /// shipped with anything. TEST_TIMESCALE_COMMUNITY names it. `nil` if there is none.
-    public static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]
+    package static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]
 
-    public struct Missing: Error, CustomStringConvertible {
-        public let path: String
-        public var description: String { "\(path) is missing: run 'make servers'" }
+    package struct Missing: Error, CustomStringConvertible {
+        package let path: String
+        package var description: String { "\(path) is missing: run 'make servers'" }
     }
 
-    public static func require(_ path: String) throws -> String {
+    package static func require(_ path: String) throws -> String {
         guard FileManager.default.isExecutableFile(atPath: path) else { throw Missing(path: path) }
         return path
     }

@@ -1,13 +1,13 @@
 import Glibc
 
 /// A peer that accepts connections (the kernel does) and never sends anything.
-public final class SilentListener: Sendable {
-    public let port: UInt16
+package final class SilentListener: Sendable {
+    package let port: UInt16
     private let descriptor: Int32
 
-    public struct Failed: Error {}
+    package struct Failed: Error {}
 
-    public init() throws {
+    package init() throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

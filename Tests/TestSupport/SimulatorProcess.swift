@@ -1,23 +1,23 @@
 import Foundation
 
 /// `ibkr-simulator`, a simulated TWS, on ports that the kernel chose. It ends with the value.
-public final class SimulatorProcess {
+package final class SimulatorProcess {
     private struct Ports: Decodable {
         let port: UInt16
         let control_port: UInt16
     }
 
-    public struct Silent: Error, CustomStringConvertible {
+    package struct Silent: Error, CustomStringConvertible {
         let log: String
-        public var description: String { "ibkr-simulator did not tell its ports: \(log)" }
+        package var description: String { "ibkr-simulator did not tell its ports: \(log)" }
     }
 
-    public let folder: TemporaryFolder
+    package let folder: TemporaryFolder
     private let process: ServerProcess
     private let ports: Ports
 
     /// `arguments` are those besides the ports and the truth log.
-    public init(_ arguments: [String] = []) throws {
+    package init(_ arguments: [String] = []) throws {
         folder = try TemporaryFolder("simulator")
         process = try ServerProcess(
             ProductPrograms.path("ibkr-simulator"),
@@ -36,11 +36,11 @@ public final class SimulatorProcess {
         ports = found
     }
 
-    public var port: UInt16 { ports.port }
-    public var controlPort: UInt16 { ports.control_port }
+    package var port: UInt16 { ports.port }
+    package var controlPort: UInt16 { ports.control_port }
 
     /// Returns the answer to one line of the control port.
-    public func command(_ line: String) throws -> String {
+    package func command(_ line: String) throws -> String {
         let connection = try PlainConnection(port: ports.control_port)
         try connection.send(Array((line + "\n").utf8))
         let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
@@ -49,31 +49,31 @@ public final class SimulatorProcess {
 
     /// Ends it in order, so that the truth log is complete. Returns its exit code.
     @discardableResult
-    public func stop() -> Int32 { process.stop() }
+    package func stop() -> Int32 { process.stop() }
 
     /// Waits until it has ended by itself. Returns its exit code, or the signal that ended it.
-    public func waitUntilExit() -> Int32 { process.waitUntilExit() }
+    package func waitUntilExit() -> Int32 { process.waitUntilExit() }
 
     /// Returns what was sent so far, or after `stop`, everything that was sent.
-    public func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
+    package func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
 }
 
 /// One line of a truth log, or of a file in the same format.
-public struct SentValue: Decodable, Sendable {
-    public let kind: String
-    public let request: Int32
+package struct SentValue: Decodable, Sendable {
+    package let kind: String
+    package let request: Int32
     /// The texts in the order of the wire, after the request's number.
-    public let fields: [String]
-    public let sequence: Int64?
+    package let fields: [String]
+    package let sequence: Int64?
     /// Nanoseconds since 1970 at which its last byte was sent.
-    public let time: Int64?
-    public let connection: Int?
-    public let client: Int32?
-    public let symbol: String?
-    public let contract: Int32?
+    package let time: Int64?
+    package let connection: Int?
+    package let client: Int32?
+    package let symbol: String?
+    package let contract: Int32?
 
     /// Makes a value for a test.
-    public init(
+    package init(
         kind: String, request: Int32, fields: [String], time: Int64, connection: Int,
         contract: Int32?
     ) {
@@ -83,7 +83,7 @@ public struct SentValue: Decodable, Sendable {
     }
 
     /// An incomplete last line is left out.
-    public static func read(_ path: String) throws -> [SentValue] {
+    package static func read(_ path: String) throws -> [SentValue] {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let end = text.lastIndex(of: "\n") ?? text.startIndex
         return try text[..<end].split(separator: "\n").map {

@@ -1,10 +1,10 @@
 import Foundation
 
 /// A folder that is removed with the value that made it.
-public final class TemporaryFolder: Sendable {
-    public let path: String
+package final class TemporaryFolder: Sendable {
+    package let path: String
 
-    public init(_ name: String = "tapeline") throws {
+    package init(_ name: String = "tapeline") throws {
         let base = NSTemporaryDirectory()
         path = (base as NSString).appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(
@@ -12,10 +12,10 @@ public final class TemporaryFolder: Sendable {
             attributes: [.posixPermissions: 0o755])
     }
 
-    public func file(_ name: String) -> String { "\(path)/\(name)" }
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
 
     @discardableResult
-    public func write(_ text: String, to name: String) throws -> String {
+    package func write(_ text: String, to name: String) throws -> String {
         try text.write(toFile: file(name), atomically: true, encoding: .utf8)
         return file(name)
     }

@@ -1,3 +1,3 @@
-public struct TestServerFailure: Error, CustomStringConvertible {
-    public let description: String
+package struct TestServerFailure: Error, CustomStringConvertible {
+    package let description: String
 }

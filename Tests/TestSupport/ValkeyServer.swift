@@ -3,16 +3,16 @@ import Synchronization
 
 /// The Valkey of one test: loopback, a free port, a password, nothing on disk. It ends with the
 /// value.
-public final class ValkeyServer: Sendable {
-    public static let password = "open sesame"
+package final class ValkeyServer: Sendable {
+    package static let password = "open sesame"
 
-    public let port: UInt16
+    package let port: UInt16
     private let folder: TemporaryFolder
     private let process: Mutex<ServerProcess>
     private let arguments: [String]
 
     /// `users` are lines of its configuration file, in addition to the user of `cli`.
-    public init(arguments: [String] = [], users: String = "") throws {
+    package init(arguments: [String] = [], users: String = "") throws {
         folder = try TemporaryFolder("valkey")
         self.arguments = [try folder.write(users, to: "users.conf")] + arguments
         var attempt = 1
@@ -35,20 +35,20 @@ public final class ValkeyServer: Sendable {
     /// Returns the output of the server's own client, which shows independently what the code under
     /// test did.
     @discardableResult
-    public func cli(_ arguments: String...) throws -> String { try cli(arguments) }
+    package func cli(_ arguments: String...) throws -> String { try cli(arguments) }
 
     @discardableResult
-    public func cli(_ arguments: [String]) throws -> String {
+    package func cli(_ arguments: [String]) throws -> String {
         try run(
             ServerPrograms.database("valkey-cli"), ["-p", "\(port)"] + arguments,
             environment: ["REDISCLI_AUTH": Self.password])
     }
 
     /// Ends it like a crash.
-    public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
+    package func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
 
     /// Starts it again on the same port, empty.
-    public func restart() throws {
+    package func restart() throws {
         try process.withLock {
             $0.stop(SIGKILL)
             $0 = try Self.start(folder, port, arguments)
@@ -57,10 +57,10 @@ public final class ValkeyServer: Sendable {
     }
 
     /// Freezes it: sockets stay open, but nothing answers.
-    public func pause() { process.withLock { $0.signal(SIGSTOP) } }
-    public func resume() { process.withLock { $0.signal(SIGCONT) } }
+    package func pause() { process.withLock { $0.signal(SIGSTOP) } }
+    package func resume() { process.withLock { $0.signal(SIGCONT) } }
 
-    public var log: String { process.withLock { $0.log } }
+    package var log: String { process.withLock { $0.log } }
 
     private static func start(
         _ folder: TemporaryFolder, _ port: UInt16, _ arguments: [String]

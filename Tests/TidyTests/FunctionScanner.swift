@@ -70,7 +70,8 @@ struct FunctionScanner {
             case "}" where depth == 0, "=" where depth == 0 && stored && !isOperator(index):
                 return nil
             case "func", "var", "let", "init", "subscript", "case", "struct", "enum", "class",
-                "extension", "protocol", "import", "public", "private", "static", "mutating", "@":
+                "extension", "protocol", "import", "public", "package", "private", "static",
+                "mutating", "@":
                 // Outside of parentheses, a word at the start of a line is a new declaration.
                 if depth == 0, index > start + 1, tokens[index].line > tokens[index - 1].line {
                     return nil

@@ -33,7 +33,6 @@ struct Rule: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [Rule] =
-        lengthRules + bannedRules + importRules + writingRules + layoutRules + metricRules
-        + keyRules
-        + packageRules + trapRules + ratchetRules + recipeRules
+        lengthRules + bannedRules + importRules + accessRules + writingRules + layoutRules
+        + metricRules + keyRules + packageRules + trapRules + ratchetRules + recipeRules
 }

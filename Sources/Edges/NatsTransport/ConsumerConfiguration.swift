@@ -1,9 +1,9 @@
-public import Primitives
+package import Primitives
 
 /// A pull consumer for one tenure. It acknowledges nothing and is kept in memory on one server. The
 /// server deletes it when it is not pulled from for `inactiveThreshold`.
-public struct ConsumerConfiguration: Equatable, Sendable {
-    public enum Deliver: Equatable, Sendable {
+package struct ConsumerConfiguration: Equatable, Sendable {
+    package enum Deliver: Equatable, Sendable {
         case all
         /// Only messages that are stored from now on.
         case new
@@ -14,14 +14,14 @@ public struct ConsumerConfiguration: Equatable, Sendable {
         case last
     }
 
-    public var name: String
+    package var name: String
     /// Empty: every message of the stream. Messages of several subjects are delivered in stream
     /// order.
-    public var filterSubjects: [String]
-    public var deliver: Deliver
-    public var inactiveThreshold: Duration
+    package var filterSubjects: [String]
+    package var deliver: Deliver
+    package var inactiveThreshold: Duration
 
-    public init(
+    package init(
         name: String, filterSubjects: [String], deliver: Deliver,
         inactiveThreshold: Duration = .seconds(30)
     ) {

@@ -3,7 +3,7 @@ import Primitives
 // Requests that do not wait: their answers come to `replyTo`, or never.
 extension JetStream {
     /// The answer is a message for `lastMessage(in:)`.
-    public func askLastMessage(
+    package func askLastMessage(
         stream: String, subject: String, replyTo: String
     ) throws(NatsError) {
         var body = JSONWriter(capacity: 96)
@@ -12,7 +12,7 @@ extension JetStream {
     }
 
     /// Returns the message in an answer; `nil` when there is none.
-    public func lastMessage(in reply: NatsMessage) throws(JetStreamError) -> StoredMessage? {
+    package func lastMessage(in reply: NatsMessage) throws(JetStreamError) -> StoredMessage? {
         try storedMessage(in: reply, "read the last message of a subject")
     }
 
@@ -27,11 +27,11 @@ extension JetStream {
     }
 
     /// The answer is a message for `streamInfo(in:)`.
-    public func askStreamInfo(_ stream: String, replyTo: String) throws(NatsError) {
+    package func askStreamInfo(_ stream: String, replyTo: String) throws(NatsError) {
         try ask("STREAM.INFO.\(stream)", [], replyTo)
     }
 
-    public func streamInfo(in reply: NatsMessage) throws(JetStreamError) -> StreamInfo {
+    package func streamInfo(in reply: NatsMessage) throws(JetStreamError) -> StreamInfo {
         let operation = "look up a stream"
         return try parsed(
             StreamInfo(parsed(answer(in: reply, operation, absentCode: 0), operation)), operation)

@@ -5,7 +5,7 @@ extension JetStream {
     /// same. It removes none: subjects that only the existing stream has are a difference.
     ///
     /// A different size is no difference: use `growStream` for that.
-    public func createOrExtendStream(_ configuration: StreamConfiguration) throws(JetStreamError)
+    package func createOrExtendStream(_ configuration: StreamConfiguration) throws(JetStreamError)
         -> StreamInfo
     {
         do throws(JetStreamError) {
@@ -22,7 +22,7 @@ extension JetStream {
     }
 
     /// Makes a stream larger. One that is as large already, or has no limit, stays as it is.
-    public func growStream(_ stream: StreamInfo, to bytesMax: Int64) throws(JetStreamError)
+    package func growStream(_ stream: StreamInfo, to bytesMax: Int64) throws(JetStreamError)
         -> StreamInfo
     {
         let (name, present) = (stream.configuration.name, stream.configuration.maxBytes)
@@ -32,7 +32,7 @@ extension JetStream {
     }
 
     /// Gives a stream the limit of its consumers. A limit that it has stays as it is.
-    public func limitConsumers(_ stream: StreamInfo, as wanted: StreamConfiguration)
+    package func limitConsumers(_ stream: StreamInfo, as wanted: StreamConfiguration)
         throws(JetStreamError) -> StreamInfo
     {
         let present = stream.configuration.consumerInactiveMax

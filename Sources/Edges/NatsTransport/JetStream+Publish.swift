@@ -1,12 +1,12 @@
 import Primitives
 
 /// A message for a stream that recognises repeats by their ids.
-public struct IdentifiedMessage: Equatable, Sendable {
-    public let payload: [UInt8]
+package struct IdentifiedMessage: Equatable, Sendable {
+    package let payload: [UInt8]
     /// A stream stores no second message with the same id within its window. One line.
-    public let id: String
+    package let id: String
 
-    public init(payload: [UInt8], id: String) {
+    package init(payload: [UInt8], id: String) {
         self.payload = payload
         self.id = id
     }
@@ -21,7 +21,7 @@ extension JetStream {
     /// Publishes all messages on one subject and waits for each outcome, at most `timeout` per
     /// window. `nil`: the outcome is unknown; publishing the message again with its id does no
     /// harm.
-    public func publish(
+    package func publish(
         _ messages: [IdentifiedMessage], to subject: String
     ) -> (outcomes: [PublishOutcome?], failure: NatsError?) {
         var outcomes: [PublishOutcome?] = []

@@ -6,7 +6,7 @@ extension JetStream {
     /// Removes all messages below this sequence, whatever their subject, and returns how many there
     /// were. It costs the server little, because most of them are complete blocks. A sequence after
     /// the end of the stream would move that end: the next message would get this sequence.
-    public func purge(
+    package func purge(
         stream: String, below sequence: UInt64
     ) throws(JetStreamError) -> UInt64 {
         let operation = "purge what is below \(sequence) of stream \(stream)"
@@ -15,7 +15,7 @@ extension JetStream {
 
     /// Does the same for the messages on the subject (a literal one, or a pattern). The server
     /// searches the complete stream, however little there is to purge.
-    public func purge(
+    package func purge(
         stream: String, subject: String, below sequence: UInt64
     ) throws(JetStreamError) -> UInt64 {
         let operation = "purge \(subject) below \(sequence) of stream \(stream)"
@@ -27,7 +27,7 @@ extension JetStream {
 
     /// Removes one message. Returns false when there is none at this sequence any more. A sequence
     /// after the stream's end is an error.
-    public func deleteMessage(
+    package func deleteMessage(
         stream: String, sequence: UInt64
     ) throws(JetStreamError) -> Bool {
         let operation = "delete message \(sequence) of stream \(stream)"

@@ -4,11 +4,11 @@ import Primitives
 // answers all of them.
 extension JetStream {
     /// The most subjects that one answer may list.
-    public static let subjectsMax = 100_000
+    package static let subjectsMax = 100_000
 
     /// Returns the first message at this sequence or after it whose subject matches the filter;
     /// `nil` when there is none (yet).
-    public func firstMessage(
+    package func firstMessage(
         stream: String, from sequence: UInt64, subject: String
     ) throws(JetStreamError) -> StoredMessage? {
         let operation = "read the first message from \(sequence) on \(subject) of stream \(stream)"
@@ -19,7 +19,7 @@ extension JetStream {
     }
 
     /// Returns the subjects of the stream that match the filter, and how many messages each has.
-    public func subjects(
+    package func subjects(
         stream: String, matching filter: String
     ) throws(JetStreamError) -> [String: UInt64] {
         let operation = "list the subjects of stream \(stream)"
@@ -42,7 +42,7 @@ extension JetStream {
 
     /// Opens a bucket whatever its limits are, for tools that show buckets of others. Returns `nil`
     /// when there is none of this name.
-    public func bucketAsFound(_ name: String) throws(JetStreamError) -> KeyValueBucket? {
+    package func bucketAsFound(_ name: String) throws(JetStreamError) -> KeyValueBucket? {
         let asked = KeyValueConfiguration(bucket: name)
         guard let found = try streamInfo(asked.stream.name) else { return nil }
         var configuration = asked

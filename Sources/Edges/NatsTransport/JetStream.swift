@@ -2,15 +2,15 @@ import Primitives
 
 /// JetStream through its JSON API: libnats' own calls lack needed fields (metadata, several filter
 /// subjects). Every call but `pull` blocks the calling thread up to `timeout`.
-public struct JetStream: Sendable {
-    public let connection: NatsConnection
-    public private(set) var timeout: Duration
+package struct JetStream: Sendable {
+    package let connection: NatsConnection
+    package private(set) var timeout: Duration
     /// Called before each blocking call with the longest time that it may take.
     let onCall: @Sendable (Duration) -> Void
 
     /// `onCall` is called on the calling thread before each call that blocks, with the longest time
     /// that it may take.
-    public init(
+    package init(
         _ connection: NatsConnection, timeout: Duration = .seconds(5),
         onCall: @escaping @Sendable (Duration) -> Void = { _ in }
     ) {
@@ -20,7 +20,7 @@ public struct JetStream: Sendable {
     }
 
     /// Returns the same with another timeout.
-    public func within(_ timeout: Duration) -> JetStream {
+    package func within(_ timeout: Duration) -> JetStream {
         var other = self
         other.timeout = timeout
         return other
@@ -30,7 +30,7 @@ public struct JetStream: Sendable {
 
     /// Makes the stream. An existing stream with the same configuration is accepted. A different
     /// one throws `.differs` and stays as it is.
-    public func createStream(_ configuration: StreamConfiguration) throws(JetStreamError)
+    package func createStream(_ configuration: StreamConfiguration) throws(JetStreamError)
         -> StreamInfo
     {
         let name = configuration.name
@@ -58,7 +58,7 @@ public struct JetStream: Sendable {
     }
 
     /// Returns `nil` when there is no stream of this name.
-    public func streamInfo(_ name: String) throws(JetStreamError) -> StreamInfo? {
+    package func streamInfo(_ name: String) throws(JetStreamError) -> StreamInfo? {
         let operation = "look up stream \(name)"
         try requireToken(name, operation)
         let path = "STREAM.INFO.\(name)"
@@ -70,7 +70,7 @@ public struct JetStream: Sendable {
 
     /// Returns the names of the streams whose subjects match, from the server's first page (1,024
     /// names).
-    public func streamNames(taking subject: String) throws(JetStreamError) -> [String] {
+    package func streamNames(taking subject: String) throws(JetStreamError) -> [String] {
         var body = JSONWriter()
         body.object { $0.member("subject", subject) }
         let answer = try call(
@@ -82,7 +82,7 @@ public struct JetStream: Sendable {
 
     /// Returns the last message on a subject, which may have wildcards, read from the stream's
     /// leader; `nil` when there is none.
-    public func lastMessage(
+    package func lastMessage(
         stream: String, subject: String
     ) throws(JetStreamError) -> StoredMessage? {
         let operation = "read the last message on \(subject) of stream \(stream)"
@@ -90,7 +90,7 @@ public struct JetStream: Sendable {
     }
 
     /// Returns `nil` when there is no message at this sequence (any more, or yet).
-    public func message(
+    package func message(
         stream: String, sequence: UInt64
     ) throws(JetStreamError) -> StoredMessage? {
         let operation = "read message \(sequence) of stream \(stream)"
@@ -114,7 +114,7 @@ public struct JetStream: Sendable {
     }
 
     /// Reads the outcome from an answer on the reply subject of a publish.
-    public static func publishOutcome(of reply: NatsMessage) -> PublishOutcome {
+    package static func publishOutcome(of reply: NatsMessage) -> PublishOutcome {
         if let sequence = reply.withPayload({ PublishOutcome.usual($0) }) {
             return .stored(sequence: sequence, duplicate: false)
         }
@@ -124,7 +124,7 @@ public struct JetStream: Sendable {
     // MARK: consumers
 
     /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
-    public func createConsumer(
+    package func createConsumer(
         stream: String, _ configuration: ConsumerConfiguration
     ) throws(JetStreamError) {
         let operation = "create consumer \(configuration.name) on stream \(stream)"
@@ -145,7 +145,7 @@ public struct JetStream: Sendable {
     /// that carry a status instead of a payload: 100 heartbeat, 404 no messages, 408 expired, 409
     /// the consumer or its leader is no longer there, 503 no such consumer. Does not wait.
     /// `idleHeartbeat` (zero: none) is at most half of `expires`.
-    public func pull(
+    package func pull(
         stream: String, consumer: String, batch: Int, bytesMax: Int?, expires: Duration,
         idleHeartbeat: Duration, replyTo: String
     ) throws(NatsError) {

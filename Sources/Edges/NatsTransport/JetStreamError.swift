@@ -1,5 +1,5 @@
 /// Why a call of the JetStream API failed; one line each, as with `NatsError`.
-public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The request itself failed. After a timeout its effect is unknown.
     case transport(NatsError)
     /// JetStream is not available (not enabled, or not for this user), or has no leader at the
@@ -14,7 +14,7 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
     /// The answer is not what this version understands.
     case malformed(operation: String, detail: String)
 
-    public var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .transport(let error): return error.isRetryable
         case .unavailable: return true
@@ -24,7 +24,7 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .transport(let error): return error.description
         case .unavailable(let operation, let peer):

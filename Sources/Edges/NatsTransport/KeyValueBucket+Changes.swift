@@ -1,21 +1,21 @@
-public import Primitives
+package import Primitives
 
 /// One write to a bucket, as the bucket stores it.
-public struct KeyValueChange: Equatable, Sendable {
-    public let key: String
-    public let revision: UInt64
-    public let time: Timestamp
+package struct KeyValueChange: Equatable, Sendable {
+    package let key: String
+    package let revision: UInt64
+    package let time: Timestamp
     /// `nil`: the value was deleted.
-    public let value: [UInt8]?
+    package let value: [UInt8]?
 }
 
 /// A write that expects a revision, see `KeyValueBucket.put`.
-public struct KeyValuePut: Equatable, Sendable {
-    public var key: String
-    public var value: [UInt8]
-    public var expected: UInt64
+package struct KeyValuePut: Equatable, Sendable {
+    package var key: String
+    package var value: [UInt8]
+    package var expected: UInt64
 
-    public init(key: String, value: [UInt8], expected: UInt64) {
+    package init(key: String, value: [UInt8], expected: UInt64) {
         self.key = key
         self.value = value
         self.expected = expected
@@ -27,7 +27,7 @@ extension KeyValueBucket {
     /// Returns the first change with this revision or a later one, among the last writes of the
     /// keys that match the pattern; `nil` when there is none. Calling it again after each result
     /// lists a bucket, including writes that are made meanwhile, in the order of the writes.
-    public func firstChange(
+    package func firstChange(
         from revision: UInt64, matching pattern: String = ">"
     ) throws(JetStreamError) -> KeyValueChange? {
         if let problem = NatsSubject.problem(pattern, .pattern) {
@@ -48,7 +48,7 @@ extension KeyValueBucket {
     /// All answers are awaited within one timeout. The most writes are
     /// `NatsLimits.requestsOutstandingMax` minus the other requests in progress; further ones are
     /// `.failed`.
-    public func put(
+    package func put(
         all puts: [KeyValuePut]
     ) -> [Result<KeyValueOutcome, JetStreamError>] {
         jetStream.onCall(jetStream.timeout)

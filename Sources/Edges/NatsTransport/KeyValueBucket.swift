@@ -6,9 +6,9 @@ import Primitives
 ///
 /// A leader that is cut off from its cluster can return old values for some seconds, but cannot
 /// store. So a decision that must be right needs a write that expects a revision.
-public struct KeyValueBucket: Sendable {
-    public let jetStream: JetStream
-    public let configuration: KeyValueConfiguration
+package struct KeyValueBucket: Sendable {
+    package let jetStream: JetStream
+    package let configuration: KeyValueConfiguration
     let stream: String
 
     private static let operationHeader = "KV-Operation"
@@ -21,25 +21,25 @@ public struct KeyValueBucket: Sendable {
     }
 
     /// Returns the same bucket for another thread, or with another timeout.
-    public func asked(by jetStream: JetStream) -> KeyValueBucket {
+    package func asked(by jetStream: JetStream) -> KeyValueBucket {
         KeyValueBucket(jetStream, configuration)
     }
 
     // MARK: reading
 
     /// Returns `nil` when there is no value (any more).
-    public func get(_ key: String) throws(JetStreamError) -> KeyValueEntry? {
+    package func get(_ key: String) throws(JetStreamError) -> KeyValueEntry? {
         try last(key).flatMap { KeyValueEntry($0, key: key) }
     }
 
     /// Returns the number of the bucket's last write. As long as it stays the same, nothing has
     /// changed. 0: nothing was written yet.
-    public func lastRevision() throws(JetStreamError) -> UInt64 {
+    package func lastRevision() throws(JetStreamError) -> UInt64 {
         try info().lastSequence
     }
 
     /// Returns the bucket's stream: when it was made, how many keys and bytes it holds.
-    public func info() throws(JetStreamError) -> StreamInfo {
+    package func info() throws(JetStreamError) -> StreamInfo {
         guard let info = try jetStream.streamInfo(stream) else {
             throw .refused(
                 operation: "look up bucket \(configuration.bucket)", code: 404,
@@ -49,7 +49,7 @@ public struct KeyValueBucket: Sendable {
     }
 
     /// Returns the keys that match a pattern: complete tokens may be `*`, the last one `>`.
-    public func keys(matching pattern: String = ">") throws(JetStreamError) -> KeyValueKeys {
+    package func keys(matching pattern: String = ">") throws(JetStreamError) -> KeyValueKeys {
         let operation = "list keys \(pattern) of bucket \(configuration.bucket)"
         if let problem = NatsSubject.problem(pattern, .pattern) {
             throw .invalid(operation: operation, detail: problem)
@@ -76,7 +76,7 @@ public struct KeyValueBucket: Sendable {
     }
 
     /// Returns keys with their values. It sends one request for each key.
-    public func entries(matching pattern: String = ">") throws(JetStreamError) -> KeyValueEntries {
+    package func entries(matching pattern: String = ">") throws(JetStreamError) -> KeyValueEntries {
         let found = try keys(matching: pattern)
         var entries: [KeyValueEntry] = []
         for key in found.keys {
@@ -92,7 +92,7 @@ public struct KeyValueBucket: Sendable {
     // MARK: writing
 
     /// Stores the value if the key has none, because it was never written or was deleted.
-    public func create(
+    package func create(
         _ key: String, _ value: [UInt8]
     ) throws(JetStreamError) -> KeyValueOutcome {
         let outcome = try put(key, value, expected: 0)
@@ -104,7 +104,7 @@ public struct KeyValueBucket: Sendable {
 
     /// Stores the value if the key's last write, including a delete, is `expected`; 0: if it was
     /// never written.
-    public func put(
+    package func put(
         _ key: String, _ value: [UInt8], expected: UInt64
     ) throws(JetStreamError) -> KeyValueOutcome {
         try write(key, value, "put", [(Self.expectedHeader, String(expected))])
@@ -112,7 +112,7 @@ public struct KeyValueBucket: Sendable {
 
     /// Deletes the value if the key's last write is `expected` (`nil`: whatever it is). A marker
     /// without a value stays for ever, so a bucket's keys have to be a bounded set.
-    public func delete(
+    package func delete(
         _ key: String, expected: UInt64? = nil
     ) throws(JetStreamError) -> KeyValueOutcome {
         var headers = [(name: Self.operationHeader, value: "DEL")]
@@ -208,7 +208,7 @@ extension KeyValueBucket {
 extension JetStream {
     /// Makes the bucket. An existing bucket with the same configuration is accepted. A different
     /// one throws `.differs` and stays as it is.
-    public func createBucket(
+    package func createBucket(
         _ configuration: KeyValueConfiguration
     ) throws(JetStreamError) -> KeyValueBucket {
         try requireValid(configuration)
@@ -218,7 +218,7 @@ extension JetStream {
 
     /// Opens the bucket for a caller that may not make one. Returns `nil` when it does not exist.
     /// Throws `.differs` when it differs from the requested one.
-    public func openBucket(
+    package func openBucket(
         _ configuration: KeyValueConfiguration
     ) throws(JetStreamError) -> KeyValueBucket? {
         try requireValid(configuration)

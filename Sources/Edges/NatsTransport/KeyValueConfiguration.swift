@@ -1,31 +1,31 @@
 /// The limits of every bucket.
-public enum KeyValueLimits {
+package enum KeyValueLimits {
     /// A larger value is refused before it is sent. Values are read through the JSON API, in
     /// base64.
-    public static let valueBytesMax = 512 * 1024
-    public static let keyBytesMax = 255
-    public static let bucketBytesMax = 64
+    package static let valueBytesMax = 512 * 1024
+    package static let keyBytesMax = 255
+    package static let bucketBytesMax = 64
     /// Buckets with more keys cannot be listed, because the server names no more in one answer.
-    public static let keysMax = 100_000
+    package static let keysMax = 100_000
     /// The room for the headers of a write, which the stream's limit counts, too.
     static let headerBytesMax = 256
 }
 
 /// The wanted configuration of a bucket: a stream in the layout of `nats kv` (ADR-8), with one
 /// value per key, in a file, read from the leader only.
-public struct KeyValueConfiguration: Equatable, Sendable {
+package struct KeyValueConfiguration: Equatable, Sendable {
     /// `[A-Za-z0-9_-]`, at most `KeyValueLimits.bucketBytesMax`.
-    public var bucket: String
+    package var bucket: String
     /// The limit of all values, headers and subjects together; -1: no limit. A full bucket refuses
     /// writes.
-    public var bytesMax: Int64
+    package var bytesMax: Int64
     /// At most `KeyValueLimits.valueBytesMax`.
-    public var valueBytesMax: Int
-    public var replicas: Int
+    package var valueBytesMax: Int
+    package var replicas: Int
     /// Compared when the bucket exists already.
-    public var metadata: [String: String]
+    package var metadata: [String: String]
 
-    public init(
+    package init(
         bucket: String, bytesMax: Int64 = -1, valueBytesMax: Int = KeyValueLimits.valueBytesMax,
         replicas: Int = 1, metadata: [String: String] = [:]
     ) {
@@ -37,7 +37,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
     }
 
     /// The stream that holds the bucket.
-    public var stream: StreamConfiguration {
+    package var stream: StreamConfiguration {
         var stream = StreamConfiguration(
             name: "KV_\(bucket)", subjects: ["$KV.\(bucket).>"], maxBytes: bytesMax,
             maxMessageBytes: valueBytesMax + KeyValueLimits.headerBytesMax, replicas: replicas,
@@ -60,7 +60,7 @@ public struct KeyValueConfiguration: Equatable, Sendable {
 }
 
 /// The names of keys that ADR-6 allows.
-public enum KeyValueKey {
+package enum KeyValueKey {
     static func isBucket(_ text: String) -> Bool {
         (1...KeyValueLimits.bucketBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x5f || $0 == 0x2d }
@@ -68,7 +68,7 @@ public enum KeyValueKey {
 
     /// Returns true for tokens of `[A-Za-z0-9-_/=]`, joined by dots, that are not reserved
     /// (`_kv...`).
-    public static func isValid(_ key: String) -> Bool {
+    package static func isValid(_ key: String) -> Bool {
         guard (1...KeyValueLimits.keyBytesMax).contains(key.utf8.count), !key.hasPrefix("_kv")
         else { return false }
         return key.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

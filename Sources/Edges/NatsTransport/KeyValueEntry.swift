@@ -1,13 +1,13 @@
-public import Primitives
+package import Primitives
 
 /// A value of a bucket, as the bucket's leader stored it.
-public struct KeyValueEntry: Equatable, Sendable {
-    public let key: String
-    public let value: [UInt8]
+package struct KeyValueEntry: Equatable, Sendable {
+    package let key: String
+    package let value: [UInt8]
     /// The bucket's number of the write. The next write of the key may expect it.
-    public let revision: UInt64
+    package let revision: UInt64
     /// When it was stored.
-    public let time: Timestamp
+    package let time: Timestamp
 
     /// Fails when the message is a marker without a value.
     init?(_ message: StoredMessage, key: String) {
@@ -33,7 +33,7 @@ public struct KeyValueEntry: Equatable, Sendable {
 }
 
 /// The outcome of a write to a bucket.
-public enum KeyValueOutcome: Equatable, Sendable {
+package enum KeyValueOutcome: Equatable, Sendable {
     /// It is stored on the leader's disk, as far as the server's settings ensure this.
     case stored(revision: UInt64)
     /// Not stored: the key's last write is not the expected one but the one at `present` (0: there
@@ -46,17 +46,17 @@ public enum KeyValueOutcome: Equatable, Sendable {
 }
 
 /// The keys of a bucket, and the state in which they were listed.
-public struct KeyValueKeys: Equatable, Sendable {
+package struct KeyValueKeys: Equatable, Sendable {
     /// The bucket's last write when the keys were listed. While it stays the same, so do the keys.
-    public let lastRevision: UInt64
+    package let lastRevision: UInt64
     /// All keys that were ever written, sorted. For a deleted one `get` returns `nil`.
-    public let keys: [String]
+    package let keys: [String]
 }
 
-public struct KeyValueEntries: Equatable, Sendable {
+package struct KeyValueEntries: Equatable, Sendable {
     /// The bucket's last write before the entries were read. An entry may be newer, but none is
     /// older.
-    public let lastRevision: UInt64
+    package let lastRevision: UInt64
     /// The entries, sorted by key.
-    public let entries: [KeyValueEntry]
+    package let entries: [KeyValueEntry]
 }

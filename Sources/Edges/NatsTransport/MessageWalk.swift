@@ -7,22 +7,22 @@ import Primitives
 /// and the stream's leader answers. Each request names one sequence and gets the first message
 /// there or after it. Where messages of other subjects lie between, several requests get the same
 /// message, and the next round sends fewer.
-public struct MessageWalk: Equatable, Sendable {
+package struct MessageWalk: Equatable, Sendable {
     /// The most requests at the same time.
-    public static let windowMax = 128
+    package static let windowMax = 128
     /// The bound of their answers. Fewer messages are requested when messages are long.
     static let bytesMax = 16 * 1024 * 1024
     private static let windowFirst = 8
 
-    public let stream: String
-    public let subject: String
+    package let stream: String
+    package let subject: String
     /// The last sequence that is requested. Messages that are stored later are not returned.
-    public let last: UInt64
+    package let last: UInt64
     private var next: UInt64
     private var window = Self.windowFirst
-    public private(set) var isOver: Bool
+    package private(set) var isOver: Bool
 
-    public init(stream: String, subject: String, from: UInt64, through last: UInt64) {
+    package init(stream: String, subject: String, from: UInt64, through last: UInt64) {
         self.stream = stream
         self.subject = subject
         // No stream has so many messages, and each requested sequence must have a next one.
@@ -33,7 +33,7 @@ public struct MessageWalk: Equatable, Sendable {
 
     /// Returns the next messages; an empty result is the end. It blocks for one round of requests,
     /// up to the timeout. After an error the same messages can be requested again.
-    public mutating func step(_ jetStream: JetStream) throws(JetStreamError) -> [StoredMessage] {
+    package mutating func step(_ jetStream: JetStream) throws(JetStreamError) -> [StoredMessage] {
         guard !isOver else { return [] }
         let count = min(UInt64(window), last - next + 1)
         // Answers that do not come in time may come when fewer are requested.

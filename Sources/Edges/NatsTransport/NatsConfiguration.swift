@@ -1,17 +1,17 @@
 /// The address and the credentials of a connection. Pings, retries and buffers are not
 /// configurable: see `NatsLimits`.
-public struct NatsConfiguration: Sendable {
-    public struct TLS: Sendable {
+package struct NatsConfiguration: Sendable {
+    package struct TLS: Sendable {
         /// A PEM file with the trusted certificates.
-        public var caFile: String
+        package var caFile: String
         /// PEM files of our own certificate and its key: both or none.
-        public var certFile: String?
-        public var keyFile: String?
+        package var certFile: String?
+        package var keyFile: String?
         /// The name that the server's certificate must carry; `nil`: each server's certificate must
         /// carry the host name in its URL.
-        public var serverName: String?
+        package var serverName: String?
 
-        public init(
+        package init(
             caFile: String, serverName: String?, certFile: String? = nil, keyFile: String? = nil
         ) {
             self.caFile = caFile
@@ -22,26 +22,26 @@ public struct NatsConfiguration: Sendable {
     }
 
     /// A file of `TLS` that cannot be used.
-    public enum TLSProblem: Error, Equatable, Sendable {
+    package enum TLSProblem: Error, Equatable, Sendable {
         case authorities(String)
         case certificate(String)
     }
 
     /// `nats://host:port` each; `tls://` requires `tls`. They are tried in random order.
-    public var urls: [String]
+    package var urls: [String]
     /// The name that the server's monitoring shows for this connection.
-    public var clientName: String
-    public var user: String?
-    public var password: String?
-    public var tls: TLS?
+    package var clientName: String
+    package var user: String?
+    package var password: String?
+    package var tls: TLS?
     /// The prefix of the subjects to which all answers come. See `keepAnswersPrivate`.
-    public var inboxPrefix = "_INBOX"
+    package var inboxPrefix = "_INBOX"
     /// True when each publish is handed to the kernel before it returns. If false, all writes of a
     /// millisecond are combined, and a failure is not reported. Use that only for many messages
     /// that may be lost.
-    public var writesAtOnce = true
+    package var writesAtOnce = true
 
-    public init(urls: [String], clientName: String) {
+    package init(urls: [String], clientName: String) {
         self.urls = urls
         self.clientName = clientName
     }
@@ -49,13 +49,13 @@ public struct NatsConfiguration: Sendable {
     /// Makes the answers come to "_INBOX_<user>.>", which the server's permissions can protect from
     /// other users. A user that may publish to "_INBOX.>" can then not forge an acknowledgement. It
     /// has no effect without a user whose name can be a token of a subject.
-    public mutating func keepAnswersPrivate() {
+    package mutating func keepAnswersPrivate() {
         guard let user, NatsSubject.isToken(user) else { return }
         inboxPrefix = "_INBOX_\(user)"
     }
 
     /// The servers' addresses for messages, without the user and password that a URL may contain.
-    public var peer: String {
+    package var peer: String {
         urls.map { url in
             let host = url.split(separator: "/", omittingEmptySubsequences: true).last ?? ""
             return String(host.split(separator: "@").last ?? "")
@@ -63,7 +63,7 @@ public struct NatsConfiguration: Sendable {
     }
 
     /// Reads the files of `tls` as a connect does, without connecting.
-    public func checkTLSFiles() throws(TLSProblem) {
+    package func checkTLSFiles() throws(TLSProblem) {
         guard let tls else { return }
         do throws(NatsError) { try ConnectOptions(peer: peer).loadAuthorities(tls) } catch {
             throw .authorities(error.failure.detail)
@@ -73,37 +73,37 @@ public struct NatsConfiguration: Sendable {
         }
     }
 
-    public var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
+    package var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
 }
 
 /// All bounds of a connection.
-public enum NatsLimits {
+package enum NatsLimits {
     /// The timeout per server of the list.
-    public static let connectTimeout = Duration.seconds(2)
+    package static let connectTimeout = Duration.seconds(2)
     /// A peer that answers no ping for `pingInterval * (pingsOutstandingMax + 1)` is given up.
-    public static let pingInterval = Duration.seconds(1)
-    public static let pingsOutstandingMax = 2
+    package static let pingInterval = Duration.seconds(1)
+    package static let pingsOutstandingMax = 2
     /// The wait between two tries, plus up to the same time as jitter. The number of tries is not
     /// limited.
-    public static let reconnectWait = Duration.milliseconds(50)
-    public static let reconnectJitter = Duration.milliseconds(200)
+    package static let reconnectWait = Duration.milliseconds(50)
+    package static let reconnectJitter = Duration.milliseconds(200)
     /// The wait when a server is reachable but TLS fails. A person has to fix that, and each try
     /// costs both sides a handshake.
-    public static let refusedWait = Duration.seconds(2)
+    package static let refusedWait = Duration.seconds(2)
     /// If the kernel does not accept a write for this long, the link is closed and made again.
-    public static let writeDeadline = Duration.seconds(2)
+    package static let writeDeadline = Duration.seconds(2)
     /// While disconnected nothing is kept: publishers have their own retries, and a copy that
     /// arrives late would be a double. One byte is the smallest value that libnats accepts.
-    public static let reconnectBufferBytes = 1
+    package static let reconnectBufferBytes = 1
     /// The most messages that a subscription has received and not handled yet. Further ones are
     /// dropped, counted (`droppedMessages`) and reported as `.asyncError`.
-    public static let pendingMessagesMax = 65_536
-    public static let pendingBytesMax = 64 * 1024 * 1024
+    package static let pendingMessagesMax = 65_536
+    package static let pendingBytesMax = 64 * 1024 * 1024
     /// The limit for subjects and reply subjects. The server closes a connection whose protocol
     /// line (both of them and some numbers) exceeds 4 KiB.
-    public static let subjectBytesMax = 1_024
+    package static let subjectBytesMax = 1_024
     /// The most requests that wait for an answer at the same time.
-    public static let requestsOutstandingMax = 1_024
+    package static let requestsOutstandingMax = 1_024
     /// The time for which the memory of an ended subscription is kept, see `RetiredSubscriptions`.
     static let subscriptionGrace = Duration.seconds(10)
     /// The largest greeting that a server sends to a new connection.

@@ -4,7 +4,7 @@ import Primitives
 extension NatsConnection {
     /// Hands the payload to the kernel before it returns. Only an answer on `replyTo` can show what
     /// becomes of it. Waits at most `NatsLimits.writeDeadline`.
-    public func publish(
+    package func publish(
         _ payload: RawSpan, to subject: String, replyTo: String? = nil
     ) throws(NatsError) {
         let byteCount = try admitted(payload, to: subject, replyTo: replyTo)
@@ -21,7 +21,7 @@ extension NatsConnection {
     /// Asks JetStream to store the message only if `expectedLastSubjectSequence` is the sequence of
     /// the subject's last message (0: there is none), and to send the answer to the reply subject
     /// with the packet's number. See `JetStream.publishOutcome`.
-    public func publish(
+    package func publish(
         _ payload: RawSpan, on route: inout PublishRoute, number: UInt64,
         expectedLastSubjectSequence: UInt64
     ) throws(NatsError) {
@@ -40,7 +40,7 @@ extension NatsConnection {
         try finish(status, route.subject)
     }
 
-    public func publish(
+    package func publish(
         _ payload: RawSpan, to subject: String, replyTo: String?,
         headers: [(name: String, value: String)]
     ) throws(NatsError) {

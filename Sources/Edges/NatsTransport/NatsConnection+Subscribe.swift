@@ -6,7 +6,7 @@ extension NatsConnection {
     /// in order. At most `pendingMessagesMax` messages wait for it; more are dropped and reported
     /// as `.asyncError`. It is also allowed while disconnected: the subscription then starts with
     /// the link, and the call may wait as long as one try to reconnect takes.
-    public func subscribe(
+    package func subscribe(
         _ subject: String, pendingMessagesMax: Int,
         onMessage: @escaping @Sendable (NatsMessage) -> Void
     ) throws(NatsError) -> NatsSubscription {
@@ -47,7 +47,7 @@ extension NatsConnection {
     /// never call it on a thread of libnats (in a callback). It throws `.noResponders` immediately
     /// when the subject has no responder, and `.disconnected` immediately when the link breaks
     /// meanwhile.
-    public func request(
+    package func request(
         _ payload: [UInt8], to subject: String,
         headers: [(name: String, value: String)] = [], timeout: Duration
     ) throws(NatsError) -> NatsMessage {

@@ -6,8 +6,8 @@ import Synchronization
 /// It reconnects for ever by itself. While it is disconnected every call throws `.disconnected`,
 /// and nothing is kept to be sent later. It ends with `close()` or its last reference.
 @safe
-public final class NatsConnection: Sendable {
-    public let peer: String
+package final class NatsConnection: Sendable {
+    package let peer: String
     // Safety: libnats locks the connection in every call; it is destroyed in deinit only.
     nonisolated(unsafe) let handle: OpaquePointer
     let events: ConnectionEvents
@@ -23,7 +23,7 @@ public final class NatsConnection: Sendable {
     /// Connects. Blocks up to `NatsLimits.connectTimeout` per server of the list, plus the time
     /// that the system takes to resolve a name. `vetsServers`: after each reconnect every call
     /// throws `.disconnected` until the owner has checked the server and called `useServer`.
-    public init(
+    package init(
         _ configuration: NatsConfiguration, vetsServers: Bool = false,
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) throws(NatsError) {
@@ -46,18 +46,18 @@ public final class NatsConnection: Sendable {
         unsafe natsConnection_Destroy(handle)
     }
 
-    public var isConnected: Bool {
+    package var isConnected: Bool {
         unsafe events.isLinkUp.load(ordering: .acquiring)
             && !events.isHeld
             && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
     }
 
     /// The most bytes that the present server accepts, payload and headers together.
-    public var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
+    package var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
 
     /// Ends the link and all subscriptions; the event `.closed` follows. libnats waits up to 0.5 s
     /// for outstanding writes. Idempotent. Afterwards every call throws `.closed`.
-    public func close() {
+    package func close() {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
         events.willClose()
         // This joins libnats' read thread.
@@ -67,7 +67,7 @@ public final class NatsConnection: Sendable {
     }
 
     /// Waits until the server has received everything that was published before.
-    public func flush(timeout: Duration) throws(NatsError) {
+    package func flush(timeout: Duration) throws(NatsError) {
         try requireLink("flush")
         let status = unsafe natsConnection_FlushTimeout(handle, timeout.natsMilliseconds)
         guard status == NATS_OK else { throw error(status, "flush") }
@@ -75,7 +75,7 @@ public final class NatsConnection: Sendable {
 
     /// Returns a unique subject prefix. Append ".<token>" for a reply subject, and subscribe to
     /// "<prefix>.>".
-    public func newInbox() -> String { Self.randomInbox(below: inboxPrefix) }
+    package func newInbox() -> String { Self.randomInbox(below: inboxPrefix) }
 
     // MARK: parts
 
@@ -173,7 +173,7 @@ extension NatsConnection {
     /// The version of the present link's server, "2.12.8". It is empty when the server does not
     /// report it, and `nil` when no greeting came in time or there is no link. The server is asked
     /// until it has answered, once per link; this blocks up to the connect timeout.
-    public var serverVersion: String? {
+    package var serverVersion: String? {
         switch askedVersion {
         case .known(let version): version
         case .hidden: ""
@@ -183,18 +183,18 @@ extension NatsConnection {
 
     /// True when the present link's server requires users. It asks the server (blocks up to the
     /// connect timeout); a server that does not answer is treated as requiring them.
-    public var demandsAuthorization: Bool {
+    package var demandsAuthorization: Bool {
         NatsGreeting.demandsAuthorization(at: connectedAddress) ?? true
     }
 
     /// The number of links so far.
-    public var link: Int { events.generation.load(ordering: .relaxed) }
+    package var link: Int { events.generation.load(ordering: .relaxed) }
 
     /// Marks the server of the link with this number as good. It has no effect on any other link.
-    public func useServer(link: Int) { events.goodLink.store(link, ordering: .releasing) }
+    package func useServer(link: Int) { events.goodLink.store(link, ordering: .releasing) }
 
     /// From now on no call may use the present link's server.
-    public func holdServer() { events.goodLink.store(-1, ordering: .releasing) }
+    package func holdServer() { events.goodLink.store(-1, ordering: .releasing) }
 
     private var askedVersion: NatsGreeting.Version {
         let generation = events.generation.load(ordering: .relaxed)
@@ -210,7 +210,7 @@ extension NatsConnection {
 
     /// Throws when the server is older than `minimum` or does not report its version. The error is
     /// retryable when the server has just disconnected.
-    public func requireServer(
+    package func requireServer(
         atLeast minimum: (major: Int, minor: Int, patch: Int)
     ) throws(NatsError) {
         let operation = "ask for the server's version"
@@ -239,7 +239,7 @@ extension NatsConnection {
 
     /// The id of the present link's server; empty while there is none. It changes with every start
     /// of the server.
-    public var serverID: String {
+    package var serverID: String {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             let status = unsafe natsConnection_GetConnectedServerId(
                 handle, buffer.baseAddress, buffer.count)

@@ -4,7 +4,7 @@ import Synchronization
 /// An event of a connection that no call caused. Events are delivered one at a time, in order, on
 /// libnats' callback thread. All connections of the process share this thread: handle events
 /// quickly, never wait.
-public enum NatsConnectionEvent: Equatable, Sendable {
+package enum NatsConnectionEvent: Equatable, Sendable {
     /// The link was lost; libnats restores it, for ever.
     case disconnected(String)
     /// A server is reachable, but there is no link because TLS fails. libnats tries again for ever;

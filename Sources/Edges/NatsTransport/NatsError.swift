@@ -1,7 +1,7 @@
 internal import CNats
 
 /// Why a call to NATS failed. Each description is one line: what failed, with whom, what to do.
-public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The connection was closed: by us, or permanently by libnats. Only a new one helps.
     case closed(NatsFailure)
     /// There is no link at the moment; libnats is reconnecting. Nothing was kept for later.
@@ -23,7 +23,7 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalid(NatsFailure)
     case failed(NatsFailure)
 
-    public var failure: NatsFailure {
+    package var failure: NatsFailure {
         switch self {
         case .closed(let failure), .disconnected(let failure), .unreachable(let failure),
             .authenticationFailed(let failure), .tlsFailed(let failure),
@@ -34,7 +34,7 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// True when the same call may succeed later without a change by a person.
-    public var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .disconnected, .unreachable, .timedOut, .noResponders: return true
         case .closed, .authenticationFailed, .tlsFailed, .payloadTooLarge, .unsupportedServer,
@@ -46,7 +46,7 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String { "\(failure.summary): \(advice)" }
+    package var description: String { "\(failure.summary): \(advice)" }
 
     private var advice: String {
         switch self {
@@ -69,16 +69,16 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// The facts about a failed call.
-public struct NatsFailure: Equatable, Sendable {
+package struct NatsFailure: Equatable, Sendable {
     /// The operation: "publish to md.ticks.7.synthetic".
-    public let operation: String
+    package let operation: String
     /// The servers, without user or password.
-    public let peer: String
-    public let status: NatsStatus
+    package let peer: String
+    package let status: NatsStatus
     /// More details, or empty.
-    public let detail: String
+    package let detail: String
 
-    public init(operation: String, peer: String, status: NatsStatus, detail: String) {
+    package init(operation: String, peer: String, status: NatsStatus, detail: String) {
         self.operation = operation
         self.peer = peer
         self.status = status

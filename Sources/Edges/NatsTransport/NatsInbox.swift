@@ -5,9 +5,9 @@ import Primitives
 /// libnats' read thread and that thread, which saves a context switch per message.
 ///
 /// One thread calls `receive`; the messages of all subjects below `prefix` come in order.
-public final class NatsInbox: Sendable {
+package final class NatsInbox: Sendable {
     /// The unique prefix. Reply subjects are `<prefix>.<tokens>`.
-    public let prefix: String
+    package let prefix: String
     private let handle: SubscriptionHandle
     private let retired: RetiredSubscriptions
 
@@ -18,17 +18,17 @@ public final class NatsInbox: Sendable {
     }
 
     /// The result of waiting for messages.
-    public struct Outcome: Equatable, Sendable {
+    package struct Outcome: Equatable, Sendable {
         /// The number of messages that were appended; 0 when none came in time.
-        public var received: Int
+        package var received: Int
         /// The number of reports by the server that a request, to be answered here, had no
         /// responder. libnats does not report which request; any that waits for an answer may be
         /// meant.
-        public var noResponders: Int
+        package var noResponders: Int
         /// No more messages will come: the connection is closed.
-        public var isClosed: Bool
+        package var isClosed: Bool
 
-        public init(received: Int = 0, noResponders: Int = 0, isClosed: Bool = false) {
+        package init(received: Int = 0, noResponders: Int = 0, isClosed: Bool = false) {
             self.received = received
             self.noResponders = noResponders
             self.isClosed = isClosed
@@ -36,7 +36,7 @@ public final class NatsInbox: Sendable {
     }
 
     /// Appends the messages that have arrived, at most `max`, and waits for the first one.
-    public func receive(
+    package func receive(
         into messages: inout [NatsMessage], max: Int, timeout: Duration
     ) -> Outcome {
         var outcome = Outcome()
@@ -64,7 +64,7 @@ public final class NatsInbox: Sendable {
     }
 
     /// The number of messages that were not fetched yet.
-    public var waiting: Int { handle.waitingMessages }
+    package var waiting: Int { handle.waitingMessages }
 
     deinit {
         handle.unsubscribe()
@@ -75,7 +75,7 @@ public final class NatsInbox: Sendable {
 extension NatsConnection {
     /// Subscribes to a new prefix. At most `NatsLimits.pendingMessagesMax` messages wait to be
     /// fetched; more are dropped and reported as `.asyncError`.
-    public func openInbox() throws(NatsError) -> NatsInbox {
+    package func openInbox() throws(NatsError) -> NatsInbox {
         let prefix = newInbox()
         let operation = "subscribe to \(prefix).>"
         var made: OpaquePointer?

@@ -7,7 +7,7 @@ import Synchronization
 /// reference. It may be handed to another thread.
 // Safety: the one pointer is private, owned, and freed in deinit.
 @safe
-public final class NatsMessage: Sendable {
+package final class NatsMessage: Sendable {
     // Safety: this object is the only owner of the message. Its payload never changes. libnats
     // parses its headers at the first access, which writes to the message, hence the lock.
     private nonisolated(unsafe) let handle: OpaquePointer
@@ -18,20 +18,20 @@ public final class NatsMessage: Sendable {
 
     deinit { unsafe natsMsg_Destroy(handle) }
 
-    public var subject: String { withSubject { $0.text } }
+    package var subject: String { withSubject { $0.text } }
 
-    public var replyTo: String? {
+    package var replyTo: String? {
         unsafe natsMsg_GetReply(handle) == nil ? nil : withReplyTo { $0.text }
     }
 
     /// Calls `body` with the subject in place. A string for each message of a stream would be too
     /// slow.
-    public func withSubject<Result>(_ body: (RawSpan) -> Result) -> Result {
+    package func withSubject<Result>(_ body: (RawSpan) -> Result) -> Result {
         unsafe withText(natsMsg_GetSubject(handle), body)
     }
 
     /// Calls `body` with the reply subject in place; it is empty when there is none.
-    public func withReplyTo<Result>(_ body: (RawSpan) -> Result) -> Result {
+    package func withReplyTo<Result>(_ body: (RawSpan) -> Result) -> Result {
         unsafe withText(natsMsg_GetReply(handle), body)
     }
 
@@ -45,10 +45,10 @@ public final class NatsMessage: Sendable {
         return unsafe body(bytes.bytes)
     }
 
-    public var payloadByteCount: Int { Int(unsafe natsMsg_GetDataLength(handle)) }
+    package var payloadByteCount: Int { Int(unsafe natsMsg_GetDataLength(handle)) }
 
     /// Calls `body` with the payload in place. The payload must not be kept after `body` returns.
-    public func withPayload<Result, Failure: Error>(
+    package func withPayload<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         // Safety: the message, and with it its payload, lives as long as `self`.
@@ -59,10 +59,10 @@ public final class NatsMessage: Sendable {
     }
 
     /// A copy of the payload.
-    public var payload: [UInt8] { withPayload { $0.array } }
+    package var payload: [UInt8] { withPayload { $0.array } }
 
     /// Returns the first value of the header with exactly this name.
-    public func header(_ name: String) -> String? {
+    package func header(_ name: String) -> String? {
         headerLock.withLock { _ in
             var value: UnsafePointer<CChar>?
             guard unsafe natsMsgHeader_Get(handle, name, &value) == NATS_OK else { return nil }
@@ -72,12 +72,12 @@ public final class NatsMessage: Sendable {
 
     /// The status, such as 404 from the header line `NATS/1.0 404 No Messages`. Only messages
     /// without a payload carry one, so a message with a payload is not searched.
-    public var status: Int? {
+    package var status: Int? {
         guard payloadByteCount == 0 else { return nil }
         return header("Status").flatMap { Int($0) }
     }
 
-    public var statusDescription: String? {
+    package var statusDescription: String? {
         guard payloadByteCount == 0 else { return nil }
         return header("Description")
     }
@@ -85,7 +85,7 @@ public final class NatsMessage: Sendable {
 
 extension NatsMessage {
     /// Makes a message that was never on the wire, for simulations and tests.
-    public convenience init(
+    package convenience init(
         subject: String, replyTo: String? = nil, headers: [(name: String, value: String)] = [],
         payload: [UInt8] = []
     ) throws(NatsError) {

@@ -1,15 +1,15 @@
 internal import CNats
 
 /// A status code of libnats. Codes that this version does not know are kept, too.
-public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-    public let rawValue: UInt32
+package struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: UInt32
 
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     init(_ status: natsStatus) { rawValue = status.rawValue }
 
     /// libnats' own text for the code.
-    public var description: String {
+    package var description: String {
         guard let text = unsafe natsStatus_GetText(natsStatus(rawValue: rawValue)) else {
             return "status \(rawValue)"
         }

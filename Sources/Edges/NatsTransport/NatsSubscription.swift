@@ -2,8 +2,8 @@ internal import CNats
 import Synchronization
 
 /// A subscription to a subject. It ends with `unsubscribe()` or with the last reference.
-public final class NatsSubscription: Sendable {
-    public let subject: String
+package final class NatsSubscription: Sendable {
+    package let subject: String
     private let handle: SubscriptionHandle
     private let retired: RetiredSubscriptions
     private let isOpen = Atomic<Bool>(true)
@@ -17,17 +17,17 @@ public final class NatsSubscription: Sendable {
     /// After this call, only a message whose delivery has already begun is still delivered. It may
     /// be called from any thread, also from the message callback, and repeatedly. It waits for a
     /// running try to reconnect.
-    public func unsubscribe() {
+    package func unsubscribe() {
         guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
         handle.unsubscribe()
         retired.add(handle)
     }
 
     /// The number of messages dropped because too many were waiting.
-    public var droppedMessages: Int { handle.droppedMessages }
+    package var droppedMessages: Int { handle.droppedMessages }
 
     /// The number of messages that were not handled yet.
-    public var waitingMessages: Int { handle.waitingMessages }
+    package var waitingMessages: Int { handle.waitingMessages }
 
     deinit { unsubscribe() }
 }

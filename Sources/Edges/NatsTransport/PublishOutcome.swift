@@ -1,7 +1,7 @@
 import Primitives
 
 /// The outcome of publishing a message to a stream's subject.
-public enum PublishOutcome: Equatable, Sendable {
+package enum PublishOutcome: Equatable, Sendable {
     /// It is stored. `duplicate`: it was stored before with the same message id.
     case stored(sequence: UInt64, duplicate: Bool)
     /// Not stored: the subject's last message is not the expected one but the one at `present`

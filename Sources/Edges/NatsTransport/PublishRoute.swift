@@ -2,8 +2,8 @@ internal import CNats
 import Primitives
 
 /// A subject and the prefix of its answers, checked once for all the packets that use them.
-public struct PublishRoute: Sendable {
-    public let subject: String
+package struct PublishRoute: Sendable {
+    package let subject: String
     /// The prefix, a dot, up to twenty digits and a NUL.
     private var reply: [UInt8]
     private let digitsStart: Int
@@ -11,7 +11,7 @@ public struct PublishRoute: Sendable {
     private static let digitsMax = 20
 
     /// Answers come to `<replyPrefix>.<number of the packet>`.
-    public init(subject: String, replyPrefix: String) throws(NatsError) {
+    package init(subject: String, replyPrefix: String) throws(NatsError) {
         for text in [subject, replyPrefix] {
             guard let problem = NatsSubject.problem(text, .literal) else { continue }
             throw NatsError(

@@ -1,22 +1,22 @@
-public import Primitives
+package import Primitives
 
 /// JetStream's data about a message that a consumer delivers. The reply subject contains them.
-public struct PulledMessage: Equatable, Sendable {
+package struct PulledMessage: Equatable, Sendable {
     /// The places of the names in the subject. They are not copied.
-    public let stream: Range<Int>
-    public let consumer: Range<Int>
-    public let streamSequence: UInt64
-    public let consumerSequence: UInt64
+    package let stream: Range<Int>
+    package let consumer: Range<Int>
+    package let streamSequence: UInt64
+    package let consumerSequence: UInt64
     /// When the stream stored the message.
-    public let time: Timestamp
+    package let time: Timestamp
     /// The number of messages of the consumer that were still to come when this one was sent.
-    public let pending: UInt64
+    package let pending: UInt64
 
     /// Reads both shapes of an acknowledgement subject; `nil` for any other subject.
     ///
     ///     $JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>
     ///     $JS.ACK.<domain>.<account>.<the same seven>[.<random>]
-    public init?(ofReplySubject subject: RawSpan) {
+    package init?(ofReplySubject subject: RawSpan) {
         guard subject.byteCount > 8, subject.uint64(at: 0) == Self.prefix else { return nil }
         let dot = UInt8(ascii: ".")
         var dots = 0

@@ -1,18 +1,18 @@
-public import Primitives
+package import Primitives
 
 /// The description of a service for the tools that discover services on NATS (ADR-32).
-public struct ServiceAnnouncement: Equatable, Sendable {
+package struct ServiceAnnouncement: Equatable, Sendable {
     /// `[A-Za-z0-9_-]`, at most 64 characters. All instances of one service share it.
-    public let name: String
+    package let name: String
     /// One token that only this instance has.
-    public let id: String
+    package let id: String
     /// SemVer.
-    public let version: String
-    public let summary: String
-    public let metadata: [String: String]
-    public let started: Timestamp
+    package let version: String
+    package let summary: String
+    package let metadata: [String: String]
+    package let started: Timestamp
 
-    public init(
+    package init(
         name: String, id: String = ServiceAnnouncement.randomID(), version: String, summary: String,
         metadata: [String: String] = [:], started: Timestamp
     ) {
@@ -25,7 +25,7 @@ public struct ServiceAnnouncement: Equatable, Sendable {
     }
 
     /// Returns a practically unique id: 128 random bits.
-    public static func randomID() -> String {
+    package static func randomID() -> String {
         var random = SystemRandomNumberGenerator()
         let bits = (random.next() as UInt64, random.next() as UInt64)
         return String(bits.0, radix: 36) + String(bits.1, radix: 36)
@@ -69,7 +69,7 @@ public struct ServiceAnnouncement: Equatable, Sendable {
 }
 
 /// The requests of the service protocol.
-public enum ServiceQuestion: String, CaseIterable, Sendable {
+package enum ServiceQuestion: String, CaseIterable, Sendable {
     case ping = "PING"
     case info = "INFO"
     case statistics = "STATS"

@@ -3,16 +3,16 @@ import Primitives
 /// Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS` when they are addressed to all services, to
 /// this service's name, or to this instance. It ends with `stop()`, the connection, or its last
 /// reference.
-public final class ServiceResponder: Sendable {
+package final class ServiceResponder: Sendable {
     /// Beyond this number of waiting requests, further ones are dropped; the sender can ask again.
     static let pendingMax = 64
 
-    public let announcement: ServiceAnnouncement
+    package let announcement: ServiceAnnouncement
     private let subscriptions: [NatsSubscription]
 
     /// `onAnswer` is called for each request, on a thread of libnats, with the reason why it could
     /// not be answered (`nil`: it was).
-    public init(
+    package init(
         _ announcement: ServiceAnnouncement, on connection: NatsConnection,
         onAnswer: @escaping @Sendable (ServiceQuestion, NatsError?) -> Void = { _, _ in }
     ) throws(NatsError) {
@@ -37,7 +37,7 @@ public final class ServiceResponder: Sendable {
         self.subscriptions = subscriptions
     }
 
-    public func stop() {
+    package func stop() {
         for subscription in subscriptions { subscription.unsubscribe() }
     }
 

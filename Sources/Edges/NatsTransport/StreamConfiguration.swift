@@ -2,8 +2,8 @@ import Primitives
 
 /// The wanted configuration of a stream. Everything that is not set here keeps the server's
 /// default.
-public struct StreamConfiguration: Equatable, Sendable {
-    public enum Discard: String, Sendable {
+package struct StreamConfiguration: Equatable, Sendable {
+    package enum Discard: String, Sendable {
         /// A full stream refuses new messages.
         case new
         /// A full stream deletes old messages.
@@ -11,24 +11,24 @@ public struct StreamConfiguration: Equatable, Sendable {
     }
 
     /// The largest numbers of messages; -1: no limit.
-    public struct MessageLimits: Equatable, Sendable {
-        public var all: Int64 = -1
+    package struct MessageLimits: Equatable, Sendable {
+        package var all: Int64 = -1
         /// Above it, the oldest messages of the subject are removed.
-        public var perSubject: Int64 = -1
+        package var perSubject: Int64 = -1
     }
 
-    public enum Storage: String, Sendable { case file, memory }
-    public enum Retention: String, Sendable { case limits, interest, workqueue }
+    package enum Storage: String, Sendable { case file, memory }
+    package enum Retention: String, Sendable { case limits, interest, workqueue }
 
     /// The meaning of a stream's acknowledgements.
-    public enum Persistence: String, Sendable {
+    package enum Persistence: String, Sendable {
         case standard = "default"
         /// Acknowledged before it is written (from 2.12 on).
         case asynchronous = "async"
     }
 
     /// Options that are off by default, with the API's names.
-    public enum Flag: String, CaseIterable, Sendable {
+    package enum Flag: String, CaseIterable, Sendable {
         /// A message may replace the earlier ones on its subject.
         case allowRollup = "allow_rollup_hdrs"
         /// Copies of the stream may answer reads, too, with what they have by then.
@@ -41,29 +41,29 @@ public struct StreamConfiguration: Equatable, Sendable {
         case sealed
     }
 
-    public var name: String
-    public var subjects: [String]
+    package var name: String
+    package var subjects: [String]
     /// -1: no limit.
-    public var maxBytes: Int64
+    package var maxBytes: Int64
     /// -1: no limit except the server's.
-    public var maxMessageBytes: Int
-    public var replicas: Int
-    public var metadata: [String: String]
-    public var discard = Discard.new
-    public var storage = Storage.file
-    public var retention = Retention.limits
+    package var maxMessageBytes: Int
+    package var replicas: Int
+    package var metadata: [String: String]
+    package var discard = Discard.new
+    package var storage = Storage.file
+    package var retention = Retention.limits
     /// Zero: messages do not expire.
-    public var maxAge = Duration.zero
+    package var maxAge = Duration.zero
     /// The time for which message ids are remembered. The server's minimum is 100 ms.
-    public var duplicateWindow = Duration.seconds(120)
-    public var messagesMax = MessageLimits()
-    public var persistence = Persistence.standard
+    package var duplicateWindow = Duration.seconds(120)
+    package var messagesMax = MessageLimits()
+    package var persistence = Persistence.standard
     /// The server deletes a consumer, whoever made it and whatever it asked for, when it was not
     /// pulled from for so long. Zero: the consumer's own threshold counts.
-    public var consumerInactiveMax = Duration.zero
-    public var flags: Set<Flag> = []
+    package var consumerInactiveMax = Duration.zero
+    package var flags: Set<Flag> = []
 
-    public init(
+    package init(
         name: String, subjects: [String], maxBytes: Int64 = -1, maxMessageBytes: Int = -1,
         replicas: Int = 1, metadata: [String: String] = [:]
     ) {
@@ -79,7 +79,7 @@ public struct StreamConfiguration: Equatable, Sendable {
     /// the existing stream has is no difference, because others may keep notes there. More copies
     /// than wanted are no difference either: the operator of the servers may have added them. Nor
     /// is the limit of its consumers, which a stream of an older release does not have.
-    public func differences(from existing: StreamConfiguration) -> [String] {
+    package func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
             if wanted != present { found.append("\(name) is \(present), not \(wanted)") }

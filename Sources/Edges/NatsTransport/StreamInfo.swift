@@ -1,15 +1,15 @@
-public import Primitives
+package import Primitives
 
 /// A stream as the server describes it.
-public struct StreamInfo: Equatable, Sendable {
-    public let configuration: StreamConfiguration
+package struct StreamInfo: Equatable, Sendable {
+    package let configuration: StreamConfiguration
     /// When the stream was made. A stream that was deleted and made again has another time.
-    public let created: Timestamp
+    package let created: Timestamp
     /// For an empty stream: one above `lastSequence`, or 0.
-    public let firstSequence: UInt64
-    public let lastSequence: UInt64
-    public let messages: UInt64
-    public let bytes: UInt64
+    package let firstSequence: UInt64
+    package let lastSequence: UInt64
+    package let messages: UInt64
+    package let bytes: UInt64
 
     init?(_ answer: JSONValue) {
         guard let configuration = StreamConfiguration(answer["config"]),
@@ -28,14 +28,14 @@ public struct StreamInfo: Equatable, Sendable {
 }
 
 /// A message of a stream, read by its sequence or as the last one of its subject.
-public struct StoredMessage: Equatable, Sendable {
-    public let subject: String
-    public let sequence: UInt64
+package struct StoredMessage: Equatable, Sendable {
+    package let subject: String
+    package let sequence: UInt64
     /// When the stream stored it.
-    public let time: Timestamp
-    public let payload: [UInt8]
+    package let time: Timestamp
+    package let payload: [UInt8]
     /// The header block as on the wire ("NATS/1.0\r\nName: value\r\n\r\n"); `nil` without one.
-    public let headers: String?
+    package let headers: String?
 
     init?(_ message: JSONValue?) {
         guard let message, let subject = message["subject"]?.string,

@@ -2,34 +2,34 @@
 ///
 /// libpq parameters that are not set have libpq's own defaults: without a password it reads
 /// `~/.pgpass`, as every PostgreSQL program does.
-public struct PostgresConfiguration: Sendable {
-    public enum SSLMode: String, Sendable, CaseIterable {
+package struct PostgresConfiguration: Sendable {
+    package enum SSLMode: String, Sendable, CaseIterable {
         case disable
         case prefer
         case require
         case verifyFull = "verify-full"
     }
 
-    public var host: String
-    public var port: UInt16
-    public var database: String
-    public var user: String
-    public var password: String?
-    public var sslMode: SSLMode = .prefer
+    package var host: String
+    package var port: UInt16
+    package var database: String
+    package var user: String
+    package var password: String?
+    package var sslMode: SSLMode = .prefer
     /// The path of the PEM file with the certificates that may sign the server's certificate.
-    public var rootCertificate: String?
+    package var rootCertificate: String?
     /// The name that `pg_stat_activity` shows: service, partition, epoch.
-    public var applicationName = "tapeline"
+    package var applicationName = "tapeline"
     /// After these times the server gives up a statement, a wait for a lock, or an idle open
     /// transaction. They end work that a dead or paused client left. The caller needs its own
     /// deadlines as well, because a stopped server measures no time.
-    public var statementTimeout = Duration.seconds(60)
-    public var lockTimeout = Duration.seconds(10)
-    public var idleInTransactionTimeout = Duration.seconds(60)
+    package var statementTimeout = Duration.seconds(60)
+    package var lockTimeout = Duration.seconds(10)
+    package var idleInTransactionTimeout = Duration.seconds(60)
     /// Further run-time settings of the session, such as `search_path`.
-    public var settings: [(name: String, value: String)] = []
+    package var settings: [(name: String, value: String)] = []
 
-    public init(
+    package init(
         host: String, port: UInt16 = 5_432, database: String, user: String, password: String? = nil
     ) {
         self.host = host
@@ -40,7 +40,7 @@ public struct PostgresConfiguration: Sendable {
     }
 
     /// Host, port, database and user in one short text, for messages.
-    public var peer: String { "\(host):\(port)/\(database) as \(user)" }
+    package var peer: String { "\(host):\(port)/\(database) as \(user)" }
 }
 
 /// The settings by which each side notices a dead peer.
@@ -109,12 +109,12 @@ extension PostgresConfiguration {
 extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
-    public var description: String {
+    package var description: String {
         "\(peer) (password \(password == nil ? "none" : "<redacted>"), sslmode \(sslMode.rawValue))"
     }
 
-    public var debugDescription: String { description }
+    package var debugDescription: String { description }
 
     /// `dump` and test failures show mirrors, so the mirror does not contain the password.
-    public var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
+    package var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
 }

@@ -6,7 +6,7 @@ extension PostgresConnection {
     ///
     /// Without it, a client that rarely writes would notice this only with its next row.
     /// Keepalives, not this call, notice a server that vanished without closing.
-    public func checkAlive() throws(PostgresError) {
+    package func checkAlive() throws(PostgresError) {
         try session.checkAlive("look at the session")
     }
 }

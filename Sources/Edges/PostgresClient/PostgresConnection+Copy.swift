@@ -10,7 +10,7 @@ extension PostgresConnection {
     /// `opening` (BEGIN, a SAVEPOINT) is sent in the same message and runs first. This saves a
     /// round trip per transaction.
     @discardableResult
-    public func copyIn(
+    package func copyIn(
         _ sql: String, after opening: String? = nil, timeout: Duration,
         _ body: (inout BinaryCopyWriter) throws(PostgresError) -> Void
     ) throws(PostgresError) -> Int {

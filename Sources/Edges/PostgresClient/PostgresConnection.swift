@@ -6,13 +6,13 @@ internal import CPostgres
 /// operation has a deadline from the caller. When it passes, or the connection is lost, the session
 /// is closed and stays closed (`isUsable`): the owner makes a new one. It never reconnects by
 /// itself, because only the owner knows what a lost answer means.
-public final class PostgresConnection {
+package final class PostgresConnection {
     let session: Session
 
     /// Connects. Blocks for at most `timeout`; the C library resolves the name first, with its own
     /// timeouts. `onNotice` is called during calls on this connection, `onWait` before each second
     /// in which a call waits for the server.
-    public init(
+    package init(
         _ configuration: PostgresConfiguration, timeout: Duration,
         onNotice: @escaping (String) -> Void = { _ in },
         onWait: @escaping () -> Void = {}
@@ -21,23 +21,23 @@ public final class PostgresConnection {
             configuration, onWait: onWait, onNotice: onNotice, deadline: Deadline(after: timeout))
     }
 
-    public var isUsable: Bool { session.isOpen }
+    package var isUsable: Bool { session.isOpen }
     /// Checks the socket without waiting. Returns false when the server has ended the idle session.
     var isAlive: Bool { session.isAlive }
     /// True between BEGIN and its end, even after a statement in between has failed.
-    public var isInTransaction: Bool { session.isInTransaction }
+    package var isInTransaction: Bool { session.isInTransaction }
     /// The server's version, 170012 for 17.12; 0 when closed.
-    public var serverVersion: Int { session.serverVersion }
+    package var serverVersion: Int { session.serverVersion }
     /// The process id of the session's server process, as `pg_stat_activity` shows it.
-    public var backendProcessID: Int32 { session.backendProcessID }
-    public var peer: String { session.peer }
+    package var backendProcessID: Int32 { session.backendProcessID }
+    package var peer: String { session.peer }
 
     /// Closes the session. Idempotent. The server rolls an open transaction back.
-    public func close() { session.close() }
+    package func close() { session.close() }
 
     /// Runs one statement with parameters `$1` … through the extended protocol.
     @discardableResult
-    public func execute(
+    package func execute(
         _ sql: String, _ parameters: [PostgresValue] = [], timeout: Duration
     ) throws(PostgresError) -> PostgresResult {
         let operation = operationName(sql)
@@ -53,7 +53,7 @@ public final class PostgresConnection {
 
     /// Runs several statements in one message through the simple protocol. The first error skips
     /// the rest. Their results are dropped. Without BEGIN they are one transaction.
-    public func script(_ sql: String, timeout: Duration) throws(PostgresError) {
+    package func script(_ sql: String, timeout: Duration) throws(PostgresError) {
         let operation = operationName(sql)
         let deadline = Deadline(after: timeout)
         try refuseNUL(sql, operation)

@@ -2,22 +2,22 @@ internal import CPostgres
 
 /// Statements that are sent together and answered together: one round trip. They are one
 /// transaction, unless they contain a BEGIN or run in a transaction.
-public struct PostgresPipeline {
+package struct PostgresPipeline {
     private(set) var statements: [BoundStatement] = []
     private(set) var prepared: [PreparedStatement] = []
-    public private(set) var byteCount = 0
+    package private(set) var byteCount = 0
 
-    public init() {}
+    package init() {}
 
-    public var count: Int { statements.count }
+    package var count: Int { statements.count }
 
-    public mutating func append(
+    package mutating func append(
         _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) {
         try append(BoundStatement(sql, parameters))
     }
 
-    public mutating func append(
+    package mutating func append(
         _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) {
         let bound = try BoundStatement(statement, parameters)
@@ -47,7 +47,7 @@ public struct PostgresPipeline {
 }
 
 /// The outcome of one statement of a pipeline.
-public enum PipelineOutcome: Equatable, Sendable {
+package enum PipelineOutcome: Equatable, Sendable {
     case rows(PostgresRows)
     case failed(PostgresError)
     /// A previous statement failed, so this one did not run.
@@ -58,7 +58,7 @@ extension PostgresConnection {
     /// Runs all statements and returns their outcomes in order. When one fails, later ones are
     /// aborted, and earlier ones are undone with it unless a COMMIT of theirs came between. An
     /// error that ends the session is thrown.
-    public func run(
+    package func run(
         _ pipeline: PostgresPipeline, timeout: Duration
     ) throws(PostgresError) -> [PipelineOutcome] {
         guard pipeline.count > 0 else { return [] }

@@ -1,19 +1,19 @@
 internal import CPostgres
 
 /// The result of a statement: rows as text, or the number of affected rows.
-public struct PostgresResult: Equatable, Sendable {
-    public internal(set) var columns: [String] = []
-    public internal(set) var rowCount = 0
+package struct PostgresResult: Equatable, Sendable {
+    package internal(set) var columns: [String] = []
+    package internal(set) var rowCount = 0
     /// Rows inserted, updated, deleted, copied or returned, as the server counted them.
-    public internal(set) var affectedRows = 0
+    package internal(set) var affectedRows = 0
     var values: [String?] = []
     var byteCount = 0
 
     /// The result of a statement that returns no rows and affects none.
-    public static let nothing = PostgresResult()
+    package static let nothing = PostgresResult()
 
     /// `nil` is NULL. A row or column that does not exist is a bug of the caller.
-    public subscript(row: Int, column: Int) -> String? {
+    package subscript(row: Int, column: Int) -> String? {
         precondition(
             (0..<rowCount).contains(row) && columns.indices.contains(column),
             "no row \(row), column \(column) in a result of \(rowCount) x \(columns.count)")
@@ -21,12 +21,12 @@ public struct PostgresResult: Equatable, Sendable {
     }
 
     /// `nil` is NULL, or a text that is no integer of 64 bits.
-    public func integer(_ row: Int, _ column: Int) -> Int64? {
+    package func integer(_ row: Int, _ column: Int) -> Int64? {
         self[row, column].flatMap { Int64($0) }
     }
 
     /// The text in the first column of the first row; `nil` when there is none.
-    public var scalar: String? { rowCount > 0 && !columns.isEmpty ? self[0, 0] : nil }
+    package var scalar: String? { rowCount > 0 && !columns.isEmpty ? self[0, 0] : nil }
 }
 
 /// One `PGresult`, cleared with the value.

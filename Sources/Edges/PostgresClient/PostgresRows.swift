@@ -1,19 +1,19 @@
 internal import CPostgres
-public import Primitives
+package import Primitives
 
 /// The result of a prepared or pipelined statement, in the server's binary form. Numbers and times
 /// are not converted to text and back.
-public struct PostgresRows: Equatable, Sendable {
-    public struct Column: Equatable, Sendable {
-        public let name: String
+package struct PostgresRows: Equatable, Sendable {
+    package struct Column: Equatable, Sendable {
+        package let name: String
         /// The number of the column's type in `pg_type`.
-        public let type: UInt32
+        package let type: UInt32
     }
 
-    public internal(set) var columns: [Column] = []
-    public internal(set) var rowCount = 0
+    package internal(set) var columns: [Column] = []
+    package internal(set) var rowCount = 0
     /// Rows inserted, updated, deleted or returned, as the server counted them.
-    public internal(set) var affectedRows = 0
+    package internal(set) var affectedRows = 0
 
     /// The place of a value in `bytes`; a length of -1 is NULL.
     private struct Field: Equatable {
@@ -29,10 +29,10 @@ public struct PostgresRows: Equatable, Sendable {
 
     // MARK: values
 
-    public func isNull(_ row: Int, _ column: Int) -> Bool { field(row, column).count < 0 }
+    package func isNull(_ row: Int, _ column: Int) -> Bool { field(row, column).count < 0 }
 
     /// `nil` is NULL, or a column that is no integer.
-    public func integer(_ row: Int, _ column: Int) -> Int64? {
+    package func integer(_ row: Int, _ column: Int) -> Int64? {
         switch columns[column].type {
         case TypeOID.int2: word(row, column, 2).map { Int64(Int16(truncatingIfNeeded: $0)) }
         case TypeOID.int4: word(row, column, 4).map { Int64(Int32(truncatingIfNeeded: $0)) }
@@ -43,12 +43,12 @@ public struct PostgresRows: Equatable, Sendable {
     }
 
     /// `nil` is NULL, or a column of another type.
-    public func bool(_ row: Int, _ column: Int) -> Bool? {
+    package func bool(_ row: Int, _ column: Int) -> Bool? {
         columns[column].type == TypeOID.bool ? word(row, column, 1).map { $0 != 0 } : nil
     }
 
     /// `nil` is NULL, or a column that is no floating-point number.
-    public func double(_ row: Int, _ column: Int) -> Double? {
+    package func double(_ row: Int, _ column: Int) -> Double? {
         switch columns[column].type {
         case TypeOID.float4:
             word(row, column, 4).map {
@@ -62,19 +62,19 @@ public struct PostgresRows: Equatable, Sendable {
     /// Returns the bytes as text, for the text types, names, enums and json; malformed UTF-8
     /// becomes U+FFFD. `nil` is NULL. The binary form of other types is no text: cast them in the
     /// statement.
-    public func text(_ row: Int, _ column: Int) -> String? {
+    package func text(_ row: Int, _ column: Int) -> String? {
         bytes(row, column).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Returns the value as the server sent it; `nil` is NULL.
-    public func bytes(_ row: Int, _ column: Int) -> ArraySlice<UInt8>? {
+    package func bytes(_ row: Int, _ column: Int) -> ArraySlice<UInt8>? {
         let field = field(row, column)
         return field.count < 0 ? nil : bytes[field.start..<field.start + field.count]
     }
 
     /// `nil` is NULL, or a column of another type. A time beyond the range of 64-bit nanoseconds,
     /// including infinity, is clamped to the range.
-    public func timestamp(_ row: Int, _ column: Int) -> Timestamp? {
+    package func timestamp(_ row: Int, _ column: Int) -> Timestamp? {
         let types = [TypeOID.timestamptz, TypeOID.timestamp]
         guard types.contains(columns[column].type), let word = word(row, column, 8) else {
             return nil
@@ -84,7 +84,7 @@ public struct PostgresRows: Equatable, Sendable {
 
     /// Returns value × 10^scale, exactly. `nil` is NULL, a column of another type, NaN or infinity,
     /// or a number that does not fit: with more decimals than `scale`, or beyond 128 bits.
-    public func numeric(_ row: Int, _ column: Int, scale: Int) -> Int128? {
+    package func numeric(_ row: Int, _ column: Int, scale: Int) -> Int128? {
         guard columns[column].type == TypeOID.numeric, let bytes = bytes(row, column) else {
             return nil
         }

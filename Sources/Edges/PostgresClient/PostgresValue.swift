@@ -1,7 +1,7 @@
 public import Primitives
 
 /// A parameter of a statement.
-public enum PostgresValue: Equatable, Sendable {
+package enum PostgresValue: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)

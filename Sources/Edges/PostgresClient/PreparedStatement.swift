@@ -2,20 +2,20 @@ internal import CPostgres
 
 /// A statement that the server has parsed once. It belongs to the session that prepared it, and
 /// ends with it.
-public struct PreparedStatement: Sendable {
+package struct PreparedStatement: Sendable {
     /// The statement's name on the server.
     let name: String
     /// The session that prepared it.
     let session: Session.Identity
     let operation: String
-    public let parameterTypes: [UInt32]
-    public let columns: [PostgresRows.Column]
+    package let parameterTypes: [UInt32]
+    package let columns: [PostgresRows.Column]
 }
 
 extension PostgresConnection {
     /// Parses a statement with parameters `$1` … once. It takes two round trips, because the server
     /// is also asked for the types. The same text again takes none.
-    public func prepare(
+    package func prepare(
         _ sql: String, timeout: Duration
     ) throws(PostgresError) -> PreparedStatement {
         let operation = operationName(sql)
@@ -72,7 +72,7 @@ extension PostgresConnection {
     }
 
     /// Runs a prepared statement. Parameters and results are in binary form.
-    public func execute(
+    package func execute(
         _ statement: PreparedStatement, _ parameters: [PostgresValue] = [], timeout: Duration
     ) throws(PostgresError) -> PostgresRows {
         let deadline = Deadline(after: timeout)

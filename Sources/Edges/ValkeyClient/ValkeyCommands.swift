@@ -4,17 +4,17 @@ internal import Primitives
 ///
 /// It is for writing many commands with many words: no word becomes a separate `String` or array,
 /// and the buffer is reused. For other cases `ValkeyConnection.command` is simpler.
-public struct ValkeyCommands: Sendable {
-    public private(set) var bytes: [UInt8] = []
-    public private(set) var count = 0
+package struct ValkeyCommands: Sendable {
+    package private(set) var bytes: [UInt8] = []
+    package private(set) var count = 0
     /// The missing words of the command that was begun last.
     private var wordsLeft = 0
     /// The buffer for a word whose length is not known before it is written.
     private var word: [UInt8] = []
 
-    public init() {}
+    package init() {}
 
-    public mutating func removeAll() {
+    package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         count = 0
         wordsLeft = 0
@@ -22,7 +22,7 @@ public struct ValkeyCommands: Sendable {
 
     /// Begins a command of `words` words, including its name. They must follow before the next
     /// command begins.
-    public mutating func begin(words: Int) {
+    package mutating func begin(words: Int) {
         precondition(wordsLeft == 0, "the command before lacks \(wordsLeft) words")
         precondition(words > 0, "a command has a name")
         bytes.append(UInt8(ascii: "*"))
@@ -32,33 +32,33 @@ public struct ValkeyCommands: Sendable {
         count += 1
     }
 
-    public mutating func append(_ text: StaticString) {
+    package mutating func append(_ text: StaticString) {
         beginWord(text.utf8CodeUnitCount)
         // Safety: a static string's bytes exist for ever.
         text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
         endLine()
     }
 
-    public mutating func append(_ content: [UInt8]) {
+    package mutating func append(_ content: [UInt8]) {
         beginWord(content.count)
         bytes.append(contentsOf: content)
         endLine()
     }
 
     /// Appends one word that consists of two parts.
-    public mutating func append(_ first: [UInt8], _ second: [UInt8]) {
+    package mutating func append(_ first: [UInt8], _ second: [UInt8]) {
         beginWord(first.count + second.count)
         bytes.append(contentsOf: first)
         bytes.append(contentsOf: second)
         endLine()
     }
 
-    public mutating func append(_ value: Int64) {
+    package mutating func append(_ value: Int64) {
         append { $0.append(digitsOf: value) }
     }
 
     /// Appends one word: the bytes that `write` appends.
-    public mutating func append(_ write: (inout [UInt8]) -> Void) {
+    package mutating func append(_ write: (inout [UInt8]) -> Void) {
         word.removeAll(keepingCapacity: true)
         write(&word)
         beginWord(word.count)
@@ -67,7 +67,7 @@ public struct ValkeyCommands: Sendable {
     }
 
     /// True when every command has all its words.
-    public var isComplete: Bool { wordsLeft == 0 }
+    package var isComplete: Bool { wordsLeft == 0 }
 
     private mutating func beginWord(_ byteCount: Int) {
         precondition(wordsLeft > 0, "the command has all its words")

@@ -1,32 +1,32 @@
 /// The address and the user of a Valkey (or Redis) server. Plain TCP only: hiredis 0.14 has no TLS.
-public struct ValkeyConfiguration: Sendable {
-    public var host: String
-    public var port: UInt16
+package struct ValkeyConfiguration: Sendable {
+    package var host: String
+    package var port: UInt16
     /// Without a user the password is the server's own (`requirepass`).
-    public var user: String?
-    public var password: String?
-    public var database = 0
+    package var user: String?
+    package var password: String?
+    package var database = 0
     /// The name that `CLIENT LIST` shows; no blanks.
-    public var clientName: String?
+    package var clientName: String?
     /// Bounds connecting, including authentication. The C library resolves the name before that.
-    public var connectTimeout = Duration.seconds(2)
+    package var connectTimeout = Duration.seconds(2)
     /// Bounds one command, or reading a pipeline's replies once.
-    public var commandTimeout = Duration.seconds(2)
+    package var commandTimeout = Duration.seconds(2)
 
-    public init(host: String, port: UInt16 = 6_379, user: String? = nil, password: String? = nil) {
+    package init(host: String, port: UInt16 = 6_379, user: String? = nil, password: String? = nil) {
         self.host = host
         self.port = port
         self.user = user
         self.password = password
     }
 
-    public var peer: String { "\(host):\(port)" }
+    package var peer: String { "\(host):\(port)" }
 }
 
 extension ValkeyConfiguration {
     /// Reads `redis://[[user]:password@]host[:port][/database]` (or `valkey://`); user and password
     /// may be percent-encoded. `rediss://` and `valkeys://` are refused: see above.
-    public init(url: String) throws(ValkeyError) {
+    package init(url: String) throws(ValkeyError) {
         guard let separator = url.firstRange(of: "://") else {
             throw .configuration("a Valkey URL begins with redis:// or valkey://")
         }
@@ -62,7 +62,7 @@ extension ValkeyConfiguration {
 
     /// Refuses a host that is a URL, or that no C string can hold. `name` begins the error's
     /// sentence.
-    public static func check(
+    package static func check(
         host: String, named name: String = "a Valkey host"
     ) throws(ValkeyError) {
         guard !host.utf8.contains(0) else {
@@ -117,12 +117,12 @@ extension ValkeyConfiguration {
 extension ValkeyConfiguration: CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
-    public var description: String {
+    package var description: String {
         "\(peer)/\(database) (password \(password == nil ? "none" : "<redacted>"))"
     }
 
-    public var debugDescription: String { description }
+    package var debugDescription: String { description }
 
     /// `dump` and test failures show mirrors, so the mirror does not contain the password.
-    public var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
+    package var customMirror: Mirror { Mirror(self, children: ["peer": peer]) }
 }

@@ -8,10 +8,10 @@ internal import Glibc
 /// closed and stays closed (`isUsable`): the owner makes a new one.
 // Safety: the context is this object's alone: made in init, freed in `close`, never handed out.
 @safe
-public final class ValkeyConnection {
-    public let peer: String
+package final class ValkeyConnection {
+    package let peer: String
     /// The number of replies that were not read yet.
-    public private(set) var pendingReplies = 0
+    package private(set) var pendingReplies = 0
 
     private var context: UnsafeMutablePointer<redisContext>?
     private let commandTimeout: Duration
@@ -23,7 +23,7 @@ public final class ValkeyConnection {
     private var advanceDeadline: Deadline?
 
     /// Connects and authenticates. Blocks for at most the configured time.
-    public init(_ configuration: ValkeyConfiguration) throws(ValkeyError) {
+    package init(_ configuration: ValkeyConfiguration) throws(ValkeyError) {
         peer = configuration.peer
         commandTimeout = configuration.commandTimeout
         try ValkeyConfiguration.check(host: configuration.host)
@@ -34,10 +34,10 @@ public final class ValkeyConnection {
 
     deinit { close() }
 
-    public var isUsable: Bool { unsafe context != nil }
+    package var isUsable: Bool { unsafe context != nil }
 
     /// Closes the session. Idempotent. Commands that were appended and not sent are dropped.
-    public func close() {
+    package func close() {
         guard let open = unsafe context else { return }
         unsafe redisFree(open)
         unsafe context = nil
@@ -50,14 +50,14 @@ public final class ValkeyConnection {
     /// Sends one command and waits for its reply; a refused command also has a reply (`.error`).
     /// Calling it while a pipeline's replies are unread is a bug.
     @discardableResult
-    public func command(_ arguments: [ValkeyArgument]) throws(ValkeyError) -> ValkeyReply {
+    package func command(_ arguments: [ValkeyArgument]) throws(ValkeyError) -> ValkeyReply {
         precondition(pendingReplies == 0, "the pipeline before has \(pendingReplies) replies left")
         append(arguments)
         return try replies(count: 1)[0]
     }
 
     /// Appends a command to the pipeline. Nothing is sent before `replies` or `advance`.
-    public func append(_ arguments: [ValkeyArgument]) {
+    package func append(_ arguments: [ValkeyArgument]) {
         precondition(!arguments.isEmpty, "a command has a name")
         // On a closed connection nothing is collected: `replies` throws that it is closed.
         guard let open = unsafe context else { return }
@@ -85,7 +85,7 @@ public final class ValkeyConnection {
     }
 
     /// Appends encoded commands. Nothing is sent before `replies` or `advance`.
-    public func append(_ commands: ValkeyCommands) {
+    package func append(_ commands: ValkeyCommands) {
         precondition(commands.isComplete, "the last command lacks words")
         guard let open = unsafe context, commands.count > 0 else { return }
         pendingReplies += commands.count
@@ -103,7 +103,7 @@ public final class ValkeyConnection {
     /// socket accepts, reads what has come, waits at most `wait` for either, and appends the
     /// complete replies to `replies`. Call it until `pendingReplies` is 0. The configured time for
     /// a command counts from the first step; when it is over the session is closed.
-    public func advance(
+    package func advance(
         waitingAtMost wait: Duration, into replies: inout [ValkeyReply]
     ) throws(ValkeyError) {
         guard unsafe context != nil else { throw .closed(peer: peer) }
@@ -121,7 +121,7 @@ public final class ValkeyConnection {
 
     /// Sends what was appended and reads the next `count` replies, in the order of the commands.
     /// Failed commands have replies, too: one bad command stops no other.
-    public func replies(count: Int) throws(ValkeyError) -> [ValkeyReply] {
+    package func replies(count: Int) throws(ValkeyError) -> [ValkeyReply] {
         guard unsafe context != nil else { throw .closed(peer: peer) }
         precondition(count <= pendingReplies, "\(count) replies, but \(pendingReplies) commands")
         try refuseOverfull()

@@ -1,5 +1,5 @@
 /// A failure of the session. The failure of a single command is a `ValkeyReply`.
-public enum ValkeyError: Error, Equatable, Sendable {
+package enum ValkeyError: Error, Equatable, Sendable {
     /// The settings cannot work; the text names them.
     case configuration(String)
     /// The session could not be opened: refused, unreachable, or the server is still loading.
@@ -18,7 +18,7 @@ public enum ValkeyError: Error, Equatable, Sendable {
 }
 
 extension ValkeyError {
-    public var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .connect, .timeout, .connectionLost, .closed: true
         case .configuration, .authentication, .malformedReply, .pipelineFull: false
@@ -27,7 +27,7 @@ extension ValkeyError {
 }
 
 extension ValkeyError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .configuration(let problem):
             problem
@@ -58,10 +58,10 @@ extension ValkeyError: CustomStringConvertible {
 }
 
 /// The client's limits and the behaviour at each.
-public enum ValkeyLimits {
+package enum ValkeyLimits {
     /// `replies` refuses a larger pipeline before anything is sent.
-    public static let pipelineCommandsMax = 10_000
-    public static let pipelineBytesMax = 64 * 1_024 * 1_024
+    package static let pipelineCommandsMax = 10_000
+    package static let pipelineBytesMax = 64 * 1_024 * 1_024
     /// A larger answer ends the connection.
-    public static let replyBytesMax = 64 * 1_024 * 1_024
+    package static let replyBytesMax = 64 * 1_024 * 1_024
 }

@@ -1,7 +1,7 @@
 internal import CHiredis
 
 /// One word of a command; any bytes are allowed.
-public enum ValkeyArgument: Equatable, Sendable {
+package enum ValkeyArgument: Equatable, Sendable {
     case text(String)
     case bytes([UInt8])
     case integer(Int64)
@@ -16,12 +16,12 @@ public enum ValkeyArgument: Equatable, Sendable {
 }
 
 extension ValkeyArgument: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
-    public init(stringLiteral value: String) { self = .text(value) }
-    public init(integerLiteral value: Int64) { self = .integer(value) }
+    package init(stringLiteral value: String) { self = .text(value) }
+    package init(integerLiteral value: Int64) { self = .integer(value) }
 }
 
 /// The server's answer to one command.
-public enum ValkeyReply: Equatable, Sendable {
+package enum ValkeyReply: Equatable, Sendable {
     case string([UInt8])
     case integer(Int64)
     case array([ValkeyReply])
@@ -34,7 +34,7 @@ public enum ValkeyReply: Equatable, Sendable {
 
 extension ValkeyReply {
     /// The text of a string or status; malformed UTF-8 becomes U+FFFD.
-    public var text: String? {
+    package var text: String? {
         switch self {
         case .string(let bytes): String(decoding: bytes, as: UTF8.self)
         case .status(let text): text
@@ -42,7 +42,7 @@ extension ValkeyReply {
         }
     }
 
-    public var errorMessage: String? {
+    package var errorMessage: String? {
         guard case .error(let message) = self else { return nil }
         return message
     }

@@ -2,8 +2,8 @@
 ///
 /// A file is data: one document, without anchors, aliases and tags. A repeated key is an error,
 /// because other readers use the last one.
-public enum YAMLFile {
-    public static func parse(_ bytes: [UInt8]) throws(YAMLProblem) -> YAMLNode {
+package enum YAMLFile {
+    package static func parse(_ bytes: [UInt8]) throws(YAMLProblem) -> YAMLNode {
         let start = YAMLPosition(line: 1, column: 1)
         guard bytes.count <= YAMLLimits.bytesMax else {
             throw YAMLProblem(

@@ -1,24 +1,24 @@
 /// A single value: the text as it was written. `NO`, `1e3` and `010` are ordinary texts. A reader
 /// that wants a number or a Boolean asks for it.
-public struct YAMLScalar: Hashable, Sendable {
-    public let text: String
-    public let isPlain: Bool
+package struct YAMLScalar: Hashable, Sendable {
+    package let text: String
+    package let isPlain: Bool
     /// The file contains the text unchanged, in one line. So the place of each of its characters
     /// follows from the scalar's place.
-    public let isVerbatim: Bool
+    package let isVerbatim: Bool
 
-    public init(text: String, isPlain: Bool, isVerbatim: Bool) {
+    package init(text: String, isPlain: Bool, isVerbatim: Bool) {
         self.text = text
         self.isPlain = isPlain
         self.isVerbatim = isVerbatim
     }
 
     /// True for `key:` without a value; `""` is a text.
-    public var isEmpty: Bool { isPlain && text.isEmpty }
+    package var isEmpty: Bool { isPlain && text.isEmpty }
 
     /// The integer: decimal digits with at most one minus sign, and no leading zeros. A text that
     /// other readers treat as octal is no number here.
-    public var integer: Int64? {
+    package var integer: Int64? {
         let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
         guard isPlain, !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }),
             digits.count == 1 || digits.first != UInt8(ascii: "0")
@@ -27,7 +27,7 @@ public struct YAMLScalar: Hashable, Sendable {
     }
 
     /// The Boolean: `true` and `false` alone.
-    public var boolean: Bool? {
+    package var boolean: Bool? {
         guard isPlain else { return nil }
         switch text {
         case "true": return true
@@ -37,9 +37,9 @@ public struct YAMLScalar: Hashable, Sendable {
     }
 
     /// The nanoseconds of a whole number and its unit: `250ms`, `5s`, `1h`.
-    public var duration: Int64? { Self.duration(text) }
+    package var duration: Int64? { Self.duration(text) }
 
-    public static func duration(_ text: String) -> Int64? {
+    package static func duration(_ text: String) -> Int64? {
         let digits = text.utf8.prefix { (0x30...0x39).contains($0) }
         guard !digits.isEmpty, digits.count <= 18, let number = Int64(String(digits) ?? ""),
             let unit = units.first(where: {
@@ -51,13 +51,13 @@ public struct YAMLScalar: Hashable, Sendable {
     }
 
     /// The units, the longest first.
-    public static let units: [(name: String, nanoseconds: Int64)] = [
+    package static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
         ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1),
     ]
 
     /// Returns the text in the longest unit that leaves a whole number.
-    public static func text(ofDuration nanoseconds: Int64) -> String {
+    package static func text(ofDuration nanoseconds: Int64) -> String {
         guard nanoseconds != 0,
             let unit = units.first(where: { nanoseconds % $0.nanoseconds == 0 })
         else { return "0s" }

@@ -1,22 +1,22 @@
-public import Primitives
+package import Primitives
 
 /// A server of Interactive Brokers' socket protocol without sockets. Bytes and times come in, bytes
 /// go out. The same seed, bytes and times give the same answers.
-public struct Simulator: Sendable {
-    public let settings: SimulatorSettings
-    public internal(set) var market: SimulatedMarket
-    public internal(set) var truth: TruthLog
-    public private(set) var marketLog: MarketLog
+package struct Simulator: Sendable {
+    package let settings: SimulatorSettings
+    package internal(set) var market: SimulatedMarket
+    package internal(set) var truth: TruthLog
+    package private(set) var marketLog: MarketLog
 
     var conditions: Conditions
     var sessions: [SimulatorSession] = []
     /// New connections are refused before this time.
     var refusesUntil: Timestamp?
     /// True after the command `quit`.
-    public internal(set) var isEnding = false
+    package internal(set) var isEnding = false
     /// True after the command `crash`. The owner of the sockets must then end the process
     /// immediately, with its logs complete.
-    public internal(set) var isCrashing = false
+    package internal(set) var isCrashing = false
     var bulletins: Int32 = 1
     /// The bulletins of the day. A client that requests all of them gets them again.
     var told = [Bulletin(id: 1, text: "Made up.")]
@@ -27,7 +27,7 @@ public struct Simulator: Sendable {
     /// Random numbers for the bytes of `garbage`.
     var random: SeededRandom
 
-    public init(_ settings: SimulatorSettings, market: SimulatedMarket, start: Timestamp) {
+    package init(_ settings: SimulatorSettings, market: SimulatedMarket, start: Timestamp) {
         self.settings = settings
         self.market = market
         truth = TruthLog(isWanted: settings.keepsTruth)
@@ -43,20 +43,20 @@ public struct Simulator: Sendable {
     // MARK: connections
 
     /// Returns false if the connection must be closed immediately.
-    public mutating func opened(_ connection: Int, now: Timestamp) -> Bool {
+    package mutating func opened(_ connection: Int, now: Timestamp) -> Bool {
         if let refusesUntil, now < refusesUntil { return false }
         guard sessions.count < SimulatorLimits.connectionsMax else { return false }
         sessions.append(SimulatorSession(number: connection, settings: settings))
         return true
     }
 
-    public mutating func received(_ bytes: [UInt8], from connection: Int, now: Timestamp) {
+    package mutating func received(_ bytes: [UInt8], from connection: Int, now: Timestamp) {
         guard let place = place(of: connection) else { return }
         let others = sessions.filter { $0.number != connection }.compactMap(\.clientID)
         sessions[place].received(bytes, world(now, others))
     }
 
-    public mutating func closed(_ connection: Int) {
+    package mutating func closed(_ connection: Int) {
         sessions.removeAll { $0.number == connection }
     }
 
@@ -73,18 +73,18 @@ public struct Simulator: Sendable {
     // MARK: bytes out
 
     /// Returns how many bytes may be sent to this client now.
-    public func allowance(of connection: Int, now: Timestamp) -> Int {
+    package func allowance(of connection: Int, now: Timestamp) -> Int {
         place(of: connection).map { sessions[$0].link.allowance(now: now) } ?? 0
     }
 
-    public func bytes(for connection: Int, count: Int) -> ArraySlice<UInt8> {
+    package func bytes(for connection: Int, count: Int) -> ArraySlice<UInt8> {
         guard let place = place(of: connection) else { return [] }
         return sessions[place].link.first(count)
     }
 
     /// Takes note that `count` bytes were sent. The messages that they complete are written to the
     /// truth log.
-    public mutating func sent(_ count: Int, to connection: Int, now: Timestamp) {
+    package mutating func sent(_ count: Int, to connection: Int, now: Timestamp) {
         guard let place = place(of: connection) else { return }
         let client = sessions[place].clientID ?? -1
         for message in sessions[place].link.took(count) {
@@ -95,17 +95,17 @@ public struct Simulator: Sendable {
     }
 
     /// Returns true if nothing more will be sent to this client.
-    public func isOver(_ connection: Int) -> Bool {
+    package func isOver(_ connection: Int) -> Bool {
         place(of: connection).map { sessions[$0].link.isClosed } ?? true
     }
 
-    public mutating func takeTruth() -> [UInt8] { truth.takeLines() }
-    public mutating func takeMarketLog() -> [UInt8] { marketLog.takeLines() }
+    package mutating func takeTruth() -> [UInt8] { truth.takeLines() }
+    package mutating func takeMarketLog() -> [UInt8] { marketLog.takeLines() }
 
     // MARK: time
 
     /// Runs the market until `now`.
-    public mutating func advance(to now: Timestamp) {
+    package mutating func advance(to now: Timestamp) {
         let world = world(now)
         for event in cursor.take(until: now, of: market) {
             marketLog.add(event, of: market.instruments)
@@ -133,9 +133,9 @@ public struct Simulator: Sendable {
 
     // MARK: what is there
 
-    public var clients: [Int32] { sessions.compactMap(\.clientID) }
+    package var clients: [Int32] { sessions.compactMap(\.clientID) }
 
-    public var subscriptions: Int {
+    package var subscriptions: Int {
         sessions.reduce(0) {
             $0 + $1.level1.count + $1.tickByTick.count + $1.depth.count + $1.bars.count
                 + $1.growing.count

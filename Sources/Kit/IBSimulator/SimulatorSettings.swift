@@ -1,27 +1,27 @@
 /// The configuration of a simulated server.
-public struct SimulatorSettings: Sendable {
+package struct SimulatorSettings: Sendable {
     /// The limits of one client.
-    public struct Limits: Equatable, Sendable {
+    package struct Limits: Equatable, Sendable {
         /// Market data lines.
-        public var lines = 100
-        public var tickByTickLines = 5
-        public var depthLines = 3
+        package var lines = 100
+        package var tickByTickLines = 5
+        package var depthLines = 3
         /// Clients at the same time. A further one is refused like a client id in use.
-        public var clientsMax = 32
+        package var clientsMax = 32
         /// Bytes queued for a client that does not read. With more it is disconnected.
-        public var outgoingBytes = SimulatorLimits.outgoingBytesMax
+        package var outgoingBytes = SimulatorLimits.outgoingBytesMax
         /// False to allow any number of requests.
-        public var watchesPacing = true
+        package var watchesPacing = true
 
-        public init() {}
+        package init() {}
     }
 
     /// The highest version that the server supports.
-    public var serverVersion: Int32 = MessageWriter.versions.upperBound
-    public var accounts = ["DU000001"]
-    public var limits = Limits()
-    public var keepsTruth = true
-    public var keepsMarketLog = false
+    package var serverVersion: Int32 = MessageWriter.versions.upperBound
+    package var accounts = ["DU000001"]
+    package var limits = Limits()
+    package var keepsTruth = true
+    package var keepsMarketLog = false
 
-    public init() {}
+    package init() {}
 }

@@ -2,9 +2,9 @@ internal import Primitives
 
 /// The messages that were sent, in order, as lines of JSON. The caller takes the lines and stores
 /// them.
-public struct TruthLog: Sendable {
+package struct TruthLog: Sendable {
     private var writer = JSONWriter(capacity: 512)
-    public private(set) var lines: [UInt8] = []
+    package private(set) var lines: [UInt8] = []
     private var sequence: Int64 = 0
     var isWanted: Bool
 
@@ -39,14 +39,14 @@ public struct TruthLog: Sendable {
         lines.append(UInt8(ascii: "\n"))
     }
 
-    public mutating func takeLines() -> [UInt8] {
+    package mutating func takeLines() -> [UInt8] {
         defer { lines.removeAll(keepingCapacity: true) }
         return lines
     }
 }
 
 /// All events of the market, whether sent to a client or not.
-public struct MarketLog: Sendable {
+package struct MarketLog: Sendable {
     private var writer = JSONWriter(capacity: 512)
     private var lines: [UInt8] = []
     let isWanted: Bool
@@ -84,7 +84,7 @@ public struct MarketLog: Sendable {
         lines.append(UInt8(ascii: "\n"))
     }
 
-    public mutating func takeLines() -> [UInt8] {
+    package mutating func takeLines() -> [UInt8] {
         defer { lines.removeAll(keepingCapacity: true) }
         return lines
     }

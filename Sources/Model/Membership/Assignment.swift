@@ -1,4 +1,4 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 
 /// The assignment of partitions to members. All processes that know the same members compute the
@@ -7,9 +7,9 @@ internal import Primitives
 /// Every (partition, member) pair has a score that follows from the two names alone. Pairs are
 /// taken from the highest score down as long as the member has room. So a member that comes or goes
 /// changes little for the others.
-public struct Assignment: Equatable, Sendable {
+package struct Assignment: Equatable, Sendable {
     /// The members' names, sorted, each once.
-    public let members: [MemberName]
+    package let members: [MemberName]
     /// The index in `members` of each partition's member.
     private let places: [Int]
 
@@ -20,7 +20,7 @@ public struct Assignment: Equatable, Sendable {
     }
 
     /// Duplicate names count once. Without members no partition has one.
-    public init(partitions: Int, members names: some Sequence<MemberName>) {
+    package init(partitions: Int, members names: some Sequence<MemberName>) {
         let members = Set(names).sorted()
         self.members = members
         guard !members.isEmpty else {
@@ -64,7 +64,7 @@ public struct Assignment: Equatable, Sendable {
     }
 
     /// Returns the partition's member; `nil` when there is no member.
-    public func member(of partition: Partition) -> MemberName? {
+    package func member(of partition: Partition) -> MemberName? {
         guard places.indices.contains(partition.number) else { return nil }
         return members[places[partition.number]]
     }

@@ -1,23 +1,23 @@
-public import MarketModel
+package import MarketModel
 
 /// A set of processes that share partitions. Its name is a token of subjects and keys.
-public struct GroupName: Hashable, Sendable, CustomStringConvertible {
-    public static let utf8CountMax = 64
+package struct GroupName: Hashable, Sendable, CustomStringConvertible {
+    package static let utf8CountMax = 64
 
-    public static let operators = GroupName(checked: "operator")
-    public static let writers = GroupName(checked: "writer")
+    package static let operators = GroupName(checked: "operator")
+    package static let writers = GroupName(checked: "writer")
     /// The processes of which one keeps the tape within its bounds.
-    public static let keepers = GroupName(checked: "keeper")
+    package static let keepers = GroupName(checked: "keeper")
 
     /// The group of one source's gateways: one of them is active, the others are standbys.
-    public static func source(_ source: SourceName) -> GroupName {
+    package static func source(_ source: SourceName) -> GroupName {
         GroupName(checked: "source-\(source)")
     }
 
-    public let text: String
+    package let text: String
 
     /// Accepts `[a-z0-9-]{1,64}`; `nil` otherwise.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy({
                 (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d
@@ -28,5 +28,5 @@ public struct GroupName: Hashable, Sendable, CustomStringConvertible {
 
     private init(checked text: String) { self.text = text }
 
-    public var description: String { text }
+    package var description: String { text }
 }

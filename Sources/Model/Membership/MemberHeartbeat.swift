@@ -1,39 +1,39 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A member's report about itself, sent several times per lease.
-public struct MemberHeartbeat: Equatable, Sendable {
-    public static let version = 1
-    public static let bytesMax = 32 * 1024
+package struct MemberHeartbeat: Equatable, Sendable {
+    package static let version = 1
+    package static let bytesMax = 32 * 1024
     /// The longest text of `release` and of `revision`.
-    public static let releaseBytesMax = 64
+    package static let releaseBytesMax = 64
     /// A longer lease is treated as this one. So a dead member keeps its partitions for at most
     /// this time.
-    public static let leaseNanosecondsMax: Int64 = 60_000_000_000
+    package static let leaseNanosecondsMax: Int64 = 60_000_000_000
 
-    public var member: MemberName
+    package var member: MemberName
     /// Chosen at random by each process. It distinguishes two processes with the same name.
-    public var instance: UInt64
-    public var state: MemberState
+    package var instance: UInt64
+    package var state: MemberState
     /// Only ready members of the highest rank get partitions.
-    public var rank: UInt64
+    package var rank: UInt64
     /// Wall clock: when this instance started.
-    public var since: Timestamp
+    package var since: Timestamp
     /// The number of this heartbeat, counted per instance.
-    public var sequence: UInt64
+    package var sequence: UInt64
     /// The last write to the bucket of owners that this member knows.
-    public var records: UInt64
+    package var records: UInt64
     /// The partitions that the member holds, in order.
-    public var held: [Partition]
+    package var held: [Partition]
     /// The release of the service.
-    public var release: String
+    package var release: String
     /// The commit of its build; empty from an older version, which does not report it.
-    public var revision: String
+    package var revision: String
     /// The time for which the member acts as an owner without hearing its own heartbeats. `nil`
     /// from an older version, which does not report it.
-    public var leaseNanoseconds: Int64?
+    package var leaseNanoseconds: Int64?
 
-    public init(
+    package init(
         member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
         sequence: UInt64, records: UInt64, held: [Partition], release: String,
         revision: String = "", leaseNanoseconds: Int64? = nil
@@ -51,7 +51,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
         self.leaseNanoseconds = leaseNanoseconds
     }
 
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         var json = JSONWriter(capacity: 256 + held.count * 4)
         json.object(version: Self.version) { json in
             json.member("instance", InstanceText.of(instance))
@@ -69,7 +69,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
     }
 
     /// `member` comes from the subject.
-    public init(json bytes: [UInt8], member: MemberName) throws(VersionedJSON.Refusal) {
+    package init(json bytes: [UInt8], member: MemberName) throws(VersionedJSON.Refusal) {
         guard bytes.count <= Self.bytesMax else { throw Self.nonsense }
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let instance = json["instance"]?.string.flatMap(InstanceText.number),
@@ -101,8 +101,8 @@ public struct MemberHeartbeat: Equatable, Sendable {
 }
 
 /// Instances as text: 16 hexadecimal digits.
-public enum InstanceText {
-    public static func of(_ instance: UInt64) -> String {
+package enum InstanceText {
+    package static func of(_ instance: UInt64) -> String {
         let digits = String(instance, radix: 16)
         return String(repeating: "0", count: 16 - digits.utf8.count) + digits
     }

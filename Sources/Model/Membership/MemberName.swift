@@ -1,11 +1,11 @@
 /// The name of one process in its group: a token of subjects, the same after a restart.
-public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    public static let utf8CountMax = 64
+package struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package static let utf8CountMax = 64
 
-    public let text: String
+    package let text: String
 
     /// Accepts `[A-Za-z0-9_-]{1,64}`; `nil` otherwise.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy(Self.isAllowed)
         else { return nil }
@@ -14,7 +14,7 @@ public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     /// Makes a name from a host's name: dots become dashes, and the end is cut when it is too long.
     /// `suffix` distinguishes several processes on one host.
-    public init(host: String, suffix: String) {
+    package init(host: String, suffix: String) {
         let end = suffix.utf8.filter(Self.isAllowed).suffix(Self.utf8CountMax - 2)
         let room = Self.utf8CountMax - end.count - 1
         var bytes = host.utf8.map { Self.isAllowed($0) ? $0 : UInt8(ascii: "-") }.prefix(room)
@@ -24,9 +24,9 @@ public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertibl
         text = String(decoding: bytes, as: UTF8.self)
     }
 
-    public var description: String { text }
+    package var description: String { text }
 
-    public static func < (left: MemberName, right: MemberName) -> Bool { left.text < right.text }
+    package static func < (left: MemberName, right: MemberName) -> Bool { left.text < right.text }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {

@@ -1,6 +1,6 @@
 /// A member's state, as its heartbeats report it. A state that a later version adds is read as
 /// `joining`: such a member is alive, and gets no partitions.
-public enum MemberState: String, Sendable, CaseIterable {
+package enum MemberState: String, Sendable, CaseIterable {
     /// It does not know enough yet: it waits for its own heartbeat, the records and the others.
     case joining
     /// It accepts partitions.

@@ -126,7 +126,7 @@ extension MembershipMachine {
     }
 
     /// The number of other living members that have another lease.
-    public var otherLeases: Int {
+    package var otherLeases: Int {
         others.count { $0.leaseNanoseconds.map { $0 != lease } ?? false }
     }
 

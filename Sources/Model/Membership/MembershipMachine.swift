@@ -1,5 +1,5 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// One process's part in its group. It receives heartbeats and records, and decides what this
 /// process owns. It has no clock, I/O or randomness; the shell carries out the effects in order.
@@ -19,25 +19,25 @@ public import Primitives
 /// is another process of the group. A *link* is one connection to NATS, numbered from 1. An *echo*
 /// is an own heartbeat that came back. The process is *hearing* while the last echo was sent less
 /// than a lease ago, and *steady* while its data planes may act as owners.
-public struct MembershipMachine: Sendable {
-    public struct Settings: Sendable {
-        public var member: MemberName
+package struct MembershipMachine: Sendable {
+    package struct Settings: Sendable {
+        package var member: MemberName
         /// Random, different in each process.
-        public var instance: UInt64
+        package var instance: UInt64
         /// How long this process acts as an owner without hearing its own heartbeats.
-        public var leaseNanoseconds: Int64
+        package var leaseNanoseconds: Int64
         /// The partitions 0..<partitions are shared out.
-        public var partitions: Int
+        package var partitions: Int
         /// Only members of the highest rank get partitions.
-        public var rank: UInt64
+        package var rank: UInt64
         /// Wall clock: when this process started.
-        public var since: Timestamp
+        package var since: Timestamp
         /// The release of the service.
-        public var release: String
+        package var release: String
         /// The commit of its build; empty when it is unknown.
-        public var revision: String
+        package var revision: String
 
-        public init(
+        package init(
             member: MemberName, instance: UInt64, leaseNanoseconds: Int64, partitions: Int,
             rank: UInt64, since: Timestamp, release: String,
             revision: String = ""
@@ -57,17 +57,17 @@ public struct MembershipMachine: Sendable {
 
     /// One moment by both clocks: the monotonic one, which decides, and the wall clock, which goes
     /// into records.
-    public struct Moment: Equatable, Sendable {
-        public var monotonic: MonotonicTime
-        public var wall: Timestamp
+    package struct Moment: Equatable, Sendable {
+        package var monotonic: MonotonicTime
+        package var wall: Timestamp
 
-        public init(monotonic: MonotonicTime, wall: Timestamp) {
+        package init(monotonic: MonotonicTime, wall: Timestamp) {
             self.monotonic = monotonic
             self.wall = wall
         }
     }
 
-    public enum Event: Sendable {
+    package enum Event: Sendable {
         /// A link to NATS is up: the first one or a new one.
         case connected
         /// A heartbeat of any member, including this one's own.
@@ -88,7 +88,7 @@ public struct MembershipMachine: Sendable {
         case time
     }
 
-    public enum Effect: Equatable, Sendable {
+    package enum Effect: Equatable, Sendable {
         case send(MemberHeartbeat)
         /// Ask all members to send a heartbeat immediately.
         case ask
@@ -110,8 +110,8 @@ public struct MembershipMachine: Sendable {
     // MARK: limits
 
     /// After a new link, a member that has not been heard since is treated as alive for this long.
-    public static let settleNanoseconds: Int64 = 3_000_000_000
-    public static let heartbeatsPerLease: Int64 = 4
+    package static let settleNanoseconds: Int64 = 3_000_000_000
+    package static let heartbeatsPerLease: Int64 = 4
     /// The shortest time between two heartbeats.
     static let spacingNanoseconds: Int64 = 10_000_000
     /// The longest time between two reads of the bucket.
@@ -142,7 +142,7 @@ public struct MembershipMachine: Sendable {
     static let resumeNanoseconds: Int64 = 10_000_000_000
     /// The most members of a group, including processes that have just gone. Further ones are
     /// ignored.
-    public static let peersMax = 128
+    package static let peersMax = 128
     /// How long a dead member is remembered.
     static let forgetNanoseconds: Int64 = 60_000_000_000
     /// The most heartbeats in flight. An older one that comes back is ignored.
@@ -161,7 +161,7 @@ public struct MembershipMachine: Sendable {
         case resuming
     }
 
-    public let settings: Settings
+    package let settings: Settings
     let lease: Int64
     var phase = Phase.joining
     /// Whether it is to hand over everything and then end.
@@ -169,7 +169,7 @@ public struct MembershipMachine: Sendable {
     /// Whether an older process with the same name is alive, so that this one takes no partition.
     var isAside = false
     /// Whether the last effect was given out. No event changes anything any more.
-    public internal(set) var hasLeft = false
+    package internal(set) var hasLeft = false
 
     /// Whether the event may change who owns what. A heartbeat that reports nothing new does not.
     var mayChangeOwners = true
@@ -183,7 +183,7 @@ public struct MembershipMachine: Sendable {
     /// Whether the last echo was sent less than a lease ago. Otherwise nobody can be proven silent.
     var isHearing = false
     /// A thread of this process hangs, so its heartbeats that come back prove nothing.
-    public internal(set) var isHung = false
+    package internal(set) var isHung = false
     /// Since when it hears without a break. The silence of others is counted from here.
     var hearingSince = MonotonicTime.distantPast
     /// When the newest own heartbeat that came back was sent.
@@ -256,7 +256,7 @@ public struct MembershipMachine: Sendable {
     /// The state in the last note.
     var notedState = MemberState.joining
 
-    public init(_ settings: Settings) {
+    package init(_ settings: Settings) {
         self.settings = settings
         lease = settings.leaseNanoseconds
         slots = [Slot](repeating: Slot(), count: settings.partitions)
@@ -264,7 +264,7 @@ public struct MembershipMachine: Sendable {
     }
 
     /// Handles an event. Effects that follow from the time alone come with any event.
-    public mutating func handle(
+    package mutating func handle(
         _ event: Event, at now: Moment, into effects: inout [Effect]
     ) {
         guard !hasLeft else { return }
@@ -311,7 +311,7 @@ public struct MembershipMachine: Sendable {
     // MARK: state for others
 
     /// What heartbeats report.
-    public var state: MemberState {
+    package var state: MemberState {
         if hasLeft { return .gone }
         switch phase {
         case .paused: return .paused
@@ -323,19 +323,19 @@ public struct MembershipMachine: Sendable {
     }
 
     /// The records of all partitions that have one.
-    public var records: [(partition: Partition, record: OwnershipRecord)] {
+    package var records: [(partition: Partition, record: OwnershipRecord)] {
         slots.indices.compactMap { index in slots[index].record.map { (Partition(index), $0) } }
     }
 
     /// The other living members, by name.
-    public var others: [MemberHeartbeat] {
+    package var others: [MemberHeartbeat] {
         peers.filter { !isDead($0.key) }.map(\.value.heartbeat).sorted {
             ($0.member, $0.instance) < ($1.member, $1.instance)
         }
     }
 
     /// The partitions that this process owns, including those that it hands over.
-    public var held: [Partition] {
+    package var held: [Partition] {
         slots.indices.filter { slots[$0].hold != nil }.map { Partition($0) }
     }
 
@@ -349,7 +349,7 @@ public struct MembershipMachine: Sendable {
 
     /// When the next action is due by the clock. It is later than the last event: what was due then
     /// was done, or waits for something else.
-    public var nextDeadline: MonotonicTime {
+    package var nextDeadline: MonotonicTime {
         guard links > 0, !hasLeft else { return .never }
         // Once the spacing has passed, everything that had to be reported was sent.
         var next =

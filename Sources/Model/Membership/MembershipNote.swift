@@ -1,9 +1,9 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A change of a membership that may interest a person. The shell turns it into events and
 /// counters.
-public enum MembershipNote: Equatable, Sendable {
+package enum MembershipNote: Equatable, Sendable {
     case state(MemberState, before: MemberState)
     case claimed(Partition, Claim)
     /// Another member may take the partition.

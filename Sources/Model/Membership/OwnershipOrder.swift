@@ -1,19 +1,19 @@
-public import MarketModel
+package import MarketModel
 
 /// The way in which a partition came to its present owner.
-public struct Claim: Hashable, Sendable {
+package struct Claim: Hashable, Sendable {
     /// The number of this process's claim, raised with every claim. Every order and answer about
     /// the partition carries it, so that those of an earlier tenure can be recognised.
-    public var tenure: UInt64
+    package var tenure: UInt64
     /// The epoch in the ownership record. The owner's epoch on the tape is at least this.
-    public var epoch: UInt64
+    package var epoch: UInt64
     /// The previous owner; `nil` when no owner was recorded.
-    public var previous: MemberName?
+    package var previous: MemberName?
     /// True when that owner handed the partition over in order, or when there was none, so that
     /// nothing was cut short.
-    public var wasReleased: Bool
+    package var wasReleased: Bool
 
-    public init(tenure: UInt64, epoch: UInt64, previous: MemberName?, wasReleased: Bool) {
+    package init(tenure: UInt64, epoch: UInt64, previous: MemberName?, wasReleased: Bool) {
         self.tenure = tenure
         self.epoch = epoch
         self.previous = previous
@@ -22,7 +22,7 @@ public struct Claim: Hashable, Sendable {
 }
 
 /// An order to a data plane about a partition.
-public enum OwnershipOrder: Hashable, Sendable {
+package enum OwnershipOrder: Hashable, Sendable {
     /// The partition belongs to this process from now on. The data plane answers `opened` when its
     /// epoch is open.
     case take(Partition, Claim)
@@ -33,14 +33,14 @@ public enum OwnershipOrder: Hashable, Sendable {
     /// Another member already has the partition: forget it. No answer is needed.
     case drop(Partition, tenure: UInt64)
 
-    public var partition: Partition {
+    package var partition: Partition {
         switch self {
         case .take(let partition, _), .release(let partition, _), .drop(let partition, _):
             return partition
         }
     }
 
-    public var tenure: UInt64 {
+    package var tenure: UInt64 {
         switch self {
         case .take(_, let claim): return claim.tenure
         case .release(_, let tenure), .drop(_, let tenure): return tenure
@@ -49,7 +49,7 @@ public enum OwnershipOrder: Hashable, Sendable {
 }
 
 /// A data plane's answer about a partition.
-public enum OwnershipAnswer: Hashable, Sendable {
+package enum OwnershipAnswer: Hashable, Sendable {
     /// The marker of this epoch is on the tape, or in the database.
     case opened(Partition, tenure: UInt64, epoch: UInt64)
     /// Nothing of the partition is in progress any more: another member may have it.
@@ -57,14 +57,14 @@ public enum OwnershipAnswer: Hashable, Sendable {
     /// A higher epoch was met where the partition's results go: another process owns it.
     case lost(Partition, tenure: UInt64, reason: String)
 
-    public var partition: Partition {
+    package var partition: Partition {
         switch self {
         case .opened(let partition, _, _), .released(let partition, _), .lost(let partition, _, _):
             return partition
         }
     }
 
-    public var tenure: UInt64 {
+    package var tenure: UInt64 {
         switch self {
         case .opened(_, let tenure, _), .released(_, let tenure), .lost(_, let tenure, _):
             return tenure

@@ -1,14 +1,14 @@
-public import Primitives
+package import Primitives
 
 /// The owner of a partition: a value of the bucket of owners, changed only by compare-and-set.
-public struct OwnershipRecord: Equatable, Sendable {
-    public static let version = 1
+package struct OwnershipRecord: Equatable, Sendable {
+    package static let version = 1
     /// The largest record.
-    public static let bytesMax = 1_024
+    package static let bytesMax = 1_024
     /// A record with a higher epoch is treated as damaged.
-    public static let epochMax: UInt64 = 1 << 62
+    package static let epochMax: UInt64 = 1 << 62
 
-    public enum State: String, Sendable {
+    package enum State: String, Sendable {
         /// The owner has the partition, or is taking it.
         case held
         /// The owner gave the partition back in order. The epoch stays.
@@ -16,16 +16,16 @@ public struct OwnershipRecord: Equatable, Sendable {
     }
 
     /// The owner, or the last one when the partition is free.
-    public var owner: MemberName
+    package var owner: MemberName
     /// The owner's process: a restarted process has the same name and another instance.
-    public var instance: UInt64
+    package var instance: UInt64
     /// Rises with every claim, and when the owner met a higher one where its results go.
-    public var epoch: UInt64
+    package var epoch: UInt64
     /// Wall clock: since when this state holds.
-    public var since: Timestamp
-    public var state: State
+    package var since: Timestamp
+    package var state: State
 
-    public init(
+    package init(
         owner: MemberName, instance: UInt64, epoch: UInt64, since: Timestamp, state: State
     ) {
         self.owner = owner
@@ -35,7 +35,7 @@ public struct OwnershipRecord: Equatable, Sendable {
         self.state = state
     }
 
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         var json = JSONWriter(capacity: 192)
         json.object(version: Self.version) { json in
             json.member("owner", owner.text)
@@ -49,7 +49,7 @@ public struct OwnershipRecord: Equatable, Sendable {
 
     /// A record that is refused has no owner. One of a newer release, too: it is claimed with an
     /// epoch that rises where the owner's results go, so a release can be taken back.
-    public init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
+    package init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         guard let owner = json["owner"]?.string.flatMap({ MemberName($0) }),
             let instance = json["instance"]?.string.flatMap(InstanceText.number),

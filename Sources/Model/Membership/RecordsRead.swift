@@ -1,10 +1,10 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The result of reading the bucket of owners.
-public struct RecordsRead: Equatable, Sendable {
-    public struct Change: Equatable, Sendable {
-        public enum Content: Equatable, Sendable {
+package struct RecordsRead: Equatable, Sendable {
+    package struct Change: Equatable, Sendable {
+        package enum Content: Equatable, Sendable {
             case record(OwnershipRecord)
             /// The value was deleted.
             case deleted
@@ -12,12 +12,12 @@ public struct RecordsRead: Equatable, Sendable {
             case refused(VersionedJSON.Refusal)
         }
 
-        public var partition: Partition
+        package var partition: Partition
         /// The number of this write in the bucket.
-        public var revision: UInt64
-        public var content: Content
+        package var revision: UInt64
+        package var content: Content
 
-        public init(partition: Partition, revision: UInt64, content: Content) {
+        package init(partition: Partition, revision: UInt64, content: Content) {
             self.partition = partition
             self.revision = revision
             self.content = content
@@ -25,18 +25,18 @@ public struct RecordsRead: Equatable, Sendable {
     }
 
     /// The number of the effect `read` that this answers.
-    public var number: UInt64
+    package var number: UInt64
     /// The changes are all existing records, not only those after the requested number: either all
     /// were requested, or the bucket is another one than before.
-    public var isWhole: Bool
+    package var isWhole: Bool
     /// The bucket's last write. Everything up to it was read.
-    public var last: UInt64
+    package var last: UInt64
     /// The changes in the order of their revisions.
-    public var changes: [Change]
+    package var changes: [Change]
     /// The bucket has more than one copy.
-    public var isReplicated: Bool
+    package var isReplicated: Bool
 
-    public init(
+    package init(
         number: UInt64, isWhole: Bool, last: UInt64, changes: [Change], isReplicated: Bool
     ) {
         self.number = number
@@ -48,15 +48,15 @@ public struct RecordsRead: Equatable, Sendable {
 }
 
 /// A change of one record. It is stored only if the record's last write is `expected`.
-public struct RecordWrite: Equatable, Sendable {
+package struct RecordWrite: Equatable, Sendable {
     /// Is part of the answer.
-    public var id: UInt64
-    public var partition: Partition
-    public var record: OwnershipRecord
+    package var id: UInt64
+    package var partition: Partition
+    package var record: OwnershipRecord
     /// The expected revision; 0: there was none.
-    public var expected: UInt64
+    package var expected: UInt64
 
-    public init(id: UInt64, partition: Partition, record: OwnershipRecord, expected: UInt64) {
+    package init(id: UInt64, partition: Partition, record: OwnershipRecord, expected: UInt64) {
         self.id = id
         self.partition = partition
         self.record = record
@@ -65,7 +65,7 @@ public struct RecordWrite: Equatable, Sendable {
 }
 
 /// The outcome of a write.
-public enum WriteOutcome: Equatable, Sendable {
+package enum WriteOutcome: Equatable, Sendable {
     case stored(revision: UInt64)
     /// The record's last write is another one.
     case conflict

@@ -1,5 +1,5 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A compact copy of a tick that went to the tape near an outage's border. History delivers the
 /// same tick again, and the backfill recognizes it by this copy.
@@ -7,7 +7,7 @@ public import Primitives
 /// Tens of thousands arrive per second and are kept for seconds. So a copy has only a digest of
 /// what history reports, and the second separately. Two different ticks of one second are taken for
 /// the same one once in 2^63 comparisons.
-public struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
+package struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
     /// The second since 1970. A time beyond 32 bits, which no provider's clock shows, keeps only
     /// its lowest bits: history has no tick there.
     let second: UInt32
@@ -26,17 +26,17 @@ public struct ArrivedTick: Hashable, Sendable, BitwiseCopyable {
         high = UInt32(truncatingIfNeeded: digest >> 32)
     }
 
-    public static func trade(_ trade: Trade) -> ArrivedTick {
+    package static func trade(_ trade: Trade) -> ArrivedTick {
         ArrivedTick(TickLikeness(trade), isConflated: trade.header.flags.contains(.conflated))
     }
 
-    public static func quote(_ quote: Quote) -> ArrivedTick {
+    package static func quote(_ quote: Quote) -> ArrivedTick {
         ArrivedTick(TickLikeness(quote), isConflated: quote.header.flags.contains(.conflated))
     }
 
     /// Returns the copy of a bar of five seconds that begins at `open`. Only its arrival is
     /// compared.
-    public static func bar(open: Timestamp) -> ArrivedTick {
+    package static func bar(open: Timestamp) -> ArrivedTick {
         ArrivedTick(second: WholeSecond.floor(open), digest: 0)
     }
 

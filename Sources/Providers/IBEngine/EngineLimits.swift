@@ -1,29 +1,29 @@
 /// The limits of the engine, and what happens at each of them. Times are in nanoseconds.
-public enum EngineLimits {
+package enum EngineLimits {
     static let second: Int64 = 1_000_000_000
 
     /// The most events that wait for logs and metrics. Beyond it the oldest are dropped and
     /// counted.
-    public static let eventsMax = 1_024
+    package static let eventsMax = 1_024
     /// The most ticks per instrument, kind and five seconds that are kept for an outage's border.
     /// Beyond it the border is unknown.
-    public static let borderTicksMax = 4_096
+    package static let borderTicksMax = 4_096
     /// The most ended outages that wait for their border. Beyond it the oldest is abandoned.
-    public static let closingMax = 4_096
+    package static let closingMax = 4_096
     /// The most farms (parts of the vendor's service) of one kind that are listed as down. Further
     /// ones are not listed.
-    public static let farmsMax = 64
+    package static let farmsMax = 64
     /// The most bulletins that are remembered, so that a new connection does not report them again.
-    public static let bulletinsMax = 256
+    package static let bulletinsMax = 256
     /// The most reported headlines that are remembered, of all instruments. Beyond it the oldest
     /// are forgotten, and may be reported twice.
-    public static let articlesMax = 4_096
+    package static let articlesMax = 4_096
     /// The most trading sessions per instrument, which is some weeks. Later ones are left out.
-    public static let sessionsMax = 128
+    package static let sessionsMax = 128
     /// The most time zones whose rules are known. Instruments in other zones have no trading hours.
-    public static let zonesMax = 64
+    package static let zonesMax = 64
     /// The most bytes of a reason in a record or in the status. Longer reasons are cut.
-    public static let reasonBytesMax = 200
+    package static let reasonBytesMax = 200
 
     /// The time in which the server has to answer each step of opening.
     static let openingWait = 10 * second

@@ -1,5 +1,5 @@
 internal import IBProtocol
-public import Primitives
+package import Primitives
 internal import MarketModel
 
 // Notices, and the state of the connection.
@@ -149,12 +149,12 @@ extension IBEngine {
 
     /// Returns how many instruments should deliver at this time, by their known hours; `nil` when
     /// no hours are known for this time.
-    public func instrumentsInSession(at time: Timestamp) -> Int? {
+    package func instrumentsInSession(at time: Timestamp) -> Int? {
         feeds.instrumentsInSession(at: time)
     }
 
     /// The present state, for status pages and metrics.
-    public var status: IBStatus {
+    package var status: IBStatus {
         var counters = turn.counters
         counters.add(wire.decoder?.counters)
         counters.outagesBegun = turn.outages.begun

@@ -1,10 +1,10 @@
-public import MarketModel
+package import MarketModel
 
 extension IBEngine {
     /// Begins one kind of an instrument's data again, because not all of it was kept. Only feeds
     /// that deliver it are requested again. A feed that has not delivered, or is being retried,
     /// begins again by itself.
-    public mutating func restart(
+    package mutating func restart(
         _ instrument: UInt32, _ kind: DataKind, _ now: Moment, into out: inout Output
     ) {
         turn.begin(now, &out)

@@ -1,38 +1,38 @@
 internal import IBProtocol
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The settings of one engine.
-public struct IBEngineSettings: Hashable, Sendable {
+package struct IBEngineSettings: Hashable, Sendable {
     /// The provider's name, as on the tape.
-    public var provider: String
+    package var provider: String
     /// The number by which the server tells its clients apart. Two programs cannot have the same.
-    public var clientID: Int32
+    package var clientID: Int32
     /// The source records delayed data. They are marked as delayed, and say nothing about the
     /// present.
-    public var isDelayed = false
+    package var isDelayed = false
     /// How many subscriptions to market data, and how many to ticks tick by tick, the account may
     /// have at a time.
-    public var lines = 100
-    public var tickByTickLines = 5
+    package var lines = 100
+    package var tickByTickLines = 5
     /// How long a feed may deliver nothing in trading hours, before it is requested again.
-    public var silentAfter = Duration.seconds(60)
+    package var silentAfter = Duration.seconds(60)
     /// The seed for the jitter of waiting times.
-    public var seed: UInt64
+    package var seed: UInt64
     /// Gaps are filled from history. False: they are recorded as abandoned when they end.
-    public var canBackfill = true
+    package var canBackfill = true
     /// It decides when the vendor restarts the servers.
-    public var region = AccountRegion.america
+    package var region = AccountRegion.america
     /// The rows of a book on each side that are asked for.
-    public var depthRows: Int32 = 10
+    package var depthRows: Int32 = 10
     /// The first and the longest wait after a server that did not answer.
-    public var reconnectFirst = Duration.seconds(5)
-    public var reconnectMax = Duration.seconds(60)
+    package var reconnectFirst = Duration.seconds(5)
+    package var reconnectMax = Duration.seconds(60)
     /// So many failed attempts in a row, over a minute at least, are an alarm. The attempts
     /// continue.
-    public var alarmAttempts = 5
+    package var alarmAttempts = 5
 
-    public init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
+    package init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
         self.provider = provider
         self.clientID = clientID
         self.seed = seed
@@ -44,9 +44,9 @@ public struct IBEngineSettings: Hashable, Sendable {
 /// The caller connects when `Output.wish` asks for it, hands in the bytes that it reads, calls
 /// `drained` when nothing more can be read, and calls `timePassed` at `nextDue`. After every call
 /// it sends the output's bytes, puts its records on the tape, and only then takes over the floor.
-public struct IBEngine: Sendable {
+package struct IBEngine: Sendable {
     /// What the engine wants the caller to do with its socket.
-    public enum Wish: Hashable, Sendable {
+    package enum Wish: Hashable, Sendable {
         /// The caller opens a connection, then calls `connected` or `connectFailed`.
         case connect
         /// The caller closes the connection, then calls `lost`.
@@ -54,21 +54,21 @@ public struct IBEngine: Sendable {
     }
 
     /// The work for the caller. The engine appends, and the caller empties it.
-    public struct Output: Sendable {
+    package struct Output: Sendable {
         /// To be sent to the server.
-        public var bytes: [UInt8] = []
+        package var bytes: [UInt8] = []
         /// To be put on the tape, in order.
-        public var records: [ProviderRecord] = []
+        package var records: [ProviderRecord] = []
         /// No later live record has an earlier time; undefined while nothing is known.
-        public var floor = Timestamp.undefined
+        package var floor = Timestamp.undefined
         /// `nil`: the connection stays as it is.
-        public var wish: Wish?
+        package var wish: Wish?
         /// For logs and metrics.
-        public var events: [IBEngineEvent] = []
+        package var events: [IBEngineEvent] = []
         /// The number of events that were dropped because the caller did not take them.
-        public var eventsLost: UInt64 = 0
+        package var eventsLost: UInt64 = 0
 
-        public init() {}
+        package init() {}
 
         mutating func report(_ event: IBEngineEvent) {
             if events.count >= EngineLimits.eventsMax {
@@ -112,7 +112,7 @@ public struct IBEngine: Sendable {
     /// When the vendor restarts its servers.
     let resets: ResetSchedule
 
-    public init(_ settings: IBEngineSettings) {
+    package init(_ settings: IBEngineSettings) {
         self.settings = settings
         resets = ResetSchedule(settings.region)
         session = SessionMachine(settings)
@@ -121,7 +121,7 @@ public struct IBEngine: Sendable {
 
     /// Applies a changed list of instruments. `reached`: the tape is complete up to this time; see
     /// `ProviderOrder`. `gaps`: the gaps that the tape has, and that may be filled.
-    public mutating func follow(
+    package mutating func follow(
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
     ) {
@@ -196,7 +196,7 @@ public struct IBEngine: Sendable {
     mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.putGap(gap, .abandoned, why) }
 
     /// Begins a session: the socket is open.
-    public mutating func connected(_ now: Moment, into out: inout Output) {
+    package mutating func connected(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         turn.counters.add(wire.decoder?.counters)
@@ -209,7 +209,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Notes that no socket could be opened. The next attempt comes later.
-    public mutating func connectFailed(
+    package mutating func connectFailed(
         _ reason: String, _ now: Moment, into out: inout Output
     ) {
         turn.begin(now, &out)
@@ -220,7 +220,7 @@ public struct IBEngine: Sendable {
 
     /// Notes that the connection has ended, whichever side closed it. Outages begin, and the next
     /// attempt comes later.
-    public mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
+    package mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         let wasReady = turn.isReady
@@ -255,7 +255,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Handles any part of the stream.
-    public mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
+    package mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         guard session.phase != .closing else { return }
@@ -267,7 +267,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Moves the floor: nothing more can be read at the moment.
-    public mutating func drained(_ now: Moment, into out: inout Output) {
+    package mutating func drained(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         moveFloor()
@@ -275,7 +275,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Does what is due by time. The caller calls it at `nextDue`.
-    public mutating func timePassed(_ now: Moment, into out: inout Output) {
+    package mutating func timePassed(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         // Without a connection nothing can be on its way.
@@ -297,14 +297,14 @@ public struct IBEngine: Sendable {
     }
 
     /// Asks the server for its time. `IBEngineEvent.clockDifference` reports the answer.
-    public mutating func askTime(_ now: Moment, into out: inout Output) {
+    package mutating func askTime(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         if turn.isReady { sendNow(.currentTime) }
     }
 
     /// When `timePassed` has something to do next, monotonic.
-    public var nextDue: MonotonicTime {
+    package var nextDue: MonotonicTime {
         var due = min(session.nextDue, turn.isReady ? feeds.nextScan : .never)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
         if !feeds.endedOutages.isEmpty { due = min(due, feeds.nextScan) }
@@ -312,7 +312,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Ends all subscriptions and records that data are missing from here on.
-    public mutating func stop(_ now: Moment, into out: inout Output) {
+    package mutating func stop(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         isStopping = true
@@ -325,7 +325,7 @@ public struct IBEngine: Sendable {
     }
 
     /// Sets the rules of a zone that `IBEngineEvent.zoneWanted` named.
-    public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
+    package mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
 
     /// Returns whether the vendor restarts its servers about now.
     func isResetTime() -> Bool { resets.contains(turn.now.wall, feeds.zones) }

@@ -1,7 +1,7 @@
-public import IBProtocol
+package import IBProtocol
 
 /// An event for logs and metrics.
-public enum IBEngineEvent: Hashable, Sendable {
+package enum IBEngineEvent: Hashable, Sendable {
     /// The state of the connection has changed.
     case state(SessionState, reason: String)
     /// An attempt failed, or a connection ended.

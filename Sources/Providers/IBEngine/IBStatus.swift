@@ -1,9 +1,9 @@
-public import IBProtocol
-public import Primitives
+package import IBProtocol
+package import Primitives
 
 /// The state of one feed, for people.
-public struct FeedStatus: Hashable, Sendable {
-    public enum State: String, Hashable, Sendable, CaseIterable {
+package struct FeedStatus: Hashable, Sendable {
+    package enum State: String, Hashable, Sendable, CaseIterable {
         /// It waits to be requested.
         case waiting
         /// It was requested, and nothing has come yet.
@@ -23,49 +23,49 @@ public struct FeedStatus: Hashable, Sendable {
         case done
     }
 
-    public var feed: FeedKind
-    public var state: State
+    package var feed: FeedKind
+    package var state: State
     /// Empty when there is no reason.
-    public var reason: String
+    package var reason: String
     /// When it is tried again, monotonic; `never`: no time is set.
-    public var until: MonotonicTime
+    package var until: MonotonicTime
 }
 
 /// The state of one instrument's feeds, for people.
-public struct InstrumentStatus: Hashable, Sendable {
-    public var instrument: UInt32
-    public var symbol: String
-    public var feeds: [FeedStatus]
+package struct InstrumentStatus: Hashable, Sendable {
+    package var instrument: UInt32
+    package var symbol: String
+    package var feeds: [FeedStatus]
 }
 
 /// Counts since the start.
-public struct EngineCounters: Hashable, Sendable {
+package struct EngineCounters: Hashable, Sendable {
     /// Messages that were read completely.
-    public var messages: UInt64 = 0
+    package var messages: UInt64 = 0
     /// Messages of types that are not known.
-    public var unknownMessages: UInt64 = 0
+    package var unknownMessages: UInt64 = 0
     /// Counts per fault.
     private var skipped: [FieldFault: UInt64] = [:]
     /// Numbers that the tape's scale cannot hold: rounded, or undefined when they were too large.
-    public var lostNumbers: UInt64 = 0
+    package var lostNumbers: UInt64 = 0
     /// Exchanges, conditions and market makers that were cut to the length a tick holds.
-    public var cutTexts: UInt64 = 0
+    package var cutTexts: UInt64 = 0
     /// Messages of subscriptions that had already ended.
-    public var strayMessages: UInt64 = 0
+    package var strayMessages: UInt64 = 0
     /// Live records below the floor, which came later than any delay allows for.
-    public var lateRecords: UInt64 = 0
+    package var lateRecords: UInt64 = 0
     /// Connections that became ready.
-    public var connections: UInt64 = 0
+    package var connections: UInt64 = 0
     /// Subscriptions that the engine ended to request them again.
-    public var resubscriptions: UInt64 = 0
+    package var resubscriptions: UInt64 = 0
     /// Gaps that began and ended, one per instrument and kind of data.
-    public var outagesBegun: UInt64 = 0
-    public var outagesEnded: UInt64 = 0
+    package var outagesBegun: UInt64 = 0
+    package var outagesEnded: UInt64 = 0
 
     /// Messages that were skipped because a field has a fault.
-    public var skippedMessages: UInt64 { skipped.values.reduce(0, &+) }
+    package var skippedMessages: UInt64 { skipped.values.reduce(0, &+) }
 
-    public func skipped(_ fault: FieldFault) -> UInt64 { skipped[fault] ?? 0 }
+    package func skipped(_ fault: FieldFault) -> UInt64 { skipped[fault] ?? 0 }
 
     mutating func skip(_ fault: FieldFault) { skipped[fault, default: 0] &+= 1 }
 
@@ -78,30 +78,30 @@ public struct EngineCounters: Hashable, Sendable {
 }
 
 /// The present state of the engine.
-public struct IBStatus: Sendable {
-    public var state: SessionState
+package struct IBStatus: Sendable {
+    package var state: SessionState
     /// Why the last connection or attempt ended; empty: none has.
-    public var reason: String
+    package var reason: String
     /// When the state began, monotonic.
-    public var since: MonotonicTime
+    package var since: MonotonicTime
     /// When the next attempt is, monotonic; `nil` when none is planned.
-    public var nextAttempt: MonotonicTime?
+    package var nextAttempt: MonotonicTime?
     /// The number of failed attempts in a row.
-    public var failures: Int
+    package var failures: Int
     /// The version of the server's protocol; `nil`: it has not greeted on this connection.
-    public var serverVersion: Int?
-    public var instruments: [InstrumentStatus]
+    package var serverVersion: Int?
+    package var instruments: [InstrumentStatus]
     /// The lines for market data that are in use.
-    public var linesUsed: Int
+    package var linesUsed: Int
     /// The number of open gaps.
-    public var openOutages: Int
+    package var openOutages: Int
     /// The number of ended gaps that are not filled yet.
-    public var waitingBackfills: Int
+    package var waitingBackfills: Int
     /// The first requests that wait to be sent.
-    public var pacing: [PacingMachine.Waiting]
+    package var pacing: [PacingMachine.Waiting]
     /// How far the provider's clock is certainly ahead of ours, in nanoseconds.
-    public var clockDifference: Int64
+    package var clockDifference: Int64
     /// No later live record has an earlier time; undefined: nothing is known yet.
-    public var floor: Timestamp
-    public var counters: EngineCounters
+    package var floor: Timestamp
+    package var counters: EngineCounters
 }

@@ -1,22 +1,22 @@
 /// Gives requests their numbers, none of them twice on a connection.
-public struct RequestIDs: Sendable {
+package struct RequestIDs: Sendable {
     /// The last number; 1 comes after it. A connection that gets so far has long ended its first
     /// requests.
-    public static let last = Int32.max - 1
+    package static let last = Int32.max - 1
 
     private var upcoming: Int32 = 1
 
-    public init() {}
+    package init() {}
 
     /// Returns the next number.
-    public mutating func next() -> Int32 {
+    package mutating func next() -> Int32 {
         let id = upcoming
         upcoming = id >= Self.last ? 1 : id + 1
         return id
     }
 
     /// Continues with a number that the server gives. This client used smaller ones before.
-    public mutating func begin(at id: Int32) {
+    package mutating func begin(at id: Int32) {
         upcoming = min(max(upcoming, id), Self.last)
     }
 }

@@ -1,5 +1,5 @@
 internal import IBEngine
-public import ProviderKit
+package import ProviderKit
 internal import ServiceRuntime
 
 private let group = "Interactive Brokers"
@@ -8,7 +8,7 @@ private let usual = IBEngineSettings(seed: 0)
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=ibkr`.
-    public static let interactiveBrokers = ProviderKind(
+    package static let interactiveBrokers = ProviderKind(
         name: IBKRProvider.providerName,
         keys: [
             ConfigurationKey(

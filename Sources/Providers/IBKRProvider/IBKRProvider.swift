@@ -1,7 +1,7 @@
 internal import IBEngine
-public import MarketModel
-public import Primitives
-public import ProviderKit
+package import MarketModel
+package import Primitives
+package import ProviderKit
 internal import ServiceRuntime
 internal import Synchronization
 
@@ -9,11 +9,11 @@ internal import Synchronization
 ///
 /// It continues for ever, whatever happens to the connection. What it could not receive is a gap on
 /// the tape, and is filled from the broker's history when that is available.
-public final class IBKRProvider: ProviderSource {
-    public static let providerName = "ibkr"
+package final class IBKRProvider: ProviderSource {
+    package static let providerName = "ibkr"
 
-    public let name = IBKRProvider.providerName
-    public let isUrgent = true
+    package let name = IBKRProvider.providerName
+    package let isUrgent = true
 
     /// The connection's thread, and what it reports.
     private struct Running: Sendable {
@@ -36,7 +36,7 @@ public final class IBKRProvider: ProviderSource {
         inbox = try OrderInbox()
     }
 
-    public func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+    package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let report = ConnectionReport(order, telemetry, full: FullTime())
         let parts = ConnectionLoop.Parts(
             settings: settings, order: order, channel: channel, inbox: inbox, report: report)
@@ -48,22 +48,22 @@ public final class IBKRProvider: ProviderSource {
         running.withLock { $0 = Running(thread: thread, report: report) }
     }
 
-    public func follow(begun: [UInt32], ended: [UInt32]) {
+    package func follow(begun: [UInt32], ended: [UInt32]) {
         inbox.follow(begun: begun, ended: ended)
     }
 
-    public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+    package func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
         inbox.restart(instrument, kind)
         return true
     }
 
-    public func stop(within timeout: Duration) -> Bool {
+    package func stop(within timeout: Duration) -> Bool {
         inbox.stop()
         guard let thread = running.withLock({ $0?.thread }) else { return true }
         return thread.join(timeout: timeout)
     }
 
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         guard let seen = running.withLock({ $0?.report.present }) ?? nil else {
             return json.member("state", "stopped")
         }

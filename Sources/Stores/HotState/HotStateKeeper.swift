@@ -1,11 +1,11 @@
 internal import MarketModel
 internal import NatsTransport
 internal import Primitives
-public import ServiceRuntime
+package import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol
-public import TapeTransport
-public import ValkeyClient
+package import TapeTransport
+package import ValkeyClient
 
 /// Keeps the latest quote, trade and bars of every symbol in Valkey.
 ///
@@ -16,15 +16,15 @@ public import ValkeyClient
 /// A *value* is the latest record under one key. It is *pending* while it is not in Valkey. The
 /// *marker* is a key of this process: if it is missing, Valkey was emptied, and all values are
 /// written again. A key's *life* is the time after which it expires.
-public final class HotStateKeeper {
-    public struct Settings: Sendable {
-        public var valkey: ValkeyConfiguration
+package final class HotStateKeeper {
+    package struct Settings: Sendable {
+        package var valkey: ValkeyConfiguration
         /// The most symbols in memory. Beyond it, those without recent values are dropped.
-        public var symbolsMax: Int
+        package var symbolsMax: Int
         /// The time after which a key without new values expires.
-        public var life: Duration
+        package var life: Duration
 
-        public init(
+        package init(
             _ valkey: ValkeyConfiguration, symbolsMax: Int, life: Duration = .seconds(300)
         ) {
             self.valkey = valkey
@@ -34,7 +34,7 @@ public final class HotStateKeeper {
     }
 
     /// The name under which this part is listed in the readiness report.
-    public static let part = "hot state"
+    package static let part = "hot state"
 
     private static let eventsPerTurn = 256
     /// The longest wait when there is nothing to do. New messages end it immediately.
@@ -107,7 +107,7 @@ public final class HotStateKeeper {
 
     /// Runs on the calling thread until shutdown is requested. Trouble is reported, never thrown,
     /// because the rest of the service continues.
-    public static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
+    package static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
         let beat = context.threads.thread("hot-state")
         defer { beat.retire() }
         do throws(TapeError) {

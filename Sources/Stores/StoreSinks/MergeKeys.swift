@@ -3,19 +3,19 @@
 ///
 /// Keys are hashes of 64 bits: two keys with the same hash by chance cost time, but never lose a
 /// row.
-public struct MergeKeys: Sendable {
+package struct MergeKeys: Sendable {
     private static let slotsMin = 1_024
 
     /// False once a key came again.
-    public private(set) var areUnique = true
+    package private(set) var areUnique = true
     /// A hash table with open addressing; 0 is an empty slot. It is at most half full.
     private var slots: [UInt64] = []
     private var count = 0
 
-    public init() {}
+    package init() {}
 
     /// Notes the key of one more row.
-    public mutating func insert(_ key: UInt64) {
+    package mutating func insert(_ key: UInt64) {
         guard areUnique else { return }
         if (count + 1) * 2 > slots.count { grow() }
         // 0 shares the place of 1, which also costs time only.

@@ -1,12 +1,12 @@
 // The target and the columns of a sink's COPY.
 extension Sink {
     /// The table that gets its rows: its own, or a staging table.
-    public var copyTarget: String {
+    package var copyTarget: String {
         String(copy.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "")
     }
 
     /// The columns of a row, in order.
-    public var copyColumns: [String] {
+    package var copyColumns: [String] {
         guard let open = copy.firstIndex(of: "("), let close = copy[open...].firstIndex(of: ")")
         else { return [] }
         return copy[copy.index(after: open)..<close]

@@ -1,14 +1,14 @@
-public import PostgresClient
-public import Primitives
-public import TapeCodec
+package import PostgresClient
+package import Primitives
+package import TapeCodec
 
 /// One table of the store: which records of the tape it stores, and how a record becomes a row.
 ///
 /// A new table is one file with such a value, and its line in `SinkCatalogue`.
-public struct Sink: Sendable {
+package struct Sink: Sendable {
     /// Writes a row. Returns false, and writes nothing, when the record does not belong to this
     /// table or lacks something that a row needs (its symbol is not defined).
-    public typealias Write =
+    package typealias Write =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
             _ ordinal: UInt64, _ row: inout BinaryCopyWriter
@@ -17,44 +17,44 @@ public struct Sink: Sendable {
     /// Returns the time of a record's row, by which its table is partitioned; `nil` when the record
     /// does not belong to this table, or is damaged. An undefined time becomes
     /// `Timestamp.storable`.
-    public typealias Time =
+    package typealias Time =
         @Sendable (
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
         ) -> Timestamp?
 
     /// For tables whose rows come again in a later version. COPY cannot handle conflicts, so rows
     /// go to a staging table, and from there the higher revision wins.
-    public struct Merge: Sendable {
+    package struct Merge: Sendable {
         /// Creates the staging table, once per session. COMMIT empties it.
-        public let makeStaging: String
+        package let makeStaging: String
         /// Moves the rows. Returns how many rows were inserted or changed.
-        public let statement: String
+        package let statement: String
         /// Moves rows of which no two have the same key, without sorting and counting them.
-        public let statementForUnique: String
+        package let statementForUnique: String
         /// Returns the key's hash for a record that is a row: equal for two rows with the same key.
-        public let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
+        package let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 
         /// Returns the statement to run for a batch with these keys.
-        public func statement(_ keys: MergeKeys) -> String {
+        package func statement(_ keys: MergeKeys) -> String {
             keys.areUnique ? statementForUnique : statement
         }
     }
 
-    public let name: SinkName
+    package let name: SinkName
     /// The kind of packets that its records come in.
-    public let input: PacketKind
+    package let input: PacketKind
     /// The `WireFormat.Template`s of its records. Each template belongs to one sink; `events` also
     /// takes those that belong to none.
-    public let templates: [UInt16]
+    package let templates: [UInt16]
     /// `COPY … FROM STDIN (FORMAT binary)`, into the staging table if there is one.
-    public let copy: String
+    package let copy: String
     /// `nil` when rows are only added.
-    public let merge: Merge?
+    package let merge: Merge?
     /// Makes a row of a record.
-    public let write: Write
+    package let write: Write
     /// Returns the time that `write` puts into `ts`. `copyColumns` has that column, or this returns
     /// `nil` for all records.
-    public let time: Time
+    package let time: Time
 
     init(
         _ name: SinkName, input: PacketKind = .ticks, templates: [UInt16], copy: String,
@@ -71,7 +71,7 @@ public struct Sink: Sendable {
 }
 
 /// A table of the store, by its name in the database and in WRITER_SINKS.
-public enum SinkName: String, CaseIterable, Sendable {
+package enum SinkName: String, CaseIterable, Sendable {
     case trades
     case quotes
     case depth

@@ -1,14 +1,14 @@
-public import TapeCodec
+package import TapeCodec
 
 /// All tables of the store, and which of them are switched on.
-public struct SinkCatalogue: Sendable {
-    public static let all: [Sink] = [
+package struct SinkCatalogue: Sendable {
+    package static let all: [Sink] = [
         .trades, .quotes, .depth, .options, .news, .fundamentals, .indicators, .providerBars,
         .gaps, .events, .bars, .lateTicks,
     ]
 
     /// The sinks in the order in which a transaction writes them.
-    public let sinks: [Sink]
+    package let sinks: [Sink]
     /// By a template's low byte: the template, and the number of its sink in `all`. 0: none.
     private var templates = InlineArray<256, UInt16>(repeating: 0)
     private var owners = InlineArray<256, UInt8>(repeating: 0)
@@ -17,7 +17,7 @@ public struct SinkCatalogue: Sendable {
     /// The index of `events` in `all`, which takes the templates of no other sink.
     private let rest: Int
 
-    public init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
+    package init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
         let sinks = Self.all.filter { names.contains($0.name) }
         self.sinks = sinks
         rest = Self.all.firstIndex { $0.name == .events } ?? 0
@@ -34,13 +34,13 @@ public struct SinkCatalogue: Sendable {
 
     /// Returns the index in `sinks` of a record's table; `nil` when the record is damaged, or when
     /// its table is switched off.
-    public func index(of record: Record) -> Int? {
+    package func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
         return places[owner(template)]
     }
 
     /// Returns the tick's table if that is switched off: the tick is then skipped.
-    public func switchedOff(_ record: Record) -> SinkName? {
+    package func switchedOff(_ record: Record) -> SinkName? {
         guard let template = record.template else { return nil }
         let owner = owner(template)
         return places[owner] == nil ? Self.all[owner].name : nil

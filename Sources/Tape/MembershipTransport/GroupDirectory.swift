@@ -1,44 +1,44 @@
-public import MarketModel
-public import Membership
-public import NatsTransport
-public import Primitives
+package import MarketModel
+package import Membership
+package import NatsTransport
+package import Primitives
 internal import ServiceRuntime
-public import TapeProtocol
-public import TapeTransport
+package import TapeProtocol
+package import TapeTransport
 
 /// The members and the owners of all groups of a namespace, for tools.
-public struct GroupDirectory: Sendable {
+package struct GroupDirectory: Sendable {
     /// The most members that are listed.
-    public static let membersMax = 1_024
+    package static let membersMax = 1_024
     /// The most records that are listed.
-    public static let recordsMax = 65_536
+    package static let recordsMax = 65_536
     private static let pendingMax = 4_096
 
-    public struct Member: Equatable, Sendable {
-        public let group: GroupName
+    package struct Member: Equatable, Sendable {
+        package let group: GroupName
         /// The last heartbeat that was received.
-        public let heartbeat: MemberHeartbeat
+        package let heartbeat: MemberHeartbeat
     }
 
-    public struct Owner: Equatable, Sendable {
-        public let group: GroupName
-        public let partition: Partition
+    package struct Owner: Equatable, Sendable {
+        package let group: GroupName
+        package let partition: Partition
         /// `nil` when it cannot be read; then the partition is treated as free.
-        public let record: OwnershipRecord?
+        package let record: OwnershipRecord?
         /// When the record was written, by NATS.
-        public let written: Timestamp
-        public let revision: UInt64
+        package let written: Timestamp
+        package let revision: UInt64
     }
 
     /// Every group of which a member was heard or a record exists.
-    public let groups: [GroupName]
+    package let groups: [GroupName]
     /// The members that were heard, by group, name and instance. A paused or disconnected member
     /// sends nothing.
-    public let members: [Member]
+    package let members: [Member]
     /// The owners by group and partition.
-    public let owners: [Owner]
+    package let owners: [Owner]
     /// A line on each member and record that cannot be read.
-    public let refused: [String]
+    package let refused: [String]
 
     /// What came on the subject of heartbeats.
     private enum Answer {
@@ -48,7 +48,7 @@ public struct GroupDirectory: Sendable {
 
     /// Asks all members, listens for `window`, and reads all records meanwhile. It blocks for that
     /// time, and for as long as reading takes.
-    public init(
+    package init(
         _ client: TapeClient, listeningFor window: Duration = .milliseconds(500)
     ) throws(TapeError) {
         let heard = Mailbox<Answer>(capacity: Self.pendingMax)
@@ -131,7 +131,7 @@ public struct GroupDirectory: Sendable {
     }
 
     /// Returns the bucket of the records of owners.
-    public static func bucket(_ names: TapeNames) -> KeyValueConfiguration {
+    package static func bucket(_ names: TapeNames) -> KeyValueConfiguration {
         OwnerRecords.configuration(names)
     }
 

@@ -1,29 +1,29 @@
 internal import Glibc
-public import MarketModel
-public import Membership
+package import MarketModel
+package import Membership
 internal import NatsTransport
-public import Primitives
-public import ServiceRuntime
+package import Primitives
+package import ServiceRuntime
 internal import Synchronization
-public import TapeTransport
+package import TapeTransport
 
 /// This process's membership in a group. It receives and sends heartbeats, keeps the records of
 /// owners, and gives orders to the data planes through their ports. `MembershipMachine` decides.
 ///
 /// It has two threads and a separate connection to NATS, so that neither a slow disk of NATS nor a
 /// busy data plane delays a heartbeat.
-public final class GroupMember: Sendable {
-    public struct Settings: Sendable {
-        public var group: GroupName
-        public var member: MemberName
+package final class GroupMember: Sendable {
+    package struct Settings: Sendable {
+        package var group: GroupName
+        package var member: MemberName
         /// The lease; it must be the same in the complete group.
-        public var lease: Duration
+        package var lease: Duration
         /// The partitions 0..<partitions are shared out. Sources and keepers have 1.
-        public var partitions: Int
+        package var partitions: Int
         /// Only ready members of the highest rank get partitions.
-        public var rank: UInt64
+        package var rank: UInt64
 
-        public init(
+        package init(
             group: GroupName, member: MemberName, lease: Duration = .milliseconds(500),
             partitions: Int, rank: UInt64 = 0
         ) {
@@ -36,24 +36,24 @@ public final class GroupMember: Sendable {
     }
 
     /// The owner of one partition, as this member knows it.
-    public struct Owner: Sendable, Equatable {
-        public let partition: Partition
-        public let record: OwnershipRecord
+    package struct Owner: Sendable, Equatable {
+        package let partition: Partition
+        package let record: OwnershipRecord
         /// True when this process owns it.
-        public let isOwn: Bool
+        package let isOwn: Bool
     }
 
     /// The longest time that the two threads may take to end. A try to connect may be in progress.
     private static let endTimeout = Duration.seconds(5)
 
-    public let settings: Settings
+    package let settings: Settings
     private let shared: MemberShared
     private let threads: [ServiceThread]
 
     /// Starts its threads. It never waits for NATS, and connects for ever in the background. Each
     /// partition belongs to one of the ports. Throws `ServiceError` when a thread cannot be
     /// started.
-    public init(
+    package init(
         _ settings: Settings, tape: TapeSettings, context: ServiceContext, ports: [OwnershipPort]
     ) throws {
         let covered = ports.reduce(0) { $0 + $1.partitions.count }
@@ -90,18 +90,18 @@ public final class GroupMember: Sendable {
     deinit { close() }
 
     /// Takes no partition from now on. Each held partition is released, and its record is written.
-    public func leave() {
+    package func leave() {
         shared.wantsLeave.store(true, ordering: .releasing)
         shared.wake()
     }
 
     /// True when nothing is held any more and the last heartbeat was sent. It stays false while
     /// NATS is away, so the caller of `leave` needs a deadline, and then calls `close`.
-    public var hasLeft: Bool { shared.hasLeft.load(ordering: .acquiring) }
+    package var hasLeft: Bool { shared.hasLeft.load(ordering: .acquiring) }
 
     /// Ends the threads and the connection, even if partitions are held. Without `leave`, the
     /// process then looks to others as if it were killed. Idempotent; waits a few seconds at most.
-    public func close() {
+    package func close() {
         guard shared.close() else { return }
         let deadline = ContinuousClock.now + Self.endTimeout
         for thread in threads {
@@ -111,15 +111,15 @@ public final class GroupMember: Sendable {
 
     // MARK: state for others
 
-    public var instance: UInt64 { shared.view.instance }
-    public var state: MemberState { shared.view.state }
-    public var held: [Partition] { shared.view.held }
-    public var owners: [Owner] { shared.view.owners }
+    package var instance: UInt64 { shared.view.instance }
+    package var state: MemberState { shared.view.state }
+    package var held: [Partition] { shared.view.held }
+    package var owners: [Owner] { shared.view.owners }
     /// The other living members of the group.
-    public var others: [MemberHeartbeat] { shared.view.others }
+    package var others: [MemberHeartbeat] { shared.view.others }
 
     /// Writes the section "membership" of `/status`.
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         let view = shared.view
         json.member("group", settings.group.text)
         json.member("member", settings.member.text)
@@ -163,7 +163,7 @@ public final class GroupMember: Sendable {
 
 extension GroupMember.Settings {
     /// `operationsPort` is the bound port; it distinguishes several processes on one host.
-    public init(
+    package init(
         _ configuration: Configuration, group: GroupName, partitions: Int, rank: UInt64 = 0,
         operationsPort: UInt16
     ) throws(SettingsError) {
@@ -200,5 +200,5 @@ extension GroupMember.Settings {
 
 extension ConfigurationRule {
     /// A name that a member cannot have is reported when the configuration is checked.
-    public static let member = ConfigurationRule.of { _ = try GroupMember.Settings.given($0) }
+    package static let member = ConfigurationRule.of { _ = try GroupMember.Settings.given($0) }
 }

@@ -1,6 +1,6 @@
-public import MarketModel
-public import Membership
-public import Primitives
+package import MarketModel
+package import Membership
+package import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
@@ -8,9 +8,9 @@ internal import Synchronization
 ///
 /// The membership's thread sends orders for the port's partitions and wakes the data plane. The
 /// data plane takes the orders and answers. Nothing here blocks.
-public final class OwnershipPort: Sendable {
+package final class OwnershipPort: Sendable {
     /// The partitions that this thread works on when the process owns them.
-    public let partitions: Set<Partition>
+    package let partitions: Set<Partition>
     private let orders: Mailbox<OwnershipOrder>
     private let answers: Mailbox<OwnershipAnswer>
     /// Wakes the data plane's thread.
@@ -26,7 +26,7 @@ public final class OwnershipPort: Sendable {
     private static let messagesPerPartition = 8
 
     /// `wake` is called after each order, on the membership's thread, and must not block.
-    public init(partitions: [Partition], wake: @escaping @Sendable () -> Void) {
+    package init(partitions: [Partition], wake: @escaping @Sendable () -> Void) {
         self.partitions = Set(partitions)
         let capacity = max(1, partitions.count) * Self.messagesPerPartition
         orders = Mailbox(capacity: capacity)
@@ -43,14 +43,14 @@ public final class OwnershipPort: Sendable {
     // MARK: the data plane
 
     /// Appends the orders that came since the last call.
-    public func take(into buffer: inout [OwnershipOrder]) {
+    package func take(into buffer: inout [OwnershipOrder]) {
         _ = orders.receive(into: &buffer, max: orders.capacity, timeout: .zero)
     }
 
     /// Sends an answer to the membership. Returns false when too many answers wait; the caller has
     /// to send it again later.
     @discardableResult
-    public func answer(_ answer: OwnershipAnswer) -> Bool {
+    package func answer(_ answer: OwnershipAnswer) -> Bool {
         let isSent = answers.send(answer)
         wakeMembership.withLock { $0 }?()
         return isSent
@@ -60,11 +60,11 @@ public final class OwnershipPort: Sendable {
     /// after the process did not hear its heartbeats for a lease, even if the process was stopped
     /// meanwhile and has just continued: others may own the partitions by then.
     /// Costs one atomic load.
-    public func isSteady(now: MonotonicTime) -> Bool { now < steadyUntilNow }
+    package func isSteady(now: MonotonicTime) -> Bool { now < steadyUntilNow }
 
     /// The time until which `isSteady` is true if no further heartbeat comes back. It serves a data
     /// plane of several threads, of which one takes the orders.
-    public var steadyUntilNow: MonotonicTime {
+    package var steadyUntilNow: MonotonicTime {
         MonotonicTime(nanoseconds: steadyUntil.load(ordering: .relaxed))
     }
 
@@ -72,23 +72,23 @@ public final class OwnershipPort: Sendable {
 
     /// Sends an order to the data plane. Returns false when too many orders wait; the caller has to
     /// send it again later.
-    public func send(_ order: OwnershipOrder) -> Bool {
+    package func send(_ order: OwnershipOrder) -> Bool {
         let isSent = orders.send(order)
         wake()
         return isSent
     }
 
     /// Sets until when `isSteady` is true, by the monotonic clock.
-    public func steady(until time: MonotonicTime) {
+    package func steady(until time: MonotonicTime) {
         steadyUntil.store(time.nanoseconds, ordering: .relaxed)
     }
 
     /// Appends the answers of the data plane since the last call.
-    public func takeAnswers(into buffer: inout [OwnershipAnswer]) {
+    package func takeAnswers(into buffer: inout [OwnershipAnswer]) {
         _ = answers.receive(into: &buffer, max: answers.capacity, timeout: .zero)
     }
 
     /// Sets a closure that is called on the data plane's thread after each answer. It must not
     /// block.
-    public func onAnswer(_ wake: (@Sendable () -> Void)?) { wakeMembership.withLock { $0 = wake } }
+    package func onAnswer(_ wake: (@Sendable () -> Void)?) { wakeMembership.withLock { $0 = wake } }
 }

@@ -1,21 +1,21 @@
-public import Membership
-public import NatsTransport
+package import Membership
+package import NatsTransport
 internal import Primitives
 internal import ServiceRuntime
-public import TapeProtocol
-public import TapeTransport
+package import TapeProtocol
+package import TapeTransport
 
 /// The groups for which the tape keeps what they have not read, in the namespace's bucket of
 /// groups.
 ///
 /// `group.<name>` is written by the group itself, or by a person. `group.<name>.<input>.<block>`
 /// holds the group's positions and is written by the keeper alone. Every call blocks.
-public struct GroupRegistry: Sendable {
+package struct GroupRegistry: Sendable {
     static let callTimeout = Duration.seconds(2)
     private static let bytesMax: Int64 = 64 << 20
     /// The largest number of registered groups. It is bounded because every purge reads all of
     /// them.
-    public static let groupsMax = 64
+    package static let groupsMax = 64
     /// The number of tries of a write that another writer's change refuses.
     private static let triesMax = 8
 
@@ -26,13 +26,13 @@ public struct GroupRegistry: Sendable {
     // MARK: opening
 
     /// Creates the bucket if it does not exist and the server has no users.
-    public static func make(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
+    package static func make(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
         GroupRegistry(try jetStream(client).openOrMakeBucket(configuration(client.names)))
     }
 
     /// Opens the bucket for a process that may not create one. Throws `.missingStream` while there
     /// is none.
-    public static func open(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
+    package static func open(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
         let configuration = configuration(client.names)
         let bucket: KeyValueBucket?
         do throws(JetStreamError) {
@@ -48,7 +48,7 @@ public struct GroupRegistry: Sendable {
         client.jetStream.within(callTimeout)
     }
 
-    public static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
+    package static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
         KeyValueConfiguration(
             bucket: names.groupBucket, bytesMax: bytesMax, metadata: names.record)
     }
@@ -59,7 +59,7 @@ public struct GroupRegistry: Sendable {
     /// registered already stays as it is, except for what it reads; one that a newer release
     /// registered stays as it is in any case. Returns false when nothing was changed.
     @discardableResult
-    public func register(
+    package func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>
     ) throws(TapeError) -> Bool {
         for _ in 0..<Self.triesMax {
@@ -85,7 +85,7 @@ public struct GroupRegistry: Sendable {
 
     /// Removes a group: the tape no longer keeps what it has not read, and its positions are
     /// deleted. Returns false when it was not registered.
-    public func remove(_ group: GroupName) throws(TapeError) -> Bool {
+    package func remove(_ group: GroupName) throws(TapeError) -> Bool {
         do throws(JetStreamError) {
             let wasThere = try bucket.get(Self.key(group)) != nil
             // The registration is deleted first: positions without one have no effect.
@@ -103,7 +103,7 @@ public struct GroupRegistry: Sendable {
 
     /// Returns all registered groups, in order of their names. A group whose registration cannot be
     /// read is treated as one that reads everything and has reported nothing.
-    public func groups() throws(TapeError) -> [RegisteredGroup] {
+    package func groups() throws(TapeError) -> [RegisteredGroup] {
         do throws(JetStreamError) {
             var found: [GroupName: RegisteredGroup] = [:]
             var blocks: [(GroupName, KeyValueEntry)] = []
@@ -125,7 +125,7 @@ public struct GroupRegistry: Sendable {
     }
 
     /// Returns the bucket's last revision. As long as it stays the same, nothing has changed.
-    public func lastRevision() throws(TapeError) -> UInt64 {
+    package func lastRevision() throws(TapeError) -> UInt64 {
         do throws(JetStreamError) {
             return try bucket.lastRevision()
         } catch {

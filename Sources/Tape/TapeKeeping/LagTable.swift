@@ -1,46 +1,46 @@
-public import MarketModel
-public import Membership
-public import Primitives
+package import MarketModel
+package import Membership
+package import Primitives
 internal import TapeCodec
-public import TapeTransport
+package import TapeTransport
 
 /// The lags of the groups: the distance between what they have read and the heads of their inputs.
 /// Pure; times are monotonic.
-public struct LagTable: Sendable {
+package struct LagTable: Sendable {
     /// The lag of one group over all that it reads.
-    public struct Lag: Hashable, Sendable {
+    package struct Lag: Hashable, Sendable {
         /// The number of unread ticks and bars.
-        public var ticks: UInt64
+        package var ticks: UInt64
         /// The age of the oldest unread record, as far as it is known now.
-        public var nanoseconds: Int64
+        package var nanoseconds: Int64
         /// The time until everything is read at the recent rate; `nil` when the lag does not fall.
-        public var drainNanoseconds: Int64?
+        package var drainNanoseconds: Int64?
     }
 
     /// A question to the tape: the oldest record that a group has not read on one partition of a
     /// source. It is asked when that record is older than the history of heads.
-    public struct Question: Hashable, Sendable {
-        public var input: ReaderPosition.Input
-        public var partition: Partition
-        public var source: SourceName
+    package struct Question: Hashable, Sendable {
+        package var input: ReaderPosition.Input
+        package var partition: Partition
+        package var source: SourceName
         /// The sequence of the group's position. The record comes after it.
-        public var sequence: UInt64
+        package var sequence: UInt64
     }
 
     /// The tape's answers: when the record was stored, monotonic.
     private var answers: [Question: MonotonicTime] = [:]
     private var trend = LagTrend()
     /// The questions that are to be answered before the next round.
-    public private(set) var questions: [Question] = []
+    package private(set) var questions: [Question] = []
     /// The most questions in one round. The others wait for a later round.
-    public static let questionsMax = 16
+    package static let questionsMax = 16
 
-    public init() {}
+    package init() {}
 
     /// Returns the lag of each group; `nil` when it cannot be known. `told` holds the positions
     /// that groups reported. A position that is missing there is the stored one, or the partition
     /// is unread.
-    public mutating func lags(
+    package mutating func lags(
         _ groups: [RegisteredGroup], told: PositionStore, heads: HeadStore, now: MonotonicTime
     ) -> [GroupName: Lag?] {
         questions = []
@@ -62,7 +62,7 @@ public struct LagTable: Sendable {
     }
 
     /// Takes the tape's answer. `storedAt` is monotonic.
-    public mutating func answer(_ question: Question, storedAt: MonotonicTime) {
+    package mutating func answer(_ question: Question, storedAt: MonotonicTime) {
         answers[question] = storedAt
     }
 

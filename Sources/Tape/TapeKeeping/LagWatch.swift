@@ -1,14 +1,14 @@
 internal import Membership
 internal import NatsTransport
-public import Primitives
+package import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 internal import TapeProtocol
-public import TapeTransport
+package import TapeTransport
 
 /// Computes each registered group's lag once a second, whether or not a process of the group is
 /// alive. Every gateway does so, on a separate thread.
-public final class LagWatch: Sendable {
+package final class LagWatch: Sendable {
     private static let interval = Duration.seconds(1)
     private static let callTimeout = Duration.seconds(1)
     private static let eventsMax = 16
@@ -22,7 +22,7 @@ public final class LagWatch: Sendable {
     private let mailbox = TapeMailbox(capacity: LagWatch.eventsMax)
     private let thread: ServiceThread
 
-    public init(_ client: TapeClient) throws {
+    package init(_ client: TapeClient) throws {
         let (positions, heads) = (try GroupPositionListener(client), try HeadListener(client))
         let (shared, mailbox) = (shared, mailbox)
         thread = try ServiceThread(name: "group-lag") {
@@ -43,14 +43,14 @@ public final class LagWatch: Sendable {
 
     deinit { mailbox.close() }
 
-    public func stop() {
+    package func stop() {
         mailbox.close()
         _ = thread.join(timeout: Self.callTimeout)
     }
 
     /// Writes the section "lag" of `/status`, and all of `/scale`. A lag that cannot be known is
     /// null.
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         let lags = shared.lags.withLock { $0 }
         for (group, lag) in lags.sorted(by: { $0.key.text < $1.key.text }) {
             json.key(group.text)

@@ -1,21 +1,21 @@
 /// The marks of a stream's size. Pure.
-public struct PurgeMarks: Hashable, Sendable {
+package struct PurgeMarks: Hashable, Sendable {
     /// The marks in percent of the stream's limit.
-    public static let startPercent: UInt64 = 75
-    public static let goalPercent: UInt64 = 70
+    package static let startPercent: UInt64 = 75
+    package static let goalPercent: UInt64 = 70
     /// From here on, delaying publishers is better than refusing them.
-    public static let urgentPercent: UInt64 = 90
+    package static let urgentPercent: UInt64 = 90
 
     /// The stream's limit.
-    public let bytesMax: UInt64
+    package let bytesMax: UInt64
     /// Above this size a purge begins.
-    public let startBytes: UInt64
+    package let startBytes: UInt64
     /// At this size a purge ends.
-    public let goalBytes: UInt64
+    package let goalBytes: UInt64
     /// Above this size a purge makes no pauses, and also uses the purges beyond the plan's end.
-    public let urgentBytes: UInt64
+    package let urgentBytes: UInt64
 
-    public init(bytesMax: UInt64) {
+    package init(bytesMax: UInt64) {
         self.bytesMax = bytesMax
         startBytes = Self.share(Self.startPercent, of: bytesMax)
         goalBytes = Self.share(Self.goalPercent, of: bytesMax)
@@ -32,9 +32,9 @@ public struct PurgeMarks: Hashable, Sendable {
 ///
 /// A *pin* is a sequence that has to stay: see `PurgeFacts.Subject`. Before the first pin,
 /// everything is purged from the front of the stream. After it, each subject is purged by itself.
-public struct PurgePass: Sendable {
+package struct PurgePass: Sendable {
     /// What the shell has to do next.
-    public enum Step: Hashable, Sendable {
+    package enum Step: Hashable, Sendable {
         /// Purge everything below this sequence.
         case front(below: UInt64)
         /// Find the first message from this sequence on, then call `found`.
@@ -47,7 +47,7 @@ public struct PurgePass: Sendable {
         case done(Outcome)
     }
 
-    public enum Outcome: String, Sendable {
+    package enum Outcome: String, Sendable {
         /// The stream is as small as it should be.
         case reached
         /// No more may be purged.
@@ -56,7 +56,7 @@ public struct PurgePass: Sendable {
 
     /// The number of messages of one front step. The server syncs once per step when a step removes
     /// few messages of a block, so steps of one message would sync as often as publishers do.
-    public static let frontMessages: UInt64 = 128
+    package static let frontMessages: UInt64 = 128
     /// The stream's bytes are requested again after about this share of its limit was purged, so
     /// that no more is purged than needed. After a pin, each subject is purged in pieces of this
     /// size: the server searches the complete stream for each subject, however little is removed,
@@ -83,7 +83,7 @@ public struct PurgePass: Sendable {
     private var beyond: [PurgePlan.SubjectPurge]
 
     /// `bytes` and `messages` are the stream's present size.
-    public init(_ plan: PurgePlan, marks: PurgeMarks, bytes: UInt64, messages: UInt64) {
+    package init(_ plan: PurgePlan, marks: PurgeMarks, bytes: UInt64, messages: UInt64) {
         self.plan = plan
         self.marks = marks
         self.bytes = bytes
@@ -94,7 +94,7 @@ public struct PurgePass: Sendable {
     }
 
     /// Returns the next step.
-    public mutating func next() -> Step {
+    package mutating func next() -> Step {
         if let piece = pieces.popLast() { return .subject(piece) }
         if passed >= pieceMessages { return .measure }
         guard bytes > marks.goalBytes else { return .done(.reached) }
@@ -147,13 +147,13 @@ public struct PurgePass: Sendable {
     // MARK: reports of the shell
 
     /// Reports the result of `measure`.
-    public mutating func measured(bytes: UInt64) {
+    package mutating func measured(bytes: UInt64) {
         self.bytes = bytes
         passed = 0
     }
 
     /// Reports the result of `seek`; `nil`: there is no message from that sequence on.
-    public mutating func found(_ sequence: UInt64?) {
+    package mutating func found(_ sequence: UInt64?) {
         cursor = max(cursor, sequence ?? plan.clearBelow)
         isLost = false
     }

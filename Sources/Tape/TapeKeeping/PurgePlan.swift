@@ -1,22 +1,22 @@
-public import MarketModel
-public import Membership
-public import Primitives
-public import TapeCodec
-public import TapeTransport
+package import MarketModel
+package import Membership
+package import Primitives
+package import TapeCodec
+package import TapeTransport
 
 /// The known facts about a stream when its purge is planned. Pure. A *floor* is how far a group has
 /// read a partition for good, so that the tape need not keep anything below it for this group.
-public struct PurgeFacts: Sendable {
+package struct PurgeFacts: Sendable {
     /// One subject of the stream.
-    public struct Subject: Hashable, Sendable {
-        public var name: String
+    package struct Subject: Hashable, Sendable {
+        package var name: String
         /// The subject's partition. `nil` for watermarks, which the readers of all partitions read.
-        public var partition: Partition?
+        package var partition: Partition?
         /// The sequences that must stay whatever was read: the subject's newest message and, if
         /// that is a marker, the messages before it down to the last one with content. Ascending.
-        public var pins: [UInt64]
+        package var pins: [UInt64]
 
-        public init(name: String, partition: Partition?, pins: [UInt64]) {
+        package init(name: String, partition: Partition?, pins: [UInt64]) {
             self.name = name
             self.partition = partition
             self.pins = pins
@@ -24,15 +24,15 @@ public struct PurgeFacts: Sendable {
     }
 
     /// The need of one group on one partition.
-    public struct Floor: Hashable, Sendable {
-        public var group: GroupName
-        public var partition: Partition
+    package struct Floor: Hashable, Sendable {
+        package var group: GroupName
+        package var partition: Partition
         /// The group will never again read anything below this sequence. 0: it may need everything.
-        public var sequence: UInt64
+        package var sequence: UInt64
         /// Why `sequence` is 0; `nil` otherwise.
-        public var reason: String?
+        package var reason: String?
 
-        public init(
+        package init(
             group: GroupName, partition: Partition, sequence: UInt64, reason: String? = nil
         ) {
             self.group = group
@@ -43,7 +43,7 @@ public struct PurgeFacts: Sendable {
 
         /// `standing` is the packet that the stream holds at the position's sequence. Without proof
         /// that the reader read this very stream up to there, it may need all of it.
-        public init(
+        package init(
             group: GroupName, partition: Partition, position: ReaderPosition?,
             streamCreated: Timestamp, standing: PacketIdentity?
         ) {
@@ -68,15 +68,15 @@ public struct PurgeFacts: Sendable {
         }
     }
 
-    public var firstSequence: UInt64
-    public var lastSequence: UInt64
+    package var firstSequence: UInt64
+    package var lastSequence: UInt64
     /// Everything below this sequence is old enough to be purged.
-    public var agedBelow: UInt64
-    public var subjects: [Subject]
+    package var agedBelow: UInt64
+    package var subjects: [Subject]
     /// One for each partition of the stream and each registered group that reads it.
-    public var floors: [Floor]
+    package var floors: [Floor]
 
-    public init(
+    package init(
         firstSequence: UInt64, lastSequence: UInt64, agedBelow: UInt64, subjects: [Subject],
         floors: [Floor]
     ) {
@@ -89,9 +89,9 @@ public struct PurgeFacts: Sendable {
 }
 
 /// The parts of a stream that may be purged, and what prevents more. Pure.
-public struct PurgePlan: Sendable {
+package struct PurgePlan: Sendable {
     /// The group or rule that decided how far a purge may go.
-    public enum Holder: Hashable, Sendable {
+    package enum Holder: Hashable, Sendable {
         /// No registered group reads the stream.
         case nobodyRegistered
         /// What is left is not old enough.
@@ -101,24 +101,24 @@ public struct PurgePlan: Sendable {
     }
 
     /// The purge of one subject below a sequence.
-    public struct SubjectPurge: Hashable, Sendable {
-        public var subject: String
-        public var below: UInt64
+    package struct SubjectPurge: Hashable, Sendable {
+        package var subject: String
+        package var below: UInt64
     }
 
-    public let firstSequence: UInt64
+    package let firstSequence: UInt64
     /// Everything below this sequence may be purged, except the pins.
-    public let clearBelow: UInt64
+    package let clearBelow: UInt64
     /// Ascending.
-    public let pins: [UInt64]
+    package let pins: [UInt64]
     /// The purges of single subjects that leave their pins in place.
-    public let subjects: [SubjectPurge]
+    package let subjects: [SubjectPurge]
     /// Purges beyond `clearBelow`, for subjects whose own readers have read further.
-    public let beyond: [SubjectPurge]
+    package let beyond: [SubjectPurge]
     /// Why no more may be purged.
-    public let holder: Holder
+    package let holder: Holder
 
-    public init(_ facts: PurgeFacts) {
+    package init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
         let floors = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
         guard let lowest = floors.min(by: { $0.sequence < $1.sequence }) else {

@@ -1,27 +1,27 @@
 internal import MarketModel
-public import Membership
-public import Primitives
-public import TapeTransport
+package import Membership
+package import Primitives
+package import TapeTransport
 
 /// A group for which the tape keeps what it has not read, whether or not a process of the group is
 /// alive.
-public struct RegisteredGroup: Equatable, Sendable {
+package struct RegisteredGroup: Equatable, Sendable {
     static let version = 1
 
-    public let group: GroupName
+    package let group: GroupName
     /// When the group was registered, by the wall clock.
-    public var registered: Timestamp
+    package var registered: Timestamp
     /// What its readers read.
-    public var reads: Set<ReaderPosition.Input>
+    package var reads: Set<ReaderPosition.Input>
     /// Why what is stored of the group cannot be read, or only in part; `nil` if it can. If that is
     /// the registration, `reads` has every input: more is kept than the group needs, never less.
-    public var problem: VersionedJSON.Refusal?
+    package var problem: VersionedJSON.Refusal?
     /// The stored positions, in order of input and partition.
-    public var positions: [ReaderPosition] = []
+    package var positions: [ReaderPosition] = []
     /// When the positions were last stored; undefined until they were.
-    public var told = Timestamp.undefined
+    package var told = Timestamp.undefined
 
-    public init(group: GroupName, registered: Timestamp, reads: Set<ReaderPosition.Input>) {
+    package init(group: GroupName, registered: Timestamp, reads: Set<ReaderPosition.Input>) {
         self.group = group
         self.registered = registered
         self.reads = reads

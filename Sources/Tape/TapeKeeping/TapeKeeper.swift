@@ -1,20 +1,20 @@
 internal import MarketModel
-public import MembershipTransport
-public import Primitives
+package import MembershipTransport
+package import Primitives
 internal import ServiceRuntime
 internal import Synchronization
-public import TapeTransport
+package import TapeTransport
 
 /// Keeps the streams of the tape below their marks while its process owns partition 0 of group
 /// `keeper`. It also stores the positions of the registered groups. It has a separate thread.
-public final class TapeKeeper: Sendable {
+package final class TapeKeeper: Sendable {
     private static let eventsMax = 64
     /// The longest time for which stopping waits for the call in progress.
     private static let stopTimeout = Duration.seconds(3)
 
     /// The orders to own and release come through this port. Nothing is done before the first
     /// `take`.
-    public let port: OwnershipPort
+    package let port: OwnershipPort
     private let mailbox: TapeMailbox
     private let shared = Shared()
     private let thread: ServiceThread
@@ -24,7 +24,7 @@ public final class TapeKeeper: Sendable {
     }
 
     /// Nothing younger than `keep` is purged. Throws when the thread cannot be started.
-    public init(_ client: TapeClient, keep: Duration) throws {
+    package init(_ client: TapeClient, keep: Duration) throws {
         let mailbox = TapeMailbox(capacity: Self.eventsMax)
         client.notify(mailbox)
         let port = OwnershipPort(partitions: [Partition(0)]) { _ = mailbox.send(.wake) }
@@ -44,13 +44,13 @@ public final class TapeKeeper: Sendable {
 
     deinit { mailbox.close() }
 
-    public func stop() {
+    package func stop() {
         mailbox.close()
         _ = thread.join(timeout: Self.stopTimeout)
     }
 
     /// Writes the section "keeper" of `/status`.
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         shared.report.withLock { $0 }.write(into: &json)
     }
 }

@@ -1,4 +1,4 @@
-public import Primitives
+package import Primitives
 
 /// The doubt about a stream that seems to end before what is known of it. If that is true, the tape
 /// was restored from a backup, and what follows cannot be undone. So it is doubted first, which
@@ -8,23 +8,23 @@ public import Primitives
 /// Its answer is then older than what was acknowledged, and it catches up later.
 ///
 /// Pure. Times are monotonic.
-public struct EndDoubt: Hashable, Sendable {
+package struct EndDoubt: Hashable, Sendable {
     /// The duration of the doubt for a stream with several copies. An election and the applying of
     /// a log take less.
-    public static let replicatedNanoseconds: Int64 = 10_000_000_000
+    package static let replicatedNanoseconds: Int64 = 10_000_000_000
 
     /// When the first read showed the early end; `nil` when there is no doubt.
     private var since: MonotonicTime?
 
-    public init() {}
+    package init() {}
 
     /// Whether the stream's end is in doubt.
-    public var isThere: Bool { since != nil }
+    package var isThere: Bool { since != nil }
 
     /// Call this with every read that shows the early end. Returns true when it is believed. A
     /// single copy cannot lag behind another one, so it is believed when a second read shows the
     /// same.
-    public mutating func isBelieved(isReplicated: Bool, now: MonotonicTime) -> Bool {
+    package mutating func isBelieved(isReplicated: Bool, now: MonotonicTime) -> Bool {
         guard let since else {
             self.since = now
             return false
@@ -36,5 +36,5 @@ public struct EndDoubt: Hashable, Sendable {
 
     /// Ends the doubt: a read showed something else, or a read failed and the next one may come
     /// from another leader.
-    public mutating func end() { since = nil }
+    package mutating func end() { since = nil }
 }

@@ -1,15 +1,15 @@
-public import Primitives
+package import Primitives
 
 /// A token bucket over packets. While it is empty, packets wait and grow, instead of costing a
 /// durable write each.
-public struct PacketBudget: Sendable {
+package struct PacketBudget: Sendable {
     private let nanosecondsPerPacket: Int64
     /// The number of packets in a full bucket.
     private let burst: Int64
     /// When the bucket was, or will be, empty.
     private var emptyAt = MonotonicTime.distantPast
 
-    public init(packetsPerSecond: Int) {
+    package init(packetsPerSecond: Int) {
         precondition((1...1_000_000).contains(packetsPerSecond))
         nanosecondsPerPacket = 1_000_000_000 / Int64(packetsPerSecond)
         // The packets of a twentieth of a second may be sent without a pause.
@@ -17,7 +17,7 @@ public struct PacketBudget: Sendable {
     }
 
     /// Takes one packet out. Returns false when the bucket is empty.
-    public mutating func take(now: MonotonicTime) -> Bool {
+    package mutating func take(now: MonotonicTime) -> Bool {
         let full = now - burst * nanosecondsPerPacket
         let start = max(emptyAt, full)
         guard start + nanosecondsPerPacket <= now else { return false }
@@ -26,5 +26,5 @@ public struct PacketBudget: Sendable {
     }
 
     /// When the next packet may be sent, by the monotonic clock; `Int64.min` before the first one.
-    public var nextAt: MonotonicTime { emptyAt + nanosecondsPerPacket }
+    package var nextAt: MonotonicTime { emptyAt + nanosecondsPerPacket }
 }

@@ -1,5 +1,5 @@
-public import Primitives
-public import TapeCodec
+package import Primitives
+package import TapeCodec
 
 /// Decides what may be published next on one subject. One packet is in flight; each is a
 /// compare-and-set on the previous one. Every way in which that can fail has an answer.
@@ -10,24 +10,24 @@ public import TapeCodec
 ///
 /// Pure: events in, effects out. The thread that owns it carries out the effects in order and
 /// reports the results as events. Times are monotonic.
-public struct PublisherLane: Sendable {
+package struct PublisherLane: Sendable {
     /// The longest wait for an acknowledgement. After it the packet's fate is read from the tape.
-    public static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
+    package static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
     /// Waits between attempts: the first one, and the longest.
     static let retryNanosecondsFirst: Int64 = 10_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
     /// The first wait after "a write is in process": a write takes this long when its replicas do.
     static let inProcessNanosecondsFirst: Int64 = 50_000_000
     /// The highest number to which `raise` goes. A higher one can only come from damage.
-    public static let floorMax: UInt64 = 1 << 62
+    package static let floorMax: UInt64 = 1 << 62
 
-    public private(set) var state = State.closed
+    package private(set) var state = State.closed
     /// The epoch in which this lane publishes; 0 until the subject was read.
-    public private(set) var epoch: UInt64 = 0
+    package private(set) var epoch: UInt64 = 0
     /// The ordinal of the next tick; everything below it is acknowledged or in flight.
-    public private(set) var nextOrdinal: UInt64 = 1
+    package private(set) var nextOrdinal: UInt64 = 1
     /// The subject's last message as far as this lane knows: what the next packet must follow.
-    public private(set) var lastSequence: UInt64 = 0
+    package private(set) var lastSequence: UInt64 = 0
     /// The packet at `lastSequence`. Another packet at the same sequence proves that the tape was
     /// restored from a backup.
     private var lastIdentity: PacketIdentity?
@@ -37,14 +37,14 @@ public struct PublisherLane: Sendable {
     private var ordinalFloor: UInt64 = 1
     private let marking: Marking
     /// Increases with every publish, so that an answer to an older attempt can be recognised.
-    public private(set) var attempt: UInt64 = 0
+    package private(set) var attempt: UInt64 = 0
     /// The number of failures in a row, which determines the next wait.
     private var failures: Int64 = 0
     private var endDoubt = EndDoubt()
 
     /// In every state, `waiting` and `carrying` are a packet that was handed over and comes after
     /// the marker that has to be stored first; `nil` when there is none.
-    public enum State: Sendable {
+    package enum State: Sendable {
         /// `open` was not requested yet.
         case closed
         /// The subject's last packet is being read, immediately or at the given time, to open an
@@ -66,17 +66,17 @@ public struct PublisherLane: Sendable {
     }
 
     /// The content of the markers that this lane's epochs begin with.
-    public struct Marking: Sendable {
-        public var definition: UInt64
-        public var generation: UInt32
+    package struct Marking: Sendable {
+        package var definition: UInt64
+        package var generation: UInt32
 
-        public init(definition: UInt64 = 0, generation: UInt32 = 0) {
+        package init(definition: UInt64 = 0, generation: UInt32 = 0) {
             self.definition = definition
             self.generation = generation
         }
     }
 
-    public enum Event: Sendable {
+    package enum Event: Sendable {
         /// Open the first epoch.
         case open
         /// The subject's last packet, as the leader has it; `nil` when there is none.
@@ -101,7 +101,7 @@ public struct PublisherLane: Sendable {
         case timePassed
     }
 
-    public enum Effect: Sendable {
+    package enum Effect: Sendable {
         /// Publish the packet, if the subject's last message has this sequence.
         case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
         /// Read the subject's last packet. The answer is `lastRead` or `readFailed`.
@@ -118,7 +118,7 @@ public struct PublisherLane: Sendable {
         case rolledBack(lost: ClosedRange<UInt64>?, sequence: UInt64)
     }
 
-    public init(epochFloor: UInt64 = 0, marking: Marking = Marking()) {
+    package init(epochFloor: UInt64 = 0, marking: Marking = Marking()) {
         self.epochFloor = epochFloor
         self.marking = marking
     }
@@ -127,23 +127,23 @@ public struct PublisherLane: Sendable {
     /// new lane. Answers to earlier attempts can still be recognised, because attempts keep
     /// counting. A packet that was in flight and still arrives is treated as another owner's
     /// packet.
-    public mutating func reset() {
+    package mutating func reset() {
         let attempt = attempt
         self = PublisherLane(marking: marking)
         self.attempt = attempt
     }
 
     /// Whether a packet may be published now.
-    public var isReady: Bool { if case .ready = state { true } else { false } }
+    package var isReady: Bool { if case .ready = state { true } else { false } }
 
     /// The subject was read and seems to end before what is known of it: see `EndDoubt`.
-    public var isInDoubt: Bool { endDoubt.isThere }
+    package var isInDoubt: Bool { endDoubt.isThere }
 
     /// Whether a higher epoch owns the subject.
-    public var isFenced: Bool { if case .fenced = state { true } else { false } }
+    package var isFenced: Bool { if case .fenced = state { true } else { false } }
 
     /// True when nothing is in flight or waiting to be.
-    public var isIdle: Bool {
+    package var isIdle: Bool {
         switch state {
         case .ready, .closed, .fenced: return true
         case .opening, .marking, .inFlight, .waiting, .resolving: return false
@@ -151,7 +151,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// The earliest event time among the unacknowledged ticks; undefined when there are none.
-    public var oldestUnacknowledged: Timestamp {
+    package var oldestUnacknowledged: Timestamp {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
             .resolving(let packet, _, let waiting):
@@ -163,7 +163,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// The number of ticks that were handed over and are not known to be on the tape.
-    public var unacknowledgedTicks: Int {
+    package var unacknowledgedTicks: Int {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
             .resolving(let packet, _, let waiting):
@@ -175,7 +175,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// The packets of those ticks, in order, without markers.
-    public var unacknowledged: [SealedPacket] {
+    package var unacknowledged: [SealedPacket] {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
             .resolving(let packet, _, let waiting):
@@ -187,7 +187,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
-    public var deadline: MonotonicTime? {
+    package var deadline: MonotonicTime? {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
         case .waiting(_, let retryAt, _): return retryAt
@@ -199,7 +199,7 @@ public struct PublisherLane: Sendable {
     // MARK: publishing
 
     /// Sends a packet that was sealed with `epoch` and `nextOrdinal`. Only when `isReady`.
-    public mutating func publish(
+    package mutating func publish(
         _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
         precondition(isReady, "a packet is published while another one is in flight")
@@ -210,7 +210,7 @@ public struct PublisherLane: Sendable {
     }
 
     /// Sends the marker that `makeMarker` asked for.
-    public mutating func publishMarker(
+    package mutating func publishMarker(
         _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .marking(let waiting) = state else {
@@ -240,7 +240,7 @@ public struct PublisherLane: Sendable {
     /// end. This happens immediately when the lane is ready, else as soon as the current packet is
     /// settled, or with the first epoch. Nothing happens when the lane is fenced or a number is
     /// above `floorMax`.
-    public mutating func raise(
+    package mutating func raise(
         nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, into effects: inout [Effect]
     ) {
         guard !isFenced, nextOrdinal <= Self.floorMax, aboveEpoch <= Self.floorMax else { return }
@@ -264,7 +264,7 @@ public struct PublisherLane: Sendable {
     /// Does the same as the event `open`, for a caller that has just read the subject's last packet
     /// from its leader. If another packet was stored since, the marker is refused and the subject
     /// is read again.
-    public mutating func open(
+    package mutating func open(
         behind last: LastPacket?, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .closed = state else { return }
@@ -275,7 +275,7 @@ public struct PublisherLane: Sendable {
     // MARK: events
 
     /// Handles an event; times are monotonic.
-    public mutating func handle(_ event: Event, now: MonotonicTime, into effects: inout [Effect]) {
+    package mutating func handle(_ event: Event, now: MonotonicTime, into effects: inout [Effect]) {
         switch event {
         case .open:
             guard case .closed = state else { return }
@@ -469,16 +469,16 @@ public struct PublisherLane: Sendable {
 }
 
 /// The last packet of a subject, as the tape has it.
-public struct LastPacket: Hashable, Sendable {
-    public var sequence: UInt64
-    public var identity: PacketIdentity
-    public var nextOrdinal: UInt64
+package struct LastPacket: Hashable, Sendable {
+    package var sequence: UInt64
+    package var identity: PacketIdentity
+    package var nextOrdinal: UInt64
 
-    public init(sequence: UInt64, header: PacketHeader) {
+    package init(sequence: UInt64, header: PacketHeader) {
         self.sequence = sequence
         identity = header.identity
         nextOrdinal = header.nextOrdinal
     }
 
-    public var epoch: UInt64 { identity.epoch }
+    package var epoch: UInt64 { identity.epoch }
 }

@@ -1,6 +1,6 @@
-public import MarketModel
-public import Primitives
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import TapeCodec
 
 /// Decides which packets a reader of one partition may trust.
 ///
@@ -13,14 +13,14 @@ public import TapeCodec
 /// lacks. A *raw* lane takes every message and proves nothing.
 ///
 /// Pure: events in, effects out. Times are monotonic.
-public struct ReaderLane: Sendable {
+package struct ReaderLane: Sendable {
     /// The number of pulls that are open at the same time; the next constants bound each pull.
     /// Together they bound the memory.
-    public static let pullsMax = 2
-    public static let pullMessages = 64
-    public static let pullBytes = 384 * 1024
-    public static let pullExpirySeconds = 30
-    public static let heartbeatSeconds = 1
+    package static let pullsMax = 2
+    package static let pullMessages = 64
+    package static let pullBytes = 384 * 1024
+    package static let pullExpirySeconds = 30
+    package static let heartbeatSeconds = 1
     /// The descriptions of a 409 that ends one pull but not the consumer.
     private static let pullEnds = ["maxbytes", "batch completed"]
     /// The same in the words of today's servers. One of them comes with every sixty-fourth packet.
@@ -31,18 +31,18 @@ public struct ReaderLane: Sendable {
     static let retryNanosecondsFirst: Int64 = 50_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
 
-    public private(set) var state = State.closed
+    package private(set) var state = State.closed
     /// The last packet that was accepted; `nil` at the start of the tape.
-    public private(set) var position: TapePosition?
+    package private(set) var position: TapePosition?
     /// Where a lane without a position begins.
     private var beginning = Start.first
     /// The lane takes whatever is stored, proves nothing of it and has no position. After a doubt
     /// it continues after the message taken last; if it began at the end, at the end.
     private var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
-    public private(set) var consumerNumber: UInt64 = 0
+    package private(set) var consumerNumber: UInt64 = 0
     /// When the stream was created, by the server's wall clock; undefined before it was read.
-    public private(set) var streamCreated = Timestamp.undefined
+    package private(set) var streamCreated = Timestamp.undefined
     /// The open pulls, the oldest first.
     private var pulls: [Pull] = []
     /// The number of the last pull.
@@ -52,7 +52,7 @@ public struct ReaderLane: Sendable {
     /// When the server last sent something, or was last asked for a consumer.
     private var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.
-    public private(set) var streamSequence: UInt64 = 0
+    package private(set) var streamSequence: UInt64 = 0
     /// The number of failed attempts to open in a row.
     private var failures: Int64 = 0
     /// The number of doubts since the last correct message. A server that refuses every pull must
@@ -63,7 +63,7 @@ public struct ReaderLane: Sendable {
     /// new consumer at the position, the hole is on the tape itself.
     private var suspect: UInt64?
 
-    public enum State: Hashable, Sendable {
+    package enum State: Hashable, Sendable {
         /// Next: `opening`.
         case closed
         /// The stream's description is requested, immediately or at the given time. Next:
@@ -85,7 +85,7 @@ public struct ReaderLane: Sendable {
         var remaining: Int
     }
 
-    public enum Effect: Hashable, Sendable {
+    package enum Effect: Hashable, Sendable {
         /// Request the stream's description. The answer is `streamRead` or `openFailed`.
         case readStream
         /// The answer is `consumerCreated` or `openFailed`.
@@ -99,7 +99,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// The decision about a packet.
-    public enum Verdict: Hashable, Sendable {
+    package enum Verdict: Hashable, Sendable {
         /// Hand the packet to the reader.
         case deliver
         /// It is the packet of the position, or one of an older consumer.
@@ -107,7 +107,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// The place where a consumer begins.
-    public enum Start: Hashable, Sendable {
+    package enum Start: Hashable, Sendable {
         case first
         case sequence(UInt64)
         /// The first packet that was stored at this time or later.
@@ -116,12 +116,12 @@ public struct ReaderLane: Sendable {
         case end
     }
 
-    public init() {}
+    package init() {}
 
-    public var isReading: Bool { state == .reading }
+    package var isReading: Bool { state == .reading }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
-    public var deadline: MonotonicTime? {
+    package var deadline: MonotonicTime? {
         switch state {
         case .opening(let retryAt): return retryAt
         case .verifying, .reading, .creating: return lastReceived + Self.stallNanosecondsMax
@@ -130,7 +130,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// True when the server should have sent something by the deadline.
-    public var awaitsServer: Bool {
+    package var awaitsServer: Bool {
         switch state {
         case .creating, .verifying, .reading: true
         case .closed, .opening, .stopped: false
@@ -143,7 +143,7 @@ public struct ReaderLane: Sendable {
     /// no packet: it also begins at the tape's start. But it knows which ordinals of its sources
     /// were read before, so that those which the tape no longer holds are a hole. A lane that
     /// begins at the end is raw: it serves a reader that needs only new packets.
-    public mutating func open(
+    package mutating func open(
         at position: TapePosition? = nil, from start: Start = .first, isRaw: Bool = false,
         into effects: inout [Effect]
     ) {
@@ -157,7 +157,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Stops reading. Later deliveries are ignored. `open` may follow.
-    public mutating func close() {
+    package mutating func close() {
         consumerNumber += 1
         suspect = nil
         endDoubt.end()
@@ -165,7 +165,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles the server's description of the stream.
-    public mutating func streamRead(
+    package mutating func streamRead(
         _ stream: StreamBounds, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard case .opening = state else { return }
@@ -225,7 +225,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a failed request for the stream or the consumer; it is tried again.
-    public mutating func openFailed(now: MonotonicTime) {
+    package mutating func openFailed(now: MonotonicTime) {
         switch state {
         case .opening, .creating:
             endDoubt.end()
@@ -245,7 +245,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles the server's answer that the consumer exists.
-    public mutating func consumerCreated(
+    package mutating func consumerCreated(
         consumerNumber: UInt64, now: MonotonicTime, into effects: inout [Effect]
     ) {
         guard consumerNumber == self.consumerNumber, state == .creating else { return }
@@ -267,7 +267,7 @@ public struct ReaderLane: Sendable {
     // MARK: reading
 
     /// Handles a packet whose checksum is right. `deliver` moves the position onto it.
-    public mutating func packet(
+    package mutating func packet(
         _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
         into effects: inout [Effect]
     ) -> Verdict {
@@ -281,7 +281,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a message of a raw lane that is no packet.
-    public mutating func message(
+    package mutating func message(
         _ delivery: Delivery, now: MonotonicTime, into effects: inout [Effect]
     ) -> Verdict {
         isNext(delivery, now: now, into: &effects) ? .deliver : .ignore
@@ -315,7 +315,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a message that is no packet, for an owner that cannot skip it.
-    public mutating func undecodable(
+    package mutating func undecodable(
         _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
     ) {
         guard isOpen(delivery.consumerNumber) else { return }
@@ -400,7 +400,7 @@ public struct ReaderLane: Sendable {
     // MARK: other messages of the server
 
     /// Handles a status message on the inbox of a pull.
-    public mutating func status(
+    package mutating func status(
         _ code: Int, _ description: String, pull: UInt64, consumerNumber: UInt64,
         now: MonotonicTime,
         into effects: inout [Effect]
@@ -432,7 +432,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Handles a connection that was lost and is back.
-    public mutating func reconnected(now: MonotonicTime, into effects: inout [Effect]) {
+    package mutating func reconnected(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
         case .creating, .verifying, .reading:
             doubt(.reconnected, now: now, into: &effects)
@@ -445,7 +445,7 @@ public struct ReaderLane: Sendable {
     }
 
     /// Call this at the deadline or later.
-    public mutating func timePassed(now: MonotonicTime, into effects: inout [Effect]) {
+    package mutating func timePassed(now: MonotonicTime, into effects: inout [Effect]) {
         switch state {
         case .opening(let retryAt?) where now >= retryAt:
             state = .opening(retryAt: nil)

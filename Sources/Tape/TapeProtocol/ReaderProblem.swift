@@ -1,8 +1,8 @@
-public import Primitives
-public import TapeCodec
+package import Primitives
+package import TapeCodec
 
 /// Why a reader made its consumer again. It costs a moment and loses nothing.
-public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
+package enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     case reconnected
     /// The server sent nothing for too long.
     case stalled
@@ -15,7 +15,7 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     /// The stream seems to end before the position. It is read again before that is believed.
     case endsEarly(position: UInt64, last: UInt64)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .reconnected: "the connection was made anew"
         case .stalled: "nothing was heard from the consumer"
@@ -30,7 +30,7 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// A bounded label for metrics.
-    public var label: String {
+    package var label: String {
         switch self {
         case .reconnected: "reconnected"
         case .stalled: "stalled"
@@ -43,7 +43,7 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Why a reader stopped: the tape is not the one on which it reached its position.
-public enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
+package enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
     /// The stream was created at another time than the position's.
     case streamRecreated(was: Timestamp, is: Timestamp)
     /// The stream ends before the position.
@@ -57,7 +57,7 @@ public enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
     /// The message is no packet that this program can read.
     case undecodable(sequence: UInt64, PacketError)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .streamRecreated(let was, let new):
             "the stream was made anew (\(new), the position is of \(was)): the tape was lost"

@@ -1,8 +1,8 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// Why bars are not computed again. The names are stored on the tape, and are labels of a metric.
-public enum RepairRefusal: Hashable, Sendable {
+package enum RepairRefusal: Hashable, Sendable {
     /// The tape of ticks does not reach back far enough.
     case retention
     /// Ordinals are missing in the middle of the range.
@@ -22,11 +22,11 @@ public enum RepairRefusal: Hashable, Sendable {
         .retention, .missing, .unreadable, .bars, .long, .future,
     ]
 
-    public init(name: String) {
+    package init(name: String) {
         self = Self.known.first { $0.name == name } ?? .other(name)
     }
 
-    public var name: String {
+    package var name: String {
         switch self {
         case .retention: "retention"
         case .missing: "missing"
@@ -42,19 +42,19 @@ public enum RepairRefusal: Hashable, Sendable {
 /// A refused repair, as stored on the tape of bars. It is output with an ordinal, like a bar. So a
 /// later computation over the same input reaches the same result, whatever the tape of ticks holds
 /// by then, and the requester can read it.
-public struct RefusedRepair: Hashable, Sendable {
+package struct RefusedRepair: Hashable, Sendable {
     private static let namePrefix = "repair.refused."
     /// The scale of indicator values: 1e-9.
     private static let unit: Int128 = 1_000_000_000
 
-    public var reason: RepairRefusal
+    package var reason: RepairRefusal
     /// The sequence of the packet that requested the repair.
-    public var sequence: UInt64
+    package var sequence: UInt64
     /// The span over all ranges of the request.
-    public var from: Timestamp
-    public var to: Timestamp
+    package var from: Timestamp
+    package var to: Timestamp
 
-    public init(_ reason: RepairRefusal, sequence: UInt64, from: Timestamp, to: Timestamp) {
+    package init(_ reason: RepairRefusal, sequence: UInt64, from: Timestamp, to: Timestamp) {
         self.reason = reason
         self.sequence = sequence
         self.from = from
@@ -62,7 +62,7 @@ public struct RefusedRepair: Hashable, Sendable {
     }
 
     /// Fails when the value is something else.
-    public init?(_ value: IndicatorValue) {
+    package init?(_ value: IndicatorValue) {
         guard value.name.hasPrefix(Self.namePrefix),
             let sequence = UInt64(exactly: value.value / Self.unit)
         else { return nil }
@@ -73,7 +73,7 @@ public struct RefusedRepair: Hashable, Sendable {
 
     /// Returns the refusal as an indicator value. Its time is the end of its range, so no clock is
     /// read.
-    public func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
+    package func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
         IndicatorValue(
             header: TickHeader(symbol: symbol, providerTime: to, receiveTime: to),
             name: Self.namePrefix + reason.name, value: Int128(sequence) * Self.unit,

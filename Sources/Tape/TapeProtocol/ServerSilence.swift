@@ -1,4 +1,4 @@
-public import Primitives
+package import Primitives
 
 /// Distinguishes a server that sends nothing from a process that has not read its messages.
 ///
@@ -7,10 +7,10 @@ public import Primitives
 /// first only noticed. It counts when everything that had arrived by then was handled.
 ///
 /// Pure. Times are monotonic, messages are counted from the start of the queue.
-public struct ServerSilence: Hashable, Sendable {
+package struct ServerSilence: Hashable, Sendable {
     /// The wait after the notice. What arrived while the process did not run at all is in the
     /// socket, where it is not counted yet.
-    public static let graceNanoseconds: Int64 = 250_000_000
+    package static let graceNanoseconds: Int64 = 250_000_000
 
     /// `nil` until a deadline is noticed to have passed.
     private var notice: Notice?
@@ -24,11 +24,11 @@ public struct ServerSilence: Hashable, Sendable {
         var arrived: UInt64
     }
 
-    public init() {}
+    package init() {}
 
     /// Call this in every turn after the deadline. Returns true when the deadline counts; the next
     /// one is then noticed again.
-    public mutating func counts(
+    package mutating func counts(
         deadline: MonotonicTime, now: MonotonicTime, arrived: UInt64, handled: UInt64
     ) -> Bool {
         guard let notice, notice.deadline == deadline else {

@@ -1,12 +1,12 @@
-public import MarketModel
+package import MarketModel
 
 /// Encodes a symbol as one token of a subject: percent-encoded as in a URL, including the dot.
 ///
 /// ASCII letters, digits, `-`, `_` and `~` stay unchanged; every other byte of the symbol's UTF-8
 /// becomes `%` and two hexadecimal digits. In Python it is
 /// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
-public enum SymbolToken {
-    public static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
+package enum SymbolToken {
+    package static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
 
     /// Encodes a name of another kind in the same way.
     static func encode(text: some StringProtocol) -> String {
@@ -27,7 +27,7 @@ public enum SymbolToken {
     /// Returns the symbol; `nil` when `encode` does not make the token from any symbol, so that two
     /// tokens never mean the same symbol. Digits may be of either case, as some libraries write
     /// them.
-    public static func decode(_ token: some StringProtocol) -> Symbol? {
+    package static func decode(_ token: some StringProtocol) -> Symbol? {
         var bytes: [UInt8] = []
         var rest = Substring(token).utf8
         while let byte = rest.popFirst() {

@@ -1,22 +1,22 @@
-public import MarketModel
+package import MarketModel
 
 // Subjects of the live fan-out: core NATS, best effort, one subject per symbol.
 extension TapeNames {
-    public func liveTrades(_ symbol: Symbol) -> String {
+    package func liveTrades(_ symbol: Symbol) -> String {
         "\(namespace).live.trade.\(SymbolToken.encode(symbol))"
     }
 
-    public func liveQuotes(_ symbol: Symbol) -> String {
+    package func liveQuotes(_ symbol: Symbol) -> String {
         "\(namespace).live.quote.\(SymbolToken.encode(symbol))"
     }
 
-    public func liveBars(_ series: SeriesName, _ symbol: Symbol) -> String {
+    package func liveBars(_ series: SeriesName, _ symbol: Symbol) -> String {
         "\(namespace).live.bar.\(series).\(SymbolToken.encode(symbol))"
     }
 
     /// Returns the subject of a value. The part of the name up to its first dot, which is the
     /// node's, and the rest are one token each. The symbol follows, if the value belongs to one.
-    public func liveValues(_ name: String, _ symbol: Symbol?) -> String {
+    package func liveValues(_ name: String, _ symbol: Symbol?) -> String {
         var tokens = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         if tokens.contains(where: \.isEmpty) { tokens = [name[...]] }
         var subject = "\(namespace).live.value"
@@ -26,20 +26,20 @@ extension TapeNames {
     }
 
     /// A filter of all values, including those without a symbol.
-    public var liveValues: String { "\(namespace).live.value.>" }
+    package var liveValues: String { "\(namespace).live.value.>" }
 
     // MARK: what to subscribe to; nil: all symbols
 
-    public func liveTrades(of symbol: Symbol?) -> String {
+    package func liveTrades(of symbol: Symbol?) -> String {
         symbol.map { liveTrades($0) } ?? "\(namespace).live.trade.*"
     }
 
-    public func liveQuotes(of symbol: Symbol?) -> String {
+    package func liveQuotes(of symbol: Symbol?) -> String {
         symbol.map { liveQuotes($0) } ?? "\(namespace).live.quote.*"
     }
 
     /// A filter of the bars of all series.
-    public func liveBars(of symbol: Symbol?) -> String {
+    package func liveBars(of symbol: Symbol?) -> String {
         "\(namespace).live.bar.*.\(symbol.map { SymbolToken.encode($0) } ?? "*")"
     }
 }

@@ -1,4 +1,4 @@
-public import MarketModel
+package import MarketModel
 
 /// The layout of a namespace on NATS: which subject is in which stream.
 ///
@@ -7,18 +7,18 @@ public import MarketModel
 ///
 /// Ticks are spread over several streams because one stream's writes are serial; bars are few and
 /// have one stream with one order.
-public struct TapeNames: Hashable, Sendable {
-    public static let defaultNamespace = "md"
-    public static let defaultPartitions = 32
+package struct TapeNames: Hashable, Sendable {
+    package static let defaultNamespace = "md"
+    package static let defaultPartitions = 32
     /// The number of streams over which the partitions' ticks are spread.
-    public static let tickStreams = 4
+    package static let tickStreams = 4
 
-    public let namespace: String
-    public let partitions: Int
+    package let namespace: String
+    package let partitions: Int
 
     /// Fails when the namespace is not `[a-z][a-z0-9_]{0,15}`. It is part of subjects, streams,
     /// keys and of a database schema's name.
-    public init?(namespace: String, partitions: Int) {
+    package init?(namespace: String, partitions: Int) {
         guard let first = namespace.utf8.first, (0x61...0x7a).contains(first),
             namespace.utf8.count <= 16,
             namespace.utf8.allSatisfy({
@@ -31,177 +31,177 @@ public struct TapeNames: Hashable, Sendable {
     }
 
     /// Returns the partition of a symbol, which never changes within a namespace.
-    public func partition(of symbol: Symbol) -> Partition {
+    package func partition(of symbol: Symbol) -> Partition {
         Partition(of: symbol, count: partitions)
     }
 
     // MARK: subjects
 
     /// Returns the subject of a source's ticks in a partition.
-    public func ticks(_ partition: Partition, _ source: SourceName) -> String {
+    package func ticks(_ partition: Partition, _ source: SourceName) -> String {
         "\(namespace).ticks.\(partition).\(source)"
     }
 
     /// A filter of the ticks of all sources in a partition.
-    public func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
+    package func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
 
     /// A filter of the source's ticks in all partitions.
-    public func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
+    package func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
 
     /// Returns the subject of a partition's bars.
-    public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
+    package func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
     /// A filter of the bars of all partitions.
-    public var allBars: String { "\(namespace).bars.*" }
+    package var allBars: String { "\(namespace).bars.*" }
 
     // MARK: the universe
 
     /// The share of the operators that works over all partitions. It reads `allBars` in the single
     /// order of their stream. Its number follows the last partition's.
-    public var universe: Partition { Partition(partitions) }
+    package var universe: Partition { Partition(partitions) }
 
     /// The subject of what is derived over all partitions, with the source `universe`.
-    public var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
+    package var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
 
     /// The partition of the universe's output. For a reader or a store, it is a second source of
     /// this partition's bars, on a separate subject.
-    public static let universeHome = Partition(0)
+    package static let universeHome = Partition(0)
 
     /// The subject on which a share of the operators publishes. The next two functions give the
     /// source and the partition of its packets.
-    public func output(_ share: Partition) -> String {
+    package func output(_ share: Partition) -> String {
         share == universe ? universeValues : bars(share)
     }
 
     /// Returns the source of the packets that a share publishes.
-    public func outputSource(_ share: Partition) -> SourceName {
+    package func outputSource(_ share: Partition) -> SourceName {
         share == universe ? .universe : .operator
     }
 
     /// Returns the partition of the packets that a share publishes.
-    public func outputPartition(_ share: Partition) -> Partition {
+    package func outputPartition(_ share: Partition) -> Partition {
         share == universe ? Self.universeHome : share
     }
 
     /// Returns the subjects of everything derived from a partition, for stores.
-    public func derived(_ partition: Partition) -> [String] {
+    package func derived(_ partition: Partition) -> [String] {
         partition == Self.universeHome
             ? [bars(partition), universeValues] : [bars(partition)]
     }
 
     /// Returns the subject of a source's derived records.
-    public func derived(_ partition: Partition, _ source: SourceName) -> String {
+    package func derived(_ partition: Partition, _ source: SourceName) -> String {
         source == .universe ? universeValues : bars(partition)
     }
 
     /// Returns the stream that a share of the operators reads.
-    public func inputStream(_ share: Partition) -> String {
+    package func inputStream(_ share: Partition) -> String {
         share == universe ? barStream : tickStream(of: share)
     }
 
     // MARK: watermarks
 
     /// Returns the subject of a source's watermarks for the partitions of a stream.
-    public func watermarks(stream: Int, _ source: SourceName) -> String {
+    package func watermarks(stream: Int, _ source: SourceName) -> String {
         "\(namespace).wm.\(stream).\(source)"
     }
 
     /// A filter of the watermarks of all sources for a stream.
-    public func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
+    package func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
 
     // MARK: what readers report
 
     /// The subject on which the readers of a group report their positions.
-    public func positions(group: String) -> String { "\(namespace).pos.\(group)" }
+    package func positions(group: String) -> String { "\(namespace).pos.\(group)" }
 
     /// A filter of the positions of all groups.
-    public var positions: String { "\(namespace).pos.*" }
+    package var positions: String { "\(namespace).pos.*" }
 
     /// The subject of the request to report positions immediately.
-    public var positionsQuestion: String { "\(namespace).ask.positions" }
+    package var positionsQuestion: String { "\(namespace).ask.positions" }
 
     // MARK: what members report
 
     /// The subject on which a member of a group reports its presence and state.
-    public func heartbeat(group: String, member: String) -> String {
+    package func heartbeat(group: String, member: String) -> String {
         "\(namespace).hb.\(group).\(member)"
     }
 
     /// A filter of the heartbeats of a group.
-    public func heartbeats(group: String) -> String { "\(namespace).hb.\(group).*" }
+    package func heartbeats(group: String) -> String { "\(namespace).hb.\(group).*" }
 
     /// A filter of the heartbeats of all groups.
-    public var heartbeats: String { "\(namespace).hb.*.*" }
+    package var heartbeats: String { "\(namespace).hb.*.*" }
 
     /// The subject of the request that every member of every group report its presence immediately.
-    public var askMembers: String { "\(namespace).ask.members" }
+    package var askMembers: String { "\(namespace).ask.members" }
 
     // MARK: what writers of the tape report
 
     /// The subject on which the newest ordinals of a source are reported. Those of bars have the
     /// name `operator`.
-    public func heads(_ source: SourceName) -> String { "\(namespace).head.\(source)" }
+    package func heads(_ source: SourceName) -> String { "\(namespace).head.\(source)" }
 
     /// A filter of the heads of all sources.
-    public var heads: String { "\(namespace).head.*" }
+    package var heads: String { "\(namespace).head.*" }
 
     // MARK: streams
 
     /// Returns the index of the stream that has the ticks of a partition.
-    public func streamIndex(of partition: Partition) -> Int {
+    package func streamIndex(of partition: Partition) -> Int {
         partition.number % Self.tickStreams
     }
 
-    public func tickStream(_ index: Int) -> String { "\(namespace.uppercased())_TICKS_\(index)" }
+    package func tickStream(_ index: Int) -> String { "\(namespace.uppercased())_TICKS_\(index)" }
 
-    public func tickStream(of partition: Partition) -> String {
+    package func tickStream(of partition: Partition) -> String {
         tickStream(streamIndex(of: partition))
     }
 
-    public var barStream: String { "\(namespace.uppercased())_BARS" }
+    package var barStream: String { "\(namespace.uppercased())_BARS" }
 
-    public var allStreams: [String] {
+    package var allStreams: [String] {
         (0..<Self.tickStreams).map { tickStream($0) } + [barStream]
     }
 
     /// The bucket in which each source's gateway stores what the tape acknowledged.
-    public var sourceBucket: String { "\(namespace)_sources" }
+    package var sourceBucket: String { "\(namespace)_sources" }
 
     /// Returns the subjects of a stream. Every partition is listed, so that a packet for one that
     /// does not exist is refused.
-    public func tickStreamSubjects(_ index: Int) -> [String] {
+    package func tickStreamSubjects(_ index: Int) -> [String] {
         let own = stride(from: index, to: partitions, by: Self.tickStreams)
         return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
     }
 
-    public var barStreamSubjects: [String] {
+    package var barStreamSubjects: [String] {
         (0..<partitions).map { bars(Partition($0)) } + [universeValues]
     }
 
     // MARK: dead letters
 
     /// The stream of records that a service could not accept, for a person to check.
-    public var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
+    package var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
 
-    public var deadLetters: String { "\(namespace).dlq.>" }
+    package var deadLetters: String { "\(namespace).dlq.>" }
 
-    public func deadLetters(of service: String) -> String { "\(namespace).dlq.\(service)" }
+    package func deadLetters(of service: String) -> String { "\(namespace).dlq.\(service)" }
 
     // MARK: buckets
 
     /// The bucket of the operators' records: checkpoints, and requests to compute a partition's
     /// bars again.
-    public var operatorBucket: String { "\(namespace)_operator" }
+    package var operatorBucket: String { "\(namespace)_operator" }
 
     /// The bucket of the partitions' owners: one key `<group>.<partition>` each.
-    public var ownersBucket: String { "\(namespace)_owners" }
+    package var ownersBucket: String { "\(namespace)_owners" }
 
     /// The bucket of the groups for which the tape keeps what they have not read.
-    public var groupBucket: String { "\(namespace)_groups" }
+    package var groupBucket: String { "\(namespace)_groups" }
 
     /// The values that are fixed when the namespace is made. They are stored with each stream and
     /// compared at every start.
-    public var record: [String: String] {
+    package var record: [String: String] {
         [
             "tapeline.namespace": namespace, "tapeline.partitions": String(partitions),
             "tapeline.tick_streams": String(Self.tickStreams),

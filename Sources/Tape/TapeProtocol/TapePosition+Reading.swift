@@ -1,11 +1,11 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
-public import TapeCodec
+package import TapeCodec
 
 extension TapePosition {
     /// A position before the first packet of a stream, whichever that is, with the ordinals that
     /// were read from these sources before.
-    public static func start(sources: [SourceOrdinal]) -> TapePosition {
+    package static func start(sources: [SourceOrdinal]) -> TapePosition {
         TapePosition(
             streamCreated: .undefined, sequence: 0,
             packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0),
@@ -13,10 +13,10 @@ extension TapePosition {
     }
 
     /// The position rests on a packet, which can prove it.
-    public var hasPacket: Bool { sequence > 0 }
+    package var hasPacket: Bool { sequence > 0 }
 
     /// Returns the last ordinal that was read from the source; `nil` when none was.
-    public func source(_ name: SourceName) -> SourceOrdinal? {
+    package func source(_ name: SourceName) -> SourceOrdinal? {
         sources.first { $0.source == name }
     }
 

@@ -2,7 +2,7 @@ internal import Primitives
 
 /// The guarantee of the tape's acknowledgements. No client can ask for it: it depends on the
 /// server's configuration, which only its monitoring port shows.
-public enum Durability: Equatable, Sendable {
+package enum Durability: Equatable, Sendable {
     /// An acknowledgement comes after the disk write.
     case onDisk
     /// The last writes, up to this age, may be lost when the power fails.
@@ -43,7 +43,7 @@ public enum Durability: Equatable, Sendable {
     }
 
     /// Returns one sentence for a person.
-    public func sentence(replicas: Int) -> String {
+    package func sentence(replicas: Int) -> String {
         switch self {
         case .onDisk where replicas <= 1: return "on disk"
         case .onDisk: return "on the disks of a majority of \(replicas) replicas"
@@ -58,7 +58,7 @@ public enum Durability: Equatable, Sendable {
     }
 
     /// The name for programs.
-    public var name: String {
+    package var name: String {
         switch self {
         case .onDisk: "always"
         case .onDiskWithin: "interval"

@@ -1,16 +1,16 @@
-public import Primitives
+package import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
 
 /// Listens to the positions that all groups report. Any thread may call it.
-public final class GroupPositionListener: Sendable {
+package final class GroupPositionListener: Sendable {
     /// The most messages that wait while one is being read: all parts of many large groups.
     private static let messagesMax = 1_024
 
     private let reports: ReportListener<PositionStore>
 
     /// `clock` is the monotonic one and is called for each message.
-    public init(
+    package init(
         _ client: TapeClient, clock: @escaping @Sendable () -> MonotonicTime
     ) throws(TapeError) {
         reports = try ReportListener(
@@ -25,11 +25,11 @@ public final class GroupPositionListener: Sendable {
         }
     }
 
-    public convenience init(_ client: TapeClient) throws(TapeError) {
+    package convenience init(_ client: TapeClient) throws(TapeError) {
         let clock = SystemClock()
         try self.init(client) { clock.monotonic() }
     }
 
     /// Everything received so far.
-    public var store: PositionStore { reports.store }
+    package var store: PositionStore { reports.store }
 }

@@ -1,16 +1,16 @@
-public import Primitives
+package import Primitives
 internal import ServiceRuntime
 internal import TapeProtocol
 
 /// Listens to what sources and operators report about the tape's heads. Any thread may call it.
-public final class HeadListener: Sendable {
+package final class HeadListener: Sendable {
     /// The most messages that wait while one is being read: all parts of many large sources.
     private static let messagesMax = 1_024
 
     private let reports: ReportListener<HeadStore>
 
     /// `clock` is the monotonic one and is called for each message.
-    public init(
+    package init(
         _ client: TapeClient, clock: @escaping @Sendable () -> MonotonicTime
     ) throws(TapeError) {
         reports = try ReportListener(
@@ -25,13 +25,13 @@ public final class HeadListener: Sendable {
         }
     }
 
-    public convenience init(_ client: TapeClient) throws(TapeError) {
+    package convenience init(_ client: TapeClient) throws(TapeError) {
         let clock = SystemClock()
         try self.init(client) { clock.monotonic() }
     }
 
     /// All heads received so far.
-    public var store: HeadStore { reports.store }
+    package var store: HeadStore { reports.store }
 }
 
 struct HeadsNotUnderstood: TelemetryEvent {

@@ -1,6 +1,6 @@
-public import MarketModel
+package import MarketModel
 internal import NatsTransport
-public import Primitives
+package import Primitives
 internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
@@ -8,7 +8,7 @@ internal import ServiceRuntime
 /// Reports, over core NATS once a second, what the tape has acknowledged of a source. Readers use
 /// it to compute their lag. For bars, each worker reports the partitions that it owns. Any thread
 /// may use it.
-public final class HeadReporter: Sendable {
+package final class HeadReporter: Sendable {
     private static let intervalNanoseconds: Int64 = 1_000_000_000
 
     private let client: TapeClient
@@ -17,7 +17,7 @@ public final class HeadReporter: Sendable {
     private let subject: String
     private let reportedAt = Mutex(MonotonicTime.distantPast)
 
-    public init(_ client: TapeClient, source: SourceName, input: ReaderPosition.Input) {
+    package init(_ client: TapeClient, source: SourceName, input: ReaderPosition.Input) {
         self.client = client
         self.source = source
         self.input = input
@@ -26,7 +26,7 @@ public final class HeadReporter: Sendable {
 
     /// Call this often; it calls `heads` only when a report is due. A message
     /// that cannot be sent is not sent later, because the next second brings the next one.
-    public func report(now: MonotonicTime, _ heads: () -> [TapeHead]) {
+    package func report(now: MonotonicTime, _ heads: () -> [TapeHead]) {
         let isDue = reportedAt.withLock { reportedAt in
             guard now >= reportedAt + Self.intervalNanoseconds else {
                 return false

@@ -1,28 +1,28 @@
 internal import MarketModel
-public import Primitives
+package import Primitives
 internal import TapeCodec
 
 extension HeadStore {
     /// A reader's distance to the head on one partition.
-    public struct Lag: Hashable, Sendable {
+    package struct Lag: Hashable, Sendable {
         /// The number of unread ticks, or bars.
-        public var ticks: UInt64
+        package var ticks: UInt64
         /// The age of the oldest of them; `nil` when it was there before listening began.
-        public var nanoseconds: Int64?
+        package var nanoseconds: Int64?
     }
 
     /// A lag is known as long as any head was received within this time.
-    public static let silenceNanosecondsMax: Int64 = 10_000_000_000
+    package static let silenceNanosecondsMax: Int64 = 10_000_000_000
 
     /// Returns whether any head of the inputs was received within ten seconds.
-    public func isReported(_ inputs: Set<ReaderPosition.Input>, now: MonotonicTime) -> Bool {
+    package func isReported(_ inputs: Set<ReaderPosition.Input>, now: MonotonicTime) -> Bool {
         guard let newest = inputs.compactMap({ receivedAt($0) }).max() else { return false }
         return now < newest + Self.silenceNanosecondsMax
     }
 
     /// Returns the lag of a reader at this position; `nil` when no head of its input was received
     /// for too long.
-    public func lag(of position: ReaderPosition, now: MonotonicTime) -> Lag? {
+    package func lag(of position: ReaderPosition, now: MonotonicTime) -> Lag? {
         guard isReported([position.input], now: now) else { return nil }
         var lag = Lag(ticks: 0, nanoseconds: 0)
         for (key, entry) in entries

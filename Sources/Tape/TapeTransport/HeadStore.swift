@@ -1,15 +1,15 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The heads of the tape that were reported, and when. A *head* is the newest acknowledged ordinal
 /// of one source in one partition. Pure; times are monotonic nanoseconds.
-public struct HeadStore: Sendable {
-    public struct Key: Hashable, Sendable {
-        public var input: ReaderPosition.Input
-        public var partition: Partition
-        public var source: SourceName
+package struct HeadStore: Sendable {
+    package struct Key: Hashable, Sendable {
+        package var input: ReaderPosition.Input
+        package var partition: Partition
+        package var source: SourceName
 
-        public init(input: ReaderPosition.Input, partition: Partition, source: SourceName) {
+        package init(input: ReaderPosition.Input, partition: Partition, source: SourceName) {
             self.input = input
             self.partition = partition
             self.source = source
@@ -23,9 +23,9 @@ public struct HeadStore: Sendable {
     }
 
     /// The reports of one head.
-    public struct Entry: Sendable {
-        public private(set) var head: TapeHead
-        public private(set) var receivedAt: MonotonicTime
+    package struct Entry: Sendable {
+        package private(set) var head: TapeHead
+        package private(set) var receivedAt: MonotonicTime
         /// The samples, in order of ordinals and times.
         private(set) var samples: [Sample]
 
@@ -52,7 +52,7 @@ public struct HeadStore: Sendable {
         /// Returns when an ordinal after this one was first reported, which is at most a second
         /// after it was written. Returns `nil` when it was there before listening began, or when
         /// that is too long ago.
-        public func passed(_ ordinal: UInt64) -> MonotonicTime? {
+        package func passed(_ ordinal: UInt64) -> MonotonicTime? {
             guard let first = samples.first, first.lastOrdinal <= ordinal else { return nil }
             var (low, high) = (0, samples.count)
             while low < high {
@@ -67,16 +67,16 @@ public struct HeadStore: Sendable {
     /// minutes of a source that never pauses.
     static let samplesMax = 600
     /// The most heads of all sources together. New ones beyond it are refused.
-    public static let headsMax = 16_384
+    package static let headsMax = 16_384
     /// After this long without a report, an owner no longer overrides owners with lower epochs.
     static let reignNanoseconds: Int64 = 10_000_000_000
 
-    public private(set) var entries: [Key: Entry] = [:]
+    package private(set) var entries: [Key: Entry] = [:]
 
-    public init() {}
+    package init() {}
 
     /// Returns when any head of the input was last received; `nil` if never.
-    public func receivedAt(_ input: ReaderPosition.Input) -> MonotonicTime? {
+    package func receivedAt(_ input: ReaderPosition.Input) -> MonotonicTime? {
         entries.lazy.filter { $0.key.input == input }.map(\.value.receivedAt).max()
     }
 

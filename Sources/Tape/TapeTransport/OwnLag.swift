@@ -1,5 +1,5 @@
 internal import MarketModel
-public import Primitives
+package import Primitives
 internal import Synchronization
 internal import ServiceRuntime
 
@@ -9,15 +9,15 @@ internal import ServiceRuntime
 ///
 /// The lag of a complete group, whether or not a process of it is alive, is computed in each
 /// gateway: `LagWatch`.
-public final class OwnLag: Sendable {
+package final class OwnLag: Sendable {
     /// A partition and the positions of its readers.
-    public struct Share: Sendable {
+    package struct Share: Sendable {
         /// The label of its metrics.
-        public var partition: String
+        package var partition: String
         /// Empty when the partition is owned but not read yet.
-        public var positions: [ReaderPosition]
+        package var positions: [ReaderPosition]
 
-        public init(partition: String, positions: [ReaderPosition]) {
+        package init(partition: String, positions: [ReaderPosition]) {
             self.partition = partition
             self.positions = positions
         }
@@ -46,18 +46,18 @@ public final class OwnLag: Sendable {
     private let state = Mutex(State())
 
     /// `heads` must use the same clock as `now` of `report`.
-    public init(_ client: TapeClient, group: String, heads: HeadListener) {
+    package init(_ client: TapeClient, group: String, heads: HeadListener) {
         self.client = client
         self.group = group
         self.heads = heads
     }
 
-    public convenience init(_ client: TapeClient, group: String) throws(TapeError) {
+    package convenience init(_ client: TapeClient, group: String) throws(TapeError) {
         self.init(client, group: group, heads: try HeadListener(client))
     }
 
     /// Call this often; it calls `owned` only when a report is due.
-    public func report(now: MonotonicTime, _ owned: () -> [Share]) {
+    package func report(now: MonotonicTime, _ owned: () -> [Share]) {
         let reportedAt = state.withLock { $0.reportedAt }
         guard now >= reportedAt + Self.intervalNanoseconds else {
             return
@@ -119,7 +119,7 @@ public final class OwnLag: Sendable {
 
     /// Writes all of `/scale`: the sum over this process's partitions. What cannot be known is
     /// null.
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         let present = state.withLock { $0 }
         let sum = present.lags.values.reduce(HeadStore.Lag(ticks: 0, nanoseconds: 0), Self.sum)
         json.member("partitions", present.partitions)

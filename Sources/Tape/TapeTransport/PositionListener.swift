@@ -1,4 +1,4 @@
-public import MarketModel
+package import MarketModel
 internal import NatsTransport
 internal import Primitives
 internal import Synchronization
@@ -7,7 +7,7 @@ internal import TapeProtocol
 internal import ServiceRuntime
 
 /// Listens to the positions that readers report on one source's ticks. Any thread may call it.
-public final class PositionListener: Sendable {
+package final class PositionListener: Sendable {
     /// The most messages that wait while one is being read: all parts of many large groups.
     private static let messagesMax = 1_024
 
@@ -58,12 +58,12 @@ public final class PositionListener: Sendable {
         }
     }
 
-    public let source: SourceName
+    package let source: SourceName
     private let client: TapeClient
     private let receiver: Receiver
     private let subscription: NatsSubscription
 
-    public init(_ client: TapeClient, source: SourceName) throws(TapeError) {
+    package init(_ client: TapeClient, source: SourceName) throws(TapeError) {
         self.client = client
         self.source = source
         let receiver = Receiver(source, client.telemetry)
@@ -79,7 +79,7 @@ public final class PositionListener: Sendable {
 
     /// Asks all readers to report immediately. Their reports come within the time that a message
     /// takes.
-    public func ask() throws(TapeError) {
+    package func ask() throws(TapeError) {
         do throws(NatsError) {
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
                 try client.connection.publish(bytes, to: client.names.positionsQuestion)
@@ -90,10 +90,10 @@ public final class PositionListener: Sendable {
     }
 
     /// Everything received so far.
-    public var known: SourceRecord { receiver.received.withLock { SourceRecord($0.heads) } }
+    package var known: SourceRecord { receiver.received.withLock { SourceRecord($0.heads) } }
 
     /// Returns everything received so far, if it has risen since the last call; else `nil`.
-    public func takeRisen() -> SourceRecord? {
+    package func takeRisen() -> SourceRecord? {
         receiver.received.withLock { received in
             guard received.hasRisen else { return nil }
             received.hasRisen = false

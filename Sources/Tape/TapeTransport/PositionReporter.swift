@@ -1,5 +1,5 @@
 internal import NatsTransport
-public import Primitives
+package import Primitives
 internal import Synchronization
 internal import TapeProtocol
 internal import ServiceRuntime
@@ -7,7 +7,7 @@ internal import ServiceRuntime
 /// Reports a group's positions over core NATS: once a second, and immediately when asked. From
 /// these reports a gateway learns what a tape restored from a backup has lost. So a reader reports
 /// its position also while it is stopped. There is one per data-plane thread.
-public final class PositionReporter: Sendable {
+package final class PositionReporter: Sendable {
     private static let intervalNanoseconds: Int64 = 1_000_000_000
     private static let questionsMax = 64
 
@@ -45,7 +45,7 @@ public final class PositionReporter: Sendable {
     private let sender: Sender
     private let subscription: NatsSubscription
 
-    public init(_ client: TapeClient, group: String) throws(TapeError) {
+    package init(_ client: TapeClient, group: String) throws(TapeError) {
         self.group = group
         let sender = Sender(client, group)
         self.sender = sender
@@ -61,7 +61,7 @@ public final class PositionReporter: Sendable {
     }
 
     /// Call this often; it calls `positions` only when a report is due.
-    public func report(now: MonotonicTime, _ positions: () -> [ReaderPosition]) {
+    package func report(now: MonotonicTime, _ positions: () -> [ReaderPosition]) {
         let isDue = sender.last.withLock {
             now >= $0.at + Self.intervalNanoseconds
         }

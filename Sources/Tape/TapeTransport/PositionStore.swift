@@ -1,39 +1,39 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The positions that groups reported. The latest report of each position counts, also when it goes
 /// back. Pure.
-public struct PositionStore: Sendable {
+package struct PositionStore: Sendable {
     /// What a position is about.
-    public struct Place: Hashable, Sendable {
-        public var input: ReaderPosition.Input
-        public var partition: Partition
+    package struct Place: Hashable, Sendable {
+        package var input: ReaderPosition.Input
+        package var partition: Partition
 
-        public init(_ position: ReaderPosition) {
+        package init(_ position: ReaderPosition) {
             self.init(input: position.input, partition: position.partition)
         }
 
-        public init(input: ReaderPosition.Input, partition: Partition) {
+        package init(input: ReaderPosition.Input, partition: Partition) {
             self.input = input
             self.partition = partition
         }
     }
 
     /// The reports of one group.
-    public struct Reports: Sendable {
-        public fileprivate(set) var positions: [Place: ReaderPosition] = [:]
+    package struct Reports: Sendable {
+        package fileprivate(set) var positions: [Place: ReaderPosition] = [:]
         /// When a report last came, monotonic.
-        public fileprivate(set) var receivedAt: MonotonicTime
+        package fileprivate(set) var receivedAt: MonotonicTime
         /// Increases whenever any of the positions changes.
-        public fileprivate(set) var changes: UInt64 = 0
+        package fileprivate(set) var changes: UInt64 = 0
     }
 
     /// The most groups. Reports of further groups are ignored.
-    public static let groupsMax = 64
+    package static let groupsMax = 64
 
-    public private(set) var groups: [String: Reports] = [:]
+    package private(set) var groups: [String: Reports] = [:]
 
-    public init() {}
+    package init() {}
 
     /// Takes the positions of a message. Returns false when there are too many groups.
     @discardableResult

@@ -1,15 +1,15 @@
-public import NatsTransport
-public import Primitives
-public import TapeCodec
-public import TapeProtocol
+package import NatsTransport
+package import Primitives
+package import TapeCodec
+package import TapeProtocol
 
 /// Why a range of the tape cannot be read, or not any more. One line.
-public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
-    public let description: String
+package struct TapeRangeError: Error, Sendable, CustomStringConvertible {
+    package let description: String
     /// True when waiting may help.
-    public let isRetryable: Bool
+    package let isRetryable: Bool
 
-    public init(_ description: String, isRetryable: Bool = false) {
+    package init(_ description: String, isRetryable: Bool = false) {
         self.description = description
         self.isRetryable = isRetryable
     }
@@ -23,21 +23,21 @@ public struct TapeRangeError: Error, Sendable, CustomStringConvertible {
 /// stored, for a tool that shows the tape as it is. A service whose thread serves live partitions
 /// at the same time (an intake, a worker with its recovery and its repairs) has `TapeReaders` in
 /// the loop of that thread instead.
-public final class RangeReader {
+package final class RangeReader {
     /// A packet of a range.
-    public struct Packet {
+    package struct Packet {
         /// The number that `open` returned.
-        public let range: Int
+        package let range: Int
         /// The failure of a message that is no packet. Only a raw reader meets one.
-        public let header: Result<PacketHeader, PacketError>
-        public let sequence: UInt64
+        package let header: Result<PacketHeader, PacketError>
+        package let sequence: UInt64
         /// When the tape stored it.
-        public let time: Timestamp
-        public let message: NatsMessage
+        package let time: Timestamp
+        package let message: NatsMessage
     }
 
     /// Where a range ends.
-    public enum End: Hashable, Sendable {
+    package enum End: Hashable, Sendable {
         /// It follows the tape until the caller ends it.
         case never
         /// The last packet that is stored when the range is opened.
@@ -68,7 +68,7 @@ public final class RangeReader {
     private var hasTaken = false
 
     /// `group` begins the names of the consumers. `pullBytes` as for `TapeReaders`.
-    public init(
+    package init(
         _ client: TapeClient, group: String, isRaw: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes
     ) throws(TapeError) {
@@ -80,7 +80,7 @@ public final class RangeReader {
         readers.skip = { [weak self] in self?.took($0, .failure($1), $2) }
     }
 
-    public func close() {
+    package func close() {
         readers.close()
         mailbox.close()
     }
@@ -90,7 +90,7 @@ public final class RangeReader {
     /// Begins to read a range, and returns its number. From `.end` it has what is stored from now
     /// on, also after a doubt.
     @discardableResult
-    public func open(
+    package func open(
         _ input: TapeReaders.Input, from start: ReaderLane.Start, to end: End
     ) throws -> Int {
         var start = start
@@ -128,22 +128,22 @@ public final class RangeReader {
     }
 
     /// Ends a range early.
-    public func end(_ range: Int) {
+    package func end(_ range: Int) {
         ranges[range].isOver = true
         readers.close(range)
     }
 
     /// Returns whether the range has ended.
-    public func isOver(_ range: Int) -> Bool { ranges[range].isOver }
+    package func isOver(_ range: Int) -> Bool { ranges[range].isOver }
     /// Whether all ranges have ended.
-    public var isOver: Bool { ranges.allSatisfy(\.isOver) }
-    public func stream(_ range: Int) -> String { ranges[range].stream }
+    package var isOver: Bool { ranges.allSatisfy(\.isOver) }
+    package func stream(_ range: Int) -> String { ranges[range].stream }
 
     // MARK: reading
 
     /// Waits up to `timeout` and passes on what came. When a range cannot be read further, the next
     /// call throws, so that everything before counts.
-    public func receive(timeout: Duration, _ take: (Packet) throws -> Void) throws {
+    package func receive(timeout: Duration, _ take: (Packet) throws -> Void) throws {
         try check()
         _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
         defer { events.removeAll(keepingCapacity: true) }
@@ -162,10 +162,10 @@ public final class RangeReader {
     }
 
     /// Passes on nothing more of a range until `release`. The tape keeps the rest.
-    public func hold(_ range: Int) { readers.hold(range) }
+    package func hold(_ range: Int) { readers.hold(range) }
 
     /// Passes on what came meanwhile.
-    public func release(_ range: Int, _ take: (Packet) throws -> Void) throws {
+    package func release(_ range: Int, _ take: (Packet) throws -> Void) throws {
         readers.release(range) { self.took($0, .success($1), $2) }
         try passOn(take)
     }
@@ -212,7 +212,7 @@ public final class RangeReader {
 
     /// Returns the server's refusal. It does not answer a request that is not allowed, so only its
     /// last error shows the reason.
-    public static func refusal(_ client: TapeClient) -> TapeRangeError? {
+    package static func refusal(_ client: TapeClient) -> TapeRangeError? {
         guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
         return TapeRangeError(
             "NATS does not let this user read the tape of \(client.names.namespace) "

@@ -1,49 +1,49 @@
-public import MarketModel
-public import Primitives
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import TapeCodec
 internal import TapeProtocol
 
 /// A reader's position on one input of one partition.
-public struct ReaderPosition: Hashable, Sendable {
+package struct ReaderPosition: Hashable, Sendable {
     /// The version of the documents that hold positions: messages, and what a keeper stores.
-    public static let version = 1
+    package static let version = 1
 
     /// What a reader reads: the sources' ticks, or what the operators publish.
-    public enum Input: String, CaseIterable, Sendable {
+    package enum Input: String, CaseIterable, Sendable {
         case ticks
         case bars
     }
 
-    public var partition: Partition
-    public var input: Input
+    package var partition: Partition
+    package var input: Input
     /// The sequence of the packet that was read last.
-    public var sequence: UInt64
+    package var sequence: UInt64
     /// The group would never again read a packet before this sequence, whatever is killed or
     /// damaged. It is never above `sequence`. 0: not known at the moment, so the value that was
     /// reported before stays valid.
-    public var durable: UInt64
+    package var durable: UInt64
     /// The last ordinal of each source. An epoch of 0 is one that the reader does not know.
-    public var sources: [SourceOrdinal]
+    package var sources: [SourceOrdinal]
     /// The packet at `sequence`; `nil` when it was not reported. Without it nothing may be purged.
-    public var proof: Proof?
+    package var proof: Proof?
 
     /// The packet at a position. On a tape that was made again, or restored from a backup, another
     /// packet has the same sequence.
-    public struct Proof: Hashable, Sendable {
-        public var streamCreated: Timestamp
-        public var packet: PacketIdentity
+    package struct Proof: Hashable, Sendable {
+        package var streamCreated: Timestamp
+        package var packet: PacketIdentity
 
-        public init(streamCreated: Timestamp, packet: PacketIdentity) {
+        package init(streamCreated: Timestamp, packet: PacketIdentity) {
             self.streamCreated = streamCreated
             self.packet = packet
         }
 
-        public init(_ position: TapePosition) {
+        package init(_ position: TapePosition) {
             self.init(streamCreated: position.streamCreated, packet: position.packet)
         }
     }
 
-    public init(
+    package init(
         partition: Partition, input: Input, sequence: UInt64, durable: UInt64,
         sources: [SourceOrdinal], proof: Proof? = nil
     ) {
@@ -102,7 +102,7 @@ struct PositionMessage: Equatable {
 // MARK: JSON
 
 extension ReaderPosition {
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("partition", partition.number)
             json.member("input", input.rawValue)
@@ -129,7 +129,7 @@ extension ReaderPosition {
     }
 
     /// Returns the member `positions` of a document.
-    public static func all(
+    package static func all(
         of json: JSONValue
     ) throws(VersionedJSON.Refusal) -> [ReaderPosition] {
         guard let entries = json["positions"]?.array else { throw .damaged("it has no positions") }
@@ -144,7 +144,7 @@ extension ReaderPosition {
     }
 
     /// Fails when any part is not what a reader sends.
-    public init?(json entry: JSONValue) {
+    package init?(json entry: JSONValue) {
         guard let number = entry["partition"]?.int, Partition.isValid(number),
             let input = entry["input"]?.string.flatMap({ Input(rawValue: $0) }),
             let sequence = entry["sequence"]?.uint64, let durable = Self.durable(entry),

@@ -1,18 +1,18 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A person's request that the bars of a partition be made again: a value in the operators' bucket,
 /// which the worker deletes when that is done.
-public struct RebuildRequest: Equatable, Sendable {
+package struct RebuildRequest: Equatable, Sendable {
     static let version = 1
 
-    public var requested: Timestamp
+    package var requested: Timestamp
 
-    public init(requested: Timestamp) { self.requested = requested }
+    package init(requested: Timestamp) { self.requested = requested }
 
-    public static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
+    package static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
 
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         var json = JSONWriter(capacity: 64)
         json.object(version: Self.version) { $0.member("requested_ns", requested.nanoseconds) }
         return json.bytes
@@ -20,7 +20,7 @@ public struct RebuildRequest: Equatable, Sendable {
 
     /// Returns why a value is not such a request; `nil` if it is one. Only a newer release can mean
     /// something else by it: any other value is one, whatever it says.
-    public static func refusal(of bytes: [UInt8]) -> VersionedJSON.Refusal? {
+    package static func refusal(of bytes: [UInt8]) -> VersionedJSON.Refusal? {
         do throws(VersionedJSON.Refusal) {
             _ = try VersionedJSON.read(bytes, upTo: version)
             return nil

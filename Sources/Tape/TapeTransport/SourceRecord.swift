@@ -1,42 +1,42 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 internal import TapeProtocol
 
 /// The ordinals that the tape acknowledged of one source, as its gateway stores them beside the
 /// tape. A tape that ends below them was restored from a backup.
-public struct SourceRecord: Equatable, Sendable {
+package struct SourceRecord: Equatable, Sendable {
     static let version = 1
 
     /// A series of ordinals of one source.
-    public enum Lane: Hashable, Sendable {
+    package enum Lane: Hashable, Sendable {
         case ticks(Partition)
         case watermarks(stream: Int)
     }
 
     /// The newest numbers of a lane.
-    public struct Head: Hashable, Sendable {
-        public var epoch: UInt64
+    package struct Head: Hashable, Sendable {
+        package var epoch: UInt64
         /// The last ordinal; for a watermark lane, its counter.
-        public var lastOrdinal: UInt64
+        package var lastOrdinal: UInt64
 
-        public init(epoch: UInt64, lastOrdinal: UInt64) {
+        package init(epoch: UInt64, lastOrdinal: UInt64) {
             self.epoch = epoch
             self.lastOrdinal = lastOrdinal
         }
     }
 
-    public var heads: [Lane: Head]
+    package var heads: [Lane: Head]
     /// When the record was written.
-    public var time: Timestamp
+    package var time: Timestamp
 
-    public init(heads: [Lane: Head] = [:], time: Timestamp = .undefined) {
+    package init(heads: [Lane: Head] = [:], time: Timestamp = .undefined) {
         self.heads = heads
         self.time = time
     }
 
     /// Takes every number of `other` that is higher. Lanes that only one of them knows stay: a
     /// source may get back symbols that it had before.
-    public mutating func rise(to other: SourceRecord) {
+    package mutating func rise(to other: SourceRecord) {
         heads.merge(other.heads) { own, theirs in
             Head(
                 epoch: max(own.epoch, theirs.epoch),
@@ -113,7 +113,7 @@ public struct SourceRecord: Equatable, Sendable {
 }
 
 extension SourceRecord.Lane: Comparable {
-    public static func < (left: SourceRecord.Lane, right: SourceRecord.Lane) -> Bool {
+    package static func < (left: SourceRecord.Lane, right: SourceRecord.Lane) -> Bool {
         switch (left, right) {
         case (.ticks(let left), .ticks(let right)): left < right
         case (.watermarks(let left), .watermarks(let right)): left < right

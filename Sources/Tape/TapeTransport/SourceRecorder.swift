@@ -1,6 +1,6 @@
-public import MarketModel
+package import MarketModel
 internal import NatsTransport
-public import Primitives
+package import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 internal import TapeProtocol
@@ -10,7 +10,7 @@ internal import TapeProtocol
 /// The gateway creates it when it opens the source; that reads the record and blocks. From then on
 /// a separate thread writes, so that a slow disk never delays ticks. A failed write is an event,
 /// and is tried again until a newer record replaces it.
-public final class SourceRecorder: Sendable {
+package final class SourceRecorder: Sendable {
     /// The timeout of every call to NATS, short enough that the call in progress and the last one
     /// fit into an orderly end.
     static let callTimeout = Duration.seconds(1)
@@ -20,20 +20,20 @@ public final class SourceRecorder: Sendable {
     private static let waitingMax = 4
 
     /// The state that `/status` shows.
-    public struct Status: Sendable {
+    package struct Status: Sendable {
         /// The number of writes that succeeded.
-        public fileprivate(set) var writes: UInt64 = 0
+        package fileprivate(set) var writes: UInt64 = 0
         /// The time in the record that was written last; undefined until one was.
-        public fileprivate(set) var written = Timestamp.undefined
+        package fileprivate(set) var written = Timestamp.undefined
         /// Why the last write failed; `nil` when it succeeded.
-        public fileprivate(set) var problem: String?
+        package fileprivate(set) var problem: String?
 
-        public init() {}
+        package init() {}
     }
 
     /// The record that was stored when this owner came; empty when there was none, or when it was
     /// damaged.
-    public let found: SourceRecord
+    package let found: SourceRecord
     private let shared = Shared()
     private let thread: ServiceThread
 
@@ -43,7 +43,7 @@ public final class SourceRecorder: Sendable {
     }
 
     /// Throws `TapeError`, or an error when the thread cannot be started.
-    public init(_ client: TapeClient, source: SourceName) throws {
+    package init(_ client: TapeClient, source: SourceName) throws {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
             if let refusal = try stored.read() {
@@ -78,17 +78,17 @@ public final class SourceRecorder: Sendable {
     /// Queues a record to be written as soon as possible. Never blocks. Returns false when too many
     /// wait, or when the recorder is stopped.
     @discardableResult
-    public func record(_ record: SourceRecord) -> Bool { shared.waiting.send(record) }
+    package func record(_ record: SourceRecord) -> Bool { shared.waiting.send(record) }
 
     /// Writes what waits and ends the thread. Returns false when the thread is still busy after
     /// `timeout`.
     @discardableResult
-    public func stop(within timeout: Duration) -> Bool {
+    package func stop(within timeout: Duration) -> Bool {
         shared.waiting.close()
         return thread.join(timeout: timeout)
     }
 
-    public var status: Status { shared.status.withLock { $0 } }
+    package var status: Status { shared.status.withLock { $0 } }
 
     // MARK: the thread
 

@@ -1,8 +1,8 @@
-public import NatsTransport
+package import NatsTransport
 
 /// The result of setting up a stream, or the stream of a bucket.
-public struct StreamSetup: Equatable, Sendable {
-    public enum Outcome: Equatable, Sendable {
+package struct StreamSetup: Equatable, Sendable {
+    package enum Outcome: Equatable, Sendable {
         /// The stream did not exist.
         case made
         /// The stream existed and has got more room or subjects.
@@ -13,18 +13,18 @@ public struct StreamSetup: Equatable, Sendable {
         case refused(JetStreamError)
     }
 
-    public let stream: String
-    public let outcome: Outcome
+    package let stream: String
+    package let outcome: Outcome
     /// The stream's present limit; -1: no limit.
-    public let bytesMax: Int64
+    package let bytesMax: Int64
     /// The limit in the settings.
-    public let wanted: Int64
+    package let wanted: Int64
 }
 
 extension JetStream {
     /// Makes the stream, or gives the existing one the subjects, the room and the limit of
     /// consumers that it lacks. Any other difference throws `.differs`.
-    public func setUpStream(
+    package func setUpStream(
         _ configuration: StreamConfiguration
     ) throws(JetStreamError) -> StreamSetup {
         var wanted = configuration
@@ -59,7 +59,7 @@ extension JetStream {
 
     /// Returns the bucket. On a server without users it is made when it does not exist. On a server
     /// with users `tapeline setup` makes it, and until then this throws `.missingStream`.
-    public func openOrMakeBucket(
+    package func openOrMakeBucket(
         _ configuration: KeyValueConfiguration
     ) throws(TapeError) -> KeyValueBucket {
         do throws(JetStreamError) {

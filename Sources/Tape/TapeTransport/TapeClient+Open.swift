@@ -1,6 +1,6 @@
 internal import NatsTransport
 internal import Primitives
-public import ServiceRuntime
+package import ServiceRuntime
 internal import TapeProtocol
 
 extension TapeClient {
@@ -11,7 +11,7 @@ extension TapeClient {
     /// Connects and prepares the tape. While NATS or a stream is missing it waits, reports not
     /// ready, and gives the reason. Returns `nil` when the service has to stop meanwhile. Throws
     /// when waiting cannot help.
-    public static func open(
+    package static func open(
         _ settings: TapeSettings, context: ServiceContext,
         prepare: (TapeClient) throws(TapeError) -> Void
     ) throws(TapeError) -> TapeClient? {

@@ -1,25 +1,25 @@
-public import NatsTransport
-public import ServiceRuntime
+package import NatsTransport
+package import ServiceRuntime
 internal import Synchronization
-public import TapeProtocol
+package import TapeProtocol
 
 /// The connection of a service to the tape. Any thread may use it. It ends with `close`.
-public final class TapeClient: Sendable {
+package final class TapeClient: Sendable {
     /// The oldest version of any server; see `ServerFloor`.
-    public static let serverVersionMin = (major: 2, minor: 10, patch: 26)
+    package static let serverVersionMin = (major: 2, minor: 10, patch: 26)
 
-    public let connection: NatsConnection
-    public let jetStream: JetStream
-    public let names: TapeNames
-    public let telemetry: TelemetryHub
+    package let connection: NatsConnection
+    package let jetStream: JetStream
+    package let names: TapeNames
+    package let telemetry: TelemetryHub
     /// The watch to which threads that work on the tape send their beats.
-    public let threads: ThreadWatch
+    package let threads: ThreadWatch
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
 
     /// Connects once. Throws when NATS does not answer or refuses. The NATS part of `readiness` is
     /// changed by later events of the connection, not by this.
-    public init(
+    package init(
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
         readiness: Readiness
     ) throws(TapeError) {
@@ -52,7 +52,7 @@ public final class TapeClient: Sendable {
     }
 
     /// Returns the same client for one thread, whose beat is informed of each call that blocks.
-    public func calling(_ beat: ThreadBeat) -> TapeClient {
+    package func calling(_ beat: ThreadBeat) -> TapeClient {
         TapeClient(
             self, JetStream(connection, timeout: jetStream.timeout, onCall: beat.onCall))
     }
@@ -62,20 +62,20 @@ public final class TapeClient: Sendable {
     func admitServer() throws(TapeError) { try listeners.vetting.admit(connection) }
 
     /// From now on, sends reconnects and the connection's end to the mailbox.
-    public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
+    package func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
     /// The server's last refusal in its own words, including permissions; `nil` if there was none.
-    public var complaint: String? { listeners.complaint }
+    package var complaint: String? { listeners.complaint }
 
     /// Closes the connection. The owner reports why; the connection's own last event changes no
     /// readiness.
-    public func close() {
+    package func close() {
         listeners.willClose()
         connection.close()
     }
 
     /// Makes the service discoverable on NATS until the connection ends.
-    public func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
+    package func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
         let telemetry = telemetry
         do throws(NatsError) {
             let made = try ServiceResponder(announcement, on: connection) { question, failure in
@@ -93,7 +93,7 @@ public final class TapeClient: Sendable {
     /// subjects and the room that it lacks. On a server with users `tapeline setup` does that; a
     /// stream that is missing or lacks subjects is then worth waiting for. A stream that holds
     /// less, or more, is used as it is, and both are reported.
-    public func ensureStream(
+    package func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
         try ensureStream(names.tapeStream(name, subjects: subjects, bytesMax: bytesMax))
@@ -149,18 +149,18 @@ public final class TapeClient: Sendable {
                 refusal: refusal))
     }
 
-    public func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
+    package func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
         for stream in names.tickStreamConfigurations(bytesMax: bytesMax) {
             try ensureStream(stream)
         }
     }
 
-    public func ensureBarStream(bytesMax: Int64) throws(TapeError) {
+    package func ensureBarStream(bytesMax: Int64) throws(TapeError) {
         try ensureStream(names.barStreamConfiguration(bytesMax: bytesMax))
     }
 
     /// Checks, without making anything, that a stream exists and belongs to this namespace.
-    public func requireStream(_ name: String) throws(TapeError) {
+    package func requireStream(_ name: String) throws(TapeError) {
         let info: StreamInfo?
         do throws(JetStreamError) {
             info = try jetStream.streamInfo(name)
@@ -179,9 +179,9 @@ public final class TapeClient: Sendable {
 }
 
 /// The parts of readiness that the tape sets.
-public enum ReadinessPart {
-    public static let nats = "nats"
-    public static let tape = "tape"
+package enum ReadinessPart {
+    package static let nats = "nats"
+    package static let tape = "tape"
 }
 
 /// Turns events of the connection into telemetry, readiness and events of the mailboxes.

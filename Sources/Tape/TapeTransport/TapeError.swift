@@ -1,7 +1,7 @@
-public import NatsTransport
+package import NatsTransport
 
 /// Why an operation on the tape failed.
-public enum TapeError: Error, Sendable, CustomStringConvertible {
+package enum TapeError: Error, Sendable, CustomStringConvertible {
     case nats(NatsError)
     case jetStream(JetStreamError)
     /// The namespace was made with other numbers.
@@ -14,7 +14,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
     case oldServer(String)
 
     /// The error of making a stream or bucket.
-    public init(making error: JetStreamError) {
+    package init(making error: JetStreamError) {
         if case .differs(let stream, let differences) = error {
             self = .otherNamespace(stream: stream, differences: differences)
         } else {
@@ -22,7 +22,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    public var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .nats(let error): error.isRetryable
         case .jetStream(let error): error.isRetryable
@@ -31,7 +31,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .nats(let error): error.description
         case .jetStream(let error): error.description

@@ -1,7 +1,7 @@
-public import NatsTransport
+package import NatsTransport
 
 /// The events of a data-plane thread. It has one mailbox, through which everything comes.
-public enum TapeEvent: Sendable {
+package enum TapeEvent: Sendable {
     /// A message on the inbox of this thread's readers.
     case delivery(NatsMessage)
     /// The answer to a publish of this thread.

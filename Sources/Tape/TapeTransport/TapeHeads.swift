@@ -1,18 +1,18 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 internal import TapeProtocol
 
 /// The newest acknowledged ordinal on one partition of a source.
-public struct TapeHead: Hashable, Sendable {
-    public var partition: Partition
-    public var epoch: UInt64
+package struct TapeHead: Hashable, Sendable {
+    package var partition: Partition
+    package var epoch: UInt64
     /// 0: none yet.
-    public var lastOrdinal: UInt64
+    package var lastOrdinal: UInt64
     /// The sequence of the packet with that ordinal, in its stream; 0 when the sender does not know
     /// it.
-    public var sequence: UInt64
+    package var sequence: UInt64
 
-    public init(
+    package init(
         partition: Partition, epoch: UInt64, lastOrdinal: UInt64, sequence: UInt64 = 0
     ) {
         self.partition = partition

@@ -1,23 +1,23 @@
 internal import MarketModel
-public import NatsTransport
+package import NatsTransport
 internal import Primitives
-public import TapeCodec
-public import TapeProtocol
+package import TapeCodec
+package import TapeProtocol
 
 /// A packet as the tape stores it.
-public struct StoredPacket: Sendable {
+package struct StoredPacket: Sendable {
     /// What a publisher needs to continue after this packet.
-    public let last: LastPacket
-    public let header: PacketHeader
+    package let last: LastPacket
+    package let header: PacketHeader
     let payload: [UInt8]
 
-    public func withBytes<Result, Failure: Error>(
+    package func withBytes<Result, Failure: Error>(
         _ body: (borrowing RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try payload.withRawSpan(body)
     }
 
-    public init(_ message: StoredMessage) throws(PacketError) {
+    package init(_ message: StoredMessage) throws(PacketError) {
         payload = message.payload
         header = try payload.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)
@@ -25,10 +25,10 @@ public struct StoredPacket: Sendable {
         last = LastPacket(sequence: message.sequence, header: header)
     }
 
-    public var content: PacketContent { payload.withRawSpan { PacketContent(of: $0, header) } }
+    package var content: PacketContent { payload.withRawSpan { PacketContent(of: $0, header) } }
 
     /// The marker; `nil` when the packet opens no epoch.
-    public var marker: EpochMarker? {
+    package var marker: EpochMarker? {
         payload.withRawSpan { PacketReader.epochMarker(of: $0) }
     }
 }
@@ -40,12 +40,12 @@ extension TapeClient {
     static let markersMax = 100_000
 
     /// Returns the subject's last packet, from the stream's leader.
-    public func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
+    package func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
         try jetStream.lastPacket(stream: stream, subject: subject)
     }
 
     /// Returns the subject's last packet and those before it, back to the first that is no marker.
-    public func lastPackets(stream: String, subject: String) throws -> [StoredPacket] {
+    package func lastPackets(stream: String, subject: String) throws -> [StoredPacket] {
         guard var packet = try lastPacket(stream: stream, subject: subject) else { return [] }
         var found = [packet]
         while let marker = packet.marker, found.count < Self.markersMax {
@@ -61,7 +61,7 @@ extension TapeClient {
     }
 
     /// Returns the last packet of the subject that is no marker.
-    public func lastContent(stream: String, subject: String) throws -> StoredPacket? {
+    package func lastContent(stream: String, subject: String) throws -> StoredPacket? {
         try lastPackets(stream: stream, subject: subject).last.flatMap {
             $0.marker == nil ? $0 : nil
         }

@@ -1,6 +1,6 @@
 internal import NatsTransport
 internal import Primitives
-public import ServiceRuntime
+package import ServiceRuntime
 internal import Synchronization
 
 /// The mailbox on which a data-plane thread waits. It holds the messages of its publisher and
@@ -9,7 +9,7 @@ internal import Synchronization
 /// One thread receives; any thread may send. The receiving thread fetches messages from NATS
 /// itself. Events from other threads are checked before and after each wait. They may come as late
 /// as the longest wait, some 20 ms, so they must not be urgent.
-public final class TapeMailbox: Sendable {
+package final class TapeMailbox: Sendable {
     /// The longest wait. It bounds how long another thread's event stays unread.
     private static let waitMax = Duration.milliseconds(20)
 
@@ -33,7 +33,7 @@ public final class TapeMailbox: Sendable {
     }
 
     /// `capacity` bounds the events of other threads.
-    public init(capacity: Int) { others = Mailbox(capacity: capacity) }
+    package init(capacity: Int) { others = Mailbox(capacity: capacity) }
 
     /// Returns a subject prefix below which answers come here. `kind` begins its last token and
     /// defines what follows it: see `event(of:)`.
@@ -63,10 +63,10 @@ public final class TapeMailbox: Sendable {
     // MARK: any thread
 
     /// Sends an event. Returns false when the mailbox is full.
-    public func send(_ event: TapeEvent) -> Bool { counted { others.send(event) } }
+    package func send(_ event: TapeEvent) -> Bool { counted { others.send(event) } }
 
     /// Sends an event, and waits for room up to the timeout. Returns false when there was none.
-    public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
+    package func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
         counted { others.sendWaiting(event, timeout: timeout) }
     }
 
@@ -80,11 +80,11 @@ public final class TapeMailbox: Sendable {
     }
 
     /// Accepts no more events of other threads. A thread that waits for those alone wakes up.
-    public func close() { others.close() }
-    public var isClosed: Bool { others.isClosed }
+    package func close() { others.close() }
+    package var isClosed: Bool { others.isClosed }
 
     /// The number of events and messages that were not received yet.
-    public var count: Int { others.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
+    package var count: Int { others.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
     /// The number of NATS messages that have come so far, and the number that were received.
     var traffic: (arrived: UInt64, received: UInt64) {
@@ -99,7 +99,7 @@ public final class TapeMailbox: Sendable {
     var noResponders: Int { attached.withLock { $0.noResponders } }
 
     /// Shows how many events and messages wait. Call it when something is attached.
-    public func show(in metrics: MetricRegistry, as name: String) {
+    package func show(in metrics: MetricRegistry, as name: String) {
         metrics.watch(others, as: name)
         guard let inbox = attached.withLock({ $0.inbox }) else { return }
         metrics.watchQueue("\(name).messages", capacity: { NatsLimits.pendingMessagesMax }) {
@@ -110,7 +110,7 @@ public final class TapeMailbox: Sendable {
     // MARK: the one thread
 
     /// Appends at most `max` events and returns how many; 0 when nothing came in time.
-    public func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
+    package func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
         let received = receiveOthers(into: &events, max: max, timeout: .zero)
         let left = max - received
         guard left > 0 else { return received }

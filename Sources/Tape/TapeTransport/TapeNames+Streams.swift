@@ -1,17 +1,17 @@
-public import NatsTransport
-public import TapeProtocol
+package import NatsTransport
+package import TapeProtocol
 
 // How the streams and buckets of a namespace are made: by `tapeline setup`, or, on a server without
 // users, by the service that needs them.
 extension TapeNames {
-    public func tickStreamConfigurations(bytesMax: Int64) -> [StreamConfiguration] {
+    package func tickStreamConfigurations(bytesMax: Int64) -> [StreamConfiguration] {
         (0..<Self.tickStreams).map { index in
             tapeStream(
                 tickStream(index), subjects: tickStreamSubjects(index), bytesMax: bytesMax)
         }
     }
 
-    public func barStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
+    package func barStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
         tapeStream(barStream, subjects: barStreamSubjects, bytesMax: bytesMax)
     }
 
@@ -26,9 +26,9 @@ extension TapeNames {
     }
 
     /// Far above the threshold of our own readers.
-    public static let consumerInactiveMax = Duration.seconds(300)
+    package static let consumerInactiveMax = Duration.seconds(300)
 
-    public func deadLetterStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
+    package func deadLetterStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
         var stream = StreamConfiguration(
             name: deadLetterStream, subjects: [deadLetters], maxBytes: bytesMax, metadata: record)
         // After a COMMIT of unknown outcome, the repeat comes within an outage of the database.
@@ -36,11 +36,11 @@ extension TapeNames {
         return stream
     }
 
-    public var sourceBucketConfiguration: KeyValueConfiguration {
+    package var sourceBucketConfiguration: KeyValueConfiguration {
         KeyValueConfiguration(bucket: sourceBucket, bytesMax: 16 << 20, metadata: record)
     }
 
-    public var operatorBucketConfiguration: KeyValueConfiguration {
+    package var operatorBucketConfiguration: KeyValueConfiguration {
         KeyValueConfiguration(bucket: operatorBucket)
     }
 }

@@ -1,9 +1,9 @@
-public import MarketModel
-public import NatsTransport
-public import Primitives
+package import MarketModel
+package import NatsTransport
+package import Primitives
 internal import ServiceRuntime
-public import TapeCodec
-public import TapeProtocol
+package import TapeCodec
+package import TapeProtocol
 
 /// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane` decides.
 ///
@@ -13,7 +13,7 @@ public import TapeProtocol
 ///
 /// A *lane* is one subject, named by its index. Ticks *wait* while they are in the builder, which
 /// collects the lane's next packet. A packet is *in flight* from its publishing to its answer.
-public final class TapePublisher {
+package final class TapePublisher {
     /// The state of a subject besides its machine.
     struct Lane {
         let subject: String
@@ -44,10 +44,10 @@ public final class TapePublisher {
     }
 
     /// Filled by `handle`, emptied by the owner.
-    public var acknowledged: [Acknowledged] = []
+    package var acknowledged: [Acknowledged] = []
     /// Called with each packet that is on the tape permanently, before its buffer is reused. The
     /// callee must copy the bytes if it keeps them. `sequence` is the packet's sequence.
-    public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
+    package var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
     /// The shortest time between two checks of the deadlines.
     private static let checkNanoseconds: Int64 = 1_000_000
@@ -65,7 +65,7 @@ public final class TapePublisher {
     static let rolledBackMax = 1_024
     /// The subjects that were found restored from a backup. Emptied by the owner. Beyond
     /// `rolledBackMax` the oldest are dropped.
-    public var rolledBack: [RolledBack] = []
+    package var rolledBack: [RolledBack] = []
 
     let client: TapeClient
     let inbox: String
@@ -84,7 +84,7 @@ public final class TapePublisher {
     /// Each turn begins with another lane, so that no lane takes the reads of all.
     private var firstLane: UInt = 0
 
-    public init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
+    package init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
         self.client = client
         metrics = PublisherMetrics(client.telemetry.metrics)
         self.mailbox = mailbox
@@ -92,7 +92,7 @@ public final class TapePublisher {
     }
 
     /// Adds a subject. `open` starts it.
-    public func addLane(
+    package func addLane(
         subject: String, stream: String, builder: PacketBuilder,
         marking: PublisherLane.Marking = PublisherLane.Marking()
     ) -> Int {
@@ -110,15 +110,15 @@ public final class TapePublisher {
     }
 
     /// Opens an epoch on every subject.
-    public func open() {
+    package func open() {
         for lane in lanes.indices { feed(lane, .open) }
     }
 
     /// Opens an epoch on one subject.
-    public func open(lane: Int) { feed(lane, .open) }
+    package func open(lane: Int) { feed(lane, .open) }
 
     /// Opens without reading the subject's last packet, which the caller has just read.
-    public func open(lane: Int, behind last: LastPacket?) {
+    package func open(lane: Int, behind last: LastPacket?) {
         lanes[lane].machine.open(
             behind: last, now: clock.monotonic(), into: &effects)
         carryOut(lane)
@@ -128,7 +128,7 @@ public final class TapePublisher {
     /// series. The lane is then like a new one, and `open` may follow. A packet of its own that is
     /// still stored later is found by `open`, or is fenced by the epoch of the owner that opened
     /// the subject meanwhile.
-    public func reset(lane: Int) {
+    package func reset(lane: Int) {
         let builder = lanes[lane].builder
         lanes[lane].machine.reset()
         lanes[lane].builder = PacketBuilder(
@@ -146,7 +146,7 @@ public final class TapePublisher {
     /// Raises the lane's next ordinal to at least this, and its epoch above that one: a reader or a
     /// record remembers more of the subject than the tape holds. The ordinals between are reported
     /// as lost.
-    public func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
+    package func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
         lanes[lane].machine.raise(
             nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
         carryOut(lane)
@@ -154,30 +154,30 @@ public final class TapePublisher {
 
     // MARK: requests of the owner
 
-    public func register(_ definition: SymbolDefinition, lane: Int) -> UInt32 {
+    package func register(_ definition: SymbolDefinition, lane: Int) -> UInt32 {
         lanes[lane].builder.register(definition)
     }
 
-    public func redefine(_ symbol: UInt32, as definition: SymbolDefinition, lane: Int) {
+    package func redefine(_ symbol: UInt32, as definition: SymbolDefinition, lane: Int) {
         lanes[lane].builder.redefine(symbol, as: definition)
     }
 
-    public func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
+    package func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
         lanes[lane].builder.register(definition)
     }
 
     /// Returns false when the record has to wait for the next packet.
-    public func append(_ trade: Trade, lane: Int) -> Bool { lanes[lane].builder.append(trade) }
-    public func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
-    public func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
+    package func append(_ trade: Trade, lane: Int) -> Bool { lanes[lane].builder.append(trade) }
+    package func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
+    package func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
 
     /// Appends a record of any kind.
-    public func append(_ record: TapeRecord, lane: Int) -> AppendOutcome {
+    package func append(_ record: TapeRecord, lane: Int) -> AppendOutcome {
         lanes[lane].builder.append(record)
     }
 
     /// Sends what the subject's builder holds, even nothing. Call it only when the lane is ready.
-    public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
+    package func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
         let machine = lanes[lane].machine
         let seal = PacketBuilder.Seal(
@@ -195,7 +195,7 @@ public final class TapePublisher {
 
     /// Closes the packet that the subject's builder holds without sending it. The caller hands it
     /// to `publish(_:lane:)` later, after all packets that were sealed before.
-    public func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
+    package func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: firstOrdinal, watermark: watermark,
             sendTime: clock.now())
@@ -204,7 +204,7 @@ public final class TapePublisher {
 
     /// Sends a packet that was sealed earlier, under the present epoch and ordinals. Call it only
     /// when the lane is ready.
-    public func publish(_ packet: SealedPacket, lane: Int) {
+    package func publish(_ packet: SealedPacket, lane: Int) {
         let machine = lanes[lane].machine
         let monotonic = clock.monotonic()
         lanes[lane].publishedAt = monotonic
@@ -217,17 +217,17 @@ public final class TapePublisher {
 
     /// Returns the packets that were handed over and are not known to be on the tape, in order and
     /// without markers.
-    public func unacknowledgedPackets(lane: Int) -> [SealedPacket] {
+    package func unacknowledgedPackets(lane: Int) -> [SealedPacket] {
         lanes[lane].machine.unacknowledged
     }
 
     /// Returns the monotonic time since which the lane has accepted no packet; `nil` if it does.
-    public func busySince(lane: Int) -> MonotonicTime? { lanes[lane].busySince }
+    package func busySince(lane: Int) -> MonotonicTime? { lanes[lane].busySince }
 
     // MARK: events
 
     /// Handles an answer to a publish.
-    public func handle(_ answer: NatsMessage) {
+    package func handle(_ answer: NatsMessage) {
         guard let (lane, attempt) = address(of: answer) else { return answered(answer) }
         streams[lanes[lane].stream].isSilent = false
         switch JetStream.publishOutcome(of: answer) {
@@ -262,7 +262,7 @@ public final class TapePublisher {
 
     /// Handles timeouts and retries that are due. It may be called at any rate: deadlines are
     /// checked once a millisecond. Call it when all received messages are handled.
-    public func timePassed() {
+    package func timePassed() {
         let now = clock.monotonic()
         guard now >= checkAt else { return }
         checkAt = now + Self.checkNanoseconds

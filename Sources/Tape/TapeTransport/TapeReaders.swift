@@ -1,26 +1,26 @@
-public import MarketModel
-public import NatsTransport
-public import Primitives
+package import MarketModel
+package import NatsTransport
+package import Primitives
 internal import ServiceRuntime
-public import TapeCodec
-public import TapeProtocol
+package import TapeCodec
+package import TapeProtocol
 
 /// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
 ///
 /// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
 /// a consumer blocks, but happens only at the start and after trouble. A parameter `reader` is the
 /// index that `add` returned.
-public final class TapeReaders {
+package final class TapeReaders {
     /// The input of one reader.
-    public struct Input: Sendable {
-        public let partition: Partition
-        public let stream: String
-        public let filters: [String]
+    package struct Input: Sendable {
+        package let partition: Partition
+        package let stream: String
+        package let filters: [String]
         /// The packets are bars of many partitions, in the single order of their stream. In the
         /// position each partition is a separate source, `SourceName.operator(of:)`.
-        public let spansPartitions: Bool
+        package let spansPartitions: Bool
 
-        public init(
+        package init(
             partition: Partition, stream: String, filters: [String], spansPartitions: Bool = false
         ) {
             self.partition = partition
@@ -53,10 +53,10 @@ public final class TapeReaders {
 
     /// Called with each packet that is proven to be the next one of its reader. The callee may keep
     /// the message.
-    public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
+    package typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
     /// Called with a message that is no packet.
-    public typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
+    package typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
     /// The shortest time between two checks of the deadlines.
@@ -74,7 +74,7 @@ public final class TapeReaders {
     private let idleMax: Duration
     /// With it, readers that are opened from now on take whatever is stored and prove nothing of
     /// it. Without it, a message that is no packet stops its reader.
-    public var skip: Skip?
+    package var skip: Skip?
     private let clock = SystemClock()
     private let packets: Counter
     private let problems: Gauge
@@ -88,7 +88,7 @@ public final class TapeReaders {
     /// other reader stops at them. A reader that is held keeps at most two pulls of `pullBytes` in
     /// memory. A larger packet is never delivered. A consumer that is not pulled from for `idleMax`
     /// is removed by the server.
-    public init(
+    package init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30)
     ) throws(TapeError) {
@@ -111,25 +111,25 @@ public final class TapeReaders {
     }
 
     /// Adds a reader and returns its index. `open` starts it.
-    public func add(_ input: Input) -> Int {
+    package func add(_ input: Input) -> Int {
         readers.append(Reader(input: input))
         return readers.count - 1
     }
 
     /// Opens at a position, whose packet is proven first; `nil`: at the start of the tape.
-    public func open(_ reader: Int, at position: TapePosition?) {
+    package func open(_ reader: Int, at position: TapePosition?) {
         readers[reader].machine.open(at: position, into: &effects)
         carryOut(reader)
     }
 
     /// Opens without a position.
-    public func open(_ reader: Int, from start: ReaderLane.Start) {
+    package func open(_ reader: Int, from start: ReaderLane.Start) {
         readers[reader].machine.open(from: start, isRaw: skip != nil, into: &effects)
         carryOut(reader)
     }
 
     /// Stops the reader and drops the waiting packets; `open` may follow.
-    public func close(_ reader: Int) {
+    package func close(_ reader: Int) {
         if problem(reader) != nil { problems.add(-1) }
         readers[reader].isHeld = false
         readers[reader].waiting.removeAll()
@@ -137,42 +137,42 @@ public final class TapeReaders {
     }
 
     /// Returns when the reader's stream was made.
-    public func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
+    package func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
 
     /// For a reader at the end: returns the sequence of the last packet that it accepted.
-    public func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
+    package func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
 
-    public func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
+    package func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
 
     /// Returns the last packet that was accepted; `nil` when there is none.
-    public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
+    package func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
     /// Returns whether the reader accepts packets now.
-    public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
+    package func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
     /// Returns whether the stream did not exist when it was last asked for. It is asked for again.
-    public func lacksStream(_ reader: Int) -> Bool { readers[reader].lacksStream }
+    package func lacksStream(_ reader: Int) -> Bool { readers[reader].lacksStream }
 
     /// Returns why the reader stopped permanently; `nil` while it reads or tries to.
-    public func problem(_ reader: Int) -> ReaderProblem? {
+    package func problem(_ reader: Int) -> ReaderProblem? {
         guard case .stopped(let problem) = readers[reader].machine.state else { return nil }
         return problem
     }
 
     /// The indices of all readers.
-    public var indices: Range<Int> { readers.indices }
+    package var indices: Range<Int> { readers.indices }
 
     /// Stops all readers. The server removes the consumers by itself when they are not pulled from
     /// for a while.
-    public func close() {
+    package func close() {
         for reader in readers.indices { close(reader) }
     }
 
     // MARK: backpressure
 
     /// Takes nothing more from this reader until `release`. The tape keeps the rest.
-    public func hold(_ reader: Int) { readers[reader].isHeld = true }
+    package func hold(_ reader: Int) { readers[reader].isHeld = true }
 
     /// Continues after `hold`, first with the messages that came meanwhile. `take` may call `hold`.
-    public func release(_ reader: Int, _ take: Take) {
+    package func release(_ reader: Int, _ take: Take) {
         readers[reader].isHeld = false
         // The messages are taken out first, because a doubt or the owner may empty the list
         // meanwhile. What is then left here belongs to an older consumer and is ignored.
@@ -189,7 +189,7 @@ public final class TapeReaders {
     // MARK: events
 
     /// Handles a message on the inbox: a packet, or a status of a pull.
-    public func handle(_ message: NatsMessage, _ take: Take) {
+    package func handle(_ message: NatsMessage, _ take: Take) {
         if let code = message.status {
             guard let place = address(of: message.subject) else { return }
             // A heartbeat depends on nothing else. Any other status has its turn after the pull's
@@ -262,7 +262,7 @@ public final class TapeReaders {
     }
 
     /// Makes all consumers again after the connection was lost and is back.
-    public func reconnected() {
+    package func reconnected() {
         for reader in readers.indices {
             readers[reader].machine.reconnected(
                 now: clock.monotonic(), into: &effects)
@@ -272,7 +272,7 @@ public final class TapeReaders {
 
     /// Handles retries and stalls that are due. It may be called at any rate: deadlines are checked
     /// once a millisecond. Call it when all received messages are handled.
-    public func timePassed() {
+    package func timePassed() {
         let now = clock.monotonic()
         guard now >= checkAt else { return }
         checkAt = now + Self.checkNanoseconds

@@ -1,16 +1,16 @@
-public import NatsTransport
-public import ServiceRuntime
-public import TapeProtocol
+package import NatsTransport
+package import ServiceRuntime
+package import TapeProtocol
 
 /// The address of the tape, from a service's configuration.
-public struct TapeSettings: Sendable {
-    public let names: TapeNames
-    public let nats: NatsConfiguration
+package struct TapeSettings: Sendable {
+    package let names: TapeNames
+    package let nats: NatsConfiguration
     /// The servers' monitors, which show what an acknowledgement means. Without them it is not
     /// known.
-    public let monitors: [TapeWatch.Monitor]
+    package let monitors: [TapeWatch.Monitor]
 
-    public init(_ configuration: Configuration) throws(SettingsError) {
+    package init(_ configuration: Configuration) throws(SettingsError) {
         let namespace = configuration.text("MDS_NAMESPACE")
         guard
             let names = TapeNames(
@@ -104,7 +104,7 @@ public struct TapeSettings: Sendable {
 extension ConfigurationRule {
     /// Returns the keys of the tape. Values that the settings' own initialiser refuses are reported
     /// when the configuration is checked. `reads` lists the only keys that it reads; `nil`: any.
-    public static func of(
+    package static func of(
         reads: Set<String>? = nil, _ make: @escaping @Sendable (Configuration) throws -> Void
     ) -> ConfigurationRule {
         ConfigurationRule(reads: reads) { configuration in
@@ -117,12 +117,12 @@ extension ConfigurationRule {
         }
     }
 
-    public static let tape = ConfigurationRule.of { try TapeSettings($0).checkFiles() }
+    package static let tape = ConfigurationRule.of { try TapeSettings($0).checkFiles() }
 }
 
 extension ConfigurationKey {
     /// The settings of every process that writes to the tape.
-    public static let tape: [ConfigurationKey] =
+    package static let tape: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + [
             ConfigurationKey(
                 "MDS_STREAM_BYTES", .byteCount(1_048_576...Int.max), default: "1GiB",

@@ -1,5 +1,5 @@
 internal import TapeProtocol
-public import ServiceRuntime
+package import ServiceRuntime
 
 // The events of the tape's edge: each is one log line and its counters.
 
@@ -226,15 +226,15 @@ extension ClosedRange<UInt64> {
 
 /// The connection is closed permanently, and libnats does not reconnect. The service reports it
 /// before it ends.
-public struct ConnectionGone: TelemetryEvent {
-    public static let name = "nats.connection.gone"
+package struct ConnectionGone: TelemetryEvent {
+    package static let name = "nats.connection.gone"
     let reason: String
 
-    public init(reason: String) { self.reason = reason }
+    package init(reason: String) { self.reason = reason }
 
-    public var level: LogLevel { .error }
-    public var message: String {
+    package var level: LogLevel { .error }
+    package var message: String {
         "the connection to NATS is closed for good; this process ends"
     }
-    public var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+    package var fields: [(String, LogValue)] { [("reason", .text(reason))] }
 }

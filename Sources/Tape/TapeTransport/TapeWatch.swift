@@ -1,12 +1,12 @@
 internal import NatsTransport
-public import Primitives
+package import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
 /// Watches the tape beside the data plane: how full its streams are, whether there is room for
 /// more, and what an acknowledgement means. It has a separate thread, which no other thread waits
 /// for.
-public final class TapeWatch: Sendable {
+package final class TapeWatch: Sendable {
     private static let interval = Duration.seconds(5)
     /// A place with less room than this is checked more often, because it may be full within
     /// seconds.
@@ -16,17 +16,17 @@ public final class TapeWatch: Sendable {
     private static let eventsMax = 16
 
     /// A server's monitor, which shows its configuration.
-    public struct Monitor: Hashable, Sendable {
-        public let host: String
-        public let port: UInt16
+    package struct Monitor: Hashable, Sendable {
+        package let host: String
+        package let port: UInt16
 
-        public init(host: String, port: UInt16) {
+        package init(host: String, port: UInt16) {
             self.host = host
             self.port = port
         }
 
         /// Reads `http://host:port`. Fails when the text is none.
-        public init?(url: String) {
+        package init?(url: String) {
             guard url.hasPrefix("http://") else { return nil }
             let authority = url.dropFirst(7).prefix { $0 != "/" }
             guard let colon = authority.lastIndex(of: ":"),
@@ -81,7 +81,7 @@ public final class TapeWatch: Sendable {
 
     /// With `metrics` the streams are also gauges; only one service of the namespace should do
     /// that.
-    public init(
+    package init(
         _ client: TapeClient, monitors: [Monitor], streams: [String], metrics: Bool
     ) throws {
         client.notify(shared.mailbox)
@@ -98,7 +98,7 @@ public final class TapeWatch: Sendable {
 
     deinit { shared.mailbox.close() }
 
-    public func stop() {
+    package func stop() {
         shared.mailbox.close()
         _ = thread.join(timeout: Self.callTimeout)
     }
@@ -186,7 +186,7 @@ public final class TapeWatch: Sendable {
     }
 
     /// Returns what an acknowledgement of the client's server means, asked once.
-    public static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
+    package static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
         ask(monitors, client).0
     }
 
@@ -250,12 +250,12 @@ public final class TapeWatch: Sendable {
 
     /// Returns how much room these streams and the server's disk had at the last check, at most
     /// five seconds ago.
-    public func headroom(ofStreams streams: [String]) -> HeadroomLevel.Level {
+    package func headroom(ofStreams streams: [String]) -> HeadroomLevel.Level {
         shared.seen.withLock { $0.headroom.level(ofStreams: streams) }
     }
 
     /// Writes the section "tape" of `/status`.
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         let seen = shared.seen.withLock { $0 }
         let replicas = seen.streams.map(\.replicas).min()
         json.member(

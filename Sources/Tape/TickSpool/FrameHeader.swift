@@ -1,5 +1,5 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 internal import TapeCodec
 
 /// The header before each packet in a segment. With it, frames can be counted, and a damaged frame
@@ -9,17 +9,17 @@ internal import TapeCodec
 ///     32 watermark     40 oldest time   48 packet bytes  52 tick count   56 partition
 ///     58 one           60 zero          64 XXH3 of 0..<64
 ///     72 the packet    then XXH3 of everything before it
-public struct FrameHeader: Hashable, Sendable {
+package struct FrameHeader: Hashable, Sendable {
     /// The frame's number. It rises by one from frame to frame of a spool, for ever.
-    public let number: UInt64
-    public let partition: Partition
-    public let epoch: UInt64
-    public let firstOrdinal: UInt64
-    public let tickCount: UInt32
-    public let watermark: Timestamp
+    package let number: UInt64
+    package let partition: Partition
+    package let epoch: UInt64
+    package let firstOrdinal: UInt64
+    package let tickCount: UInt32
+    package let watermark: Timestamp
     /// The earliest event time of its ticks; undefined when it has none.
-    public let oldestEventTime: Timestamp
-    public let packetBytes: Int
+    package let oldestEventTime: Timestamp
+    package let packetBytes: Int
 
     /// "TSP1", little endian.
     static let magic: UInt32 = 0x3150_5354
@@ -43,15 +43,15 @@ public struct FrameHeader: Hashable, Sendable {
     }
 
     /// The ordinal after this packet.
-    public var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
+    package var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
 
     /// The ordinals of the packet's ticks; `nil` when there are none.
-    public var ordinals: ClosedRange<UInt64>? {
+    package var ordinals: ClosedRange<UInt64>? {
         tickCount > 0 && nextOrdinal > firstOrdinal ? firstOrdinal...(nextOrdinal - 1) : nil
     }
 
     /// The size of the complete frame on disk.
-    public var frameBytes: Int { Self.frameBytes(packetBytes: packetBytes) }
+    package var frameBytes: Int { Self.frameBytes(packetBytes: packetBytes) }
 
     static func frameBytes(packetBytes: Int) -> Int { byteCount + packetBytes + trailerBytes }
 

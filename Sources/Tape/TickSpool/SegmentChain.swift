@@ -22,17 +22,17 @@ struct SegmentChain {
 }
 
 /// Frames that cannot be read. Their ticks are lost, unless they are on the tape already.
-public struct SpoolDamage: Hashable, Sendable, CustomStringConvertible {
+package struct SpoolDamage: Hashable, Sendable, CustomStringConvertible {
     /// The path of the segment.
-    public let segment: String
-    public let bytes: Range<Int>
+    package let segment: String
+    package let bytes: Range<Int>
     /// The numbers of the frames.
-    public let frames: Range<UInt64>
+    package let frames: Range<UInt64>
     /// The header of a single frame whose packet is damaged and whose header is not: it has the
     /// ordinals. For others, the next frame of the partition shows the missing ordinals.
-    public let header: FrameHeader?
+    package let header: FrameHeader?
 
-    public var description: String {
+    package var description: String {
         let place = "\(segment) at \(bytes.lowerBound)..<\(bytes.upperBound)"
         guard let header, let ordinals = header.ordinals else {
             return "\(frames.count) frames from \(frames.lowerBound) on are damaged: \(place)"

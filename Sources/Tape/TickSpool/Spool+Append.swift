@@ -1,8 +1,8 @@
 internal import MarketModel
-public import TapeCodec
+package import TapeCodec
 
 /// The outcome of appending a packet.
-public enum SpoolAppend: Hashable, Sendable {
+package enum SpoolAppend: Hashable, Sendable {
     /// `number` is that of its frame.
     case appended(number: UInt64)
     /// There is no room for it; nothing has changed.
@@ -10,7 +10,7 @@ public enum SpoolAppend: Hashable, Sendable {
 }
 
 /// Why there is no room in a spool.
-public enum SpoolLimit: String, Hashable, Sendable {
+package enum SpoolLimit: String, Hashable, Sendable {
     /// The configured bytes are used up.
     case bytes
     /// The disk is full.
@@ -21,7 +21,7 @@ extension Spool {
     /// Appends a packet after all others. It survives the process when this returns, and a power
     /// cut when `sync` has returned. The packet must have its final ordinals. If this throws,
     /// earlier packets stay readable.
-    public func append(_ packet: SealedPacket) throws(SpoolError) -> SpoolAppend {
+    package func append(_ packet: SealedPacket) throws(SpoolError) -> SpoolAppend {
         guard packet.byteCount <= PacketLimits.bytesMax else {
             throw .tooLarge(packetBytes: packet.byteCount, bytesMax: PacketLimits.bytesMax)
         }
@@ -40,7 +40,7 @@ extension Spool {
     }
 
     /// When this returns, all appended packets survive a power cut.
-    public func sync() throws(SpoolError) {
+    package func sync() throws(SpoolError) {
         if unsyncedFrames > 0, let writer {
             do throws(SpoolError) {
                 try writer.sync()

@@ -1,23 +1,23 @@
 internal import MarketModel
-public import Primitives
+package import Primitives
 
 /// A spool that was set aside.
-public struct SpoolAside: Hashable, Sendable {
+package struct SpoolAside: Hashable, Sendable {
     /// The name for `tapeline spool`.
-    public let name: String
-    public let ticks: Int
-    public let frames: UInt64
-    public let bytes: Int
+    package let name: String
+    package let ticks: Int
+    package let frames: UInt64
+    package let bytes: Int
     /// Older spools that were removed to stay within the limits. Their ticks can no longer be
     /// replayed.
-    public let removed: [String]
+    package let removed: [String]
 }
 
 extension Spool {
     /// Sets everything that is not consumed aside, for a person to check and replay, and begins
     /// with an empty spool. Returns `nil` when there was nothing. The change is synced to the disk
     /// when it returns. If this throws, it can be called again.
-    public func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
+    package func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
         guard !isEmpty else { return nil }
         let (frames, ticks, bytes) = (frames, ticks, bytes)
         // A failed sync must not prevent the spool from being set aside.

@@ -1,15 +1,15 @@
-public import MarketModel
-public import TapeCodec
+package import MarketModel
+package import TapeCodec
 
 /// Which frames of one partition are on the tape.
-public enum SpoolStanding: Hashable, Sendable {
+package enum SpoolStanding: Hashable, Sendable {
     /// The frames up to this one, which is the partition's last packet on the tape; 0: none.
     case through(number: UInt64)
     /// The frames below this ordinal. The ordinals with which frames were sealed decide.
     case below(ordinal: UInt64)
 
     /// Returns whether the frame is on the tape.
-    public func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
+    package func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
         switch self {
         case .through(let last): number <= last
         case .below(let ordinal): nextOrdinal <= ordinal
@@ -21,10 +21,10 @@ public enum SpoolStanding: Hashable, Sendable {
 ///
 /// A packet *went past the spool* when it was published without being spooled, because the spool
 /// was empty then.
-public struct SpoolFinding: Sendable {
+package struct SpoolFinding: Sendable {
     /// The frame that has the partition's last packet on the tape. A partition whose last packet is
     /// in no frame is absent.
-    public internal(set) var numbers: [Partition: UInt64] = [:]
+    package internal(set) var numbers: [Partition: UInt64] = [:]
     /// Partitions of which no frame is on the tape, unless their last packet is in one.
     var whole: Set<Partition> = []
 
@@ -33,7 +33,7 @@ public struct SpoolFinding: Sendable {
     /// on the tape before it are below the mark, if that is sure. Otherwise ordinals decide: a
     /// packet that went past the spool has ordinals after those of all frames that were on the
     /// tape before it, unless frames were left out as damaged.
-    public func standing(_ partition: Partition, nextOrdinal: UInt64) -> SpoolStanding {
+    package func standing(_ partition: Partition, nextOrdinal: UInt64) -> SpoolStanding {
         if let number = numbers[partition] { return .through(number: number) }
         return whole.contains(partition) ? .through(number: 0) : .below(ordinal: nextOrdinal)
     }
@@ -43,7 +43,7 @@ extension Spool {
     /// Returns, for each named partition, the number of its last frame with this content, which is
     /// that of its last packet on the tape; a partition without one is absent. Call it before
     /// reading.
-    public func find(
+    package func find(
         _ wanted: [Partition: PacketContent]
     ) throws(SpoolError) -> SpoolFinding {
         var found = SpoolFinding()

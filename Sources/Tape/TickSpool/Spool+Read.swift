@@ -4,7 +4,7 @@ extension Spool {
     /// Returns the next packet of the queue; it stays the same until it is taken. Returns `nil`
     /// when there is none, or when `takenMax` packets are in flight. Damaged frames are skipped and
     /// added to `damages`.
-    public func peek(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
+    package func peek(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         if let head = queues[queue].head { return head.packet }
         guard queues[queue].taken.count < Self.takenMax else { return nil }
         let count = queues.count
@@ -37,7 +37,7 @@ extension Spool {
 
     /// Takes the packet that `peek` returns, so that `peek` returns the next one. Several may be in
     /// flight at the same time, each to another partition.
-    public func take(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
+    package func take(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         guard let packet = try peek(queue), let head = queues[queue].head else { return nil }
         queues[queue].taken.append(Taken(header: head.header))
         queues[queue].head = nil
@@ -47,7 +47,7 @@ extension Spool {
     /// Marks a packet as stored on the tape. Taken packets may be consumed in any order, and so may
     /// the one that `peek` returned. Numbers that are not in flight are ignored. If this throws,
     /// the disk failed; the packet stays consumed.
-    public func consume(_ number: UInt64) throws(SpoolError) {
+    package func consume(_ number: UInt64) throws(SpoolError) {
         for queue in queues.indices {
             if queues[queue].head?.header.number == number { _ = try take(queue) }
             guard
@@ -66,7 +66,7 @@ extension Spool {
 
     /// Makes everything that is not consumed readable again, each queue in order. A packet that was
     /// consumed after an unconsumed one of its queue is returned again, too.
-    public func rewind() {
+    package func rewind() {
         for index in queues.indices {
             for entry in queues[index].taken where entry.isConsumed {
                 tails[entry.header.partition, default: SpoolTail()].add(entry.header)
@@ -106,7 +106,7 @@ extension Spool {
 
     /// When this returns, it survives a power cut which frames are consumed. Call it before packets
     /// of a queue go onto the tape past the spool. If this throws, they must not.
-    public func storeMark() throws(SpoolError) {
+    package func storeMark() throws(SpoolError) {
         // The mark must not name frames that the disk does not have.
         try sync()
         try writeMark()

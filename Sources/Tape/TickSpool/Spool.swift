@@ -1,7 +1,7 @@
 internal import Glibc
-public import MarketModel
+package import MarketModel
 internal import Primitives
-public import TapeCodec
+package import TapeCodec
 
 /// Packets of one source that wait on disk until the tape accepts them again.
 ///
@@ -16,24 +16,24 @@ public import TapeCodec
 /// is there. The *mark* is the file that stores which frames are consumed. The *holder* is the
 /// process whose packets these are, known by its epochs. A spool that may not be published any more
 /// is *set aside* for a person.
-public final class Spool {
-    public struct Settings: Sendable {
+package final class Spool {
+    package struct Settings: Sendable {
         /// The folder for all sources. Each source has a folder in it.
-        public var folder: String
-        public var source: SourceName
+        package var folder: String
+        package var source: SourceName
         /// The most bytes on disk.
-        public var bytesMax: Int
+        package var bytesMax: Int
         /// The size of a segment. A segment is removed when all of it is consumed.
-        public var segmentBytes: Int
+        package var segmentBytes: Int
         /// The most spools of this source that are kept after they were set aside; the next limit
         /// bounds their bytes together. Beyond either limit the oldest are removed, replayed ones
         /// first; one always stays.
-        public var asideMax = 16
-        public var asideBytesMax: Int
+        package var asideMax = 16
+        package var asideBytesMax: Int
         /// The number of queues. Partition p is read by queue p mod this number.
-        public var queues: Int
+        package var queues: Int
 
-        public init(folder: String, source: SourceName, bytesMax: Int, queues: Int = 1) {
+        package init(folder: String, source: SourceName, bytesMax: Int, queues: Int = 1) {
             precondition(queues > 0, "a spool has a queue")
             self.folder = folder
             self.source = source
@@ -47,34 +47,34 @@ public final class Spool {
     }
 
     /// The state in which the spool was found when it was opened.
-    public struct Opening: Sendable {
+    package struct Opening: Sendable {
         /// The frames that are not consumed, and their ticks.
-        public internal(set) var frames: UInt64 = 0
-        public internal(set) var ticks: UInt64 = 0
+        package internal(set) var frames: UInt64 = 0
+        package internal(set) var ticks: UInt64 = 0
         /// The bytes that were cut off at the end of the last segment. They were never synced.
-        public internal(set) var tornBytes = 0
+        package internal(set) var tornBytes = 0
         /// The number of frames whose headers cannot be read. Each is reported when reading reaches
         /// it.
-        public internal(set) var damagedFrames: UInt64 = 0
+        package internal(set) var damagedFrames: UInt64 = 0
         /// The spool that was being set aside when the earlier process ended. This was completed
         /// now.
-        public internal(set) var setAside: String?
+        package internal(set) var setAside: String?
         /// The file with the owner's epochs is damaged or missing, so the owner is unknown.
-        public internal(set) var isHolderUnknown = false
+        package internal(set) var isHolderUnknown = false
     }
 
     /// The largest size of a segment.
-    public static let segmentBytesMax = 16 << 20
+    package static let segmentBytesMax = 16 << 20
     /// The most frames of a queue that are taken and not consumed. At this limit `peek` waits for
     /// `consume`.
-    public static let takenMax = 1_024
+    package static let takenMax = 1_024
     /// The most entries of `damages`. Beyond it the oldest are dropped.
-    public static let damagesMax = 1_024
+    package static let damagesMax = 1_024
 
-    public let settings: Settings
-    public internal(set) var opening = Opening()
+    package let settings: Settings
+    package internal(set) var opening = Opening()
     /// The frames that could not be read. Filled by `peek`, emptied by the owner.
-    public var damages: [SpoolDamage] = []
+    package var damages: [SpoolDamage] = []
 
     let folder: SpoolFolder
     /// Keeps other processes out for as long as it is open.
@@ -137,7 +137,7 @@ public final class Spool {
     }
 
     /// Opens the spool that an earlier process left, or makes one.
-    public init(_ settings: Settings) throws(SpoolError) {
+    package init(_ settings: Settings) throws(SpoolError) {
         self.settings = settings
         queues = (0..<settings.queues).map { _ in Queue(at: 1) }
         folder = SpoolFolder(root: settings.folder, source: settings.source)
@@ -159,31 +159,31 @@ public final class Spool {
     // MARK: state for the owner
 
     /// Whether everything is consumed.
-    public var isEmpty: Bool { frames == 0 }
+    package var isEmpty: Bool { frames == 0 }
     /// The number of frames from the first unconsumed one on. Unreadable frames are included until
     /// reading reaches them.
-    public var frames: UInt64 { chain.end - consumedBelow }
+    package var frames: UInt64 { chain.end - consumedBelow }
     /// Returns the queue that reads the partition's frames.
-    public func queue(of partition: Partition) -> Int { partition.number % queues.count }
+    package func queue(of partition: Partition) -> Int { partition.number % queues.count }
     /// Returns true when everything in the queue is consumed, as far as `peek` has read.
-    public func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
+    package func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
     /// The number of unconsumed ticks.
-    public var ticks: Int { tails.values.reduce(0) { $0 + $1.ticks } }
+    package var ticks: Int { tails.values.reduce(0) { $0 + $1.ticks } }
     /// The bytes on disk, including consumed frames of a segment that is not removed yet.
-    public var bytes: Int { chain.bytes }
+    package var bytes: Int { chain.bytes }
     /// The bytes that may still be appended.
-    public var bytesFree: Int { max(0, settings.bytesMax - bytes) }
+    package var bytesFree: Int { max(0, settings.bytesMax - bytes) }
 
     /// Returns the partition's unconsumed frames; `nil` when nothing of the partition is spooled.
-    public func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
+    package func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
 
     /// The epochs that this spool's holder opened, ascending. If the tape's last epoch is none of
     /// them, another process has been the owner since.
-    public func epochs(_ partition: Partition) -> [UInt64] { holder.epochs[partition] ?? [] }
+    package func epochs(_ partition: Partition) -> [UInt64] { holder.epochs[partition] ?? [] }
 
     /// Stores, synced, that the holder opened these epochs. Call it before anything is spooled in
     /// them.
-    public func hold(_ opened: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
+    package func hold(_ opened: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         if isEmpty { holder.keepLatest() }
         var isNew = false
         for (partition, epoch) in opened where holder.open(epoch, partition) { isNew = true }
@@ -275,8 +275,8 @@ public final class Spool {
 }
 
 /// A packet that waits to be published on the tape.
-public struct SpooledPacket: Sendable {
+package struct SpooledPacket: Sendable {
     /// The number of its frame.
-    public let number: UInt64
-    public let packet: SealedPacket
+    package let number: UInt64
+    package let packet: SealedPacket
 }

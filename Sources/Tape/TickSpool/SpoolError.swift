@@ -1,8 +1,8 @@
 internal import Glibc
-public import MarketModel
+package import MarketModel
 
 /// Why the spool could not be used. Its content stays.
-public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(operation: String, path: String, code: SystemCode)
     /// Another process uses this folder.
     case inUse(path: String, by: String)
@@ -13,21 +13,21 @@ public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooLarge(packetBytes: Int, bytesMax: Int)
 
     /// An `errno`. Unknown codes are kept.
-    public struct SystemCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-        public let rawValue: Int32
+    package struct SystemCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        package let rawValue: Int32
 
-        public init(rawValue: Int32) { self.rawValue = rawValue }
+        package init(rawValue: Int32) { self.rawValue = rawValue }
 
         static var current: SystemCode { SystemCode(rawValue: errno) }
         static let exists = SystemCode(rawValue: EEXIST)
         static let isNotThere = SystemCode(rawValue: ENOENT)
 
         /// The disk is full, and not damaged.
-        public var isFull: Bool {
+        package var isFull: Bool {
             rawValue == ENOSPC || rawValue == EDQUOT || rawValue == EFBIG
         }
 
-        public var description: String {
+        package var description: String {
             var text = [CChar](repeating: 0, count: 128)
             guard unsafe strerror_r(rawValue, &text, text.count) == 0 else {
                 return "error \(rawValue)"
@@ -37,7 +37,7 @@ public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var isRetryable: Bool {
+    package var isRetryable: Bool {
         switch self {
         case .system(_, _, let code): return code.isFull || code.rawValue == EIO
         case .inUse: return true
@@ -45,7 +45,7 @@ public enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .system(let operation, let path, let code):
             return "cannot \(operation) \(path): \(code); \(Self.remedy(code))"

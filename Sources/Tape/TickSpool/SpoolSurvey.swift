@@ -1,51 +1,51 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The content of one spool, read from its folder, for people. Nothing is locked or changed, so a
 /// gateway may be using the spool.
-public struct SpoolSurvey: Hashable, Sendable {
+package struct SpoolSurvey: Hashable, Sendable {
     /// The unconsumed frames of one partition.
-    public struct Share: Hashable, Sendable {
-        public let partition: Partition
-        public let frames: UInt64
-        public let ticks: UInt64
+    package struct Share: Hashable, Sendable {
+        package let partition: Partition
+        package let frames: UInt64
+        package let ticks: UInt64
         /// The epochs of the frames and those that the holder opened, ascending.
-        public let epochs: [UInt64]
-        public let holderEpochs: [UInt64]
+        package let epochs: [UInt64]
+        package let holderEpochs: [UInt64]
         /// `nil` when there are no ticks.
-        public let ordinals: ClosedRange<UInt64>?
+        package let ordinals: ClosedRange<UInt64>?
         /// Undefined when there are no ticks.
-        public let oldestEventTime: Timestamp
+        package let oldestEventTime: Timestamp
         /// The watermark of the last frame.
-        public let watermark: Timestamp
+        package let watermark: Timestamp
     }
 
     /// The source's name for a spool in use, `<source>-<time>` for one that was set aside.
-    public let name: String
-    public let path: String
+    package let name: String
+    package let path: String
     /// `nil` when neither its holder nor its reason can be read.
-    public let source: SourceName?
-    public let isAside: Bool
+    package let source: SourceName?
+    package let isAside: Bool
     /// Why and when it was set aside; undefined for a spool in use.
-    public let reason: String
-    public let time: Timestamp
+    package let reason: String
+    package let time: Timestamp
     /// It was set aside, and `tapeline spool replay` has published what it could.
-    public let isReplayed: Bool
+    package let isReplayed: Bool
     /// The number of unconsumed frames.
-    public let frames: UInt64
-    public let ticks: UInt64
+    package let frames: UInt64
+    package let ticks: UInt64
     /// The bytes of all segments.
-    public let bytes: Int
+    package let bytes: Int
     /// The number of frames whose headers cannot be read.
-    public let damagedFrames: UInt64
+    package let damagedFrames: UInt64
     /// The bytes of an incomplete frame at the end.
-    public let tornBytes: Int
+    package let tornBytes: Int
     /// The partitions' shares, in order of their partitions.
-    public let shares: [Share]
+    package let shares: [Share]
 
     /// The earliest event time of all ticks; undefined when there are none.
-    public var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
-    public var watermark: Timestamp {
+    package var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
+    package var watermark: Timestamp {
         shares.map(\.watermark).max() ?? .undefined
     }
 }
@@ -53,7 +53,7 @@ public struct SpoolSurvey: Hashable, Sendable {
 extension SpoolSurvey {
     /// Returns all spools below the folder, in order of their names: first those in use by their
     /// sources, then those set aside. Returns none when the folder does not exist.
-    public static func all(in root: String) throws(SpoolError) -> [SpoolSurvey] {
+    package static func all(in root: String) throws(SpoolError) -> [SpoolSurvey] {
         var found: [SpoolSurvey] = []
         for name in try SpoolFiles.names(in: root) {
             let path = "\(root)/\(name)/\(SpoolFolder.activeName)"
@@ -70,7 +70,7 @@ extension SpoolSurvey {
     }
 
     /// Returns a spool that was set aside; `nil` when there is none of this name.
-    public static func aside(_ name: String, in root: String) throws(SpoolError) -> SpoolSurvey? {
+    package static func aside(_ name: String, in root: String) throws(SpoolError) -> SpoolSurvey? {
         let path = "\(SpoolFolder.aside(root))/\(name)"
         guard name.hasSuffixOfAside, !name.contains("/"), SpoolFiles.isFolder(path) else {
             return nil
@@ -142,8 +142,8 @@ extension SpoolSurvey {
 }
 
 /// Reads a spool that was set aside, frame by frame, without changing it.
-public final class SpoolReader {
-    public enum Item: Sendable {
+package final class SpoolReader {
+    package enum Item: Sendable {
         case packet(SpooledPacket)
         case damaged(SpoolDamage)
     }
@@ -153,7 +153,7 @@ public final class SpoolReader {
     private let mark: SpoolMark
     private let path: String
 
-    public init(_ survey: SpoolSurvey) throws(SpoolError) {
+    package init(_ survey: SpoolSurvey) throws(SpoolError) {
         path = survey.path
         mark = try SpoolMark.read(in: path)
         let found = try SegmentChain.survey(path, from: mark.lowest) { _ in }
@@ -162,7 +162,7 @@ public final class SpoolReader {
     }
 
     /// Returns `nil` at the end.
-    public func next() throws(SpoolError) -> Item? {
+    package func next() throws(SpoolError) -> Item? {
         switch try cursor.next(in: chain, wants: { !mark.covers($0) }) {
         case .frame(let header, let packet)?:
             return .packet(
@@ -173,7 +173,7 @@ public final class SpoolReader {
     }
 
     /// Stores that everything was published that could be.
-    public func markReplayed(_ text: String) throws(SpoolError) {
+    package func markReplayed(_ text: String) throws(SpoolError) {
         try SpoolFiles.replace(AsideLimits.replayedName, in: path, by: Array("\(text)\n".utf8))
     }
 }

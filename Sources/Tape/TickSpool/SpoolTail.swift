@@ -1,15 +1,15 @@
-public import Primitives
+package import Primitives
 
 /// The unconsumed frames of one partition.
-public struct SpoolTail: Hashable, Sendable {
-    public internal(set) var frames = 0
-    public internal(set) var ticks = 0
+package struct SpoolTail: Hashable, Sendable {
+    package internal(set) var frames = 0
+    package internal(set) var ticks = 0
     /// The epoch of the last frame.
-    public internal(set) var epoch: UInt64 = 0
+    package internal(set) var epoch: UInt64 = 0
     /// The ordinal after the last frame, which the next tick gets.
-    public internal(set) var nextOrdinal: UInt64 = 0
+    package internal(set) var nextOrdinal: UInt64 = 0
     /// No tick in the frames has an earlier event time, so watermarks must not pass it.
-    public internal(set) var oldestEventTime = Timestamp.undefined
+    package internal(set) var oldestEventTime = Timestamp.undefined
 
     mutating func add(_ frame: FrameHeader) {
         frames += 1

@@ -6,9 +6,9 @@ import TapeProtocol
 import TapeTransport
 
 /// The service, for the program that runs it.
-public enum Main {
+package enum Main {
     /// Runs the service until its end.
-    public static func run() -> Never {
+    package static func run() -> Never {
         ServiceApplication.run(description) { try run($0) }
     }
 

@@ -2,17 +2,17 @@ internal import Glibc
 
 /// The frame of every service: configuration, log, metrics, signals, operations port, the body on
 /// the main thread, and an orderly end.
-public enum ServiceApplication {
+package enum ServiceApplication {
     /// The longest time from the request to stop to the end of the process. Threads that need
     /// longer are abandoned.
-    public static let stopTimeMax = Duration.seconds(10)
+    package static let stopTimeMax = Duration.seconds(10)
 
     /// Runs `body` and ends the process with the code that it returns. `body` must return soon
     /// after `context.shutdown` was requested, with everything that it started stopped. An error
     /// that it throws becomes one log line and `ExitCode.failure`.
     ///
     /// Call it first of all on the main thread: other threads would receive signals.
-    public static func run(
+    package static func run(
         _ description: ServiceDescription, stopTimeMax: Duration = ServiceApplication.stopTimeMax,
         hungTimeMax: Duration = ThreadWatch.hungTimeMax,
         _ body: (ServiceContext) throws -> ExitCode

@@ -1,5 +1,5 @@
 /// The exit codes of our processes. Numbers from 64 to 78 are those of `sysexits.h`.
-public enum ExitCode: Int32, CaseIterable, Sendable {
+package enum ExitCode: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
     case incomplete = 2
@@ -17,7 +17,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
     case terminated = 143
 
     /// The meaning, for `--help` and the documentation.
-    public var meaning: String {
+    package var meaning: String {
         switch self {
         case .success: "stopped in good order, or printed what was asked for"
         case .failure: "failed, or did not stop in good order in time"
@@ -38,7 +38,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
     }
 
     /// The codes with which every service may end.
-    public static let ofServices: [ExitCode] = [
+    package static let ofServices: [ExitCode] = [
         .success, .failure, .usage, .unavailable, .software, .ioError, .temporary, .hung,
         .interrupted, .terminated,
     ]

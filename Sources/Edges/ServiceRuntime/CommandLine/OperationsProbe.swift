@@ -1,6 +1,6 @@
 /// A request to the operations port of a service on this machine. An image uses it as its health
 /// check where no other program is available.
-public struct OperationsProbe: Equatable, Sendable {
+package struct OperationsProbe: Equatable, Sendable {
     /// Why there is no port to ask.
     struct Problem: Error, Equatable {
         let text: String

@@ -1,5 +1,5 @@
 /// The action of a service after its arguments, environment and files were read.
-public enum CommandLineDecision: Sendable {
+package enum CommandLineDecision: Sendable {
     case run(Configuration)
     /// To standard output, then exit with `success`.
     case print(String)
@@ -11,17 +11,17 @@ public enum CommandLineDecision: Sendable {
 
 /// Turns arguments, environment and files into a decision. Pure: it reads only what is passed in,
 /// and prints nothing.
-public struct ServiceCommandLine: Sendable {
-    public let description: ServiceDescription
+package struct ServiceCommandLine: Sendable {
+    package let description: ServiceDescription
     private let catalogue: KeyCatalogue
 
-    public init(_ description: ServiceDescription, catalogue: KeyCatalogue = .product) {
+    package init(_ description: ServiceDescription, catalogue: KeyCatalogue = .product) {
         self.description = description
         self.catalogue = catalogue
     }
 
     /// `arguments` without the program's name.
-    public func decide(
+    package func decide(
         arguments: [String], environment: [String: String],
         readFile: @escaping FileReading = ConfigurationFiles.read
     ) -> CommandLineDecision {

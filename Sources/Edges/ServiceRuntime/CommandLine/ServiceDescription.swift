@@ -1,24 +1,24 @@
 /// The description of a service and its settings. `--help`, the loader and the tests of the rules
 /// read it.
-public struct ServiceDescription: Sendable {
+package struct ServiceDescription: Sendable {
     /// Another action of the program: `store-writer migrate`.
-    public struct Subcommand: Sendable {
+    package struct Subcommand: Sendable {
         /// A flag of one subcommand, without a value: `--dry-run`.
-        public struct Flag: Sendable {
-            public let name: String
-            public let summary: String
+        package struct Flag: Sendable {
+            package let name: String
+            package let summary: String
 
-            public init(_ name: String, _ summary: String) {
+            package init(_ name: String, _ summary: String) {
                 self.name = name
                 self.summary = summary
             }
         }
 
-        public let name: String
-        public let summary: String
-        public let flags: [Flag]
+        package let name: String
+        package let summary: String
+        package let flags: [Flag]
 
-        public init(_ name: String, _ summary: String, flags: [Flag] = []) {
+        package init(_ name: String, _ summary: String, flags: [Flag] = []) {
             self.name = name
             self.summary = summary
             self.flags = flags
@@ -27,22 +27,22 @@ public struct ServiceDescription: Sendable {
 
     /// A flag with a value that is answered instead of running the service: `--check-graph FILE`.
     /// It reads no setting.
-    public struct Question: Sendable {
+    package struct Question: Sendable {
         /// Why there is no answer: one line each, as they are printed.
-        public struct Refusal: Error, Equatable, Sendable {
-            public let lines: [String]
+        package struct Refusal: Error, Equatable, Sendable {
+            package let lines: [String]
 
-            public init(_ lines: [String]) { self.lines = lines }
+            package init(_ lines: [String]) { self.lines = lines }
         }
 
-        public let flag: String
+        package let flag: String
         /// The word for the value in `--help`: `FILE`.
-        public let placeholder: String
-        public let summary: String
+        package let placeholder: String
+        package let summary: String
         /// Returns the text to print. Pure except for the files that it is given.
-        public let answer: @Sendable (String, @escaping FileReading) -> Result<String, Refusal>
+        package let answer: @Sendable (String, @escaping FileReading) -> Result<String, Refusal>
 
-        public init(
+        package init(
             _ flag: String, _ placeholder: String, _ summary: String,
             answer:
                 @escaping @Sendable (
@@ -56,34 +56,34 @@ public struct ServiceDescription: Sendable {
         }
     }
 
-    public struct Example: Sendable {
-        public let command: String
-        public let meaning: String
+    package struct Example: Sendable {
+        package let command: String
+        package let meaning: String
 
-        public init(_ command: String, _ meaning: String) {
+        package init(_ command: String, _ meaning: String) {
             self.command = command
             self.meaning = meaning
         }
     }
 
     /// The product's name, used for the image, the workload and the log lines.
-    public let name: String
-    public let version: String
+    package let name: String
+    package let version: String
     /// The commit of the build.
-    public let revision: String
+    package let revision: String
     /// One sentence.
-    public let summary: String
-    public let keys: [ConfigurationKey]
-    public let rules: [ConfigurationRule]
-    public let subcommands: [Subcommand]
-    public let questions: [Question]
-    public let examples: [Example]
-    public let exitCodes: [ExitCode]
+    package let summary: String
+    package let keys: [ConfigurationKey]
+    package let rules: [ConfigurationRule]
+    package let subcommands: [Subcommand]
+    package let questions: [Question]
+    package let examples: [Example]
+    package let exitCodes: [ExitCode]
     /// The names of all keys, including those of secrets' files.
     let names: Set<String>
 
     /// A description is code: a duplicate key stops the process.
-    public init(
+    package init(
         name: String, version: String, revision: String = ProductVersion.revision,
         summary: String, keys: [ConfigurationKey], rules: [ConfigurationRule] = [],
         subcommands: [Subcommand] = [], questions: [Question] = [], examples: [Example] = [],

@@ -124,7 +124,7 @@ public struct Configuration: Sendable {
 }
 
 /// The origin of a value.
-public enum ConfigurationSource: Equatable, Sendable, CustomStringConvertible {
+package enum ConfigurationSource: Equatable, Sendable, CustomStringConvertible {
     case notSet
     case `default`
     case file(path: String, line: Int)
@@ -133,7 +133,7 @@ public enum ConfigurationSource: Equatable, Sendable, CustomStringConvertible {
     /// A secret, from the file that `<name>_FILE` names.
     indirect case secretFile(path: String, named: ConfigurationSource)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .notSet: "not set"
         case .default: "default"

@@ -1,7 +1,7 @@
 /// `default.env` of a service: every key with its default, one comment line above each.
-public enum DefaultEnvironment {
+package enum DefaultEnvironment {
     /// Returns the file that matches the schema.
-    public static func text(for keys: [ConfigurationKey]) -> String {
+    package static func text(for keys: [ConfigurationKey]) -> String {
         var text = ""
         var group: String?
         for key in keys {
@@ -13,7 +13,7 @@ public enum DefaultEnvironment {
     }
 
     /// Returns the differences between a file and the schema, one sentence each; empty: they agree.
-    public static func differences(
+    package static func differences(
         _ bytes: [UInt8], from keys: [ConfigurationKey]
     ) -> [String] {
         let file = EnvironmentFile(bytes)

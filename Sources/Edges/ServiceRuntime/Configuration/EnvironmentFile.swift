@@ -3,27 +3,27 @@
 /// Where those readers disagree most, the line is refused: a space in an unquoted value, a `$` that
 /// others would expand, a backslash. Other characters that only a shell interprets (`&`, `;`, `|`)
 /// are kept as they are.
-public struct EnvironmentFile: Equatable, Sendable {
-    public static let bytesMax = 262_144
+package struct EnvironmentFile: Equatable, Sendable {
+    package static let bytesMax = 262_144
 
-    public struct Entry: Equatable, Sendable {
-        public let name: String
-        public let value: String
+    package struct Entry: Equatable, Sendable {
+        package let name: String
+        package let value: String
         /// Counted from 1.
-        public let line: Int
+        package let line: Int
     }
 
-    public struct Problem: Equatable, Sendable {
-        public let line: Int
+    package struct Problem: Equatable, Sendable {
+        package let line: Int
         /// It never contains a value, because the line may be a secret's.
-        public let text: String
+        package let text: String
     }
 
     /// The entries in the order of the file; of a duplicate name the first.
-    public private(set) var entries: [Entry] = []
-    public private(set) var problems: [Problem] = []
+    package private(set) var entries: [Entry] = []
+    package private(set) var problems: [Problem] = []
 
-    public init(_ bytes: [UInt8]) {
+    package init(_ bytes: [UInt8]) {
         guard bytes.count <= Self.bytesMax else {
             problems = [Problem(line: 1, text: "larger than \(Self.bytesMax) bytes")]
             return

@@ -1,13 +1,13 @@
 /// The names of all settings of all services. The same environment often reaches every service, so
 /// a key of another service is no mistake; a name that no service knows is one.
-public struct KeyCatalogue: Sendable {
+package struct KeyCatalogue: Sendable {
     /// A variable with one of these prefixes is meant for us.
-    public let prefixes: [String]
-    public let names: Set<String>
+    package let prefixes: [String]
+    package let names: Set<String>
     /// Names with such a prefix that belong to the servers' own images.
-    public let foreignNames: Set<String>
+    package let foreignNames: Set<String>
 
-    public init(prefixes: [String], names: Set<String>, foreignNames: Set<String> = []) {
+    package init(prefixes: [String], names: Set<String>, foreignNames: Set<String> = []) {
         self.prefixes = prefixes
         self.names = names
         self.foreignNames = foreignNames
@@ -37,7 +37,7 @@ extension KeyCatalogue {
     /// Returns the differences between the catalogue and the schemas of all services; empty: they
     /// agree. A key that is missing here would stop every other service that finds it in a shared
     /// environment.
-    public func differences(from services: [ServiceDescription]) -> [String] {
+    package func differences(from services: [ServiceDescription]) -> [String] {
         let known = services.reduce(into: Set<String>()) { $0.formUnion($1.names) }
         let missing = known.subtracting(names).sorted().map { "\($0) is not in the catalogue" }
         let stale = names.subtracting(known).sorted().map { "\($0) is in no service's schema" }
@@ -49,7 +49,7 @@ extension KeyCatalogue {
 
 extension KeyCatalogue {
     /// Tapeline's own catalogue. A test compares it with every service's `default.env`.
-    public static let product = KeyCatalogue(
+    package static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
             "SYNTHETIC_", "REPLAY_", "IBKR_", "OPS_", "LOG_",

@@ -1,16 +1,16 @@
 internal import Primitives
 
 /// One GET over a plain socket, for health checks and the command line. Time and size are bounded.
-public enum HTTPProbe {
+package enum HTTPProbe {
     /// The most bytes of an answer's header and body together; more is an error.
-    public static let answerBytesMax = 16 << 20
+    package static let answerBytesMax = 16 << 20
     /// The most bytes of an answer's header; more is an error.
-    public static let headerBytesMax = 65_536
+    package static let headerBytesMax = 65_536
 
     /// Returns the answer with any status, including 503. `host` is an IP address or a name. The
     /// timeout covers everything from connecting to the last byte, except the look-up of a name,
     /// which has the system's own limits.
-    public static func get(
+    package static func get(
         host: String, port: UInt16, path: String, timeout: Duration
     ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
         let url = "http://\(host):\(port)\(path)"

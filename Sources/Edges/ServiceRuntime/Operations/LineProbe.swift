@@ -2,13 +2,13 @@ internal import Primitives
 
 /// Sends one line to a server that answers with one line, over a plain socket. Time and size are
 /// bounded.
-public enum LineProbe {
+package enum LineProbe {
     /// The most bytes of an answer; more is an error.
-    public static let answerBytesMax = 65_536
+    package static let answerBytesMax = 65_536
 
     /// Returns the answer without its line end. `host` is an IP address or `localhost`. The timeout
     /// covers everything from connecting to the end of the line.
-    public static func ask(
+    package static func ask(
         host: String, port: UInt16, line: String, timeout: Duration
     ) throws(ServiceError) -> String {
         let place = "\(host):\(port)"

@@ -1,30 +1,30 @@
 import Primitives
 
 /// The limits of the operations port, each with its behaviour.
-public struct OperationsLimits: Sendable {
+package struct OperationsLimits: Sendable {
     /// The most open connections. At one more, the address with the most connections loses the one
     /// with the nearest deadline, so that a scrape always gets in.
-    public var connectionsMax = 256
+    package var connectionsMax = 256
     /// The most open connections of one address (IPv6: of one /64). At one more, its connection
     /// with the nearest deadline is cut.
-    public var connectionsPerAddressMax = 64
+    package var connectionsPerAddressMax = 64
     /// The time from connecting to the end of the first answer, and from the arrival of any
     /// request's header to the end of its answer. It counts from the start, not from the last byte.
     /// Then the connection is cut.
-    public var requestDeadline = Duration.seconds(5)
+    package var requestDeadline = Duration.seconds(5)
     /// The time from the end of an answer to the end of the next one on a kept connection. It is
     /// longer than the pause between two scrapes. Then the connection is cut.
-    public var keptConnectionDeadline = Duration.seconds(75)
+    package var keptConnectionDeadline = Duration.seconds(75)
     /// The bytes for the request line and headers of one connection. Beyond it the status is 431 or
     /// 414.
-    public var headerBytesMax = 16_384
+    package var headerBytesMax = 16_384
     /// The bytes of all answers that wait for slow readers. Beyond it the status is 503. A single
     /// answer may be larger.
-    public var pendingAnswerBytesMax = 16 << 20
+    package var pendingAnswerBytesMax = 16 << 20
     /// The bytes that one section may write into `/status`. Beyond it, its size is shown instead.
-    public var statusSectionBytesMax = 65_536
+    package var statusSectionBytesMax = 65_536
 
-    public init() {}
+    package init() {}
 
     /// Checks relations between the limits; a violation is a bug.
     func check() {

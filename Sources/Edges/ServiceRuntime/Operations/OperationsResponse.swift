@@ -1,25 +1,25 @@
-public import Primitives
+package import Primitives
 
 /// An answer of the operations port.
-public struct OperationsResponse: Sendable {
-    public var status: Int
-    public var contentType: String
-    public var body: [UInt8]
+package struct OperationsResponse: Sendable {
+    package var status: Int
+    package var contentType: String
+    package var body: [UInt8]
 
-    public init(status: Int = 200, contentType: String, body: [UInt8]) {
+    package init(status: Int = 200, contentType: String, body: [UInt8]) {
         self.status = status
         self.contentType = contentType
         self.body = body
     }
 
     /// Returns plain text with a line end added.
-    public static func text(_ text: String, status: Int = 200) -> OperationsResponse {
+    package static func text(_ text: String, status: Int = 200) -> OperationsResponse {
         OperationsResponse(
             status: status, contentType: "text/plain; charset=utf-8",
             body: Array((text + "\n").utf8))
     }
 
-    public static func json(
+    package static func json(
         status: Int = 200, _ write: (inout JSONWriter) -> Void
     ) -> OperationsResponse {
         var writer = JSONWriter(capacity: 1_024)

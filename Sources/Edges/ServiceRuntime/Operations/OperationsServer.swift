@@ -1,16 +1,16 @@
 internal import CLinux
 internal import Glibc
-public import Primitives
+package import Primitives
 internal import Synchronization
 
 /// The operations port: `/metrics`, `/healthz`, `/readyz`, `/status` and what a service adds.
 ///
 /// A separate thread accepts, parses and answers, so the pages answer however busy or stuck the
 /// other threads are. Closures on that thread read what a page needs: they must not block.
-public final class OperationsServer: Sendable {
+package final class OperationsServer: Sendable {
     /// The port on which it listens, chosen by the system if 0 was requested. 0: without a port.
-    public let port: UInt16
-    public let address: String
+    package let port: UInt16
+    package let address: String
 
     private let router = OperationsRouter()
     private let status: StatusPage
@@ -20,7 +20,7 @@ public final class OperationsServer: Sendable {
 
     /// Opens the port; it listens when this returns. `address` is an IPv4 or IPv6 address, or
     /// `localhost`.
-    public init(
+    package init(
         address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
         metrics: @escaping @Sendable (MetricFormat) -> [UInt8],
         limits: OperationsLimits = OperationsLimits()
@@ -41,7 +41,7 @@ public final class OperationsServer: Sendable {
 
     /// Makes a server without a port, for a program that runs beside a service which has the port.
     /// It accepts pages and sections that cannot be read.
-    public init(withoutPort identity: ServiceIdentity, readiness: Readiness) {
+    package init(withoutPort identity: ServiceIdentity, readiness: Readiness) {
         port = 0
         address = ""
         running = nil
@@ -53,14 +53,14 @@ public final class OperationsServer: Sendable {
     deinit { running?.control.stop() }
 
     /// The number of connections since the start.
-    public var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
+    package var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
     /// The number of open connections. Cut ones count until the library has released them.
-    public var openConnections: Int { counters.open.load(ordering: .relaxed) }
+    package var openConnections: Int { counters.open.load(ordering: .relaxed) }
     /// The number of connections since the start that a limit or a deadline has ended.
-    public var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
+    package var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
 
     /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
-    public func addEndpoint(
+    package func addEndpoint(
         _ path: String, _ respond: @escaping @Sendable () -> OperationsResponse
     ) {
         router.add(path) { _ in respond() }
@@ -68,14 +68,14 @@ public final class OperationsServer: Sendable {
 
     /// Adds or replaces a section of `/status`. `write` writes the members of the section's object,
     /// on the operations thread; it must not block.
-    public func addStatusSection(
+    package func addStatusSection(
         _ name: String, _ write: @escaping @Sendable (inout JSONWriter) -> Void
     ) {
         status.addSection(name, write)
     }
 
     /// Closes the port and all connections, and returns when that is done. Idempotent.
-    public func stop() {
+    package func stop() {
         guard let running else { return }
         running.control.stop()
         running.thread.join()

@@ -1,14 +1,14 @@
 /// The state of a service at one moment.
-public struct Health: Equatable, Sendable {
+package struct Health: Equatable, Sendable {
     /// False when a thread did not beat in time: a restart may help.
-    public let live: Bool
+    package let live: Bool
     /// False when a part cannot work now: a restart would not help.
-    public let ready: Bool
+    package let ready: Bool
     /// "part: problem", sorted by part; those of liveness first. Beyond `Readiness.partsMax` the
     /// last one is the number of the rest.
-    public let reasons: [String]
+    package let reasons: [String]
     /// The same for parts without which the service still keeps its guarantees.
-    public let degraded: [String]
+    package let degraded: [String]
 
     init(live: Bool, ready: Bool, reasons: [String], degraded: [String] = []) {
         self.live = live
@@ -51,17 +51,17 @@ private struct Problems {
 /// A peer that is down makes a service not ready, never dead, because a restart does not bring the
 /// peer back. Only hanging threads make it dead. A peer on which no guarantee depends makes it
 /// degraded: it stays ready, and reports what is missing.
-public final class Readiness: Sendable {
+package final class Readiness: Sendable {
     /// The most parts whose problems are listed. Further ones are counted.
-    public static let partsMax = 1_024
+    package static let partsMax = 1_024
     /// The most further parts whose names are kept, to count them. Parts beyond it are not counted,
     /// but the service is still not ready.
     static let othersMax = 65_536
     /// The longest problem; a longer one is cut.
-    public static let problemBytesMax = 300
+    package static let problemBytesMax = 300
 
     /// The threads on which liveness depends.
-    public let threads: ThreadWatch
+    package let threads: ThreadWatch
 
     private struct State {
         var problems = Problems()
@@ -72,14 +72,14 @@ public final class Readiness: Sendable {
 
     private let state = ConditionLock(State())
 
-    public init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
+    package init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
 
     /// Makes the service not ready until the first `set`: between the opening of the operations
     /// port and the service's first report its state is unknown.
     func expectFirstReport() { state.withLock { $0.isStarting = true } }
 
     /// Sets why `part` cannot work; `nil` when it can.
-    public func set(_ part: String, _ problem: String?) {
+    package func set(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
         state.withLock { state in
             state.problems.set(part, text)
@@ -89,17 +89,17 @@ public final class Readiness: Sendable {
 
     /// Sets what is missing while `part` does not work; `nil` when it works. The service stays
     /// ready, because its guarantees do not depend on this part.
-    public func degrade(_ part: String, _ problem: String?) {
+    package func degrade(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
         state.withLock { $0.shortcomings.set(part, text) }
     }
 
     /// Returns false while `part` has a problem, and before the service's first report.
-    public func works(_ part: String) -> Bool {
+    package func works(_ part: String) -> Bool {
         state.withLock { !$0.isStarting && !$0.problems.has(part) }
     }
 
-    public var health: Health {
+    package var health: Health {
         let state = state.withLock { $0 }
         let hung = threads.problems
         var reasons = state.problems.lines

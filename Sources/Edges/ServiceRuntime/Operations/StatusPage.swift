@@ -70,12 +70,12 @@ final class StatusPage: Sendable {
 }
 
 /// The identity of the service that answers on an operations port.
-public struct ServiceIdentity: Sendable {
-    public let name: String
-    public let version: String
-    public let revision: String
+package struct ServiceIdentity: Sendable {
+    package let name: String
+    package let version: String
+    package let revision: String
 
-    public init(
+    package init(
         name: String, version: String, revision: String = ProductVersion.revision
     ) {
         self.name = name

@@ -1,6 +1,6 @@
 extension ChildProcess {
     /// The way in which a process ended.
-    public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+    package enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
         case exited(Int32)
         case killed(signal: Int32)
 
@@ -10,9 +10,9 @@ extension ChildProcess {
             self = signal == 0 ? .exited((waitStatus >> 8) & 0xff) : .killed(signal: signal)
         }
 
-        public var isSuccess: Bool { self == .exited(0) }
+        package var isSuccess: Bool { self == .exited(0) }
 
-        public var description: String {
+        package var description: String {
             switch self {
             case .exited(let code): "exit code \(code)"
             case .killed(let signal): "killed by \(signalName(signal))"

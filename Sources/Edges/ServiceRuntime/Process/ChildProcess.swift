@@ -6,21 +6,21 @@ internal import Primitives
 ///
 /// It continues when its handle is released. Its starter must wait for it in the end; until then it
 /// keeps its process id, so that a signal cannot reach another process.
-public final class ChildProcess: Sendable {
-    public struct Options: OptionSet, Sendable {
-        public let rawValue: Int
-        public init(rawValue: Int) { self.rawValue = rawValue }
+package final class ChildProcess: Sendable {
+    package struct Options: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
 
         /// A separate process group: Ctrl-C in the terminal does not reach it, `signalGroup` also
         /// reaches its children, and those that are left at its end are killed.
-        public static let ownGroup = Options(rawValue: 1)
+        package static let ownGroup = Options(rawValue: 1)
         /// The kernel sends it SIGTERM when the *thread* that started it ends. Use it only from a
         /// thread that lives as long as the process.
-        public static let endsWithParent = Options(rawValue: 2)
+        package static let endsWithParent = Options(rawValue: 2)
     }
 
-    public let executable: String
-    public let identity: ProcessIdentity
+    package let executable: String
+    package let identity: ProcessIdentity
     private let options: Options
     /// Readable at the end of the process; negative when the kernel has no such descriptors.
     private let endDescriptor: Int32
@@ -29,7 +29,7 @@ public final class ChildProcess: Sendable {
     /// Starts the program at the path `executable` with exactly this environment. Standard input is
     /// empty; standard output and error are appended to `logPath`. The program inherits no
     /// descriptors and no signal mask.
-    public init(
+    package init(
         executable: String, arguments: [String], environment: [String: String],
         workingDirectory: String? = nil, logPath: String, options: Options = []
     ) throws(ServiceError) {
@@ -62,20 +62,20 @@ public final class ChildProcess: Sendable {
     /// has.
     private static let wrapper = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
 
-    public var id: Int32 { identity.id }
-    public var startTime: UInt64 { identity.startTime }
+    package var id: Int32 { identity.id }
+    package var startTime: UInt64 { identity.startTime }
 
     /// How it ended; `nil` as long as it runs.
-    public var exitStatus: ExitStatus? { wait(timeout: .zero) }
-    public var isRunning: Bool { exitStatus == nil }
+    package var exitStatus: ExitStatus? { wait(timeout: .zero) }
+    package var isRunning: Bool { exitStatus == nil }
 
     /// Returns false when it has ended already.
     @discardableResult
-    public func signal(_ number: Int32) -> Bool { send(number, to: id) }
+    package func signal(_ number: Int32) -> Bool { send(number, to: id) }
 
     /// Signals the process and all descendants that stayed in its group. Only with `.ownGroup`.
     @discardableResult
-    public func signalGroup(_ number: Int32) -> Bool {
+    package func signalGroup(_ number: Int32) -> Bool {
         precondition(options.contains(.ownGroup), "\(executable) has no process group of its own")
         return send(number, to: -id)
     }
@@ -87,7 +87,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// Returns how it ended, if it ends within `timeout`. Any number of threads may wait.
-    public func wait(timeout: Duration) -> ExitStatus? {
+    package func wait(timeout: Duration) -> ExitStatus? {
         let deadline = SystemClock().deadline(after: timeout)
         while true {
             if let ended = reap() { return ended }
@@ -100,7 +100,7 @@ public final class ChildProcess: Sendable {
     /// Sends signal `number` (15: SIGTERM), waits `grace` for the end, and then kills the process.
     /// Returns `nil` when the kernel did not end it in time.
     @discardableResult
-    public func stop(_ number: Int32 = 15, grace: Duration = .seconds(10)) -> ExitStatus? {
+    package func stop(_ number: Int32 = 15, grace: Duration = .seconds(10)) -> ExitStatus? {
         signal(number)
         if let ended = wait(timeout: grace) { return ended }
         signal(SIGKILL)

@@ -4,34 +4,34 @@ import Primitives
 
 /// Identifies a process, and distinguishes it from a later one with the same id. It can be kept in
 /// a file; use it only while `isAlive`.
-public struct ProcessIdentity: Hashable, Sendable {
-    public let id: Int32
+package struct ProcessIdentity: Hashable, Sendable {
+    package let id: Int32
     /// The kernel's clock ticks between boot and the start of the process.
-    public let startTime: UInt64
+    package let startTime: UInt64
 
-    public init(id: Int32, startTime: UInt64) {
+    package init(id: Int32, startTime: UInt64) {
         self.id = id
         self.startTime = startTime
     }
 
     /// Returns the process that has this id now; `nil` when there is none.
-    public init?(of id: Int32) {
+    package init?(of id: Int32) {
         guard let found = ProcessIdentity.stat(id) else { return nil }
         self.init(id: id, startTime: found.startTime)
     }
 
     /// This process.
-    public static var current: ProcessIdentity? { ProcessIdentity(of: getpid()) }
+    package static var current: ProcessIdentity? { ProcessIdentity(of: getpid()) }
 
     /// True as long as the process itself runs. It is false for one that has ended but was not
     /// waited for, and for a successor with the same id.
-    public var isAlive: Bool {
+    package var isAlive: Bool {
         guard let found = ProcessIdentity.stat(id) else { return false }
         return found.startTime == startTime && found.state != "Z" && found.state != "X"
     }
 
     /// Sends a signal to exactly this process. Returns false when it has ended or is not ours.
-    public func signal(_ number: Int32) -> Bool {
+    package func signal(_ number: Int32) -> Bool {
         let descriptor = shim_pidfd_open(id)
         guard descriptor >= 0 else {
             // Without process descriptors (before Linux 5.3) a small race remains.
@@ -43,7 +43,7 @@ public struct ProcessIdentity: Hashable, Sendable {
     }
 
     /// Returns true when the process ends within `timeout`. It need not be a child of this one.
-    public func waitUntilGone(timeout: Duration) -> Bool {
+    package func waitUntilGone(timeout: Duration) -> Bool {
         let descriptor = shim_pidfd_open(id)
         defer { if descriptor >= 0 { close(descriptor) } }
         let deadline = SystemClock().deadline(after: timeout)

@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// Replaces this process by another program, with the same terminal.
-public enum ProgramChange {
+package enum ProgramChange {
     /// `arguments` without the program's name. Returns only by throwing.
-    public static func run(
+    package static func run(
         _ executable: String, _ arguments: [String], environment: [String: String]
     ) throws(ServiceError) -> Never {
         let variables = environment.map { "\($0.key)=\($0.value)" }.sorted()

@@ -4,24 +4,24 @@ import Primitives
 ///
 /// At the limit `send` returns false immediately and `sendWaiting` blocks; the caller chooses. A
 /// hand-over costs tens of microseconds, so packets go through it, never single ticks.
-public final class Mailbox<Element: Sendable>: Sendable {
+package final class Mailbox<Element: Sendable>: Sendable {
     /// The most elements that wait at the same time. Their memory is reserved from the start.
-    public let capacity: Int
+    package let capacity: Int
 
     private let lock: ConditionLock<Ring<Element>>
     private let clock = SystemClock()
 
-    public init(capacity: Int) {
+    package init(capacity: Int) {
         precondition(capacity > 0, "a mailbox holds at least one element, not \(capacity)")
         self.capacity = capacity
         lock = ConditionLock(Ring(capacity: capacity))
     }
 
-    public var count: Int { lock.withLock { $0.count } }
-    public var isClosed: Bool { lock.withLock { $0.isClosed } }
+    package var count: Int { lock.withLock { $0.count } }
+    package var isClosed: Bool { lock.withLock { $0.isClosed } }
 
     /// Appends the element. Never blocks. Returns false when the mailbox is full or closed.
-    public func send(_ element: Element) -> Bool {
+    package func send(_ element: Element) -> Bool {
         let wake = lock.withLock { ring -> Bool? in
             guard !ring.isClosed, !ring.isFull else { return nil }
             return ring.append(element)
@@ -33,7 +33,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
 
     /// Appends the element, and waits for room for at most `timeout`. Returns false when there was
     /// none in time, or when the mailbox is closed.
-    public func sendWaiting(_ element: Element, timeout: Duration) -> Bool {
+    package func sendWaiting(_ element: Element, timeout: Duration) -> Bool {
         let deadline = clock.deadline(after: timeout)
         return lock.wait(until: deadline, while: { $0.isFull && !$0.isClosed }) { ring, wakeAll in
             guard !ring.isClosed, !ring.isFull else { return false }
@@ -45,7 +45,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     /// Appends at most `max` waiting elements to `buffer` and returns how many. It returns
     /// immediately when there are any, and waits otherwise. 0: nothing came in time, or the mailbox
     /// is closed and empty. Elements that were sent before the close are still returned.
-    public func receive(into buffer: inout [Element], max: Int, timeout: Duration) -> Int {
+    package func receive(into buffer: inout [Element], max: Int, timeout: Duration) -> Int {
         precondition(max > 0, "a receive takes at least one element, not \(max)")
         let deadline = clock.deadline(after: timeout)
         return lock.wait(until: deadline, while: { $0.count == 0 && !$0.isClosed }) {
@@ -61,7 +61,7 @@ public final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// Accepts no more elements and wakes all threads. Idempotent.
-    public func close() { lock.change { $0.isClosed = true } }
+    package func close() { lock.change { $0.isClosed = true } }
 }
 
 /// A ring buffer of fixed size. A free slot holds no reference.

@@ -1,24 +1,24 @@
 internal import Glibc
-public import Primitives
+package import Primitives
 
 /// The clocks of the machine. Pure code gets times as parameters; they are read here.
-public struct SystemClock: Sendable {
-    public init() {}
+package struct SystemClock: Sendable {
+    package init() {}
 
     /// Returns the wall clock in UTC. It can jump, so never measure a wait with it.
-    public func now() -> Timestamp { Timestamp(nanoseconds: read(CLOCK_REALTIME)) }
+    package func now() -> Timestamp { Timestamp(nanoseconds: read(CLOCK_REALTIME)) }
 
     /// Returns the time since some moment at boot. It never jumps.
-    public func monotonic() -> MonotonicTime { MonotonicTime(nanoseconds: read(CLOCK_MONOTONIC)) }
+    package func monotonic() -> MonotonicTime { MonotonicTime(nanoseconds: read(CLOCK_MONOTONIC)) }
 
     /// Returns a deadline on the monotonic clock. A negative timeout has passed already; one beyond
     /// the range is clamped.
-    public func deadline(after timeout: Duration) -> MonotonicTime {
+    package func deadline(after timeout: Duration) -> MonotonicTime {
         monotonic().advanced(by: timeout)
     }
 
     /// Returns the time that is left until `deadline` of the monotonic clock; never negative.
-    public func remaining(until deadline: MonotonicTime) -> Duration {
+    package func remaining(until deadline: MonotonicTime) -> Duration {
         max(.zero, deadline.duration(since: monotonic()))
     }
 

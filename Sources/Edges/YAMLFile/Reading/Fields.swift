@@ -1,13 +1,13 @@
 internal import Primitives
 
 /// The keys of one mapping, checked against the allowed ones.
-public struct Fields {
-    public let position: YAMLPosition
+package struct Fields {
+    package let position: YAMLPosition
     private let entries: [String: YAMLEntry]
 
     /// `explained` lists keys that people expect here, and why they are not allowed. Fails when the
     /// node is no mapping.
-    public init?(
+    package init?(
         _ node: YAMLNode, of owner: String, known: [String], explained: [String: String] = [:],
         _ problems: inout ProblemList
     ) {
@@ -30,12 +30,12 @@ public struct Fields {
     }
 
     /// Returns `nil` when the key is missing or has no value.
-    public subscript(_ key: String) -> YAMLNode? {
+    package subscript(_ key: String) -> YAMLNode? {
         guard let node = entries[key]?.value, node.scalar?.isEmpty != true else { return nil }
         return node
     }
 
-    public func required(
+    package func required(
         _ key: String, of owner: String, as example: String, _ problems: inout ProblemList
     ) -> YAMLNode? {
         if let node = self[key] { return node }
@@ -46,8 +46,8 @@ public struct Fields {
 }
 
 /// Shortens foreign text for messages: one line and short.
-public enum Shown {
-    public static func text(_ text: String) -> String {
+package enum Shown {
+    package static func text(_ text: String) -> String {
         var line = ""
         for scalar in text.unicodeScalars.prefix(60) {
             let isControl = scalar.properties.generalCategory == .control
@@ -56,7 +56,7 @@ public enum Shown {
         return "\"\(line)\(text.unicodeScalars.count > 60 ? "..." : "")\""
     }
 
-    public static func node(_ node: YAMLNode) -> String {
+    package static func node(_ node: YAMLNode) -> String {
         guard let scalar = node.scalar, !scalar.isEmpty else { return node.kind }
         return text(scalar.text)
     }
@@ -64,7 +64,7 @@ public enum Shown {
 
 // Reads values of one kind. For a value of another kind each returns `nil` and adds a problem.
 extension ProblemList {
-    public mutating func text(_ node: YAMLNode?, _ what: String) -> String? {
+    package mutating func text(_ node: YAMLNode?, _ what: String) -> String? {
         guard let node else { return nil }
         guard let scalar = node.scalar, !scalar.text.isEmpty else {
             add(node.position, "\(what) is \(node.kind): write one text")
@@ -73,7 +73,7 @@ extension ProblemList {
         return scalar.text
     }
 
-    public mutating func integer(
+    package mutating func integer(
         _ node: YAMLNode?, _ what: String, in range: ClosedRange<Int64>
     ) -> Int64? {
         guard let node else { return nil }
@@ -87,7 +87,7 @@ extension ProblemList {
         return number
     }
 
-    public mutating func duration(
+    package mutating func duration(
         _ node: YAMLNode?, _ what: String, in range: ClosedRange<Int64>
     ) -> Int64? {
         guard let node else { return nil }
@@ -106,7 +106,7 @@ extension ProblemList {
     }
 
     /// Reads a number with decimals, in units of 1e-8 as sizes are.
-    public mutating func amount(_ node: YAMLNode?, _ what: String) -> Int64? {
+    package mutating func amount(_ node: YAMLNode?, _ what: String) -> Int64? {
         guard let node else { return nil }
         guard let scalar = node.scalar, scalar.isPlain,
             let amount = FixedPoint.amount(scalar.text), amount > 0
@@ -119,7 +119,7 @@ extension ProblemList {
         return amount
     }
 
-    public mutating func list(_ node: YAMLNode?, _ what: String, as example: String) -> [YAMLNode]?
+    package mutating func list(_ node: YAMLNode?, _ what: String, as example: String) -> [YAMLNode]?
     {
         guard let node else { return nil }
         guard let list = node.sequence, !list.isEmpty else {
@@ -130,7 +130,7 @@ extension ProblemList {
     }
 
     /// Reads one of several words.
-    public mutating func choice<Value>(
+    package mutating func choice<Value>(
         _ node: YAMLNode?, _ what: String, _ values: [(name: String, value: Value)]
     ) -> Value? {
         guard let node, let text = text(node, what) else { return nil }

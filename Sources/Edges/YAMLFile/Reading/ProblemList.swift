@@ -1,23 +1,23 @@
 /// The mistakes found so far in one file.
-public struct ProblemList {
-    public let file: String
-    public private(set) var all: [FileMistake] = []
+package struct ProblemList {
+    package let file: String
+    package private(set) var all: [FileMistake] = []
 
     /// The most mistakes in the list. Further ones are counted.
-    public static let listedMax = 100
+    package static let listedMax = 100
     private var unlisted = 0
 
-    public init(file: String) { self.file = file }
+    package init(file: String) { self.file = file }
 
-    public var isEmpty: Bool { all.isEmpty }
+    package var isEmpty: Bool { all.isEmpty }
 
-    public mutating func add(_ position: YAMLPosition?, _ what: String) {
+    package mutating func add(_ position: YAMLPosition?, _ what: String) {
         let problem = FileMistake(file: file, position: position, what: what)
         if all.contains(problem) { return }
         if all.count < Self.listedMax { all.append(problem) } else { unlisted += 1 }
     }
 
-    public mutating func add(_ other: ProblemList) {
+    package mutating func add(_ other: ProblemList) {
         for problem in other.all {
             if all.count < Self.listedMax { all.append(problem) } else { unlisted += 1 }
         }
@@ -25,7 +25,7 @@ public struct ProblemList {
     }
 
     /// This file's own mistakes in order of their places, then those of the files that it names.
-    public var sorted: FileMistakes {
+    package var sorted: FileMistakes {
         let start = YAMLPosition(line: 0, column: 0)
         let own = all.filter { $0.file == file }.enumerated().sorted {
             ($0.element.position ?? start, $0.offset) < ($1.element.position ?? start, $1.offset)
@@ -39,7 +39,7 @@ public struct ProblemList {
     }
 
     /// Reads a file into its nodes.
-    public static func load(
+    package static func load(
         _ path: String, _ read: (String, Int) -> Result<[UInt8], FileFailure>,
         _ problems: inout ProblemList
     ) -> YAMLNode? {

@@ -1,6 +1,6 @@
 /// A command of the control port, which is one line.
-public enum ControlCommand: Equatable, Sendable {
-    public enum Farm: String, Sendable { case market, history }
+package enum ControlCommand: Equatable, Sendable {
+    package enum Farm: String, Sendable { case market, history }
 
     case close
     case closeAfter(bytes: Int)
@@ -33,7 +33,7 @@ public enum ControlCommand: Equatable, Sendable {
     case crash
 
     /// The list of commands that answers an unknown one.
-    public static let usage =
+    package static let usage =
         "close | close-after BYTES | half-frame | byte-at-a-time on|off | stall SECONDS | "
         + "garbage BYTES | notice CODE TEXT | lost | restored keep|lose | "
         + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
@@ -43,7 +43,7 @@ public enum ControlCommand: Equatable, Sendable {
         + "crash"
 
     /// Returns `nil` if the line is not understood.
-    public init?(_ line: String) {
+    package init?(_ line: String) {
         let words = line.split(separator: " ").map(String.init)
         guard let name = words.first else { return nil }
         let rest = Array(words.dropFirst())

@@ -1,9 +1,9 @@
-public import Primitives
+package import Primitives
 
 /// Carries out the commands of the control port. They affect all connected clients.
 extension Simulator {
     /// Takes one line and returns one: `ok` with an optional result, or `error` with the reason.
-    public mutating func control(_ line: String, now: Timestamp) -> String {
+    package mutating func control(_ line: String, now: Timestamp) -> String {
         guard let command = ControlCommand(line) else {
             return "error: not understood; one of: \(ControlCommand.usage)"
         }

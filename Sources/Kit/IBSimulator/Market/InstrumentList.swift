@@ -1,7 +1,7 @@
 /// The instruments of a market: stocks by name, synthetic stocks by number, and one of every other
 /// kind.
-public enum InstrumentList {
-    public static let defaultSymbols = [
+package enum InstrumentList {
+    package static let defaultSymbols = [
         "SPY", "QQQ", "IWM", "DIA", "XLK", "XLV", "XLF", "XLY", "XLI", "XLP", "XLE", "XLB",
         "XLRE", "XLU", "XLC",
     ]
@@ -10,7 +10,7 @@ public enum InstrumentList {
     private static let firstConID: Int32 = 756_733
 
     /// `others` adds an option, a future, a currency pair, a coin, a bond, a fund and a CFD.
-    public static func make(
+    package static func make(
         symbols: [String], madeUp: Int = 0, others: Bool = true
     ) -> [SimulatedInstrument] {
         let names = symbols + (0..<madeUp).map { "SIM\($0)" }

@@ -1,8 +1,8 @@
-public import Primitives
+package import Primitives
 
 /// One event of the market.
-public struct MarketEvent: Equatable, Sendable {
-    public enum Kind: Equatable, Sendable {
+package struct MarketEvent: Equatable, Sendable {
+    package enum Kind: Equatable, Sendable {
         case quote(MarketQuote)
         case trade(MarketTrade)
         /// A change of the order books. The bits and the book determine the change.
@@ -10,27 +10,27 @@ public struct MarketEvent: Equatable, Sendable {
     }
 
     /// The time to the nanosecond. Clients see only its second.
-    public var time: Timestamp
+    package var time: Timestamp
     /// The instrument's index in the list.
-    public var instrument: Int
-    public var kind: Kind
+    package var instrument: Int
+    package var kind: Kind
 
     var second: Int64 { time.nanoseconds / 1_000_000_000 }
 }
 
 /// A quote. Prices are in steps, sizes in the smallest units of the instrument.
-public struct MarketQuote: Equatable, Sendable {
-    public var bid, ask, bidSize, askSize: Int64
-    public var isPastLow = false
-    public var isPastHigh = false
+package struct MarketQuote: Equatable, Sendable {
+    package var bid, ask, bidSize, askSize: Int64
+    package var isPastLow = false
+    package var isPastHigh = false
 }
 
-public struct MarketTrade: Equatable, Sendable {
-    public var price, size: Int64
+package struct MarketTrade: Equatable, Sendable {
+    package var price, size: Int64
     /// The index in `SimulatedInstrument.exchanges`.
-    public var exchange: Int
-    public var conditions: String
-    public var isPastLimit = false
+    package var exchange: Int
+    package var conditions: String
+    package var isPastLimit = false
     /// True for a trade that is not in the exchange's totals.
-    public var isUnreported = false
+    package var isUnreported = false
 }

@@ -1,9 +1,9 @@
 internal import Primitives
 
 /// An instrument, and the format of its numbers.
-public struct SimulatedInstrument: Equatable, Sendable {
+package struct SimulatedInstrument: Equatable, Sendable {
     /// The clients that may see its data.
-    public enum Permission: String, Sendable {
+    package enum Permission: String, Sendable {
         case live
         /// Delayed data, only for clients that request them.
         case delayed
@@ -12,49 +12,49 @@ public struct SimulatedInstrument: Equatable, Sendable {
         case none
     }
 
-    public struct Exchange: Sendable {
-        public let name, letter: String
+    package struct Exchange: Sendable {
+        package let name, letter: String
     }
 
     /// The exchanges of trades and quotes.
-    public static let exchanges = [
+    package static let exchanges = [
         Exchange(name: "NYSE", letter: "N"), Exchange(name: "ARCA", letter: "P"),
         Exchange(name: "ISLAND", letter: "Q"), Exchange(name: "BATS", letter: "Z"),
         Exchange(name: "IEX", letter: "V"), Exchange(name: "FINRA", letter: "D"),
     ]
 
-    public var conID: Int32
-    public var symbol: String
-    public var securityType = "STK"
-    public var expiry = ""
-    public var strike = "0"
-    public var right = ""
-    public var multiplier = ""
-    public var exchange = "SMART"
-    public var primaryExchange = "ARCA"
-    public var currency = "USD"
-    public var localSymbol: String
-    public var tradingClass: String
-    public var marketName: String
-    public var longName: String
-    public var industry = ""
-    public var stockType = ""
-    public var isin = ""
-    public var underlyingSymbol = ""
-    public var underlyingConID: Int32 = 0
-    public var permission = Permission.live
+    package var conID: Int32
+    package var symbol: String
+    package var securityType = "STK"
+    package var expiry = ""
+    package var strike = "0"
+    package var right = ""
+    package var multiplier = ""
+    package var exchange = "SMART"
+    package var primaryExchange = "ARCA"
+    package var currency = "USD"
+    package var localSymbol: String
+    package var tradingClass: String
+    package var marketName: String
+    package var longName: String
+    package var industry = ""
+    package var stockType = ""
+    package var isin = ""
+    package var underlyingSymbol = ""
+    package var underlyingConID: Int32 = 0
+    package var permission = Permission.live
     /// True if the data come from its underlying (a CFD).
-    public var isRerouted = false
+    package var isRerouted = false
 
     /// Prices are integers in units of `10^-priceDecimals`. The least change is `step` of these
     /// units.
-    public var priceDecimals = 2
-    public var step: Int64 = 1
+    package var priceDecimals = 2
+    package var step: Int64 = 1
     /// In steps.
-    public var basePrice: Int64
-    public var sizeDecimals = 0
+    package var basePrice: Int64
+    package var sizeDecimals = 0
 
-    public init(conID: Int32, symbol: String, basePrice: Int64) {
+    package init(conID: Int32, symbol: String, basePrice: Int64) {
         self.conID = conID
         self.symbol = symbol
         localSymbol = symbol
@@ -64,14 +64,14 @@ public struct SimulatedInstrument: Equatable, Sendable {
         self.basePrice = basePrice
     }
 
-    public var validExchanges: String {
+    package var validExchanges: String {
         exchange == "SMART" ? "SMART,NYSE,ARCA,ISLAND,BATS,IEX" : exchange
     }
 
-    public var minTick: String { priceText(1) }
+    package var minTick: String { priceText(1) }
 
     /// Formats a number of steps as a price.
-    public func priceText(_ steps: Int64) -> String {
+    package func priceText(_ steps: Int64) -> String {
         FixedPoint.text(Int128(steps) * Int128(step), decimals: priceDecimals)
     }
 
@@ -80,7 +80,7 @@ public struct SimulatedInstrument: Equatable, Sendable {
         FixedPoint.text(Int128(doubled) * Int128(step) * 5, decimals: priceDecimals + 1)
     }
 
-    public func sizeText(_ units: Int64) -> String {
+    package func sizeText(_ units: Int64) -> String {
         FixedPoint.text(units, decimals: sizeDecimals)
     }
 

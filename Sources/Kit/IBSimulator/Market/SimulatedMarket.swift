@@ -3,17 +3,17 @@ internal import Primitives
 /// A market that can compute any second in any order. The seed, the instrument and the second alone
 /// determine the events. So no past is stored, and a history request returns exactly what a client
 /// missed.
-public struct SimulatedMarket: Sendable {
-    public let instruments: [SimulatedInstrument]
-    public let seed: UInt64
+package struct SimulatedMarket: Sendable {
+    package let instruments: [SimulatedInstrument]
+    package let seed: UInt64
     /// The market has no data before this second.
-    public let firstSecond: Int64
+    package let firstSecond: Int64
 
     /// The rates: from a second on, thousandths of an event per second and instrument.
     private var rates: [(from: Int64, milli: Int64)]
 
     /// `rate` is in events per second over all instruments.
-    public init(
+    package init(
         instruments: [SimulatedInstrument], seed: UInt64, rate: Int, firstSecond: Int64
     ) {
         precondition(
@@ -29,7 +29,7 @@ public struct SimulatedMarket: Sendable {
     private func milli(_ rate: Int) -> Int64 { Int64(rate) * 1_000 / Int64(instruments.count) }
 
     /// Sets the rate from a second on. Returns false if it has been changed too often.
-    public mutating func setRate(_ rate: Int, from second: Int64) -> Bool {
+    package mutating func setRate(_ rate: Int, from second: Int64) -> Bool {
         guard rates.count < SimulatorLimits.rateChangesMax,
             rates.last.map({ $0.from < second }) ?? true
         else { return false }
@@ -40,7 +40,7 @@ public struct SimulatedMarket: Sendable {
     // MARK: what happens
 
     /// Returns the events of a second in the order of time.
-    public func events(of instrument: Int, in second: Int64) -> [MarketEvent] {
+    package func events(of instrument: Int, in second: Int64) -> [MarketEvent] {
         guard second >= firstSecond else { return [] }
         var random = generator(instrument, second, salt: 1)
         let milli = rates.last { $0.from <= second }?.milli ?? 0
@@ -77,7 +77,7 @@ public struct SimulatedMarket: Sendable {
 
     /// Returns the headline of an instrument in a second, if there is one: on average every 20
     /// seconds.
-    public func news(of instrument: Int, in second: Int64) -> NewsItem? {
+    package func news(of instrument: Int, in second: Int64) -> NewsItem? {
         guard second >= firstSecond else { return nil }
         var random = generator(instrument, second, salt: 2)
         guard random.next() % 20 == 0 else { return nil }

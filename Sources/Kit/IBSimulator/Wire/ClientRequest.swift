@@ -1,5 +1,5 @@
 /// A request of a client.
-public enum ClientRequest: Equatable, Sendable {
+package enum ClientRequest: Equatable, Sendable {
     case startAPI(clientID: Int32, capabilities: String)
     case marketData(MarketDataRequest)
     case cancelMarketData(Int32)
@@ -33,65 +33,65 @@ public enum ClientRequest: Equatable, Sendable {
     case cancelTickByTick(Int32)
 }
 
-public enum TickByTickKind: String, Sendable {
+package enum TickByTickKind: String, Sendable {
     case last = "Last"
     case allLast = "AllLast"
     case bidAsk = "BidAsk"
     case midpoint = "MidPoint"
 }
 
-public struct RequestedContract: Equatable, Sendable {
+package struct RequestedContract: Equatable, Sendable {
     /// 0 if not given.
-    public var conID: Int32 = 0
-    public var symbol = ""
-    public var securityType = ""
-    public var expiry = ""
+    package var conID: Int32 = 0
+    package var symbol = ""
+    package var securityType = ""
+    package var expiry = ""
     /// `nil` if not given.
-    public var strike: String?
-    public var right = ""
-    public var multiplier = ""
-    public var exchange = ""
-    public var primaryExchange = ""
-    public var currency = ""
-    public var localSymbol = ""
-    public var tradingClass = ""
+    package var strike: String?
+    package var right = ""
+    package var multiplier = ""
+    package var exchange = ""
+    package var primaryExchange = ""
+    package var currency = ""
+    package var localSymbol = ""
+    package var tradingClass = ""
 
-    public init() {}
+    package init() {}
 }
 
-public struct MarketDataRequest: Equatable, Sendable {
-    public var id: Int32
-    public var contract: RequestedContract
-    public var genericTicks: [String]
-    public var isSnapshot: Bool
+package struct MarketDataRequest: Equatable, Sendable {
+    package var id: Int32
+    package var contract: RequestedContract
+    package var genericTicks: [String]
+    package var isSnapshot: Bool
 }
 
-public struct BarsRequest: Equatable, Sendable {
-    public var id: Int32
-    public var contract: RequestedContract
-    public var end, barSize, duration, show: String
-    public var format: Int32
-    public var keepsUpToDate: Bool
+package struct BarsRequest: Equatable, Sendable {
+    package var id: Int32
+    package var contract: RequestedContract
+    package var end, barSize, duration, show: String
+    package var format: Int32
+    package var keepsUpToDate: Bool
 }
 
-public struct TicksRequest: Equatable, Sendable {
-    public var id: Int32
-    public var contract: RequestedContract
-    public var start, end, show: String
-    public var count: Int32
+package struct TicksRequest: Equatable, Sendable {
+    package var id: Int32
+    package var contract: RequestedContract
+    package var start, end, show: String
+    package var count: Int32
 }
 
-public struct NewsRequest: Equatable, Sendable {
-    public var id: Int32
-    public var conID: Int32
-    public var providers: [String]
-    public var start, end: String
-    public var count: Int32
+package struct NewsRequest: Equatable, Sendable {
+    package var id: Int32
+    package var conID: Int32
+    package var providers: [String]
+    package var start, end: String
+    package var count: Int32
 }
 
 extension ClientRequest {
     /// The number under which answers and errors of the request are sent.
-    public var id: Int32 {
+    package var id: Int32 {
         switch self {
         case .startAPI, .bulletins, .cancelBulletins, .currentTime, .marketDataType,
             .depthExchanges, .newsProviders, .marketRule:

@@ -1,10 +1,10 @@
 /// The numbers of a trade message, as the texts that are sent.
-public struct TradeTexts: Equatable, Sendable {
-    public var price, size, exchange, conditions: String
+package struct TradeTexts: Equatable, Sendable {
+    package var price, size, exchange, conditions: String
     /// Bit 0: past limit; bit 1: unreported.
-    public var mask: Int32
+    package var mask: Int32
 
-    public init(
+    package init(
         price: String, size: String, exchange: String, conditions: String, mask: Int32
     ) {
         self.price = price
@@ -15,10 +15,10 @@ public struct TradeTexts: Equatable, Sendable {
     }
 }
 
-public struct QuoteTexts: Equatable, Sendable {
-    public var bid, ask, bidSize, askSize: String
+package struct QuoteTexts: Equatable, Sendable {
+    package var bid, ask, bidSize, askSize: String
 
-    public init(bid: String, ask: String, bidSize: String, askSize: String) {
+    package init(bid: String, ask: String, bidSize: String, askSize: String) {
         self.bid = bid
         self.ask = ask
         self.bidSize = bidSize
@@ -26,10 +26,10 @@ public struct QuoteTexts: Equatable, Sendable {
     }
 }
 
-public struct BarTexts: Equatable, Sendable {
-    public var open, high, low, close, volume, average, count: String
+package struct BarTexts: Equatable, Sendable {
+    package var open, high, low, close, volume, average, count: String
 
-    public init(
+    package init(
         open: String, high: String, low: String, close: String, volume: String = "-1",
         average: String = "-1", count: String = "-1"
     ) {
@@ -45,25 +45,25 @@ public struct BarTexts: Equatable, Sendable {
 
 /// The numbers of an option message. A number that was not computed is -1, or -2 for the
 /// sensitivities.
-public struct OptionNumbers: Equatable, Sendable {
-    public var isPriceBased = true
-    public var impliedVolatility = "-1"
-    public var delta = "-2"
-    public var price = "-1"
-    public var dividend = "-1"
-    public var gamma = "-2"
-    public var vega = "-2"
-    public var theta = "-2"
-    public var underlying = "-1"
+package struct OptionNumbers: Equatable, Sendable {
+    package var isPriceBased = true
+    package var impliedVolatility = "-1"
+    package var delta = "-2"
+    package var price = "-1"
+    package var dividend = "-1"
+    package var gamma = "-2"
+    package var vega = "-2"
+    package var theta = "-2"
+    package var underlying = "-1"
 
-    public init() {}
+    package init() {}
 }
 
-public struct NewsItem: Equatable, Sendable {
-    public var second: Int64
-    public var provider, articleID, headline, extra: String
+package struct NewsItem: Equatable, Sendable {
+    package var second: Int64
+    package var provider, articleID, headline, extra: String
 
-    public init(
+    package init(
         second: Int64, provider: String, articleID: String, headline: String, extra: String
     ) {
         self.second = second
@@ -74,18 +74,18 @@ public struct NewsItem: Equatable, Sendable {
     }
 }
 
-public struct DepthChange: Equatable, Sendable {
-    public enum Operation: Int32, Sendable { case insert, update, delete }
+package struct DepthChange: Equatable, Sendable {
+    package enum Operation: Int32, Sendable { case insert, update, delete }
 
-    public var row: Int
-    public var operation: Operation
-    public var isBid: Bool
+    package var row: Int
+    package var operation: Operation
+    package var isBid: Bool
     /// Both are "0" for a deleted row.
-    public var price, size: String
-    public var maker: String?
-    public var isSmart: Bool
+    package var price, size: String
+    package var maker: String?
+    package var isSmart: Bool
 
-    public init(
+    package init(
         row: Int, operation: Operation, isBid: Bool, price: String = "0", size: String = "0",
         maker: String? = nil, isSmart: Bool = false
     ) {

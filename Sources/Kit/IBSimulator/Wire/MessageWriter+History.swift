@@ -1,16 +1,16 @@
 /// Messages about the past: bars, ticks, schedules, headlines.
 extension MessageWriter {
-    public struct DatedBar: Equatable, Sendable {
-        public var date: String
-        public var bar: BarTexts
+    package struct DatedBar: Equatable, Sendable {
+        package var date: String
+        package var bar: BarTexts
 
-        public init(date: String, bar: BarTexts) {
+        package init(date: String, bar: BarTexts) {
             self.date = date
             self.bar = bar
         }
     }
 
-    public func historicalData(
+    package func historicalData(
         _ request: Int32, start: String, end: String, _ bars: [DatedBar]
     ) -> ServerMessage {
         var values = [start, end, String(bars.count)]
@@ -26,7 +26,7 @@ extension MessageWriter {
     }
 
     /// The bar in progress. Its fields have a different order.
-    public func historicalDataUpdate(_ request: Int32, _ entry: DatedBar) -> ServerMessage {
+    package func historicalDataUpdate(_ request: Int32, _ entry: DatedBar) -> ServerMessage {
         let bar = entry.bar
         return ServerMessage(
             90, "historicalDataUpdate", request: request,
@@ -36,7 +36,7 @@ extension MessageWriter {
             ])
     }
 
-    public func historicalMidpoints(
+    package func historicalMidpoints(
         _ request: Int32, _ ticks: [(second: Int64, price: String)], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { [String($0.second), "0", $0.price, "0"] }
@@ -45,20 +45,20 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    public struct PastQuote: Equatable, Sendable {
-        public var second: Int64
-        public var quote: QuoteTexts
-        public var isPastLow = false
-        public var isPastHigh = false
+    package struct PastQuote: Equatable, Sendable {
+        package var second: Int64
+        package var quote: QuoteTexts
+        package var isPastLow = false
+        package var isPastHigh = false
 
-        public init(second: Int64, quote: QuoteTexts) {
+        package init(second: Int64, quote: QuoteTexts) {
             self.second = second
             self.quote = quote
         }
     }
 
     /// The bits of the mask are swapped compared with live ticks.
-    public func historicalQuotes(
+    package func historicalQuotes(
         _ request: Int32, _ ticks: [PastQuote], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { tick in
@@ -73,7 +73,7 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    public func historicalTrades(
+    package func historicalTrades(
         _ request: Int32, _ ticks: [(second: Int64, trade: TradeTexts)], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { tick in
@@ -87,10 +87,10 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    public struct TradingSession: Equatable, Sendable {
-        public var start, end, date: String
+    package struct TradingSession: Equatable, Sendable {
+        package var start, end, date: String
 
-        public init(start: String, end: String, date: String) {
+        package init(start: String, end: String, date: String) {
             self.start = start
             self.end = end
             self.date = date
@@ -98,7 +98,7 @@ extension MessageWriter {
     }
 
     /// Exists from version 165 on.
-    public func historicalSchedule(
+    package func historicalSchedule(
         _ request: Int32, zone: String, _ sessions: [TradingSession]
     ) -> ServerMessage {
         let ends = [sessions.first?.start ?? "", sessions.last?.end ?? ""]
@@ -108,11 +108,11 @@ extension MessageWriter {
                 + sessions.flatMap { [$0.start, $0.end, $0.date] })
     }
 
-    public func headTimestamp(_ request: Int32, _ text: String) -> ServerMessage {
+    package func headTimestamp(_ request: Int32, _ text: String) -> ServerMessage {
         ServerMessage(88, "headTimestamp", request: request, [text])
     }
 
-    public func histogram(
+    package func histogram(
         _ request: Int32, _ rows: [(price: String, size: String)]
     ) -> ServerMessage {
         ServerMessage(
@@ -120,7 +120,7 @@ extension MessageWriter {
             [String(rows.count)] + rows.flatMap { [$0.price, $0.size] })
     }
 
-    public func historicalNews(
+    package func historicalNews(
         _ request: Int32, time: String, _ item: NewsItem
     ) -> ServerMessage {
         ServerMessage(
@@ -128,7 +128,7 @@ extension MessageWriter {
             [time, item.provider, item.articleID, item.headline])
     }
 
-    public func historicalNewsEnd(_ request: Int32, hasMore: Bool) -> ServerMessage {
+    package func historicalNewsEnd(_ request: Int32, hasMore: Bool) -> ServerMessage {
         ServerMessage(87, "historicalNewsEnd", request: request, [hasMore ? "1" : "0"])
     }
 }

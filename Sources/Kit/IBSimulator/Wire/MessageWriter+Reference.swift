@@ -1,7 +1,7 @@
 /// Messages about contracts and their documents.
 extension MessageWriter {
     /// Returns message 10, or 18 for a bond.
-    public func contractDetails(
+    package func contractDetails(
         _ request: Int32, _ instrument: SimulatedInstrument, tradingHours: String
     ) -> ServerMessage {
         instrument.securityType == "BOND"
@@ -69,19 +69,19 @@ extension MessageWriter {
         "1000", "100", "All", "None", "N", "004",
     ]
 
-    public func contractDetailsEnd(_ request: Int32) -> ServerMessage {
+    package func contractDetailsEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(52, "contractDataEnd", version: 1, request: request, [])
     }
 
-    public struct OptionChain: Equatable, Sendable {
-        public var exchange = "SMART"
-        public var underlyingConID: Int32
-        public var tradingClass: String
-        public var multiplier = "100"
-        public var expiries, strikes: [String]
+    package struct OptionChain: Equatable, Sendable {
+        package var exchange = "SMART"
+        package var underlyingConID: Int32
+        package var tradingClass: String
+        package var multiplier = "100"
+        package var expiries, strikes: [String]
     }
 
-    public func optionChain(_ request: Int32, _ chain: OptionChain) -> ServerMessage {
+    package func optionChain(_ request: Int32, _ chain: OptionChain) -> ServerMessage {
         let head = [
             chain.exchange, String(chain.underlyingConID), chain.tradingClass, chain.multiplier,
         ]
@@ -92,11 +92,11 @@ extension MessageWriter {
             75, "securityDefinitionOptionParameter", request: request, values)
     }
 
-    public func optionChainEnd(_ request: Int32) -> ServerMessage {
+    package func optionChainEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(76, "securityDefinitionOptionParameterEnd", request: request, [])
     }
 
-    public func symbolSamples(
+    package func symbolSamples(
         _ request: Int32, _ instruments: [SimulatedInstrument]
     ) -> ServerMessage {
         var values = [String(instruments.count)]
@@ -112,13 +112,13 @@ extension MessageWriter {
         return ServerMessage(79, "symbolSamples", request: request, values)
     }
 
-    public func depthExchanges() -> ServerMessage {
+    package func depthExchanges() -> ServerMessage {
         ServerMessage(
             80, "mktDepthExchanges",
             ["2", "ISLAND", "STK", "ISLAND", "Deep2", "1", "SMART", "STK", "", "Deep2", "2"])
     }
 
-    public func smartComponents(_ request: Int32) -> ServerMessage {
+    package func smartComponents(_ request: Int32) -> ServerMessage {
         let rows = SimulatedInstrument.exchanges.enumerated().flatMap { index, exchange in
             [String(index), exchange.name, exchange.letter]
         }
@@ -127,19 +127,19 @@ extension MessageWriter {
             [String(SimulatedInstrument.exchanges.count)] + rows)
     }
 
-    public func newsProviders() -> ServerMessage {
+    package func newsProviders() -> ServerMessage {
         ServerMessage(85, "newsProviders", ["2", "SIMA", "Simulated Alpha", "SIMB", "Simulated B"])
     }
 
-    public func newsArticle(_ request: Int32, text: String) -> ServerMessage {
+    package func newsArticle(_ request: Int32, text: String) -> ServerMessage {
         ServerMessage(83, "newsArticle", request: request, ["0", text])
     }
 
-    public func fundamentalData(_ request: Int32, xml: String) -> ServerMessage {
+    package func fundamentalData(_ request: Int32, xml: String) -> ServerMessage {
         ServerMessage(51, "fundamentalData", version: 1, request: request, [xml])
     }
 
-    public func marketRule(
+    package func marketRule(
         id: Int32, _ steps: [(edge: String, increment: String)]
     ) -> ServerMessage {
         ServerMessage(

@@ -1,28 +1,28 @@
 /// Writes the messages of a server of one version. This file has the connection and the streams.
-public struct MessageWriter: Sendable {
-    public static let versions: ClosedRange<Int32> = 157...187
+package struct MessageWriter: Sendable {
+    package static let versions: ClosedRange<Int32> = 157...187
 
-    public let serverVersion: Int32
+    package let serverVersion: Int32
 
-    public init(serverVersion: Int32) { self.serverVersion = serverVersion }
+    package init(serverVersion: Int32) { self.serverVersion = serverVersion }
 
     // MARK: the connection
 
-    public func error(_ request: Int32, code: Int32, _ text: String) -> ServerMessage {
+    package func error(_ request: Int32, code: Int32, _ text: String) -> ServerMessage {
         var values = [String(code), Self.escaped(text)]
         if serverVersion >= 166 { values.append("") }
         return ServerMessage(4, "error", version: 2, request: request, values)
     }
 
-    public func nextValidID(_ id: Int32) -> ServerMessage {
+    package func nextValidID(_ id: Int32) -> ServerMessage {
         ServerMessage(9, "nextValidId", version: 1, [String(id)])
     }
 
-    public func managedAccounts(_ accounts: [String]) -> ServerMessage {
+    package func managedAccounts(_ accounts: [String]) -> ServerMessage {
         ServerMessage(15, "managedAccounts", version: 1, [accounts.joined(separator: ",")])
     }
 
-    public func currentTime(seconds: Int64) -> ServerMessage {
+    package func currentTime(seconds: Int64) -> ServerMessage {
         ServerMessage(49, "currentTime", version: 1, [String(seconds)])
     }
 
@@ -38,7 +38,7 @@ public struct MessageWriter: Sendable {
 
     // MARK: level 1
 
-    public func tickPrice(
+    package func tickPrice(
         _ request: Int32, type: Int32, price: String, size: String, mask: Int32 = 0
     ) -> ServerMessage {
         ServerMessage(
@@ -46,24 +46,24 @@ public struct MessageWriter: Sendable {
             [String(type), price, size, String(mask)])
     }
 
-    public func tickSize(_ request: Int32, type: Int32, size: String) -> ServerMessage {
+    package func tickSize(_ request: Int32, type: Int32, size: String) -> ServerMessage {
         ServerMessage(2, "tickSize", version: 6, request: request, [String(type), size])
     }
 
-    public func tickGeneric(_ request: Int32, type: Int32, value: String) -> ServerMessage {
+    package func tickGeneric(_ request: Int32, type: Int32, value: String) -> ServerMessage {
         ServerMessage(45, "tickGeneric", version: 6, request: request, [String(type), value])
     }
 
-    public func tickString(_ request: Int32, type: Int32, text: String) -> ServerMessage {
+    package func tickString(_ request: Int32, type: Int32, text: String) -> ServerMessage {
         ServerMessage(46, "tickString", version: 6, request: request, [String(type), text])
     }
 
     /// The values are basis points, their text, implied price, hold days, date and two dividends.
-    public func tickEFP(_ request: Int32, type: Int32, _ values: [String]) -> ServerMessage {
+    package func tickEFP(_ request: Int32, type: Int32, _ values: [String]) -> ServerMessage {
         ServerMessage(47, "tickEFP", version: 6, request: request, [String(type)] + values)
     }
 
-    public func tickOptionComputation(
+    package func tickOptionComputation(
         _ request: Int32, type: Int32, _ numbers: OptionNumbers
     ) -> ServerMessage {
         let values = [
@@ -74,22 +74,22 @@ public struct MessageWriter: Sendable {
         return ServerMessage(21, "tickOptionComputation", request: request, values)
     }
 
-    public func tickRequestParameters(
+    package func tickRequestParameters(
         _ request: Int32, minTick: String, exchangeKey: String, permissions: Int32
     ) -> ServerMessage {
         ServerMessage(
             81, "tickReqParams", request: request, [minTick, exchangeKey, String(permissions)])
     }
 
-    public func marketDataType(_ request: Int32, _ type: Int32) -> ServerMessage {
+    package func marketDataType(_ request: Int32, _ type: Int32) -> ServerMessage {
         ServerMessage(58, "marketDataType", version: 1, request: request, [String(type)])
     }
 
-    public func snapshotEnd(_ request: Int32) -> ServerMessage {
+    package func snapshotEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(57, "tickSnapshotEnd", version: 1, request: request, [])
     }
 
-    public func tickNews(_ request: Int32, _ item: NewsItem) -> ServerMessage {
+    package func tickNews(_ request: Int32, _ item: NewsItem) -> ServerMessage {
         ServerMessage(
             84, "tickNews", request: request,
             [
@@ -98,7 +98,7 @@ public struct MessageWriter: Sendable {
             ])
     }
 
-    public func reroute(
+    package func reroute(
         _ request: Int32, isDepth: Bool, conID: Int32, exchange: String
     ) -> ServerMessage {
         ServerMessage(
@@ -108,7 +108,7 @@ public struct MessageWriter: Sendable {
 
     // MARK: tick by tick, bars of five seconds
 
-    public func tickByTickTrade(
+    package func tickByTickTrade(
         _ request: Int32, isAll: Bool, second: Int64, _ trade: TradeTexts
     ) -> ServerMessage {
         ServerMessage(
@@ -119,7 +119,7 @@ public struct MessageWriter: Sendable {
             ])
     }
 
-    public func tickByTickQuote(
+    package func tickByTickQuote(
         _ request: Int32, second: Int64, _ quote: QuoteTexts, isPastLow: Bool, isPastHigh: Bool
     ) -> ServerMessage {
         let mask = (isPastLow ? 1 : 0) + (isPastHigh ? 2 : 0)
@@ -131,13 +131,13 @@ public struct MessageWriter: Sendable {
             ])
     }
 
-    public func tickByTickMidpoint(
+    package func tickByTickMidpoint(
         _ request: Int32, second: Int64, price: String
     ) -> ServerMessage {
         ServerMessage(99, "tickByTick", request: request, ["4", String(second), price])
     }
 
-    public func realTimeBar(_ request: Int32, second: Int64, _ bar: BarTexts) -> ServerMessage {
+    package func realTimeBar(_ request: Int32, second: Int64, _ bar: BarTexts) -> ServerMessage {
         ServerMessage(
             50, "realtimeBar", version: 3, request: request,
             [
@@ -149,7 +149,7 @@ public struct MessageWriter: Sendable {
     // MARK: depth
 
     /// `maker` is nil in books without market makers.
-    public func depth(_ request: Int32, _ change: DepthChange) -> ServerMessage {
+    package func depth(_ request: Int32, _ change: DepthChange) -> ServerMessage {
         let row = String(change.row)
         let rest = [
             String(change.operation.rawValue), change.isBid ? "1" : "0", change.price,
@@ -163,7 +163,7 @@ public struct MessageWriter: Sendable {
             [row, maker] + rest + [change.isSmart ? "1" : "0"])
     }
 
-    public func bulletin(
+    package func bulletin(
         id: Int32, type: Int32, text: String, exchange: String
     ) -> ServerMessage {
         ServerMessage(14, "newsBulletin", version: 1, [String(id), String(type), text, exchange])

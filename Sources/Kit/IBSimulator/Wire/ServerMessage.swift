@@ -1,14 +1,14 @@
 /// A message to a client: its texts in the order of the wire.
-public struct ServerMessage: Equatable, Sendable {
-    public let id: Int32
+package struct ServerMessage: Equatable, Sendable {
+    package let id: Int32
     /// The name in the truth log.
-    public let name: String
+    package let name: String
     /// `nil` if the message has no field for a request.
-    public let request: Int32?
+    package let request: Int32?
     /// The constant second field that some messages have.
     let version: Int32?
     /// The fields after the request's number.
-    public let values: [String]
+    package let values: [String]
 
     init(
         _ id: Int32, _ name: String, version: Int32? = nil, request: Int32? = nil,
@@ -22,7 +22,7 @@ public struct ServerMessage: Equatable, Sendable {
     }
 
     /// Appends the length, then the fields, each terminated by NUL.
-    public func appendFrame(to bytes: inout [UInt8]) {
+    package func appendFrame(to bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: [0, 0, 0, 0])
         Self.append(id, to: &bytes)

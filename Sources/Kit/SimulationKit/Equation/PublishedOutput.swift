@@ -1,26 +1,26 @@
-public import MarketModel
-public import Primitives
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import TapeCodec
 
 /// The contents of a partition's tape of bars, read packet by packet: the last version of every
 /// bar, and every listed tick.
-public struct PublishedOutput: Sendable {
+package struct PublishedOutput: Sendable {
     /// A tick that a series, or a deduplicating node, did not count.
-    public struct Listed: Hashable, Sendable {
-        public var id: LoggedTick.ID
-        public var symbol: Symbol
-        public var openTime: Timestamp
+    package struct Listed: Hashable, Sendable {
+        package var id: LoggedTick.ID
+        package var symbol: Symbol
+        package var openTime: Timestamp
     }
 
-    public private(set) var bars: [BarKey: Bar] = [:]
+    package private(set) var bars: [BarKey: Bar] = [:]
     /// By the name of a series or of a deduplicating node, in order.
-    public private(set) var late: [SeriesName: [Listed]] = [:]
+    package private(set) var late: [SeriesName: [Listed]] = [:]
     /// Records that cannot be resolved with the definitions of their packet.
-    public private(set) var unreadable = 0
+    package private(set) var unreadable = 0
 
-    public init() {}
+    package init() {}
 
-    public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
+    package mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .bars else { return }
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {

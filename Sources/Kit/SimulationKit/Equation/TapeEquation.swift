@@ -1,5 +1,5 @@
 internal import MarketModel
-public import OperatorGraph
+package import OperatorGraph
 internal import Primitives
 internal import StreamCore
 
@@ -8,20 +8,20 @@ internal import StreamCore
 /// the last versions, or excluded by a rule, or listed.
 ///
 /// A tick in a window that a repair computed again is counted, whether it was listed before or not.
-public struct TapeEquation: Sendable {
+package struct TapeEquation: Sendable {
     /// The violations as sentences; empty when the equation is true.
-    public private(set) var problems: [String] = []
+    package private(set) var problems: [String] = []
     /// The windows that were checked, and the ones among them that a repair touched.
-    public private(set) var windows = 0
-    public private(set) var repaired = 0
+    package private(set) var windows = 0
+    package private(set) var repaired = 0
     /// Ticks that are listed as late.
-    public private(set) var listed = 0
+    package private(set) var listed = 0
 
     private let ledger: TickLedger
     private let mayRepeat: Bool
 
     /// `mayRepeat` allows some ticks to be listed twice, because a new line of output was begun.
-    public init(
+    package init(
         of output: PublishedOutput, made definition: GraphDefinition,
         from packets: [SimulatedPacket],
         mayRepeat: Bool = false

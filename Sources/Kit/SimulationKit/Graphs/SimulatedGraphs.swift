@@ -1,19 +1,19 @@
-public import MarketModel
-public import OperatorGraph
-public import Primitives
-public import StreamCore
+package import MarketModel
+package import OperatorGraph
+package import Primitives
+package import StreamCore
 
 /// Makes definitions of graphs from seeds.
-public struct SimulatedGraphs {
+package struct SimulatedGraphs {
     private static let second: Int64 = 1_000_000_000
 
-    public static func lateness(using random: inout SeededRandom) -> Int64 {
+    package static func lateness(using random: inout SeededRandom) -> Int64 {
         [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
     }
 
     /// Returns bars by time, with other series in each world. With a `lateness` of `nil` each
     /// series has its own. If all have the same, some series fill windows without trades.
-    public static func timeBars(
+    package static func timeBars(
         lateness: Int64? = nil, using random: inout SeededRandom
     ) throws -> GraphDefinition {
         .simple(try BarSeriesSet(timeSeries("", lateness: lateness, using: &random)))
@@ -36,7 +36,7 @@ public struct SimulatedGraphs {
     }
 
     /// Returns windows by the clock and of sessions, all of which are filled.
-    public static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
+    package static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
         let windows: [(String, WindowRule)] = [
             ("2s", .tumbling(width: 2 * second)), ("10s", .tumbling(width: 10 * second)),
             ("7s", .session(width: 7 * second)),
@@ -59,7 +59,7 @@ public struct SimulatedGraphs {
     // MARK: complete graphs
 
     /// Returns a graph of any kind, for a market with every kind of weather.
-    public static func any(using random: inout SeededRandom) throws -> GraphDefinition {
+    package static func any(using random: inout SeededRandom) throws -> GraphDefinition {
         var nodes: [GraphNode] = []
         var input = GraphInput.ticks(.trade)
         for stage in 0..<Int.random(in: 0...2, using: &random) {
@@ -118,7 +118,7 @@ public struct SimulatedGraphs {
     }
 
     /// Returns bars that end with a tick.
-    public static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
+    package static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
         var windows: [(String, WindowRule)] = [
             ("ticks3", .ticks(3)), ("ticks1", .ticks(1)), ("volume", .volume(90_000_000_000)),
             ("dollars", .dollars(150_000_000_000)),
@@ -145,7 +145,7 @@ public struct SimulatedGraphs {
     }
 
     /// Returns bars of runs of ticks.
-    public static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
+    package static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
         let series = try [1, 4, 20].filter { $0 == 4 || Bool.random(using: &random) }.map {
             try BarSeries(
                 name: name("pause\($0)"), window: .inactivity(gap: $0 * second),
@@ -156,7 +156,7 @@ public struct SimulatedGraphs {
 
     /// Returns bars of bars with the lateness of their origin, numbers of windows, and bars after
     /// branches.
-    public static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
+    package static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
         let lateness = Self.lateness(using: &random)
         let fine = try BarSeries(
             name: name("fine"), window: .tumbling(width: second), lateness: lateness)
@@ -233,7 +233,7 @@ public struct SimulatedGraphs {
     }
 
     /// Short sessions with a pause in between, beginning shortly before the market's start.
-    public static let calendar: SessionCalendar = {
+    package static let calendar: SessionCalendar = {
         let start = SimulatedInput.start - 3 * second
         let sessions = (0..<400).map { index in
             SessionCalendar.Session(
@@ -256,7 +256,7 @@ public struct SimulatedGraphs {
         return rules
     }
 
-    public static func name(_ text: String) throws -> SeriesName {
+    package static func name(_ text: String) throws -> SeriesName {
         guard let name = SeriesName(text) else { throw StreamCoreError.seriesText(text) }
         return name
     }

@@ -1,56 +1,56 @@
-public import Primitives
+package import Primitives
 
 /// The events of a simulated market, and how often they occur. Chances are per thousand ticks or
 /// packets.
-public struct MarketWeather: Sendable {
-    public var sources = 1
+package struct MarketWeather: Sendable {
+    package var sources = 1
     /// The number of symbols of each source. With several sources there is one more, which they
     /// feed in turn.
-    public var symbols = 2
-    public var packets = 40
-    public var ticksPerPacketMax = 5
+    package var symbols = 2
+    package var packets = 40
+    package var ticksPerPacketMax = 5
     /// The upper bound of the distance between two ticks, in nanoseconds.
-    public var pace: Int64 = 400_000_000
+    package var pace: Int64 = 400_000_000
     /// How much earlier than the source's present time its watermark is.
-    public var delay: Int64 = 1_500_000_000
+    package var delay: Int64 = 1_500_000_000
 
     /// Packets that contain only the time.
-    public var idle = 150
+    package var idle = 150
     /// Pauses of up to `pauseMax` between two packets.
-    public var pauses = 30
-    public var pauseMax: Int64 = 90_000_000_000
+    package var pauses = 30
+    package var pauseMax: Int64 = 90_000_000_000
 
     /// Ticks that are older than the watermark, by up to `lateMax`.
-    public var late = 60
-    public var lateMax: Int64 = 12_000_000_000
-    public var quotes = 200
-    public var snapshots = 10
-    public var undefined = 15
-    public var oddLots = 120
-    public var conditions = 150
+    package var late = 60
+    package var lateMax: Int64 = 12_000_000_000
+    package var quotes = 200
+    package var snapshots = 10
+    package var undefined = 15
+    package var oddLots = 120
+    package var conditions = 150
     /// Ticks that come twice, with different ordinals.
-    public var repeats = 30
+    package var repeats = 30
     /// Ticks to which their provider gives no id.
-    public var withoutID = 80
+    package var withoutID = 80
     /// Pairs of ticks in one nanosecond.
-    public var ties = 60
+    package var ties = 60
 
     /// Symbols that change to another provider of their source, or to another source.
-    public var switches = 20
+    package var switches = 20
     /// Subscriptions that begin again.
-    public var restarts = 15
+    package var restarts = 15
 
     /// Trades that are cancelled or corrected.
-    public var busts = 0
+    package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.
-    public var gaps = 0
+    package var gaps = 0
     /// Repair requests of a person.
-    public var repairs = 0
+    package var repairs = 0
 
-    public init() {}
+    package init() {}
 
     /// Makes the weather of one seed. Each world lacks some of it, so that every mixture occurs.
-    public init(using random: inout SeededRandom, withRepairs: Bool = false) {
+    package init(using random: inout SeededRandom, withRepairs: Bool = false) {
         sources = Int.random(in: 1...3, using: &random)
         symbols = Int.random(in: 1...3, using: &random)
         packets = Int.random(in: 10...60, using: &random)

@@ -1,10 +1,10 @@
 internal import MarketModel
-public import Primitives
+package import Primitives
 internal import TapeCodec
 
 /// The same ticks in different orders of arrival. Every tick comes at most `delay` after its time.
 /// The watermark waits for the first part of the delay, and the lateness covers the rest.
-public struct ShuffledMarket: Sendable {
+package struct ShuffledMarket: Sendable {
     private let ticks: [(source: Int, symbol: Symbol, trade: Trade)]
     private let sources: Int
     private let watermarkDelay: Int64
@@ -13,7 +13,7 @@ public struct ShuffledMarket: Sendable {
     /// Makes two sources with two symbols each. No two ticks of a symbol have the same time,
     /// because their ordinals would then decide their order, and ordinals follow the order of
     /// arrival.
-    public init(
+    package init(
         ticks count: Int, watermarkDelay: Int64, lateness: Int64,
         using random: inout SeededRandom
     ) {
@@ -38,7 +38,7 @@ public struct ShuffledMarket: Sendable {
     }
 
     /// Returns the packets of one order of arrival.
-    public func packets(using random: inout SeededRandom) -> [SimulatedPacket] {
+    package func packets(using random: inout SeededRandom) -> [SimulatedPacket] {
         var arrivals: [(time: Int64, index: Int)] = []
         for (index, tick) in ticks.enumerated() {
             let time = tick.trade.header.eventTime.nanoseconds

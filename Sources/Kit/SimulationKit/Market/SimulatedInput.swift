@@ -1,20 +1,20 @@
 internal import MarketModel
-public import Primitives
+package import Primitives
 internal import TapeCodec
 
 /// The input of one partition as gateways would have put it on a tape: packets of ticks, watermarks
 /// and records of several sources, from a seed. Sequences count from 1. The last packets hold
 /// watermarks later than all windows.
-public struct SimulatedInput: Sendable {
+package struct SimulatedInput: Sendable {
     /// 2023-11-14 23:59:50 UTC. Most markets, and so their repairs, continue into the next day.
-    public static let start: Int64 = 1_700_006_390_000_000_000
+    package static let start: Int64 = 1_700_006_390_000_000_000
     /// The time from the last tick to the last watermark, in nanoseconds.
-    public static let silence: Int64 = 30 * 86_400_000_000_000
+    package static let silence: Int64 = 30 * 86_400_000_000_000
 
-    public let packets: [SimulatedPacket]
-    public let weather: MarketWeather
+    package let packets: [SimulatedPacket]
+    package let weather: MarketWeather
 
-    public init(_ weather: MarketWeather, using random: inout SeededRandom) {
+    package init(_ weather: MarketWeather, using random: inout SeededRandom) {
         self.weather = weather
         var making = MarketMaking(weather, using: &random)
         for _ in 0..<weather.packets { making.step(using: &random) }
@@ -22,7 +22,7 @@ public struct SimulatedInput: Sendable {
         packets = making.tape.packets
     }
 
-    public static let streamCreated = TapeWriter.streamCreated
+    package static let streamCreated = TapeWriter.streamCreated
 }
 
 /// A market while it is being made.

@@ -1,12 +1,12 @@
 internal import MarketModel
 internal import Primitives
-public import TapeCodec
+package import TapeCodec
 
 /// One packet of a partition as stored on a tape, with its position.
-public struct SimulatedPacket: Sendable {
-    public let header: PacketHeader
-    public let bytes: [UInt8]
-    public let position: TapePosition
+package struct SimulatedPacket: Sendable {
+    package let header: PacketHeader
+    package let bytes: [UInt8]
+    package let position: TapePosition
 
     init(_ packet: SealedPacket, at position: TapePosition) {
         header = packet.header

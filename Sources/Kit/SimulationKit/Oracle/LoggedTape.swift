@@ -1,28 +1,28 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 internal import TapeCodec
 
 /// A trade or quote of the tape, with everything that decides which window it belongs to.
-public struct LoggedTick: Hashable, Sendable {
-    public struct ID: Hashable, Sendable {
-        public var source: SourceName
-        public var ordinal: UInt64
+package struct LoggedTick: Hashable, Sendable {
+    package struct ID: Hashable, Sendable {
+        package var source: SourceName
+        package var ordinal: UInt64
 
-        public init(source: SourceName, ordinal: UInt64) {
+        package init(source: SourceName, ordinal: UInt64) {
             self.source = source
             self.ordinal = ordinal
         }
     }
 
-    public var id: ID
-    public var symbol: Symbol
+    package var id: ID
+    package var symbol: Symbol
     /// The provider that fed the symbol when the tick came.
-    public var provider: String
-    public var header: TickHeader
-    public var trade: Trade?
-    public var quote: Quote?
+    package var provider: String
+    package var header: TickHeader
+    package var trade: Trade?
+    package var quote: Quote?
 
-    public var time: Int64 { header.eventTime.nanoseconds }
+    package var time: Int64 { header.eventTime.nanoseconds }
 
     /// Orders ticks as in a window: event time, source, ordinal.
     static func isBefore(_ left: LoggedTick, _ right: LoggedTick) -> Bool {
@@ -45,7 +45,7 @@ enum LoggedEvent {
 
 /// The packets of a tape as a list of events. They are read once, with no state but the indexes of
 /// the present packet.
-public struct LoggedTape {
+package struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
 
     init(_ packets: [SimulatedPacket]) {
@@ -53,7 +53,7 @@ public struct LoggedTape {
     }
 
     /// Returns all trades and quotes, in order.
-    public static func ticks(of packets: [SimulatedPacket]) -> [LoggedTick] {
+    package static func ticks(of packets: [SimulatedPacket]) -> [LoggedTick] {
         LoggedTape(packets).events.compactMap {
             if case .tick(let tick) = $0 { tick } else { nil }
         }

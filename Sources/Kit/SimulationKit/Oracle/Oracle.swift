@@ -1,5 +1,5 @@
 internal import MarketModel
-public import OperatorGraph
+package import OperatorGraph
 internal import Primitives
 internal import StreamCore
 internal import TapeCodec
@@ -8,7 +8,7 @@ internal import TapeCodec
 /// list of its window. At the end each list is sorted and folded into a bar.
 ///
 /// It shares no code with the machines, keeps everything, and is slow.
-public struct Oracle {
+package struct Oracle {
     private let definition: GraphDefinition
     private var clock = OracleClock()
     private var stages: OracleStages
@@ -18,7 +18,7 @@ public struct Oracle {
     private var dirty: [OracleRepair] = []
     private var missing = OracleMissing()
 
-    public static func result(
+    package static func result(
         of definition: GraphDefinition, over packets: [SimulatedPacket]
     ) -> OracleResult {
         var oracle = Oracle(definition)

@@ -1,32 +1,32 @@
-public import MarketModel
-public import Primitives
-public import StreamCore
+package import MarketModel
+package import Primitives
+package import StreamCore
 
 /// Computes what breadth must give, from the last versions of all bars. For every window the days
 /// are computed again, from all bars up to its end.
 ///
 /// It shares no code with the machine, and is slow.
-public struct OracleBreadth {
+package struct OracleBreadth {
     /// One number of one window, and how many symbols it is computed from.
-    public struct Number: Hashable, Sendable {
-        public var value: Int128
-        public var symbols: Int
+    package struct Number: Hashable, Sendable {
+        package var value: Int128
+        package var symbols: Int
 
-        public init(value: Int128, symbols: Int) {
+        package init(value: Int128, symbols: Int) {
             self.value = value
             self.symbols = symbols
         }
     }
 
     /// A day of a symbol, as it was at some time.
-    public struct Day: Hashable, Sendable {
-        public var high: Int64
-        public var low: Int64
-        public var close: Int64
+    package struct Day: Hashable, Sendable {
+        package var high: Int64
+        package var low: Int64
+        package var close: Int64
         /// Whether none of its ticks is known to be missing.
         var isWhole = true
 
-        public init(high: Int64, low: Int64, close: Int64) {
+        package init(high: Int64, low: Int64, close: Int64) {
             (self.high, self.low, self.close) = (high, low, close)
         }
     }
@@ -37,7 +37,7 @@ public struct OracleBreadth {
     /// By symbol and day, the days that a provider gave before the first bar.
     private let told: [Symbol: [Int32: Day]]
 
-    public init(
+    package init(
         _ rule: BreadthRule, _ calendar: SessionCalendar, bars all: [BarKey: Bar],
         told: [Symbol: [Int32: Day]]
     ) {
@@ -53,7 +53,7 @@ public struct OracleBreadth {
     }
 
     /// By measure and start of a window.
-    public var numbers: [BreadthMeasure: [Timestamp: Number]] {
+    package var numbers: [BreadthMeasure: [Timestamp: Number]] {
         var numbers: [BreadthMeasure: [Timestamp: Number]] = [:]
         var windows: [Timestamp: Int32] = [:]
         for (day, bar) in bars.values.joined() { windows[bar.openTime] = day }

@@ -1,13 +1,13 @@
 internal import Primitives
-public import StreamCore
-public import YAMLFile
+package import StreamCore
+internal import YAMLFile
 
 /// Reads a calendar: local times, holidays and special days of one zone, as sessions in UTC.
-public enum CalendarFile {
+package enum CalendarFile {
     /// The number of years that one calendar may cover.
     static let yearsMax: Int64 = 100
 
-    public static func read(
+    package static func read(
         _ path: String, name: String, _ files: GraphFiles
     ) throws(GraphProblems) -> SessionCalendar {
         var problems = ProblemList(file: path)

@@ -1,16 +1,16 @@
 internal import MarketModel
-public import OperatorGraph
+package import OperatorGraph
 internal import StreamCore
 
 /// A graph for people: as an indented text, and as a flowchart in Mermaid's language.
-public struct GraphDrawing {
+package struct GraphDrawing {
     private let definition: GraphDefinition
 
-    public init(_ definition: GraphDefinition) { self.definition = definition }
+    package init(_ definition: GraphDefinition) { self.definition = definition }
 
     // MARK: text
 
-    public var text: String {
+    package var text: String {
         let count = definition.nodes.count
         var lines = ["graph \(definition.name): \(count) \(count == 1 ? "node" : "nodes")"]
         for calendar in definition.calendars {
@@ -56,7 +56,7 @@ public struct GraphDrawing {
 
     // MARK: Mermaid
 
-    public var mermaid: String {
+    package var mermaid: String {
         var lines = ["flowchart LR"]
         for (kind, name) in [(GraphInput.ticks(.trade), "trades"), (.ticks(.quote), "quotes")]
         where definition.nodes.contains(where: { $0.input == kind }) {

@@ -1,10 +1,10 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
-public import StreamCore
+package import StreamCore
 
 extension TickExpression {
     /// Compiles a written condition on ticks of one kind.
-    public static func compile(
+    package static func compile(
         _ text: String, kind: DataKind
     ) throws(ExpressionProblem) -> TickExpression {
         var compiler = ExpressionCompiler(try ExpressionLexer.tokens(text), kind: kind)

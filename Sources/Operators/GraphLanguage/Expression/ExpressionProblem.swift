@@ -1,12 +1,12 @@
 /// An error in an expression, with its place in characters from 0.
-public struct ExpressionProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    public let offset: Int
-    public let what: String
+package struct ExpressionProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package let offset: Int
+    package let what: String
 
-    public init(_ offset: Int, _ what: String) {
+    package init(_ offset: Int, _ what: String) {
         self.offset = offset
         self.what = what
     }
 
-    public var description: String { "character \(offset + 1): \(what)" }
+    package var description: String { "character \(offset + 1): \(what)" }
 }

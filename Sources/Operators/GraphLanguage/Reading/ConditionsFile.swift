@@ -1,9 +1,9 @@
-public import StreamCore
-public import YAMLFile
+package import StreamCore
+internal import YAMLFile
 
 /// Reads a table of trade conditions, which states for each code what such trades may change.
-public enum ConditionsFile {
-    public static func read(
+package enum ConditionsFile {
+    package static func read(
         _ path: String, name: String, _ files: GraphFiles
     ) throws(GraphProblems) -> ConditionRules {
         var problems = ProblemList(file: path)

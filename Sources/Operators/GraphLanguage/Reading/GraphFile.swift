@@ -1,11 +1,11 @@
-public import OperatorGraph
+package import OperatorGraph
 internal import StreamCore
-public import YAMLFile
+internal import YAMLFile
 
 /// Reads the file of a graph, with the calendars and tables that it names.
-public enum GraphFile {
+package enum GraphFile {
     /// Reads the graph. Throws all problems together.
-    public static func read(
+    package static func read(
         _ path: String, _ files: GraphFiles
     ) throws(GraphProblems) -> GraphDefinition {
         var reader = GraphReader(path: path, files: files)

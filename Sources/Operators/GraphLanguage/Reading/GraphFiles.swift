@@ -1,21 +1,21 @@
-public import YAMLFile
+package import YAMLFile
 
-public typealias GraphProblem = FileMistake
-public typealias GraphProblems = FileMistakes
-public typealias GraphFileFailure = FileFailure
+package typealias GraphProblem = FileMistake
+package typealias GraphProblems = FileMistakes
+package typealias GraphFileFailure = FileFailure
 
 /// The access of graphs to files, time zones and custom operators, passed in by the caller.
-public struct GraphFiles: Sendable {
-    public let read:
+package struct GraphFiles: Sendable {
+    package let read:
         @Sendable (_ path: String, _ bytesMax: Int) -> Result<[UInt8], GraphFileFailure>
     /// The folder with the system's time zones.
-    public let zones: String
+    package let zones: String
     /// The names of registered custom operators; `nil` means that any name is accepted.
-    public let customOperators: Set<String>?
+    package let customOperators: Set<String>?
 
-    public static let systemZones = "/usr/share/zoneinfo"
+    package static let systemZones = "/usr/share/zoneinfo"
 
-    public init(
+    package init(
         zones: String = Self.systemZones, customOperators: Set<String>? = nil,
         read:
             @escaping @Sendable (

@@ -1,9 +1,9 @@
-public import MarketModel
-public import StreamCore
+package import MarketModel
+package import StreamCore
 
 /// An operator that takes ticks as bytes instead of records, for existing code that expects bytes.
 /// It is slower than one that takes records, because every tick is encoded for it.
-public protocol EncodedTickOperator: Sendable {
+package protocol EncodedTickOperator: Sendable {
     static var encoding: TickEncoding { get }
 
     init(settings: [GraphSetting]) throws(TickOperatorError)
@@ -19,30 +19,30 @@ public protocol EncodedTickOperator: Sendable {
 }
 
 extension EncodedTickOperator {
-    public var warmUp: Int64 { 0 }
+    package var warmUp: Int64 { 0 }
 }
 
 /// Turns an operator that takes bytes into a node.
-public struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
+package struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
     private var wrapped: Wrapped
     private var encoder: TickEncoder
 
-    public init(settings: [GraphSetting]) throws(TickOperatorError) {
+    package init(settings: [GraphSetting]) throws(TickOperatorError) {
         wrapped = try Wrapped(settings: settings)
         encoder = TickEncoder(Wrapped.encoding)
     }
 
-    public var warmUp: Int64 { wrapped.warmUp }
+    package var warmUp: Int64 { wrapped.warmUp }
 
-    public mutating func take(
+    package mutating func take(
         _ tick: GraphTick, of symbol: Symbol, publishing values: inout [OperatorValue]
     ) -> Bool {
         wrapped.take(encoder.encode(tick, symbol: symbol.text), publishing: &values)
     }
 
-    public func encode(into bytes: inout [UInt8]) { wrapped.encode(into: &bytes) }
+    package func encode(into bytes: inout [UInt8]) { wrapped.encode(into: &bytes) }
 
-    public mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {
+    package mutating func restore(_ bytes: RawSpan) throws(CheckpointError) {
         try wrapped.restore(bytes)
     }
 }

@@ -1,14 +1,14 @@
 /// Writes values in MessagePack, each in its shortest form, as PyPI's `msgpack` does.
-public struct MessagePackWriter: Sendable {
-    public private(set) var bytes: [UInt8] = []
+package struct MessagePackWriter: Sendable {
+    package private(set) var bytes: [UInt8] = []
 
-    public init() {}
+    package init() {}
 
     /// Empties the buffer and keeps its memory.
-    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
     /// Begins a map. The names and values of `count` members have to follow, in turn.
-    public mutating func map(_ count: Int) {
+    package mutating func map(_ count: Int) {
         if count < 16 {
             bytes.append(0x80 | UInt8(truncatingIfNeeded: count))
         } else if count <= Int(UInt16.max) {
@@ -18,11 +18,11 @@ public struct MessagePackWriter: Sendable {
         }
     }
 
-    public mutating func null() { bytes.append(0xc0) }
+    package mutating func null() { bytes.append(0xc0) }
 
-    public mutating func value(_ flag: Bool) { bytes.append(flag ? 0xc3 : 0xc2) }
+    package mutating func value(_ flag: Bool) { bytes.append(flag ? 0xc3 : 0xc2) }
 
-    public mutating func value(_ number: UInt64) {
+    package mutating func value(_ number: UInt64) {
         switch number {
         case 0..<0x80: bytes.append(UInt8(truncatingIfNeeded: number))
         case 0..<0x100: put(0xcc, UInt8(truncatingIfNeeded: number))
@@ -32,7 +32,7 @@ public struct MessagePackWriter: Sendable {
         }
     }
 
-    public mutating func value(_ number: Int64) {
+    package mutating func value(_ number: Int64) {
         switch number {
         case 0...: value(UInt64(number))
         case -0x20..<0: bytes.append(UInt8(truncatingIfNeeded: number))
@@ -43,7 +43,7 @@ public struct MessagePackWriter: Sendable {
         }
     }
 
-    public mutating func value(_ text: String) {
+    package mutating func value(_ text: String) {
         let count = text.utf8.count
         switch count {
         case 0..<32: bytes.append(0xa0 | UInt8(truncatingIfNeeded: count))

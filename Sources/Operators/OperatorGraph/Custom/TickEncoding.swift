@@ -5,7 +5,7 @@ internal import Primitives
 ///
 /// Prices are whole numbers in 1e-9, sizes whole numbers in 1e-8, so nothing is lost. Times are in
 /// nanoseconds. An undefined value is null.
-public enum TickEncoding: String, CaseIterable, Hashable, Sendable {
+package enum TickEncoding: String, CaseIterable, Hashable, Sendable {
     case json
     case messagePack = "message-pack"
 }

@@ -33,9 +33,9 @@ extension TickOperator {
 }
 
 /// The limits of custom operators.
-public enum OperatorLimits {
+package enum OperatorLimits {
     /// A day, because a repair also reads a day at a time.
-    public static let warmUpMax: Int64 = 86_400_000_000_000
+    package static let warmUpMax: Int64 = 86_400_000_000_000
 }
 
 /// A value that a custom operator publishes.

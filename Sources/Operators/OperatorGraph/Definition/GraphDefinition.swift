@@ -1,25 +1,25 @@
-public import MarketModel
-public import StreamCore
+package import MarketModel
+package import StreamCore
 
 /// The definition of a graph, which is computed for each partition: the nodes, and the input of
 /// each. Its maker has checked it: inputs come before their users, names are unique, kinds fit.
-public struct GraphDefinition: Hashable, Sendable {
-    public var name: String
-    public var nodes: [GraphNode]
+package struct GraphDefinition: Hashable, Sendable {
+    package var name: String
+    package var nodes: [GraphNode]
     /// The calendars that nodes use, by name.
-    public var calendars: [SessionCalendar]
+    package var calendars: [SessionCalendar]
 
-    public static let nodesMax = 64
-    public static let nameBytesMax = 32
+    package static let nodesMax = 64
+    package static let nameBytesMax = 32
 
-    public init(name: String, nodes: [GraphNode], calendars: [SessionCalendar] = []) {
+    package init(name: String, nodes: [GraphNode], calendars: [SessionCalendar] = []) {
         self.name = name
         self.nodes = nodes
         self.calendars = calendars
     }
 
     /// A graph of one node: bars of all trades.
-    public static func simple(_ series: BarSeriesSet) -> GraphDefinition {
+    package static func simple(_ series: BarSeriesSet) -> GraphDefinition {
         GraphDefinition(
             name: "simple",
             nodes: [
@@ -31,15 +31,15 @@ public struct GraphDefinition: Hashable, Sendable {
 }
 
 /// One node of a graph, under its name.
-public struct GraphNode: Hashable, Sendable {
-    public var name: String
-    public var input: GraphInput
-    public var operation: GraphOperation
+package struct GraphNode: Hashable, Sendable {
+    package var name: String
+    package var input: GraphInput
+    package var operation: GraphOperation
     /// The queue through which the ticks that this node lets through are also published live; `nil`
     /// when they are not.
-    public var live: LiveEdge?
+    package var live: LiveEdge?
 
-    public init(
+    package init(
         name: String, input: GraphInput, operation: GraphOperation, live: LiveEdge? = nil
     ) {
         self.name = name
@@ -50,7 +50,7 @@ public struct GraphNode: Hashable, Sendable {
 }
 
 /// The input of a node.
-public enum GraphInput: Hashable, Sendable {
+package enum GraphInput: Hashable, Sendable {
     /// `trade` or `quote`, directly from the tape.
     case ticks(DataKind)
     /// The output of the node with this index: ticks that it lets through, or its bars.
@@ -61,7 +61,7 @@ public enum GraphInput: Hashable, Sendable {
 
 /// What a node does. The first five take ticks and let some of them through; `bars` and `aggregate`
 /// make windows of ticks, and `resample` makes them of bars.
-public enum GraphOperation: Hashable, Sendable {
+package enum GraphOperation: Hashable, Sendable {
     case deduplicate(DeduplicateRule)
     case throttle(ThrottleRule)
     case filter(TickExpression)
@@ -88,9 +88,9 @@ public struct GraphSetting: Hashable, Sendable {
 }
 
 /// A bounded queue before a reader that may be slower than the tape.
-public struct LiveEdge: Hashable, Sendable {
+package struct LiveEdge: Hashable, Sendable {
     /// What happens to a tick without room.
-    public enum Overflow: String, CaseIterable, Hashable, Sendable {
+    package enum Overflow: String, CaseIterable, Hashable, Sendable {
         /// The graph waits for the reader: nothing is left out.
         case block
         /// The tick itself is dropped and counted.
@@ -102,15 +102,15 @@ public struct LiveEdge: Hashable, Sendable {
     }
 
     /// The maximum number of ticks that wait.
-    public var capacity: Int
-    public var overflow: Overflow
+    package var capacity: Int
+    package var overflow: Overflow
     /// The high and low marks. An event is reported when the length crosses them.
-    public var high: Int
-    public var low: Int
+    package var high: Int
+    package var low: Int
 
-    public static let capacityMax = 1_048_576
+    package static let capacityMax = 1_048_576
 
-    public init(capacity: Int, overflow: Overflow, high: Int, low: Int) {
+    package init(capacity: Int, overflow: Overflow, high: Int, low: Int) {
         self.capacity = capacity
         self.overflow = overflow
         self.high = high

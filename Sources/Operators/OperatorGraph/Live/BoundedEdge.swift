@@ -2,9 +2,9 @@
 ///
 /// A value that one thread or one lock owns. Its memory is reserved once: adding and removing
 /// elements allocates nothing.
-public struct BoundedEdge<Element: Sendable>: Sendable {
+package struct BoundedEdge<Element: Sendable>: Sendable {
     /// What happened to an offered element.
-    public enum Offered: Hashable, Sendable {
+    package enum Offered: Hashable, Sendable {
         /// It is in the queue.
         case taken
         /// `block`: it is not in the queue. Offer it again when an element was taken.
@@ -18,27 +18,27 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
     }
 
     /// A crossing of one of the marks, reported once per crossing.
-    public enum Transition: Hashable, Sendable {
+    package enum Transition: Hashable, Sendable {
         /// The length reached the high mark.
         case roseToHigh
         /// The length fell to the low mark.
         case fellToLow
     }
 
-    public let rule: LiveEdge
+    package let rule: LiveEdge
     /// Elements that were lost, at either end.
-    public private(set) var dropped: UInt64 = 0
+    package private(set) var dropped: UInt64 = 0
     /// Whether the length has reached the high mark and not fallen to the low mark since.
-    public private(set) var isHigh = false
+    package private(set) var isHigh = false
 
     private var ring: [Element?]
     /// The place of the oldest element in `ring`.
     private var first = 0
     /// The number of elements that wait.
-    public private(set) var depth = 0
+    package private(set) var depth = 0
 
     /// Values of `rule` outside of their limits are set to the limits.
-    public init(_ rule: LiveEdge) {
+    package init(_ rule: LiveEdge) {
         let capacity = min(max(rule.capacity, 1), LiveEdge.capacityMax)
         let high = min(max(rule.high, 1), capacity)
         self.rule = LiveEdge(
@@ -47,11 +47,11 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
         ring = [Element?](repeating: nil, count: capacity)
     }
 
-    public var capacity: Int { ring.count }
-    public var isFull: Bool { depth == ring.count }
+    package var capacity: Int { ring.count }
+    package var isFull: Bool { depth == ring.count }
 
     /// Appends an element, or does what the rule states when there is no room.
-    public mutating func offer(_ element: Element) -> (Offered, Transition?) {
+    package mutating func offer(_ element: Element) -> (Offered, Transition?) {
         guard isFull else {
             append(element)
             return (.taken, rise())
@@ -71,7 +71,7 @@ public struct BoundedEdge<Element: Sendable>: Sendable {
     }
 
     /// Removes and returns the oldest element; `nil` when there is none.
-    public mutating func take() -> (element: Element, transition: Transition?)? {
+    package mutating func take() -> (element: Element, transition: Transition?)? {
         guard let element = removeFirst() else { return nil }
         guard isHigh, depth <= rule.low else { return (element, nil) }
         isHigh = false

@@ -3,25 +3,25 @@ internal import StreamCore
 /// The number of ticks that series left out, by reason. A tick is counted once for each series, and
 /// once for each window where windows overlap. Ticks that came too late are not included: they are
 /// listed.
-public struct ExcludedTicks: Hashable, Sendable {
+package struct ExcludedTicks: Hashable, Sendable {
     /// The symbol has no room in the tables, or another source feeds it.
-    public var unknownSymbol: UInt64 = 0
+    package var unknownSymbol: UInt64 = 0
     /// The tick was fetched later, and counts in repairs only.
-    public var backfilled: UInt64 = 0
+    package var backfilled: UInt64 = 0
     /// An earlier node kept it back, or it is no new tick: a correction, a cancel, a snapshot.
-    public var filter: UInt64 = 0
+    package var filter: UInt64 = 0
     /// The tick has no price, size or usable time.
-    public var undefined: UInt64 = 0
+    package var undefined: UInt64 = 0
     /// The tick sets no price, by the node's rule for sale conditions or odd lots.
-    public var rule: UInt64 = 0
-    public var outsideSession: UInt64 = 0
+    package var rule: UInt64 = 0
+    package var outsideSession: UInt64 = 0
     /// The tick was too late or beyond a limit, and the list of such ticks was full.
-    public var unlisted: UInt64 = 0
+    package var unlisted: UInt64 = 0
 
-    public init() {}
+    package init() {}
 
     /// The names for people, with their counts, in this order.
-    public static var reasons: [(name: String, count: WritableKeyPath<ExcludedTicks, UInt64>)] {
+    package static var reasons: [(name: String, count: WritableKeyPath<ExcludedTicks, UInt64>)] {
         [
             ("unknown_symbol", \.unknownSymbol), ("backfilled", \.backfilled),
             ("filter", \.filter), ("undefined", \.undefined), ("rule", \.rule),
@@ -29,12 +29,12 @@ public struct ExcludedTicks: Hashable, Sendable {
         ]
     }
 
-    public mutating func add(_ other: ExcludedTicks) {
+    package mutating func add(_ other: ExcludedTicks) {
         for (_, count) in Self.reasons { self[keyPath: count] &+= other[keyPath: count] }
     }
 
     /// Returns the counts since an earlier state.
-    public func since(_ before: ExcludedTicks) -> ExcludedTicks {
+    package func since(_ before: ExcludedTicks) -> ExcludedTicks {
         var rest = self
         for (_, count) in Self.reasons { rest[keyPath: count] &-= before[keyPath: count] }
         return rest
@@ -57,7 +57,7 @@ public struct ExcludedTicks: Hashable, Sendable {
 extension GraphMachine {
     /// The exclusions in the complete account, which is part of the state and passes from owner to
     /// owner.
-    public var excluded: ExcludedTicks {
+    package var excluded: ExcludedTicks {
         var excluded = ExcludedTicks()
         for (leaf, plan) in leaves.plans.enumerated() {
             // Several machines may make the numbers of one series. The first one counts for all.

@@ -1,4 +1,4 @@
-public import StreamCore
+package import StreamCore
 
 // The state of all nodes: a head that names the program, and one piece each for the tables, every
 // machine, the missing ticks, and every stage.
@@ -10,7 +10,7 @@ extension GraphMachine {
 
     /// Appends everything that decides the machine's later results. The size is bounded by
     /// `CheckpointLimits.bytesMax`. A larger state is refused where it is stored.
-    public func encode(into bytes: inout [UInt8]) {
+    package func encode(into bytes: inout [UInt8]) {
         StateDirectory.begin(
             program: program.hash, received: received, pieces: Self.pieces(of: program.plan),
             into: &bytes)
@@ -27,7 +27,7 @@ extension GraphMachine {
     }
 
     /// Restores the machine whose `encode` wrote these bytes, for the same program.
-    public init(_ program: GraphProgram, restoring bytes: RawSpan) throws(CheckpointError) {
+    package init(_ program: GraphProgram, restoring bytes: RawSpan) throws(CheckpointError) {
         let plan = program.plan
         let (received, pieces) = try StateDirectory.pieces(
             of: bytes, program: program.hash, count: Self.pieces(of: plan))

@@ -6,7 +6,7 @@ internal import TapeCodec
 // How a provider's days reach the nodes over all partitions that asked for them.
 extension GraphMachine {
     /// Days from a provider for which there was no room.
-    public var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
+    package var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
 
     /// Takes the days of a packet, by the names of symbols. Any source may have asked the provider
     /// for them.
@@ -50,7 +50,7 @@ extension GraphMachine {
     }
 
     /// Publishes all days again, for an owner whose output so far was not published.
-    public mutating func publishDaysAgain() {
+    package mutating func publishDaysAgain() {
         for index in histories.indices { histories[index].publishAgain() }
     }
 }

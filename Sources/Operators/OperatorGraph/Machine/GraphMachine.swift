@@ -1,14 +1,14 @@
-public import MarketModel
-public import Primitives
-public import StreamCore
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import StreamCore
+package import TapeCodec
 
 /// The graph of one partition: packets in, bars out. Pure: its results follow from the packets
 /// alone.
-public struct GraphMachine: Sendable {
-    public let program: GraphProgram
+package struct GraphMachine: Sendable {
+    package let program: GraphProgram
     /// Ticks that came in so far, without those of the source `manual`.
-    public internal(set) var received: UInt64 = 0
+    package internal(set) var received: UInt64 = 0
 
     /// The machines that make bars, and the tables of symbols and sources.
     var leaves: BarLeaves
@@ -25,7 +25,7 @@ public struct GraphMachine: Sendable {
     /// The late ticks that a machine has just listed, before they move to the output.
     private var listed: [LateTick] = []
 
-    public init(_ program: GraphProgram) {
+    package init(_ program: GraphProgram) {
         self.program = program
         leaves = BarLeaves(program.plan)
         stages = TickStages(program)
@@ -62,11 +62,11 @@ public struct GraphMachine: Sendable {
         }
     }
 
-    public var sources: SourceTable { leaves.tables.sources }
-    public var symbols: SymbolTable { leaves.tables.symbols }
-    public var openWindows: Int { leaves.openWindows }
+    package var sources: SourceTable { leaves.tables.sources }
+    package var symbols: SymbolTable { leaves.tables.symbols }
+    package var openWindows: Int { leaves.openWindows }
     /// The account of the first machine, with the series of all other machines appended.
-    public var counters: BarCounters {
+    package var counters: BarCounters {
         var counters = leaves.counters(of: 0)
         for leaf in leaves.plans.indices.dropFirst() {
             counters.append(seriesOf: leaves.counters(of: leaf))
@@ -75,29 +75,29 @@ public struct GraphMachine: Sendable {
     }
 
     /// The account of each machine, in the order of the nodes. Each one balances.
-    public var machineCounters: [BarCounters] {
+    package var machineCounters: [BarCounters] {
         leaves.plans.indices.map { leaves.counters(of: $0) }
     }
 
     /// Ticks that passed deduplicators that could not judge them, because they have no id. Counted
     /// since this value was made.
-    public var undecidable: UInt64 {
+    package var undecidable: UInt64 {
         stages.deduplicators.reduce(0) { $0 &+ $1.undecidable }
     }
 
     /// The least of its sources' watermarks. All bars up to it are published. A source without a
     /// watermark has no bars, and is not waited for.
-    public var watermark: Timestamp {
+    package var watermark: Timestamp {
         sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
             ?? SourceTable.noWatermark
     }
 
     /// Notes the time before which the tape holds no ticks. Windows that begin earlier are partial.
-    public mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
+    package mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
 
     /// Takes the next packet of the partition. Returns false when more sources feed it than the
     /// limit allows.
-    public mutating func take(
+    package mutating func take(
         _ header: PacketHeader, _ packet: RawSpan, into output: inout GraphOutput
     ) -> Bool {
         // Records of the source `manual` are backfilled: it has no watermark, and its definitions
@@ -188,7 +188,7 @@ public struct GraphMachine: Sendable {
 
     /// Appends the bars of open windows that changed since the last call, without `.final`. They
     /// are for live display only. Their series are indexes of the program.
-    public mutating func takeOpenBars(into open: inout [Bar]) {
+    package mutating func takeOpenBars(into open: inout [Bar]) {
         for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
             let first = open.count
             leaves.takeOpenBars(leaf, into: &open)

@@ -1,24 +1,24 @@
 public import MarketModel
-public import Primitives
-public import StreamCore
+package import Primitives
+package import StreamCore
 
 /// The output of one packet. A machine appends to it, and its owner empties it.
-public struct GraphOutput: Sendable {
+package struct GraphOutput: Sendable {
     /// The bars. Their `series` is an index in `GraphProgram.series`.
-    public var bars: [Bar] = []
+    package var bars: [Bar] = []
     /// Ticks that are in no window of a series, and duplicates, also by `GraphProgram.series`.
     /// Those of aggregates are counted and not listed.
-    public var late: [LateTick] = []
+    package var late: [LateTick] = []
     /// The ranges that a record of the packet made dirty.
-    public var dirty: [DirtyRange] = []
+    package var dirty: [DirtyRange] = []
     /// The values of aggregates and custom operators.
-    public var values: [GraphValue] = []
+    package var values: [GraphValue] = []
     /// Ticks that nodes with a `LiveEdge` let through.
-    public var live: [LiveTick] = []
+    package var live: [LiveTick] = []
 
-    public init() {}
+    package init() {}
 
-    public mutating func removeAll() {
+    package mutating func removeAll() {
         bars.removeAll(keepingCapacity: true)
         late.removeAll(keepingCapacity: true)
         dirty.removeAll(keepingCapacity: true)
@@ -28,20 +28,20 @@ public struct GraphOutput: Sendable {
 }
 
 /// One version of one number of a window, or a value of a custom operator.
-public struct GraphValue: Hashable, Sendable {
+package struct GraphValue: Hashable, Sendable {
     /// The interned symbol.
-    public var symbol: UInt32
+    package var symbol: UInt32
     /// `<node>.<series>.<function>`, or `<node>.<name>` for a custom operator.
-    public var name: String
+    package var name: String
     /// The value in 1e-9; `IndicatorValue.undefined` when there is none, or none any more.
-    public var value: Int128
+    package var value: Int128
     /// The time that it covers: [periodStart, periodEnd).
-    public var periodStart: Timestamp
-    public var periodEnd: Timestamp
+    package var periodStart: Timestamp
+    package var periodEnd: Timestamp
     /// A raw `BarReason`.
-    public var reason: UInt8
+    package var reason: UInt8
 
-    public init(
+    package init(
         symbol: UInt32, name: String, value: Int128, periodStart: Timestamp, periodEnd: Timestamp,
         reason: UInt8
     ) {
@@ -68,12 +68,12 @@ public enum GraphTick: Hashable, Sendable {
 }
 
 /// A tick that a node let through to live readers.
-public struct LiveTick: Hashable, Sendable {
+package struct LiveTick: Hashable, Sendable {
     /// The node's index in the definition.
-    public var node: Int
-    public var tick: GraphTick
+    package var node: Int
+    package var tick: GraphTick
 
-    public init(node: Int, tick: GraphTick) {
+    package init(node: Int, tick: GraphTick) {
         self.node = node
         self.tick = tick
     }

@@ -3,18 +3,18 @@ internal import Primitives
 internal import StreamCore
 
 /// A definition made ready to run. It is the same for all partitions.
-public struct GraphProgram: Sendable {
-    public let definition: GraphDefinition
+package struct GraphProgram: Sendable {
+    package let definition: GraphDefinition
     /// The names under which output is listed. Their index here is the index that output carries.
-    public let series: [PublishedSeries]
+    package let series: [PublishedSeries]
     /// A hash of everything that decides the output. Other definitions have other hashes.
-    public let hash: UInt64
+    package let hash: UInt64
     let plan: GraphPlan
     /// The custom operators before the first tick.
     let operators: [any TickOperator]
 
     /// Makes a program. Custom operators of the graph must be in `registry`.
-    public init(
+    package init(
         _ definition: GraphDefinition, operators registry: TickOperators
     ) throws(TickOperatorError) {
         let compiler = GraphCompiler(definition)
@@ -30,7 +30,7 @@ public struct GraphProgram: Sendable {
 
     /// Makes a program of a graph without custom operators. Passing one with custom operators is a
     /// bug.
-    public init(_ definition: GraphDefinition) {
+    package init(_ definition: GraphDefinition) {
         let compiler = GraphCompiler(definition)
         precondition(
             compiler.plan.customs.isEmpty, "a graph with custom operators needs their registry")
@@ -50,7 +50,7 @@ public struct GraphProgram: Sendable {
     }
 
     /// The name of the program in messages.
-    public var summary: String { series.map(\.name.text).joined(separator: ",") }
+    package var summary: String { series.map(\.name.text).joined(separator: ",") }
 
     /// Whether trades go directly into the windows of one machine, and nothing else is computed.
     var isPlain: Bool {
@@ -62,7 +62,7 @@ public struct GraphProgram: Sendable {
 
 extension GraphDefinition {
     /// Whether the graph has a node that makes bars or aggregates of ticks. A program needs one.
-    public var makesBars: Bool {
+    package var makesBars: Bool {
         nodes.contains {
             switch $0.operation {
             case .bars, .aggregate: true

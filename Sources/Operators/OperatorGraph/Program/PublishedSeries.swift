@@ -1,13 +1,13 @@
-public import MarketModel
-public import StreamCore
+package import MarketModel
+package import StreamCore
 
 /// The name under which output is listed: a series of bars, or a node that lists duplicates.
-public struct PublishedSeries: Hashable, Sendable {
-    public let name: SeriesName
+package struct PublishedSeries: Hashable, Sendable {
+    package let name: SeriesName
     /// The width for the definition on the tape; 0 when it has none.
-    public let widthNanoseconds: Int64
+    package let widthNanoseconds: Int64
     /// The window; `nil` for a node that lists duplicates, which makes no bars.
-    public let window: WindowRule?
+    package let window: WindowRule?
 
     init(_ series: BarSeries) {
         name = series.name

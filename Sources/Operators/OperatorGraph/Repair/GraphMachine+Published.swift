@@ -1,6 +1,6 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
-public import StreamCore
+package import StreamCore
 
 // The end of a repair: the machine of the partition takes the result of a repair and publishes it.
 //
@@ -15,7 +15,7 @@ extension GraphMachine {
     /// any more, and finds the prices with which series with `fill` fill empty windows. Symbols and
     /// series are those of this machine and its program. Call it after the repair was given all
     /// packets.
-    public func publishedRanges(of repair: GraphRepair) -> [PublishedRange] {
+    package func publishedRanges(of repair: GraphRepair) -> [PublishedRange] {
         var ranges: [PublishedRange] = []
         let machines = repair.plan.machineRanges
         // A leaf with `values` makes numbers of its bars, and its bars are not on the tape.
@@ -55,7 +55,7 @@ extension GraphMachine {
     /// that was given every packet of its plan. `published` holds the bars of `publishedRanges`,
     /// the last versions of all that are not withdrawn; it may be empty. `nil` means that they are
     /// not known: a new line of output is being built, and its output is dropped.
-    public mutating func absorb(
+    package mutating func absorb(
         _ repair: GraphRepair, published: [Bar]? = nil, into output: inout GraphOutput
     ) {
         let machines = repair.plan.machineRanges

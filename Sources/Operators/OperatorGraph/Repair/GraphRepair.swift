@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
-public import StreamCore
-public import TapeCodec
+package import StreamCore
+package import TapeCodec
 
 /// Computes windows again from the tape. The owner of the partition reads the packets from
 /// `plan.from` up to and including the one that requested it. In the first pass, `note` learns
@@ -14,12 +14,12 @@ public import TapeCodec
 /// history. `manual` is the source of people's requests; its ticks are treated as fetched. A source
 /// is its index in the machine's tables, and `nil` stands for `manual`. A *move* is a definition by
 /// which a source begins to feed a symbol. A *change* is a cancelled or corrected trade.
-public struct GraphRepair: Sendable {
-    public let plan: RepairPlan
+package struct GraphRepair: Sendable {
+    package let plan: RepairPlan
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
-    public private(set) var unusedChanges: UInt64 = 0
+    package private(set) var unusedChanges: UInt64 = 0
     /// Ticks that the machines were given.
-    public private(set) var taken: UInt64 = 0
+    package private(set) var taken: UInt64 = 0
 
     let program: GraphProgram
     /// The repair machines, with tables of their own.
@@ -40,7 +40,7 @@ public struct GraphRepair: Sendable {
     private var isSecondPass = false
 
     /// Returns `nil` without a range.
-    public init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
+    package init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
         self.init(machine, ranges, keepingAtMost: KeptTicks.stepsMax)
     }
 
@@ -68,12 +68,12 @@ public struct GraphRepair: Sendable {
 
     /// Fetched ticks that were judged at their place on the tape instead of at their event time,
     /// because there were more than `RepairStages` has room for.
-    public var unplaced: UInt64 { stages.unplaced }
+    package var unplaced: UInt64 { stages.unplaced }
 
     // MARK: the first pass
 
     /// Takes the next packet of the first pass.
-    public mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
+    package mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
         let (source, isTaken) = source(of: header)
         packetSymbols.removeAll(keepingCapacity: true)
@@ -132,7 +132,7 @@ public struct GraphRepair: Sendable {
 
     /// Ends the first pass. If it returns true, `take` needs the same packets again. If it returns
     /// false, the ticks were few enough to be kept, and everything is computed.
-    public mutating func endFirstPass() -> Bool {
+    package mutating func endFirstPass() -> Bool {
         leaves.tables.missing = missing.stretches
         let changes = self.changes
         stages.endNotes { changes.applied(to: $0, source: $1) }
@@ -208,7 +208,7 @@ public struct GraphRepair: Sendable {
     // MARK: the second pass
 
     /// Takes the next packet of the second pass.
-    public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
+    package mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
         if !isSecondPass { beginSecondPass() }
         let (source, isTaken) = source(of: header)
@@ -301,7 +301,7 @@ public struct GraphRepair: Sendable {
 
 extension GraphMachine {
     /// Returns what has to be read for these ranges; `nil` without a range.
-    public func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
+    package func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
         RepairPlan(
             dirty, leaves: leaves, warmUp: program.plan.warmUp(program.operators))
     }

@@ -1,22 +1,22 @@
 internal import StreamCore
 
 /// Omissions of repairs because of a limit. The published output that they concern stays as it was.
-public struct RepairOmissions: Hashable, Sendable {
+package struct RepairOmissions: Hashable, Sendable {
     /// Windows for which there was no room, and symbols of which a repair held too much.
-    public var windows: UInt64 = 0
+    package var windows: UInt64 = 0
     /// Bars of which it was not known whether to withdraw them.
-    public var withdrawals: UInt64 = 0
+    package var withdrawals: UInt64 = 0
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
-    public var changes: UInt64 = 0
+    package var changes: UInt64 = 0
     /// Fetched ticks that were judged at their place on the tape instead of at their event time.
-    public var unplaced: UInt64 = 0
+    package var unplaced: UInt64 = 0
 
-    public init() {}
+    package init() {}
 
-    public var isNone: Bool { self == RepairOmissions() }
+    package var isNone: Bool { self == RepairOmissions() }
 
     /// Returns the omissions since an earlier state.
-    public func since(_ before: RepairOmissions) -> RepairOmissions {
+    package func since(_ before: RepairOmissions) -> RepairOmissions {
         var more = self
         more.windows &-= min(windows, before.windows)
         more.withdrawals &-= min(withdrawals, before.withdrawals)
@@ -25,7 +25,7 @@ public struct RepairOmissions: Hashable, Sendable {
         return more
     }
 
-    public mutating func add(_ other: RepairOmissions) {
+    package mutating func add(_ other: RepairOmissions) {
         windows &+= other.windows
         withdrawals &+= other.withdrawals
         changes &+= other.changes
@@ -36,7 +36,7 @@ public struct RepairOmissions: Hashable, Sendable {
 extension GraphMachine {
     /// The omissions of all repairs that it absorbed. `changes` and `unplaced` belong to each
     /// `GraphRepair`.
-    public var repairOmissions: RepairOmissions {
+    package var repairOmissions: RepairOmissions {
         var omissions = RepairOmissions()
         for leaf in leaves.plans.indices {
             for series in leaves.counters(of: leaf).series {

@@ -1,25 +1,25 @@
 internal import MarketModel
-public import Primitives
-public import StreamCore
+package import Primitives
+package import StreamCore
 
 /// The part of the tape to read again for some dirty ranges, which are stretches of symbols' time
 /// that have to be computed again.
-public struct RepairPlan: Sendable {
+package struct RepairPlan: Sendable {
     /// The repair needs all ticks with event times in [from, to).
-    public let from: Timestamp
+    package let from: Timestamp
     /// Ticks before this time only bring the stages into the right state. From here on to `to` the
     /// windows are computed.
-    public let windowsFrom: Timestamp
-    public let to: Timestamp
+    package let windowsFrom: Timestamp
+    package let to: Timestamp
     /// The ranges to compute again: at most `rangesMax`, or one for each symbol, kind and reason.
-    public let ranges: [DirtyRange]
+    package let ranges: [DirtyRange]
     /// The symbols of the ranges in ascending order, as the machine's indexes.
-    public let symbols: [UInt32]
+    package let symbols: [UInt32]
     /// The ranges of each machine.
     let machineRanges: MachineRanges
 
     /// The maximum number of ranges. More ranges are joined, those that are near each other first.
-    public static let rangesMax = 1_024
+    package static let rangesMax = 1_024
 
     /// `warmUp` is how long before the windows the ticks must begin for the stages, in nanoseconds.
     /// Returns `nil` without a range.

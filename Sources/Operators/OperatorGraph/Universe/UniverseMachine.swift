@@ -1,13 +1,13 @@
-public import MarketModel
-public import Primitives
-public import StreamCore
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import StreamCore
+package import TapeCodec
 
 /// The nodes of a graph that work over all partitions. It takes the packets of bars of all
 /// partitions, in the order of their stream, and makes values. Pure: its results follow from the
 /// packets alone.
-public struct UniverseMachine: Sendable {
-    public let program: UniverseProgram
+package struct UniverseMachine: Sendable {
+    package let program: UniverseProgram
     private var state: UniverseState
     /// By node and measure: `<node>.<measure>`.
     private let names: [[String]]
@@ -20,7 +20,7 @@ public struct UniverseMachine: Sendable {
     /// By series of the present packet: the nodes that take its bars, as bits.
     private var packetSeries: [UInt64] = []
 
-    public init(_ program: UniverseProgram) {
+    package init(_ program: UniverseProgram) {
         self.init(program, waitingBarsMax: StreamLimits.waitingBarsMax)
     }
 
@@ -41,26 +41,26 @@ public struct UniverseMachine: Sendable {
     }
 
     /// Restores the machine whose `encode` wrote these bytes, for the same program.
-    public init(_ program: UniverseProgram, restoring bytes: RawSpan) throws(CheckpointError) {
+    package init(_ program: UniverseProgram, restoring bytes: RawSpan) throws(CheckpointError) {
         self.init(program)
         state = try UniverseState(state, restoring: bytes)
     }
 
-    public func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
+    package func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
 
     /// The time up to which the bars of all partitions are complete.
-    public var watermark: Timestamp { state.watermark }
-    public var symbols: Int { state.symbols }
-    public var openWindows: Int { state.openWindows }
+    package var watermark: Timestamp { state.watermark }
+    package var symbols: Int { state.symbols }
+    package var openWindows: Int { state.openWindows }
     /// Symbols for which nodes had no room.
-    public var symbolsRefused: UInt64 { state.symbolsRefused }
+    package var symbolsRefused: UInt64 { state.symbolsRefused }
     /// Partitions that are too late to be waited for. Values are flagged partial meanwhile.
-    public var leftOut: [Int] { state.leftOut }
+    package var leftOut: [Int] { state.leftOut }
 
     // MARK: packets
 
     /// Takes the next packet of the stream of bars.
-    public mutating func take(
+    package mutating func take(
         _ header: PacketHeader, _ packet: RawSpan, into output: inout [IndicatorValue]
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }

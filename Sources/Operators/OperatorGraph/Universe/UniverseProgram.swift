@@ -1,22 +1,22 @@
 internal import MarketModel
-public import StreamCore
+package import StreamCore
 
 /// The nodes of a graph that work over all partitions, made ready to run.
-public struct UniverseProgram: Sendable {
-    public struct Node: Sendable {
-        public let name: String
-        public let rule: BreadthRule
+package struct UniverseProgram: Sendable {
+    package struct Node: Sendable {
+        package let name: String
+        package let rule: BreadthRule
         /// The series that its rule names.
-        public let series: BarSeries
-        public let calendar: SessionCalendar?
+        package let series: BarSeries
+        package let calendar: SessionCalendar?
     }
 
-    public let nodes: [Node]
+    package let nodes: [Node]
     /// The number of partitions of the tape. Each is waited for.
-    public let partitions: Int
+    package let partitions: Int
 
     /// Returns `nil` when the graph has no nodes that work over all partitions.
-    public init?(_ definition: GraphDefinition, partitions: Int) {
+    package init?(_ definition: GraphDefinition, partitions: Int) {
         let series = definition.nodes.flatMap { node -> [BarSeries] in
             switch node.operation {
             case .bars(let rule, _): rule.series.all

@@ -1,50 +1,50 @@
 internal import MarketModel
 
 /// The limits of filling gaps, and what happens at each of them.
-public struct BackfillLimits: Hashable, Sendable {
+package struct BackfillLimits: Hashable, Sendable {
     /// The most gaps that wait. Beyond it the oldest are abandoned, with a record.
-    public var gapsMax = ProviderLimits.gapsMax
+    package var gapsMax = ProviderLimits.gapsMax
     /// The most open requests. Pacing decides how fast they leave, and further ones wait here.
-    public var requestsOpenMax = 8
+    package var requestsOpenMax = 8
     /// How many seconds before and after an outage its ticks may be stamped: they come that late,
     /// and clocks differ that much. In these seconds history is compared with what arrived.
-    public var borderSeconds: Int64 = 2
+    package var borderSeconds: Int64 = 2
     /// The most remembered ticks that were added near the end of an instrument's last gap. Beyond
     /// it the next gap leaves out the seconds that both share, and reports that.
-    public var borderTicksMax = 4_096
+    package var borderTicksMax = 4_096
     /// The number of ticks that one request asks for, which is the server's maximum.
-    public var pageTicks: Int32 = 1_000
+    package var pageTicks: Int32 = 1_000
     /// The most ticks of one answer. The last second of a page is complete, so an answer may have
     /// more than `pageTicks`. An answer beyond this maximum counts as a failure.
-    public var pageTicksMax = 100_000
+    package var pageTicksMax = 100_000
     /// The most requests for the ticks of one gap. The rest is fetched as bars.
-    public var tradePagesMax = 100
+    package var tradePagesMax = 100
     /// The same for quotes, which are many. Each request for them counts twice.
-    public var quotePagesMax = 20
+    package var quotePagesMax = 20
     /// The most requests for the bars of one gap. The rest is abandoned.
-    public var barPagesMax = 50
+    package var barPagesMax = 50
     /// After so many refusals or unanswered requests in a row the rest of the gap is given up.
-    public var attemptsMax = 5
+    package var attemptsMax = 5
     /// The first and the longest wait after a refusal, or after no answer.
-    public var retryWait = Duration.seconds(20)
-    public var retryWaitMax = Duration.seconds(600)
+    package var retryWait = Duration.seconds(20)
+    package var retryWaitMax = Duration.seconds(600)
     /// History may lag behind the market. When an answer does not prove that history has reached
     /// the gap's end, the request is repeated, at most this often. The wait doubles each time, and
     /// all waits together are four hours.
-    public var lagTriesMax = 9
+    package var lagTriesMax = 9
     /// The first and the longest of these waits.
-    public var lagWait = Duration.seconds(60)
-    public var lagWaitMax = Duration.seconds(3_600)
+    package var lagWait = Duration.seconds(60)
+    package var lagWaitMax = Duration.seconds(3_600)
     /// So long after the end of trading, history is up to date.
-    public var lagAge = Duration.seconds(900)
+    package var lagAge = Duration.seconds(900)
     /// The longest wait for an answer once the request is sent.
-    public var answerWait = Duration.seconds(90)
+    package var answerWait = Duration.seconds(90)
     /// The longest time that a request may wait in pacing's queue. Then it is treated as lost.
-    public var sendWait = Duration.seconds(3_600)
+    package var sendWait = Duration.seconds(3_600)
     /// The age of the oldest data that are requested.
-    public var ageMax = Duration.seconds(14 * 86_400)
+    package var ageMax = Duration.seconds(14 * 86_400)
     /// The most gaps that the status lists.
-    public var statusMax = 64
+    package var statusMax = 64
 
-    public init() {}
+    package init() {}
 }

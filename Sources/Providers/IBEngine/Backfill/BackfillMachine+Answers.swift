@@ -1,10 +1,10 @@
-public import IBProtocol
-public import MarketModel
+package import IBProtocol
+package import MarketModel
 internal import Primitives
 
 extension BackfillMachine {
     /// Handles an answer. Returns false when it belongs to no request of this machine.
-    public mutating func took(
+    package mutating func took(
         _ message: IBMessage, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         switch message {
@@ -42,7 +42,7 @@ extension BackfillMachine {
 
     /// Handles an answer that cannot be read. Returns false when it belongs to no request of this
     /// machine.
-    public mutating func unreadable(
+    package mutating func unreadable(
         _ request: Int32, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         guard let job = open.removeValue(forKey: request) else { return false }
@@ -52,7 +52,7 @@ extension BackfillMachine {
     }
 
     /// Handles a notice about a request. Returns false when the request is none of this machine's.
-    public mutating func refused(
+    package mutating func refused(
         _ notice: IBNotice, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         guard let job = open[notice.request] else { return false }

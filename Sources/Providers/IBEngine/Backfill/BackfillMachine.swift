@@ -1,6 +1,6 @@
-public import IBProtocol
-public import MarketModel
-public import Primitives
+package import IBProtocol
+package import MarketModel
+package import Primitives
 
 /// Requests from history what outages left out, and puts on the tape what had not arrived.
 ///
@@ -13,7 +13,7 @@ public import Primitives
 /// A gap is requested page by page. What a page completes goes to the tape in one batch with a
 /// record that reports it. So a page that was cut off leaves nothing on the tape, and the next
 /// connection, or the next process, continues after the last record.
-public struct BackfillMachine: Sendable {
+package struct BackfillMachine: Sendable {
     let limits: BackfillLimits
     /// The gaps without an open request. They take turns.
     var waitingJobs: [BackfillJob] = []
@@ -22,27 +22,27 @@ public struct BackfillMachine: Sendable {
     /// What was added near the ends of gaps.
     var borders = BackfillBorders()
     /// The server's version reports sizes of stocks in hundreds of shares.
-    public var historySizesAreLots = false
+    package var historySizesAreLots = false
     /// The vendor's history is down, or the platform has lost its vendor. What fails or is refused
     /// now is tried again, and is not counted.
-    public var isHistoryDown = false
-    public internal(set) var counters = BackfillCounters()
+    package var isHistoryDown = false
+    package internal(set) var counters = BackfillCounters()
     /// When `next` has something to do, monotonic; `never`: only an answer can change anything.
-    public private(set) var nextDue = MonotonicTime.never
+    package private(set) var nextDue = MonotonicTime.never
 
-    public init(_ limits: BackfillLimits) { self.limits = limits }
+    package init(_ limits: BackfillLimits) { self.limits = limits }
 
     /// The number of gaps that are not filled yet.
-    public var waiting: Int { waitingJobs.count + open.count }
+    package var waiting: Int { waitingJobs.count + open.count }
 
     /// Returns whether an answer to this request is still expected. If not, its place at the server
     /// is free.
-    public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
+    package func isOpen(_ request: Int32) -> Bool { open[request] != nil }
 
     /// Adds a gap that has ended. The call comes `EngineLimits.borderWait` after its end, so that
     /// `arrivals` can have everything that came around it. `hours`: when the contract trades;
     /// `nil`: that is not known. A gap without an end, or an empty one, is ignored.
-    public mutating func add(
+    package mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
         hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -99,7 +99,7 @@ public struct BackfillMachine: Sendable {
 
     /// Appends the requests that are due. Requests without an answer are given up, and their
     /// cancels are appended as well.
-    public mutating func next(
+    package mutating func next(
         now: Moment, ids: inout RequestIDs, into requests: inout [IBRequest],
         into records: inout [ProviderRecord]
     ) {
@@ -124,14 +124,14 @@ public struct BackfillMachine: Sendable {
     }
 
     /// Notes that the request has left. Its answer is expected from now on.
-    public mutating func sent(_ request: Int32, now: MonotonicTime) {
+    package mutating func sent(_ request: Int32, now: MonotonicTime) {
         guard open[request] != nil else { return }
         open[request]?.due = now.advanced(by: limits.answerWait)
         updateDue()
     }
 
     /// Notes that the request could not be queued. Its gap is requested again later.
-    public mutating func notSent(_ request: Int32, now: MonotonicTime) {
+    package mutating func notSent(_ request: Int32, now: MonotonicTime) {
         guard var job = open.removeValue(forKey: request) else { return }
         job.due = now.advanced(by: limits.retryWait)
         waitingJobs.append(job)
@@ -139,7 +139,7 @@ public struct BackfillMachine: Sendable {
     }
 
     /// Notes that no answer will come. Open requests are repeated on the next connection.
-    public mutating func disconnected(now: MonotonicTime) {
+    package mutating func disconnected(now: MonotonicTime) {
         let jobs = open.keys.sorted().compactMap { open[$0] }
         open = [:]
         waitingJobs.insert(
@@ -153,7 +153,7 @@ public struct BackfillMachine: Sendable {
     }
 
     /// Abandons the gaps of an instrument that is no longer wanted.
-    public mutating func drop(
+    package mutating func drop(
         instrument: UInt32, now: Moment, into requests: inout [IBRequest],
         into records: inout [ProviderRecord]
     ) {

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import MarketModel
 
 /// The data that one request asks the provider for.
-public enum FeedKind: String, Hashable, Sendable, CaseIterable {
+package enum FeedKind: String, Hashable, Sendable, CaseIterable {
     /// Level 1 and what comes with it: option numbers and headlines.
     case marketData = "level1"
     /// Trades, quotes and midpoints tick by tick.

@@ -1,4 +1,4 @@
-public import Primitives
+package import Primitives
 internal import IBProtocol
 
 /// The times at which a contract trades.
@@ -6,13 +6,13 @@ internal import IBProtocol
 /// They are read from the text of the contract's details:
 /// `20260105:0930-20260105:1600;20260106:CLOSED`. Sessions of one day are comma-separated, and the
 /// second date may be absent.
-public struct SessionHours: Hashable, Sendable {
-    public private(set) var sessions: [Range<Timestamp>] = []
+package struct SessionHours: Hashable, Sendable {
+    package private(set) var sessions: [Range<Timestamp>] = []
     /// The time that the text covers: from the first day's midnight to the end of the last session
     /// or closed day.
     private var covered: Range<Timestamp>?
 
-    public init(_ text: String, _ rules: ZoneRules) {
+    package init(_ text: String, _ rules: ZoneRules) {
         for part in text.split(whereSeparator: { $0 == ";" || $0 == "," }) {
             guard sessions.count < EngineLimits.sessionsMax else { break }
             if let session = Self.session(part, rules) {
@@ -34,13 +34,13 @@ public struct SessionHours: Hashable, Sendable {
     }
 
     /// Returns the beginning of the session at this time; `nil`: there is none.
-    public func opened(at time: Timestamp) -> Timestamp? {
+    package func opened(at time: Timestamp) -> Timestamp? {
         sessions.first { $0.contains(time) }?.lowerBound
     }
 
     /// Returns whether the text covers this time: hours are sent for some days only. Days without
     /// trading are covered as well, and so are the closed hours before a session.
-    public func covers(_ time: Timestamp) -> Bool { covered?.contains(time) ?? false }
+    package func covers(_ time: Timestamp) -> Bool { covered?.contains(time) ?? false }
 
     /// Returns whether the contract certainly does not trade in any part of the range.
     func isClosed(_ range: Range<Timestamp>) -> Bool {

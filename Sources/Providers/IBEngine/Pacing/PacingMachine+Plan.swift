@@ -1,9 +1,9 @@
-public import IBProtocol
-public import Primitives
+package import IBProtocol
+package import Primitives
 
 extension PacingMachine {
     /// The reason why a request waits.
-    public enum Reason: Hashable, Sendable {
+    package enum Reason: Hashable, Sendable {
         /// Only its turn among the messages.
         case turn
         /// There were too many requests for history in the last ten minutes.
@@ -25,19 +25,19 @@ extension PacingMachine {
     }
 
     /// A request that waits, for people.
-    public struct Waiting: Hashable, Sendable {
+    package struct Waiting: Hashable, Sendable {
         /// The request's number; `nil`: it has none.
-        public var request: Int32?
+        package var request: Int32?
         /// A description for people: `history of AAPL, TRADES, ticks`.
-        public var subject: String
-        public var priority: Priority
-        public var reason: Reason
+        package var subject: String
+        package var priority: Priority
+        package var reason: Reason
         /// It leaves at this time at the earliest, monotonic; `never`: the time is not known.
-        public var until: MonotonicTime
+        package var until: MonotonicTime
     }
 
     /// The first requests that wait, about in the order in which they leave.
-    public var plan: [Waiting] {
+    package var plan: [Waiting] {
         var plan: [Waiting] = []
         for (queued, priority) in zip(queues, Priority.allCases) {
             let plain = queued.plain.all.prefix(limits.planMax)
@@ -80,7 +80,7 @@ extension PacingMachine {
     }
 
     /// Returns whether another subscription of that kind could begin now.
-    public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
+    package func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
 
     /// Returns when a line may be taken; `Int64.max`: when another one is free again.
     func lineDue(_ limit: LineLimit) -> MonotonicTime { lines.due(limit, of: linesMax(limit)) }

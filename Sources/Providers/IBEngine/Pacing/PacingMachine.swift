@@ -1,5 +1,5 @@
-public import IBProtocol
-public import Primitives
+package import IBProtocol
+package import Primitives
 internal import MarketModel
 
 /// Holds requests back until the server accepts them without punishment.
@@ -13,8 +13,8 @@ internal import MarketModel
 /// A *line* is one of the simultaneous subscriptions of a kind that the account may have. A
 /// *ticket* is the number of a queued request: an earlier request has a lower one. Queued
 /// requests are *withdrawn* when their feeds do not need them any more.
-public struct PacingMachine: Sendable {
-    public enum Priority: UInt8, Sendable, CaseIterable {
+package struct PacingMachine: Sendable {
+    package enum Priority: UInt8, Sendable, CaseIterable {
         /// Cancels, questions for the server's time, and the mode of the data.
         case urgent
         /// Subscriptions, and what they need.
@@ -24,7 +24,7 @@ public struct PacingMachine: Sendable {
     }
 
     /// The limit that the server reports as exceeded.
-    public enum Violation: Hashable, Sendable {
+    package enum Violation: Hashable, Sendable {
         /// Too many messages in a second.
         case messages
         /// Too many requests for history.
@@ -76,26 +76,26 @@ public struct PacingMachine: Sendable {
     private(set) var latest = MonotonicTime.distantPast
     /// When something may leave, at the earliest; `never`: nothing waits, or only for other
     /// events.
-    public private(set) var nextDue = MonotonicTime.never
+    package private(set) var nextDue = MonotonicTime.never
 
-    public init(_ limits: PacingLimits) {
+    package init(_ limits: PacingLimits) {
         self.limits = limits
         history = HistoryWindow(limits)
     }
 
     /// The number of queued requests.
-    public var waiting: Int { entries.count }
+    package var waiting: Int { entries.count }
     /// The number of requests for history without an answer.
-    public var openHistory: Int { history.openCount }
+    package var openHistory: Int { history.openCount }
 
     /// Returns how many lines of this kind requests hold.
-    public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
+    package func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
 
     /// Queues a request, which leaves when its turn comes. A cancel of a request that still waits
     /// here removes that request, and nothing is sent. `order`: the position among the wanted
     /// feeds, for requests that need a line. Returns false when the queue is full and nothing was
     /// taken.
-    public mutating func ask(
+    package mutating func ask(
         _ request: IBRequest, _ priority: Priority, order: Int = 0, now: MonotonicTime
     ) -> Bool {
         latest = max(latest, now)
@@ -116,7 +116,7 @@ public struct PacingMachine: Sendable {
     }
 
     /// Removes a request that was not sent.
-    public mutating func withdraw(id: Int32) {
+    package mutating func withdraw(id: Int32) {
         guard let ticket = tickets.removeValue(forKey: id) else { return }
         entries[ticket] = nil
         if lines.release(id) != nil { nextDue = min(nextDue, latest) }
@@ -128,13 +128,13 @@ public struct PacingMachine: Sendable {
 
     /// Gives the line of an old request to the new one that replaces it, so that no other request
     /// gets it in between.
-    public mutating func replace(_ old: Int32, by new: Int32) { lines.move(from: old, to: new) }
+    package mutating func replace(_ old: Int32, by new: Int32) { lines.move(from: old, to: new) }
 
     /// Returns whether the request still waits here.
-    public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
+    package func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
 
     /// Appends the requests that may leave now, in their order.
-    public mutating func take(now: MonotonicTime, into requests: inout [IBRequest]) {
+    package mutating func take(now: MonotonicTime, into requests: inout [IBRequest]) {
         latest = max(latest, now)
         guard now >= nextDue else { return }
         while true {
@@ -156,7 +156,7 @@ public struct PacingMachine: Sendable {
 
     /// Notes that a request has ended: history was answered or refused, or a subscription was
     /// refused. Its line is free.
-    public mutating func answered(id: Int32, now: MonotonicTime) {
+    package mutating func answered(id: Int32, now: MonotonicTime) {
         latest = max(latest, now)
         let hasEnded = history.answered(id)
         if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
@@ -164,13 +164,13 @@ public struct PacingMachine: Sendable {
 
     /// Notes that the server has no line for this subscription: there are fewer than was assumed,
     /// or another program has them.
-    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: MonotonicTime) {
+    package mutating func refusedLine(id: Int32, _ limit: LineLimit, now: MonotonicTime) {
         answered(id: id, now: now)
         lines.refused(limit, limits, now: now)
     }
 
     /// Notes the server's complaint that requests come too fast. All requests of that kind wait.
-    public mutating func violated(_ violation: Violation = .history, now: MonotonicTime) {
+    package mutating func violated(_ violation: Violation = .history, now: MonotonicTime) {
         latest = max(latest, now)
         switch violation {
         case .messages: messageViolation.add(limits, now: now)
@@ -179,7 +179,7 @@ public struct PacingMachine: Sendable {
     }
 
     /// Holds requests for history back, or lets them go.
-    public mutating func holdHistory(_ isHeld: Bool, now: MonotonicTime) {
+    package mutating func holdHistory(_ isHeld: Bool, now: MonotonicTime) {
         latest = max(latest, now)
         guard isHistoryHeld != isHeld else { return }
         isHistoryHeld = isHeld
@@ -188,7 +188,7 @@ public struct PacingMachine: Sendable {
 
     /// Begins a new connection: nothing waits, no line is taken, and no request is open. The server
     /// still knows the requests of the last minutes.
-    public mutating func reset() {
+    package mutating func reset() {
         queues = [PriorityQueues](repeating: PriorityQueues(), count: Priority.allCases.count)
         entries = [:]
         tickets = [:]

@@ -1,7 +1,7 @@
 internal import Primitives
 
 /// The region of the servers of an account. It decides when they are restarted every night.
-public enum AccountRegion: String, Hashable, Sendable, CaseIterable {
+package enum AccountRegion: String, Hashable, Sendable, CaseIterable {
     case america, europe, asia
 }
 

@@ -1,5 +1,5 @@
 /// The state of the connection to the provider. Each has its own action and its own name in logs.
-public enum SessionState: String, Hashable, Sendable, CaseIterable {
+package enum SessionState: String, Hashable, Sendable, CaseIterable {
     /// There is no socket. The next attempt has a time.
     case closed
     case connecting
@@ -15,7 +15,7 @@ public enum SessionState: String, Hashable, Sendable, CaseIterable {
 }
 
 /// An action that the session machine asks for.
-public enum SessionAction: Hashable, Sendable {
+package enum SessionAction: Hashable, Sendable {
     case none
     /// Open a connection now.
     case connect

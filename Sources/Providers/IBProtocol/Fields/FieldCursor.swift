@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 /// Why a message's fields do not match its kind.
-public enum FieldFault: UInt8, Hashable, Sendable, CaseIterable {
+package enum FieldFault: UInt8, Hashable, Sendable, CaseIterable {
     /// The message ends before its last field.
     case missing
     case notANumber

@@ -1,8 +1,8 @@
-public import Primitives
+package import Primitives
 
 /// A time in the text of a message. Only a time that names UTC, or counts seconds, is a point in
 /// time here. Local times are resolved by the caller, which knows the zones.
-public enum ProviderTime: Hashable, Sendable {
+package enum ProviderTime: Hashable, Sendable {
     case instant(Timestamp)
     /// A day, as the number of days since 1970-01-01.
     case day(Int64)
@@ -17,14 +17,14 @@ public enum ProviderTime: Hashable, Sendable {
 }
 
 /// A local time, as a clock shows it. It is not a point in time.
-public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
+package struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The seconds since 1970-01-01 00:00:00, as if every day had 86,400 of them.
-    public var seconds: Int64
+    package var seconds: Int64
 
-    public init(seconds: Int64) { self.seconds = seconds }
+    package init(seconds: Int64) { self.seconds = seconds }
 
     /// Fails when there is no such day or time of day.
-    public init?(
+    package init?(
         year: Int64, month: Int64, day: Int64, hour: Int64 = 0, minute: Int64 = 0,
         second: Int64 = 0
     ) {
@@ -34,7 +34,7 @@ public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
         seconds = date.daysSinceEpoch * 86_400 + hour * 3_600 + minute * 60 + second
     }
 
-    public static func < (left: WallTime, right: WallTime) -> Bool { left.seconds < right.seconds }
+    package static func < (left: WallTime, right: WallTime) -> Bool { left.seconds < right.seconds }
 }
 
 extension ProviderTime {

@@ -1,7 +1,7 @@
 internal import Primitives
 
 /// The result of looking for the next message.
-public enum FrameStep: Hashable, Sendable {
+package enum FrameStep: Hashable, Sendable {
     /// There is no complete message: at least this many bytes are missing.
     case needs(Int)
     /// The range of the next message's body; valid until the next `append`.
@@ -13,24 +13,24 @@ public enum FrameStep: Hashable, Sendable {
 /// Bytes are copied once, into the buffer. What was read is removed in one piece at the next
 /// `append`, never message by message. The buffer grows with what has arrived, not with declared
 /// lengths.
-public struct FrameDecoder: Sendable {
+package struct FrameDecoder: Sendable {
     /// A longer body is refused after its first four bytes.
-    public static let bodyBytesMax = 0xff_ffff
+    package static let bodyBytesMax = 0xff_ffff
     /// An empty buffer that has grown beyond this is freed.
-    public static let keptBytesMax = 256 * 1_024
+    package static let keptBytesMax = 256 * 1_024
     private static let prefixBytes = 4
 
     private var buffer: [UInt8] = []
     private var start = 0
 
-    public init() {}
+    package init() {}
 
     /// The bytes in the buffer that were not returned yet.
-    public var waiting: Int { buffer.count - start }
+    package var waiting: Int { buffer.count - start }
 
     var capacity: Int { buffer.capacity }
 
-    public mutating func append(_ bytes: RawSpan) {
+    package mutating func append(_ bytes: RawSpan) {
         discardRead()
         // Safety: the pointer is used inside the closure only.
         unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
@@ -38,7 +38,7 @@ public struct FrameDecoder: Sendable {
 
     /// Returns the next message, or how much of it is missing. An error ends the stream: every
     /// later call throws it, too.
-    public mutating func next() throws(IBWireError) -> FrameStep {
+    package mutating func next() throws(IBWireError) -> FrameStep {
         guard waiting >= Self.prefixBytes else { return .needs(Self.prefixBytes - waiting) }
         let body = start + Self.prefixBytes
         let declared = buffer.withRawSpan {
@@ -55,7 +55,7 @@ public struct FrameDecoder: Sendable {
 
     /// Calls `body` with the message that `next` returned. The span is empty when the range no
     /// longer belongs to this buffer.
-    public func withFrame<Result, Failure: Error>(
+    package func withFrame<Result, Failure: Error>(
         _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let bounds = range.clamped(to: 0..<buffer.count)

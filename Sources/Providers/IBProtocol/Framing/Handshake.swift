@@ -1,37 +1,37 @@
 internal import Primitives
 
 /// The versions of the text protocol that this module speaks.
-public enum ServerVersion {
-    public static let min = 157
+package enum ServerVersion {
+    package static let min = 157
     /// After this version, messages change in ways that were never observed on a connection; from
     /// 201 on, they are not text any more.
-    public static let max = 187
+    package static let max = 187
 
     /// Live sizes of US stocks are in shares from this version on; before it they are in round lots
     /// of 100.
-    public static func hasLiveShares(_ version: Int) -> Bool { version >= 159 }
+    package static func hasLiveShares(_ version: Int) -> Bool { version >= 159 }
     /// The same for historical data.
-    public static func hasHistoricalShares(_ version: Int) -> Bool { version >= 175 }
+    package static func hasHistoricalShares(_ version: Int) -> Bool { version >= 175 }
 }
 
 /// The server's answer to the handshake.
-public struct ServerGreeting: Hashable, Sendable {
+package struct ServerGreeting: Hashable, Sendable {
     /// The version that both sides speak from here on.
-    public let version: Int
+    package let version: Int
     /// The server's own version.
-    public let serverVersion: Int
+    package let serverVersion: Int
     /// When the connection was made, in the server's format.
-    public let timeText: String
+    package let timeText: String
 }
 
 /// The first exchange on a connection.
-public struct Handshake: Sendable {
-    public let versions: ClosedRange<Int>
+package struct Handshake: Sendable {
+    package let versions: ClosedRange<Int>
     /// Everything that the client sends first.
-    public let opening: [UInt8]
+    package let opening: [UInt8]
 
     /// `options`, such as `+PACEAPI`, follow the versions.
-    public init(
+    package init(
         versions: ClosedRange<Int> = ServerVersion.min...ServerVersion.max, options: String = ""
     ) throws(IBWireError) {
         guard options.utf8.count <= 256, options.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
@@ -48,7 +48,7 @@ public struct Handshake: Sendable {
     }
 
     /// Reads the body of the first message from the server.
-    public func answer(_ frame: RawSpan) throws(IBWireError) -> ServerGreeting {
+    package func answer(_ frame: RawSpan) throws(IBWireError) -> ServerGreeting {
         var fields = FieldCursor(frame)
         let server = fields.integer()
         let text = fields.text()

@@ -1,5 +1,5 @@
 /// An error that ends a connection, because no later bytes can be understood.
-public enum IBWireError: Error, Hashable, Sendable {
+package enum IBWireError: Error, Hashable, Sendable {
     /// The four bytes before a message, as a signed number: 0, negative, or above
     /// `FrameDecoder.bodyBytesMax`.
     case frameLength(Int32)
@@ -13,7 +13,7 @@ public enum IBWireError: Error, Hashable, Sendable {
 }
 
 extension IBWireError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .frameLength(let length):
             "a message declares \(length) bytes, not 1 to \(FrameDecoder.bodyBytesMax): "

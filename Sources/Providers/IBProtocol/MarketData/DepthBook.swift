@@ -1,25 +1,25 @@
-public import MarketModel
+package import MarketModel
 
 /// One book as a list of rows per side. An insert moves the following rows down, a delete moves
 /// them up. The provider's positions are rows, not prices; several rows may have the same price.
-public struct DepthBook: Sendable {
-    public struct Row: Hashable, Sendable, BitwiseCopyable {
-        public var price: Price
-        public var size: Quantity
-        public var marketMaker: MarketMaker
+package struct DepthBook: Sendable {
+    package struct Row: Hashable, Sendable, BitwiseCopyable {
+        package var price: Price
+        package var size: Quantity
+        package var marketMaker: MarketMaker
     }
 
     /// More rows than any provider sends.
-    public static let rowsLimit = 256
+    package static let rowsLimit = 256
 
     /// A row that is moved beyond this one is removed from the book.
-    public let rowsMax: Int
-    public private(set) var bids: [Row] = []
-    public private(set) var asks: [Row] = []
+    package let rowsMax: Int
+    package private(set) var bids: [Row] = []
+    package private(set) var asks: [Row] = []
     /// The number of changes of rows that do not exist. They change nothing.
-    public private(set) var malformed: UInt64 = 0
+    package private(set) var malformed: UInt64 = 0
 
-    public init(rows: Int) {
+    package init(rows: Int) {
         rowsMax = min(max(1, rows), Self.rowsLimit)
         bids.reserveCapacity(rowsMax + 1)
         asks.reserveCapacity(rowsMax + 1)
@@ -27,7 +27,7 @@ public struct DepthBook: Sendable {
 
     /// Applies a change. Returns whether its row exists in the book.
     @discardableResult
-    public mutating func apply(_ change: DepthMessage) -> Bool {
+    package mutating func apply(_ change: DepthMessage) -> Bool {
         let isApplied =
             switch change.side {
             case .bid: Self.apply(change, to: &bids, rowsMax)
@@ -38,7 +38,7 @@ public struct DepthBook: Sendable {
     }
 
     /// Empties the book after the provider emptied or stopped it.
-    public mutating func reset() {
+    package mutating func reset() {
         bids.removeAll(keepingCapacity: true)
         asks.removeAll(keepingCapacity: true)
     }

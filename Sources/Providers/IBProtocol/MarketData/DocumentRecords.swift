@@ -1,11 +1,11 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 // Converts news and notices to the tape's records. A text that is too long for its record is cut
 // between two characters, because most of a headline is better than none.
 extension TickNews {
     /// The record's time is the article's, in milliseconds.
-    public func headline(symbol: UInt32, receivedAt time: Timestamp) -> NewsHeadline {
+    package func headline(symbol: UInt32, receivedAt time: Timestamp) -> NewsHeadline {
         let resolution: TimeResolution = self.time.isDefined ? .millisecond : .unknown
         return NewsHeadline(
             header: TickHeader(
@@ -20,7 +20,7 @@ extension TickNews {
 
 extension HistoricalHeadline {
     /// The record's time is in UTC.
-    public func record(symbol: UInt32, receivedAt received: Timestamp) -> NewsHeadline {
+    package func record(symbol: UInt32, receivedAt received: Timestamp) -> NewsHeadline {
         var published = Timestamp.undefined
         switch time {
         case .instant(let time): published = time
@@ -41,7 +41,7 @@ extension HistoricalHeadline {
 }
 
 extension BulletinMessage {
-    public func record(receivedAt time: Timestamp) -> NewsBulletin {
+    package func record(receivedAt time: Timestamp) -> NewsBulletin {
         NewsBulletin(
             header: TickHeader(
                 symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: time,
@@ -53,7 +53,7 @@ extension BulletinMessage {
 
 extension IBNotice {
     /// Returns `nil` when the notice is not about a book.
-    public func depthReset(symbol: UInt32, receivedAt time: Timestamp) -> DepthReset? {
+    package func depthReset(symbol: UInt32, receivedAt time: Timestamp) -> DepthReset? {
         let reason: DepthResetReason
         switch meaning {
         case .depthReset: reason = .reset

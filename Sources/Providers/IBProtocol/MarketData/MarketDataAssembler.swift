@@ -1,8 +1,8 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// The result of one message of a market data request.
-public enum MarketDataEvent: Hashable, Sendable {
+package enum MarketDataEvent: Hashable, Sendable {
     /// The message contained nothing new.
     case none
     case quote(Quote)
@@ -18,10 +18,10 @@ public enum MarketDataEvent: Hashable, Sendable {
 /// time. `RTVolume` has one, and delayed trades come with theirs.
 ///
 /// After each message, `nextTrade` returns the trades that had to wait for more information.
-public struct MarketDataAssembler: Sendable {
+package struct MarketDataAssembler: Sendable {
     /// The messages from which trades are made. Other messages report the same trades and would
     /// count them twice.
-    public enum TradeSource: Hashable, Sendable {
+    package enum TradeSource: Hashable, Sendable {
         /// The last price and size.
         case last
         /// `RTVolume` (generic tick 233): all prints. Prints that `RT trade volume` (375) leaves
@@ -39,15 +39,15 @@ public struct MarketDataAssembler: Sendable {
         case afterTrade
     }
 
-    public struct Counters: Hashable, Sendable {
+    package struct Counters: Hashable, Sendable {
         /// The number of sizes that were repeated after their price.
-        public fileprivate(set) var repeatedSizes: UInt64 = 0
+        package fileprivate(set) var repeatedSizes: UInt64 = 0
         /// The number of trades in messages that are not the source of trades.
-        public fileprivate(set) var otherTrades: UInt64 = 0
+        package fileprivate(set) var otherTrades: UInt64 = 0
         /// The number of trades without a price or a size.
-        public fileprivate(set) var incomplete: UInt64 = 0
+        package fileprivate(set) var incomplete: UInt64 = 0
         /// The number of values of types that the tape does not have.
-        public fileprivate(set) var ignored: UInt64 = 0
+        package fileprivate(set) var ignored: UInt64 = 0
     }
 
     /// A price and its size, and whether the message that repeats the size is still to come.
@@ -78,19 +78,19 @@ public struct MarketDataAssembler: Sendable {
     }
 
     /// The number of the symbol in records.
-    public let symbol: UInt32
-    public let trades: TradeSource
+    package let symbol: UInt32
+    package let trades: TradeSource
     /// True for an index: it is computed, may be 0 or -1, and has no sizes.
-    public let isIndex: Bool
+    package let isIndex: Bool
     /// When the request was made. Older values are the state at that time, not events.
-    public let since: Timestamp
+    package let since: Timestamp
     /// Whether the data are live or delayed, as the provider reports it.
-    public private(set) var mode = FeedMode.unknown
+    package private(set) var mode = FeedMode.unknown
     /// The last reported halt: 0 none, 1 general, 2 by volatility; `nil`: it is not known.
-    public private(set) var halt: Int64?
+    package private(set) var halt: Int64?
     /// The provider's time of the last trade, in whole seconds; undefined: none came.
-    public private(set) var lastTradeTime = Timestamp.undefined
-    public private(set) var counters = Counters()
+    package private(set) var lastTradeTime = Timestamp.undefined
+    package private(set) var counters = Counters()
 
     private var bid = Side()
     private var ask = Side()
@@ -110,7 +110,7 @@ public struct MarketDataAssembler: Sendable {
     private var wasAbove0 = false
     private var wasBelow0 = false
 
-    public init(
+    package init(
         symbol: UInt32, trades: TradeSource, since: Timestamp, isIndex: Bool = false
     ) {
         self.symbol = symbol
@@ -120,7 +120,7 @@ public struct MarketDataAssembler: Sendable {
     }
 
     /// Handles one message of this request; it ignores others.
-    public mutating func take(_ message: IBMessage, at time: Timestamp) -> MarketDataEvent {
+    package mutating func take(_ message: IBMessage, at time: Timestamp) -> MarketDataEvent {
         switch message {
         case .tickPrice(let tick): return price(tick, time)
         case .tickSize(let tick): return size(tick, time)
@@ -139,19 +139,19 @@ public struct MarketDataAssembler: Sendable {
 
     /// Returns the next trade that waits for nothing more.
     @inline(__always)
-    public mutating func nextTrade(at time: Timestamp) -> Trade? {
+    package mutating func nextTrade(at time: Timestamp) -> Trade? {
         prints.isEmpty ? nil : prints.next(at: time)
     }
 
     /// Returns the next held trade, whatever it waits for: the subscription ends.
-    public mutating func nextHeldTrade() -> Trade? { prints.nextAtEnd() }
+    package mutating func nextHeldTrade() -> Trade? { prints.nextAtEnd() }
 
     /// A trade is held until more is known about it.
     @inline(__always)
-    public var holdsTrades: Bool { !prints.isEmpty }
+    package var holdsTrades: Bool { !prints.isEmpty }
 
     /// The event time of the earliest held trade; undefined: none is held.
-    public var earliestHeldTrade: Timestamp { prints.earliest }
+    package var earliestHeldTrade: Timestamp { prints.earliest }
 
     private var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
 

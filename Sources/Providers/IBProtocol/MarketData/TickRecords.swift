@@ -1,9 +1,9 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 // Converts ticks that have their own time to the tape's records. The time is in whole seconds.
 extension TradeTick {
-    public func trade(
+    package func trade(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> Trade {
         var all = flags
@@ -16,7 +16,7 @@ extension TradeTick {
 }
 
 extension QuoteTick {
-    public func quote(
+    package func quote(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> Quote {
         Quote(
@@ -27,7 +27,7 @@ extension QuoteTick {
 
 extension MidpointTick {
     /// Returns the midpoint as a value, not a quote: it is no offer in the market.
-    public func indicator(
+    package func indicator(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> IndicatorValue? {
         guard price.isDefined else { return nil }
@@ -39,10 +39,10 @@ extension MidpointTick {
 
 extension RealTimeBar {
     /// The nanoseconds of a bar.
-    public static let width: Int64 = 5_000_000_000
+    package static let width: Int64 = 5_000_000_000
 
     /// The bar's event time is its close.
-    public func bar(
+    package func bar(
         symbol: UInt32, receivedAt time: Timestamp, kind: ProviderBarKind, flags: TickFlags = []
     ) -> ProviderBar {
         let end = self.time.advanced(byNanoseconds: Self.width)
@@ -62,7 +62,7 @@ extension RealTimeBar {
 
 extension DepthMessage {
     /// Returns `nil` for a position that no book has.
-    public func update(
+    package func update(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> DepthUpdate? {
         guard let position = UInt32(exactly: position) else { return nil }

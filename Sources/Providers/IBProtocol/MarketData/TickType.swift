@@ -1,29 +1,29 @@
 internal import MarketModel
 
 /// The vendor's numbers for the values of a subscription.
-public enum TickType {
-    public static let bidSize: Int32 = 0
-    public static let bid: Int32 = 1
-    public static let ask: Int32 = 2
-    public static let askSize: Int32 = 3
-    public static let last: Int32 = 4
-    public static let lastSize: Int32 = 5
-    public static let volume: Int32 = 8
-    public static let bidExchange: Int32 = 32
-    public static let askExchange: Int32 = 33
-    public static let lastTimestamp: Int32 = 45
-    public static let realTimeVolume: Int32 = 48
-    public static let halted: Int32 = 49
-    public static let delayedBid: Int32 = 66
-    public static let delayedAsk: Int32 = 67
-    public static let delayedLast: Int32 = 68
-    public static let delayedBidSize: Int32 = 69
-    public static let delayedAskSize: Int32 = 70
-    public static let delayedLastSize: Int32 = 71
-    public static let realTimeTradeVolume: Int32 = 77
-    public static let lastExchange: Int32 = 84
-    public static let delayedLastTimestamp: Int32 = 88
-    public static let delayedHalted: Int32 = 90
+package enum TickType {
+    package static let bidSize: Int32 = 0
+    package static let bid: Int32 = 1
+    package static let ask: Int32 = 2
+    package static let askSize: Int32 = 3
+    package static let last: Int32 = 4
+    package static let lastSize: Int32 = 5
+    package static let volume: Int32 = 8
+    package static let bidExchange: Int32 = 32
+    package static let askExchange: Int32 = 33
+    package static let lastTimestamp: Int32 = 45
+    package static let realTimeVolume: Int32 = 48
+    package static let halted: Int32 = 49
+    package static let delayedBid: Int32 = 66
+    package static let delayedAsk: Int32 = 67
+    package static let delayedLast: Int32 = 68
+    package static let delayedBidSize: Int32 = 69
+    package static let delayedAskSize: Int32 = 70
+    package static let delayedLastSize: Int32 = 71
+    package static let realTimeTradeVolume: Int32 = 77
+    package static let lastExchange: Int32 = 84
+    package static let delayedLastTimestamp: Int32 = 88
+    package static let delayedHalted: Int32 = 90
 
     /// Returns whether the size field of a price belongs to the price.
     @inline(__always)
@@ -40,7 +40,7 @@ public enum TickType {
         type == bid || type == ask || type == delayedBid || type == delayedAsk
     }
 
-    public static func isDelayed(_ type: Int32) -> Bool {
+    package static func isDelayed(_ type: Int32) -> Bool {
         switch type {
         case 66...76, 80...83, 88, 90: true
         default: false
@@ -48,7 +48,7 @@ public enum TickType {
     }
 
     /// Returns whether the value is a number of contracts that were or are to be traded.
-    public static func isVolume(_ type: Int32) -> Bool {
+    package static func isVolume(_ type: Int32) -> Bool {
         switch type {
         case 8, 21, 34, 36, 61, 63...65, 74: true
         default: false

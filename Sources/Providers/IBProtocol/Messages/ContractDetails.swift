@@ -1,53 +1,53 @@
-public import MarketModel
+package import MarketModel
 
 /// The provider's data about a contract, in its own words. Fields that the server's version does
 /// not send stay empty. The engine uses the contract, its zone and its hours; the rest is only
 /// decoded.
-public struct ContractDetails: Hashable, Sendable {
-    public var request: Int32 = 0
-    public var contract = Contract()
-    public var expiry = Expiry()
-    public var marketName = ""
-    public var minTick = Price.undefined
-    public var orderTypes = ""
-    public var exchanges: [String] = []
-    public var priceMagnifier: Int64?
-    public var underlyingID: Int64?
-    public var longName = ""
-    public var contractMonth = ""
-    public var industry = ""
-    public var category = ""
-    public var subcategory = ""
+package struct ContractDetails: Hashable, Sendable {
+    package var request: Int32 = 0
+    package var contract = Contract()
+    package var expiry = Expiry()
+    package var marketName = ""
+    package var minTick = Price.undefined
+    package var orderTypes = ""
+    package var exchanges: [String] = []
+    package var priceMagnifier: Int64?
+    package var underlyingID: Int64?
+    package var longName = ""
+    package var contractMonth = ""
+    package var industry = ""
+    package var category = ""
+    package var subcategory = ""
     /// The name of the time zone in which the hours are given.
-    public var zone = ""
+    package var zone = ""
     /// All trading hours, and the regular ones, of some days (`SessionHours` reads them).
-    public var tradingHours = ""
-    public var liquidHours = ""
-    public var economicValueRule = ""
-    public var economicValueMultiplier = Ratio.undefined
-    public var secondaryIDs: [TagValue] = []
-    public var aggregationGroup: Int64?
-    public var underlyingSymbol = ""
-    public var underlyingKind = SecurityKind("")
-    public var marketRules: [Int32] = []
-    public var realExpiration = ""
-    public var stockType = ""
-    public var minSize = Quantity.undefined
-    public var sizeIncrement = Quantity.undefined
-    public var suggestedSizeIncrement = Quantity.undefined
-    public var fund: FundDetails?
-    public var ineligibility: [TagValue] = []
+    package var tradingHours = ""
+    package var liquidHours = ""
+    package var economicValueRule = ""
+    package var economicValueMultiplier = Ratio.undefined
+    package var secondaryIDs: [TagValue] = []
+    package var aggregationGroup: Int64?
+    package var underlyingSymbol = ""
+    package var underlyingKind = SecurityKind("")
+    package var marketRules: [Int32] = []
+    package var realExpiration = ""
+    package var stockType = ""
+    package var minSize = Quantity.undefined
+    package var sizeIncrement = Quantity.undefined
+    package var suggestedSizeIncrement = Quantity.undefined
+    package var fund: FundDetails?
+    package var ineligibility: [TagValue] = []
 
     /// The end of a contract's trading. The provider writes it in one field.
-    public struct Expiry: Hashable, Sendable {
+    package struct Expiry: Hashable, Sendable {
         /// `yyyymmdd`, or a month.
-        public var date = ""
-        public var time = ""
-        public var zone = ""
+        package var date = ""
+        package var time = ""
+        package var zone = ""
         /// The same date in a separate field.
-        public var lastTradeDate = ""
+        package var lastTradeDate = ""
 
-        public init() {}
+        package init() {}
 
         /// Reads `DATE`, `DATE TIME [ZONE]` or `DATE-TIME[-ZONE]`.
         init(_ text: String) {
@@ -59,50 +59,50 @@ public struct ContractDetails: Hashable, Sendable {
         }
     }
 
-    public init() {}
+    package init() {}
 }
 
 /// The provider's data about a fund.
-public struct FundDetails: Hashable, Sendable {
-    public var name = ""
-    public var family = ""
-    public var type = ""
-    public var frontLoad = ""
-    public var backLoad = ""
-    public var backLoadTimeInterval = ""
-    public var managementFee = ""
-    public var isClosed = false
-    public var isClosedForNewInvestors = false
-    public var isClosedForNewMoney = false
-    public var notifyAmount = ""
-    public var minimumInitialPurchase = ""
-    public var subsequentMinimumPurchase = ""
-    public var blueSkyStates = ""
-    public var blueSkyTerritories = ""
-    public var distributionPolicy = ""
-    public var assetType = ""
+package struct FundDetails: Hashable, Sendable {
+    package var name = ""
+    package var family = ""
+    package var type = ""
+    package var frontLoad = ""
+    package var backLoad = ""
+    package var backLoadTimeInterval = ""
+    package var managementFee = ""
+    package var isClosed = false
+    package var isClosedForNewInvestors = false
+    package var isClosedForNewMoney = false
+    package var notifyAmount = ""
+    package var minimumInitialPurchase = ""
+    package var subsequentMinimumPurchase = ""
+    package var blueSkyStates = ""
+    package var blueSkyTerritories = ""
+    package var distributionPolicy = ""
+    package var assetType = ""
 
-    public init() {}
+    package init() {}
 }
 
 /// The provider's data about a bond.
-public struct BondDetails: Hashable, Sendable {
+package struct BondDetails: Hashable, Sendable {
     /// The data that bonds and other contracts have in common.
-    public var details = ContractDetails()
-    public var cusip = ""
-    public var coupon = Ratio.undefined
-    public var issueDate = ""
-    public var ratings = ""
-    public var bondType = ""
-    public var couponType = ""
-    public var isConvertible = false
-    public var isCallable = false
-    public var isPutable = false
-    public var description = ""
-    public var nextOptionDate = ""
-    public var nextOptionType = ""
-    public var isNextOptionPartial = false
-    public var notes = ""
+    package var details = ContractDetails()
+    package var cusip = ""
+    package var coupon = Ratio.undefined
+    package var issueDate = ""
+    package var ratings = ""
+    package var bondType = ""
+    package var couponType = ""
+    package var isConvertible = false
+    package var isCallable = false
+    package var isPutable = false
+    package var description = ""
+    package var nextOptionDate = ""
+    package var nextOptionType = ""
+    package var isNextOptionPartial = false
+    package var notes = ""
 
-    public init() {}
+    package init() {}
 }

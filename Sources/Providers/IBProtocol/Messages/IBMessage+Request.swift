@@ -3,7 +3,7 @@ internal import Primitives
 extension IBMessage {
     /// The request that this message answers; `nil` for messages that belong to no request. A
     /// notice about the complete connection has the number -1.
-    public var request: Int32? {
+    package var request: Int32? {
         switch self {
         case .tickPrice(let tick): tick.request
         case .tickSize(let tick): tick.request
@@ -42,7 +42,7 @@ extension MessageDecoder {
     /// Returns the request's number in a message that `decode` skipped, so that the request can be
     /// ended with the reason that its answer cannot be read. Returns `nil` when the number itself
     /// is damaged, or the message has none.
-    public func request(of frame: RawSpan) -> Int32? {
+    package func request(of frame: RawSpan) -> Int32? {
         var fields = FieldCursor(frame)
         let number = fields.number()
         guard fields.fault == nil, let id = MessageID(rawValue: number) else { return nil }

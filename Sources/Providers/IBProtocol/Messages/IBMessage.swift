@@ -1,9 +1,9 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A message from the server. Frequent messages are stored in the value itself, the others on the
 /// heap.
-public enum IBMessage: Hashable, Sendable {
+package enum IBMessage: Hashable, Sendable {
     case tickPrice(TickPrice)
     case tickSize(TickSize)
     case tickGeneric(TickGeneric)
@@ -53,7 +53,7 @@ public enum IBMessage: Hashable, Sendable {
 }
 
 /// The result of decoding one frame.
-public enum Decoded: Hashable, Sendable {
+package enum Decoded: Hashable, Sendable {
     case message(IBMessage)
     /// A kind of message that this client does not read.
     case unknown(id: Int32)

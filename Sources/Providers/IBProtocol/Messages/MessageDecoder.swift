@@ -1,35 +1,35 @@
 internal import Primitives
 
 /// The decoder's counters.
-public struct DecodeCounters: Hashable, Sendable {
+package struct DecodeCounters: Hashable, Sendable {
     /// Skipped messages are counted by id, up to this many ids. Further ids share one counter.
-    public static let idLimit = 128
+    package static let idLimit = 128
 
-    public internal(set) var messages: UInt64 = 0
-    public internal(set) var unknown: UInt64 = 0
-    public internal(set) var skippedByID = [UInt64](repeating: 0, count: idLimit)
+    package internal(set) var messages: UInt64 = 0
+    package internal(set) var unknown: UInt64 = 0
+    package internal(set) var skippedByID = [UInt64](repeating: 0, count: idLimit)
     /// The number of messages that do not begin with a possible id.
-    public internal(set) var skippedWithoutID: UInt64 = 0
+    package internal(set) var skippedWithoutID: UInt64 = 0
     /// The number of values that their scale cannot hold: rounded when they are too precise,
     /// undefined when they are too large.
-    public internal(set) var lostNumbers: UInt64 = 0
+    package internal(set) var lostNumbers: UInt64 = 0
     /// The number of exchanges, conditions and market makers that were cut to the length that a
     /// tick holds.
-    public internal(set) var cutTexts: UInt64 = 0
+    package internal(set) var cutTexts: UInt64 = 0
 
-    public var skipped: UInt64 { skippedByID.reduce(skippedWithoutID, &+) }
+    package var skipped: UInt64 { skippedByID.reduce(skippedWithoutID, &+) }
 }
 
 /// Reads the bodies of messages as a server of one version writes them.
 ///
 /// Fields after the known ones are ignored, because newer servers add some.
-public struct MessageDecoder: Sendable {
-    public let version: Int
-    public private(set) var counters = DecodeCounters()
+package struct MessageDecoder: Sendable {
+    package let version: Int
+    package private(set) var counters = DecodeCounters()
 
-    public init(version: Int) { self.version = version }
+    package init(version: Int) { self.version = version }
 
-    public mutating func decode(_ frame: RawSpan) -> Decoded {
+    package mutating func decode(_ frame: RawSpan) -> Decoded {
         var fields = FieldCursor(frame)
         let id = fields.number()
         guard fields.fault == nil, id >= 0 else {

@@ -1,35 +1,35 @@
 /// An error, a warning or information, about one request or the complete connection.
-public struct IBNotice: Hashable, Sendable {
+package struct IBNotice: Hashable, Sendable {
     /// The request number of notices about the complete connection.
-    public static let wholeConnection: Int32 = -1
+    package static let wholeConnection: Int32 = -1
 
     /// The number of the request that it is about, or `wholeConnection`.
-    public var request: Int32
+    package var request: Int32
     /// The vendor's code (`NoticeCode`).
-    public var code: Int32
-    public var text: String
+    package var code: Int32
+    package var text: String
     /// JSON; only for refused orders.
-    public var detail = ""
+    package var detail = ""
 
-    public init(request: Int32, code: Int32, text: String) {
+    package init(request: Int32, code: Int32, text: String) {
         self.request = request
         self.code = code
         self.text = text
     }
 
-    public var isAboutConnection: Bool { request == Self.wholeConnection }
+    package var isAboutConnection: Bool { request == Self.wholeConnection }
 
     /// It informs about the whole platform, whatever request it carries: no request fails by it.
-    public var isWarning: Bool { (2_100..<2_200).contains(code) }
+    package var isWarning: Bool { (2_100..<2_200).contains(code) }
 
     /// For people.
-    public var reason: String { "\(text) (\(code))" }
+    package var reason: String { "\(text) (\(code))" }
 
-    public var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
+    package var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
 
     /// The farms that are still down according to a notice that the connection is restored:
     /// `... The following farms are not connected: usfuture; ushmds.`
-    public var farmsNotConnected: [(DataFarm, String)] {
+    package var farmsNotConnected: [(DataFarm, String)] {
         guard case .connectionRestored = meaning,
             let names = Self.text(behind: "not connected:", in: text)
         else { return [] }

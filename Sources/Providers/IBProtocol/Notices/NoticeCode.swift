@@ -1,5 +1,5 @@
 /// The vendor's notices that mean something to a recorder, by the numbers they come with.
-public enum NoticeCode: Int32, Hashable, Sendable, CaseIterable {
+package enum NoticeCode: Int32, Hashable, Sendable, CaseIterable {
     case tooManyMessages = 100
     case tooManyLines = 101
     /// Everything that can happen to history: the text tells what did.

@@ -1,5 +1,5 @@
 /// The kinds of farms: parts of the vendor's service that fail separately.
-public enum DataFarm: Hashable, Sendable {
+package enum DataFarm: Hashable, Sendable {
     case marketData
     case history
     case definitions
@@ -14,7 +14,7 @@ public enum DataFarm: Hashable, Sendable {
 }
 
 /// The state of a farm, as notices report it.
-public enum FarmState: Hashable, Sendable {
+package enum FarmState: Hashable, Sendable {
     case broken
     case ok
     /// Not connected, but it will be when data are requested.
@@ -24,7 +24,7 @@ public enum FarmState: Hashable, Sendable {
 
 /// A kind of line. A line is one of the simultaneous subscriptions of that kind that the account
 /// may have.
-public enum LineLimit: Hashable, Sendable {
+package enum LineLimit: Hashable, Sendable {
     /// Level 1, and bars of five seconds.
     case marketData
     case depth
@@ -32,7 +32,7 @@ public enum LineLimit: Hashable, Sendable {
 }
 
 /// What a notice means to a recorder of market data.
-public enum NoticeMeaning: Hashable, Sendable {
+package enum NoticeMeaning: Hashable, Sendable {
     // The connection.
     case clientIDInUse
     /// The platform has lost the vendor's servers. The socket stays, but nothing comes through it.
@@ -84,7 +84,7 @@ public enum NoticeMeaning: Hashable, Sendable {
 }
 
 extension NoticeMeaning {
-    public init(code: Int32, text: String) {
+    package init(code: Int32, text: String) {
         guard let name = NoticeCode(rawValue: code) else {
             self = .unknown(code: code)
             return
@@ -142,14 +142,14 @@ extension NoticeMeaning {
     }
 
     /// What the notice is about, whatever request number it carries.
-    public enum Scope: Hashable, Sendable {
+    package enum Scope: Hashable, Sendable {
         case connection
         case request
         /// About the connection if its number is that of no request, otherwise about this request.
         case byRequest
     }
 
-    public var scope: Scope {
+    package var scope: Scope {
         switch self {
         case .clientIDInUse, .connectionLost, .connectionRestored, .platformDisconnected,
             .portChanged, .farm:
@@ -165,7 +165,7 @@ extension NoticeMeaning {
     }
 
     /// What becomes of the request.
-    public enum Outlook: Hashable, Sendable {
+    package enum Outlook: Hashable, Sendable {
         /// It continues, or has ended as it should: nothing has to be done.
         case fine
         /// It failed; the same request may succeed later.
@@ -174,7 +174,7 @@ extension NoticeMeaning {
         case permanent
     }
 
-    public var outlook: Outlook {
+    package var outlook: Outlook {
         switch self {
         case .connectionRestored(let subscriptionsLost): subscriptionsLost ? .temporary : .fine
         case .farm(_, let state): state == .broken ? .temporary : .fine

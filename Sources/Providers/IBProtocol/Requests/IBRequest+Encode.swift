@@ -3,7 +3,7 @@ internal import MarketModel
 extension IBRequest {
     /// Returns the bytes for a server of this version, length first. Throws instead of writing
     /// something that a server could misread.
-    public func encoded(version: Int) throws(RequestError) -> [UInt8] {
+    package func encoded(version: Int) throws(RequestError) -> [UInt8] {
         var writer = RequestWriter()
         switch self {
         case .marketData, .cancelMarketData, .depth, .cancelDepth, .tickByTick, .cancelTickByTick,

@@ -1,7 +1,7 @@
-public import Primitives
+package import Primitives
 
 /// The data of a contract that a history request wants, in the vendor's letters.
-public enum HistoryKind: String, Hashable, Sendable {
+package enum HistoryKind: String, Hashable, Sendable {
     case trades = "TRADES"
     case midpoint = "MIDPOINT"
     case bid = "BID"
@@ -14,7 +14,7 @@ public enum HistoryKind: String, Hashable, Sendable {
 }
 
 /// The ticks of a tick-by-tick request, in the vendor's words.
-public enum TickByTickKind: String, Hashable, Sendable {
+package enum TickByTickKind: String, Hashable, Sendable {
     /// Trades that count for the last price.
     case last = "Last"
     /// All trades.
@@ -24,13 +24,13 @@ public enum TickByTickKind: String, Hashable, Sendable {
 }
 
 /// The format of times in answers.
-public enum DateFormat: Int, Hashable, Sendable {
+package enum DateFormat: Int, Hashable, Sendable {
     case text = 1
     case epoch = 2
 }
 
 /// The beginning or the end of the time that a request for history covers.
-public enum RequestTime: Hashable, Sendable {
+package enum RequestTime: Hashable, Sendable {
     /// For an end: now. For a start: the beginning.
     case open
     /// Sent in UTC, in whole seconds.
@@ -40,61 +40,61 @@ public enum RequestTime: Hashable, Sendable {
 }
 
 /// A request for bars of history.
-public struct HistoryRequest: Hashable, Sendable {
-    public var end = RequestTime.open
+package struct HistoryRequest: Hashable, Sendable {
+    package var end = RequestTime.open
     /// Such as `1 D`, `1800 S`.
-    public var duration: String
+    package var duration: String
     /// Such as `1 min`.
-    public var barSize: String
-    public var kind = HistoryKind.trades
-    public var regularHoursOnly = false
-    public var includeExpired = false
-    public var dates = DateFormat.epoch
-    public var options: [TagValue] = []
+    package var barSize: String
+    package var kind = HistoryKind.trades
+    package var regularHoursOnly = false
+    package var includeExpired = false
+    package var dates = DateFormat.epoch
+    package var options: [TagValue] = []
 
-    public init(duration: String, barSize: String) {
+    package init(duration: String, barSize: String) {
         self.duration = duration
         self.barSize = barSize
     }
 }
 
 /// A request for ticks of history.
-public struct HistoryTicksRequest: Hashable, Sendable {
-    public var start = RequestTime.open
-    public var end = RequestTime.open
+package struct HistoryTicksRequest: Hashable, Sendable {
+    package var start = RequestTime.open
+    package var end = RequestTime.open
     /// At most 1,000.
-    public var count: Int32 = 1_000
-    public var kind = HistoryKind.trades
-    public var regularHoursOnly = false
-    public var includeExpired = false
-    public var ignoreSize = false
-    public var options: [TagValue] = []
+    package var count: Int32 = 1_000
+    package var kind = HistoryKind.trades
+    package var regularHoursOnly = false
+    package var includeExpired = false
+    package var ignoreSize = false
+    package var options: [TagValue] = []
 
-    public init() {}
+    package init() {}
 }
 
 /// What a subscription to level 1 requests beside prices and sizes.
-public struct MarketDataRequest: Hashable, Sendable {
+package struct MarketDataRequest: Hashable, Sendable {
     /// The numbers of further values, such as `233`, `292:BRFG`.
-    public var genericTicks: [String] = []
-    public var options: [TagValue] = []
+    package var genericTicks: [String] = []
+    package var options: [TagValue] = []
 
-    public init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
+    package init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
 }
 
 /// A request for headlines of the past.
-public struct HistoricalNewsRequest: Hashable, Sendable {
+package struct HistoricalNewsRequest: Hashable, Sendable {
     /// The provider's id of the contract.
-    public var contract: Int32
+    package var contract: Int32
     /// The codes of news providers.
-    public var providers: [String]
-    public var start = RequestTime.open
-    public var end = RequestTime.open
+    package var providers: [String]
+    package var start = RequestTime.open
+    package var end = RequestTime.open
     /// The most headlines of the answer.
-    public var count: Int32
-    public var options: [TagValue] = []
+    package var count: Int32
+    package var options: [TagValue] = []
 
-    public init(contract: Int32, providers: [String], count: Int32) {
+    package init(contract: Int32, providers: [String], count: Int32) {
         self.contract = contract
         self.providers = providers
         self.count = count
@@ -102,7 +102,7 @@ public struct HistoricalNewsRequest: Hashable, Sendable {
 }
 
 /// A request of a client. `id` is the request's number, which its answers carry.
-public enum IBRequest: Hashable, Sendable {
+package enum IBRequest: Hashable, Sendable {
     case startAPI(client: Int32, capabilities: String = "")
     case currentTime
     /// Live, frozen, delayed or delayed frozen, for all later requests.
@@ -140,7 +140,7 @@ public enum IBRequest: Hashable, Sendable {
 }
 
 /// Why a request cannot be sent.
-public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The server reads printable ASCII only.
     case notASCII(field: String)
     /// A `;` or `=` in an option would begin another option.
@@ -150,7 +150,7 @@ public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case number(field: String)
     case tooLong
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .notASCII(let field):
             "the field '\(field)' of a request is not printable ASCII: TWS does not read it"

@@ -1,17 +1,17 @@
-public import MarketModel
-public import YAMLFile
+package import MarketModel
+package import YAMLFile
 
 /// Reads lists of instruments, with the lists that they include.
-public enum InstrumentFile {
+package enum InstrumentFile {
     /// The most files of one reading, including included ones. Naming more is an error.
-    public static let filesMax = 64
+    package static let filesMax = 64
 
-    public typealias Read =
+    package typealias Read =
         @Sendable (_ path: String, _ bytesMax: Int) -> Result<[UInt8], FileFailure>
 
     /// Returns each symbol once, in the order of the files: a file's own instruments before those
     /// of the files that it includes. All mistakes are thrown together.
-    public static func read(
+    package static func read(
         _ paths: [String], _ read: @escaping Read
     ) throws(FileMistakes) -> [Instrument] {
         var reader = InstrumentReader(read: read)

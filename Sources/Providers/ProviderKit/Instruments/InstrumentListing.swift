@@ -1,10 +1,10 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 
 /// A list of instruments, for people and for programs.
-public enum InstrumentListing {
+package enum InstrumentListing {
     /// Returns one line per instrument: symbol, contract, feeds, providers.
-    public static func text(_ instruments: [Instrument]) -> String {
+    package static func text(_ instruments: [Instrument]) -> String {
         let rows = instruments.map { instrument in
             [
                 shown(instrument.symbol.text), contract(instrument),
@@ -43,7 +43,7 @@ public enum InstrumentListing {
         return parts.filter { !$0.isEmpty }.joined(separator: " ")
     }
 
-    public static func json(_ instruments: [Instrument]) -> String {
+    package static func json(_ instruments: [Instrument]) -> String {
         var json = JSONWriter(capacity: 256 * instruments.count)
         json.object { json in
             json.member(

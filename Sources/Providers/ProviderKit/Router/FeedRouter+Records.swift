@@ -1,11 +1,11 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 
 // Decides what becomes of records: they are kept in order, or left out and counted. Where a switch
 // happens, the router inserts records about it.
 extension FeedRouter {
     /// Handles a provider's batch and appends the records for the tape to `kept`.
-    public mutating func pass(
+    package mutating func pass(
         _ batch: [ProviderRecord], from provider: Int, _ now: Moment,
         into kept: inout [ProviderRecord]
     ) {

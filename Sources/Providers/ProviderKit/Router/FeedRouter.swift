@@ -1,4 +1,4 @@
-public import MarketModel
+package import MarketModel
 internal import Primitives
 
 /// Decides which of a source's providers delivers each instrument. Pure: time comes in.
@@ -10,64 +10,64 @@ internal import Primitives
 ///
 /// A record belongs to the provider that fed the instrument at the record's event time. So nothing
 /// comes twice, late records are not lost, and filled gaps do not double another provider's ticks.
-public struct FeedRouter: Sendable {
+package struct FeedRouter: Sendable {
     /// How long states have to last, in nanoseconds, before the router acts on them.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// A feed that is down for this long is replaced. One that is live for this long may
         /// replace one that is down.
-        public var downNanoseconds: Int64 = 5_000_000_000
+        package var downNanoseconds: Int64 = 5_000_000_000
         /// The same for a feed that was requested and has delivered nothing yet.
-        public var startNanoseconds: Int64 = 30_000_000_000
+        package var startNanoseconds: Int64 = 30_000_000_000
         /// A better feed becomes active again when it was live for this long; twice as long after
         /// each return that did not last, up to an hour.
-        public var returnNanoseconds: Int64 = 30_000_000_000
+        package var returnNanoseconds: Int64 = 30_000_000_000
         /// The time for which late records of the previous provider are awaited after a return.
-        public var graceNanoseconds: Int64 = 2_000_000_000
+        package var graceNanoseconds: Int64 = 2_000_000_000
         /// A feed that was active for this long has lasted.
-        public var settledNanoseconds: Int64 = 3_600_000_000_000
+        package var settledNanoseconds: Int64 = 3_600_000_000_000
         /// The most instruments that a running provider is given per second. When it gets all
         /// instruments of another provider, they do not come in one batch.
-        public var begunPerSecondMax = 200
+        package var begunPerSecondMax = 200
 
-        public init() {}
+        package init() {}
     }
 
     /// An instrument that another provider delivers from now on.
-    public struct Switch: Hashable, Sendable {
-        public var instrument: UInt32
+    package struct Switch: Hashable, Sendable {
+        package var instrument: UInt32
         /// Indexes in the list of providers.
-        public var from: Int
-        public var to: Int
+        package var from: Int
+        package var to: Int
     }
 
     /// The actions for the caller, which empties it.
-    public struct Work: Sendable {
+    package struct Work: Sendable {
         /// Per provider: the instruments that it must begin, and those that it must end.
-        public var begun: [[UInt32]]
-        public var ended: [[UInt32]]
+        package var begun: [[UInt32]]
+        package var ended: [[UInt32]]
         /// The records for the tape.
-        public var records: [ProviderRecord] = []
-        public var switches: [Switch] = []
+        package var records: [ProviderRecord] = []
+        package var switches: [Switch] = []
 
-        public init(providers: Int) {
+        package init(providers: Int) {
             begun = Array(repeating: [], count: providers)
             ended = begun
         }
     }
 
     /// The source's providers by priority, for instruments that name none.
-    public let providers: [String]
+    package let providers: [String]
     let settings: Settings
     /// The routes by the number of the instrument; `nil`: not wanted.
     var routes: [InstrumentRoute?] = []
     /// Per provider: the records that were left out because another provider feeds the instrument.
-    public internal(set) var leftOut: [UInt64]
+    package internal(set) var leftOut: [UInt64]
     /// Per provider: the number of instruments whose ticks it may deliver.
     private var feeding: [Int]
     /// Per provider, the instruments that it was not given yet.
     private var queues: [BeginQueue]
 
-    public init(providers: [String], settings: Settings = Settings()) {
+    package init(providers: [String], settings: Settings = Settings()) {
         precondition((1...ProviderLimits.providersMax).contains(providers.count))
         self.providers = providers
         self.settings = settings
@@ -78,18 +78,18 @@ public struct FeedRouter: Sendable {
 
     /// Returns whether a provider's floor counts. When no provider feeds anything, all of them
     /// count.
-    public func isFeeding(_ provider: Int) -> Bool {
+    package func isFeeding(_ provider: Int) -> Bool {
         feeding[provider] > 0 || !feeding.contains { $0 > 0 }
     }
 
     /// Returns the index of the provider that feeds the instrument; `nil`: it is not wanted.
-    public func active(_ instrument: UInt32) -> Int? {
+    package func active(_ instrument: UInt32) -> Int? {
         guard instrument < routes.count, let route = routes[Int(instrument)] else { return nil }
         return route.providers[route.active]
     }
 
     /// The provider of each wanted instrument, by the number of the instrument.
-    public var feeders: [(instrument: UInt32, provider: Int)] {
+    package var feeders: [(instrument: UInt32, provider: Int)] {
         routes.enumerated().compactMap { number, route in
             route.map { (UInt32(number), $0.providers[$0.active]) }
         }
@@ -99,7 +99,7 @@ public struct FeedRouter: Sendable {
 
     /// Adds an instrument with which a provider is started, without the limit per second. `names`
     /// are the instrument's own providers; those that the source does not have are ignored.
-    public mutating func start(
+    package mutating func start(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
         guard let first = add(instrument, names, now) else { return }
@@ -108,7 +108,7 @@ public struct FeedRouter: Sendable {
 
     /// Does the same while the providers run: the first provider gets the instrument when its turn
     /// has come.
-    public mutating func begin(
+    package mutating func begin(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
         guard let first = add(instrument, names, now) else { return }
@@ -126,7 +126,7 @@ public struct FeedRouter: Sendable {
 
     /// Ends an instrument and begins it again, because other data or other providers are wanted. A
     /// provider that has it before and after gets both orders in the same batch.
-    public mutating func restart(
+    package mutating func restart(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
         guard let former = withdraw(instrument, into: &work) else {
@@ -147,7 +147,7 @@ public struct FeedRouter: Sendable {
 
     /// Takes an open gap that a predecessor left on the tape, as if the first provider had reported
     /// it.
-    public mutating func inherit(_ gap: OpenGap) {
+    package mutating func inherit(_ gap: OpenGap) {
         guard !gap.to.isDefined, gap.instrument < routes.count else { return }
         routes[Int(gap.instrument)]?.note(
             InstrumentRoute.Outage(
@@ -166,7 +166,7 @@ public struct FeedRouter: Sendable {
     }
 
     /// Removes an instrument, and records the end of its outages.
-    public mutating func end(_ instrument: UInt32, _ now: Moment, into work: inout Work) {
+    package mutating func end(_ instrument: UInt32, _ now: Moment, into work: inout Work) {
         guard let route = withdraw(instrument, into: &work) else { return }
         recordEnd(route, instrument, now.wall, into: &work.records)
         countFeeding()
@@ -209,7 +209,7 @@ public struct FeedRouter: Sendable {
     // MARK: time passes
 
     /// Switches providers where the time has come, and gives them the instruments whose turn it is.
-    public mutating func advance(_ now: Moment, into work: inout Work) {
+    package mutating func advance(_ now: Moment, into work: inout Work) {
         for index in routes.indices {
             guard var route = routes[index], route.hasChoice else { continue }
             advance(&route, UInt32(index), now, into: &work)

@@ -2,21 +2,21 @@ internal import MarketModel
 internal import TapeCodec
 
 /// Counts the missing ordinals in a range of a tape, or in a recording.
-public struct MissingTicks: Hashable, Sendable {
+package struct MissingTicks: Hashable, Sendable {
     /// Ordinals that were purged before the first packet that is still on the tape. Some of them
     /// may have been sent before the range begins.
-    public private(set) var purged: UInt64 = 0
+    package private(set) var purged: UInt64 = 0
     /// Missing ordinals between packets that are on the tape.
-    public private(set) var lost: UInt64 = 0
+    package private(set) var lost: UInt64 = 0
     /// The ordinal that the next packet of a partition should begin with.
     private var next: [Partition: UInt64] = [:]
 
-    public init() {}
+    package init() {}
 
-    public var isEmpty: Bool { purged == 0 && lost == 0 }
+    package var isEmpty: Bool { purged == 0 && lost == 0 }
 
     /// One line for a person; `nil` when nothing is missing.
-    public var summary: String? {
+    package var summary: String? {
         var parts: [String] = []
         if purged > 0 { parts.append("\(purged) ticks had been purged from the tape before") }
         if lost > 0 { parts.append("\(lost) ticks in between are lost") }

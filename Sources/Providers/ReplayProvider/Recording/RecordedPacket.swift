@@ -1,14 +1,14 @@
-public import MarketModel
-public import Primitives
-public import TapeCodec
+package import MarketModel
+package import Primitives
+package import TapeCodec
 
 /// A packet as it was on a tape.
-public struct RecordedPacket: Sendable {
-    public let header: PacketHeader
-    public let bytes: [UInt8]
+package struct RecordedPacket: Sendable {
+    package let header: PacketHeader
+    package let bytes: [UInt8]
 
     /// Checks header, checksum and every message.
-    public init(_ bytes: [UInt8]) throws(PacketError) {
+    package init(_ bytes: [UInt8]) throws(PacketError) {
         header = try bytes.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)
         }
@@ -17,25 +17,25 @@ public struct RecordedPacket: Sendable {
 }
 
 /// The origin of a recording's packets, and the selection of them.
-public struct RecordingInfo: Hashable, Sendable {
+package struct RecordingInfo: Hashable, Sendable {
     /// The namespace of the tape that the packets were on.
-    public var namespace: String
+    package var namespace: String
     /// The number of partitions of the tape that they were on.
-    public var partitions: Int
-    public var source: SourceName
+    package var partitions: Int
+    package var source: SourceName
     /// The selected packets were sent in [from, to).
-    public var from: Timestamp
-    public var to: Timestamp
+    package var from: Timestamp
+    package var to: Timestamp
     /// When the recording was made.
-    public var created: Timestamp
+    package var created: Timestamp
     /// The partitions in which the source had packets, in order. The source's progress is the
     /// progress of all of them.
-    public var present: [Partition]
+    package var present: [Partition]
     /// The selected symbols; empty: all. Packets are kept complete, so they contain other symbols,
     /// too.
-    public var symbols: [Symbol]
+    package var symbols: [Symbol]
 
-    public init(
+    package init(
         namespace: String, partitions: Int, source: SourceName, from: Timestamp, to: Timestamp,
         created: Timestamp, present: [Partition] = [], symbols: [Symbol] = []
     ) {
@@ -52,7 +52,7 @@ public struct RecordingInfo: Hashable, Sendable {
 
 /// Packets of one source in an order that is the same at each reading: within a stream its own
 /// order, between streams the order of the times at which packets were sent.
-public protocol RecordedTape: AnyObject {
+package protocol RecordedTape: AnyObject {
     /// Where the packets come from.
     var about: RecordingInfo { get }
 
@@ -66,17 +66,17 @@ public protocol RecordedTape: AnyObject {
 }
 
 /// An error in a recording, and its byte. One line, for a person.
-public struct RecordingError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let path: String
+package struct RecordingError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let path: String
     /// Where in the file.
-    public let offset: Int
-    public let problem: String
+    package let offset: Int
+    package let problem: String
 
-    public init(path: String, offset: Int, problem: String) {
+    package init(path: String, offset: Int, problem: String) {
         self.path = path
         self.offset = offset
         self.problem = problem
     }
 
-    public var description: String { "\(path): byte \(offset): \(problem)" }
+    package var description: String { "\(path): byte \(offset): \(problem)" }
 }

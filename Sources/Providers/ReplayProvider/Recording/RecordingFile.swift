@@ -6,15 +6,15 @@ internal import TapeCodec
 
 /// Reads a recording and trusts nothing in it: a cut or a changed byte is an error with its offset.
 /// Memory: one packet and one buffer.
-public final class RecordingFile: RecordedTape {
+package final class RecordingFile: RecordedTape {
     private static let bufferBytes = 256 * 1024
 
-    public let path: String
-    public private(set) var about: RecordingInfo
+    package let path: String
+    package private(set) var about: RecordingInfo
     /// The numbers of packets and ticks that were read.
-    public private(set) var packets: UInt64 = 0
-    public private(set) var ticks: UInt64 = 0
-    public private(set) var missing = MissingTicks()
+    package private(set) var packets: UInt64 = 0
+    package private(set) var ticks: UInt64 = 0
+    package private(set) var missing = MissingTicks()
     private let descriptor: Int32
     private var isOpen = true
     /// The checksum of everything that was read (`RecordingFormat`).
@@ -25,9 +25,9 @@ public final class RecordingFile: RecordedTape {
     /// The offset in the buffer of the first byte that was not read yet.
     private var start = 0
     /// The offset in the file of the next byte.
-    public private(set) var offset = 0
+    package private(set) var offset = 0
 
-    public init(_ path: String) throws(RecordingError) {
+    package init(_ path: String) throws(RecordingError) {
         self.path = path
         let opened = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard opened >= 0 else {
@@ -44,13 +44,13 @@ public final class RecordingFile: RecordedTape {
 
     deinit { close() }
 
-    public func close() {
+    package func close() {
         if isOpen { Glibc.close(descriptor) }
         isOpen = false
     }
 
     /// Reads a recording to its end, which proves its numbers of packets and ticks.
-    public static func check(
+    package static func check(
         _ path: String, isStopped: () -> Bool = { false }
     ) throws(RecordingError) -> (info: RecordingInfo, packets: UInt64, ticks: UInt64) {
         let file = try RecordingFile(path)
@@ -60,10 +60,10 @@ public final class RecordingFile: RecordedTape {
         return (file.about, file.packets, file.ticks)
     }
 
-    public func next() throws -> RecordedPacket? { try readPacket() }
+    package func next() throws -> RecordedPacket? { try readPacket() }
 
     /// Reads and checks the next packet. Returns false at the end, when everything was right.
-    public func step() throws(RecordingError) -> Bool { try readPacket() != nil }
+    package func step() throws(RecordingError) -> Bool { try readPacket() != nil }
 
     private func readHeader() throws(RecordingError) {
         do throws(FormatProblem) {

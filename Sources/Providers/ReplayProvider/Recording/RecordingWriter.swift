@@ -1,15 +1,15 @@
 internal import Glibc
 internal import Primitives
-public import ServiceRuntime
+package import ServiceRuntime
 internal import TapeCodec
 
 /// Writes a recording under another name until it is complete. So a file with the final name is
 /// always complete. Memory: one buffer.
-public final class RecordingWriter {
+package final class RecordingWriter {
     private static let bufferBytes = 256 * 1024
 
     /// The final name.
-    public let path: String
+    package let path: String
     /// The name until then.
     private let temporary: String
     private let descriptor: Int32
@@ -17,13 +17,13 @@ public final class RecordingWriter {
     /// The checksum of everything that was added (`RecordingFormat`).
     private var chain: UInt64
     /// The numbers of packets, ticks and bytes that were added.
-    public private(set) var packets: UInt64 = 0
-    public private(set) var ticks: UInt64 = 0
-    public private(set) var bytes: UInt64 = 0
+    package private(set) var packets: UInt64 = 0
+    package private(set) var ticks: UInt64 = 0
+    package private(set) var bytes: UInt64 = 0
     private var isFinished = false
 
     /// Why it could not be written. One line.
-    public enum Failure: Error, Sendable, CustomStringConvertible {
+    package enum Failure: Error, Sendable, CustomStringConvertible {
         case system(operation: String, path: String, SystemErrorCode)
         /// Another process writes a recording to the same file.
         case inUse(path: String)
@@ -31,7 +31,7 @@ public final class RecordingWriter {
         case exists(path: String)
         case tooManySymbols(Int)
 
-        public var description: String {
+        package var description: String {
             switch self {
             case .system(let operation, let path, let code):
                 "cannot \(operation) \(path): \(code)"
@@ -46,7 +46,7 @@ public final class RecordingWriter {
         }
     }
 
-    public init(_ path: String, _ info: RecordingInfo) throws(Failure) {
+    package init(_ path: String, _ info: RecordingInfo) throws(Failure) {
         guard info.symbols.count <= RecordingFormat.symbolsMax else {
             throw .tooManySymbols(info.symbols.count)
         }
@@ -90,7 +90,7 @@ public final class RecordingWriter {
     }
 
     /// Adds the next packet.
-    public func add(_ packet: RecordedPacket) throws(Failure) {
+    package func add(_ packet: RecordedPacket) throws(Failure) {
         chain = packet.bytes.withRawSpan { Checksum.chained($0, after: chain) }
         buffer.append(little: UInt32(packet.bytes.count))
         buffer.append(little: chain)
@@ -102,7 +102,7 @@ public final class RecordingWriter {
     }
 
     /// Gives the complete file its final name, synced to the disk.
-    public func finish() throws(Failure) {
+    package func finish() throws(Failure) {
         var end: [UInt8] = []
         end.append(little: packets)
         end.append(little: ticks)

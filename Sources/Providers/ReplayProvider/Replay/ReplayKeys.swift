@@ -1,8 +1,8 @@
-public import ServiceRuntime
+package import ServiceRuntime
 
 extension ConfigurationKey {
     /// The keys of the provider `replay`.
-    public static let replay: [ConfigurationKey] = [
+    package static let replay: [ConfigurationKey] = [
         ConfigurationKey(
             "REPLAY_FILE", .text, group: "Replay",
             "Recording that is replayed; empty: a range of another namespace's tape."),

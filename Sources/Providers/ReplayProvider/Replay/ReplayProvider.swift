@@ -1,8 +1,8 @@
 internal import Glibc
 internal import MarketModel
-public import Primitives
-public import ProviderKit
-public import ServiceRuntime
+package import Primitives
+package import ProviderKit
+package import ServiceRuntime
 internal import Synchronization
 internal import TapeCodec
 internal import TapeTransport
@@ -12,11 +12,11 @@ internal import TapeTransport
 ///
 /// What is on the tape already is found in the recording and left out. So a gateway that is killed
 /// and started again loses nothing and doubles nothing.
-public final class ReplayProvider: ProviderSource {
-    public let name = "replay"
+package final class ReplayProvider: ProviderSource {
+    package let name = "replay"
     /// False, because the recording can wait.
-    public let isUrgent = false
-    public let isRecorded = true
+    package let isUrgent = false
+    package let isRecorded = true
 
     /// The wait between two tries to read.
     private static let retryWait = Duration.seconds(1)
@@ -53,31 +53,31 @@ public final class ReplayProvider: ProviderSource {
     private let shutdown = ShutdownSignal()
     private let thread = Mutex<ServiceThread?>(nil)
 
-    public init(_ context: ProviderKind.Context) throws {
+    package init(_ context: ProviderKind.Context) throws {
         settings = try ReplaySettings(context.configuration)
         telemetry = context.telemetry
         threads = context.threads
     }
 
     /// The checks of this provider's settings.
-    public static let rules: [ConfigurationRule] = [.of { _ = try ReplaySettings($0) }]
+    package static let rules: [ConfigurationRule] = [.of { _ = try ReplaySettings($0) }]
 
     // MARK: the gateway's side
 
-    public func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+    package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         let started = try ServiceThread(name: "replay") { self.run(order, channel) }
         thread.withLock { $0 = started }
     }
 
     /// Does nothing: the recording decides what is delivered.
-    public func follow(begun: [UInt32], ended: [UInt32]) {}
+    package func follow(begun: [UInt32], ended: [UInt32]) {}
 
-    public func stop(within timeout: Duration) -> Bool {
+    package func stop(within timeout: Duration) -> Bool {
         shutdown.request("the gateway stops the replay")
         return thread.withLock { $0 }?.join(timeout: timeout) ?? true
     }
 
-    public func write(into json: inout JSONWriter) {
+    package func write(into json: inout JSONWriter) {
         let present = state.withLock { $0 }
         json.member("process", Int(getpid()))
         json.member("state", present.phase.rawValue)

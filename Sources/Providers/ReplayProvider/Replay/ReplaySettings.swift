@@ -7,7 +7,7 @@ internal import TapeTransport
 
 extension ReplayProvider {
     /// Returns what is wrong with a speed (`full`, 1, 2.5); `nil` when nothing is.
-    public static func problem(speed text: String) -> String? {
+    package static func problem(speed text: String) -> String? {
         ReplaySettings.speedProblem(text)
     }
 }

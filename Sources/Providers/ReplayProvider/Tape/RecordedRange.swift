@@ -1,22 +1,22 @@
-public import MarketModel
-public import NatsTransport
-public import Primitives
-public import ServiceRuntime
+package import MarketModel
+package import NatsTransport
+package import Primitives
+package import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol
 internal import TapeTransport
 
 /// A requested range of a source's tape.
-public struct TapeRange: Sendable {
-    public var nats: NatsConfiguration
-    public var namespace: String
-    public var source: SourceName
+package struct TapeRange: Sendable {
+    package var nats: NatsConfiguration
+    package var namespace: String
+    package var source: SourceName
     /// Packets that were sent in [from, to). Undefined `from`: from the tape's beginning.
-    public var from: Timestamp
-    public var to: Timestamp
-    public var symbols: [Symbol]
+    package var from: Timestamp
+    package var to: Timestamp
+    package var symbols: [Symbol]
 
-    public init(
+    package init(
         nats: NatsConfiguration, namespace: String, source: SourceName, from: Timestamp,
         to: Timestamp, symbols: [Symbol] = []
     ) {
@@ -30,8 +30,8 @@ public struct TapeRange: Sendable {
 }
 
 /// Reading was stopped while it waited for the tape.
-public struct ReadingStopped: Error {
-    public init() {}
+package struct ReadingStopped: Error {
+    package init() {}
 }
 
 /// The packets of a range of a source's tape: each of its streams in the stream's own order, and
@@ -39,17 +39,17 @@ public struct ReadingStopped: Error {
 ///
 /// The result follows from the tape alone, so a second reading gives the same. Memory: some packets
 /// per stream.
-public final class RecordedRange: RecordedTape {
+package final class RecordedRange: RecordedTape {
     /// The largest difference between the times of sending and storing, because hosts' clocks
     /// differ.
-    public static let clockNanoseconds: Int64 = 60_000_000_000
+    package static let clockNanoseconds: Int64 = 60_000_000_000
     /// The most packets of a stream that wait for those of other streams, beside those of one pull.
     private static let waitingMax = 32
     private static let pullBytes = 256 * 1024
     /// The longest wait for packets before `isStopped` is asked again.
     private static let waitMax = Duration.milliseconds(20)
     /// After this time, everything that was sent before is on the tape.
-    public static let settledNanoseconds: Int64 = 5_000_000_000
+    package static let settledNanoseconds: Int64 = 5_000_000_000
 
     /// The packets of one stream that wait.
     private struct StreamPackets {
@@ -61,8 +61,8 @@ public final class RecordedRange: RecordedTape {
         var head: RecordedPacket? { taken < waiting.count ? waiting[taken] : nil }
     }
 
-    public let about: RecordingInfo
-    public private(set) var missing = MissingTicks()
+    package let about: RecordingInfo
+    package private(set) var missing = MissingTicks()
     private let client: TapeClient
     private let reader: RangeReader
     private let isStopped: () -> Bool
@@ -70,7 +70,7 @@ public final class RecordedRange: RecordedTape {
     private var streams: [StreamPackets] = []
 
     /// Connects, and reads which streams exist.
-    public init(
+    package init(
         _ range: TapeRange, telemetry: TelemetryHub, created: Timestamp,
         isStopped: @escaping () -> Bool
     ) throws {
@@ -107,7 +107,7 @@ public final class RecordedRange: RecordedTape {
         }
     }
 
-    public func close() {
+    package func close() {
         reader.close()
         client.close()
     }
@@ -126,7 +126,7 @@ public final class RecordedRange: RecordedTape {
 
     // MARK: reading
 
-    public func next() throws -> RecordedPacket? {
+    package func next() throws -> RecordedPacket? {
         while true {
             if let stream = due() { return try take(stream) }
             if reader.isOver, streams.allSatisfy({ $0.head == nil }) { return nil }

@@ -1,18 +1,18 @@
-public import NatsTransport
-public import ServiceRuntime
+package import NatsTransport
+package import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
 /// The configuration of a namespace's tick streams, and their content.
-public struct TapeRoom: Sendable {
-    public let partitions: Int
+package struct TapeRoom: Sendable {
+    package let partitions: Int
     /// The limit of each stream, in bytes.
-    public let bytesMax: Int64
+    package let bytesMax: Int64
     /// The bytes of all streams together.
-    public let bytes: UInt64
+    package let bytes: UInt64
 
     /// Returns `nil` when there is no such namespace.
-    public static func find(
+    package static func find(
         _ nats: NatsConfiguration, namespace: String, telemetry: TelemetryHub
     ) throws -> TapeRoom? {
         guard let names = TapeNames(namespace: namespace, partitions: 1) else {
@@ -39,7 +39,7 @@ public struct TapeRoom: Sendable {
     /// Returns the size that each stream of a new namespace needs for this many bytes of packets.
     /// The namespace has no readers yet, so nothing is purged. It is twice an even share, because
     /// symbols are not distributed evenly and packets become smaller.
-    public static func needed(for bytes: UInt64, partitions: Int) -> Int64 {
+    package static func needed(for bytes: UInt64, partitions: Int) -> Int64 {
         let streams = UInt64(max(1, min(partitions, TapeNames.tickStreams)))
         let share = min(bytes, UInt64(Int64.max) / 4) / streams * 2
         return (Int64(clamping: share) + floor + mebibyte - 1) / mebibyte * mebibyte

@@ -1,13 +1,13 @@
-public import MarketModel
-public import NatsTransport
-public import ServiceRuntime
+package import MarketModel
+package import NatsTransport
+package import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
 /// Finds the sources that have anything on a tape.
-public enum TapeSources {
+package enum TapeSources {
     /// Returns the sources in the order of their names. What people put on the tape is not a feed.
-    public static func found(
+    package static func found(
         _ nats: NatsConfiguration, namespace: String, telemetry: TelemetryHub
     ) throws -> [SourceName] {
         guard let names = TapeNames(namespace: namespace, partitions: 1) else {

@@ -7,7 +7,7 @@ import TapeCodec
 /// writer itself notes there.
 extension Sink {
     /// The owner in the rows of the tape's gaps and of the positions.
-    public static let owner = "store"
+    package static let owner = "store"
 
     static let gaps = Sink(
         .gaps, templates: [WireFormat.Template.gapRecord], copy: GapRow.copy,

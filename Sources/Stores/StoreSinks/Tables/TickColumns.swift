@@ -1,6 +1,6 @@
 import MarketModel
 import PostgresClient
-public import Primitives
+package import Primitives
 import TapeCodec
 
 // The columns that several tables have in common.
@@ -95,5 +95,5 @@ extension Sink {
 extension Timestamp {
     /// The time itself, or 1970 when it is undefined, for tables that are partitioned by time.
     @inline(__always)
-    public var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
+    package var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
 }

@@ -6,7 +6,7 @@ internal import Primitives
 extension DeadLetter {
     static let version = 1
 
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         var json = JSONWriter(capacity: 1_024 + payload.count * 4 / 3)
         json.object(version: Self.version) { json in
             // Readers from before `v` require it.
@@ -49,13 +49,13 @@ extension DeadLetter {
     }
 
     /// Why a line is no letter.
-    public struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
-        public let problem: String
+    package struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
+        package let problem: String
 
-        public var description: String { "no dead letter of this version: \(problem)" }
+        package var description: String { "no dead letter of this version: \(problem)" }
     }
 
-    public init(json: [UInt8]) throws(Unreadable) {
+    package init(json: [UInt8]) throws(Unreadable) {
         let document: JSONValue
         do throws(VersionedJSON.Refusal) {
             document = try VersionedJSON.read(json, upTo: Self.version)

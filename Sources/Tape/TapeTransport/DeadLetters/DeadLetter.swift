@@ -1,11 +1,11 @@
-public import MarketModel
-public import Primitives
+package import MarketModel
+package import Primitives
 
 /// A record that a service refused, with everything that a person needs to see why, and that a
 /// program needs to try it again.
-public struct DeadLetter: Hashable, Sendable {
+package struct DeadLetter: Hashable, Sendable {
     /// Why the record was refused.
-    public enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         /// The database refused the row, for example because of a constraint or because a value
         /// does not fit its column.
         case data
@@ -19,13 +19,13 @@ public struct DeadLetter: Hashable, Sendable {
     }
 
     /// The database's error; empty when the database was not asked.
-    public struct Refusal: Hashable, Sendable {
-        public var sqlState: String
-        public var message: String
-        public var constraint: String
-        public var column: String
+    package struct Refusal: Hashable, Sendable {
+        package var sqlState: String
+        package var message: String
+        package var constraint: String
+        package var column: String
 
-        public init(
+        package init(
             sqlState: String = "", message: String, constraint: String = "", column: String = ""
         ) {
             self.sqlState = sqlState
@@ -37,24 +37,24 @@ public struct DeadLetter: Hashable, Sendable {
 
     /// The record's place on the tape. A record that was never there has a number that identifies
     /// it instead.
-    public struct Place: Hashable, Sendable {
+    package struct Place: Hashable, Sendable {
         /// The input of a letter that a gateway wrote.
-        public static let provider = "provider"
+        package static let provider = "provider"
 
         /// `ticks` or `bars`, or `provider` for a record that was never on the tape.
-        public var input: String
-        public var partition: Partition
-        public var source: SourceName
-        public var epoch: UInt64
+        package var input: String
+        package var partition: Partition
+        package var source: SourceName
+        package var epoch: UInt64
         /// The record's ordinal, or the number that identifies a record that has none.
-        public var ordinal: UInt64
+        package var ordinal: UInt64
         /// The stream and the sequence of the record's packet; empty, undefined and 0 for a record
         /// that was never on the tape.
-        public var stream: String
-        public var streamCreated: Timestamp
-        public var sequence: UInt64
+        package var stream: String
+        package var streamCreated: Timestamp
+        package var sequence: UInt64
 
-        public init(
+        package init(
             input: String, partition: Partition, source: SourceName, epoch: UInt64,
             ordinal: UInt64, stream: String, streamCreated: Timestamp, sequence: UInt64
         ) {
@@ -69,37 +69,37 @@ public struct DeadLetter: Hashable, Sendable {
         }
 
         /// Whether the record is, or was, on the tape.
-        public var isOnTape: Bool { input != Self.provider }
+        package var isOnTape: Bool { input != Self.provider }
     }
 
     /// Longer payloads are cut. A cut payload can be read by a person but not tried again.
-    public static let payloadBytesMax = 256 * 1_024
+    package static let payloadBytesMax = 256 * 1_024
     /// The bound of messages, because a message may quote a row of any length.
-    public static let messageCharactersMax = 1_000
+    package static let messageCharactersMax = 1_000
 
-    public var service: String
-    public var namespace: String
+    package var service: String
+    package var namespace: String
     /// The service whose tables count the letter: the writer is `store`; the `gateway` has none.
-    public var owner: String
+    package var owner: String
     /// The table; empty when it is no longer known what the record was.
-    public var sink: String
-    public var reason: Reason
-    public private(set) var refusal: Refusal
-    public var place: Place
+    package var sink: String
+    package var reason: Reason
+    package private(set) var refusal: Refusal
+    package var place: Place
     /// The number of ordinals, beginning with `place.ordinal`: more than one when the rest of a
     /// packet cannot be read.
-    public var count: UInt64
-    public var symbol: String
-    public var eventTime: Timestamp
+    package var count: UInt64
+    package var symbol: String
+    package var eventTime: Timestamp
     /// When the record was refused.
-    public var notedAt: Timestamp
+    package var notedAt: Timestamp
     /// A packet of the tape with this one tick and what it refers to. For an undecodable record,
     /// the bytes that could not be read.
-    public private(set) var payload: [UInt8]
+    package private(set) var payload: [UInt8]
     /// Whether the payload was cut.
-    public private(set) var isTruncated: Bool
+    package private(set) var isTruncated: Bool
 
-    public init(
+    package init(
         service: String, namespace: String, owner: String, sink: String, reason: Reason,
         refusal: Refusal, place: Place, count: UInt64 = 1, symbol: String, eventTime: Timestamp,
         notedAt: Timestamp, payload: [UInt8], isTruncated: Bool = false
@@ -122,11 +122,11 @@ public struct DeadLetter: Hashable, Sendable {
 
     /// The name for people: `ticks/3/desk-1/17/2` is ordinal 17 of the source `desk-1` in partition
     /// 3, in epoch 2.
-    public var id: String {
+    package var id: String {
         "\(place.input)/\(place.partition)/\(place.source)/\(place.ordinal)/\(place.epoch)"
     }
 
     /// The id is the same whenever the same tick is refused. So a repeat after a COMMIT of unknown
     /// outcome makes no second letter.
-    public var messageID: String { "\(namespace)/\(owner)/\(id)" }
+    package var messageID: String { "\(namespace)/\(owner)/\(id)" }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Why letters could not be written to a folder, or read from it. One line.
-public enum DeadLetterFileError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum DeadLetterFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(operation: String, path: String, code: Int32)
     /// The largest number of files is reached and all are full.
     case full(folder: String, files: Int)
@@ -12,7 +12,7 @@ public enum DeadLetterFileError: Error, Hashable, Sendable, CustomStringConverti
         .system(operation: operation, path: path, code: errno)
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .system(let operation, let path, let code):
             "cannot \(operation) \(path): \(Self.text(code)); look at that folder and its disk"

@@ -7,17 +7,17 @@ internal import Glibc
 ///
 /// Letters that `append` accepted survive a power cut. Nothing is ever dropped: when all files are
 /// full, it refuses.
-public struct DeadLetterFolder: Sendable {
-    public struct Limits: Sendable {
+package struct DeadLetterFolder: Sendable {
+    package struct Limits: Sendable {
         /// The most bytes of a file; a single longer letter is accepted by an empty file.
-        public var fileBytes = 16 * 1_024 * 1_024
+        package var fileBytes = 16 * 1_024 * 1_024
         /// The most files.
-        public var files = 8
+        package var files = 8
 
-        public init() {}
+        package init() {}
     }
 
-    public let path: String
+    package let path: String
     private let limits: Limits
 
     private static let prefix = "letters-"
@@ -26,14 +26,14 @@ public struct DeadLetterFolder: Sendable {
     /// A torn end is searched within this many bytes before the end, because a line is shorter.
     private static let lineBytesMax = 1 << 20
 
-    public init(_ path: String, limits: Limits = Limits()) {
+    package init(_ path: String, limits: Limits = Limits()) {
         self.path = path
         self.limits = limits
     }
 
     /// A file that holds letters and is no longer written.
-    public struct ClosedFile: Hashable, Sendable {
-        public let path: String
+    package struct ClosedFile: Hashable, Sendable {
+        package let path: String
         let number: Int
     }
 
@@ -41,7 +41,7 @@ public struct DeadLetterFolder: Sendable {
 
     /// When it returns, all letters are on the disk; otherwise it throws. Letters that were written
     /// before it threw stay. That does no harm, because a repeated letter has the same id.
-    public func append(_ letters: [DeadLetter]) throws(DeadLetterFileError) {
+    package func append(_ letters: [DeadLetter]) throws(DeadLetterFileError) {
         guard !letters.isEmpty else { return }
         try LetterFiles.makeFolder(path)
         let lock = try locked()
@@ -107,12 +107,12 @@ public struct DeadLetterFolder: Sendable {
     // MARK: emptying
 
     /// Returns the files that hold letters, oldest first, without the one that is being written.
-    public func closedFiles() throws(DeadLetterFileError) -> [ClosedFile] {
+    package func closedFiles() throws(DeadLetterFileError) -> [ClosedFile] {
         try numbers().dropLast().map { ClosedFile(path: name($0), number: $0) }
     }
 
     /// Returns the number of files with letters, whether closed or not.
-    public func fileCount() throws(DeadLetterFileError) -> Int {
+    package func fileCount() throws(DeadLetterFileError) -> Int {
         var count = 0
         for number in try numbers() {
             do throws(DeadLetterFileError) {
@@ -126,7 +126,7 @@ public struct DeadLetterFolder: Sendable {
     }
 
     /// Makes later letters go to another file. Does nothing when there are no letters.
-    public func closeCurrent() throws(DeadLetterFileError) {
+    package func closeCurrent() throws(DeadLetterFileError) {
         guard let last = try numbers().last else { return }
         let lock = try locked()
         let file = try LetterFile(name(last), flags: O_RDWR)
@@ -137,13 +137,13 @@ public struct DeadLetterFolder: Sendable {
     }
 
     /// Removes a file. Its letters must be stored elsewhere.
-    public func remove(_ file: ClosedFile) throws(DeadLetterFileError) {
+    package func remove(_ file: ClosedFile) throws(DeadLetterFileError) {
         try LetterFiles.remove(file.path)
         try LetterFiles.syncFolder(path)
     }
 
     /// Sets a file with unreadable lines aside, for a person to check. It is not removed.
-    public func setAside(_ file: ClosedFile) throws(DeadLetterFileError) {
+    package func setAside(_ file: ClosedFile) throws(DeadLetterFileError) {
         try LetterFiles.move(file.path, to: "\(file.path).damaged")
         try LetterFiles.syncFolder(path)
     }
@@ -151,7 +151,7 @@ public struct DeadLetterFolder: Sendable {
     // MARK: reading
 
     /// Reads the letters of a file, and the lines that are none.
-    public static func read(
+    package static func read(
         _ path: String
     ) throws(DeadLetterFileError) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {
         let file = try LetterFile(path, flags: O_RDONLY)
@@ -160,7 +160,7 @@ public struct DeadLetterFolder: Sendable {
     }
 
     /// Reads letters from the content of a file. `path` is named in the problems.
-    public static func parse(
+    package static func parse(
         _ bytes: [UInt8], path: String
     ) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {
         var letters: [DeadLetter] = []

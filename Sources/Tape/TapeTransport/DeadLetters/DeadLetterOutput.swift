@@ -1,18 +1,18 @@
 internal import MarketModel
 internal import NatsTransport
-public import Primitives
-public import ServiceRuntime
+package import Primitives
+package import ServiceRuntime
 internal import Synchronization
-public import TapeProtocol
+package import TapeProtocol
 
 /// The output for dead letters. They go onto their stream or, while NATS accepts none, into files
 /// that a courier empties later. All threads of a service share it.
-public final class DeadLetterOutput: Sendable {
+package final class DeadLetterOutput: Sendable {
     /// The time between two rounds of the courier.
-    public static let courierWait = Duration.seconds(30)
+    package static let courierWait = Duration.seconds(30)
 
     private let client: TapeClient
-    public let context: ServiceContext
+    package let context: ServiceContext
     private let bytesMax: Int64
     private let folder: DeadLetterFolder?
     /// The configuration key of the folder.
@@ -23,13 +23,13 @@ public final class DeadLetterOutput: Sendable {
 
     /// Neither the stream nor the folder accepted the letters, so the work that they belong to is
     /// not done.
-    public struct Refused: Error, CustomStringConvertible {
-        public let description: String
+    package struct Refused: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// `bytesMax` bounds the stream if the service makes it (see `ensureStream`). `folderKey` is
     /// the key that a person has to set when no folder is configured.
-    public init(
+    package init(
         client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
         folderKey: String
     ) {
@@ -43,15 +43,15 @@ public final class DeadLetterOutput: Sendable {
         pending.set(0)
     }
 
-    public var names: TapeNames { client.names }
-    public var service: String { context.service.name }
-    public func now() -> Timestamp { context.clock.now() }
+    package var names: TapeNames { client.names }
+    package var service: String { context.service.name }
+    package func now() -> Timestamp { context.clock.now() }
 
     // MARK: taking
 
     /// After it returns, each letter is on a disk. That does not prove that the refused record's
     /// transaction was committed.
-    public func take(_ letters: [DeadLetter]) throws(Refused) {
+    package func take(_ letters: [DeadLetter]) throws(Refused) {
         let (left, reason) = publishMakingStream(letters, client.jetStream)
         guard !left.isEmpty else { return }
         guard let folder else {
@@ -114,7 +114,7 @@ public final class DeadLetterOutput: Sendable {
 
     /// Returns why there is no stream; `nil` when it exists. A service makes it only on a server
     /// without users.
-    public func ensureStream() -> String? {
+    package func ensureStream() -> String? {
         let name = names.deadLetterStream
         do throws(JetStreamError) {
             // An existing stream is used as it is: a person may have changed its limits.
@@ -135,7 +135,7 @@ public final class DeadLetterOutput: Sendable {
 
     /// Starts a thread that makes the stream and empties the files, repeatedly until the service
     /// ends.
-    public func startCourier() throws -> ServiceThread {
+    package func startCourier() throws -> ServiceThread {
         try ServiceThread(name: "dead-letters") { [self] in
             let beat = context.threads.thread("dead-letters", within: ThreadWatch.callLimit)
             defer { beat.retire() }
@@ -148,7 +148,7 @@ public final class DeadLetterOutput: Sendable {
     }
 
     /// Reports a problem. One that stays the same is reported once.
-    public func report(_ problem: String?, _ reported: inout String) {
+    package func report(_ problem: String?, _ reported: inout String) {
         if let problem, problem != reported {
             context.telemetry.emit(DeadLettersStuck(reason: problem))
         }
@@ -157,7 +157,7 @@ public final class DeadLetterOutput: Sendable {
 
     /// Publishes the letters in files. Returns why some of them are still there. `beat` belongs to
     /// this thread.
-    public func deliverFiles(_ beat: ThreadBeat) -> String? {
+    package func deliverFiles(_ beat: ThreadBeat) -> String? {
         guard let folder else { return nil }
         do throws(DeadLetterFileError) {
             let closed = try files.withLock { _ throws(DeadLetterFileError) in

@@ -1,21 +1,21 @@
-public import MarketModel
+package import MarketModel
 
 /// A tick that a node of a graph passes on to live subscribers.
-public struct LiveNodeTick: Sendable {
-    public enum Tick: Sendable {
+package struct LiveNodeTick: Sendable {
+    package enum Tick: Sendable {
         case trade(Trade)
         case quote(Quote)
     }
 
     /// The name of the node.
-    public let node: String
-    public let symbol: Symbol
+    package let node: String
+    package let symbol: Symbol
     /// The source that feeds the symbol.
-    public let source: SourceName
-    public let partition: Partition
-    public let tick: Tick
+    package let source: SourceName
+    package let partition: Partition
+    package let tick: Tick
 
-    public init(
+    package init(
         node: String, symbol: Symbol, source: SourceName, partition: Partition, tick: Tick
     ) {
         self.node = node

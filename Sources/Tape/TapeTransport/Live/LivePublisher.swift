@@ -1,9 +1,9 @@
-public import NatsTransport
+package import NatsTransport
 internal import Primitives
-public import ServiceRuntime
+package import ServiceRuntime
 internal import Synchronization
-public import TapeCodec
-public import TapeProtocol
+package import TapeCodec
+package import TapeProtocol
 
 /// Sends the trades, quotes and bars of packets to live subscribers: core NATS, best effort, JSON,
 /// one subject per symbol.
@@ -11,20 +11,20 @@ public import TapeProtocol
 /// Offered packets wait in a bounded queue for a thread that has a separate connection. When the
 /// queue is full, and while there is no link, packets are dropped and counted. The tape still has
 /// them.
-public final class LivePublisher: Sendable {
+package final class LivePublisher: Sendable {
     /// The version of the messages.
-    public static let version = 1
+    package static let version = 1
     /// The most packets that wait, and the most bytes of them.
-    public static let packetsMax = 4_096
-    public static let bytesMax = 16 * 1_024 * 1_024
+    package static let packetsMax = 4_096
+    package static let bytesMax = 16 * 1_024 * 1_024
     /// The most ticks of nodes that wait here. Further ones wait in their edges.
-    public static let nodeTicksMax = 1_024
+    package static let nodeTicksMax = 1_024
 
     private let queue: LiveQueue
     private let thread: ServiceThread
 
     /// Starts the thread. Never waits for NATS.
-    public init(
+    package init(
         _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub, threads: ThreadWatch
     ) throws(ServiceError) {
         let metrics = LiveMetrics(telemetry.metrics, packetsMax: Self.packetsMax)
@@ -41,7 +41,7 @@ public final class LivePublisher: Sendable {
         }
     }
 
-    public convenience init(_ tape: TapeSettings, context: ServiceContext) throws(ServiceError) {
+    package convenience init(_ tape: TapeSettings, context: ServiceContext) throws(ServiceError) {
         try self.init(
             tape.nats, names: tape.names, telemetry: context.telemetry, threads: context.threads)
     }
@@ -50,22 +50,22 @@ public final class LivePublisher: Sendable {
 
     /// Copies the packet's bytes and returns immediately. Any thread may call it. A packet without
     /// ticks is ignored.
-    public func offer(_ packet: SealedPacket) {
+    package func offer(_ packet: SealedPacket) {
         guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
         queue.offer(packet)
     }
 
     /// The number of node ticks that `offer` has room for; 0 while there is no link. Only one
     /// thread may read it and offer node ticks, so that the room cannot shrink in between.
-    public var nodeRoom: Int { queue.nodeRoom }
+    package var nodeRoom: Int { queue.nodeRoom }
 
     /// Hands over at most `nodeRoom` ticks and returns immediately.
-    public func offer(_ ticks: [LiveNodeTick]) {
+    package func offer(_ ticks: [LiveNodeTick]) {
         if !ticks.isEmpty { queue.offer(ticks) }
     }
 
     /// Ends the thread and the connection. Waiting packets are sent if that is quick. Idempotent.
-    public func close() {
+    package func close() {
         queue.close()
         _ = thread.join(timeout: LiveLoop.closeTimeout)
     }

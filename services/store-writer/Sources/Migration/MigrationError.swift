@@ -1,8 +1,8 @@
-public import PostgresClient
+package import PostgresClient
 
 /// Why a database was not brought to the present schema. No file is applied in part: each is one
 /// transaction with its line in the ledger.
-public enum MigrationError: Error, Equatable, Sendable {
+package enum MigrationError: Error, Equatable, Sendable {
     case unreadable(path: String, reason: String)
     /// The name is not `NNNN_name.sql`, or does not end with `.sql`.
     case badFileName(String)
@@ -21,7 +21,7 @@ public enum MigrationError: Error, Equatable, Sendable {
 }
 
 extension MigrationError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .unreadable(let path, let reason):
             "cannot read \(path): \(reason): is the folder with the migrations right?"

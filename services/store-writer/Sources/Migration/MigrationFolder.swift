@@ -1,15 +1,15 @@
 internal import Glibc
 
 /// Reads `migrations/*.sql` and `repeatable/*.sql` in a folder (`deploy/postgres`).
-public struct MigrationFolder: Sendable {
+package struct MigrationFolder: Sendable {
     /// A larger file or folder is not a set of migrations, but a wrong path.
-    public static let fileBytesMax = 1_024 * 1_024
-    public static let filesMax = 1_000
+    package static let fileBytesMax = 1_024 * 1_024
+    package static let filesMax = 1_000
 
-    public let versioned: [MigrationFile]
-    public let repeatable: [MigrationFile]
+    package let versioned: [MigrationFile]
+    package let repeatable: [MigrationFile]
 
-    public init(path: String) throws(MigrationError) {
+    package init(path: String) throws(MigrationError) {
         versioned = try Self.files(in: "\(path)/migrations")
         repeatable = try Self.files(in: "\(path)/repeatable")
         if versioned.isEmpty {

@@ -1,17 +1,17 @@
 internal import Primitives
 
 /// A file of SQL statements.
-public struct MigrationFile: Equatable, Sendable {
-    public let name: String
-    public let sql: String
+package struct MigrationFile: Equatable, Sendable {
+    package let name: String
+    package let sql: String
 
-    public init(name: String, sql: String) {
+    package init(name: String, sql: String) {
         self.name = name
         self.sql = sql
     }
 
     /// The XXH3-64 of the text, in hexadecimal.
-    public var checksum: String {
+    package var checksum: String {
         let digits = String(Checksum.of(sql), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
@@ -30,11 +30,11 @@ public struct MigrationFile: Equatable, Sendable {
 }
 
 /// A row of `schema_migrations`.
-public struct AppliedMigration: Equatable, Sendable {
-    public let version: Int
-    public let checksum: String
+package struct AppliedMigration: Equatable, Sendable {
+    package let version: Int
+    package let checksum: String
 
-    public init(version: Int, checksum: String) {
+    package init(version: Int, checksum: String) {
         self.version = version
         self.checksum = checksum
     }
@@ -42,20 +42,20 @@ public struct AppliedMigration: Equatable, Sendable {
 
 /// The steps that a database still needs: the missing versions, in order, then everything
 /// repeatable. Pure: it takes files and ledger, and gives steps or an error.
-public struct MigrationPlan: Equatable, Sendable {
+package struct MigrationPlan: Equatable, Sendable {
     /// A file to apply once.
-    public struct Step: Equatable, Sendable {
-        public let version: Int
-        public let file: MigrationFile
+    package struct Step: Equatable, Sendable {
+        package let version: Int
+        package let file: MigrationFile
     }
 
     /// The missing versions, in order.
-    public let steps: [Step]
+    package let steps: [Step]
     /// The repeatable files in the order of their names. They are applied every time, so each must
     /// be idempotent.
-    public let repeatable: [MigrationFile]
+    package let repeatable: [MigrationFile]
 
-    public init(
+    package init(
         versioned: [MigrationFile], repeatable: [MigrationFile], applied: [AppliedMigration]
     ) throws(MigrationError) {
         let known = try Self.ordered(versioned)

@@ -2,19 +2,19 @@ internal import PostgresClient
 
 extension Migrator {
     /// The work that a run would do.
-    public struct Preview: Equatable, Sendable {
+    package struct Preview: Equatable, Sendable {
         /// Names of the files that are not applied yet, in order. Repeatable files are applied at
         /// every run, and are not listed.
-        public var pending: [String]
+        package var pending: [String]
         /// The schema's version; 0 when there is none yet.
-        public var version: Int
+        package var version: Int
         /// The kind of the database now or after the run, as `store_mode()` names it.
-        public var mode: String
+        package var mode: String
     }
 
     /// Returns what a run would do, and changes nothing: it runs in a read-only transaction. It
     /// throws the same errors as `run` when files do not match the ledger.
-    public func preview(_ folder: MigrationFolder) throws(MigrationError) -> Preview {
+    package func preview(_ folder: MigrationFolder) throws(MigrationError) -> Preview {
         try execute("begin the dry run", "BEGIN READ ONLY")
         do {
             let preview = try preview(of: folder)

@@ -1,4 +1,4 @@
-public import PostgresClient
+package import PostgresClient
 internal import Primitives
 
 /// Brings one schema of a database to the version of this program.
@@ -6,30 +6,30 @@ internal import Primitives
 /// Any number of migrators may run at the same time. They take turns under an advisory lock, and
 /// the later ones find nothing to do. Each file is one transaction together with its line in the
 /// ledger. So a killed migrator leaves complete steps, and the next one continues from there.
-public struct Migrator {
+package struct Migrator {
     /// The timeouts of a migration's session. It may work long, but waits for a lock only briefly,
     /// because other sessions queue after it.
-    public static let statementTimeout = Duration.seconds(3_600)
-    public static let lockTimeout = Duration.seconds(60)
+    package static let statementTimeout = Duration.seconds(3_600)
+    package static let lockTimeout = Duration.seconds(60)
 
-    public struct Report: Equatable, Sendable {
+    package struct Report: Equatable, Sendable {
         /// Names of the applied files; empty when the schema was up to date.
-        public var applied: [String] = []
+        package var applied: [String] = []
         /// The version after the run.
-        public var version = 0
+        package var version = 0
     }
 
     /// Settings beyond the schema itself; `nil` leaves a setting unchanged.
-    public struct Wishes: Equatable, Sendable {
+    package struct Wishes: Equatable, Sendable {
         /// The age at which TimescaleDB's Community edition compresses; zero means never.
-        public var compressAfter: Duration?
+        package var compressAfter: Duration?
         /// Whether that edition keeps the view `bars_daily`.
-        public var dailyBars: Bool?
+        package var dailyBars: Bool?
         /// Days by table. Younger rows cannot be dropped, and tables that are not named are never
         /// dropped from.
-        public var retention: [String: Int]?
+        package var retention: [String: Int]?
 
-        public init(
+        package init(
             compressAfter: Duration? = nil, dailyBars: Bool? = nil, retention: [String: Int]? = nil
         ) {
             self.compressAfter = compressAfter
@@ -60,7 +60,7 @@ public struct Migrator {
 
     /// `runtimeRole` gets the rights of the services, `readerRole` those to read. Both roles must
     /// exist. `timeout` bounds each step, including the wait for other migrators.
-    public init(
+    package init(
         _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
         readerRole: String? = nil, wishes: Wishes = Wishes(),
         timeout: Duration = Migrator.statementTimeout
@@ -74,7 +74,7 @@ public struct Migrator {
     }
 
     /// Returns the configuration of a migration's session.
-    public static func configured(_ base: PostgresConfiguration) -> PostgresConfiguration {
+    package static func configured(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var configuration = base
         configuration.applicationName = "store-writer migrate"
         configuration.statementTimeout = statementTimeout
@@ -83,7 +83,7 @@ public struct Migrator {
     }
 
     /// Runs the migration. Calls `onStep` with each file's name before it is applied.
-    public func run(
+    package func run(
         _ folder: MigrationFolder, onStep: (String) -> Void = { _ in }
     ) throws(MigrationError) -> Report {
         try execute("wait for other migrations", "SELECT pg_advisory_lock(\(Self.lockKey))")

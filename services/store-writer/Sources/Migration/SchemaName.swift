@@ -1,12 +1,12 @@
 /// The database schema of a namespace: a name that is safe in SQL without quoting.
-public struct SchemaName: Hashable, Sendable, CustomStringConvertible {
+package struct SchemaName: Hashable, Sendable, CustomStringConvertible {
     /// PostgreSQL truncates longer identifiers.
-    public static let utf8CountMax = 63
+    package static let utf8CountMax = 63
 
-    public let text: String
+    package let text: String
 
     /// Accepts `[a-z_][a-z0-9_]{0,62}`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
             text.utf8.allSatisfy({
                 (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5f
@@ -16,10 +16,10 @@ public struct SchemaName: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The name as an SQL identifier. It is quoted, because it may be a keyword such as `user`.
-    public var quoted: String { "\"\(text)\"" }
+    package var quoted: String { "\"\(text)\"" }
 
     /// The search path, with temporary tables last, so that none of them can hide a table of ours.
-    public var searchPath: String { "\(quoted), pg_temp" }
+    package var searchPath: String { "\(quoted), pg_temp" }
 
-    public var description: String { text }
+    package var description: String { text }
 }

@@ -70,12 +70,12 @@ private final class LogDescriptor: Sendable {
 }
 
 /// Keeps lines for tests.
-public final class LogCapture: Sendable {
+package final class LogCapture: Sendable {
     private let kept = Mutex<[String]>([])
 
-    public init() {}
+    package init() {}
 
-    public var sink: LogSink {
+    package var sink: LogSink {
         LogSink { [self] line in
             kept.withLock { $0.append(String(decoding: line.dropLast(), as: UTF8.self)) }
             return true
@@ -83,7 +83,7 @@ public final class LogCapture: Sendable {
     }
 
     /// The lines so far, without their newlines.
-    public var lines: [String] { kept.withLock { $0 } }
+    package var lines: [String] { kept.withLock { $0 } }
 
-    public func removeAll() { kept.withLock { $0.removeAll() } }
+    package func removeAll() { kept.withLock { $0.removeAll() } }
 }

@@ -1,0 +1,40 @@
+/// The modules that may declare something `public`: those of the products for other packages, and
+/// those whose code the hot path inlines. The compiler inlines no `package` declaration of another
+/// module.
+private let publicModules: Set<String> = [
+    "ServiceRuntime", "ProviderKit", "OperatorGraph", "provider-gateway", "operator-worker",
+    "Primitives", "MarketModel", "TapeCodec", "StreamCore", "PostgresClient", "StoreSinks",
+]
+
+let accessRules = [
+    Rule(
+        name: "public is for other packages",
+        fix: "write `package`, or list the module in AccessRules.swift",
+        broken: [
+            ["Sources/Tape/TickSpool/A.swift": "public struct A {}\n"],
+            ["services/store-writer/Sources/A.swift": "public import TapeCodec\n"],
+            ["Sources/Tape/TickSpool/A.swift": "struct A {\n    @inlinable public init() {}\n}\n"],
+            ["Tests/TestSupport/A.swift": "public func f() {}\n"],
+        ],
+        kept: [
+            [
+                "Sources/Model/Primitives/A.swift": "public struct A {}\n",
+                "Sources/Tape/TickSpool/A.swift":
+                    "// public struct\npackage let public1 = \"public\"\n"
+                    + "package let a = b.public\n",
+            ]
+        ],
+        check: { repository in
+            repository.swift.filter { file in
+                (file.isProduct || file.isTest)
+                    && file.module.map(publicModules.contains) != true
+                    && file.swift?.code.contains("public") == true
+            }.flatMap { file in
+                file.codeLines.enumerated().compactMap { index, line in
+                    // Only attributes and modifiers stand before it.
+                    line.split(separator: " ").contains("public")
+                        ? Violation(file.path, index + 1, "no other package needs it.") : nil
+                }
+            }
+        })
+]

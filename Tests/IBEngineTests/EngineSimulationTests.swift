@@ -31,6 +31,16 @@ import Testing
     }
 
     @Test(
+        "Quotes that level 1 hands over are there, or inside an outage that has an end",
+        arguments: EngineSeeds.all)
+    func quotes(_ seed: UInt64) {
+        let isFilled = seed % 2 == 1
+        let world = Self.lived(seed, canBackfill: isFilled, kinds: [[.level1, .quotes]])
+        let found = Self.problems(of: world, isFilled: isFilled)
+        #expect(found.isEmpty, "SIMULATION_SEED=\(seed): \(found.prefix(5))")
+    }
+
+    @Test(
         "A source of delayed data has all of them, and says that it has", arguments: EngineSeeds.all
     )
     func delayed(_ seed: UInt64) {

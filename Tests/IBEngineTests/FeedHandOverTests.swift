@@ -4,7 +4,7 @@ import Testing
 
 @testable import IBEngine
 
-/// Trades that two feeds deliver, one feed after the other.
+/// Trades and quotes that two feeds deliver, one feed after the other.
 @Suite("From one feed to another") struct FeedHandOverTests {
     private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
 
@@ -72,13 +72,92 @@ import Testing
         turn.now = Self.moment(33)
         machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
         machine[trades].lastTickWall = turn.now.wall
-        machine.takeOver(trades, in: turn)
+        machine.takeOverFromLevel1(trades, in: turn)
         turn.now = Self.moment(34)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(44)
         machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
         let gap = try #require(turn.outages.open.first { $0.kind == .trade })
         #expect(gap.from == Self.moment(from).wall)
+    }
+
+    /// Quotes come tick by tick from 33 s on. Level 1 last delivered at `last`, and its longest
+    /// pause before was `pause`. At 44 s or later it turns out to be silent.
+    @Test(
+        "Quotes that level 1 did not deliver before the other feed took over are in a gap",
+        arguments: [(20, 1, true), (20, 15, true), (20, 30, false), (33, 1, false), (34, 1, false)]
+            as [(Int64, Int64, Bool)])
+    func silentLevel1(last: Int64, pause: Int64, isGap: Bool) throws {
+        var (machine, turn) = (FeedMachine(), Turn(IBEngineSettings(seed: 1), Self.moment(0)))
+        let (level1, _) = try Self.handOverQuotes(of: &machine, last: last, pause: pause, &turn)
+        turn.now = Self.moment(44)
+        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
+        let gaps = Self.quoteGaps(turn)
+        #expect(gaps == (isGap ? [[20, nil], [20, 33]] : []))
+        #expect(!turn.outages.isOpen(1, .quote) && turn.outages.isOpen(1, .indicator))
+        // Later outages of level 1 have nothing to do with quotes.
+        machine[level1].phase = .live(FeedPhase.Live(request: 3, since: Self.moment(50).wall))
+        turn.now = Self.moment(60)
+        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
+        #expect(Self.quoteGaps(turn) == gaps)
+    }
+
+    /// As above. A notice stops the feed that took over at 36 s, and it continues at 40 s.
+    @Test(
+        "Those quotes are in a gap if the other feed stops first",
+        arguments: [(20, 1, true), (20, 15, true), (20, 30, true), (33, 1, false), (34, 1, false)]
+            as [(Int64, Int64, Bool)])
+    func silentLevel1AndOutage(last: Int64, pause: Int64, isGap: Bool) throws {
+        var (machine, turn) = (FeedMachine(), Turn(IBEngineSettings(seed: 1), Self.moment(0)))
+        let (level1, quotes) = try Self.handOverQuotes(
+            of: &machine, last: last, pause: pause, &turn)
+        machine[quotes].lastTickWall = Self.moment(36).wall
+        machine[quotes].lastOther = Self.moment(35).wall
+        turn.now = Self.moment(36)
+        machine.interrupt(quotes, OutageCause(.competing, "a test"), in: &turn)
+        turn.now = Self.moment(40)
+        machine.resume(quotes, in: &turn)
+        turn.now = Self.moment(44)
+        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
+        let before: [[Int64?]] = isGap ? [[20, nil], [20, 33]] : []
+        #expect(Self.quoteGaps(turn) == before + [[35, nil], [35, 40]])
+    }
+
+    /// Lets the quotes come tick by tick from 33 s on.
+    private static func handOverQuotes(
+        of machine: inout FeedMachine, last: Int64, pause: Int64, _ turn: inout Turn
+    ) throws -> (level1: FeedRoute, quotes: FeedRoute) {
+        let instrument = Instrument(
+            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
+            feeds: [.level1, .quotes])
+        machine.begin(1, instrument, in: &turn)
+        let level1 = FeedRoute(place: 0, slot: try #require(machine.entries[0].level1))
+        let slot = machine.entries[0].slots.firstIndex { $0.feed == .quotes }
+        let quotes = FeedRoute(place: 0, slot: try #require(slot))
+        machine[level1].phase = .live(FeedPhase.Live(request: 1, since: noon))
+        let first = min(last, 33)
+        machine[level1].lastTickWall = moment(first).wall
+        machine[level1].lastOther = moment(first).wall
+        turn.now = moment(33)
+        machine[quotes].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
+        machine[quotes].lastTickWall = turn.now.wall
+        machine.takeOverFromLevel1(quotes, in: turn)
+        machine[level1].rhythm.came(moment(last - pause).monotonic)
+        machine[level1].rhythm.came(moment(last).monotonic)
+        machine[level1].lastTickWall = moment(last).wall
+        return (level1, quotes)
+    }
+
+    /// Returns the bounds of the gaps of quotes on the tape, in seconds.
+    private static func quoteGaps(_ turn: Turn) -> [[Int64?]] {
+        turn.out.records.compactMap { record in
+            guard case .tape(.gap(let gap)) = record, gap.kind == DataKind.quote.rawValue,
+                gap.state == GapState.open.rawValue
+            else { return nil }
+            return [gap.from, gap.to].map {
+                $0.isDefined ? $0.nanoseconds(since: noon) / second : nil
+            }
+        }
     }
 
     private static func feeds(_ world: World) -> [FeedStatus] {

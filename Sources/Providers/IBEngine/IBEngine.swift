@@ -188,7 +188,7 @@ package struct IBEngine: Sendable {
             in: &turn)
         // No feed delivers this kind any more, so nothing else would ever end the gap.
         if !feeds.kinds(at: place).contains(gap.kind) {
-            feeds.endOutage(place, gap.kind, to: turn.now.wall, isWanted: false, in: &turn)
+            feeds.endOutage(place, gap.kind, to: turn.now.wall, .unwanted, in: &turn)
         }
     }
 

@@ -61,6 +61,8 @@ struct Verdict {
     var sessionStates: Set<SessionState> = []
     /// The numbers of trades that are marked as unreported.
     var unreported: [Int] = []
+    /// The numbers of the latest quotes by instrument, as far as level 1 delivered them.
+    var lastOfLevel1: [UInt32: Int] = [:]
     /// The header of the latest trade.
     var latest: TickHeader?
     /// The reports about numbers that the scale cannot hold: instrument and count.
@@ -100,7 +102,7 @@ struct Verdict {
         case .quote(let quote):
             live(quote.header)
             guard quote.bidPrice.isDefined else { return }
-            note(.quote, Int(quote.bidPrice.raw / 1_000_000_000) - 1, quote.header)
+            take(quote, Int(quote.bidPrice.raw / 1_000_000_000) - 1)
         case .gap(let gap): take(gap)
         case .subscription(let start):
             let key = GapKey(
@@ -110,6 +112,20 @@ struct Verdict {
             }
         default: takeOther(record)
         }
+    }
+
+    /// Takes a quote. The first one that comes tick by tick may be the last one of level 1, and
+    /// does not count then.
+    private mutating func take(_ quote: Quote, _ number: Int) {
+        let flags = quote.header.flags
+        guard !flags.contains(.backfilled) else { return note(.quote, number, quote.header) }
+        let last = lastOfLevel1.removeValue(forKey: quote.header.symbol)
+        if flags.contains(.conflated) {
+            lastOfLevel1[quote.header.symbol] = number
+        } else if last == number {
+            return
+        }
+        note(.quote, number, quote.header)
     }
 
     private mutating func takeOther(_ record: TapeRecord) {

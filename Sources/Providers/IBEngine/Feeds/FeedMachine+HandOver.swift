@@ -12,6 +12,9 @@ extension FeedMachine {
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
         if kinds.contains(.trade) { entries[route.place].handOver.takeOver() }
+        if kinds.contains(.quote), other.kinds.contains(.quote), other.isDelivering {
+            entries[route.place].quotesTakenOver = turn.now.wall
+        }
         guard kinds.contains(.trade), other.kinds.contains(.trade), other.isDelivering else {
             entries[route.place].slots[level1].kinds.subtract(kinds)
             return
@@ -33,6 +36,30 @@ extension FeedMachine {
         let slot = entry.slots[level1]
         let sure = turn.clock.aligned(max(slot.lastTickWall, live.since))
         return max(slot.outageStart(of: .trade, trusted: sure), slot.began(.trade))
+    }
+
+    /// Records an outage of quotes that ended when the other feed took them over. Level 1 was
+    /// silent then, and has delivered nothing since. Now it stops, and delivered up to `sure`. Or
+    /// the other feed stops: its gap cannot include these quotes later, and those in between are
+    /// recorded.
+    mutating func endQuotes(
+        _ route: FeedRoute, sure: Timestamp, _ cause: OutageCause, in turn: inout Turn
+    ) {
+        let entry = entries[route.place]
+        guard let end = entry.quotesTakenOver, let level1 = entry.level1,
+            route.slot == level1 || self[route].feed == .quotes
+        else { return }
+        entries[route.place].quotesTakenOver = nil
+        let slot = entry.slots[level1]
+        let trusted = route.slot == level1 ? sure : slot.lastTickWall
+        let from = max(slot.outageStart(of: .quote, trusted: trusted), slot.began(.quote))
+        guard from < end else { return }
+        let record = turn.outages.begin(
+            entry.number, .quote, from: from, reason: cause.reason, detail: cause.text,
+            now: turn.now.wall)
+        guard let record else { return }
+        turn.put(.gap(record))
+        endOutage(route.place, .quote, to: turn.clock.aligned(end), .past, in: &turn)
     }
 
     /// Completes a hand-over when what was on its way by level 1 has certainly come, or is in a
@@ -63,7 +90,7 @@ extension FeedMachine {
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1
         else { return }
         if entry.hasTradesTickByTick {
-            endOutage(place, .trade, to: from, isWanted: true, in: &turn)
+            endOutage(place, .trade, to: from, .now, in: &turn)
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
             entries[place].handOver.settle()
@@ -115,7 +142,7 @@ extension FeedMachine {
         reportSubscription(place, .start, "not one by one: \(reason)", kinds, in: &turn)
         for kind in kinds.kinds {
             let end = kind == .trade ? second : turn.now.wall
-            endOutage(route.place, kind, to: end, isWanted: true, in: &turn)
+            endOutage(route.place, kind, to: end, .now, in: &turn)
         }
     }
 }

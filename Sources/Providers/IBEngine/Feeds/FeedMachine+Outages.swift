@@ -41,7 +41,7 @@ extension FeedMachine {
                 end = max(end, second)
             }
             if kind == .trade { end = slot.delayedEnd(end) }
-            endOutage(route.place, kind, to: end, isWanted: true, in: &turn)
+            endOutage(route.place, kind, to: end, .now, in: &turn)
         }
         if wasOut {
             turn.report(.outageEnded(instrument: entries[route.place].number, slot.feed))
@@ -70,6 +70,7 @@ extension FeedMachine {
         let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
         fillEndedOutages(of: route.place, until: sure, in: &turn)
+        endQuotes(route, sure: sure, cause, in: &turn)
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
             let known = grain > 1 ? turn.clock.aligned(sure) : sure
@@ -95,22 +96,32 @@ extension FeedMachine {
             .broke(cause, since: since, until: turn.later(by: wait)), route, cause.text, in: &turn)
     }
 
-    /// Ends the outage of one kind of data, records its gap, and has the gap filled. `isWanted` is
-    /// false when no feed delivers this kind any more: then the gap is abandoned.
+    /// How an outage ends.
+    enum OutageEnd {
+        /// The kind of data arrives again.
+        case now
+        /// It ended before it was noticed, so the arrivals around its end are not kept any more.
+        case past
+        /// No feed delivers this kind any more: the gap is abandoned.
+        case unwanted
+    }
+
+    /// Ends the outage of one kind of data, records its gap, and has the gap filled.
     mutating func endOutage(
-        _ place: Int, _ kind: DataKind, to: Timestamp, isWanted: Bool, in turn: inout Turn
+        _ place: Int, _ kind: DataKind, to: Timestamp, _ outageEnd: OutageEnd, in turn: inout Turn
     ) {
         let number = entries[place].number
         guard let gap = turn.outages.end(number, kind, to: to) else { return }
         turn.putGap(gap, .open)
-        guard isWanted, turn.canBackfill else {
+        guard outageEnd != .unwanted, turn.canBackfill else {
             let detail =
-                isWanted ? "filling in is turned off" : "the instrument is no longer wanted"
+                outageEnd == .unwanted
+                ? "the instrument is no longer wanted" : "filling in is turned off"
             turn.putGap(gap, .abandoned, detail)
             return
         }
         guard kind != .news else { return fillNews(gap, place, in: &turn) }
-        guard let border = InstrumentEntry.borderTicks(of: kind) else {
+        guard outageEnd == .now, let border = InstrumentEntry.borderTicks(of: kind) else {
             return turn.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
                 arrivals: .unknown, hours: entries[place].allHours, now: turn.now,

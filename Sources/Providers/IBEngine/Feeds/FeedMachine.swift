@@ -124,7 +124,7 @@ struct FeedMachine: Sendable {
             drop(FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", in: &turn)
         }
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
-            endOutage(place, kind, to: turn.now.wall, isWanted: false, in: &turn)
+            endOutage(place, kind, to: turn.now.wall, .unwanted, in: &turn)
         }
         // Another instrument may get this place soon.
         for id in detailsRequests.keys.sorted() where detailsRequests[id] == place {

@@ -251,6 +251,9 @@ struct InstrumentEntry: Sendable {
     var volumeGrew = MonotonicTime.distantPast
     /// Whether level 1 or the tick-by-tick feed delivers trades.
     var handOver = TradeHandOver()
+    /// When the tick-by-tick feed took the quotes over from a level 1 that delivered, as far as was
+    /// known; `nil`: one of them has stopped since. Level 1 may have been silent already.
+    var quotesTakenOver: Timestamp?
     /// The state that the router last got; `nil`: it got none.
     var reportedState: FeedState.State?
 

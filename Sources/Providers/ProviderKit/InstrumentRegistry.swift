@@ -1,13 +1,14 @@
 public import MarketModel
 internal import Synchronization
 
-/// All instruments that a source has had in this process, each with a permanent number.
+/// All instruments that a source has had in this process, each with a permanent number. The gateway
+/// has one for its source, and passes it to the providers. Any thread may call it.
 ///
-/// Numbers are given in the order in which instruments were first named. An instrument that a later
-/// list leaves out keeps its number and is not `wanted`.
+/// Numbers begin at 0 and are given in the order in which instruments were first named. An
+/// instrument that a later list leaves out keeps its number and is not `wanted` any more.
 public final class InstrumentRegistry: Sendable {
     private struct Entries {
-        /// By number.
+        /// By number, as `isWanted`.
         var instruments: [Instrument] = []
         var isWanted: [Bool] = []
         var numbers: [Symbol: UInt32] = [:]
@@ -15,13 +16,14 @@ public final class InstrumentRegistry: Sendable {
 
     /// What a new list of instruments changes.
     public struct Change: Hashable, Sendable {
-        /// New instruments, those that are wanted again, and those with another contract or other
-        /// feeds.
+        /// Instruments to begin: new ones, those that are wanted again, and changed ones. An
+        /// instrument with another contract, other feeds or other providers has changed.
         public var begun: [UInt32] = []
-        /// Instruments that are no longer wanted, or that begin again with another contract or
-        /// other feeds.
+        /// Instruments to end: those that are no longer wanted, and changed ones, which are in both
+        /// lists.
         public var ended: [UInt32] = []
-        /// The instruments for which there was no free number.
+        /// The instruments for which there was no free number: `ProviderLimits.instrumentsMax` is
+        /// reached.
         public var refused: [Symbol] = []
 
         public var isEmpty: Bool { begun.isEmpty && ended.isEmpty && refused.isEmpty }
@@ -37,14 +39,14 @@ public final class InstrumentRegistry: Sendable {
     /// The number of instruments with a number, wanted or not.
     public var count: Int { entries.withLock { $0.instruments.count } }
 
-    /// Returns `nil` when the number was not given out.
+    /// Returns the instrument of a number; `nil` when the number was not given out.
     public func instrument(_ number: UInt32) -> Instrument? {
         entries.withLock { entries in
             number < entries.instruments.count ? entries.instruments[Int(number)] : nil
         }
     }
 
-    /// Returns `nil` when no list has named the symbol.
+    /// Returns the number of a symbol; `nil` when no list and no provider has named it.
     public func number(of symbol: Symbol) -> UInt32? { entries.withLock { $0.numbers[symbol] } }
 
     /// The numbers of the wanted instruments, in order.
@@ -68,8 +70,8 @@ public final class InstrumentRegistry: Sendable {
         }
     }
 
-    /// Applies a new list and returns the changes. Unchanged instruments are in no part of the
-    /// result.
+    /// Applies a new list of all wanted instruments and returns what changes. If the list names a
+    /// symbol twice, the first entry counts.
     public func follow(_ instruments: [Instrument]) -> Change {
         entries.withLock { entries in
             var change = Change()

@@ -3,35 +3,43 @@ public import MarketModel
 public import ServiceRuntime
 internal import Synchronization
 
-/// The queue between a provider's thread and the thread that puts its records on the tape.
+/// The queue between a provider's threads and the gateway's thread, which puts the records onto the
+/// tape.
 ///
-/// It is bounded: a provider that is ahead waits, and so does its server. Batches are exchanged, so
-/// the lock is taken per batch and not per tick. Any thread may send; one thread receives.
+/// It is bounded: a provider that sends faster than the gateway takes has to wait, and so does its
+/// server. Batches are exchanged, so the lock is taken per batch and not per tick. Any thread may
+/// send; one thread receives.
+///
+/// With each batch the provider may report its *floor*: none of its later live records has an
+/// earlier event time. Floors never go back.
 public final class ProviderChannel: BoundedQueue {
     private struct State {
         var records: [ProviderRecord] = []
-        /// The highest floor that was sent; undefined: none was.
+        /// The highest floor that was sent; undefined before the first one.
         var floor = Timestamp.undefined
-        /// The receiver takes nothing more.
+        /// Whether the receiver accepts nothing more.
         var isClosed = false
-        /// The provider sends nothing more.
+        /// Whether the provider has ended by itself and sends nothing more.
         var isFinished = false
     }
 
-    /// The floor of a provider that is at its end while its market's time goes on.
+    /// The floor of a provider that sends nothing more, but whose market's time continues: the
+    /// watermark then follows the gateway's clock. It is the largest defined time.
     public static let endlessFloor = Timestamp(nanoseconds: Int64.max - 1)
 
-    /// Records that wait at once; a batch is let in as long as fewer wait.
+    /// A batch is accepted as long as fewer records than this wait. So one more batch may wait
+    /// beyond it.
     public let recordsMax: Int
     private let state: Mutex<State>
-    /// The number of waiting records, for a receiver that nearly always finds 0 and should not need
-    /// the lock.
+    /// The number of waiting records. It is outside of the lock, because the receiver asks for it
+    /// often and nearly always finds 0.
     private let waiting = Atomic(0)
-    /// Something was sent since the last `receive`.
+    /// Whether something was sent since the last `receive`.
     private let stirred = Atomic(false)
-    /// The gateway's time minus the monotonic clock; `Int64.min`: not known yet.
+    /// The gateway's time minus the monotonic clock, in nanoseconds; `Int64.min` until it is known.
     private let clockOffset = Atomic(Int64.min)
-    /// The provider's last report about its clock; `Int64.min`: none, or it was taken.
+    /// The provider's last report of how far its clock is ahead, in nanoseconds; `Int64.min` when
+    /// there is none, or it was taken.
     private let clockAhead = Atomic(Int64.min)
 
     public init(recordsMax: Int = ProviderLimits.channelRecordsMax) {
@@ -43,16 +51,16 @@ public final class ProviderChannel: BoundedQueue {
     /// What became of a batch.
     public enum Outcome: Sendable {
         case sent
-        /// The batch is unchanged: the receiver has to catch up first.
+        /// The batch is unchanged: there is no room. The provider has to send it again later.
         case full
-        /// The receiver has closed the channel.
+        /// The receiver has closed the channel, because the provider is being stopped.
         case closed
     }
 
     // MARK: the provider's side
 
-    /// Hands the batch over, which comes back empty. `floor`: no later live record of this provider
-    /// has an earlier event time; undefined: the floor is unchanged. Never blocks.
+    /// Hands the batch over, which comes back empty. `floor` is the provider's floor after the
+    /// batch; undefined: it is unchanged. An empty batch only reports the floor. Never blocks.
     public func send(_ batch: inout [ProviderRecord], floor: Timestamp) -> Outcome {
         let count = batch.count
         let outcome = state.withLock { state -> Outcome in
@@ -75,15 +83,16 @@ public final class ProviderChannel: BoundedQueue {
         return .sent
     }
 
-    /// Nothing more will come, because the provider has ended by itself: a recording is at its end.
+    /// Reports that nothing more will come, because the provider has ended by itself, as at the end
+    /// of a recording.
     public func finish() {
         state.withLock { $0.isFinished = true }
         stirred.store(true, ordering: .releasing)
     }
 
-    /// Returns the present time according to the gateway; providers use it for receive times. A
-    /// step of this host's wall clock changes it only when the gateway has found the new time to be
-    /// right.
+    /// Returns the present time by the gateway's clock; providers use it for receive times. After a
+    /// step of this host's wall clock it continues as before, unless the gateway has found the new
+    /// time to be right.
     public func moment() -> Moment {
         let clock = SystemClock()
         let monotonic = clock.monotonic()
@@ -94,8 +103,8 @@ public final class ProviderChannel: BoundedQueue {
             monotonic: monotonic)
     }
 
-    /// Reports the provider's time: its clock is certainly this many nanoseconds ahead of `moment`
-    /// (late, if negative).
+    /// Reports how far the provider's clock is ahead of `moment` (negative: late), in nanoseconds,
+    /// as far as that is certain; 0 when both clocks may agree.
     public func report(clockAhead nanoseconds: Int64) {
         clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
     }
@@ -103,21 +112,23 @@ public final class ProviderChannel: BoundedQueue {
     /// The number of records that were sent and not received.
     public var count: Int { waiting.load(ordering: .acquiring) }
 
+    /// `recordsMax`, for the metrics of queues.
     public var capacity: Int { recordsMax }
 
-    /// A record or a floor has come since the last `receive`.
+    /// Whether something was sent since the last `receive`, which may be a floor alone.
     public var isStirred: Bool { stirred.load(ordering: .acquiring) }
 
-    /// Everything was received, and no more will come.
+    /// Whether the provider has ended by itself and everything was received.
     public var isFinished: Bool { state.withLock { $0.isFinished && $0.records.isEmpty } }
 
-    /// The receiver takes nothing more.
+    /// Whether the receiver accepts nothing more.
     public var isClosed: Bool { state.withLock { $0.isClosed } }
 
     // MARK: the one receiver
 
-    /// Takes everything that waits into `records`, which has to be empty. Returns the floor that is
-    /// valid when all of them are on the tape; undefined: the provider has not reported one yet.
+    /// Moves everything that waits into `records`, which has to be empty. Returns the floor that is
+    /// valid when the receiver has taken all of them; undefined: the provider has not reported one
+    /// yet.
     public func receive(into records: inout [ProviderRecord]) -> Timestamp {
         precondition(records.isEmpty, "what was received before has not been taken yet")
         stirred.store(false, ordering: .relaxed)
@@ -129,7 +140,7 @@ public final class ProviderChannel: BoundedQueue {
         return floor
     }
 
-    /// Sets the gateway's time, as its distance from the monotonic clock.
+    /// Sets the gateway's time for `moment`: its time minus the monotonic clock.
     public func follow(clockOffset nanoseconds: Int64) {
         clockOffset.store(nanoseconds, ordering: .relaxed)
     }
@@ -142,6 +153,6 @@ public final class ProviderChannel: BoundedQueue {
         return ahead == Int64.min ? nil : ahead
     }
 
-    /// Accepts nothing more. What was sent can still be received.
+    /// Accepts nothing more from the provider. What was sent can still be received.
     public func close() { state.withLock { $0.isClosed = true } }
 }

@@ -6,7 +6,7 @@ public import ServiceRuntime
 /// A program that has another provider passes its kind to the gateway that it runs. The gateway
 /// then checks the provider's settings with all others, and shows them in `--help`.
 public struct ProviderKind: Sendable {
-    /// What a provider is made of.
+    /// What a provider gets from the gateway when it is made.
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
@@ -22,27 +22,32 @@ public struct ProviderKind: Sendable {
         }
     }
 
-    /// The longest name in bytes. The definitions of symbols contain it.
+    /// The longest name in bytes. It bounds the definitions of symbols on the tape, which contain
+    /// the name.
     public static let nameBytesMax = 64
 
-    /// As in `GATEWAY_PROVIDER`.
+    /// The name in `GATEWAY_PROVIDER`, on the tape and in the database.
     public var name: String
-    /// The provider's own settings.
+    /// The keys of the provider's own settings.
     public var keys: [ConfigurationKey]
-    /// The rules for the provider's own keys. They are checked only when the provider is named, or
-    /// has `instruments`.
+    /// The rules for the provider's own keys. They are checked when `GATEWAY_PROVIDER` names the
+    /// provider, and always when it has `instruments`.
     public var rules: [ConfigurationRule]
-    /// The provider needs a list of instruments. A recording knows its instruments by itself.
+    /// Whether the gateway refuses to start without a list of instruments. A recording has its
+    /// instruments itself.
     public var needsInstruments: Bool
-    /// The same as in its `ProviderSource`: gaps of a recording are not filled.
+    /// The same as `isRecorded` of its `ProviderSource`, known before one is made. Gaps of a
+    /// recording are not filled.
     public var isRecorded: Bool
-    /// The instruments that its settings give it, without any list. Such a provider has the source
-    /// for itself, its instruments do not change while it runs, and its gaps are not filled. `nil`:
-    /// the provider gets a list, or learns its instruments.
+    /// Returns the instruments that the provider's settings name, without any list. Such a provider
+    /// is the only one of its source, its instruments do not change while it runs, and its gaps are
+    /// not filled. `nil`: the provider gets a list, or learns its instruments from the data.
     public var instruments: Instruments?
-    /// Makes the provider, which connects to nothing yet.
+    /// Makes a provider for one tenure, or for one attempt to start it. The provider connects to
+    /// nothing before `start`.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
+    /// Reads the provider's settings into instruments.
     public typealias Instruments =
         @Sendable (Configuration) throws(SettingsError) -> [Instrument]
 

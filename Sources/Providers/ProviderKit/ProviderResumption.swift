@@ -1,20 +1,21 @@
 public import MarketModel
 public import Primitives
 
-/// The place where a provider continues that numbers its ticks with consecutive provider ids.
+/// Where a provider continues in a tenure, if it numbers its ticks with consecutive provider ids,
+/// as `synthetic` does. Such a provider is the only one of its source.
 public struct ProviderResumption: Sendable {
-    /// The last tick that it will not deliver again.
+    /// The last tick before the first one that it delivers.
     public var passed: PassedTick
-    /// The time since which it feeds its instruments, as in their definitions on the tape.
+    /// Since when it delivers its instruments, for their definitions on the tape.
     public var since: Timestamp
-    /// No tick that it delivers is earlier.
+    /// No tick that it delivers in this tenure is earlier.
     public var floor: Timestamp
-    /// The data that it will not deliver, as gaps that are not recorded yet. No watermark passes
-    /// the beginning of one of them before the gateway has recorded it.
+    /// The data that it will never deliver, as gaps for which the gateway writes the records. No
+    /// watermark passes the beginning of a gap before its record is written.
     public var missing: [OpenGap]
-    /// By instrument, the id of the last tick that its partition needs no more, because the tape
-    /// has it or has lost it; 0: there is none. The provider may begin before it, at the partition
-    /// that has the fewest ticks.
+    /// By instrument, the id of the last tick that it does not deliver again, because the tape has
+    /// it or has lost it; 0: there is none. Partitions may differ: `passed` is before the first
+    /// tick that any of them still needs.
     public var done: [UInt64]
 
     public init(
@@ -28,18 +29,20 @@ public struct ProviderResumption: Sendable {
     }
 }
 
-/// The last tick that was handed out or passed over. A gap record carries it, so that the provider
-/// continues there, whatever else is on the tape.
+/// The last tick of a provider with numbered ticks that the gateway has taken, or that was passed
+/// over because the tape has it. Gap records name it, so that a successor's provider continues
+/// after it, even when that tick itself was left out.
 public struct PassedTick: Sendable {
-    /// The number of ticks of its market up to this one; 0: there was none yet.
+    /// The number of ticks of the provider's market up to this one; 0 before the first.
     public private(set) var count: UInt64
     /// Its provider id.
     private var id: UInt64
     private let timeOfID: @Sendable (UInt64) -> Timestamp
     private let floorAfterID: @Sendable (UInt64) -> Timestamp
 
-    /// `id`: with a count of 0 the one below the first tick's. `floorAfterID`: no tick after the
-    /// one of this id is earlier.
+    /// `id` is the tick's provider id; with a count of 0 it is the one before the first tick's.
+    /// `timeOfID` returns the event time of a tick, and `floorAfterID` a time such that no tick
+    /// after this one is earlier.
     public init(
         count: UInt64, id: UInt64, timeOfID: @escaping @Sendable (UInt64) -> Timestamp,
         floorAfterID: @escaping @Sendable (UInt64) -> Timestamp
@@ -50,20 +53,23 @@ public struct PassedTick: Sendable {
         self.floorAfterID = floorAfterID
     }
 
-    /// Notes that a tick was handed out.
+    /// Notes that the gateway has taken a tick. Ids between the last one and this one were passed
+    /// over.
     public mutating func pass(_ header: TickHeader) {
         guard header.providerID > id else { return }
         count &+= header.providerID - id
         id = header.providerID
     }
 
-    /// No later tick is earlier than this. The floor of a batch is known only after all of it, and
-    /// a packet may end before: its watermark would be earlier than its own last tick, which is how
-    /// a successor recognises ticks that were left out. Undefined before the first tick.
+    /// The floor after this tick; undefined before the first tick. The floor of a batch is valid
+    /// only after all of the batch, and a packet may end earlier. With the older floor its
+    /// watermark would be before its own last tick, and a successor would conclude that ticks were
+    /// left out.
     public var floor: Timestamp { count > 0 ? floorAfterID(id) : .undefined }
 
-    /// What a gap record says of it: the later of this tick and the one with the id `done`, so that
-    /// no successor goes back behind either; undefined and 0: there is none.
+    /// Returns the time and the id with which a gap record names this tick, or the tick with the id
+    /// `done` if that is later: a successor continues after both. They are undefined and 0 when
+    /// there is no tick.
     public func stamp(done: UInt64 = 0) -> (time: Timestamp, id: UInt64) {
         let latest = max(count > 0 ? id : 0, done)
         return latest > 0 ? (timeOfID(latest), latest) : (.undefined, 0)

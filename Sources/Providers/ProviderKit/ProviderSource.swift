@@ -1,59 +1,63 @@
 public import MarketModel
 public import Primitives
 
-/// A source of market data. It delivers on its own threads, into a channel.
+/// A provider in one tenure: it gets market data from outside and delivers them on its own threads,
+/// into a channel. `ProviderKind.make` makes it. Its calls may come from different threads of the
+/// gateway.
 ///
 /// It puts everything into the channel, in order: ticks, beginnings and ends of subscriptions,
-/// outages as open gap records, and later the records that fill them. It never gives up by itself:
-/// attempts that can succeed later are repeated for ever, and other failures are reported per
-/// instrument.
+/// outages as open gap records, and later the records that fill them. Attempts that can succeed
+/// later it repeats for ever. Other failures it reports per instrument, as `FeedState.refused`.
 public protocol ProviderSource: AnyObject, Sendable {
-    /// The name in the registry and in the definitions of symbols on the tape.
+    /// The provider's name, as in `ProviderKind.name`.
     var name: String { get }
 
-    /// True when its data cannot wait: ticks that the tape does not accept in time are lost.
+    /// Whether its data cannot wait: ticks that the gateway does not take in time are lost. Then
+    /// the gateway uses its spool, if one is configured.
     var isUrgent: Bool { get }
 
-    /// True when its data were recorded before. Their times were checked then, and do not show the
-    /// present time.
+    /// Whether its data are a recording. Their times were checked when they were recorded, and do
+    /// not show the present time.
     var isRecorded: Bool { get }
 
-    /// Begins to deliver and returns immediately. Called once.
+    /// Begins to deliver and returns. Called once. It may open connections: the gateway waits 45 s
+    /// for that before its thread is treated as hung. If it throws, the gateway makes another
+    /// provider later.
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws
 
-    /// The place where it continues, once it is started, if it numbers its ticks and knows by
-    /// itself which of them the tape has. Such a provider has the source for itself. `nil`: only
-    /// the tape knows that.
+    /// Where it continues, known once it is started, if it numbers its ticks; `nil` for all other
+    /// providers. Such a provider is the only one of its source.
     var resumption: ProviderResumption? { get }
 
-    /// Passes over ticks of these instruments, because the tape lost them and readers have more of
-    /// them than the tape. The provider delivers no tick a second time up to the returned time, and
-    /// the receiver leaves out those that are still in the channel. Returns `nil` when nothing
-    /// would come a second time.
+    /// Passes over lost ticks of these instruments: the tape had acknowledged them and was restored
+    /// from a backup, but readers have them. Until the returned time the provider delivers no more
+    /// ticks of these instruments, and the gateway leaves out those that are still in the channel.
+    /// Returns `nil` when nothing is to be left out.
     func passOver(_ instruments: [UInt32]) -> Timestamp?
 
-    /// Changes which instruments are wanted of it. Those in neither list stay as they are. Never
-    /// blocks.
+    /// Changes which instruments are wanted of it, by their numbers in the registry. Those in
+    /// neither list stay as they are. Never blocks.
     ///
-    /// An instrument in `begun` has no gap before now: either it was not requested, or the part
-    /// that another provider left out before this one's first record is recorded already. An
-    /// instrument in both lists begins again, and the provider records as a gap what it does not
+    /// For an instrument in `begun` alone the provider records no gap before its first record:
+    /// either nothing was requested before, or the router records what another provider left out.
+    /// An instrument in both lists begins again, and the provider records as a gap what it does not
     /// deliver in between.
     func follow(begun: [UInt32], ended: [UInt32])
 
-    /// Begins one kind of an instrument's data again, as a book does with a reset. It is called
-    /// when not everything of it could be kept, and later records have no meaning without the rest.
-    /// Never blocks. Returns false when the provider cannot do that.
+    /// Begins one kind of an instrument's data again. The gateway asks for it when it has left out
+    /// rows of a book, because later rows have no meaning without them. The book then begins with a
+    /// reset. Never blocks. Returns false when the provider cannot do that.
     func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool
 
-    /// Ends subscriptions and connections. The records that it sends about that before it returns
-    /// still go onto the tape: first a gap without an end for each kind of data that it was
-    /// delivering, then the end of the subscription. It is called once, on another thread than the
-    /// rest. Meanwhile the receiver continues to take from the channel. Returns false when it did
-    /// not end in time; the rest then ends with the process.
+    /// Ends subscriptions, connections and threads. Called once. When a tenure ends in order, it is
+    /// called on a separate thread, and the gateway continues to take from the channel. So the
+    /// records that the provider sends before it returns still go onto the tape: first a gap
+    /// without an end for each kind of data that it was delivering, then the end of the
+    /// subscription. Otherwise the channel is closed already. Returns false when it did not end in
+    /// time; what is left of it then ends with the process.
     func stop(within timeout: Duration) -> Bool
 
-    /// Writes its present state as members of an object in `/status`. Any thread may call it.
+    /// Writes its present state as members of its object in `/status`. Any thread may call it.
     func write(into json: inout JSONWriter)
 }
 
@@ -67,34 +71,35 @@ extension ProviderSource {
     public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool { false }
 }
 
-/// The order with which a provider starts.
+/// What a provider is to deliver from its start on, and where the source left off on the tape.
 public struct ProviderOrder: Sendable {
     public var source: SourceName
     public var registry: InstrumentRegistry
-    /// The instruments that it feeds from the start.
+    /// The instruments that it has to deliver from the start.
     public var instruments: [UInt32]
-    /// Up to which time the tape is complete, per instrument of the registry. It is set for
-    /// instruments that were requested when the source was last open: before this time every gap is
-    /// recorded. The time from then until the first tick is a gap, which the provider records.
-    /// Undefined, or absent: the instrument was not requested, so nothing is missing.
+    /// By instrument number, the time until which the tape has all ticks or records of their gaps.
+    /// It is set for instruments that were requested when the source was last open. The time from
+    /// then until the first tick is a gap, which the provider records. Undefined, or absent: the
+    /// instrument was not requested, so nothing is missing.
     public var reached: [Timestamp]
-    /// Recorded gaps that may be filled, of the instruments that the provider feeds from the start.
-    /// Any provider may have left them. A gap without an end lasts until the provider records its
-    /// end.
+    /// Recorded gaps for the provider to fill, of `instruments`. Any provider may have left them. A
+    /// gap without an end lasts until the provider records its end.
     ///
-    /// The records that fill a gap come in the order of their times, and then the record that
-    /// closes it. So after a killed process it is known which part is filled.
+    /// The provider sends the records that fill a gap in the order of their times, and then the
+    /// record that closes the gap. So a successor of a killed process knows which part is filled.
     public var gaps: [OpenGap]
     /// The tape's number of partitions.
     public var partitions = 1
-    /// The state of the source on the tape, per partition that it may have ticks in.
+    /// The end of the source on the tape, for each partition in which it may have ticks.
     public var standing: [Standing] = []
 
+    /// The end of the source in one partition.
     public struct Standing: Sendable {
         public var partition: Partition
-        /// The last ordinal that was given out; 0: none was.
+        /// The last ordinal that was given out, also when the tape has lost its tick; 0: none was.
         public var lastOrdinal: UInt64
-        /// The last packet that is no marker; empty: it was removed, or never existed.
+        /// The bytes of the last packet that opens no epoch; empty: it was removed, or never
+        /// existed.
         public var packet: [UInt8]
         /// The latest watermark of the partition on the tape; undefined: there is none.
         public var watermark: Timestamp

@@ -2,19 +2,22 @@ internal import MarketModel
 internal import Primitives
 internal import YAMLFile
 
-/// Reads the contract of one instrument, from its keys and the defaults of its file.
+/// Reads the contract of one instrument, from its keys and the defaults of its file. A mistake goes
+/// into the list, and the field stays empty.
 struct ContractReader {
-    /// The symbol, as messages name it.
+    /// The symbol, in the form in which messages show it.
     let owner: String
     private let symbol: Symbol
+    /// Where the item is, for mistakes about missing keys.
     private let position: YAMLPosition
-    /// `nil` when only the symbol is given.
+    /// The instrument's keys; `nil` when the item is a symbol alone.
     private let fields: Fields?
     private let words: InstrumentWords
 
     /// The keys of contracts that expire.
     static let derivativeKeys = ["expiry", "strike", "right", "multiplier"]
 
+    /// `fields` are the item's keys; `nil` when it is a symbol alone.
     init(_ symbol: Symbol, _ position: YAMLPosition, fields: Fields?) {
         self.symbol = symbol
         self.position = position
@@ -23,6 +26,7 @@ struct ContractReader {
         words = InstrumentWords(owner: owner)
     }
 
+    /// Returns the contract.
     mutating func contract(
         _ defaults: InstrumentDefaults, _ list: inout ProblemList
     ) -> Instrument.Contract {
@@ -38,8 +42,8 @@ struct ContractReader {
         return contract
     }
 
-    /// Checks the symbol, which names the contract when nothing else does; for a pair, its first
-    /// half does.
+    /// Checks the symbol, which the provider is asked with when no key names the contract. Of a
+    /// pair such as `EUR/USD` the first half is already in `providerSymbol`.
     private func checkSymbol(_ contract: Instrument.Contract, _ list: inout ProblemList) {
         let keys = ["provider_symbol", "local_symbol", "provider_id"]
         guard contract.providerSymbol.isEmpty, keys.allSatisfy({ fields?[$0] == nil }),
@@ -52,18 +56,22 @@ struct ContractReader {
                 + "give their own name for it like 'provider_symbol: ASML'")
     }
 
+    /// Returns the provider's number of the contract; 0 when none is given.
     private func providerID(_ list: inout ProblemList) -> Int32 {
         let number = list.integer(
             fields?["provider_id"], "\(owner): provider_id", in: 1...Int64(Int32.max))
         return number.flatMap { Int32(exactly: $0) } ?? 0
     }
 
+    /// Returns the text of a key; empty when none is given.
     private func text(_ key: String, _ list: inout ProblemList) -> String {
         words.text(fields?[key], key, &list) ?? ""
     }
 
     // MARK: exchange and currency
 
+    /// Reads exchange, primary exchange and currency. The default primary exchange is that of the
+    /// default kind of contract, so other kinds do not get it.
     private func readMarket(
         _ contract: inout Instrument.Contract, _ defaults: InstrumentDefaults,
         _ list: inout ProblemList
@@ -83,7 +91,8 @@ struct ContractReader {
         readCurrency(&contract, defaults, &list)
     }
 
-    /// Reads the currency. In a pair such as `EUR/USD` the symbol contains it.
+    /// Reads the currency. The symbol of a pair contains it: `EUR/USD` has the currency USD, and
+    /// EUR is the provider's symbol. A contract with a `provider_id` needs no currency.
     private func readCurrency(
         _ contract: inout Instrument.Contract, _ defaults: InstrumentDefaults,
         _ list: inout ProblemList
@@ -109,6 +118,8 @@ struct ContractReader {
         }
     }
 
+    /// Returns the two currencies of a pair, as the symbol of a forex or crypto contract names
+    /// them; `nil` for other symbols.
     private func pair(of contract: Instrument.Contract) -> (base: String, quote: String)? {
         guard contract.security == .forex || contract.security == .crypto else { return nil }
         let parts = symbol.text.split(separator: "/", omittingEmptySubsequences: false)
@@ -120,6 +131,7 @@ struct ContractReader {
 
     // MARK: contracts that expire
 
+    /// Reads the keys of contracts that expire, and refuses them for others.
     private func readDerivative(
         _ contract: inout Instrument.Contract, _ list: inout ProblemList
     ) {
@@ -128,7 +140,7 @@ struct ContractReader {
             refuse(Self.derivativeKeys, contract, &list)
             return
         }
-        // Each of them identifies the contract alone.
+        // Each of the two identifies the contract, so that no other key is required.
         let isNamed = contract.providerID != 0 || !contract.localSymbol.isEmpty
         contract.expiry = expiry(isNamed: isNamed, &list)
         readMultiplier(&contract, &list)
@@ -153,8 +165,8 @@ struct ContractReader {
         }
     }
 
-    /// Returns the value of a key, and reports if it is missing. `isNamed`: the contract is
-    /// identified without it, so it may be missing.
+    /// Returns the value of a key. A missing one is a mistake, unless the contract is identified
+    /// without it (`isNamed`).
     private func wanted(
         _ key: String, as example: String, isNamed: Bool, _ list: inout ProblemList
     ) -> YAMLNode? {
@@ -168,6 +180,7 @@ struct ContractReader {
         return nil
     }
 
+    /// Returns the day (`yyyymmdd`) or the month (`yyyymm`); empty without one.
     private func expiry(isNamed: Bool, _ list: inout ProblemList) -> String {
         guard let node = wanted("expiry", as: "20261218", isNamed: isNamed, &list),
             let text = words.text(node, "expiry", &list)
@@ -186,6 +199,7 @@ struct ContractReader {
         return text
     }
 
+    /// Reads the multiplier, which providers take as a text.
     private func readMultiplier(
         _ contract: inout Instrument.Contract, _ list: inout ProblemList
     ) {
@@ -195,6 +209,7 @@ struct ContractReader {
         contract.multiplier = words.text(node, "multiplier", &list) ?? ""
     }
 
+    /// Returns the strike; undefined without one.
     private func strike(isNamed: Bool, _ list: inout ProblemList) -> Price {
         guard let node = wanted("strike", as: "450", isNamed: isNamed, &list) else {
             return .undefined
@@ -210,6 +225,7 @@ struct ContractReader {
         }
     }
 
+    /// Returns the right of an option, call or put; `nil` without one.
     private func right(isNamed: Bool, _ list: inout ProblemList) -> Instrument.Right? {
         list.choice(
             wanted("right", as: "call", isNamed: isNamed, &list), "\(owner): right",

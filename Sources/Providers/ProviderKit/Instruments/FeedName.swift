@@ -1,8 +1,8 @@
 package import MarketModel
 
-/// The names of kinds of data in files.
+/// The names of feeds in lists of instruments.
 package enum FeedName {
-    /// All names, beginning with the two that are wanted most.
+    /// All names. Messages list them in this order, so the two that are wanted most come first.
     package static let all: [(name: String, value: Instrument.Feeds)] = [
         ("quotes", .level1), ("bars", .bars), ("trades", .trades), ("all-trades", .allTrades),
         ("bid-ask", .quotes), ("midpoints", .midpoints), ("depth", .depth),
@@ -10,6 +10,7 @@ package enum FeedName {
         ("fundamentals", .fundamentals), ("daily-history", .dailyHistory),
     ]
 
+    /// Returns the names of the feeds, in the order of `all`.
     package static func names(of feeds: Instrument.Feeds) -> [String] {
         all.filter { feeds.contains($0.value) }.map(\.name)
     }

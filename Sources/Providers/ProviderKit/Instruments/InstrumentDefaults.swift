@@ -1,9 +1,10 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// The defaults for the instruments of one file.
+/// The defaults of one file, for its own instruments: the mapping under `defaults`.
 struct InstrumentDefaults {
-    /// An empty text or list means: no default.
+    // An empty text or list means that there is no default.
+
     var security = Instrument.Security.stock
     var exchange = ""
     var primaryExchange = ""

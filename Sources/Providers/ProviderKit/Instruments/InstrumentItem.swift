@@ -1,9 +1,11 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// One item of a list: a symbol alone, or a mapping.
+/// Reads one item of a list of instruments: a symbol alone, or a mapping. Mistakes go into the
+/// `ProblemList`, as in all readers of this folder.
 enum InstrumentItem {
-    /// Returns `nil` when the item has a mistake that leaves no instrument.
+    /// Returns the item's instrument; `nil` when the item has a mistake that leaves none. Other
+    /// mistakes are only listed.
     static func read(
         _ node: YAMLNode, _ defaults: InstrumentDefaults, _ list: inout ProblemList
     ) -> Instrument? {
@@ -42,9 +44,10 @@ enum InstrumentItem {
         return instrument
     }
 
-    /// An exchange that only routes orders has no book.
+    /// Names that are given as an exchange but only route orders, and so have no book.
     private static let routers = ["SMART"]
 
+    /// Checks that a requested book is that of a single exchange.
     private static func checkDepth(
         _ instrument: Instrument, _ owner: String, at position: YAMLPosition,
         _ list: inout ProblemList
@@ -59,20 +62,23 @@ enum InstrumentItem {
                 + "like 'depth_exchange: ISLAND', or write smart-depth for the book over all")
     }
 
+    /// The keys of a mapping.
     private static let keys =
         [
             "symbol", "security", "provider_symbol", "exchange", "primary_exchange", "currency",
             "local_symbol", "trading_class", "provider_id", "depth_exchange", "feeds", "providers",
         ] + ContractReader.derivativeKeys
 
-    /// The remedies for keys that other programs use.
+    /// The remedies for keys that other programs use in place of ours.
     private static let explained = [
         "modes": "write 'feeds: [quotes, bars]'", "mode": "write 'feeds: [quotes, bars]'",
         "conid": "write 'provider_id'", "secType": "write 'security'",
         "lastTradeDateOrContractMonth": "write 'expiry'",
     ]
 
-    /// Reads a symbol. YAML's booleans such as `NO`, `ON` and `Y` are symbols here, as written.
+    /// Reads a symbol. `NO`, `ON` and `Y`, which are booleans in YAML, are symbols here. So `true`
+    /// and the like come from a program that wrote the file, and are mistakes unless they are
+    /// quoted.
     private static func symbol(_ node: YAMLNode, _ list: inout ProblemList) -> Symbol? {
         guard let text = list.text(node, "a symbol") else { return nil }
         if node.scalar?.isPlain == true, ["true", "false", "null", "~"].contains(text) {

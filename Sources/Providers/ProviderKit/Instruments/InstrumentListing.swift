@@ -1,9 +1,11 @@
 package import MarketModel
 internal import Primitives
 
-/// A list of instruments, for people and for programs.
+/// Shows a list of instruments, to people and to programs: `--check-instruments` and
+/// `--check-instruments-json` of the gateway.
 package enum InstrumentListing {
-    /// Returns one line per instrument: symbol, contract, feeds, providers.
+    /// Returns one line per instrument, in columns (symbol, contract, feeds, providers), and a last
+    /// line with their number.
     package static func text(_ instruments: [Instrument]) -> String {
         let rows = instruments.map { instrument in
             [
@@ -25,10 +27,12 @@ package enum InstrumentListing {
         return lines.joined() + "\(count)\n"
     }
 
+    /// Returns a symbol, cut to 40 characters.
     private static func shown(_ text: String) -> String {
         text.count > 40 ? text.prefix(37) + "..." : text
     }
 
+    /// Returns the fields of the contract that are given, in one text.
     private static func contract(_ instrument: Instrument) -> String {
         let contract = instrument.contract
         let depth = instrument.depthExchange
@@ -43,6 +47,7 @@ package enum InstrumentListing {
         return parts.filter { !$0.isEmpty }.joined(separator: " ")
     }
 
+    /// Returns an object with the array `instruments`, in the words of the files.
     package static func json(_ instruments: [Instrument]) -> String {
         var json = JSONWriter(capacity: 256 * instruments.count)
         json.object { json in

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import YAMLFile
 
-/// Reads several files into one list.
+/// Reads several files into one list. `InstrumentFile.read` makes one per reading.
 struct InstrumentReader {
     /// An instrument, and where it is listed first.
     private struct Found {
@@ -11,20 +11,23 @@ struct InstrumentReader {
     }
 
     private let read: InstrumentFile.Read
+    /// The instruments in the order of the result.
     private var found: [Found] = []
-    /// The indexes in `found`.
+    /// The indexes in `found`, by symbol.
     private var numbers: [Symbol: Int] = [:]
+    /// The mistakes of all files.
     private var problems: [FileMistake] = []
-    /// The files that were read. Every file is read once, however many files include it.
+    /// The paths of the files that were read. Every file is read once, however many files include
+    /// it.
     private var filesRead: Set<String> = []
-    /// The paths from the named file to the one that is being read.
+    /// The paths from a file of the configuration, over includes, to the file that is being read.
     private var trail: [String] = []
-    /// It was reported that there are too many instruments.
+    /// Whether it was listed as a mistake that there are too many instruments. It is listed once.
     private var isFull = false
 
     init(read: @escaping InstrumentFile.Read) { self.read = read }
 
-    /// Reads a file and those that it includes. Mistakes are collected.
+    /// Reads a file of the configuration and those that it includes. Mistakes are collected.
     mutating func read(_ path: String) {
         var list = ProblemList(file: path)
         take(path, at: nil, of: &list)
@@ -46,8 +49,8 @@ struct InstrumentReader {
 
     // MARK: files
 
-    /// Reads a file unless it was read already. `list` has the mistakes of the file that names it,
-    /// at `position` (`nil`: no file does).
+    /// Reads a file unless it was read already. `list` takes the mistakes of the file that includes
+    /// it at `position`; `nil` for a file of the configuration.
     private mutating func take(
         _ path: String, at position: YAMLPosition?, of list: inout ProblemList
     ) {
@@ -68,6 +71,7 @@ struct InstrumentReader {
         trail.removeLast()
     }
 
+    /// Reads a file's own instruments, then the files that it includes.
     private mutating func readFile(_ path: String) {
         var list = ProblemList(file: path)
         defer { problems += list.sorted.all }
@@ -91,7 +95,7 @@ struct InstrumentReader {
         }
     }
 
-    /// Reads one path, or a list of them.
+    /// Returns the included paths, as the file has them: one path, or a list of them.
     private func includes(
         _ node: YAMLNode?, _ list: inout ProblemList
     ) -> [(String, YAMLPosition)] {
@@ -103,6 +107,7 @@ struct InstrumentReader {
 
     // MARK: instruments
 
+    /// Adds the instruments of one file. A symbol that the file lists twice is a mistake.
     private mutating func takeAll(
         _ node: YAMLNode, _ defaults: InstrumentDefaults, _ list: inout ProblemList
     ) {
@@ -128,7 +133,9 @@ struct InstrumentReader {
         }
     }
 
-    /// Adds an instrument. One that several lists name gets the feeds of all of them.
+    /// Adds an instrument. One that several files list gets the feeds of all of them. Its contract
+    /// has to be the same in all of them. Its providers and its exchange of depth may be left out
+    /// in some of them.
     private mutating func add(
         _ instrument: Instrument, at position: YAMLPosition, _ list: inout ProblemList
     ) {
@@ -181,7 +188,8 @@ struct InstrumentReader {
 
     // MARK: paths
 
-    /// Returns a path relative to the file's folder.
+    /// Returns the path that `relative` means in the file at `path`: it is relative to the file's
+    /// folder, unless it is absolute.
     private static func beside(_ path: String, _ relative: String) -> String {
         guard relative.utf8.first != UInt8(ascii: "/"), let end = path.lastIndex(of: "/") else {
             return relative
@@ -189,7 +197,7 @@ struct InstrumentReader {
         return path[...end] + relative
     }
 
-    /// Returns one name for one file: without `.` and `x/..`.
+    /// Returns the path without `.` and `x/..`, so that a file has one name.
     private static func plain(_ path: String) -> String {
         var parts: [Substring] = []
         for part in path.split(separator: "/") where part != "." {

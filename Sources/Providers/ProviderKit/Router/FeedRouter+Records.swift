@@ -1,10 +1,11 @@
 package import MarketModel
 internal import Primitives
 
-// Decides what becomes of records: they are kept in order, or left out and counted. Where a switch
-// happens, the router inserts records about it.
+// Decides about each record of a provider: it is *kept*, that is, passed on to the tape, or left
+// out and counted. Where a switch happens, the router inserts records about it.
 extension FeedRouter {
-    /// Handles a provider's batch and appends the records for the tape to `kept`.
+    /// Handles a provider's batch, in order, and appends the kept records to `kept`. `provider` is
+    /// its index in `providers`.
     package mutating func pass(
         _ batch: [ProviderRecord], from provider: Int, _ now: Moment,
         into kept: inout [ProviderRecord]
@@ -39,7 +40,8 @@ extension FeedRouter {
         }
     }
 
-    /// A tick that is stamped further ahead does not show which provider delivered until when.
+    /// A tick that is stamped further ahead than this, in nanoseconds, does not move `reached`: a
+    /// wrong stamp must not decide from when on another provider's records are kept.
     private static let aheadMax: Int64 = 2_000_000_000
 
     /// Notes the state that a provider reports of its feed.
@@ -52,7 +54,8 @@ extension FeedRouter {
         routes[Int(state.instrument)]?.feeds[rank].since = now.monotonic
     }
 
-    /// Returns `nil` when another provider feeds the instrument.
+    /// Returns the record to keep, which may be cut; `nil` when it is left out, because another
+    /// provider feeds the instrument at its time. Records of a switch before it go into `kept`.
     private func pass(
         _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout InstrumentRoute,
         into kept: inout [ProviderRecord]
@@ -74,8 +77,8 @@ extension FeedRouter {
         }
     }
 
-    /// Completes a switch with the first live record of the new provider. Without a switch it does
-    /// nothing.
+    /// Completes a pending switch, if this is the new provider's first live record (or the first
+    /// after the time of the switch).
     private func noteArrival(
         _ header: TickHeader, _ rank: Int, _ route: inout InstrumentRoute,
         into kept: inout [ProviderRecord]
@@ -86,7 +89,7 @@ extension FeedRouter {
             recordSwitch(pending, &route, header.symbol, into: &kept)
             return
         }
-        // What the previous provider has delivered meanwhile must not come again.
+        // What the previous provider delivered before this record must not come twice.
         let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
         route.beginSpan(rank, from: from)
         recordSwitch(
@@ -95,9 +98,9 @@ extension FeedRouter {
                 wasLost: pending.wasLost), &route, header.symbol, into: &kept)
     }
 
-    /// Records a switch: the previous provider's outages end here, its unreported end becomes a
-    /// gap, and the new provider delivers from now on. The previous provider still fills its own
-    /// outages.
+    /// Records a switch: the previous provider's outages end at `pending.at`. If it stopped without
+    /// reporting an outage, a gap record does that. Then a record says that the new provider
+    /// delivers from here on. The previous provider still fills its own outages.
     func recordSwitch(
         _ pending: InstrumentRoute.Pending, _ route: inout InstrumentRoute, _ number: UInt32,
         into records: inout [ProviderRecord]
@@ -124,14 +127,15 @@ extension FeedRouter {
                     reason: "by priority and state of the feeds")))
     }
 
+    /// Returns the text with which a gap ends because another provider delivers.
     private static func delivers(_ provider: String) -> String {
         "\(provider) delivers from here on"
     }
 
     /// Records the end of an instrument that is no longer requested. What its providers report
-    /// about it comes later and is left out. Its outages end here and are given up: an open one
-    /// would cover what is delivered when the instrument is requested again, and that would be
-    /// fetched once more.
+    /// about that comes later and is left out. So the router itself ends the outages, as given up.
+    /// An outage without an end would also cover the time in which the instrument is requested
+    /// again, and ticks of that time would be fetched although they were delivered.
     func recordEnd(
         _ route: InstrumentRoute, _ number: UInt32, _ now: Timestamp,
         into records: inout [ProviderRecord]
@@ -140,7 +144,8 @@ extension FeedRouter {
             symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
         let reason = "not followed any more"
         for outage in route.unfinished {
-            // An outage that begins at a switch in the near future is on the tape as well.
+            // An outage may begin in the near future, at the time of a return. Its gap must not be
+            // empty.
             let to = max(now, outage.from.advanced(byNanoseconds: 1))
             var gap = outage.gap(to: to, header)
             records.append(.gap(gap))
@@ -156,8 +161,9 @@ extension FeedRouter {
                     provider: providers[route.providers[route.active]], reason: reason)))
     }
 
-    /// Handles an instrument that begins again. If the same provider had it before, it continues,
-    /// and reports by itself what it leaves out in between. Outages of other providers end here.
+    /// Handles an instrument that begins again: hands its former route over to the new one. If the
+    /// new first provider had it before, that provider continues, and itself reports what it leaves
+    /// out in between. Outages of other providers end here.
     func carryOver(
         _ former: InstrumentRoute, to route: inout InstrumentRoute, _ number: UInt32,
         _ now: Timestamp,
@@ -174,7 +180,8 @@ extension FeedRouter {
         route.carryOver(former, now)
     }
 
-    /// Cuts an outage to the time in which its provider was the one to deliver; `nil`: it was not.
+    /// Cuts a provider's gap record to the provider's span, and notes whether the gap has an end;
+    /// `nil` when no part of the gap is in its span.
     private func clipped(
         _ gap: GapRecord, _ rank: Int, _ route: inout InstrumentRoute
     ) -> GapRecord? {

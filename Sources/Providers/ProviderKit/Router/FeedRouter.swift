@@ -1,52 +1,59 @@
 package import MarketModel
 internal import Primitives
 
-/// Decides which of a source's providers delivers each instrument. Pure: time comes in.
+/// Decides which of a source's providers delivers each instrument. Pure: time comes in. A source
+/// with several providers has one per tenure, in `DeliveredTicks`.
 ///
-/// Each instrument has its providers by priority. When the active provider's feed is down for too
-/// long, or is refused, the next one is requested. Better ones stay requested, so that their
-/// recovery is noticed; then the best one delivers again. A provider's actions and reports affect
-/// only the instruments that it feeds.
+/// Each instrument has its providers by priority. The *active* provider is the one that should
+/// deliver the instrument now: its feeder. When its feed is down for too long, or is refused, the
+/// instrument is requested from the next one, which becomes active. The instrument stays requested
+/// from better providers, so that their recovery is noticed. Then the better one becomes active
+/// again.
 ///
 /// A record belongs to the provider that fed the instrument at the record's event time. So nothing
 /// comes twice, late records are not lost, and filled gaps do not double another provider's ticks.
+///
+/// An `instrument`, or a `number`, is the instrument's number in the registry. A `provider` is an
+/// index in `providers`.
 package struct FeedRouter: Sendable {
     /// How long states have to last, in nanoseconds, before the router acts on them.
     package struct Settings: Sendable {
-        /// A feed that is down for this long is replaced. One that is live for this long may
-        /// replace one that is down.
+        /// When the active provider's feed is down for this long, the next provider becomes active.
+        /// A better feed that is live for this long replaces an active one that is not live.
         package var downNanoseconds: Int64 = 5_000_000_000
-        /// The same for a feed that was requested and has delivered nothing yet.
+        /// When the active provider's feed was requested and has delivered nothing for this long,
+        /// the next provider becomes active.
         package var startNanoseconds: Int64 = 30_000_000_000
-        /// A better feed becomes active again when it was live for this long; twice as long after
-        /// each return that did not last, up to an hour.
+        /// A better feed replaces an active one that is live when the better one was live for this
+        /// long. The time doubles after each return that did not last, up to about an hour.
         package var returnNanoseconds: Int64 = 30_000_000_000
         /// The time for which late records of the previous provider are awaited after a return.
         package var graceNanoseconds: Int64 = 2_000_000_000
-        /// A feed that was active for this long has lasted.
+        /// A return has lasted when a provider was active for this long.
         package var settledNanoseconds: Int64 = 3_600_000_000_000
-        /// The most instruments that a running provider is given per second. When it gets all
-        /// instruments of another provider, they do not come in one batch.
+        /// The most instruments that a running provider is ordered to begin per second. So it does
+        /// not get all instruments of a failed provider in one batch.
         package var begunPerSecondMax = 200
 
         package init() {}
     }
 
-    /// An instrument that another provider delivers from now on.
+    /// An instrument for which another provider is active from now on.
     package struct Switch: Hashable, Sendable {
         package var instrument: UInt32
-        /// Indexes in the list of providers.
+        /// The provider that was active, and the one that is.
         package var from: Int
         package var to: Int
     }
 
-    /// The actions for the caller, which empties it.
+    /// The router's orders to the caller, `DeliveredTicks`, which carries them out.
     package struct Work: Sendable {
         /// Per provider: the instruments that it must begin, and those that it must end.
         package var begun: [[UInt32]]
         package var ended: [[UInt32]]
-        /// The records for the tape.
+        /// Records of the router itself for the tape.
         package var records: [ProviderRecord] = []
+        /// The instruments that were switched, for the report.
         package var switches: [Switch] = []
 
         package init(providers: Int) {
@@ -55,16 +62,19 @@ package struct FeedRouter: Sendable {
         }
     }
 
-    /// The source's providers by priority, for instruments that name none.
+    /// The names of the source's providers by priority. The order is valid for instruments that
+    /// name no providers.
     package let providers: [String]
     let settings: Settings
-    /// The routes by the number of the instrument; `nil`: not wanted.
+    /// The routes by the number of the instrument; `nil` when it is not wanted.
     var routes: [InstrumentRoute?] = []
-    /// Per provider: the records that were left out because another provider feeds the instrument.
+    /// Per provider: the number of records that were left out, because another provider feeds the
+    /// instrument.
     package internal(set) var leftOut: [UInt64]
-    /// Per provider: the number of instruments whose ticks it may deliver.
+    /// Per provider: the number of instruments whose ticks it may deliver now. They include those
+    /// of which late records are awaited after a return.
     private var feeding: [Int]
-    /// Per provider, the instruments that it was not given yet.
+    /// Per provider: the instruments that it was not ordered to begin yet.
     private var queues: [BeginQueue]
 
     package init(providers: [String], settings: Settings = Settings()) {
@@ -76,19 +86,19 @@ package struct FeedRouter: Sendable {
         queues = providers.map { _ in BeginQueue(perSecondMax: settings.begunPerSecondMax) }
     }
 
-    /// Returns whether a provider's floor counts. When no provider feeds anything, all of them
-    /// count.
+    /// Returns whether a provider's floor counts for the watermark: whether it may deliver ticks.
+    /// When no provider may, all of them count.
     package func isFeeding(_ provider: Int) -> Bool {
         feeding[provider] > 0 || !feeding.contains { $0 > 0 }
     }
 
-    /// Returns the index of the provider that feeds the instrument; `nil`: it is not wanted.
+    /// Returns the instrument's active provider; `nil` when the instrument is not wanted.
     package func active(_ instrument: UInt32) -> Int? {
         guard instrument < routes.count, let route = routes[Int(instrument)] else { return nil }
         return route.providers[route.active]
     }
 
-    /// The provider of each wanted instrument, by the number of the instrument.
+    /// The active provider of each wanted instrument, in the order of the numbers.
     package var feeders: [(instrument: UInt32, provider: Int)] {
         routes.enumerated().compactMap { number, route in
             route.map { (UInt32(number), $0.providers[$0.active]) }
@@ -97,8 +107,9 @@ package struct FeedRouter: Sendable {
 
     // MARK: the list changes
 
-    /// Adds an instrument with which a provider is started, without the limit per second. `names`
-    /// are the instrument's own providers; those that the source does not have are ignored.
+    /// Adds an instrument before the providers are started: its first provider begins with it,
+    /// without the limit per second. `names` are the instrument's own providers; those that the
+    /// source does not have are ignored.
     package mutating func start(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -106,8 +117,8 @@ package struct FeedRouter: Sendable {
         work.begun[first].append(instrument)
     }
 
-    /// Does the same while the providers run: the first provider gets the instrument when its turn
-    /// has come.
+    /// Adds an instrument while the providers run: its first provider is ordered to begin it, as
+    /// soon as the limit per second allows.
     package mutating func begin(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -115,7 +126,7 @@ package struct FeedRouter: Sendable {
         enqueue(instrument, first, now, into: &work)
     }
 
-    /// Gives the instrument to its first provider when its turn has come.
+    /// Puts the instrument into the queue of its first provider.
     private mutating func enqueue(
         _ instrument: UInt32, _ first: Int, _ now: Moment, into work: inout Work
     ) {
@@ -124,8 +135,9 @@ package struct FeedRouter: Sendable {
         beginQueued(now, into: &work)
     }
 
-    /// Ends an instrument and begins it again, because other data or other providers are wanted. A
-    /// provider that has it before and after gets both orders in the same batch.
+    /// Ends an instrument and begins it again, because other data or other providers are wanted. If
+    /// its new first provider has it already, that provider gets both orders in one batch, so that
+    /// it records as a gap what it does not deliver in between.
     package mutating func restart(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
@@ -145,8 +157,8 @@ package struct FeedRouter: Sendable {
         }
     }
 
-    /// Takes an open gap that a predecessor left on the tape, as if the first provider had reported
-    /// it.
+    /// Takes a gap without an end that an earlier tenure left on the tape, as if the instrument's
+    /// first provider had reported it. Gaps with an end are ignored.
     package mutating func inherit(_ gap: OpenGap) {
         guard !gap.to.isDefined, gap.instrument < routes.count else { return }
         routes[Int(gap.instrument)]?.note(
@@ -154,7 +166,7 @@ package struct FeedRouter: Sendable {
                 rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
     }
 
-    /// Adds a route. Returns the first of its providers; `nil`: the number is too large.
+    /// Adds a route. Returns the first of its providers; `nil` when the number is too large.
     private mutating func add(_ instrument: UInt32, _ names: [String], _ now: Moment) -> Int? {
         guard instrument < ProviderLimits.instrumentsMax else { return nil }
         while routes.count <= instrument { routes.append(nil) }
@@ -165,14 +177,15 @@ package struct FeedRouter: Sendable {
         return order[0]
     }
 
-    /// Removes an instrument, and records the end of its outages.
+    /// Removes an instrument: orders its providers to end it, and records the end of its outages.
     package mutating func end(_ instrument: UInt32, _ now: Moment, into work: inout Work) {
         guard let route = withdraw(instrument, into: &work) else { return }
         recordEnd(route, instrument, now.wall, into: &work.records)
         countFeeding()
     }
 
-    /// Takes the instrument from all providers. Returns the route that it had; `nil`: it had none.
+    /// Orders all providers of the instrument to end it, and removes its route. Returns the route;
+    /// `nil` when it had none.
     private mutating func withdraw(_ instrument: UInt32, into work: inout Work) -> InstrumentRoute?
     {
         guard instrument < routes.count, var route = routes[Int(instrument)] else { return nil }
@@ -181,8 +194,8 @@ package struct FeedRouter: Sendable {
         return route
     }
 
-    /// Takes the instrument from a provider. A provider that was not given it yet gets no order at
-    /// all.
+    /// Orders one provider to end the instrument. If the order to begin is still queued, that order
+    /// is removed instead.
     private mutating func withdraw(
         _ rank: Int, _ route: inout InstrumentRoute, _ number: UInt32, into work: inout Work
     ) {
@@ -195,7 +208,7 @@ package struct FeedRouter: Sendable {
         queues[provider].remove(number)
     }
 
-    /// Gives each provider the instruments whose turn has come.
+    /// Orders each provider to begin the queued instruments that the limit per second allows now.
     private mutating func beginQueued(_ now: Moment, into work: inout Work) {
         for provider in providers.indices {
             while let number = queues[provider].next(now: now.monotonic) {
@@ -208,7 +221,8 @@ package struct FeedRouter: Sendable {
 
     // MARK: time passes
 
-    /// Switches providers where the time has come, and gives them the instruments whose turn it is.
+    /// Switches providers where states have lasted long enough, and orders providers to begin
+    /// queued instruments. The gateway calls it ten times a second.
     package mutating func advance(_ now: Moment, into work: inout Work) {
         for index in routes.indices {
             guard var route = routes[index], route.hasChoice else { continue }
@@ -229,6 +243,7 @@ package struct FeedRouter: Sendable {
         }
     }
 
+    /// Ends a return whose late records are not awaited any more, then decides about a switch.
     private mutating func advance(
         _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
@@ -254,7 +269,7 @@ package struct FeedRouter: Sendable {
             Switch(instrument: number, from: former, to: route.providers[route.active]))
     }
 
-    /// Makes the next provider active. It delivers from its first record on.
+    /// Makes the next provider active. Its records are kept from its first live record on.
     private mutating func failOver(
         _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
@@ -277,14 +292,17 @@ package struct FeedRouter: Sendable {
             previous: previous, at: .undefined, wasLost: wasLost)
     }
 
-    /// Returns the rank of the provider that delivered last, and whether it had stopped by then.
+    /// Returns the rank of the provider that delivered last, and whether it no longer delivered
+    /// when another one became active. While a switch is pending, the active provider has delivered
+    /// nothing.
     private func lastDeliverer(_ route: InstrumentRoute) -> (rank: Int, wasLost: Bool) {
         if let pending = route.pending { return (pending.previous, pending.wasLost) }
         return (route.active, route.feeds[route.active].state != .live)
     }
 
-    /// Makes the better provider deliver from a time slightly in the future; until then both have
-    /// the instrument. It is a whole second, because some stamps are whole seconds.
+    /// Makes a better provider active. Its records are kept from a time one to three seconds in the
+    /// future, so that the previous provider, which still has the instrument, delivers all ticks
+    /// before it. That time is a whole second, because some stamps are whole seconds.
     private func goBack(
         to rank: Int, _ route: inout InstrumentRoute, _ number: UInt32, _ now: Moment,
         into work: inout Work
@@ -302,7 +320,7 @@ package struct FeedRouter: Sendable {
         route.returns += 1
         route.releaseAt =
             now.monotonic + at.nanoseconds(since: now.wall) + settings.graceNanoseconds
-        // The provider in between has delivered nothing, so nothing has changed.
+        // The provider in between has delivered nothing, so there is no switch to record.
         guard previous != rank else {
             route.pending = nil
             return
@@ -313,6 +331,7 @@ package struct FeedRouter: Sendable {
 }
 
 extension Timestamp {
+    /// Returns the last multiple of `unit` nanoseconds that is not later.
     fileprivate func floored(to unit: Int64) -> Timestamp {
         guard isDefined else { return self }
         let rest = nanoseconds % unit

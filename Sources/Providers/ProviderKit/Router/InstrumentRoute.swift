@@ -1,22 +1,24 @@
 internal import MarketModel
 internal import Primitives
 
-/// The providers of one instrument: the one that delivers it now, and those that delivered it at
-/// any time that is still remembered.
+/// The providers of one instrument: the one that should deliver it now, the better ones, and those
+/// that delivered it in times that are still remembered. `FeedRouter` has one for each wanted
+/// instrument.
 ///
-/// A provider's *rank* is its index by priority, 0 is the best. The *active* provider is the one
-/// that should deliver now. A *span* is the time of which one provider's records are kept: event
-/// times decide, so a provider that is no longer active may still deliver late records of its span.
+/// A provider's *rank* is its index by priority; rank 0 is the best. The *active* provider is the
+/// one that should deliver now. A *span* is a time of which only one provider's records are kept.
+/// Event times decide, so a provider that is no longer active may still deliver late records of its
+/// span. A *return* is the switch back to a better provider.
 struct InstrumentRoute: Sendable {
-    /// The last state that one provider reported.
+    /// The state of the instrument's feed from one provider, as that reported it last.
     struct Feed: Sendable {
         var state = FeedState.State.starting
-        /// When the state began, in monotonic nanoseconds.
+        /// When the state began, as the router noticed.
         var since: MonotonicTime
-        /// The instrument is to be requested, but the provider was not given it yet, because of the
-        /// limit per second.
+        /// Whether the instrument waits in the provider's `BeginQueue`: the provider was not
+        /// ordered to begin it yet, because of the limit per second.
         var isQueued = false
-        /// A raw `FeedMode`.
+        /// A raw `FeedMode`, of the provider's last beginning of a subscription.
         var mode = FeedMode.unknown.rawValue
     }
 
@@ -26,19 +28,19 @@ struct InstrumentRoute: Sendable {
         let rank: Int
     }
 
-    /// A switch that is not recorded yet.
+    /// A switch for which there is no record yet.
     struct Pending: Sendable {
         /// The rank of the provider that delivered before.
         let previous: Int
-        /// The time of the switch; undefined: with the new provider's first record.
+        /// The event time of the switch; undefined: that of the new provider's first live record.
         let at: Timestamp
-        /// The previous provider no longer delivered when it was left.
+        /// Whether the previous provider no longer delivered when another one became active.
         let wasLost: Bool
     }
 
-    /// A gap that is on the tape without an end.
+    /// A gap that is recorded on the tape without an end.
     struct Outage: Sendable {
-        /// The provider that reported it.
+        /// The rank of the provider that reported it.
         let rank: Int
         /// A raw `DataKind`.
         let kind: UInt8
@@ -46,10 +48,12 @@ struct InstrumentRoute: Sendable {
         /// A raw `GapReason`.
         let reason: UInt8
 
+        /// Returns whether both are the same gap; a later report may have another reason.
         func isSame(as other: Outage) -> Bool {
             (rank, kind, from) == (other.rank, other.kind, other.from)
         }
 
+        /// Returns the record that ends the gap at `to`. It is still open: not filled.
         func gap(to: Timestamp, _ header: TickHeader, detail: String = "") -> GapRecord {
             var gap = GapRecord(
                 header: header, from: from, to: to, kind: .any, reason: .unknown, state: .open,
@@ -59,56 +63,59 @@ struct InstrumentRoute: Sendable {
         }
     }
 
-    /// The most spans that are remembered. Times before the oldest span belong to no provider.
+    /// The most spans that are remembered. Records of times before the oldest span are left out.
     static let spansMax = 16
-    /// The most open outages: a kind of data has one. More are a provider's mistake and are not
-    /// closed.
+    /// The most outages without an end. There is one per kind of data and provider. More are a
+    /// provider's mistake, and the router does not end them.
     static let outagesMax = 32
-    /// The most doublings of the time before a return.
+    /// The most doublings of `returnNanoseconds`: 30 s become about an hour.
     static let doublingsMax = 7
 
-    /// The providers by priority. Their indexes here are ranks.
+    /// The providers by priority, as indexes in the router's list. Their indexes here are ranks.
     let providers: [Int]
-    /// By rank.
+    /// The states of the feeds, by rank.
     var feeds: [Feed]
     /// The rank of the provider that should deliver now.
     var active = 0
-    /// Providers of lower ranks than this have the instrument. They include all that are better
-    /// than the active one, so that their recovery is noticed.
+    /// The instrument is requested from all providers of lower ranks than this. They include all
+    /// that are better than the active one, so that their recovery is noticed.
     var requested = 1
-    /// In the order of time; the last one lasts.
+    /// The spans in the order of time. The last one has no end yet.
     var spans = [Span(from: Timestamp(nanoseconds: Int64.min), rank: 0)]
-    /// `nil`: all switches are recorded.
+    /// The switch for which there is no record yet; `nil` when all switches are recorded.
     var pending: Pending?
-    /// When the active provider became active, in monotonic nanoseconds.
+    /// When the active provider became active.
     var activeSince: MonotonicTime
-    /// When the instrument is taken from the providers after the active one, in monotonic
-    /// nanoseconds; `nil`: none of them has it.
+    /// When the instrument is ended at the providers after the active one, whose late records are
+    /// awaited until then; `nil` when none of them has it.
     var releaseAt: MonotonicTime?
-    /// The number of returns that did not last.
+    /// The number of returns since an active provider last stayed active for `settledNanoseconds`.
     var returns = 0
-    /// The open outages of all its providers.
+    /// The outages of all its providers that have no end on the tape.
     var outages: [Outage] = []
-    /// The latest event time of a kept record, without stamps that are far ahead.
+    /// The latest event time of a kept record. Times that are far ahead do not count.
     var reached = Timestamp(nanoseconds: Int64.min)
-    /// The kinds of live data from the delivering provider: one bit each, by the raw kind.
+    /// The kinds of live data that the active provider has delivered: one bit each, by the raw
+    /// kind.
     var deliveredKinds: UInt16 = 0
 
+    /// `providers` are the instrument's, by priority, as indexes in the router's list.
     init(_ providers: [Int], now: MonotonicTime) {
         self.providers = providers
         feeds = providers.map { _ in Feed(since: now) }
         activeSince = now
     }
 
-    /// Returns `nil` when the provider is none of this instrument's.
+    /// Returns the rank of a provider; `nil` when it is none of this instrument's.
     func rank(of provider: Int) -> Int? { providers.firstIndex(of: provider) }
 
-    /// Returns the index of the span that contains a time; `nil`: it is before all known spans.
+    /// Returns the index of the span that contains a time; `nil` when the time is before all known
+    /// spans.
     func span(at time: Timestamp) -> Int? { spans.lastIndex { $0.from <= time } }
 
-    /// Returns the part of an interval in which a provider delivers; `to` may be undefined. Returns
-    /// `nil` when there is none. A provider that is down does not get the instrument back
-    /// meanwhile, so there are never two parts.
+    /// Returns the part of the interval [from, to) that is in a provider's span; `nil` when none
+    /// is. `to` is undefined for an interval without an end. The interval is a gap of the provider,
+    /// which does not become active again while it is down. So there are never two parts.
     func part(
         of from: Timestamp, _ to: Timestamp, by rank: Int
     ) -> (from: Timestamp, to: Timestamp)? {
@@ -121,20 +128,20 @@ struct InstrumentRoute: Sendable {
         return nil
     }
 
-    /// Returns whether records of this time are kept from this provider.
+    /// Returns whether records of this provider with this event time are kept.
     func isFeeder(_ rank: Int, at time: Timestamp) -> Bool {
         span(at: time).map { spans[$0].rank == rank } ?? false
     }
 
-    /// Notes an outage that is on the tape without an end.
+    /// Notes an outage that was recorded without an end.
     mutating func note(_ outage: Outage) {
         let isKnown = outages.contains { $0.isSame(as: outage) }
         guard !isKnown, outages.count < Self.outagesMax else { return }
         outages.append(outage)
     }
 
-    /// Returns outages for a provider that stopped without reporting them: one for each kind that
-    /// it delivered, from the last tick on.
+    /// Returns the outages of a provider that stopped without reporting them: one for each kind
+    /// that it delivered and for which it reported none, from the instrument's last tick on.
     func unreportedOutages(of rank: Int) -> [Outage] {
         (0..<UInt8(UInt16.bitWidth)).filter { kind in
             deliveredKinds & 1 << UInt16(kind) != 0
@@ -149,14 +156,17 @@ struct InstrumentRoute: Sendable {
         }
     }
 
-    /// The outages without an end on the tape, reported or not.
+    /// The outages that have no end on the tape, and those that the previous provider did not
+    /// report.
     var unfinished: [Outage] {
         guard let pending, pending.wasLost else { return outages }
         return unreportedOutages(of: pending.previous) + outages
     }
 
-    /// Continues an earlier route of the same instrument. The time before now stays with the first
-    /// provider if it had it, and does not become its own if another provider had it.
+    /// Continues an earlier route of the same instrument, when the instrument begins again with
+    /// other data or providers. If the new first provider had the last span, that span and the
+    /// provider's outages continue. Otherwise its span begins now, so that it does not deliver the
+    /// time of another provider.
     mutating func carryOver(_ former: InstrumentRoute, _ now: Timestamp) {
         guard let last = former.spans.last else { return }
         guard former.providers[last.rank] == providers[0] else {
@@ -170,10 +180,10 @@ struct InstrumentRoute: Sendable {
         }
     }
 
-    /// An instrument with one provider needs no decisions.
+    /// Whether the instrument has several providers. With one there is nothing to decide.
     var hasChoice: Bool { providers.count > 1 }
 
-    /// Begins a span, unless the provider has the last one.
+    /// Begins a span of a provider, unless it has the last one.
     mutating func beginSpan(_ rank: Int, from time: Timestamp) {
         guard spans.last?.rank != rank else { return }
         spans.append(Span(from: max(time, spans.last?.from ?? time), rank: rank))
@@ -182,6 +192,7 @@ struct InstrumentRoute: Sendable {
 
     // MARK: decisions
 
+    /// What the router does with the route.
     enum Decision: Hashable {
         case stay
         /// The next provider becomes active, because the active one is lost.
@@ -192,7 +203,7 @@ struct InstrumentRoute: Sendable {
 
     /// Decides by the states of the feeds. It changes nothing.
     func decision(_ settings: FeedRouter.Settings, now: MonotonicTime) -> Decision {
-        // A return is in progress: the previous provider's last late records are awaited.
+        // A return is in progress: late records of the previous provider are awaited.
         if releaseAt != nil, feeds[active].state == .live { return .stay }
         let better = feeds[..<active].firstIndex { $0.state == .live }
         if feeds[active].state == .live {

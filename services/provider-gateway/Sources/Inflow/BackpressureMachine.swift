@@ -1,9 +1,12 @@
 import MarketModel
 import Primitives
 
-/// The choices of what to do with ticks of one kind while there is little room.
+/// The choices of what to do with ticks of one kind while the source is pressed: see
+/// `BackpressureMachine`. The keys `GATEWAY_POLICY_TRADES` and `GATEWAY_POLICY_QUOTES` have the
+/// policies.
 enum BackpressurePolicy: String, Sendable {
-    /// Every tick is taken, into the spool if necessary. When nothing has room, the provider waits.
+    /// Every tick is taken, into the spool if necessary. When nothing has room, the tick stays in
+    /// the provider's channel, and the provider waits.
     case block
     /// The tape gets about one quote per symbol and second, and always the last one.
     case conflate
@@ -13,10 +16,12 @@ enum BackpressurePolicy: String, Sendable {
     case error
 }
 
-/// Decides what happens to each tick, depending on the room. Pure.
+/// Decides what happens to each tick, depending on the room that the tape and the spool have. Pure.
 ///
-/// *Free*: every tick is taken. *Pressed*: the tape's headroom is low, or neither the tape nor the
-/// spool accepts anything; then the policies act. Each cause begins and ends independently.
+/// The source is *free*, so that every tick is taken, or *pressed*, so that the policies act. It is
+/// pressed while the tape is nearly full, or while neither the tape nor the spool accepts ticks.
+/// Each of these causes begins and ends independently; `SourceTenure` sets them. A `symbol` is the
+/// instrument's number in the source's list.
 struct BackpressureMachine: Sendable {
     /// The policies, as configured.
     struct Policies: Hashable, Sendable {
@@ -27,9 +32,9 @@ struct BackpressureMachine: Sendable {
     /// Why the source is pressed. Empty: it is not.
     struct Causes: OptionSet, Hashable, Sendable {
         let rawValue: UInt8
-        /// Publishing would soon be refused.
+        /// The tape is nearly full (`HeadroomLevel` is low): publishing would soon be refused.
         static let headroom = Causes(rawValue: 1)
-        /// Neither the tape nor the spool accepts anything.
+        /// Neither the tape nor the spool accepts ticks.
         static let noRoom = Causes(rawValue: 2)
 
         var text: String {
@@ -44,7 +49,7 @@ struct BackpressureMachine: Sendable {
 
     /// What happens to a tick.
     enum Action: Hashable, Sendable {
-        /// It goes onto the tape.
+        /// It goes onto the tape, through the spool if necessary.
         case take
         /// It does not go onto the tape; a gap record covers it.
         case leaveOut
@@ -54,14 +59,17 @@ struct BackpressureMachine: Sendable {
         case end
     }
 
-    /// The time between two quotes of a symbol that are taken while quotes are conflated.
+    /// The shortest time between two quotes of a symbol that are taken while quotes are conflated,
+    /// by their event times.
     private static let conflateNanoseconds: Int64 = 1_000_000_000
 
     let policies: Policies
     private(set) var causes: Causes = []
-    /// Per symbol number: the time of the last quote that was taken while quotes are conflated.
+    /// Per symbol: the event time of the last quote that was taken while quotes were conflated; the
+    /// smallest time before the first.
     private var quoteTaken: [Timestamp]
 
+    /// `symbols` is the number of symbols; `addSymbol` adds more.
     init(_ policies: Policies, symbols: Int) {
         self.policies = policies
         quoteTaken = [Timestamp](repeating: Timestamp(nanoseconds: .min), count: symbols)
@@ -70,18 +78,18 @@ struct BackpressureMachine: Sendable {
     /// Whether the policies act.
     var isPressed: Bool { !causes.isEmpty }
 
-    /// Sets or clears a cause. Returns the causes after the change, or `nil` when nothing has
-    /// changed.
+    /// Sets a cause (`isThere`) or clears it. Returns the causes after the change, or `nil` when
+    /// nothing has changed.
     mutating func set(_ cause: Causes, _ isThere: Bool) -> Causes? {
         guard causes.contains(cause) != isThere else { return nil }
         if isThere { causes.insert(cause) } else { causes.remove(cause) }
         return causes
     }
 
-    /// Returns what happens to a tick that is due. Allocates nothing.
+    /// Returns what happens to a tick that is due, by its policy alone. Allocates nothing.
     ///
-    /// A quote of a backfill (`isBackfilled`) is not conflated: its time does not show which quote
-    /// is the latest.
+    /// `time` is the tick's event time. A quote of a backfill (`isBackfilled`) is not conflated:
+    /// its time does not show which quote is the latest.
     mutating func action(
         kind: DataKind, symbol: Int, time: Timestamp, isBackfilled: Bool = false
     ) -> Action {
@@ -91,10 +99,13 @@ struct BackpressureMachine: Sendable {
         case .drop: return .leaveOut
         case .error: return .end
         case .conflate:
+            // A symbol without an entry has come just now: `place(of:)` adds it after this
+            // decision.
             guard kind == .quote, symbol < quoteTaken.count else { return .leaveOut }
             guard !isBackfilled else { return .take }
             let last = quoteTaken[symbol]
-            // The times of another market may jump back.
+            // Times may jump back, as after a switch of the provider. Such a quote is taken:
+            // otherwise all quotes would be held until their times have reached `last` again.
             guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
                 return .hold
             }
@@ -103,14 +114,15 @@ struct BackpressureMachine: Sendable {
         }
     }
 
-    /// Notes that a held quote was taken.
+    /// Notes that a held quote was taken, so that the quotes of its symbol in the next second are
+    /// held again.
     mutating func tookHeldQuote(symbol: Int, time: Timestamp) {
         guard symbol < quoteTaken.count else { return }
         quoteTaken[symbol] = max(quoteTaken[symbol], time)
     }
 
-    /// Returns whether the provider waits when the tick finds no room. If not, the tick is left
-    /// out, or held.
+    /// Returns whether the provider waits when a tick of this kind finds no room. If not, the tick
+    /// is left out or held, or the service ends.
     func providerWaits(kind: DataKind) -> Bool { policy(kind) == .block }
 
     /// Returns whether the tick is held when it finds no room: a live quote whose policy is
@@ -119,9 +131,10 @@ struct BackpressureMachine: Sendable {
         kind == .quote && policies.quotes == .conflate && !isBackfilled && symbol < quoteTaken.count
     }
 
-    /// Returns the policy of a kind. Data that are sent again and again follow the policy of
-    /// quotes: rows of books and computations of options cannot be conflated, so they are left out
-    /// instead. All other data are sent once, as trades are, and follow the policy of trades.
+    /// Returns the policy of a kind. There are two policies, for trades and for quotes. Data that
+    /// providers send again and again follow the policy of quotes. Of these, rows of books and
+    /// computations of options cannot be conflated, so `conflate` leaves them out. All other data
+    /// are sent once, as trades are, and follow the policy of trades.
     private func policy(_ kind: DataKind) -> BackpressurePolicy {
         switch kind {
         case .quote, .depth, .optionComputation: policies.quotes
@@ -129,6 +142,6 @@ struct BackpressureMachine: Sendable {
         }
     }
 
-    /// Adds the next symbol number.
+    /// Adds the next symbol number of the source's list.
     mutating func addSymbol() { quoteTaken.append(Timestamp(nanoseconds: .min)) }
 }

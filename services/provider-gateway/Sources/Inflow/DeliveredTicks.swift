@@ -3,22 +3,22 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 
-/// The records that the providers of a tenure deliver. The tenure's thread takes them batch by
-/// batch out of the providers' channels, one provider after the other.
+/// The records that the providers of a tenure deliver. `SourceTenure` takes them on the gateway's
+/// thread: batch by batch out of the providers' channels, one provider after the other.
 ///
-/// An *inlet* is one provider with its channel. With each batch a provider makes a *promise*: no
-/// later tick of it has an earlier event time. The *feeder* of an instrument is the provider that
-/// delivers it at present; the *router* decides which one that is and leaves out records of others.
-/// A `number`, and a `symbol` as a number, is the instrument's number in the registry. Some
-/// providers number their ticks, which shows which of them the tape has: see
-/// `PassedTick`.
+/// An *inlet* is one provider with its channel. With each batch comes the provider's *floor*: none
+/// of its later live records has an earlier event time. The *feeder* of an instrument is the
+/// provider that delivers it at present. The *router* decides which one that is, and leaves out
+/// records of others. A `number`, or a `symbol` that is a number, is the instrument's number in the
+/// registry, which is the source's list. Some providers number their ticks. Such a number shows
+/// which ticks the tape has: see `PassedTick`.
 struct DeliveredTicks {
     private struct Inlet {
         let provider: any ProviderSource
         let channel: ProviderChannel
-        /// The promise that is valid now: no later tick of the provider is earlier.
+        /// The floor that is valid now; undefined when the provider has reported none.
         var floor: Timestamp
-        /// The promise that is valid after the last batch that was received is taken.
+        /// The floor that is valid when all records of the last received batch are taken.
         var floorAfter: Timestamp
 
         init(_ provider: any ProviderSource, _ channel: ProviderChannel) {
@@ -33,24 +33,26 @@ struct DeliveredTicks {
     static let noSymbol = Int.max
 
     private let registry: InstrumentRegistry
-    /// The number of records that were taken.
+    /// The number of records that were taken in this tenure.
     private var takenCount: UInt64 = 0
-    /// The last tick before this batch, if the provider numbers its ticks; else `nil`.
+    /// The last tick before `batch`, if the provider numbers its ticks; else `nil`.
     private var passedBefore: PassedTick?
     private var inlets: [Inlet]
-    /// The index of the inlet that the batch came from.
+    /// The index of the inlet from which `batch` came.
     private var present = 0
+    /// The batch that is being taken.
     private var batch: [ProviderRecord] = []
-    /// The index of the record in the batch that is due.
+    /// The index in `batch` of the record that is due.
     private var position = 0
     /// `nil` when there is only one provider, which delivers everything.
     private var router: FeedRouter?
-    /// The last batch as the provider sent it, before routing.
+    /// The last batch as the provider sent it, before routing. It is stored only to reuse its
+    /// memory.
     private var delivered: [ProviderRecord] = []
     /// Records that the router made; they are taken before the next batch.
     private var routed: [ProviderRecord] = []
-    /// The watermark never falls below this time, which is the watermark at the last check of the
-    /// routes.
+    /// The watermark before the last check of the routes. The watermark never falls below it, even
+    /// when the new feeder of an instrument has an earlier floor.
     private var watermarkMin = Timestamp(nanoseconds: Int64.min)
 
     /// Whether the ticks are a recording, whose times were checked when they were recorded.
@@ -68,7 +70,7 @@ struct DeliveredTicks {
         passedBefore = providers.first?.0.resumption?.passed
     }
 
-    /// Whether a record can be taken now.
+    /// Whether records have arrived that are not taken yet.
     var hasNext: Bool {
         position < batch.count || !routed.isEmpty || inlets.contains { $0.channel.count > 0 }
     }
@@ -81,8 +83,8 @@ struct DeliveredTicks {
         let kind: DataKind?
     }
 
-    /// Returns the record that is due, which stays until `take`. A batch is taken completely before
-    /// the next provider's.
+    /// Returns the properties of the record that is due, which stays due until `take`; `nil` when
+    /// none is. All records of a batch are taken before those of the next provider.
     @inline(__always)
     mutating func peek() -> Due? {
         if position == batch.count, !advance() { return nil }
@@ -96,11 +98,12 @@ struct DeliveredTicks {
         }
     }
 
-    /// The header of the record that is due, for decisions while there is little room.
+    /// The header of the record that is due, for decisions while the source is pressed; `nil` when
+    /// the record has none.
     var dueHeader: TickHeader? { position < batch.count ? batch[position].header : nil }
 
-    /// Begins the next batch: of the router, or of the next provider that has one. Returns false
-    /// when there is none.
+    /// Begins the next batch, when the present one is taken: the router's own records, or a batch
+    /// of the next provider that has one. Returns false when there is none.
     @inline(never)
     private mutating func advance() -> Bool {
         inlets[present].floor = inlets[present].floorAfter
@@ -118,6 +121,7 @@ struct DeliveredTicks {
             position = 0
             let floor = receive(index)
             inlets[index].floorAfter = floor
+            // Only a floor has come, or the router has left out all records: look further.
             guard batch.isEmpty else {
                 present = index
                 return true
@@ -127,7 +131,8 @@ struct DeliveredTicks {
         return false
     }
 
-    /// Receives the batch of an inlet through the router. Returns the provider's promise.
+    /// Receives everything that waits in an inlet's channel into `batch`, through the router if
+    /// there is one. Returns the provider's floor after it.
     private mutating func receive(_ index: Int) -> Timestamp {
         let channel = inlets[index].channel
         guard router != nil else { return channel.receive(into: &batch) }
@@ -138,17 +143,19 @@ struct DeliveredTicks {
         return floor
     }
 
+    /// Returns the present time of the source's clock, as the channels have it.
     private func now() -> Moment { inlets[present].channel.moment() }
 
     // MARK: clocks
 
-    /// Sets the clock with which providers stamp receive times.
+    /// Sets the clock with which providers stamp receive times: the source's time minus the
+    /// monotonic clock, in nanoseconds.
     func follow(clockOffset: Int64) {
         for inlet in inlets { inlet.channel.follow(clockOffset: clockOffset) }
     }
 
-    /// Returns how far ahead a provider's clock is by its latest report, or `nil` when there is no
-    /// new report.
+    /// Returns how far a provider's clock is ahead by its latest report, in nanoseconds; `nil` when
+    /// no provider has reported since the last call. Each call returns one provider's report.
     func takeClockAhead() -> Int64? {
         for inlet in inlets {
             if let ahead = inlet.channel.takeClockAhead() { return ahead }
@@ -159,7 +166,7 @@ struct DeliveredTicks {
     /// The name of the provider whose batch is being taken.
     var provider: String { inlets[present].provider.name }
 
-    /// Takes the record that is due; `nil` when none is.
+    /// Takes the record that `peek` has returned; `nil` when none is due.
     @inline(__always)
     mutating func take() -> ProviderRecord? {
         guard position < batch.count else { return nil }
@@ -168,7 +175,7 @@ struct DeliveredTicks {
         return batch[position - 1]
     }
 
-    /// Makes the record that was taken last due again.
+    /// Makes the record that was taken last due again, because there is no room for it.
     mutating func putBack() {
         position -= 1
         takenCount &-= 1
@@ -176,8 +183,8 @@ struct DeliveredTicks {
 
     // MARK: numbered ticks
 
-    /// The last numbered tick that was handed out or passed over; `nil` if the provider does not
-    /// number its ticks.
+    /// The last numbered tick that was taken, or passed over because the tape has it; `nil` if the
+    /// provider does not number its ticks.
     var passed: PassedTick? {
         guard var passed = passedBefore, position > 0, let header = batch[position - 1].header
         else { return passedBefore }
@@ -185,21 +192,23 @@ struct DeliveredTicks {
         return passed
     }
 
-    /// What a gap record about the symbol says of the last tick; undefined and 0: nothing.
+    /// Returns the time and the id with which a gap record about the symbol names the last tick, so
+    /// that the provider continues after it. They are undefined and 0 without numbered ticks.
     func stamp(_ symbol: Int) -> (time: Timestamp, id: UInt64) {
         let done = inlets.first?.provider.resumption?.done ?? []
         return passed?.stamp(done: symbol < done.count ? done[symbol] : 0) ?? (.undefined, 0)
     }
 
-    /// Records that were handed out; of numbered ticks all since their market began.
+    /// The number of records that were taken in this tenure. Of numbered ticks it is the number of
+    /// all ticks since their market began.
     var handedOut: UInt64 {
         // At its end a provider has also passed over the last ticks that the tape had before.
         let end = isFinished ? inlets.first?.provider.resumption?.passed : nil
         return (end ?? passed)?.count ?? takenCount
     }
 
-    /// Drops what waits of symbols whose ticks the tape has lost: the provider must not deliver
-    /// these ticks a second time.
+    /// Drops the waiting ticks of symbols whose partitions have lost packets (`isLost`), if the
+    /// provider would deliver lost ticks again: readers may have them already.
     mutating func passOver(_ isLost: (Symbol) -> Bool) {
         let numbers = registry.wanted.filter { number in
             registry.instrument(number).map { isLost($0.symbol) } ?? false
@@ -207,7 +216,7 @@ struct DeliveredTicks {
         guard !numbers.isEmpty, let until = inlets[present].provider.passOver(numbers) else {
             return
         }
-        // Such a provider is the only one of its source.
+        // A provider that passes over ticks is the only one of its source, so this is its batch.
         passedBefore = passed
         var rest = Array(batch[position...])
         batch.removeAll(keepingCapacity: true)
@@ -220,24 +229,27 @@ struct DeliveredTicks {
         }
     }
 
-    /// Returns the lowest promise of the providers that feed an instrument. A provider without a
-    /// promise yet holds the watermark back. A provider that has ended no longer does. When all
-    /// have ended, the highest promise is the watermark.
+    /// Returns the source's watermark: the lowest floor of the providers that feed an instrument,
+    /// at most `now`. A provider that has reported no floor yet holds the watermark back. A
+    /// provider that has ended no longer does. When all have ended, the highest floor is the
+    /// watermark.
     func watermark(now: Timestamp) -> Timestamp {
         guard let passed = passed?.stamp().time, passed.isDefined else { return promised(now) }
-        // The thread of the provider may have read the clock later. If the watermark were before
-        // the last tick of its packet, a successor would take that for a gap.
+        // The provider's thread may have read the clock after `now`, and so deliver a tick that is
+        // later. If the watermark were before the last tick of its packet, a successor would treat
+        // that as a gap.
         return max(promised(now), passed)
     }
 
-    /// Returns the watermark by the promises alone.
+    /// Returns the watermark by the floors alone.
     private func promised(_ now: Timestamp) -> Timestamp {
-        // A recording has its own time.
+        // The times of a recording are past, so `now` does not limit them.
         let latest = isRecorded ? ProviderChannel.endlessFloor : now
+        // The lowest floor of the feeders, and the highest floor of those that have ended.
         var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
-        // The promise of a provider that feeds nothing now but may when no other is left.
+        // The lowest floor of providers that feed nothing now. It counts when no feeder is left.
         var spare = Timestamp.undefined
         for (index, inlet) in inlets.enumerated() {
             let isTaken = index != present || position == batch.count
@@ -258,9 +270,10 @@ struct DeliveredTicks {
         return max(watermarkMin, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
     }
 
-    /// The promise that holds for all records that are not taken yet.
+    /// Returns the floor that is valid for all records that are not taken yet. Numbered ticks give
+    /// a later floor than the batch's: it rises with each tick.
     private func floor(of inlet: Inlet) -> Timestamp {
-        // A provider that numbers its ticks is the only one.
+        // A provider that numbers its ticks is the only one, so `passed` is its tick.
         guard let floor = passed?.floor, floor.isDefined else { return inlet.floor }
         return max(inlet.floor, floor)
     }
@@ -270,15 +283,15 @@ struct DeliveredTicks {
         position == batch.count && routed.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
     }
 
-    /// Whether all providers have ended with a finite promise, so that the watermark will not rise
-    /// any more.
+    /// Whether all providers have ended, one at least with a finite floor. A recording ends so: its
+    /// watermark does not rise any more.
     var hasEnded: Bool {
         isFinished && inlets.contains { $0.floorAfter != ProviderChannel.endlessFloor }
     }
 
     // MARK: instruments and routes
 
-    /// Has the providers deliver the instruments after a change of the list.
+    /// Gives the providers the instruments to begin and to end after a change of the list.
     mutating func follow(_ change: InstrumentRegistry.Change) {
         guard router != nil else {
             order(0, begun: change.begun, ended: change.ended)
@@ -332,8 +345,8 @@ struct DeliveredTicks {
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
 
-    /// Asks the provider of the symbol to restart one kind of its data. Returns false when it
-    /// cannot.
+    /// Asks the symbol's feeder to restart one kind of its data. Returns false when that provider
+    /// cannot, or when there is none.
     func restart(_ number: Int, _ kind: DataKind) -> Bool {
         guard let instrument = UInt32(exactly: number) else { return false }
         let provider = router == nil ? 0 : router?.active(instrument)
@@ -348,7 +361,7 @@ struct DeliveredTicks {
     /// Returns the number of a symbol, or `nil` when it is in no list.
     func number(of symbol: Symbol) -> Int? { registry.number(of: symbol).map { Int($0) } }
 
-    /// Returns the provider that delivers the symbol now; empty when none is asked for it.
+    /// Returns the name of the symbol's feeder; empty when the symbol is not wanted.
     func feeder(_ number: Int) -> String {
         guard let router, let instrument = UInt32(exactly: number) else {
             return inlets[0].provider.name
@@ -356,24 +369,24 @@ struct DeliveredTicks {
         return router.active(instrument).map { inlets[$0].provider.name } ?? ""
     }
 
-    /// The provider of each wanted symbol; empty when there is only one provider.
+    /// The feeder of each wanted symbol; empty when the source has only one provider.
     var feeders: [(symbol: Symbol, provider: String)] {
         (router?.feeders ?? []).compactMap { feed in
             symbol(Int(feed.instrument)).map { ($0, inlets[feed.provider].provider.name) }
         }
     }
 
-    /// The number of records from providers that did not feed the instrument.
+    /// The number of records that the router left out, because their provider was not the feeder.
     var unrouted: UInt64 { router?.leftOut.reduce(0, &+) ?? 0 }
 
-    /// Whether a provider cannot wait. Its ticks are lost if they are not taken in time, which is
-    /// why there is a spool.
+    /// Whether a provider of the source cannot wait: its ticks are lost if they are not taken in
+    /// time. Only then the spool is used.
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
-    /// The providers, to be shown and stopped.
+    /// The providers, for `/status` and for `ProviderStop`.
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
-    /// Closes the channels. Records that wait in them can still be taken.
+    /// Closes the channels, which accept no more records. Those that wait can still be taken.
     func close() { for inlet in inlets { inlet.channel.close() } }
 
     /// The number of records that arrived and were not taken yet.
@@ -381,7 +394,8 @@ struct DeliveredTicks {
         batch.count - position + routed.count + inlets.reduce(0) { $0 + $1.channel.count }
     }
 
-    /// Stops all providers, within `timeout` in total.
+    /// Closes the channels and stops all providers, one after the other, within `timeout` in total.
+    /// It is called when a tenure ends without draining; `ProviderStop` does it otherwise.
     func stop(within timeout: Duration) {
         close()
         let clock = ContinuousClock()

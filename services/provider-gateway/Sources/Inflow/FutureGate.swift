@@ -1,48 +1,56 @@
 import Primitives
 
-/// Refuses ticks that are stamped ahead of the time. On the tape they would open windows that no
-/// watermark can close soon, and later ticks would be treated as late.
+/// Refuses ticks that are stamped too far ahead of the source's clock. On the tape they would open
+/// windows that no watermark can close soon, and later ticks would be treated as late. Pure;
+/// `SourceTime` owns it.
+///
+/// A *stamp* is a tick's event time. A tick is *ahead* when its stamp is later than the source's
+/// clock by more than the allowed lead. A *burst* is a time in which ticks are refused.
 struct FutureGate {
-    /// A burst is over when no tick was refused for this time.
+    /// A burst is over when no tick was refused for this time. A shorter time would report a slow
+    /// provider's ticks as many bursts.
     static let quietNanoseconds: Int64 = 5_000_000_000
     /// The largest lead of a provider's clock that is believed. Up to here the host's clock is
     /// assumed to be slow; beyond it a person has to check.
     static let differenceMax: Int64 = 60_000_000_000
-    /// When a provider has sent only ticks ahead of the time for this long, its clock has stepped.
+    /// When no tick could be taken for this long after one that was ahead, the provider's clock is
+    /// treated as stepped.
     static let steppedNanoseconds: Int64 = 1_000_000_000
 
-    /// News for a person. A *burst* is a time in which ticks are refused.
+    /// What a person has to know.
     enum Change: Equatable {
         /// A burst has begun.
         case begun
         /// A burst is over, in which this many ticks were refused.
         case over(ticks: UInt64)
-        /// Whether all ticks that arrive are ahead of the time.
+        /// All ticks that arrive are ahead, or no longer all of them.
         case provider(isAhead: Bool)
     }
 
-    /// How far ahead of the time a tick may be stamped.
+    /// How far ahead of the source's clock a tick may be stamped: `GATEWAY_FUTURE_MAX`.
     let maxNanoseconds: Int64
-    /// How far the provider's clock is known to be ahead, in nanoseconds; never negative.
+    /// How far the provider's clock is known to be ahead, in nanoseconds; never negative. It is
+    /// added to the allowed lead.
     private(set) var providerAhead: Int64 = 0
     /// The number of ticks refused in the present burst.
     private(set) var refused: UInt64 = 0
-    /// The monotonic time of the last refused tick.
+    /// When the last tick was refused.
     private var refusedAt = MonotonicTime.distantPast
-    /// The time since which all ticks were ahead; `nil` after a tick that could be taken.
+    /// When the first tick after the last one that could be taken was ahead; `nil` while there is
+    /// none, or after the end of a burst.
     private var onlyAheadSince: MonotonicTime?
-    /// Whether the provider's clock has stepped: for a while all its ticks were ahead of the time.
+    /// Whether the provider's clock is treated as stepped. Meanwhile the watermark is held.
     private(set) var isProviderAhead = false
 
     init(maxNanoseconds: Int64) { self.maxNanoseconds = maxNanoseconds }
 
     /// Takes how far the provider's clock is ahead. A clock that is slow, or too far ahead to be
-    /// believed, allows its ticks nothing.
+    /// believed, adds nothing to the allowed lead.
     mutating func know(providerAhead ahead: Int64) {
         providerAhead = (1...Self.differenceMax).contains(ahead) ? ahead : 0
     }
 
-    /// Returns whether the tick is refused.
+    /// Returns whether a tick with this stamp is refused, and notes it. `now` is the source's time.
     mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: MonotonicTime) -> Bool {
         guard isAhead(stamp, now: now) else {
             onlyAheadSince = nil
@@ -54,14 +62,15 @@ struct FutureGate {
         return true
     }
 
-    /// Returns whether a stamp is later than a tick may be stamped.
+    /// Returns whether a stamp is ahead.
     func isAhead(_ stamp: Timestamp, now: Timestamp) -> Bool {
         stamp
             > now.advanced(byNanoseconds: providerAhead).advanced(byNanoseconds: maxNanoseconds)
     }
 
-    /// Returns the news for a person, at most one per call; `nil` when there is none. It is called
-    /// periodically. `begun` is not returned here: `SourceTime` reports it with the first tick.
+    /// Returns a change for a person, at most one per call; `nil` when there is none. `SourceTime`
+    /// calls it ten times a second. `begun` is not returned here: `SourceTime` reports it with the
+    /// first refused tick.
     mutating func change(monotonic: MonotonicTime) -> Change? {
         let isAhead = onlyAheadSince.map { monotonic - $0 >= Self.steppedNanoseconds } ?? false
         if isAhead != isProviderAhead {

@@ -7,40 +7,47 @@ import Synchronization
 import TapeCodec
 import TapeProtocol
 
-/// Makes dead letters of ticks that may not go onto the tape. It works on a separate thread, so
-/// that a slow disk or server holds up no other tick.
+/// Makes dead letters of the ticks that `FutureGate` refuses. It works on a separate thread,
+/// `letters`, so that a slow disk or server holds up no other tick. A gateway has one for all its
+/// tenures.
 ///
-/// A bounded queue connects the threads. When the queue is full, a tick is counted as lost, and one
-/// event reports that.
+/// A bounded queue connects the gateway's thread with this one. When the queue is full, a tick is
+/// counted as lost, and one event reports that.
 final class FutureLetters: Sendable {
     /// A refused tick with its symbol and provider.
     struct Refused: Sendable {
         let record: TapeRecord
         let symbol: Symbol
         let provider: String
+        /// The partition of its symbol, and this gateway's epoch there.
         let partition: Partition
         let epoch: UInt64
         /// When it was refused, by the source's clock.
         let noted: Timestamp
-        /// How far ahead of the gateway's clock the tick is stamped.
+        /// How far the tick is stamped ahead of the source's clock.
         let aheadNanoseconds: Int64
     }
 
-    /// The maximum of ticks that wait: some seconds of a source, at a few hundred bytes each.
+    /// The maximum of ticks that wait. That is a few megabytes, and the ticks of some seconds.
     static let queueMax = 16_384
+    /// The maximum of letters that are stored together.
     private static let batchMax = 256
+    /// The longest wait for ticks, so that files are delivered while none come.
     private static let pause = Duration.milliseconds(100)
-    /// At the end, ticks that were taken are delivered within this time or given up.
+    /// How long the thread may take to store the waiting ticks when the service ends.
     private static let endTimeout = Duration.seconds(3)
 
     private let source: SourceName
     private let context: ServiceContext
     private let output: DeadLetterOutput
     private let queue = Mailbox<Refused>(capacity: queueMax)
-    /// Whether a loss was reported since a letter was last kept.
+    /// Whether a loss was reported since letters were last stored. Then no further event is
+    /// emitted.
     private let isLosing = Atomic(false)
-    /// The counters of kept letters, by the table that the record would go to.
+    /// The counters of stored letters, by the database table that the record would go to (its
+    /// *sink*).
     private let kept: [String: Counter]
+    /// Counts the refused ticks that became no letter.
     private let lost: Counter
     private let thread = Mutex<ServiceThread?>(nil)
 
@@ -70,12 +77,13 @@ final class FutureLetters: Sendable {
         thread.withLock { $0 = worker }
     }
 
-    /// Queues a tick to become a letter. Never blocks.
+    /// Queues a tick to become a letter. The gateway's thread calls it. Never blocks.
     func refuse(_ refused: Refused) {
         if !queue.send(refused) { lose(1, "the queue is full") }
     }
 
-    /// Ends the thread. Ticks that were taken before are kept as letters if possible.
+    /// Ends the thread, after the waiting ticks are stored as letters. What is still queued after
+    /// `endTimeout` is counted as lost.
     func stop() {
         queue.close()
         guard let thread = thread.withLock({ $0 }) else { return }
@@ -97,8 +105,9 @@ final class FutureLetters: Sendable {
         let clock = SystemClock()
         let beat = context.threads.thread("letters", within: ThreadWatch.callLimit)
         defer { beat.retire() }
-        // When files on the disk are next brought to the tape's stream of dead letters.
+        // When letters that are in files, because NATS did not accept them, are next delivered.
         var courierAt = MonotonicTime.distantPast
+        // The last problem with these files, so that each is reported once.
         var reported = ""
         var batch: [Refused] = []
         while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
@@ -128,7 +137,9 @@ final class FutureLetters: Sendable {
         }
     }
 
-    /// Returns the letter of a refused tick.
+    /// Returns the letter of a refused tick. The ordinal of its place is the tick's computed
+    /// number. With a provider's id the epoch is 0, so that the tick has the same place in each
+    /// tenure and makes no second letter.
     func letter(_ refused: Refused) -> DeadLetter {
         let (providerID, eventTime) =
             refused.record.header.map {
@@ -150,9 +161,10 @@ final class FutureLetters: Sendable {
             payload: payload)
     }
 
-    /// Returns a packet with this tick alone and its number. The number is computed from the
-    /// provider's data, so that a tick that is refused again makes no second letter. Without a
-    /// provider id two ticks may have identical data, and only the receive time distinguishes them.
+    /// Returns a packet with this tick alone, and the tick's number. A checksum of the provider's
+    /// data is the number, so that a tick that is refused again makes no second letter. Without a
+    /// provider's id two ticks may have identical data, so the receive time is part of the
+    /// checksum.
     private static func packet(
         _ refused: Refused, source: SourceName
     ) -> (id: UInt64, bytes: [UInt8]) {
@@ -164,11 +176,12 @@ final class FutureLetters: Sendable {
         let plain = seal(
             hasID ? record.changed { $0.receiveTime = .undefined } : record, &builder,
             firstOrdinal: 1)
-        // An ordinal must leave room for the ones after it.
+        // The number is also the packet's first ordinal, which must leave room for the next one.
         let id = max(1, plain.withRawSpan { Checksum.of($0) } >> 1)
         return (id, seal(record, &builder, firstOrdinal: id))
     }
 
+    /// Returns the bytes of a packet with this record alone.
     private static func seal(
         _ record: TapeRecord, _ builder: inout PacketBuilder, firstOrdinal: UInt64
     ) -> [UInt8] {
@@ -183,7 +196,7 @@ final class FutureLetters: Sendable {
 }
 
 extension TapeRecord {
-    /// The database table that the record would go to.
+    /// The database table that the record would go to if it were on the tape.
     var sink: String {
         switch kind {
         case .trade: "trades"
@@ -199,6 +212,7 @@ extension TapeRecord {
     }
 }
 
+/// Reports that refused ticks became no dead letters: the first time after letters were stored.
 struct LettersLost: TelemetryEvent {
     static let name = "gateway.letters_lost"
     let source: SourceName

@@ -1,23 +1,24 @@
 import MarketModel
 import Primitives
 
-/// The quotes that wait while quotes are conflated: per symbol the latest that was not taken.
+/// The quotes that wait while quotes are conflated: per symbol the latest that was not taken. Pure.
 ///
-/// Pure; times of waiting are monotonic. A later quote of the same symbol replaces the
-/// waiting one, which is then left out. A quote that no other follows is released when it has
-/// waited for a second, when there is room again, or when the source is given back. So the last
-/// quote of a burst is never missing. Until then no watermark of its lane may pass its time: a
-/// successor that finds no record of the quote begins its own gap there.
+/// `SourceTenure+Quotes` uses it. A later quote of the same symbol replaces the waiting one, which
+/// is then left out. A quote that no other follows is released, onto the tape, when its symbol has
+/// waited for a second, when there is room again, or when the tenure ends in order. So the last of
+/// several quotes is never missing. Until then no watermark of its lane may pass its time: a
+/// successor that finds no record of the quote begins its own gap there. A `symbol` is the
+/// instrument's number in the source's list.
 struct HeldQuotes {
     /// A held quote.
     private struct Slot {
         var quote: Quote
-        /// When the symbol's first waiting quote came. A later quote that replaces it does not
-        /// restart the wait.
+        /// When the symbol's first waiting quote came. A quote that replaces it does not restart
+        /// the wait.
         var since: MonotonicTime
     }
 
-    /// An entry of the queue.
+    /// An entry of the queue: the symbol began to wait at this moment.
     private struct Turn {
         var symbol: Int
         var since: MonotonicTime
@@ -26,27 +27,30 @@ struct HeldQuotes {
     /// How long a quote is held at most while the source is pressed.
     static let waitNanosecondsMax: Int64 = 1_000_000_000
 
-    /// The waiting quotes, per symbol.
+    /// The waiting quotes, per symbol; `nil` when none waits.
     private var slots: [Slot?]
+    /// The lane of each symbol.
     private var laneOf: [Int]
-    /// Per lane, a time before which no quote waits; undefined when none waits.
+    /// Per lane, the event time of its earliest waiting quote, or an earlier time; undefined when
+    /// none waits.
     private var watermarksMax: [Timestamp]
     /// The symbols in the order of `since`. An entry stays until it would be due, even when its
-    /// quote no longer waits.
+    /// quote was removed: `isWaiting` finds out. Removing it from the middle would cost more.
     private var queue: [Turn] = []
     /// The number of held quotes.
     private(set) var count = 0
-    /// Whether `watermarksMax` are exact. After a quote was removed they may be too early.
+    /// Whether `watermarksMax` are exact. After a quote was removed or replaced they may be too
+    /// early, until `settle`.
     private var isSettled = true
 
-    /// `laneOf` has the lane of each symbol; `laneCount` is above all of them.
+    /// `laneOf` has the lane of each symbol; all of them are below `laneCount`.
     init(laneOf: [Int], laneCount: Int) {
         self.laneOf = laneOf
         slots = [Slot?](repeating: nil, count: laneOf.count)
         watermarksMax = [Timestamp](repeating: .undefined, count: laneCount)
     }
 
-    /// Adds the next symbol number, whose ticks go to this lane.
+    /// Adds the next symbol number of the source's list. Its ticks go to this lane.
     mutating func addSymbol(lane: Int) {
         laneOf.append(lane)
         slots.append(nil)
@@ -67,6 +71,7 @@ struct HeldQuotes {
         guard let before else {
             count += 1
             queue.append(Turn(symbol: symbol, since: now))
+            // This bounds the queue: at most one entry per symbol waits.
             if queue.count > 2 * slots.count { queue = queue.filter(isWaiting) }
             return nil
         }
@@ -82,8 +87,8 @@ struct HeldQuotes {
         return slot.quote
     }
 
-    /// Returns the symbols whose quotes have waited for long enough. They stay due until they are
-    /// removed.
+    /// Returns the symbols whose quotes have waited for `waitNanosecondsMax`. They stay due until
+    /// they are removed, because there may be no room for them now.
     mutating func due(now: MonotonicTime) -> [Int] {
         let end = queue.firstIndex { now < $0.since + Self.waitNanosecondsMax } ?? queue.endIndex
         guard end > 0 else { return [] }
@@ -95,17 +100,17 @@ struct HeldQuotes {
     /// The symbols whose quotes wait, in the order of their waiting time, longest first.
     var symbols: [Int] { queue.filter(isWaiting).map(\.symbol) }
 
-    /// Returns whether the entry's quote, or one that replaced it, still waits.
+    /// Returns whether the entry's quote still waits, or one that replaced it.
     private func isWaiting(_ turn: Turn) -> Bool { slots[turn.symbol]?.since == turn.since }
 
     // MARK: watermarks
 
-    /// Returns the time that no watermark of the lane may pass; undefined when nothing
-    /// holds it back.
+    /// Returns the time that no watermark of the lane may pass; undefined when no quote holds it
+    /// back.
     func watermarkMax(lane: Int) -> Timestamp { watermarksMax[lane] }
 
-    /// Releases watermarks that no waiting quote holds back any more. It is called once per
-    /// turn, not per quote.
+    /// Makes `watermarkMax` exact. It visits all symbols, so the gateway's main loop calls it once
+    /// per turn and not per quote.
     mutating func settle() {
         guard !isSettled else { return }
         isSettled = true

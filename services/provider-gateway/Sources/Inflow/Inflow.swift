@@ -1,21 +1,24 @@
 import Primitives
 import ServiceRuntime
 
-/// The incoming records, and the parts that decide about each of them.
+/// The incoming records of one tenure, and the parts that decide about each of them. `SourceTenure`
+/// owns it, on the gateway's thread.
 struct Inflow {
+    /// The records that the providers deliver.
     var ticks: DeliveredTicks
-    /// Refuses ticks that are stamped ahead of the time.
+    /// The source's clock. It refuses ticks whose times are too far ahead of it.
     var time: SourceTime
     /// Decides what happens to ticks while there is little room.
     var backpressure: BackpressureMachine
-    /// The quotes that wait while there is little room.
+    /// The quotes that wait because their policy is `conflate` and there is little room.
     var held: HeldQuotes
-    /// Which books on the tape are intact.
+    /// Which order books on the tape are intact.
     var depth: DepthBooks
     /// Whether the ticks are a recording, from the provider `replay`. Their times were checked when
     /// they were recorded, so they are taken whatever their times are.
     let isRecorded: Bool
-    /// The part of `ticks.unrouted` that is in the metrics already.
+    /// The part of `ticks.unrouted` (records that a provider sent while another one was the feeder)
+    /// that is in the metrics already.
     var unroutedCounted: UInt64 = 0
     /// Whether the policy `error` has decided that the service ends, because there is little room.
     var policyEndsService = false
@@ -31,14 +34,14 @@ struct Inflow {
             laneOf: places.map(\.lane), laneCount: source.lanes.tickLanes.count)
     }
 
-    /// Adds the next symbol number, whose ticks go to this lane.
+    /// Adds the next symbol number of the source's list. Its ticks go to this lane.
     mutating func addSymbol(lane: Int) {
         backpressure.addSymbol()
         held.addSymbol(lane: lane)
     }
 
-    /// Returns the source's watermark: no tick after the present packets is earlier. Gaps are not
-    /// considered here.
+    /// Returns the source's watermark: no live tick that is not taken yet is earlier. The caller
+    /// lowers it for gaps and held quotes, with `SourceTenure.watermarkMax`.
     mutating func watermark() -> Timestamp { time.watermark(of: ticks) }
 
     /// Gives providers the gateway's clock for their stamps, and takes their reports of how far

@@ -1,37 +1,41 @@
 import Primitives
 
-/// The time that watermarks follow: the host's monotonic clock, set once by its wall clock.
+/// The source's clock, which watermarks follow. It runs with the host's monotonic clock and has the
+/// time of the host's wall clock, but not the steps of that. Pure; `SourceTime` owns it.
 ///
-/// *This time* is what the clock shows. A *step* is a sudden difference between the wall clock and
-/// this time, until it is decided which of the two is right. A *stamp* is a provider's time of a
-/// tick. The *old* time is this time before the step, the *new* one is the wall clock after it.
+/// *This time* is what the source's clock shows. A *step* is a difference of more than a second
+/// between the wall clock and this time. It lasts until both agree again. A *stamp* is a provider's
+/// time of a tick. The *old* time is this time, which continues as before the step. The *new* time
+/// is the wall clock's.
 ///
-/// A small difference between the two clocks is followed, because clocks are slewed all the time. A
-/// step is not. After a step the time continues as before and the watermark is held, until the
-/// provider's times show which of the two is right: the stamps of its ticks, or its answer to what
-/// time it is. A stamp that the gateway made shows nothing. Waiting is necessary because a
-/// watermark that went ahead by mistake closes windows for good.
+/// A smaller difference is followed immediately, because the system adjusts wall clocks slightly
+/// all the time. A step is not followed. The watermark is held, until the provider's times show
+/// whether the old or the new time is right: the stamps of its ticks, or its answer to what time it
+/// is. A receive time, which the gateway itself stamps, shows nothing. Waiting is necessary because
+/// a watermark that went ahead by mistake closes windows for good.
 struct SourceClock {
-    /// A larger difference between the clocks is a step.
+    /// A larger difference between the wall clock and this time is a step. It is also the tolerance
+    /// of a stamp.
     static let stepNanoseconds: Int64 = 1_000_000_000
     /// The tolerance of a provider's answer, which has whole seconds and was some time on its way.
     static let answerNanoseconds: Int64 = 2_000_000_000
-    /// How long stamps and answers are counted before they decide.
+    /// How long stamps and answers are counted at least before the majority decides.
     static let voteNanoseconds: Int64 = 1_000_000_000
 
+    /// What a person has to know about the clocks.
     enum Change: Equatable {
         /// The wall clock stepped ahead, or back if negative.
         case stepped(byNanoseconds: Int64)
-        /// The stamps continue as before: the wall clock is wrong and is not followed.
+        /// The old time is right: the wall clock is wrong and is not followed.
         case kept
-        /// The stamps stepped as well: the wall clock is right and is followed.
+        /// The new time is right: the wall clock is followed.
         case followed
-        /// The wall clock is back at its time before the step.
+        /// The wall clock agrees with this time again.
         case returned
     }
 
     private struct Step {
-        /// By the monotonic clock.
+        /// When the step was noticed.
         let began: MonotonicTime
         /// How many stamps and answers agree with the old time, and with the new one.
         var forOld = 0
@@ -40,16 +44,16 @@ struct SourceClock {
         var isKept = false
     }
 
-    /// Wall clock minus monotonic clock, in nanoseconds; `nil` before the first reading.
+    /// This time minus the monotonic clock, in nanoseconds; `nil` before the first reading.
     private var offset: Int64?
-    /// `nil` while the two clocks agree.
+    /// `nil` while the wall clock and this time agree.
     private var step: Step?
-    /// How far the wall clock is ahead of this time.
+    /// How far the wall clock is ahead of this time; negative when it is late.
     private(set) var wallAheadNanoseconds: Int64 = 0
-    /// The time at the last reading.
+    /// This time at the last reading; the smallest time before the first.
     private(set) var now = Timestamp(nanoseconds: Int64.min)
 
-    /// This time minus the monotonic clock, in nanoseconds; `nil` before the first reading.
+    /// `offset`, for the providers' channels.
     var offsetNanoseconds: Int64? { offset }
 
     /// Whether the wall clock differs from this time by a step.
@@ -80,21 +84,24 @@ struct SourceClock {
             (offset, now) = (present, wall)
             return .followed
         }
+        // With a tie, or without any stamp or answer, the watermark stays held.
         guard step.forOld > step.forNew else { return nil }
         self.step?.isKept = true
         return .kept
     }
 
-    /// Returns whether a stamp agrees with the wall clock after its step.
+    /// Returns whether a stamp agrees with the new time; false without a step.
     func isOfStep(_ stamp: Timestamp) -> Bool {
         guard step != nil else { return false }
         return now.advanced(byNanoseconds: wallAheadNanoseconds).nanoseconds(since: stamp).magnitude
             <= UInt64(Self.stepNanoseconds)
     }
 
-    /// Takes a provider's answer: its clock is `ahead` nanoseconds ahead of this time, to a second.
+    /// Takes a provider's answer to what time it is: its clock is `ahead` nanoseconds ahead of this
+    /// time. It counts for the time, old or new, that is nearer, if that is within the tolerance.
     mutating func received(aheadNanoseconds ahead: Int64) {
         guard step != nil else { return }
+        // How far the provider's clock is ahead of the wall clock.
         let (beside, isOut) = ahead.subtractingReportingOverflow(wallAheadNanoseconds)
         guard !isOut, min(ahead.magnitude, beside.magnitude) <= UInt64(Self.answerNanoseconds)
         else { return }
@@ -105,8 +112,8 @@ struct SourceClock {
         }
     }
 
-    /// Takes a stamp that the provider made. It counts for the time, old or new, that it agrees
-    /// with.
+    /// Takes a stamp that the provider made. It counts for the time, old or new, with which it
+    /// agrees to a second; the old time comes first.
     mutating func received(stamp: Timestamp) {
         guard step != nil else { return }
         let behind = now.nanoseconds(since: stamp).magnitude

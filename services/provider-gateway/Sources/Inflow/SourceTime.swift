@@ -2,21 +2,23 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// The clocks of one tenure. They decide what time it is for the source, how far its watermark may
-/// go, and which ticks are too far ahead.
+/// The source's clock in one tenure, with its events and metrics. It decides what time it is for
+/// the source, how far the watermark may go, and which ticks are too far ahead. `Inflow` owns it.
 struct SourceTime {
     private let source: SourceName
     private let telemetry: TelemetryHub
+    /// Reads the host's wall clock and monotonic clock.
     private let clocks: @Sendable () -> Moment
     private var clock = SourceClock()
-    /// The monotonic time of the last reading.
+    /// The moment of the last reading.
     private var monotonic = MonotonicTime.distantPast
     private var gate: FutureGate
-    /// The last watermark from before the clock was in doubt; the watermark stays there meanwhile.
+    /// The last watermark from before the time was in doubt. The watermark stays there meanwhile.
     private var heldWatermark = Timestamp(nanoseconds: Int64.min)
+    /// 1 while the watermark is held.
     private let gauge: Gauge
 
-    /// `clocks` reads the host's clocks.
+    /// `clocks` reads the host's clocks; tests pass their own.
     init(
         _ settings: GatewaySettings, _ telemetry: TelemetryHub,
         clocks: @escaping @Sendable () -> Moment = { SystemClock().moment() }
@@ -32,7 +34,8 @@ struct SourceTime {
         gauge.set(0)
     }
 
-    /// Whether the watermark is held, because it is in doubt what time it is.
+    /// Whether the watermark is held, because the time is in doubt: the host's clock or the
+    /// provider's has stepped.
     var isHeld: Bool { clock.holdsWatermark || gate.isProviderAhead }
 
     /// Reads the clocks and returns what time it is for the source.
@@ -41,7 +44,8 @@ struct SourceTime {
         monotonic = present.monotonic
         let change = clock.read(wall: present.wall, monotonic: present.monotonic)
         if let change {
-            // The known lead of the provider's clock was relative to the time before the step.
+            // The provider reported its lead relative to the time before the step. Its next report
+            // replaces the lead.
             if case .followed = change { gate.know(providerAhead: 0) }
             telemetry.emit(
                 HostClockChanged(
@@ -64,7 +68,8 @@ struct SourceTime {
         gate.know(providerAhead: ahead)
     }
 
-    /// Returns the watermark: no later tick is earlier, and a clock in doubt does not move it.
+    /// Returns the watermark: no live tick that is not taken yet is earlier. It stays where it is
+    /// while the time is in doubt. The watermark of a recording does not depend on the time.
     mutating func watermark(of ticks: DeliveredTicks) -> Timestamp {
         let present = ticks.watermark(now: now())
         if ticks.isRecorded { return present }
@@ -73,15 +78,17 @@ struct SourceTime {
         return present
     }
 
-    /// Returns whether the tick is too far ahead for the tape.
+    /// Returns whether the tick is refused, because it is too far ahead for the tape. Its stamp
+    /// also helps to decide whether a step of the host's clock is right.
     mutating func refuses(_ header: TickHeader) -> Bool {
         let stamp = header.eventTime
-        // A stamp that the gateway made shows nothing about this clock, and a tick of the past
-        // nothing about the present.
+        // A receive time, which the gateway itself stamps, shows nothing about this clock. A tick
+        // of the past shows nothing about the present.
         if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
             clock.received(stamp: stamp)
         }
-        // This process may have stood still since the clock was read, while the provider sent on.
+        // The clock was read at the beginning of a turn, and the process may have been stopped
+        // since. So it is read again before a tick is refused.
         if gate.isAhead(stamp, now: clock.now) { _ = now() }
         let wasQuiet = gate.refused == 0
         let isRefused = gate.refuses(stamp, now: clock.now, monotonic: monotonic)
@@ -97,8 +104,8 @@ struct SourceTime {
     /// The flags of ticks whose times say nothing about the present.
     private static let ofThePast: TickFlags = [.backfilled, .delayed, .snapshot]
 
-    /// Returns the likely time of a refused tick: its stamp if the host's stepped clock agrees with
-    /// it, else the time of arrival.
+    /// Returns the likely time of a refused tick, for the gap record that covers it: its stamp if
+    /// the host's wall clock after a step agrees with that, else the present time.
     func likelyTime(of header: TickHeader) -> Timestamp {
         clock.isOfStep(header.eventTime) ? header.eventTime : clock.now
     }
@@ -106,8 +113,8 @@ struct SourceTime {
     /// Whether a burst of refused ticks is under way.
     var isRefusing: Bool { gate.refused > 0 }
 
-    /// Reports changes to persons, and shows whether the watermark is held. It is called
-    /// periodically.
+    /// Emits the events that follow the first refused tick of a burst, and shows whether the
+    /// watermark is held. The tenure calls it ten times a second.
     mutating func report() {
         if let change = gate.change(monotonic: monotonic) {
             telemetry.emit(FutureTicks(source: source, change: change, aheadNanoseconds: 0))
@@ -117,6 +124,7 @@ struct SourceTime {
 }
 
 extension SystemClock {
+    /// Reads both clocks.
     func moment() -> Moment { Moment(wall: now(), monotonic: monotonic()) }
 }
 
@@ -127,6 +135,7 @@ struct FutureTicks: TelemetryEvent {
     static let name = "gateway.future_ticks"
     let source: SourceName
     let change: FutureGate.Change
+    /// How far the first refused tick is ahead; 0 for other changes.
     let aheadNanoseconds: Int64
 
     var level: LogLevel {
@@ -163,6 +172,7 @@ struct HostClockChanged: TelemetryEvent {
     static let name = "gateway.clock"
     let source: SourceName
     let change: SourceClock.Change
+    /// How far the wall clock is ahead of the source's clock; negative when it is late.
     let aheadNanoseconds: Int64
 
     var level: LogLevel {

@@ -2,21 +2,25 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// Publishes how far time has come, for readers of partitions without ticks: one message per stream
-/// every 250 ms, and once a second while no ticks come at all.
+/// Publishes the source's watermark on a separate lane of each stream of the tape, for readers of
+/// partitions without ticks. While ticks of a stream come, one packet in 250 ms is enough, as
+/// packets of ticks have watermarks, too. Without ticks it is one per second. `Outflow` owns it.
 final class IdleWatermarks {
-    /// The interval while ticks come, and while none come.
+    /// The interval between two watermarks of a stream, while its ticks come and while none come.
     private static let busyNanoseconds: Int64 = 250_000_000
     private static let idleNanoseconds: Int64 = 1_000_000_000
 
+    /// The state of one stream of the tape.
     private struct Stream {
-        /// The lane of its watermarks, and the lanes of ticks that these cover.
+        /// The lane of its watermarks, and the stream's lanes of ticks. A watermark is valid for
+        /// all of these.
         let lane: Int
         let tickLanes: [Int]
-        /// When a watermark was published last, by the monotonic clock, and which.
+        /// When a watermark was published last, and which one.
         var publishedAt = MonotonicTime.distantPast
         var last = Timestamp(nanoseconds: Int64.min)
-        /// The sum of the lanes' next ordinals then: the same sum means that no tick came.
+        /// The sum of the tick lanes' next ordinals at that moment. While the sum is the same, no
+        /// tick has been acknowledged since.
         var ordinals: UInt64 = 0
     }
 
@@ -27,9 +31,10 @@ final class IdleWatermarks {
         streams = lanes.watermarkLanes.map { Stream(lane: $0.lane, tickLanes: $0.tickLanes) }
     }
 
-    /// Publishes the watermarks that are due. `watermark` is the provider's; ticks that are not
-    /// acknowledged and the time that `hold` returns for a lane hold it back. With `isLast` all
-    /// streams are due, regardless of the interval.
+    /// Publishes the watermarks that are due. `watermark` is the source's. No watermark passes the
+    /// oldest tick of its lanes that is not acknowledged, or the time that `hold` returns for a
+    /// lane. With `isLast` all streams are due, regardless of the interval. A stream whose lane
+    /// still has a packet in flight is skipped.
     func publish(
         _ watermark: Timestamp, _ hold: (_ lane: Int) -> Timestamp, _ publisher: TapePublisher,
         isLast: Bool = false
@@ -48,7 +53,7 @@ final class IdleWatermarks {
                 held = min(
                     held, publisher.oldestUnacknowledged(lane: lane), hold(lane))
             }
-            // A watermark never goes back.
+            // A watermark never goes back, even when a lane holds it back now.
             streams[index].last = max(stream.last, held)
             streams[index].publishedAt = now
             streams[index].ordinals = ordinals

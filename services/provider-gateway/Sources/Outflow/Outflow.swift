@@ -3,24 +3,29 @@ import TapeProtocol
 import TapeTransport
 
 /// Sends the ticks that the lanes collected: onto the tape, or into the spool while the tape
-/// accepts nothing. A `watermark` closure returns a lane's watermark, and `hold` the time that it
-/// may not pass; undefined when nothing holds it back.
+/// accepts nothing. `SourceTenure` owns it, on the gateway's thread.
+///
+/// A `watermark` closure returns the watermark for a lane's next packet. A `hold` closure returns
+/// the time that a lane's watermark may not pass; undefined when nothing holds it back.
 struct Outflow {
-    /// When a packet is not acknowledged for this time, the tape is treated as accepting nothing.
+    /// When a lane's packet is not acknowledged for this time, its stream is treated as accepting
+    /// nothing.
     private static let stuckNanoseconds: Int64 = 1_000_000_000
-    /// How long ticks are collected for a packet of the spool. A kill can cost these ticks.
+    /// How long ticks are collected for a packet of the spool. When the process is killed, the
+    /// ticks that are being collected are lost.
     private static let spoolNanoseconds: Int64 = 200_000_000
 
+    /// Collects the ticks of each lane and publishes its packets.
     let publisher: TapePublisher
     var lanes: SourceLanes
-    /// The way through the spool; `nil` without a spool, and for providers that can wait.
+    /// The way through the spool; `nil` when no spool is configured, or all providers can wait.
     let traffic: SpoolTraffic?
     private let watermarks: IdleWatermarks
-    /// Limits the packets per second.
+    /// Limits the packets per second. Without budget a packet waits and grows.
     private var budget: PacketBudget
     /// The index in `tickLanes` of the lane that is sent first.
     private var firstLane = 0
-    /// The monotonic time of the last packets for the spool.
+    /// When collected ticks were put into the spool last.
     private var spooledAt = MonotonicTime.distantPast
     /// The time since which the gateway may not publish, because its group did not hear it for a
     /// lease and another gateway may own the source; `nil` when it may.
@@ -34,8 +39,8 @@ struct Outflow {
         budget = PacketBudget(packetsPerSecond: packetsPerSecond)
     }
 
-    /// Sets whether the gateway may publish, which only an owner may (`isSteady`). Returns true
-    /// when that has changed.
+    /// Sets whether the gateway may publish (`isSteady`: its group has heard it in the last lease).
+    /// Returns true when that has changed.
     mutating func set(isSteady: Bool, now: MonotonicTime) -> Bool {
         guard isSteady == (pausedSince != nil) else { return false }
         pausedSince = isSteady ? nil : now
@@ -56,18 +61,20 @@ struct Outflow {
             && !lanes.tickLanes.contains { !isSpooled(lane: $0) && publisher.isFull(lane: $0) }
     }
 
-    /// Moves the ticks of a lane into the spool if there is one. `watermark` is the lane's. Returns
-    /// false when there is no room.
+    /// Puts the collected ticks of a lane into the spool, and directs the later packets of its
+    /// stream there, too. `watermark` is the lane's. Returns false when there is no room, or when
+    /// `traffic` is `nil`.
     func makeRoom(lane: Int, watermark: @autoclosure () -> Timestamp) -> Bool {
         guard let traffic else { return false }
         traffic.enter(lane: lane)
         return traffic.put(lane: lane, watermark: watermark())
     }
 
-    // MARK: packets (`watermark` returns a lane's)
+    // MARK: packets
 
-    /// Sends the packets that may leave. It begins with the lane at which the budget was spent
-    /// last, so that all lanes get their share.
+    /// Publishes the collected ticks of each lane that has no packet in flight and is not spooled.
+    /// It begins with the lane at which the budget was spent last time, so that all lanes get their
+    /// share.
     mutating func publishTicks(now: MonotonicTime, watermark: (_ lane: Int) -> Timestamp) {
         let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
@@ -79,14 +86,14 @@ struct Outflow {
                 firstLane = (firstLane + offset) % tickLanes.count
                 return
             }
-            // All ticks of the lane are in this packet, so the watermark is the provider's own,
-            // unless a gap is not recorded yet.
+            // All ticks of the lane that were taken are in this packet or before it. So only gaps
+            // and held quotes hold its watermark back.
             publisher.publish(lane: lane, watermark: watermark(lane))
         }
     }
 
-    /// Publishes watermarks of idle lanes. Ticks that are still in the publisher or in the spool
-    /// hold them back.
+    /// Publishes the watermarks that are due for readers of partitions without ticks. `provider` is
+    /// the source's watermark. Ticks that are still in the publisher or in the spool hold it back.
     func publishIdle(
         _ provider: Timestamp, isLast: Bool = false, hold: (_ lane: Int) -> Timestamp
     ) {
@@ -95,8 +102,9 @@ struct Outflow {
             isLast: isLast)
     }
 
-    /// Moves the ticks of the lanes into the spool, and sends spooled packets that the tape
-    /// accepts. With `spoolsAll` it does not wait until more ticks are collected.
+    /// While the spool is used: puts the collected ticks of spooled lanes into it, publishes the
+    /// spooled packets that the tape accepts, and ends spooling when all of them are on the tape.
+    /// With `spoolsAll` the ticks are put into it now, instead of collecting more for a packet.
     mutating func spool(
         now: MonotonicTime, isSteady: Bool, spoolsAll: Bool = false,
         watermark: (_ lane: Int) -> Timestamp
@@ -113,8 +121,8 @@ struct Outflow {
         _ = traffic.leaveIfDrained()
     }
 
-    /// Starts spooling for the stream of a lane whose packets are not acknowledged for too long. If
-    /// the gateway may not publish for that time, all its lanes with ticks are spooled.
+    /// Starts spooling for the stream of a lane whose ticks are not acknowledged for too long. If
+    /// the gateway may not publish for that time, the streams of all lanes with ticks are spooled.
     func enterSpoolIfStuck(now: MonotonicTime) {
         guard let traffic else { return }
         for lane in lanes.tickLanes {
@@ -129,15 +137,16 @@ struct Outflow {
 
     // MARK: state for others
 
-    /// The number of ticks that were taken and are not on the tape yet.
+    /// The number of ticks in the publisher that are not known to be on the tape. Spooled ticks are
+    /// not included, unless they are in flight.
     var unacknowledged: Int {
         lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
     }
 
-    /// The number of ticks that were taken and not sent yet.
+    /// The number of ticks that are being collected for packets.
     var waiting: Int { lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) } }
 
-    /// The size of the largest packet that is being collected.
+    /// The size in bytes of the largest packet that is being collected.
     var longestPacketBytes: Int {
         lanes.tickLanes.map { publisher.waitingBytes(lane: $0) }.max() ?? 0
     }

@@ -6,21 +6,22 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The start of the providers. They are given where the source left off: the end of the tape in
-/// each partition, and the gaps.
+/// The start of the providers. Each gets a `ProviderOrder` that says where the source left off: the
+/// end of the source's ticks in each partition, and the gaps.
 extension SourceLanes {
-    /// The started providers, which continue after the tape's last packets, and the gaps before
-    /// their first ticks.
+    /// The result of `resume`: the running providers, which continue after the tape's last packets.
     struct Resumption {
         var ticks: DeliveredTicks
-        /// Gaps that a provider with numbered ticks knows of; their records are due.
+        /// The gaps of this tenure that have no record yet. At first these are the gaps that a
+        /// provider with numbered ticks leaves.
         var gaps: PendingGaps
-        /// Whether a provider cannot wait for the tape.
+        /// Whether a provider cannot wait for the tape: see `ProviderSource.isUrgent`.
         var isUrgent: Bool
     }
 
-    /// Starts the providers after the tape's last packets. Blocks while it reads. Call it when the
-    /// epochs are open: until then a predecessor may still add ticks.
+    /// Reads where the source left off and starts the providers there. Blocks meanwhile. Call it
+    /// when the epochs are open: until then a predecessor may still add ticks. `tracker` has the
+    /// ledgers of the source's gaps; `nil` when no provider fills gaps.
     mutating func resume(
         client: TapeClient, now: Timestamp, tracker: GapTracker?, beat: ThreadBeat,
         context: ProviderKind.Context
@@ -45,7 +46,7 @@ extension SourceLanes {
         let (router, instruments) = delivery.router(
             Moment(wall: clock.now(), monotonic: clock.monotonic()),
             gaps: order.gaps)
-        // A provider may open connections when it starts, and does not know this thread's beat.
+        // A provider may open connections in `start`, and does not beat for this thread meanwhile.
         beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let tracker, let handOver { tracker.begin(handOver, wanted: wanted(registry)) }
@@ -55,8 +56,9 @@ extension SourceLanes {
             isUrgent: ticks.isUrgent)
     }
 
-    /// Returns the gaps that a provider with numbered ticks knows of, and registers its instruments
-    /// before their first ticks.
+    /// Returns the gaps that a provider with numbered ticks leaves. Adds the places of its
+    /// instruments now, because their gap records come before their first ticks. `resumption` is
+    /// `nil` for other providers, which send gap records themselves.
     private mutating func gaps(
         _ resumption: ProviderResumption?, _ registry: InstrumentRegistry, _ ticks: DeliveredTicks
     ) -> PendingGaps {
@@ -78,7 +80,7 @@ extension SourceLanes {
         return gaps
     }
 
-    /// Returns the symbols that are requested, by partition.
+    /// Returns the symbols that are requested from now on, by partition.
     private func wanted(_ registry: InstrumentRegistry) -> [Partition: Set<Symbol>] {
         var wanted: [Partition: Set<Symbol>] = [:]
         for number in registry.wanted {
@@ -91,12 +93,13 @@ extension SourceLanes {
     /// The end of the source's ticks in one partition, as far as providers need it.
     private struct PartitionEnd {
         var standing: ProviderOrder.Standing
-        /// All ticks before this time are on the tape; undefined when that is unknown.
+        /// All ticks before this time had arrived when the last packet was made, so they are on the
+        /// tape or in gaps; undefined when there is no such time.
         var arrived = Timestamp.undefined
 
-        /// Notes that all ticks before the watermark are on the tape.
+        /// Notes a watermark on the tape: all ticks before it had arrived.
         mutating func reached(_ watermark: Timestamp) {
-            // A marker's watermark has no meaning.
+            // The smallest time is a marker's watermark and has no meaning.
             guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
             standing.watermark =
                 standing.watermark.isDefined ? max(standing.watermark, watermark) : watermark
@@ -110,6 +113,8 @@ extension SourceLanes {
         }
     }
 
+    /// Reads the end of the source's ticks in each partition: the last packet of its lane, and the
+    /// last watermark of its stream.
     private func readEnds(client: TapeClient) throws -> [Partition: PartitionEnd] {
         var ends: [Partition: PartitionEnd] = [:]
         for (partition, lane) in laneOf {
@@ -139,9 +144,9 @@ extension SourceLanes {
         return ends
     }
 
-    /// Returns the time up to which all ticks had arrived when a packet was made. The watermark is
-    /// earlier by the resolution of the provider's stamps, and ticks between the two must not be
-    /// fetched again.
+    /// Returns the time before which all ticks had arrived when a packet was made: the latest time
+    /// in it. The packet's watermark is earlier by the resolution of the provider's stamps. Ticks
+    /// between the two are on the tape and must not be fetched from a provider's history.
     private static func arrival(in packet: borrowing RawSpan) -> Timestamp {
         var latest = Timestamp(nanoseconds: Int64.min)
         func note(_ header: TickHeader) {
@@ -163,18 +168,19 @@ extension SourceLanes {
         return latest
     }
 
-    /// Adds the next symbol of the source and returns its lane. Since when the provider delivers it
-    /// is not known yet.
+    /// Adds the place of the next symbol number in the source's list, and returns its lane. Its
+    /// definition names the provider, but not since when it delivers the symbol: `subscribed` adds
+    /// that.
     mutating func add(_ symbol: Symbol, provider: String) -> Int {
-        // Every partition has a lane when symbols can be added.
+        // When symbols can be added, every partition has a lane: see `Delivery.partitions`.
         let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
         let definition = SymbolDefinition(symbol: symbol, provider: provider, since: .undefined)
         places.append(Place(lane: lane, symbol: publisher.register(definition, lane: lane)))
         return lane
     }
 
-    /// Redefines the symbol: `provider` has delivered it since `since`. The definition is valid
-    /// from the next tick on. `number` is the symbol's number in the source's list.
+    /// Changes the symbol's definition: `provider` has delivered it since `since`. It is valid from
+    /// the symbol's next record on. `number` is the symbol's number in the source's list.
     mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
     {
         places[number].isSubscribed = true

@@ -4,25 +4,25 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The lanes of one source: one per partition that has symbols, and one per stream for watermarks.
-/// It also finds out where the source left off. A lane is named by its index in the publisher.
+/// The lanes of one source in one tenure: one per partition in which the source can have ticks
+/// (*tick lanes*), and one per stream of the tape for watermarks. It also reads where the source
+/// left off. A lane is named by its index in the publisher. `SourceOpening` makes it, then
+/// `Outflow` owns it.
 struct SourceLanes {
     /// Where a symbol's records go.
     struct Place {
         /// The lane of the symbol's partition.
         var lane: Int
-        /// The symbol's number in the lane's packets; `TickHeader.noSymbol` when there is no
-        /// symbol.
+        /// The number with which the publisher appends the symbol's records to the lane;
+        /// `TickHeader.noSymbol` for records without a symbol.
         var symbol: UInt32
-        /// Whether the symbol's definition has its provider and the time since which that delivers
-        /// it.
+        /// Whether the symbol's definition says which provider delivers the symbol, and since when.
         var isSubscribed = false
     }
 
-    /// The places of the symbols, by the instrument's number in the source's list; filled by
-    /// `resume` and `add`.
+    /// The places of the symbols, by the instrument's number in the source's list. `add` fills it.
     var places: [Place] = []
-    /// The lanes of the partitions.
+    /// The tick lanes. They are the publisher's first ones, so they are numbered from 0.
     private(set) var tickLanes: [Int] = []
     /// Per stream, the lane of its watermarks and the tick lanes that they cover.
     private(set) var watermarkLanes: [(lane: Int, tickLanes: [Int])] = []
@@ -43,7 +43,7 @@ struct SourceLanes {
         for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream) }
     }
 
-    /// All lanes, those of watermarks included.
+    /// All lanes: those of ticks, then those of watermarks.
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
 
     /// The place of records without a symbol. They go into the first lane.
@@ -63,8 +63,8 @@ struct SourceLanes {
         return record
     }
 
-    /// Raises the lanes, so that no ordinal up to the record's is used and no epoch up to the
-    /// record's is opened again.
+    /// Raises each lane above the record, so that no ordinal is used again and no epoch is opened
+    /// again that the record has.
     func raise(to record: SourceRecord) {
         for (name, lane) in named {
             guard let head = record.heads[name] else { continue }
@@ -82,8 +82,9 @@ struct SourceLanes {
     var highestEpoch: UInt64 { all.map { publisher.epoch(lane: $0) }.max() ?? 0 }
 
     /// Returns the partitions for which the record has higher ordinals than this gateway has used.
-    /// Ordinals of packets in flight are used ones: readers may have these packets long before the
-    /// acknowledgement arrives.
+    /// The tape has lost ticks there, because it was restored from a backup. Ordinals of packets in
+    /// flight are used ones: readers may have these packets long before the acknowledgement
+    /// arrives.
     func partitions(behind record: SourceRecord) -> Set<Partition> {
         Set(
             laneOf.filter { partition, lane in
@@ -92,6 +93,7 @@ struct SourceLanes {
             }.keys)
     }
 
+    /// Returns the partition of a symbol.
     func partition(of symbol: Symbol) -> Partition { names.partition(of: symbol) }
 
     /// All lanes, with their names in the source's record.
@@ -100,6 +102,7 @@ struct SourceLanes {
             + watermarkLanes.enumerated().map { (.watermarks(stream: $0.offset), $0.element.lane) }
     }
 
+    /// Adds the partition's lane to the publisher and returns it.
     private mutating func addTickLane(_ partition: Partition) -> Int {
         let lane = publisher.addLane(
             subject: names.ticks(partition, settings.source),
@@ -109,6 +112,8 @@ struct SourceLanes {
         return lane
     }
 
+    /// Adds the lane of a stream's watermarks. The packets of such a lane have the stream's number
+    /// in place of a partition.
     private mutating func addWatermarkLane(_ stream: Int) {
         let lane = publisher.addLane(
             subject: names.watermarks(stream: stream, settings.source),
@@ -119,23 +124,26 @@ struct SourceLanes {
         watermarkLanes.append((lane, own))
     }
 
-    /// The epochs of the tick lanes, in the form that the spool needs.
+    /// The epochs that this tenure has opened on the tick lanes, for `SourceSpool.hold`.
     var openEpochs: [(partition: Partition, epoch: UInt64)] {
         tickLanes.map { (publisher.partition(lane: $0), publisher.epoch(lane: $0)) }
     }
 
-    /// The state in which the predecessor left the tape.
+    /// The state in which earlier tenures left the tape. A *marker* is the packet that opens an
+    /// epoch.
     struct Predecessor {
-        /// Per partition, the epochs of its last packets: from the last one of an earlier tenure
-        /// back to one that is no marker.
+        /// Per partition, the epochs of its last packets, from the newest back to the first that is
+        /// no marker. This tenure's own epoch is not included.
         var epochs: [Partition: [UInt64]] = [:]
         /// Per partition, the ordinal after its last tick.
         var nextOrdinal: [Partition: UInt64] = [:]
-        /// Per partition, the content of its last packet that is no marker.
+        /// Per partition, the content of its last packet that is no marker, without epoch and
+        /// ordinals. It is absent when there is no such packet.
         var content: [Partition: PacketContent] = [:]
     }
 
-    /// Reads what the predecessor left. Blocks meanwhile. Call it when the epochs are open.
+    /// Reads what earlier tenures left. Blocks meanwhile. Call it when the epochs are open: until
+    /// then a predecessor may still add packets.
     func predecessor(client: TapeClient) throws -> Predecessor {
         var found = Predecessor()
         for (partition, lane) in laneOf {

@@ -5,8 +5,11 @@ import TapeCodec
 import TapeProtocol
 import TickSpool
 
-/// The spool of this gateway's source over all tenures, with its decisions, events and metrics. One
-/// thread owns it.
+/// The spool of this gateway's source over all tenures, with its decisions, events and metrics. The
+/// gateway's thread owns it; `SpoolTraffic` is its use in one tenure. Calls block on the disk.
+///
+/// The *holder* is the owner that spooled the packets, known by its epochs. A spool that may not be
+/// published any more is *set aside* for a person.
 final class SourceSpool {
     let spool: Spool
     let metrics: SpoolMetrics
@@ -39,8 +42,9 @@ final class SourceSpool {
         show()
     }
 
-    /// Returns whether the packets in the spool may go onto the tape. `onTape` has the epochs of
-    /// each partition's last packets there.
+    /// Decides whether the packets of an earlier tenure in the spool may go onto the tape. `onTape`
+    /// has `SourceLanes.Predecessor.epochs`: the epochs of each partition's last packets on the
+    /// tape.
     func decide(_ onTape: [Partition: [UInt64]]) -> SpoolDecision {
         var standing: [Partition: SpoolDecision.Standing] = [:]
         for (partition, epochs) in onTape {
@@ -53,26 +57,27 @@ final class SourceSpool {
             isHolderUnknown: spool.opening.isHolderUnknown && !hasHeld, standing)
     }
 
-    /// Whether this process has spooled. Then the holder is known, even if it was not when the
-    /// spool was opened.
+    /// Whether this process has recorded itself as the holder. Then the holder is known, even if it
+    /// was unknown when the spool was opened.
     private var hasHeld = false
 
-    /// Records the epochs as the spool's holder. Call it before anything is spooled in them.
+    /// Records on the disk that the owner of these epochs is the spool's holder. Call it before
+    /// anything is spooled in them.
     func hold(_ epochs: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         try spool.hold(epochs)
         hasHeld = true
     }
 
-    /// Sets the spool aside: from then on only a person can have its packets published. If this
-    /// throws, they must not be published either, and it has to be called again.
+    /// Sets the spool aside, if it is not empty. From then on only a person can have its packets
+    /// published. If this throws, they must not be published either, and it has to be called again.
     func setAside(reason: String) throws(SpoolError) {
         defer { show() }
         guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }
         telemetry.emit(SpoolSetAside(source: source, reason: reason, aside: aside))
     }
 
-    /// Sets the spool aside when another gateway owns the source. If the disk fails, the next
-    /// opening decides about the spool.
+    /// Sets the spool aside when a tenure ends because another gateway owns the source. If the disk
+    /// fails, the next opening of the source decides about the spool.
     func lose(reason: String) {
         do throws(SpoolError) {
             try setAside(reason: reason)
@@ -89,10 +94,11 @@ final class SourceSpool {
     /// Reports that ticks go into the spool from now on.
     func begun() { telemetry.emit(SpoolBegun(source: source)) }
 
-    /// Reports that everything that was spooled is on the tape.
+    /// Reports that everything that was spooled is on the tape, and that ticks go past the spool
+    /// again.
     func drained() { telemetry.emit(SpoolEmptied(source: source)) }
 
-    /// Reports frames that cannot be read.
+    /// Reports frames (packets in the spool) that cannot be read.
     func damaged(_ damage: SpoolDamage) {
         telemetry.emit(SpoolDamaged(source: source, damage: damage))
     }
@@ -101,7 +107,9 @@ final class SourceSpool {
     func show() { metrics.show(bytes: spool.bytes, ticks: spool.ticks) }
 }
 
+/// The metrics of a spool.
 struct SpoolMetrics {
+    /// Counts the ticks that went into the spool.
     let spooled: Counter
     private let bytes: Gauge
     private let ticks: Gauge
@@ -128,6 +136,7 @@ struct SpoolMetrics {
 
 // MARK: events
 
+/// Reports the state in which the spool was found when the process started.
 struct SpoolOpened: TelemetryEvent {
     static let name = "gateway.spool.opened"
     let source: SourceName
@@ -147,6 +156,7 @@ struct SpoolOpened: TelemetryEvent {
     }
 }
 
+/// Reports that ticks go into the spool from now on.
 struct SpoolBegun: TelemetryEvent {
     static let name = "gateway.spool.begun"
     let source: SourceName
@@ -162,6 +172,7 @@ struct SpoolBegun: TelemetryEvent {
     }
 }
 
+/// Reports that everything that was spooled is on the tape.
 struct SpoolEmptied: TelemetryEvent {
     static let name = "gateway.spool.drained"
     let source: SourceName
@@ -171,6 +182,7 @@ struct SpoolEmptied: TelemetryEvent {
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
+/// Reports that a spool was set aside, and which older ones were removed to keep the limits.
 struct SpoolSetAside: TelemetryEvent {
     static let name = "gateway.spool.set_aside"
     let source: SourceName
@@ -198,6 +210,7 @@ struct SpoolSetAside: TelemetryEvent {
     }
 }
 
+/// Reports frames that cannot be read. Their ticks are lost, unless they are on the tape already.
 struct SpoolDamaged: TelemetryEvent {
     static let name = "gateway.spool.damaged"
     let source: SourceName
@@ -215,6 +228,7 @@ struct SpoolDamaged: TelemetryEvent {
     }
 }
 
+/// Reports that a call to the spool's disk failed. The disk is tried again.
 struct SpoolTrouble: TelemetryEvent {
     static let name = "gateway.spool.failed"
     let source: SourceName

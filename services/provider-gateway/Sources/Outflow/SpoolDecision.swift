@@ -1,25 +1,30 @@
 import MarketModel
 
-/// The decision about a spool that an earlier tenure left. Pure.
+/// The decision about the packets that an earlier tenure left in the spool. They may be published
+/// only if no other gateway has owned the source since. Otherwise that gateway's ticks of the same
+/// time, or the ticks that filled its gaps, would be on the tape twice. Pure; `SourceSpool` asks
+/// for it when the source is opened.
 enum SpoolDecision: Equatable {
-    /// The spool is empty.
+    /// The spool is empty, so nothing is to be done.
     case nothing
-    /// Packets that are not on the tape yet are published first.
+    /// The packets that are not on the tape yet are published, before the providers start.
     case publish
+    /// The spool is set aside for a person. The reason is a text for that person.
     case setAside(reason: String)
 
     /// The facts about one partition.
     struct Standing: Equatable {
         /// The number of spooled ticks.
         var ticks = 0
-        /// The epochs that the spool's holder opened.
+        /// The epochs of the spool's holder: of the owner that spooled the packets.
         var held: [UInt64] = []
-        /// The epochs on the tape, from the last packet before this tenure back to one that is no
-        /// marker.
+        /// The epochs of the partition's last packets on the tape: see
+        /// `SourceLanes.Predecessor.epochs`.
         var onTape: [UInt64] = []
     }
 
-    /// `ticks` counts all partitions, including those that have no symbols any more.
+    /// `ticks` counts the spooled ticks of all partitions, `partitions` only has those with a lane.
+    /// `isHolderUnknown`: the file with the holder's epochs is damaged or missing.
     init(ticks: Int, isEmpty: Bool, isHolderUnknown: Bool, _ partitions: [Partition: Standing]) {
         guard !isEmpty else {
             self = .nothing
@@ -39,7 +44,7 @@ enum SpoolDecision: Equatable {
                 self = .setAside(reason: "who was the owner of partition \(partition) is not known")
                 return
             }
-            // Older epochs belong to predecessors, which ended before this spool began.
+            // Epochs below the holder's first one belong to owners that ended before it began.
             let foreign = standing.onTape.filter { $0 > first && !standing.held.contains($0) }
             guard let epoch = foreign.max() else { continue }
             self = .setAside(

@@ -5,58 +5,61 @@ import TapeCodec
 import TapeTransport
 import TickSpool
 
-/// The way of one tenure's packets through the spool and out of it.
+/// The way of one tenure's packets through the spool and out of it. The gateway's thread owns it:
+/// first `SourceOpening` uses it, for packets of an earlier tenure, then `Outflow`.
 ///
 ///     lane of the provider -> spool, in order -> publisher -> acknowledged -> consumed
 ///
 /// Each stream of the tape takes this way separately, because each can fail separately. While a
 /// stream fails, every packet of its lanes goes through the spool, including those that the
-/// publisher already had. So when the process is killed, every packet that it put here is in the
-/// spool. One thread owns it.
+/// publisher already had. So when the process is killed, these packets are not lost.
 ///
-/// A *frame* is a packet in the spool; it has a number. A *queue* is the spool's queue of one
-/// stream. A queue is *active* while its stream's packets go through the spool, and *drained* when
-/// all its frames are on the tape. The first frames may be of an earlier tenure: they are
-/// *replayed*.
+/// A *frame* is a packet in the spool; it has a number. A frame is *taken* when it was read to be
+/// published, and *consumed* when it is on the tape. A *queue* is the spool's queue of one stream.
+/// A queue is *active* while its stream's packets go through the spool, and *drained* when all its
+/// frames are on the tape. The first frames may be of an earlier tenure: they are *replayed*, that
+/// is, published first. A lane is named by its index among the tick lanes, which is its index in
+/// the publisher.
 final class SpoolTraffic {
     /// The state of one tick lane.
     private struct Lane {
         let partition: Partition
-        /// The numbers of the frames whose packets the publisher has, in order; 0 for a packet that
-        /// found no room in the spool.
+        /// The frames whose packets the publisher has and that are not acknowledged, by number, in
+        /// order; 0 for a packet that found no room in the spool.
         var sent: [UInt64] = []
-        /// A packet that was taken out of the spool. It is sent when the packet before it is
-        /// acknowledged.
+        /// A packet whose frame was taken. It is sent when the packet before it is acknowledged.
         var waiting: SpooledPacket?
-        /// The ordinal of the next tick that goes into the spool.
+        /// The ordinal of the next tick that goes into the spool. `enter` sets it.
         var nextOrdinal: UInt64 = 1
-        /// Which frames were on the tape when the tenure began.
+        /// Which frames of an earlier tenure were on the tape when this one began.
         var standing = SpoolStanding.below(ordinal: 1)
         /// A sealed packet for which the spool had no room. It has to be spooled before later
         /// ticks.
         var stuck: SealedPacket?
     }
 
-    /// The lanes of one stream.
+    /// The state of one stream.
     private struct Queue {
+        /// The lanes of the stream.
         var lanes: [Int] = []
         var isActive = false
-        /// All frames of the queue below this number were taken out of the spool.
+        /// All frames of the queue below this number were taken.
         var takenBelow: UInt64 = 0
     }
 
-    /// How often the disk is synced: a power cut may cost the ticks of this time.
+    /// How often the disk is synced. A power cut may cost the ticks of this time.
     private static let syncNanoseconds: Int64 = 100_000_000
     /// How long the disk is not used after it failed.
     private static let pauseNanoseconds: Int64 = 1_000_000_000
 
     /// Whether the packets of any stream go through the spool.
     var isActive: Bool { queues.contains { $0.isActive } }
-    /// Whether the spool is full.
+    /// Whether the last ticks found no room in the spool.
     private(set) var isFull = false
-    /// Lanes that lost packets because these could not be read, and the time from which their ticks
-    /// are missing.
+    /// Lanes that lost packets because frames could not be read, and the time from which ticks may
+    /// be missing there. `SourceTenure` records them as gaps.
     private(set) var losses: [(lane: Int, from: Timestamp)] = []
+    /// The source's spool over all tenures, which reports events and metrics.
     private let owner: SourceSpool
     private let spool: Spool
     private let publisher: TapePublisher
@@ -64,18 +67,19 @@ final class SpoolTraffic {
     private var lanes: [Lane]
     private var laneOf: [Partition: Int] = [:]
     private var queues: [Queue]
-    /// Whether frames of an earlier process are being published. Frames that `standing` includes
-    /// are on the tape already.
+    /// Whether frames of an earlier tenure are being published. Frames that `standing` includes are
+    /// on the tape already.
     private var isReplaying = false
-    /// Frames that were acknowledged before they were taken out of the spool.
+    /// Frames that were acknowledged before they were taken: the publisher had their packets from
+    /// before these were spooled.
     private var early: [UInt64] = []
     /// Whether something was spooled after the last sync.
     private var isUnsynced = false
-    /// Monotonic times: of the last sync, and until when the disk is not used after it failed.
+    /// When the disk was synced last, and until when it is not used after it failed.
     private var syncedAt = MonotonicTime.distantPast
     private var pausedUntil = MonotonicTime.distantPast
 
-    /// `lanes` is the number of tick lanes, which are numbered from 0.
+    /// `lanes` is the number of tick lanes, which are the publisher's first lanes.
     init(_ owner: SourceSpool, _ publisher: TapePublisher, lanes count: Int) {
         self.owner = owner
         self.publisher = publisher
@@ -86,14 +90,16 @@ final class SpoolTraffic {
             laneOf[lanes[lane].partition] = lane
             queues[spool.queue(of: lanes[lane].partition)].lanes.append(lane)
         }
+        // Frames that the last tenure took and did not consume are read again.
         spool.rewind()
     }
 
     // MARK: what an earlier tenure left
 
-    /// Starts publishing the frames of an earlier tenure. Call it when the epochs are open. A
-    /// packet is identified by its content, because its ordinals change when the lane's ordinals
-    /// are raised or earlier frames are left out.
+    /// Makes the frames of an earlier tenure ready to be published by `flow`. Call it when the
+    /// epochs are open. `predecessor` shows which of them are on the tape already. A packet is
+    /// identified by its content, because its ordinals change when the lane's ordinals are raised
+    /// or earlier frames are left out.
     func replay(behind predecessor: SourceLanes.Predecessor) throws(SpoolError) {
         guard !spool.isEmpty else { return try spool.storeMark() }
         let found = try spool.find(predecessor.content)
@@ -114,8 +120,8 @@ final class SpoolTraffic {
     /// Returns the queue of the lane's stream.
     private func queue(of lane: Int) -> Int { spool.queue(of: lanes[lane].partition) }
 
-    /// Directs the packets of this lane's stream into the spool, beginning with those that the
-    /// publisher already has.
+    /// Makes the queue of this lane's stream active, if it is not: the stream's packets go into the
+    /// spool, beginning with those that the publisher already has.
     func enter(lane: Int) {
         let queue = queue(of: lane)
         guard !queues[queue].isActive else { return }
@@ -129,7 +135,8 @@ final class SpoolTraffic {
         }
     }
 
-    /// Puts the lane's collected ticks into the spool. Returns false when there is no room.
+    /// Puts the lane's collected ticks into the spool. Returns false when there is no room for
+    /// them: they stay in the publisher. Call it while the lane's queue is active.
     func put(lane: Int, watermark: Timestamp) -> Bool {
         if let packet = lanes[lane].stuck {
             guard append(packet) != nil else { return false }
@@ -189,8 +196,8 @@ final class SpoolTraffic {
 
     // MARK: out
 
-    /// Sends the spooled packets that the tape accepts, in order within each lane. Only an owner
-    /// may call it.
+    /// Sends the spooled packets that the tape accepts, in order within each lane. Call it only
+    /// while the gateway may publish.
     func flow() {
         for lane in lanes.indices {
             guard let packet = lanes[lane].waiting, publisher.isReady(lane: lane) else { continue }
@@ -210,7 +217,7 @@ final class SpoolTraffic {
         spool.damages.removeAll()
     }
 
-    /// Takes the queue's frames as far as their lanes have no frame that waits.
+    /// Takes the queue's frames, up to the first one whose lane has a packet that waits.
     private func flow(_ queue: Int) throws(SpoolError) {
         while let head = try spool.peek(queue),
             let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
@@ -224,9 +231,9 @@ final class SpoolTraffic {
     /// Forgets the losses, whose gap records are on their way onto the tape.
     func forgetLosses() { losses.removeAll() }
 
-    /// Notes the loss of a damaged frame. An intact header names the frame's lane and oldest tick.
-    /// Without it, the only known bound is each lane's last watermark on the tape: none of the lost
-    /// ticks is earlier.
+    /// Notes the loss of a damaged frame. An intact header names the frame's lane and its oldest
+    /// tick. Without it, the frame may be of any lane. Then each lane may lack ticks from its last
+    /// watermark on the tape on: none of the lost ticks is earlier.
     private func lose(_ damage: SpoolDamage) {
         guard let header = damage.header else {
             for lane in lanes.indices {
@@ -266,13 +273,14 @@ final class SpoolTraffic {
         }
     }
 
+    /// Hands the packet to the publisher, under the lane's present epoch and ordinals.
     private func send(_ packet: SpooledPacket, _ lane: Int) {
         publisher.publish(packet.packet, lane: lane)
         lanes[lane].sent.append(packet.number)
     }
 
-    /// Handles the acknowledgement of a packet: its frame is consumed. Markers and watermarks were
-    /// not spooled.
+    /// Handles the acknowledgement of a packet: its frame is consumed. Packets that have no frame
+    /// are ignored: markers, watermarks, and those that went past the spool.
     func acknowledged(_ packet: TapePublisher.Acknowledged) {
         guard packet.header.kind == .ticks, packet.header.tickCount > 0,
             !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
@@ -290,18 +298,18 @@ final class SpoolTraffic {
         }
     }
 
-    /// Returns the time of the lane's oldest tick in the spool, which no watermark may pass;
-    /// undefined when there is none.
+    /// Returns the time of the lane's oldest tick in the spool, or an earlier one. No watermark may
+    /// pass it. It is undefined when nothing of the lane is spooled.
     func watermarkMax(lane: Int) -> Timestamp {
         guard isActive(lane: lane) else { return .undefined }
         let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
         return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
     }
 
-    /// Ends spooling for the streams whose frames are all on the tape. Returns true when with that
-    /// no stream is spooled any more. Later packets of these streams are not in the spool. So the
-    /// disk has to hold first that all frames are on the tape, or else the next process would
-    /// publish them again. Until then these streams are spooled.
+    /// Ends spooling for the streams whose frames are all on the tape. Returns true when no stream
+    /// is spooled any more and one was until now. Later packets of these streams go past the spool.
+    /// So first the mark on the disk has to say that all frames are on the tape: otherwise the next
+    /// process would publish them again. If that fails, the streams are still spooled.
     func leaveIfDrained() -> Bool {
         let drained = queues.indices.filter { queues[$0].isActive && isDrained($0) }
         guard !drained.isEmpty, !isPaused else { return false }
@@ -328,7 +336,7 @@ final class SpoolTraffic {
     }
 
     /// Whether the spool accepts ticks and a fifth of it is free. With less it may soon be full
-    /// again.
+    /// again, and the policies would begin and cease to act in quick turns.
     var hasRoom: Bool {
         spool.bytesFree >= spool.settings.bytesMax / 5
             && lanes.allSatisfy { $0.stuck == nil } && !isPaused
@@ -336,8 +344,8 @@ final class SpoolTraffic {
 
     // MARK: the end of a tenure
 
-    /// Puts everything that is not on the tape into the spool, and keeps it there. Returns the
-    /// number of ticks that found no room and are given up. `watermark` returns a lane's.
+    /// Puts all ticks that are not on the tape into the spool, for the next tenure. Returns the
+    /// number of ticks that found no room and are given up. `watermark` returns a lane's watermark.
     func keep(watermark: (Int) -> Timestamp) -> Int {
         let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         guard isActive || left > 0 else { return 0 }

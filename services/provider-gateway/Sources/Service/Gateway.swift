@@ -5,23 +5,28 @@ import Primitives
 import ServiceRuntime
 import TapeProtocol
 
-/// The gateway's thread. It stands by until the source's group gives it the source, works on the
-/// source for one tenure, and stands by again.
+/// The main loop of the gateway's thread. It stands by until the source's group gives the source to
+/// this process, works on the source for one tenure, and stands by again. `ServiceMain` runs it.
 ///
 ///     standing by -> opening -> active -> standing by
+/// *Opening* is `SourceOpening`, *active* is `SourceTenure`.
 ///
 /// Each tenure has a new publisher, new lanes and new providers, so that no state of an earlier
 /// tenure is trusted.
 final class Gateway {
-    /// The longest wait for events; shutdown and others come without waking the thread.
+    /// The longest wait for an order of the group. Shutdown and a new list of instruments do not
+    /// wake the thread, so this is how late they are noticed.
     private static let waitMax = Duration.milliseconds(100)
 
     private let parts: GatewayParts
     private let clock = SystemClock()
-    /// The number of ticks that ended tenures could not put onto the tape.
+    /// The number of ticks that the tenures of this process could not put onto the tape. With any,
+    /// the service ends with `ExitCode.temporary`.
     private var unpublished = 0
 
-    /// Runs until shutdown is requested or the connection is closed for good.
+    /// Runs until shutdown is requested or the connection is closed for good. Returns the exit code
+    /// of the service. `live` publishes ticks to live listeners; `nil` when that is switched off.
+    /// `headroom` returns how much room the tape has.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
         report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
@@ -52,6 +57,8 @@ final class Gateway {
 
     private init(_ parts: GatewayParts) { self.parts = parts }
 
+    /// The main loop. While the gateway stands by, it asks readers for their positions and applies
+    /// new lists of instruments, so that a tenure can begin at any time.
     private func run() throws -> ExitCode {
         let ownership = parts.ownership
         standsBy()
@@ -100,6 +107,7 @@ final class Gateway {
         return nil
     }
 
+    /// Reports that the connection was closed for good, and returns the exit code for that.
     private func connectionGone(_ reason: String) -> ExitCode {
         parts.context.telemetry.emit(ConnectionGone(reason: reason))
         return .unavailable
@@ -112,7 +120,8 @@ final class Gateway {
         parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
     }
 
-    /// Asks the readers when that is due. Without a connection it fails and is tried again.
+    /// Asks the readers for their positions when that is due. Without a link to NATS that fails and
+    /// is tried again in the next turn.
     private func askReaders() {
         guard parts.readers.isToAsk else { return }
         do throws(TapeError) {

@@ -8,62 +8,72 @@ import TapeProtocol
 import TickSpool
 
 /// A source that is open on all of its subjects: no other gateway adds ticks to it any more, and
-/// the provider continues after the last tick on the tape.
+/// its providers run and continue after the last ticks on the tape. `SourceTenure` takes it over.
 struct OpenedSource {
+    /// Receives the tape's answers for the publisher.
     let mailbox: TapeMailbox
     let publisher: TapePublisher
     let lanes: SourceLanes
     let resumption: SourceLanes.Resumption
+    /// Stores the source's record on a separate thread.
     let recorder: SourceRecorder
+    /// The way through the spool; `nil` when none is configured.
     let traffic: SpoolTraffic?
     /// `nil` when no provider fills this source's gaps.
     let gaps: GapTracker?
 }
 
-/// Opens a source in three steps. First it reads what others remember of the source, because a tape
-/// that was restored from a backup does not show that itself. Then it opens the epochs. Only then
-/// it reads where the source left off: after an earlier reading, a predecessor that is still alive
-/// could add ticks, which would then come twice.
+/// Opens a source for a tenure, in three steps. First it reads what others remember of the source,
+/// because a tape that was restored from a backup does not show by itself that ticks are lost: the
+/// *source's record*, in which its gateway stores the acknowledged ordinals and the epochs, and the
+/// answers of readers. Then it opens the epochs, which fences a predecessor. Only then it reads
+/// where the source left off and starts the providers. After an earlier reading, a predecessor that
+/// is still alive could add ticks, which would then come twice.
 ///
-/// Each turn does what is possible next; a function that is not done returns false or `nil`, and is
-/// called again in the next turn. A reading that fails is repeated after `retryAt`.
+/// `Gateway` runs it on the gateway's thread. Each turn does what is possible next. A function that
+/// is not done returns false or `nil` and is called again in the next turn. A reading that fails is
+/// repeated after half a second.
 struct SourceOpening {
+    /// How the opening ended.
     enum Outcome {
         case opened(OpenedSource)
         /// This gateway does not own the source any more.
         case ended(TenureEnd)
     }
 
+    /// The maximum of the tape's answers that a turn handles.
     private static let eventsPerTurn = 256
-    /// The time of a turn in which no event comes.
+    /// The longest wait for an answer in a turn.
     private static let waitMax = Duration.milliseconds(5)
-    /// The time between two attempts to read where the source left off.
+    /// The time between two attempts of a reading that failed.
     private static let retryNanoseconds: Int64 = 500_000_000
-    /// How long the tape is read for gaps before the opening checks again whether it is still
-    /// wanted.
+    /// How long a turn reads the tape for gaps. After it the opening checks whether this gateway is
+    /// still to own the source.
     private static let recoveryNanoseconds: Int64 = 100_000_000
-    /// How long a recorder's thread may take to end when the opening is given up.
+    /// How long the thread of a recorder may take to end when the opening is given up.
     private static let recordTimeout = Duration.seconds(2)
 
     private let parts: GatewayParts
+    /// The ownership that the group gave to this gateway.
     private let claim: Claim
     private let clock = SystemClock()
     private let mailbox = TapeMailbox(capacity: 64)
     private let publisher: TapePublisher
     private var lanes: SourceLanes
-    /// The earliest monotonic time of the next reading.
+    /// The earliest moment of the next reading.
     private var retryAt = MonotonicTime.distantPast
-    /// Stores the source's record; `nil` until the stored one is read.
+    /// Stores the source's record; `nil` until the stored record is read.
     private var recorder: SourceRecorder?
     /// Whether the epochs are being opened, or are open.
     private var isOpening = false
-    /// Whether it was reported to the group that the epochs are open.
+    /// Whether the group was informed that the epochs are open.
     private var hasReportedOpened = false
     /// The way from the spool onto the tape; `nil` until it is decided what happens to the spool.
     private var traffic: SpoolTraffic?
     private var events: [TapeEvent] = []
-    /// The stored ledgers of the source's gaps, how far they have been brought up to date, and the
-    /// tracker that keeps them then; `nil` until that step has begun.
+    /// The steps of reading the source's gaps: the recorder with the stored ledgers, their recovery
+    /// from later packets of the tape, and the tracker that then keeps them; `nil` until the step
+    /// has begun.
     private var gapRecorder: GapRecorder?
     private var recovery: GapRecovery?
     private var tracker: GapTracker?
@@ -79,6 +89,8 @@ struct SourceOpening {
         lanes = SourceLanes(parts.settings, names: parts.client.names, publisher: publisher)
     }
 
+    /// Runs until the source is open, or this gateway is not to own it any more. Throws what no
+    /// retry can help, which ends the service.
     mutating func run() throws -> Outcome {
         parts.context.readiness.set(ReadinessPart.tape, "the tape is being opened")
         parts.report.update(GatewayReport.Progress(role: .opening))
@@ -107,6 +119,8 @@ struct SourceOpening {
 
     /// Returns the source when everything is done; `nil` while something is left to do.
     private mutating func opened() -> OpenedSource? {
+        // Packets of the spool make lanes busy later. So it matters only until the epochs are
+        // reported whether all lanes are ready.
         guard let recorder, isOpening, hasReportedOpened || areAllReady else { return nil }
         if !hasReportedOpened {
             hasReportedOpened = true
@@ -122,6 +136,7 @@ struct SourceOpening {
     }
 
     /// Returns whether all packets that an earlier tenure spooled are on the tape or set aside.
+    /// They are published first, because their ticks are older than those of the providers.
     private mutating func hasReplayed() -> Bool {
         guard let spool = parts.spool else { return true }
         guard let traffic else {
@@ -134,7 +149,8 @@ struct SourceOpening {
         return traffic.leaveIfDrained()
     }
 
-    /// Decides what happens to the spool of an earlier tenure, and begins it.
+    /// Decides what happens to the packets of an earlier tenure in the spool: sets them aside, or
+    /// begins to publish them. Then `traffic` is set.
     private mutating func decide(_ spool: SourceSpool) {
         let now = clock.monotonic()
         guard now >= retryAt else { return }
@@ -154,10 +170,10 @@ struct SourceOpening {
         }
     }
 
-    /// Returns whether all gaps of the source are known, or are not needed. It reads one part per
-    /// call, as there may be much to read. Providers wait for all of it, because the gaps decide
-    /// what they are asked for. A gap that they reported before the older ones are known could be
-    /// filled twice.
+    /// Returns whether all gaps of the source are known, or are not needed. It reads for 100 ms per
+    /// call, as there may be much to read. The providers are started after it, because the gaps
+    /// decide what they are asked for. A gap that a provider reported before the older gaps are
+    /// known could be filled twice.
     private mutating func hasRecovered() -> Bool {
         guard tracker == nil, parts.settings.delivery.fillsGaps else { return true }
         let now = clock.monotonic()
@@ -186,7 +202,7 @@ struct SourceOpening {
         }
     }
 
-    /// Brings the ledgers up to date until the monotonic deadline. Returns whether that is done.
+    /// Brings the ledgers up to date, until the deadline at most. Returns whether they are.
     private func isThrough(
         _ recovery: inout GapRecovery, until deadline: MonotonicTime
     ) throws -> Bool {
@@ -207,7 +223,7 @@ struct SourceOpening {
         return recorder
     }
 
-    /// Makes the ledgers follow acknowledged packets from now on.
+    /// Hands the recovered ledgers to a tracker, which follows acknowledged packets from now on.
     private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
         let tracker = GapTracker(
             recovery, recorder, source: parts.settings.source,
@@ -220,11 +236,12 @@ struct SourceOpening {
         }
     }
 
-    /// Whether every lane has an epoch and may publish.
+    /// Whether every lane may publish now: its epoch is open, and no packet is in flight.
     private var areAllReady: Bool { lanes.all.allSatisfy { publisher.isReady(lane: $0) } }
 
-    /// Reads the source's record. When the readers have had time to answer, opens epochs above the
-    /// record's, the readers' and the group's.
+    /// Asks the readers and reads the source's record. When the readers have had time to answer,
+    /// opens epochs above those that the record, the readers and the group know. Throws errors that
+    /// no retry can help.
     private mutating func remember() throws {
         let now = clock.monotonic()
         if recorder != nil, !isOpening, let answeredBy = parts.readers.answeredBy, now >= answeredBy
@@ -247,7 +264,7 @@ struct SourceOpening {
         }
     }
 
-    /// Reports that a reading failed, and has it repeated.
+    /// Reports that a reading failed, and has it repeated after `retryNanoseconds`.
     private mutating func notRead(_ error: any Error, _ now: MonotonicTime) {
         retryAt = now + Self.retryNanoseconds
         parts.context.readiness.set(ReadinessPart.tape, "\(error)")
@@ -255,7 +272,8 @@ struct SourceOpening {
             SourceNotRead(source: parts.settings.source, reason: "\(error)"))
     }
 
-    /// Starts the providers. Returns `nil` as long as the tape or a provider fails.
+    /// Reads where the source left off, and starts the providers there. Returns `nil` when the tape
+    /// or a provider fails, or while it waits for the next attempt.
     private mutating func resumed() -> SourceLanes.Resumption? {
         let now = clock.monotonic()
         guard now >= retryAt else { return nil }
@@ -271,7 +289,8 @@ struct SourceOpening {
         }
     }
 
-    /// Returns why the opening has to be given up; `nil` when it continues.
+    /// Returns how the tenure has to end before the source is open; `nil` when the opening
+    /// continues.
     private func ending() -> TenureEnd? {
         let request = parts.ownership.endRequest()
         if let reason = parts.ownership.connectionEnd { return .connectionGone(reason) }
@@ -285,7 +304,7 @@ struct SourceOpening {
         }
     }
 
-    /// Handles the tape's answers.
+    /// Handles the tape's answers that the turn received.
     private mutating func handleEvents() {
         for event in events {
             if case .answer(let message) = event { publisher.handle(message) }

@@ -5,11 +5,12 @@ import TapeCodec
 import TapeTransport
 
 /// Depth updates: rows, which edit a symbol's book, and resets, which empty it. `DepthBooks` has
-/// the terms. A reset is never left out: when it finds no room, the book owes it, and it goes onto
-/// the tape before any other row as soon as there is room.
+/// the terms and decides. No policy leaves out a reset: the book owes it then, and the reset goes
+/// onto the tape before the book's next row, as soon as there is room.
 extension SourceTenure {
     /// Takes a row or a reset. Returns false when the provider has to wait for room. Then the
-    /// record is still due, as it also is when room was made for it.
+    /// record is still due. It is also still due after room was made for it in the spool; then true
+    /// is returned.
     func takeDepth(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let header = record.header, symbol < outflow.lanes.places.count else {
@@ -19,7 +20,8 @@ extension SourceTenure {
         let isAhead = !inflow.isRecorded && inflow.time.refuses(header)
         if case .depthReset = record {
             bookRestarted(symbol, at: isAhead ? now : header.eventTime)
-            // The owed reset gets the gateway's time instead of the wrong one.
+            // This reset has a wrong time and is not appended. `writeReset` writes the owed one,
+            // with the gateway's time.
             guard !isAhead else { return true }
         } else if isAhead {
             markBookVoid(symbol, until: now)
@@ -49,14 +51,14 @@ extension SourceTenure {
         return true
     }
 
-    /// Notes that a policy left out a row or a reset. A gap record covers the row; the reset is
-    /// owed.
+    /// Notes that a policy left out a row or a reset of this event time. The caller has a gap
+    /// record cover the row. The reset is owed.
     func leftOutDepth(_ symbol: Int, isReset: Bool, _ time: Timestamp) {
         guard isReset else { return markBookVoid(symbol, until: after(time)) }
         bookRestarted(symbol, at: time)
     }
 
-    /// Leaves out a row of a void book.
+    /// Leaves out a row of a void book, and notes it for a gap record.
     private func leaveOutRow(_ symbol: Int, _ time: Timestamp) {
         parts.metrics.leftOut(.depth).add()
         ledgers.gaps.leftOut(
@@ -69,14 +71,15 @@ extension SourceTenure {
         time.isDefined ? time.advanced(byNanoseconds: 1) : time
     }
 
-    /// Notes that the book on the tape differs from the provider's from now on. Gap records cover
-    /// the missing rows until `time`.
+    /// Notes that the book on the tape differs from the provider's from now on: it is void, or
+    /// stays so. Gap records cover the missing rows until `time`.
     func markBookVoid(_ symbol: Int, until time: Timestamp) {
         if inflow.depth.markVoid(symbol, until: time) { parts.metrics.booksVoided.add() }
     }
 
-    /// Notes the provider's reset of a book. If the book was void, a gap record covers the rest of
-    /// that time. It holds no watermark back, as watermarks have passed its beginning already.
+    /// Notes the provider's reset of a book. If the book was void, a last gap record covers the
+    /// time until the reset. That gap holds no watermark back, as watermarks have passed its
+    /// beginning already.
     private func bookRestarted(_ symbol: Int, at time: Timestamp) {
         let recordedUntil = inflow.depth.restarted(symbol)
         inflow.depth.oweReset(symbol)
@@ -87,7 +90,8 @@ extension SourceTenure {
             limitsWatermark: false)
     }
 
-    /// Notes that packets of the lane were lost, which may contain rows of any of its books.
+    /// Marks all books of a lane as void, because the lane lost packets that may contain their
+    /// rows.
     func markBooksVoid(inLane lane: Int, until time: Timestamp) {
         for (symbol, place) in outflow.lanes.places.enumerated()
         where place.lane == lane && inflow.depth.isKnown(symbol) {
@@ -95,7 +99,7 @@ extension SourceTenure {
         }
     }
 
-    /// Writes the owed resets, as far as there is room.
+    /// Writes the owed resets, as far as there is room. The others stay owed.
     func writeResets() { for symbol in inflow.depth.owingReset { _ = writeReset(symbol) } }
 
     /// Writes an owed reset. Returns false when there is no room for it now.
@@ -104,7 +108,7 @@ extension SourceTenure {
         guard ensureRoom(lane: place.lane) else { return false }
         let header = TickHeader(
             symbol: place.symbol, providerTime: .undefined, receiveTime: inflow.time.now())
-        // The provider has not stopped the book, but `halted` tells readers that it has to be
+        // The provider has not halted the book, but `halted` tells readers that it has to be
         // requested again.
         let reset = DepthReset(header: header, reason: .halted)
         guard outflow.publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
@@ -114,7 +118,8 @@ extension SourceTenure {
         return true
     }
 
-    /// Requests void books from the provider, unless a policy would leave out their rows.
+    /// Requests void books from the provider, when that is due and no policy would leave out their
+    /// rows.
     func askForBooks(now: MonotonicTime) {
         parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
         guard !inflow.backpressure.isPressed || inflow.backpressure.providerWaits(kind: .depth)
@@ -134,8 +139,9 @@ struct BooksVoid: TelemetryEvent {
     let source: SourceName
     /// The symbol of the first book.
     let symbol: Symbol
+    /// The number of books.
     let count: Int
-    /// How many of the books the provider sends again. It cannot do that for the others.
+    /// How many of them the provider was asked to send again. It cannot send the others again.
     let asked: Int
 
     var level: LogLevel { .warning }

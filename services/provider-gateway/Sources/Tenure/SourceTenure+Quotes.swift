@@ -3,10 +3,11 @@ import Primitives
 import ServiceRuntime
 import TapeTransport
 
-/// Held quotes: quotes that wait because their policy is `conflate` and there is little room.
+/// Held quotes: quotes that wait because their policy is `conflate` and the source is pressed. A
+/// `symbol` is the instrument's number in the source's list. `HeldQuotes` stores them.
 extension SourceTenure {
-    /// Releases the quotes that have waited for long enough. With `all` it releases all of them,
-    /// because there is room again or no more records will come.
+    /// Releases the quotes that have waited for a second, once per turn. With `all` it releases all
+    /// of them, because the source is not pressed any more or is being drained.
     func releaseQuotes(all: Bool) {
         if !inflow.held.isEmpty {
             let symbols =
@@ -16,8 +17,8 @@ extension SourceTenure {
         inflow.held.settle()
     }
 
-    /// Appends the symbol's held quote to its lane. Returns false when there is no room for it now,
-    /// and true when it is appended or no quote is held.
+    /// Releases the symbol's held quote: appends it to its lane. Returns false when there is no
+    /// room for it now, and true when it is appended or no quote is held.
     func release(_ symbol: Int) -> Bool {
         guard var quote = inflow.held.quote(symbol) else { return true }
         let place = place(of: symbol)
@@ -29,8 +30,8 @@ extension SourceTenure {
         return true
     }
 
-    /// Holds the quote that is due. It replaces an older quote of the symbol, which is left out,
-    /// and is marked as conflated then.
+    /// Holds the quote that is due. If the symbol has a held quote, the new quote replaces it and
+    /// is marked as conflated, and the older one is left out.
     func hold(_ symbol: Int, _ now: Timestamp) {
         place(of: symbol)
         guard let record = inflow.ticks.take() else { return }
@@ -45,7 +46,7 @@ extension SourceTenure {
         if let older { leaveOut(older, symbol) }
     }
 
-    /// Leaves out the held quote of the symbol, if there is one: `quote` is newer and is being
+    /// Leaves out the held quote of the symbol, if there is one, because the newer `quote` is being
     /// taken. Marks `quote` as conflated then.
     func replaceHeld(by quote: inout Quote, _ symbol: Int) {
         guard !inflow.held.isEmpty, let older = inflow.held.remove(symbol) else { return }
@@ -53,6 +54,7 @@ extension SourceTenure {
         leaveOut(older, symbol)
     }
 
+    /// Counts a held quote that a newer one replaced, and notes it for a gap record.
     private func leaveOut(_ quote: Quote, _ symbol: Int) {
         parts.metrics.leftOut(.quote).add()
         ledgers.gaps.leftOut(
@@ -60,8 +62,8 @@ extension SourceTenure {
             now: clock.monotonic())
     }
 
-    /// Returns the time that no watermark of the lane may pass, because of gaps that are not
-    /// recorded yet and of held quotes; undefined when there is none.
+    /// Returns the time that no watermark of the lane may pass, because of held quotes and of gaps
+    /// whose records are in no packet yet; undefined when nothing holds the watermark back.
     func watermarkMax(lane: Int) -> Timestamp {
         min(ledgers.gaps.watermarkMax(lane: lane), inflow.held.watermarkMax(lane: lane))
     }

@@ -2,10 +2,10 @@ import MarketModel
 import ProviderKit
 import ServiceRuntime
 
-/// Changes of the instruments and of the providers that deliver them.
+/// Changes of the instruments, and of the providers that deliver them: the feeders.
 extension SourceTenure {
-    /// Follows changes of the list of instruments, switches instruments between providers, and
-    /// reports both.
+    /// Follows changes of the list of instruments, lets the router switch instruments between
+    /// providers, and reports both. It is part of the periodic work.
     func route() {
         let change = parts.newInstruments()
         if let change { inflow.ticks.follow(change) }

@@ -5,18 +5,19 @@ import ServiceRuntime
 import TapeCodec
 import TapeTransport
 
-/// How a tenure takes the providers' records, and what happens to each.
+/// How a tenure takes the providers' records, and what happens to each of them.
 ///
 /// The record that is *due* is the next one of the providers' batches. A *place* is where the
 /// records of a symbol go: the lane of its partition, and the symbol's number in that lane. A
-/// parameter `symbol` is the instrument's number in the source's list, or `noSymbol`.
+/// parameter `symbol` is the instrument's number in the source's list, or `noSymbol`. A parameter
+/// `now` is the source's time at the beginning of the turn.
 ///
 /// The source is *pressed* while the tape is nearly full, or while neither the tape nor the spool
 /// accepts ticks. Then the policy of the record's kind decides. A record that is *left out* does
 /// not go onto the tape: it is counted, and a gap record covers its time. A *held* quote waits, and
 /// a newer quote of its symbol may replace it.
 extension SourceTenure {
-    /// The maximum of ticks taken in one turn; bounds how long acknowledgements wait.
+    /// The maximum of records taken in one turn. It bounds how long acknowledgements wait.
     private static let ticksPerTurn = 1_024
 
     /// Takes the records that are due, up to the limit of a turn. Returns true when the provider
@@ -38,7 +39,7 @@ extension SourceTenure {
         return false
     }
 
-    /// What happens to the record that is due.
+    /// What happens to a record that is due, after its policy and the room are considered.
     private enum Choice {
         case take
         case leaveOut
@@ -47,6 +48,8 @@ extension SourceTenure {
         case wait
     }
 
+    /// Decides about the record that is due. The policy comes first, then the held quote of its
+    /// symbol, then the room.
     private func decide(about due: DeliveredTicks.Due) -> Choice {
         // Records without a kind report about feeds and gaps: no policy applies to them.
         if inflow.backpressure.isPressed, let kind = due.kind {
@@ -66,8 +69,8 @@ extension SourceTenure {
         return ensureRoom(lane: lane) ? .take : decideWithoutRoom(about: due)
     }
 
-    /// Returns what the policy of the kind demands. While quotes are conflated, a quote that is to
-    /// be taken is noted as its symbol's latest.
+    /// Returns what the policy of the kind demands. While quotes are conflated, `.take` notes the
+    /// quote as its symbol's latest, so it is called only once per record.
     private func action(
         _ kind: DataKind, _ symbol: Int, _ header: TickHeader?
     ) -> BackpressureMachine.Action {
@@ -77,10 +80,10 @@ extension SourceTenure {
     }
 
     /// Returns whether the held quote of the symbol has to go onto the tape before the record that
-    /// is due. Records about providers and gaps (no kind) need that to keep their place in time. A
-    /// quote needs it when the pressure is over. Under pressure a quote replaces the held one.
-    /// Other data may pass it: the lane's watermark waits for the held quote, which thus is not
-    /// late.
+    /// is due. Records without a kind, about subscriptions and gaps, need that to keep their place
+    /// in time. A quote needs it when the source is not pressed any more. While it is pressed, a
+    /// quote replaces the held one. Other data may go first: the lane's watermark waits for the
+    /// held quote, so the quote is not late.
     private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
         switch due.kind {
         case nil: true
@@ -91,7 +94,8 @@ extension SourceTenure {
 
     /// Decides about a due record that neither the tape nor the spool accepts.
     private func decideWithoutRoom(about due: DeliveredTicks.Due) -> Choice {
-        // If the cause was there already, `decide(about:)` has asked the policy about this record.
+        // If the source was pressed for this cause already, `decide(about:)` has asked the policy
+        // about this record.
         let isNew = !inflow.backpressure.causes.contains(.noRoom)
         reportPressure(inflow.backpressure.set(.noRoom, true))
         // Records about gaps and subscriptions, which have no kind, are never left out.
@@ -109,22 +113,23 @@ extension SourceTenure {
         return action == .end ? .wait : .leaveOut
     }
 
-    /// Returns the place of a symbol. It first adds the places of instruments that came into the
-    /// list after the tenure began; some callers use it for that alone.
+    /// Returns the place of a symbol, or that of records without a symbol. At the first record of a
+    /// symbol it adds the symbol's place; some callers use it for that alone.
     @inline(__always) @discardableResult
     func place(of symbol: Int) -> SourceLanes.Place {
         if symbol < outflow.lanes.places.count { return outflow.lanes.places[symbol] }
         return addPlaces(upTo: symbol)
     }
 
-    /// Adds the places up to that of a new symbol, which it returns. For `noSymbol` and for a
-    /// number that is not in the list it returns the place of records without a symbol.
+    /// Adds the places of all numbers up to a new symbol's, and returns the last one. For
+    /// `noSymbol` and for a number that is not in the list it returns the place of records without
+    /// a symbol.
     private func addPlaces(upTo symbol: Int) -> SourceLanes.Place {
         while symbol != DeliveredTicks.noSymbol, outflow.lanes.places.count <= symbol,
             let name = inflow.ticks.symbol(outflow.lanes.places.count)
         {
-            // The definition gets the time since when the provider delivers the symbol from the
-            // symbol's subscription, which comes later.
+            // The definition does not have yet since when the provider delivers the symbol. The
+            // symbol's subscription, a later record, adds that.
             let lane = outflow.lanes.add(
                 name, provider: inflow.ticks.feeder(outflow.lanes.places.count))
             ledgers.gaps.addSymbol(lane: lane)
@@ -134,8 +139,9 @@ extension SourceTenure {
             ? outflow.lanes.places[symbol] : outflow.lanes.placeWithoutSymbol
     }
 
-    /// Takes the record that is due, whose lane has room for a trade or a quote. Returns false when
-    /// the provider has to wait for more room. Then the record is still due.
+    /// Takes the record that is due. Its lane has room for a trade or a quote. Other records may
+    /// need more. Returns false when the provider has to wait for that. Then the record is still
+    /// due.
     private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let record = inflow.ticks.take() else { return true }
@@ -167,11 +173,12 @@ extension SourceTenure {
     }
 
     /// Takes a record of a less frequent kind. It may be too long for the rest of its packet even
-    /// though the lane is not full. Returns false when the provider has to wait for room.
+    /// though the lane is not full. Then it stays due. Returns false when the provider has to wait
+    /// for room, and true when room was made in the spool.
     private func takeOther(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         if record.kind == .depth { return takeDepth(record, symbol, now) }
         if case .subscription(let subscription) = record {
-            // A recording has separate definitions of which provider feeds which symbol.
+            // A recording has separate records for that: see `takeDefinition`.
             if !inflow.isRecorded { takeSubscription(subscription, symbol) }
         } else if !inflow.isRecorded, record.kind != nil, let header = record.header,
             inflow.time.refuses(header)
@@ -185,6 +192,7 @@ extension SourceTenure {
         return makeRoom(lane: place.lane)
     }
 
+    /// What became of a record that was appended to its lane's packet.
     enum Appended {
         case appended
         /// The packet has too little room for the record.
@@ -193,7 +201,7 @@ extension SourceTenure {
         case refused
     }
 
-    /// Appends a copy of the record with the symbol's number in the lane, and counts it.
+    /// Appends a copy of the record that has the symbol's number in the lane, and counts it.
     func append(_ record: TapeRecord, _ place: SourceLanes.Place) -> Appended {
         let renamed = record.changed { $0.symbol = place.symbol }
         switch outflow.publisher.append(renamed, lane: place.lane) {
@@ -209,16 +217,18 @@ extension SourceTenure {
         }
     }
 
-    /// Takes the report that a subscription has begun, ended or changed its provider. At the first
-    /// beginning in a tenure and at each change of provider it updates the symbol's definition,
-    /// which has the provider and the time since which it delivers the symbol.
+    /// Follows the report that a subscription has begun, ended or changed its provider; the caller
+    /// appends the record itself. At the first beginning in a tenure, and at each change of the
+    /// provider, the symbol's definition is updated: it has the provider, and since when that
+    /// delivers the symbol.
     private func takeSubscription(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
-        // The new provider's rows may begin in the middle of its book.
+        // The new provider's first rows may edit a book that it sent before the switch. Those rows
+        // were left out, so the book is void until the provider resets it.
         if action == .switchProvider, inflow.depth.isKnown(symbol) {
             markBookVoid(symbol, until: subscription.header.eventTime)
         }
-        // A name that is too long for a definition is refused with the record itself.
+        // A name that is too long for a definition is skipped here. `append` refuses the record.
         guard symbol < outflow.lanes.places.count,
             subscription.provider.utf8.count <= SymbolDefinition.providerBytesMax,
             action == .switchProvider
@@ -229,8 +239,8 @@ extension SourceTenure {
             symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
     }
 
-    /// Updates the symbol's definition. Only a recording sends such records: its subscriptions do
-    /// not update definitions.
+    /// Updates the symbol's definition. Only a recording sends such records: it names the provider
+    /// that was recorded.
     private func takeDefinition(_ definition: FeedDefinition, _ symbol: Int) {
         place(of: symbol)
         guard symbol < outflow.lanes.places.count, let name = inflow.ticks.symbol(symbol) else {
@@ -249,15 +259,15 @@ extension SourceTenure {
                     ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
-    /// Counts a tick that was appended to a lane with room. `isAppended` is what the publisher
-    /// returned.
+    /// Counts a tick that was appended to a lane. `isAppended` is what the publisher returned:
+    /// never false, because the caller has checked that the lane has room.
     func countReceived(_ isAppended: Bool) {
         precondition(isAppended, "a lane that was not full refused a tick")
         parts.metrics.received.add()
     }
 
-    /// Makes a dead letter of a record that is stamped ahead. Its right time is unknown, so no
-    /// reader of the tape may get it, and a gap record will cover it.
+    /// Makes a dead letter of a record that is stamped too far ahead. Its right time is unknown, so
+    /// no reader of the tape may get it. A gap record covers its likely time.
     func keepAsDeadLetter(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) {
         parts.metrics.future.add()
         guard let header = record.header else { return }
@@ -276,7 +286,7 @@ extension SourceTenure {
                 noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))
     }
 
-    /// Leaves out the record that is due.
+    /// Leaves out the record that is due: counts it, and notes it for a gap record.
     private func leaveOut(_ symbol: Int) {
         place(of: symbol)
         guard let record = inflow.ticks.take(), let kind = record.kind else { return }
@@ -285,7 +295,7 @@ extension SourceTenure {
         if kind == .depth, symbol < outflow.lanes.places.count {
             let isReset = if case .tape(.depthReset) = record { true } else { false }
             leftOutDepth(symbol, isReset: isReset, time)
-            // The book owes the reset, which goes onto the tape later. So nothing is missing.
+            // The book owes the reset, which goes onto the tape later. So the reset is not missing.
             if isReset { return }
         }
         parts.metrics.leftOut(kind).add()

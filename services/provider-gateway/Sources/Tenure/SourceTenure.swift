@@ -8,52 +8,61 @@ import TickSpool
 
 /// How a tenure of this gateway ended.
 enum TenureEnd {
-    /// The source was given back in order; `left` ticks could not be put on the tape.
+    /// The source was given back in order. `left` records are neither on the tape nor in the spool.
     case released(left: Int)
-    /// The group reported that another gateway owns the source already.
+    /// The group reported that this tenure does not own the source any more: the group has given
+    /// the source to another gateway, or to this one again.
     case dropped
     /// The tape has a higher epoch than `epoch`, which was this gateway's.
     case fenced(epoch: UInt64)
     /// The connection to the tape has ended for good, for this reason.
     case connectionGone(String)
-    /// There is no room, and the policy `error` requires the service to end.
+    /// The source is pressed, and the policy `error` requires the service to end.
     case endedByPolicy
 }
 
-/// The data plane of an open source: it takes due ticks from the providers, packs them per
-/// partition, and puts them on the tape.
+/// One tenure of the source, from the moment when it is open: takes the ticks of the providers,
+/// packs them per partition, and puts them onto the tape. `Gateway` runs it on the gateway's
+/// thread, which owns all its parts.
 ///
 ///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
 ///
-/// When a lane is full, the provider has to wait. The ticks of a provider that cannot wait go into
-/// the spool, if there is one, until the tape accepts everything again.
+/// A *turn* is one round of the main loop. When a lane is full, the provider has to wait. If it
+/// cannot, its ticks go into the spool, if there is one, until the tape accepts everything again.
+/// `SourceTenure+Taking` has the way of a single tick.
 final class SourceTenure {
+    /// The maximum of the tape's answers that a turn handles.
     private static let eventsPerTurn = 256
-    /// The longest wait while the provider is blocked, so that orders, shutdown and time-outs are
-    /// never late.
+    /// The longest wait for an answer while the provider is blocked. It bounds how late orders of
+    /// the group, shutdown and timeouts are noticed.
     private static let blockedWaitMax = Duration.milliseconds(20)
-    /// The longest wait otherwise. A new tick does not wake the thread, so this is the most that
-    /// waiting adds to a tick's latency.
+    /// The longest wait for an answer otherwise. A new tick does not wake the thread, so this is
+    /// the most that waiting adds to a tick's latency.
     private static let waitMax = Duration.milliseconds(1)
+    /// The longest wait for an answer while the source is drained. It is longer than `waitMax`,
+    /// because few ticks come then.
     private static let drainWaitMax = Duration.milliseconds(5)
     /// How often the periodic work of `reportState` is done.
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// How long ticks that a policy leaves out are collected for one gap record.
+    /// How long left-out ticks are collected for one gap record per symbol and kind.
     private static let gapNanoseconds: Int64 = 5_000_000_000
-    /// How long the last write of the source's record may take at the end.
+    /// How long the last writes of the source's record and of its ledgers may take at the end.
     private static let recordTimeout = Duration.seconds(2)
 
     let parts: GatewayParts
     let clock = SystemClock()
+    /// The records that come in, and the decisions about them.
     var inflow: Inflow
+    /// The packets that go out, onto the tape or into the spool.
     var outflow: Outflow
+    /// The source's gaps and its record.
     var ledgers: Ledgers
     /// Brings the tape's answers to this thread.
     private let mailbox: TapeMailbox
     private var events: [TapeEvent] = []
     /// The orderly end of the providers; `nil` until it has begun.
     private var providerStop: ProviderStop?
-    /// The monotonic time of the last periodic work; `Int64.min` before the first.
+    /// When the periodic work was done last; `distantPast` before the first time.
     private var reportedAt = MonotonicTime.distantPast
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
@@ -77,14 +86,15 @@ final class SourceTenure {
         parts.report.show(feeders: [])
         if providerStop == nil { inflow.ticks.stop(within: parts.settings.delivery.stopTimeout) }
         ledgers.stop(within: Self.recordTimeout)
-        // This includes ticks that a disorderly end left: the next tenure that opens the spool
-        // decides about them.
+        // Ticks that a disorderly end left go into the spool, too. The next tenure that opens the
+        // spool decides about them.
         guard let lost = keepInSpool() else { return end }
         if case .released = end { return .released(left: lost) }
         return end
     }
 
-    /// The main loop.
+    /// The main loop. Gap records, owed resets and held quotes go first: they are older than the
+    /// ticks that are taken next.
     private func work() -> TenureEnd {
         while true {
             parts.beat.beat()
@@ -123,18 +133,18 @@ final class SourceTenure {
         return isSteady
     }
 
-    /// Sends what may leave now: ticks, and watermarks of idle lanes.
+    /// Sends what may leave now: ticks, and watermarks for readers of partitions without ticks.
     private func publish(isSteady: Bool) {
         send(isSteady: isSteady)
-        // This includes losses that were found while the source was being opened.
+        // Some may have been found while the source was being opened.
         if let traffic = outflow.traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
         outflow.publishIdle(inflow.watermark()) { watermarkMax(lane: $0) }
         outflow.publisher.timePassed()
     }
 
-    /// Sends the ticks of the lanes, through the spool or directly. With `spoolsAll` it does not
-    /// wait until more ticks are collected for a packet of the spool.
+    /// Sends the collected ticks of the lanes, through the spool or directly. With `spoolsAll` it
+    /// puts them into the spool now, instead of collecting more for a packet.
     private func send(isSteady: Bool, spoolsAll: Bool = false) {
         let now = clock.monotonic()
         let watermark = inflow.watermark()
@@ -159,7 +169,8 @@ final class SourceTenure {
                 policies: parts.settings.policies))
     }
 
-    /// Updates how much room there is, and makes gaps due when it is time to write them.
+    /// Updates the causes of pressure, and makes open gaps due: after `gapNanoseconds`, or when no
+    /// more ticks are left out.
     private func checkRoom(_ now: MonotonicTime) {
         reportPressure(inflow.backpressure.set(.headroom, parts.headroom() == .low))
         if inflow.backpressure.causes.contains(.noRoom), outflow.hasRoom {
@@ -171,20 +182,21 @@ final class SourceTenure {
         }
     }
 
-    /// Returns whether the lane has room for a tick, after it has moved the lane's ticks into the
-    /// spool if necessary.
+    /// Returns whether the lane's next packet has room for a tick. If it is full, its ticks are
+    /// moved into the spool first, if that is possible.
     func ensureRoom(lane: Int) -> Bool {
         !outflow.publisher.isFull(lane: lane) || makeRoom(lane: lane)
     }
 
-    /// Moves the ticks of a lane into the spool if the provider cannot wait. Returns false when
-    /// there is no spool or no room in it.
+    /// Moves the ticks of a lane into the spool. Returns false when that has no room, or is not
+    /// used: no spool is configured, or all providers can wait.
     func makeRoom(lane: Int) -> Bool {
         outflow.makeRoom(
             lane: lane, watermark: min(inflow.watermark(), watermarkMax(lane: lane)))
     }
 
-    /// Handles the tape's answers. Returns how the tenure has ended, or `nil` when it continues.
+    /// Handles the tape's answers that the turn received. Returns how the tenure has ended, or
+    /// `nil` when it continues.
     private func handle() -> TenureEnd? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
@@ -198,7 +210,7 @@ final class SourceTenure {
             outflow.traffic?.acknowledged(packet)
         }
         outflow.publisher.acknowledged.removeAll(keepingCapacity: true)
-        // Check the lanes of watermarks, too: a market that has ended publishes nothing else.
+        // Lanes of watermarks are checked, too: a market that has ended publishes nothing else.
         guard let lane = outflow.lanes.all.first(where: { outflow.publisher.isFenced(lane: $0) })
         else {
             return nil
@@ -208,8 +220,9 @@ final class SourceTenure {
 
     // MARK: the end
 
-    /// Stops the providers and takes their last records, puts all ticks on the tape, and then
-    /// publishes the last watermark, at which a successor's gap begins.
+    /// Ends the tenure in order: stops the providers, takes their last records, puts all ticks onto
+    /// the tape, and then publishes the last watermark, at which a successor's gap begins. It gives
+    /// up after `drainNanoseconds`, so that a service that stops ends in time.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic() + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
@@ -243,14 +256,14 @@ final class SourceTenure {
         return drained()
     }
 
-    /// Whether all records that were taken are on the tape.
+    /// Whether all records that were taken are on the tape, with the records of their gaps.
     private var isEmptied: Bool {
         !outflow.isSpooling && outflow.publisher.isIdle && !ledgers.hasGapsDue
             && inflow.held.isEmpty
     }
 
-    /// Takes the providers' last records. Returns false when the providers have stopped and nothing
-    /// is left to take.
+    /// Takes the providers' last records. Returns false when the providers have stopped, or are not
+    /// waited for any more, and nothing is left to take.
     private func takeLast() -> Bool {
         let isOver = providerStop?.isOver ?? true
         if isOver { inflow.ticks.close() }
@@ -260,8 +273,8 @@ final class SourceTenure {
         return false
     }
 
-    /// Ends the draining, whether it has succeeded or its time is over. Keeps what is left in the
-    /// spool.
+    /// Ends the draining, when all ticks are on the tape or its time is over. Puts what is left
+    /// into the spool.
     private func drained() -> TenureEnd {
         parts.beat.beat(before: ThreadWatch.systemTime)
         inflow.ticks.close()
@@ -281,17 +294,17 @@ final class SourceTenure {
         return .released(left: left)
     }
 
-    /// Keeps unpublished packets in the spool. Their watermarks do not pass gaps that are not
-    /// recorded yet. Returns the number of ticks that found no room there, or `nil` without a
-    /// spool.
+    /// Puts all ticks that are not on the tape into the spool. The watermarks of their packets do
+    /// not pass gaps that are not recorded yet. Returns the number of ticks that found no room
+    /// there; `nil` when the spool is not used. A second call changes nothing.
     private func keepInSpool() -> Int? {
         guard let traffic = outflow.traffic else { return nil }
         let watermark = inflow.watermark()
         return traffic.keep { min(watermark, watermarkMax(lane: $0)) }
     }
 
-    /// Does the periodic work: follows changes of instruments, checks the room, stores the ledgers,
-    /// and reports progress to other threads.
+    /// Does the periodic work, ten times a second: follows changes of instruments, checks the room,
+    /// requests void books, stores the ledgers, and reports progress to other threads.
     private func reportState() {
         let now = clock.monotonic()
         guard now >= reportedAt + Self.reportNanoseconds else { return }
@@ -301,8 +314,8 @@ final class SourceTenure {
         outflow.enterSpoolIfStuck(now: now)
         checkRoom(now)
         askForBooks(now: now)
-        // A reader may have more than this gateway has used: then the tape was restored from a
-        // backup, before this gateway came or unnoticed by it.
+        // A reader may have higher ordinals than this gateway has used. Then the tape was restored
+        // from a backup, before this tenure or unnoticed in it.
         if let heard = parts.readers.takeRisen() {
             let lost = outflow.lanes.partitions(behind: heard)
             inflow.ticks.passOver { lost.contains(outflow.lanes.partition(of: $0)) }
@@ -323,7 +336,7 @@ final class SourceTenure {
                 gaps: ledgers.tracker?.status))
     }
 
-    /// Has the source's record stored, if it has changed.
+    /// Has the source's record stored, with the newest acknowledged ordinals, if it has changed.
     private func record() {
         ledgers.record(outflow.lanes, clock.now(), monotonic: clock.monotonic())
     }

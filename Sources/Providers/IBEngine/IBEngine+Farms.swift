@@ -10,8 +10,8 @@ extension IBEngine {
         switch state {
         case .broken:
             let cause = OutageCause(.farm, reason, isReset: isResetTime())
-            // A farm may break again without a notice that it was back. What came through it stops
-            // then.
+            // A farm may break again without a notice that it was back, so each notice counts as a
+            // new break.
             link.farms.broke(name, cause, turn.now)
             turn.farmDownSince = turn.now.monotonic
             guard turn.isReady else { return }
@@ -25,8 +25,8 @@ extension IBEngine {
         }
     }
 
-    /// Handles a notice about a farm of history. While one is down, a refusal of history means
-    /// nothing. In the first minute nothing is requested from history.
+    /// Handles a notice about a farm of history. While one is down, a refusal of history is not
+    /// counted. In the first minute nothing is requested from history.
     mutating func historyFarm(_ text: String, _ state: FarmState, _ reason: String) {
         let name = FarmWatch.name(in: text)
         switch state {
@@ -51,8 +51,8 @@ extension IBEngine {
         turn.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
-    /// Holds requests for history back, or lets them go. A platform without its vendor has no
-    /// history either.
+    /// Holds requests for history back, or lets them leave, as the farms of history and the vendor
+    /// are there or not. A platform without its vendor has no history either.
     mutating func holdHistory() {
         let isServerLost = link.vendorLostSince != nil
         let isHeld = isServerLost || link.historyFarms.isAnyYoung(turn.now.monotonic)

@@ -2,12 +2,13 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// The stream from the server, cut into messages.
+/// The bytes from the server on one connection, cut into messages.
 struct Wire: Sendable {
     var frames = FrameDecoder()
-    /// `nil` before the greeting, which says the version of the protocol.
+    /// `nil` before the server's greeting, which contains the version of the protocol.
     var decoder: MessageDecoder?
-    /// Makes the first bytes of a session and reads the greeting; `nil`: its options are wrong.
+    /// Makes the first bytes of a session and reads the server's greeting; `nil`: its options are
+    /// wrong, which does not happen.
     var handshake: Handshake?
     /// The socket is open.
     var isOpen = false
@@ -22,14 +23,14 @@ struct Wire: Sendable {
         }
     }
 
-    /// How many numbers of this connection the tape's scale could not hold.
+    /// How many prices and sizes of this connection have more digits than the tape's scale.
     @inline(__always)
     var lostNumbers: UInt64 { decoder?.counters.lostNumbers ?? 0 }
 
     /// The first bytes to send.
     var opening: [UInt8] { handshake?.opening ?? [] }
 
-    /// Decodes one message. The decoder changes, the frames do not.
+    /// Decodes the message in this range of `frames`. The decoder counts what it reads.
     static func decode(
         _ frames: FrameDecoder, _ range: Range<Int>, _ decoder: inout MessageDecoder
     ) -> Decoded {
@@ -39,10 +40,10 @@ struct Wire: Sendable {
 
 /// The state of the connection as notices have reported it.
 struct LinkState: Sendable {
-    /// When bytes last came, by the wall clock; undefined: none came on this connection.
+    /// When bytes last came, by the wall clock; undefined: none came on this connection. What the
+    /// server sent before has come.
     var lastMessage = Timestamp.undefined
-    /// How many numbers that the tape's scale cannot hold were reported, and when they last were,
-    /// monotonic.
+    /// How much of `Wire.lostNumbers` was reported, and when that last was, monotonic.
     var numbersReported: UInt64 = 0
     var numbersReportedAt = MonotonicTime.distantPast
     /// When the platform lost the vendor, monotonic; `nil` while it has its vendor.
@@ -56,7 +57,8 @@ struct LinkState: Sendable {
 }
 
 extension IBEngine {
-    /// Handles all messages that are complete.
+    /// Handles all messages that have come completely. A stream that cannot be cut into messages
+    /// closes the connection.
     mutating func read() {
         do {
             while case .frame(let range) = try wire.frames.next() {
@@ -85,6 +87,7 @@ extension IBEngine {
         sendNow(.startAPI(client: settings.clientID))
     }
 
+    /// Decodes and handles one message.
     private mutating func message(_ range: Range<Int>) {
         guard let decoded = decode(range) else { return }
         if wire.lostNumbers != link.numbersReported { reportNumbers(decoded) }
@@ -115,13 +118,15 @@ extension IBEngine {
         (link.numbersReported, link.numbersReportedAt) = (wire.lostNumbers, turn.now.monotonic)
     }
 
+    /// Returns `nil` before the greeting.
     @inline(__always)
     private mutating func decode(_ range: Range<Int>) -> Decoded? {
         guard wire.decoder != nil else { return nil }
         return wire.decode(range)
     }
 
-    /// Handles a message with a fault: if it answers a request, the request has failed.
+    /// Handles a message that was skipped because of a fault. If it answers a request for history
+    /// or a document, the request has failed, because its answer would stay incomplete.
     private mutating func unreadable(_ range: Range<Int>) {
         let decoder = wire.decoder
         let request = wire.frames.withFrame(range) { decoder?.request(of: $0) }
@@ -133,6 +138,7 @@ extension IBEngine {
         }
     }
 
+    /// Gives a message to the part of the engine that it concerns.
     @inline(__always)
     private mutating func take(_ message: IBMessage) {
         switch message {
@@ -160,7 +166,8 @@ extension IBEngine {
         }
     }
 
-    /// Gives a message to the feed that requested it. The feed may have ended meanwhile.
+    /// Gives a message to the feed that requested it. A message of a subscription that has ended is
+    /// counted.
     @inline(__always)
     private mutating func takeOfFeed(_ message: IBMessage) {
         guard let request = message.request, feeds.take(message, of: request, in: &turn) else {
@@ -194,8 +201,9 @@ extension IBEngine {
         turn.put(.bulletin(bulletin.record(receivedAt: turn.now.wall)))
     }
 
-    /// Notes that the server gave the next free request number (`id`), or the account's names. With
-    /// both the session is ready, and feeds are requested.
+    /// Notes a part of the server's answer to the client's introduction: the next free request
+    /// number (`id`), or the names of the accounts. With both the session is ready, and feeds are
+    /// requested.
     private mutating func noteIntroduction(id: Bool, accounts: Bool) {
         guard session.received(id: id, accounts: accounts, turn.now.monotonic) else { return }
         turn.isReady = true
@@ -211,15 +219,16 @@ extension IBEngine {
         feeds.scan(in: &turn)
     }
 
-    /// Requests delayed data, before any other data are requested, and again after waiting requests
+    /// Asks the server for delayed data where live ones are not permitted (type 3), if the source
+    /// records them. It has to leave before the requests for data, and again after waiting requests
     /// were dropped.
     mutating func requestDelayedMode() {
         guard settings.isDelayed else { return }
         _ = turn.pacing.ask(.marketDataType(3), .urgent, now: turn.now.monotonic)
     }
 
-    /// Ends each call of the engine: sends the requests that may leave now, and reports the state
-    /// of the connection if it has changed.
+    /// Does what every call of the engine ends with: sends the requests that may leave now, and
+    /// reports the state of the connection if it has changed.
     mutating func sendAndReport() {
         if turn.isReady {
             requestBackfills()
@@ -234,7 +243,7 @@ extension IBEngine {
         reportState()
     }
 
-    /// Queues the requests for history that are due.
+    /// Queues the backfill's requests that are due in pacing.
     private mutating func requestBackfills() {
         if turn.now.monotonic >= inheritedGapsDue { addInheritedGaps() }
         guard turn.now.monotonic >= turn.backfill.nextDue else { return }
@@ -280,9 +289,10 @@ extension IBEngine {
         }
     }
 
-    /// Sends a request past pacing. A heartbeat that had to wait there would make a healthy
-    /// connection look dead. Heartbeats are at least 15 s apart, and the limit of messages has room
-    /// for them.
+    /// Sends a request without pacing: the client's introduction, heartbeats and other questions
+    /// for the server's time. A heartbeat that waited in pacing would make a healthy connection
+    /// look dead. They are seconds apart, and pacing leaves room for them
+    /// (`PacingLimits.messagesPerSecond`).
     mutating func sendNow(_ request: IBRequest) {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
@@ -292,8 +302,8 @@ extension IBEngine {
         }
     }
 
-    /// Sends a request and returns whether it left. A request that cannot be encoded is treated as
-    /// one that the server refused: its caller gets the reason.
+    /// Sends a request that pacing lets leave. Returns false when it cannot be encoded: then the
+    /// feed or the backfill gets a refusal with the reason, as if the server had refused it.
     private mutating func send(_ request: IBRequest) -> Bool {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
@@ -315,10 +325,11 @@ extension IBEngine {
 }
 
 extension Wire {
-    /// Returns `nil` before the greeting.
+    /// Decodes one message; `nil`: there was no greeting yet.
     @inline(__always)
     mutating func decode(_ range: Range<Int>) -> Decoded? {
         guard var current = decoder else { return nil }
+        // With one copy of the decoder at a time, its array of counters is never copied.
         decoder = nil
         defer { decoder = current }
         return Self.decode(frames, range, &current)

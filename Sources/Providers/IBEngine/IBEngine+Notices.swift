@@ -4,7 +4,8 @@ internal import MarketModel
 
 // Notices, and the state of the connection.
 extension IBEngine {
-    /// Handles a notice: about the connection, a request of the backfill, or one of a feed.
+    /// Handles a notice: about the connection, about a request of the backfill, or about a request
+    /// of a feed.
     mutating func take(_ notice: IBNotice) {
         turn.report(.notice(notice))
         let meaning = notice.meaning
@@ -22,6 +23,7 @@ extension IBEngine {
         }
     }
 
+    /// Handles a notice about the connection.
     private mutating func takeGeneral(_ notice: IBNotice, _ meaning: NoticeMeaning) {
         let reason = notice.reason
         switch meaning {
@@ -44,6 +46,8 @@ extension IBEngine {
             .historyCancelled, .historyEmpty, .historyNotPermitted, .historyRefused,
             .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .noFundamentals,
             .unknown:
+            // A notice of unknown meaning is only reported. The other meanings are about requests
+            // (`NoticeMeaning.scope`), so they do not come here.
             break
         }
     }
@@ -111,7 +115,8 @@ extension IBEngine {
         _ = turn.pacing.ask(.bulletins(all: true), .live, now: turn.now.monotonic)
     }
 
-    /// Resumes feeds when the vendor is there. Feeds of farms resume when no farm is down any more.
+    /// Resumes the feeds that the loss of the vendor interrupted, if the vendor is back. Feeds that
+    /// a farm interrupted resume when no farm is down any more.
     mutating func resumeIfHealthy() {
         guard turn.isReady, link.vendorLostSince == nil else { return }
         turn.isHealthy = true
@@ -125,7 +130,7 @@ extension IBEngine {
 
     // MARK: state
 
-    /// The state of the connection; of several troubles it shows the most general one.
+    /// The state of the connection; of several problems it shows the one that concerns most feeds.
     var state: SessionState {
         switch session.phase {
         case .idle, .waiting, .closing: .closed

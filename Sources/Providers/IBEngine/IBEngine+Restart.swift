@@ -1,9 +1,9 @@
 package import MarketModel
 
 extension IBEngine {
-    /// Begins one kind of an instrument's data again, because not all of it was kept. Only feeds
-    /// that deliver it are requested again. A feed that has not delivered, or is being retried,
-    /// begins again by itself.
+    /// Begins one kind of an instrument's data again, because the gateway has left a part of it
+    /// out: a book that lost a row has no meaning until it begins again. Only feeds that deliver
+    /// the kind are requested again. Any other feed of it begins again by itself.
     package mutating func restart(
         _ instrument: UInt32, _ kind: DataKind, _ now: Moment, into out: inout Output
     ) {

@@ -6,10 +6,11 @@ package import Primitives
 package struct IBEngineSettings: Hashable, Sendable {
     /// The provider's name, as on the tape.
     package var provider: String
-    /// The number by which the server tells its clients apart. Two programs cannot have the same.
+    /// The number by which the server tells its clients apart. Two clients cannot be connected with
+    /// the same one.
     package var clientID: Int32
-    /// The source records delayed data. They are marked as delayed, and say nothing about the
-    /// present.
+    /// The source records delayed data where the account may not see live ones. Their records are
+    /// marked as delayed.
     package var isDelayed = false
     /// How many subscriptions to market data, and how many to ticks tick by tick, the account may
     /// have at a time.
@@ -23,13 +24,13 @@ package struct IBEngineSettings: Hashable, Sendable {
     package var canBackfill = true
     /// It decides when the vendor restarts the servers.
     package var region = AccountRegion.america
-    /// The rows of a book on each side that are asked for.
+    /// The number of rows on each side of a book that are requested.
     package var depthRows: Int32 = 10
     /// The first and the longest wait after a server that did not answer.
     package var reconnectFirst = Duration.seconds(5)
     package var reconnectMax = Duration.seconds(60)
-    /// So many failed attempts in a row, over a minute at least, are an alarm. The attempts
-    /// continue.
+    /// The number of failed attempts in a row, over a minute at least, that raises the alarm. The
+    /// attempts continue.
     package var alarmAttempts = 5
 
     package init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
@@ -41,9 +42,13 @@ package struct IBEngineSettings: Hashable, Sendable {
 
 /// The client of one TWS or IB Gateway, without a socket and a clock.
 ///
-/// The caller connects when `Output.wish` asks for it, hands in the bytes that it reads, calls
-/// `drained` when nothing more can be read, and calls `timePassed` at `nextDue`. After every call
-/// it sends the output's bytes, puts its records on the tape, and only then takes over the floor.
+/// The caller is the thread of the connection (`ConnectionLoop`). It connects when `Output.wish`
+/// asks for it, hands in the bytes that it reads, calls `drained` when nothing more can be read,
+/// and calls `timePassed` at `nextDue`. After every call it sends the output's bytes. It hands the
+/// output's records over to the gateway, and the floor not earlier than the records.
+///
+/// Every call is one turn: its `now` is the moment of all that it does, and the receive time of the
+/// ticks in it.
 package struct IBEngine: Sendable {
     /// What the engine wants the caller to do with its socket.
     package enum Wish: Hashable, Sendable {
@@ -55,11 +60,12 @@ package struct IBEngine: Sendable {
 
     /// The work for the caller. The engine appends, and the caller empties it.
     package struct Output: Sendable {
-        /// To be sent to the server.
+        /// To be sent to the server, in order.
         package var bytes: [UInt8] = []
-        /// To be put on the tape, in order.
+        /// For the tape and the router, in order.
         package var records: [ProviderRecord] = []
-        /// No later live record has an earlier time; undefined while nothing is known.
+        /// No live record after `records` has an earlier event time; undefined: that is not known
+        /// of any time.
         package var floor = Timestamp.undefined
         /// `nil`: the connection stays as it is.
         package var wish: Wish?
@@ -70,6 +76,8 @@ package struct IBEngine: Sendable {
 
         package init() {}
 
+        /// Adds an event. At the maximum the oldest quarter is dropped, so that the list is not
+        /// moved with every event.
         mutating func report(_ event: IBEngineEvent) {
             if events.count >= EngineLimits.eventsMax {
                 events.removeFirst(EngineLimits.eventsMax / 4)
@@ -91,20 +99,20 @@ package struct IBEngine: Sendable {
     var feeds = FeedMachine()
     /// What its parts share, with the output of the present call.
     var turn: Turn
-    /// The stream of the present connection.
+    /// The bytes from the server on the present connection.
     var wire = Wire()
     /// What notices have reported about the present connection.
     var link = LinkState()
     /// Ended gaps of an earlier process that are not filled. They wait until the contracts of their
     /// instruments are known.
     var inheritedGaps: [OpenGap] = []
-    /// When `inherited` is checked next, monotonic.
+    /// When `inheritedGaps` is checked next, monotonic.
     var inheritedGapsDue = MonotonicTime.distantPast
     /// The bulletins that are on the tape, the oldest first.
     var bulletins: [SeenBulletin] = []
-    /// The requests that leave in the present call. It is kept for its memory.
+    /// The requests of the present call. The array is kept so that its memory is used again.
     var requests: [IBRequest] = []
-    /// The state that was last reported, and when it began, monotonic.
+    /// The state of the connection that was last reported, and when it began, monotonic.
     var reportedState = SessionState.closed
     var stateSince = MonotonicTime(nanoseconds: 0)
     /// `stop` was called: nothing is begun any more.
@@ -119,8 +127,11 @@ package struct IBEngine: Sendable {
         turn = Turn(settings)
     }
 
-    /// Applies a changed list of instruments. `reached`: the tape is complete up to this time; see
-    /// `ProviderOrder`. `gaps`: the gaps that the tape has, and that may be filled.
+    /// Applies a changed list of wanted instruments, each with its number. An instrument in `ended`
+    /// and `begun` begins again. `reached`: the tape is complete up to this time, and what is
+    /// missing since then is a gap; undefined: nothing is missing (`ProviderOrder.reached`).
+    /// `gaps`: the gaps on the tape that may be filled. The first call also begins the first
+    /// session.
     package mutating func follow(
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
@@ -143,7 +154,7 @@ package struct IBEngine: Sendable {
         // else leaves. Otherwise feeds that wait would get these lines.
         if !known.isEmpty { feeds.scan(in: &turn) }
         for gap in gaps { inherit(gap) }
-        // Up to which time recorded gaps cover what is missing.
+        // The latest end of a recorded gap, per instrument and kind.
         let ends = gaps.filter { $0.to.isDefined }.reduce(into: [GapKey: Timestamp]()) {
             ends, gap in
             let key = GapKey(instrument: gap.instrument, kind: gap.kind)
@@ -153,7 +164,7 @@ package struct IBEngine: Sendable {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
                 var from = feeds.outageStart(of: kind, at: place, reached: reached, in: turn)
-                // The part before the end of another gap belongs to that gap.
+                // What is missing before the end of a recorded gap belongs to that gap.
                 let end = ends[GapKey(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
                 feeds.continueOutage(
@@ -172,8 +183,8 @@ package struct IBEngine: Sendable {
         let kind: DataKind
     }
 
-    /// Takes over a gap that an earlier process recorded. One without an end lasts on; any other
-    /// one waits to be filled.
+    /// Takes over a gap that an earlier process recorded. A gap without an end is still open; any
+    /// other one waits to be filled.
     private mutating func inherit(_ gap: OpenGap) {
         guard let place = feeds.place(of: gap.instrument) else { return }
         guard !gap.to.isDefined else {
@@ -224,6 +235,7 @@ package struct IBEngine: Sendable {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         let wasReady = turn.isReady
+        // From here on no cancel is queued: it could not be sent.
         turn.isReady = false
         turn.clock.disconnected()
         wire.isOpen = false
@@ -232,6 +244,7 @@ package struct IBEngine: Sendable {
         if wasReady {
             let isReset = isResetTime()
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
+            // What the server sent before the last message has come.
             feeds.interruptAll(
                 cause, trusted: link.lastMessage.isDefined ? link.lastMessage : turn.now.wall,
                 in: &turn)
@@ -244,17 +257,19 @@ package struct IBEngine: Sendable {
         sendAndReport()
     }
 
-    /// Has the next attempt planned, and reports the end of a connection or of an attempt.
+    /// Lets the session plan the next attempt, and reports the end of a connection or of an
+    /// attempt.
     private mutating func connectionEnded(_ reason: String) {
         let isReset = isResetTime()
         let isAlarm = session.lost(reason, isReset: isReset, turn.now.monotonic)
         turn.report(.lost(failures: session.failures, reason: session.reason))
         if isAlarm { turn.report(.alarm(failures: session.failures, reason: session.reason)) }
-        // Reports about the connection have no meaning after its end.
+        // What notices reported about this connection has no meaning for the next one.
         link = LinkState()
     }
 
-    /// Handles any part of the stream.
+    /// Handles bytes from the server: any part of the stream, in order. After `Wish.close` they are
+    /// ignored.
     package mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -266,7 +281,8 @@ package struct IBEngine: Sendable {
         sendAndReport()
     }
 
-    /// Moves the floor: nothing more can be read at the moment.
+    /// Moves the floor: nothing more can be read at the moment. `now` is a moment before the read
+    /// that found nothing, because what arrived after that read is not handled yet.
     package mutating func drained(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -296,14 +312,16 @@ package struct IBEngine: Sendable {
         sendAndReport()
     }
 
-    /// Asks the server for its time. `IBEngineEvent.clockDifference` reports the answer.
+    /// Asks the server for its time, if the session is ready. `IBEngineEvent.clockDifference`
+    /// reports the answer.
     package mutating func askTime(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
         if turn.isReady { sendNow(.currentTime) }
     }
 
-    /// When `timePassed` has something to do next, monotonic.
+    /// When `timePassed` has something to do next, monotonic; `never`: only another call changes
+    /// anything.
     package var nextDue: MonotonicTime {
         var due = min(session.nextDue, turn.isReady ? feeds.nextScan : .never)
         if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
@@ -311,7 +329,8 @@ package struct IBEngine: Sendable {
         return due
     }
 
-    /// Ends all subscriptions and records that data are missing from here on.
+    /// Begins outages, ends all subscriptions, and asks the caller to close the connection. It is
+    /// the last call that begins anything.
     package mutating func stop(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
@@ -342,7 +361,7 @@ package struct IBEngine: Sendable {
         turn.out.floor = turn.clock.floor
     }
 
-    /// Asks the caller to close the connection. What still comes on it is ignored.
+    /// Asks the caller to close the connection, for this reason. What still comes on it is ignored.
     mutating func close(_ reason: String) {
         guard session.phase != .closing, session.phase != .idle else { return }
         session.closing(reason, turn.now.monotonic)

@@ -5,28 +5,28 @@ internal import Primitives
 /// The state that all parts of the engine share, with the moment and the output of one call.
 ///
 /// A *turn* is one call of the engine by its owner, from `begin` to `end`. All that it does happens
-/// at the moment `now`. `put` adds a record for the tape or the router; `report` adds an event for
-/// logs and metrics.
+/// at the moment `now`. `put` adds a record for the tape, or for the router that chooses between
+/// providers. `report` adds an event for logs and metrics.
 struct Turn: Sendable {
     /// The moment of the present turn, or of the last one.
     var now: Moment
     /// The caller's output during its call, otherwise empty.
     var out = IBEngine.Output()
     let settings: IBEngineSettings
-    /// The setting of the same name in nanoseconds, at least a second. It is needed with every
-    /// tick, and a `Duration` needs a division of 128 bits.
+    /// The setting of the same name in nanoseconds, at least a second. It is stored because every
+    /// tick needs it, and the conversion of a `Duration` is slow.
     let silentAfter: Int64
-    /// All requests go through it, except heartbeats.
+    /// All requests go through it, except those of `IBEngine.sendNow`.
     var pacing: PacingMachine
     var backfill: BackfillMachine
+    /// Gives the numbers of all requests.
     var ids = RequestIDs()
     /// The open gaps.
     var outages = OutageStore()
     /// The floor, and the difference of the provider's clock from ours.
     var clock = ProviderClock()
     var counters = EngineCounters()
-    /// The session is ready, and requests can be answered. True from the server's introduction to
-    /// the loss of the connection.
+    /// Requests can be sent: the server has answered the client's introduction on this connection.
     var isReady = false
     /// The session is ready, and no notice says that the platform has lost its vendor.
     var isHealthy = false
@@ -35,11 +35,12 @@ struct Turn: Sendable {
     /// A farm of market data is down; and when that was last reported, monotonic.
     var isFarmDown = false
     var farmDownSince = MonotonicTime.distantPast
-    /// When the server was last asked for its time because of an overdue feed, and when it last
-    /// answered such a question, monotonic.
+    /// When the server was last asked for its time because a feed was silent for too long, and when
+    /// it last answered any question for its time, monotonic.
     var timeAsked = MonotonicTime.distantPast
     var timeAnswered = MonotonicTime.distantPast
-    /// The version of the server's protocol on this connection.
+    /// The version of the protocol that the server named in its last greeting; before the first
+    /// one, the newest that is known.
     var version = ServerVersion.max
 
     init(
@@ -56,13 +57,14 @@ struct Turn: Sendable {
         backfill = BackfillMachine(BackfillLimits())
     }
 
-    /// Begins a turn: its output goes to `out`, as soon as the turn ends.
+    /// Begins a turn, and takes the caller's output over until `end`. A swap copies nothing.
     @inline(__always)
     mutating func begin(_ now: Moment, _ out: inout IBEngine.Output) {
         self.now = now
         swap(&self.out, &out)
     }
 
+    /// Ends the turn, and gives the caller's output back.
     @inline(__always)
     mutating func end(_ out: inout IBEngine.Output) { swap(&self.out, &out) }
 
@@ -88,7 +90,8 @@ struct Turn: Sendable {
     /// Returns the moment this much later than now, monotonic.
     func later(by nanoseconds: Int64) -> MonotonicTime { now.monotonic + nanoseconds }
 
-    /// Whether a report of the platform that a contract does not exist can be believed.
+    /// Whether the platform is believed when it reports that there is no such contract. Without its
+    /// vendor, or a farm of definitions, it reports that of contracts that exist.
     var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 
     /// Gaps are filled from history. Delayed data have no history that could be compared.
@@ -101,6 +104,7 @@ struct FeedRoute: Hashable, Sendable {
     var place: Int
     var slot: Int
 
-    /// The feed's rank when there are fewer lines than feeds; the lowest gets a line first.
+    /// The feed's rank when there are fewer lines than feeds: the lowest gets a line first. It is
+    /// different for every feed, because an instrument has at most one slot per `FeedKind`.
     var order: Int { place * FeedKind.allCases.count + slot }
 }

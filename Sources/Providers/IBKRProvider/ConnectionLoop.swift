@@ -5,19 +5,20 @@ internal import ProviderKit
 internal import MarketModel
 internal import ServiceRuntime
 
-/// The main loop of the connection's thread, which alone uses the socket and the engine. Each turn
-/// reads everything that has arrived, lets the engine decide, and hands the records over in one
+/// The main loop of the thread `ibkr`, which alone uses the socket and the engine. Each turn of the
+/// loop reads what has arrived, calls the engine, and hands the records over to the gateway in one
 /// batch.
 ///
-/// The engine is informed of the passed time only after it has received everything that came
-/// before. So a feed never looks silent because this thread did not read.
+/// A turn calls `timePassed` only after the engine has received what came before. So a feed never
+/// looks silent because this thread did not read.
 final class ConnectionLoop {
+    /// The most bytes of one read.
     static let readBytes = 64 * 1_024
-    /// The reads of one turn. They bound how long records wait to be handed over.
+    /// The most reads of one turn, so that records do not wait long to be handed over.
     private static let readsPerTurn = 8
     /// The interval at which the floor advances when nothing arrives.
     private static let idleNanoseconds: Int64 = 50_000_000
-    /// The interval at which a full channel is tried again.
+    /// The interval at which a full channel is tried again. There is no signal when it has room.
     private static let fullNanoseconds: Int64 = 2_000_000
     /// The interval at which the rules of time zones are read again.
     private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
@@ -28,27 +29,31 @@ final class ConnectionLoop {
     private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
     /// The host's clock has stepped if it differs more than this from the gateway's time.
     private static let stepNanoseconds: Int64 = 1_000_000_000
-    /// The most wishes of the engine without an event between them.
+    /// The most wishes of the engine that one turn carries out. A further one waits for the next
+    /// turn.
     private static let wishesMax = 4
 
     private let parts: Parts
+    /// Shows the watch of threads that this thread is alive.
     private let beat: ThreadBeat
+    /// The host's clock. The engine gets the gateway's time instead (`moment`).
     private let clock = SystemClock()
     private let link: ServerLink
     private var engine: IBEngine
     /// The work that the engine has left for this thread.
     private var out = IBEngine.Output()
+    /// The bytes of the last read.
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
     /// For `poll`: the wake event, then the socket.
     private var polls: [pollfd]
     /// The floor that the channel last got; undefined: none.
     private var sentFloor = Timestamp.undefined
-    /// Since when the channel has accepted nothing, on the monotonic clock; `nil` while it accepts.
+    /// When the channel was full at the last try, monotonic; `nil` while it accepts records.
     private var fullSince: MonotonicTime?
     /// The zones that the engine requested. Their rules cover so much of the future that reading
     /// them once a day is enough.
     private var zones: [String] = []
-    /// When they are read again, in monotonic nanoseconds.
+    /// When their rules are read again, monotonic.
     private var zonesDue = MonotonicTime.distantPast
     /// When TWS was last asked for its time, monotonic.
     private var timeAsked = MonotonicTime.distantPast
@@ -61,6 +66,7 @@ final class ConnectionLoop {
     struct Parts: Sendable {
         let settings: IBKRSettings
         let order: ProviderOrder
+        /// The way of records to the gateway's thread.
         let channel: ProviderChannel
         let inbox: OrderInbox
         let report: ConnectionReport
@@ -86,6 +92,7 @@ final class ConnectionLoop {
         parts.report.ended()
     }
 
+    /// Gives the engine the instruments and gaps that the provider was started with.
     private func begin() {
         let order = parts.order
         let begun = order.instruments.compactMap { number in
@@ -96,7 +103,8 @@ final class ConnectionLoop {
         carryOut()
     }
 
-    /// Returns up to which time the tape is complete; undefined: the instrument was not requested.
+    /// Returns up to which time the tape is complete; undefined: the instrument was not requested
+    /// before, so nothing is missing.
     private func reached(_ number: UInt32) -> Timestamp {
         let reached = parts.order.reached
         return Int(number) < reached.count ? reached[Int(number)] : .undefined
@@ -111,6 +119,7 @@ final class ConnectionLoop {
         beat.beat()
         let ready = wait()
         if ready.isWoken {
+            // Cleared first, so that an order that comes meanwhile wakes the thread again.
             parts.inbox.wake.clear()
             followOrders()
         }
@@ -118,6 +127,7 @@ final class ConnectionLoop {
         if let change = link.advance(isWritable: ready.isWritable, now: now.monotonic) {
             apply(change, now)
         }
+        // With a full channel nothing is read, so no time may pass for the engine either.
         if fullSince == nil {
             readAll()
             askTime(now)
@@ -126,7 +136,7 @@ final class ConnectionLoop {
         carryOut()
     }
 
-    /// Asks TWS for its time when that is due.
+    /// Asks TWS for its time when that is due. The gateway gets the answer (`report`).
     private func askTime(_ now: Moment) {
         let isStepped =
             clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
@@ -137,7 +147,7 @@ final class ConnectionLoop {
     }
 
     private struct Ready {
-        /// Orders of other threads, or addresses of the server's name, have come.
+        /// Orders of other threads, or the answer of a look-up, have come.
         var isWoken = false
         /// The socket takes bytes, or an attempt to connect has ended.
         var isWritable = false
@@ -187,6 +197,7 @@ final class ConnectionLoop {
 
     /// Reads what has arrived. The floor moves only if nothing more can be read.
     private func readAll() {
+        // A moment before the last read: what arrives after it may still be in the socket.
         var drained = moment()
         for _ in 0..<Self.readsPerTurn where link.isOpen {
             switch link.read(into: &buffer) {
@@ -197,7 +208,7 @@ final class ConnectionLoop {
                 }
                 parts.report.metrics.bytes.add(UInt64(count))
                 drained = now
-                // Bytes after a message that cannot be understood cannot be understood either.
+                // The engine closes the connection, so what follows on it is not read.
                 if out.wish != nil { return }
             case .nothing: return engine.drained(drained, into: &out)
             case .ended: return apply(.lost("TWS ended the connection"), moment())
@@ -206,7 +217,7 @@ final class ConnectionLoop {
         }
     }
 
-    /// Reports a change of the connection to the engine.
+    /// Reports a change of the connection to the engine. Bytes for a lost connection are dropped.
     private func apply(_ change: ServerLink.Change, _ now: Moment) {
         switch change {
         case .connected: engine.connected(now, into: &out)
@@ -220,7 +231,8 @@ final class ConnectionLoop {
 
     // MARK: wishes of the engine
 
-    /// Carries out the engine's work, in order: the connection, the records, the events.
+    /// Carries out the work that the engine has left: sends bytes and changes the connection, hands
+    /// the records over, and reports the events.
     private func carryOut() {
         let now = moment()
         carryOutWish(now)
@@ -228,6 +240,7 @@ final class ConnectionLoop {
         report(now)
     }
 
+    /// Reports the engine's events, and once a second its state.
     private func report(_ now: Moment) {
         for event in out.events {
             if case .zoneWanted(let name) = event { want(zone: name, now) }
@@ -245,6 +258,7 @@ final class ConnectionLoop {
 
     // MARK: time zones
 
+    /// Adds a zone to those whose rules the engine gets.
     private func want(zone name: String, _ now: Moment) {
         guard !zones.contains(name), zones.count < EngineLimits.zonesMax else { return }
         zones.append(name)
@@ -260,6 +274,7 @@ final class ConnectionLoop {
         engine.know(name, rules)
     }
 
+    /// Reads the rules of all zones again.
     private func renewZones(_ now: Moment) {
         zonesDue = now.monotonic + Self.zoneNanoseconds
         for name in zones { know(name, now) }
@@ -286,6 +301,7 @@ final class ConnectionLoop {
         if isStopping { isOver = true }
     }
 
+    /// Sends the engine's bytes.
     private func write(_ now: Moment) {
         guard !out.bytes.isEmpty else { return }
         let change = link.send(out.bytes, now: now.monotonic)
@@ -293,8 +309,8 @@ final class ConnectionLoop {
         if let change { apply(change, now) }
     }
 
-    /// Hands the records over. When the channel is full, records stay here and bytes stay in the
-    /// socket, so TWS waits.
+    /// Hands the records and the floor over to the gateway. When the channel is full, records stay
+    /// here and bytes stay in the socket, so TWS waits.
     private func handOver(_ now: Moment) {
         guard !out.records.isEmpty || isNew(out.floor) else { return }
         let tally = RecordTally(out.records)
@@ -305,6 +321,7 @@ final class ConnectionLoop {
             if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
             fullSince = nil
         case .full:
+            // The time since the last try is counted, and counting begins again.
             if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
             fullSince = now.monotonic
         case .closed:
@@ -315,8 +332,8 @@ final class ConnectionLoop {
         }
     }
 
-    /// Hands over the last records. They are not lost if the channel is full at that moment: the
-    /// receiver closes it when it no longer waits.
+    /// Hands over the last records. While the channel is full it is tried again, until the receiver
+    /// closes it, because the receiver no longer waits.
     private func handOverRest() {
         while !out.records.isEmpty {
             handOver(moment())

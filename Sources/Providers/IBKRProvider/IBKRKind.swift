@@ -63,6 +63,8 @@ extension ProviderKind {
                 "Where the account's servers are: it says when they are restarted every night."),
         ],
         rules: [
+            // The characters of names and addresses, without blanks and slashes. A DNS name has at
+            // most 253 bytes.
             ConfigurationRule { configuration in
                 let host = configuration.text("IBKR_HOST")
                 let isName = host.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x2f }

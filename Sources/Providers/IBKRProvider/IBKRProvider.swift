@@ -5,10 +5,12 @@ package import ProviderKit
 internal import ServiceRuntime
 internal import Synchronization
 
-/// Interactive Brokers, through TWS or IB Gateway: one connection on a separate thread.
+/// The provider `ibkr`: Interactive Brokers, through TWS or IB Gateway, with one connection on a
+/// separate thread (`ConnectionLoop`). The gateway's threads call this class; it only passes their
+/// orders on.
 ///
-/// It continues for ever, whatever happens to the connection. What it could not receive is a gap on
-/// the tape, and is filled from the broker's history when that is available.
+/// The provider continues until `stop`, whatever happens to the connection. What it could not
+/// receive is a gap on the tape, which is filled from the broker's history where that has it.
 package final class IBKRProvider: ProviderSource {
     package static let providerName = "ibkr"
 
@@ -22,8 +24,10 @@ package final class IBKRProvider: ProviderSource {
     }
 
     private let settings: IBKRSettings
+    /// The log and the metrics.
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
+    /// The orders to the connection's thread.
     private let inbox: OrderInbox
     /// `nil` before `start`.
     private let running = Mutex<Running?>(nil)

@@ -2,14 +2,16 @@ internal import IBEngine
 internal import Primitives
 internal import ServiceRuntime
 
-/// The address of TWS, and what may be requested of it.
+/// The settings of the provider `ibkr`: the address of TWS, and those of the engine.
 struct IBKRSettings: Sendable {
     struct Server: Hashable, Sendable {
         var host: String
         var port: UInt16
-        /// The nanoseconds of one attempt, including the look-up of the name.
+        /// How long one attempt to connect may take, including the look-up of the name, in
+        /// nanoseconds.
         var connectTimeout: Int64
-        /// The nanoseconds that bytes may wait for a server that does not read.
+        /// How long bytes may wait for a server that reads nothing, in nanoseconds. Then the
+        /// connection is treated as lost.
         var sendTimeout: Int64 = 10_000_000_000
 
         /// The two times, for people.
@@ -24,8 +26,8 @@ struct IBKRSettings: Sendable {
     var server: Server
     var engine: IBEngineSettings
 
-    /// `seed` is that of the jitter between attempts, so that many clients do not reconnect at the
-    /// same time.
+    /// `seed`: for the random part of the waits between attempts, so that many clients do not
+    /// reconnect at the same time.
     init(_ configuration: Configuration, seed: UInt64) {
         server = Server(
             host: configuration.text("IBKR_HOST"),

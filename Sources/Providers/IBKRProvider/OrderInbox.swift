@@ -2,15 +2,18 @@ internal import MarketModel
 internal import ServiceRuntime
 internal import Synchronization
 
-/// The orders of other threads to the connection's thread. They are bounded by the number of
-/// instruments and kinds of data: a later order about one replaces an earlier one.
+/// The orders of the gateway's threads to the connection's thread, which takes them once a turn.
+/// Each instrument and kind of data is in a list once, so the lists are bounded.
 final class OrderInbox: Sendable {
     struct Orders: Sendable {
-        /// Numbers of instruments. To be ended, before `begun`: an instrument in both begins again.
+        /// The numbers of the instruments to end. They end before those of `begun` begin: an
+        /// instrument in both lists begins again.
         var ended: [UInt32] = []
+        /// The numbers of the instruments to begin.
         var begun: [UInt32] = []
         /// The instruments and kinds of data that have to begin again.
         var restarted: [Restart] = []
+        /// The connection has to end.
         var isStopping = false
     }
 
@@ -20,7 +23,8 @@ final class OrderInbox: Sendable {
         var kind: DataKind
     }
 
-    /// It wakes the connection's thread.
+    /// Wakes the connection's thread, which waits for it in `poll`. The look-up of the server's
+    /// name uses it too.
     let wake: WakeEvent
     private let orders = Mutex(Orders())
 
@@ -29,6 +33,7 @@ final class OrderInbox: Sendable {
     func follow(begun: [UInt32], ended: [UInt32]) {
         orders.withLock { orders in
             for number in ended {
+                // An earlier order to begin it is no longer valid.
                 orders.begun.removeAll { $0 == number }
                 if !orders.ended.contains(number) { orders.ended.append(number) }
             }

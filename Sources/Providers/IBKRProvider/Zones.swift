@@ -10,11 +10,12 @@ enum Zones {
     /// trading hours some weeks, and the rules are read again every day.
     private static let before: Int64 = 2 * 366 * 86_400
     private static let after: Int64 = 400 * 86_400
-    /// No zone changes its clocks twice within this many seconds.
+    /// The seconds between two looks at a zone's offset. No zone changes its clocks twice in them.
     private static let step: Int64 = 86_400
 
-    /// Returns the rules; `nil` when the system knows no such zone, or when the text is no zone's
-    /// name. The text comes from outside, so no path outside the zones' folder is read.
+    /// Returns the rules of a zone around a second since 1970; `nil` when the system has no such
+    /// zone, or when the text is no zone's name. The name comes from the broker, so it is checked
+    /// that no file outside the zones' folder is read.
     static func rules(of name: String, around second: Int64) -> ZoneRules? {
         guard let file = read(name).flatMap({ ZoneFile($0) }) else { return nil }
         let start = second - before
@@ -30,7 +31,8 @@ enum Zones {
         return ZoneRules(first: file.offset(at: start), changes: changes)
     }
 
-    /// Returns the second between the two from which the later offset applies.
+    /// Returns the change between two seconds with different offsets: the first second with the
+    /// later offset.
     private static func change(_ file: ZoneFile, _ from: Int64, _ to: Int64) -> ZoneRules.Change {
         let offset = file.offset(at: to)
         var (low, high) = (from, to)
@@ -41,7 +43,8 @@ enum Zones {
         return ZoneRules.Change(at: high, offset: offset)
     }
 
-    /// Returns the bytes of a zone's file; `nil`: there is none, or it is too long.
+    /// Returns the bytes of a zone's file; `nil`: there is none, or it is longer than a zone's file
+    /// is.
     private static func read(_ name: String) -> [UInt8]? {
         let isName = name.utf8.allSatisfy {
             (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0)

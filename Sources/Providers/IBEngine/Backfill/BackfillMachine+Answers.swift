@@ -2,8 +2,9 @@ package import IBProtocol
 package import MarketModel
 internal import Primitives
 
+// Answers of history, and notices in place of answers.
 extension BackfillMachine {
-    /// Handles an answer. Returns false when it belongs to no request of this machine.
+    /// Handles a message of an answer. Returns false when it belongs to no request of this machine.
     package mutating func took(
         _ message: IBMessage, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
@@ -82,6 +83,7 @@ extension BackfillMachine {
         case .invalidRequest:
             open[notice.request] = nil
             fallBackToBars(job, "refused: \(why)", now: now, into: &records)
+        // The contract was never described, so it may really not exist.
         case .noSuchContract where job.contract.id == 0:
             open[notice.request] = nil
             abandon(job, "refused: \(why)", now: now, into: &records)
@@ -97,8 +99,8 @@ extension BackfillMachine {
         return true
     }
 
-    /// Handles a message with ticks. The answer is complete with its last message; then the page is
-    /// added, and the job continues after it.
+    /// Handles a message with ticks, which are in the job's page already. With the last message the
+    /// answer is complete: the ticks of the page are recorded, and the job continues after it.
     private mutating func took(
         _ job: BackfillJob, _ request: Int32, isLast: Bool, now: Moment,
         into records: inout [ProviderRecord]
@@ -127,7 +129,8 @@ extension BackfillMachine {
     }
 
     /// Handles an answer that does not show that history has reached the gap's end. The request is
-    /// repeated. After the last try, the part after the answer's last tick is given up.
+    /// repeated later. After the last try, the ticks of the answer are recorded up to its last
+    /// second, and the rest is abandoned.
     private mutating func unproven(
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -144,8 +147,8 @@ extension BackfillMachine {
         abandon(job, Self.unprovenEnd, now: now, into: &records)
     }
 
-    /// Returns whether the gap's last bars are absent from an answer although they may exist: the
-    /// contract may have traded then, so history may only be late.
+    /// Returns whether an answer lacks the last bars of the gap although the contract may have
+    /// traded then: history may not have them yet.
     private func isLastBarMissing(
         in bars: [HistoricalBar], of job: BackfillJob, _ now: Moment
     ) -> Bool {
@@ -165,7 +168,7 @@ extension BackfillMachine {
         }.max()
     }
 
-    /// Ends the gap's bars at the last one that came. After it nothing is known to be complete.
+    /// Ends the gap's bars at the last one that came: what comes after it may be incomplete.
     private func endBars(of job: inout BackfillJob, at last: Int64?) {
         guard case .bars(_, let width) = job.means else { return }
         let end = last.map { WholeSecond.start($0 + width) } ?? job.reportedUpTo
@@ -173,9 +176,9 @@ extension BackfillMachine {
         job.isUnproven = true
     }
 
-    /// Returns the job for another try some time later, because history may only be late; `nil`:
-    /// there is no further try. Bars that stand in for ticks prove nothing anyway, so they are
-    /// requested again only while the gap is young.
+    /// Returns the job for another try some time later, because history may not be up to date yet;
+    /// `nil`: there is no further try. Bars in place of ticks leave the gap abandoned anyway, so
+    /// they are requested again only until `BackfillLimits.lagAge` after the gap.
     private mutating func retriedLater(_ job: BackfillJob, now: Moment) -> BackfillJob? {
         let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
         guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
@@ -190,9 +193,8 @@ extension BackfillMachine {
         return job
     }
 
-    /// Finishes the job after a complete answer, or queues it for its next page. Its next turn
-    /// comes after those of the others. `pagesMax`: with so many pages the rest is not requested
-    /// any more.
+    /// Finishes the job after a complete answer, or puts it back for its next page, after the other
+    /// gaps. `pagesMax`: after so many pages the rest of the ticks is not requested any more.
     private mutating func continueOrFinish(
         _ job: BackfillJob, pagesMax: Int, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -210,7 +212,7 @@ extension BackfillMachine {
         }
     }
 
-    /// Records the ticks of the page that had not arrived, and how far they fill the gap.
+    /// Adds the ticks of the page that had not arrived, and records how far they fill the gap.
     private mutating func report(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, now: Moment,
         into records: inout [ProviderRecord]
@@ -243,8 +245,8 @@ extension BackfillMachine {
         report(&job, extent, added, now: now, into: &records)
     }
 
-    /// Notes added ticks for other gaps: gaps that are close together request some of the same
-    /// seconds.
+    /// Notes added ticks for other gaps of the same kind and instrument, so that they are not added
+    /// again: gaps that are close together request some of the same seconds.
     private mutating func noteForOtherGaps(_ added: AddedTicks, of job: BackfillJob) {
         guard job.isExact, !added.shared.isEmpty else { return }
         let key = BackfillBorders.Key(job.gap)
@@ -259,7 +261,8 @@ extension BackfillMachine {
         }
     }
 
-    /// Records the missing bars of an answer, and takes its part off the seconds of the job.
+    /// Adds the missing bars of an answer, and removes the answered part from the seconds of the
+    /// job.
     private func add(
         _ bars: [HistoricalBar], to job: inout BackfillJob, now: Moment,
         into records: inout [ProviderRecord]

@@ -2,9 +2,11 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// The outcome of gaps, and the records about it.
+// The outcome of gaps, and the gap records about it. A record of a part of a gap is `filled` or
+// `abandoned`; in the end the parts cover the gap.
 extension BackfillMachine {
-    /// Records the beginning, once, before the first request.
+    /// Records that a gap is being filled, once, before its first request. The part at its
+    /// beginning that is not requested is abandoned.
     func recordBeginning(
         _ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -19,11 +21,14 @@ extension BackfillMachine {
         job.reportedUpTo = start
     }
 
+    /// The reasons in records of parts that are abandoned.
     static let unknownArrivals = "what arrived in this part is not known"
     static let unprovenEnd = "history does not show that it has come so far"
     static let leftOut = "something arrived in this second, and cannot be compared"
 
-    /// Records how far a page fills the gap. Without new ticks the record is left to a later page.
+    /// Records how far a page fills the gap. `added`: the ticks that the page has added; if there
+    /// are none, a later page records this part too. The outcome of the last page is left to
+    /// `finish`.
     func report(
         _ job: inout BackfillJob, _ extent: HistoryPage.Extent, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]
@@ -32,7 +37,7 @@ extension BackfillMachine {
         let isLast = extent.upTo >= job.seconds.upperBound
         let cut = WholeSecond.start(extent.upTo - 1)
         if extent.isCut {
-            // That second stays incomplete, whatever was added to it in the gap or at its border.
+            // The last second stays incomplete, although ticks were added to it.
             fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
             let why = "more ticks in this second than an answer holds"
             records.append(job.record(.abandoned, cut, end, why, at: now.wall))
@@ -44,7 +49,8 @@ extension BackfillMachine {
         }
     }
 
-    /// Ends a gap when the answers to all its requests have come.
+    /// Ends a gap when the answers to all its requests have come. A gap of ticks for which only
+    /// bars could be fetched is abandoned, because its ticks are still missing.
     mutating func finish(
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -74,8 +80,8 @@ extension BackfillMachine {
         abandon(&job, job.gap.to, detail, now: now, into: &records)
     }
 
-    /// Continues with bars in place of ticks that cannot be fetched. A gap without a whole second,
-    /// and one that has bars already, is abandoned.
+    /// Requests bars for the rest of a gap whose ticks cannot be fetched, for the reason `why`. The
+    /// rest is abandoned if it has no whole second, or if bars were requested already.
     mutating func fallBackToBars(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -99,7 +105,8 @@ extension BackfillMachine {
         waitingJobs.append(job)
     }
 
-    /// Handles a failure. The request may succeed later, so it is repeated, up to a maximum.
+    /// Handles a failed request that may succeed later. It is repeated, up to
+    /// `BackfillLimits.attemptsMax` times in a row.
     mutating func fail(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
@@ -117,7 +124,7 @@ extension BackfillMachine {
         postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
     }
 
-    /// Queues the job, to be requested again in `wait` nanoseconds.
+    /// Puts the job back, to be requested again in `wait` nanoseconds.
     mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {
         var job = job
         job.page = HistoryPage()
@@ -125,7 +132,8 @@ extension BackfillMachine {
         waitingJobs.append(job)
     }
 
-    /// Records the gap as filled up to `end`, and further if ticks of the border were added.
+    /// Records the gap as filled up to `end`, except the seconds that are left out. The record also
+    /// covers the seconds of a border before or after, if ticks were added there.
     private func fill(
         _ job: inout BackfillJob, _ end: Timestamp, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]

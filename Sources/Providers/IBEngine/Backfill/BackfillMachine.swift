@@ -2,32 +2,33 @@ package import IBProtocol
 package import MarketModel
 package import Primitives
 
-/// Requests from history what outages left out, and puts on the tape what had not arrived.
+/// The gaps that are being filled, and their requests for history. `FeedMachine` adds a gap after
+/// its outage; `IBEngine` sends the requests through pacing, and hands in the answers.
 ///
 /// - A *job* is a gap that is being filled, a *page* one complete answer of history to it.
-/// - *Arrivals* are the ticks that came live around the outage. At the *borders* of a gap, which
-///   are
-///   the seconds around its beginning and its end, history has them too. So a tick of history is
+/// - At the borders of a gap, history has ticks that arrived live too. So a tick of history is
 ///   *added* to the tape only if it is not among the arrivals.
 ///
 /// A gap is requested page by page. What a page completes goes to the tape in one batch with a
-/// record that reports it. So a page that was cut off leaves nothing on the tape, and the next
+/// record that reports it. So an answer that breaks off leaves nothing on the tape, and the next
 /// connection, or the next process, continues after the last record.
 package struct BackfillMachine: Sendable {
     let limits: BackfillLimits
-    /// The gaps without an open request. They take turns.
+    /// The gaps without an open request, in the order of their turns.
     var waitingJobs: [BackfillJob] = []
     /// The gaps with an open request, by the number of the request.
     var open: [Int32: BackfillJob] = [:]
-    /// What was added near the ends of gaps.
+    /// The ticks that were added near the ends of gaps.
     var borders = BackfillBorders()
     /// The server's version reports sizes of stocks in hundreds of shares.
     package var historySizesAreLots = false
-    /// The vendor's history is down, or the platform has lost its vendor. What fails or is refused
-    /// now is tried again, and is not counted.
+    /// The vendor's history is down, or the platform has lost its vendor. A request that fails or
+    /// is refused now is repeated, and the failure is not counted.
     package var isHistoryDown = false
+    /// Counts since the start.
     package internal(set) var counters = BackfillCounters()
-    /// When `next` has something to do, monotonic; `never`: only an answer can change anything.
+    /// When `next` has something to do, monotonic; `never`: only an answer or a new gap gives it
+    /// work.
     package private(set) var nextDue = MonotonicTime.never
 
     package init(_ limits: BackfillLimits) { self.limits = limits }
@@ -35,13 +36,15 @@ package struct BackfillMachine: Sendable {
     /// The number of gaps that are not filled yet.
     package var waiting: Int { waitingJobs.count + open.count }
 
-    /// Returns whether an answer to this request is still expected. If not, its place at the server
-    /// is free.
+    /// Returns whether an answer, or the rest of one, is still expected to this request. If not,
+    /// the server does not count it as open any more.
     package func isOpen(_ request: Int32) -> Bool { open[request] != nil }
 
-    /// Adds a gap that has ended. The call comes `EngineLimits.borderWait` after its end, so that
-    /// `arrivals` can have everything that came around it. `hours`: when the contract trades;
-    /// `nil`: that is not known. A gap without an end, or an empty one, is ignored.
+    /// Adds a gap that has ended. With known arrivals the call comes `EngineLimits.borderWait`
+    /// after the outage, so that they are complete. `feeds`: what is wanted of the instrument,
+    /// which decides what is requested and how it is compared. `hours`: when the contract trades;
+    /// `nil`: that is not known. A gap without an end, or an empty one, is ignored. A gap that
+    /// cannot be filled is abandoned.
     package mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
         hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
@@ -69,9 +72,11 @@ package struct BackfillMachine: Sendable {
         }
         var barsUntil = gap.to
         if case .bars(_, let width) = means {
+            // The first missing bar ended in the gap, and may have begun before it.
             let start = WholeSecond.floor(gap.from) - width
             seconds = start..<max(start, wholeUntil)
-            // The bar that ended the gap came some time after its own end.
+            // The bar with which the feed came back ended before the gap's end, and is on the tape.
+            // Unknown arrivals do not contain it, so no bar that ends so late is added.
             let isUnknown = arrivals.ticks.isEmpty && !arrivals.until.isDefined
             if isUnknown { barsUntil = gap.to.advanced(byNanoseconds: -EngineLimits.barLag) }
         }
@@ -79,6 +84,7 @@ package struct BackfillMachine: Sendable {
         job.barsUntil = max(gap.from, barsUntil)
         job.leftOut = leftOut
         job.hours = hours
+        // Level 1 has unreported prints, and a feed of all trades has them too.
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
         job.isExact = comparison != .none
         let oldest = WholeSecond.floor(
@@ -97,8 +103,8 @@ package struct BackfillMachine: Sendable {
         waitingJobs.append(job)
     }
 
-    /// Appends the requests that are due. Requests without an answer are given up, and their
-    /// cancels are appended as well.
+    /// Appends the requests that are due, with numbers from `ids`. A request without an answer in
+    /// time is given up, and its cancel is appended.
     package mutating func next(
         now: Moment, ids: inout RequestIDs, into requests: inout [IBRequest],
         into records: inout [ProviderRecord]
@@ -123,14 +129,14 @@ package struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// Notes that the request has left. Its answer is expected from now on.
+    /// Notes that the request has left pacing. Its answer is expected from now on.
     package mutating func sent(_ request: Int32, now: MonotonicTime) {
         guard open[request] != nil else { return }
         open[request]?.due = now.advanced(by: limits.answerWait)
         updateDue()
     }
 
-    /// Notes that the request could not be queued. Its gap is requested again later.
+    /// Notes that pacing's queue was full. The gap is requested again later.
     package mutating func notSent(_ request: Int32, now: MonotonicTime) {
         guard var job = open.removeValue(forKey: request) else { return }
         job.due = now.advanced(by: limits.retryWait)
@@ -138,7 +144,7 @@ package struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// Notes that no answer will come. Open requests are repeated on the next connection.
+    /// Notes that no answer will come to open requests. They are repeated on the next connection.
     package mutating func disconnected(now: MonotonicTime) {
         let jobs = open.keys.sorted().compactMap { open[$0] }
         open = [:]
@@ -172,7 +178,7 @@ package struct BackfillMachine: Sendable {
         updateDue()
     }
 
-    /// Sets `nextDue`.
+    /// Sets `nextDue`, after any change of the gaps.
     mutating func updateDue() {
         var due = open.values.reduce(MonotonicTime.never) { min($0, $1.due) }
         if open.count < limits.requestsOpenMax {
@@ -185,14 +191,15 @@ package struct BackfillMachine: Sendable {
     private enum Comparison {
         /// Each tick of history is looked up among the arrivals.
         case tickByTick
-        /// The feed combines several trades, or reports quotes value by value, so its counts are
-        /// not those of history. Only seconds without an arrival are filled.
+        /// The ticks came by level 1, which combines several, so their number is not that of
+        /// history. Only seconds without an arrival are filled.
         case conflated
-        /// Bars are recognized by their times.
+        /// There are no ticks to compare: bars are recognized by their times.
         case none
     }
 
-    /// Returns how a kind is requested; `nil`: history has none of it.
+    /// Returns what is requested for a kind, and how it is compared; `nil`: history has none of
+    /// this kind.
     private static func means(
         of kind: DataKind, _ feeds: Instrument.Feeds, _ contract: Contract
     ) -> (BackfillJob.Means, Comparison)? {
@@ -210,8 +217,8 @@ package struct BackfillMachine: Sendable {
         }
     }
 
-    /// Returns the seconds to request when ticks are compared with the arrivals. The borders belong
-    /// to them, as far as the arrivals there are known.
+    /// Returns the seconds to request when ticks are compared with the arrivals. The seconds of the
+    /// borders are included, as far as the arrivals in them are known.
     private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
         let border = limits.borderSeconds
         var start = firstWithoutArrivals(gap)
@@ -226,11 +233,12 @@ package struct BackfillMachine: Sendable {
         return start..<max(start, end)
     }
 
-    /// Returns the first second of the gap in which certainly nothing arrived before it, when the
-    /// arrivals are unknown. The gap begins where its feed was, minus the time that a tick is on
-    /// its way. Another feed that reports the same (level 1 hands over to tick by tick) may have
-    /// been ahead of that. When a process was lost, its gap begins before the ticks that were on
-    /// their way, and the last tick that came may belong to the second after that.
+    /// Returns the first second of the gap of which certainly no tick arrived before the gap, when
+    /// the arrivals are unknown. A gap begins at the last tick that its feed is known to have
+    /// delivered, or earlier. Level 1 and the tick-by-tick feed have the same ticks, and the other
+    /// one may have delivered later ones, by at most `EngineLimits.transit`. The gap of a lost
+    /// process begins `transit` before its last record and, where times are whole seconds, at a
+    /// whole second. So its last tick may belong to the second after that.
     private func firstWithoutArrivals(_ gap: OpenGap) -> Int64 {
         let ahead = gap.from.advanced(byNanoseconds: EngineLimits.transit)
         let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
@@ -238,9 +246,9 @@ package struct BackfillMachine: Sendable {
     }
 
     /// Returns the seconds that lie completely in the gap, and those among them that are left out
-    /// because something arrived in them. Ticks that came before the gap may be stamped in its
-    /// first second. Others came late, after the gap or in the middle. If all ticks before the gap
-    /// came tick by tick, the beginning of the gap is compared as well.
+    /// because a tick arrived in them: before the gap with a time in its first second, or late. If
+    /// all ticks before the gap came tick by tick, the border at its beginning is included, and is
+    /// compared.
     private func secondsWithoutArrivals(
         _ arrivals: Arrivals, _ gap: OpenGap, _ comparison: Comparison
     ) -> (Range<Int64>, leftOut: [Int64]) {
@@ -270,8 +278,8 @@ package struct BackfillMachine: Sendable {
         return (seconds, leftOut.filter(seconds.contains).sorted())
     }
 
-    /// Gives the job what must not be added: the arrivals, and what an earlier gap added to the
-    /// same seconds.
+    /// Gives the job the ticks that must not be added: the arrivals, and what an earlier gap added
+    /// to the same seconds.
     private mutating func countArrivals(_ arrivals: Arrivals, into job: inout BackfillJob) {
         if job.gap.kind == .providerBar {
             for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
@@ -288,7 +296,7 @@ package struct BackfillMachine: Sendable {
         }
     }
 
-    /// Abandons the oldest waiting gaps when there are too many.
+    /// Abandons the waiting gaps whose turn is next when there are too many, so that one more fits.
     private mutating func makeRoom(now: Moment, into records: inout [ProviderRecord]) {
         while waiting >= limits.gapsMax, !waitingJobs.isEmpty {
             let job = waitingJobs.removeFirst()

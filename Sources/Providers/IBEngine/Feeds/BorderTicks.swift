@@ -1,52 +1,56 @@
 internal import Primitives
 internal import MarketModel
 
-/// The ticks of one kind from the last seconds. The *border* of an outage are the seconds around
-/// its beginning and its end, in which some ticks arrived live and others did not. History reports
-/// all of them, so what it reports there is compared with these ticks.
+/// The arrivals of one kind of data of one instrument from the last 5 to 10 seconds. When an outage
+/// ends, `arrivals` gives them to the backfill, which compares what history reports at the borders
+/// with them.
 ///
-/// They are in two halves, so that keeping a tick costs no search and, after the first seconds, no
-/// memory. While an outage lasts nothing is dropped.
+/// They are kept in two halves. When the newer half has taken ticks for 5 s, it becomes the older
+/// one, and the older one is dropped. So keeping a tick costs no search and, after the first
+/// seconds, no new memory. While an outage lasts nothing is dropped.
 struct BorderTicks: Sendable {
-    /// How long the newer half takes ticks, in nanoseconds.
+    /// How long the newer half takes ticks, in nanoseconds. A border has
+    /// `BackfillLimits.borderSeconds` before an outage, and one half is longer than that. After an
+    /// outage both halves together are longer than `EngineLimits.borderWait`.
     static let half = 5 * EngineLimits.second
 
     private var older: [ArrivedTick] = []
     private var newer: [ArrivedTick] = []
-    /// The wall times since which the halves have every tick; undefined: there is no such time.
+    /// Each half has every tick that arrived since this wall time; undefined: it lacks some, or has
+    /// not begun.
     private var olderSince = Timestamp.undefined
     private var newerSince = Timestamp.undefined
     /// When the newer half began, monotonic.
     private var began = MonotonicTime.distantPast
     /// An outage lasts, and nothing is dropped.
     private var isFrozen = false
-    /// The newer half is full, and lacks ticks.
+    /// The newer half was full (`EngineLimits.borderTicksMax`), so it lacks ticks.
     private var isCut = false
 
+    /// Keeps an arrival.
     @inline(__always)
     mutating func add(_ tick: ArrivedTick, _ now: Moment) {
         if !isFrozen, now.monotonic >= began + Self.half { swapHalves(now) }
         guard newer.count < EngineLimits.borderTicksMax else {
-            // The ticks have to be complete for the time that they cover, so those before this one
-            // are of no use any more.
+            // Without every tick of its time a half does not show what arrived.
             isCut = true
             return
         }
         newer.append(tick)
     }
 
-    /// Keeps everything from now on: an outage has begun.
+    /// Drops nothing from now on, until `begin`: an outage has begun.
     mutating func freeze() { isFrozen = true }
 
-    /// Returns the arrived ticks. They are complete from the beginning of the covered time to
-    /// `until`.
+    /// Returns what arrived from the beginning of the older half on. `until`: the event time up to
+    /// which the caller knows that every tick has come.
     func arrivals(until: Timestamp) -> Arrivals {
         let since = olderSince.isDefined ? olderSince : newerSince
         guard !isCut, since.isDefined else { return .unknown }
         return Arrivals(older + newer, since: since, until: until)
     }
 
-    /// Begins again, with what comes after an outage.
+    /// Drops everything, and begins with what comes after an outage.
     mutating func begin(_ now: Moment) {
         isFrozen = false
         isCut = false
@@ -57,10 +61,11 @@ struct BorderTicks: Sendable {
         began = now.monotonic
     }
 
+    /// Makes the newer half the older one, and begins a new one.
     private mutating func swapHalves(_ now: Moment) {
         swap(&older, &newer)
         newer.removeAll(keepingCapacity: true)
-        // Nothing was kept before the first tick, so the arrivals before it are unknown.
+        // At the very first tick `newerSince` is undefined: what arrived before is not known.
         olderSince = isCut ? .undefined : newerSince
         isCut = false
         newerSince = now.wall

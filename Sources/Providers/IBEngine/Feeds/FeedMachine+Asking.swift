@@ -4,8 +4,8 @@ internal import Primitives
 
 // Requests: how they are made, sent, ended and repeated.
 extension FeedMachine {
-    /// Queues the request for a feed in pacing. `number`: the request's number, if it already has
-    /// the line of an older request; `nil`: it gets a new number.
+    /// Queues the request for a feed in pacing. `number`: the number of the request, if pacing has
+    /// already given it the line of an earlier request; `nil`: it gets a new number.
     mutating func ask(_ route: FeedRoute, number: Int32? = nil, in turn: inout Turn) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
@@ -27,12 +27,12 @@ extension FeedMachine {
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard turn.pacing.ask(request, priority, order: route.order, now: turn.now.monotonic) else {
-            // The queue is full. The line, if this number has one, is free again.
+            // Pacing's queue is full. If the number has a line, the line becomes free.
             turn.pacing.answered(id: id, now: turn.now.monotonic)
             return apply(.postponed(until: turn.later(by: EngineLimits.second)), route, turn.now)
         }
         routes[id] = route
-        // A document's answer may have to wait for ten minutes of pacing first.
+        // Pacing may hold the request for a document back for many minutes.
         let until = slot.feed.isDocument ? turn.later(by: EngineLimits.refusedWait) : .never
         handle(.asked(request: id, until: until), route, "", in: &turn)
     }
@@ -59,15 +59,14 @@ extension FeedMachine {
             isIndex: entry.contract.kind == .index)
     }
 
-    /// Returns the request for a feed; `nil`: it needs more than the contract
-    /// (`headlineRequest`).
+    /// Returns the request for a feed; `nil`: headlines, whose request `headlineRequest` makes.
     private static func request(
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot, depthRows: Int32
     ) -> IBRequest? {
         var contract = entry.contract
         if let reroute = slot.reroute {
-            // The request names only the other contract. With this one's symbol and kind there is
-            // no such contract.
+            // Only the number and exchange of the other contract are sent: with the symbol and kind
+            // of this one there would be no such contract.
             contract = Contract()
             contract.id = reroute.contract
             contract.exchange = reroute.exchange
@@ -101,7 +100,8 @@ extension FeedMachine {
         }
     }
 
-    /// Returns `nil` when there is no cancel: the answer comes and is ignored.
+    /// Returns the request that cancels a feed's request; `nil`: there is none, so the answer comes
+    /// and is ignored.
     private static func cancel(_ feed: FeedKind, _ id: Int32) -> IBRequest? {
         switch feed {
         case .marketData: .cancelMarketData(id: id)
@@ -116,9 +116,9 @@ extension FeedMachine {
         }
     }
 
-    /// Ends the present subscription, before the feed goes to another phase. What still comes of it
-    /// is ignored, because a new subscription reports the same. `cancels` is false when the server
-    /// has ended it already, or cannot be reached.
+    /// Ends the feed's request, before the feed goes to another phase. What still comes of it is
+    /// ignored. `cancels`: the server is asked to end it; false when the server has ended it
+    /// already, or cannot be reached.
     mutating func drop(_ route: FeedRoute, cancels: Bool, _ reason: String, in turn: inout Turn) {
         deliverHeldTrades(route, in: &turn)
         let slot = self[route]
@@ -136,7 +136,7 @@ extension FeedMachine {
         if slot.phase.live != nil { reportSubscription(route, .stop, reason, in: &turn) }
     }
 
-    /// Ends the subscription and requests it again immediately, with the line that it has.
+    /// Ends the feed's request and makes a new one immediately, which gets the line of the old one.
     mutating func restart(
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, in turn: inout Turn
     ) {
@@ -153,12 +153,13 @@ extension FeedMachine {
 
     /// Ends a request that failed. An open outage stays open, and the feed is requested again after
     /// `wait` nanoseconds (`nil`: longer with each failure). `cause`: the new cause of the outage;
-    /// `nil`: it keeps its own.
+    /// `nil`: the cause stays as it is.
     mutating func fail(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cause: OutageCause? = nil, cancels: Bool = false, in turn: inout Turn
     ) {
         drop(route, cancels: cancels, reason, in: &turn)
+        // The two limits keep the shift below small; the wait has its own maximum.
         let failures = min(self[route].failures + 1, 32)
         self[route].failures = failures
         let growing = min(

@@ -3,10 +3,9 @@ internal import Primitives
 
 // Instruments of which other feeds are wanted than before.
 extension FeedMachine {
-    /// Ends an instrument that begins again with other feeds of the same contract, and returns what
-    /// is known of it. Data are missing from the last value until the new feeds deliver. Returns
-    /// `nil` when the contract is another one, or the instrument was not there: it begins as a new
-    /// one.
+    /// Ends an instrument that begins again with other feeds of the same contract, and returns its
+    /// state for `begin`. The outage lasts until the new feeds deliver. Returns `nil` when the
+    /// contract is another one, or the instrument was not wanted: it begins as a new one.
     mutating func endForChange(_ number: UInt32, to next: Instrument, in turn: inout Turn)
         -> InstrumentEntry?
     {

@@ -14,7 +14,8 @@ extension FeedMachine {
     }
 
     /// Ends all requests: the connection is lost, or the server reports that it has dropped them.
-    /// Documents that have come are kept, but headlines are requested again.
+    /// These feeds are requested again on the next connection. Refused feeds and documents that
+    /// have come stay as they are, except headlines: some may have been published meanwhile.
     mutating func forgetAll(_ reason: String, in turn: inout Turn) {
         for route in allRoutes {
             entries[route.place].askForAllAgain(route.slot)
@@ -24,7 +25,7 @@ extension FeedMachine {
             drop(route, cancels: false, reason, in: &turn)
             self[route].since = .undefined
             handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
-            // The feed waits for its turn, and what level 1 delivers meanwhile is recorded.
+            // A tick-by-tick feed may have to wait for its turn. Level 1 delivers until then.
             giveBackToLevel1(route, reason, in: &turn)
         }
         nextScan = min(nextScan, turn.now.monotonic)
@@ -66,8 +67,8 @@ extension FeedMachine {
         }
     }
 
-    /// Returns whether a feed has to be requested again after a farm was broken, or the vendor was
-    /// away. Others of its venue deliver again, but this feed has not come back by itself.
+    /// Returns whether an interrupted feed has to be requested again after a farm was broken, or
+    /// the vendor was away: others of its venue deliver again, but this feed has not come back.
     func hasNotReturned(
         _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
     ) -> Bool {
@@ -76,8 +77,7 @@ extension FeedMachine {
             && hasCome(since: outage.since, of: entries[route.place].venue)
     }
 
-    /// Returns whether data of the venue have come that were not on their way already at this time,
-    /// monotonic.
+    /// Returns whether data of the venue have come that were sent after this time, monotonic.
     func hasCome(since time: MonotonicTime, of venue: Int) -> Bool {
         venues[venue].last > time + EngineLimits.straggling
     }
@@ -95,6 +95,7 @@ extension FeedMachine {
         }
     }
 
+    /// The same for any venue.
     func hasComeAnywhere(since time: MonotonicTime) -> Bool {
         venues.indices.contains { hasCome(since: time, of: $0) }
     }
@@ -126,6 +127,7 @@ extension FeedMachine {
         }
     }
 
+    /// Returns the state of all wanted feeds, for status pages and metrics.
     func status(in turn: Turn) -> [InstrumentStatus] {
         entries.filter(\.isActive).map { entry in
             InstrumentStatus(

@@ -2,7 +2,8 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Contract details: what the provider knows of a contract. They are requested before its data.
+// Contract details: what the provider knows of a contract, as its number and trading hours. They
+// are requested before its data.
 extension FeedMachine {
     /// Requests the details when they are due, and gives up an open request that has no answer.
     mutating func scanDetails(_ place: Int, in turn: inout Turn) {
@@ -19,6 +20,7 @@ extension FeedMachine {
         }
     }
 
+    /// Requests the details. If pacing's queue is full, the next try comes a second later.
     private mutating func askDetails(_ place: Int, in turn: inout Turn) {
         let id = turn.ids.next()
         let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
@@ -36,7 +38,8 @@ extension FeedMachine {
         if !isSettled { entries[place].details = .asked(id) }
     }
 
-    /// Keeps the details of one of the contracts that answer.
+    /// Takes the details of one of the contracts to which the request fits. They are kept only if
+    /// there is no other one.
     mutating func took(_ details: ContractDetails) {
         guard let place = detailsRequests[details.request] else { return }
         entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
@@ -63,7 +66,8 @@ extension FeedMachine {
         if isNew { turn.report(.zoneWanted(details.zone)) }
     }
 
-    /// Handles the end of the answer. Without any contract the data are requested all the same.
+    /// Handles the end of an answer with details. Without any contract in it, the data are
+    /// requested all the same.
     mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
         guard let place = detailsRequests.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
@@ -104,6 +108,7 @@ extension FeedMachine {
         for place in entries.indices where entries[place].zone == zone { readHours(place) }
     }
 
+    /// Reads the hours of an instrument, if the rules of its zone are known.
     private mutating func readHours(_ place: Int) {
         let entry = entries[place]
         let rules = zones[entry.zone]
@@ -114,8 +119,8 @@ extension FeedMachine {
     // MARK: silence
 
     /// Returns whether a subscription can be treated as live although no tick has come of it. It
-    /// was not refused for some seconds, and its market is closed, others of its venue deliver, or
-    /// a minute has passed.
+    /// was not refused for some seconds, and one of these is true: its market is closed, others of
+    /// its venue deliver, or a minute has passed.
     func isSettled(_ route: FeedRoute, _ asked: FeedPhase.Asked, in turn: Turn) -> Bool {
         guard asked.canSettle(turn.now) else { return false }
         let entry = entries[route.place]
@@ -133,7 +138,8 @@ extension FeedMachine {
             || turn.now.monotonic >= asked.since + EngineLimits.settlingAlone
     }
 
-    /// Requests a feed again when nothing comes for long although something should.
+    /// Requests a live feed again when nothing has come of it for its `patience`, although its
+    /// market is open.
     mutating func watch(_ route: FeedRoute, in turn: inout Turn) {
         guard turn.isHealthy, self[route].isOverdue(turn.now) else {
             return
@@ -144,7 +150,7 @@ extension FeedMachine {
             guard let opened = hours.opened(at: turn.now.wall) else { return }
             guard turn.now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
-            // Its hours are not known. It should trade while others of its venue do.
+            // Its hours are not known. It is expected to trade while others of its venue do.
             let lastOfVenue = venues[entry.venue].last
             guard lastOfVenue + turn.silentAfter / 2 > turn.now.monotonic,
                 turn.now.monotonic >= venues[entry.venue].since + slot.patience
@@ -162,9 +168,10 @@ extension FeedMachine {
 }
 
 extension FeedMachine {
-    /// Returns whether the server has answered since the feed became overdue. If the server does
-    /// not answer, it is no use to request the feed again, and the session closes the connection.
-    /// The server is asked once for all feeds.
+    /// Returns whether an overdue feed can be requested again: the server has answered a question
+    /// for its time since the feed became overdue. Otherwise the server is asked, once for all
+    /// feeds. A connection on which nothing comes is closed by the session meanwhile. If only the
+    /// answer does not come, the feed is requested again after `heartbeatWait`.
     private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
         let since = slot.lastTick + slot.patience
         if turn.timeAnswered >= since { return true }
@@ -178,14 +185,15 @@ extension FeedMachine {
 
 extension InstrumentEntry {
     @inline(__always)
-    /// Notes level 1's volume of the day, and whether it has grown: then something was traded.
+    /// Notes level 1's volume of the day. When it changes, something was traded.
     mutating func note(volume now: Quantity, _ time: MonotonicTime) {
         guard now.isDefined, now != volume else { return }
         if volume.isDefined { volumeGrew = time }
         volume = now
     }
 
-    /// Returns whether nothing was traded since the last trade, by level 1's volume of the day.
+    /// Returns whether a tick-by-tick feed of trades has missed nothing: since its last tick, level
+    /// 1's volume of the day has not changed.
     func isQuiet(_ slot: FeedSlot) -> Bool {
         guard slot.feed == .trades, volume.isDefined,
             slots.contains(where: { $0.feed == .marketData && $0.isDelivering })
@@ -202,12 +210,12 @@ extension FeedPhase.Asked {
 }
 
 extension FeedSlot {
-    /// Returns whether nothing has come of it for longer than its patience.
+    /// Returns whether nothing has come of the feed for its `patience`, although it is watched.
     func isOverdue(_ now: Moment) -> Bool {
         now.monotonic >= lastTick + patience && isWatched
     }
 
-    /// It is never quiet for long while the market is open.
+    /// Something comes of the feed all the time while its market is open, so silences are noticed.
     var isWatched: Bool {
         switch feed {
         case .marketData:

@@ -4,8 +4,8 @@ internal import Primitives
 
 // Which feed delivers trades and quotes: level 1, or a feed that has them tick by tick.
 extension FeedMachine {
-    /// Lets a tick-by-tick feed take over from level 1, which delivers trades and quotes until
-    /// then. Quotes change over immediately. Both feeds have the trades of this moment, so these
+    /// Lets a tick-by-tick feed that begins take over from level 1, which has delivered its kinds
+    /// until now. Quotes are taken tick by tick immediately. Trades come by both feeds, so they
     /// change over at a whole second: later ones are taken tick by tick, earlier ones from level 1.
     mutating func takeOverFromLevel1(_ route: FeedRoute, in turn: Turn) {
         let kinds = self[route].kinds
@@ -19,15 +19,19 @@ extension FeedMachine {
             entries[route.place].slots[level1].kinds.subtract(kinds)
             return
         }
+        // The provider's clock may be up to a second ahead of what is known of it, and the
+        // tick-by-tick feed needs every trade after this time. So one more second passes first.
         let second = nextSecond(in: turn).advanced(byNanoseconds: EngineLimits.second)
         entries[route.place].handOver.handOver(at: second)
     }
 
-    /// Returns the time up to which level 1 has certainly delivered the trades that it still hands
-    /// over; undefined: there is no hand-over from a level 1 that delivers, as far as is known.
-    /// Level 1 may be silent since its last tick. An outage that is noticed later adds nothing to a
-    /// gap that is already open, so a gap of the other feed has to begin then. No pause counts as a
-    /// usual one here, because it may become too long for that.
+    /// Returns the time up to which level 1 has certainly delivered trades during a hand-over;
+    /// undefined: no hand-over is in progress, or level 1 does not deliver.
+    ///
+    /// `interrupt` calls it when the tick-by-tick feed of trades stops. Level 1 may have been dead
+    /// since its last tick, and an outage of it that is noticed later cannot make the open gap of
+    /// trades longer. So that gap begins at the last tick of level 1. A silence is not accepted as
+    /// a usual pause here, because its length is not known yet.
     func handedOver(_ place: Int, in turn: Turn) -> Timestamp {
         let entry = entries[place]
         guard case .handingOver = entry.handOver.phase, let level1 = entry.level1,
@@ -38,10 +42,13 @@ extension FeedMachine {
         return max(slot.outageStart(of: .trade, trusted: sure), slot.began(.trade))
     }
 
-    /// Records an outage of quotes that ended when the other feed took them over. Level 1 was
-    /// silent then, and has delivered nothing since. Now it stops, and delivered up to `sure`. Or
-    /// the other feed stops: its gap cannot include these quotes later, and those in between are
-    /// recorded.
+    /// Records quotes that are missing because level 1 was dead when the tick-by-tick feed took
+    /// them over. They are missing from the last tick of level 1 to that moment. If level 1 has
+    /// delivered since, nothing is missing.
+    ///
+    /// `interrupt` calls it when one of the two feeds stops. `sure`: the time up to which that feed
+    /// has certainly delivered. The outage that begins then does not include these quotes, because
+    /// the tick-by-tick feed has recorded later ones.
     mutating func endQuotes(
         _ route: FeedRoute, sure: Timestamp, _ cause: OutageCause, in turn: inout Turn
     ) {
@@ -62,8 +69,8 @@ extension FeedMachine {
         endOutage(route.place, .quote, to: turn.clock.aligned(end), .past, in: &turn)
     }
 
-    /// Completes a hand-over when what was on its way by level 1 has certainly come, or is in a
-    /// separate outage.
+    /// Completes a hand-over when every trade that level 1 still had to deliver has certainly come.
+    /// If level 1 has stopped, the hand-over ends early.
     mutating func finishHandOver(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1,
@@ -75,16 +82,17 @@ extension FeedMachine {
             if entry.hasTradesTickByTick { endHandOverEarly(place, in: &turn) }
             return
         }
+        // A tick of level 1 that came so late shows that the trades before it have come.
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
         guard turn.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
         entries[place].handOver.settle()
         entries[place].slots[level1].kinds.remove(.trade)
     }
 
-    /// Ends a hand-over because level 1 stopped. Its outage ends where the other feed begins. If
-    /// the other feed has stopped as well, the first one to come back delivers the trades. Level 1
-    /// does so from the next whole second on, because late trades of the other feed have been
-    /// recorded.
+    /// Ends a hand-over because level 1 stopped or begins again. If the tick-by-tick feed delivers,
+    /// the outage of trades ends where that feed begins. If both have stopped, the first one to
+    /// come back delivers the trades. Level 1 does so from the next whole second on, because the
+    /// tick-by-tick feed has recorded trades of this one.
     mutating func endHandOverEarly(_ place: Int, in turn: inout Turn) {
         let entry = entries[place]
         guard case .handingOver(let from) = entry.handOver.phase, let level1 = entry.level1
@@ -106,8 +114,9 @@ extension FeedMachine {
             .floored(toNanoseconds: EngineLimits.second)
     }
 
-    /// Begins the trades of level 1 when it delivers again in place of another feed. They begin at
-    /// the next whole second, so that history can have all trades before it.
+    /// Begins the trades of level 1 when it delivers again in place of the tick-by-tick feed. They
+    /// begin at the next whole second, so that the gap before ends at a whole second, as history
+    /// counts time.
     mutating func beginTrades(_ route: FeedRoute, in turn: Turn) {
         let number = entries[route.place].number
         guard case .givenBack = entries[route.place].handOver.phase,
@@ -118,8 +127,9 @@ extension FeedMachine {
         self[route].regained.tradesSince = second
     }
 
-    /// Lets level 1 deliver again what does not come tick by tick for a while. Its trades begin at
-    /// the next whole second: those before it may have come tick by tick.
+    /// Lets level 1 deliver again what does not come tick by tick for a while. `route`: the feed
+    /// that does not deliver, for the `reason`. Trades of level 1 begin at the next whole second:
+    /// those before it may have come tick by tick.
     mutating func giveBackToLevel1(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
         guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
@@ -130,6 +140,7 @@ extension FeedMachine {
             .intersection(slot.feed.kinds(of: entry.instrument))
         var isHandingOver = false
         if case .handingOver = entry.handOver.phase { isHandingOver = kinds.contains(.trade) }
+        // Otherwise level 1 delivers these kinds already.
         guard isHandingOver || !kinds.isSubset(of: slot.kinds) else { return }
         let second = nextSecond(in: turn)
         if kinds.contains(.trade) { entries[route.place].handOver.giveBack(from: second) }
@@ -151,5 +162,6 @@ extension InstrumentEntry {
     /// The index of level 1's slot; `nil`: level 1 is not wanted.
     var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
 
+    /// Its tick-by-tick feed of trades delivers.
     var hasTradesTickByTick: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
 }

@@ -1,10 +1,11 @@
 internal import MarketModel
 internal import Primitives
 
-// Outages of news. What was published meanwhile comes with the headlines of the past.
+// Outages of news. The headlines that were published meanwhile are requested from history, so these
+// gaps are filled here and not by the backfill.
 extension FeedMachine {
-    /// Handles an outage that has ended. Its headlines are requested when those on their way have
-    /// come.
+    /// Handles the gap of an outage of news that has ended. Its headlines are requested after
+    /// `EngineLimits.borderWait`.
     mutating func fillNews(_ gap: OpenGap, _ place: Int, in turn: inout Turn) {
         guard let slot = entries[place].headlines else {
             return giveUpNews(gap, "headlines are not asked for", in: &turn)
@@ -21,7 +22,8 @@ extension FeedMachine {
         requestHeadlinesAgain(place, in: &turn)
     }
 
-    /// Handles a complete answer. It settles the outages that had ended when it was requested.
+    /// Handles the end of an answer with headlines. The answer settles the outages that were due
+    /// when its request left. `hasMore`: the server has more headlines than the answer.
     mutating func tookAllHeadlines(_ route: FeedRoute, hasMore: Bool, in turn: inout Turn) {
         // The phase is another one if a message of another kind came under this request's number.
         // Then nothing is settled, and the headlines are requested again for the outages.

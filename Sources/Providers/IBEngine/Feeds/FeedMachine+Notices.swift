@@ -21,7 +21,8 @@ extension FeedMachine {
             if !turn.settings.isDelayed { refuseDelayed(route, in: &turn) }
         case .tooManyLines(let limit):
             turn.pacing.refusedLine(id: notice.request, limit, now: turn.now.monotonic)
-            // The feed soon goes back into the queue for lines, which watches their number.
+            // The feed soon goes back into the queue for lines: pacing tries now and then whether
+            // the server accepts one more.
             refuse(route, .waitingForLines, reason, wait: EngineLimits.downWait, in: &turn)
         case .competingSession: competing(route, reason, in: &turn)
         case .realTimeBarsEnded, .duplicateRequest:
@@ -49,8 +50,8 @@ extension FeedMachine {
         return true
     }
 
-    /// Notes that a part of the data does not come, or none of them. The text is stored with the
-    /// feed. `needsTick`: none may come, so only a tick proves that the feed delivers.
+    /// Notes that a part of the data does not come, or perhaps none. `needsTick`: perhaps none, so
+    /// only a tick proves that the feed delivers. The reason is stored for people.
     private mutating func remark(
         _ route: FeedRoute, _ reason: String, needsTick: Bool, in turn: inout Turn
     ) {
@@ -79,8 +80,8 @@ extension FeedMachine {
         refuseInstrument(place, reason, in: &turn)
     }
 
-    /// Delays an instrument while the platform cannot know its contract. Its data are not requested
-    /// either.
+    /// Requests the details later, because the platform cannot know the contract now. The data are
+    /// not requested before.
     private mutating func delayDetails(_ place: Int, _ reason: String, in turn: inout Turn) {
         entries[place].details = .unknown
         entries[place].detailsDue = turn.later(by: EngineLimits.detailsWait)
@@ -104,7 +105,8 @@ extension FeedMachine {
         apply(.unlisted, route, turn.now)
     }
 
-    /// Tries again what was refused for want of a contract: the platform knows contracts again.
+    /// Requests again what was refused because there was no such contract: the platform knows
+    /// contracts again.
     mutating func doubtRefusals(_ now: Moment) {
         for place in entries.indices where entries[place].isActive {
             switch entries[place].details {
@@ -123,7 +125,10 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// Handles a subscription that the provider has ended, or left without data.
+    /// Handles a subscription that the provider has ended, or of which no data come: begins an
+    /// outage, and ends the request. `wait`: the time until the next request, in nanoseconds;
+    /// `nil`: longer with each failure. `cancels`: the server does not know yet that the request
+    /// ends.
     private mutating func refuse(
         _ route: FeedRoute, _ pause: FeedPhase.Pause, _ reason: String, wait: Int64? = nil,
         cancels: Bool = false, in turn: inout Turn
@@ -147,7 +152,7 @@ extension FeedMachine {
         let wait = EngineLimits.competingWait
         switch self[route].phase {
         case .interrupted:
-            // Whatever else comes back, this feed does not come back with it.
+            // With the new cause, the return of a farm or the vendor does not resume this feed.
             let now = turn.now.monotonic
             handle(.broke(cause, since: now, until: turn.later(by: wait)), route, reason, in: &turn)
         case .live: interrupt(route, cause, wait: wait, in: &turn)
@@ -161,14 +166,14 @@ extension FeedMachine {
         }
     }
 
-    /// Waits for live data. Delayed data are not yet a refusal: the provider may change back by
-    /// itself.
+    /// Begins an outage because delayed data come in a source of live ones. It is not yet a
+    /// refusal: the provider may change back by itself.
     private mutating func awaitLive(_ route: FeedRoute, _ mode: FeedMode, in turn: inout Turn) {
         guard !self[route].awaitsLive(in: turn) else { return }
         let reason = "delayed data come, and this source wants live ones: waiting for them"
         let cause = OutageCause(.refusal, reason)
         interrupt(route, cause, in: &turn)
-        // Whatever else comes back, this feed does not come back with it.
+        // With the new cause, the return of a farm or the vendor does not resume this feed.
         apply(.blamed(cause), route, turn.now)
         self[route].mode = mode
         handle(.postponed(until: turn.later(by: EngineLimits.liveWait)), route, reason, in: &turn)
@@ -225,7 +230,8 @@ extension FeedMachine {
         fail(route, .down, reason, cancels: true, in: &turn)
     }
 
-    /// Handles an answer that cannot be read.
+    /// Handles an answer that cannot be read. A document fails by it; of other feeds one message is
+    /// lost.
     mutating func unreadable(_ request: Int32, in turn: inout Turn) {
         guard let route = routes[request], self[route].feed.isDocument else { return }
         fail(

@@ -4,7 +4,8 @@ internal import Primitives
 
 // Feeds that begin to deliver, that stop, and the outages in between.
 extension FeedMachine {
-    /// Notes that a subscription delivers from now on, which ends an outage of the feed.
+    /// Notes that a new subscription delivers from now on, which ends an outage of the feed. A feed
+    /// in another phase than `asked` is left as it is.
     mutating func start(_ route: FeedRoute, in turn: inout Turn) {
         let slot = self[route]
         guard case .asked = slot.phase else { return }
@@ -20,8 +21,8 @@ extension FeedMachine {
         resume(route, in: &turn)
     }
 
-    /// Ends the outages of all kinds that the feed delivers. Its subscription is the one that it
-    /// had, or a new one.
+    /// Makes a feed live, and ends the outages of all kinds that it delivers. The subscription is a
+    /// new one, or the one that an outage interrupted.
     mutating func resume(_ route: FeedRoute, in turn: inout Turn) {
         let wasOut = self[route].phase.cause != nil
         let feed = self[route].feed
@@ -32,12 +33,13 @@ extension FeedMachine {
         if feed == .marketData { beginTrades(route, in: turn) }
         let slot = self[route]
         for kind in slot.kinds.kinds {
-            // Times with a larger grain than 1 ns are the provider's, so its clock counts.
+            // Event times with a grain above 1 ns are the provider's, so the gap ends by its clock.
             let grain = slot.feed.grain(of: kind)
             var end = grain > 1 ? turn.clock.aligned(turn.now.wall) : turn.now.wall
             if feed == .marketData, kind == .trade,
                 case .givenBack(let second, _) = entries[route.place].handOver.phase
             {
+                // Level 1 delivers trades only from that second on.
                 end = max(end, second)
             }
             if kind == .trade { end = slot.delayedEnd(end) }
@@ -46,7 +48,7 @@ extension FeedMachine {
         if wasOut {
             turn.report(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        // After a notice of a broken part, the data that come first may have been sent before it.
+        // The first data after a notice may have been sent before it, and prove nothing.
         let isSuspected =
             suspicion.map { !$0.isSettled && turn.now.monotonic < $0.stragglersUntil } ?? false
         handle(.delivers(isSuspected: isSuspected), route, slot.remark, in: &turn)
@@ -54,7 +56,8 @@ extension FeedMachine {
 
     /// Begins an outage: data of the feed may be missing after `trusted` (`nil`: after now). A feed
     /// that does not deliver is left as it is. `since`: when the outage began, monotonic (`nil`:
-    /// now). `wait`: how long after now the feed is requested again, if it does not come back.
+    /// now). `wait`: after how many nanoseconds the feed is requested again, if it does not come
+    /// back.
     mutating func interrupt(
         _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp? = nil,
         since: MonotonicTime? = nil,
@@ -69,12 +72,13 @@ extension FeedMachine {
         self[route].rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
+        // The next outage begins here, so the borders of earlier ones end here.
         fillEndedOutages(of: route.place, until: sure, in: &turn)
         endQuotes(route, sure: sure, cause, in: &turn)
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
             let known = grain > 1 ? turn.clock.aligned(sure) : sure
-            // It does not begin before the subscription: the time before that is already recorded.
+            // The gap does not begin before the subscription: an earlier gap covers that time.
             let delayed = kind == .trade ? slot.delayedStart(trusted: known) : nil
             var from =
                 delayed
@@ -106,7 +110,8 @@ extension FeedMachine {
         case unwanted
     }
 
-    /// Ends the outage of one kind of data, records its gap, and has the gap filled.
+    /// Ends the outage of one kind of data at `to`, records its gap, and hands the gap over to be
+    /// filled. Without an open outage it does nothing.
     mutating func endOutage(
         _ place: Int, _ kind: DataKind, to: Timestamp, _ outageEnd: OutageEnd, in turn: inout Turn
     ) {
@@ -140,8 +145,8 @@ extension FeedMachine {
     }
 
     /// Gives the backfill the gaps that are due: all ticks of their borders have come. With a
-    /// `place`, it gets all gaps of this instrument. Their borders end at `until`, because another
-    /// outage begins there, or the instrument ends.
+    /// `place`, it gets all gaps of that instrument, due or not. Then their borders end at `until`,
+    /// because another outage begins there, or the instrument ends.
     mutating func fillEndedOutages(
         of place: Int? = nil, until: Timestamp = .undefined, in turn: inout Turn
     ) {
@@ -155,18 +160,20 @@ extension FeedMachine {
             }
             endedOutages.remove(at: index)
             let entry = entries[ended.place]
+            // Younger ticks may still come late, so the border ends before them.
             let end =
                 until.isDefined
                 ? until
                 : turn.now.wall.advanced(
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
+            // `endOutage` adds only kinds that have border ticks.
             let border = InstrumentEntry.borderTicks(of: ended.gap.kind) ?? \.trades
-            // The ticks of a second that is not over are not all there, so the border ends before.
             let after = entry[keyPath: border].arrivals(until: end)
             // A process that was suspended checks late. What came right after the outage may have
             // been dropped meanwhile.
             let isKnown = ended.before.since.isDefined && after.since == ended.afterSince
-            // With undefined bounds the ticks are not complete. They are still not added again.
+            // Undefined bounds: the ticks are not complete. The backfill still adds none of them
+            // again.
             let arrivals = Arrivals(
                 ended.before.ticks + after.ticks,
                 since: isKnown ? ended.before.since : .undefined,

@@ -2,14 +2,15 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// A notice that something broke through which data come. It does not say whose data. So the feeds
-/// are watched closely until they have shown that they are not concerned, or are silent.
+/// A notice that a farm is broken, or that the platform has lost its vendor. It does not contain
+/// which feeds it concerns. So a feed that delivers is *suspected* until its data show that it is
+/// not concerned, or its silence shows that data are missing. Then an outage begins.
 struct Suspicion: Sendable {
     /// The cause of the outages that the suspicion confirms.
     var cause: OutageCause
     /// When the notice came, monotonic.
     var since: MonotonicTime
-    /// The part that was reported as broken is back.
+    /// The farm, or the vendor, is back.
     var isSettled = false
 
     /// Until this time, monotonic, data may come that were sent before the notice. They prove
@@ -19,14 +20,15 @@ struct Suspicion: Sendable {
 
 // Notices that data may be missing, and the checks whether they are.
 extension FeedMachine {
-    /// Suspects all feeds that deliver. No outage begins by that.
+    /// Suspects all feeds that deliver. No outage begins yet.
     mutating func suspectAll(_ cause: OutageCause, _ now: Moment) {
         suspicion = Suspicion(cause: cause, since: now.monotonic)
         for route in allRoutes { apply(.suspected(true), route, now) }
     }
 
-    /// Checks the pause that ends now, as something has come of the feed. It was a usual pause of
-    /// the feed and of its venue, or an outage. It is called before the arrival is noted.
+    /// Checks the pause that ends now, because something has come of the feed. Either it was a
+    /// usual pause of the feed and of its venue, or an outage is recorded. It is called before the
+    /// tick is noted.
     mutating func examine(_ route: FeedRoute, in turn: inout Turn) {
         guard let suspicion else { return }
         let venue = entries[route.place].venue
@@ -43,15 +45,15 @@ extension FeedMachine {
         }
     }
 
-    /// Checks all feeds that are still suspected, once what was on its way has come. The suspicion
-    /// ends with the last of them.
+    /// Checks all feeds that are still suspected, once what was on its way at the notice has come.
+    /// When no feed is suspected any more, the suspicion ends.
     mutating func scanSuspects(in turn: inout Turn) {
         guard let suspicion, turn.now.monotonic >= suspicion.stragglersUntil else { return }
         var isAnyLeft = false
         for route in allRoutes where self[route].isSuspected {
             let venue = entries[route.place].venue
             if isClosed(route, turn.now) {
-                // A closed market shows nothing yet.
+                // In a closed market a silence shows nothing, so the check waits.
                 isAnyLeft = true
             } else if isSilent(route, suspicion, turn.now) || isVenueSilent(route, turn.now) {
                 confirm(route, suspicion, hasEnded: false, in: &turn)
@@ -67,7 +69,7 @@ extension FeedMachine {
         if !isAnyLeft { self.suspicion = nil }
     }
 
-    /// Handles the return of what was reported as broken. If nothing has shown that data continued,
+    /// Handles the return of the farm or the vendor. Where nothing has shown that data continued,
     /// some are missing.
     mutating func settleSuspects(in turn: inout Turn) {
         guard let suspicion else { return }
@@ -80,7 +82,7 @@ extension FeedMachine {
             let venue = entries[route.place].venue
             // Data of the venue came after the notice, so not all of its data stopped.
             let hasVenueData = hasCome(since: suspicion.since, of: venue)
-            // If so much comes that a break would have been noticed, what comes next decides.
+            // Where so much comes that a break would have been noticed, later checks decide.
             let isBreakVisible = suspicion.cause.kind == .farm && venues[venue].isBusy
             if isSilent(route, suspicion, turn.now) || isVenueSilent(route, turn.now)
                 || !hasVenueData && !isBreakVisible
@@ -96,8 +98,8 @@ extension FeedMachine {
         allRoutes.filter { entries[$0.place].venue == venue && self[$0].isSuspected }
     }
 
-    /// Begins an outage: data are missing since the last sign of life of the feed and of its venue.
-    /// `hasEnded`: what comes at this moment ends the outage.
+    /// Begins an outage: data are missing since something last came of the feed or of its venue.
+    /// `hasEnded`: the data that come at this moment end the outage.
     private mutating func confirm(
         _ route: FeedRoute, _ suspicion: Suspicion, hasEnded: Bool, in turn: inout Turn
     ) {
@@ -110,16 +112,17 @@ extension FeedMachine {
 
     // MARK: silence
 
-    /// Returns whether nothing has come of this feed since about the notice, for much longer than
-    /// usual. The feed is checked alone, because data of one venue may come through several farms.
+    /// Returns whether nothing has come of this feed for longer than its `silenceBound`. The feed
+    /// is checked alone, because data of one venue may come through several farms.
     private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
         guard let bound = silenceBound(of: route, suspicion) else { return false }
         return now.monotonic > self[route].lastTick + bound
     }
 
-    /// Returns how long a silence of this feed has to be to show by itself that data are missing;
-    /// `nil`: no silence shows it, because too little comes of the feed, or because it was silent
-    /// before.
+    /// Returns how long a silence of this feed has to be to show by itself that data are missing,
+    /// in nanoseconds: four times its longest usual pause, and at least 2 s. `nil`: no silence
+    /// shows it, because too little comes of the feed, or because it was silent so long before the
+    /// notice.
     private func silenceBound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
         let slot = self[route]
         guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
@@ -128,15 +131,16 @@ extension FeedMachine {
         return slot.lastTick + bound >= suspicion.since ? bound : nil
     }
 
-    /// Returns whether nothing comes of all instruments of the feed's venue.
+    /// Returns whether nothing comes of any instrument of the feed's venue: for 2 s or, where much
+    /// comes, for twice the longest usual pause.
     private func isVenueSilent(_ route: FeedRoute, _ now: Moment) -> Bool {
         let life = venues[entries[route.place].venue]
         return life.pause(now)
             > min(EngineLimits.straggling, life.patience(else: EngineLimits.straggling))
     }
 
-    /// Returns whether the market has been closed since the last sign of life. Then a silence shows
-    /// nothing.
+    /// Returns whether the market has been closed since something last came of the feed or of its
+    /// venue. Then a silence shows nothing.
     private func isClosed(_ route: FeedRoute, _ now: Moment) -> Bool {
         let entry = entries[route.place]
         let life = lifeSign(route)

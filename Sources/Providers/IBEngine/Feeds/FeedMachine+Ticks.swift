@@ -2,9 +2,9 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-// Messages of subscriptions, converted to records.
+// The way of a tick: a message of a subscription becomes a record for the tape.
 extension FeedMachine {
-    /// Handles a message. Returns false when it answers no request of a feed.
+    /// Handles a message that answers `request`. Returns false when no feed has such a request.
     @inline(__always)
     mutating func take(_ message: IBMessage, of request: Int32, in turn: inout Turn) -> Bool {
         guard let route = routes[request] else { return false }
@@ -12,6 +12,7 @@ extension FeedMachine {
         case .marketDataType(_, let mode):
             took(mode, route, in: &turn)
             return true
+        // Contains no data: the step of prices, and the key of the letters of exchanges.
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
             let cause = OutageCause(.restart, "its data are another contract's")
@@ -45,6 +46,7 @@ extension FeedMachine {
             .realTimeBar, .depth, .news, .historicalMidpoints, .historicalQuotes,
             .historicalTrades, .contractDetails, .bondDetails, .contractDetailsEnd, .bulletin,
             .newsProviders, .notice, .nextValidID, .managedAccounts, .currentTime:
+            // Delayed data are left out in a source of live data.
             guard !self[route].awaitsLive(in: turn) else { return true }
             arrived(route, in: &turn)
             convert(message, route, in: &turn)
@@ -52,7 +54,8 @@ extension FeedMachine {
         }
     }
 
-    /// Notes that something of the feed came. Whatever its phase was, the feed is alive.
+    /// Notes that something of the feed came, which shows that the feed and its venue are alive. It
+    /// is called before the message is converted.
     @inline(__always)
     private mutating func arrived(_ route: FeedRoute, in turn: inout Turn) {
         if suspicion != nil { examine(route, in: &turn) }
@@ -79,7 +82,8 @@ extension FeedMachine {
     }
 
     /// Makes a record of a message that contains a complete tick. Other messages are values of
-    /// level 1, which are assembled.
+    /// level 1, which are assembled. Trades, quotes and bars go through `deliver`, because history
+    /// is compared with them.
     private mutating func convert(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         let number = entries[route.place].number
         switch message {
@@ -115,7 +119,8 @@ extension FeedMachine {
         }
     }
 
-    /// Makes ticks of the single values of level 1.
+    /// Makes ticks of the single values of level 1. The assembler combines them, and returns a tick
+    /// when one is complete. Kinds that come tick by tick are left out.
     private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
             entries[route.place].note(volume: tick.size, turn.now.monotonic)
@@ -132,6 +137,8 @@ extension FeedMachine {
             deliver(quote, route, in: &turn)
         case .trade(let trade): deliver(level1: trade, route, in: &turn)
         case .option(let option):
+            // Level 1 brings the numbers of options too. But they are among the feed's `kinds`, and
+            // have gaps, only where `computations` are wanted.
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
             turn.put(.option(option))
@@ -145,6 +152,7 @@ extension FeedMachine {
         }
     }
 
+    /// Delivers a trade of level 1, unless the tick-by-tick feed delivers trades of its time.
     @inline(__always)
     private mutating func deliver(level1 trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
         guard self[route].kinds.contains(.trade),
@@ -155,7 +163,8 @@ extension FeedMachine {
 
     // MARK: trades that are held back, as they may still be marked as unreported
 
-    /// Delivers the trades of a feed that need not be held back any more.
+    /// Delivers the trades of a feed that need not be held back any more, and keeps
+    /// `feedsHoldingTrades` up to date.
     private mutating func deliverDueTrades(_ route: FeedRoute, in turn: inout Turn) {
         while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(
             at: turn.now.wall)
@@ -168,15 +177,16 @@ extension FeedMachine {
         if !feedsHoldingTrades.contains(route) { feedsHoldingTrades.append(route) }
     }
 
-    /// The same for all feeds.
+    /// The same for all feeds. `scan` calls it, because a trade may become due without a message.
     mutating func deliverDueTrades(in turn: inout Turn) {
+        // Backwards: the call may remove the feed from the list.
         for index in feedsHoldingTrades.indices.reversed() where index < feedsHoldingTrades.count {
             deliverDueTrades(feedsHoldingTrades[index], in: &turn)
         }
     }
 
-    /// Delivers all held trades of a feed: the subscription stops, and nothing more comes about
-    /// them.
+    /// Delivers all held trades of a feed, because its subscription stops: nothing more will be
+    /// known about them.
     mutating func deliverHeldTrades(_ route: FeedRoute, in turn: inout Turn) {
         while let trade = self[route].assembler?.nextHeldTrade() {
             deliver(level1: trade, route, in: &turn)
@@ -193,18 +203,21 @@ extension FeedMachine {
         }
     }
 
-    /// Returns whether the message is a volume that an old server reports in hundreds.
+    /// Returns whether the message is a volume that an old server reports in lots of 100 shares.
     private func isInLots(_ message: IBMessage, _ route: FeedRoute, in turn: Turn) -> Bool {
         guard case .tickSize(let tick) = message else { return false }
         return TickType.isVolume(tick.type) && countsLots(route, in: turn)
     }
 
+    /// Puts a trade on the tape, and keeps its arrival for the border of an outage. The two below
+    /// do the same with a quote and a bar.
     @inline(__always)
     private mutating func deliver(_ trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
         var trade = trade
         if countsLots(route, in: turn) { trade.size = trade.size.inLots }
         note(trade.header, in: &turn)
-        // The state at a subscription's start is no event, and history would not report it again.
+        // A snapshot is the state at the start of a subscription and no event, so history does not
+        // report it again.
         if !trade.header.flags.contains(.snapshot) {
             entries[route.place].trades.add(.trade(trade), turn.now)
         }
@@ -235,13 +248,13 @@ extension FeedMachine {
         turn.put(.providerBar(bar))
     }
 
-    /// Returns whether the server reports the sizes of this contract in lots of 100 shares.
+    /// Returns whether the server reports live sizes of this contract in lots of 100 shares.
     @inline(__always)
     private func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
         !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
     }
 
-    /// Counts a live record that is older than the floor.
+    /// Counts a live record that is older than the floor. It is recorded all the same.
     @inline(__always)
     private func note(_ header: TickHeader, in turn: inout Turn) {
         let floor = turn.clock.floor
@@ -253,6 +266,8 @@ extension FeedMachine {
 
     // MARK: documents
 
+    /// Records a report about a company, in parts. All parts have the same `providerID`, which no
+    /// other document has.
     private mutating func took(
         _ document: FundamentalDocument, _ route: FeedRoute, in turn: inout Turn
     ) {
@@ -270,6 +285,7 @@ extension FeedMachine {
         finish(route, in: &turn)
     }
 
+    /// Records the daily bars of a year.
     private mutating func took(_ bars: HistoricalBars, _ route: FeedRoute, in turn: inout Turn) {
         let entry = entries[route.place]
         let daily = DailyBars(
@@ -291,8 +307,8 @@ extension FeedMachine {
 }
 
 extension FeedSlot {
-    /// Counts a tick. After a silence a feed has to show that it is busy before it is watched as
-    /// closely again.
+    /// Counts a tick. `watch` doubles `patience` after a silence; 16 ticks show that the feed is
+    /// busy again, and reset it to `silentAfter`.
     @inline(__always)
     mutating func countTick(_ silentAfter: Int64) {
         guard patience != silentAfter else { return }
@@ -302,8 +318,9 @@ extension FeedSlot {
 }
 
 extension Trade {
-    /// Returns the trade without its time if that is below the floor. The last trade before a
-    /// subscription is a state of the present, not an event of its time.
+    /// Returns the trade without the provider's time if it is a snapshot from before the floor: it
+    /// is recorded as the state at its arrival, because the floor promises that no record of an
+    /// earlier time comes.
     @inline(__always)
     fileprivate func withoutTime(below floor: Timestamp) -> Trade {
         guard header.flags.contains(.snapshot), header.providerTime.isDefined, floor.isDefined,

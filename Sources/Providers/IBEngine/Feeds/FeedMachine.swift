@@ -2,16 +2,15 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// Keeps what is wanted of each instrument, what was requested, and with which outcome.
+/// The feeds of all instruments: what is wanted, what was requested, and with which outcome.
+/// `IBEngine` owns it, and calls it in each turn.
 ///
 /// - An instrument has one *slot* per feed that is wanted of it. Its *place* is its index in
 ///   `entries`, and a *route* (`FeedRoute`) is a place with the index of a slot.
-/// - An *outage* is the time in which a feed that had delivered does not deliver. Its *gap* is the
-///   record of it on the tape, one per kind of data. A gap is open until its outage has ended.
-/// - A *venue* is the kind, exchange and currency of contracts. Data of one contract show that the
-///   others of its venue can deliver too.
-/// - *Level 1* is the subscription to market data, in which the server combines ticks. A
-///   *document* is a feed that comes completely with one answer, once a day.
+/// - A feed *delivers* while its phase is `live`. A *tick-by-tick* feed is one of trades, quotes or
+///   midpoints, in contrast to level 1, in which the server combines ticks.
+/// - The gap of an outage is *open* until the outage has ended.
+/// - Times are monotonic where they decide what is due, and by the wall clock in records.
 struct FeedMachine: Sendable {
     /// An outage that has ended, and whose gap is not yet with the backfill. The backfill adds a
     /// tick of history only if it did not arrive live. So it needs all ticks that arrive around the
@@ -32,13 +31,16 @@ struct FeedMachine: Sendable {
 
     /// By place. Instruments that are not wanted any more leave their place to the next one.
     var entries: [InstrumentEntry] = []
+    /// The places of wanted instruments, by the number of the instrument.
     private var placesByNumber: [UInt32: Int] = [:]
+    /// The places that the next new instruments get.
     private var freePlaces: [Int] = []
     /// The feed that gets a request's answers, by the request's number. It is never iterated: its
     /// order means nothing.
     var routes: [Int32: FeedRoute] = [:]
     /// The place of the instrument whose contract details were requested, by the request's number.
     var detailsRequests: [Int32: Int] = [:]
+    /// In the order in which the outages ended.
     var endedOutages: [EndedOutage] = []
     /// Subscriptions that hold trades back for a part of a second, until it is known whether the
     /// exchange reports them (`PrintQueue`).
@@ -63,7 +65,7 @@ struct FeedMachine: Sendable {
     var venues: [VenueActivity] = []
     /// The notice that data of feeds that deliver may be missing; `nil`: there is none.
     var suspicion: Suspicion?
-    /// When `scan` checks the feeds next, monotonic.
+    /// When `scan` has something to do next, monotonic.
     var nextScan = MonotonicTime.distantPast
     /// The number of feeds with an outage, by the kind of cause. This and the next two are needed
     /// in every call of the engine, so they are kept up to date and not counted each time.
@@ -73,9 +75,10 @@ struct FeedMachine: Sendable {
     private var stampedFeeds = 0
     private var barFeeds = 0
 
-    /// Returns `nil` when the instrument is not wanted.
+    /// Returns the place of an instrument; `nil`: it is not wanted.
     func place(of number: UInt32) -> Int? { placesByNumber[number] }
 
+    /// The slot of a feed.
     subscript(route: FeedRoute) -> FeedSlot {
         @inline(__always) _read { yield entries[route.place].slots[route.slot] }
         @inline(__always) _modify { yield &entries[route.place].slots[route.slot] }
@@ -89,8 +92,9 @@ struct FeedMachine: Sendable {
 
     // MARK: what is wanted
 
-    /// Adds an instrument; its feeds are requested from the next scan on. `old`: its state until
-    /// now, if it only gets other feeds. Then its contract details need not be requested again.
+    /// Adds an instrument; its feeds are requested from the next scan on. An instrument that is
+    /// wanted already stays as it is. `old`: its state until now, if it only gets other feeds. Then
+    /// its contract details need not be requested again.
     mutating func begin(
         _ number: UInt32, _ instrument: Instrument, detailsOf old: InstrumentEntry? = nil,
         in turn: inout Turn
@@ -116,8 +120,8 @@ struct FeedMachine: Sendable {
     }
 
     /// Removes an instrument and ends its outages. `kept`: the kinds of data whose outages stay
-    /// open, because the instrument begins again with other feeds that deliver them. Without any of
-    /// them, gaps that wait to be filled are abandoned.
+    /// open, because the instrument begins again with other feeds that deliver them. Empty: it does
+    /// not begin again, and its gaps that wait to be filled are abandoned.
     mutating func end(_ number: UInt32, keepingOutagesOf kept: KindSet = [], in turn: inout Turn) {
         guard let place = placesByNumber.removeValue(forKey: number) else { return }
         for slot in entries[place].slots.indices {
@@ -126,7 +130,7 @@ struct FeedMachine: Sendable {
         for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
             endOutage(place, kind, to: turn.now.wall, .unwanted, in: &turn)
         }
-        // Another instrument may get this place soon.
+        // An answer would go to this place, which another instrument may get soon.
         for id in detailsRequests.keys.sorted() where detailsRequests[id] == place {
             detailsRequests[id] = nil
             turn.pacing.withdraw(id: id)
@@ -168,8 +172,8 @@ struct FeedMachine: Sendable {
 
     // MARK: outages from before
 
-    /// Opens a gap that began in an earlier process: it left the gap open on the tape
-    /// (`isRecorded`), or it recorded this kind of data only up to `from`.
+    /// Opens a gap that began in an earlier process. Either that process left the gap open on the
+    /// tape (`isRecorded`), or it recorded this kind of data only up to `from`.
     mutating func continueOutage(
         _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isRecorded: Bool,
         in turn: inout Turn
@@ -186,8 +190,9 @@ struct FeedMachine: Sendable {
     }
 
     /// Returns the time from which data may be missing after another process recorded them up to
-    /// `reached`. What was on its way to that process is missing too. Where times are rounded down
-    /// (a grain of more than 1 ns), it has the beginning of its second or millisecond.
+    /// `reached`. What was on its way to that process is missing too. With receive times (a grain
+    /// of 1 ns) those ticks are later than `reached`. With the provider's times they may be
+    /// earlier, and have the beginning of their second or millisecond.
     func outageStart(of kind: DataKind, at place: Int, reached: Timestamp, in turn: Turn)
         -> Timestamp
     {
@@ -205,8 +210,8 @@ struct FeedMachine: Sendable {
 
     // MARK: time
 
-    /// Does what is due by time, at most four times a second. Feeds are checked only while the
-    /// session is ready to take requests.
+    /// Does what is due by time, every `EngineLimits.scanInterval`, or earlier when something has
+    /// lowered `nextScan`. Feeds are checked only while requests can be sent.
     mutating func scan(in turn: inout Turn) {
         guard turn.now.monotonic >= nextScan else { return }
         nextScan = turn.later(by: EngineLimits.scanInterval)
@@ -233,6 +238,7 @@ struct FeedMachine: Sendable {
             if turn.now.monotonic >= idle.until { ask(route, in: &turn) }
         case .asked(let asked):
             if self[route].feed.isDocument {
+                // Its complete answer would have ended this phase.
                 guard turn.now.monotonic >= asked.until else { return }
                 fail(route, .down, "no answer in time", in: &turn)
             } else if self[route].awaitsLive(in: turn) {
@@ -272,8 +278,8 @@ struct FeedMachine: Sendable {
     /// Returns whether any feed has an outage with this kind of cause.
     func hasOutage(_ kind: OutageCause.Kind) -> Bool { outageCounts[kind.rawValue] > 0 }
 
-    /// How late data of the slowest wanted feed may come, in nanoseconds. The floor stays this much
-    /// before the present time.
+    /// How late ticks of the slowest wanted feed may come by their event times, in nanoseconds. The
+    /// floor stays this much before the present time.
     var delayMax: Int64 {
         if mayBeDelayed { return EngineLimits.delayedLag }
         if barFeeds > 0 { return EngineLimits.barLag }
@@ -313,7 +319,8 @@ struct FeedMachine: Sendable {
         countOutage(self[route].phase.cause, 1)
     }
 
-    /// Changes the number of outages with this cause; `nil`: no outage, so nothing changes.
+    /// Changes the number of feeds with an outage of this cause; `nil`: no outage, so nothing
+    /// changes.
     private mutating func countOutage(_ cause: OutageCause?, _ change: Int) {
         if let cause { outageCounts[cause.kind.rawValue] += change }
     }

@@ -8,8 +8,9 @@ enum FeedPhase: Hashable, Sendable {
     case idle(Idle)
     /// It was requested, and nothing has come yet.
     case asked(Asked)
+    /// The subscription delivers, as far as is known.
     case live(Live)
-    /// It was live, and an outage lasts. The same request may deliver again.
+    /// It was live, and an outage lasts. The same subscription may deliver again.
     case interrupted(Live, Interruption)
     /// The document came on this day, counted from 1970.
     case done(day: Int64)
@@ -39,14 +40,14 @@ enum FeedPhase: Hashable, Sendable {
 
     struct Asked: Hashable, Sendable {
         let request: Int32
-        /// When it was queued, or when it left, as soon as it has left, monotonic.
+        /// When the request was queued; once it has left, when it left. Monotonic.
         var since: MonotonicTime
         /// Whether the request has left. Until then it can be withdrawn.
         var isSent = false
         /// Only a tick proves that it delivers: a notice said that the subscription is missing.
         /// False: it is also treated as live when nothing refuses it for a while.
         var needsTick = false
-        /// When it is given up, monotonic; `Int64.max`: never.
+        /// When the request is given up, monotonic; `never`: it is not given up.
         var until: MonotonicTime
         /// The cause of the outage that lasts; `nil`: there is none.
         var cause: OutageCause?
@@ -54,7 +55,8 @@ enum FeedPhase: Hashable, Sendable {
 
     struct Live: Hashable, Sendable {
         let request: Int32
-        /// The first moment of the data that the subscription delivers.
+        /// The wall time at which the subscription began to deliver. An outage in between does not
+        /// change it.
         let since: Timestamp
         /// A notice says that its data may be missing, and nothing has yet shown whether they are.
         var isSuspected = false
@@ -74,11 +76,12 @@ enum FeedEvent: Hashable, Sendable {
     case asked(request: Int32, until: MonotonicTime)
     /// The request has left.
     case sent
-    /// A notice says that the feed will not deliver, or that only a part is missing.
+    /// A notice says that the feed may not deliver (`needsTick`), or that only a part is missing.
     case remarked(needsTick: Bool)
     /// Data come, or the subscription is treated as live.
     case delivers(isSuspected: Bool)
-    /// A notice says that data of it may be missing; false: that is settled.
+    /// True: a notice says that data of the feed may be missing. False: none are, as far as is
+    /// known now.
     case suspected(Bool)
     /// Data are missing from here on. The feed is requested again at `until`.
     case broke(OutageCause, since: MonotonicTime, until: MonotonicTime)
@@ -123,6 +126,7 @@ extension FeedPhase {
                 idle: { $0.until = until }, asked: { $0.until = until },
                 interrupted: { $0.until = until })
         case .ended(let pause, let until, let cause):
+            // `hasNoContract` lasts until the feed is requested again.
             self = .idle(
                 Idle(
                     pause: pause, until: until, cause: cause ?? self.cause,
@@ -156,7 +160,7 @@ extension FeedPhase {
         return true
     }
 
-    /// Changes the state of these phases. Returns false in a phase without a change.
+    /// Changes the value of the present phase. Returns false when there is no change for it.
     private mutating func change(
         idle: ((inout Idle) -> Void)? = nil, asked: (inout Asked) -> Void,
         interrupted: ((inout Interruption) -> Void)? = nil
@@ -180,7 +184,7 @@ extension FeedPhase {
 }
 
 extension FeedPhase {
-    /// The request that is answered, or may be; `nil`: nothing is requested.
+    /// The number of the request whose answers belong to the feed; `nil`: there is none.
     var request: Int32? {
         switch self {
         case .asked(let asked): asked.request
@@ -207,7 +211,7 @@ extension FeedPhase {
         }
     }
 
-    /// When it changes by itself, monotonic.
+    /// When `scan` changes the phase, if nothing else does, monotonic; `never`: at no time.
     var until: MonotonicTime {
         switch self {
         case .idle(let idle): idle.until
@@ -217,7 +221,8 @@ extension FeedPhase {
         }
     }
 
-    /// The phase has no meaning on another connection, so the feed is requested again there.
+    /// The phase has no meaning on another connection, so the feed is requested again there. A
+    /// refusal and a document are still valid.
     var isOfConnection: Bool {
         switch self {
         case .asked, .live, .interrupted: true
@@ -226,6 +231,7 @@ extension FeedPhase {
         }
     }
 
+    /// The last request failed because the provider knew no such contract.
     var hasNoContract: Bool { if case .idle(let idle) = self { idle.hasNoContract } else { false } }
 
     /// The state as it is reported.

@@ -2,7 +2,7 @@ internal import IBProtocol
 internal import MarketModel
 internal import Primitives
 
-/// Why a feed has stopped delivering.
+/// Why a feed has stopped delivering. Its kind decides what ends the outage, as `resumeAll` does.
 struct OutageCause: Hashable, Sendable {
     enum Kind: Int, Hashable, Sendable, CaseIterable {
         /// The connection to the platform was lost.
@@ -74,15 +74,15 @@ struct FeedSlot: Sendable {
     var lastOther = Timestamp.undefined
     /// The usual pauses between its ticks.
     var rhythm = Rhythm()
-    /// How long nothing may come in busy hours before the feed is requested again, in nanoseconds.
-    /// It doubles each time.
+    /// How long nothing may come in busy hours before the feed is requested again, in nanoseconds:
+    /// at first `silentAfter`, and twice as long after each such silence.
     var patience: Int64
-    /// The number of ticks since the last such silence. After some of them `patience` is reset.
+    /// The number of ticks since the last such silence. After 16 of them `patience` is reset.
     var ticksSinceSilence = 0
     /// Whether the data are live or delayed, as the provider reports it.
     var mode = FeedMode.unknown
-    /// The time of the latest delayed trade that came with its own time, and how much later it
-    /// came, in nanoseconds.
+    /// The provider's time of the latest delayed trade; undefined: none has come with a time. And
+    /// how long after its time the last one came, in nanoseconds.
     var lastDelayed = Timestamp.undefined
     var tradeLag: Int64 = 0
     /// Level 1 only: makes ticks of the single values of its request; `nil`: no request has left.
@@ -92,7 +92,7 @@ struct FeedSlot: Sendable {
     var valuesLeftOut = 0
     /// The contract under which the provider keeps these data; `nil`: the instrument's own.
     var reroute: Reroute?
-    /// The number of reroutes in a row, without a tick in between.
+    /// The number of reroutes in a row, without any delivery in between.
     private var reroutes = 0
     /// Headlines only: the time from which they are requested; undefined: those of a day.
     var since = Timestamp.undefined
@@ -104,7 +104,7 @@ struct FeedSlot: Sendable {
     }
 
     /// Notes that the provider keeps these data under another contract, which has to be requested.
-    /// Returns false when it named another one too often in a row.
+    /// Returns false when the provider named another one too often in a row.
     mutating func follow(_ next: Reroute) -> Bool {
         reroutes = phase.live != nil ? 1 : reroutes + 1
         guard reroutes <= EngineLimits.reroutesMax else {
@@ -140,14 +140,17 @@ struct FeedSlot: Sendable {
         return max(started, kind == .trade ? regained.tradesSince : regained.since)
     }
 
+    /// Returns the latest event time of this kind; undefined: none came.
     func lastEvent(of kind: DataKind) -> Timestamp { kind == .trade ? lastTrade : lastOther }
 
+    /// Notes a trade that goes to the tape.
     @inline(__always)
     mutating func delivered(_ trade: Trade) {
         lastTrade = Self.later(lastTrade, trade.header.eventTime)
         if trade.header.flags.contains(.delayed) { delivered(delayed: trade.header) }
     }
 
+    /// Notes the event time of another record that goes to the tape.
     @inline(__always)
     mutating func delivered(at time: Timestamp) { lastOther = Self.later(lastOther, time) }
 
@@ -161,17 +164,18 @@ struct FeedSlot: Sendable {
         left.isDefined ? max(left, right) : right
     }
 
-    /// Returns the event time from which delayed trades are missing, if they come with their own.
-    /// It is the time of the last one or, before the first one, `trusted` minus the longest delay.
-    /// Returns `nil` when trades are recorded as of their arrival.
+    /// Returns the event time from which delayed trades are missing, if they come with the
+    /// provider's times. It is the time of the last one or, before the first one, `trusted` minus
+    /// the longest delay. Returns `nil` when trades are live, or are recorded with receive times.
     func delayedStart(trusted: Timestamp) -> Timestamp? {
         guard isDelayed, lastDelayed.isDefined || !lastTrade.isDefined else { return nil }
         return lastDelayed.isDefined
             ? lastDelayed : trusted.advanced(byNanoseconds: -EngineLimits.delayedLag)
     }
 
-    /// Returns the time up to which delayed trades are missing when they are reported again from
-    /// `time` on. Their times are whole seconds.
+    /// Returns the event time up to which trades are missing when they come again from `time` on.
+    /// For live trades it is `time`. Delayed ones are older by their lag; their times are whole
+    /// seconds, so the gap ends two seconds later than the last lag gives.
     func delayedEnd(_ time: Timestamp) -> Timestamp {
         guard isDelayed, lastDelayed.isDefined else { return time }
         return max(
@@ -190,7 +194,8 @@ struct FeedSlot: Sendable {
                 .floored(toNanoseconds: grain)
         }
         let last = lastEvent(of: kind)
-        // A time far ahead is the provider's mistake, and was not reached.
+        // An event time more than 2 s after `trusted` is the provider's mistake: data did not come
+        // so far.
         let isCredible =
             last.isDefined && last.nanoseconds(since: trusted) <= 2 * EngineLimits.second
         if isCredible { from = max(from, last) }
@@ -221,10 +226,10 @@ struct InstrumentEntry: Sendable {
     /// What is requested: the instrument's contract, with what the details added to it.
     var contract: Contract
     var details = Details.unknown
-    /// When open details are given up, or otherwise requested again, monotonic.
+    /// When an open request for details is given up, or the next one is made, monotonic.
     var detailsDue = MonotonicTime.distantPast
-    /// The provider has described the contract. A report that it does not exist is not believed
-    /// immediately.
+    /// The provider has sent details of the contract. So the first reports that there is no such
+    /// contract are not believed.
     var isContractKnown = false
     /// The number of contracts in the answer to the request for details.
     var detailsFound = 0
@@ -267,8 +272,8 @@ struct InstrumentEntry: Sendable {
         }
     }
 
-    /// Whether not everything that it records is known to be live. It matters in a source of
-    /// delayed data.
+    /// Whether some of its trades may be delayed: level 1 delivers trades, and the provider has not
+    /// reported that they are live. Only a source of delayed data uses it.
     var mayBeDelayed: Bool {
         isActive
             && slots.contains {
@@ -312,13 +317,14 @@ struct InstrumentEntry: Sendable {
         return hasRegularHours ? hours : allHours ?? hours
     }
 
-    /// Returns the time up to which everything that was sent has certainly come, at most `trusted`.
-    /// A silent feed may already be dead. Only three things prove that it was not: its last value,
-    /// an earlier pause of this length, or a closed market.
+    /// Returns the wall time up to which everything that the server sent has certainly come.
+    /// `trusted`: the caller's bound, which is correct if the feed was alive until then. A feed
+    /// that has been silent may have been dead already. So the bound is its last tick, unless an
+    /// earlier pause of this length or a closed market shows that the silence means nothing.
     func proven(_ slot: FeedSlot, upTo trusted: Timestamp) -> Timestamp {
         let last = slot.lastTickWall
         guard slot.isWatched, last < trusted else { return max(last, trusted) }
-        // It has been quiet for as long before, and was alive.
+        // It has been silent for as long before, and was alive.
         let pause = trusted.nanoseconds(since: last)
         if pause > EngineLimits.shortPause, pause <= slot.rhythm.longest { return trusted }
         guard let open = allHours?.firstOpen(from: last) else { return last }
@@ -336,7 +342,8 @@ struct InstrumentEntry: Sendable {
         }
     }
 
-    /// The state as the router sees it. Documents are not part of it.
+    /// The state for the router, which chooses the provider of each instrument. Of several states
+    /// of feeds, `down` counts more than `live`. Documents are not part of it.
     var state: FeedState.State {
         var isAnyLive = false
         var isAnyDown = false

@@ -4,23 +4,24 @@ package import Primitives
 extension PacingMachine {
     /// The reason why a request waits.
     package enum Reason: Hashable, Sendable {
-        /// Only its turn among the messages.
+        /// No limit of its own: it waits for the requests before it, and for the limit of messages
+        /// per second.
         case turn
         /// There were too many requests for history in the last ten minutes.
         case historyWindow
-        /// There were too many for the same contract in the last seconds.
+        /// There were too many requests for history of the same contract in the last seconds.
         case sameContract
         /// The same request left a short time ago.
         case identical
-        /// Too many requests have no answer yet.
+        /// Too many requests for history have no answer yet.
         case openRequests
-        /// The contract's ticks were requested tick by tick a short time ago.
+        /// Tick-by-tick data of the contract were requested a short time ago.
         case tickByTick
         /// The vendor's history is down.
         case historyDown
         /// Another subscription has to end first.
         case line(LineLimit)
-        /// The server complained.
+        /// The server complained that requests come too fast.
         case violation
     }
 
@@ -32,11 +33,12 @@ extension PacingMachine {
         package var subject: String
         package var priority: Priority
         package var reason: Reason
-        /// It leaves at this time at the earliest, monotonic; `never`: the time is not known.
+        /// The earliest time at which it can leave, monotonic; `never`: the time is not known.
         package var until: MonotonicTime
     }
 
-    /// The first requests that wait, about in the order in which they leave.
+    /// The first requests that wait, about in the order in which they leave, for status pages: at
+    /// most `PacingLimits.planMax`.
     package var plan: [Waiting] {
         var plan: [Waiting] = []
         for (queued, priority) in zip(queues, Priority.allCases) {
@@ -55,6 +57,7 @@ extension PacingMachine {
         return plan
     }
 
+    /// Returns why a request waits, and until when.
     private func waiting(_ entry: Entry, _ priority: Priority) -> Waiting {
         var waiting = Waiting(
             request: entry.request.number, subject: entry.request.subject, priority: priority,
@@ -82,7 +85,7 @@ extension PacingMachine {
     /// Returns whether another subscription of that kind could begin now.
     package func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
 
-    /// Returns when a line may be taken; `Int64.max`: when another one is free again.
+    /// Returns when a line of this kind may be taken; `never`: not before another one becomes free.
     func lineDue(_ limit: LineLimit) -> MonotonicTime { lines.due(limit, of: linesMax(limit)) }
 
     /// Returns how many lines of this kind the account should have.

@@ -2,22 +2,23 @@ package import IBProtocol
 package import Primitives
 internal import MarketModel
 
-/// Holds requests back until the server accepts them without punishment.
+/// The queue of requests to the server. It holds each request back until the server's limits allow
+/// it: the server refuses requests that come too fast.
 ///
-/// All requests but the first of a session and its heartbeats go through it. Urgent requests leave
-/// first, then live ones, then backfill. Within a priority they leave in the order in which they
-/// were made, with three exceptions. A request that has to wait for a line or for a window of
-/// history lets the others pass. Lines are given in the order in which feeds are wanted. History
-/// takes turns between contracts. Times are monotonic.
+/// All requests go through it, except those of `IBEngine.sendNow`. The engine queues a request with
+/// `ask`, and sends what `take` returns. Urgent requests leave first, then live ones, then
+/// backfill. Within a priority they leave in the order in which they were queued, with three
+/// exceptions. A request that has to wait for a line, or because of the limits of history, lets the
+/// others pass. Lines are given in the order in which feeds are wanted. Contracts take turns with
+/// requests for history. Times are monotonic.
 ///
-/// A *line* is one of the simultaneous subscriptions of a kind that the account may have. A
-/// *ticket* is the number of a queued request: an earlier request has a lower one. Queued
-/// requests are *withdrawn* when their feeds do not need them any more.
+/// A *ticket* is the number of a queued request: an earlier request has a lower one. A queued
+/// request is *withdrawn* when its feed does not need it any more.
 package struct PacingMachine: Sendable {
     package enum Priority: UInt8, Sendable, CaseIterable {
-        /// Cancels, questions for the server's time, and the mode of the data.
+        /// Cancels, questions for the server's time, and the mode of the data (live or delayed).
         case urgent
-        /// Subscriptions, and what they need.
+        /// Subscriptions and what they need first, as contract details.
         case live
         /// History and documents, which can wait.
         case backfill
@@ -34,18 +35,20 @@ package struct PacingMachine: Sendable {
     /// A queued request.
     struct Entry: Sendable {
         var request: IBRequest
-        /// What it takes of history's limits; `nil`: nothing.
+        /// What the request takes of history's limits; `nil`: nothing.
         var use: HistoryUse?
     }
 
-    /// The tickets of one priority, by what their requests take.
+    /// The tickets of one priority, by the limit that their requests are counted against.
     struct PriorityQueues: Sendable {
-        /// Requests that take nothing but a message.
+        /// Requests that are counted as messages only, as all others are too.
         var plain = TicketQueue()
+        /// Requests that need a line: for level 1, bars of five seconds, ticks, or depth.
         var marketData = LineQueue()
         var bars = LineQueue()
         var tickByTick = LineQueue()
         var depth = LineQueue()
+        /// Requests for history. Contracts take turns.
         var history = FairQueue<Contract>()
     }
 
@@ -58,21 +61,23 @@ package struct PacingMachine: Sendable {
     private var tickets: [Int32: UInt64] = [:]
     /// The next ticket.
     private var upcoming: UInt64 = 0
-    /// The number of tickets that are still in queues although their requests were withdrawn. They
-    /// are removed when they get to the head, or when there are too many.
+    /// The number of tickets that are still in `queues` although their requests were withdrawn.
+    /// They are removed when they get to the head of their queue, or when there are too many.
     private var withdrawn = 0
     /// When the last requests left, for the limit of messages per second.
     private var sentTimes: [MonotonicTime] = []
-    /// When tick-by-tick data were last requested, by contract. Entries older than the wait are not
-    /// needed.
+    /// When tick-by-tick data were last requested, by contract. Entries older than
+    /// `PacingLimits.tickByTickWait` are not needed.
     private var tickByTickSent: [Contract: MonotonicTime] = [:]
     /// The wait after the server's complaint about messages.
     private var messageViolation = ViolationWait()
+    /// What the server counts of requests for history.
     var history: HistoryWindow
     /// The vendor has no history at the moment, so requests for it wait.
     private(set) var isHistoryHeld = false
+    /// Which request holds which line.
     var lines = LineStore()
-    /// The latest time that any call has given.
+    /// The latest time that any call has given. `plan` shows the state at this time.
     private(set) var latest = MonotonicTime.distantPast
     /// When something may leave, at the earliest; `never`: nothing waits, or only for other
     /// events.
@@ -92,9 +97,9 @@ package struct PacingMachine: Sendable {
     package func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
 
     /// Queues a request, which leaves when its turn comes. A cancel of a request that still waits
-    /// here removes that request, and nothing is sent. `order`: the position among the wanted
-    /// feeds, for requests that need a line. Returns false when the queue is full and nothing was
-    /// taken.
+    /// here removes that request, and nothing is sent. `order`: the rank of its feed
+    /// (`FeedRoute.order`), for requests that need a line. Returns false when the queue is full:
+    /// the request was not queued.
     package mutating func ask(
         _ request: IBRequest, _ priority: Priority, order: Int = 0, now: MonotonicTime
     ) -> Bool {
@@ -121,6 +126,7 @@ package struct PacingMachine: Sendable {
         entries[ticket] = nil
         if lines.release(id) != nil { nextDue = min(nextDue, latest) }
         withdrawn += 1
+        // Searching all queues is slow, so it is done only when most tickets are withdrawn.
         guard withdrawn > 1_024, withdrawn > entries.count else { return }
         for index in queues.indices { queues[index].keep { entries[$0] != nil } }
         withdrawn = 0
@@ -154,16 +160,16 @@ package struct PacingMachine: Sendable {
         }
     }
 
-    /// Notes that a request has ended: history was answered or refused, or a subscription was
-    /// refused. Its line is free.
+    /// Notes that a request has ended without a cancel: history was answered or refused, or a
+    /// subscription was refused or has ended. If it holds a line, the line is free.
     package mutating func answered(id: Int32, now: MonotonicTime) {
         latest = max(latest, now)
         let hasEnded = history.answered(id)
         if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
     }
 
-    /// Notes that the server has no line for this subscription: there are fewer than was assumed,
-    /// or another program has them.
+    /// Notes that the server has refused this subscription a line: the account has fewer than the
+    /// settings say, or another program holds some.
     package mutating func refusedLine(id: Int32, _ limit: LineLimit, now: MonotonicTime) {
         answered(id: id, now: now)
         lines.refused(limit, limits, now: now)
@@ -178,7 +184,7 @@ package struct PacingMachine: Sendable {
         }
     }
 
-    /// Holds requests for history back, or lets them go.
+    /// Holds requests for history back, or lets them leave.
     package mutating func holdHistory(_ isHeld: Bool, now: MonotonicTime) {
         latest = max(latest, now)
         guard isHistoryHeld != isHeld else { return }
@@ -199,7 +205,8 @@ package struct PacingMachine: Sendable {
         nextDue = .never
     }
 
-    /// Puts a ticket into the queue of the resource that its request takes.
+    /// Puts a ticket into the queue of the limit that its request is counted against. `index`: that
+    /// of its priority.
     private mutating func append(
         _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, _ order: Int, to index: Int
     ) {
@@ -227,7 +234,7 @@ package struct PacingMachine: Sendable {
         return due
     }
 
-    /// Counts a request that leaves against all limits.
+    /// Counts a request that leaves against all limits. A cancel frees what its request held.
     private mutating func note(_ entry: Entry, now: MonotonicTime) {
         sentTimes.append(now)
         if sentTimes.count > 2 * limits.messagesPerSecond {
@@ -250,12 +257,14 @@ package struct PacingMachine: Sendable {
         }
     }
 
+    /// Notes that a request that leaves holds a line.
     private mutating func hold(_ id: Int32, _ limit: LineLimit, now: MonotonicTime) {
         lines.hold(id, limit)
         lines.sent(limit, limits, now: now)
     }
 
-    /// Takes the next ticket out of its queue; `nil`: none can leave, and `nextDue` is set.
+    /// Takes the ticket that leaves next out of its queue. Returns `nil` when none can leave now,
+    /// and sets `nextDue`.
     private mutating func pick(now: MonotonicTime) -> UInt64? {
         var due = MonotonicTime.never
         for index in queues.indices {
@@ -285,8 +294,8 @@ package struct PacingMachine: Sendable {
         var lined: (queue: WritableKeyPath<PriorityQueues, LineQueue>, place: LineQueue.Place)?
     }
 
-    /// Returns the earliest request of a priority that is not for history and may leave now; `nil`:
-    /// none may, and `due` is lowered to when one may.
+    /// Returns the earliest request of a priority (`index`) that is not for history and may leave
+    /// now; `nil`: none may. `due` is lowered to the time at which one that waits may leave.
     private func plainCandidate(
         _ index: Int, now: MonotonicTime, due: inout MonotonicTime
     ) -> Candidate? {
@@ -305,6 +314,7 @@ package struct PacingMachine: Sendable {
             best = Candidate(ticket: place.ticket, lined: (\.tickByTick, place))
         }
         consider(\.depth, .depth)
+        // Bars need a line, and are counted as history too.
         guard let bars = queues[index].bars.first,
             canLeave(bars, .marketData, now: now, due: &due)
         else { return best }
@@ -313,7 +323,8 @@ package struct PacingMachine: Sendable {
         return best
     }
 
-    /// Returns whether there is a line for it. If not, `due` is set to when there may be one.
+    /// Returns whether there is a line for a request. If not, `due` is lowered to the time at which
+    /// there may be one.
     private func canLeave(
         _ place: LineQueue.Place, _ limit: LineLimit, now: MonotonicTime, due: inout MonotonicTime
     ) -> Bool {
@@ -322,8 +333,8 @@ package struct PacingMachine: Sendable {
         return time <= now
     }
 
-    /// Returns the first one that has a line, and whose contract was not requested a short time
-    /// ago.
+    /// Returns the first tick-by-tick request for which there is a line, and whose contract was not
+    /// requested a short time ago.
     private func tickByTickCandidate(
         _ index: Int, now: MonotonicTime, due: inout MonotonicTime
     ) -> LineQueue.Place? {
@@ -342,6 +353,7 @@ package struct PacingMachine: Sendable {
         tickByTickSent[contract]?.advanced(by: limits.tickByTickWait) ?? .distantPast
     }
 
+    /// Notes a tick-by-tick request. Old notes are removed when there are many.
     private mutating func noteTicks(of contract: Contract, now: MonotonicTime) {
         let wait = limits.tickByTickWait.clampedNanoseconds
         if tickByTickSent.count >= 256 {
@@ -350,8 +362,8 @@ package struct PacingMachine: Sendable {
         tickByTickSent[contract] = now
     }
 
-    /// Returns a priority's next request for history that may leave now; `nil`: none may, and `due`
-    /// is lowered to when one may.
+    /// Returns the next request for history of a priority that may leave now; `nil`: none may.
+    /// `due` is lowered to the time at which one that waits may leave.
     private func historyCandidate(
         _ index: Int, now: MonotonicTime, due: inout MonotonicTime
     ) -> (ticket: UInt64, contract: Contract)? {

@@ -1,23 +1,24 @@
 internal import Primitives
 internal import MarketModel
 
-/// The farms of one kind (parts of the vendor's service) that are down, as notices name them.
+/// The farms of one kind that are down, as notices name them.
 struct FarmWatch: Sendable {
     /// A farm that is down.
     struct Farm: Sendable {
         var name: String
         /// When the last notice of it came.
         var since: Moment
-        /// The cause of outages that it may have brought.
+        /// The cause of the outages that the break of this farm explains.
         var cause: OutageCause
     }
 
     /// In the order of their last notices.
     private(set) var down: [Farm] = []
 
+    /// A farm is down, as far as is known.
     var isAnyDown: Bool { !down.isEmpty }
 
-    /// Returns whether a farm was reported as down a short time ago.
+    /// Returns whether a farm was reported as down less than `EngineLimits.historyDoubt` ago.
     func isAnyYoung(_ now: MonotonicTime) -> Bool {
         down.contains { now < $0.since.monotonic + EngineLimits.historyDoubt }
     }
@@ -33,8 +34,8 @@ struct FarmWatch: Sendable {
     /// Removes a farm that is back.
     mutating func back(_ name: String) { down.removeAll { $0.name == name } }
 
-    /// Forgets farms that were reported long ago: not every return is reported, and not always by
-    /// the same name. Returns true when one was forgotten.
+    /// Forgets farms whose last notice is `EngineLimits.downWaitMax` old: not every return is
+    /// reported, and not always by the same name. Returns true when one was forgotten.
     mutating func expire(_ now: MonotonicTime) -> Bool {
         let count = down.count
         down.removeAll { now >= $0.since.monotonic + EngineLimits.downWaitMax }
@@ -44,7 +45,8 @@ struct FarmWatch: Sendable {
     /// Removes all: data or an answer have shown that they work.
     mutating func clear() { down.removeAll() }
 
-    /// Returns the farm's name in a notice, of which there are two forms:
+    /// Returns the farm's name in the text of a notice, of which there are two forms. Any other
+    /// text is returned completely.
     ///
     /// `Market data farm connection is broken:usfarm`
     ///

@@ -1,36 +1,39 @@
 internal import Primitives
 internal import MarketModel
 
-/// The floor, by the provider's clock: nothing earlier can come any more.
+/// The difference of the provider's clock from ours, and the floor, which is a time of the
+/// provider's clock: none of the later live records has an earlier event time.
 ///
 /// The wall clock is trusted as long as it advances like the monotonic one. After a step of more
-/// than a second the floor does not move until the new time has lasted for a minute.
+/// than a second the floor does not move for a minute, or until the step is undone.
 struct ProviderClock: Sendable {
     private static let stepMax = EngineLimits.second
     private static let stepHold = 60 * EngineLimits.second
 
-    /// The provider's clock minus ours, in nanoseconds, as far as it is certain.
+    /// The provider's clock minus ours, in nanoseconds. The provider reports whole seconds, so this
+    /// is the smallest difference that explains its last answer; 0: both clocks may agree.
     private(set) var offset: Int64 = 0
     /// Undefined before the first call of `drained`.
     private(set) var floor = Timestamp.undefined
-    /// When the question left that is not answered yet, by our wall clock; `nil`: none is open.
+    /// When the first question left that is not answered yet, by our wall clock; `nil`: all are
+    /// answered.
     private var asked: Timestamp?
     /// Wall clock minus monotonic clock when the wall clock was last trusted, in nanoseconds; `nil`
     /// before the first call of `drained`.
     private var anchor: Int64?
-    /// When the step was noticed that stops the floor, monotonic; `nil`: the floor moves.
+    /// When the step of the wall clock was noticed, monotonic; `nil`: the wall clock is trusted,
+    /// and the floor moves.
     private var heldSince: MonotonicTime?
 
     /// Notes that the provider is asked for its time.
     mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
 
-    /// Forgets the question: its answer comes on no other connection.
+    /// Forgets open questions: no answer comes after the end of the connection.
     mutating func disconnected() { asked = nil }
 
-    /// Takes the provider's answer, in whole seconds. Its clock showed any part of this second at
-    /// some time between question and answer. Returns the difference that is certain, in
-    /// nanoseconds, or 0 when both clocks may agree. An answer that was long on its way shows
-    /// little.
+    /// Takes the provider's answer, in whole seconds: at some time between question and answer, its
+    /// clock was within this second. Sets and returns `offset`. The longer the answer was on its
+    /// way, the less it shows.
     mutating func answered(_ second: Timestamp, _ now: Moment) -> Int64 {
         let least = second.nanoseconds(since: now.wall)
         let (most, isPast) = second.nanoseconds(since: asked ?? now.wall)
@@ -46,12 +49,13 @@ struct ProviderClock: Sendable {
         return offset
     }
 
-    /// Returns a time of ours by the provider's clock, as far as the difference is certain.
+    /// Returns a time of our wall clock by the provider's clock (`offset`).
     func aligned(_ time: Timestamp) -> Timestamp { time.advanced(byNanoseconds: offset) }
 
-    /// Moves the floor to `delay` nanoseconds before now. `waiting`: the time of a record that is
+    /// Moves the floor to `delay` nanoseconds before now, if the wall clock is trusted. `delay`:
+    /// how late the slowest feed may be. `waiting`: the event time of the earliest record that is
     /// still to be delivered, which the floor must not pass; undefined: there is none. Returns true
-    /// when the clock has just made a step.
+    /// when the wall clock has just made a step.
     mutating func drained(
         _ now: Moment, delay: Int64, waiting: Timestamp = .undefined
     ) -> Bool {

@@ -5,15 +5,16 @@ package enum AccountRegion: String, Hashable, Sendable, CaseIterable {
     case america, europe, asia
 }
 
-/// When the vendor restarts its servers, every night. A connection lost then is an outage, not a
-/// failure.
+/// The hours in which the vendor restarts its servers, every night. A connection that is lost then
+/// is not counted as a failure, and its gaps have the reason `maintenance`.
 ///
-/// The hours are those that the vendor publishes, in local time. They are wide enough for those
-/// before the last change as well.
+/// The hours are those that the vendor publishes, in local time. They include the hours that the
+/// vendor published before it last changed them.
 struct ResetSchedule: Sendable {
     private struct Window: Sendable {
+        /// The name of the time zone.
         var zone: String
-        /// Seconds of the local day.
+        /// The beginning, in seconds of the local day.
         var start: Int64
         /// In seconds.
         var length: Int64
@@ -33,8 +34,11 @@ struct ResetSchedule: Sendable {
     init(_ region: AccountRegion) {
         let daily: [Window] =
             switch region {
+            // 23:45 to 1:45.
             case .america: [Window(zone: Self.newYork, start: 85_500, length: 7_200)]
+            // 5:45 to 7:45.
             case .europe: [Window(zone: "Europe/Zurich", start: 20_700, length: 7_200)]
+            // 4:45 to 6:45, and 20:15 to 21:15.
             case .asia:
                 [
                     Window(zone: "Asia/Hong_Kong", start: 17_100, length: 7_200),

@@ -1,26 +1,30 @@
 internal import Primitives
 internal import MarketModel
 
-/// Opens the connection, watches it, and waits between two attempts, for ever.
+/// The state of the connection to the platform: when it is opened, whether it is alive, and when
+/// the next attempt is. Attempts continue for ever. `IBEngine` reports what happens to the
+/// connection, and carries out what `timePassed` returns.
 struct SessionMachine: Sendable {
     enum Phase: Hashable, Sendable {
         /// No connection is wanted. `begin` leads to `waiting`.
         case idle
         /// The next attempt has a time. Then comes `connecting`.
         case waiting
-        /// The caller opens a socket. `connected` leads to `greeting`.
+        /// The caller opens a socket. `connected` leads to `greeting`. The caller limits the time
+        /// of the attempt.
         case connecting
         /// The handshake was sent. The server's greeting leads to `starting`.
         case greeting
-        /// The client has introduced itself. The answer to that leads to `ready`.
+        /// The client has introduced itself. The server's answer to that leads to `ready`.
         case starting
-        /// Requests can be sent.
+        /// Requests can be sent. A connection that ends, or is dead, leads to `waiting` or
+        /// `closing`.
         case ready
         /// The caller was asked to close. `lost` leads to `waiting`, as from all phases but `idle`.
         case closing
     }
 
-    /// Failed attempts are no alarm before they have lasted for this time, in nanoseconds.
+    /// Failed attempts raise the alarm only after they have lasted for this time, in nanoseconds.
     static let alarmAfter = 60 * EngineLimits.second
 
     private(set) var phase = Phase.idle
@@ -29,12 +33,13 @@ struct SessionMachine: Sendable {
     /// When the phase began, and when the next attempt is, monotonic.
     private(set) var since = MonotonicTime(nanoseconds: 0)
     private(set) var nextAttempt = MonotonicTime.distantPast
-    /// Attempts in a row that did not become ready, without those in the vendor's reset.
+    /// Connections and attempts that have ended since a session was last ready. Those that end
+    /// while the vendor restarts its servers are not counted.
     private(set) var failures = 0
     /// When bytes last came, and when the server was last asked for its time, monotonic.
     private(set) var lastMessage = MonotonicTime.distantPast
     private var heartbeatAt = MonotonicTime.distantPast
-    /// Nothing has come since that question.
+    /// Nothing has come since the last question for the time.
     private var isHeartbeatOpen = false
     /// The two parts of the server's answer to the introduction have come: the next free request
     /// number, and the names of the accounts.
@@ -44,14 +49,14 @@ struct SessionMachine: Sendable {
     /// alarm was raised.
     private var failingSince: MonotonicTime?
     private var hasAlarmed = false
-    /// The wait after a server that did not answer; and after a port that refused immediately, or a
-    /// connection that had been ready. The second one is short, so that a restarted TWS is reached
-    /// as soon as it listens.
+    /// The wait after a server that did not answer, or a session that did not become ready. And the
+    /// wait after a port that refused immediately, or a connection that ended when it was ready.
+    /// The second one is short, so that a restarted TWS is reached as soon as it listens.
     private var backoff: Backoff
     private var prompt = Backoff(first: .seconds(2), limit: .seconds(2))
     private var random: SeededRandom
 
-    /// So many failures in a row raise the alarm.
+    /// The number of failures in a row that raises the alarm.
     private let alarmAttempts: Int
 
     init(_ settings: IBEngineSettings) {
@@ -64,14 +69,14 @@ struct SessionMachine: Sendable {
 
     var isReady: Bool { phase == .ready }
 
-    /// Wants the connection. The first attempt is made immediately.
+    /// Begins: a connection is wanted, and the first attempt is due immediately.
     mutating func begin(_ now: MonotonicTime) {
         guard phase == .idle else { return }
         enter(.waiting, now)
         nextAttempt = now
     }
 
-    /// Wants no connection any more.
+    /// Ends: no connection is wanted any more.
     mutating func end(_ now: MonotonicTime) { enter(.idle, now) }
 
     /// Notes that the socket is open.
@@ -119,7 +124,7 @@ struct SessionMachine: Sendable {
     /// alarm. `isReset`: the vendor restarts its servers at this time, so it is no failure.
     mutating func lost(_ reason: String, isReset: Bool, _ now: MonotonicTime) -> Bool {
         guard phase != .idle else { return false }
-        // The reason for the close tells more than how the socket ended.
+        // After our own close, its reason says more than how the socket ended.
         if phase != .closing || self.reason.isEmpty { self.reason = reason.cutToReason }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
@@ -143,7 +148,7 @@ struct SessionMachine: Sendable {
             || phase == .connecting && now < since + EngineLimits.refusedAtOnce
     }
 
-    /// Returns what is due now. It changes the phase only from `waiting` to `connecting`.
+    /// Returns what is due now. Of the phases only `waiting` changes, to `connecting`.
     mutating func timePassed(_ now: MonotonicTime) -> SessionAction {
         switch phase {
         case .idle, .closing: return .none
@@ -160,8 +165,8 @@ struct SessionMachine: Sendable {
         }
     }
 
-    /// Asks the server for its time, now and then and after a silence. Without an answer the
-    /// connection is dead.
+    /// Returns a heartbeat, a question for the server's time, once a minute and after 15 s without
+    /// any bytes. If nothing comes after it, the connection is dead.
     private mutating func watch(_ now: MonotonicTime) -> SessionAction {
         if isHeartbeatOpen {
             guard now >= heartbeatAt + EngineLimits.heartbeatWait else { return .none }
@@ -178,7 +183,7 @@ struct SessionMachine: Sendable {
         return .heartbeat
     }
 
-    /// When `timePassed` has something to do next, monotonic; `Int64.max`: never.
+    /// When `timePassed` has something to do next, monotonic; `never`: nothing.
     var nextDue: MonotonicTime {
         switch phase {
         case .idle, .closing, .connecting: .never

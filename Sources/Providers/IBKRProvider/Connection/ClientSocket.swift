@@ -6,6 +6,7 @@ internal import ServiceRuntime
 @safe
 struct ClientSocket: ~Copyable {
     enum Read {
+        /// This many bytes were read.
         case bytes(Int)
         /// Everything that has arrived was read.
         case nothing
@@ -15,6 +16,7 @@ struct ClientSocket: ~Copyable {
     }
 
     enum Written {
+        /// The socket accepted this many bytes; 0: the peer has to read first.
         case bytes(Int)
         case failed(SystemErrorCode)
     }
@@ -25,7 +27,8 @@ struct ClientSocket: ~Copyable {
 
     let descriptor: Int32
 
-    /// Begins to connect. The socket becomes writable when that has ended, with or without success.
+    /// Opens a socket and begins to connect. The socket becomes writable when the attempt has
+    /// ended, with or without success: `connectFailure` has the outcome.
     init(to address: RemoteAddress) throws(Failure) {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let made = socket(address.family, kind, 0)
@@ -70,6 +73,7 @@ struct ClientSocket: ~Copyable {
         return code == 0 ? nil : SystemErrorCode(rawValue: code)
     }
 
+    /// Reads at most as many bytes as the buffer has.
     func read(into buffer: inout [UInt8]) -> Read {
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
@@ -86,7 +90,7 @@ struct ClientSocket: ~Copyable {
         }
     }
 
-    /// Returns how many bytes were written; 0: the peer has to read first.
+    /// Writes the bytes from index `start` on, as far as the socket accepts them.
     func write(_ bytes: borrowing [UInt8], from start: Int) -> Written {
         while true {
             let count = unsafe bytes.withUnsafeBytes { all in

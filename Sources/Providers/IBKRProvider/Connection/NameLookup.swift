@@ -1,8 +1,8 @@
 internal import ServiceRuntime
 internal import Synchronization
 
-/// Finds the addresses of a name on a separate thread. The system's look-up has no deadline, and
-/// the connection's thread must never wait for it.
+/// The look-up of the server's addresses, on a separate thread. The system's look-up of a name has
+/// no deadline, and the connection's thread must never wait for it.
 ///
 /// At most one look-up is in progress. If it hangs, no second one is started.
 final class NameLookup: Sendable {
@@ -10,7 +10,7 @@ final class NameLookup: Sendable {
         /// The look-up is in progress.
         case pending
         case found([RemoteAddress])
-        /// For people.
+        /// The name has no address. The text is the reason, for people.
         case failed(String)
     }
 
@@ -31,8 +31,8 @@ final class NameLookup: Sendable {
         self.wake = wake
     }
 
-    /// Returns a numeric address immediately. When the answer is pending, call it again after
-    /// `wake` was called.
+    /// Returns a numeric address immediately. A name is looked up: call it again when `wake` has
+    /// woken the connection's thread.
     func ask() -> Answer {
         do throws(LookupFailure) {
             return .found(try RemoteAddress.all(host: host, port: port, isNumeric: true))
@@ -62,6 +62,7 @@ final class NameLookup: Sendable {
         }
     }
 
+    /// Starts the thread of one look-up.
     private func start() {
         do {
             _ = try ServiceThread(name: "ibkr-lookup") { [self] in

@@ -2,6 +2,7 @@ internal import Glibc
 
 /// The address of a server, as `connect` needs it.
 struct RemoteAddress: Hashable, Sendable {
+    /// `AF_INET` or `AF_INET6`.
     let family: Int32
     /// The bytes of a `sockaddr` of that family.
     let bytes: [UInt8]
@@ -16,8 +17,9 @@ extension RemoteAddress {
     /// The most addresses that are tried for one name. Further ones are ignored.
     static let perNameMax = 8
 
-    /// Returns all addresses of `host`, which is a number or a name. For a name it asks outside of
-    /// this process, without a time limit.
+    /// Returns the addresses of `host`, in the system's order. `isNumeric`: `host` has to be an
+    /// address in digits, and the call returns immediately. Otherwise the system looks the name up,
+    /// without a time limit.
     static func all(host: String, port: UInt16, isNumeric: Bool) throws(LookupFailure) -> [Self] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC

@@ -1,19 +1,21 @@
 internal import Primitives
 
-/// Bytes that the socket has not accepted yet. The requests in them wait, too, so there is a
-/// deadline: a server that no longer reads is treated as lost.
+/// The bytes that the socket has not accepted yet. `ServerLink` treats a server that accepts none
+/// of them for some time as lost.
 struct SendBuffer {
-    /// Room for some thousand requests. Pacing allows fifty per second.
+    /// Room for some thousand requests. Pacing lets 45 leave per second.
     static let bytesMax = 1 << 20
     /// An empty buffer that has grown beyond this is freed.
     private static let keptBytesMax = 64 * 1_024
 
+    /// The bytes that wait, after some that were sent.
     private(set) var bytes: [UInt8] = []
     /// The index of the first byte that was not sent.
     private(set) var start = 0
-    /// Since when no byte was accepted, on the monotonic clock; `nil` when nothing waits.
+    /// Since when bytes wait and none was accepted, monotonic; `nil` when nothing waits.
     private(set) var stuckSince: MonotonicTime?
 
+    /// Nothing waits.
     var isEmpty: Bool { start == bytes.count }
 
     /// Appends bytes. Returns false, and appends nothing, when the buffer would hold more than

@@ -3,8 +3,9 @@ internal import Primitives
 internal import ServiceRuntime
 internal import MarketModel
 
-/// The one connection to TWS: resolves its name, connects, reads and writes. None of its calls
-/// blocks, and every state that waits has a deadline.
+/// The one connection to TWS: it looks its name up, connects, reads and writes. `ConnectionLoop`
+/// owns it. None of its calls blocks, and every state that waits has a deadline, at which `advance`
+/// has to be called.
 ///
 ///     closed -> looking up -> connecting -> open -> closed
 final class ServerLink {
@@ -13,15 +14,15 @@ final class ServerLink {
         case connected
         /// No address of the server can be reached. The link is closed.
         case connectFailed(String)
-        /// The connection is of no use any more. The caller closes it.
+        /// The connection broke, or TWS does not read. The caller closes it.
         case lost(String)
     }
 
     private enum State {
         case closed
-        /// The addresses of the name are awaited. Times are monotonic nanoseconds.
+        /// The addresses of the name are awaited. Times are monotonic.
         case lookingUp(until: MonotonicTime)
-        /// The next address is tried at `next`; the attempt ends at `until`.
+        /// An address is tried. The next one is tried at `next`; the attempt ends at `until`.
         case connecting(until: MonotonicTime, next: MonotonicTime)
         case open
     }
@@ -34,11 +35,10 @@ final class ServerLink {
     private var addresses: ArraySlice<RemoteAddress> = []
     /// The bytes that the socket has not accepted yet.
     private var pending = SendBuffer()
-    /// Why the last address did not answer. The reason of the last address is the reason of the
-    /// attempt.
+    /// Why the last address could not be reached, which is reported if no address is left.
     private var refusal = ""
 
-    /// `addresses` returns the server's addresses. It is called again while they are pending.
+    /// `addresses`: returns the server's addresses. It is called again while they are pending.
     init(_ settings: IBKRSettings.Server, addresses: @escaping () -> NameLookup.Answer) {
         self.settings = settings
         lookUpAddresses = addresses
@@ -57,9 +57,9 @@ final class ServerLink {
 
     // MARK: waiting
 
-    /// Returns what `poll` has to wait for. The descriptor is negative when nothing is wanted, so
-    /// that `poll` skips it: otherwise `poll` would report a broken connection immediately and each
-    /// time.
+    /// Returns what `poll` has to wait for. `isReading`: the caller can take bytes. The descriptor
+    /// is negative when nothing is wanted, so that `poll` skips it: otherwise `poll` would report a
+    /// broken connection immediately and each time.
     func interest(isReading: Bool) -> pollfd {
         let events: Int16 =
             switch state {
@@ -73,7 +73,7 @@ final class ServerLink {
 
     private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
 
-    /// When `advance` has to be called at the latest, on the monotonic clock.
+    /// When `advance` has to be called at the latest, monotonic.
     var deadline: MonotonicTime {
         switch state {
         case .closed: .never
@@ -93,8 +93,9 @@ final class ServerLink {
         refusal = ""
     }
 
-    /// Continues the operation in progress. `isWritable`: `poll` reported it. Returns `nil` when
-    /// nothing has changed.
+    /// Continues the look-up, the attempt to connect, or sending. `isWritable`: `poll` reported
+    /// that the socket takes bytes, or that the attempt has ended. Returns `nil` when nothing has
+    /// changed.
     func advance(isWritable: Bool, now: MonotonicTime) -> Change? {
         switch state {
         case .closed: nil
@@ -123,8 +124,8 @@ final class ServerLink {
         }
     }
 
-    /// Begins to connect to the next address. An address that never answers leaves the later ones
-    /// their share of the time.
+    /// Begins to connect to the next address. It gets an equal share of the time that is left, so
+    /// that an address that never answers leaves time for the later ones.
     private func tryNextAddress(until: MonotonicTime, now: MonotonicTime) -> Change? {
         socket = nil
         while let address = addresses.popFirst() {
@@ -163,6 +164,7 @@ final class ServerLink {
         return .connectFailed(reason)
     }
 
+    /// Closes the connection or ends the attempt. What was not sent is dropped.
     func close() {
         socket = nil
         addresses = []
@@ -172,6 +174,7 @@ final class ServerLink {
 
     // MARK: bytes
 
+    /// Reads what has arrived; without a connection nothing has.
     func read(into buffer: inout [UInt8]) -> ClientSocket.Read {
         guard isOpen, socket != nil else { return .nothing }
         return socket?.read(into: &buffer) ?? .nothing

@@ -5,8 +5,9 @@ internal import ProviderKit
 internal import Synchronization
 internal import ServiceRuntime
 
-/// Reports the state of the connection's thread: events and counters as they happen, the state once
-/// a second.
+/// The reports of the connection's thread to logs, metrics and the status page: events as they
+/// happen, the engine's state once a second. Any thread may read `present`; the rest is called by
+/// the connection's thread.
 final class ConnectionReport: Sendable {
     /// How often the state is shown, in nanoseconds.
     private static let interval: Int64 = 1_000_000_000
@@ -24,8 +25,8 @@ final class ConnectionReport: Sendable {
     private let telemetry: TelemetryHub
     /// The state that was last shown; `nil`: none.
     private let seen = Mutex<Seen?>(nil)
-    /// When the state was last shown, on the monotonic clock. Only the connection's thread reads
-    /// it.
+    /// When the state was last shown, monotonic, in nanoseconds. Only the connection's thread uses
+    /// it; it is atomic because the class is `Sendable`.
     private let shownAt = Atomic(MonotonicTime.distantPast.nanoseconds)
 
     init(_ order: ProviderOrder, _ telemetry: TelemetryHub, full: FullTime) {
@@ -41,7 +42,7 @@ final class ConnectionReport: Sendable {
 
     // MARK: the connection's thread
 
-    /// Notes that the channel was full for so long.
+    /// Counts a time in which the channel was full.
     func wasFull(for nanoseconds: Int64) { full.add(nanoseconds) }
 
     /// Returns true when the engine's state has to be shown.
@@ -64,11 +65,12 @@ final class ConnectionReport: Sendable {
         metrics.remove()
     }
 
+    /// Reports an event of the engine.
     func report(_ event: IBEngineEvent) {
         switch event {
         case .state(let state, let reason):
             telemetry.emit(IBKRStateChanged(state: state, reason: reason))
-            // Showing the state once a second would hide a shorter state.
+            // Makes `isDue` true, so that a state that lasts less than a second is shown too.
             shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
         case .lost(let failures, let reason):
             telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: false))
@@ -102,6 +104,7 @@ final class ConnectionReport: Sendable {
             IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
     }
 
+    /// Reports that the system has no rules of a time zone.
     func zoneMissing(_ name: String) {
         telemetry.emit(
             IBKRTrouble(

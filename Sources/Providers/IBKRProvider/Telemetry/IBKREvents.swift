@@ -133,6 +133,7 @@ struct IBKROutage: TelemetryEvent {
 
 struct IBKRSkipped: TelemetryEvent {
     static let name = "ibkr.skipped"
+    /// The type of the message.
     let id: Int32
     let fault: FieldFault
 
@@ -141,10 +142,11 @@ struct IBKRSkipped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("message", LogValue(id)), ("fault", .text("\(fault)"))] }
 }
 
-/// Reported together, at most every ten seconds.
+/// Prices or sizes with more digits than the tape's scale. They are reported together, at most
+/// every ten seconds.
 struct IBKRNumbers: TelemetryEvent {
     static let name = "ibkr.numbers"
-    /// The symbol of the latest; `nil` when it belongs to no feed.
+    /// The symbol of the latest one; `nil` when it belongs to no feed.
     let symbol: String?
     let count: UInt64
 

@@ -6,7 +6,9 @@ internal import ServiceRuntime
 
 /// The counters and gauges of one source's connection to TWS. A symbol is never a label.
 struct IBKRMetrics: Sendable {
+    /// Bytes read from the socket.
     let bytes: Counter
+    /// Records handed over to the gateway, by the index in `RecordTally.names`.
     let received: [Counter]
     private let states: [(SessionState, Gauge)]
     private let feeds: [(FeedStatus.State, Gauge)]
@@ -51,6 +53,7 @@ struct IBKRMetrics: Sendable {
         ) { full.seconds }
     }
 
+    /// Sets all gauges. `count`: how many instruments should deliver now; `nil`: that is not known.
     func show(_ status: IBStatus, inSession count: Int?) {
         for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
         for (state, gauge) in feeds {
@@ -71,7 +74,7 @@ struct IBKRMetrics: Sendable {
         counts.show(status.counters)
     }
 
-    /// Removes the gauges of a source that is no longer connected.
+    /// Removes the gauges: the connection's thread has ended.
     func remove() {
         for (_, gauge) in states { gauge.remove() }
         for (_, gauge) in feeds { gauge.remove() }
@@ -123,7 +126,8 @@ private final class EngineCounts: Sendable {
                 \.cutTexts
             ),
         ]
-        // The engine counts these: when a turn has a thousand events, some are not reported.
+        // Skipped messages are counted by the engine and not by their events: when a turn has more
+        // than a thousand events, some are dropped.
         counters =
             plain
             + FieldFault.allCases.map { fault in
@@ -136,6 +140,7 @@ private final class EngineCounts: Sendable {
             }
     }
 
+    /// Adds what the engine has counted since the last call.
     func show(_ present: EngineCounters) {
         shown.withLock { shown in
             for (counter, value) in counters {
@@ -161,8 +166,9 @@ final class FullTime: Sendable {
     var seconds: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
 }
 
-/// The records of one batch by kind, so that a counter is changed once per batch.
+/// The numbers of records of one batch by kind, so that a counter is changed once per batch.
 struct RecordTally {
+    /// The kinds as labels, by the index in `counts`.
     static let names = [
         "trade", "quote", "depth", "provider_bar", "option", "news", "fundamental", "indicator",
         "subscription", "gap",

@@ -2,13 +2,15 @@ internal import IBEngine
 internal import Primitives
 internal import MarketModel
 
-/// The state of the connection and of each feed, for a person.
+/// The provider's section of `/status`: the state of the connection and of each feed.
 struct IBKRStatusPage {
     /// The most instruments in the list, those with a problem first. The counts cover all.
     static let instrumentsMax = 512
+    /// The most waiting requests in the list.
     static let pacingMax = 64
 
     let status: IBStatus
+    /// When the state was taken. It turns the engine's monotonic times into times of the calendar.
     let at: Moment
 
     func write(into json: inout JSONWriter) {
@@ -61,7 +63,7 @@ struct IBKRStatusPage {
         }
     }
 
-    /// Writes a time; null when it is unknown.
+    /// Writes a moment as a time of the calendar; null when it is unknown.
     private func write(_ name: String, _ monotonic: MonotonicTime?, into json: inout JSONWriter) {
         json.key(name)
         guard let monotonic, monotonic != .never, monotonic != .distantPast else {

@@ -1,7 +1,8 @@
-/// Stores of little-endian integers into a byte array.
+/// Stores of little-endian integers into the buffer of a packet.
 ///
-/// Safety: `storeBytes` is range checked only in debug builds, so each store is preceded by one
-/// check of the whole message against the array (`PacketBuilder.begin`).
+/// Safety: `storeBytes` is range checked only in debug builds. So each writer checks once that the
+/// whole message fits into the buffer: `append` of a trade or quote, `PacketBuilder.begin` for all
+/// other messages, `writeHeader` for the header.
 extension UnsafeMutableRawBufferPointer {
     @inlinable @inline(__always)
     func put(_ value: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {

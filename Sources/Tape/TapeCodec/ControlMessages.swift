@@ -1,16 +1,18 @@
 public import MarketModel
 public import Primitives
 
-/// Opens an epoch: the first packet of a new owner carries it.
+/// The message that opens an epoch. The first packet of a new owner on a subject carries it.
 public struct EpochMarker: Hashable, Sendable {
-    /// The ordinal at which the epoch starts.
+    /// The first ordinal of the epoch.
     public var startOrdinal: UInt64
+    /// The highest epoch that the new owner knows of; its own is one above it.
     public var previousEpoch: UInt64
-    /// The stream's sequence of the subject's previous packet, 0 when there is none. Markers hold
-    /// no data of the provider, so a search for its last tick steps back by this number.
+    /// The sequence of the subject's previous packet; 0 when there is none. Markers hold no data of
+    /// the provider, so a search for its last tick follows this number back.
     public var previousSequence: UInt64
-    /// The definition by which the owner computes; 0 for sources.
+    /// The hash of the graph by which the owner computes; 0 for sources.
     public var definition: UInt64
+    /// The generation of the owner's graph; 0 for sources.
     public var generation: UInt32
 
     public init(
@@ -25,10 +27,12 @@ public struct EpochMarker: Hashable, Sendable {
     }
 }
 
-/// A reader's position on one partition of a stream, and the proof that the tape is still the one
-/// that it read.
+/// A reader's position on one partition of a stream. With its packet, the reader can prove later
+/// that the tape is still the one that it read.
 public struct TapePosition: Hashable, Sendable {
+    /// When the stream was created, by the server; undefined when that is not known.
     public var streamCreated: Timestamp
+    /// The sequence of the last packet that was read; 0: none.
     public var sequence: UInt64
     /// The identity of the packet at `sequence`.
     public var packet: PacketIdentity
@@ -46,8 +50,10 @@ public struct TapePosition: Hashable, Sendable {
     }
 }
 
+/// How far a reader has read one source.
 public struct SourceOrdinal: Hashable, Sendable {
     public var source: SourceName
+    /// The epoch of the last packet that was read from the source.
     public var epoch: UInt64
     public var lastOrdinal: UInt64
 
@@ -58,11 +64,13 @@ public struct SourceOrdinal: Hashable, Sendable {
     }
 }
 
-/// The state in a packet of bars: the input whose output is published completely, and the running
-/// checksum over all output up to and including this packet.
+/// The state of an operator in a packet of bars. The next owner reads it to continue.
 public struct OutputState: Hashable, Sendable {
+    /// The input whose output is published completely with this packet.
     public var input: TapePosition
+    /// The running checksum over all output up to and including this packet.
     public var checksum: UInt64
+    /// The generation of the graph.
     public var generation: UInt32
 
     public init(input: TapePosition, checksum: UInt64, generation: UInt32) {
@@ -75,13 +83,15 @@ public struct OutputState: Hashable, Sendable {
 /// Defines, once per packet, what the symbol index of its ticks means.
 public struct SymbolDefinition: Hashable, Sendable {
     public var symbol: Symbol
-    /// The provider that feeds the symbol now, and since when.
+    /// The provider that delivers the symbol's ticks of this packet, and since when it does;
+    /// undefined when that is not known yet.
     public var provider: String
     public var since: Timestamp
     /// The source of the ticks, in packets of bars. In packets of ticks it is `nil`, because the
     /// header has it.
     public var source: SourceName?
 
+    /// The most bytes of `provider`. A longer one is a bug of the caller of the builder.
     public static let providerBytesMax = 64
 
     public init(symbol: Symbol, provider: String, since: Timestamp, source: SourceName? = nil) {
@@ -92,6 +102,7 @@ public struct SymbolDefinition: Hashable, Sendable {
     }
 }
 
+/// Defines, once per packet, what the series index of its bars means.
 public struct SeriesDefinition: Hashable, Sendable {
     public var name: SeriesName
     /// The width of a window; 0 for series that are not based on time.

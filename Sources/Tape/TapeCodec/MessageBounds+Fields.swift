@@ -1,11 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-// What the readers of `Records` share.
+// What the readers in the folder `Records` share. Offsets of fields are counted from the start of
+// the block. The cursor has checked that the block has the length of its template.
 extension MessageBounds {
-    /// Returns the header that every tick begins with; `nil` when the message is no tick. It also
-    /// works for ticks of unknown templates, because every future template must begin in the same
-    /// way.
+    /// Returns the header that every tick but the bar begins with; `nil` for a bar and for a
+    /// message that is no tick. It also works for ticks of unknown templates, because every future
+    /// template of a tick must begin in the same way.
     public func tickHeader(in packet: RawSpan) -> TickHeader? {
         guard WireFormat.Template.isTick(template), template != WireFormat.Template.bar,
             blockLength >= WireFormat.tickHeaderBytes
@@ -13,6 +14,7 @@ extension MessageBounds {
         return header(in: packet)
     }
 
+    /// Returns the tick header of a message that is known to have one.
     func header(in packet: RawSpan) -> TickHeader {
         TickHeader(packet.extracting(body..<body + WireFormat.tickHeaderBytes))
     }
@@ -33,8 +35,8 @@ extension MessageBounds {
         Ratio(raw: packet.int64(at: body + offset))
     }
 
-    /// Returns where the bytes of a variable field are. The cursor has checked that the packet
-    /// holds them.
+    /// Returns the place, in the packet, of a variable field's bytes without their length. `index`
+    /// counts the variable fields from 0. The cursor has checked that the packet holds them.
     func variable(_ index: Int, in packet: RawSpan) -> Range<Int> {
         var offset = body + blockLength
         for _ in 0..<index {
@@ -44,7 +46,7 @@ extension MessageBounds {
         return start..<start + Int(packet.uint32(at: offset))
     }
 
-    /// Returns the text; `nil` when it is longer than a builder accepts.
+    /// Returns the text of a variable field; `nil` when it is longer than a builder accepts.
     func text(_ index: Int, _ bytesMax: Int, _ packet: RawSpan) -> String? {
         let field = variable(index, in: packet)
         return field.count <= bytesMax ? packet.extracting(field).text : nil

@@ -1,9 +1,10 @@
 public import MarketModel
 internal import Primitives
 
-// Reads names in place, without a `String`: most readers know most names by their bytes already.
-// Each function returns `nil` when the message is of another template or its block is too short.
-// Only the readers of complete definitions check whether the bytes are a name at all.
+// Finds the names of definitions in the packet, without making a `String`. The hot state uses it:
+// it looks up names by their bytes. Each function returns `nil` when the message is of another
+// template or its block is too short. It does not check whether the bytes are a name;
+// `MessageBounds+Read.swift` does.
 extension MessageBounds {
     /// The parts of a symbol's definition: the index that ticks use, the place of its name, and in
     /// packets of bars the source of its ticks.
@@ -14,6 +15,7 @@ extension MessageBounds {
         public let source: SourceName?
     }
 
+    /// Returns the parts of a symbol's definition.
     public func symbolPlace(in packet: RawSpan) -> SymbolPlace? {
         guard template == WireFormat.Template.symbolDefinition,
             blockLength >= WireFormat.Block.symbolDefinition
@@ -23,6 +25,7 @@ extension MessageBounds {
             source: packet.sourceName(in: variable(2, in: packet)))
     }
 
+    /// Returns the index that bars use for a series, and the place of its name.
     public func seriesPlace(in packet: RawSpan) -> (index: UInt32, name: Range<Int>)? {
         guard template == WireFormat.Template.seriesDefinition,
             blockLength >= WireFormat.Block.seriesDefinition
@@ -32,7 +35,8 @@ extension MessageBounds {
 }
 
 extension RawSpan {
-    /// Reads a source's name that is as long as its field; returns `nil` when it is none.
+    /// Reads a source's name that fills the whole field; returns `nil` when the bytes are not a
+    /// name.
     fileprivate func sourceName(in field: Range<Int>) -> SourceName? {
         guard (1...SourceName.utf8CountMax).contains(field.count) else { return nil }
         var words: (UInt64, UInt64, UInt64) = (0, 0, 0)

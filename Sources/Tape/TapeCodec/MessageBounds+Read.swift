@@ -1,8 +1,9 @@
 internal import MarketModel
 public import Primitives
 
-// The messages that come once per packet or symbol. Each reader returns `nil` when the message is
-// of another template, its block is too short, or a field holds no value of its type.
+// Reads the messages without an ordinal: definitions, markers, output states. Each function returns
+// `nil` when the message is of another template, its block is too short, or a field holds no value
+// of its type.
 extension MessageBounds {
     /// Returns the index that ticks use for the symbol, and its definition.
     public func symbolDefinition(
@@ -24,6 +25,7 @@ extension MessageBounds {
         return (packet.uint32(at: body), definition)
     }
 
+    /// Returns the index that bars use for the series, and its definition.
     public func seriesDefinition(
         in packet: RawSpan
     ) -> (index: UInt32, definition: SeriesDefinition)? {
@@ -35,9 +37,8 @@ extension MessageBounds {
         return (packet.uint32(at: body), definition)
     }
 
-    /// Returns where the parts of a symbol's definition are in the packet, for a caller that copies
-    /// them and needs no text. It returns `nil` as `symbolDefinition` does, but does not check the
-    /// texts.
+    /// Returns where the parts of a symbol's definition are in the packet. The writer copies them
+    /// into rows and needs no `String`. The texts are not checked.
     public func symbolParts(in packet: RawSpan) -> SymbolParts? {
         guard isA(WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition) else {
             return nil
@@ -49,7 +50,7 @@ extension MessageBounds {
             source: variable(2, in: packet))
     }
 
-    /// Returns the same for a series.
+    /// Returns where the parts of a series' definition are, in the same way.
     public func seriesParts(in packet: RawSpan) -> SeriesParts? {
         guard isA(WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition) else {
             return nil
@@ -59,6 +60,7 @@ extension MessageBounds {
             name: variable(0, in: packet))
     }
 
+    /// Returns the epoch's marker.
     public func epochMarker(in packet: RawSpan) -> EpochMarker? {
         guard isA(WireFormat.Template.epochMarker, WireFormat.Block.epochMarker) else {
             return nil
@@ -69,7 +71,8 @@ extension MessageBounds {
             definition: packet.uint64(at: body + 16), generation: packet.uint32(at: body + 24))
     }
 
-    /// Reads the state without the ordinals of the sources, which are separate messages.
+    /// Returns the output state without the ordinals of its sources, which are separate messages.
+    /// `PacketReader.outputState` joins them.
     public func outputState(in packet: RawSpan) -> OutputState? {
         guard isA(WireFormat.Template.outputState, WireFormat.Block.outputState) else {
             return nil
@@ -86,6 +89,7 @@ extension MessageBounds {
             generation: packet.uint32(at: body + 48))
     }
 
+    /// Returns the ordinal of one source of an output state.
     public func sourceOrdinal(in packet: RawSpan) -> SourceOrdinal? {
         guard isA(WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
             let source = packet.sourceName(at: body)
@@ -109,6 +113,7 @@ public struct SymbolParts: Sendable {
     public let source: Range<Int>
 }
 
+/// The places of the parts of a series' definition in its packet.
 public struct SeriesParts: Sendable {
     public let index: UInt32
     public let widthNanoseconds: Int64
@@ -127,7 +132,8 @@ extension PacketReader {
         return nil
     }
 
-    /// Returns the output state of a packet of bars, with the ordinals of its sources.
+    /// Returns the output state of a packet of bars, with the ordinals of its sources; `nil` when
+    /// the packet has none.
     public static func outputState(of packet: RawSpan) -> OutputState? {
         var found: OutputState?
         var sources: [SourceOrdinal] = []

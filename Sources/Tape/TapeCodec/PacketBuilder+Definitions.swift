@@ -18,7 +18,7 @@ extension PacketBuilder {
     }
 
     /// Encodes a definition of a symbol or a series. Both have the same shape: index, 4 unused
-    /// bytes, one number, texts.
+    /// bytes, one number, texts. The index is 0 here, and is written when the message is copied.
     private static func definitionMessage(
         _ template: UInt16, block: Int, value: Int64, texts: [String]
     ) -> [UInt8] {

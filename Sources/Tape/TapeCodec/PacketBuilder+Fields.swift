@@ -4,14 +4,15 @@ internal import Primitives
 /// The result of appending a tick to a packet.
 public enum AppendOutcome: Hashable, Sendable {
     case appended
-    /// It has to wait for the next packet.
+    /// The tick has to wait for the next packet.
     case full
-    /// It fits into no packet, so waiting does not help.
+    /// The tick fits into no packet, so waiting does not help.
     case refused(FieldTooLong)
 }
 
 /// A field of variable length that is longer than its limit.
 public struct FieldTooLong: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The name of the field, for people.
     public let field: String
     public let bytes: Int
     public let bytesMax: Int
@@ -27,9 +28,10 @@ public struct FieldTooLong: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-// What the writers of `Records` share. All bytes of a block are written, including the unused ones,
-// because the buffer is reused.
+// What the writers in the folder `Records` share. All bytes of a block are written, including the
+// unused ones, because the reused buffer holds bytes of an earlier packet.
 extension PacketBuilder {
+    /// A field of variable length. More than `bytesMax` bytes are refused.
     struct Field {
         let name: String
         let bytes: [UInt8]
@@ -46,8 +48,10 @@ extension PacketBuilder {
         }
     }
 
-    /// Appends a tick with fields of variable length. Its provider time decides no window, so the
-    /// packet's oldest time takes its receive time.
+    /// Appends a tick with fields of variable length. `block` is the length of its block, and
+    /// `write` writes what the block has after the tick header. The provider time of such a tick
+    /// decides no window and may be long past. So it counts in `oldestEventTime` with its receive
+    /// time.
     mutating func append(
         _ template: UInt16, _ block: Int, _ header: TickHeader, _ fields: [Field],
         _ write: (UnsafeMutableRawBufferPointer, _ body: Int) -> Void
@@ -78,9 +82,9 @@ extension PacketBuilder {
         return .appended
     }
 
-    /// Defines the symbol if needed, and writes message header and tick header. Returns `nil` and
-    /// writes nothing when the tick, with `variableBytes` after its block, has to wait for the next
-    /// packet.
+    /// Defines the symbol if needed, and writes message header and tick header. Returns the offset
+    /// of the block. Returns `nil` and writes nothing when the tick, with `variableBytes` after its
+    /// block, has to wait for the next packet.
     mutating func beginTick(
         _ template: UInt16, _ block: Int, _ header: TickHeader, variableBytes: Int = 0
     ) -> Int? {
@@ -96,6 +100,7 @@ extension PacketBuilder {
         return body
     }
 
+    /// Returns the symbol's index in this packet; `noSymbol` stays as it is.
     mutating func symbolIndex(_ header: TickHeader) -> UInt32 {
         header.symbol == TickHeader.noSymbol ? TickHeader.noSymbol : defineSymbol(header.symbol)
     }

@@ -2,11 +2,14 @@ internal import MarketModel
 public import Primitives
 
 extension PacketBuilder {
-    /// The fields of the header that the builder does not know.
+    /// The fields of the header that the builder does not know. The lane of the publisher gives
+    /// epoch and ordinal, and the owner of the publisher the watermark.
     public struct Seal: Sendable {
         public var epoch: UInt64
         public var firstOrdinal: UInt64
+        /// The watermark after the packet's ticks.
         public var watermark: Timestamp
+        /// The time of the sealing, by the wall clock.
         public var sendTime: Timestamp
 
         public init(
@@ -19,8 +22,10 @@ extension PacketBuilder {
         }
     }
 
-    /// Closes the packet and empties the builder. `recycled` is the buffer of an acknowledged
-    /// packet, so that two buffers are enough for a subject for ever.
+    /// Closes the packet, returns it, and empties the builder for the next one. A packet without
+    /// ticks is sealed, too. `output` is the state of a packet of bars, `marker` that of the packet
+    /// that opens an epoch. `recycled` is an acknowledged packet, whose buffer becomes the
+    /// builder's. So a subject needs two buffers: one is in flight while the other one is filled.
     public mutating func seal(
         _ seal: Seal, output: OutputState? = nil, marker: EpochMarker? = nil,
         recycling recycled: consuming SealedPacket? = nil
@@ -56,6 +61,7 @@ extension PacketBuilder {
             output.input.sources.count
             * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceOrdinal)
             + WireFormat.messageHeaderBytes + WireFormat.Block.outputState
+        // The buffer's room is for ticks, and the number of sources has no limit here.
         if used + needed > bytes.count {
             bytes.append(contentsOf: repeatElement(0, count: used + needed - bytes.count))
         }
@@ -82,7 +88,8 @@ extension PacketBuilder {
 }
 
 extension [UInt8] {
-    /// Writes the packet header at the front and returns the checksum, which is computed last.
+    /// Writes the packet header at the front. The checksum covers most of the header, so it is
+    /// computed and written last. Returns the checksum.
     mutating func writeHeader(_ header: PacketHeader) -> UInt64 {
         precondition(count >= Int(header.byteCount))
         unsafe withUnsafeMutableBytes { buffer in

@@ -1,36 +1,49 @@
 public import MarketModel
 public import Primitives
 
-/// Collects ticks of one subject until the packet is sealed.
+/// Collects the ticks of one subject until they are sealed as a packet. `TapePublisher` has one for
+/// each lane. As everywhere in this module, a *tick* is what the glossary calls a record: gaps and
+/// bars are ticks, too.
 ///
-/// A value that one thread owns. Its buffer is reserved once and reused: appending a tick copies
-/// it and allocates nothing.
+/// A symbol or a series has two numbers. `register` returns its number in the builder, with which
+/// ticks are appended. Each packet gives it an index, which the ticks on the wire carry.
+///
+/// A value that one thread owns. Its buffer is reserved once and reused: appending a trade, a quote
+/// or a bar copies it and allocates nothing.
 public struct PacketBuilder: Sendable {
+    /// The fields of the header that are the same in every packet of the subject.
     public let kind: PacketKind
     public let partition: Partition
     public let source: SourceName
 
-    /// Ticks in the packet so far.
+    /// The number of ticks in the packet so far.
     @inlinable public var tickCount: Int { ticks }
-    /// The earliest event time of the ticks in the packet; undefined when there are none.
+    /// The earliest event time of the ticks in the packet; undefined when there are none. A bar
+    /// counts with its open time, a tick with variable fields with its receive time. No watermark
+    /// on another subject may pass this time before the packet is on the tape.
     @inlinable public var oldestEventTime: Timestamp { oldest }
 
     @usableFromInline var ticks = 0
     @usableFromInline var oldest = Timestamp.undefined
+    /// The buffer. Its first bytes are left for the header, which `seal` writes.
     @usableFromInline var bytes: [UInt8] = []
+    /// The number of bytes of the packet so far, including those for the header.
     @usableFromInline var used = WireFormat.HeaderOffset.end
-    /// The definitions of all symbols and series, as encoded messages that lack only their index.
+    /// The definitions of all registered symbols and series, by their numbers: encoded messages
+    /// that lack only their index.
     private var symbols: [[UInt8]] = []
     private var series: [[UInt8]] = []
     /// The packet and the index that define each symbol and series. They are kept apart from the
     /// messages, so that the hot path touches plain words only.
     @usableFromInline var defined: [Defined] = []
     private var definedSeries: [Defined] = []
-    /// Increases with every packet. A definition is in the packet if it carries the current number.
+    /// The number of the present packet, which is not on the wire. A symbol or series is defined in
+    /// the packet when its `Defined` has this number.
     @usableFromInline var packetNumber: UInt64 = 1
+    /// The number of definitions in the packet so far, and the index of the next one.
     @usableFromInline var definitions = 0
 
-    /// The packet that last defined a symbol or series, and the index there.
+    /// The packet that last defined a symbol or series, and the index there; 0: no packet has.
     @usableFromInline
     struct Defined: Sendable, BitwiseCopyable {
         @usableFromInline var packetNumber: UInt64 = 0
@@ -44,13 +57,15 @@ public struct PacketBuilder: Sendable {
         bytes = Self.emptyBuffer()
     }
 
+    /// A packet below `growthBytesMax` takes one more tick, so that tick has room, too.
     private static let bufferBytes = PacketLimits.growthBytesMax + PacketLimits.tickBytesMax
 
     static func emptyBuffer() -> [UInt8] { [UInt8](repeating: 0, count: bufferBytes) }
 
+    /// The size of the packet so far, including its header.
     public var byteCount: Int { used }
 
-    /// True when the next tick has to wait for the next packet.
+    /// True when the next tick has to wait for the next packet, because a limit is reached.
     @inlinable
     public var isFull: Bool {
         ticks >= PacketLimits.ticksMax || used >= PacketLimits.growthBytesMax
@@ -59,7 +74,8 @@ public struct PacketBuilder: Sendable {
 
     // MARK: what ticks refer to
 
-    /// Registers a symbol and returns the number with which its ticks are appended.
+    /// Registers a symbol and returns the number with which its ticks are appended, in this packet
+    /// and all later ones.
     public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
         symbols.append(Self.message(of: definition))
@@ -67,13 +83,15 @@ public struct PacketBuilder: Sendable {
         return UInt32(symbols.count - 1)
     }
 
-    /// Changes what the symbol's number means, from its next tick on.
+    /// Changes what the symbol's number means, from its next tick on. Ticks that are in the packet
+    /// already keep their meaning: the packet then has two definitions of the symbol.
     public mutating func redefine(_ registered: UInt32, as definition: SymbolDefinition) {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
         symbols[Int(registered)] = Self.message(of: definition)
         defined[Int(registered)] = Defined()
     }
 
+    /// Registers a series and returns the number with which its bars are appended.
     public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
         precondition(series.count < Int(UInt16.max), "too many series")
         series.append(Self.message(of: definition))
@@ -83,7 +101,8 @@ public struct PacketBuilder: Sendable {
 
     // MARK: ticks
 
-    /// Returns false when the packet is full; then the tick is not in it.
+    /// Appends a trade. Returns false when the packet is full; then the trade is not in it, and has
+    /// to be appended again after `seal`.
     @inlinable @inline(__always)
     public mutating func append(_ trade: Trade) -> Bool {
         guard !isFull else { return false }
@@ -105,7 +124,7 @@ public struct PacketBuilder: Sendable {
         return true
     }
 
-    /// As for a trade.
+    /// Appends a quote. Returns false as for a trade.
     @inlinable @inline(__always)
     public mutating func append(_ quote: Quote) -> Bool {
         guard !isFull else { return false }
@@ -129,7 +148,7 @@ public struct PacketBuilder: Sendable {
         return true
     }
 
-    /// As for a trade.
+    /// Appends a bar. Returns false as for a trade.
     public mutating func append(_ bar: Bar) -> Bool {
         guard !isFull else { return false }
         var indexed = bar
@@ -141,6 +160,7 @@ public struct PacketBuilder: Sendable {
         return true
     }
 
+    /// Counts a tick that was appended.
     @inlinable @inline(__always)
     mutating func counted(_ eventTime: Timestamp) {
         ticks += 1
@@ -149,7 +169,8 @@ public struct PacketBuilder: Sendable {
 
     // MARK: parts
 
-    /// Writes a message's header and reserves its block. Returns where the block begins.
+    /// Writes a message's header and reserves its block, which the caller fills. Returns the offset
+    /// of the block.
     mutating func begin(_ template: UInt16, block: Int) -> Int {
         let start = used
         precondition(
@@ -171,6 +192,8 @@ public struct PacketBuilder: Sendable {
         return define(Int(registered))
     }
 
+    /// Puts the symbol's definition into the packet. It is not inlined, because it runs once per
+    /// symbol and packet.
     @usableFromInline @inline(never)
     mutating func define(_ registered: Int) -> UInt32 {
         let index = putDefinition(symbols[registered])
@@ -178,6 +201,7 @@ public struct PacketBuilder: Sendable {
         return index
     }
 
+    /// Returns the index of a registered series in this packet, as `defineSymbol` does.
     mutating func defineSeries(_ registered: UInt16) -> UInt16 {
         let number = Int(registered)
         if definedSeries[number].packetNumber == packetNumber {
@@ -188,6 +212,7 @@ public struct PacketBuilder: Sendable {
         return UInt16(index)
     }
 
+    /// Copies an encoded definition into the packet and writes its index, which it returns.
     private mutating func putDefinition(_ message: [UInt8]) -> UInt32 {
         let index = UInt32(definitions)
         let start = used
@@ -200,8 +225,9 @@ public struct PacketBuilder: Sendable {
         return index
     }
 
-    /// Empties the builder for the next packet. `buffer` is one that a finished packet gave back.
-    /// The buffer of a packet that was kept elsewhere is too small for another packet.
+    /// Empties the builder for the next packet. `buffer` is that of an earlier packet, to be
+    /// reused; `nil` when there is none. The buffer of a packet that came from the spool has only
+    /// the packet's size, so it is not used.
     mutating func reset(with buffer: consuming [UInt8]?) {
         let recycled = buffer.take()
         bytes = recycled.flatMap { $0.count >= Self.bufferBytes ? $0 : nil } ?? Self.emptyBuffer()

@@ -1,7 +1,8 @@
 internal import Primitives
 
-/// The content of a packet, without its epoch, ordinals and send time. A packet that is sealed
-/// again keeps its content.
+/// What identifies the content of a packet, without its epoch, ordinals and send time. A packet
+/// that is sealed again keeps its content. By it, the spool finds the frame whose packet is on the
+/// tape.
 public struct PacketContent: Hashable, Sendable {
     public let byteCount: Int
     public let tickCount: UInt32

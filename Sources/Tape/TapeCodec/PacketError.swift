@@ -1,4 +1,5 @@
-/// Why bytes are not one of our packets: where, what was expected and what was found.
+/// Why bytes are not a packet of the tape: the reason, the place, the expected and the found
+/// number.
 public struct PacketError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Reason: String, Sendable {
         case truncated = "the packet ends inside a message"
@@ -13,7 +14,9 @@ public struct PacketError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     public let reason: Reason
+    /// Counted from the start of the packet.
     public let offset: Int
+    /// Two sizes in bytes, two counts or two values of a field, as the reason says.
     public let expected: UInt64
     public let found: UInt64
 

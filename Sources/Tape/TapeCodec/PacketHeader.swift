@@ -1,12 +1,17 @@
 public import MarketModel
 public import Primitives
 
+/// The kind of a packet, which the subject decides.
 public enum PacketKind: UInt8, Sendable {
+    /// Ticks of a source in one partition.
     case ticks = 1
+    /// What an operator publishes: bars, values, late ticks.
     case bars = 2
+    /// A source's watermark for all partitions of one stream. It has no ticks.
     case watermark = 3
 }
 
+/// The flags of a packet. Unknown ones are kept.
 @frozen
 public struct PacketFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt8
@@ -14,8 +19,8 @@ public struct PacketFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The first packet of an epoch. It carries an `EpochMarker`, and no ticks except the
-    /// `GapRecord` of ordinals that the tape has lost before it.
+    /// The first packet of an epoch. It carries an `EpochMarker`. Its only tick is a `GapRecord`,
+    /// if the tape has lost ordinals before it.
     public static let epochMarker = PacketFlags(rawValue: 1 << 0)
 }
 
@@ -32,20 +37,27 @@ public struct PacketIdentity: Hashable, Sendable {
     }
 }
 
+/// The header of a packet, as every reader gets it with the packet.
 public struct PacketHeader: Hashable, Sendable {
     public var kind: PacketKind
     public var flags: PacketFlags
+    /// In a watermark packet, the index of the stream whose partitions it covers.
     public var partition: Partition
     public var source: SourceName
     public var epoch: UInt64
-    /// The ordinal of the packet's first tick; in a watermark packet, its counter.
+    /// The ordinal of the packet's first tick. Watermark packets have no ticks: theirs is a counter
+    /// of the packets of their subject.
     public var firstOrdinal: UInt64
+    /// The number of records, of any kind.
     public var tickCount: UInt32
+    /// The size of the complete packet, including this header.
     public var byteCount: UInt32
-    /// The watermark *after* the packet's ticks: no later tick of this source has an earlier event
-    /// time.
+    /// The watermark *after* the packet's ticks: no tick of this source that is older comes later
+    /// on time. A marker promises nothing: it has the earliest time, `Int64.min`.
     public var watermark: Timestamp
+    /// When the packet was sealed, by the publisher's wall clock.
     public var sendTime: Timestamp
+    /// XXH3 of the packet without its first 16 bytes.
     public var checksum: UInt64
 
     public init(
@@ -69,7 +81,8 @@ public struct PacketHeader: Hashable, Sendable {
         PacketIdentity(epoch: epoch, firstOrdinal: firstOrdinal, checksum: checksum)
     }
 
-    /// The ordinal after this packet. A watermark packet uses up one, its counter.
+    /// The first ordinal of the subject's next packet. A watermark packet uses up one number of its
+    /// counter; a marker on the same subject uses up none.
     public var nextOrdinal: UInt64 {
         firstOrdinal
             &+ (kind == .watermark && !flags.contains(.epochMarker) ? 1 : UInt64(tickCount))

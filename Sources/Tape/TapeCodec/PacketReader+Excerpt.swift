@@ -1,19 +1,21 @@
 internal import MarketModel
 internal import Primitives
 
-/// The part of a packet that cannot be read. After a message whose length is unknown, nothing has a
-/// meaning.
+/// The part of a packet that cannot be read: everything after a message whose length is unknown.
+/// Its checksum is right, so it was published like this.
 public struct PacketDamage: Hashable, Sendable {
     /// The number of readable ticks before the damage.
     public let ticksBefore: UInt32
-    /// The offset where the damage begins; the packet's end when only ticks are missing.
+    /// The offset where the damage begins. It is the packet's end when all messages can be read,
+    /// but the header states another number of ticks.
     public let offset: Int
     public let error: PacketError
 }
 
 extension PacketReader {
-    /// Returns one tick of a packet as a separate packet, with the definitions that it refers to.
-    /// Returns `nil` when the packet has no such tick, or none that can be read.
+    /// Returns one tick of a packet as a separate packet, with the definitions that it refers to,
+    /// for a dead letter. The excerpt has the packet's header, except for flags, first ordinal and
+    /// sizes. Returns `nil` when the packet has no such tick, or when the tick cannot be read.
     public static func excerpt(
         of packet: RawSpan, _ header: PacketHeader, ordinal: UInt64
     ) -> [UInt8]? {
@@ -53,6 +55,7 @@ extension PacketReader {
 
     // MARK: parts
 
+    /// Returns the bytes of the message of a tick, counted from 0; `nil` when it is not there.
     private static func place(ofTick number: UInt64, in packet: RawSpan) -> Range<Int>? {
         var cursor = RecordCursor()
         var start = cursor.place

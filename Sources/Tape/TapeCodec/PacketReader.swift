@@ -1,9 +1,12 @@
 internal import MarketModel
 internal import Primitives
 
-/// Checks a complete packet and reads its header; `RecordCursor` then walks over its messages.
+/// Checks a complete packet and reads its header. `PacketWalk` or `RecordCursor` then reads its
+/// messages. Every reader of the tape calls `validate` or `header` first, because packets come from
+/// outside.
 public enum PacketReader {
-    /// Reads and verifies the header: length, checksum, and that every field holds a value.
+    /// Reads the header and verifies the packet's length and checksum, and the header's kind,
+    /// partition, source, epoch and ordinals. The messages after the header are not read.
     public static func header(of packet: RawSpan) throws(PacketError) -> PacketHeader {
         let header = try uncheckedHeader(of: packet)
         let checked = packet.extracting(
@@ -17,8 +20,9 @@ public enum PacketReader {
         return header
     }
 
-    /// Reads all messages once. It proves that each has a known length and that there are as many
-    /// ticks as the header states. In a packet that passes, no record is `malformed` later.
+    /// Does the same as `header`, and steps over all messages once. That proves that each has a
+    /// known length and that there are as many ticks as the header states. In a packet that passes,
+    /// no record is `malformed` later.
     public static func validate(_ packet: RawSpan) throws(PacketError) -> PacketHeader {
         let header = try header(of: packet)
         var cursor = RecordCursor()
@@ -33,6 +37,7 @@ public enum PacketReader {
         return header
     }
 
+    /// Reads the header without comparing the checksum.
     private static func uncheckedHeader(
         of packet: RawSpan
     ) throws(PacketError) -> PacketHeader {
@@ -49,8 +54,8 @@ public enum PacketReader {
         }
         try check(packet.uint16(at: 2), is: WireFormat.Template.packetHeader, 2, .notAPacket)
         try check(packet.uint16(at: 4), is: WireFormat.schemaID, 4, .foreignSchema)
-        // A newer version needs a new template to lengthen the header's block, because the offsets
-        // of everything after it are fixed.
+        // The length of the header's block is fixed, because readers find the first message after
+        // it at a fixed offset. A newer version with a longer header needs another template.
         try check(packet.uint16(at: 0), is: UInt16(WireFormat.Block.packetHeader), 0, .notAPacket)
         let byteCount = packet.uint32(at: offset.byteCount)
         guard Int(byteCount) == packet.byteCount else {
@@ -95,8 +100,9 @@ public enum PacketReader {
             watermark: Timestamp(nanoseconds: packet.int64(at: offset.watermark)),
             sendTime: Timestamp(nanoseconds: packet.int64(at: offset.sendTime)))
         header.tickCount = packet.uint32(at: offset.tickCount)
-        // Ordinals count from 1 and have 63 bits, as a database's numbers do. So no arithmetic on
-        // ordinals can overflow.
+        // Ordinals count from 1. Epochs and ordinals have 63 bits, as integers of PostgreSQL do, so
+        // the sum of an ordinal and a number of ticks cannot overflow. A marker without ticks may
+        // have any ordinal.
         guard header.epoch <= UInt64(Int64.max),
             header.firstOrdinal <= UInt64(Int64.max) - UInt64(header.tickCount),
             header.firstOrdinal > 0 || header.tickCount == 0

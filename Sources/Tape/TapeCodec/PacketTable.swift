@@ -1,5 +1,6 @@
-/// The meaning of one packet's indexes: those of symbols, or those of series. An index beyond the
-/// number of definitions that a packet may hold has no meaning.
+/// The meaning of one packet's indexes: those of symbols, or those of series. `Value` is what the
+/// reader makes of a definition. An index beyond the number of definitions that a packet may hold
+/// is ignored when it is set, so that a damaged packet cannot take much memory.
 @frozen
 public struct PacketTable<Value> {
     @usableFromInline var values: [Value?] = []
@@ -7,9 +8,11 @@ public struct PacketTable<Value> {
     @inlinable
     public init() {}
 
+    /// Forgets everything, for the next packet. The memory stays reserved.
     @inlinable
     public mutating func removeAll() { values.removeAll(keepingCapacity: true) }
 
+    /// The value of an index; `nil` when the packet has not defined the index.
     @inlinable
     public subscript(index: UInt32) -> Value? {
         get { index < values.count ? values[Int(index)] : nil }

@@ -1,9 +1,11 @@
 public import MarketModel
 
-/// Walks over a packet, tick by tick, with the ordinals and with the meaning of the indexes.
+/// Walks over a checked packet, tick by tick, with the ordinals, and with the symbols and series
+/// that the indexes mean. It is the usual way to read a packet: in repairs, replays and tools.
 ///
-/// Nothing is allocated per tick. A definition is read when its name is first requested, so a
-/// caller without that need has no cost. Where even this is too slow, use `RecordCursor`, the loop
+/// The walk does not hold the packet: every call gets the same bytes. Nothing is allocated per
+/// tick. Definitions are read when the first symbol or series is requested, so a caller that
+/// requests none does not pay for them. Where even this is too slow, use `RecordCursor`, the loop
 /// without ordinals and names.
 @frozen
 public struct PacketWalk {
@@ -14,26 +16,29 @@ public struct PacketWalk {
         case bar(Bar)
         /// Any other tick: `TapeRecord` reads it.
         case other(MessageBounds)
-        /// A message without an ordinal: a definition, a marker, a state.
+        /// A message without an ordinal: a definition, an epoch's marker, an output state with the
+        /// ordinals of its sources, or one of an unknown template.
         case control(MessageBounds)
     }
 
     @usableFromInline let firstOrdinal: UInt64
     @usableFromInline var cursor = RecordCursor()
     /// Why nothing follows the message that was returned last; `nil` as long as the packet can be
-    /// read.
+    /// read. It stays `nil` in a packet that passed `PacketReader.validate`.
     public internal(set) var damage: PacketError?
-    /// Definitions that were passed but not read.
+    /// The definitions that `next` has returned and that were not read yet.
     @usableFromInline var unread: [MessageBounds] = []
     private var symbols = PacketTable<SymbolDefinition>()
     private var series = PacketTable<SeriesDefinition>()
 
-    /// A caller that needs no ordinals may pass any first one.
+    /// Begins before the packet's first message. A caller that needs no ordinals passes no first
+    /// one.
     public init(firstOrdinal: UInt64 = 0) { self.firstOrdinal = firstOrdinal }
 
+    /// Begins with the first ordinal of the packet's header.
     public init(_ header: PacketHeader) { self.init(firstOrdinal: header.firstOrdinal) }
 
-    /// The ordinal of the tick that was returned last.
+    /// The ordinal of the tick that was returned last. It has no meaning before the first one.
     @inlinable public var ordinal: UInt64 { firstOrdinal &+ UInt64(cursor.tickCount) &- 1 }
 
     /// Returns the next message; `nil` at the packet's end and at damage.
@@ -54,17 +59,20 @@ public struct PacketWalk {
         }
     }
 
+    /// Notes why the packet cannot be read further.
     @usableFromInline
     mutating func damaged(_ error: PacketError) { damage = error }
 
     // MARK: what indexes mean
 
-    /// Returns the definition of an index; `nil` when the packet has not defined it so far.
+    /// Returns the definition of a symbol's index; `nil` when the packet has not defined the index
+    /// up to the message that was returned last.
     public mutating func symbol(_ index: UInt32, in packet: RawSpan) -> SymbolDefinition? {
         if !unread.isEmpty { readDefinitions(packet) }
         return symbols[index]
     }
 
+    /// Returns the definition of a series' index; `nil` as for a symbol.
     public mutating func series(_ index: UInt16, in packet: RawSpan) -> SeriesDefinition? {
         if !unread.isEmpty { readDefinitions(packet) }
         return series[UInt32(index)]

@@ -7,17 +7,21 @@ public enum Record {
     case trade(Trade)
     case quote(Quote)
     case bar(Bar)
-    /// A message that comes once per packet or symbol, or that this version does not know: where
-    /// its block is. The readers of `MessageBounds` read it.
+    /// Any other message: a record of another kind, a definition, a marker, an output state, or one
+    /// of a template that this version does not know. The readers of `MessageBounds` read it.
     case other(MessageBounds)
+    /// Here the packet cannot be read further.
     case malformed(PacketError)
 }
 
-/// The place of a message in its packet.
+/// The template of a message and its place in the packet. All offsets are counted from the start of
+/// the packet.
 @frozen
 public struct MessageBounds: Sendable, BitwiseCopyable {
     public let template: UInt16
+    /// The offset of the block, which follows the message header.
     public let body: Int
+    /// The length of the block on the wire, which may be longer than this version knows.
     public let blockLength: Int
     /// The offset after the message, including its variable fields.
     public let end: Int
@@ -31,14 +35,16 @@ public struct MessageBounds: Sendable, BitwiseCopyable {
     }
 }
 
-/// Walks over the messages of a packet that `PacketReader` has checked.
+/// Walks over the messages of a packet whose header `PacketReader` has checked. The operators, the
+/// writer and the hot state use it per tick; other readers use `PacketWalk`.
 ///
-/// It is inlinable and flat because it is the hot loop of every reader. A trade, quote or bar as
-/// this version writes them is recognised by its header, which is one word. Its length is then a
-/// constant, so the processor need not wait for one record's length to find the next one.
-/// Everything else goes through `message`.
+/// It is inlinable because it is the hot loop. A trade, quote or bar as this version writes them is
+/// recognised by its header, which is one word. Its length is then a constant, so the processor
+/// need not wait for one record's length to find the next one. Everything else goes through
+/// `message`.
 @frozen
 public struct RecordCursor {
+    /// The offset of the next message; `Int.max` after damage.
     @usableFromInline var offset: Int
     /// The number of ticks read so far, including those of unknown templates: each has an ordinal.
     public var tickCount: UInt32 = 0
@@ -46,6 +52,7 @@ public struct RecordCursor {
     @inlinable
     public init() { offset = WireFormat.HeaderOffset.end }
 
+    /// Begins at the offset of a message.
     @usableFromInline
     init(from offset: Int) { self.offset = offset }
 
@@ -76,8 +83,8 @@ public struct RecordCursor {
             }
         }
         guard remaining > 0 else { return nil }
-        // The message is returned by value: a cursor whose address is taken would be in memory and
-        // not in registers.
+        // `message` is static and returns a value: a mutating function would take the cursor's
+        // address, which would keep the cursor in memory and not in registers.
         let message = Self.message(from: start, in: packet)
         guard message.end > start else {
             // After a message whose length is unknown, nothing has a meaning.
@@ -124,6 +131,7 @@ public struct RecordCursor {
         return PacketError(.truncated, offset: start, expected: 0, found: 0)
     }
 
+    /// Returns the message at this offset, whose lengths are checked against the packet.
     @inline(__always)
     private static func measured(
         from start: Int, in packet: RawSpan
@@ -166,6 +174,8 @@ public struct RecordCursor {
         PacketError(.truncated, offset: offset, expected: UInt64(expected), found: UInt64(found))
     }
 }
+
+// The records from their blocks. `TickLayout.swift` writes the same offsets.
 
 extension TickHeader {
     @inlinable @inline(__always)

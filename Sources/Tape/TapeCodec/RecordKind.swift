@@ -1,6 +1,7 @@
 public import MarketModel
 
-/// A kind of record, by its name for people. All that the codec decides by kind is in this file.
+/// A kind of record. The raw value is its name for people, as `tapeline tail` shows it. All that
+/// the codec decides by kind is in this file.
 public enum RecordKind: String, CaseIterable, Sendable {
     case trade, quote, depth, news, bulletin, fundamental, indicator, subscription, gap, repair
     case depthReset = "depth-reset"
@@ -55,7 +56,7 @@ public enum RecordKind: String, CaseIterable, Sendable {
         }
     }
 
-    /// The offset of the series' index in the block; `nil` for a kind that belongs to no series.
+    /// The offset of the series' index in the block; `nil` for a kind without a series.
     var seriesOffset: Int? {
         switch self {
         case .bar: 4
@@ -68,9 +69,9 @@ public enum RecordKind: String, CaseIterable, Sendable {
 }
 
 extension TapeRecord {
-    /// Fails for a message without an ordinal, for a template that this version does not know, and
-    /// for fields that do not hold what the template says. It does not read trades, quotes and
-    /// bars, which the cursor itself returns.
+    /// Reads a record. Fails for a message without an ordinal, for a template that this version
+    /// does not know, and for fields that do not hold what the template says. It does not read
+    /// trades, quotes and bars, which the cursor itself returns.
     public init?(_ message: MessageBounds, in packet: RawSpan) {
         let record: TapeRecord? =
             switch RecordKind(template: message.template) {
@@ -94,6 +95,7 @@ extension TapeRecord {
 }
 
 extension PacketBuilder {
+    /// Appends a record of any kind.
     public mutating func append(_ record: TapeRecord) -> AppendOutcome {
         switch record {
         case .trade(let tick): append(tick) ? .appended : .full

@@ -1,10 +1,12 @@
 internal import MarketModel
 public import Primitives
 
-/// A packet that is ready for the wire. Every retry sends exactly these bytes.
+/// A packet that is ready for the wire. Every retry sends exactly these bytes; only another epoch
+/// or another ordinal makes a new packet of it (`reseal`).
 public struct SealedPacket: Sendable {
     public internal(set) var header: PacketHeader
-    /// The earliest event time of its ticks; undefined when it has none. Not on the wire.
+    /// `PacketBuilder.oldestEventTime` when it was sealed; undefined when it has no ticks. It is
+    /// not on the wire.
     public let oldestEventTime: Timestamp
     /// The bytes of the packet. The buffer may hold more bytes after them, which have no meaning.
     var bytes: [UInt8]
@@ -15,9 +17,9 @@ public struct SealedPacket: Sendable {
         self.bytes = bytes
     }
 
-    /// Restores a packet that was sealed before and stored elsewhere. Header and checksum are
-    /// checked. The messages are not checked again, because they are those that were sealed. The
-    /// caller stored `oldestEventTime` with the packet.
+    /// Restores a packet that was sealed before, from the bytes that the spool stored. Header and
+    /// checksum are checked. The messages are not checked again, because they are those that were
+    /// sealed. `oldestEventTime` was stored beside the packet.
     public init(
         sealed bytes: consuming [UInt8], oldestEventTime: Timestamp
     ) throws(PacketError) {
@@ -32,6 +34,7 @@ public struct SealedPacket: Sendable {
     public var identity: PacketIdentity { header.identity }
     public var content: PacketContent { withBytes { PacketContent(of: $0, header) } }
 
+    /// Calls `body` with the bytes of the packet. The span is valid during the call.
     public func withBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -40,8 +43,9 @@ public struct SealedPacket: Sendable {
         }
     }
 
-    /// Gives the packet to a new epoch: same ticks, new header. Nothing is decoded; one checksum is
-    /// computed over the packet. Without `sendTime` the packet keeps its send time.
+    /// Gives the packet the present epoch and ordinals of its lane, which may have changed since it
+    /// was sealed: same ticks, new header. Nothing is decoded; one checksum is computed over the
+    /// packet. Without `sendTime` the packet keeps its send time.
     public mutating func reseal(
         epoch: UInt64, firstOrdinal: UInt64, sendTime: Timestamp? = nil
     ) {
@@ -51,6 +55,7 @@ public struct SealedPacket: Sendable {
         header.checksum = bytes.writeHeader(header)
     }
 
+    /// Returns a copy that was given these numbers, as `reseal` does.
     public func resealed(
         epoch: UInt64, firstOrdinal: UInt64, sendTime: Timestamp? = nil
     ) -> SealedPacket {

@@ -1,10 +1,13 @@
 public import MarketModel
 public import Primitives
 
-// Writes the records into their blocks. `RecordCursor` reads the same offsets.
+// Writes the hot records into their blocks. `RecordCursor.swift` reads the same offsets. `body` is
+// the offset of the block. Symbols and series are the packet's indexes here, not the builder's
+// numbers.
 
 extension UnsafeMutableRawBufferPointer {
-    /// The 32 bytes that all ticks begin with.
+    /// Writes the 32 bytes that all ticks but the bar begin with. The first word is index, flags,
+    /// action and resolution.
     @inlinable @inline(__always)
     func put(_ header: TickHeader, index: UInt32, at body: Int) {
         let word =
@@ -16,6 +19,7 @@ extension UnsafeMutableRawBufferPointer {
         unsafe put(header.providerID, at: body + 24)
     }
 
+    /// Writes the block of a bar.
     func put(_ bar: Bar, at body: Int) {
         unsafe put(bar.symbol, at: body)
         unsafe put(bar.series, at: body + 4)

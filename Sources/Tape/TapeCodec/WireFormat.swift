@@ -8,17 +8,22 @@
 ///     bits 8..11   how many variable-length fields follow its block (4 bytes of length each)
 ///     bits 0..7    which one it is
 ///
+/// In this module, a *tick* is every message with bit 15, which the glossary calls a record.
+///
 /// There are no repeating groups, because a reader that does not know a template could not learn
 /// their number.
 public enum WireFormat {
+    /// The number of the schema, by which a packet of the tape is recognised.
     public static let schemaID: UInt16 = 0x7a9e
     public static let version: UInt16 = 1
 
-    /// blockLength, templateId, schemaId, version: 16 bits each, little endian.
+    /// The size of a message header: blockLength, templateId, schemaId, version, 16 bits each,
+    /// little endian.
     public static let messageHeaderBytes = 8
-    /// The header that every tick begins with. A bar has none, because no provider sends it.
+    /// The size of the header that every tick but the bar begins with. A bar has neither times nor
+    /// an id of a provider.
     public static let tickHeaderBytes = 32
-    /// The length before a variable-length field.
+    /// The size of the length before each variable-length field.
     public static let lengthBytes = 4
 
     /// Returns the four fields of the header as one word, as the wire has them.
@@ -28,6 +33,7 @@ public enum WireFormat {
             | UInt64(schemaID) << 32 | UInt64(version) << 48
     }
 
+    /// The numbers of the templates.
     public enum Template {
         public static let packetHeader: UInt16 = 0x0001
         public static let epochMarker: UInt16 = 0x0002
@@ -36,11 +42,13 @@ public enum WireFormat {
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
 
-        // The hot records. Those of each other kind are with its reader and writer in `Records`.
+        // The hot records. The template of each other kind is in the folder `Records`, with its
+        // reader and writer.
         public static let trade: UInt16 = 0x8010
         public static let quote: UInt16 = 0x8011
         public static let bar: UInt16 = 0x8020
 
+        /// Returns whether a message of the template is a tick, even when the template is unknown.
         @inlinable @inline(__always)
         public static func isTick(_ template: UInt16) -> Bool { template & 0x8000 != 0 }
 
@@ -49,11 +57,13 @@ public enum WireFormat {
             template == symbolDefinition || template == seriesDefinition
         }
 
+        /// Returns the number of variable-length fields, even when the template is unknown.
         @inlinable @inline(__always)
         public static func variableFields(_ template: UInt16) -> Int { Int(template >> 8 & 0xf) }
     }
 
-    /// The lengths of the root blocks that this version writes. A reader accepts longer ones.
+    /// The lengths of the blocks that this version writes. A reader accepts longer ones, which a
+    /// newer version wrote, and reads the part that it knows.
     public enum Block {
         public static let packetHeader = 80
         public static let epochMarker = 40
@@ -65,7 +75,7 @@ public enum WireFormat {
         public static let quote = 80
         public static let bar = 136
 
-        /// Returns the minimal length of a template's block; 0 for a template that is not ours.
+        /// Returns the minimal length of a template's block; 0 for an unknown template.
         static func known(_ template: UInt16) -> Int {
             switch template {
             case Template.packetHeader: packetHeader
@@ -79,7 +89,7 @@ public enum WireFormat {
         }
     }
 
-    /// The message headers of the hot ticks, as `RecordCursor` compares them.
+    /// The message headers of the hot ticks, each as one word, as `RecordCursor` compares them.
     @usableFromInline
     enum Head {
         @inlinable @inline(__always)
@@ -90,8 +100,8 @@ public enum WireFormat {
         static var bar: UInt64 { messageHeader(Template.bar, block: Block.bar) }
     }
 
-    /// The lengths of the complete hot ticks, including the message header. The trade is the
-    /// shortest.
+    /// The lengths of the complete hot ticks, including the message header. `RecordCursor` relies
+    /// on the trade to be the shortest.
     @usableFromInline
     enum TickBytes {
         @inlinable @inline(__always)
@@ -121,21 +131,22 @@ public enum WireFormat {
     }
 }
 
-/// The bounds of a packet and the relations between them.
+/// The bounds of a packet.
 public enum PacketLimits {
-    /// A packet above this size is refused unread. It is below NATS' shipped maximum of 1 MiB with
-    /// its headers.
+    /// A packet above this size is refused unread. With the headers of its NATS message it is below
+    /// NATS' default maximum of 1 MiB.
     public static let bytesMax = 1_000_000
     /// A packet with this many ticks takes no more: packing more saves nothing.
     public static let ticksMax = 1_024
-    /// A packet of this size takes no more ticks. This bounds latency and memory.
+    /// A packet of this size takes no more ticks. So it takes bounded memory, and its first tick
+    /// does not wait for long.
     public static let growthBytesMax = 128 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
-    /// The largest trade, quote or bar with all the definitions that it may need. Ticks with
-    /// variable fields may be larger: they wait for a packet with enough room.
+    /// Room for the largest trade, quote or bar with all the definitions that it may need. Ticks
+    /// with variable fields may be larger: they wait for a packet with enough room.
     public static let tickBytesMax = 4 * 1024
-    /// The most bytes of definitions that one tick may need: a symbol and a series with the longest
-    /// texts.
+    /// Room for the definitions that one tick may need: a symbol and a series with the longest
+    /// texts, which have less than 800 bytes together.
     public static let definitionsOfTickBytesMax = 1_024
 }

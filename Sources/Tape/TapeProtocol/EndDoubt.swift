@@ -1,16 +1,18 @@
 package import Primitives
 
-/// The doubt about a stream that seems to end before what is known of it. If that is true, the tape
-/// was restored from a backup, and what follows cannot be undone. So it is doubted first, which
-/// costs a few reads.
+/// The state of a lane that has read that its stream ends earlier than the lane knows. If that is
+/// true, the tape was restored from a backup. A publisher then reports ordinals as lost and a
+/// reader stops, which cannot be undone. So the lane first reads again: it believes the early end
+/// when later reads confirm it.
 ///
-/// A server that has just become a stream's leader may answer before it has applied all of its log.
-/// Its answer is then older than what was acknowledged, and it catches up later.
+/// It need not be true: a server that has just become a stream's leader may answer before it has
+/// applied all of its log. Its answer is then older than what was acknowledged. It catches up
+/// later.
 ///
-/// Pure. Times are monotonic.
+/// Pure. Each `PublisherLane` and each `ReaderLane` has one.
 package struct EndDoubt: Hashable, Sendable {
-    /// The duration of the doubt for a stream with several copies. An election and the applying of
-    /// a log take less.
+    /// How long an early end is read again in a stream with several copies, before it is believed.
+    /// An election and the applying of a log take less.
     package static let replicatedNanoseconds: Int64 = 10_000_000_000
 
     /// When the first read showed the early end; `nil` when there is no doubt.
@@ -18,12 +20,13 @@ package struct EndDoubt: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether the stream's end is in doubt.
+    /// Whether an early end was read and is not believed yet.
     package var isThere: Bool { since != nil }
 
-    /// Call this with every read that shows the early end. Returns true when it is believed. A
-    /// single copy cannot lag behind another one, so it is believed when a second read shows the
-    /// same.
+    /// Call this with every read that shows the early end. Returns true when the end is to be
+    /// believed; the doubt is over then. `isReplicated`: the stream has more than one copy, or
+    /// their number is unknown. A single copy cannot be older than another one, so it is believed
+    /// as soon as a second read shows the same.
     package mutating func isBelieved(isReplicated: Bool, now: MonotonicTime) -> Bool {
         guard let since else {
             self.since = now

@@ -1,12 +1,14 @@
 package import Primitives
 
-/// A token bucket over packets. While it is empty, packets wait and grow, instead of costing a
-/// durable write each.
+/// A token bucket that bounds the packets per second of a gateway's source. While it is empty,
+/// ticks wait in the builders, so that packets become fewer and larger: each packet costs the tape
+/// a durable write.
 package struct PacketBudget: Sendable {
     private let nanosecondsPerPacket: Int64
     /// The number of packets in a full bucket.
     private let burst: Int64
-    /// When the bucket was, or will be, empty.
+    /// The moment at which the bucket would have been empty. It is full again when `burst` packets
+    /// fit between that moment and now.
     private var emptyAt = MonotonicTime.distantPast
 
     package init(packetsPerSecond: Int) {
@@ -25,6 +27,6 @@ package struct PacketBudget: Sendable {
         return true
     }
 
-    /// When the next packet may be sent, by the monotonic clock; `Int64.min` before the first one.
+    /// When the next packet may be sent; far in the past before the first one.
     package var nextAt: MonotonicTime { emptyAt + nanosecondsPerPacket }
 }

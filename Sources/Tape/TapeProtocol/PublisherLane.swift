@@ -2,37 +2,39 @@ package import Primitives
 package import TapeCodec
 
 /// Decides what may be published next on one subject. One packet is in flight; each is a
-/// compare-and-set on the previous one. Every way in which that can fail has an answer.
+/// compare-and-set: it is stored only if the subject's last message is the packet before it.
 ///
 /// A packet is *settled* when it is known whether the tape has it. A *marker* is the packet that
 /// opens an epoch. A lane is *raised* when others remember higher numbers of the subject than the
 /// tape shows, as after a restore from a backup.
 ///
-/// Pure: events in, effects out. The thread that owns it carries out the effects in order and
-/// reports the results as events. Times are monotonic.
+/// Pure: events in, effects out. `TapePublisher` has one for each of its subjects: it carries out
+/// the effects in order and reports the results as events. Times are monotonic.
 package struct PublisherLane: Sendable {
     /// The longest wait for an acknowledgement. After it the packet's fate is read from the tape.
     package static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
     /// Waits between attempts: the first one, and the longest.
     static let retryNanosecondsFirst: Int64 = 10_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
-    /// The first wait after "a write is in process": a write takes this long when its replicas do.
+    /// The first wait after "a write is in process". A write to replicas may take this long.
     static let inProcessNanosecondsFirst: Int64 = 50_000_000
-    /// The highest number to which `raise` goes. A higher one can only come from damage.
+    /// The highest number that is accepted from readers and records. A higher one is damage.
     package static let floorMax: UInt64 = 1 << 62
 
     package private(set) var state = State.closed
     /// The epoch in which this lane publishes; 0 until the subject was read.
     package private(set) var epoch: UInt64 = 0
-    /// The ordinal of the next tick; everything below it is acknowledged or in flight.
+    /// The first ordinal of the next packet. While a packet is in flight, it is that packet's own:
+    /// everything below it is settled.
     package private(set) var nextOrdinal: UInt64 = 1
-    /// The subject's last message as far as this lane knows: what the next packet must follow.
+    /// The sequence of the subject's last message as far as this lane knows: what the next packet
+    /// must follow. 0: there is none, or the subject was not read yet.
     package private(set) var lastSequence: UInt64 = 0
-    /// The packet at `lastSequence`. Another packet at the same sequence proves that the tape was
-    /// restored from a backup.
+    /// The packet at `lastSequence`; `nil` when there is none. Another packet at the same sequence
+    /// proves that the tape was restored from a backup.
     private var lastIdentity: PacketIdentity?
-    /// Lower bounds that were learned elsewhere than on the tape. The next epoch is above the
-    /// first, its first ordinal is at least the second. They only rise.
+    /// Bounds that `raise` has set. The next epoch is above `epochFloor`, and its first ordinal is
+    /// at least `ordinalFloor`. They only rise.
     private var epochFloor: UInt64
     private var ordinalFloor: UInt64 = 1
     private let marking: Marking
@@ -42,30 +44,34 @@ package struct PublisherLane: Sendable {
     private var failures: Int64 = 0
     private var endDoubt = EndDoubt()
 
-    /// In every state, `waiting` and `carrying` are a packet that was handed over and comes after
-    /// the marker that has to be stored first; `nil` when there is none.
+    /// The values `waiting` and `carrying` are the owner's packet that has to come after a marker,
+    /// which is not on the tape yet; `nil` when there is none.
     package enum State: Sendable {
-        /// `open` was not requested yet.
+        /// `open` was not requested yet. Next: `opening`.
         case closed
         /// The subject's last packet is being read, immediately or at the given time, to open an
         /// epoch after it: the first epoch, or a raised one. Next: `marking`, `fenced`.
         case opening(retryAt: MonotonicTime?, carrying: SealedPacket?)
-        /// The epoch's marker has to be made with `sealMarker`. A packet may wait for it.
+        /// The owner has to make the epoch's marker and call `publishMarker`. Next: `inFlight`.
         case marking(waiting: SealedPacket?)
-        /// A packet may be published. Next: `inFlight`.
+        /// A packet may be published. Next: `inFlight`, or `opening` when the lane is raised.
         case ready
-        /// Waiting for the acknowledgement of these bytes. Next: `ready`, `waiting`, `resolving`.
+        /// Waiting for the acknowledgement of this packet, which may be a marker. Next: `ready`,
+        /// `waiting`, `resolving`, or `opening` when the lane was raised.
         case inFlight(SealedPacket, deadline: MonotonicTime, waiting: SealedPacket?)
         /// The packet was certainly not stored; the same bytes are sent again at the given time.
+        /// Next: `inFlight`.
         case waiting(SealedPacket, retryAt: MonotonicTime, waiting: SealedPacket?)
-        /// It is unknown whether the packet is stored: the subject's last packet is being read, or
-        /// will be.
+        /// It is unknown whether the packet is stored: the subject's last packet is being read,
+        /// immediately or at the given time. Next: `ready` or `opening` if it is stored, `inFlight`
+        /// if not; `marking` or `fenced` if another packet is the last one.
         case resolving(SealedPacket, retryAt: MonotonicTime?, waiting: SealedPacket?)
         /// A higher epoch owns the subject. Final, except for `reset`.
         case fenced(epoch: UInt64)
     }
 
-    /// The content of the markers that this lane's epochs begin with.
+    /// The fields of an operator's markers: the hash of its graph, and the generation. Both are 0
+    /// for a source.
     package struct Marking: Sendable {
         package var definition: UInt64
         package var generation: UInt32
@@ -84,7 +90,7 @@ package struct PublisherLane: Sendable {
         case lastRead(LastPacket?, isReplicated: Bool = true)
         /// The subject's last packet could not be read; it is tried again.
         case readFailed
-        /// `sequence` is the packet's sequence.
+        /// The tape has stored the packet at this sequence.
         case acknowledged(attempt: UInt64, sequence: UInt64)
         /// No answer came, and perhaps none will: the server reported that a subject has no
         /// responder.
@@ -106,8 +112,9 @@ package struct PublisherLane: Sendable {
         case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
         /// Read the subject's last packet. The answer is `lastRead` or `readFailed`.
         case readLast
-        /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`. `lost` are the
-        /// ordinals before it that the tape no longer holds.
+        /// Seal the epoch's marker with `epoch`, and hand it to `publishMarker`. `lost` are the
+        /// ordinals before it that the tape no longer holds: the marker's packet names them in a
+        /// gap record.
         case makeMarker(EpochMarker, lost: ClosedRange<UInt64>?)
         /// The packet is on the tape permanently.
         case acknowledged(SealedPacket, sequence: UInt64)
@@ -118,6 +125,7 @@ package struct PublisherLane: Sendable {
         case rolledBack(lost: ClosedRange<UInt64>?, sequence: UInt64)
     }
 
+    /// A lane whose first epoch is above `epochFloor`.
     package init(epochFloor: UInt64 = 0, marking: Marking = Marking()) {
         self.epochFloor = epochFloor
         self.marking = marking
@@ -136,13 +144,13 @@ package struct PublisherLane: Sendable {
     /// Whether a packet may be published now.
     package var isReady: Bool { if case .ready = state { true } else { false } }
 
-    /// The subject was read and seems to end before what is known of it: see `EndDoubt`.
+    /// Whether the subject was read and seems to end earlier than the lane knows: see `EndDoubt`.
     package var isInDoubt: Bool { endDoubt.isThere }
 
     /// Whether a higher epoch owns the subject.
     package var isFenced: Bool { if case .fenced = state { true } else { false } }
 
-    /// True when nothing is in flight or waiting to be.
+    /// True when no packet is in flight or has to be sent again, and no epoch is being opened.
     package var isIdle: Bool {
         switch state {
         case .ready, .closed, .fenced: return true
@@ -174,7 +182,7 @@ package struct PublisherLane: Sendable {
         }
     }
 
-    /// The packets of those ticks, in order, without markers.
+    /// The packets of those ticks, in order, without markers, for the spool.
     package var unacknowledged: [SealedPacket] {
         switch state {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
@@ -198,7 +206,7 @@ package struct PublisherLane: Sendable {
 
     // MARK: publishing
 
-    /// Sends a packet that was sealed with `epoch` and `nextOrdinal`. Only when `isReady`.
+    /// Sends a packet that was sealed with `epoch` and `nextOrdinal`. Call it only when `isReady`.
     package mutating func publish(
         _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
@@ -209,7 +217,7 @@ package struct PublisherLane: Sendable {
         send(packet, waiting: nil, now: now, into: &effects)
     }
 
-    /// Sends the marker that `makeMarker` asked for.
+    /// Sends the marker that the effect `makeMarker` requested. It must be sealed with `epoch`.
     package mutating func publishMarker(
         _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
@@ -233,13 +241,13 @@ package struct PublisherLane: Sendable {
 
     // MARK: what others remember
 
-    /// Raises the next ordinal to at least this, and the epoch above that one: a reader or a record
-    /// holds numbers that this lane has not given out. When either number is news, the subject is
-    /// read again. If it holds a successor's packet, the lane is fenced. Otherwise the tape has
-    /// lost packets: the missing ordinals are reported as lost, and a new epoch opens after the
-    /// end. This happens immediately when the lane is ready, else as soon as the current packet is
-    /// settled, or with the first epoch. Nothing happens when the lane is fenced or a number is
-    /// above `floorMax`.
+    /// Raises the next ordinal to at least `nextOrdinal`, and the epoch above `aboveEpoch`: a
+    /// reader or a record holds numbers that this lane has not given out. When either number is
+    /// higher than the lane's, the subject is read again. If it holds a successor's packet, the
+    /// lane is fenced. Otherwise the tape has lost packets: the ordinals between are reported as
+    /// lost, and a new epoch opens after the subject's last packet. This happens immediately when
+    /// the lane is ready, else as soon as the current packet is settled, or with the first epoch.
+    /// Nothing happens when the lane is fenced or a number is above `floorMax`.
     package mutating func raise(
         nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, into effects: inout [Effect]
     ) {
@@ -261,9 +269,9 @@ package struct PublisherLane: Sendable {
         effects.append(.readLast)
     }
 
-    /// Does the same as the event `open`, for a caller that has just read the subject's last packet
-    /// from its leader. If another packet was stored since, the marker is refused and the subject
-    /// is read again.
+    /// Opens an epoch as the event `open` does, for a caller that has just read the subject's last
+    /// packet (`last`) from the stream's leader. If another packet was stored since, the marker is
+    /// refused and the subject is read again.
     package mutating func open(
         behind last: LastPacket?, now: MonotonicTime, into effects: inout [Effect]
     ) {
@@ -345,7 +353,8 @@ package struct PublisherLane: Sendable {
         }
     }
 
-    /// Returns the wait before the next attempt, which doubles with each failure.
+    /// Counts a failure and returns the wait before the next attempt, which doubles with each
+    /// failure in a row.
     private mutating func retryWait(first: Int64 = retryNanosecondsFirst) -> Int64 {
         failures = min(failures + 1, 16)
         return min(Self.retryNanosecondsMax, first << (failures - 1))
@@ -369,7 +378,7 @@ package struct PublisherLane: Sendable {
             readAgain(carrying: waiting, into: &effects)
             return
         }
-        // The packet was sealed before the epoch of the marker was known.
+        // The packet was the marker. The waiting one was sealed before the new epoch was known.
         guard var next = waiting else { return }
         next.reseal(epoch: epoch, firstOrdinal: nextOrdinal)
         send(next, waiting: nil, now: now, into: &effects)
@@ -421,7 +430,8 @@ package struct PublisherLane: Sendable {
 
     /// Opens an epoch after the subject's last packet, unless that is a successor's. Ordinals never
     /// go back: those between the last one on the tape and the last one known to be given out were
-    /// acknowledged once, and are lost. `EndDoubt` decides when this is believed.
+    /// acknowledged once, and are lost. `EndDoubt` decides when this is believed; until then the
+    /// state stays, and the subject is read again.
     private mutating func open(
         behind read: Read, carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
@@ -472,6 +482,7 @@ package struct PublisherLane: Sendable {
 package struct LastPacket: Hashable, Sendable {
     package var sequence: UInt64
     package var identity: PacketIdentity
+    /// The ordinal after its last tick.
     package var nextOrdinal: UInt64
 
     package init(sequence: UInt64, header: PacketHeader) {

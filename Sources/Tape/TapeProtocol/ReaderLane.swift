@@ -4,15 +4,16 @@ package import TapeCodec
 
 /// Decides which packets a reader of one partition may trust.
 ///
-/// It reads through a consumer with a number of its own. After every doubt the consumer is made
-/// again at the position: after a reconnect, a stall, a missed delivery, or an ordinal that does
-/// not follow. Each time the position itself is proven again: the packet there must be the same.
+/// It reads through a JetStream consumer. A *doubt* is a reason to give up the consumer and to make
+/// a new one, with the next number, at the position: a reconnect, a stall, a missed delivery, or an
+/// ordinal that does not follow. The first packet of a new consumer must be that of the position,
+/// which proves that the tape is still the same.
 ///
 /// A *pull* is a request for a batch of messages. A *delivery* is one message that the consumer
 /// sends; the consumer numbers its deliveries. A *hole* is a range of ordinals that the tape itself
 /// lacks. A *raw* lane takes every message and proves nothing.
 ///
-/// Pure: events in, effects out. Times are monotonic.
+/// Pure: events in, effects out; `TapeReaders` has one for each reader. Times are monotonic.
 package struct ReaderLane: Sendable {
     /// The number of pulls that are open at the same time; the next constants bound each pull.
     /// Together they bound the memory.
@@ -23,7 +24,8 @@ package struct ReaderLane: Sendable {
     package static let heartbeatSeconds = 1
     /// The descriptions of a 409 that ends one pull but not the consumer.
     private static let pullEnds = ["maxbytes", "batch completed"]
-    /// The same in the words of today's servers. One of them comes with every sixty-fourth packet.
+    /// The same in the words of today's servers. They are compared first, without changing the case
+    /// of the text, because one of them comes after at most `pullMessages` packets.
     private static let usualPullEnds = ["Batch Completed", "Message Size Exceeds MaxBytes"]
     /// After this long without any message, even a heartbeat, the consumer is made again.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
@@ -32,16 +34,17 @@ package struct ReaderLane: Sendable {
     static let retryNanosecondsMax: Int64 = 1_000_000_000
 
     package private(set) var state = State.closed
-    /// The last packet that was accepted; `nil` at the start of the tape.
+    /// The last packet that was accepted; `nil` when there is none yet, and in a raw lane.
     package private(set) var position: TapePosition?
     /// Where a lane without a position begins.
     private var beginning = Start.first
     /// The lane takes whatever is stored, proves nothing of it and has no position. After a doubt
-    /// it continues after the message taken last; if it began at the end, at the end.
+    /// it continues after the message that it took last. If it began at the end of the stream, it
+    /// continues at the present end.
     private var isRaw = false
     /// Increases with every consumer. Deliveries of an older one are ignored.
     package private(set) var consumerNumber: UInt64 = 0
-    /// When the stream was created, by the server's wall clock; undefined before it was read.
+    /// When the stream was created, by the server's wall clock; undefined before it was described.
     package private(set) var streamCreated = Timestamp.undefined
     /// The open pulls, the oldest first.
     private var pulls: [Pull] = []
@@ -69,13 +72,13 @@ package struct ReaderLane: Sendable {
         /// The stream's description is requested, immediately or at the given time. Next:
         /// `creating`.
         case opening(retryAt: MonotonicTime?)
-        /// Waiting for the consumer. Next: `verifying`, `reading`.
+        /// The consumer is being made. Next: `verifying`, `reading`, after a failure `opening`.
         case creating
-        /// The next packet must be the one of the position. Next: `reading`.
+        /// The next packet must be the position's. Next: `reading`, `stopped`, `opening` (a doubt).
         case verifying
-        /// Packets are delivered. After a doubt: `opening`.
+        /// Packets are delivered. Next: `stopped`, `opening` (a doubt).
         case reading
-        /// Continuing would skip or double something, so a person has to check. Final.
+        /// Continuing would skip or double something, so a person has to check. Next: `closed`.
         case stopped(ReaderProblem)
     }
 
@@ -88,13 +91,15 @@ package struct ReaderLane: Sendable {
     package enum Effect: Hashable, Sendable {
         /// Request the stream's description. The answer is `streamRead` or `openFailed`.
         case readStream
-        /// The answer is `consumerCreated` or `openFailed`.
+        /// Make the consumer with this number. The answer is `consumerCreated` or `openFailed`.
         case createConsumer(consumerNumber: UInt64, start: Start)
+        /// Open the pull with this number. The answers are packets and statuses.
         case pull(consumerNumber: UInt64, number: UInt64)
         /// Report that the consumer is made again.
         case doubted(ReaderDoubt)
         /// Report that the tape lacks these ordinals. Reading continues after them.
         case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
+        /// Report that the reader has stopped.
         case stopped(ReaderProblem)
     }
 
@@ -102,7 +107,7 @@ package struct ReaderLane: Sendable {
     package enum Verdict: Hashable, Sendable {
         /// Hand the packet to the reader.
         case deliver
-        /// It is the packet of the position, or one of an older consumer.
+        /// It is the packet of the position, of an older consumer, or the cause of a doubt or stop.
         case ignore
     }
 
@@ -118,6 +123,7 @@ package struct ReaderLane: Sendable {
 
     package init() {}
 
+    /// Whether packets are accepted now.
     package var isReading: Bool { state == .reading }
 
     /// When `timePassed` is needed next; `nil` while nothing depends on the time.
@@ -139,10 +145,10 @@ package struct ReaderLane: Sendable {
 
     // MARK: opening
 
-    /// Opens at a position, or without one where `start` says. A position with sequence 0 rests on
-    /// no packet: it also begins at the tape's start. But it knows which ordinals of its sources
-    /// were read before, so that those which the tape no longer holds are a hole. A lane that
-    /// begins at the end is raw: it serves a reader that needs only new packets.
+    /// Opens at a position, or without one where `start` says. A position with sequence 0 has no
+    /// packet, so reading also begins at the tape's start. But it has the ordinals that were read
+    /// of its sources before, so that those which the tape no longer holds are a hole. A lane that
+    /// begins at the end is raw, because its reader needs only new packets.
     package mutating func open(
         at position: TapePosition? = nil, from start: Start = .first, isRaw: Bool = false,
         into effects: inout [Effect]
@@ -183,8 +189,8 @@ package struct ReaderLane: Sendable {
         effects.append(.createConsumer(consumerNumber: consumerNumber, start: start))
     }
 
-    /// Stops because of the problem. A stream that ends before the position is doubted first: the
-    /// answer may come from a leader that has not applied all of its log yet.
+    /// Stops because of the problem. But a stream that ends before the position is read again first
+    /// (`EndDoubt`): the answer may come from a leader that has not applied all of its log yet.
     private mutating func judge(
         _ problem: ReaderProblem, _ stream: StreamBounds, now: MonotonicTime,
         into effects: inout [Effect]
@@ -287,12 +293,12 @@ package struct ReaderLane: Sendable {
         isNext(delivery, now: now, into: &effects) ? .deliver : .ignore
     }
 
-    /// Returns whether it is the lane's consumer, and not one that it has given up.
+    /// Returns whether it is the number of the lane's consumer, and not of one that was given up.
     private func isOpen(_ consumer: UInt64) -> Bool {
         consumer == consumerNumber && (state == .reading || state == .verifying)
     }
 
-    /// Returns whether it is the next delivery of the present consumer. A raw lane needs no more.
+    /// Returns whether it is the next delivery of the present consumer. A missing one is a doubt.
     private mutating func isNext(
         _ delivery: Delivery, now: MonotonicTime, into effects: inout [Effect]
     ) -> Bool {
@@ -314,7 +320,7 @@ package struct ReaderLane: Sendable {
         return true
     }
 
-    /// Handles a message that is no packet, for an owner that cannot skip it.
+    /// Handles a message that is no packet, for an owner that cannot skip it: the reader stops.
     package mutating func undecodable(
         _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
     ) {
@@ -322,7 +328,8 @@ package struct ReaderLane: Sendable {
         stop(.undecodable(sequence: delivery.sequence, error), into: &effects)
     }
 
-    /// Counts a message of the oldest pull.
+    /// Counts a message of the oldest pull, which the server serves first, and replaces the pull
+    /// when it is used up.
     private mutating func used(into effects: inout [Effect]) {
         guard let first = pulls.indices.first else { return }
         pulls[first].remaining -= 1
@@ -412,7 +419,7 @@ package struct ReaderLane: Sendable {
         case 100: doubtsInARow = 0
         // The pull has expired.
         case 404, 408: ended(pull, into: &effects)
-        // The pull is over because of its bytes, or because of its messages. Both are usual.
+        // The pull has brought its bytes or its messages. Both are usual.
         case 409 where Self.endsPull(description):
             ended(pull, into: &effects)
         default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
@@ -458,8 +465,8 @@ package struct ReaderLane: Sendable {
         }
     }
 
-    /// Gives up the consumer and opens again at the position. Doubts in a row wait longer and
-    /// longer.
+    /// Gives up the consumer and opens again at the position. When doubts follow each other without
+    /// a correct message between them, the wait grows.
     private mutating func doubt(
         _ doubt: ReaderDoubt, now: MonotonicTime, into effects: inout [Effect]
     ) {
@@ -479,7 +486,7 @@ package struct ReaderLane: Sendable {
         effects.append(.readStream)
     }
 
-    /// Stops for good, until a person has checked the tape.
+    /// Stops until the owner closes the lane: a person has to check the tape.
     private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
         state = .stopped(problem)
         effects.append(.stopped(problem))

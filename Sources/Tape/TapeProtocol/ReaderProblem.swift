@@ -1,18 +1,20 @@
 package import Primitives
 package import TapeCodec
 
-/// Why a reader made its consumer again. It costs a moment and loses nothing.
+/// Why a reader gives up its consumer and makes a new one. Reading pauses for a moment, and nothing
+/// is lost.
 package enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     case reconnected
     /// The server sent nothing for too long.
     case stalled
-    /// The consumer's deliveries do not follow each other.
+    /// The consumer's numbers of deliveries do not follow each other.
     case missedDelivery(expected: UInt64, found: UInt64)
     /// The ordinals of a source do not follow each other.
     case missingOrdinals(expected: UInt64, found: UInt64)
     /// The server refused a pull with this status.
     case refusedPull(code: Int, String)
-    /// The stream seems to end before the position. It is read again before that is believed.
+    /// The stream seems to end before the position. Its description is read again before that is
+    /// believed.
     case endsEarly(position: UInt64, last: UInt64)
 
     package var description: String {
@@ -42,13 +44,14 @@ package enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a reader stopped: the tape is not the one on which it reached its position.
+/// Why a reader stopped: the tape is not the one on which it reached its position, or has a packet
+/// that cannot be read.
 package enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
     /// The stream was created at another time than the position's.
     case streamRecreated(was: Timestamp, is: Timestamp)
     /// The stream ends before the position.
     case positionAboveEnd(sequence: UInt64, last: UInt64)
-    /// The position's packet was purged, so what follows it may be purged as well.
+    /// The position's packet is no longer on the tape, so packets after it may be missing, too.
     case positionBelowStart(sequence: UInt64, first: UInt64)
     /// Another packet is stored at the position.
     case otherPacket(sequence: UInt64, was: PacketIdentity, is: PacketIdentity)

@@ -1,11 +1,12 @@
 package import MarketModel
 package import Primitives
 
-/// Why bars are not computed again. The names are stored on the tape, and are labels of a metric.
+/// Why a repair is refused: bars are not computed again. The names are stored on the tape, and are
+/// labels of a metric.
 package enum RepairRefusal: Hashable, Sendable {
     /// The tape of ticks does not reach back far enough.
     case retention
-    /// Ordinals are missing in the middle of the range.
+    /// The tape of ticks lacks ordinals in the middle of the range.
     case missing
     /// The range cannot be read, or it differed when it was read again.
     case unreadable
@@ -39,9 +40,9 @@ package enum RepairRefusal: Hashable, Sendable {
     }
 }
 
-/// A refused repair, as stored on the tape of bars. It is output with an ordinal, like a bar. So a
-/// later computation over the same input reaches the same result, whatever the tape of ticks holds
-/// by then, and the requester can read it.
+/// A refused repair, which an operator publishes as an indicator value. It is output with an
+/// ordinal, like a bar. So an owner that computes the same input again refuses the repair again,
+/// whatever the tape of ticks holds by then. The requester can read it.
 package struct RefusedRepair: Hashable, Sendable {
     private static let namePrefix = "repair.refused."
     /// The scale of indicator values: 1e-9.
@@ -61,7 +62,7 @@ package struct RefusedRepair: Hashable, Sendable {
         self.to = to
     }
 
-    /// Fails when the value is something else.
+    /// Reads a value from the tape of bars. Fails when the value is no refused repair.
     package init?(_ value: IndicatorValue) {
         guard value.name.hasPrefix(Self.namePrefix),
             let sequence = UInt64(exactly: value.value / Self.unit)
@@ -71,8 +72,8 @@ package struct RefusedRepair: Hashable, Sendable {
             sequence: sequence, from: value.periodStart, to: value.periodEnd)
     }
 
-    /// Returns the refusal as an indicator value. Its time is the end of its range, so no clock is
-    /// read.
+    /// Returns the refusal as an indicator value of the symbol with this number. Its times are the
+    /// end of its range, so no clock is read.
     package func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
         IndicatorValue(
             header: TickHeader(symbol: symbol, providerTime: to, receiveTime: to),

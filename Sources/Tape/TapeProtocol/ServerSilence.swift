@@ -6,7 +6,8 @@ package import Primitives
 /// answers late: the deadline has passed, but the answer is in the queue. So a passed deadline is
 /// first only noticed. It counts when everything that had arrived by then was handled.
 ///
-/// Pure. Times are monotonic, messages are counted from the start of the queue.
+/// Pure. Each lane of `TapePublisher` and each reader of `TapeReaders` has one. Times are
+/// monotonic.
 package struct ServerSilence: Hashable, Sendable {
     /// The wait after the notice. What arrived while the process did not run at all is in the
     /// socket, where it is not counted yet.
@@ -26,8 +27,9 @@ package struct ServerSilence: Hashable, Sendable {
 
     package init() {}
 
-    /// Call this in every turn after the deadline. Returns true when the deadline counts; the next
-    /// one is then noticed again.
+    /// Call this in every turn after the deadline. `arrived` and `handled` are the numbers of
+    /// messages that have come to the thread's queue, and that the thread has taken out, since its
+    /// start. Returns true when the deadline counts; the next one is then noticed again.
     package mutating func counts(
         deadline: MonotonicTime, now: MonotonicTime, arrived: UInt64, handled: UInt64
     ) -> Bool {

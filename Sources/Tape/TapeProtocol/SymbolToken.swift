@@ -6,6 +6,7 @@ package import MarketModel
 /// becomes `%` and two hexadecimal digits. In Python it is
 /// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
 package enum SymbolToken {
+    /// Returns the token of a symbol.
     package static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
 
     /// Encodes a name of another kind in the same way.
@@ -46,6 +47,7 @@ package enum SymbolToken {
         return String(validating: bytes, as: UTF8.self).flatMap { Symbol($0) }
     }
 
+    /// Returns whether the byte stays unchanged in a token.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -1,7 +1,9 @@
 package import MarketModel
 
-// Subjects of the live fan-out: core NATS, best effort, one subject per symbol.
+// Subjects on which `LivePublisher` publishes single records for live readers: core NATS, best
+// effort, one subject per symbol.
 extension TapeNames {
+    /// The subjects of a symbol's trades and quotes, and of its bars of one series.
     package func liveTrades(_ symbol: Symbol) -> String {
         "\(namespace).live.trade.\(SymbolToken.encode(symbol))"
     }
@@ -28,8 +30,9 @@ extension TapeNames {
     /// A filter of all values, including those without a symbol.
     package var liveValues: String { "\(namespace).live.value.>" }
 
-    // MARK: what to subscribe to; nil: all symbols
+    // MARK: filters (a symbol of nil: all symbols)
 
+    /// Filters of the trades and the quotes.
     package func liveTrades(of symbol: Symbol?) -> String {
         symbol.map { liveTrades($0) } ?? "\(namespace).live.trade.*"
     }

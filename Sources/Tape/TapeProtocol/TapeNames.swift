@@ -1,23 +1,25 @@
 package import MarketModel
 
-/// The layout of a namespace on NATS: which subject is in which stream.
+/// The layout of a namespace on NATS: its subjects, streams and buckets.
 ///
 /// A *share* of the operators is what one of them computes alone: a partition, or the *universe*,
-/// which is what is computed over all partitions.
+/// which is the share over all partitions.
 ///
-/// Ticks are spread over several streams because one stream's writes are serial; bars are few and
-/// have one stream with one order.
+/// Ticks are spread over several streams because one stream's writes are serial. Bars are few: they
+/// have one stream, so that all partitions' bars have one order.
 package struct TapeNames: Hashable, Sendable {
     package static let defaultNamespace = "md"
     package static let defaultPartitions = 32
-    /// The number of streams over which the partitions' ticks are spread.
+    /// The number of streams over which the partitions' ticks are spread. It is fixed, like the
+    /// number of partitions, because it decides in which stream a partition's ticks are.
     package static let tickStreams = 4
 
     package let namespace: String
     package let partitions: Int
 
-    /// Fails when the namespace is not `[a-z][a-z0-9_]{0,15}`. It is part of subjects, streams,
-    /// keys and of a database schema's name.
+    /// Fails when the namespace is not `[a-z][a-z0-9_]{0,15}`, or the number of partitions is out
+    /// of range. The namespace is part of the names of subjects, streams, keys and a database
+    /// schema.
     package init?(namespace: String, partitions: Int) {
         guard let first = namespace.utf8.first, (0x61...0x7a).contains(first),
             namespace.utf8.count <= 16,
@@ -56,15 +58,15 @@ package struct TapeNames: Hashable, Sendable {
 
     // MARK: the universe
 
-    /// The share of the operators that works over all partitions. It reads `allBars` in the single
-    /// order of their stream. Its number follows the last partition's.
+    /// The number of the share over all partitions, which follows the last partition's. The share
+    /// reads `allBars` in the single order of their stream.
     package var universe: Partition { Partition(partitions) }
 
-    /// The subject of what is derived over all partitions, with the source `universe`.
+    /// The subject on which the share over all partitions publishes, with the source `universe`.
     package var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
 
-    /// The partition of the universe's output. For a reader or a store, it is a second source of
-    /// this partition's bars, on a separate subject.
+    /// The partition in the headers of the universe's packets. For a reader or a store, the
+    /// universe is a second source of this partition's bars, on a separate subject.
     package static let universeHome = Partition(0)
 
     /// The subject on which a share of the operators publishes. The next two functions give the
@@ -83,13 +85,14 @@ package struct TapeNames: Hashable, Sendable {
         share == universe ? Self.universeHome : share
     }
 
-    /// Returns the subjects of everything derived from a partition, for stores.
+    /// Returns the subjects of everything that stores read as the bars of a partition.
     package func derived(_ partition: Partition) -> [String] {
         partition == Self.universeHome
             ? [bars(partition), universeValues] : [bars(partition)]
     }
 
-    /// Returns the subject of a source's derived records.
+    /// Returns the subject of a partition's bars from one of the operators' sources: `universe`, or
+    /// any other name for the partition's own operator.
     package func derived(_ partition: Partition, _ source: SourceName) -> String {
         source == .universe ? universeValues : bars(partition)
     }
@@ -152,14 +155,18 @@ package struct TapeNames: Hashable, Sendable {
         partition.number % Self.tickStreams
     }
 
+    /// Returns the stream of ticks with this index.
     package func tickStream(_ index: Int) -> String { "\(namespace.uppercased())_TICKS_\(index)" }
 
+    /// Returns the stream that has the ticks of a partition.
     package func tickStream(of partition: Partition) -> String {
         tickStream(streamIndex(of: partition))
     }
 
+    /// The stream of everything that the operators publish.
     package var barStream: String { "\(namespace.uppercased())_BARS" }
 
+    /// The streams of the tape: all streams of ticks, then that of bars.
     package var allStreams: [String] {
         (0..<Self.tickStreams).map { tickStream($0) } + [barStream]
     }
@@ -167,13 +174,14 @@ package struct TapeNames: Hashable, Sendable {
     /// The bucket in which each source's gateway stores what the tape acknowledged.
     package var sourceBucket: String { "\(namespace)_sources" }
 
-    /// Returns the subjects of a stream. Every partition is listed, so that a packet for one that
-    /// does not exist is refused.
+    /// Returns the subjects of a stream of ticks. Every partition is listed, so that the server
+    /// refuses a packet for a partition that does not exist.
     package func tickStreamSubjects(_ index: Int) -> [String] {
         let own = stride(from: index, to: partitions, by: Self.tickStreams)
         return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
     }
 
+    /// The subjects of the stream of bars.
     package var barStreamSubjects: [String] {
         (0..<partitions).map { bars(Partition($0)) } + [universeValues]
     }
@@ -183,8 +191,10 @@ package struct TapeNames: Hashable, Sendable {
     /// The stream of records that a service could not accept, for a person to check.
     package var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
 
+    /// A filter of the dead letters of all services.
     package var deadLetters: String { "\(namespace).dlq.>" }
 
+    /// Returns the subject of a service's dead letters.
     package func deadLetters(of service: String) -> String { "\(namespace).dlq.\(service)" }
 
     // MARK: buckets

@@ -3,8 +3,9 @@ internal import Primitives
 package import TapeCodec
 
 extension TapePosition {
-    /// A position before the first packet of a stream, whichever that is, with the ordinals that
-    /// were read from these sources before.
+    /// Returns a position before the first packet of a stream, whichever packet that is, with the
+    /// ordinals that were read from these sources before. A store has it when it knows its ordinals
+    /// but not its packet.
     package static func start(sources: [SourceOrdinal]) -> TapePosition {
         TapePosition(
             streamCreated: .undefined, sequence: 0,
@@ -12,7 +13,7 @@ extension TapePosition {
             sources: sources.sorted { $0.source < $1.source })
     }
 
-    /// The position rests on a packet, which can prove it.
+    /// Whether the position has a packet, with which it can be proven.
     package var hasPacket: Bool { sequence > 0 }
 
     /// Returns the last ordinal that was read from the source; `nil` when none was.
@@ -20,7 +21,8 @@ extension TapePosition {
         sources.first { $0.source == name }
     }
 
-    /// Moves the position onto the packet.
+    /// Takes the packet's epoch and ordinals as the last ones of its source. The sources stay
+    /// sorted by name.
     mutating func advance(by header: PacketHeader) {
         let last = header.nextOrdinal &- 1
         if let index = sources.firstIndex(where: { $0.source == header.source }) {

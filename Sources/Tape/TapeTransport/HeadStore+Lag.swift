@@ -3,15 +3,17 @@ package import Primitives
 internal import TapeCodec
 
 extension HeadStore {
-    /// A reader's distance to the head on one partition.
+    /// A reader's distance to the heads of one partition, over all its sources.
     package struct Lag: Hashable, Sendable {
-        /// The number of unread ticks, or bars.
+        /// The number of unread records.
         package var ticks: UInt64
-        /// The age of the oldest of them; `nil` when it was there before listening began.
+        /// The age of the oldest of them; 0 when there are none. `nil` when one of them was there
+        /// before listening began, or is older than the samples.
         package var nanoseconds: Int64?
     }
 
-    /// A lag is known as long as any head was received within this time.
+    /// A lag is known as long as any head of its input was received within this time: ten reports
+    /// of a `HeadReporter`.
     package static let silenceNanosecondsMax: Int64 = 10_000_000_000
 
     /// Returns whether any head of the inputs was received within ten seconds.

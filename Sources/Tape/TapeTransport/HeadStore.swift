@@ -2,8 +2,10 @@ package import MarketModel
 package import Primitives
 
 /// The heads of the tape that were reported, and when. A *head* is the newest acknowledged ordinal
-/// of one source in one partition. Pure; times are monotonic nanoseconds.
+/// of one source in one partition. `HeadListener` has one; readers' lags are computed from it.
+/// Pure.
 package struct HeadStore: Sendable {
+    /// What identifies a head.
     package struct Key: Hashable, Sendable {
         package var input: ReaderPosition.Input
         package var partition: Partition
@@ -24,9 +26,11 @@ package struct HeadStore: Sendable {
 
     /// The reports of one head.
     package struct Entry: Sendable {
+        /// The newest report, and when it was received.
         package private(set) var head: TapeHead
         package private(set) var receivedAt: MonotonicTime
-        /// The samples, in order of ordinals and times.
+        /// The earlier values and the present one, in order of ordinals and times. They show when
+        /// an ordinal was published.
         private(set) var samples: [Sample]
 
         init(_ head: TapeHead, now: MonotonicTime) {
@@ -49,9 +53,9 @@ package struct HeadStore: Sendable {
             }
         }
 
-        /// Returns when an ordinal after this one was first reported, which is at most a second
-        /// after it was written. Returns `nil` when it was there before listening began, or when
-        /// that is too long ago.
+        /// Returns when an ordinal after this one was first reported: heads are reported once a
+        /// second, so that is about a second after it was published, at most. Returns `nil` when it
+        /// was there before listening began, or when its sample was dropped.
         package func passed(_ ordinal: UInt64) -> MonotonicTime? {
             guard let first = samples.first, first.lastOrdinal <= ordinal else { return nil }
             var (low, high) = (0, samples.count)
@@ -63,12 +67,13 @@ package struct HeadStore: Sendable {
         }
     }
 
-    /// The most samples of one head. When they are full, half of them are kept: at least five
-    /// minutes of a source that never pauses.
+    /// The most samples of one head. Beyond it the older half is dropped. With a report each
+    /// second, the rest shows at least five minutes.
     static let samplesMax = 600
     /// The most heads of all sources together. New ones beyond it are refused.
     package static let headsMax = 16_384
-    /// After this long without a report, an owner no longer overrides owners with lower epochs.
+    /// For this long after a report, reports with lower epochs are ignored. After it they count:
+    /// the tape may have been restored from a backup.
     static let reignNanoseconds: Int64 = 10_000_000_000
 
     package private(set) var entries: [Key: Entry] = [:]
@@ -99,7 +104,7 @@ package struct HeadStore: Sendable {
             entries[key] = Entry(head, now: now)
             return true
         }
-        // A predecessor that was suspended and then resumes knows an older head.
+        // A predecessor that was suspended and then resumes reports an older head.
         let isPast = head.epoch < known.head.epoch && now < known.receivedAt + Self.reignNanoseconds
         if !isPast { entries[key]?.receive(head, now: now) }
         return true

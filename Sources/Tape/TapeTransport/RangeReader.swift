@@ -15,14 +15,15 @@ package struct TapeRangeError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Reads ranges of the tape on the thread that calls it: each in the order of its stream, up to its
-/// end or for as long as the caller wants.
+/// Reads ranges of the tape on the thread that calls it, for tools and the provider `replay`. A
+/// *range* is a part of a stream, read in its order, up to its end or for as long as the caller
+/// wants.
 ///
-/// It reads as every reader does (`TapeReaders`): a range has only packets that are proven to
-/// follow, and a packet that cannot be read ends it with an error. A raw one has whatever is
-/// stored, for a tool that shows the tape as it is. A service whose thread serves live partitions
-/// at the same time (an intake, a worker with its recovery and its repairs) has `TapeReaders` in
-/// the loop of that thread instead.
+/// It reads as every reader does (`TapeReaders`): it passes on only packets that are proven to
+/// follow, and a packet that cannot be read ends the range with an error. A raw reader passes on
+/// whatever is stored, for `tapeline tail`, which shows the tape as it is. A service whose thread
+/// serves live partitions at the same time (the writer's intake, an operator's worker with its
+/// recovery and its repairs) uses `TapeReaders` in the loop of that thread instead.
 package final class RangeReader {
     /// A packet of a range.
     package struct Packet {
@@ -38,7 +39,7 @@ package final class RangeReader {
 
     /// Where a range ends.
     package enum End: Hashable, Sendable {
-        /// It follows the tape until the caller ends it.
+        /// Nowhere: it follows the tape until the caller ends it.
         case never
         /// The last packet that is stored when the range is opened.
         case stored
@@ -48,13 +49,15 @@ package final class RangeReader {
 
     private struct OpenRange {
         let stream: String
-        /// The range has no packet after this sequence; 0 when it has none.
+        /// The range has no packet after this sequence; 0 when it has no packet at all.
         let last: UInt64
+        /// Whether its end was passed on, or the caller has ended it.
         var isOver: Bool
     }
 
     private static let eventsPerTurn = 256
-    /// Ranges may be many and short, and the consumer of each remains for this long after its end.
+    /// How long the server keeps the consumer of a range after its end. Short, because ranges may
+    /// be many and short.
     private static let idleMax = Duration.seconds(5)
 
     private let client: TapeClient
@@ -64,10 +67,10 @@ package final class RangeReader {
     private var events: [TapeEvent] = []
     /// The packets of the present event, which are not passed on yet.
     private var taken: [Packet] = []
-    /// Whether any packet has come.
+    /// Whether any packet has come. Before the first one, a refusal by the server is the reason.
     private var hasTaken = false
 
-    /// `group` begins the names of the consumers. `pullBytes` as for `TapeReaders`.
+    /// `group` and `pullBytes` are those of `TapeReaders`.
     package init(
         _ client: TapeClient, group: String, isRaw: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes
@@ -80,6 +83,7 @@ package final class RangeReader {
         readers.skip = { [weak self] in self?.took($0, .failure($1), $2) }
     }
 
+    /// Ends all ranges and closes the mailbox.
     package func close() {
         readers.close()
         mailbox.close()
@@ -87,8 +91,9 @@ package final class RangeReader {
 
     // MARK: ranges
 
-    /// Begins to read a range, and returns its number. From `.end` it has what is stored from now
-    /// on, also after a doubt.
+    /// Begins to read a range, and returns its number. A range from `.end` begins after the packet
+    /// that is the stream's last one now. Unlike a lane that was opened from `.end`, it loses no
+    /// packet in a doubt.
     @discardableResult
     package func open(
         _ input: TapeReaders.Input, from start: ReaderLane.Start, to end: End
@@ -137,12 +142,14 @@ package final class RangeReader {
     package func isOver(_ range: Int) -> Bool { ranges[range].isOver }
     /// Whether all ranges have ended.
     package var isOver: Bool { ranges.allSatisfy(\.isOver) }
+    /// Returns the stream of a range.
     package func stream(_ range: Int) -> String { ranges[range].stream }
 
     // MARK: reading
 
-    /// Waits up to `timeout` and passes on what came. When a range cannot be read further, the next
-    /// call throws, so that everything before counts.
+    /// Waits up to `timeout` for something to come, and passes on the packets that came. When a
+    /// range cannot be read further, the next call throws, after the packets before it were passed
+    /// on.
     package func receive(timeout: Duration, _ take: (Packet) throws -> Void) throws {
         try check()
         _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
@@ -164,13 +171,14 @@ package final class RangeReader {
     /// Passes on nothing more of a range until `release`. The tape keeps the rest.
     package func hold(_ range: Int) { readers.hold(range) }
 
-    /// Passes on what came meanwhile.
+    /// Continues after `hold`, first with the packets that came meanwhile.
     package func release(_ range: Int, _ take: (Packet) throws -> Void) throws {
         readers.release(range) { self.took($0, .success($1), $2) }
         try passOn(take)
     }
 
-    /// Keeps a packet until the readers have carried out their effects.
+    /// Keeps a packet until the readers have returned, because the caller's closure may throw and
+    /// may call `end` and `hold`.
     private func took(
         _ range: Int, _ header: Result<PacketHeader, PacketError>, _ message: NatsMessage
     ) {
@@ -210,8 +218,8 @@ package final class RangeReader {
         TapeRangeError("there is no stream \(stream): it was deleted, or never made")
     }
 
-    /// Returns the server's refusal. It does not answer a request that is not allowed, so only its
-    /// last error shows the reason.
+    /// Returns the server's refusal to let this user read; `nil` when it has sent none. The server
+    /// does not answer a request that is not allowed, so only its last error shows the reason.
     package static func refusal(_ client: TapeClient) -> TapeRangeError? {
         guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
         return TapeRangeError(

@@ -3,7 +3,8 @@ package import Primitives
 package import TapeCodec
 internal import TapeProtocol
 
-/// A reader's position on one input of one partition.
+/// A reader's position on one input of one partition, as `PositionReporter` reports it. A gateway
+/// raises its lanes above it; the keeper decides by it what may be purged.
 package struct ReaderPosition: Hashable, Sendable {
     /// The version of the documents that hold positions: messages, and what a keeper stores.
     package static let version = 1
@@ -18,11 +19,11 @@ package struct ReaderPosition: Hashable, Sendable {
     package var input: Input
     /// The sequence of the packet that was read last.
     package var sequence: UInt64
-    /// The group would never again read a packet before this sequence, whatever is killed or
-    /// damaged. It is never above `sequence`. 0: not known at the moment, so the value that was
-    /// reported before stays valid.
+    /// The sequence of the first packet that the group may have to read again, whatever is killed
+    /// or damaged: it needs no earlier one. It is never above `sequence`. 0: not known at the
+    /// moment, so the value that was reported before stays valid.
     package var durable: UInt64
-    /// The last ordinal of each source. An epoch of 0 is one that the reader does not know.
+    /// The last ordinal that was read from each source. An epoch of 0 is not known to the reader.
     package var sources: [SourceOrdinal]
     /// The packet at `sequence`; `nil` when it was not reported. Without it nothing may be purged.
     package var proof: Proof?
@@ -64,6 +65,7 @@ struct PositionMessage: Equatable {
     var group: String
     var positions: [ReaderPosition]
 
+    /// Returns the messages that report the positions.
     static func messages(group: String, _ positions: [ReaderPosition]) -> [[UInt8]] {
         let texts = positions.map { position in
             var json = JSONWriter(capacity: 192)
@@ -102,6 +104,7 @@ struct PositionMessage: Equatable {
 // MARK: JSON
 
 extension ReaderPosition {
+    /// Writes the position as a JSON object.
     package func write(into json: inout JSONWriter) {
         json.object { json in
             json.member("partition", partition.number)
@@ -171,8 +174,8 @@ extension ReaderPosition {
             packet: PacketIdentity(epoch: epoch, firstOrdinal: ordinal, checksum: checksum))
     }
 
-    /// Reads the durable sequence. A report without one comes from an older version, whose reader
-    /// may have to read everything.
+    /// Reads the durable sequence; `nil` when it is no number. A report without one comes from an
+    /// older version and counts as 0.
     private static func durable(_ entry: JSONValue) -> UInt64? {
         guard let value = entry["durable"] else { return 0 }
         return value.uint64

@@ -2,21 +2,23 @@ package import MarketModel
 package import Primitives
 internal import TapeProtocol
 
-/// The ordinals that the tape acknowledged of one source, as its gateway stores them beside the
-/// tape. A tape that ends below them was restored from a backup.
+/// The ordinals that the tape acknowledged of one source, as its gateway stores them in a bucket
+/// beside the tape (`SourceRecorder`). A tape that ends below them was restored from a backup: the
+/// next owner raises its lanes above them.
 package struct SourceRecord: Equatable, Sendable {
     static let version = 1
 
-    /// A series of ordinals of one source.
+    /// A subject on which the source publishes.
     package enum Lane: Hashable, Sendable {
         case ticks(Partition)
+        /// The watermarks for the partitions of the stream with this index.
         case watermarks(stream: Int)
     }
 
     /// The newest numbers of a lane.
     package struct Head: Hashable, Sendable {
         package var epoch: UInt64
-        /// The last ordinal; for a watermark lane, its counter.
+        /// The last acknowledged ordinal; for a watermark lane, its counter. 0: none.
         package var lastOrdinal: UInt64
 
         package init(epoch: UInt64, lastOrdinal: UInt64) {
@@ -34,8 +36,8 @@ package struct SourceRecord: Equatable, Sendable {
         self.time = time
     }
 
-    /// Takes every number of `other` that is higher. Lanes that only one of them knows stay: a
-    /// source may get back symbols that it had before.
+    /// Takes every number of `other` that is higher. Lanes that only one of them has stay: a source
+    /// that has no symbols in a partition now may have some again later.
     package mutating func rise(to other: SourceRecord) {
         heads.merge(other.heads) { own, theirs in
             Head(
@@ -44,7 +46,8 @@ package struct SourceRecord: Equatable, Sendable {
         }
     }
 
-    /// Returns whether an owner with a later epoch has written the other record.
+    /// Returns whether the other record has a higher epoch in a lane of this one: a later owner has
+    /// written it.
     func isBehind(_ other: SourceRecord) -> Bool {
         other.heads.contains { lane, head in heads[lane].map { $0.epoch < head.epoch } ?? false }
     }
@@ -86,7 +89,7 @@ package struct SourceRecord: Equatable, Sendable {
         }
     }
 
-    /// When any part is damaged, none of it is used.
+    /// Reads a stored record. When any part is damaged, none of it is used.
     init(json bytes: [UInt8]) throws(VersionedJSON.Refusal) {
         let json = try VersionedJSON.read(bytes, upTo: Self.version)
         self.init()

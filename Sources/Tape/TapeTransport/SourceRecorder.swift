@@ -5,18 +5,19 @@ internal import ServiceRuntime
 internal import Synchronization
 internal import TapeProtocol
 
-/// Keeps the record of one source in the namespace's bucket of sources.
+/// Keeps the record of one source (`SourceRecord`) in the namespace's bucket of sources.
 ///
-/// The gateway creates it when it opens the source; that reads the record and blocks. From then on
-/// a separate thread writes, so that a slow disk never delays ticks. A failed write is an event,
-/// and is tried again until a newer record replaces it.
+/// The gateway creates it when it opens the source, which reads the stored record and blocks. From
+/// then on the gateway hands over a new record about once a second, and a separate thread writes
+/// it, so that a slow disk of the server never delays ticks. A failed write is an event. It is
+/// tried again until it succeeds, a newer record replaces it, or the recorder is stopped.
 package final class SourceRecorder: Sendable {
-    /// The timeout of every call to NATS, short enough that the call in progress and the last one
-    /// fit into an orderly end.
+    /// The timeout of every call to NATS. It is short, so that at the end the call in progress and
+    /// the last write do not take long.
     static let callTimeout = Duration.seconds(1)
     /// The time between two tries of a failed write.
     private static let retryInterval = Duration.seconds(1)
-    /// The most records that wait for a write. Only the last of them is written.
+    /// The most records that wait for a write. Only the newest of them is written.
     private static let waitingMax = 4
 
     /// The state that `/status` shows.
@@ -31,8 +32,8 @@ package final class SourceRecorder: Sendable {
         package init() {}
     }
 
-    /// The record that was stored when this owner came; empty when there was none, or when it was
-    /// damaged.
+    /// The record that was stored when the gateway opened the source; empty when there was none, or
+    /// when it could not be read.
     package let found: SourceRecord
     private let shared = Shared()
     private let thread: ServiceThread
@@ -42,7 +43,8 @@ package final class SourceRecorder: Sendable {
         let status = Mutex(Status())
     }
 
-    /// Throws `TapeError`, or an error when the thread cannot be started.
+    /// Reads the stored record and starts the thread. Throws `TapeError`, or an error when the
+    /// thread cannot be started.
     package init(_ client: TapeClient, source: SourceName) throws {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
@@ -88,10 +90,12 @@ package final class SourceRecorder: Sendable {
         return thread.join(timeout: timeout)
     }
 
+    /// The present state. Any thread may read it.
     package var status: Status { shared.status.withLock { $0 } }
 
     // MARK: the thread
 
+    /// Writes the newest record that waits, until the recorder is stopped or a later owner writes.
     private static func run(
         _ start: StoredSourceRecord, _ source: SourceName, _ shared: Shared,
         _ telemetry: TelemetryHub, _ beat: ThreadBeat
@@ -127,7 +131,7 @@ package final class SourceRecorder: Sendable {
         }
     }
 
-    /// Writes a record. Errors of NATS are an outcome, too.
+    /// Writes a record. An error of NATS counts as `unsettled`, so that it is tried again.
     private static func attempt(
         _ stored: inout StoredSourceRecord, _ record: SourceRecord
     ) -> StoredSourceRecord.Outcome {

@@ -8,9 +8,10 @@ extension TapeClient {
     static let retryFirst = Duration.milliseconds(100)
     static let retryMax = Duration.seconds(2)
 
-    /// Connects and prepares the tape. While NATS or a stream is missing it waits, reports not
-    /// ready, and gives the reason. Returns `nil` when the service has to stop meanwhile. Throws
-    /// when waiting cannot help.
+    /// Connects, and calls `prepare`, which ensures that the service's streams exist. Every service
+    /// calls this at its start. While NATS or a stream is missing it blocks, tries again with a
+    /// backoff, and sets the service not ready, with the reason. Returns `nil` when the service has
+    /// to stop meanwhile. Throws when waiting cannot help.
     package static func open(
         _ settings: TapeSettings, context: ServiceContext,
         prepare: (TapeClient) throws(TapeError) -> Void
@@ -61,6 +62,7 @@ extension TapeClient {
     }
 }
 
+/// A try to open the tape that failed.
 struct TapeNotThere: TelemetryEvent {
     static let name = "tape.unavailable"
     let reason: String
@@ -74,7 +76,7 @@ struct TapeNotThere: TelemetryEvent {
     }
 }
 
-/// A request of the NATS service protocol.
+/// A request of the NATS service protocol to this process, and its answer.
 struct QuestionAnswered: TelemetryEvent {
     static let name = "nats.service.asked"
     let question: ServiceQuestion

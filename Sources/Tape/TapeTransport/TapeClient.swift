@@ -3,9 +3,9 @@ package import ServiceRuntime
 internal import Synchronization
 package import TapeProtocol
 
-/// The connection of a service to the tape. Any thread may use it. It ends with `close`.
+/// The connection of a service or a tool to the tape. Any thread may use it. It ends with `close`.
 package final class TapeClient: Sendable {
-    /// The oldest version of any server; see `ServerFloor`.
+    /// The oldest version of a server that is used; `ServerFloor` has the reasons.
     package static let serverVersionMin = (major: 2, minor: 10, patch: 26)
 
     package let connection: NatsConnection
@@ -17,8 +17,8 @@ package final class TapeClient: Sendable {
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
 
-    /// Connects once. Throws when NATS does not answer or refuses. The NATS part of `readiness` is
-    /// changed by later events of the connection, not by this.
+    /// Connects, with one try. Throws when NATS does not answer or refuses. Later events of the
+    /// connection change the NATS part of `readiness`; this does not.
     package init(
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
         readiness: Readiness
@@ -51,24 +51,25 @@ package final class TapeClient: Sendable {
         listeners = client.listeners
     }
 
-    /// Returns the same client for one thread, whose beat is informed of each call that blocks.
+    /// Returns a client on the same connection for one thread. Each call that blocks informs the
+    /// thread's beat, so that the watch does not treat the thread as stuck.
     package func calling(_ beat: ThreadBeat) -> TapeClient {
         TapeClient(
             self, JetStream(connection, timeout: jetStream.timeout, onCall: beat.onCall))
     }
 
-    /// Throws when the server is too old for the streams' copies. It asks the server for their
-    /// number.
+    /// Throws when the server is too old for the number of copies of the streams, for which it asks
+    /// the server.
     func admitServer() throws(TapeError) { try listeners.vetting.admit(connection) }
 
-    /// From now on, sends reconnects and the connection's end to the mailbox.
+    /// From now on, sends `reconnected` and `closed` to the mailbox.
     package func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
     /// The server's last refusal in its own words, including permissions; `nil` if there was none.
     package var complaint: String? { listeners.complaint }
 
-    /// Closes the connection. The owner reports why; the connection's own last event changes no
-    /// readiness.
+    /// Closes the connection. The caller reports why: the connection's own last event does not
+    /// change the readiness.
     package func close() {
         listeners.willClose()
         connection.close()
@@ -90,9 +91,9 @@ package final class TapeClient: Sendable {
     // MARK: streams
 
     /// Ensures that the stream exists as wanted. On a server without users it is made, and gets the
-    /// subjects and the room that it lacks. On a server with users `tapeline setup` does that; a
-    /// stream that is missing or lacks subjects is then worth waiting for. A stream that holds
-    /// less, or more, is used as it is, and both are reported.
+    /// subjects and the room that it lacks. On a server with users only `tapeline setup` may do
+    /// that; a stream that is missing or lacks subjects then throws an error that is retryable. A
+    /// size that still differs is used as it is; every difference is reported.
     package func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
@@ -149,12 +150,14 @@ package final class TapeClient: Sendable {
                 refusal: refusal))
     }
 
+    /// Ensures that all streams of ticks exist, as `ensureStream` does; for gateways.
     package func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
         for stream in names.tickStreamConfigurations(bytesMax: bytesMax) {
             try ensureStream(stream)
         }
     }
 
+    /// Ensures that the stream of bars exists, as `ensureStream` does; for operators.
     package func ensureBarStream(bytesMax: Int64) throws(TapeError) {
         try ensureStream(names.barStreamConfiguration(bytesMax: bytesMax))
     }
@@ -186,8 +189,8 @@ package enum ReadinessPart {
 
 /// Turns events of the connection into telemetry, readiness and events of the mailboxes.
 private final class ConnectionListeners: Sendable {
-    /// The longest time for which a full mailbox may delay the callback thread. A reader that
-    /// misses the event notices the reconnect by its stall detector.
+    /// The longest time for which a full mailbox may delay the thread of the connection's events. A
+    /// reader that does not get `reconnected` stalls, and then makes its consumer again, too.
     private static let sendTimeout = Duration.milliseconds(100)
 
     private let mailboxes = Mutex<[TapeMailbox]>([])
@@ -217,6 +220,7 @@ private final class ConnectionListeners: Sendable {
         vetting.close()
     }
 
+    /// Sets the connection whose events these are.
     func follow(_ connection: NatsConnection) {
         self.connection.withLock { $0.value = connection }
     }
@@ -231,6 +235,7 @@ private final class ConnectionListeners: Sendable {
         }
     }
 
+    /// Handles an event of the connection, on the connection's thread of events.
     func handle(_ event: NatsConnectionEvent) {
         switch event {
         case .disconnected(let reason):

@@ -2,11 +2,13 @@ package import MarketModel
 internal import Primitives
 internal import TapeProtocol
 
-/// The newest acknowledged ordinal on one partition of a source.
+/// The newest acknowledged ordinal of one source in one partition, as its owner reports it
+/// (`HeadReporter`).
 package struct TapeHead: Hashable, Sendable {
     package var partition: Partition
+    /// The epoch of the owner that reports the head.
     package var epoch: UInt64
-    /// 0: none yet.
+    /// The ordinal; 0: none yet.
     package var lastOrdinal: UInt64
     /// The sequence of the packet with that ordinal, in its stream; 0 when the sender does not know
     /// it.
@@ -25,7 +27,7 @@ package struct TapeHead: Hashable, Sendable {
 /// A source's report of its heads over core NATS: JSON, in as many messages as needed.
 struct HeadMessage: Equatable {
     static let version = 1
-    /// A message grows to at most this size.
+    /// The heads in one message have at most this size.
     static let bytesMax = 48 * 1024
 
     var source: SourceName
@@ -33,6 +35,7 @@ struct HeadMessage: Equatable {
     var input: ReaderPosition.Input
     var heads: [TapeHead]
 
+    /// Returns the messages that report the heads.
     static func messages(
         _ source: SourceName, _ input: ReaderPosition.Input, _ heads: [TapeHead]
     ) -> [[UInt8]] {

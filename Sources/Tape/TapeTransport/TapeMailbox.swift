@@ -7,36 +7,38 @@ internal import Synchronization
 /// readers, and the events that other threads send.
 ///
 /// One thread receives; any thread may send. The receiving thread fetches messages from NATS
-/// itself. Events from other threads are checked before and after each wait. They may come as late
-/// as the longest wait, some 20 ms, so they must not be urgent.
+/// itself. Events from other threads do not wake a thread that waits for NATS: they are checked
+/// before and after each wait. So they may be received `waitMax` late, and must not be urgent.
 package final class TapeMailbox: Sendable {
     /// The longest wait. It bounds how long another thread's event stays unread.
     private static let waitMax = Duration.milliseconds(20)
 
     private let others: Mailbox<TapeEvent>
-    /// The number of events that were put in and not taken out. It is nearly always 0, so checking
-    /// it must not need a lock.
+    /// The number of events of other threads that were put in and not taken out. It is nearly
+    /// always 0, so checking it must not need a lock.
     private let othersWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
     /// The NATS side of the mailbox.
     private struct Attached {
-        /// `nil` until something is attached.
+        /// `nil` until a publisher or readers are attached.
         var inbox: NatsInbox?
         var messages: [NatsMessage] = []
-        /// The number of users. Each publisher and each set of readers has separate subjects below
-        /// the prefix.
+        /// The number of publishers and sets of readers. Each has separate subjects below the
+        /// prefix.
         var users = 0
-        /// How many reports of missing responders, and how many messages, were received.
+        /// How many reports of missing responders were received so far.
         var noResponders = 0
+        /// How many messages were received so far, including these reports.
         var received: UInt64 = 0
     }
 
     /// `capacity` bounds the events of other threads.
     package init(capacity: Int) { others = Mailbox(capacity: capacity) }
 
-    /// Returns a subject prefix below which answers come here. `kind` begins its last token and
-    /// defines what follows it: see `event(of:)`.
+    /// Returns a subject prefix below which answers come here, for a new publisher or set of
+    /// readers. `kind` begins the last token of the prefix, so that `event(of:)` recognises the
+    /// answers.
     func attach(_ client: TapeClient, _ kind: Kind) throws(TapeError) -> String {
         do throws(NatsError) {
             return try attached.withLock { attached throws(NatsError) in
@@ -55,6 +57,7 @@ package final class TapeMailbox: Sendable {
         }
     }
 
+    /// The kinds of users.
     enum Kind: String {
         case publisher = "p"
         case readers = "r"
@@ -62,7 +65,7 @@ package final class TapeMailbox: Sendable {
 
     // MARK: any thread
 
-    /// Sends an event. Returns false when the mailbox is full.
+    /// Sends an event. Never blocks. Returns false when the mailbox is full or closed.
     package func send(_ event: TapeEvent) -> Bool { counted { others.send(event) } }
 
     /// Sends an event, and waits for room up to the timeout. Returns false when there was none.
@@ -79,14 +82,16 @@ package final class TapeMailbox: Sendable {
         return isSent
     }
 
-    /// Accepts no more events of other threads. A thread that waits for those alone wakes up.
+    /// Accepts no more events of other threads. A receiving thread without a connection wakes up.
     package func close() { others.close() }
+    /// Whether `close` was called.
     package var isClosed: Bool { others.isClosed }
 
     /// The number of events and messages that were not received yet.
     package var count: Int { others.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
-    /// The number of NATS messages that have come so far, and the number that were received.
+    /// The number of NATS messages that have come so far, and the number that the thread received,
+    /// for `ServerSilence`.
     var traffic: (arrived: UInt64, received: UInt64) {
         attached.withLock { attached in
             let waiting = UInt64(clamping: attached.inbox?.waiting ?? 0)
@@ -94,8 +99,8 @@ package final class TapeMailbox: Sendable {
         }
     }
 
-    /// The number of the server's reports that a requested subject has no responder. It does not
-    /// report for which request.
+    /// The number of reports, so far, that a requested subject has no responder. The server does
+    /// not report for which request.
     var noResponders: Int { attached.withLock { $0.noResponders } }
 
     /// Shows how many events and messages wait. Call it when something is attached.
@@ -109,7 +114,8 @@ package final class TapeMailbox: Sendable {
 
     // MARK: the one thread
 
-    /// Appends at most `max` events and returns how many; 0 when nothing came in time.
+    /// Appends at most `max` events and returns how many. It waits for the first one, up to
+    /// `timeout` and at most `waitMax`; 0 when nothing came in time.
     package func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
         let received = receiveOthers(into: &events, max: max, timeout: .zero)
         let left = max - received
@@ -147,9 +153,10 @@ package final class TapeMailbox: Sendable {
         }
     }
 
-    /// Converts a message. An answer to a publish comes to a publisher's subject. Everything else
-    /// belongs to readers: statuses of pulls come to the readers' subjects, packets come under
-    /// their own subjects of the tape.
+    /// Converts a message. An answer to a publish or a question comes to a publisher's subject
+    /// below the inbox's prefix. Everything else belongs to readers: statuses of pulls come to the
+    /// readers' subjects below the prefix, and packets have their subjects of the tape. A prefix
+    /// begins with `_`, a subject of the tape with a letter.
     private func event(of message: NatsMessage, _ inbox: NatsInbox) -> TapeEvent {
         let place = inbox.prefix.utf8.count + 1
         let isAnswer = message.withSubject { subject in

@@ -4,18 +4,21 @@ internal import ServiceRuntime
 internal import TapeCodec
 internal import TapeProtocol
 
-/// The part of a publisher that learns what became of a packet: it asks and continues without
-/// waiting.
+/// The part of a publisher that carries out `PublisherLane.Effect.readLast`. It asks the stream and
+/// continues without waiting; the answer comes to `handle` like any other.
 ///
-/// A lane asks for its subject's last packet. In doubt it first asks for the number of the stream's
-/// copies. A stream that does not answer is asked one question at a time until it does.
+/// A lane asks for its subject's last packet. When the subject seems to end early (`EndDoubt`), it
+/// first asks for the number of the stream's copies. A stream that does not answer is asked one
+/// question at a time until it does.
 extension TapePublisher {
     /// A question of a lane.
     enum Question: Equatable {
+        /// The lane needs nothing from the stream. Next: `wanted`.
         case none
-        /// To be sent as soon as the stream may be asked.
+        /// To be sent as soon as the stream may be asked. Next: `asked`.
         case wanted
         /// Sent. `number` is in the answer's subject; the question fails at the monotonic deadline.
+        /// Next: `none`, or `wanted` after the number of copies and when the lane asks again.
         case asked(number: UInt64, about: Subject, deadline: MonotonicTime)
 
         /// The number of the stream's copies, or the subject's last packet.
@@ -31,15 +34,17 @@ extension TapePublisher {
         var asked = 0
         /// A packet or a question was not answered in time, and nothing has been answered since.
         var isSilent = false
-        /// True when the stream has copies, as far as is known; `nil` when unknown. It is asked in
-        /// each doubt.
+        /// Whether the stream has more than one copy; `nil` when that is unknown. It is asked again
+        /// in each doubt.
         var isReplicated: Bool?
 
+        /// Whether another question may be sent to the stream now.
         var mayBeAsked: Bool { asked < (isSilent ? 1 : TapePublisher.questionsMax) }
     }
 
     /// The most questions to a stream at the same time. The others wait.
     static let questionsMax = 64
+    /// The longest wait for an answer. After it, the lane asks again.
     private static let questionNanoseconds: Int64 = 1_000_000_000
 
     /// Changes the lane's question and keeps count of those that were asked.
@@ -70,7 +75,8 @@ extension TapePublisher {
                     deadline: clock.monotonic() + Self.questionNanoseconds), lane)
         } catch {
             failed(lane, "\(error)")
-            // This belongs to the caller's effects, so the caller carries out what follows from it.
+            // The caller is about to carry out `effects`, or is doing so. So the lane's machine
+            // only adds to them.
             lanes[lane].machine.handle(
                 .readFailed, now: clock.monotonic(), into: &effects)
         }
@@ -117,6 +123,7 @@ extension TapePublisher {
         }
     }
 
+    /// Ends the lane's question without an answer and reports the reason.
     private func failed(_ lane: Int, _ reason: String) {
         become(.none, lane)
         client.telemetry.emit(TapeCallFailed(reason: reason))
@@ -141,8 +148,8 @@ extension TapePublisher {
 
     private static let noAnswer = "its leader is being elected, or its server does not respond"
 
-    /// Handles the report that some requested subject has no responder. It may be this lane's, so
-    /// its question fails earlier.
+    /// Handles the report that a requested subject has no responder. The lane's question may be
+    /// meant, so it fails at `until`, if its own deadline is later.
     func suspectQuestion(_ lane: Int, _ until: MonotonicTime) {
         guard case .asked(let number, let subject, let deadline) = lanes[lane].question,
             deadline > until

@@ -3,12 +3,16 @@ package import Primitives
 internal import TapeCodec
 internal import TapeProtocol
 
-// What an owner asks about its lanes.
+// The state of the lanes, for the owner.
 extension TapePublisher {
+    /// Returns the partition in the headers of the lane's packets.
     package func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
+    /// Returns the epoch in which the lane publishes; 0 until its subject was read.
     package func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
+    /// Returns the ordinal after all acknowledged ones.
     package func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
-    /// Returns the ordinal after all acknowledged ones and those in flight: no reader has seen it.
+    /// Returns the ordinal after all acknowledged ones and those in flight. No reader can have it
+    /// from this publisher.
     package func nextUnusedOrdinal(lane: Int) -> UInt64 {
         let machine = lanes[lane].machine
         return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
@@ -21,15 +25,17 @@ extension TapePublisher {
     package func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
     /// Returns how many ticks the next packet has.
     package func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
+    /// Returns the size of the next packet so far.
     package func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
 
-    /// Returns the watermark of the last acknowledged packet; undefined when it has none.
+    /// Returns the watermark of the subject's last packet on the tape; undefined when that is a
+    /// marker, or is not known yet.
     package func standingWatermark(lane: Int) -> Timestamp {
         let watermark = lanes[lane].watermark
         return watermark.nanoseconds == Int64.min ? .undefined : watermark
     }
 
-    /// Returns the number of ticks that wait or are in flight.
+    /// Returns the number of ticks that wait in the builder or are in flight.
     package func unacknowledgedTicks(lane: Int) -> Int {
         waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
     }
@@ -39,8 +45,9 @@ extension TapePublisher {
         lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
     }
 
-    /// Why some subject accepts no packets at the moment; `nil` when all do. A subject that another
-    /// owner has taken over is no trouble: nothing is to be published there any more.
+    /// Why one of the subjects accepts no packets at the moment, for readiness; `nil` when all do.
+    /// A subject that another owner has taken over is no trouble: nothing is to be published there
+    /// any more.
     package var trouble: String? {
         lanes.first { $0.trouble != nil && !$0.machine.isFenced }.map {
             "\($0.subject): \($0.trouble ?? "")"
@@ -52,7 +59,8 @@ extension TapePublisher {
     /// Whether every lane has an epoch.
     package var hasOpened: Bool { lanes.allSatisfy { $0.machine.epoch > 0 } }
 
-    /// Returns the earliest event time that is not on the tape yet; undefined when everything is.
+    /// Returns the earliest event time among the lane's ticks that are not known to be on the tape;
+    /// undefined when there are none. A watermark must not pass it.
     package func oldestUnacknowledged(lane: Int) -> Timestamp {
         min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
     }

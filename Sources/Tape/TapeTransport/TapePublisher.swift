@@ -6,10 +6,12 @@ package import TapeCodec
 package import TapeProtocol
 
 /// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane` decides.
+/// A gateway's tenure has one for its source, an operator's worker one for its partitions.
 ///
-/// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Nothing
-/// blocks: a subject's last packet, which is read only at the start and after trouble, is requested
-/// and arrives in the same way. A stream that does not answer delays no other stream.
+/// One thread owns it. Answers come to that thread's mailbox as `TapeEvent.answer` and are handed
+/// to `handle`. No call waits for the server: a subject's last packet, which is read only at the
+/// start and after trouble, is requested, and the answer comes in the same way. A stream that does
+/// not answer delays no other stream.
 ///
 /// A *lane* is one subject, named by its index. Ticks *wait* while they are in the builder, which
 /// collects the lane's next packet. A packet is *in flight* from its publishing to its answer.
@@ -19,22 +21,23 @@ package final class TapePublisher {
         let subject: String
         /// The index of its stream.
         let stream: Int
-        /// The route, made with the first packet.
+        /// The subject and its answers' prefix as NATS needs them; `nil` before the first packet.
         var route: PublishRoute?
         var machine: PublisherLane
         var builder: PacketBuilder
-        /// The buffer of the previous packet, reused for the next one.
+        /// The packet that was acknowledged last, whose buffer is reused for the next one.
         var spare: SealedPacket?
         /// The monotonic time of the last publish, as are the times below.
         var publishedAt = MonotonicTime.distantPast
-        /// Since when the lane accepts no packet; `nil` while it does.
+        /// Since when the lane accepts no packet; `nil` while it does, and when it is fenced.
         var busySince: MonotonicTime?
-        /// The server reported a missing responder while this attempt was in flight. If it is not
-        /// answered by then, the report is taken to concern this attempt.
+        /// The server reported a missing responder while this attempt was in flight. If the attempt
+        /// is not answered before `until`, it is treated as the one that the report meant.
         var suspected: (attempt: UInt64, until: MonotonicTime)?
-        /// The lane's question to the stream about what it holds.
+        /// The lane's question to its stream, by which it learns whether a packet is stored.
         var question = Question.none
-        /// The watermark of the last acknowledged packet, if it has one.
+        /// The watermark of the subject's last packet that is known to be on the tape; undefined
+        /// when none is.
         var watermark = Timestamp.undefined
         /// Why the current packet is not acknowledged; `nil` when the last one was.
         var trouble: String?
@@ -43,17 +46,21 @@ package final class TapePublisher {
         var silence = ServerSilence()
     }
 
-    /// Filled by `handle`, emptied by the owner.
+    /// The packets that were acknowledged, markers included, in order per lane. Filled by the other
+    /// calls, emptied by the owner after each turn.
     package var acknowledged: [Acknowledged] = []
     /// Called with each packet that is on the tape permanently, before its buffer is reused. The
-    /// callee must copy the bytes if it keeps them. `sequence` is the packet's sequence.
+    /// callee must copy the bytes if it keeps them, and must not call the publisher. `sequence` is
+    /// the packet's sequence.
     package var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
     /// The shortest time between two checks of the deadlines.
     private static let checkNanoseconds: Int64 = 1_000_000
-    /// A stream that has a leader usually answers within this time.
+    /// How long a packet in flight may remain unanswered after a report of a missing responder. A
+    /// stream that has a leader usually answers within this time.
     private static let suspicionNanoseconds: Int64 = 250_000_000
-    /// A leader that lost its quorum steps down within this time. Its marks are then removed.
+    /// From this duration on, the answer that a write is in process is trouble. A leader that lost
+    /// its quorum steps down earlier, and its writes in process end with that.
     private static let inProcessNanosecondsMax: Int64 = 10_000_000_000
     /// A stream is made only at a service's start. If it is missing later, a leader is being
     /// elected, or data were lost and a person should know.
@@ -62,28 +69,33 @@ package final class TapePublisher {
         + "makes it anew, without what it held"
     private static let inProcess = "a write to the subject is in process"
 
+    /// The most entries of `rolledBack`. Beyond it the oldest are dropped.
     static let rolledBackMax = 1_024
-    /// The subjects that were found restored from a backup. Emptied by the owner. Beyond
-    /// `rolledBackMax` the oldest are dropped.
+    /// The subjects that were found restored from a backup. Emptied by the owner.
     package var rolledBack: [RolledBack] = []
 
     let client: TapeClient
+    /// The prefix of the subjects to which this publisher's answers come.
     let inbox: String
     private let mailbox: TapeMailbox
-    /// How many reports of missing responders were handled.
+    /// The mailbox's number of reports of missing responders when they were handled last.
     private var noRespondersSeen = 0
     /// When the deadlines are checked next, by the monotonic clock.
     private var checkAt = MonotonicTime.distantPast
     let clock = SystemClock()
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
+    /// The effects of the lane that is being handled. Empty between calls.
     var effects: [PublisherLane.Effect] = []
+    /// The streams of the lanes.
     var streams: [Stream] = []
-    /// The number of the last question about a lane.
+    /// The number of the last question of any lane.
     var questions: UInt64 = 0
-    /// Each turn begins with another lane, so that no lane takes the reads of all.
+    /// Each check of the deadlines begins with another lane, so that no lane takes all the
+    /// questions that a stream may be asked.
     private var firstLane: UInt = 0
 
+    /// Makes a publisher without lanes. Its answers come to `mailbox`.
     package init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
         self.client = client
         metrics = PublisherMetrics(client.telemetry.metrics)
@@ -91,7 +103,8 @@ package final class TapePublisher {
         inbox = try mailbox.attach(client, .publisher)
     }
 
-    /// Adds a subject. `open` starts it.
+    /// Adds a subject and returns its lane. `open` starts it. `stream` is the stream that stores
+    /// the subject, and `marking` the content of an operator's markers.
     package func addLane(
         subject: String, stream: String, builder: PacketBuilder,
         marking: PublisherLane.Marking = PublisherLane.Marking()
@@ -117,7 +130,8 @@ package final class TapePublisher {
     /// Opens an epoch on one subject.
     package func open(lane: Int) { feed(lane, .open) }
 
-    /// Opens without reading the subject's last packet, which the caller has just read.
+    /// Opens without reading the subject's last packet: `last`, which the caller has just read;
+    /// `nil` when there is none.
     package func open(lane: Int, behind last: LastPacket?) {
         lanes[lane].machine.open(
             behind: last, now: clock.monotonic(), into: &effects)
@@ -125,9 +139,8 @@ package final class TapePublisher {
     }
 
     /// Gives the subject up: forgets what waits, what is in flight, and the registered symbols and
-    /// series. The lane is then like a new one, and `open` may follow. A packet of its own that is
-    /// still stored later is found by `open`, or is fenced by the epoch of the owner that opened
-    /// the subject meanwhile.
+    /// series. The lane is then like a new one, and `open` may follow. The packet in flight may
+    /// still be stored later, if no other owner has written: then `open` finds it.
     package func reset(lane: Int) {
         let builder = lanes[lane].builder
         lanes[lane].machine.reset()
@@ -143,9 +156,9 @@ package final class TapePublisher {
         rolledBack.removeAll { $0.lane == lane }
     }
 
-    /// Raises the lane's next ordinal to at least this, and its epoch above that one: a reader or a
-    /// record remembers more of the subject than the tape holds. The ordinals between are reported
-    /// as lost.
+    /// Raises the lane's next ordinal to at least `nextOrdinal`, and its epoch above `aboveEpoch`:
+    /// a reader or a record remembers more of the subject than the tape holds. The ordinals between
+    /// are reported as lost (`rolledBack`).
     package func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
         lanes[lane].machine.raise(
             nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
@@ -154,19 +167,23 @@ package final class TapePublisher {
 
     // MARK: requests of the owner
 
+    /// Registers a symbol in the lane's builder and returns its number there.
     package func register(_ definition: SymbolDefinition, lane: Int) -> UInt32 {
         lanes[lane].builder.register(definition)
     }
 
+    /// Changes what a symbol's number in the lane's builder means, from its next tick on.
     package func redefine(_ symbol: UInt32, as definition: SymbolDefinition, lane: Int) {
         lanes[lane].builder.redefine(symbol, as: definition)
     }
 
+    /// Registers a series in the lane's builder and returns its number there.
     package func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
         lanes[lane].builder.register(definition)
     }
 
-    /// Returns false when the record has to wait for the next packet.
+    /// Appends a record to the lane's next packet. Returns false when the packet is full: the
+    /// caller appends the record again when the packet was published.
     package func append(_ trade: Trade, lane: Int) -> Bool { lanes[lane].builder.append(trade) }
     package func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
     package func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
@@ -176,7 +193,9 @@ package final class TapePublisher {
         lanes[lane].builder.append(record)
     }
 
-    /// Sends what the subject's builder holds, even nothing. Call it only when the lane is ready.
+    /// Sends what the subject's builder holds, even nothing: a packet of watermarks has no ticks.
+    /// Call it only when the lane is ready. `watermark` is that after the packet's ticks, `output`
+    /// the state of an operator.
     package func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()
         let machine = lanes[lane].machine
@@ -191,10 +210,11 @@ package final class TapePublisher {
         carryOut(lane)
     }
 
-    // MARK: packets that are kept elsewhere first
+    // MARK: packets that go through the spool
 
-    /// Closes the packet that the subject's builder holds without sending it. The caller hands it
-    /// to `publish(_:lane:)` later, after all packets that were sealed before.
+    /// Closes the packet that the subject's builder holds without sending it. The caller spools it,
+    /// and hands it to `publish(_:lane:)` later, after all packets that were sealed before.
+    /// `firstOrdinal` is the ordinal after those of all these packets.
     package func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: firstOrdinal, watermark: watermark,
@@ -221,12 +241,13 @@ package final class TapePublisher {
         lanes[lane].machine.unacknowledged
     }
 
-    /// Returns the monotonic time since which the lane has accepted no packet; `nil` if it does.
+    /// Returns the monotonic time since which the lane has accepted no packet; `nil` if it accepts
+    /// one, or is fenced.
     package func busySince(lane: Int) -> MonotonicTime? { lanes[lane].busySince }
 
     // MARK: events
 
-    /// Handles an answer to a publish.
+    /// Handles an answer to a publish or to a question of a lane.
     package func handle(_ answer: NatsMessage) {
         guard let (lane, attempt) = address(of: answer) else { return answered(answer) }
         streams[lanes[lane].stream].isSilent = false
@@ -249,8 +270,8 @@ package final class TapePublisher {
         }
     }
 
-    /// Handles a write that has not reached all replicas. That is usual and not reported, unless it
-    /// lasts longer than an election.
+    /// Handles the answer that a write to the subject is in process: it has not reached enough
+    /// replicas yet. That is usual and no trouble, unless it lasts longer than an election.
     private func inProcess(_ lane: Int, _ attempt: UInt64) {
         let now = clock.monotonic()
         let since = lanes[lane].inProcessSince ?? now
@@ -282,16 +303,18 @@ package final class TapePublisher {
         }
     }
 
-    /// Returns whether nothing came by the deadline although everything that arrived was handled.
+    /// Returns whether a passed deadline counts: nothing came by then although everything that had
+    /// arrived was handled (`ServerSilence`).
     func isSilent(_ lane: Int, since deadline: MonotonicTime, now: MonotonicTime) -> Bool {
         let traffic = mailbox.traffic
         return lanes[lane].silence.counts(
             deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
-    /// Handles the report that a subject to which something was published has no responder. It is
-    /// unknown which subject. A lane that is answered was not the one. The fate of the others is
-    /// read from the tape: a packet that was stored after all is not sent again.
+    /// Handles the server's reports that a subject to which something was published has no
+    /// responder. The server does not report which subject. A lane that is answered in time was not
+    /// the one. Each other lane reads from the tape whether its packet is stored, so that a packet
+    /// that was stored after all is not sent again.
     private func noticeNoResponders(_ now: MonotonicTime) {
         let present = mailbox.noResponders
         guard present != noRespondersSeen else { return }
@@ -306,7 +329,8 @@ package final class TapePublisher {
         }
     }
 
-    /// Gives up a packet that was suspected to have no responder and is still not answered.
+    /// Stops waiting for the answer to a packet that is suspected to have had no responder and is
+    /// still not answered. The lane then reads whether the packet is stored.
     private func checkSuspicion(_ lane: Int, _ now: MonotonicTime) {
         guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
         lanes[lane].suspected = nil
@@ -324,8 +348,8 @@ package final class TapePublisher {
         carryOut(lane)
     }
 
-    /// Reports why a packet is not settled. `isTrouble` is false for a reason that is usual and
-    /// will pass.
+    /// Reports why a packet is not settled. `label` is the reason as a label of a metric.
+    /// `isTrouble` is false for a reason that is usual and will pass.
     private func unsettled(
         _ lane: Int, _ reason: String, _ label: String, isTrouble: Bool = true
     ) {
@@ -336,7 +360,8 @@ package final class TapePublisher {
                 level: isTrouble ? .warning : .debug))
     }
 
-    /// Reads `<inbox>.<lane>.<attempt>`.
+    /// Reads the subject of an answer to a publish: `<inbox>.<lane>.<attempt>`. Returns `nil` for
+    /// the answer to a question, in which an `r` comes before the lane.
     private func address(of answer: NatsMessage) -> (lane: Int, attempt: UInt64)? {
         answer.withSubject { subject in
             let dot = UInt8(ascii: ".")
@@ -423,6 +448,8 @@ package final class TapePublisher {
         }
     }
 
+    /// Seals the marker in a packet of its own and publishes it. What waits in the lane's builder
+    /// stays there.
     private func publishMarker(
         _ marker: EpochMarker, lost: ClosedRange<UInt64>?, _ lane: Int
     ) {
@@ -444,7 +471,8 @@ package final class TapePublisher {
             markers.seal(seal, marker: marker), now: monotonic, into: &effects)
     }
 
-    /// Returns the gap. The lost ticks are after the last acknowledged watermark, before now.
+    /// Returns the gap record of ordinals that the tape has lost. The lost ticks are not older than
+    /// the watermark of the subject's last packet, and came before now.
     private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
         let (now, watermark) = (clock.now(), lanes[lane].watermark)
         return GapRecord(

@@ -7,14 +7,20 @@ package import TapeProtocol
 
 /// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
 ///
-/// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
-/// a consumer blocks, but happens only at the start and after trouble. A parameter `reader` is the
-/// index that `add` returned.
+/// The workers of operators, the intake of the writer, the hot state and `RangeReader` have one
+/// each.
+///
+/// One thread owns it. Packets and statuses come to that thread's mailbox as `TapeEvent.delivery`
+/// and are handed to `handle`. Reading a stream's description and making a consumer block, but
+/// happen only at the start and after a doubt. A parameter `reader` is the index that `add`
+/// returned.
 package final class TapeReaders {
     /// The input of one reader.
     package struct Input: Sendable {
+        /// The partition, for the owner and for events. It selects no packets.
         package let partition: Partition
         package let stream: String
+        /// The filters of subjects; empty: all subjects of the stream.
         package let filters: [String]
         /// The packets are bars of many partitions, in the single order of their stream. In the
         /// position each partition is a separate source, `SourceName.operator(of:)`.
@@ -29,7 +35,7 @@ package final class TapeReaders {
             self.spansPartitions = spansPartitions
         }
 
-        /// Returns the header as the reader's position counts it.
+        /// Returns the header with the source under which the reader's position has its ordinals.
         func counted(_ header: PacketHeader) -> PacketHeader {
             guard spansPartitions else { return header }
             var counted = header
@@ -42,20 +48,21 @@ package final class TapeReaders {
     private struct Reader {
         let input: Input
         var machine = ReaderLane()
-        /// True while the owner cannot take more packets; `waiting` then holds what came meanwhile.
-        /// It is bounded by the open pulls, which are not renewed before their messages are taken.
+        /// True from `hold` to `release`: the owner cannot take more packets.
         var isHeld = false
+        /// The messages that came meanwhile, in order. The open pulls bound their number, because a
+        /// pull is not replaced before its messages are taken.
         var waiting: [NatsMessage] = []
         var silence = ServerSilence()
-        /// Whether the stream did not exist when it was last requested.
+        /// Whether the stream did not exist when its description was last requested.
         var lacksStream = false
     }
 
-    /// Called with each packet that is proven to be the next one of its reader. The callee may keep
-    /// the message.
+    /// Called on the owner's thread with each packet that is proven to be the next one of its
+    /// reader; those of a raw reader are not proven. The callee may keep the message.
     package typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
-    /// Called with a message that is no packet.
+    /// Called on the owner's thread with a message of a raw reader that is no packet.
     package typealias Skip = (_ reader: Int, _ error: PacketError, _ message: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
@@ -64,30 +71,35 @@ package final class TapeReaders {
 
     private let client: TapeClient
     private let mailbox: TapeMailbox
+    /// The beginning of the consumers' names, and the name of the readers in events.
     private let group: String
     private let takesDamaged: Bool
+    /// The prefix of the subjects to which the statuses of pulls come.
     private let inbox: String
-    /// 64 random bits, so that no other process can name its consumers and take from them.
+    /// The group and 64 random bits, so that no other process gives its consumers the same names.
     private let consumerPrefix: String
     private let pullBytes: Int
     /// How long the server keeps a consumer that is not pulled from.
     private let idleMax: Duration
-    /// With it, readers that are opened from now on take whatever is stored and prove nothing of
-    /// it. Without it, a message that is no packet stops its reader.
+    /// When it is set, readers that are opened without a position from then on are raw: they take
+    /// whatever is stored and prove nothing of it. When it is `nil`, a message that is no packet
+    /// stops its reader.
     package var skip: Skip?
     private let clock = SystemClock()
     private let packets: Counter
+    /// The number of stopped readers.
     private let problems: Gauge
     private var readers: [Reader] = []
     /// When the deadlines are checked next, by the monotonic clock.
     private var checkAt = MonotonicTime.distantPast
+    /// The effects of the reader that is being handled. Empty between calls.
     private var effects: [ReaderLane.Effect] = []
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner handles
-    /// packets whose header is right and whose messages are damaged (`PacketReader.damage`); any
-    /// other reader stops at them. A reader that is held keeps at most two pulls of `pullBytes` in
-    /// memory. A larger packet is never delivered. A consumer that is not pulled from for `idleMax`
-    /// is removed by the server.
+    /// packets whose header is right and whose messages are damaged (`PacketReader.damage`);
+    /// without it, a reader stops at such a packet. A reader that is held keeps at most two pulls
+    /// of `pullBytes` in memory. A packet larger than `pullBytes` is never delivered. A consumer
+    /// that is not pulled from for `idleMax` is removed by the server.
     package init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes, idleMax: Duration = .seconds(30)
@@ -122,7 +134,7 @@ package final class TapeReaders {
         carryOut(reader)
     }
 
-    /// Opens without a position.
+    /// Opens without a position, where `start` says.
     package func open(_ reader: Int, from start: ReaderLane.Start) {
         readers[reader].machine.open(from: start, isRaw: skip != nil, into: &effects)
         carryOut(reader)
@@ -136,22 +148,25 @@ package final class TapeReaders {
         readers[reader].machine.close()
     }
 
-    /// Returns when the reader's stream was made.
+    /// Returns when the reader's stream was created; undefined before it was described.
     package func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
 
-    /// For a reader at the end: returns the sequence of the last packet that it accepted.
+    /// For a raw reader: returns the sequence of the last message that it took; 0 for none.
     package func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
 
+    /// Returns the partition of the reader's input.
     package func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
 
-    /// Returns the last packet that was accepted; `nil` when there is none.
+    /// Returns the position, which is that of the last packet that was accepted; `nil` when there
+    /// is none. When `take` is called, it is on the packet already.
     package func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
     /// Returns whether the reader accepts packets now.
     package func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
-    /// Returns whether the stream did not exist when it was last asked for. It is asked for again.
+    /// Returns whether the stream did not exist when its description was last requested. The
+    /// description is requested again.
     package func lacksStream(_ reader: Int) -> Bool { readers[reader].lacksStream }
 
-    /// Returns why the reader stopped permanently; `nil` while it reads or tries to.
+    /// Returns why the reader stopped until it is closed; `nil` while it reads or tries to.
     package func problem(_ reader: Int) -> ReaderProblem? {
         guard case .stopped(let problem) = readers[reader].machine.state else { return nil }
         return problem
@@ -168,7 +183,7 @@ package final class TapeReaders {
 
     // MARK: backpressure
 
-    /// Takes nothing more from this reader until `release`. The tape keeps the rest.
+    /// Hands over nothing more of this reader until `release`. The tape keeps the rest.
     package func hold(_ reader: Int) { readers[reader].isHeld = true }
 
     /// Continues after `hold`, first with the messages that came meanwhile. `take` may call `hold`.
@@ -188,13 +203,13 @@ package final class TapeReaders {
 
     // MARK: events
 
-    /// Handles a message on the inbox: a packet, or a status of a pull.
+    /// Handles a delivery: a packet, or a status of a pull. `take` is called before it returns.
     package func handle(_ message: NatsMessage, _ take: Take) {
         if let code = message.status {
             guard let place = address(of: message.subject) else { return }
-            // A heartbeat depends on nothing else. Any other status has its turn after the pull's
-            // packets: handled immediately, it would open the next pull, whose packets would wait,
-            // too.
+            // A heartbeat depends on nothing else. Any other status ends a pull, so it is handled
+            // after the packets that wait. Handled immediately, it would open the next pull, whose
+            // packets would have to wait, too.
             if code == Self.heartbeatStatus || mayTake(place.reader) {
                 accept(code, message, place)
             } else {
@@ -209,7 +224,8 @@ package final class TapeReaders {
         }
     }
 
-    /// Returns whether a message may be handled now. Otherwise it has to wait its turn.
+    /// Returns whether a message may be handled now. Otherwise it has to wait after the earlier
+    /// ones.
     private func mayTake(_ reader: Int) -> Bool {
         !readers[reader].isHeld && readers[reader].waiting.isEmpty
     }
@@ -224,6 +240,7 @@ package final class TapeReaders {
         }
     }
 
+    /// Hands a pull's status to the reader's machine.
     private func accept(_ code: Int, _ message: NatsMessage, _ place: PullAddress) {
         readers[place.reader].machine.status(
             code, message.statusDescription ?? "", pull: place.pull,
@@ -232,7 +249,8 @@ package final class TapeReaders {
         carryOut(place.reader)
     }
 
-    /// Has the reader's machine judge a message, and hands it to the owner if it is accepted.
+    /// Checks a packet, has the reader's machine judge it, and hands it to the owner if it is
+    /// accepted.
     private func deliver(
         _ message: NatsMessage, _ reader: Int, _ delivery: ReaderLane.Delivery, _ take: Take
     ) {
@@ -261,7 +279,8 @@ package final class TapeReaders {
         }
     }
 
-    /// Makes all consumers again after the connection was lost and is back.
+    /// Handles `TapeEvent.reconnected`: the connection was lost and is back. All consumers are made
+    /// again.
     package func reconnected() {
         for reader in readers.indices {
             readers[reader].machine.reconnected(
@@ -277,7 +296,7 @@ package final class TapeReaders {
         guard now >= checkAt else { return }
         checkAt = now + Self.checkNanoseconds
         for reader in readers.indices {
-            // A reader that is held receives nothing because it requests nothing.
+            // The silence of a held reader proves nothing: it opens no more pulls.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
                 now >= deadline
             else { continue }
@@ -290,7 +309,7 @@ package final class TapeReaders {
         }
     }
 
-    /// Returns whether nothing came by the deadline although everything that arrived was handled.
+    /// Returns whether a passed deadline counts (`ServerSilence`).
     private func isSilent(_ reader: Int, since deadline: MonotonicTime, now: MonotonicTime) -> Bool
     {
         let traffic = mailbox.traffic
@@ -327,7 +346,7 @@ package final class TapeReaders {
 
     private typealias PullAddress = (reader: Int, consumerNumber: UInt64, pull: UInt64)
 
-    /// Reads `<inbox>.<reader>.<consumer number>.<pull>`.
+    /// Reads the subject of a pull's status: `<inbox>.<reader>.<consumer number>.<pull>`.
     private func address(of subject: String) -> PullAddress? {
         let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
         guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
@@ -407,6 +426,7 @@ package final class TapeReaders {
         }
     }
 
+    /// Reports that the reader could not be opened. Its machine tries again.
     private func failed(_ reader: Int, _ reason: String) {
         client.telemetry.emit(TapeCallFailed(reason: reason))
         readers[reader].machine.openFailed(now: clock.monotonic())
@@ -421,7 +441,7 @@ package final class TapeReaders {
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
                 replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")
         } catch {
-            // The stall detector makes the consumer again when the link is back.
+            // Without pulls nothing comes, so the lane stalls and makes the consumer again.
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
         }
     }

@@ -3,7 +3,7 @@ package import Primitives
 internal import TapeCodec
 
 /// The header before each packet in a segment. With it, frames can be counted, and a damaged frame
-/// can be identified, without the packet.
+/// can be identified, without the packet. The layout of a frame, by the offset of each field:
 ///
 ///     0  magic         4  frame bytes   8  number        16 epoch        24 first ordinal
 ///     32 watermark     40 oldest time   48 packet bytes  52 tick count   56 partition
@@ -12,21 +12,24 @@ internal import TapeCodec
 package struct FrameHeader: Hashable, Sendable {
     /// The frame's number. It rises by one from frame to frame of a spool, for ever.
     package let number: UInt64
+    /// The fields of the packet's header, as it was sealed before it was spooled.
     package let partition: Partition
     package let epoch: UInt64
     package let firstOrdinal: UInt64
     package let tickCount: UInt32
     package let watermark: Timestamp
-    /// The earliest event time of its ticks; undefined when it has none.
+    /// The earliest event time of the packet's ticks; undefined when it has none.
     package let oldestEventTime: Timestamp
+    /// The size of the packet.
     package let packetBytes: Int
 
     /// "TSP1", little endian.
     static let magic: UInt32 = 0x3150_5354
     static let byteCount = 72
     static let trailerBytes = 8
+    /// The bytes that the header's checksum covers.
     private static let checkedBytes = 64
-    /// The content "a packet of ticks"; there is no other.
+    /// The field at offset 58: what the frame holds. 1 is a packet of ticks; there is nothing else.
     private static let content: UInt16 = 1
     /// The largest number. A larger one can only come from damage.
     static let numberMax = UInt64.max >> 2
@@ -57,8 +60,8 @@ package struct FrameHeader: Hashable, Sendable {
 
     // MARK: bytes
 
-    /// Replaces the buffer's content by the complete frame. A buffer that has grown is not
-    /// allocated again.
+    /// Replaces the buffer's content by the complete frame. The buffer keeps its memory, so that
+    /// the next frame need not allocate.
     func write(_ packet: SealedPacket, into buffer: inout [UInt8]) {
         buffer.removeAll(keepingCapacity: true)
         buffer.append(Self.magic)
@@ -78,7 +81,7 @@ package struct FrameHeader: Hashable, Sendable {
         buffer.append(buffer.withRawSpan { Checksum.of($0) })
     }
 
-    /// Fails when the bytes do not begin with a frame's header.
+    /// Reads a header. Fails when the bytes do not begin with a frame's header.
     init?(_ bytes: RawSpan) {
         guard bytes.byteCount >= Self.byteCount, bytes.uint32(at: 0) == Self.magic,
             bytes.uint64(at: Self.checkedBytes)
@@ -100,7 +103,7 @@ package struct FrameHeader: Hashable, Sendable {
         tickCount = bytes.uint32(at: 52)
     }
 
-    /// Returns whether a complete frame is what was written.
+    /// Returns whether the bytes of a frame are as they were written, by the checksum at its end.
     static func isWhole(_ frame: RawSpan) -> Bool {
         let end = frame.byteCount - trailerBytes
         guard end >= byteCount else { return false }
@@ -109,6 +112,7 @@ package struct FrameHeader: Hashable, Sendable {
 }
 
 extension [UInt8] {
+    /// Appends an integer, little endian.
     mutating func append(_ value: some FixedWidthInteger & UnsignedInteger) {
         var rest = value
         for _ in 0..<MemoryLayout.size(ofValue: value) {

@@ -1,13 +1,13 @@
 internal import Primitives
 internal import TapeCodec
 
-/// The segments of a spool in order.
+/// The segments of a spool in order, without those that were removed.
 struct SegmentChain {
     struct Segment {
         /// The number of its first frame. The file's name contains it.
         let first: UInt64
         let path: String
-        /// The bytes of its complete frames.
+        /// The bytes of its complete frames; of the last segment, those that may be read.
         var bytes: Int
     }
 
@@ -23,13 +23,15 @@ struct SegmentChain {
 
 /// Frames that cannot be read. Their ticks are lost, unless they are on the tape already.
 package struct SpoolDamage: Hashable, Sendable, CustomStringConvertible {
-    /// The path of the segment.
+    /// The path of the segment; empty when the segment is missing.
     package let segment: String
+    /// The bytes in the segment.
     package let bytes: Range<Int>
     /// The numbers of the frames.
     package let frames: Range<UInt64>
-    /// The header of a single frame whose packet is damaged and whose header is not: it has the
-    /// ordinals. For others, the next frame of the partition shows the missing ordinals.
+    /// The header of a single frame whose packet is damaged and whose header is intact: it shows
+    /// the lost ordinals. `nil` for other damage: then the partition is unknown, and only the next
+    /// frame of the partition shows which ordinals are missing.
     package let header: FrameHeader?
 
     package var description: String {
@@ -55,8 +57,8 @@ extension SegmentChain {
         var tornBytes = 0
     }
 
-    /// Reads the headers of all frames from the number `first` on and hands each to `body`.
-    /// Segments that another process removes meanwhile are skipped.
+    /// Reads the headers of all frames from the number `first` on and hands each to `body`. Packets
+    /// are not checked. Segments that another process removes meanwhile are skipped.
     static func survey(
         _ folder: String, from first: UInt64 = 0, each body: (FrameHeader) -> Void
     ) throws(SpoolError) -> Survey {
@@ -64,7 +66,7 @@ extension SegmentChain {
         let files = try self.files(in: folder)
         for (index, segment) in files.enumerated() {
             let following = index + 1 < files.endIndex ? files[index + 1].first : nil
-            // The complete segment is below `from`, so it is not read.
+            // All frames of this segment are below `first`, so it is not read.
             if let following, following <= first { continue }
             let file: SpoolFile
             do throws(SpoolError) {
@@ -93,11 +95,14 @@ extension SegmentChain {
         return survey
     }
 
+    /// Returns the path of the segment whose first frame has this number. The digits are padded, so
+    /// that the order of names is the order of frames.
     static func path(_ folder: String, first: UInt64) -> String {
         let digits = String(first)
         return "\(folder)/" + String(repeating: "0", count: 20 - digits.count) + digits + suffix
     }
 
+    /// Returns the segments in the folder in order, with unknown sizes.
     private static func files(in folder: String) throws(SpoolError) -> [Segment] {
         try SpoolFiles.names(in: folder).compactMap { name in
             guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count,

@@ -1,7 +1,8 @@
 internal import Primitives
 internal import TapeCodec
 
-/// A position in the segments of a spool, from which frames are read one at a time.
+/// A position in the segments of a spool, from which frames are read one at a time. Each queue of a
+/// spool has one, and `SpoolReader`.
 struct SegmentCursor {
     enum Item {
         case frame(FrameHeader, SealedPacket)
@@ -26,9 +27,9 @@ struct SegmentCursor {
     /// Closes the open segment.
     mutating func close() { reader = nil }
 
-    /// Returns the next wanted frame; of other frames only the headers are read. Damage that hides
-    /// which partition it hit is returned to every reader. Returns `nil` when nothing follows what
-    /// was read.
+    /// Returns the next wanted frame, whose packet is checked; of other frames only the headers are
+    /// read. Damage whose partition is unknown is returned whatever is wanted. Returns `nil` when
+    /// nothing follows what was read.
     mutating func next(
         in chain: SegmentChain, wants: (FrameHeader) -> Bool = { _ in true }
     ) throws(SpoolError) -> Item? {
@@ -45,7 +46,8 @@ struct SegmentCursor {
             let item = try walk.next(in: file) { $0.number >= from && wants($0) }
             switch item {
             case .frame(let header)?:
-                // A frame before the start position was skipped without a check of its packet.
+                // The walk begins at the start of a segment, so it passes frames before the
+                // position.
                 guard header.number >= number else { continue }
                 number = header.number + 1
                 guard wants(header) else { continue }

@@ -14,11 +14,12 @@ protocol SegmentBytes {
 struct SegmentWalk {
     enum Item: Equatable {
         case frame(FrameHeader)
-        /// These frames cannot be used. There is a header when it is intact and its packet is not.
+        /// The frames with these numbers cannot be used; the range is empty when bytes that belong
+        /// to no frame were skipped. The header is that of a single frame whose packet is damaged.
         case damaged(Range<UInt64>, bytes: Range<Int>, FrameHeader?)
     }
 
-    /// The bytes of one read, so that small frames do not cost a system call each.
+    /// The bytes of one read: many small frames, so that these do not cost a system call each.
     private static let windowBytes = 64 << 10
 
     /// The offset of the next frame, and its number.
@@ -35,7 +36,7 @@ struct SegmentWalk {
         self.number = number
     }
 
-    /// Returns the next frame. With `checking` the checksum of its packet is compared.
+    /// Returns the next frame. With `checking`, the checksum of the complete frame is compared.
     mutating func next(
         in source: some SegmentBytes, checking: Bool
     ) throws(SpoolError) -> Item? {
@@ -75,7 +76,8 @@ struct SegmentWalk {
         return Array(window[start..<(start + header.packetBytes)])
     }
 
-    /// Returns the rest of the segment as damage, when frames are known to have been there.
+    /// Returns the rest of the segment as damage, and moves to its end. The caller knows that the
+    /// next segment begins with the frame `next`, so the frames before it were here.
     mutating func giveUp(at end: Int, number next: UInt64) -> Item {
         let item = Item.damaged(
             min(number, next)..<next, bytes: min(offset, end)..<end, nil)
@@ -116,7 +118,8 @@ struct SegmentWalk {
         try source.read(range.lowerBound..<end, into: &window)
     }
 
-    /// Searches for the next valid header of a later frame after this offset.
+    /// Searches for the next valid header after `offset`, and returns everything before it as
+    /// damage; `nil` when none follows. Only a frame with a number that may follow counts.
     private mutating func resynchronise(
         in source: some SegmentBytes
     ) throws(SpoolError) -> Item? {

@@ -9,7 +9,7 @@ package enum SpoolAppend: Hashable, Sendable {
     case full(SpoolLimit)
 }
 
-/// Why there is no room in a spool.
+/// The limit at which a spool has no room.
 package enum SpoolLimit: String, Hashable, Sendable {
     /// The configured bytes are used up.
     case bytes
@@ -19,8 +19,9 @@ package enum SpoolLimit: String, Hashable, Sendable {
 
 extension Spool {
     /// Appends a packet after all others. It survives the process when this returns, and a power
-    /// cut when `sync` has returned. The packet must have its final ordinals. If this throws,
-    /// earlier packets stay readable.
+    /// cut when `sync` has returned. The packet has the ordinals that follow the lane's earlier
+    /// packets; they may change when it is published. If this throws, earlier packets stay
+    /// readable.
     package func append(_ packet: SealedPacket) throws(SpoolError) -> SpoolAppend {
         guard packet.byteCount <= PacketLimits.bytesMax else {
             throw .tooLarge(packetBytes: packet.byteCount, bytesMax: PacketLimits.bytesMax)
@@ -93,7 +94,8 @@ extension Spool {
         writer = nil
         let path = SegmentChain.path(folder.active, first: chain.end)
         let file = try SpoolFile(path, .writing)
-        // No frame with this number was ever counted, so any bytes in the file are no frame.
+        // A file with this name has a part of a frame whose write failed: no frame with this number
+        // was ever counted.
         if file.byteCount > 0 { try file.cut(to: 0) }
         file.byteCount = 0
         isFolderUnsynced = true

@@ -3,7 +3,7 @@ package import Primitives
 
 /// A spool that was set aside.
 package struct SpoolAside: Hashable, Sendable {
-    /// The name for `tapeline spool`.
+    /// The name of its folder, which `tapeline spool` takes.
     package let name: String
     package let ticks: Int
     package let frames: UInt64
@@ -15,8 +15,9 @@ package struct SpoolAside: Hashable, Sendable {
 
 extension Spool {
     /// Sets everything that is not consumed aside, for a person to check and replay, and begins
-    /// with an empty spool. Returns `nil` when there was nothing. The change is synced to the disk
-    /// when it returns. If this throws, it can be called again.
+    /// with an empty spool. The gateway does this when another process may have owned the source
+    /// since. `reason` is for people. Returns `nil` when there was nothing. The change is synced to
+    /// the disk when it returns. If this throws, it can be called again.
     package func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
         guard !isEmpty else { return nil }
         let (frames, ticks, bytes) = (frames, ticks, bytes)
@@ -51,6 +52,7 @@ extension Spool {
         try settle()
     }
 
+    /// Renames the spool's folder and returns its new name. It is not synced here.
     static func moveAside(_ folder: SpoolFolder, time: Timestamp) throws(SpoolError) -> String {
         try SpoolFiles.makeFolder(folder.aside)
         let name = folder.asideName(time, taken: try SpoolFiles.names(in: folder.aside))
@@ -58,8 +60,8 @@ extension Spool {
         return name
     }
 
-    /// When this returns, the move survives a power cut. After one before that, the next process
-    /// moves the folder again.
+    /// Makes the move survive a power cut. After a power cut before that, the next process finds
+    /// the file `why` in the spool and moves the folder again.
     static func syncAside(_ folder: SpoolFolder) throws(SpoolError) {
         try SpoolFiles.syncFolder(folder.aside)
         try SpoolFiles.syncFolder(folder.path)

@@ -2,8 +2,8 @@ internal import MarketModel
 
 extension Spool {
     /// Returns the next packet of the queue; it stays the same until it is taken. Returns `nil`
-    /// when there is none, or when `takenMax` packets are in flight. Damaged frames are skipped and
-    /// added to `damages`.
+    /// when there is none, or when `takenMax` frames are taken and not consumed. Damaged frames are
+    /// skipped and added to `damages`.
     package func peek(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         if let head = queues[queue].head { return head.packet }
         guard queues[queue].taken.count < Self.takenMax else { return nil }
@@ -35,8 +35,9 @@ extension Spool {
         if let header = damage.header { forget(header) }
     }
 
-    /// Takes the packet that `peek` returns, so that `peek` returns the next one. Several may be in
-    /// flight at the same time, each to another partition.
+    /// Takes the packet that `peek` returns, so that `peek` returns the next one. Several may be on
+    /// their way onto the tape at the same time; the caller keeps the order within a partition.
+    /// Returns `nil` as `peek` does.
     package func take(_ queue: Int = 0) throws(SpoolError) -> SpooledPacket? {
         guard let packet = try peek(queue), let head = queues[queue].head else { return nil }
         queues[queue].taken.append(Taken(header: head.header))
@@ -45,8 +46,8 @@ extension Spool {
     }
 
     /// Marks a packet as stored on the tape. Taken packets may be consumed in any order, and so may
-    /// the one that `peek` returned. Numbers that are not in flight are ignored. If this throws,
-    /// the disk failed; the packet stays consumed.
+    /// the one that `peek` returned. Numbers of other frames are ignored. If this throws, the disk
+    /// failed; the packet counts as consumed all the same.
     package func consume(_ number: UInt64) throws(SpoolError) {
         for queue in queues.indices {
             if queues[queue].head?.header.number == number { _ = try take(queue) }
@@ -64,8 +65,9 @@ extension Spool {
         }
     }
 
-    /// Makes everything that is not consumed readable again, each queue in order. A packet that was
-    /// consumed after an unconsumed one of its queue is returned again, too.
+    /// Makes everything that is not consumed readable again, each queue in order, for the next
+    /// tenure. A packet that was consumed after an unconsumed one of its queue is returned again,
+    /// too.
     package func rewind() {
         for index in queues.indices {
             for entry in queues[index].taken where entry.isConsumed {
@@ -85,10 +87,12 @@ extension Spool {
         tails[header.partition] = tail.frames > 0 ? tail : nil
     }
 
-    /// Marks all frames as consumed up to the first one of each queue that is in flight or unread.
-    /// On a full disk the old mark stays. The next process then reads some frames again.
+    /// Notes how far all frames are consumed: in each queue up to the first one that is taken or
+    /// unread. Removes segments that are not needed any more and writes the mark. On a full disk
+    /// the old mark stays. The next process then reads some frames again.
     func settle() throws(SpoolError) {
-        // Frames that are appended later are after everything that went past the spool before.
+        // An empty queue is sure: frames that are appended later come after everything that went
+        // past the spool before.
         for index in queues.indices where isEmpty(queue: index) { queues[index].isSure = true }
         let done = queues.reduce(chain.end) { min($0, $1.doneBelow) }
         if done > consumedBelow {
@@ -104,8 +108,8 @@ extension Spool {
         }
     }
 
-    /// When this returns, it survives a power cut which frames are consumed. Call it before packets
-    /// of a queue go onto the tape past the spool. If this throws, they must not.
+    /// Makes the knowledge of which frames are consumed survive a power cut. Call it before packets
+    /// of a queue go onto the tape past the spool. If this throws, they must not go there.
     package func storeMark() throws(SpoolError) {
         // The mark must not name frames that the disk does not have.
         try sync()
@@ -123,6 +127,7 @@ extension Spool {
         mark.content = present
     }
 
+    /// Returns the file of the mark, which is opened or made at the first call.
     private func markFile() throws(SpoolError) -> SpoolFile {
         if let file = mark.file { return file }
         let file = try SpoolFile("\(folder.active)/\(SpoolMark.fileName)", .writing)
@@ -130,7 +135,7 @@ extension Spool {
         return file
     }
 
-    /// Removes segments that are no longer needed.
+    /// Removes the segments of which all frames are consumed.
     func removeConsumed() throws(SpoolError) {
         while let first = chain.segments.first {
             let end = chain.segments.count > 1 ? chain.segments[1].first : chain.end

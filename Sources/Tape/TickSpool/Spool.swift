@@ -3,31 +3,33 @@ package import MarketModel
 internal import Primitives
 package import TapeCodec
 
-/// Packets of one source that wait on disk until the tape accepts them again.
+/// Packets of one source that wait on a gateway's disk until the tape accepts them again. The
+/// gateway's `SourceSpool` has it.
 ///
-/// On disk there is one order over all partitions. Queues read it: each queue has every n-th
-/// partition and a separate position, so a packet that cannot be published yet delays no other
+/// On disk there is one order over all partitions. Queues read it: with n queues, each has every
+/// n-th partition and a separate position, so a packet that cannot be published yet delays no other
 /// queue. Within a queue, packets are read in the order in which they were appended. One thread
 /// owns the spool; every call that uses the disk blocks. Memory does not depend on how much is
 /// spooled.
 ///
-/// A *frame* is a packet with its header on disk; frames are numbered for ever. A *segment* is a
-/// file of frames. A packet is *taken* when it is on its way onto the tape, and *consumed* when it
-/// is there. The *mark* is the file that stores which frames are consumed. The *holder* is the
-/// process whose packets these are, known by its epochs. A spool that may not be published any more
-/// is *set aside* for a person.
+/// A *frame* is a packet with its header on disk; frames are numbered from 1, and no number is used
+/// again. A *segment* is a file of frames. A frame is *taken* when its packet is on its way onto
+/// the tape, and *consumed* when the packet is there. The *mark* is the file that stores which
+/// frames are consumed. The *holder* is the owner of the source whose packets these are, known by
+/// the epochs that it opened. A spool whose packets must not be published by a gateway any more is
+/// *set aside* for a person.
 package final class Spool {
     package struct Settings: Sendable {
         /// The folder for all sources. Each source has a folder in it.
         package var folder: String
         package var source: SourceName
-        /// The most bytes on disk.
+        /// The most bytes of frames on disk, without spools that were set aside.
         package var bytesMax: Int
-        /// The size of a segment. A segment is removed when all of it is consumed.
+        /// The size at which a new segment begins. A segment is removed when all of it is consumed.
         package var segmentBytes: Int
-        /// The most spools of this source that are kept after they were set aside; the next limit
+        /// The most spools of this source that are kept after they were set aside; `asideBytesMax`
         /// bounds their bytes together. Beyond either limit the oldest are removed, replayed ones
-        /// first; one always stays.
+        /// first; the newest always stays.
         package var asideMax = 16
         package var asideBytesMax: Int
         /// The number of queues. Partition p is read by queue p mod this number.
@@ -51,22 +53,24 @@ package final class Spool {
         /// The frames that are not consumed, and their ticks.
         package internal(set) var frames: UInt64 = 0
         package internal(set) var ticks: UInt64 = 0
-        /// The bytes that were cut off at the end of the last segment. They were never synced.
+        /// The bytes that were cut off at the end of the last segment: an incomplete frame.
+        /// `append` had not returned for it, or a power cut came before it was synced.
         package internal(set) var tornBytes = 0
         /// The number of frames whose headers cannot be read. Each is reported when reading reaches
         /// it.
         package internal(set) var damagedFrames: UInt64 = 0
-        /// The spool that was being set aside when the earlier process ended. This was completed
-        /// now.
+        /// The name of the spool that was being set aside when the earlier process ended, which was
+        /// completed now; `nil` when none was.
         package internal(set) var setAside: String?
-        /// The file with the owner's epochs is damaged or missing, so the owner is unknown.
+        /// The file with the holder's epochs is damaged or missing, so it is unknown whose packets
+        /// these are.
         package internal(set) var isHolderUnknown = false
     }
 
     /// The largest size of a segment.
     package static let segmentBytesMax = 16 << 20
-    /// The most frames of a queue that are taken and not consumed. At this limit `peek` waits for
-    /// `consume`.
+    /// The most frames of a queue that are taken and not consumed. At this limit `peek` returns
+    /// `nil` until `consume` is called.
     package static let takenMax = 1_024
     /// The most entries of `damages`. Beyond it the oldest are dropped.
     package static let damagesMax = 1_024
@@ -96,23 +100,24 @@ package final class Spool {
     // Reading.
     var queues: [Queue]
     var mark = MarkFile()
-    /// All frames below are on the tape.
+    /// All frames below this number are on the tape, in every queue.
     var consumedBelow: UInt64 = 1
     /// The number below which damaged frames without a readable header were reported. All queues
-    /// pass them, because their partitions are unknown, but each is reported once.
+    /// come to such a frame, because its partition is unknown, but it is reported once.
     var damageReportedBelow: UInt64 = 0
 
     /// The file of the mark.
     struct MarkFile {
         /// `nil` until it is written for the first time.
         var file: SpoolFile?
-        /// What the file holds; `nil` when that is not known.
+        /// The content that was written last; `nil` before the first write and after a failed one.
         var content: SpoolMark?
     }
 
     /// A frame that was taken.
     struct Taken {
         let header: FrameHeader
+        /// Whether it is consumed. It stays here until all earlier frames of the queue are, too.
         var isConsumed = false
     }
 
@@ -122,9 +127,10 @@ package final class Spool {
         var cursor: SegmentCursor
         /// The frame that was read and not taken; `nil` when none was read.
         var head: (header: FrameHeader, packet: SpooledPacket)?
-        /// In order. Consumed frames at the beginning are removed.
+        /// The frames that were taken, in order, beginning with one that is not consumed.
         var taken: [Taken] = []
-        /// See `SpoolMark`.
+        /// Whether no packet of the queue went onto the tape past the spool after the frames that
+        /// are not consumed: see `SpoolMark.Queue`.
         var isSure: Bool
 
         init(at number: UInt64, isSure: Bool = true) {
@@ -136,7 +142,8 @@ package final class Spool {
         var doneBelow: UInt64 { taken.first?.header.number ?? head?.header.number ?? cursor.number }
     }
 
-    /// Opens the spool that an earlier process left, or makes one.
+    /// Opens the spool that an earlier process left, or makes one. Throws `inUse` while another
+    /// process has it open.
     package init(_ settings: Settings) throws(SpoolError) {
         self.settings = settings
         queues = (0..<settings.queues).map { _ in Queue(at: 1) }
@@ -165,7 +172,8 @@ package final class Spool {
     package var frames: UInt64 { chain.end - consumedBelow }
     /// Returns the queue that reads the partition's frames.
     package func queue(of partition: Partition) -> Int { partition.number % queues.count }
-    /// Returns true when everything in the queue is consumed, as far as `peek` has read.
+    /// Returns true when everything in the queue is consumed. The queue knows that only when `peek`
+    /// has reached the end.
     package func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
     /// The number of unconsumed ticks.
     package var ticks: Int { tails.values.reduce(0) { $0 + $1.ticks } }
@@ -174,15 +182,15 @@ package final class Spool {
     /// The bytes that may still be appended.
     package var bytesFree: Int { max(0, settings.bytesMax - bytes) }
 
-    /// Returns the partition's unconsumed frames; `nil` when nothing of the partition is spooled.
+    /// Returns a summary of the partition's unconsumed frames; `nil` when there are none.
     package func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
 
     /// The epochs that this spool's holder opened, ascending. If the tape's last epoch is none of
     /// them, another process has been the owner since.
     package func epochs(_ partition: Partition) -> [UInt64] { holder.epochs[partition] ?? [] }
 
-    /// Stores, synced, that the holder opened these epochs. Call it before anything is spooled in
-    /// them.
+    /// Stores, synced to the disk, that the holder opened these epochs. Call it before anything is
+    /// spooled in them, so that the next process can tell whether another owner came between.
     package func hold(_ opened: [(partition: Partition, epoch: UInt64)]) throws(SpoolError) {
         if isEmpty { holder.keepLatest() }
         var isNew = false
@@ -222,6 +230,7 @@ package final class Spool {
         }
     }
 
+    /// Writes the holder, synced to the disk.
     func writeHolder() throws(SpoolError) {
         // The folder is not there when the disk failed just after the last one was set aside.
         try SpoolFiles.makeFolder(folder.active)
@@ -249,21 +258,22 @@ package final class Spool {
         }
         chain = SegmentChain(
             segments: survey.segments, end: max(known.highest, survey.end))
-        // Segments are removed before the mark is written.
+        // Without segments everything is consumed: they are removed before the mark is written.
         let start = survey.segments.isEmpty ? chain.end : 1
         consumedBelow = max(start, known.lowest)
         queues = known.divided(among: queues.count).map {
             Queue(at: max(start, $0.below), isSure: $0.isSure)
         }
-        // Without frames it does not matter which process was the owner.
+        // Without frames it does not matter whose packets they were.
         if survey.segments.isEmpty { opening.isHolderUnknown = false }
         try removeConsumed()
         try proveSource()
-        // Write the mark now, so that its file has a block even if the disk is full later.
+        // Write the mark now, so that its file has a block on the disk even if that is full later.
         try settle()
     }
 
-    /// Refuses a folder that was copied or renamed by hand.
+    /// Refuses a folder that was copied or renamed by hand: the first packet of each queue must be
+    /// of this source.
     private func proveSource() throws(SpoolError) {
         for queue in queues.indices {
             guard let packet = try peek(queue)?.packet, packet.header.source != settings.source

@@ -1,8 +1,9 @@
 internal import Glibc
 package import MarketModel
 
-/// Why the spool could not be used. Its content stays.
+/// Why the spool could not be used. Its content stays as it is.
 package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A call of the operating system failed.
     case system(operation: String, path: String, code: SystemCode)
     /// Another process uses this folder.
     case inUse(path: String, by: String)
@@ -10,6 +11,7 @@ package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
     case otherSource(path: String, found: String, wanted: SourceName)
     /// A file has content that this version does not know.
     case unknownVersion(path: String)
+    /// The packet is larger than any packet of the tape may be.
     case tooLarge(packetBytes: Int, bytesMax: Int)
 
     /// An `errno`. Unknown codes are kept.
@@ -37,6 +39,7 @@ package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the same call may succeed later.
     package var isRetryable: Bool {
         switch self {
         case .system(_, _, let code): return code.isFull || code.rawValue == EIO
@@ -71,6 +74,7 @@ package enum SpoolError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Returns the error of a system call that has just failed, with the present `errno`.
     static func failed(_ operation: String, _ path: String) -> SpoolError {
         .system(operation: operation, path: path, code: .current)
     }

@@ -1,18 +1,21 @@
 internal import Glibc
 
-/// A file of the spool. Every call either succeeds completely or throws.
+/// An open file of the spool: a segment, the mark, the lock, or a small file. Every call either
+/// succeeds completely or throws.
 final class SpoolFile: SegmentBytes {
     let path: String
     private let descriptor: Int32
     private var isLocked = false
-    /// The bytes of complete frames. The writer of the file sets it.
+    /// The bytes of complete frames; at first the size of the file. Its users change it as frames
+    /// are appended or cut off.
     var byteCount: Int
 
     enum Access {
+        /// The file must exist.
         case reading
-        /// The file is made when it does not exist.
+        /// Reading and writing. The file is made when it does not exist.
         case writing
-        /// The file must not exist.
+        /// Reading and writing. The file is made, and must not exist.
         case new
     }
 
@@ -42,7 +45,8 @@ final class SpoolFile: SegmentBytes {
         close(descriptor)
     }
 
-    /// Fewer bytes than requested come only at the end of the file.
+    /// Replaces the buffer's content by the bytes of the range. Fewer bytes than requested come
+    /// only at the end of the file.
     func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(SpoolError) {
         let missing = range.count - buffer.count
         if missing > 0 { buffer.append(contentsOf: repeatElement(0, count: missing)) }
@@ -65,6 +69,7 @@ final class SpoolFile: SegmentBytes {
         buffer.removeLast(buffer.count - done)
     }
 
+    /// Writes all bytes at the offset. They survive the process, but not a power cut before `sync`.
     func write(_ bytes: [UInt8], at offset: Int) throws(SpoolError) {
         var done = 0
         while done < bytes.count {
@@ -83,16 +88,19 @@ final class SpoolFile: SegmentBytes {
         }
     }
 
+    /// Removes everything after this number of bytes. It does not change `byteCount`.
     func cut(to bytes: Int) throws(SpoolError) {
         guard ftruncate(descriptor, off_t(bytes)) == 0 else { throw .failed("cut", path) }
     }
 
+    /// Makes what was written survive a power cut. The name of a new file needs `syncFolder`.
     func sync() throws(SpoolError) {
         guard fdatasync(descriptor) == 0 else { throw .failed("sync", path) }
     }
 
-    /// Returns false when another process has the lock. The kernel releases it when its holder
-    /// ends, however it ends.
+    /// Locks the file against other processes until this object is released. Returns false when
+    /// another process has the lock. The kernel releases the lock of a process that ends, however
+    /// it ends.
     func lock() throws(SpoolError) -> Bool {
         isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
         if isLocked { return true }
@@ -103,6 +111,7 @@ final class SpoolFile: SegmentBytes {
 
 /// Operations on names and folders.
 enum SpoolFiles {
+    /// The largest size of a small file: holder, mark, reason.
     static let smallBytesMax = 1 << 20
 
     /// Returns the content; `nil` when there is no file. More than `smallBytesMax` bytes are cut
@@ -145,6 +154,7 @@ enum SpoolFiles {
         try syncFolder(parent)
     }
 
+    /// Renames a file or folder. It is not synced here.
     static func move(_ path: String, to target: String) throws(SpoolError) {
         guard unsafe rename(path, target) == 0 else { throw .failed("move", path) }
     }
@@ -170,11 +180,13 @@ enum SpoolFiles {
         guard fsync(descriptor) == 0 else { throw .failed("sync", path) }
     }
 
+    /// Returns whether there is a folder at the path.
     static func isFolder(_ path: String) -> Bool {
         var found = stat()
         return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Returns the size of a file; `nil` when there is none.
     static func byteCount(of path: String) -> Int? {
         var found = stat()
         return unsafe stat(path, &found) == 0 ? Int(found.st_size) : nil
@@ -199,6 +211,7 @@ enum SpoolFiles {
         return names.sorted()
     }
 
+    /// Returns the folder in which the path is.
     private static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

@@ -3,18 +3,23 @@ internal import Primitives
 
 /// The paths of spools below the configured folder.
 struct SpoolFolder {
+    /// The name of the folder of all spools that were set aside.
     static let asideName = "aside"
     /// The file with the reason, in a spool that was set aside.
     static let whyName = "why"
+    /// The name of the folder of the spool in use.
     static let activeName = "spool"
 
+    /// The configured folder.
     let root: String
     let source: SourceName
 
     /// The folder of this source.
     var path: String { "\(root)/\(source)" }
+    /// The file that the process which uses the spool has locked. It is not in the folder that is
+    /// renamed, so the lock stays when the spool is set aside.
     var lock: String { "\(path)/lock" }
-    /// A file in which earlier versions reserved room; it is removed.
+    /// A file in which earlier versions reserved room. It is removed when the spool is opened.
     var reserve: String { "\(path)/reserve" }
     /// Segments, holder and mark. The complete folder is renamed when the spool is set aside.
     var active: String { "\(path)/\(Self.activeName)" }
@@ -23,7 +28,8 @@ struct SpoolFolder {
 
     static func aside(_ root: String) -> String { "\(root)/\(asideName)" }
 
-    /// Returns "synthetic-20260105T143000Z", with a number after it when that name is taken.
+    /// Returns the name for a spool that is set aside, such as "synthetic-20260105T143000Z", with a
+    /// number after it when that name is in `taken`.
     func asideName(_ time: Timestamp, taken: [String]) -> String {
         let digits = time.description.prefix(19).filter { $0.isNumber || $0 == "T" }
         let name = "\(source)-\(digits)Z"
@@ -33,7 +39,7 @@ struct SpoolFolder {
     }
 }
 
-/// Why and when a spool was set aside. The file is stored in its folder.
+/// Why and when a spool was set aside. It is stored in the spool's folder as the file `why`.
 struct SetAside: Hashable, Sendable {
     var source: SourceName
     var reason: String
@@ -56,6 +62,7 @@ struct SetAside: Hashable, Sendable {
         return json.bytes + Array("\n".utf8)
     }
 
+    /// Reads the file's content. Returns `nil` when there is no file or it is damaged.
     static func parse(_ bytes: [UInt8]?) -> SetAside? {
         guard let bytes, let document = SpoolHolder.parsed(bytes),
             let source = document["source"]?.string.flatMap(SourceName.init),

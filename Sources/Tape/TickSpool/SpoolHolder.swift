@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// The epochs that the holder of a spool opened. They show whether another process was the owner
-/// meanwhile.
+/// The epochs that the holder of a spool opened, as stored in the file `holder`. If the tape's last
+/// epoch is none of them, another process has been the owner of the source since.
 struct SpoolHolder: Equatable {
     static let fileName = "holder"
     private static let version = 1
@@ -10,7 +10,7 @@ struct SpoolHolder: Equatable {
     static let epochsMax = 64
 
     var source: SourceName
-    /// Per partition, ascending.
+    /// The epochs of each partition, ascending.
     private(set) var epochs: [Partition: [UInt64]] = [:]
 
     init(source: SourceName) { self.source = source }
@@ -60,6 +60,7 @@ struct SpoolHolder: Equatable {
         case holder(SpoolHolder)
     }
 
+    /// Reads the file's content; `nil`: there is no file.
     static func parse(_ bytes: [UInt8]?) -> Found {
         guard let bytes else { return .none }
         guard let document = parsed(bytes), let version = document["version"]?.int else {
@@ -80,6 +81,7 @@ struct SpoolHolder: Equatable {
         return .holder(holder)
     }
 
+    /// Returns the JSON document; `nil` when the bytes are none.
     static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do throws(JSONError) {
             return try JSONValue.parse(bytes)

@@ -1,20 +1,21 @@
 internal import MarketModel
 internal import Primitives
 
-/// Where the unconsumed frames of each queue begin: all earlier frames of the queue are on the
-/// tape.
+/// Where the unconsumed frames of each queue begin, as stored in the file `mark`: all earlier
+/// frames of the queue are on the tape.
 ///
-/// The numbers of a queue in use may be too low, because a frame that is on the tape is recognised
-/// by its content. They have to be right when packets of the queue's partitions go onto the tape
-/// past the spool. Such a packet is the last one there then, and no frame before it is recognised.
+/// While a queue is not empty, its stored number may be too low: the next process recognises by its
+/// content which frame is the last one on the tape (`Spool.find`). The number has to be right
+/// before a packet of the queue's partitions goes onto the tape past the spool (`Spool.storeMark`).
+/// That packet is then the last one there. It is in no frame, so no frame would be recognised.
 ///
 ///     0  magic   8  number of queues   16  a word per queue   then XXH3 of everything before it
 struct SpoolMark: Equatable {
     struct Queue: Equatable {
         /// All frames of the queue below this number are on the tape.
         var below: UInt64 = 1
-        /// No packet went past the spool after the frames from `below` on. It is false when a mark
-        /// was lost: then these frames may be on the tape, followed by such packets.
+        /// Whether no packet went past the spool after the frames from `below` on. It is false when
+        /// a mark was lost: then these frames may be on the tape, followed by such packets.
         var isSure = true
     }
 
@@ -23,12 +24,12 @@ struct SpoolMark: Equatable {
     private static let magic: UInt64 = 0x324b_5241_4d50_5354
     /// "TSPMARK1": one number, which is the lowest of all queues. Earlier versions write it.
     private static let magicOfOne: UInt64 = 0x314b_5241_4d50_5354
-    /// The bit of a queue's word that says that the queue is not sure.
+    /// The bit of a queue's word that is set when the queue is not sure.
     private static let unsure: UInt64 = 1 << 63
-    /// A mark that was lost or never written.
+    /// What is known when the mark was lost or never written: nothing.
     static let none = SpoolMark(queues: [Queue(isSure: false)])
 
-    /// One at least. Partition p belongs to queue p mod their number.
+    /// One queue at least. With n queues, partition p belongs to queue p mod n.
     let queues: [Queue]
 
     /// The number from which on there are unconsumed frames.
@@ -41,8 +42,8 @@ struct SpoolMark: Equatable {
         frame.number < queues[frame.partition.number % queues.count].below
     }
 
-    /// Returns the mark for so many queues. When there were others, only the lowest number is right
-    /// for all.
+    /// Returns the queues of this mark for `count` queues. When the number of queues has changed,
+    /// only the lowest number is right for all partitions.
     func divided(among count: Int) -> [Queue] {
         if queues.count == count { return queues }
         let all = queues.count == 1 ? queues[0] : Queue(below: lowest, isSure: false)
@@ -60,11 +61,13 @@ struct SpoolMark: Equatable {
         return bytes
     }
 
+    /// Reads the mark in a spool's folder; `none` when there is none or it is damaged.
     static func read(in folder: String) throws(SpoolError) -> SpoolMark {
         parse(try SpoolFiles.contents("\(folder)/\(fileName)")) ?? none
     }
 
-    /// Returns `nil` when the bytes are no mark. Longer content is that of an earlier mark.
+    /// Reads a mark. Returns `nil` when the bytes are no mark. Bytes after the checksum are left of
+    /// an earlier, longer mark and are ignored.
     static func parse(_ bytes: [UInt8]?) -> SpoolMark? {
         guard let bytes, bytes.count >= 24 else { return nil }
         return bytes.withRawSpan { span in

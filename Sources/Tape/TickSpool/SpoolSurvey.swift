@@ -1,20 +1,20 @@
 package import MarketModel
 package import Primitives
 
-/// The content of one spool, read from its folder, for people. Nothing is locked or changed, so a
-/// gateway may be using the spool.
+/// The content of one spool, read from its folder, for `tapeline spool`. Nothing is locked or
+/// changed, so a gateway may be using the spool.
 package struct SpoolSurvey: Hashable, Sendable {
     /// The unconsumed frames of one partition.
     package struct Share: Hashable, Sendable {
         package let partition: Partition
         package let frames: UInt64
         package let ticks: UInt64
-        /// The epochs of the frames and those that the holder opened, ascending.
+        /// The epochs of the frames, ascending, and those that the holder opened in the partition.
         package let epochs: [UInt64]
         package let holderEpochs: [UInt64]
-        /// `nil` when there are no ticks.
+        /// The lowest and the highest ordinal; `nil` when there are no ticks.
         package let ordinals: ClosedRange<UInt64>?
-        /// Undefined when there are no ticks.
+        /// The earliest event time; undefined when there are no ticks.
         package let oldestEventTime: Timestamp
         /// The watermark of the last frame.
         package let watermark: Timestamp
@@ -26,10 +26,10 @@ package struct SpoolSurvey: Hashable, Sendable {
     /// `nil` when neither its holder nor its reason can be read.
     package let source: SourceName?
     package let isAside: Bool
-    /// Why and when it was set aside; undefined for a spool in use.
+    /// Why it was set aside, and when; empty and undefined for a spool in use.
     package let reason: String
     package let time: Timestamp
-    /// It was set aside, and `tapeline spool replay` has published what it could.
+    /// Whether it was set aside and `tapeline spool replay` has published what it could.
     package let isReplayed: Bool
     /// The number of unconsumed frames.
     package let frames: UInt64
@@ -45,6 +45,7 @@ package struct SpoolSurvey: Hashable, Sendable {
 
     /// The earliest event time of all ticks; undefined when there are none.
     package var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
+    /// The latest watermark of all partitions; undefined when there are no frames.
     package var watermark: Timestamp {
         shares.map(\.watermark).max() ?? .undefined
     }
@@ -115,6 +116,7 @@ extension SpoolSurvey {
         }
     }
 
+    /// The sums of one partition.
     private struct Counts {
         var frames: UInt64 = 0
         var ticks: UInt64 = 0
@@ -141,7 +143,8 @@ extension SpoolSurvey {
     }
 }
 
-/// Reads a spool that was set aside, frame by frame, without changing it.
+/// Reads the unconsumed frames of a spool that was set aside, in order, for `tapeline spool
+/// replay`.
 package final class SpoolReader {
     package enum Item: Sendable {
         case packet(SpooledPacket)
@@ -153,6 +156,7 @@ package final class SpoolReader {
     private let mark: SpoolMark
     private let path: String
 
+    /// Begins at the first unconsumed frame of the spool.
     package init(_ survey: SpoolSurvey) throws(SpoolError) {
         path = survey.path
         mark = try SpoolMark.read(in: path)
@@ -161,7 +165,7 @@ package final class SpoolReader {
         cursor = SegmentCursor(at: mark.lowest)
     }
 
-    /// Returns `nil` at the end.
+    /// Returns the next packet or damage; `nil` at the end.
     package func next() throws(SpoolError) -> Item? {
         switch try cursor.next(in: chain, wants: { !mark.covers($0) }) {
         case .frame(let header, let packet)?:
@@ -172,7 +176,8 @@ package final class SpoolReader {
         }
     }
 
-    /// Stores that everything was published that could be.
+    /// Stores, in the spool's folder, that everything was published that could be. `text` is for
+    /// people.
     package func markReplayed(_ text: String) throws(SpoolError) {
         try SpoolFiles.replace(AsideLimits.replayedName, in: path, by: Array("\(text)\n".utf8))
     }

@@ -1,14 +1,15 @@
 package import Primitives
 
-/// The unconsumed frames of one partition.
+/// A summary of the unconsumed frames of one partition. The gateway reads it to decide about the
+/// spool of an earlier process, and for watermarks.
 package struct SpoolTail: Hashable, Sendable {
     package internal(set) var frames = 0
     package internal(set) var ticks = 0
     /// The epoch of the last frame.
     package internal(set) var epoch: UInt64 = 0
-    /// The ordinal after the last frame, which the next tick gets.
+    /// The ordinal after the last frame.
     package internal(set) var nextOrdinal: UInt64 = 0
-    /// No tick in the frames has an earlier event time, so watermarks must not pass it.
+    /// No tick in the frames has an earlier event time, so no watermark may be later.
     package internal(set) var oldestEventTime = Timestamp.undefined
 
     mutating func add(_ frame: FrameHeader) {
@@ -19,7 +20,8 @@ package struct SpoolTail: Hashable, Sendable {
         oldestEventTime = min(oldestEventTime, frame.oldestEventTime)
     }
 
-    /// Removes the oldest frame. Later frames are not older than its watermark.
+    /// Removes a frame that was consumed. The watermark of a frame promises that the ticks of later
+    /// frames are not older.
     mutating func remove(_ frame: FrameHeader) {
         frames = max(0, frames - 1)
         ticks = max(0, ticks - Int(frame.tickCount))

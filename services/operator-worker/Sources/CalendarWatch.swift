@@ -3,13 +3,14 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-/// Watches when the calendars of the graph end. After its end a calendar has no sessions, so
-/// windows of sessions would stop without a message. The end is reported 90 days before, and as a
-/// problem once it has come.
+/// Watches when the calendars of the graph end. A calendar lists trading sessions up to a day, so
+/// after that day windows of sessions would stop without a message. The end is reported from 90
+/// days before it, and as a problem once it has come.
 struct CalendarWatch {
-    /// How long before its end a calendar is reported.
+    /// How long before its end a calendar is reported, so that a person has time to name a newer
+    /// one.
     static let aheadNanoseconds: Int64 = 90 * 86_400_000_000_000
-    /// The report is repeated each day.
+    /// The interval of the reports.
     private static let repeatNanoseconds: Int64 = 86_400_000_000_000
 
     struct Entry: Sendable {
@@ -44,7 +45,7 @@ struct CalendarWatch {
         let soon = entries.filter {
             $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)
         }
-        // When the clock was set back, it is reported once more.
+        // When the wall clock was set back, the end is reported once more.
         let isReported =
             reportedAt.map { (0..<Self.repeatNanoseconds).contains(now.nanoseconds(since: $0)) }
             ?? false
@@ -53,7 +54,7 @@ struct CalendarWatch {
         return soon.map { CalendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded) }
     }
 
-    /// The calendars that have ended; `nil` while none has.
+    /// A text that names the calendars that have ended; `nil` while none has.
     var problem: String? {
         let ended = entries.filter(\.hasEnded).map { "\($0.name) ended at \($0.until)" }
         guard !ended.isEmpty else { return nil }

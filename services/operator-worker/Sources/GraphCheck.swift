@@ -3,8 +3,9 @@ import OperatorGraph
 import ServiceRuntime
 import YAMLFile
 
-/// `--check-graph FILE`: reports the problems of a graph, or draws it.
+/// The option `--check-graph FILE`: reports the problems of a graph, or draws it.
 enum GraphCheck {
+    /// Returns the option for a program with these custom operators.
     static func question(_ operators: TickOperators) -> ServiceDescription.Question {
         ServiceDescription.Question(
             "--check-graph", "FILE",
@@ -36,7 +37,8 @@ extension GraphProgram {
 }
 
 extension GraphFiles {
-    /// Makes the reader of a graph's files: the process's own files, or those of a test.
+    /// Makes the reader of a graph's files. `read` reads the process's own files, or those of a
+    /// test.
     init(_ operators: TickOperators, _ read: @escaping FileReading) {
         self.init(customOperators: Set(operators.names)) { path, bytesMax in
             read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }

@@ -8,36 +8,43 @@ import TapeCodec
 
 /// The last report of the worker's thread about its partitions, for the operations port's thread.
 final class OperatorReport: Sendable {
+    /// The report about one owned partition.
     struct Line: Sendable {
         let partition: Partition
         /// Whether it is the share over all partitions.
         let isOverAll: Bool
+        /// `PartitionSlot.Stage.name`.
         let stage: String
+        /// The epoch of its lane.
         let epoch: UInt64
         /// The previous owner; `nil` when there was none.
         let previous: MemberName?
+        /// The last packet that its reader took; `nil` when there is none.
         let input: TapePosition?
+        /// Why it makes no bars at the moment; `nil` while it works.
         let problem: String?
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
         /// The sources with their watermarks.
         let sources: [SourceTable.Entry]
+        /// The ordinal of the last computed output; 0 for none.
         let outputOrdinal: UInt64
         let tally: PartitionTally
+        /// The account of its machine; `nil` before it has one.
         let counters: BarCounters?
-        /// Symbols, and days from a provider, for which there was no room. For values over all
-        /// partitions.
+        /// Symbols, and days from a provider, for which nodes over all partitions had no room.
         let symbolsRefused: UInt64
         let daysRefused: UInt64
         /// `start`, `checkpoint` or `base`; empty before that is decided.
         let way: String
+        /// The last checkpoint that this worker stored; `nil` without one.
         let checkpoint: PartitionSlot.Kept?
-        /// The age in seconds; `nil` without a checkpoint.
+        /// Its age in seconds; `nil` without one.
         let checkpointAge: Double?
         /// Whether ranges have to be computed again before the next packet is taken.
         let isRepairing: Bool
-        /// The repair that is being read; `nil` when none is.
+        /// The reading for the partition's repair; `nil` when none is under way.
         let repair: RepairReading?
         let lastRepair: String
         let repairOmissions: RepairOmissions
@@ -81,10 +88,12 @@ final class OperatorReport: Sendable {
 
     private let reported = Mutex(Reported())
 
+    /// Replaces the report. The worker's thread calls it ten times a second.
     func update(_ lines: [Line], _ calendars: CalendarWatch, _ sources: SourceWatch) {
         reported.withLock { $0 = Reported(lines: lines, calendars: calendars, sources: sources) }
     }
 
+    /// Writes the section "operator" of /status. The operations port's thread calls it.
     func write(into json: inout JSONWriter) {
         let reported = reported.withLock { $0 }
         reported.calendars?.write(into: &json)

@@ -16,11 +16,11 @@ struct OperatorSettings: Sendable {
     /// The maximum size of the stream of bars, if it is made here.
     var streamBytesMax: Int64
     /// How long the service may take to hand all partitions over when it stops. In this time it
-    /// publishes bars, stores last checkpoints and informs the other members. A call to the bucket
-    /// may be under way when it begins.
+    /// publishes bars, stores last checkpoints and informs the other members. It is longer than the
+    /// 5 s that the release of a partition may take.
     var drainNanoseconds: Int64 = 6_500_000_000
 
-    /// A source that sends nothing for so long while others continue is reported.
+    /// A source that sends nothing for this long while others continue is reported.
     var sourcePatienceNanoseconds: Int64 = 60_000_000_000
 
     /// Whether bars are also published to live readers over core NATS.
@@ -62,7 +62,8 @@ struct OperatorSettings: Sendable {
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
-    /// Returns the graph, and the key that names it.
+    /// Returns the graph of `OPERATOR_GRAPH`, or else that of `OPERATOR_SERIES`, and the key that
+    /// names it.
     private static func program(
         _ configuration: Configuration, _ operators: TickOperators
     ) throws(SettingsError) -> (GraphProgram, key: String) {

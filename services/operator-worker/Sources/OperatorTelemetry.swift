@@ -8,7 +8,7 @@ import ServiceRuntime
 /// the machines' own accounts, so nothing is counted per tick.
 struct OperatorMetrics {
     private let metrics: MetricRegistry
-    // What each one shows is its help text below.
+    // Each one's help text, in `init`, says what it shows.
     private let trades: Gauge
     private let symbolsRefused: Gauge
     private let daysRefused: Gauge
@@ -32,9 +32,10 @@ struct OperatorMetrics {
     private let restore: Histogram
     private let handover: Histogram
     private let owned: Gauge
-    /// The counts of partitions that ended here. They stay counted.
+    /// The counts of partitions that ended here or began again. They stay counted.
     private var past = PartitionTally()
-    /// The part of each edge's drops that is already counted; looked up and never walked over.
+    /// By edge, how many of its drops are already in the counter. Only looked up, because the order
+    /// of a dictionary is random.
     private var edgeDrops: [String: UInt64] = [:]
     /// The part of the partitions' counts that is already in the counters.
     private var counted = PartitionTally()
@@ -138,7 +139,7 @@ struct OperatorMetrics {
 
     func handedOver(nanoseconds: Int64) { handover.observe(Double(nanoseconds) / 1e9) }
 
-    /// Keeps the counts of a partition that ended here, or begins again.
+    /// Keeps the counts of a partition that ended here or begins again; `nil` when it has none.
     mutating func left(_ core: PartitionOperator?) {
         guard let core else { return }
         past.add(core.tally)
@@ -148,6 +149,7 @@ struct OperatorMetrics {
 
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
+    /// Shows the sums over the owned partitions.
     mutating func update(_ lines: [OperatorReport.Line]) {
         let tally = lines.reduce(into: past) { $0.add($1.tally) }
         count(tally)
@@ -170,7 +172,8 @@ struct OperatorMetrics {
 }
 
 extension OperatorMetrics {
-    /// The names of edges are those of a graph's nodes: 64 at most.
+    /// Shows the queues between the graph and its readers. Their names are bounded labels: those of
+    /// a graph's nodes, 64 at most, and one for computed output.
     mutating func update(_ levels: [EdgeLevel]) {
         for level in levels {
             let labels = [("edge", level.edge)]
@@ -191,6 +194,7 @@ extension OperatorMetrics {
         }
     }
 
+    /// Raises the counters to the counts of all partitions, past ones included.
     private mutating func count(_ tally: PartitionTally) {
         func raise(_ counter: Counter, _ value: KeyPath<PartitionTally, UInt64>) {
             let now = tally[keyPath: value]
@@ -214,16 +218,18 @@ extension Gauge {
     }
 }
 
+/// A partition's core was made, and its reader opens soon.
 struct PartitionStarted: TelemetryEvent {
     static let name = "operator.partition.started"
     let partition: Partition
     let epoch: UInt64
+    /// The ordinal of the last output on the tape; 0 for none.
     let published: UInt64
     /// `start`, `checkpoint` or `base`.
     let way: String
-    /// The number of the checkpoint; 0 for none.
+    /// The number of the restored checkpoint; 0 for none.
     let checkpoint: UInt64
-    /// The sequence at which reading begins; 0 for the start of the tape.
+    /// The sequence after which reading begins; 0 for the start of the tape.
     let input: UInt64
 
     var level: LogLevel { .info }
@@ -244,6 +250,7 @@ struct PartitionStarted: TelemetryEvent {
     }
 }
 
+/// The facts with which a partition begins could not be read. It is tried again.
 struct PartitionNotStarted: TelemetryEvent {
     static let name = "operator.partition.not_started"
     let partition: Partition
@@ -258,6 +265,7 @@ struct PartitionNotStarted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+/// A partition makes no bars until a person acts.
 struct PartitionStopped: TelemetryEvent {
     static let name = "operator.partition.stopped"
     let partition: Partition
@@ -270,6 +278,7 @@ struct PartitionStopped: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+/// The service ends. `isComplete` is true when all partitions were handed over.
 struct OperatorDrained: TelemetryEvent {
     static let name = "operator.drained"
     let isComplete: Bool

@@ -4,15 +4,16 @@ import OperatorGraph
 import Primitives
 import TapeCodec
 
-/// The state of a partition in this worker: about to work, working, about to leave, or owned by
-/// another worker.
+/// The state of one partition, or of the share over all partitions, in this worker: about to work,
+/// working, about to leave, or owned by another worker. In the comments below "it" is the
+/// partition.
 ///
-/// It is a class: the worker checks every slot in every turn, and a value of this size would be
-/// copied for that, with a reference count for each of its arrays. Only the worker's thread uses
-/// it.
+/// The type is a class: the worker checks every slot in every turn, and a value of this size would
+/// be copied for that, with a reference count for each of its arrays. Only the worker's thread uses
+/// a slot.
 final class PartitionSlot {
     let partition: Partition
-    /// The index of its reader of ticks, and of its lane of bars. Both are the index of the slot.
+    /// The index of its reader of input, and of its lane of bars. Both are the index of the slot.
     let reader: Int
     let lane: Int
     var stage = Stage.idle
@@ -23,62 +24,70 @@ final class PartitionSlot {
     var core: PartitionOperator?
     /// Whether its reader is held, so that the core gets no packet.
     var isHeld = false
-    /// Raised whenever it begins again or ends. Answers of older rounds are ignored.
+    /// The number that jobs for the checkpoint threads carry. It rises whenever the partition
+    /// begins again or ends, and answers with an older number are ignored.
     var round: UInt64 = 0
     /// Whether an image of the core's state is on its way to the bucket of checkpoints.
     var isWriting = false
-    /// Monotonic times: when it was ordered, when the marker of its epoch was stored, and when it
-    /// last began to prepare for work, which may happen several times.
+    /// Monotonic times: when the membership ordered to take it, when the first marker of this owner
+    /// was stored (`nil` before), and when it last began to prepare for work, which may happen
+    /// several times.
     var orderedAt = MonotonicTime.distantPast
     var openedAt: MonotonicTime?
     var beganAt = MonotonicTime.distantPast
-    /// Whether its reader reads, or did since the partition was taken.
+    /// Whether its reader reads, or did since the partition was taken or last began again.
     var hasRead = false
-    /// Whether it begins because of a rebuild request. True until the new line is stored.
+    /// Whether it begins because of a rebuild request. True until the first checkpoint of the new
+    /// line of output is stored.
     var isRebuilding = false
     /// Whether it was reported that all output on the tape was computed again.
     var isCaughtUp = false
-    /// How it began, for the report: `start`, `checkpoint` or `base`; empty before.
+    /// How it began (`Beginning.Way`), for the report: `start`, `checkpoint` or `base`; empty
+    /// before.
     var way = ""
-    /// The publisher of open bars; `nil` before its first bars.
+    /// Publishes the bars of its open windows to live readers; `nil` before the first time.
     var openBars: OpenBars?
-    /// For the share over all partitions: the partitions that were last reported as not waited for.
+    /// For the share over all partitions: the partitions for which it does not wait, as last
+    /// reported. Their bars are too late.
     var leftOut: [Int] = []
     /// The result of the last repair; empty when there was none since it was taken.
     var lastRepair = ""
     /// The omissions of repairs since it was taken.
     var repairOmissions = RepairOmissions()
-    /// The sequence of the last packet with bars that it published; 0 when there is none since it
+    /// The sequence of the last packet with output that it published; 0 when there is none since it
     /// was taken.
     var headSequence: UInt64 = 0
     /// The last checkpoint that this worker stored; `nil` before the first one.
     var checkpoint: Kept?
-    /// The input sequences of the known checkpoints, the newest first. Two at most.
+    /// The sequences of the last inputs of the known checkpoints, the newest first. Two at most.
     var checkpoints: [UInt64] = []
 
+    /// How far the partition has come. From each stage of an owned partition two more ways lead on:
+    /// to `releasing` when the membership orders it, and to `idle` when another worker has it.
     enum Stage {
-        /// Another worker's. Next: `waiting`.
+        /// Owned by another worker, or by none. Next: `waiting`.
         case idle
-        /// Waits until a time, monotonic. The reason is `nil` while it has only been ordered. Next:
-        /// `looking`.
+        /// Waits until a monotonic time. The reason is for people; it is `nil` when the partition
+        /// has just been taken and nothing was tried yet. Next: `looking`.
         case waiting(until: MonotonicTime, reason: String?)
         /// The checkpoint thread finds out whether the partition may be taken. Next: `opening`,
         /// `waiting`, `stopped`.
         case looking
-        /// The lane opens its epoch, at this ordinal or above. Next: `finding`.
+        /// The lane opens its epoch, and its next ordinal has to be at least this. Next: `finding`.
         case opening(ordinal: UInt64)
         /// The checkpoint thread reads checkpoints and output, to which no other worker can add
-        /// now. Next: `restored`, `opening`, `waiting`.
+        /// now. Next: `restored`, `opening`, `waiting`, `stopped`.
         case finding
-        /// The state is restored. The reader opens when no other partition waits for its marker.
-        /// Next: `working`.
+        /// The state is restored. The reader opens when no other partition waits for its marker. It
+        /// opens at this position; `nil` is the start of the tape. Next: `working`, `leaving`.
         case restored(TapePosition?)
         /// Its reader reads, and its output is published. Next: `leaving`, `releasing`.
         case working
-        /// Computed output has to be published before it begins again. Next: `waiting`.
+        /// A person requested a rebuild. Computed output has to be published before the partition
+        /// begins again. Next: `waiting`.
         case leaving
-        /// Another member waits for it. Until the given time, computed output is published and the
-        /// state is stored. Next: `idle`.
+        /// Another member waits for it. Computed output is published and the state is stored, until
+        /// the given monotonic time at the latest. Next: `idle`.
         case releasing(since: MonotonicTime, until: MonotonicTime)
         /// A person has to act, for this reason. Next: `waiting`, after a rebuild request.
         case stopped(String)
@@ -103,7 +112,8 @@ final class PartitionSlot {
 
     var isOwned: Bool { claim != nil }
 
-    /// Whether it is about to work or to leave, and other members wait for that.
+    /// Whether it is about to work or to leave. The loop then waits for shorter times, because the
+    /// partition makes no bars meanwhile.
     var isMoving: Bool {
         switch stage {
         case .looking, .opening, .finding, .restored, .releasing: return true
@@ -113,8 +123,8 @@ final class PartitionSlot {
         }
     }
 
-    /// Whether the worker's other partitions let it go first, because no worker works on it until
-    /// its marker is stored.
+    /// Whether its marker is on its way. The worker's other partitions then wait with loading their
+    /// state, because no worker works on this one until its marker is stored.
     var isWaitingForMarker: Bool {
         switch stage {
         case .waiting(_, let reason): return reason == nil

@@ -6,13 +6,14 @@ import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
 
-/// The service, for a program that runs it: the product's own, or one with more operators.
+/// The service, for a program that runs it: the product's own, or one with more custom operators.
 public enum Main {
-    /// Runs the service until its end. Graphs may name `operators`.
+    /// Runs the service until its end. Graphs may name these custom operators.
     public static func run(operators: TickOperators = .ofThisProgram) -> Never {
         ServiceApplication.run(description(of: operators)) { try run($0, operators) }
     }
 
+    /// The description of the product's own program, for tests.
     static let description = description(of: .ofThisProgram)
 
     private static func description(of operators: TickOperators) -> ServiceDescription {
@@ -50,6 +51,7 @@ public enum Main {
             }
             _ = try client.jetStream.openOrMakeBucket(tape.names.operatorBucketConfiguration)
         }
+        // The service has to stop before the tape could be opened.
         guard let client else { return .success }
         defer { client.close() }
         let watch = try TapeWatch(
@@ -70,8 +72,8 @@ public enum Main {
         return worker.run(as: member)
     }
 
-    /// Returns the settings of the membership. Only workers with the newest definition get
-    /// partitions.
+    /// Returns the settings of the membership. Only workers of the highest generation (`rank`) get
+    /// partitions. `shares` is the number of partitions, with the share over all of them.
     private static func membership(
         _ configuration: Configuration, shares: Int, operationsPort: UInt16
     ) throws -> GroupMember.Settings {

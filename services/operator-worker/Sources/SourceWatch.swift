@@ -4,23 +4,24 @@ import ServiceRuntime
 import StreamCore
 
 /// Watches how far each source of the tape has come in this worker's partitions, and which one has
-/// stopped while others continue. Values over all partitions wait for it.
+/// stopped while others continue. Values over all partitions wait for such a source.
 struct SourceWatch {
     /// What is known of one source.
     struct Entry: Sendable {
         /// The least and the greatest of the partitions' watermarks.
         var least: Timestamp
         var greatest: Timestamp
-        /// When the source last advanced, monotonic.
+        /// When `greatest` last rose, monotonic.
         var movedAt: MonotonicTime
-        /// Whether it has not advanced for the patience, while another source is past it and moves.
+        /// Whether `greatest` has not risen for the patience, while that of another source is later
+        /// and rises.
         var standsStill = false
     }
 
     private(set) var entries: [SourceName: Entry] = [:]
     private var gauges: [SourceName: Gauge] = [:]
     private let metrics: MetricRegistry
-    /// How long a source may send nothing.
+    /// The patience: how long a source may send nothing before it counts as stopped.
     private let patienceNanoseconds: Int64
 
     init(_ metrics: MetricRegistry, patienceNanoseconds: Int64) {
@@ -28,7 +29,7 @@ struct SourceWatch {
         self.patienceNanoseconds = patienceNanoseconds
     }
 
-    /// Takes each partition's sources.
+    /// Takes the sources of each owned partition, as its machine knows them.
     mutating func update(_ partitions: [[SourceTable.Entry]], now: MonotonicTime) {
         var present: [SourceName: Entry] = [:]
         for sources in partitions {
@@ -43,8 +44,8 @@ struct SourceWatch {
             }
         }
         for (name, entry) in present {
-            // The watermark may change because a partition comes or goes. Only a higher greatest
-            // watermark counts.
+            // The watermarks also change when the worker takes or loses a partition. Only a higher
+            // greatest watermark counts as a move.
             guard let before = entries[name], entry.greatest <= before.greatest else { continue }
             present[name]?.movedAt = before.movedAt
         }
@@ -76,7 +77,8 @@ struct SourceWatch {
         entries.sorted { $0.key < $1.key }
     }
 
-    /// The sources that hold values over all partitions; `nil` when none does.
+    /// A text that names the sources for which values over all partitions wait; `nil` when there
+    /// are none.
     var problem: String? {
         let still = sorted.filter(\.value.standsStill)
         guard let first = still.first else { return nil }

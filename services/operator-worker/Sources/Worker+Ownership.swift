@@ -8,9 +8,9 @@ import TapeTransport
 
 // How partitions come and go: the orders of the membership, and the reports to it.
 extension Worker {
-    /// How long bars may take to be published and a last checkpoint to be stored when another
-    /// member waits for the partition. After that it is handed over as after a kill: the successor
-    /// computes the rest again.
+    /// How long it may take to publish the computed bars and to store a last checkpoint when
+    /// another member waits for the partition. After that the partition is handed over as it is:
+    /// the next owner computes the rest again.
     private static let releaseNanosecondsMax: Int64 = 5_000_000_000
 
     /// Carries out an order of the membership. Orders of older tenures have no effect.
@@ -35,7 +35,8 @@ extension Worker {
         }
     }
 
-    /// Begins to take a partition under a claim.
+    /// Begins to take a partition under a claim. A claim that is not newer than the present one has
+    /// no effect.
     private func take(_ index: Int, _ claim: Claim) {
         if let present = slots[index].claim {
             guard claim.tenure > present.tenure else { return }
@@ -47,7 +48,8 @@ extension Worker {
         divideRecomputation()
     }
 
-    /// Reports that a marker of this worker is stored. Its epoch is valid from now on.
+    /// Reports to the membership that a marker of this worker is stored, so that its epoch is valid
+    /// from now on. After the first marker of a claim, further ones come when the lane was raised.
     func opened(_ index: Int, _ header: PacketHeader) {
         guard let claim = slots[index].claim else { return }
         unsentAnswers.append(
@@ -62,7 +64,7 @@ extension Worker {
     private func release(_ index: Int) {
         if case .releasing = slots[index].stage { return }
         let now = clock.monotonic()
-        // Delivered packets that were not taken yet are left to the successor.
+        // Delivered packets that were not taken yet are left to the next owner.
         readers.close(slots[index].reader)
         dropRepair(index)
         slots[index].stage = .releasing(since: now, until: now + Self.releaseNanosecondsMax)
@@ -102,7 +104,7 @@ extension Worker {
         }
     }
 
-    /// Forgets the partition immediately. It may be taken again.
+    /// Forgets the partition immediately, with its computed output. It may be taken again.
     private func close(_ index: Int) {
         let slot = slots[index]
         readers.close(slot.reader)
@@ -115,14 +117,15 @@ extension Worker {
         divideRecomputation()
     }
 
-    /// Divides the time that computing again after a crash may take among the owned partitions.
-    /// With more partitions, each one stores checkpoints more often.
+    /// Divides the time that computing again after a crash may take
+    /// (`CheckpointTimes.recomputeNanosecondsMax`) among the owned partitions. With more
+    /// partitions, each one stores checkpoints more often.
     func divideRecomputation() {
         let owned = slots.count(where: \.isOwned)
         for index in slots.indices { slots[index].core?.schedule.sharing = owned }
     }
 
-    /// Reports to the membership, as far as it has room.
+    /// Sends the answers to the membership, as far as it has room.
     func sendAnswers() {
         guard !unsentAnswers.isEmpty else { return }
         var sent = 0
@@ -134,7 +137,8 @@ extension Worker {
 struct PartitionReleased: TelemetryEvent {
     static let name = "operator.partition.released"
     let partition: Partition
-    /// Whether all of it was stored; false when the tape or the bucket was too slow.
+    /// Whether all output and the state were stored; false when the tape or the bucket was too
+    /// slow.
     let isComplete: Bool
     let nanoseconds: Int64
 

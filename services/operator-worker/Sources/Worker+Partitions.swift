@@ -8,15 +8,18 @@ import TapeTransport
 
 // How partitions begin to work, and how answers of the checkpoint threads are handled.
 extension Worker {
-    /// The wait before another worker's partition, or one that could not begin, is tried again.
+    /// The wait before a partition that could not begin, or that has bars of a higher generation,
+    /// is tried again.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// How long this partition waits while markers of other partitions are on their way, because
-    /// its work would keep the thread and the server's disk busy. A partition that its owner has
-    /// just handed over does not wait, because its bars pause until its ticks are read again.
+    /// How long a partition waits at most to load its state while markers of other partitions are
+    /// on their way, because loading would keep the thread and the server's disk busy. A partition
+    /// that its owner has just handed over does not wait, because its bars pause until its ticks
+    /// are read again.
     private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
-    /// Takes the next step that needs no answer.
+    /// Takes the partition's next step if it needs no answer of the checkpoint threads. The loop
+    /// calls it for each owned partition in each turn.
     func advance(_ index: Int, now: MonotonicTime) {
         let slot = slots[index]
         switch slot.stage {
@@ -55,7 +58,7 @@ extension Worker {
             || !slots.contains(where: \.isWaitingForMarker)
     }
 
-    /// Returns the end of a lane's output, as the publisher knows it.
+    /// Returns the end of a lane's output, as the publisher found it when it opened the lane.
     private func end(_ lane: Int) -> CheckpointJob.LaneEnd {
         CheckpointJob.LaneEnd(
             ordinal: publisher.nextOrdinal(lane: lane) - 1, epoch: publisher.epoch(lane: lane))
@@ -71,6 +74,7 @@ extension Worker {
 
     // MARK: answers
 
+    /// Handles an answer of the checkpoint threads.
     func handle(_ answer: CheckpointAnswer) {
         let now = clock.monotonic()
         switch answer {
@@ -90,6 +94,7 @@ extension Worker {
             guard let index = index(partition, round: round) else { return }
             slots[index].isWriting = false
             if case .releasing = slots[index].stage {
+                // Another try would delay the member that waits for the partition.
                 slots[index].core?.giveUp()
             } else {
                 slots[index].core?.notStored(now: now)
@@ -115,10 +120,12 @@ extension Worker {
         case .stop(let reason): stop(index, reason)
         case .begin, .raise, nil:
             // The epoch must be above those of all writers of checkpoints and of all earlier
-            // owners, also after the tape was restored from a backup.
+            // owners, also after the tape was restored from a backup. It must be at least the
+            // claim's, so it must be above the number before that one.
             let epoch = max(situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch))
             publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane)
             publisher.open(lane: lane, behind: situation.last)
+            // With 0, any ordinal is high enough.
             slots[index].stage = .opening(ordinal: 0)
         }
     }
@@ -126,8 +133,9 @@ extension Worker {
     /// Handles the answer to `look` (the lane is not open) or to `find` (it is).
     private func found(_ situation: RecoverySituation, _ index: Int) {
         let lane = slots[index].lane
+        // A partition that is handed over does not begin any more.
         if case .releasing = slots[index].stage { return }
-        // Only `find` states the lane's end.
+        // Only an answer to `find` states the lane's end.
         guard situation.laneOrdinal != nil else {
             if let claim = slots[index].claim { decide(situation, index, claim) }
             return
@@ -143,7 +151,7 @@ extension Worker {
         }
     }
 
-    /// Stops the partition until a person acts.
+    /// Stops a partition that has not begun, until a person acts.
     private func stop(_ index: Int, _ reason: String) {
         slots[index].stage = .stopped(reason)
         context.telemetry.emit(
@@ -200,7 +208,8 @@ extension Worker {
         }
     }
 
-    /// Handles the answer that an image was stored, or that another owner writes checkpoints.
+    /// Handles the answer that an image was stored, or that another owner writes the partition's
+    /// checkpoints.
     private func written(
         _ outcome: CheckpointOutcome, _ written: CheckpointAnswer.Written, _ index: Int,
         now: MonotonicTime

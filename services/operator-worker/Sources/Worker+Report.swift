@@ -8,20 +8,23 @@ import TapeTransport
 
 // How the worker reports on its partitions: readiness, metrics, status, positions.
 extension Worker {
+    /// The interval of reports.
     private static let reportNanoseconds: Int64 = 100_000_000
     /// How long a partition may prepare for work before the worker is not ready. Partitions move
     /// between workers, and a worker that has just taken some is no worse than one without.
     private static let openingNanosecondsMax: Int64 = 10_000_000_000
 
+    /// Why a partition makes no bars at the moment.
     private struct Problem {
         let text: String
-        /// Whether it has to be reported immediately. A partition that prepares for work will end
-        /// that state by itself.
+        /// Whether the worker is not ready because of it from now on. Other problems usually end
+        /// soon by themselves, and count only after `openingNanosecondsMax`.
         var isUrgent = true
     }
 
     private static let opening = Problem(text: "it is being opened", isUrgent: false)
 
+    /// Returns `nil` for a partition that works, or that another worker owns.
     private func problem(_ slot: PartitionSlot) -> Problem? {
         switch slot.stage {
         case .idle: return nil
@@ -43,6 +46,7 @@ extension Worker {
         return slot.hasRead ? Problem(text: Self.opening.text) : Self.opening
     }
 
+    /// Reports what is due. The loop calls it in each turn.
     func reportState() {
         let now = clock.monotonic()
         guard now >= reportedAt + Self.reportNanoseconds else { return }
@@ -68,7 +72,7 @@ extension Worker {
                     repair: repairing.flatMap { $0.slot == slot.reader ? $0 : nil },
                     isOverAll: slot.partition == client.names.universe))
         }
-        // From here on the partitions report for themselves.
+        // After the start this says only whether bars can be published.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines)
         metrics.update(edgeLevels)
@@ -96,6 +100,7 @@ extension Worker {
         }
     }
 
+    /// Returns the newest output of a partition; `nil` before this worker has opened its lane.
     private func head(_ slot: PartitionSlot) -> TapeHead? {
         guard slot.openedAt != nil else { return nil }
         return TapeHead(
@@ -104,8 +109,8 @@ extension Worker {
             lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1, sequence: slot.headSequence)
     }
 
-    /// Returns the positions to report. For a partition that is not working yet, its previous owner
-    /// has reported.
+    /// Returns the positions to report; empty for a partition that is not owned or not working yet.
+    /// For that one, its previous owner has reported.
     private func reportedPositions(_ slot: PartitionSlot) -> [ReaderPosition] {
         guard slot.isOwned, slot.core != nil, let position = readers.position(slot.reader) else {
             return []

@@ -19,14 +19,14 @@ import TapeProtocol
 ///
 /// A *slot* is the state of one partition in this worker. Its `core` is the pure machine that
 /// computes. An *image* is the core's state as bytes. The *share over all partitions* (`universe`)
-/// is one more slot, for nodes with `scope: all`: it reads the bars of all partitions. All `now`
-/// are monotonic nanoseconds.
+/// is one more slot, for nodes with `scope: all`: it reads the bars of all partitions.
 final class Worker {
-    /// The maximum number of messages that one turn of the loop handles.
+    /// The maximum number of messages that one turn of the loop takes, so that many messages do not
+    /// delay orders and deadlines. The rest waits for the next turn.
     private static let eventsPerTurn = 256
-    /// The maximum wait. Messages of other threads do not end a wait, so they may be delayed by
-    /// this: orders for an idle worker, and, with the shorter wait, answers while partitions are
-    /// taken and handed over.
+    /// The maximum wait for messages of NATS. Messages of other threads do not end this wait, so
+    /// orders and answers may come late by it. The second one is used while partitions are taken or
+    /// handed over.
     private static let waitMax = Duration.milliseconds(5)
     private static let waitMaxMoving = Duration.milliseconds(1)
 
@@ -35,33 +35,38 @@ final class Worker {
     let context: ServiceContext
     /// Brings the membership's orders about partitions, and takes the answers.
     let port: OwnershipPort
+    /// Publishes bars: one lane for each slot.
     let publisher: TapePublisher
+    /// Three readers for each slot: of its input, of the ticks for its repairs, and of its bars
+    /// that a repair reads back.
     let readers: TapeReaders
     let checkpoints: CheckpointThreads
     var metrics: OperatorMetrics
     var calendars: CalendarWatch
     var sources: SourceWatch
     let clock = SystemClock()
+    /// One slot for each partition and for the share over all partitions, owned or not.
     var slots: [PartitionSlot] = []
-    /// The slot of each of the tape's partitions.
+    /// By partition, the index of its slot.
     var slotOfPartition: [Partition: Int] = [:]
     /// Reports for which the membership has no room yet.
     var unsentAnswers: [OwnershipAnswer] = []
-    /// The last report, for the operations port's thread.
+    /// The last report. The operations port's thread reads it for /status.
     let report: OperatorReport
-    /// Reports how far the inputs are read, so that the tape keeps unread packets.
+    /// Reports the positions of the inputs, so that the tape keeps unread packets.
     let positions: PositionReporter
     /// Reports the newest bars of each partition.
     let heads: HeadReporter
     /// Reports the newest values over all partitions.
     let universeHeads: HeadReporter
+    /// The lag on the owned partitions, for /scale.
     let lag: OwnLag
     /// When the last report was made, monotonic.
     var reportedAt = MonotonicTime.distantPast
     /// The reading for the present repair; `nil` when none is running.
     var repairing: RepairReading?
-    /// The question whose answer the repair waits for. The answer also waits while the process may
-    /// not act as an owner.
+    /// The question whose answer the repair waits for; `nil` when there is none. The answer is
+    /// handled only while the process may act as an owner.
     var openQuestion: RepairAsking?
     /// The number of the last question.
     var questionsAsked: UInt64 = 0
@@ -79,6 +84,7 @@ final class Worker {
     private let mailbox = TapeMailbox(capacity: 16_384)
     /// The beat of the loop's thread.
     let beat: ThreadBeat
+    /// Buffers that each turn fills and empties.
     private var answers: [CheckpointAnswer] = []
     private var orders: [OwnershipOrder] = []
     /// Whether the process may act as the owner of its partitions: its own heartbeats
@@ -123,6 +129,8 @@ final class Worker {
         addRepairReaders()
     }
 
+    /// Adds a share's lane, reader and slot. They are added together, so all three have the same
+    /// index.
     private func add(_ partition: Partition) {
         let names = client.names
         let lane = publisher.addLane(
@@ -139,7 +147,8 @@ final class Worker {
 
     // MARK: the loop
 
-    /// Runs until shutdown is requested and everything is handed over, or the connection is closed.
+    /// Runs on the calling thread until the connection is closed, or until shutdown is requested
+    /// and then everything is handed over or the time for that is over.
     func run(as member: some OwnershipMember) -> ExitCode {
         defer {
             checkpoints.stop()
@@ -164,7 +173,8 @@ final class Worker {
         return end()
     }
 
-    /// Does one turn. Returns an exit code when the service has to end.
+    /// Does one turn. Returns an exit code when the service has to end. Partitions advance only
+    /// while the process may act as an owner.
     private func turn(_ events: inout [TapeEvent]) -> ExitCode? {
         settle()
         if let ending = handle(&events) { return ending }
@@ -191,8 +201,9 @@ final class Worker {
         return nil
     }
 
-    /// Checks the ownership before anything else in a turn, which may be the first one after a long
-    /// stop. A process that others may consider dead reads and publishes nothing.
+    /// Finds out whether the process may act as an owner, and holds or releases its readers when
+    /// that has changed. It comes first in a turn, because the process may have been stopped for
+    /// long before it. A process that others may treat as dead reads and publishes nothing.
     private func settle() {
         let wasSteady = isSteady
         isSteady = port.isSteady(now: clock.monotonic())
@@ -213,10 +224,13 @@ final class Worker {
         }
     }
 
+    /// Handles messages of NATS, and answers of the checkpoint threads. Returns an exit code when
+    /// the connection is closed permanently.
     private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
-            // A packet has up to 1,024 ticks, and a user's own code may take each of them.
+            // A custom operator may take each of a packet's ticks, up to 1,024, so one event may
+            // take long.
             beat.beat()
             switch event {
             case .delivery(let message): readers.handle(message, take)
@@ -228,7 +242,7 @@ final class Worker {
             case .wake: continue
             }
         }
-        // Lanes and slots are added together, so their numbers are the same.
+        // A lane has the index of its slot.
         for packet in publisher.acknowledged {
             if packet.header.flags.contains(.epochMarker) { opened(packet.lane, packet.header) }
             if packet.header.tickCount > 0 { slots[packet.lane].headSequence = packet.sequence }
@@ -244,10 +258,11 @@ final class Worker {
         return nil
     }
 
-    /// Takes a packet of any reader.
+    /// Takes a packet that `readers` deliver: the next input of a partition, or a part of the tape
+    /// that a repair reads.
     func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         guard reader < slots.count else { return takePacketForRepair(reader, header, packet) }
-        // Readers and slots are added together, so their numbers are the same.
+        // A reader of input has the index of its slot.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
         offerLive(reader)
@@ -262,7 +277,8 @@ final class Worker {
         readers.hold(slots[index].reader)
     }
 
-    /// Lets each core publish and store its state, and releases readers whose core has room again.
+    /// Lets each core publish its output, sends images that are due to the checkpoint threads, and
+    /// releases readers whose core can take packets again.
     private func pump(now: MonotonicTime) {
         for index in slots.indices where slots[index].core != nil {
             beat.beat()

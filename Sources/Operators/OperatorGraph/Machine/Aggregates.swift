@@ -2,13 +2,15 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
+// How an aggregate node makes numbers of the bars of its leaf, which are not published themselves.
+
 extension LeafPlan {
-    /// Appends the numbers of a version of a window. `bar.series` is the machine's own index.
+    /// Appends the numbers of a version of a window. `bar.series` is the leaf's own index.
     func publish(_ bar: Bar, into values: inout [GraphValue]) {
         for named in self.values[Int(bar.series)] {
             let value = named.function.value(of: bar)
-            // A number that never existed is not published. One that no longer exists has to be
-            // published as undefined.
+            // A first version without a number is not published. A number that a later version no
+            // longer has must be published as undefined.
             if value == IndicatorValue.undefined, bar.reason == BarReason.closed.rawValue {
                 continue
             }
@@ -21,7 +23,9 @@ extension LeafPlan {
 }
 
 extension AggregateFunction {
-    /// Returns the number in 1e-9. Except for `vwap`, each tick of `bar` was counted with size one.
+    /// Returns the function's number for a window, in 1e-9; `IndicatorValue.undefined` when it has
+    /// none. Except for `vwap`, each tick of `bar` was counted with size one, so that the bar's
+    /// VWAP is the mean.
     func value(of bar: Bar) -> Int128 {
         if self == .count { return Int128(bar.trades) * 1_000_000_000 }
         guard !bar.flags.contains(.withdrawn) else { return IndicatorValue.undefined }
@@ -31,7 +35,7 @@ extension AggregateFunction {
         case .min: return Self.number(bar.low)
         case .max: return Self.number(bar.high)
         case .mean, .vwap, .spread: return Self.number(bar.vwap)
-        // The notional is in 1e-17, because prices were multiplied by the size one, 1e8.
+        // The notional is in 1e-17: a price in 1e-9 times a size in 1e-8.
         case .sum: return bar.vwap.isDefined ? bar.notional / 100_000_000 : IndicatorValue.undefined
         case .count: return Int128(bar.trades) * 1_000_000_000
         }

@@ -4,6 +4,7 @@ internal import StreamCore
 
 // How bars leave the machines.
 extension BarLeaves {
+    /// Appends the versions of a leaf's bars that are due by the source's present watermark.
     mutating func advance(_ leaf: Int, source: Int, into closed: inout [Bar]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
@@ -13,6 +14,7 @@ extension BarLeaves {
         }
     }
 
+    /// Appends the late ticks of a leaf since the last call.
     mutating func takeLateTicks(_ leaf: Int, into late: inout [LateTick]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
@@ -22,6 +24,7 @@ extension BarLeaves {
         }
     }
 
+    /// Appends the bars of a leaf's open windows that changed since the last call.
     mutating func takeOpenBars(_ leaf: Int, into open: inout [Bar]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
@@ -31,8 +34,9 @@ extension BarLeaves {
         }
     }
 
-    /// Passes the bars of one machine to the machines that make bars of them, with that machine's
-    /// series indexes. `before` is the source's watermark before the one that published the bars.
+    /// Passes the bars of one machine to the machines that make coarser bars of them. The bars have
+    /// the series indexes of the machine that made them. `before` is the source's watermark before
+    /// the one by which the bars were due.
     mutating func resample(
         _ bars: [Bar], from origin: ResamplePlan.Origin, before: Timestamp
     ) {

@@ -2,9 +2,11 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-// How ticks get into one machine.
+// How ticks get into one leaf. A *judged* tick has gone through the stages, which let it pass or
+// kept it back.
 extension BarLeaves {
-    /// Adds trades in order, with the exclusions between them.
+    /// Gives a run of trades to a leaf, in order: adds those that reach it, and counts those that a
+    /// stage kept back. Trades that a deduplicator before it kept back are not counted here.
     mutating func trades(_ leaf: LeafInput, _ run: TradeRun, source: Int) {
         let passed = run.passed(leaf.input).union(run.unjudged)
         let lost = run.lost(leaf.input)
@@ -21,7 +23,8 @@ extension BarLeaves {
         }
     }
 
-    /// Adds the trades that passed, up to the next one that did not.
+    /// Adds the trades that reach the leaf, from `place` up to the next one that does not. A leaf
+    /// with windows of time takes them in one call, which is fast; other leaves take one trade.
     private mutating func passed(
         _ leaf: LeafInput, _ run: TradeRun, _ passed: TickPlaces, from place: inout Int,
         source: Int
@@ -40,7 +43,7 @@ extension BarLeaves {
         place = next
     }
 
-    /// Gives a trade to a leaf.
+    /// Adds a trade to a leaf.
     @inline(__always)
     mutating func trade(_ leaf: LeafInput, _ trade: Trade, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {
@@ -59,7 +62,8 @@ extension BarLeaves {
         }
     }
 
-    /// Gives a quote to a leaf. With weight one it becomes a trade of the price that the leaf uses.
+    /// Adds a quote to a leaf. With weight one, the number of the quote that the leaf uses becomes
+    /// the price of a trade.
     @inline(__always)
     mutating func quote(_ leaf: LeafInput, _ quote: Quote, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {
@@ -75,8 +79,8 @@ extension BarLeaves {
         }
     }
 
-    /// Adds a trade with weight one. Odd lots are judged here by the size, because the machine does
-    /// not see it.
+    /// Adds a trade with weight one. The rule for odd lots is applied here, because the machine
+    /// does not see the trade's size.
     private mutating func weighOne(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
         if trade.size.isDefined, trade.size.raw >= 0 {
             switch plans[leaf].oddLots {
@@ -87,12 +91,12 @@ extension BarLeaves {
             }
         }
         var weighed = trade
-        // A trade without a size keeps that: the machine counts it as undefined.
+        // A trade without a size stays without one: the machine counts it as undefined.
         if trade.size.isDefined, trade.size.raw >= 0 { weighed.size = .one }
         put(leaf, weighed, source: source, ordinal: ordinal)
     }
 
-    /// Counts a tick that an earlier node kept back.
+    /// Counts a tick that a stage kept back in the leaf's windows.
     mutating func exclude(_ leaf: Int, _ header: TickHeader, source: Int) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
@@ -104,5 +108,6 @@ extension BarLeaves {
 }
 
 extension Quantity {
+    /// The size one, in units of 1e-8.
     fileprivate static var one: Quantity { Quantity(raw: 100_000_000) }
 }

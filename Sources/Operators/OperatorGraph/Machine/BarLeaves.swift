@@ -2,20 +2,21 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The machines at the ends of a graph, and the tables of the partition, which all of them use. A
-/// *leaf* is one that makes bars of ticks; its number is the index of its plan. Its *slot* is its
-/// index among the machines of its type.
+/// The machines of a graph that make bars, and the tables of the partition, which all of them use.
+/// A *leaf* is a machine that makes bars of ticks. It is named by the index of its plan, and its
+/// *slot* is its index among the machines of its type. A *resampling* machine makes bars of bars.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
     let resamplePlans: [ResamplePlan]
+    /// The leaves by type, for windows by time, by number of ticks, and by inactivity.
     var time: [BarMachine] = []
     var number: [NumberMachine] = []
     var inactivity: [InactivityMachine] = []
-    /// The machines that make bars of the others' bars.
+    /// The resampling machines, in the order of their plans. A machine comes after its origin.
     var resamples: [ResampleMachine] = []
     var tables = PartitionTables()
 
-    /// Makes the leaves without any machines.
+    /// Makes a value without any machines, for the other initialisers to fill.
     private init(empty plan: GraphPlan) {
         plans = plan.leaves
         resamplePlans = plan.resamples
@@ -40,7 +41,7 @@ struct BarLeaves: Sendable {
         for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
     }
 
-    /// Returns the kind of ticks from which its bars are made in the end.
+    /// Returns the kind of ticks of which a resampling machine's bars are made in the end.
     func kind(ofResample slot: Int) -> DataKind {
         switch resamplePlans[slot].origin {
         case .leaf(let leaf): plans[leaf].kind
@@ -48,8 +49,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// Lets machines publish windows without a price when bars are made of their bars: the coarser
-    /// bars include the exclusions of these windows.
+    /// Lets leaves also give out windows without a price when coarser bars are made of their bars:
+    /// the coarser bars include the excluded ticks of these windows.
     private mutating func setEmptyWindows() {
         for resample in resamplePlans {
             if case .leaf(let leaf) = resample.origin, plans[leaf].maker == .time {
@@ -70,8 +71,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// Restores the leaves. `pieces` are the ranges of the states in `bytes`: the tables, each
-    /// leaf, and then each resampling node.
+    /// Restores the machines and tables. `pieces` are the ranges of their states in `bytes`: the
+    /// tables, each leaf, and then each resampling machine.
     init(
         _ plan: GraphPlan, restoring bytes: RawSpan, _ pieces: ArraySlice<Range<Int>>
     ) throws(CheckpointError) {
@@ -114,8 +115,8 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// Returns the same as `counters`, but without ticks in open windows of time. It walks over
-    /// nothing.
+    /// Returns the same as `counters`, but without ticks in open windows by time, so that it need
+    /// not walk over windows.
     func account(of leaf: Int) -> BarCounters {
         let slot = plans[leaf].slot
         return switch plans[leaf].maker {
@@ -133,7 +134,8 @@ struct BarLeaves: Sendable {
 
     // MARK: definitions
 
-    /// Returns the index of a packet's source; `nil` when there are too many.
+    /// Returns the index of a packet's source, and adds the source if it is new; `nil` when there
+    /// are too many. `firstSeen` is used for a new source only.
     mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
         let known = tables.sources.entries.count
         let index = tables.source(name, firstSeen: firstSeen)
@@ -145,7 +147,8 @@ struct BarLeaves: Sendable {
         return index
     }
 
-    /// Notes which source feeds a symbol; returns `nil` when the table is full.
+    /// Notes which source feeds a symbol, and reports the change to all machines. Returns the
+    /// change; `nil` when the table of symbols is full.
     mutating func define(
         _ subscription: Subscription, source: Int
     ) -> PartitionTables.Change? {

@@ -5,16 +5,17 @@ internal import TapeCodec
 
 /// Finds the records of a packet because of which windows have to be computed again.
 ///
-/// A cancel or a correction carries the event time of the trade that it cancels or corrects. A gap
-/// and a repair request carry their stretch of time.
+/// A cancel or a correction is a trade with an `action`, and carries the event time of the trade
+/// that it cancels or corrects. A gap and a repair request carry their stretch of time.
 struct DirtyMarks {
     let symbols: SymbolTable
     /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
     /// sources.
     let source: Int?
+    /// Whether the graph makes bars of trades, or of quotes.
     let hasTrades: Bool
     let hasQuotes: Bool
-    /// The changes from gap records, in their order.
+    /// What gap records state about missing ticks, in their order.
     private(set) var missing: [MissingChange] = []
 
     init(symbols: SymbolTable, source: Int?, plan: GraphPlan) {
@@ -24,11 +25,13 @@ struct DirtyMarks {
         hasQuotes = !plan.quotes.leaves.isEmpty
     }
 
+    /// Returns whether the message is a record that may make time dirty.
     static func isRecord(_ message: MessageBounds) -> Bool {
         message.template == WireFormat.Template.gapRecord
             || message.template == WireFormat.Template.repairRequest
     }
 
+    /// Appends the dirty ranges of a packet's records, in their order.
     mutating func find(in packet: RawSpan, into dirty: inout [DirtyRange]) {
         var walk = PacketWalk()
         while let item = walk.next(in: packet) {
@@ -57,6 +60,7 @@ struct DirtyMarks {
     private func mark(
         _ request: RepairRequest, _ symbols: [UInt32], into dirty: inout [DirtyRange]
     ) {
+        // A requested version is neither the first one of its bar nor caused by a late tick.
         let reason = BarReason(rawValue: request.reason)
         let isRepair = reason.map { $0 != .closed && $0 != .late } ?? false
         let (from, to) = (request.from.nanoseconds, request.to.nanoseconds)
@@ -108,7 +112,8 @@ struct DirtyMarks {
             DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind))
     }
 
-    /// Finds a symbol by its name, so that no symbol is taken away from the source that feeds it.
+    /// Finds a known symbol by its name; `nil` when there is none. The packet's definitions are not
+    /// applied, so that no symbol is taken away from the source that feeds it.
     private func symbol(
         _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
     ) -> UInt32? {
@@ -117,7 +122,8 @@ struct DirtyMarks {
 }
 
 extension GraphMachine {
-    /// Marks a packet's dirty ranges. `source` is `nil` for the source `manual`.
+    /// Appends a packet's dirty ranges to the output, and applies its gap records to the tables.
+    /// `source` is `nil` for the source `manual`.
     mutating func markPacket(_ packet: RawSpan, source: Int?, into output: inout GraphOutput) {
         var marks = DirtyMarks(symbols: symbols, source: source, plan: program.plan)
         marks.find(in: packet, into: &output.dirty)

@@ -1,26 +1,27 @@
 internal import StreamCore
 
-/// The number of ticks that series left out, by reason. A tick is counted once for each series, and
-/// once for each window where windows overlap. Ticks that came too late are not included: they are
+/// The number of ticks that series excluded, by reason. A tick is counted once for each series, and
+/// once for each window where windows overlap. Late ticks are not included, because they are
 /// listed.
 package struct ExcludedTicks: Hashable, Sendable {
     /// The symbol has no room in the tables, or another source feeds it.
     package var unknownSymbol: UInt64 = 0
     /// The tick was fetched later, and counts in repairs only.
     package var backfilled: UInt64 = 0
-    /// An earlier node kept it back, or it is no new tick: a correction, a cancel, a snapshot.
+    /// A stage kept it back, or it is no new tick: a correction, a cancel, or the state at the
+    /// start of a subscription (`snapshot`).
     package var filter: UInt64 = 0
     /// The tick has no price, size or usable time.
     package var undefined: UInt64 = 0
     /// The tick sets no price, by the node's rule for sale conditions or odd lots.
     package var rule: UInt64 = 0
     package var outsideSession: UInt64 = 0
-    /// The tick was too late or beyond a limit, and the list of such ticks was full.
+    /// The tick was late or beyond a limit on windows, and the list of such ticks was full.
     package var unlisted: UInt64 = 0
 
     package init() {}
 
-    /// The names for people, with their counts, in this order.
+    /// The names of the reasons in metrics and /status, with their counts, in this order.
     package static var reasons: [(name: String, count: WritableKeyPath<ExcludedTicks, UInt64>)] {
         [
             ("unknown_symbol", \.unknownSymbol), ("backfilled", \.backfilled),
@@ -55,12 +56,13 @@ package struct ExcludedTicks: Hashable, Sendable {
 }
 
 extension GraphMachine {
-    /// The exclusions in the complete account, which is part of the state and passes from owner to
-    /// owner.
+    /// The exclusions in the accounts of all machines. They are part of the state, so they pass
+    /// from owner to owner. Ticks in open windows by time are not included yet.
     package var excluded: ExcludedTicks {
         var excluded = ExcludedTicks()
         for (leaf, plan) in leaves.plans.enumerated() {
-            // Several machines may make the numbers of one series. The first one counts for all.
+            // Several leaves may make the numbers of one node's series. The first one counts for
+            // all.
             let isFirst = !leaves.plans[..<leaf].contains {
                 $0.node == plan.node && $0.maker == plan.maker
             }

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The effect of a gap record on windows. Its `init` returns `nil` when there is none.
+/// The effect of a gap record on windows. Its `init` returns `nil` when the record has none.
 struct GapMeaning {
     /// The kind of ticks: `.any`, `.trade` or `.quote`.
     let kind: DataKind
@@ -21,7 +21,8 @@ struct GapMeaning {
         case .filled: isFilled = true
         case .filling, nil: return nil
         }
-        // A gap without an end reaches up to its record. Another record will state where it ended.
+        // A gap without an end is still open. It counts up to the event time of its record, and a
+        // later record will state where it ended.
         let end = gap.to.isDefined ? gap.to : gap.header.eventTime
         let limit = StreamLimits.eventTimeNanosecondsMax
         from = max(gap.from.nanoseconds, -limit)
@@ -29,10 +30,10 @@ struct GapMeaning {
         guard from < to else { return nil }
     }
 
-    /// The reason of the bars that are computed again.
+    /// The reason that new versions of the bars carry.
     var reason: BarReason { isFilled ? .backfill : .gap }
 
-    /// Returns the statement about one symbol.
+    /// Returns what the record states about one symbol.
     func change(of symbol: UInt32) -> MissingChange {
         MissingChange(symbol: symbol, kind: kind, from: from, to: to, isFilled: isFilled)
     }

@@ -1,15 +1,17 @@
 package import StreamCore
 
-// The state of all nodes: a head that names the program, and one piece each for the tables, every
-// machine, the missing ticks, and every stage.
+// The state of all nodes as bytes: a head that names the program, and one piece each for the
+// tables, every leaf and resampling machine, the missing ticks, every stage with a state, and every
+// history.
 extension GraphMachine {
+    /// Returns the number of pieces.
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.customs.count + plan.histories.count
     }
 
-    /// Appends everything that decides the machine's later results. The size is bounded by
-    /// `CheckpointLimits.bytesMax`. A larger state is refused where it is stored.
+    /// Appends everything that decides the machine's later results. A state larger than
+    /// `CheckpointLimits.bytesMax` is refused where it is stored.
     package func encode(into bytes: inout [UInt8]) {
         StateDirectory.begin(
             program: program.hash, received: received, pieces: Self.pieces(of: program.plan),

@@ -3,13 +3,14 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-// How a provider's days reach the nodes over all partitions that asked for them.
+// How a provider's days reach the nodes over all partitions that use them: each partition publishes
+// the days of its symbols as values.
 extension GraphMachine {
-    /// Days from a provider for which there was no room.
+    /// The number of days from providers for which there was no room.
     package var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
 
-    /// Takes the days of a packet, by the names of symbols. Any source may have asked the provider
-    /// for them.
+    /// Takes the days of a packet for symbols that are known here, by their names: any source may
+    /// have requested them from its provider.
     mutating func takeDays(in packet: RawSpan) {
         let symbols = symbols
         var walk = PacketWalk()
@@ -24,7 +25,7 @@ extension GraphMachine {
         }
     }
 
-    /// Publishes new days: three values per day, in a row.
+    /// Publishes new and changed days, each as three values: high, low and close.
     mutating func publishDays(into output: inout GraphOutput) {
         var published: [DailyHistory.PublishedDay] = []
         for index in histories.indices {
@@ -49,7 +50,8 @@ extension GraphMachine {
         }
     }
 
-    /// Publishes all days again, for an owner whose output so far was not published.
+    /// Lets all days be published again. A new line of output calls it when its state is built,
+    /// because its output so far was dropped.
     package mutating func publishDaysAgain() {
         for index in histories.indices { histories[index].publishAgain() }
     }

@@ -7,7 +7,8 @@ internal import TapeCodec
 extension GraphMachine {
     // MARK: trades into one machine
 
-    /// Takes a packet for a graph without stages and with one machine for trades.
+    /// Takes a packet for a graph without stages and with one leaf, for trades
+    /// (`GraphProgram.isPlain`). This way is the fastest.
     mutating func takePlainTicks(
         _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
     ) {
@@ -22,14 +23,16 @@ extension GraphMachine {
         if walk.hasMarks { markPacket(packet, source: source, into: &output) }
     }
 
+    /// Takes trades up to the next definition or the end of the packet.
     private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
+        // The walk shares the array's memory for the call, and gives it back before it changes.
         walk.symbols = packetSymbols
         leaves.time[0].trades(source: source, leaves.tables, in: packet, from: &walk)
         walk.symbols = []
     }
 
-    /// Returns whether a definition is known already. Then only the meaning of the packet's index
-    /// changes.
+    /// Returns whether a definition repeats the last one of its symbol and source. Then only the
+    /// meaning of the packet's index changes, which this sets.
     private mutating func knows(
         _ message: MessageBounds, _ packet: RawSpan, source: Int
     ) -> Bool {
@@ -40,7 +43,7 @@ extension GraphMachine {
         return true
     }
 
-    /// Takes a definition of the packet.
+    /// Takes a definition of the packet. Other messages without an ordinal are ignored.
     mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
         if knows(message, packet, source: source) { return }
         guard let (index, definition) = message.symbolDefinition(in: packet),
@@ -72,6 +75,7 @@ extension GraphMachine {
     ) {
         packetSymbols.removeAll(keepingCapacity: true)
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
+        // The points at which the ticks of the tape come in.
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
         var (hasMarks, hasDays) = (false, false)
         var run = TradeRun.none
@@ -121,6 +125,7 @@ extension GraphMachine {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
+    /// Sends the run through the stages, gives its trades to the leaves, and empties it.
     private mutating func take(
         _ run: inout TradeRun, _ source: Int, _ plan: TickPlan, root: UInt64,
         _ output: inout GraphOutput
@@ -131,12 +136,14 @@ extension GraphMachine {
         run.removeAll()
     }
 
+    /// Sends a quote through the stages and gives it to the leaves that it reaches.
     @inline(__always)
     private mutating func take(
         _ quote: Quote, _ source: Int, _ ordinal: UInt64, _ plan: TickPlan, root: UInt64,
         _ output: inout GraphOutput
     ) {
         let tick = QuoteInStages(quote: quote, source: source, ordinal: ordinal)
+        // A quote that stages do not judge reaches every leaf.
         let way =
             isJudged(quote.header, source)
             ? stages.run(plan.stages, tick, root: root, into: &output)
@@ -150,7 +157,8 @@ extension GraphMachine {
         }
     }
 
-    /// Returns whether stages judge the tick. The machines themselves exclude all others.
+    /// Returns whether stages judge the tick: it is a new tick of the source that feeds its symbol.
+    /// The machines themselves exclude all others.
     @inline(__always)
     private func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
         header.isForStages(inRepair: false)

@@ -3,28 +3,36 @@ package import Primitives
 package import StreamCore
 package import TapeCodec
 
-/// The graph of one partition: packets in, bars out. Pure: its results follow from the packets
-/// alone.
+/// The machine that runs a graph for one partition: packets in, bars, late ticks and values out.
+/// Pure: its results follow from the packets alone. The owner of the partition calls `take` for
+/// each packet.
+///
+/// The machine's index of a symbol is its number in the machine's table. A packet has numbers of
+/// its own, which its definitions explain.
 package struct GraphMachine: Sendable {
     package let program: GraphProgram
-    /// Ticks that came in so far, without those of the source `manual`.
+    /// The number of ticks that came in so far, without those of the source `manual`.
     package internal(set) var received: UInt64 = 0
 
     /// The machines that make bars, and the tables of symbols and sources.
     var leaves: BarLeaves
+    /// The nodes between the tape and these machines.
     var stages: TickStages
-    /// The machines' indexes by those of the present packet.
+    /// The machine's symbol indexes by those of the present packet.
     var packetSymbols: [UInt32] = []
     /// The bars that a machine has just closed, before they move to the output.
     var closed: [Bar] = []
     /// An empty run with room for the next packet's trades.
     var emptyRun: TradeRun
+    /// The known definitions, which need not be read again.
     var definitions = DefinitionMemory()
-    /// The histories for nodes over all partitions that use a provider's days.
+    /// The past days of this partition's symbols, one history for each node over all partitions
+    /// that uses a provider's days.
     var histories: [DailyHistory]
     /// The late ticks that a machine has just listed, before they move to the output.
     private var listed: [LateTick] = []
 
+    /// Makes a machine for the start of the tape.
     package init(_ program: GraphProgram) {
         self.program = program
         leaves = BarLeaves(program.plan)
@@ -49,8 +57,8 @@ package struct GraphMachine: Sendable {
         }
     }
 
-    /// Applies gaps to windows that open from now on. Existing windows are computed again, because
-    /// the same records make their time dirty.
+    /// Notes missing ticks, so that windows over them that open from now on are partial. Existing
+    /// windows are computed again, because the same records make their time dirty.
     mutating func note(_ changes: [MissingChange]) {
         guard !changes.isEmpty else { return }
         for change in changes {
@@ -65,7 +73,7 @@ package struct GraphMachine: Sendable {
     package var sources: SourceTable { leaves.tables.sources }
     package var symbols: SymbolTable { leaves.tables.symbols }
     package var openWindows: Int { leaves.openWindows }
-    /// The account of the first machine, with the series of all other machines appended.
+    /// The account (`BarCounters`) of the first leaf, with the series of all other leaves appended.
     package var counters: BarCounters {
         var counters = leaves.counters(of: 0)
         for leaf in leaves.plans.indices.dropFirst() {
@@ -74,19 +82,19 @@ package struct GraphMachine: Sendable {
         return counters
     }
 
-    /// The account of each machine, in the order of the nodes. Each one balances.
+    /// The account of each leaf, in the order of the nodes. Each one balances.
     package var machineCounters: [BarCounters] {
         leaves.plans.indices.map { leaves.counters(of: $0) }
     }
 
-    /// Ticks that passed deduplicators that could not judge them, because they have no id. Counted
-    /// since this value was made.
+    /// The number of ticks that passed deduplicators because they lack the id that is compared.
+    /// Counted since this machine was made or restored.
     package var undecidable: UInt64 {
         stages.deduplicators.reduce(0) { $0 &+ $1.undecidable }
     }
 
-    /// The least of its sources' watermarks. All bars up to it are published. A source without a
-    /// watermark has no bars, and is not waited for.
+    /// The least of the sources' watermarks; `noWatermark` when no source has one. All bars up to
+    /// it are in the output. A source without a watermark has no bars, and is not waited for.
     package var watermark: Timestamp {
         sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
             ?? SourceTable.noWatermark
@@ -100,8 +108,9 @@ package struct GraphMachine: Sendable {
     package mutating func take(
         _ header: PacketHeader, _ packet: RawSpan, into output: inout GraphOutput
     ) -> Bool {
-        // Records of the source `manual` are backfilled: it has no watermark, and its definitions
-        // must not take a symbol away from the source that feeds it.
+        // The source `manual` has people's requests and ticks. Its ticks count as fetched, so only
+        // repairs use them. It has no watermark, and its definitions must not take a symbol away
+        // from the source that feeds it.
         guard header.source != .manual else {
             markPacket(packet, source: nil, into: &output)
             if !histories.isEmpty {
@@ -126,7 +135,8 @@ package struct GraphMachine: Sendable {
         return true
     }
 
-    /// Closes the windows that a source's watermark has passed.
+    /// Sets a source's watermark, and moves the bars and late ticks that are due by it to the
+    /// output.
     private mutating func advance(
         _ source: Int, to watermark: Timestamp, into output: inout GraphOutput
     ) {
@@ -147,7 +157,8 @@ package struct GraphMachine: Sendable {
         }
     }
 
-    /// Moves the bars in `closed` to the output.
+    /// Moves the bars of a leaf from `closed` to the output, or their numbers if it is the leaf of
+    /// an aggregate.
     mutating func publish(_ leaf: Int, into output: inout GraphOutput) {
         let plan = leaves.plans[leaf]
         for var bar in closed {
@@ -163,7 +174,7 @@ package struct GraphMachine: Sendable {
         closed.removeAll(keepingCapacity: true)
     }
 
-    /// Does the same for the bars of a resampling machine.
+    /// Moves the bars of a resampling machine from `closed` to the output.
     mutating func publishResampled(_ slot: Int, into output: inout GraphOutput) {
         for var bar in closed {
             bar.series = leaves.resamplePlans[slot].series[Int(bar.series)]
@@ -186,8 +197,8 @@ package struct GraphMachine: Sendable {
         listed.removeAll(keepingCapacity: true)
     }
 
-    /// Appends the bars of open windows that changed since the last call, without `.final`. They
-    /// are for live display only. Their series are indexes of the program.
+    /// Appends the bars of open windows that changed since the last call, without the flag
+    /// `.final`. They are for live display only. Their series are indexes of the program.
     package mutating func takeOpenBars(into open: inout [Bar]) {
         for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
             let first = open.count

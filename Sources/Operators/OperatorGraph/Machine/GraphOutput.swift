@@ -2,12 +2,13 @@ public import MarketModel
 package import Primitives
 package import StreamCore
 
-/// The output of one packet. A machine appends to it, and its owner empties it.
+/// The output of one packet or repair. A `GraphMachine` appends to it, and the machine's owner
+/// empties it.
 package struct GraphOutput: Sendable {
     /// The bars. Their `series` is an index in `GraphProgram.series`.
     package var bars: [Bar] = []
-    /// Ticks that are in no window of a series, and duplicates, also by `GraphProgram.series`.
-    /// Those of aggregates are counted and not listed.
+    /// Ticks that are in no window of a series, and duplicates. Their `series` is an index in
+    /// `GraphProgram.series`, too. Those of aggregates are counted and not listed.
     package var late: [LateTick] = []
     /// The ranges that a record of the packet made dirty.
     package var dirty: [DirtyRange] = []
@@ -18,6 +19,7 @@ package struct GraphOutput: Sendable {
 
     package init() {}
 
+    /// Empties all lists and keeps their memory.
     package mutating func removeAll() {
         bars.removeAll(keepingCapacity: true)
         late.removeAll(keepingCapacity: true)
@@ -27,11 +29,13 @@ package struct GraphOutput: Sendable {
     }
 }
 
-/// One version of one number of a window, or a value of a custom operator.
+/// One version of one number of a window, a value of a custom operator, or a part of a provider's
+/// day.
 package struct GraphValue: Hashable, Sendable {
-    /// The interned symbol.
+    /// The machine's index of the symbol.
     package var symbol: UInt32
-    /// `<node>.<series>.<function>`, or `<node>.<name>` for a custom operator.
+    /// `<node>.<series>.<function>`, `<node>.<name>` for a custom operator, or
+    /// `<node>.history.<part>` for a day.
     package var name: String
     /// The value in 1e-9; `IndicatorValue.undefined` when there is none, or none any more.
     package var value: Int128
@@ -54,11 +58,12 @@ package struct GraphValue: Hashable, Sendable {
     }
 }
 
-/// A tick as stages and custom operators see it. Its symbol is the interned index.
+/// A tick as stages and custom operators see it. Its symbol is the machine's index.
 public enum GraphTick: Hashable, Sendable {
     case trade(Trade)
     case quote(Quote)
 
+    /// The header of the trade or quote.
     public var header: TickHeader {
         switch self {
         case .trade(let trade): trade.header

@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import StreamCore
 
-/// A trade or a quote on its way through the stages. Each is a type, so that the loop over the
-/// stages contains no test for the kind.
+/// A trade or a quote on its way through the stages. Trades and quotes have separate types, so that
+/// the loop over the stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
     /// The tick as custom operators and live readers get it.
@@ -13,7 +13,9 @@ protocol TickInStages {
     func meets(_ condition: ExpressionEvaluator) -> Bool
     /// Returns the entry that lists the tick as a duplicate.
     func duplicate(series: UInt16) -> LateTick
-    /// One bit per deduplicator: set when a repair knows that the same tick came at its time.
+    /// One bit per deduplicator: set when the tick is a duplicate there, whatever the deduplicator
+    /// remembers. Only a repair sets it, for a fetched tick when the same tick also came at its
+    /// time.
     var twins: UInt64 { get }
 }
 
@@ -56,8 +58,9 @@ struct QuoteInStages: TickInStages {
 }
 
 extension TickHeader {
-    /// Returns whether stages judge the tick. They judge new ticks only. All others bypass them and
-    /// reach the machines, which count them. Ticks that were fetched later count in repairs only.
+    /// Returns whether the stages judge the tick. They judge new ticks only. All other ticks bypass
+    /// the stages and reach the machines, which count them as excluded. Fetched ticks are judged in
+    /// repairs only.
     @inline(__always)
     func isForStages(inRepair: Bool) -> Bool {
         let unusual: TickFlags = inRepair ? [.snapshot] : [.snapshot, .backfilled]

@@ -3,8 +3,10 @@ internal import StreamCore
 
 // Runs of trades, which all go through one stage before any of them goes to the next.
 extension TickStages {
-    /// Does the same as `run` for each trade in turn. Only one stage may append to each list of the
-    /// output (`TickPlan.runMax`), because otherwise the order of the list would change.
+    /// Sends the trades of a run through the stages, with the same result as `run` for each trade
+    /// in turn. The result is in the run: by point, the trades that reached it. Only one stage may
+    /// append to each list of the output (`TickPlan.runMax`), or the order of the list would
+    /// change.
     mutating func run(
         _ stages: [StagePlan], _ run: inout TradeRun, source: Int, root: UInt64,
         into output: inout GraphOutput
@@ -25,6 +27,7 @@ extension TickStages {
         }
     }
 
+    /// Returns the trades of `here` that the stage lets through to its output.
     private mutating func judge(
         _ stage: StagePlan, _ here: TickPlaces, _ run: inout TradeRun, _ source: Int,
         _ output: inout GraphOutput
@@ -46,7 +49,7 @@ extension TickStages {
         }
     }
 
-    /// Marks duplicates as lost at the stage's outputs, too: a duplicate never gets farther.
+    /// Marks duplicates of an earlier deduplicator as lost at the stage's outputs, too.
     private func lose(_ places: TickPlaces, at stage: StagePlan, _ run: inout TradeRun) {
         run.lose(places, at: stage.output)
         guard stage.kind == .route else { return }
@@ -55,6 +58,7 @@ extension TickStages {
         }
     }
 
+    /// Lists duplicates that a deduplicator found, and marks them as lost at its output.
     private func list(
         _ duplicates: TickPlaces, of stage: StagePlan, _ run: inout TradeRun, _ source: Int,
         _ output: inout GraphOutput
@@ -69,6 +73,7 @@ extension TickStages {
         }
     }
 
+    /// Returns the trades of `here` that meet a condition.
     private func meeting(_ condition: Int, _ here: TickPlaces, _ run: TradeRun) -> TickPlaces {
         let evaluator = evaluators[condition]
         var meeting = TickPlaces()
@@ -76,6 +81,8 @@ extension TickStages {
         return meeting
     }
 
+    /// Sends each trade into the first branch whose condition it meets. Returns the trades that met
+    /// one.
     private func route(
         _ stage: StagePlan, _ here: TickPlaces, _ run: inout TradeRun
     ) -> TickPlaces {
@@ -91,11 +98,12 @@ extension TickStages {
 }
 
 extension TickPlan {
-    /// The number of trades that go through the stages together.
+    /// The maximum number of trades that go through the stages together.
     var runMax: Int { mayRunTogether ? TickPlaces.ticksMax : 1 }
 
-    /// Whether no two stages append to the same list of the output. Then each list is in the order
-    /// of the ticks, also when many ticks go through one stage before they reach the next.
+    /// Whether at most one stage appends to each list of the output: late ticks, values, live
+    /// ticks. Then each list is in the order of the ticks, also when many ticks go through one
+    /// stage before they reach the next.
     private var mayRunTogether: Bool {
         stages.count { $0.kind == .deduplicate && $0.series != StagePlan.noSeries } <= 1
             && stages.count { $0.kind == .custom } <= 1 && stages.count { $0.isLive } <= 1

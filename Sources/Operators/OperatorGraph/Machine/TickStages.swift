@@ -2,8 +2,8 @@ internal import MarketModel
 internal import StreamCore
 
 /// The nodes between the tape and the machines, with the state of each. A *stage* takes ticks at
-/// one place of the graph and lets some of them through to the next. To *judge* a tick is to decide
-/// that.
+/// one point of the graph and lets some of them through to the next point. To *judge* a tick is to
+/// decide that. A point is one bit of the plan.
 struct TickStages: Sendable {
     /// The state by kind of stage; a stage's `index` leads to it.
     var deduplicators: [Deduplicator]
@@ -12,9 +12,9 @@ struct TickStages: Sendable {
     var operators: [any TickOperator]
     let branches: [BranchPlan]
     private let nodeNames: [String]
-    /// The names by interned symbol. Only operators need them.
+    /// The names of the symbols by the machine's index. Only custom operators need them.
     private var symbols: [Symbol] = []
-    /// The values of a custom operator for the present tick.
+    /// The values of a custom operator for the present tick; empty between ticks.
     private var published: [OperatorValue] = []
 
     init(_ program: GraphProgram) {
@@ -26,21 +26,23 @@ struct TickStages: Sendable {
         nodeNames = program.definition.nodes.map(\.name)
     }
 
-    /// How far a tick came: places of the graph, as bits of the plan.
+    /// How far a tick came: the points that it reached, as bits of the plan.
     struct Way: BitwiseCopyable {
-        /// Places that the tick reached.
+        /// Points that the tick reached.
         var passed: UInt64
-        /// Places that the tick never reached, because a deduplicator before them listed it.
+        /// Points that the tick did not reach, because it is a duplicate for a deduplicator before
+        /// them. The machines there do not count it as excluded.
         var lost: UInt64 = 0
     }
 
-    /// Notes a symbol. Has to be called for every interned symbol, in order of their indexes.
+    /// Notes the name of a symbol. Has to be called for every symbol, in order of their indexes.
     mutating func define(_ index: UInt32, _ symbol: Symbol) {
         if index == symbols.count { symbols.append(symbol) }
         for place in evaluators.indices { evaluators[place].define(index, symbol) }
     }
 
-    /// Sends a tick through the stages. Duplicates, values and live ticks go to `output`.
+    /// Sends a tick through the stages, from the point `root`. Duplicates, values and live ticks go
+    /// to `output`.
     @inline(__always)
     mutating func run(
         _ stages: [StagePlan], _ tick: some TickInStages, root: UInt64,
@@ -49,7 +51,7 @@ struct TickStages: Sendable {
         var way = Way(passed: root)
         for stage in stages {
             guard way.passed & stage.input != 0 else {
-                // A duplicate is lost at the stage's outputs, too: it never gets farther.
+                // A duplicate does not reach the stage's outputs either.
                 if way.lost & stage.input != 0 { way.lost |= outputs(of: stage) }
                 continue
             }
@@ -62,7 +64,7 @@ struct TickStages: Sendable {
         return way
     }
 
-    /// Returns all places to which a stage may let ticks through.
+    /// Returns all points to which a stage may let ticks through.
     func outputs(of stage: StagePlan) -> UInt64 {
         guard stage.kind == .route else { return stage.output }
         return branches[stage.index..<stage.index + stage.branchCount].reduce(stage.output) {
@@ -70,7 +72,8 @@ struct TickStages: Sendable {
         }
     }
 
-    /// Returns whether the stage lets the tick through.
+    /// Returns whether the stage lets the tick through to its output. A route also sets the point
+    /// of the branch.
     @inline(__always)
     private mutating func judge(
         _ stage: StagePlan, _ tick: some TickInStages, _ way: inout Way,
@@ -109,8 +112,8 @@ struct TickStages: Sendable {
         return false
     }
 
-    /// Gives a tick to a custom operator, and publishes its values. Returns whether the operator
-    /// lets the tick through.
+    /// Gives a tick to a custom operator, and appends the operator's values to the output, up to
+    /// `OperatorValue.perTickMax`. Returns whether the operator lets the tick through.
     mutating func runOperator(
         _ stage: StagePlan, _ tick: GraphTick, _ output: inout GraphOutput
     ) -> Bool {

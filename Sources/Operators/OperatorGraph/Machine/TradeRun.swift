@@ -2,16 +2,19 @@ internal import MarketModel
 internal import StreamCore
 
 /// Consecutive trades of a packet that go through the stages together, stage by stage. So checks
-/// that are the same for all of them are made once, and their memory accesses overlap.
+/// that are the same for all of them are made once, and their memory accesses overlap. A trade is
+/// named by its place in the run.
 struct TradeRun: Sendable {
     private(set) var trades: [Trade] = []
+    /// The ordinals of the trades on the tape.
     private(set) var ordinals: [UInt64] = []
-    /// Trades that stages do not judge. Every machine gets them.
+    /// Trades that stages do not judge (`TickHeader.isForStages`). Every machine gets them.
     private(set) var unjudged = TickPlaces()
     /// By point of the plan: the trades that reached it. One extra place is for outputs from which
     /// no node takes ticks.
     private var passed: [TickPlaces]
-    /// By point: the trades that never reach it, because a deduplicator before it listed them.
+    /// By point: the trades that do not reach it, because they are duplicates for a deduplicator
+    /// before it.
     private var lost: [TickPlaces]
     /// The maximum number of trades.
     let max: Int
@@ -27,12 +30,14 @@ struct TradeRun: Sendable {
         lost = passed
     }
 
-    /// A run without room, which replaces the run in use at no cost.
+    /// A run without room. While a packet is taken, the machine's own run is swapped for it, so
+    /// that the run in use is not copied when it changes.
     static let none = TradeRun(max: 0)
 
     var isEmpty: Bool { trades.isEmpty }
     var isFull: Bool { trades.count >= max }
 
+    /// Appends a trade. Call it only when the run is not full.
     @inline(__always)
     mutating func append(_ trade: Trade, _ ordinal: UInt64, isJudged: Bool) {
         if !isJudged { unjudged.insert(trades.count) }
@@ -40,7 +45,8 @@ struct TradeRun: Sendable {
         ordinals.append(ordinal)
     }
 
-    /// Puts all trades at the root of the plan, and at no other point.
+    /// Puts all judged trades at the point `root`, where the ticks of the tape come in, and at no
+    /// other point.
     mutating func begin(at root: UInt64) {
         for point in passed.indices {
             passed[point] = TickPlaces()
@@ -50,9 +56,11 @@ struct TradeRun: Sendable {
             TickPlaces(first: trades.count).subtracting(unjudged)
     }
 
+    /// Returns the trades that reached a point, given as its bit.
     @inline(__always)
     func passed(_ point: UInt64) -> TickPlaces { passed[point.trailingZeroBitCount] }
 
+    /// Returns the trades that do not reach it as duplicates.
     @inline(__always)
     func lost(_ point: UInt64) -> TickPlaces { lost[point.trailingZeroBitCount] }
 

@@ -3,19 +3,21 @@ internal import Primitives
 internal import StreamCore
 internal import TapeCodec
 
-/// Returns the trades of a packet with their ordinals, up to the next definition or the end.
+/// The walk over a packet for a graph that needs only trades. It returns them with their ordinals,
+/// up to the next definition or the end. Then the machine applies the definition, and the walk
+/// continues.
 struct TradeWalk: TradeReader {
     /// The message without an ordinal at which `next` stopped; `nil` at the end of the packet.
     private(set) var definition: MessageBounds?
-    /// Whether a record of the packet makes windows dirty.
+    /// Whether a record of the packet so far may make time dirty (`DirtyMarks`).
     var hasMarks: Bool { actions != 0 }
-    /// The actions of all trades so far, and one more bit for records.
+    /// The actions of all trades so far, joined by OR, and the highest bit for gaps and requests.
     private var actions: UInt8 = 0
     private var cursor = RecordCursor()
     private var ordinal: UInt64
 
-    /// The machine's indexes by those of the packet. The owner has to empty it before it changes
-    /// its own copy, or the array is copied.
+    /// The machine's symbol indexes by those of the packet. The owner has to empty this array
+    /// before it changes its own one, or Swift copies the memory that both share.
     var symbols: [UInt32] = []
 
     init(firstOrdinal: UInt64) { ordinal = firstOrdinal }

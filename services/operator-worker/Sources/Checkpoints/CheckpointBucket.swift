@@ -7,10 +7,10 @@ import TapeTransport
 protocol CheckpointBucket {
     /// Returns a key's value; `nil` when it has none.
     func read(_ key: String) throws(JetStreamError) -> CheckpointRecord?
-    /// Returns all keys that match a pattern, including those of deleted values.
+    /// Returns all keys that match a pattern, including those whose value was removed.
     func keys(_ pattern: String) throws(JetStreamError) -> [String]
-    /// `write` and `remove` succeed only if the key's last write is `expected`; 0 means that it has
-    /// no value.
+    /// Writes a key. `write` and `remove` succeed only if the revision of the key's last write is
+    /// `expected`; 0 means that the key has no value.
     func write(
         _ key: String, _ value: [UInt8], expected: UInt64
     ) throws(JetStreamError) -> KeyValueOutcome
@@ -43,18 +43,23 @@ extension KeyValueBucket: CheckpointBucket {
     }
 }
 
-/// The keys of one partition. The set is bounded, because a deleted key stays as a marker.
+/// The keys of one partition. The same keys are used again for each checkpoint, because a bucket
+/// keeps an entry for each removed key.
 struct CheckpointKeys {
     let partition: Int
 
+    /// The list of the valid checkpoints.
     var head: String { "operator.\(partition).head" }
     /// Present when a person has requested a rebuild of the partition's bars.
     var request: String { RebuildRequest.key(Partition(partition)) }
 
+    /// Returns the key of one part of a checkpoint. A *slot* is one of three sets of keys.
     func part(_ index: Int, slot: Int) -> String { "operator.\(partition).\(slot).\(index)" }
 
+    /// Returns the pattern of all parts in a slot.
     func parts(slot: Int) -> String { "operator.\(partition).\(slot).*" }
 
+    /// The pattern of the rebuild requests for all partitions.
     static let requests = "operator.*.rebuild"
 
     /// Returns the partition's number in the key of a rebuild request; `nil` for other keys.

@@ -2,8 +2,8 @@ import NatsTransport
 import StreamCore
 import TapeTransport
 
-/// Why a checkpoint was not written or could not be read. The tape has everything, so the remedy is
-/// always to try again later.
+/// Why a checkpoint was not written or could not be read. The state can be computed from the tape,
+/// so nothing is lost, and a later try may succeed.
 enum CheckpointFailure: Error, Sendable, CustomStringConvertible {
     /// A call to the bucket failed.
     case bucket(JetStreamError)

@@ -3,24 +3,28 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// The input position of a checkpoint, which `OperatorCheckpoint` carries as bytes.
+/// The end of the input that a checkpoint's state includes. `OperatorCheckpoint` carries it as
+/// bytes.
 struct CheckpointInput: Hashable, Sendable {
     /// The version of the bytes.
     static let version: UInt16 = 1
 
     /// The last packet that was taken; `nil` when none was.
     var position: TapePosition?
-    /// Windows that open before this time are not published. It is set for a base, whose
-    /// predecessor published them, or when the tape does not hold them from their start. `nil` when
-    /// the state was made from the tape's start.
+    /// Bars of windows that open before this time are not published. It is set for a new line of
+    /// output: the line before it has published them, or the tape does not hold their ticks from
+    /// the start. `noWatermark` excludes none. `nil` for the first line of output.
     var publishFrom: Timestamp?
     /// Whether ticks were seen. Then the start of the tape is known.
     var hasBegun: Bool
-    /// The ranges that this packet made dirty and that are not yet computed again; mostly empty.
+    /// The ranges that the packet at `position` made dirty and that are not yet computed again;
+    /// mostly empty.
     var pending: [DirtyRange] = []
 
     // MARK: as bytes
 
+    // The flags are the lowest bits, without a gap. The sizes are those of the parts of `bytes`,
+    // without kinds and without the bytes of a source's name.
     private static let positionFlag: UInt16 = 1
     private static let publishFlag: UInt16 = 2
     private static let begunFlag: UInt16 = 4
@@ -32,7 +36,7 @@ struct CheckpointInput: Hashable, Sendable {
     private static let rangeBytes = 21
 
     /// The bytes, little endian: version, flags, `publishFrom`; then the position; then its
-    /// sources; then the pending ranges.
+    /// sources; then the pending ranges, each with its kind if any kind is not `.any`.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         var flags: UInt16 = 0
@@ -89,7 +93,7 @@ struct CheckpointInput: Hashable, Sendable {
         self.pending = pending
     }
 
-    /// Reads the bytes; `nil` when `bytes` does not make such ones.
+    /// Reads what `bytes` wrote; `nil` when it cannot have written these bytes.
     init?(_ bytes: RawSpan) {
         guard bytes.byteCount >= Self.headBytes, bytes.uint16(at: 0) == Self.version else {
             return nil

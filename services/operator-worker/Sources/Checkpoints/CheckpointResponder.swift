@@ -17,7 +17,8 @@ struct CheckpointResponder {
     private let clock = SystemClock()
     /// The open bucket; `nil` when it has to be opened.
     private var bucket: KeyValueBucket?
-    /// By partition, its store. It knows revisions of keys of the present tenure.
+    /// By partition, its store, with the revisions of keys that it has read or written in the
+    /// present tenure.
     private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
 
     init(_ client: TapeClient, _ settings: OperatorSettings, _ telemetry: TelemetryHub) {
@@ -52,6 +53,7 @@ struct CheckpointResponder {
         }
     }
 
+    /// Does a `look` or `find`, and returns its answer.
     private mutating func answer(
         _ partition: Partition, _ round: UInt64,
         _ situation: (inout CheckpointResponder) throws -> RecoverySituation
@@ -90,6 +92,7 @@ struct CheckpointResponder {
         }
     }
 
+    /// Returns the partition's store. The caller has to put it back into `stores`.
     private mutating func store(
         _ partition: Partition
     ) throws(CheckpointFailure) -> CheckpointStore<KeyValueBucket> {
@@ -110,8 +113,8 @@ struct CheckpointResponder {
         return situation
     }
 
-    /// Finds out whether the partition may be taken. It reads only what decides that, because other
-    /// workers wait until the partition's marker is on the tape.
+    /// Finds out whether the partition may be taken. It reads only what decides that, because no
+    /// worker makes the partition's bars until this one's marker is on the tape.
     private mutating func look(at partition: Partition) throws -> RecoverySituation {
         // The known revisions of keys are of an earlier tenure.
         stores[partition.number] = nil

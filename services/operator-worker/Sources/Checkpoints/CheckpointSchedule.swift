@@ -2,14 +2,19 @@ import Primitives
 import TapeCodec
 
 /// Decides when a partition's next checkpoint is due: when computing the input since the last one
-/// again would take the partition's share of the worker's time, and after some seconds.
+/// again would take the partition's share of `CheckpointTimes.recomputeNanosecondsMax`, and after
+/// `intervalNanoseconds` in any case.
 struct CheckpointSchedule: Sendable {
     /// The number of partitions that share the worker's thread, this one included.
     var sharing = 1
+    /// The estimated nanoseconds to compute the input since the last image again.
     private var work: Int64 = 0
-    /// The sequence of the last image; `nil` when the present state is due again.
+    /// The sequence of the last image's input, which needs no second image; `nil` when the present
+    /// state may be due although its input is the same.
     private var sequence: UInt64?
+    /// When the last image was made, monotonic.
     private var takenAt = MonotonicTime.distantPast
+    /// When the checkpoint of a new line of output may be tried, monotonic.
     private var retryAt = MonotonicTime.distantPast
     /// Whether a checkpoint is due immediately, because something was computed that takes long to
     /// compute again.
@@ -20,28 +25,34 @@ struct CheckpointSchedule: Sendable {
     /// Begins after `position`, that of the restored checkpoint; `nil` when none was restored.
     init(behind position: TapePosition?) { sequence = position?.sequence ?? 0 }
 
+    /// The work from which on a checkpoint is due, in nanoseconds.
     private var workMax: Int64 {
         CheckpointTimes.recomputeNanosecondsMax / Int64(max(1, sharing))
     }
 
+    /// Notes that a packet was taken.
     mutating func took(ticks: Int) {
         work += CheckpointTimes.packetNanoseconds + Int64(ticks) * CheckpointTimes.tickNanoseconds
     }
 
+    /// Returns whether an image of the state at this input is due. `isLast` means that the
+    /// partition is handed over, so that every new input is due.
     func isDue(at position: TapePosition?, now: MonotonicTime, isLast: Bool) -> Bool {
         guard !isOver, let position, position.sequence != sequence else { return false }
         return isLast || isDueAtOnce || work >= workMax
             || now - takenAt >= CheckpointTimes.intervalNanoseconds
     }
 
+    /// Returns whether the first image of a new line of output is due.
     func isBaseDue(now: MonotonicTime) -> Bool { !isOver && now >= retryAt }
 
+    /// Notes that an image was made.
     mutating func took(imageAt position: TapePosition?, now: MonotonicTime) {
         sequence = position?.sequence ?? 0
         work = 0
         isDueAtOnce = false
         takenAt = now
-        // A base is not tried again before it is known that it was not stored.
+        // A base is not tried again before `failed` reports that it was not stored.
         retryAt = .never
     }
 
@@ -51,6 +62,7 @@ struct CheckpointSchedule: Sendable {
         isDueAtOnce = true
     }
 
+    /// Notes that the last image was not stored, so that another one is due.
     mutating func failed(now: MonotonicTime) {
         sequence = nil
         retryAt = now + CheckpointTimes.retryNanoseconds

@@ -21,13 +21,14 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     let keys: CheckpointKeys
     let partBytesMax: Int
 
-    /// The head as it was last read or written; `nil` when it has to be read.
+    /// The head as it was last read or written; `nil` when it has to be read (again).
     private var known: Known?
     /// Numbers of damaged checkpoints, which are not kept.
     private var damaged: Set<UInt64> = []
-    /// The revisions of keys that this store wrote or read last.
+    /// The known revisions of keys, from this store's last read or write. A key without one has to
+    /// be read before it is written.
     private var revisions: [String: UInt64] = [:]
-    /// By slot, the number of parts that may exist; `nil` when they have to be listed.
+    /// By slot, the number of parts that the bucket may hold; `nil` when they have to be listed.
     private var partCounts: [Int]?
 
     private struct Known {
@@ -239,7 +240,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         return isNew
     }
 
-    /// Returns the next number whose slot holds none of the valid checkpoints.
+    /// Returns the next number whose slot holds none of the checkpoints that the head lists.
     private static func next(after head: CheckpointHead?) -> UInt64 {
         let stored = head?.entries.map(\.manifest.number) ?? []
         var number = (stored.max() ?? 0) + 1

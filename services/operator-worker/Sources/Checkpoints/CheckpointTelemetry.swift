@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 
+/// An image was stored as a checkpoint.
 struct CheckpointWritten: TelemetryEvent {
     static let name = "operator.checkpoint.written"
     let partition: Partition
@@ -24,6 +25,7 @@ struct CheckpointWritten: TelemetryEvent {
     }
 }
 
+/// An image was not stored. The partition continues, and another image is made later.
 struct CheckpointFailed: TelemetryEvent {
     static let name = "operator.checkpoint.failed"
     let partition: Partition
@@ -42,6 +44,7 @@ struct CheckpointFailed: TelemetryEvent {
     }
 }
 
+/// A stored checkpoint, or the head, cannot be used. An earlier checkpoint or the tape replaces it.
 struct CheckpointDamaged: TelemetryEvent {
     static let name = "operator.checkpoint.damaged"
     let partition: Partition
@@ -60,7 +63,8 @@ struct CheckpointDamaged: TelemetryEvent {
     }
 }
 
-/// The bucket cannot be read at the moment. It is read again soon.
+/// Requests to rebuild partitions cannot be read from the bucket at the moment, or one is not
+/// valid. They are read again soon.
 struct RequestsNotRead: TelemetryEvent {
     static let name = "operator.requests.not_read"
     let reason: String
@@ -72,6 +76,7 @@ struct RequestsNotRead: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+/// A partition that works begins a rebuild that a person requested.
 struct RebuildBegun: TelemetryEvent {
     static let name = "operator.rebuild.begun"
     let partition: Partition

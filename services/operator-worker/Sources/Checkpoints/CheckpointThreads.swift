@@ -15,8 +15,10 @@ import TapeTransport
 /// One thread does a partition's jobs, in order. There are several threads, because a worker that
 /// takes many partitions in one batch only waits for answers of the server.
 final class CheckpointThreads: Sendable {
+    /// The maximum number of threads.
     static let threadsMax = 4
 
+    /// By thread, its jobs. A partition's number decides its thread.
     private let jobs: [Mailbox<CheckpointJob>]
     private let answers = Mutex<[CheckpointAnswer]>([])
     private let isStopping = Atomic<Bool>(false)
@@ -48,7 +50,8 @@ final class CheckpointThreads: Sendable {
         }
     }
 
-    /// Sends a job. Returns false when there is no room: send it again later.
+    /// Sends a job to the thread of its partition. Returns false when there is no room: send it
+    /// again later.
     func ask(_ job: CheckpointJob) -> Bool {
         jobs[job.partition.number % jobs.count].send(job)
     }
@@ -77,7 +80,7 @@ final class CheckpointThreads: Sendable {
     ) {
         let clock = SystemClock()
         responder.prepare()
-        // One of the threads also reads requests.
+        // The first thread also looks for people's requests to rebuild partitions.
         var requestsAt = number == 0 ? MonotonicTime.distantPast : .never
         var batch: [CheckpointJob] = []
         while !isStopping.load(ordering: .acquiring) {

@@ -2,8 +2,9 @@ import TapeTransport
 import MarketModel
 import OperatorGraph
 
-/// The queues between a graph's nodes and live readers: one for each node with a `live`, shared by
-/// all partitions of the worker. Such a queue is an *edge* of the graph.
+/// The queues between a graph's nodes and live readers: one for each node with the key `live`,
+/// shared by all partitions of the worker. Such a queue is an *edge* of the graph. The worker's
+/// thread owns them.
 struct LiveEdges {
     private struct Edge {
         let node: String
@@ -17,12 +18,13 @@ struct LiveEdges {
         let depth: Int
     }
 
+    /// In the order of the graph's nodes.
     private var edges: [Edge] = []
     /// By node of the graph, the index of its edge; `nil` for a node without `live`.
     private var edgeOfNode: [Int?] = []
     /// The crossings since they were last taken.
     private var crossings: [Crossing] = []
-    /// The edge that is served first.
+    /// The index of the edge that `take` serves next.
     private var turn = 0
 
     init(_ definition: GraphDefinition) {
@@ -37,7 +39,7 @@ struct LiveEdges {
     var isEmpty: Bool { edges.isEmpty }
 
     enum Verdict: Hashable {
-        /// The tick is in the queue, or was dropped as the graph states.
+        /// The tick is in the queue, or was dropped as the graph states. The next tick may follow.
         case next
         /// The queue is full and the graph states `block`: the tick has to be offered again later.
         case mustWait
@@ -61,7 +63,8 @@ struct LiveEdges {
         }
     }
 
-    /// Takes at most `max` ticks of one edge. The edges are served in turn.
+    /// Removes and returns at most `max` ticks, all of one edge; empty when no edge has any. The
+    /// edges are served in turn.
     mutating func take(max: Int) -> [LiveNodeTick] {
         for offset in edges.indices {
             let index = (turn + offset) % edges.count
@@ -97,7 +100,7 @@ struct LiveEdges {
         return crossings
     }
 
-    /// The length of each queue, and the ticks it lost since the worker began.
+    /// The length of each queue, and the number of ticks that it dropped since the worker began.
     var levels: [EdgeLevel] {
         edges.map {
             EdgeLevel(
@@ -109,7 +112,8 @@ struct LiveEdges {
 
 /// The state of one bounded queue of the operator.
 struct EdgeLevel: Hashable, Sendable {
-    /// A node of the graph, or `bars.tape` for computed output. No node has a dot in its name.
+    /// A node of the graph, or `bars.tape` for the outboxes of all partitions. No node has a dot in
+    /// its name.
     var edge: String
     var depth: Int
     var capacity: Int

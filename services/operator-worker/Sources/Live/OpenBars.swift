@@ -6,15 +6,17 @@ import ServiceRuntime
 import StreamCore
 import TapeCodec
 
-/// Publishes the bars of one partition's open windows to live readers, in packets that go nowhere
-/// else. They are neither on the tape nor part of the state.
+/// Publishes the bars of one partition's open windows to live readers. These packets are not on the
+/// tape, and the bars are not part of the state.
 struct OpenBars {
-    /// The least interval between two publications of a symbol.
+    /// The least interval between two publications of a bar.
     static let intervalNanoseconds: Int64 = 100_000_000
 
     private var builder: PacketBuilder
-    /// The packet's numbers by the machine's index; `nil` for a symbol without bars so far.
+    /// The builder's numbers of symbols, by the machine's index; `nil` for a symbol without bars so
+    /// far.
     private var symbols: [UInt32?] = []
+    /// The builder's numbers of series, by the program's index.
     private let series: [UInt16]
     /// The last packet, whose memory the next one reuses.
     private var spare: SealedPacket?
@@ -29,7 +31,8 @@ struct OpenBars {
         self.builder = builder
     }
 
-    /// Publishes all bars that changed since the last call.
+    /// Publishes all bars that changed since the last call. `now` is the wall clock, for the
+    /// packets.
     mutating func publish(
         _ core: inout PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
     ) {
@@ -49,6 +52,7 @@ struct OpenBars {
     private mutating func send(
         _ live: LivePublisher, _ watermark: Timestamp, epoch: UInt64, now: Timestamp
     ) {
+        // Open bars have no ordinals, so the packet's first ordinal means nothing.
         let seal = PacketBuilder.Seal(
             epoch: epoch, firstOrdinal: 1, watermark: watermark, sendTime: now)
         let packet = builder.seal(seal, recycling: spare.take())
@@ -56,7 +60,7 @@ struct OpenBars {
         spare = packet
     }
 
-    /// Returns the packet's number of a symbol.
+    /// Returns the builder's number of a symbol, and registers the symbol if it is new there.
     private mutating func symbol(_ index: UInt32, _ machine: GraphMachine) -> UInt32 {
         while symbols.count <= index { symbols.append(nil) }
         if let known = symbols[Int(index)] { return known }
@@ -70,8 +74,8 @@ struct OpenBars {
 }
 
 extension Worker {
-    /// Publishes for working partitions only. A partition that computes its past again has nothing
-    /// new.
+    /// Publishes the open bars of working partitions, if that is due. A partition that computes
+    /// output on the tape again has nothing new.
     func publishOpenBars(now: MonotonicTime) {
         guard let live, now >= openBarsAt else { return }
         openBarsAt = now + OpenBars.intervalNanoseconds

@@ -5,16 +5,16 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-// How ticks of nodes reach live readers: from a partition into its node's queue, and from there to
-// the live thread as far as it has room. They are not on the tape.
+// How ticks that nodes let through reach live readers: from a partition into the node's queue
+// (`LiveEdges`), and from there to the thread of the `LivePublisher` as far as it has room.
 extension Worker {
     /// The maximum number of ticks that are handed over in one batch.
     private static let batchMax = 256
 
-    /// Offers ticks to the queues, after a packet and again when a queue may have room. A tick that
-    /// has to wait holds the partition.
+    /// Offers a partition's ticks to the queues, after a packet and again when a queue may have
+    /// room. While a tick has to wait, the partition takes no packet.
     func offerLive(_ index: Int) {
-        // Nearly always there is nothing. This test avoids a copy of the partition's state.
+        // Nearly always there is no tick. This test avoids a copy of the core.
         guard !(slots[index].core?.live.isEmpty ?? true), let core = slots[index].core else {
             return
         }
@@ -29,7 +29,8 @@ extension Worker {
         slots[index].core?.live.removeFirst(taken)
     }
 
-    /// Moves ticks from the queues to the live thread, and offers ticks that waited for room.
+    /// Moves ticks from the queues to the live publisher, and offers ticks that waited for room.
+    /// The loop calls it in each turn.
     func pumpLive() {
         guard let live, !edges.isEmpty else { return }
         var room = live.nodeRoom
@@ -45,7 +46,7 @@ extension Worker {
         }
     }
 
-    /// The states of all bounded queues between the graph and its readers.
+    /// The states of the nodes' queues, and of the outboxes together.
     var edgeLevels: [EdgeLevel] {
         let cores = slots.compactMap(\.core)
         let tape = EdgeLevel(
@@ -71,6 +72,7 @@ extension PartitionOperator {
     }
 }
 
+/// A node's queue reached its high mark, or fell to its low mark again.
 struct EdgeCrossed: TelemetryEvent {
     static let name = "operator.edge.crossed"
     let crossing: LiveEdges.Crossing

@@ -4,12 +4,13 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-// Images of the state. They are taken between two packets, and returned when all output that they
-// include is acknowledged. Input and output continue meanwhile.
+// Images of the state. An image is made between two packets, and returned when all output that it
+// includes is acknowledged. Input and output continue meanwhile. `notStored` and `stored` report
+// what became of it.
 extension PartitionOperator {
-    /// Returns an image to store, when one is due and its output is acknowledged. At most one may
-    /// be on its way at a time. `isLast` means that the service stops, so that every moved position
-    /// is due.
+    /// Returns an image to store; `nil` while none is due, or its output is not acknowledged. The
+    /// worker calls it in each turn while no earlier image is being stored. `isLast` means that the
+    /// partition is handed over, so that every new position is due.
     mutating func checkpoint(
         now: MonotonicTime, isLast: Bool = false
     ) throws(CheckpointError) -> CheckpointImage? {
@@ -22,15 +23,16 @@ extension PartitionOperator {
         return image
     }
 
-    /// Whether there is nothing left to publish or to store.
+    /// Whether there is nothing left to publish or to store before the partition is handed over. A
+    /// new line of output that has not begun is left to the next owner.
     var isAtRest: Bool {
         guard isEmpty, waiting == nil else { return false }
         return phase != .working || !isDue(now: .distantPast, isLast: true)
     }
 
     private func isDue(now: MonotonicTime, isLast: Bool) -> Bool {
-        // The state after a packet is complete when its repair is. Between two days of a repair,
-        // the remaining days are stored with it.
+        // The state after a packet is complete when the repair that the packet requested is done.
+        // Between two days of a repair, the remaining days are stored with the state.
         guard stopped == nil, ledger.isPastPublished, repair?.isBetweenDays ?? true else {
             return false
         }
@@ -64,7 +66,7 @@ extension PartitionOperator {
         return image
     }
 
-    /// Notes that the image was stored. A new line of output then begins to work.
+    /// Notes that the image was stored. A new line of output then begins to publish.
     mutating func stored() {
         if phase == .keeping { phase = .working }
     }
@@ -74,7 +76,8 @@ extension PartitionOperator {
         schedule.failed(now: now)
     }
 
-    /// Takes no more images, because the service stops.
+    /// Makes no more images, because the last one of a partition that is handed over was not
+    /// stored.
     mutating func giveUp() { schedule.isOver = true }
 
     /// Notes that another owner writes the checkpoints. A new line of output cannot begin without

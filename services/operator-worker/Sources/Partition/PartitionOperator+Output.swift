@@ -5,8 +5,8 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// One output of a partition, with its own ordinal. Its symbol and series are the machine's until
-/// it goes into a packet.
+/// One item of a partition's output. Its symbol and series are the machine's indexes until it goes
+/// into a packet.
 enum OutputItem: Sendable {
     case bar(Bar)
     case late(LateTickRecord)
@@ -15,8 +15,9 @@ enum OutputItem: Sendable {
 
 // Turns the machine's results into numbered output.
 extension PartitionOperator {
-    /// Numbers the present packet's output in the order of publication: bars, then late ticks, then
-    /// values. With `isHidden` it is counted and dropped: a new line of output is being built.
+    /// Numbers what the machine made of the present packet or repair, in the order of publication:
+    /// bars, then late ticks, then values. With `isHidden` it is dropped, because a new line of
+    /// output is being built.
     mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
             unpublished += UInt64(output.bars.count + values.count)
@@ -30,7 +31,7 @@ extension PartitionOperator {
         values.removeAll(keepingCapacity: true)
     }
 
-    /// Numbers a value of no single symbol, which is computed over all partitions.
+    /// Numbers a value of the share over all partitions, which belongs to no single symbol.
     private mutating func record(_ value: IndicatorValue) {
         if let publishFrom, value.periodStart < publishFrom {
             unpublished += 1
@@ -63,7 +64,8 @@ extension PartitionOperator {
         keep(.late(late), verdict)
     }
 
-    /// Numbers a value. Its time is the end of its period, because no clock is read.
+    /// Numbers a value of the graph. Its time is the end of its period, because no clock is read. A
+    /// further version takes its ordinal as its revision, because ordinals rise.
     private mutating func record(_ computed: GraphValue) {
         let isFirst = computed.reason == BarReason.closed.rawValue
         let value = IndicatorValue(
@@ -79,7 +81,8 @@ extension PartitionOperator {
         keep(.value(value), ledger.record(value, symbol: symbol))
     }
 
-    /// Numbers the value for a refused repair, which takes the place of the repair's output.
+    /// Numbers the value that states a refused repair, in place of the repair's output. `sequence`
+    /// is that of the packet that requested the repair.
     mutating func record(_ ranges: RefusedRanges, sequence: UInt64) {
         let symbol = ranges.isOfOneSymbol ? ranges.symbol : TickHeader.noSymbol
         let value = RefusedRepair(ranges, sequence: sequence).value(
@@ -93,7 +96,7 @@ extension PartitionOperator {
     }
 
     /// Puts new output into the outbox. Output that is on the tape already is suppressed. If the
-    /// tape has something else there, the partition stops.
+    /// tape holds other output under that ordinal, the partition stops.
     private mutating func keep(_ item: OutputItem, _ verdict: OutputLedger.Verdict) {
         switch verdict {
         case .new(let ordinal):
@@ -106,7 +109,8 @@ extension PartitionOperator {
         }
     }
 
-    /// Notes that all output of the present input is computed.
+    /// Notes that all output of the present input is computed. An input without output in the
+    /// outbox needs no note: it is complete as soon as the outbox is empty.
     mutating func endInput() {
         guard let position, let last = outbox.last?.ordinal, last > inputEnds.last?.ordinal ?? 0
         else { return }
@@ -116,8 +120,8 @@ extension PartitionOperator {
 
 // How numbered output gets into packets.
 extension PartitionOperator {
-    /// Moves computed bars into the lane's packet, and sends it when the lane is free. `now` is
-    /// monotonic.
+    /// Moves computed output into the lane's packet, and sends the packet when the lane is ready.
+    /// The worker calls it in each turn.
     mutating func pump(_ lane: some OutputLane, now: MonotonicTime) {
         if case .publishing(let input) = phase {
             publishEmpty(input, lane)
@@ -130,6 +134,7 @@ extension PartitionOperator {
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustPublishEmpty(complete, now: now) else { return }
+        // A packet's watermark promises that all bars up to it are published.
         if outbox.isEmpty, !hasRepair { packedWatermark = max(packedWatermark, watermark) }
         counted.published += UInt64(lane.waitingTicks)
         publishedPosition = complete.sequence
@@ -137,7 +142,8 @@ extension PartitionOperator {
         publish(lane, input: complete)
     }
 
-    /// Moves `complete` forward. It does not go back while the end of the output is computed again.
+    /// Moves `complete` forward, never back: while output on the tape is computed again, the tape
+    /// states a later input already.
     private mutating func completed(_ input: TapePosition?) {
         if let input, input.isBehind(complete) { complete = input }
     }
@@ -150,8 +156,8 @@ extension PartitionOperator {
                 input: input, checksum: packedChecksum, generation: settings.generation))
     }
 
-    /// Returns whether a packet without bars is due: once a second, so that readers see how far
-    /// time has come, and immediately when a person waits for the result of a request.
+    /// Returns whether a packet without bars is due: once a second if the watermark has risen, so
+    /// that readers learn it, and immediately when a person waits for the result of a request.
     private func mustPublishEmpty(_ complete: TapePosition, now: MonotonicTime) -> Bool {
         guard stopped == nil, phase == .working, !hasRepair, complete.sequence > publishedPosition
         else { return false }
@@ -167,14 +173,15 @@ extension PartitionOperator {
         phase = .published
     }
 
-    /// Notes that a packet of the lane is stored on the tape.
+    /// Notes that a packet of the lane is stored on the tape. A marker has no output.
     mutating func acknowledge(_ header: PacketHeader) {
         guard !header.flags.contains(.epochMarker) else { return }
         acknowledged = max(acknowledged, header.nextOrdinal - 1)
         if phase == .published { phase = .keeping }
     }
 
-    /// Moves output from the outbox into the lane's packet, as far as it fits.
+    /// Moves output from the outbox into the lane's packet, as far as it fits, and finds the last
+    /// input whose output is now completely in packets.
     private mutating func pack(_ lane: some OutputLane) {
         var packed = 0
         while packed < outbox.count, !lane.isFull {
@@ -220,7 +227,8 @@ extension PartitionOperator {
         }
     }
 
-    /// Returns the lane's number of a symbol, and registers the symbol if it is new there.
+    /// Returns the lane's number for the machine's index of a symbol, and registers the symbol if
+    /// it is new there.
     private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
         while laneSymbols.count <= symbol { laneSymbols.append(nil) }
         if let known = laneSymbols[Int(symbol)] { return known }
@@ -235,7 +243,8 @@ extension PartitionOperator {
 }
 
 extension TapePosition {
-    /// Returns whether this position is later on the same stream, or on another stream.
+    /// Returns whether this position is later than the other one on the same stream, or on another
+    /// stream. Every position is later than `nil`.
     func isBehind(_ other: TapePosition?) -> Bool {
         guard let other, other.streamCreated == streamCreated else { return true }
         return sequence > other.sequence

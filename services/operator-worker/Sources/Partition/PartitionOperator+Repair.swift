@@ -15,24 +15,24 @@ import TapeProtocol
 extension PartitionOperator {
     /// The part of the tape that a repair has to read for its first day.
     struct RepairPart: Sendable {
-        /// Ticks with this event time or a later one are needed.
+        /// The repair needs ticks with this event time or a later one.
         let from: Timestamp
         /// The last packet to read: the one that requested the repair.
         let until: TapePosition
         /// The ranges to compute again.
         let ranges: [DirtyRange]
-        /// Whether an earlier owner did it. Then everything that was readable at that time is read,
-        /// without a margin.
+        /// Whether an earlier owner did this repair. Then the tape need not reach back further than
+        /// the repair reads (`RepairReading.reachNanoseconds`).
         let isDoneBefore: Bool
     }
 
-    /// What one day's repair did, for the report.
+    /// The result of one day's repair, for the report.
     struct RepairResult: Hashable, Sendable {
-        /// Versions of bars that it made.
+        /// The number of versions of bars that the repair made.
         var bars = 0
-        /// Ticks that the machines were given.
+        /// The number of ticks that the repair machines were given.
         var ticks: UInt64 = 0
-        /// What limits made it leave out.
+        /// What the repair omitted because of limits.
         var leftOut = RepairOmissions()
     }
 
@@ -51,11 +51,12 @@ extension PartitionOperator {
         return ledger.nextOrdinal
     }
 
-    /// Takes the output at that ordinal. A different decision than the earlier one would give other
-    /// bars the same ordinals, so nothing is guessed.
+    /// Takes what the tape of bars shows at `precedentOrdinal`. A different decision than the
+    /// earlier one would give other bars the same ordinals, so nothing is guessed.
     mutating func takePrecedent(_ precedent: RepairPrecedent) {
         guard let repair, precedentOrdinal != nil else { return }
         switch precedent {
+        // The refusal of another day or packet means: this day was done and made no output.
         case .refused(let refused):
             guard let day = repair.refusal(refused.reason),
                 RefusedRepair(day, sequence: repair.position.sequence) == refused
@@ -93,8 +94,8 @@ extension PartitionOperator {
             machine.publishedRanges(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
-    /// Notes the repair of the ranges that the present packet made dirty, and publishes those that
-    /// are refused without reading.
+    /// Notes the repair of the ranges that the present packet made dirty, and publishes the refusal
+    /// of those that are refused without reading.
     mutating func requestRepair(_ agenda: RepairAgenda) {
         for ranges in agenda.refused {
             if ledger.isPastPublished { addToRefused(ranges) }
@@ -103,8 +104,8 @@ extension PartitionOperator {
         repair = agenda.days.isEmpty ? nil : agenda
     }
 
-    /// Adds to the ranges that the worker reports. Ranges that are computed again after a restart
-    /// are not reported twice.
+    /// Adds to the ranges that the worker reports. The caller leaves out refusals that are on the
+    /// tape already, because an earlier owner has reported them.
     private mutating func addToRefused(_ ranges: RefusedRanges) {
         if let place = refused.firstIndex(where: { $0.reason == ranges.reason }) {
             refused[place].add(ranges)
@@ -113,7 +114,7 @@ extension PartitionOperator {
         }
     }
 
-    /// Begins the passes over the tape for the first day, and drops what was read before.
+    /// Begins the passes over the tape for the first day, and drops what was read for it before.
     mutating func beginRepair() {
         guard let ranges = repair?.days.first else { return }
         repair?.reading = GraphRepair(machine, ranges)
@@ -177,7 +178,7 @@ extension PartitionOperator {
     /// Continues with the next day, or ends the repair and with it the packet that requested it.
     private mutating func endRepairDay() {
         repair?.endDay()
-        // Reading all that again after a crash would take long.
+        // Without a checkpoint the next owner would read all of the day again.
         schedule.demand()
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil

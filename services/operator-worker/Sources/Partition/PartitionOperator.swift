@@ -4,17 +4,19 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// One partition of the operator: takes packets of ticks, makes bars for its lane, and sometimes an
-/// image of its state.
+/// One partition of the operator, the `core` of a `PartitionSlot`: takes packets, makes output for
+/// its lane, and sometimes an image of its state. The worker's thread calls it.
 ///
-/// Pure except for its appends to the lane: its results follow from the packets alone.
+/// Pure except for its appends to the lane: its results follow from the packets alone. `now` only
+/// decides when packets without bars and images are due.
 ///
-/// An *input* is one packet of ticks. *Output* is a bar, a late tick or a value, with an ordinal. A
-/// *line of output* is the output of one definition. A new line, a *base*, begins after the old one
-/// when the definition changes or a person requests it. `isBehind` means: later on the tape.
+/// An *input* is one packet of ticks; for the share over all partitions it is one packet of bars.
+/// *Output* is a bar, a late tick or a value, with an ordinal. A *line of output* is the output of
+/// one definition and generation. A new line, a *base*, begins after the old one when the
+/// generation rises or a person requests it. `isBehind` means: later on the tape.
 struct PartitionOperator {
-    /// The high mark of the outbox, which holds computed output that is in no packet yet. From this
-    /// length on the reader is held and no repair begins. The output of one packet or one repair is
+    /// The length of the outbox from which on the reader is held and no repair begins. The outbox
+    /// holds computed output that is in no packet yet. The output of one packet or one repair is
     /// still added completely: in pieces it would only wait in the machine, which holds it already.
     /// So the outbox holds at most this and as much as a machine may hold
     /// (`StreamLimits.openWindowsMax`, `repairTicksMax`).
@@ -29,11 +31,12 @@ struct PartitionOperator {
     var stopped: String?
     var phase: Phase
 
-    /// A new line of output goes through all phases, in order. Other partitions are always
-    /// `working`.
+    /// How far the partition's line of output has come. A new line goes through the phases in this
+    /// order, and may skip some. Other partitions are always `working`.
     enum Phase: Hashable, Sendable {
-        /// Builds the state without output, up to and including the packet at this position. Next:
-        /// `publishing`, or `keeping` if the tape's end states the same already.
+        /// Computes the input of the previous line and drops the output, up to and including the
+        /// packet at this position. Next: `publishing`, or `keeping` if the tape's last packet
+        /// states that input already.
         case building(until: TapePosition)
         /// Has to publish a packet without bars that states this input as complete. Next:
         /// `published`.
@@ -50,7 +53,7 @@ struct PartitionOperator {
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
-        /// The running checksum up to and including it.
+        /// The running checksum over the partition's output, up to and including this item.
         let checksum: UInt64
     }
 
@@ -62,23 +65,25 @@ struct PartitionOperator {
 
     /// Computed output that is in no packet yet.
     var outbox = PopQueue<Output>()
-    /// The ends of the inputs whose output is in the outbox. Never longer than the outbox.
+    /// The inputs whose last output is in the outbox, in order. Never longer than the outbox.
     var inputEnds = PopQueue<InputEnd>()
     /// What the machine made of the present packet; empty between packets.
     var output = GraphOutput()
     /// The machine of the share over all partitions, which computes instead of `machine`; `nil` for
-    /// other shares.
+    /// a partition.
     private(set) var universe: UniverseMachine?
     /// What `universe` made of the present packet; empty between packets.
     var values: [IndicatorValue] = []
-    /// Whether the worker takes ticks out of `live`.
+    /// Whether ticks are collected in `live`: the graph has nodes with `live`, and publishing to
+    /// live readers is switched on. The worker sets it.
     var hasLiveEdges = false
     /// Ticks that nodes let through to live readers, in order. No packet is taken while it is not
     /// empty, so it holds the ticks of one packet at most.
     var live: [LiveTick] = []
-    /// The repair to do. No packet is taken while there is one.
+    /// The repair to do; `nil` when there is none. No packet is taken while there is one.
     var repair: RepairAgenda?
-    /// Ranges that were refused immediately, by reason. The worker reports and empties them.
+    /// Ranges that were refused without reading, one entry for each reason. The worker reports and
+    /// removes them.
     var refused: [RefusedRanges] = []
     /// The lane's numbers for the machine's symbols and series, by the machine's index; `nil` for a
     /// symbol that has no output so far.
@@ -93,12 +98,12 @@ struct PartitionOperator {
     var packedWatermark: Timestamp
     /// The last input, with the tape's data about it.
     var position: TapePosition?
-    /// Windows that open earlier are not published; `nil` when there are none. As in
+    /// Bars of windows that open earlier are not published; `nil` when all are published. As in
     /// `CheckpointInput`.
     private(set) var publishFrom: Timestamp?
     /// Whether ticks were seen, so that the start of the tape is known.
     private(set) var hasBegun: Bool
-    /// A new line of output that is not stored yet; `nil` for other partitions.
+    /// The new line of output with which this owner began; `nil` when it began in another way.
     let base: Base?
     /// The ordinal of the last output that the tape acknowledged.
     var acknowledged: UInt64
@@ -106,23 +111,25 @@ struct PartitionOperator {
     var publishedPosition: UInt64 = 0
     /// When the last packet was sent, monotonic.
     var publishedAt = MonotonicTime.distantPast
-    /// The sequence of the last input with a person's request; 0 for none. When that input is
-    /// complete, a packet states it immediately, because the person waits.
+    /// The sequence of the last input of the source `manual`, which has people's requests; 0 for
+    /// none. When that input is complete, a packet states it immediately, because the person waits.
     var requestSequence: UInt64 = 0
     /// Decides when the next checkpoint is due.
     var schedule: CheckpointSchedule
     /// An image that waits until all output that it includes is acknowledged.
     var waiting: CheckpointImage?
-    /// Closed windows of a new line of output that are not published, because they began before it,
-    /// or before the tape.
+    /// Bars and values that were computed and not published, because an earlier line has published
+    /// them or the tape does not hold all of their ticks.
     var unpublished: UInt64 = 0
     /// The counts, without those of the machine.
     var counted = PartitionTally()
-    /// The machine's counts when this owner began to publish. The `tally` leaves them out, because
+    /// The machine's counts when this owner began to publish. The `tally` subtracts them, because
     /// an earlier owner has counted them.
     private(set) var undecidableBefore: UInt64 = 0
     private(set) var excludedBefore: ExcludedTicks
 
+    /// Makes the partition with the state that recovery found, and registers its series with
+    /// `lane`.
     init(
         partition: Partition, settings: OperatorSettings, beginning: Beginning,
         lane: some OutputLane
@@ -140,11 +147,12 @@ struct PartitionOperator {
         hasBegun = beginning.input.hasBegun
         schedule = CheckpointSchedule(behind: position)
         complete = position
+        // The later one of the checkpoint's input and of the one that the tape states.
         if let end = beginning.publishedInput { complete = end.isBehind(position) ? end : position }
         let pending = beginning.input.pending
         if let position, !pending.isEmpty {
             repair = RepairAgenda(pending, at: position, isHidden: false)
-            // Some of that input's output is not published yet.
+            // The output of the repair belongs to this input, so the input is not complete.
             complete = beginning.publishedInput ?? .before(position.streamCreated)
         }
         publishedPosition = complete?.sequence ?? 0
@@ -166,7 +174,7 @@ struct PartitionOperator {
         packedWatermark = max(packedWatermark, watermark)
     }
 
-    /// Whether no packet may be taken at the moment, so that the reader has to be held.
+    /// Whether no packet may be taken at the moment, so that the worker has to hold the reader.
     var mustHold: Bool {
         if outbox.count >= Self.outboxMax || stopped != nil || hasRepair { return true }
         if !live.isEmpty { return true }
@@ -177,9 +185,10 @@ struct PartitionOperator {
     }
     /// Whether all computed output is in packets.
     var isEmpty: Bool { outbox.isEmpty }
-    /// Whether bars may be published: false while a new line of output is being prepared.
+    /// Whether output may be published: false while a new line of output is being prepared.
     var hasBegunLine: Bool { phase == .working }
-    /// Whether all output on the tape was computed again, or was in the restored state.
+    /// Whether the next output is new: all output on the tape was computed again, or was in the
+    /// restored state.
     var isCaughtUp: Bool { phase == .working && ledger.isPastPublished }
 
     /// The least of its sources' watermarks. All bars up to it are computed.
@@ -187,7 +196,8 @@ struct PartitionOperator {
 
     // MARK: input
 
-    /// Takes the next packet of the partition. `position` is its position on the tape.
+    /// Takes the next packet of the partition, unless the partition has stopped. `position` is the
+    /// packet's position on the tape. Call it only while `mustHold` is false.
     mutating func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
         guard stopped == nil else { return }
         self.position = position
@@ -201,6 +211,7 @@ struct PartitionOperator {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
+        // The packet that ends the building is also a part of it: its output is dropped.
         var isBuilding = false
         if case .building(let end) = phase {
             isBuilding = true
@@ -226,8 +237,9 @@ struct PartitionOperator {
         return machine.take(header, packet, into: &output)
     }
 
-    /// Ends the building when the end of the previous line is reached. The next output is the first
-    /// one that the previous line has not published.
+    /// Ends the building when the packet at the end of the previous line is taken. The next output
+    /// is the first one that the previous line has not published. The partition stops when another
+    /// packet is stored there.
     private mutating func build(until end: TapePosition) {
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
@@ -239,15 +251,16 @@ struct PartitionOperator {
         complete = position
         publishedPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
-        // Older lines may have published fewer days.
+        // The previous line may not have published all days from providers.
         machine.publishDaysAgain()
         undecidableBefore = machine.undecidable
         excludedBefore = machine.excluded
         phase = base?.next ?? .working
     }
 
-    /// Notes the first tick. If earlier ordinals were removed from the tape, windows that overlap
-    /// it were not seen from their start.
+    /// Notes where the partition's ticks begin on the tape. If earlier ordinals of the source were
+    /// removed, windows that opened before the first tick were not seen from their start. Their
+    /// bars are flagged as partial, or not published if an earlier line may have published them.
     private mutating func begin(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.firstOrdinal > 1 else {
             hasBegun = true

@@ -1,20 +1,20 @@
 import OperatorGraph
 
-/// The counts of a partition since its owner took it.
+/// The counts of a partition since this worker began with it, for metrics and /status.
 struct PartitionTally: Sendable {
-    /// Output that was sent to the tape.
+    /// Items of output that were sent to the tape.
     var published: UInt64 = 0
-    /// Output that was computed again and is on the tape already.
+    /// Items of output that were computed again and are on the tape already.
     var suppressed: UInt64 = 0
     /// Ticks that were listed as late, once per series.
     var late: UInt64 = 0
     /// Bars of which late ticks made another version.
     var revised: UInt64 = 0
-    /// Ticks that a node left out and listed because they came before.
+    /// Ticks that a deduplicating node listed, because an equal tick came before.
     var duplicates: UInt64 = 0
-    /// Ticks that passed such a node because they have no id to compare.
+    /// Ticks that passed such a node because they lack the id that it compares.
     var undecidable: UInt64 = 0
-    /// Ticks that rules and calendars excluded, by reason.
+    /// Ticks that series excluded, by reason.
     var excluded = ExcludedTicks()
 
     mutating func add(_ other: PartitionTally) {
@@ -29,8 +29,8 @@ struct PartitionTally: Sendable {
 }
 
 extension PartitionOperator {
-    /// The counts. Input that only builds state is not counted, because its earlier owner has
-    /// counted it.
+    /// All counts. Input that only builds the state of a new line of output is not included,
+    /// because an earlier owner has counted it.
     var tally: PartitionTally {
         var tally = counted
         if case .building = phase { return tally }

@@ -1,5 +1,6 @@
-/// A queue from which runs are removed at the front. Removing `n` elements costs `n`, however many
-/// remain.
+/// A queue from which several elements are removed at the front in one batch. On average, the cost
+/// depends on the number of removed elements and not on the number that remain. The owner bounds
+/// it.
 struct PopQueue<Element> {
     private var items: [Element] = []
     /// The number of elements at the front of `items` that are removed already.

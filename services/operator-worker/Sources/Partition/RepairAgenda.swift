@@ -6,29 +6,30 @@ import TapeCodec
 import TapeProtocol
 
 /// The ranges that a partition has to compute again before it takes the next packet, day by day (in
-/// UTC). All times are nanoseconds since 1970.
+/// UTC). A packet that makes time dirty makes one (`PartitionOperator.take`). All times are event
+/// times in nanoseconds since 1970.
 struct RepairAgenda: Sendable {
     /// The maximum number of days of a range. A longer one is refused, because reading all days
     /// would take too long.
     static let daysMax: Int64 = 32
     static let dayNanoseconds: Int64 = 86_400_000_000_000
-    /// The maximum number of ranges that a checkpoint between two days can hold. While more remain,
-    /// no checkpoint is taken.
+    /// The maximum number of ranges that a checkpoint between two days can hold, so that its input
+    /// stays below `CheckpointLimits.inputBytesMax`. While more remain, no checkpoint is taken.
     static let pendingMax = 1_024
-    /// A range that begins so much later than the time of its packet is refused: none of its ticks
-    /// can be on the tape, and reading would wait for them. Clocks may differ by less than this.
+    /// A range that begins this much later than its packet, or even later, is refused: none of its
+    /// ticks can be on the tape. Clocks differ by less than this.
     static let aheadNanoseconds: Int64 = 60_000_000_000
 
-    /// The packet that requested it. The repair's result is output of this packet.
+    /// The packet that made the ranges dirty. The repair's result is output of this packet.
     let position: TapePosition
-    /// Whether a new line is being built after the existing output. Then nothing of it is
-    /// published.
+    /// Whether the repair belongs to a new line of output that is still being built. Then the
+    /// repair changes the state and publishes nothing.
     let isHidden: Bool
     /// The ranges by day, the oldest first. One day is read at a time.
     private(set) var days: [[DirtyRange]] = []
     /// Ranges that are refused without reading, one entry for each reason.
     private(set) var refused: [RefusedRanges] = []
-    /// The repair of the first day, while the tape is read for it.
+    /// The repair of the first day, while the tape is read for it; `nil` before and after.
     var reading: GraphRepair?
     /// Whether an earlier owner is known to have done the first day. Then it has to be done again,
     /// or later bars would differ.
@@ -37,7 +38,8 @@ struct RepairAgenda: Sendable {
     private(set) var hasEndedDay = false
 
     /// Splits the ranges into days. Ranges that begin at `limit` or later are refused, and all
-    /// others end at `limit` at the latest.
+    /// others end at `limit` at the latest. Without a limit nothing is refused as future: the
+    /// pending ranges of a checkpoint were checked before they were stored.
     init(
         _ dirty: [DirtyRange], at position: TapePosition, isHidden: Bool, limit: Int64 = .max
     ) {
@@ -87,7 +89,8 @@ struct RepairAgenda: Sendable {
         return time % dayNanoseconds < 0 ? whole - 1 : whole
     }
 
-    /// Returns the latest time at which a range may begin. It depends on times on the tape only.
+    /// Returns the time before which a range has to begin, from the times of its packet. No clock
+    /// is read, so that every owner refuses the same ranges.
     static func limit(sendTime: Timestamp, watermark: Timestamp) -> Int64 {
         max(sendTime, watermark).advanced(byNanoseconds: aheadNanoseconds).nanoseconds
     }
@@ -95,7 +98,8 @@ struct RepairAgenda: Sendable {
     /// The ranges of all days that remain.
     var pending: [DirtyRange] { days.flatMap { $0 } }
 
-    /// Whether it is between two days, so that the remaining ranges can be stored with the state.
+    /// Whether the repair is between two days, so that the remaining ranges can be stored with the
+    /// state.
     var isBetweenDays: Bool {
         reading == nil && hasEndedDay && days.reduce(0) { $0 + $1.count } <= Self.pendingMax
     }
@@ -108,7 +112,7 @@ struct RepairAgenda: Sendable {
         days.removeFirst()
     }
 
-    /// Returns the first day, refused for this reason; `nil` when there is none.
+    /// Returns the ranges of the first day as refused for this reason; `nil` when no day remains.
     func refusal(_ reason: RepairRefusal) -> RefusedRanges? {
         days.first.flatMap { RefusedRanges(reason, $0) }
     }

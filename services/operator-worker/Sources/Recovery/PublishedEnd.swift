@@ -3,20 +3,20 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// The end of the bars on the tape, as stated in their last packet that is no marker.
+/// The end of a partition's output on the tape, as stated in the last packet that is no marker.
 struct PublishedEnd: Hashable, Sendable {
-    /// The last ordinal; 0 when there are packets, but no bars.
+    /// The last ordinal; 0 when there are packets, but no output.
     var ordinal: UInt64
-    /// The running checksum after that ordinal.
+    /// The running checksum up to and including that ordinal.
     var checksum: UInt64
-    /// The generation of the graph that made it.
+    /// The generation that made the last packet.
     var generation: UInt32
     /// The input up to which all output is published.
     var input: TapePosition
     /// The time up to which all bars are published.
     var watermark: Timestamp
 
-    /// The end of the output; `nil` when there are no bars.
+    /// The same for an `OutputLedger`; `nil` when there is no output.
     var end: OutputLedger.End? {
         ordinal < OutputLedger.firstOrdinal
             ? nil : OutputLedger.End(ordinal: ordinal, checksum: checksum)

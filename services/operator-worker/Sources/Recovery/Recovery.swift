@@ -5,12 +5,14 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The facts that a partition's owner finds when it begins, and the decision how it begins.
+/// The facts that a partition's owner finds when it begins, and the decision how it begins. The
+/// checkpoint threads find the facts, and the worker's thread decides: first by `refusal`, before
+/// the lane is opened, and then by `recovery`.
 ///
 /// A *line of output* is the output of one definition and generation, in order. A new line begins
 /// after the old one when the generation rises, or when a person requests a rebuild. A *definition*
-/// is here the hash of the settings and graph that make the bars. The *lane* is the worker's own
-/// writer of the partition's bars: before it is open, another worker may still publish.
+/// is here the hash of the graph that makes the bars. The *lane* is the worker's own writer of the
+/// partition's bars: before it is open, another worker may still publish.
 struct RecoverySituation: Sendable {
     var partition: Partition
     /// The worker's own definition and generation.
@@ -26,9 +28,11 @@ struct RecoverySituation: Sendable {
     var stored = StoredCheckpoints()
     /// The end of the output on the tape; `nil` when there are only markers.
     var published: PublishedEnd?
-    /// The generation in the subject's last marker, which the previous owner wrote.
+    /// The generation in the last packet on the subject of the bars, which the previous owner
+    /// wrote; `nil` when there is none. Once the lane is open, only a marker counts here:
+    /// `published` has that of other packets.
     var markerGeneration: UInt32?
-    /// The last packet, when the lane is not open yet.
+    /// The last packet on that subject, when the lane is not open yet; `nil` when there is none.
     var last: LastPacket?
     /// The last ordinal before those of the open lane; `nil` when it is not open yet.
     var laneOrdinal: UInt64?
@@ -38,15 +42,16 @@ struct RecoverySituation: Sendable {
     var isRebuildRequested = false
     /// When the stream of ticks was created; `nil` when that was not read.
     var streamCreated: Timestamp?
-    /// Whether the packet of `published.input` was found on the tape.
+    /// Whether the packet of `published.input` was found on the tape. It is looked up only if
+    /// `needsInput`.
     var isInputThere = false
 }
 
 /// How a partition begins, or why it does not.
 enum Recovery: Sendable {
     case begin(Beginning)
-    /// The lane first needs at least this next ordinal, and an epoch above this one. Then the
-    /// decision is made again.
+    /// The lane first needs at least this next ordinal, and an epoch above this one, because the
+    /// tape holds less than was published. Then the decision is made again.
     case raise(nextOrdinal: UInt64, aboveEpoch: UInt64)
     /// A worker with a higher generation works here, or is about to. This one tries again later.
     /// The text is the reason.
@@ -77,13 +82,14 @@ extension RecoverySituation {
         return nil
     }
 
-    /// Whether a new line of output will begin, which depends on the input of the existing output.
+    /// Whether a new line of output will begin. That needs to know whether the tape still holds the
+    /// input of the existing output.
     var needsInput: Bool {
         isRebuildRequested
             || max(stored.head?.generation ?? 0, published?.generation ?? 0) < generation
     }
 
-    /// The decision, with what the tape states. It is pure, so that every case can be a row of a
+    /// The decision, once the lane is open. It is pure, so that tests can list every case in a
     /// table.
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
@@ -163,7 +169,8 @@ extension RecoverySituation {
 
     // MARK: new lines of output
 
-    /// A line after the older generation's output, with state from the start of the tape.
+    /// A line after the output of the older generation. Its state is built from the start of the
+    /// tape.
     private var newGeneration: Recovery {
         guard let published else { return base(output: nil, Base(endsRequest: false)) }
         guard isInputThere else {

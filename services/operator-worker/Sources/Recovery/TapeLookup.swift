@@ -5,7 +5,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Reads single packets of the tape. Every call blocks.
+/// Reads single packets of the tape for a partition that begins. Every call blocks, so only the
+/// checkpoint threads use it.
 struct TapeLookup {
     private let client: TapeClient
     private let jetStream: JetStream
@@ -15,8 +16,8 @@ struct TapeLookup {
         self.jetStream = jetStream
     }
 
-    /// Returns the last packet on the partition's bars, and its generation. A worker must not
-    /// continue after a higher generation.
+    /// Returns the last packet on the subject of the partition's bars, and its generation. A worker
+    /// must not continue after a higher generation.
     func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
         let names = client.names
         let last = try client.lastPacket(
@@ -28,8 +29,8 @@ struct TapeLookup {
         return (last.last, generation)
     }
 
-    /// Returns the end of the partition's bars, and the generation of the last marker if a marker
-    /// comes last.
+    /// Returns the end of the partition's output, and the generation of the last packet if that is
+    /// a marker.
     func end(of partition: Partition) throws -> (PublishedEnd?, markerGeneration: UInt32?) {
         let names = client.names
         let subject = names.output(partition)
@@ -47,7 +48,7 @@ struct TapeLookup {
         return (published, marker?.generation)
     }
 
-    /// Returns when the stream of the partition's input was created; `nil` when there is none.
+    /// Returns when the stream of the partition's input was created; `nil` when there is no stream.
     func created(inputOf partition: Partition) throws -> Timestamp? {
         try jetStream.streamInfo(client.names.inputStream(partition))?.created
     }

@@ -4,13 +4,13 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// Collects the bars that a partition has published in the time of a repair. They are read back
-/// from the tape, because the machines have removed most windows. With them a repair withdraws bars
-/// whose windows no longer exist. A *series* in `needs` and in the result is its index in the
-/// machine's program, and a symbol is its index in the machine.
+/// The bars that a partition has published in the time of a repair, as they are read back from the
+/// tape, because the machines have removed most windows. With them a repair withdraws bars whose
+/// windows no longer exist. A *series* in `needs` and in the result is its index in the machine's
+/// program, and a symbol is its index in the machine.
 struct PublishedBars: Sendable {
-    /// The maximum number of bars. With more, the repair is refused. A day of one symbol has far
-    /// fewer.
+    /// The maximum number of bars, which bounds their memory. With more, the repair is refused. A
+    /// day of one symbol has far fewer.
     static let barsMax = 262_144
 
     /// The key of a bar, whatever its version.
@@ -32,7 +32,8 @@ struct PublishedBars: Sendable {
         let series: UInt16
     }
 
-    /// The ranges of time in which bars are needed. Looked up and never walked over.
+    /// The ranges of time in which bars are needed. Only looked up, because the order of a
+    /// dictionary is random.
     private let needs: [SymbolSeries: [PublishedRange]]
     /// The earliest time of the ranges. A bar is published after its window, so all of the bars
     /// were published at this time or later.
@@ -48,8 +49,8 @@ struct PublishedBars: Sendable {
     /// Whether more than `barsMax` bars were found, so that some are not in `bars`.
     private(set) var isTooMany = false
 
-    /// Returns `nil` when no bars have to be read back: nothing is needed, or the partition has
-    /// published nothing so far.
+    /// Prepares for the bars in these ranges; `nil` when no bars have to be read back: nothing is
+    /// needed, or the partition has published nothing so far.
     init?(_ needs: [PublishedRange], _ machine: GraphMachine, lastOrdinal: UInt64) {
         guard let from = needs.map(\.from).min(), lastOrdinal >= OutputLedger.firstOrdinal else {
             return nil

@@ -4,8 +4,8 @@ import StreamCore
 import TapeCodec
 import TapeProtocol
 
-/// The ranges of one packet that are refused for one reason. Only this is kept of them, however
-/// many they are.
+/// The ranges of one packet that are refused for one reason, as a summary of fixed size, however
+/// many ranges they are. A range is a dirty range.
 struct RefusedRanges: Hashable, Sendable {
     let reason: RepairRefusal
     /// The number of ranges.
@@ -24,7 +24,7 @@ struct RefusedRanges: Hashable, Sendable {
         add(first)
     }
 
-    /// Returns `nil` without a range.
+    /// Summarises several ranges; `nil` when there are none.
     init?(_ reason: RepairRefusal, _ ranges: [DirtyRange]) {
         guard let first = ranges.first else { return nil }
         self.init(reason, first)
@@ -47,6 +47,7 @@ struct RefusedRanges: Hashable, Sendable {
 }
 
 extension RefusedRepair {
+    /// Makes the refusal that is published. `sequence` is that of the packet with the request.
     init(_ ranges: RefusedRanges, sequence: UInt64) {
         self.init(
             ranges.reason, sequence: sequence, from: Timestamp(nanoseconds: ranges.from),

@@ -2,18 +2,19 @@ import MarketModel
 import Primitives
 import TapeProtocol
 
-/// A question of a repair about single packets of the tape. A thread that may block answers it.
+/// A question of a repair about single packets of the tape. A checkpoint thread answers it
+/// (`RepairResponder`), because the answer needs calls that block.
 enum RepairQuestion: Hashable, Sendable {
-    /// Which output is stored at this ordinal of the partition's bars. There an earlier owner put
-    /// the outcome of the same repair.
+    /// Which output the partition's bars have at this ordinal, where an earlier owner published the
+    /// first output of the same repair.
     case precedent(ordinal: UInt64)
-    /// Where the tapes of these sources begin.
+    /// Where the ticks of these sources begin on the partition's tape.
     case reach([SourceName])
     /// Where the tape of the partition's bars begins and ends, before bars are read back.
     case ends
 }
 
-/// The answer to a question, with the question's name.
+/// The answer to the question of the same name, or the reason why there is none.
 enum RepairAnswer: Sendable {
     case precedent(RepairPrecedent)
     case reach(RepairReach)
@@ -45,9 +46,9 @@ struct BarTapeEnds: Hashable, Sendable {
     let lastSequence: UInt64
 }
 
-/// The question that the worker waits for, and its answer. Different threads answer the questions
-/// of different partitions, so an answer to an older question may come later. The number tells them
-/// apart.
+/// The question whose answer the worker waits for, and the answer. Different threads answer the
+/// questions of different partitions, so an answer to an older question may come later. The number
+/// tells the answers apart.
 struct RepairAsking {
     /// The wait before a question is sent again. Its answer counts whenever it comes.
     static let againNanoseconds: Int64 = 120_000_000_000
@@ -74,6 +75,7 @@ struct RepairAsking {
         return sentAt.map { now - $0 >= Self.againNanoseconds } ?? true
     }
 
+    /// Notes that the question was sent.
     mutating func sent(now: MonotonicTime) { sentAt = now }
 
     /// Keeps the answer, unless it belongs to an older question.

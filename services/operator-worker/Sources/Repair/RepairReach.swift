@@ -1,13 +1,13 @@
 import MarketModel
 import Primitives
 
-/// How far the tape of one partition reaches back, source by source. Pure.
+/// How far the ticks of one partition reach back on the tape, source by source. Pure.
 ///
-/// Retention removes a partition's packets before one place of the stream, but keeps each subject's
-/// newest packet. So the first packet of a source that rarely sends proves little: the packets
-/// after it may be missing for months. The second packet with content of any source proves more:
-/// while it is stored together with the packet before it, no later packet of the partition was ever
-/// removed.
+/// Retention removes a partition's packets before one sequence of the stream, but keeps each
+/// subject's newest packet. So the first packet of a source that rarely sends proves little: the
+/// packets after it may have been removed for months. The second packet with content of any source
+/// proves more: while it is stored together with the packet before it, no later packet of the
+/// partition was ever removed.
 struct RepairReach: Hashable, Sendable {
     /// A packet on the tape of ticks.
     struct Packet: Hashable, Sendable {
@@ -25,14 +25,14 @@ struct RepairReach: Hashable, Sendable {
         var second: Packet?
     }
 
-    /// The first packets that a reading met, of all sources and of each one.
+    /// The first packets that a repair's reading met, of all sources and of each one.
     struct Reading: Hashable, Sendable {
-        /// The sequence of its first packet; 0 before that one.
+        /// The sequence of the first packet; 0 before that one.
         var first: UInt64 = 0
         /// By source, the sequence of its first packet. Sources that were read from their first
-        /// ordinal are left out: nothing of theirs can be gone.
+        /// ordinal are not listed: no packet of theirs can have been removed.
         var firstOfSource: [SourceName: UInt64] = [:]
-        /// It contains the packets that were stored from this time on.
+        /// The reading contains the packets that were stored from this time on.
         var start: Timestamp
         /// How much further the tape has to reach back, in nanoseconds.
         var margin: Int64

@@ -15,17 +15,19 @@ struct RepairReading {
 
         mutating func add(_ header: PacketHeader) {
             packets += 1
+            // The odd factor makes the order count.
             digest = digest &* 0x9e37_79b9_7f4a_7c15 &+ header.checksum
         }
     }
 
-    /// How much earlier than its first tick a reading begins. It covers the differences between the
-    /// clocks of provider, gateway and server, and the time by which a range may begin later than
-    /// the packet that requested it.
+    /// How much earlier than the event time of the first needed tick a reading begins, because the
+    /// tape is searched by the time at which packets were stored. It covers the differences between
+    /// the clocks of provider, gateway and server (a minute), and the time by which a range may
+    /// begin later than the packet that requested it.
     static let marginNanoseconds: Int64 = 60_000_000_000 + RepairAgenda.aheadNanoseconds
-    /// How far the tape has to reach back beyond the reading. Packets that are about to be purged
-    /// are not used, because the next owner of the partition must be able to make the same bars. A
-    /// repair that an earlier owner did is done again without this.
+    /// How much further than the reading the tape has to reach back: an hour. Packets that are
+    /// about to be purged are not used, because the next owner of the partition must be able to
+    /// make the same bars. A repair that an earlier owner did is done again without this.
     static let reachNanoseconds: Int64 = 3_600_000_000_000
 
     /// The index of the partition's slot in the worker.
@@ -38,6 +40,7 @@ struct RepairReading {
     let start: Timestamp
     /// When it began, monotonic.
     let startedAt: MonotonicTime
+    /// The packets of the present pass so far.
     private(set) var pass = Pass()
     /// Collects the bars that are read back; `nil` during the passes over ticks.
     var barsReadBack: PublishedBars?
@@ -55,6 +58,7 @@ struct RepairReading {
     var barsReadUntil: UInt64 = 0
     /// The result of the first pass; `nil` during it.
     private(set) var firstPass: Pass?
+    /// The number of passes that have ended.
     private(set) var passesEnded = 0
     /// The first packets that were read, to judge whether the tape reaches back far enough.
     private(set) var firstPackets: RepairReach.Reading

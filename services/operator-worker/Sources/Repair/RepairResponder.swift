@@ -6,9 +6,11 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Answers the questions of a repair. Every call blocks, up to the deadline of `jetStream`.
+/// Answers the questions of a repair, on a checkpoint thread. Every call to `jetStream` blocks up
+/// to its deadline.
 struct RepairResponder {
-    /// The maximum number of markers that are skipped before a source's second packet with content.
+    /// The maximum number of markers that are skipped to find a source's second packet with
+    /// content. Beyond, that packet counts as unknown.
     private static let markersMax = 64
 
     let names: TapeNames

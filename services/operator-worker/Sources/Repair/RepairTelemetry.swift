@@ -10,7 +10,7 @@ struct RepairDone: TelemetryEvent {
     let partition: Partition
     /// The symbol of the first range.
     let symbol: String
-    /// The time from the first to the last of the ranges.
+    /// The beginning of the earliest range, and the end of the latest one.
     let from: Timestamp
     let to: Timestamp
     /// The number of ranges.
@@ -21,7 +21,7 @@ struct RepairDone: TelemetryEvent {
     /// How long it took.
     let nanoseconds: Int64
 
-    /// The omissions in words; `nil` when there are none.
+    /// The omissions, as counts with their names; `nil` when there are none.
     var leftOut: String? {
         guard !outcome.leftOut.isNone else { return nil }
         let parts = [
@@ -61,6 +61,7 @@ struct RepairRefused: TelemetryEvent {
     /// The symbol of the first range.
     let symbol: String
     let ranges: RefusedRanges
+    /// The reason in words, with what a person can do.
     let detail: String
 
     var level: LogLevel { .warning }
@@ -85,7 +86,7 @@ struct RepairRefused: TelemetryEvent {
     }
 }
 
-/// A repair ended with the ownership of its partition.
+/// A repair ended unfinished, because its partition leaves this worker or begins again.
 struct RepairDropped: TelemetryEvent {
     static let name = "operator.repair.dropped"
     let partition: Partition

@@ -6,10 +6,11 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-// The last step of a repair, after both passes: the bars on the tape in its time are read back.
+// The last step of a repair, after its passes over ticks: the bars that the partition has published
+// in the time of the repair are read back from the tape.
 extension Worker {
-    /// Begins to read back. All earlier output is on the tape. `ends` are the ends of the tape of
-    /// bars; `nil` when it is empty, although the partition has published.
+    /// Begins to read back. All earlier output is on the tape. `ends` are the first and last packet
+    /// of the partition's bars; `nil` when there is none, although the partition has published.
     func beginReadingBack(_ index: Int, _ ends: BarTapeEnds?) {
         guard let reading = repairing else { return }
         guard let ends else {
@@ -21,7 +22,7 @@ extension Worker {
                 "the bars that stand there have to be read back, and their tape begins at "
                     + "\(ends.first)")
         }
-        // The newest bar is older than the range, so there is nothing to read back.
+        // The newest packet of bars was stored before, so there is nothing to read back.
         guard ends.last >= reading.barsStart else { return finishRepair(index, published: []) }
         repairing?.barsReadUntil = ends.lastSequence
         repairing?.reader = publishedReader(index)

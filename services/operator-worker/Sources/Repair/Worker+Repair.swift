@@ -22,12 +22,14 @@ extension Worker {
     /// The wait before a repair begins again, after a question to the tape failed.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// Readers are added in this order: those of the partitions, those of their repairs, and those
-    /// of the bars to read back. So a partition's reader has the index of its slot, and the others
-    /// follow from it.
+    /// Returns the index of a slot's reader of ticks for repairs. Readers are added in this order:
+    /// those of input, those of ticks for repairs, and those of bars to read back. So a reader of
+    /// input has the index of its slot, and the others follow from it.
     private func repairReader(_ index: Int) -> Int { slots.count + index }
+    /// Returns the index of a slot's reader of bars to read back.
     func publishedReader(_ index: Int) -> Int { slots.count * 2 + index }
 
+    /// Adds the second and third reader of each slot, when all slots have their first one.
     func addRepairReaders() {
         let names = client.names
         for slot in slots {
@@ -66,7 +68,7 @@ extension Worker {
             if let problem = readers.problem(repairing.reader) {
                 refuseRepair(.unreadable, "\(problem)")
             } else if repairing.barsReadBack != nil, repairing.barsReadUntil == 0,
-                // All earlier output has to be on the tape, or its end would miss bars.
+                // All earlier output has to be on the tape first, or the reading would miss bars.
                 slots[repairing.slot].core?.isOutputAcknowledged ?? false
             {
                 ask(.ends, repairing.slot)
@@ -131,8 +133,8 @@ extension Worker {
         guard repairing.passesEnded == 1, !repairing.firstPackets.firstOfSource.isEmpty else {
             return continueRepair(index)
         }
-        // Packets that the tape still holds now were not removed while it was read, so it is asked
-        // only now. The starts of the partition's other sources may prove that nothing was removed.
+        // The question comes after the reading: packets that the tape still holds now were not
+        // removed meanwhile. The starts of the partition's other sources may prove that, too.
         var sources = Set(repairing.firstPackets.firstOfSource.keys)
         sources.formUnion(slots[index].core?.machine.sources.entries.map(\.name) ?? [])
         ask(.reach(sources.sorted()), index)
@@ -164,6 +166,7 @@ extension Worker {
     // MARK: questions to the tape
     // The repair waits for the answer. The checkpoint threads answer, because they may block.
 
+    /// Sends a question about the slot's partition. The repair continues with the answer.
     func ask(_ question: RepairQuestion, _ index: Int) {
         questionsAsked += 1
         openQuestion = RepairAsking(slot: index, number: questionsAsked, question: question)
@@ -208,8 +211,8 @@ extension Worker {
         reportRefused(index, ranges, detail)
     }
 
-    /// Drops the reading, and begins again later. The core keeps its repair: `beginRepair` replaces
-    /// what the core has read.
+    /// Drops the reading, and lets the repair begin again later. The core keeps its repair:
+    /// `beginRepair` replaces what the core has read.
     private func repairLater() {
         repairsFrom = clock.monotonic() + Self.againNanoseconds
         guard let repairing else { return }

@@ -22,6 +22,7 @@ extension Worker {
         }
     }
 
+    /// Reports ranges that were refused. `detail` is the reason in words.
     func reportRefused(_ index: Int, _ ranges: RefusedRanges, _ detail: String) {
         context.telemetry.emit(
             RepairRefused(
@@ -30,6 +31,7 @@ extension Worker {
         slots[index].lastRepair = "refused: \(detail)"
     }
 
+    /// Reports a day's repair that was done.
     func reportDone(
         _ index: Int, _ reading: RepairReading, _ outcome: PartitionOperator.RepairResult,
         nanoseconds: Int64
@@ -46,6 +48,7 @@ extension Worker {
         slots[index].lastRepair = "\(outcome.bars) versions of bars\(left)"
     }
 
+    /// Returns the name for a machine's index of a symbol; empty when it has none.
     private func symbol(_ index: Int, _ symbol: UInt32) -> String {
         guard let symbols = slots[index].core?.machine.symbols, symbol < symbols.count else {
             return ""

@@ -5,17 +5,18 @@ import TapeTransport
 
 // The requirements of a graph with nodes over all partitions.
 extension OperatorSettings {
-    /// The maximum number of partitions. A position over all partitions names each of them, in
-    /// every packet and checkpoint.
+    /// The maximum number of partitions of the tape for such a graph. A position over all
+    /// partitions names each of them, in every packet and checkpoint.
     static let universePartitionsMax = 1_024
 
-    /// Returns the program over all partitions; `nil` when the graph has none.
+    /// Returns the program of the share over all partitions; `nil` when the graph has no nodes with
+    /// `scope: all`.
     func universe(of names: TapeNames) -> UniverseProgram? {
         UniverseProgram(program.definition, partitions: names.partitions)
     }
 
-    /// Returns the number of shares for the workers: the partitions, and one more for the work over
-    /// all of them.
+    /// Returns the number of shares for the workers: the partitions, and the share over all
+    /// partitions if the graph needs it.
     func shares(of names: TapeNames) -> Int {
         names.partitions + (universe(of: names) == nil ? 0 : 1)
     }
@@ -25,7 +26,7 @@ extension OperatorSettings {
         universe(of: names) == nil ? [.ticks] : [.ticks, .bars]
     }
 
-    /// Throws when the graph cannot be used with so many partitions.
+    /// Throws when the graph cannot be used with the tape's number of partitions.
     func requireFit(_ names: TapeNames) throws(SettingsError) {
         guard names.partitions > Self.universePartitionsMax, universe(of: names) != nil else {
             return

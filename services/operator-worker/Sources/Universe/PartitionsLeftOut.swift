@@ -3,6 +3,7 @@ import ServiceRuntime
 /// The set of partitions for which the share over all of them does not wait has changed.
 struct PartitionsLeftOut: TelemetryEvent {
     static let name = "operator.universe.left_out"
+    /// The maximum number of partitions that the event lists. It counts all of them.
     private static let shownMax = 32
     /// The partitions; empty when all of them are waited for again.
     let partitions: [Int]

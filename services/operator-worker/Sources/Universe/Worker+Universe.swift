@@ -7,7 +7,8 @@ import TapeTransport
 
 // The share over all partitions: what it reads, and what it reports.
 extension Worker {
-    /// Returns the input of a share.
+    /// Returns the input of a share: a partition's ticks, with the watermarks that its sources
+    /// publish for a stream of partitions, or the bars of all partitions.
     func input(_ share: Partition) -> TapeReaders.Input {
         let names = client.names
         guard share != names.universe else {
@@ -22,7 +23,8 @@ extension Worker {
             ])
     }
 
-    /// Reports which partitions are too late to be waited for, when that has changed.
+    /// Reports for which partitions the share over all of them does not wait, when that has
+    /// changed: their bars are too late.
     func reportLeftOut() {
         guard let index = slotOfPartition[client.names.universe] else { return }
         let leftOut = slots[index].core?.universe?.leftOut ?? []
@@ -31,8 +33,9 @@ extension Worker {
         context.telemetry.emit(PartitionsLeftOut(partitions: leftOut))
     }
 
-    /// Returns its positions. It has read every partition's bars, and its own output, up to the
-    /// same packet.
+    /// Returns the positions of the share over all partitions: one for the bars of each partition,
+    /// up to the same packet. Its own output counts as a source of `universeHome`, and as read,
+    /// because no operator reads it.
     func reportedPositions(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
         var sources: [Partition: SourceOrdinal] = [:]
         for var source in position.sources {

@@ -2,11 +2,11 @@ public import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Closes every window whose end is at or before the watermark of the source that feeds its
-    /// symbol. Publishes closed windows again that late ticks changed, and fills empty windows that
-    /// are due. Appends in order of end, then series from the finest, then symbol index.
+    /// Closes every window of the source's symbols whose end is at or before the source's
+    /// watermark. Publishes closed windows again that late ticks changed, and fills windows without
+    /// a price that are due. Appends the bars in order of end, then series, then symbol.
     ///
-    /// A repair machine closes nothing.
+    /// A repair machine closes nothing: `absorb` decides which of its windows are closed.
     public mutating func advance(
         source: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -14,7 +14,7 @@ extension BarMachine {
         let reached = tables.sources.entries[source].watermark.nanoseconds
         let start = closed.count
         if windows.hasTouched { publishTouched(source: source, tables, into: &closed) }
-        // The windows that close are in order already. Only a mix has to be sorted.
+        // The windows that close are in order already. Only a mix with others has to be sorted.
         let isMixed = closed.count > start || fills.isUsed
         if windows.isAnythingDue(source: source, watermark: reached) {
             publishDue(source: source, watermark: reached, tables, into: &closed)
@@ -58,7 +58,7 @@ extension BarMachine {
         windows.release()
     }
 
-    /// Publishes the first version of a window's bar.
+    /// Publishes the first version of a window's bar. The window is marked as closed already.
     private mutating func close(_ slot: Int, into closed: inout [Bar]) {
         let series = Int(windows.slots[slot].series)
         guard windows.slots[slot].trades > 0 else {
@@ -75,8 +75,8 @@ extension BarMachine {
 
     // MARK: windows without ticks
 
-    /// Fills windows in which no tick can arrive any more, nor in any window before them: the
-    /// watermark has passed their end and the lateness. So the order in which ticks came does not
+    /// Fills the windows without a price whose end and lateness the watermark has passed. No tick
+    /// can change them or a window before them any more. So the order in which ticks came does not
     /// change what fills them.
     private mutating func fill(
         _ symbols: [UInt32], until watermark: Int64, _ tables: PartitionTables,
@@ -93,8 +93,8 @@ extension BarMachine {
         }
     }
 
-    /// Notes the close of a window that no tick can change any more, for the windows to fill after
-    /// it.
+    /// Takes a window that no tick can change any more. Its close fills later windows. If it has no
+    /// price, it is filled itself, and the filled bar keeps the counts of excluded ticks.
     private mutating func settle(_ window: WindowState, into closed: inout [Bar]) {
         let series = Int(window.series)
         guard fills.maxima[series] > 0 else { return }
@@ -114,6 +114,7 @@ extension BarMachine {
         }
     }
 
+    /// Publishes the filled bar of one window, which is the next one of its key to fill.
     private mutating func fill(
         _ bounds: WindowShape.Bounds, _ key: Int, excluded: Bar.Excluded,
         into closed: inout [Bar]
@@ -126,6 +127,7 @@ extension BarMachine {
         closed.append(bar)
     }
 
+    /// Returns the bar of a filled window: without trades, and with `close` as all four prices.
     func filledBar(_ bounds: WindowShape.Bounds, _ key: Int, close: Int64) -> Bar {
         var bar = Bar(
             symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount),
@@ -149,6 +151,7 @@ extension BarMachine {
         expectFill(symbol: symbol, series: series, tables)
     }
 
+    /// Makes the next window of a key to fill due at its end and lateness, if there is one.
     mutating func expectFill(symbol: Int, series: Int, _ tables: PartitionTables) {
         guard let next = fills.next(symbol * seriesCount + series) else { return }
         let settled = next.end + rule.series.all[series].lateness

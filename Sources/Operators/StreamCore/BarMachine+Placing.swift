@@ -4,7 +4,7 @@ internal import Primitives
 /// The slow path of a tick into its windows, for ticks that the hot path does not take: those that
 /// do not fall into the newest open window, or of which a rule admits only a part.
 extension BarMachine {
-    /// A tick on the slow path.
+    /// A tick on the slow path, with what the rule says about it.
     struct Placed {
         let input: WindowState.Input
         let trade: Trade
@@ -12,22 +12,23 @@ extension BarMachine {
         let quote: Quote?
         /// Which parts of a bar the tick may set.
         let effect: TradeEffect
-        /// The reason under which it is counted when it sets no price.
+        /// The reason under which windows count the tick when it sets no price.
         let exclusion: ExclusionReason
     }
 
-    /// Where a window is. A window that is missing has been opened, if a tick may open it.
+    /// The result of `window`, which finds or opens a window.
     enum Found {
+        /// The window takes ticks: it is open, or its lateness is not over.
         case open(slot: Int)
-        /// The watermark has passed its end and its lateness.
+        /// The window takes no ticks any more: the watermark has passed its end and its lateness.
         case closed
-        /// There is no room for one more window.
+        /// The window does not exist, and there is no room for one more.
         case full
-        /// It overlaps no range of this repair.
+        /// In a repair machine: the window overlaps no range of the repair.
         case notWanted
     }
 
-    /// Adds the tick to its windows in `first` and all coarser series.
+    /// Adds the tick to its windows in the series `first` and all later ones.
     mutating func place(_ tick: Placed, from first: Int, _ tables: PartitionTables) {
         for series in first..<seriesCount { place(tick, series: series, tables) }
     }
@@ -39,6 +40,7 @@ extension BarMachine {
             account.series[series].outsideSession += 1
             return
         }
+        // Sliding windows: the newest that holds the time comes first, then the older ones.
         var newer = 0
         while true {
             let found = window(bounds, symbol: symbol, series: series, behind: &newer, tables)
@@ -66,6 +68,7 @@ extension BarMachine {
             windows.touch(slot)
         case .notWanted: break
         case .closed, .full:
+            // A tick without any effect would have changed no bar, so it is not listed as late.
             guard !tick.effect.isEmpty else {
                 account.series[series].leftOut += 1
                 return
@@ -80,8 +83,9 @@ extension BarMachine {
         }
     }
 
-    /// Finds or opens a window. The search begins at the slot `newer`, and `newer` becomes the slot
-    /// at which it ended: the next older window comes after it in the list.
+    /// Finds a window of a key, or opens it if a tick may open it. The search begins after the slot
+    /// `newer`, or at the newest window of the key if it is 0. Then `newer` becomes the slot at
+    /// which the search ended, so that a search for an older window can continue there.
     mutating func window(
         _ bounds: WindowShape.Bounds, symbol: Int, series: Int, behind newer: inout Int,
         _ tables: PartitionTables
@@ -99,6 +103,7 @@ extension BarMachine {
         if bounds.end <= closedThrough {
             let lateness = rule.series.all[series].lateness
             guard bounds.end + lateness > closedThrough else { return .closed }
+            // A late tick opens it. Its bar gets its first version as a late one.
             window.phase = .closed
         }
         if isPartial(window, tables) { window.flags.insert(.partial) }
@@ -111,11 +116,14 @@ extension BarMachine {
         return .open(slot: slot)
     }
 
-    /// Returns the time up to which the symbol's windows are closed. In a repair none is closed.
+    /// Returns the time up to which the symbol's windows are closed: those that end there or
+    /// before. In a repair machine none is closed.
     func closedThrough(_ symbol: Int, _ tables: PartitionTables) -> Int64 {
         repair == nil ? tables.closedThrough(symbol) : SourceTable.noWatermark.nanoseconds
     }
 
+    /// Returns whether ticks of the window are missing: the symbol was first seen after its start,
+    /// or a gap or the start of a subscription lies in it.
     func isPartial(_ window: WindowState, _ tables: PartitionTables) -> Bool {
         window.start < tables.seenFrom(Int(window.symbol))
             || tables.missing.touches(
@@ -124,8 +132,8 @@ extension BarMachine {
 
     // MARK: ticks that are left out
 
-    /// Counts a tick that is left out, also in the windows that hold its time. Opens these windows
-    /// if they are missing and may be opened.
+    /// Counts a tick that is excluded from all series, in the account and in the windows that hold
+    /// its time. Opens these windows if they are missing and a tick may open them.
     mutating func setAside(
         _ header: TickHeader, _ reason: ExclusionReason, _ tables: PartitionTables
     ) {
@@ -148,6 +156,8 @@ extension BarMachine {
         }
     }
 
+    /// Lists a tick that a window did not take, for `takeLateTicks`. Beyond the limit the tick is
+    /// only counted.
     private mutating func list(
         _ tick: Placed, _ bounds: WindowShape.Bounds, series: Int, reason: LateTick.Reason
     ) {

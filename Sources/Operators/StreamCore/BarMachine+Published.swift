@@ -2,12 +2,13 @@ public import MarketModel
 internal import Primitives
 
 // The bars on the tape that a repair has to know, because the machine has removed their windows. A
-// machine keeps a window only until its lateness is over.
+// machine keeps a window only until its lateness is over. The owner of the machine reads these bars
+// back before it calls `absorb`.
 extension BarMachine {
-    /// Returns which bars on the tape `absorb` has to know. For a series with `fill` these are all
-    /// bars in the stretches around the dirty ranges, which fill windows there or decide what fills
-    /// them. For the others these are the bars of windows in which nothing sets a price any more,
-    /// to withdraw them.
+    /// Returns which bars on the tape `absorb` has to know. `repaired` is the repair machine after
+    /// it took all ticks. For a series with `fill` these are all bars in the stretches around the
+    /// dirty ranges, which fill windows there or decide what fills them. For the other series these
+    /// are the bars of windows in which nothing sets a price any more: they have to be withdrawn.
     public func publishedRanges(
         _ repaired: BarMachine, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [PublishedRange] {
@@ -54,7 +55,7 @@ extension BarMachine {
         return found.reversed()
     }
 
-    /// Returns whether the window takes no ticks any more.
+    /// Returns whether the window takes no ticks any more, because its lateness is over.
     func isGone(_ bounds: WindowShape.Bounds, key: Int, _ tables: PartitionTables) -> Bool {
         let (end, overflow) = bounds.end.addingReportingOverflow(
             rule.series.all[key % seriesCount].lateness)
@@ -64,15 +65,16 @@ extension BarMachine {
     /// A stretch of one key in which a repair may change which windows are filled.
     struct FillStretch: Sendable {
         var bounds: WindowShape.Bounds
-        /// The start of its first dirty window.
+        /// The start of the stretch's first dirty window.
         var dirtyFrom: Int64
-        /// The reason of the dirty range; the greatest of several.
+        /// The raw `BarReason` of the dirty range; the greatest of several ranges.
         var reason: UInt8
     }
 
-    /// Returns the dirty ranges of a key, widened so that no window inside fills one outside, and
-    /// none outside fills one inside. Ranges whose first window may still change are left out. The
-    /// stretches are in order and disjoint.
+    /// Returns the dirty ranges of a key, widened on both sides by the number of windows that one
+    /// bar fills. So no dirty window fills one outside of the stretch, and none outside fills a
+    /// dirty one. Ranges whose first window may still change are not included: no window in them is
+    /// filled yet. The stretches are in order, and no two overlap.
     func fillStretches(
         _ key: Int, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [FillStretch] {
@@ -81,7 +83,7 @@ extension BarMachine {
         var all: [FillStretch] = []
         for range in ranges where range.symbol == symbol && range.from < range.to {
             let dirty = shapes[series].extent(from: range.from, to: range.to)
-            // The range may begin between two sessions.
+            // No window holds the start of a range that begins between two sessions.
             let first =
                 shapes[series].newest(holding: dirty.start)
                 ?? WindowShape.Bounds(start: dirty.start, end: dirty.start + 1)
@@ -108,8 +110,8 @@ extension BarMachine {
 
     // MARK: cancelled and corrected trades
 
-    /// Notes that a trade was cancelled or corrected. A repair that does not know the bars on the
-    /// tape treats its windows as having had a bar.
+    /// Notes in a repair machine that a trade was cancelled or corrected. Where the bars on the
+    /// tape are not known, `absorb` then assumes that the trade's windows had a bar.
     public mutating func noteChange(of header: TickHeader) {
         let symbol = Int(header.symbol)
         guard symbol < windows.symbolCount, header.eventTime.isUsable else { return }

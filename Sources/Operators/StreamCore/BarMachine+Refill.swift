@@ -2,6 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 // Which windows are filled after a repair: the same as if all bars had been right from the start.
+// `absorb` calls this for each dirty key of a series with `fill`, with the bars on the tape.
 extension BarMachine {
     /// A stretch of one key in which a repair may change which windows are filled, and with what.
     private struct Refill {
@@ -9,18 +10,19 @@ extension BarMachine {
         let stretch: FillStretch
         /// Windows that end here or before take no ticks any more, and may be filled.
         let settled: Int64
-        /// The dirty windows, by their starts.
+        /// The dirty windows that the repair made, by their starts.
         let repaired: [Int64: WindowState]
-        /// The bars on the tape, in order of their starts.
+        /// The bars of the stretch on the tape, in order of their starts.
         let published: [Bar]
-        /// The windows that have a bar of their own, in order, with its close.
+        /// The windows that have a price after the repair, in order, with the close of each.
         var bars: [(bounds: WindowShape.Bounds, close: Int64)] = []
         /// The windows to fill, in order, with the close that fills each.
         var filled: [(bounds: WindowShape.Bounds, close: Int64)] = []
     }
 
     /// Publishes the filled bars of a key that are new or changed. Withdraws bars on the tape whose
-    /// windows have neither a bar of their own nor a fill any more.
+    /// windows have no price any more and are not filled either. `found` is the repair machine, and
+    /// `known` holds the bars on the tape.
     mutating func refill(
         _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: PublishedWindows,
         _ tables: PartitionTables, into closed: inout [Bar]
@@ -54,8 +56,9 @@ extension BarMachine {
         expectFill(symbol: Int(symbol), series: series, tables)
     }
 
-    /// Returns the time before which nothing can change any more. It is not later than the oldest
-    /// window still kept: a source that took the symbol over may not have reported its time yet.
+    /// Returns the time before which no tick can change a window any more. It is at most the start
+    /// of the oldest window that is kept. Windows are removed by the watermark of the present
+    /// source, which may be lower than that of a source that fed the symbol before.
     private func settledThrough(_ key: Int, _ tables: PartitionTables) -> Int64 {
         let lateness = rule.series.all[key % seriesCount].lateness
         let (time, overflow) = closedThrough(key / seriesCount, tables)
@@ -69,6 +72,8 @@ extension BarMachine {
         return settled
     }
 
+    /// Lists the windows of the stretch that have a price: those that the repair made, and those on
+    /// the tape for which it made none.
     private func findBars(_ refill: inout Refill) {
         for bar in refill.published where !bar.flags.contains(.filled) {
             let start = bar.openTime.nanoseconds
@@ -87,6 +92,7 @@ extension BarMachine {
         refill.bars.sort { $0.bounds.start < $1.bounds.start }
     }
 
+    /// Lists the windows to fill: after each bar as many as the series fills, up to the next bar.
     private func findFilled(_ refill: inout Refill) {
         let series = refill.key % seriesCount
         for (index, bar) in refill.bars.enumerated() {
@@ -104,6 +110,7 @@ extension BarMachine {
         }
     }
 
+    /// Publishes the filled bars that are not on the tape as they are now.
     private mutating func publish(
         _ refill: Refill, _ dirty: RepairRanges, into closed: inout [Bar]
     ) {
@@ -152,13 +159,15 @@ extension BarMachine {
         }
     }
 
-    /// Lets later windows be filled from the repaired bars on.
+    /// Sets the fill state of the key: live windows after the repair are filled from the newest bar
+    /// on that the repair knows, unless the machine already knows a later one.
     private mutating func takeOver(_ refill: Refill) {
         let before = fills.state(refill.key)
         let stretch = refill.stretch.bounds
         let wasInside = before.map { $0.base >= stretch.start && $0.base < stretch.end } ?? true
         guard let base = refill.bars.last else {
-            // No bar is near enough to fill anything from here on.
+            // The bar that filled windows is gone, and no other is near enough to fill any. The
+            // full count says that nothing is left to fill.
             if var before, wasInside {
                 before.filled = fills.maxima[refill.key % seriesCount]
                 fills.set(before, key: refill.key)
@@ -167,9 +176,8 @@ extension BarMachine {
         }
         guard wasInside || base.bounds.start >= before?.base ?? Int64.min else { return }
         if var before, before.base == base.bounds.start, before.last.start >= stretch.end {
-            // The newest bar is in the tail of the stretch, and the windows filled after it reach
-            // beyond the stretch. So only its close changes here, and not the count of filled
-            // windows.
+            // The newest bar lies in the stretch, and the windows that it fills reach beyond the
+            // stretch. So the repair changes its close, and not the count of filled windows.
             before.close = base.close
             fills.set(before, key: refill.key)
             return

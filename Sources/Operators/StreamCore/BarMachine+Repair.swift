@@ -2,7 +2,7 @@ public import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Returns the time whose ticks decide the windows of all series that overlap [from, to).
+    /// Returns the time whose ticks decide the windows of all series that overlap the range.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         var extent = (from: range.from, to: range.to)
         for shape in shapes {
@@ -12,12 +12,13 @@ extension BarMachine {
         return extent
     }
 
-    /// Returns a machine with the same rule and indexes, and no windows. Its calls need tables of
-    /// their own: a copy of the partition's tables, in which definitions are entered again as they
-    /// appear on the tape.
+    /// Returns a repair machine: one with the same rule and indexes, and no windows. Its calls need
+    /// separate tables: a copy of the partition's tables, in which the definitions are entered
+    /// again as they appear on the tape.
     public func repairMachine(for ranges: [DirtyRange]) -> BarMachine {
         var machine = self
         var limits = limits
+        // A repair may cover more windows of a key than are ever open.
         limits.openWindowsPerKey = limits.openWindows
         machine.windows = WindowStore(rule.series.all, shapes: shapes, limits: limits)
         machine.windows.prepare(sources: windows.sourceCount, symbols: windows.symbolCount)
@@ -31,16 +32,17 @@ extension BarMachine {
 
     /// Replaces the windows of the dirty ranges by those of a repair machine that was given every
     /// tick of their extents. Closed windows are published in order of end, series and symbol, with
-    /// the greatest reason of their ranges. A closed window without a trade is withdrawn if it had
-    /// a bar, and left alone otherwise. Open windows are replaced. The repair machine's tables,
-    /// `its`, decide which windows are partial.
+    /// the greatest raw `BarReason` of their ranges. A closed window without a price is withdrawn
+    /// if it had a bar, and is not published otherwise. Open windows are replaced. `its` are the
+    /// tables of the repair machine: they decide which windows are partial.
     ///
     /// A window for which the repair machine had no room is not in it: its bar on the tape stays.
     ///
     /// `published` holds the bars of `publishedRanges` as they are on the tape, by this machine's
     /// series indexes. They decide what fills windows, and which of the windows removed here had a
     /// bar to withdraw. `nil` means that these bars are not known. Then filled bars stay as they
-    /// are, and a removed window is treated as having had a bar if a trade of it was taken back.
+    /// are, and a removed window counts as one with a bar if a trade of it was cancelled or
+    /// corrected.
     public mutating func absorb(
         _ repaired: BarMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         published: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
@@ -75,8 +77,8 @@ extension BarMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Sets or clears the partial flag of kept windows in the ranges, also of those without a tick
-    /// on the tape.
+    /// Sets or clears the partial flag of the machine's own windows in the ranges. The repair
+    /// machine has no window where the tape has no tick, so these flags do not come from there.
     private mutating func markMissing(
         _ key: Int, _ ranges: RepairRanges, _ its: PartitionTables
     ) {
@@ -94,6 +96,8 @@ extension BarMachine {
         }
     }
 
+    /// Takes one window of the repair machine, in place of the own one. `stands` holds the bars on
+    /// the tape; `nil` when they are not known.
     private mutating func absorb(
         _ repaired: WindowState, _ reason: UInt8, _ stands: PublishedWindows?, key: Int,
         _ tables: PartitionTables, into closed: inout [Bar]
@@ -117,8 +121,8 @@ extension BarMachine {
         }
     }
 
-    /// Returns whether a window that is not kept here had a bar. Windows of a filled series are
-    /// left to `refill`.
+    /// Returns whether a window that was removed here had a bar that this repair has to withdraw.
+    /// `refill` withdraws the bars of series with `fill`.
     private func hadBar(
         _ window: WindowState, _ known: PublishedWindows?, _ tables: PartitionTables
     ) -> Bool {
@@ -142,7 +146,7 @@ extension BarMachine {
         if window.end <= closedThrough {
             window.phase.insert(.closed)
             publish(&window, reason, hadBar: hadBar, into: &closed)
-            // Late ticks may still come, and must find the bar's state here.
+            // Late ticks may still come, and must find the sums of the window here.
             guard window.end + rule.series.all[series].lateness > closedThrough else {
                 return noteFill(window, tables)
             }
@@ -155,6 +159,7 @@ extension BarMachine {
         }
     }
 
+    /// Publishes the bar of a closed window, or withdraws it, as `absorb` states.
     private mutating func publish(
         _ window: inout WindowState, _ reason: UInt8, hadBar: Bool, into closed: inout [Bar]
     ) {
@@ -183,6 +188,8 @@ extension BarMachine {
 }
 
 extension BarCounters {
+    /// Accounts for a window that a repair replaced. `before` is the window's number of ticks until
+    /// then.
     fileprivate mutating func repair(_ window: WindowState, from before: UInt64) {
         let change = Int64(clamping: window.trades) - Int64(clamping: before)
         series[Int(window.series)].repaired += change

@@ -2,7 +2,8 @@ public import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Adds one trade to its windows of every series. `trade.header.symbol` is the interned index.
+    /// Adds one trade to its windows of every series. `trade.header.symbol` is the symbol's index
+    /// in the tables, or `noSymbol`.
     @inlinable @inline(__always)
     public mutating func trade(
         _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
@@ -29,10 +30,10 @@ extension BarMachine {
     /// Adds trades from `next` with their ordinals, until it returns `nil`: the hot path. A machine
     /// of quotes skips them.
     ///
-    /// This is faster than calling `trade` for each one: the check whether the state's buffer is
-    /// shared is made once, not for every trade, and the loop contains no call. `next` must not
-    /// touch the machine. It returns `nil` where the packet holds a definition, and is passed in
-    /// again after the definition.
+    /// This is faster than calling `trade` for each one: the check whether the array of windows is
+    /// shared (copy on write) is made once, not for every trade, and the loop contains no call.
+    /// `next` must not touch the machine. It returns `nil` at the packet's end, and where the
+    /// packet holds a definition. The caller takes the definition and then calls this again.
     @inlinable @inline(__always)
     public mutating func trades(
         source: Int, _ tables: PartitionTables, next: () -> (trade: Trade, ordinal: UInt64)?
@@ -44,8 +45,9 @@ extension BarMachine {
         }
     }
 
-    /// Adds the trades of a packet, as the other `trades` does. It is faster when that one's
-    /// closure would be large, because the trades of a reader do not pass through memory.
+    /// Adds the trades of a packet from a reader, as the other `trades` does from a closure. A
+    /// closure that decodes a packet is too large to be inlined, so its trades pass through memory.
+    /// A reader is inlined.
     @inlinable @inline(__always)
     public mutating func trades<Reader: TradeReader>(
         source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: inout Reader
@@ -63,6 +65,7 @@ extension BarMachine {
         source: Int, _ tables: PartitionTables, next: () -> (quote: Quote, ordinal: UInt64)?
     ) {
         let field = rule.field
+        // The hot path takes the number of the quote as a trade. A late quote is listed completely.
         var last: Quote?
         while let rest = plainTicks(
             source: source, ofTrades: false, tables,
@@ -76,14 +79,16 @@ extension BarMachine {
         }
     }
 
-    /// Counts a tick that an earlier node kept back in its windows, as `excluded.filter`.
+    /// Takes a tick that an earlier node of the graph did not let through: the windows that hold
+    /// its time count it as `excluded.filter`.
     public mutating func exclude(_ header: TickHeader, source: Int, _ tables: PartitionTables) {
         receivedTrades &+= 1
         guard isTaken(header, source: source, tables) else { return }
         setAside(header, .filter, tables)
     }
 
-    /// Adds ticks as long as they are plain and belong to the newest window of their key.
+    /// Adds ticks as long as they are plain and belong to the newest window of their key. Returns
+    /// the first tick that `finish` has to take; `nil` when `next` has no more.
     @inlinable @inline(__always)
     mutating func plainTicks(
         source: Int, ofTrades: Bool, _ tables: PartitionTables,
@@ -100,7 +105,7 @@ extension BarMachine {
         return nil
     }
 
-    /// Does the same for a reader.
+    /// Does the same as `plainTicks` with a reader.
     @inlinable @inline(__always)
     mutating func plainTrades(
         source: Int, _ tables: PartitionTables, in packet: RawSpan,
@@ -117,9 +122,13 @@ extension BarMachine {
         return nil
     }
 
+    /// Takes a tick that the hot path did not take completely: counts why it is in no window, or
+    /// adds it to its windows of the remaining series. `quote` is the quote from which the trade
+    /// was made; `nil` when the tick is a trade.
     @usableFromInline @inline(never)
     mutating func finish(_ rest: Rest, quote: Quote?, source: Int, _ tables: PartitionTables) {
         var first = rest.series
+        // A machine skips the other kind of ticks, and does not count them.
         guard isOfTrades == (quote == nil) else {
             receivedTrades &-= 1
             return
@@ -146,8 +155,8 @@ extension BarMachine {
             from: first, tables)
     }
 
-    /// Returns whether this source feeds the tick's symbol, and the tick is not for repairs alone.
-    /// Counts the tick if not.
+    /// Returns whether the packet's source feeds the tick's symbol, and the tick counts here:
+    /// fetched ticks count in a repair machine only. Counts the tick if the answer is no.
     private mutating func isTaken(
         _ header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> Bool {

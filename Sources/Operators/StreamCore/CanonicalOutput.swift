@@ -1,10 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-// Output other than bars, as bytes that never depend on a process: see `Bar`. They begin with an
-// empty text, which no bar does because no symbol is empty. The number after it says which kind
-// follows.
+// Output other than bars, as bytes that never depend on a process. `OutputLedger` chains its
+// running checksum over them, so their layout may never change, as with `Bar.appendCanonicalBytes`.
+// They begin with an empty text, which no bar does because no symbol is empty. The number after it
+// says which kind follows: 1 for a late tick, 2 for a value.
 extension LateTickRecord {
+    /// Appends the content of the late tick, with names instead of indexes.
     public func appendCanonicalBytes(
         symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
     ) {

@@ -1,9 +1,10 @@
-/// The windows that one advance closes, put into order of their ends.
+/// The windows of a `WindowStore` that one `advance` closes, put into order of their ends.
 ///
 /// The buffers are kept from one advance to the next, so that closing allocates nothing in the
 /// steady state.
 struct DueWindows: Sendable {
     struct Item: Sendable, BitwiseCopyable {
+        /// The end of the window, in nanoseconds since 1970.
         let end: Int64
         let slot: UInt32
     }
@@ -12,9 +13,10 @@ struct DueWindows: Sendable {
     private var sorted: [Item] = []
     private var places = [Int](repeating: 0, count: 1 << digitBits)
 
+    /// The bits of one digit of the radix sort. In seconds one digit spans half an hour.
     private static let digitBits = 11
-    /// The unit to sort by. Nearly all ends are whole seconds, and counting in seconds leaves one
-    /// digit.
+    /// The unit to sort by, in nanoseconds. Nearly all ends are whole seconds and near each other,
+    /// so that counting in seconds leaves one digit.
     private static let second: UInt64 = 1_000_000_000
     private var unit = Self.second
 
@@ -43,6 +45,7 @@ struct DueWindows: Sendable {
         }
     }
 
+    /// Sorts by one digit: counts the items of each value, and then moves every item to its place.
     private mutating func sortByDigit(from least: Int64, shift: Int) {
         for digit in places.indices { places[digit] = 0 }
         for item in items { places[digit(item, from: least, shift: shift)] += 1 }
@@ -67,8 +70,8 @@ struct DueWindows: Sendable {
             & ((1 << Self.digitBits) - 1)
     }
 
-    /// Returns the distance in units. It may exceed the range of `Int64`, but never that of
-    /// `UInt64`.
+    /// Returns the distance of two ends in units. In nanoseconds it may exceed the range of
+    /// `Int64`, but never that of `UInt64`.
     private func units(from least: Int64, to end: Int64) -> UInt64 {
         UInt64(bitPattern: end &- least) / unit
     }

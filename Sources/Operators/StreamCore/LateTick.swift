@@ -1,22 +1,26 @@
 public import MarketModel
 public import Primitives
 
-/// A tick that is in no window of one series, with what a person needs to judge it.
+/// A tick that one series did not take, with what a person needs to judge it. It was too late,
+/// found no room for a window, or was a duplicate. `PartitionOperator` publishes it as a
+/// `LateTickRecord`.
 public struct LateTick: Hashable, Sendable {
     public typealias Reason = LateTickReason
 
-    /// The tick; its symbol is the interned index. For a quote it holds the bid, and the exchange
-    /// of the ask as conditions, as `LateTickRecord` does.
+    /// The tick; its symbol is an index into the tables of the partition. For a quote it holds the
+    /// bid, and the exchange of the ask as conditions, as `LateTickRecord` does.
     public var trade: Trade
     /// The kind of the tick: trade or quote.
     public var kind: DataKind
     /// The ask of a quote; undefined for trades.
     public var askPrice: Price
     public var askSize: Quantity
+    /// The index of the tick's source in the tables.
     public var source: Int
     public var ordinal: UInt64
+    /// The index of the series in the machine's rule.
     public var series: UInt16
-    /// The window into which the tick would have gone.
+    /// The window into which the tick would have gone, [openTime, closeTime).
     public var openTime: Timestamp
     public var closeTime: Timestamp
     public var reason: Reason
@@ -52,7 +56,8 @@ public struct LateTick: Hashable, Sendable {
         askSize = quote.askSize
     }
 
-    /// Returns the record for the tape. Its symbol and series are the caller's indexes.
+    /// Returns the record for the tape. `source` is the name of the tick's source. Symbol and
+    /// series of the record are the same indexes as here.
     public func record(source: SourceName) -> LateTickRecord {
         var record = LateTickRecord(
             trade, source: source, ordinal: ordinal, series: series, openTime: openTime,

@@ -1,12 +1,13 @@
 public import MarketModel
 
 /// One statement of a gap record about one symbol: ticks of [from, to) are missing, or have been
-/// filled in.
+/// filled in. `GapMeaning` of the module OperatorGraph makes it of a record.
 public struct MissingChange: Hashable, Sendable {
     /// The machine's index of the symbol.
     public var symbol: UInt32
     /// The kind of ticks: `.any`, `.trade` or `.quote`. Nothing is remembered for other kinds.
     public var kind: DataKind
+    /// The range [from, to) of event times, in nanoseconds since 1970.
     public var from: Int64
     public var to: Int64
     /// True when the ticks have been filled in, false when they are missing.
@@ -21,11 +22,15 @@ public struct MissingChange: Hashable, Sendable {
     }
 }
 
-/// The ticks that are missing, by symbol: gaps that are not filled, and moments at which
-/// subscriptions began. Windows that overlap them are partial.
+/// The times of a partition in which ticks are missing, by symbol: gaps that are not filled, and
+/// moments at which subscriptions began. Windows that overlap them are partial.
+///
+/// `PartitionTables.missing` of a live machine holds gaps only, because the machine itself sees the
+/// definitions. A repair notes the beginnings of subscriptions here, too.
 ///
 /// Changes are applied in the order of the tape, and the last statement about a moment wins. So
-/// applying the newest changes again to a complete state gives the same state.
+/// applying the newest changes again to a complete state gives the same state. A repair does so
+/// with records that it reads again.
 public struct MissingStretches: Hashable, Sendable {
     /// A time [from, to).
     struct Stretch: Hashable, Sendable {
@@ -35,9 +40,9 @@ public struct MissingStretches: Hashable, Sendable {
 
     /// The missing ticks of one kind of one symbol.
     struct Missing: Hashable, Sendable {
-        /// Gaps in order. No two touch each other.
+        /// Gaps that are not filled, in order. No two overlap or touch each other.
         var stretches: [Stretch] = []
-        /// Starts of subscriptions, in order. Ticks right before each of them were not received.
+        /// Beginnings of subscriptions, in order. Ticks right before each of them are missing.
         var starts: [Int64] = []
 
         var isEmpty: Bool { stretches.isEmpty && starts.isEmpty }
@@ -50,8 +55,8 @@ public struct MissingStretches: Hashable, Sendable {
 
     /// Looked up by symbol; walked over only in the order of the symbols.
     private(set) var bySymbol: [UInt32: OfSymbol] = [:]
-    /// The maximum number of stretches per symbol and kind. Beyond it the two oldest are joined,
-    /// and the time between them is treated as missing, too.
+    /// The maximum number of gaps per symbol and kind, and of beginnings as well. Beyond it the two
+    /// oldest gaps are joined, and the time between them is treated as missing, too.
     public var max: Int
 
     public init(max: Int = StreamLimits.missingStretchesMax) { self.max = max }
@@ -60,7 +65,8 @@ public struct MissingStretches: Hashable, Sendable {
 
     var symbols: [UInt32] { bySymbol.keys.sorted() }
 
-    /// Returns whether a window over [from, to) of the symbol is partial.
+    /// Returns whether ticks of this kind in [from, to) are missing, so that a window over that
+    /// time is partial. `kind` is `.trade` or `.quote`.
     func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
         let missing = kind == .quote ? all.quotes : all.trades
@@ -81,7 +87,7 @@ public struct MissingStretches: Hashable, Sendable {
         }
     }
 
-    /// Notes that a subscription began at `time`, which is later than all earlier starts.
+    /// Notes that a subscription began at `time`. Ticks of both kinds before it are missing.
     public mutating func start(_ symbol: UInt32, at time: Int64) {
         let max = max
         update(symbol) { all in
@@ -90,7 +96,7 @@ public struct MissingStretches: Hashable, Sendable {
         }
     }
 
-    /// Removes what ends at or before `time`.
+    /// Removes the gaps that end and the subscriptions that began at or before `time`.
     public mutating func forget(_ symbol: UInt32, before time: Int64) {
         guard bySymbol[symbol] != nil else { return }
         update(symbol) { all in
@@ -105,10 +111,12 @@ public struct MissingStretches: Hashable, Sendable {
         bySymbol[symbol] = all.trades.isEmpty && all.quotes.isEmpty ? nil : all
     }
 
+    /// Sets the missing ticks of a symbol, when they are restored from a checkpoint.
     mutating func set(_ symbol: UInt32, _ all: OfSymbol) { bySymbol[symbol] = all }
 }
 
 extension MissingStretches.Missing {
+    /// Returns whether a gap overlaps [from, to), or a subscription began inside, after `from`.
     func touches(from: Int64, to: Int64) -> Bool {
         let first = stretches.partitioningIndex { $0.to > from }
         if first < stretches.count, stretches[first].from < to { return true }
@@ -116,6 +124,7 @@ extension MissingStretches.Missing {
         return start < starts.count && starts[start] < to
     }
 
+    /// Adds a gap or removes it. Beyond `max` gaps the two oldest are joined.
     mutating func apply(_ stretch: MissingStretches.Stretch, isFilled: Bool, max: Int) {
         if isFilled { fill(stretch) } else { open(stretch) }
         while stretches.count > max {
@@ -124,6 +133,7 @@ extension MissingStretches.Missing {
         }
     }
 
+    /// Adds a gap, joined with the gaps that it overlaps or touches.
     private mutating func open(_ stretch: MissingStretches.Stretch) {
         let first = stretches.partitioningIndex { $0.to >= stretch.from }
         let end = stretches.partitioningIndex { $0.from > stretch.to }
@@ -135,7 +145,8 @@ extension MissingStretches.Missing {
         stretches.replaceSubrange(first..<end, with: CollectionOfOne(joined))
     }
 
-    /// Removes the gap in `stretch`. A subscription that began within it misses nothing any more.
+    /// Removes the time of `stretch` from the gaps. A subscription that began in it misses nothing
+    /// any more, so its beginning is removed, too.
     private mutating func fill(_ stretch: MissingStretches.Stretch) {
         starts.removeAll { stretch.from < $0 && $0 <= stretch.to }
         let first = stretches.partitioningIndex { $0.to > stretch.from }
@@ -152,7 +163,8 @@ extension MissingStretches.Missing {
         stretches.replaceSubrange(first..<end, with: rest)
     }
 
-    /// Adds a start. Beyond `max` the oldest start becomes a gap that reaches up to the next one.
+    /// Adds the beginning of a subscription. Beyond `max` the oldest beginning becomes a gap that
+    /// reaches up to the next one.
     mutating func start(_ time: Int64, max: Int) {
         let place = starts.partitioningIndex { $0 >= time }
         guard place == starts.count || starts[place] != time else { return }

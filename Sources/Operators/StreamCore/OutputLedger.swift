@@ -1,17 +1,21 @@
 public import MarketModel
 internal import Primitives
 
-/// Numbers the output of one partition, and decides which of it is already on the tape.
+/// The numbering of one partition's output: it gives each output its ordinal, and decides whether
+/// the output is on the tape already. An *output* is a bar, a late tick or a value.
 ///
 /// After a crash the operator computes again from an earlier input position. The ledger suppresses
 /// each output whose ordinal is already on the tape. At the last of these it compares the running
 /// checksum with the one on the tape. Equal checksums prove that both runs made the same output.
+///
+/// A value that one thread owns. Pure: it neither reads the tape nor publishes. `PartitionOperator`
+/// of the operator worker does both.
 public struct OutputLedger: Sendable {
     /// The end of the output on the tape.
     public struct End: Hashable, Sendable {
         /// The ordinal of the last output.
         public var ordinal: UInt64
-        /// The running checksum up to and including that output.
+        /// The running checksum over all output up to and including that output.
         public var checksum: UInt64
 
         public init(ordinal: UInt64, checksum: UInt64) {
@@ -27,7 +31,8 @@ public struct OutputLedger: Sendable {
         /// It is already on the tape under this ordinal.
         case suppressed(ordinal: UInt64)
         /// The computed output differs from the one on the tape: the partition must stop. Every
-        /// later output gets this verdict, too.
+        /// later output gets this verdict, too. `expected` is the checksum on the tape, `found` the
+        /// computed one.
         case diverged(ordinal: UInt64, expected: UInt64, found: UInt64)
     }
 
@@ -45,16 +50,16 @@ public struct OutputLedger: Sendable {
     /// Room for the canonical bytes of one output, reused for each.
     private var bytes: [UInt8] = []
 
-    /// Continues after the output `done` of a checkpoint, or begins at the first ordinal without
-    /// it. `published` is `nil` when the tape holds no output yet.
+    /// Continues after the output `done` of a checkpoint, or begins at the first ordinal if it is
+    /// `nil`. `published` is the end of the output on the tape; `nil` when the tape holds none yet.
     public init(after done: End? = nil, published: End?) {
         nextOrdinal = done.map { $0.ordinal + 1 } ?? Self.firstOrdinal
         checksum = done?.checksum ?? 0
         let published = published ?? End(ordinal: Self.firstOrdinal - 1, checksum: 0)
         self.published = published
         bytes.reserveCapacity(Bar.canonicalFixedBytes + Symbol.utf8CountMax)
-        // A tape that ends where the checkpoint does leaves nothing to compare later. A tape that
-        // ends before it was rolled back. So both cases are decided now.
+        // If the tape ends where the checkpoint does, no later output can be compared. If the tape
+        // ends earlier, it was restored from a backup. So both cases are decided now.
         if let done, done.ordinal >= published.ordinal, done != published {
             divergence = .diverged(
                 ordinal: published.ordinal, expected: published.checksum, found: done.checksum)
@@ -67,9 +72,10 @@ public struct OutputLedger: Sendable {
             ? nil : End(ordinal: nextOrdinal - 1, checksum: checksum)
     }
 
-    /// Whether the next output is new. If it is still false at the end of the input, the input does
-    /// not make all the output on the tape: the tape was cut, or another definition made the
-    /// output.
+    /// Whether the next output is new: the ledger has passed the end of the output on the tape, and
+    /// no output differed. If this is still false at the end of the input, the input does not make
+    /// all the output on the tape. Then the tape of the input was cut, or another definition made
+    /// the output.
     public var isPastPublished: Bool {
         divergence == nil && nextOrdinal > published.ordinal
     }
@@ -79,6 +85,7 @@ public struct OutputLedger: Sendable {
         record { bar.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
     }
 
+    /// Numbers a late tick, as `record` does for a bar.
     public mutating func record(
         _ late: LateTickRecord, symbol: Symbol, series: SeriesName
     ) -> Verdict {
@@ -90,6 +97,7 @@ public struct OutputLedger: Sendable {
         record { value.appendCanonicalBytes(symbol: symbol, to: &$0) }
     }
 
+    /// Numbers the output whose canonical bytes `append` appends.
     @inline(__always)
     private mutating func record(_ append: (inout [UInt8]) -> Void) -> Verdict {
         if let divergence { return divergence }

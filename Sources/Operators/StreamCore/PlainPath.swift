@@ -1,7 +1,8 @@
 public import MarketModel
 internal import Primitives
 
-/// Returns the trades of a packet with their ordinals, symbols as the machine's indexes.
+/// A reader of a packet's trades with their ordinals. Their symbols are indexes into the tables of
+/// the partition. `TradeWalk` of the module OperatorGraph conforms.
 ///
 /// A conforming `next` that is `@inline(__always)` becomes a part of the machine's loop.
 public protocol TradeReader {
@@ -10,14 +11,17 @@ public protocol TradeReader {
 }
 
 extension BarMachine {
-    /// A tick that the hot path could not add, from which series on, and why.
+    /// A tick that the hot path could not add to all of its windows: from which series on, and why.
+    /// `finish` takes it.
     @frozen
     @usableFromInline
     struct Rest {
         @usableFromInline let trade: Trade
         @usableFromInline let ordinal: UInt64
+        /// The first series to which the tick was not added completely.
         @usableFromInline let series: Int
-        /// The answer of the window; `nil` when a rule has to be checked.
+        /// What the window of that series returned; `nil` when no window was tried, because a rule
+        /// has to be checked first.
         @usableFromInline let outcome: WindowState.Outcome?
 
         @inlinable @inline(__always)
@@ -50,7 +54,8 @@ extension BarMachine {
         ) {
             self.source = source
             seriesCount = machine.seriesCount
-            // Ticks of the other kind are all smaller than this lot, so none of them is plain.
+            // No plain tick is as large as this lot. So all ticks of the other kind go to the slow
+            // path, which skips them.
             roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
             conditionsMask = machine.conditionsMask
             isOpen = roundLot == 0 && conditionsMask == 0
@@ -58,8 +63,8 @@ extension BarMachine {
             newest = machine.windows.newest
         }
 
-        /// Adds a tick to its newest windows. Returns `nil` when it did; otherwise the slow path
-        /// has to.
+        /// Adds a tick to the newest window of each series. Returns `nil` when all took it;
+        /// otherwise what remains for the slow path.
         @inlinable @inline(__always)
         func add(
             _ trade: Trade, _ ordinal: UInt64, to slots: inout MutableSpan<WindowState>

@@ -1,13 +1,15 @@
 internal import MarketModel
 internal import Primitives
 
-/// The bars on the tape that a repair has to know: those of one symbol and series that overlap
-/// [from, to).
+/// A range of bars on the tape that a repair has to know: those of one symbol and series that
+/// overlap [from, to). The owner of the machine reads them back before `absorb`.
 public struct PublishedRange: Hashable, Sendable {
     /// The machine's index of the symbol.
     public var symbol: UInt32
-    /// The index of the series: the machine's own, or the program's once `GraphMachine` returns it.
+    /// The index of the series: in the machine's rule; in the graph's program once `GraphMachine`
+    /// returns the range.
     public var series: UInt16
+    /// The range in nanoseconds since 1970.
     public var from: Int64
     public var to: Int64
 
@@ -19,7 +21,8 @@ public struct PublishedRange: Hashable, Sendable {
     }
 }
 
-/// Bars on the tape by symbol and series: the last version of each, without withdrawn ones.
+/// The bars on the tape that were read back for a repair, by symbol and series: the last version of
+/// each, without withdrawn ones.
 struct PublishedWindows: Sendable {
     private struct Key: Hashable {
         let symbol: UInt32

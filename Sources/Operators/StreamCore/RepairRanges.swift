@@ -1,17 +1,17 @@
-/// Stretches of time by symbol, to be queried by window and by tick: dirty ones, or those of which
-/// a repair has the ticks. A query walks over the stretches of one symbol only.
+/// Stretches of time by symbol, to be queried by window and by tick: dirty ranges, or the extents
+/// of which a repair machine keeps ticks. A query walks over the stretches of one symbol only.
 public struct RepairRanges: Sendable {
     /// A time [from, to) of a symbol.
     struct Stretch: Hashable, Sendable {
         var from: Int64
         var to: Int64
-        /// The greatest reason where several ranges overlap.
+        /// A raw `BarReason`; the greatest where several ranges overlap.
         var reason: UInt8
     }
 
     /// The symbols in ascending order, each once.
     public private(set) var symbols: [UInt32] = []
-    /// By symbol, where its stretches begin; one more entry for the end.
+    /// By symbol, the index of its first stretch; one more entry for the end.
     private var places: [Int] = [0]
     /// Grouped by symbol, and in order. No two of one symbol overlap.
     private var stretches: [Stretch] = []
@@ -34,7 +34,8 @@ public struct RepairRanges: Sendable {
         }
     }
 
-    /// Keeps the times without their reasons. Stretches that touch are joined.
+    /// Keeps the times without their reasons. Stretches that touch are joined, so that `covers`
+    /// finds a window in one of them.
     public init(extents ranges: [DirtyRange]) {
         self.init(
             ranges.map { range in
@@ -77,8 +78,7 @@ public struct RepairRanges: Sendable {
         return stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]
     }
 
-    /// Returns the stretches of the symbol from the first one that ends after `time`; empty if none
-    /// does.
+    /// Returns the indexes of the symbol's stretches that end after `time`; empty if none does.
     private func first(_ symbol: UInt32, endingBehind time: Int64) -> Range<Int> {
         guard Int(symbol) + 1 < places.count else { return 0..<0 }
         let own = stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]

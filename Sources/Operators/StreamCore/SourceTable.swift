@@ -1,11 +1,12 @@
 public import MarketModel
 public import Primitives
 
-/// The sources of one partition, in order of their first appearance on the tape.
+/// The sources of one partition, in order of their first appearance on the tape. The index of a
+/// source in `entries` is its number in all machines of the partition.
 public struct SourceTable: Sendable {
     public struct Entry: Hashable, Sendable {
         public let name: SourceName
-        /// The time of the first packet of this source, given by the reader of the tape.
+        /// The send time of this source's first packet. No bar depends on it.
         public let firstSeen: Timestamp
         /// The last watermark, which never goes backwards; `noWatermark` until the source has given
         /// one.
@@ -15,11 +16,11 @@ public struct SourceTable: Sendable {
         public internal(set) var regressions: UInt64
     }
 
-    /// A time before all usable times.
+    /// The watermark of a source that has given none: a time before all usable times.
     public static let noWatermark = Timestamp(nanoseconds: Int64.min)
 
     public private(set) var entries: [Entry] = []
-    /// New sources for which there was no room.
+    /// Packets of sources for which there was no room.
     public private(set) var refused: UInt64 = 0
 
     /// Returns the index of a source, which is given out when it first appears; `nil` when the
@@ -36,15 +37,15 @@ public struct SourceTable: Sendable {
         return entries.count - 1
     }
 
-    /// Sets the watermark. An undefined one changes nothing.
+    /// Sets the watermark of a source, given as its index. An undefined one changes nothing.
     mutating func advance(_ source: Int, to watermark: Timestamp) {
         guard entries.indices.contains(source), watermark.isDefined else { return }
         if watermark < entries[source].watermark { entries[source].regressions += 1 }
         entries[source].watermark = max(entries[source].watermark, watermark)
     }
 
-    /// Orders sources within one nanosecond by their names. So the order does not depend on which
-    /// source was seen first.
+    /// Returns whether a tick of the source `left` comes before one of `right` with the same event
+    /// time. The names decide, so that the order does not depend on which source was seen first.
     func precedes(_ left: Int, _ right: Int) -> Bool {
         entries[left].name < entries[right].name
     }

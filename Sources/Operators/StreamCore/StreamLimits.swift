@@ -1,11 +1,12 @@
-/// The bounds of one partition's machine. Each limit states what happens when it is reached.
+/// The bounds of one partition's machines. Each limit states what happens when it is reached. Spans
+/// and times are in nanoseconds.
 public enum StreamLimits {
-    /// Symbols of one partition. At the limit a new symbol is not interned: its ticks are refused
-    /// and counted as `BarCounters.unknownSymbol`.
+    /// Symbols of one partition. At the limit a new symbol gets no index: its ticks are in no bar,
+    /// and are counted as `BarCounters.unknownSymbol`.
     public static let symbolsMax = 65_536
 
-    /// Sources of one partition. At the limit a new source gets no index; its ticks are refused
-    /// and counted as those of unknown symbols are.
+    /// Sources of one partition. At the limit a new source gets no index, and `GraphMachine.take`
+    /// refuses its packets.
     public static let sourcesMax = 1_024
 
     /// Provider names that are told apart. All further ones are treated as one provider, so a bar
@@ -15,30 +16,30 @@ public enum StreamLimits {
     /// The length of a provider's name in bytes. All longer names are treated as one provider, too.
     public static let providerBytesMax = 64
 
-    /// Bar series made in one pass. More are a configuration error.
+    /// Series of one node of a graph. More are a configuration error.
     public static let seriesMax = 16
 
     /// How long after its end a window takes ticks. More is a configuration error.
     public static let latenessMax: Int64 = 7 * dayNanoseconds
 
-    /// Closed windows of one symbol and series that wait for late ticks. A longer lateness is a
-    /// configuration error, so that there is always room for open windows.
+    /// Closed windows of one symbol and series that wait for late ticks. A lateness for which more
+    /// would wait is a configuration error. So half of `openWindowsPerKeyMax` is left for open
+    /// windows.
     public static let keptWindowsMax: Int64 = 2_048
 
     /// Sliding windows that may hold the same tick. More are a configuration error.
     public static let overlapMax: Int64 = 60
 
-    /// Windows that are filled after one with ticks. The rest of a longer pause stays empty. More
-    /// are a configuration error.
+    /// Windows that one bar's close fills at most. The rest of a longer pause has no bars. A series
+    /// with more is a configuration error.
     public static let fillMax = 100_000
 
-    /// Windows of one symbol and series, open or kept for late ticks. A packet holds fewer ticks
-    /// than this, so the limit is reached only when a watermark does not move, or ticks are far in
-    /// the future. At the limit a tick that needs one more window is refused, counted and listed
-    /// (`LateTick.Reason.windowLimit`).
+    /// Windows of one symbol and series, open or kept for late ticks. The limit is reached only
+    /// when a watermark does not move, or ticks are far in the future. At the limit a tick that
+    /// needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).
     public static let openWindowsPerKeyMax = 4_096
 
-    /// Windows of one partition, all symbols and series together. The behaviour is the same. A
+    /// Windows of one machine, all symbols and series together. At the limit the same happens. A
     /// repair that reaches it publishes nothing for windows without room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
@@ -54,28 +55,30 @@ public enum StreamLimits {
     /// more, and a repair finds its record on the tape.
     public static let missingKept: Int64 = latenessMax + 32 * dayNanoseconds
 
-    /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
+    /// Late ticks of one machine that wait for `takeLateTicks`. Beyond it they are counted
+    /// (`lateUnlisted`), and not listed.
     public static let lateTicksMax = 65_536
 
-    /// Ticks of one partition that wait for the watermark in a machine of number windows. Beyond,
-    /// a tick is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    /// Ticks that wait for the watermark in one `NumberMachine`. Beyond, a tick is refused, counted
+    /// and listed (`LateTick.Reason.windowLimit`).
     public static let waitingTicksMax = 1_048_576
 
-    /// Ticks that a repair of number windows reads. Beyond, the symbols whose ticks were refused
-    /// are not repaired: `BarCounters.Series.repairsRefused`.
+    /// Ticks that the repair machine of one `NumberMachine` keeps. Beyond, the symbols whose ticks
+    /// were refused are not repaired: `BarCounters.Series.repairsRefused`.
     public static let repairTicksMax = 4_194_304
 
-    /// Bars of the present session that a machine of number windows remembers, so that a repair can
-    /// withdraw them: per symbol and series, and per partition. Beyond, a repair of that key
-    /// withdraws none and counts it in `NumberMachine.unwithdrawn`.
+    /// Bars of the present session that a `NumberMachine` remembers, so that a repair can withdraw
+    /// them: per symbol and series, and in all. Beyond, a repair cannot withdraw the bars that are
+    /// not remembered, and counts that in `NumberMachine.unwithdrawn`.
     public static let rememberedBarsPerKeyMax = 65_536
     public static let rememberedBarsMax = 1_048_576
 
-    /// Finer bars of one partition that a later version may still replace in resampling. Beyond,
-    /// the oldest of their symbol is settled: a later version of it is refused and counted.
+    /// Finer bars in one `ResampleMachine` that a later version may still replace. Beyond, the
+    /// oldest one of the same symbol is settled: a later version of it is counted as late.
     public static let unsettledBarsMax = 262_144
 
-    /// Windows of breadth that are closed and may still be revised. Beyond, the oldest is settled.
+    /// Closed windows of one `BreadthMachine` that may still be revised. Beyond, the oldest is
+    /// settled: its values do not change any more.
     public static let breadthWindowsMax = 256
 
     /// Days that a provider gave, for all symbols of a partition and one breadth node. Beyond, a
@@ -96,8 +99,8 @@ public enum StreamLimits {
     @usableFromInline
     static let dayNanoseconds: Int64 = 86_400_000_000_000
 
-    /// Returns the time, clamped to the times that have windows. So a range that a person asks for
-    /// cannot leave them.
+    /// Returns the time, clamped to the usable event times: a person may request a repair of any
+    /// range.
     static func usable(_ time: Int64) -> Int64 {
         min(max(time, -eventTimeNanosecondsMax), eventTimeNanosecondsMax)
     }

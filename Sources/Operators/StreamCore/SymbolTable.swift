@@ -16,9 +16,10 @@ public struct Subscription: Hashable, Sendable {
     }
 }
 
-/// The symbols of one partition, numbered in order of their first appearance on the tape.
+/// The symbols of one partition, numbered in order of their first appearance on the tape. The
+/// *index* of a symbol is this number; ticks and bars carry it instead of the symbol.
 public struct SymbolTable: Sendable {
-    /// The feed of a symbol: a source and, within it, a provider.
+    /// Where a symbol's ticks come from: a source and, within it, a provider, as one number.
     @frozen
     @usableFromInline
     struct Feed: Hashable, Sendable, BitwiseCopyable {
@@ -31,12 +32,14 @@ public struct SymbolTable: Sendable {
         @inlinable @inline(__always)
         init(raw: UInt32) { self.raw = raw }
 
-        /// The feed of a window that has no trade yet. No source has the number 65,535.
+        /// The feed of a window that has no trade yet. No source has the index 65,535, because
+        /// `StreamLimits.sourcesMax` is lower.
         @inlinable @inline(__always)
         static var none: Feed { Feed(raw: UInt32.max) }
 
-        /// The feed of a tick that a repair found on the tape and whose source feeds no symbol
-        /// here, such as `manual`. It sorts before all other feeds in its nanosecond.
+        /// The feed of a tick in a repair whose source does not feed the symbol, or whose source or
+        /// provider the partition's tables do not know. It sorts before all other feeds in its
+        /// nanosecond.
         static var foreign: Feed { Feed(raw: UInt32.max - 1) }
 
         @inlinable @inline(__always)
@@ -45,7 +48,7 @@ public struct SymbolTable: Sendable {
         var provider: Int { Int(raw & 0xffff) }
     }
 
-    /// The data needed when a window opens or closes, and not for every tick.
+    /// The data of a symbol that are needed when a window opens or closes, and not for every tick.
     struct Record: Sendable {
         let symbol: Symbol
         /// When the present subscription began.
@@ -66,7 +69,8 @@ public struct SymbolTable: Sendable {
     private var indexes: [Symbol: UInt32] = [:]
     /// By number, the names of providers. A feed holds the number.
     private(set) var providers: [String] = []
-    /// Definitions for which there was no room, one per packet that held such a symbol.
+    /// Definitions of symbols for which there was no room. Each packet that holds such a symbol
+    /// adds one.
     public private(set) var refused: UInt64 = 0
 
     public var count: Int { records.count }
@@ -95,7 +99,8 @@ public struct SymbolTable: Sendable {
     /// Returns the index of a symbol; `nil` when it is not known.
     public func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
 
-    /// Returns the number of a provider. All beyond the limit share one number.
+    /// Returns the number of a provider, which it gets when it first appears. All providers beyond
+    /// the limit, and those with too long a name, share one number.
     mutating func providerIndex(_ name: String) -> Int {
         if let known = providers.firstIndex(of: name) { return known }
         guard providers.count < StreamLimits.providersMax,
@@ -136,7 +141,8 @@ public struct SymbolTable: Sendable {
         self.refused = refused
     }
 
-    /// Returns whether `providerIndex` and a table of so many sources can give out this feed.
+    /// Returns whether the feed is `.foreign`, or one of a known provider and of a source in a
+    /// table of so many sources.
     func isKnown(_ feed: Feed, sourceCount: Int) -> Bool {
         feed == .foreign
             || feed.source < sourceCount
@@ -148,8 +154,8 @@ public struct SymbolTable: Sendable {
         records[Int(index)].since = since
     }
 
-    /// Hands the symbol to another source or provider. Windows that the earlier source's watermark
-    /// closed stay closed.
+    /// Lets another source or provider feed the symbol. `closedThrough` is the earlier source's
+    /// watermark: windows that it closed stay closed.
     mutating func move(_ index: UInt32, to feed: Feed, closedThrough: Timestamp) {
         let before = feeds[Int(index)]
         feeds[Int(index)] = feed

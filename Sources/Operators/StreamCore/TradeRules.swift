@@ -2,7 +2,8 @@ public import MarketModel
 public import Primitives
 
 extension Bar.Excluded {
-    /// Counts one, and stops at the end of the range: a count from outside must not trap.
+    /// Counts one tick under a reason. The count stops at the end of its range, because no number
+    /// of ticks may trap the process.
     mutating func count(_ reason: ExclusionReason) {
         switch reason {
         case .condition: condition = condition == .max ? .max : condition + 1
@@ -14,8 +15,8 @@ extension Bar.Excluded {
 }
 
 extension TradeEffect {
-    /// Whether it changes a price. A tick that sets none is not counted in `trades`, and adds
-    /// volume at most.
+    /// Whether a tick with this effect sets a price of its bar. A tick that sets none is not
+    /// counted in `trades`, and adds volume at most.
     var setsPrice: Bool { !isDisjoint(with: [.last, .range]) }
 }
 
@@ -32,7 +33,8 @@ extension BarRule {
         }
     }
 
-    /// The size from which on a trade skips the rule for odd lots; 0 when there is no such rule.
+    /// The size in 1e-8 from which on a trade skips the rule for odd lots; 0 when there is no such
+    /// rule.
     var roundLot: Int64 {
         guard field == .trade else { return 0 }
         switch oddLots {
@@ -43,15 +45,15 @@ extension BarRule {
 }
 
 extension Trade {
-    /// Whether it is a new trade with a price, a size and a time. Nearly all are, so this is one
-    /// test.
+    /// Whether it is a new, live trade with a price, a size and a time. Nearly all trades are, so
+    /// the hot path needs no other test of them.
     @inlinable @inline(__always)
     var isPlain: Bool {
         UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0 && isComplete
     }
 
-    /// `.snapshot` and `.backfilled` as a number. Constants of another module are read by a call,
-    /// and this is needed for every trade.
+    /// The flags `.snapshot` and `.backfilled` as a number: the constants of the other module would
+    /// be read by a call, for every trade.
     @inlinable @inline(__always)
     static var unusualFlags: UInt16 { 1 << 0 | 1 << 2 }
 
@@ -69,13 +71,14 @@ extension TickHeader {
 }
 
 extension Quote {
-    /// Returns the number that a rule adds up, as a trade without a size.
+    /// Returns the number that a rule takes of the quote, as the price of a trade with the size 0.
     @inlinable @inline(__always)
     func trade(of field: InputField) -> Trade {
         Trade(header: header, price: price(of: field), size: Quantity(raw: 0))
     }
 
-    /// Returns the price that a rule uses; undefined when a part of it is missing.
+    /// Returns the number of the quote that a rule uses as its price; undefined when the quote
+    /// lacks the bid or ask that it needs, and for `.trade`.
     @inlinable @inline(__always)
     public func price(of field: InputField) -> Price {
         switch field {

@@ -1,4 +1,5 @@
-/// Computes where the windows of one series begin and end.
+/// The rule by which the windows of one series in a `BarMachine` begin and end, made ready to
+/// compute.
 struct WindowShape: Sendable {
     /// [start, end), in nanoseconds since 1970.
     struct Bounds: Hashable, Sendable, BitwiseCopyable {
@@ -9,14 +10,18 @@ struct WindowShape: Sendable {
     }
 
     private enum Kind: Sendable {
+        /// One window after the other, aligned to 1970-01-01 UTC.
         case aligned
+        /// Sliding windows.
         case overlapping
+        /// Windows counted from the opening of each trading session.
         case session
     }
 
     private let kind: Kind
     /// The width in nanoseconds; 0 for a complete session.
     private let width: Int64
+    /// The distance between the starts of two windows; the width where they do not overlap.
     private let hop: Int64
     private let sessions: SessionCalendar?
 
@@ -39,12 +44,13 @@ struct WindowShape: Sendable {
         }
     }
 
-    /// The number of windows that hold one tick.
+    /// The number of windows that hold one moment.
     var overlap: Int64 { kind == .overlapping ? width / hop : 1 }
 
     var isOverlapping: Bool { kind == .overlapping }
 
-    /// Returns the last window that holds a time; `nil` outside of the sessions.
+    /// Returns the window with the latest start among those that hold a time; `nil` outside of all
+    /// sessions.
     func newest(holding time: Int64) -> Bounds? {
         guard kind == .session else {
             let start = Self.floor(time, to: hop)
@@ -56,7 +62,8 @@ struct WindowShape: Sendable {
         return Bounds(start: start, end: min(start + width, session.close))
     }
 
-    /// Returns the window before `bounds`, if it holds the time, too.
+    /// Returns the window that starts one hop before `bounds`; `nil` if it does not hold the time,
+    /// and always where windows do not overlap.
     func older(than bounds: Bounds, holding time: Int64) -> Bounds? {
         guard kind == .overlapping, bounds.end - hop > time else { return nil }
         return Bounds(start: bounds.start - hop, end: bounds.end - hop)
@@ -109,13 +116,16 @@ struct WindowShape: Sendable {
             end: max(bounds.end, sessions.sessions[last].close))
     }
 
+    /// Returns the number of windows of a session; the last one may be shorter.
     private func windows(in session: SessionCalendar.Session) -> Int {
         width > 0 ? Int((session.close - session.open + width - 1) / width) : 1
     }
 
-    /// Returns the window that starts at `start`; `nil` when none begins there.
+    /// Returns the window that starts at `start`; `nil` when none begins there. It checks starts
+    /// that are read from a checkpoint.
     func window(startingAt start: Int64) -> Bounds? {
         let limit = StreamLimits.eventTimeNanosecondsMax
+        // A sliding window may begin up to a day before the first usable time.
         guard start < limit, start >= -limit - StreamLimits.dayNanoseconds,
             let bounds = newest(holding: start), bounds.start == start
         else { return nil }

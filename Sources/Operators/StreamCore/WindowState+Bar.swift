@@ -2,14 +2,16 @@ public import MarketModel
 internal import Primitives
 
 extension WindowState {
-    /// Whether the notional left the range of 128 bits. Then it is set to the end of the range, and
-    /// the bar has no VWAP.
+    /// Whether the notional left the range of 128 bits. Then the bar gets the end of the range as
+    /// notional, and has no VWAP.
     var isNotionalSaturated: Bool { notionalCarry != 0 }
 
-    /// The number of ticks and exclusions. It tells whether anything was added.
+    /// The number of ticks, with those that set no price. It grows with each tick, so a changed
+    /// number means a changed window.
     var changes: UInt64 { trades &+ excluded.total }
 
-    /// Returns a version of its bar. The bar has no prices if no trade set one.
+    /// Returns a version of the window's bar, with a raw `BarReason`. The bar has no prices if no
+    /// trade set one.
     func bar(_ reason: UInt8, isFinal: Bool = true) -> Bar {
         var bar = heading(reason)
         bar.flags = isFinal ? flags.union(.final) : flags
@@ -35,6 +37,7 @@ extension WindowState {
         return bar
     }
 
+    /// Returns the fields that all versions of the bar have in common.
     private func heading(_ reason: UInt8) -> Bar {
         var bar = Bar(
             symbol: symbol, series: series, openTime: Timestamp(nanoseconds: start),
@@ -49,7 +52,7 @@ extension Price {
     /// Returns notional / volume, rounded half away from zero to 1e-9; undefined when nothing was
     /// traded, or when the quotient does not fit a price.
     ///
-    /// One division is enough: 1e-17 divided by 1e-8 is in 1e-9.
+    /// A notional is in 1e-17 and a volume in 1e-8, so their quotient is in 1e-9, as prices are.
     public static func vwap(notional: Int128, volume: Int128) -> Price {
         guard volume > 0 else { return .undefined }
         let (quotient, remainder) = notional.quotientAndRemainder(dividingBy: volume)

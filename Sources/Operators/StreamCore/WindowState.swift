@@ -1,33 +1,34 @@
 public import MarketModel
 public import Primitives
 
-/// One window of one symbol and series: the sums so far.
+/// One window of one symbol and series in a `BarMachine`: the sums so far.
 ///
-/// A *feed* is a source together with its provider. The *ends* of a window are its open and its
-/// close. An `effect` says which parts of a bar a trade may set: volume, range (high and low), last
-/// (open and close).
+/// A *feed* is here a source together with one of its providers (`SymbolTable.Feed`). The *ends* of
+/// a window are its open and its close. An `effect` says which parts of a bar a trade may set:
+/// volume, range (high and low), last (open and close). Prices are in 1e-9, sizes in 1e-8.
 ///
 /// No field depends on the order in which trades arrived: they are sums, extremes, and the first
 /// and last trades by (event time, source, ordinal).
 @frozen
 @usableFromInline
 struct WindowState: Sendable, BitwiseCopyable {
-    // The fields that every trade touches come first: two cache lines.
+    // The fields that every trade touches come first: 128 bytes, which are two cache lines.
 
     /// The window is [start, end), in nanoseconds since 1970.
     @usableFromInline var start: Int64
     @usableFromInline var end: Int64
     /// Ticks that set a price.
     @usableFromInline var trades: UInt64 = 0
-    /// The time of the trade that set the open; the greatest value before the first one.
+    /// The event time of the trade that set the open; the greatest value before the first one.
     @usableFromInline var openTime = Int64.max
     @usableFromInline var volume: Int128 = 0
-    /// A `NotionalSum` together with `notionalCarry`.
+    /// The sum of price × size in 1e-17: a `NotionalSum` together with `notionalCarry`.
     @usableFromInline var notional: Int128 = 0
     @usableFromInline var high = Int64.min
     @usableFromInline var low = Int64.max
     @usableFromInline var close: Int64 = 0
-    /// The time, ordinal and feed of the trade that set the close.
+    /// The event time, ordinal and feed of the trade that set the close. In a window without a
+    /// price the feed is the one that gave the volume.
     @usableFromInline var closeTime = Int64.min
     @usableFromInline var closeOrdinal: UInt64 = 0
     @usableFromInline var closeFeed = SymbolTable.Feed.none
@@ -41,7 +42,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var series: UInt16
     @usableFromInline var flags: BarFlags = []
     @usableFromInline var phase: WindowPhase = []
-    /// Ticks of its time that were left out, by reason.
+    /// The number of ticks in the window's time that set no price, by reason.
     var excluded = Bar.Excluded()
 
     init(_ bounds: WindowShape.Bounds, symbol: Int, series: Int) {
@@ -57,13 +58,14 @@ struct WindowState: Sendable, BitwiseCopyable {
 
     var bounds: WindowShape.Bounds { WindowShape.Bounds(start: start, end: end) }
 
-    /// A window that holds no time. A key without an open window points to it.
+    /// The window in slot 0 and in free slots, which holds no time. So a trade offered to it goes
+    /// to the slow path.
     static let closed = WindowState(start: 0, end: 0, symbol: 0, series: 0)
 
     @inlinable @inline(__always)
     func holds(_ time: Int64) -> Bool { time >= start && time < end }
 
-    /// A trade with the values that all series need of it, worked out once.
+    /// The values of one trade that the windows of all series need, worked out once.
     @frozen
     @usableFromInline
     struct Input {
@@ -91,15 +93,15 @@ struct WindowState: Sendable, BitwiseCopyable {
         case added
         /// The window does not hold its time.
         case elsewhere
-        /// Added, but a trade of another feed has the same nanosecond at one of the ends. The
-        /// caller then decides by the sources' names (`settleTie`).
+        /// Added, but the trade has the same nanosecond as the open or the close, which another
+        /// feed set. The caller then calls `settleTie`, which decides by the sources' names.
         case tied
     }
 
     /// Adds a trade if the window holds its time.
     ///
-    /// Nothing here can trap or lose a value. A size is in 0 ..< 2^63, so a volume would need 2^64
-    /// trades to overflow, and the notional counts its wraps.
+    /// Nothing here can trap or lose a value. A size is below 2^63, so a volume would need 2^64
+    /// trades to overflow, and `notionalCarry` counts the overflows of the notional.
     @inlinable @inline(__always)
     mutating func offer(_ input: Input) -> Outcome {
         guard holds(input.time) else { return .elsewhere }
@@ -114,7 +116,9 @@ struct WindowState: Sendable, BitwiseCopyable {
         return closes == .tied || opens == .tied ? .tied : .added
     }
 
-    /// Adds a tick of which a rule admits a part. The window holds its time.
+    /// Adds a tick on the slow path, of which a rule may admit only a part. The window holds its
+    /// time. A trade that may set only high and low sets open and close, too, until one comes that
+    /// may set them: a bar with trades has all four prices.
     mutating func offer(_ input: Input, effect: TradeEffect) -> Outcome {
         if effect.contains(.volume) {
             volume &+= Int128(input.size)
@@ -143,7 +147,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         return closes == .tied || opens == .tied ? .tied : .added
     }
 
-    /// Resets open and close for the first trade that may set them.
+    /// Resets open and close for the first trade that may set them, if others have set them.
     private mutating func takeEndsOver() {
         guard phase.contains(.rangeOnly) else { return }
         phase.remove(.rangeOnly)
@@ -173,8 +177,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         return .added
     }
 
-    /// Flags mixed providers. As long as only one feed was met, every trade has the feed of the
-    /// close.
+    /// Takes a tick whose feed is not that of the close: flags mixed providers, unless it is the
+    /// first tick. As long as only one feed was met, every tick has the feed of the close.
     @usableFromInline
     mutating func meetOtherFeed() {
         if closeFeed != .none { flags.insert(.mixedProviders) }
@@ -202,7 +206,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         closeFeed = input.feed
     }
 
-    /// Orders a trade against trades of other feeds in the same nanosecond.
+    /// Sets open and close if the trade belongs there by the order of the sources' names. It has
+    /// the same nanosecond as a trade of another feed. Called after `offer` returned `tied`.
     mutating func settleTie(_ input: Input, sources: SourceTable) {
         if input.time == openTime,
             Self.isBefore((input.feed, input.ordinal), (openFeed, openOrdinal), sources)
@@ -216,8 +221,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         }
     }
 
-    /// Returns whether the left trade is earlier in the order of source names and ordinals. A feed
-    /// that the machine does not know comes first.
+    /// Returns whether the left trade is earlier in the order of source names and ordinals. The
+    /// feed `.foreign` comes before all others.
     private static func isBefore(
         _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
         _ right: (feed: SymbolTable.Feed, ordinal: UInt64), _ sources: SourceTable

@@ -1,33 +1,35 @@
 internal import Primitives
 
-/// The open windows of one partition and the closed ones that still take late ticks, in one array
-/// of slots with a free list.
+/// The windows of one `BarMachine`: the open ones, and the closed ones that still take late ticks.
+/// They are stored in one array of slots with a free list.
 ///
-/// Key = symbol × series count + series. A key's windows are linked from newest to oldest. The
-/// newest is found without a search when a tick needs no special treatment in it. Slot 0 holds no
-/// time and means "none", so the hot path needs no test for it.
+/// Key = symbol × series count + series. A key's windows are linked from newest to oldest. A window
+/// is *plain* when it is open, its series is not sliding, and it has no flag of `WindowPhase`. A
+/// plain newest window is found without a search. Slot 0 holds no time and means "none", so the hot
+/// path needs no test for it.
 @usableFromInline
 struct WindowStore: Sendable {
     @usableFromInline var slots: [WindowState] = [.closed]
-    /// By key: the slot of the newest window if it is open and needs no special treatment, or 0.
+    /// By key: the slot of the newest window if it is plain, or 0.
     @usableFromInline var newest: [UInt32] = []
     /// By key: the slot of the newest window, or 0.
     private(set) var heads: [UInt32] = []
     private var windowsPerKey: [UInt32] = []
     /// The first slot of the free list; 0 when it is empty.
     private var firstFree: UInt32 = 0
-    /// The number of windows of all keys.
+    /// The number of windows of all keys, open and closed.
     private(set) var openCount = 0
-    /// By source × series count + series: a time before which no window ends or expires. It may be
-    /// too early, never too late.
+    /// By source × series count + series: the watermark at which `collectDue` has to look for
+    /// windows that end or expire. It may be too early, never too late.
     private var earliest: [Int64] = []
-    /// Closed windows that were changed. It may hold some twice, and some that have been removed.
+    /// The slots of closed windows that were changed. It may hold a slot twice, and slots of
+    /// windows that have been removed.
     private var touched: [UInt32] = []
-    /// By slot: `changes` of the window when it was last shown.
+    /// By slot: `changes` of the window when `takeChanged` last visited it.
     private var shown: [UInt64] = [0]
-    /// The windows that the last advance has to publish.
+    /// The windows that the last `collectDue` closed.
     private(set) var due = DueWindows()
-    /// Windows that no tick may change any more.
+    /// The slots of the windows whose lateness is over, from `collectDue` until `release`.
     private(set) var expired: [UInt32] = []
     private let seriesCount: Int
     private let latenesses: [Int64]
@@ -35,7 +37,7 @@ struct WindowStore: Sendable {
     private let isSimple: [Bool]
     private let limits: MachineLimits
 
-    /// Slots that exist before the first tick: enough for most partitions.
+    /// Slots for which memory is reserved before the first tick: enough for most partitions.
     private static let slotsReserved = 1_024
 
     init(_ series: [BarSeries], shapes: [WindowShape], limits: MachineLimits) {
@@ -47,6 +49,7 @@ struct WindowStore: Sendable {
         shown.reserveCapacity(Self.slotsReserved)
     }
 
+    /// Adds the keys of one more symbol.
     mutating func addSymbol() {
         for _ in 0..<seriesCount {
             newest.append(0)
@@ -59,7 +62,8 @@ struct WindowStore: Sendable {
         for _ in 0..<seriesCount { earliest.append(Int64.max) }
     }
 
-    /// Reserves room in a store that is about to be filled.
+    /// Makes an empty store ready for so many sources and symbols: in a repair machine, and before
+    /// windows are restored.
     mutating func prepare(sources: Int, symbols: Int) {
         newest = Array(repeating: 0, count: symbols * seriesCount)
         heads = newest
@@ -70,6 +74,7 @@ struct WindowStore: Sendable {
     var symbolCount: Int { heads.count / seriesCount }
     var sourceCount: Int { earliest.count / seriesCount }
 
+    /// Reserves memory for so many more windows.
     mutating func prepare(windows: Int) {
         slots.reserveCapacity(slots.count + windows)
         shown.reserveCapacity(slots.count + windows)
@@ -99,7 +104,8 @@ struct WindowStore: Sendable {
         return .missing(newer: newer)
     }
 
-    /// Links a window in after `newer`; returns `nil` when there is no room for one more.
+    /// Stores a window and links it in after `newer`, as `place` returned it. Returns its slot;
+    /// `nil` when there is no room for one more. The watermark of `source` will close the window.
     mutating func open(_ window: WindowState, behind newer: Int, source: Int) -> Int? {
         let key = Int(window.symbol) * seriesCount + Int(window.series)
         guard openCount < limits.openWindows, Int(windowsPerKey[key]) < limits.openWindowsPerKey
@@ -120,6 +126,7 @@ struct WindowStore: Sendable {
         return Int(slot)
     }
 
+    /// Puts a window into a free slot, and returns the slot.
     private mutating func store(_ window: WindowState) -> UInt32 {
         let slot = firstFree
         guard slot != 0 else {
@@ -133,15 +140,15 @@ struct WindowStore: Sendable {
         return slot
     }
 
-    /// Updates `newest`. Has to be called when the newest window of a key begins or ceases to need
-    /// special treatment.
+    /// Updates `newest`. Has to be called when another window becomes the newest of a key, and when
+    /// the newest becomes plain or stops being plain.
     mutating func refresh(_ key: Int) {
         let head = heads[key]
         let isPlain = slots[Int(head)].phase.isEmpty && isSimple[key % seriesCount]
         newest[key] = isPlain ? head : 0
     }
 
-    /// Notes that a closed window has changed: it is due at the next advance.
+    /// Notes that a window has changed. If it is closed, the next advance publishes it again.
     mutating func touch(_ slot: Int) {
         guard slots[slot].phase.intersection([.closed, .touched]) == .closed else { return }
         slots[slot].phase.insert(.touched)
@@ -157,6 +164,7 @@ struct WindowStore: Sendable {
         refresh(Int(window.symbol) * seriesCount + Int(window.series))
     }
 
+    /// Notes when the window ends; for a closed one, when its lateness is over.
     private mutating func expect(_ window: WindowState, source: Int) {
         let series = Int(window.series)
         let isClosed = window.phase.contains(.closed)
@@ -182,8 +190,8 @@ struct WindowStore: Sendable {
 
     // MARK: closing
 
-    /// Returns whether any window may be due. It is asked once per packet, and costs a comparison
-    /// per series.
+    /// Returns whether a window may end or expire by this watermark. It is called once per packet,
+    /// and costs a comparison per series.
     func isAnythingDue(source: Int, watermark: Int64) -> Bool {
         for index in source * seriesCount..<(source + 1) * seriesCount
         where earliest[index] <= watermark {
@@ -194,7 +202,8 @@ struct WindowStore: Sendable {
 
     var hasTouched: Bool { !touched.isEmpty }
 
-    /// Removes the next touched window for which `isMine` is true from the list and returns it.
+    /// Removes the next changed closed window for which `isMine` is true from the list, and returns
+    /// its slot; `nil` at the end of the list. `index` is where the search continues, 0 at first.
     mutating func takeTouched(from index: inout Int, _ isMine: (WindowState) -> Bool) -> Int? {
         while index < touched.count {
             let slot = Int(touched[index])
@@ -217,8 +226,9 @@ struct WindowStore: Sendable {
 
     /// Fills `due` with every open window of these symbols that ends at or before the watermark, in
     /// order of end, series and symbol. Fills `expired` with the closed windows that take no ticks
-    /// any more. `symbols` are those of the source, in ascending order. Expired windows are not
-    /// found from here on, and have to be freed with `release`.
+    /// any more. `symbols` are those of the source, in ascending order. From here on `place` does
+    /// not find the expired windows. Their slots keep their contents until the caller frees them
+    /// with `release`.
     mutating func collectDue(source: Int, symbols: [UInt32], watermark: Int64) {
         due.removeAll()
         expired.removeAll(keepingCapacity: true)
@@ -234,7 +244,8 @@ struct WindowStore: Sendable {
         due.sortByEnd()
     }
 
-    /// Returns the time at which the remaining windows have to be checked again.
+    /// Collects the windows of one key. Returns the watermark at which the remaining ones have to
+    /// be checked again.
     private mutating func collect(key: Int, _ lateness: Int64, watermark: Int64) -> Int64 {
         var next = Int64.max
         var newer = 0
@@ -277,8 +288,8 @@ struct WindowStore: Sendable {
 
     // MARK: all windows
 
-    /// Visits all windows in order of symbol and series, the newest of each first. Not for use per
-    /// packet.
+    /// Visits all windows in order of symbol and series, and the newest of each key first. A
+    /// checkpoint stores them in this order. Not for use per packet.
     func forEach(_ body: (WindowState) -> Void) {
         for head in heads {
             var slot = Int(head)
@@ -289,8 +300,8 @@ struct WindowStore: Sendable {
         }
     }
 
-    /// Returns the number of ticks in the open windows of a series: the part of the account that is
-    /// not final.
+    /// Returns the number of ticks in all windows of a series, open and closed: the part of the
+    /// account that is not final.
     func openTrades(series: Int) -> UInt64 {
         var sum: UInt64 = 0
         for key in stride(from: series, to: heads.count, by: seriesCount) {
@@ -303,7 +314,7 @@ struct WindowStore: Sendable {
         return sum
     }
 
-    /// Visits the open windows with a price that changed since they were last shown.
+    /// Visits the open windows with a price that changed since the last call, for live display.
     mutating func takeChanged(_ body: (WindowState) -> Void) {
         for head in heads {
             var slot = Int(head)

@@ -1,10 +1,11 @@
 internal import Primitives
 
-/// Finds the day to which a time belongs, and the day that a provider's daily bar covers. Days are
-/// those of a calendar's trading sessions, or UTC days without a calendar.
+/// The days of a breadth node: to which day a time belongs, and which day a provider's daily bar
+/// covers. Days are those of a calendar's trading sessions, or UTC days without a calendar. A day
+/// is its local date as a number, yyyymmdd.
 struct BreadthDays: Sendable {
-    /// The widths that a daily bar may have. They allow for a change of the clocks, for midnights
-    /// of a local zone, and for days that run from one day's sessions to the next.
+    /// The widths that a daily bar may have, in nanoseconds. They allow for a change of the clocks,
+    /// for midnights of a local zone, and for days that run from one day's sessions to the next.
     private static let widthMin: Int64 = 20 * 3_600_000_000_000
     private static let widthMax: Int64 = 26 * 3_600_000_000_000
 
@@ -35,6 +36,8 @@ struct BreadthDays: Sendable {
         return day(of: calendar.sessions, open, close, isLong: isLong, calendar)
     }
 
+    /// Returns the day that the window [open, close) covers in a calendar, as `day(from:to:)`
+    /// states.
     private func day(
         of sessions: [SessionCalendar.Session], _ open: Int64, _ close: Int64, isLong: Bool,
         _ calendar: SessionCalendar

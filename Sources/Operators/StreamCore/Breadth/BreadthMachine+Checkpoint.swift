@@ -2,8 +2,9 @@ internal import MarketModel
 internal import Primitives
 
 extension BreadthMachine {
-    /// Version 2. Another layout needs another version with its own golden file, and a new value of
-    /// `CanonicalText.semantics`, so that older states are never read.
+    /// Version 2. Another layout needs another version with a separate golden file, and a new value
+    /// of `CanonicalText.semantics`, which changes the hash of every graph. So older states are
+    /// never read.
     static let envelope = StateEnvelope("TLBR", version: 2)
 
     /// Restores the machine whose `encode` wrote these bytes, for the same rule, series, calendar

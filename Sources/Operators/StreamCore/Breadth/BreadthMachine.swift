@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// A measure's value in one window of its series.
+/// One version of a measure's value in one window of its series, which `BreadthMachine` publishes.
 public struct BreadthValue: Hashable, Sendable {
     /// The index in `BreadthRule.measures`.
     public var measure: Int
@@ -18,13 +18,16 @@ public struct BreadthValue: Hashable, Sendable {
 
 /// Computes measures over the bars of all symbols of a universe, of all partitions.
 ///
-/// A symbol's close, high and low are those of its day so far. The day is a trading session of the
-/// calendar, whose bars alone count, or the UTC day without a calendar. Values are published for
-/// each window in which any symbol has a bar: when the least of the partitions' watermarks has
-/// passed its end, and again when a bar that comes within the series' lateness changes them.
+/// A symbol's close, high and low are those of its day so far. The day has the trading sessions of
+/// one date in the calendar, and only bars in sessions count; without a calendar it is the UTC day.
+/// Values are published for each window in which any symbol has a bar: when the least of the
+/// partitions' watermarks has passed its end, and again when a bar that comes within the series'
+/// lateness changes them.
 ///
-/// A *universe* is the set of symbols that count. A symbol's *mark* is the value of earlier days
-/// with which a measure compares today. A window is *due* when its values have to be published.
+/// A *universe* is here the set of symbols that count. A symbol's *mark* is the value of earlier
+/// days with which a measure compares today. A window is *due* when its values have to be
+/// published. A window or bar is *settled* when no bar can change it any more. A symbol's *number*
+/// is its place in `names`, in the order in which symbols appeared.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct BreadthMachine: Sendable {
@@ -32,7 +35,8 @@ public struct BreadthMachine: Sendable {
     public let series: BarSeries
     let days: BreadthDays
     var calendar: SessionCalendar? { days.calendar }
-    /// By partition, its watermark.
+    /// By partition, its watermark. `UniverseState` gives each machine a single partition, whose
+    /// watermark is the common one.
     var watermarks: [Int64]
     /// By number, the symbol.
     var names: [Symbol] = []
@@ -40,7 +44,7 @@ public struct BreadthMachine: Sendable {
     var indexes: [Symbol: UInt32] = [:]
     /// The symbols that count; empty when all do.
     let universe: Set<Symbol>
-    /// By number, the symbol's days.
+    /// By number, the symbol's days and bars.
     var symbols: [BreadthSymbol] = []
     /// The windows that are not settled, in order of time.
     var windows: [BreadthWindow] = []
@@ -83,8 +87,8 @@ public struct BreadthMachine: Sendable {
         return index
     }
 
-    /// Takes a provider's bar of a day, which counts from the next window on. It does not replace a
-    /// complete day of the graph's own bars.
+    /// Takes a provider's bar of a day, which counts from the next window that is published on. It
+    /// does not replace a complete day of the graph's own bars.
     public mutating func warm(_ symbol: UInt32, _ bar: DailyBar) {
         guard Int(symbol) < symbols.count, bar.close.isDefined, bar.high.isDefined,
             bar.low.isDefined, let day = days.day(from: bar.openTime, to: bar.closeTime)
@@ -94,7 +98,7 @@ public struct BreadthMachine: Sendable {
             rule)
     }
 
-    /// Takes a version of a bar. `bar.symbol` is the number that `symbol` returned.
+    /// Takes a version of a bar of the series. `bar.symbol` is the number that `symbol` returned.
     public mutating func bar(_ bar: Bar) {
         counters.received += 1
         let width = series.widthNanoseconds
@@ -125,13 +129,14 @@ public struct BreadthMachine: Sendable {
         mark(openTime, width, reason: bar.reason, opens: isThere)
     }
 
-    /// Marks all windows that are not settled: their values may have changed.
+    /// Makes all windows due that are not settled: their values may have changed.
     private mutating func markAll(reason: UInt8) {
         guard let first = windows.first else { return }
         mark(first.openTime, first.closeTime - first.openTime, reason: reason, opens: false)
     }
 
-    /// Marks the bar's window and all later ones: their values may have changed.
+    /// Makes the bar's window and all later ones due: their values may have changed. `opens` says
+    /// whether the window is to be opened if it is missing.
     private mutating func mark(_ openTime: Int64, _ width: Int64, reason: UInt8, opens: Bool) {
         var index = windows.count
         while index > 0, windows[index - 1].openTime > openTime { index -= 1 }
@@ -229,7 +234,7 @@ struct BreadthWindow: Hashable, Sendable {
 /// earliest window first.
 private struct BreadthPast {
     private var symbols: [BreadthSymbol]
-    /// By symbol, the index of the first bar that is not applied yet.
+    /// By symbol, the index of the first bar in `unsettled` that is not applied yet.
     private var next: [Int]
 
     init(_ symbols: [BreadthSymbol]) {
@@ -237,7 +242,8 @@ private struct BreadthPast {
         next = Array(repeating: 0, count: symbols.count)
     }
 
-    /// Moves the copy to the end of a window, and returns the values there.
+    /// Moves the copy to the end of a window, and returns the values there. A symbol counts if it
+    /// has a bar in the window's day so far.
     mutating func results(
         _ window: BreadthWindow, day: Int32?, _ rule: BreadthRule
     ) -> [BreadthResult] {
@@ -256,14 +262,17 @@ private struct BreadthPast {
 
 /// The account of every bar that a breadth machine was given.
 public struct BreadthCounters: Hashable, Sendable {
+    /// Bars that came in, in all their versions.
     public internal(set) var received: UInt64 = 0
     /// Bars of a symbol outside of the universe, or that match no window of the series.
     public internal(set) var unknownSymbol: UInt64 = 0
+    /// Bars outside of every trading session.
     public internal(set) var outsideSession: UInt64 = 0
-    /// Bars whose windows were settled. A bar that is later than all bars of its symbol still
-    /// counts for its day.
+    /// Bars whose windows were settled. A bar with a later end than all settled bars of its symbol
+    /// still counts for its day.
     public internal(set) var late: UInt64 = 0
-    /// Symbols for which there was no room.
+    /// Symbols for which there was no room, counted each time that they are named.
     public internal(set) var refusedSymbols: UInt64 = 0
+    /// Values that were published, in all their versions.
     public internal(set) var values: UInt64 = 0
 }

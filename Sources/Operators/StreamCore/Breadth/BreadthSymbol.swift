@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// A day of one symbol.
+/// A day of one symbol: its prices in 1e-9, and where they are from.
 struct BreadthDay: Hashable, Sendable {
     /// The local date as yyyymmdd; 0 for none.
     var day: Int32 = 0
@@ -11,6 +11,7 @@ struct BreadthDay: Hashable, Sendable {
     var origin = Origin.provider
 
     enum Origin: UInt8 {
+        /// A provider's daily bar, which `DailyHistory` passed on.
         case provider
         /// Bars of the graph. A provider's day does not replace them.
         case bars
@@ -33,13 +34,14 @@ struct BreadthBar: Hashable, Sendable {
     var isPartial = false
 }
 
-/// The data of one symbol that a universe's measures need.
+/// The data of one symbol that the measures of a `BreadthMachine` need.
 struct BreadthSymbol: Sendable {
     /// The day so far, from bars; `day` is 0 before the first bar.
     var today = BreadthDay()
-    /// Days before today, in order. After them may come a provider's days from today on.
+    /// The days before today, in order. A provider's days of today and later may follow them, and
+    /// do not count yet.
     private(set) var history: [BreadthDay] = []
-    /// The end of the last bar that is in `today` for good.
+    /// The latest end of the bars that are in `today`, or were in earlier days, for good.
     private(set) var settledThrough = Int64.min
     /// The bars that may still be revised, in order of their times.
     private(set) var unsettled: [BreadthBar] = []
@@ -59,7 +61,7 @@ struct BreadthSymbol: Sendable {
         }
     }
 
-    /// Adds the bars that end at or before a time for good.
+    /// Adds the bars that end at or before a time to their days for good.
     mutating func settle(through time: Int64, _ rule: BreadthRule) {
         let count = unsettled.prefix { $0.closeTime <= time }.count
         guard count > 0 else { return }
@@ -68,7 +70,7 @@ struct BreadthSymbol: Sendable {
     }
 
     /// Adds a bar of a settled window to the day so far. The published values of its window stay as
-    /// they are. Returns false when the bar is not later than all bars of the day so far.
+    /// they are. Returns false, and adds nothing, unless the bar ends after all settled bars.
     mutating func catchUp(_ bar: BreadthBar, _ rule: BreadthRule) -> Bool {
         guard bar.closeTime > settledThrough else { return false }
         apply(bar, rule)
@@ -99,7 +101,7 @@ struct BreadthSymbol: Sendable {
         if bar.isPartial { today.origin = .partialBars }
     }
 
-    /// Takes a provider's bar of a day.
+    /// Takes a day that a provider gave.
     mutating func warm(_ day: BreadthDay, _ rule: BreadthRule) {
         insert(day)
         updateMarks(rule)
@@ -167,16 +169,17 @@ extension BreadthMeasure {
 }
 
 extension BreadthRule {
+    /// The greatest number of days before today that a measure needs.
     var daysKept: Int { measures.map(\.days).max() ?? 1 }
-    /// The number of days to keep. It leaves room for a provider's days that no bars have reached
-    /// yet, and for days that late bars still need.
+    /// The number of days to keep per symbol. The eight more leave room for a provider's days that
+    /// no bars have reached yet, and for days that late bars still need.
     var historyMax: Int { daysKept + 8 }
 }
 
-/// The counts over all symbols of a universe for one measure.
+/// The counts over the symbols of a universe for one measure in one window.
 struct BreadthTally {
     private var symbols: UInt32 = 0
-    /// Symbols above and below their marks.
+    /// Symbols above and below their marks. For new lows `above` counts the symbols below.
     private var above: Int128 = 0
     private var below: Int128 = 0
 
@@ -213,15 +216,17 @@ struct BreadthTally {
 
     private static let one: Int128 = 1_000_000_000
 
-    /// Returns the ratio in 1e-9, rounded half up; undefined without a divisor.
+    /// Returns count / divisor in 1e-9, rounded half up; undefined when the divisor is 0.
     private static func ratio(_ count: Int128, _ divisor: Int128) -> Int128 {
         guard divisor > 0 else { return IndicatorValue.undefined }
         return (2 * count * one + divisor) / (2 * divisor)
     }
 }
 
+/// The value of one measure in one window.
 struct BreadthResult: Hashable, Sendable {
     /// The value in 1e-9, or `IndicatorValue.undefined`.
     var value: Int128
+    /// The number of symbols from which the value is computed.
     var symbols: UInt32
 }

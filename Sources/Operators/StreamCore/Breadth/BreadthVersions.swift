@@ -1,6 +1,7 @@
 internal import Primitives
 
-/// How often the values of each window were published, for as long as they may be published again.
+/// The revisions of one machine's values: how often the values of each window were published, for
+/// as long as they may be published again.
 struct BreadthVersions: Hashable, Sendable {
     struct Window: Hashable, Sendable {
         var openTime: Int64
@@ -9,6 +10,7 @@ struct BreadthVersions: Hashable, Sendable {
         var publications: [UInt32]
     }
 
+    /// The least length in bytes of a window in a checkpoint.
     private static let windowBytes = 16
     /// The windows in order of their times.
     private(set) var windows: [Window] = []

@@ -20,11 +20,12 @@ public struct DailyBar: Hashable, Sendable {
     }
 }
 
-/// The past days of a partition's symbols, as a provider gave them for a breadth node. Each day is
-/// passed on once, and again when the provider changes it.
+/// The past days of a partition's symbols, as a provider gave them for a breadth node that warms
+/// up. To *pass on* a day is to publish it as three values, which the share over all partitions
+/// reads. Each day is passed on once, and again when the provider changes it.
 ///
-/// Providers send the complete past whenever they are asked. So days that are known already are
-/// left out.
+/// Providers send the complete past with each request. So days that are known already are not
+/// passed on again.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct DailyHistory: Sendable {
@@ -37,8 +38,8 @@ public struct DailyHistory: Sendable {
         public var isFirst: Bool
     }
 
-    /// Days that one call passes on at most. The rest follows with the next calls, so that a past
-    /// of years does not come in one batch.
+    /// Days that one call of `publish` passes on at most. The owner calls it with each packet, so
+    /// that a past of years is not published in one batch.
     public static let turnMax = 256
 
     struct Day: Hashable, Sendable {
@@ -47,7 +48,7 @@ public struct DailyHistory: Sendable {
         var bar: DailyBar
         /// Whether its present prices were passed on.
         var isPassedOn = false
-        /// Whether any prices of it were passed on.
+        /// Whether any prices of the day were passed on, even if they have changed since.
         var wasPublished = false
     }
 
@@ -55,9 +56,9 @@ public struct DailyHistory: Sendable {
     let days: BreadthDays
     /// The symbols that count; empty when all do.
     private let universe: Set<Symbol>
-    /// By the caller's number: the days, in order.
+    /// By the caller's number of the symbol: the days, in order.
     var symbols: [[Day]] = []
-    /// Numbers of symbols with days to pass on, each once, in order.
+    /// Numbers of symbols with days to pass on, each once, in the order in which they are served.
     var waiting: [UInt32] = []
     /// The number of days of all symbols.
     private var dayCount = 0
@@ -74,7 +75,7 @@ public struct DailyHistory: Sendable {
     public var count: Int { dayCount }
 
     /// Takes a provider's bar of any length. It is ignored unless it is a finished daily bar of
-    /// trades.
+    /// trades. `symbol` is the caller's number.
     public mutating func take(_ bar: ProviderBar, symbol: UInt32, named name: Symbol) {
         guard bar.kind == ProviderBarKind.trades.rawValue, !bar.flags.contains(.inProgress),
             bar.high.isDefined, bar.low.isDefined, bar.close.isDefined,
@@ -89,7 +90,8 @@ public struct DailyHistory: Sendable {
         if keep(Day(day: day, bar: found), symbol), !isWaiting { waiting.append(symbol) }
     }
 
-    /// Stores a day. Returns false when it is known already, too old, or there is no room.
+    /// Stores a day. Returns false when it is known with the same prices, when it is older than the
+    /// days to keep, or when there is no room.
     private mutating func keep(_ day: Day, _ symbol: UInt32) -> Bool {
         let number = Int(symbol)
         var index = symbols[number].count
@@ -115,7 +117,7 @@ public struct DailyHistory: Sendable {
         return true
     }
 
-    /// Appends the next days to pass on.
+    /// Appends the next days to pass on, at most `turnMax`.
     public mutating func publish(into published: inout [PublishedDay]) {
         var room = Self.turnMax
         var done = 0
@@ -148,6 +150,7 @@ public struct DailyHistory: Sendable {
     // MARK: as bytes
 
     static let envelope = StateEnvelope("TLDH", version: 1)
+    /// The length in bytes of a day.
     private static let dayBytes = 45
 
     public func encode(into bytes: inout [UInt8]) {

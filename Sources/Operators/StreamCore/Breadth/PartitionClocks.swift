@@ -3,11 +3,12 @@ public import Primitives
 /// The watermark of each partition's bars, and the common watermark of all partitions.
 ///
 /// The common watermark waits for every partition of the tape. A partition without ticks reports
-/// its watermark, too, because the idle watermarks of its sources move it. A worker that reads the
-/// tape again meets partitions that are hours apart. So no span of time shows whether a partition
-/// has stopped or is about to follow. The owner's bound on waiting bars decides instead: when it is
-/// reached, the slowest partitions are left out. A partition that was left out is waited for again
-/// as soon as it has caught up with the others.
+/// its watermark, too, because its sources send watermarks also when they have no ticks. A worker
+/// that reads the tape again meets partitions that are hours apart. So no span of time shows
+/// whether a partition has stopped or is about to follow. The owner's bound on waiting bars
+/// (`StreamLimits.waitingBarsMax`) decides instead. When it is reached, the owner *leaves out* the
+/// slowest partitions: it does not wait for them any more. A partition that was left out is waited
+/// for again as soon as its watermark has reached the common one.
 public struct PartitionClocks: Hashable, Sendable {
     /// By partition, the last watermark of its bars.
     private(set) var watermarks: [Int64]
@@ -21,6 +22,7 @@ public struct PartitionClocks: Hashable, Sendable {
         isLeftOut = Array(repeating: false, count: partitions)
     }
 
+    /// Restores the clocks whose `encode` wrote these bytes.
     init(
         _ reader: inout StateReader, _ bytes: RawSpan, partitions: Int
     ) throws(CheckpointError) {
@@ -39,7 +41,8 @@ public struct PartitionClocks: Hashable, Sendable {
         }
     }
 
-    /// The time up to which the bars of all partitions are complete.
+    /// The common watermark: up to this time the bars of all partitions that are waited for are
+    /// complete.
     public var watermark: Timestamp { Timestamp(nanoseconds: least) }
     /// The partitions that are not waited for at present.
     public var leftOut: [Int] { isLeftOut.indices.filter { isLeftOut[$0] } }

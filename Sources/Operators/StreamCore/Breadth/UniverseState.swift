@@ -1,17 +1,19 @@
 public import MarketModel
 public import Primitives
 
-/// The state of work over all partitions: the watermark of each partition, and a machine for each
-/// node of the graph.
+/// The state of the share over all partitions: the watermark of each partition, and a machine for
+/// each node of the graph with `scope: all`. `UniverseMachine` of the module OperatorGraph reads
+/// the packets and calls it.
 public struct UniverseState: Sendable {
-    /// One version of one number.
+    /// One version of a measure's value, with its revision.
     public struct Value: Hashable, Sendable {
         public var value: BreadthValue
         /// The revision, 0 for the first version.
         public var revision: UInt32
     }
 
-    /// A part of a provider's day, which comes in three values that may be spread over two packets.
+    /// One of the three values in which a partition publishes a provider's day. They may be spread
+    /// over two packets.
     public enum DayPart: Int, CaseIterable, Sendable {
         case high, low, close
 
@@ -19,7 +21,7 @@ public struct UniverseState: Sendable {
         public var name: String { "history.\(self)" }
     }
 
-    /// A provider's day of which not all parts have come.
+    /// A provider's day of which not all parts have come. `symbol` is the machine's number.
     private struct DayInParts: Hashable, Sendable {
         var machine: Int
         var symbol: UInt32
@@ -29,7 +31,7 @@ public struct UniverseState: Sendable {
     /// With more waiting bars, the slowest partitions are left out.
     private let waitingBarsMax: UInt64
     private var clocks: PartitionClocks
-    /// By node of the graph over all partitions.
+    /// The machines, one per node with `scope: all`. A parameter `machine` is an index here.
     private var machines: [BreadthMachine]
     /// By machine, how often its values were published.
     private var versions: [BreadthVersions]
@@ -37,6 +39,7 @@ public struct UniverseState: Sendable {
     private var waitingBars: UInt64 = 0
     /// By partition: the day whose parts are coming in; `nil` when none is.
     private var days: [DayInParts?]
+    /// The values that a machine has just published, before they get their revisions.
     private var values: [BreadthValue] = []
 
     private static let envelope = StateEnvelope("UNIV", version: 2)
@@ -53,11 +56,13 @@ public struct UniverseState: Sendable {
         versions = machines.map { _ in BreadthVersions() }
     }
 
-    /// The time up to which the bars of all partitions are complete.
+    /// The common watermark: up to this time the bars of all partitions that are waited for are
+    /// complete.
     public var watermark: Timestamp { clocks.watermark }
-    /// The partitions that are not waited for at present. Values are published without their
-    /// missing bars.
+    /// The partitions that are not waited for at present. Values are published without the bars
+    /// that these have not published yet.
     public var leftOut: [Int] { clocks.leftOut }
+    /// The number of windows of all machines that are open, or may still be revised.
     public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
     /// Symbols for which machines had no room. A symbol is counted each time that it is named.
     public var symbolsRefused: UInt64 {
@@ -74,7 +79,7 @@ public struct UniverseState: Sendable {
     /// Takes one version of a bar of the machine's series. Its symbol is the machine's number.
     public mutating func take(_ bar: Bar, machine: Int) { machines[machine].bar(bar) }
 
-    /// Counts one bar. Has to be called once per bar, however many machines take it.
+    /// Counts a bar as waiting. Has to be called once per bar, however many machines take it.
     public mutating func countBar() { waitingBars &+= 1 }
 
     /// Notes the watermark of a partition's bars. Returns whether the common watermark moved, so
@@ -86,8 +91,8 @@ public struct UniverseState: Sendable {
         return hasMoved
     }
 
-    /// Takes a part of a provider's day, in the order of `DayPart`. The last part hands the day to
-    /// the machine.
+    /// Takes a part of a provider's day [open, close), in the order of `DayPart`. The last part
+    /// hands the day to the machine. A part that does not follow the part before it is ignored.
     public mutating func take(
         _ part: DayPart, _ price: Price, of partition: Int, symbol: UInt32, machine: Int,
         from open: Timestamp, to close: Timestamp
@@ -144,7 +149,7 @@ public struct UniverseState: Sendable {
     }
 
     /// Restores the state whose `encode` wrote these bytes. `blank` is a new state for the same
-    /// graph and tape.
+    /// graph and number of partitions.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
         var reader = try Self.envelope.open(bytes)

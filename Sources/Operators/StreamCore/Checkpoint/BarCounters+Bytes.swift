@@ -3,10 +3,12 @@ internal import Primitives
 // The account of ticks as bytes, in the same order for the snapshots of all machines.
 
 extension BarCounters {
-    /// Which terms a machine stores. Only machines of windows by time fill windows and let repairs
-    /// change the account.
+    /// The terms that a machine stores. Only a `BarMachine` fills windows, and lets repairs change
+    /// the number of counted ticks.
     enum Terms {
+        /// Those of a `BarMachine`.
         case all
+        /// Those of the other machines: without `filled` and `repaired`.
         case withoutFills
 
         /// The terms in the order of their bytes.
@@ -22,6 +24,7 @@ extension BarCounters {
         }
     }
 
+    /// The terms over all series, in the order of their bytes.
     private static var ofAll: [WritableKeyPath<BarCounters, UInt64>] {
         [\.received, \.unknownSymbol, \.backfilled, \.filter, \.undefined]
     }
@@ -34,8 +37,8 @@ extension BarCounters {
         }
     }
 
-    /// Restores counters for the same number of series. The machine has to check whether they add
-    /// up.
+    /// Restores counters for the same number of series. The machine has to check the equation of
+    /// `BarCounters`.
     mutating func restore(
         _ terms: Terms, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {

@@ -31,6 +31,7 @@ extension BarMachine {
         try checkBalance()
     }
 
+    /// Throws `otherSeries` unless the state was made with the series of this machine's rule.
     private func checkSeries(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
@@ -67,6 +68,8 @@ extension BarMachine {
         account.received = 0
     }
 
+    /// Restores the windows in the order of `WindowStore.forEach`: by key, the newest of each
+    /// first.
     private mutating func restoreWindows(
         _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {

@@ -3,15 +3,15 @@ internal import Primitives
 
 extension BarMachine {
     /// Version 3. Another layout needs another version, whose golden file is added to the existing
-    /// ones. The checkpoint of another version is refused, and its state is computed from the tape.
+    /// ones. A checkpoint with another version is refused, and the state is computed from the tape.
     static let envelope = StateEnvelope("TLBM", version: 3)
 
     /// Appends everything that decides the machine's later results. Two machines with the same
     /// bytes and tables return the same from every call. The same state gives the same bytes,
     /// however it came about: slots, free lists and the order of dictionaries are not in them.
     ///
-    /// The size is bounded by `CheckpointLimits.bytesMax`. A caller that keeps its buffer allocates
-    /// once.
+    /// The state of one `BarMachine` is never larger than `CheckpointLimits.bytesMax`. A caller
+    /// that keeps its buffer allocates once.
     public func encode(_: PartitionTables, into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.reserveCapacity(start + 4_096 + windows.openCount * WindowState.encodedBytes)
@@ -44,7 +44,7 @@ extension BarMachine {
         windows.forEach { $0.encode(into: &bytes) }
     }
 
-    /// Appends the keys that have a close, in order.
+    /// Appends the fill states of the keys that have one, in order of the keys.
     private func encodeFills(_ bytes: inout [UInt8]) {
         bytes.append(integer: UInt32(fills.states.count { $0 != nil }))
         for (key, state) in fills.states.enumerated() {
@@ -66,7 +66,8 @@ extension BarMachine {
 extension BarSeries {
     static let shapeBytesCount = 34
 
-    /// Everything that determines its windows, and how long they are kept.
+    /// The window rule, the lateness and the maximum of filled windows, as bytes: everything that
+    /// decides which windows the series has, and how long they are kept.
     var shapeBytes: [UInt8] {
         let (kind, first, second): (UInt8, Int64, Int64) =
             switch window {
@@ -93,8 +94,8 @@ extension FillTable {
 extension WindowState {
     static let encodedBytes = 152
 
-    /// Appends the window. Its end follows from the start and the series, and the link is restored
-    /// from the order.
+    /// Appends the window. Its end follows from the start and the series, and its link `older` from
+    /// the order of the windows.
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: symbol)
         bytes.append(integer: series)

@@ -1,10 +1,13 @@
-/// Why bytes cannot be restored. Every case means the same to an operator: this checkpoint cannot
-/// be used. The one before it, or the tape from its start, gives the same state.
+/// The reason why bytes cannot be restored. Every case means the same to the operator worker: this
+/// checkpoint cannot be used. The one before it, or the tape from its start, gives the same state.
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The bytes begin with another magic number.
     case foreign(found: UInt32)
+    /// The piece has a format version that this process cannot read.
     case version(found: UInt16, known: UInt16)
+    /// There are fewer bytes than announced.
     case truncated(expected: Int, found: Int)
+    /// The bytes are damaged.
     case checksum(expected: UInt64, found: UInt64)
     /// The checksum is right, but no machine can have this state. The offset is where reading
     /// ended.
@@ -13,14 +16,17 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case otherSeries(found: String, configured: String)
     /// The state was made by a graph with another definition.
     case otherProgram(found: UInt64, expected: UInt64)
+    /// The state is larger than `CheckpointLimits` allows.
     case tooLarge(bytes: Int, limit: Int)
-    /// The account of a series does not add up.
+    /// The account of a series does not add up: the equation of `BarCounters` is not true.
     case unbalanced(series: Int)
+    /// There is another number of parts or pieces than announced.
     case partCount(expected: Int, found: Int)
     /// A part has another size than its manifest states.
     case partSize(index: Int, expected: Int, found: Int)
     case partChecksum(index: Int, expected: UInt64, found: UInt64)
 
+    /// The kind of data at which reading ended.
     public enum Field: String, Hashable, Sendable {
         case header, series, counter, source, provider, symbol, window, fill, input, output, part,
             gap

@@ -1,18 +1,19 @@
 internal import Primitives
 
-/// The record that names the valid checkpoints of a partition. It is changed by compare-and-set,
-/// and only when everything that it names is stored.
+/// The record that names the valid checkpoints of a partition. `CheckpointStore` of the operator
+/// worker changes it by compare-and-set, and only when all parts that it names are stored.
 public struct CheckpointHead: Hashable, Sendable {
     static let envelope = StateEnvelope("TLCH", version: 1)
 
     /// The newest checkpoint and the one before it.
     public static let entriesMax = 2
 
+    /// One valid checkpoint.
     public struct Entry: Hashable, Sendable {
         public let manifest: CheckpointManifest
-        /// The end of the output that the checkpoint includes, readable without its parts; `nil`
-        /// when there was none. All of it was acknowledged, so a tape that ends earlier was
-        /// restored from a backup.
+        /// The end of the output that the checkpoint includes; `nil` when there was none. It is
+        /// listed here so that it can be read without the parts. All of this output was
+        /// acknowledged, so a tape whose output ends earlier was restored from a backup.
         public let output: OutputLedger.End?
 
         public init(manifest: CheckpointManifest, output: OutputLedger.End?) {
@@ -23,7 +24,9 @@ public struct CheckpointHead: Hashable, Sendable {
 
     /// The epoch of the owner. An owner with an older epoch must not overwrite the record.
     public var epoch: UInt64
+    /// The generation of the bars; 0 in a head without checkpoints.
     public var generation: UInt32
+    /// The hash of the definition that made the checkpoints; 0 in a head without checkpoints.
     public var definition: UInt64
     /// The checkpoints, the newest first; empty while the owner has only claimed the partition.
     public var entries: [Entry]
@@ -42,6 +45,7 @@ public struct CheckpointHead: Hashable, Sendable {
 
     // MARK: as bytes
 
+    /// The length in bytes of an entry without its manifest.
     private static let entryBytesMin = 20
 
     public func encode(into bytes: inout [UInt8]) {
@@ -61,6 +65,7 @@ public struct CheckpointHead: Hashable, Sendable {
         Self.envelope.seal(&bytes, from: start)
     }
 
+    /// Reads the head that `encode` wrote.
     public init(_ bytes: RawSpan) throws(CheckpointError) {
         var reader = try Self.envelope.open(bytes)
         epoch = try reader.uint64(in: bytes)

@@ -1,11 +1,13 @@
-/// The bounds of checkpoints. Exceeding one is a `CheckpointError`. No machine reaches them.
+/// The bounds of checkpoints. Exceeding one is a `CheckpointError`.
 public enum CheckpointLimits {
-    /// The size of a checkpoint in bytes. A machine that is at all limits of `StreamLimits` at the
-    /// same time, with the longest names, fits.
+    /// The size of a checkpoint in bytes. A single `BarMachine` that is at all limits of
+    /// `StreamLimits` at the same time fits, together with tables that have the longest names. A
+    /// graph of several machines may have a larger state. Its checkpoint is refused when it is
+    /// stored.
     public static let bytesMax = 160 * 1024 * 1024
 
-    /// The size in bytes of the input position, as the shell writes it. One with all the sources of
-    /// a partition fits.
+    /// The size in bytes of the input position, as the operator worker encodes it. One with all the
+    /// sources of a partition fits.
     public static let inputBytesMax = 64 * 1024
 
     /// The number of parts of one checkpoint. It bounds the manifest to some 12 kB.

@@ -1,23 +1,27 @@
 internal import Primitives
 
-/// How one checkpoint was cut into the parts under which it is stored, with the checksums that
-/// prove them. It is written last, so a reader that finds it also finds the parts.
+/// The list of the parts in which one checkpoint is stored, with their sizes and checksums. A
+/// *part* is a section of the checkpoint's bytes, small enough for one value of the bucket. Parts
+/// have no header: only the manifest describes them.
 ///
-/// Parts are plain pieces of the bytes, in order. Only the manifest describes them.
+/// The manifest is a part of the `CheckpointHead`, which is written after the parts. So a reader
+/// that finds a manifest also finds its parts.
 public struct CheckpointManifest: Hashable, Sendable {
     static let envelope = StateEnvelope("TLCM", version: 1)
 
+    /// The size and the checksum of one part.
     public struct Part: Hashable, Sendable {
         public let byteCount: Int
         public let checksum: UInt64
     }
 
-    /// The checkpoint's number, which rises within a partition. The names of its parts contain it.
+    /// The checkpoint's number, which rises within a partition.
     public let number: UInt64
     public let parts: [Part]
     /// The checksum over all bytes. It detects a mix of the parts of two checkpoints.
     public let checksum: UInt64
 
+    /// The length of the checkpoint in bytes.
     public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
     /// Cuts the bytes of a checkpoint into parts of at most `partBytesMax`, each at its
@@ -64,6 +68,7 @@ public struct CheckpointManifest: Hashable, Sendable {
         return bytes
     }
 
+    /// Throws unless the part has the size and the checksum that the manifest lists.
     private func check(_ part: [UInt8], isPart index: Int) throws(CheckpointError) {
         let expected = parts[index]
         guard part.count == expected.byteCount else {
@@ -77,6 +82,7 @@ public struct CheckpointManifest: Hashable, Sendable {
 
     // MARK: as bytes
 
+    /// The length in bytes of a part's entry.
     private static let partBytes = 12
 
     public func encode(into bytes: inout [UInt8]) {
@@ -91,6 +97,7 @@ public struct CheckpointManifest: Hashable, Sendable {
         Self.envelope.seal(&bytes, from: start)
     }
 
+    /// Reads the manifest that `encode` wrote.
     public init(_ bytes: RawSpan) throws(CheckpointError) {
         var reader = try Self.envelope.open(bytes)
         number = try reader.uint64(in: bytes)

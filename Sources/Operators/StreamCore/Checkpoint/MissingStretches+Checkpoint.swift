@@ -5,6 +5,7 @@ extension MissingStretches {
     /// Version 1. Another layout needs another version.
     static let envelope = StateEnvelope("TLMS", version: 1)
 
+    /// Appends the state. The same state gives the same bytes.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         bytes.append(integer: UInt32(bySymbol.count))

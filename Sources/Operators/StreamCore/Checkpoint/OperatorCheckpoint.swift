@@ -1,20 +1,23 @@
 internal import Primitives
 
-/// The state of one partition's operator after one packet of its input: what it needs to continue
-/// from there as if nothing had happened.
+/// The head of a checkpoint: what belongs to the state of a partition's operator beside its
+/// machine. The state is that after one packet of the input, and the operator continues from there
+/// as if nothing had happened.
 ///
-/// Encoded, it is this head followed by the machine's snapshot, each with a version and a checksum.
-/// The writer must ensure that all output it includes is acknowledged.
+/// The bytes of a checkpoint are this head and then the machine's snapshot, each with a version and
+/// a checksum. A checkpoint may be stored only when all output that it includes is acknowledged.
 public struct OperatorCheckpoint: Hashable, Sendable {
     static let envelope = StateEnvelope("TLOC", version: 1)
 
-    /// The definition that computes the bars, and the generation to which they belong. The caller
-    /// has to refuse a checkpoint of another one.
+    /// The hash of the definition that computes the bars. The caller has to refuse a checkpoint of
+    /// another definition or generation.
     public var definition: UInt64
+    /// The generation to which the bars belong.
     public var generation: UInt32
     /// The end of the output that the input up to here made; `nil` when it made none.
     public var output: OutputLedger.End?
-    /// The input position, as the shell writes it. At most `CheckpointLimits.inputBytesMax`.
+    /// The position in the input, as the operator worker encodes it. At most
+    /// `CheckpointLimits.inputBytesMax` bytes.
     public var input: [UInt8]
 
     public init(
@@ -58,6 +61,7 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         return (checkpoint, try machine(bytes.extracting(end..<bytes.byteCount)))
     }
 
+    /// Returns the head, and the offset of the machine's snapshot after it.
     private static func head(
         _ bytes: RawSpan
     ) throws(CheckpointError) -> (OperatorCheckpoint, end: Int) {

@@ -1,12 +1,14 @@
 internal import Primitives
 
-/// The format for the states of several machines together. A head states the program and the number
-/// of pieces. The pieces follow, each in its own envelope.
+/// The format for the states of all machines of a graph together. A head states the program and the
+/// number of pieces. The pieces follow, each in a separate `StateEnvelope`.
 public enum StateDirectory {
     static let envelope = StateEnvelope("TLGM", version: 2)
+    /// The envelope of `wrap`.
     private static let foreign = StateEnvelope("TLPC", version: 1)
 
     /// Appends the head. The caller appends the pieces after it, in the order of the program.
+    /// `program` is the hash of the graph, and `received` the number of ticks that came in so far.
     public static func begin(
         program: UInt64, received: UInt64, pieces: Int, into bytes: inout [UInt8]
     ) {
@@ -40,8 +42,8 @@ public enum StateDirectory {
         return (received, ranges)
     }
 
-    /// Puts an envelope around the bytes that `body` appends, for states whose format is not
-    /// defined here.
+    /// Puts an envelope around the bytes that `body` appends. It is for the states of custom
+    /// operators, whose format is not defined here.
     public static func wrap(into bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
         let start = foreign.begin(&bytes)
         body(&bytes)

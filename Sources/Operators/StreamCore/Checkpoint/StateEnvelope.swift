@@ -1,11 +1,12 @@
 internal import Primitives
 
-/// The frame of every piece of encoded state:
+/// The layout around every *piece* of encoded state: the state of one machine or table, which has a
+/// separate version. `magic` tells the kinds of pieces apart.
 ///
 ///     magic UInt32, version UInt16, reserved UInt16 = 0, byte count UInt64, body, XXH3-64
 ///
-/// It is little endian. The byte count covers all of it, and the checksum covers everything before
-/// it.
+/// It is little endian. The byte count covers the whole piece, and the checksum covers everything
+/// before the checksum.
 struct StateEnvelope {
     /// Four letters in the order of the bytes.
     let magic: UInt32
@@ -13,6 +14,7 @@ struct StateEnvelope {
 
     private static let headerBytes = 16
     private static let checksumBytes = 8
+    /// The length of an envelope around an empty body.
     static let bytes = headerBytes + checksumBytes
 
     init(_ letters: StaticString, version: UInt16) {
@@ -31,6 +33,7 @@ struct StateEnvelope {
         return start
     }
 
+    /// Completes the piece that began at `start`: sets its byte count, and appends the checksum.
     func seal(_ bytes: inout [UInt8], from start: Int) {
         let count = UInt64(bytes.count - start + Self.checksumBytes)
         for index in 0..<8 {
@@ -41,8 +44,8 @@ struct StateEnvelope {
         bytes.append(integer: checksum)
     }
 
-    /// Checks the piece that begins at `start`, and returns a reader of its body. With `isLast`
-    /// nothing may follow it.
+    /// Checks the piece that begins at `start`, and returns a reader of its body. With `isLast` no
+    /// bytes may follow the piece.
     func open(
         _ bytes: RawSpan, from start: Int = 0, isLast: Bool = true
     ) throws(CheckpointError) -> StateReader {

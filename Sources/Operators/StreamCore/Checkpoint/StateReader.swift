@@ -1,7 +1,7 @@
 internal import Primitives
 
-/// Reads the body of an envelope in order. Every call takes the bytes as a parameter, because a
-/// span cannot be stored.
+/// A reader of the body of a `StateEnvelope`, in order. Every call takes the bytes as a parameter,
+/// because a span cannot be stored. Offsets count from the start of these bytes.
 struct StateReader {
     private(set) var offset: Int
     private let end: Int
@@ -11,7 +11,7 @@ struct StateReader {
         self.end = end
     }
 
-    /// The offset after the checksum of the envelope.
+    /// The offset after the envelope, whose last eight bytes are its checksum.
     var endOfEnvelope: Int { end + 8 }
 
     /// Skips the next `count` bytes, and returns their offset.
@@ -45,7 +45,7 @@ struct StateReader {
         bytes.int64(at: try take(8))
     }
 
-    /// Reads an event counter.
+    /// Reads a counter, which must be below `CheckpointLimits.countMax`.
     mutating func tally(in bytes: RawSpan) throws(CheckpointError) -> UInt64 {
         let count = try uint64(in: bytes)
         guard count < CheckpointLimits.countMax else { throw malformed(.counter) }
@@ -62,7 +62,8 @@ struct StateReader {
         return count
     }
 
-    /// Reads text that must be valid UTF-8: a repaired text would be another name.
+    /// Reads text of at most `max` bytes. It must be valid UTF-8: invalid bytes would be replaced,
+    /// and the text would be another name.
     mutating func text(
         of field: CheckpointError.Field, max: Int, in bytes: RawSpan
     ) throws(CheckpointError) -> String {
@@ -78,10 +79,12 @@ struct StateReader {
         return text
     }
 
+    /// Returns the error for a field that no machine would have written, at the present offset.
     func malformed(_ field: CheckpointError.Field) -> CheckpointError {
         .malformed(field, offset: offset)
     }
 
+    /// Throws unless the whole body was read.
     func finish() throws(CheckpointError) {
         guard offset == end else { throw malformed(.end) }
     }

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-// The tables of sources and symbols as bytes: parts of a partition's tables.
+// The tables of sources and symbols as bytes. They are in the envelope of `PartitionTables`.
 
 extension SourceTable {
     func encode(into bytes: inout [UInt8]) {
@@ -36,7 +36,7 @@ extension SourceTable {
 }
 
 extension SymbolTable {
-    /// The size of a record without its name.
+    /// The length in bytes of a symbol's record without the name.
     static let encodedBytesMin = 30
 
     func encode(into bytes: inout [UInt8]) {
@@ -53,7 +53,8 @@ extension SymbolTable {
         }
     }
 
-    /// `sourceCount` is the size of the matching table of sources.
+    /// Restores the table whose `encode` wrote these bytes. `sourceCount` is the number of sources
+    /// in the same tables.
     init(
         _ reader: inout StateReader, _ bytes: RawSpan, sourceCount: Int
     ) throws(CheckpointError) {

@@ -2,8 +2,9 @@ internal import MarketModel
 internal import Primitives
 
 extension WindowState {
-    /// Reads a block of `encodedBytes`. Returns `nil` when its reserved bytes are used, when no
-    /// window begins at its start, or when it has unknown flags. `isPossible` checks the rest.
+    /// Reads a block of `encodedBytes`, as `encode` wrote it. Returns `nil` when its reserved bytes
+    /// are used, when the series has no window with this start, or when it has unknown flags.
+    /// `isPossible` checks the rest.
     init?(_ block: RawSpan, shapes: [WindowShape]) {
         let series = Int(block.uint16(at: 4))
         let flags = BarFlags(rawValue: block.uint8(at: 6))
@@ -35,8 +36,9 @@ extension WindowState {
             filter: block.uint32(at: 140), undefined: block.uint32(at: 144))
     }
 
-    /// Returns whether ticks can have made it: its symbol and feeds are known, and its times lie
-    /// within it.
+    /// Returns whether ticks can have made the window: its symbol and feeds are known, and its
+    /// times lie in it. `isPlain` is that of the machine's `BarRule`: there every tick in the
+    /// window set a price and the volume.
     func isPossible(_ tables: PartitionTables, isPlain: Bool) -> Bool {
         guard Int(symbol) < tables.symbols.count, !isPlain || !phase.contains(.rangeOnly) else {
             return false

@@ -15,8 +15,9 @@ public enum InputField: UInt8, Hashable, Sendable {
     public var kind: DataKind { self == .trade ? .trade : .quote }
 }
 
-/// How trades below a round lot are treated.
+/// The treatment of trades below a round lot, whose size the rule names.
 public enum OddLotRule: Hashable, Sendable {
+    /// They count as other trades do.
     case count
     /// They add to volume and VWAP, and to nothing else.
     case volumeOnly(below: Quantity)
@@ -24,11 +25,11 @@ public enum OddLotRule: Hashable, Sendable {
     case exclude(below: Quantity)
 }
 
-/// How the series of one node of the graph are made.
+/// The rule by which one node of a graph makes its series of bars from ticks.
 public struct BarRule: Hashable, Sendable {
     public var series: BarSeriesSet
     public var field: InputField
-    /// The table of trade conditions; `nil` when a trade's conditions change nothing.
+    /// The table of sale conditions; `nil` when a trade's conditions change nothing.
     public var conditions: ConditionRules?
     public var oddLots: OddLotRule
 
@@ -42,6 +43,6 @@ public struct BarRule: Hashable, Sendable {
         self.oddLots = oddLots
     }
 
-    /// Whether a trade needs no check but of its price and size.
+    /// Whether every complete trade counts as it is: no check of conditions or sizes.
     public var isPlain: Bool { conditions == nil && oddLots == .count && field == .trade }
 }

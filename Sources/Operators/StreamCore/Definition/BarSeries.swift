@@ -1,12 +1,12 @@
 public import MarketModel
 internal import Primitives
 
-/// One series of bars: a name, and how ticks come into its windows.
+/// The definition of one series of bars: a name, and which ticks belong to which window.
 public struct BarSeries: Hashable, Sendable {
     public let name: SeriesName
     public let window: WindowRule
-    /// How long after its end a window still takes ticks, in nanoseconds. Each of them gives a new
-    /// version.
+    /// How long after its end a window still takes ticks, in nanoseconds. They give the bar a new
+    /// version at the next watermark.
     public let lateness: Int64
     public let fill: FillRule
 
@@ -52,8 +52,8 @@ public struct BarSeries: Hashable, Sendable {
         try self.init(name: name, window: .tumbling(width: width))
     }
 
-    /// Returns the nanoseconds of `90s`, `15m`, `1h`, `1d`, limited to the longest possible width;
-    /// `nil` when the text is no such number.
+    /// Returns the nanoseconds of `90s`, `15m`, `1h`, `1d`, limited to the range of `Int64`; `nil`
+    /// when the text is no such number.
     public static func width(_ text: String) -> Int64? {
         guard let unit = text.utf8.last, let unitSeconds = Self.seconds(of: unit),
             text.utf8.first != UInt8(ascii: "0"),
@@ -65,6 +65,7 @@ public struct BarSeries: Hashable, Sendable {
         return overflow ? Int64.max : nanoseconds
     }
 
+    /// Throws unless the windows have sizes that machines can make.
     private static func check(_ window: WindowRule, name: String) throws(StreamCoreError) {
         let day = StreamLimits.dayNanoseconds
         func divides(_ part: Int64, _ whole: Int64) -> Bool {
@@ -110,8 +111,9 @@ public struct BarSeries: Hashable, Sendable {
     }
 }
 
-/// The series that one machine makes in one pass, from finest to coarsest, and after them those
-/// without a width. The position in `all` is the index that bars carry.
+/// The series of one node, which one machine makes: from finest to coarsest, and after them those
+/// without a width. The position in `all` is the index that the machine's bars carry. No two have
+/// the same name or the same windows.
 public struct BarSeriesSet: Hashable, Sendable {
     public let all: [BarSeries]
 

@@ -1,6 +1,6 @@
 public import MarketModel
 
-/// The parts of a bar that a trade may change.
+/// A set of the parts of a bar that a trade may change.
 public struct TradeEffect: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
 
@@ -16,9 +16,9 @@ public struct TradeEffect: OptionSet, Hashable, Sendable {
     @inlinable public static var all: TradeEffect { TradeEffect(rawValue: 7) }
 }
 
-/// A table of the effects of sale conditions, by the characters of `Trade.conditions`. A trade with
-/// several conditions changes what all of them allow. A condition that is not listed allows
-/// everything.
+/// A table of the effects of sale conditions. `Trade.conditions` holds one character per condition.
+/// A trade with several conditions changes what all of them allow. A condition that is not in the
+/// table allows everything.
 public struct ConditionRules: Hashable, Sendable {
     public let name: String
     /// The effect of each ASCII character.
@@ -37,6 +37,7 @@ public struct ConditionRules: Hashable, Sendable {
         self.effects = effects
     }
 
+    /// Returns the parts of a bar that a trade with these conditions may change.
     public func effect(of conditions: ShortText) -> TradeEffect {
         var effect = TradeEffect.all
         var rest = conditions.raw

@@ -1,6 +1,7 @@
-/// When a market trades: sessions in UTC, in order, that do not overlap.
+/// The trading sessions of a market, in order. They do not overlap. Times are in nanoseconds since
+/// 1970 (UTC).
 ///
-/// The reader of calendar files works them out from local times and the zone's transitions. Here
+/// The reader of calendar files computes them from local times and the zone's transitions. Here
 /// they are plain numbers, so that every process computes with the same ones.
 public struct SessionCalendar: Hashable, Sendable {
     public struct Session: Hashable, Sendable {
@@ -24,6 +25,7 @@ public struct SessionCalendar: Hashable, Sendable {
     /// when no end was given.
     public let validUntil: Int64?
 
+    /// A calendar with more sessions is refused.
     public static let sessionsMax = 32_768
 
     /// Returns `nil` when a session is empty or longer than two days, when two overlap or are not
@@ -48,7 +50,7 @@ public struct SessionCalendar: Hashable, Sendable {
         return sessions[index]
     }
 
-    /// Returns the index of the last session that has opened at `time`.
+    /// Returns the index of the last session that opens at or before `time`; `nil` when none does.
     public func index(notAfter time: Int64) -> Int? {
         var low = 0
         var high = sessions.count

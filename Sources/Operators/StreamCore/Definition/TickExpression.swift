@@ -1,9 +1,10 @@
 public import MarketModel
 
-/// A condition on a tick as the program of a stack machine, without names and without allocation.
+/// A condition on a tick, which filters and routes of a graph use, as a program for a stack
+/// machine. `ExpressionEvaluator` runs it.
 ///
 /// Numbers are in 1e-9: prices as they are, sizes times ten, ids times 1e9. Times and durations are
-/// in nanoseconds. A comparison with an undefined value, or one that leaves 128 bits, is false.
+/// in nanoseconds. A comparison is false if a value is undefined or leaves 128 bits.
 public struct TickExpression: Hashable, Sendable {
     public enum Instruction: Hashable, Sendable {
         // These push a number.
@@ -36,11 +37,14 @@ public struct TickExpression: Hashable, Sendable {
     /// The condition as written, with exactly one space between two words.
     public let text: String
     public let instructions: [Instruction]
+    /// The lists of symbols that `symbolIsIn` names by their indexes.
     public let symbolLists: [[Symbol]]
 
     /// Expressions with more instructions are refused when they are read.
     public static let instructionsMax = 256
+    /// Values that may be on the stack at the same time. Expressions that need more are refused.
     public static let stackMax = 32
+    /// Symbols in the lists of an expression. Expressions with more are refused.
     public static let symbolsMax = 4_096
 
     public init(text: String, instructions: [Instruction], symbolLists: [[Symbol]] = []) {

@@ -1,4 +1,5 @@
-/// The parts of a tick that a rule may use.
+/// A value of a tick that a rule may use: the key of a deduplicator, or an expression. The raw
+/// value is its name in graphs.
 public enum TickField: String, CaseIterable, Hashable, Sendable {
     // Fields of trades.
     case price

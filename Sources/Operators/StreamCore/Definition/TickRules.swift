@@ -1,10 +1,11 @@
 public import MarketModel
 
-/// Leaves out and lists ticks that came before.
+/// The rule of a stage that lets each tick through once, and lists its duplicates with the late
+/// ticks.
 ///
-/// With `id` in the key, a tick to which the provider gave no id passes: two different trades of
-/// one moment, price and size are equal in everything else. Without `id` in the key all equal ticks
-/// but the first are left out.
+/// With `id` in the key, a tick to which the provider gave no id passes. Two different trades may
+/// have the same time, price and size, so the other values cannot tell whether it is a duplicate.
+/// Without `id` in the key, only the first of several equal ticks passes.
 public struct DeduplicateRule: Hashable, Sendable {
     /// Two ticks of one symbol with the same values here are the same tick. Never empty.
     public var key: [TickField]
@@ -13,9 +14,10 @@ public struct DeduplicateRule: Hashable, Sendable {
     /// Remembered ticks of one partition. Beyond, the oldest is forgotten, and counted.
     public var entriesMax: Int
 
+    /// The longest `timeToLive`, in nanoseconds: an hour.
     public static let timeToLiveMax: Int64 = 3_600_000_000_000
-    /// A checkpoint with so many entries fits in `CheckpointLimits.bytesMax`, with room for the
-    /// rest.
+    /// The greatest `entriesMax`. A checkpoint with so many entries fits in
+    /// `CheckpointLimits.bytesMax`, with room for the rest.
     public static let entriesLimit = 2_097_152
 
     public init(key: [TickField], timeToLive: Int64, entriesMax: Int = 262_144) {
@@ -24,11 +26,12 @@ public struct DeduplicateRule: Hashable, Sendable {
         self.entriesMax = entriesMax
     }
 
-    /// Whether only the provider's id tells a duplicate.
+    /// Whether a tick without the provider's id passes.
     public var asksForID: Bool { key.contains(.id) }
 }
 
-/// Lets so many ticks through per span of time, by the receive times on the tape.
+/// The rule of a stage that lets so many ticks through per span of time, by the receive times on
+/// the tape.
 public struct ThrottleRule: Hashable, Sendable {
     public enum Scope: String, CaseIterable, Hashable, Sendable {
         case symbol
@@ -49,7 +52,8 @@ public struct ThrottleRule: Hashable, Sendable {
     }
 }
 
-/// One way on for a tick. A tick takes the first branch whose condition it meets.
+/// One output of a route, which is a stage with several outputs. A tick goes to the first branch
+/// whose condition it meets.
 public struct RouteBranch: Hashable, Sendable {
     public var name: String
     /// The condition; `nil` for the branch of all other ticks.
@@ -76,7 +80,8 @@ public enum AggregateFunction: String, CaseIterable, Hashable, Sendable {
     case spread
 }
 
-/// Numbers of windows, published as indicator values named `<node>.<series>.<function>`.
+/// The rule of a node that publishes numbers of windows, as values named
+/// `<node>.<series>.<function>`.
 public struct AggregateRule: Hashable, Sendable {
     /// The windows, and the field from which `first` to `mean` are computed.
     public var bars: BarRule
@@ -88,7 +93,8 @@ public struct AggregateRule: Hashable, Sendable {
     }
 }
 
-/// Bars from bars: each window of `series` is made of those of `from`.
+/// The rule of a node that makes bars from bars: each bar of `series` is made of the bars of `from`
+/// in its window.
 public struct ResampleRule: Hashable, Sendable {
     /// A tumbling series of the input node.
     public var from: SeriesName
@@ -96,6 +102,7 @@ public struct ResampleRule: Hashable, Sendable {
     /// `ratioMax` of its windows go into one.
     public var series: BarSeriesSet
 
+    /// Bars of `from` in one window: the minutes of a day.
     public static let ratioMax: Int64 = 1_440
 
     public init(from: SeriesName, series: BarSeriesSet) {
@@ -110,7 +117,9 @@ public enum BreadthMeasure: Hashable, Sendable {
     case advanceDecline
     /// Advancing symbols divided by declining ones.
     case advanceDeclineRatio
+    /// The number of symbols whose high is above those of the `days` days before.
     case newHighs(days: Int)
+    /// The number of symbols whose low is below those of the `days` days before.
     case newLows(days: Int)
     /// The share of symbols whose close is above the mean of their last `days` daily closes.
     case aboveAverage(days: Int)
@@ -126,7 +135,9 @@ public struct BreadthRule: Hashable, Sendable {
     /// Whether days from a provider count as well, where the graph's own bars do not cover them.
     public var warmsUp: Bool
 
+    /// Symbols that one node measures. A symbol beyond is refused and counted.
     public static let universeMax = 16_384
+    /// The greatest number of days that a measure looks back.
     public static let daysMax = 400
 
     public init(

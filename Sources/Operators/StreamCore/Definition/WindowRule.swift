@@ -1,4 +1,5 @@
-/// Which ticks belong to the same bar of a series.
+/// The rule which ticks of a symbol belong to the same window of a series. Widths, hops and gaps
+/// are in nanoseconds.
 public enum WindowRule: Hashable, Sendable {
     /// [start, end) of one width, aligned to 1970-01-01 UTC. The width divides a day.
     case tumbling(width: Int64)
@@ -9,17 +10,17 @@ public enum WindowRule: Hashable, Sendable {
     /// A window of `width` begins every `hop`, aligned to 1970-01-01 UTC; a tick is in
     /// `width / hop` of them. The hop divides the width, and a day.
     case sliding(width: Int64, hop: Int64)
-    /// From a tick to the first pause of this length, in nanoseconds, after it.
+    /// From a tick up to the first pause of this length between two ticks.
     case inactivity(gap: Int64)
-    /// So many ticks, in order of (event time, source, ordinal).
+    /// So many ticks, in order of (event time, source name, ordinal).
     case ticks(Int64)
     /// Ends with the tick that brings the volume to this one, in 1e-8. Ticks are never split.
     case volume(Int64)
     /// Ends with the tick that brings the sum of price x size to this one, in 1e-8.
     case dollars(Int64)
 
-    /// Whether the clock decides the ends of the windows: each can then be revised and repaired
-    /// alone.
+    /// Whether time alone decides the ends of the windows, and not the ticks. Each window can then
+    /// be revised and repaired alone.
     public var isByTime: Bool {
         switch self {
         case .tumbling, .session, .sliding: true
@@ -27,7 +28,7 @@ public enum WindowRule: Hashable, Sendable {
         }
     }
 
-    /// Whether each tick is in exactly one window.
+    /// Whether no tick is in two windows.
     public var isTumbling: Bool {
         if case .sliding = self { return false }
         return true

@@ -6,6 +6,7 @@ extension InactivityMachine {
     /// ones.
     static let envelope = StateEnvelope("TLIM", version: 2)
 
+    /// Restores the machine whose `encode` wrote these bytes, for the same rule and tables.
     public init(
         rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
         _ tables: PartitionTables
@@ -38,8 +39,8 @@ extension InactivityMachine {
     ) throws(CheckpointError) {
         let gap = gaps[key % seriesCount]
         keys[key].retiredEnd = try reader.int64(in: bytes)
-        // A repair may bring back more windows per key than live ticks may open. So only the total
-        // is bounded here.
+        // After a repair a key may have more windows than live ticks may open. So only the total is
+        // bounded here.
         let count = try reader.count(
             of: .window, max: heldMax - held, bytesEach: InactivityWindow.encodedBytes, in: bytes)
         for _ in 0..<count {

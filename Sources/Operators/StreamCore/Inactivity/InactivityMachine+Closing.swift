@@ -11,7 +11,8 @@ extension InactivityMachine {
         let start = closed.count
         var next = Int64.max
         for symbol in tables.symbols(of: source) {
-            // Windows that an earlier source's watermark closed stay closed.
+            // This is at least the watermark. Windows that an earlier source of the symbol closed
+            // stay closed.
             let through = tables.closedThrough(Int(symbol))
             for series in 0..<seriesCount {
                 next = min(
@@ -22,7 +23,8 @@ extension InactivityMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Closes what is due; returns the time at which there will be more to do.
+    /// Publishes and removes what is due in a key; returns the time at which there will be more to
+    /// do.
     private mutating func close(
         _ symbol: Int, _ series: Int, through reached: Int64, _ tables: PartitionTables,
         into closed: inout [Bar]

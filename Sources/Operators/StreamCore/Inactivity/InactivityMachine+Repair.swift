@@ -2,13 +2,14 @@ public import MarketModel
 internal import Primitives
 
 extension InactivityMachine {
-    /// How far around a dirty range a repair reads ticks where only the ticks tell where the pauses
-    /// were. Removed windows are not kept, and runs have no longest length. A window that reaches
-    /// farther is partial.
+    /// How far before and after a dirty range a repair reads ticks, in nanoseconds. It has to find
+    /// the pauses around the range, the windows there are removed, and a run may have any length. A
+    /// window that reaches farther is partial.
     static let reach = StreamLimits.dayNanoseconds
 
-    /// Returns the time of the ticks to read. A repair reads up to the end of the tape anyway, so
-    /// only the start adds cost.
+    /// Returns the time of the ticks to read. It begins at a known pause before the range, or
+    /// `reach` before it, and ends `reach` after it. A repair reads up to the end of the tape
+    /// anyway, so only the start adds cost.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let day = StreamLimits.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
         let to = StreamLimits.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
@@ -27,9 +28,10 @@ extension InactivityMachine {
         return (from, to)
     }
 
-    /// Returns the time at which a known pause ends, in which only late ticks can still come; `nil`
-    /// when the windows before are removed. It lies twice the gap before the first window, because
-    /// a late tick may lengthen that window at its start.
+    /// Returns a time in a known pause before the range, from which on a repair finds all ticks of
+    /// the windows in the range; `nil` when windows were removed after that time, or none so far.
+    /// The time lies twice the gap before the first window, because a late tick may lengthen that
+    /// window at its start.
     private func knownPause(before range: DirtyRange, _ key: Int) -> Int64? {
         let gap = gaps[key % seriesCount]
         let first = keys[key].windows.first { $0.end(gap: gap) > range.from }?.first
@@ -51,9 +53,12 @@ extension InactivityMachine {
         return machine
     }
 
+    /// Replaces the windows around the dirty ranges by those of a repair machine that was given
+    /// every tick of their extents. `its` are the tables of the repair machine. Closed windows are
+    /// published with the greatest raw `BarReason` of their ranges.
+    ///
     /// `published` holds the last versions of all bars on the tape that overlap the dirty ranges'
-    /// extents. Bars of windows that are no longer kept here are withdrawn if the ticks do not make
-    /// them.
+    /// extents. Bars of windows that were removed here are withdrawn if the ticks do not make them.
     public mutating func absorb(
         _ repaired: InactivityMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         published: [PublishedBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
@@ -69,7 +74,7 @@ extension InactivityMachine {
                 }
                 let key = Int(symbol) * seriesCount + series
                 let found = repaired.keys[key]
-                // A state with more windows than this could not be restored.
+                // A checkpoint with more windows than `heldMax` could not be restored.
                 guard held + found.windows.count + found.loose.count <= heldMax else {
                     intake.account.series[series].repairsRefused += 1
                     continue
@@ -90,12 +95,14 @@ extension InactivityMachine {
         closed.sortOutput(from: start)
     }
 
+    /// One stretch of one key to replace.
     private struct KeyRepair {
         let key: Int
         /// The time to replace. Its reason is that of the new versions.
         let stretch: DirtyRange
-        /// The missing ticks by the repair's tables.
+        /// The missing ticks by the repair machine's tables.
         let missing: MissingStretches
+        /// The times of the symbol whose ticks the repair machine was given, in order.
         let extents: [RepairRanges.Stretch]
     }
 
@@ -112,7 +119,8 @@ extension InactivityMachine {
         return kept + keys[key].withdrawals
     }
 
-    /// Removes from the pending withdrawals those that the repair has dealt with.
+    /// Removes the withdrawals that are not needed any more, because the repair published a version
+    /// of the same bar.
     private mutating func restoreWithdrawals(
         _ key: Int, _ stood: [PublishedBar], _ published: ArraySlice<Bar>
     ) {
@@ -154,6 +162,8 @@ extension InactivityMachine {
         }
     }
 
+    /// Replaces the windows and loose exclusions of one stretch by those that the repair machine
+    /// found. Withdraws the bars in `stood`, those on the tape, that no window has any more.
     private mutating func replace(
         _ repair: KeyRepair, by found: InactivityKey, _ stood: [PublishedBar],
         _ tables: PartitionTables, into closed: inout [Bar]
@@ -183,8 +193,8 @@ extension InactivityMachine {
         note(key)
     }
 
-    /// Flags a window partial when its extent cuts it off, or ticks of it are missing by the
-    /// repair's tables.
+    /// Flags a window partial when it reaches beyond the time that the repair machine was given, or
+    /// when ticks of it are missing by the repair machine's tables.
     private func mark(_ window: inout InactivityWindow, _ repair: KeyRepair) {
         let series = repair.key % seriesCount
         let symbol = UInt32(repair.key / seriesCount)
@@ -199,8 +209,8 @@ extension InactivityMachine {
         if isCut || hasGap { window.sums.flags.insert(.partial) }
     }
 
-    /// Publishes a window that is closed, and returns its key. Keeps the window if it may still
-    /// change.
+    /// Publishes the bar of a window that is closed, and returns the bar's open time; `nil` when it
+    /// published none. Keeps the window if it may still change.
     private mutating func place(
         _ found: InactivityWindow, _ repair: KeyRepair, _ tables: PartitionTables,
         into closed: inout [Bar]

@@ -1,23 +1,27 @@
 public import MarketModel
 internal import Primitives
 
-/// Makes bars of runs of ticks. A run ends with the first pause as long as the series' gap.
+/// A machine that makes bars by inactivity: each bar is a run of ticks, which ends with the first
+/// pause as long as the series' gap.
 ///
 /// The order of arrival does not matter: a tick between two windows joins them. A window is
 /// published when the watermark passes its end, and again for each tick that comes within the
 /// lateness. When such a tick moves its open time, which is the bar's key, the bar of the old key
 /// is withdrawn. Only ticks with an effect make a window longer.
 ///
-/// A *gap* is here the length of the pause that ends a window, and no gap of the tape. A *loose*
-/// exclusion is a tick that was left out and lies in no window.
+/// A *gap* is here the length of the pause that ends a window, in nanoseconds, and no gap record. A
+/// *loose* exclusion is an excluded tick that lies in no window so far. A *key* is a symbol with a
+/// series: symbol × series count + series. A window is *removed* when its lateness is over.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct InactivityMachine: BarMaker {
     public let rule: BarRule
+    /// Applies the rule to ticks, and counts them.
     var intake: TickIntake
-    /// By symbol × series count + series, its windows.
+    /// By key, its windows.
     var keys: [InactivityKey] = []
-    /// By source: a time before which nothing is due. It may be too early, never too late.
+    /// By source: the watermark at which `advance` has something to do. It may be too early, never
+    /// too late.
     var due: [Int64] = []
     /// The number of windows and loose exclusions of all keys.
     var held = 0
@@ -72,8 +76,8 @@ public struct InactivityMachine: BarMaker {
         if let time = change.restart { restart(Int(change.index), at: time) }
     }
 
-    /// Flags the windows partial that miss ticks before a new subscription. The flag stays when
-    /// later subscriptions follow.
+    /// Flags the windows partial in which ticks right before the new subscription may be missing.
+    /// The flag stays when later subscriptions follow, of which the tables know the last one only.
     private mutating func restart(_ symbol: Int, at time: Int64) {
         for series in 0..<seriesCount {
             let key = symbol * seriesCount + series
@@ -85,7 +89,7 @@ public struct InactivityMachine: BarMaker {
     }
 
     /// Returns whether a tick of the window may be missing, because none was received right before
-    /// `time`.
+    /// `time`. Such a tick may also lie up to a gap before the window, and would have joined it.
     private func isMissing(_ window: InactivityWindow, _ time: Int64, gap: Int64) -> Bool {
         window.first - gap < time && time < window.end(gap: gap)
     }
@@ -152,7 +156,8 @@ public struct InactivityMachine: BarMaker {
         }
     }
 
-    /// Adds a tick. Returns the reason why it is in no window; `nil` when it was taken.
+    /// Adds a tick to its window, or opens one. Returns the reason why the tick is late; `nil` when
+    /// it was taken, or is not needed in a repair machine.
     private mutating func add(
         _ tick: TickInput, symbol: Int, series: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
@@ -189,6 +194,7 @@ public struct InactivityMachine: BarMaker {
         return nil
     }
 
+    /// Counts an excluded tick in the window that holds its time, or keeps it as a loose exclusion.
     private mutating func addExclusion(
         _ tick: TickInput, symbol: Int, series: Int, _ tables: PartitionTables
     ) {
@@ -213,7 +219,8 @@ public struct InactivityMachine: BarMaker {
         expect(tick.time + gaps[series] + lateness(series), symbol: symbol, tables)
     }
 
-    /// Returns whether a window of this tick alone would still be kept.
+    /// Returns whether a tick of this time may open a window: a window of this tick alone would
+    /// still be kept.
     private func isTaken(
         _ time: Int64, symbol: Int, series: Int, _ tables: PartitionTables
     ) -> Bool {
@@ -222,16 +229,20 @@ public struct InactivityMachine: BarMaker {
                 && time + gaps[series] + lateness(series) > tables.closedThrough(symbol)
     }
 
+    /// Returns whether there is room for one more window of the key.
     private mutating func hasRoom(_ key: Int, symbol: Int) -> Bool {
         if held < heldMax, keys[key].windows.count < heldPerKeyMax { return true }
         if intake.isRepair { repairRefused.insert(UInt32(symbol)) }
         return false
     }
 
+    /// Returns whether the machine needs the tick: a repair machine needs those in its extents.
     private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
         !intake.isRepair || repairExtents.holds(UInt32(symbol), tick.time)
     }
 
+    /// Notes that `advance` has something to do when the watermark of the symbol's source reaches
+    /// this time.
     mutating func expect(_ time: Int64, symbol: Int, _ tables: PartitionTables) {
         let source = tables.symbols.feeds[symbol].source
         due[source] = min(due[source], time)
@@ -243,6 +254,7 @@ public struct InactivityMachine: BarMaker {
         intake.takeLateTicks(into: &late)
     }
 
+    /// Notes that a key's windows changed, for `takeOpenBars`.
     mutating func note(_ key: Int) {
         guard !keys[key].isListed else { return }
         keys[key].isListed = true

@@ -1,6 +1,7 @@
 internal import MarketModel
 
-/// A run of ticks without a pause as long as the series' gap: [first tick, last tick + gap).
+/// A window of an `InactivityMachine`: a run of ticks without a pause as long as the series' gap.
+/// It is [first tick, last tick + gap).
 struct InactivityWindow: Sendable {
     /// The sums, which also give the window's bounds. There is at least one tick.
     var sums = TickSums()
@@ -8,7 +9,7 @@ struct InactivityWindow: Sendable {
     var publishedOpen = Int64.max
     /// The close time of that version.
     var publishedClose = Int64.max
-    /// Whether its present state is published, or there is nothing to publish.
+    /// Whether its present state is published, or was due and has no price to publish.
     var isPublished = false
     /// Whether it changed after the watermark had passed its end.
     var isLate = false
@@ -27,8 +28,8 @@ struct InactivityWindow: Sendable {
     }
 }
 
-/// Ticks that a rule excludes and that are in no window so far. They neither open a window nor
-/// lengthen one.
+/// Excluded ticks of one moment that are in no window so far. They neither open a window nor
+/// lengthen one. A window that later holds their time takes their counts.
 struct LooseExclusion: Hashable, Sendable {
     var time: Int64
     var excluded: Bar.Excluded
@@ -42,7 +43,8 @@ struct InactivityKey: Sendable {
     var loose: [LooseExclusion] = []
     /// Published bars to withdraw at the next advance.
     var withdrawals: [PublishedBar] = []
-    /// The greatest end of a removed window. Ticks before it are late.
+    /// The greatest end of a removed window; `Int64.min` before the first. Ticks before it are
+    /// late.
     var retiredEnd = Int64.min
     /// Whether it is in the machine's list of changed keys. Not part of the state.
     var isListed = false
@@ -57,14 +59,15 @@ struct InactivityKey: Sendable {
         return lower..<upper
     }
 
-    /// Returns the index of the window that holds a time.
+    /// Returns the index of the window that holds a time; `nil` when none does.
     func index(holding time: Int64, gap: Int64) -> Int? {
         windows.lastIndex { $0.first <= time }.flatMap {
             time < windows[$0].end(gap: gap) ? $0 : nil
         }
     }
 
-    /// Adds a tick and joins the windows in `range` with it. Returns the index of the window.
+    /// Adds a tick and joins the windows in `range` with it. Returns the index of the window. The
+    /// bar of a joined window is withdrawn if it is on the tape with another open time.
     mutating func add(
         _ tick: TickInput, joining range: Range<Int>, gap: Int64, symbol: UInt32, series: UInt16,
         _ sources: SourceTable

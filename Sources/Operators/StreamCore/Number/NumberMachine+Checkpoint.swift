@@ -6,6 +6,8 @@ extension NumberMachine {
     /// ones.
     static let envelope = StateEnvelope("TLNM", version: 2)
 
+    /// Restores the machine whose `encode` wrote these bytes, for the same rule, calendar and
+    /// tables.
     public init(
         rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
         _ tables: PartitionTables
@@ -80,6 +82,7 @@ extension NumberMachine {
         waiting += count
     }
 
+    /// Returns whether the calendar has this session, or there was no session so far.
     private func isPossible(_ open: Int64, _ close: Int64, isFinished: Bool) -> Bool {
         if open == Int64.min { return close == Int64.min && isFinished }
         guard Timestamp(nanoseconds: open).isUsable, let bounds = bounds(at: open) else {

@@ -2,7 +2,8 @@ public import MarketModel
 internal import Primitives
 
 extension NumberMachine {
-    /// Returns complete sessions, because each tick of a session decides all later bars of it.
+    /// Returns the time of all sessions that overlap the range: each tick of a session decides all
+    /// later bars of that session.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let from = StreamLimits.usable(range.from)
         let to = StreamLimits.usable(range.to)
@@ -45,9 +46,10 @@ extension NumberMachine {
     }
 
     /// Makes the bars of the dirty sessions again from the ticks that the repair machine kept.
-    /// `published` holds the last versions of all bars on the tape for the earlier sessions of each
-    /// dirty symbol. A bar that the ticks do not make any more is withdrawn. An unchanged bar in no
-    /// dirty range is not published again.
+    /// `its` are the tables of the repair machine. `published` holds the last versions of all bars
+    /// on the tape for the earlier sessions of each dirty symbol; the bars of the present session
+    /// are remembered here. A bar that the ticks do not make any more is withdrawn. An unchanged
+    /// bar that overlaps no dirty range is not published again.
     public mutating func absorb(
         _ repaired: NumberMachine, by its: PartitionTables, _ ranges: [DirtyRange],
         published: [PublishedBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
@@ -124,7 +126,7 @@ extension NumberMachine {
             bounds, seriesCount: seriesCount, seenFrom: tables.seenFrom(symbol))
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
-        // A state with more waiting ticks than this could not be restored.
+        // A checkpoint with more waiting ticks than this could not be restored.
         guard bounds.close <= through || waiting + ticks.count - done.count <= waitingMax else {
             for series in 0..<seriesCount { intake.account.series[series].repairsRefused += 1 }
             return
@@ -147,7 +149,7 @@ extension NumberMachine {
         due[tables.symbols.feeds[symbol].source] = Int64.min
     }
 
-    /// Flags bars partial when data are missing in their time, the bar in progress included.
+    /// Flags bars partial when ticks are missing in their time, the bar in progress included.
     private func markMissing(
         _ bars: inout [Bar], _ session: inout NumberSession, of symbol: Int, through: Int64,
         _ missing: MissingStretches
@@ -168,6 +170,8 @@ extension NumberMachine {
         }
     }
 
+    /// Publishes the bars that are dirty or changed, and withdraws the earlier bars that are not
+    /// made any more.
     private mutating func publish(
         _ bars: [Bar], _ repair: SessionRepair, published: [PublishedBar], isPresent: Bool,
         into closed: inout [Bar]
@@ -208,11 +212,14 @@ extension NumberMachine {
         }
     }
 
+    /// What tells the bars of one symbol and series apart.
     private struct Key: Hashable {
         let openTime: Int64
         let number: Int64
     }
 
+    /// Replaces the symbol's present session by the one that the repair made, and remembers its
+    /// bars.
     private mutating func install(_ session: NumberSession, _ bars: [Bar], symbol: Int) {
         remembered -= publishedCount(symbol)
         let touches = sessions[symbol].windows.map(\.isTouched)

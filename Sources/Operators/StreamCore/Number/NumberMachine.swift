@@ -1,7 +1,8 @@
 public import MarketModel
 internal import Primitives
 
-/// Makes bars of a number of ticks, a volume or an amount of dollars.
+/// A machine that makes bars by number: each bar has a number of ticks, a volume or an amount of
+/// dollars.
 ///
 /// Such a bar ends with a tick, not with the clock, so the order of ticks decides everything. Ticks
 /// wait until the watermark has passed them, and are then taken in the order (event time, source
@@ -10,9 +11,10 @@ internal import Primitives
 /// session's end cuts off the last bar, which is partial. Every bar has a price: it ends with the
 /// tick that reaches the sum, or with the first later tick that sets a price.
 ///
-/// A *mark* is an entry in a symbol's queue that is no tick: a subscription began there. A bar in
-/// progress is a *window*. A published bar is *remembered* until its session ends, so that a repair
-/// can withdraw it.
+/// A *mark* is an entry in a symbol's queue that is no tick: a subscription began again there. A
+/// bar in progress is a *window*. A published bar is *remembered* until the next session of its
+/// symbol begins, so that a repair can withdraw it. A *key* is a symbol with a series: symbol ×
+/// series count + series.
 ///
 /// A value that one thread owns. Pure: its results follow from the calls alone.
 public struct NumberMachine: BarMaker {
@@ -29,19 +31,20 @@ public struct NumberMachine: BarMaker {
     var waiting = 0
     /// The number of remembered bars.
     var remembered = 0
-    /// By source: a time before which nothing is due. It may be too early, never too late.
+    /// By source: the watermark at which `advance` has something to do. It may be too early, never
+    /// too late.
     var due: [Int64] = []
-    /// Keys (symbol × series count + series) whose bar in progress changed. Not part of the state.
+    /// Keys whose bar in progress changed since `takeOpenBars`. Not part of the state.
     private var touched: [UInt32] = []
-    /// Bars of which a repair could not tell whether to withdraw them, because the session had more
-    /// bars than can be remembered.
+    /// How often a repair could not withdraw all bars of a series, because the symbol's session had
+    /// more bars than can be remembered.
     public internal(set) var unwithdrawn: UInt64 = 0
     let waitingMax: Int
     let rememberedMax: Int
     let rememberedPerKeyMax: Int
     /// In a repair machine: the times of which it keeps ticks.
     var repairExtents = RepairRanges()
-    /// In a repair machine: the symbols for whose ticks it had no room.
+    /// In a repair machine: the symbols for whose ticks it had no room. They are not repaired.
     var repairRefused: Set<UInt32> = []
 
     public init(rule: BarRule, calendar: SessionCalendar?) {
@@ -71,8 +74,8 @@ public struct NumberMachine: BarMaker {
     public var waitingTicks: Int { waiting }
     var seriesCount: Int { rule.series.all.count }
 
-    /// The number of bars in progress. It walks over all keys, so it is meant for reports and not
-    /// for every tick.
+    /// The number of bars in progress. Computing it walks over all keys, so it is meant for reports
+    /// and not for every tick.
     public var openWindows: Int {
         sessions.reduce(0) { $0 + $1.windows.count { !$0.sums.isEmpty } }
     }
@@ -149,7 +152,8 @@ public struct NumberMachine: BarMaker {
             tables)
     }
 
-    /// Queues a tick. Returns the reason why it has to be listed as late; `nil` when it was taken.
+    /// Queues a tick. Returns the reason why it has to be listed as late; `nil` when it was taken,
+    /// or belongs into no bar.
     private mutating func place(
         _ admission: TickIntake.Admission, symbol: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
@@ -172,6 +176,8 @@ public struct NumberMachine: BarMaker {
         if !isLate, waiting < waitingMax {
             wait(tick, symbol: symbol, tables)
         } else if !tick.effect.isEmpty {
+            // A late or refused tick without any effect would have changed no bar, so it is not
+            // listed.
             return isLate ? .windowClosed : .windowLimit
         }
         if isCounted { count(tick.setsPrice ? \.counted : \.leftOut) }
@@ -186,7 +192,7 @@ public struct NumberMachine: BarMaker {
         due[source] = min(due[source], tick.time + 1)
     }
 
-    /// Counts a tick for each series.
+    /// Counts a tick once for each series.
     private mutating func count(_ term: WritableKeyPath<BarCounters.Series, UInt64>) {
         for series in 0..<seriesCount { intake.account.series[series][keyPath: term] += 1 }
     }
@@ -323,7 +329,8 @@ public struct NumberMachine: BarMaker {
         sessions[symbol].windows.reduce(0) { $0 + $1.published.count }
     }
 
-    /// Gives up the remembered bars, before the next session begins.
+    /// Subtracts the symbol's remembered bars, which `NumberSession.begin` removes, from their
+    /// number.
     private mutating func forget(_ symbol: Int) { remembered -= publishedCount(symbol) }
 
     /// Remembers a published bar, if there is room.

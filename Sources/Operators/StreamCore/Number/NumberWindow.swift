@@ -1,21 +1,22 @@
 internal import MarketModel
 
-/// One symbol's bars of one series in one trading session: the bar in progress, and the earlier
-/// bars.
+/// One symbol's bars of one series in one trading session, in a `NumberMachine`: the bar in
+/// progress, and the earlier bars.
 struct NumberWindow: Sendable {
     /// The sums of the bar in progress.
     var sums = TickSums()
     /// The number of the bar in progress.
     var number: Int64 = 0
-    /// The published bars of the session. A repair withdraws those that it does not make again.
+    /// The remembered bars: those of the session that were published, as far as there is room. A
+    /// repair withdraws those that it does not make again.
     var published: [PublishedBar] = []
-    /// Whether there were more bars than may be remembered.
+    /// Whether there was no room for a bar in `published`.
     var hasForgotten = false
     /// Whether it changed since open bars were last taken. Not part of the state.
     var isTouched = false
 
-    /// Adds a tick. Returns whether it was the last of its bar: the sum that the series counts is
-    /// reached, and a tick has set a price.
+    /// Adds a tick or a mark. Returns whether the tick was the last of its bar: the sum that
+    /// `window` counts is reached, and a tick has set a price.
     mutating func add(_ tick: TickInput, _ window: WindowRule, _ sources: SourceTable) -> Bool {
         guard tick.note != .restart else {
             sums.flags.insert(.partial)
@@ -36,7 +37,7 @@ struct NumberWindow: Sendable {
     }
 
     /// Returns the bar in progress in its present state; `nil` when nothing has set a price in it
-    /// yet.
+    /// yet. It is [first tick, last tick + 1 ns).
     func bar(symbol: Int, series: Int) -> Bar? {
         let last = sums.lastTime
         var bar = sums.bar(
@@ -59,7 +60,8 @@ struct NumberWindow: Sendable {
 
 /// A symbol's present trading session.
 struct NumberSession: Sendable {
-    /// The session is [open, close), and empty before the first one.
+    /// The session is [open, close), in nanoseconds since 1970. Before the symbol's first session
+    /// both are the least value.
     var open = Int64.min
     var close = Int64.min
     /// Whether the watermark has passed its close, and its last bars are published.

@@ -1,9 +1,11 @@
 internal import MarketModel
 
-/// Ticks of one symbol that wait until the watermark has passed them, so that they can be taken in
-/// the order of their event times.
+/// A queue of one symbol's ticks in a `NumberMachine`. They wait until the watermark has passed
+/// them, so that they can be taken in the order of their event times. Its owner bounds the number
+/// of ticks in all queues (`StreamLimits.waitingTicksMax`).
 struct TickQueue: Sendable {
-    /// Ticks nearly always arrive in order. Otherwise they are sorted when the first is taken.
+    /// The ticks. They nearly always arrive in order. If not, `sort` is called before they are
+    /// taken.
     private(set) var ticks: [TickInput] = []
     /// Whether `ticks` is in order.
     private var isSorted = true

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// The sums over finer bars, taken in order of time.
+/// The sums over the finer bars of a `ResampleWindow`, taken in order of time. Prices are in 1e-9.
 struct BarSums: Hashable, Sendable {
     private(set) var trades: UInt64 = 0
     private var open: Int64 = 0
@@ -24,7 +24,8 @@ struct BarSums: Hashable, Sendable {
         flags.formUnion(bar.flags.intersection([.partial, .mixedProviders]))
         volume &+= bar.volume
         NotionalSum.add(bar.notional, to: &notional, carry: &notionalCarry)
-        // A notional that left 128 bits in the finer bar does so here, too.
+        // The notional of a finer bar that left 128 bits is the end of their range. Then the sum
+        // here leaves 128 bits, too.
         if bar.notional == Int128.max { notionalCarry &+= 1 }
         if bar.notional == Int128.min { notionalCarry &-= 1 }
         // A filled bar has prices, but no trades.

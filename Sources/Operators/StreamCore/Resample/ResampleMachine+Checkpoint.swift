@@ -42,6 +42,7 @@ extension ResampleMachine {
         _ symbol: Int, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
         held[symbol].settledThrough = try reader.int64(in: bytes)
+        // After a repair a symbol may have more finer bars than live ones may wait.
         let count = try reader.count(
             of: .window, max: StreamLimits.unsettledBarsMax + StreamLimits.repairTicksMax,
             bytesEach: Bar.encodedFineBytes, in: bytes)

@@ -34,9 +34,10 @@ extension ResampleMachine {
         return machine
     }
 
-    /// Takes the windows that overlap the dirty ranges, or lie within their extents, where all
-    /// finer bars are new. Closed windows are appended to `closed` with the range's reason. Open
-    /// ones continue with the finer bars that were given.
+    /// Replaces the windows that overlap the dirty ranges or lie in their extents. The repair
+    /// machine was given all finer bars there. Closed windows are appended to `closed` with the
+    /// range's reason. Open ones continue with the finer bars of the repair. `its` are the tables
+    /// of the repair machine: they decide which windows are partial.
     ///
     /// `published` holds the bars of `publishedRanges` as they are on the tape, by the machine's
     /// own series indexes. A removed window is withdrawn only if it had a bar.
@@ -68,10 +69,11 @@ extension ResampleMachine {
         closed.sortOutput(from: start)
     }
 
-    /// The time of a repair, to be queried by window.
+    /// The dirty time of a repair, to be queried by window.
     private struct DirtyTime {
+        /// The dirty ranges.
         let ranges: RepairRanges
-        /// Within these all finer bars are new.
+        /// The times of which the repair machine was given all finer bars.
         let extents: RepairRanges
         /// The same time with the reasons.
         let reasons: RepairRanges
@@ -86,6 +88,7 @@ extension ResampleMachine {
             reasons = RepairRanges(wide)
         }
 
+        /// Returns the reason for which the window [from, to) is made again; `nil` when it is not.
         func reason(_ symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
             if let reason = ranges.reason(symbol, from: from, to: to) { return reason }
             guard extents.covers(symbol, from: from, to: to) else { return nil }
@@ -108,6 +111,7 @@ extension ResampleMachine {
         return windows
     }
 
+    /// Replaces one window, whose time is `stretch`, and publishes it if it is closed.
     private mutating func replace(
         _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, by its: PartitionTables,
         _ known: PublishedWindows, _ tables: PartitionTables, into closed: inout [Bar]
@@ -150,7 +154,7 @@ extension ResampleMachine {
         }
     }
 
-    /// Exchanges the finer bars that are not settled, in the windows that were replaced.
+    /// Replaces the finer bars that are not settled, in the windows that were replaced.
     private mutating func exchange(
         _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
     ) {

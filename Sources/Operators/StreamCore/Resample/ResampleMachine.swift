@@ -1,28 +1,30 @@
 public import MarketModel
 public import Primitives
 
-/// The account of every bar that a resampling machine was given.
+/// The account of a `ResampleMachine`: the finer bars that came in, and the bars that it published.
 public struct ResampleCounters: Hashable, Sendable {
     /// The bars taken in: received = counted + unknownSymbol + late.
     public internal(set) var received: UInt64 = 0
+    /// Bars that went into windows, and filled bars, which change nothing.
     public internal(set) var counted: UInt64 = 0
     /// Bars of no known symbol, or that match no window of the finer series.
     public internal(set) var unknownSymbol: UInt64 = 0
-    /// Versions that came after their place was settled, or after all of their windows were
-    /// removed.
+    /// Versions that came after their bar was settled, or after all of their windows were removed.
     public internal(set) var late: UInt64 = 0
     /// Bars that were settled early because of a limit.
     public internal(set) var settledEarly: UInt64 = 0
-    /// Over all series: first versions, versions that late ticks caused, and versions that repairs
-    /// made.
+    /// First versions of bars, over all series.
     public internal(set) var bars: UInt64 = 0
+    /// Later versions that late versions of finer bars caused.
     public internal(set) var revisions: UInt64 = 0
+    /// Versions that repairs published, withdrawals included.
     public internal(set) var repairs: UInt64 = 0
     /// Symbols that were not repaired, because the repair would have held too many bars.
     public internal(set) var repairsRefused: UInt64 = 0
 }
 
-/// Makes bars from bars with exact sums, so that they equal bars made from ticks.
+/// A machine that makes bars of one node by resampling: coarser bars from finer bars, with exact
+/// sums, so that they equal bars made from ticks. `BarLeaves` of the module OperatorGraph keeps it.
 ///
 /// The calls for each packet:
 ///
@@ -50,14 +52,16 @@ public struct ResampleMachine: Sendable {
     var held: [ResampleSymbol] = []
     /// The number of finer bars that are not settled.
     var unsettled = 0
-    /// By source: a time before which nothing is due. It may be too early, never too late.
+    /// By source: the watermark at which `advance` has something to do. It may be too early, never
+    /// too late.
     var due: [Int64] = []
     /// The symbols whose windows changed since `takeOpenBars`. Not part of the state.
     private var changed: [UInt32] = []
     let unsettledMax: Int
     /// Whether it is the machine of a repair, which never closes a window by itself.
     let isRepair: Bool
-    /// In a repair machine: the symbols for whose bars it had no room.
+    /// In a repair machine: the symbols of which it does not have all finer bars. They are not
+    /// repaired.
     public internal(set) var repairRefused: Set<UInt32> = []
 
     public init(rule: ResampleRule, from: BarSeries) {
@@ -73,7 +77,8 @@ public struct ResampleMachine: Sendable {
     }
 
     var series: [BarSeries] { rule.series.all }
-    /// It walks over all symbols, so it is meant for reports and not for every packet.
+    /// The number of windows that are kept. Computing it walks over all symbols, so it is meant for
+    /// reports and not for every packet.
     public var openWindows: Int { held.reduce(0) { $0 + $1.windows.reduce(0) { $0 + $1.count } } }
     /// The number of finer bars that a later version may still replace.
     public var unsettledBars: Int { unsettled }
@@ -89,8 +94,10 @@ public struct ResampleMachine: Sendable {
         }
     }
 
-    /// Flags the windows partial in which a subscription began again. Opens those that are not
-    /// there yet, so that no list of beginnings has to be kept.
+    /// Flags the windows partial in which a subscription began again at `time`: ticks before that
+    /// moment are missing in them. Opens those that are not there yet, so that the machine needs no
+    /// list of beginnings. With `isSwitch` another source or provider feeds the symbol from then
+    /// on.
     private mutating func restart(
         _ symbol: Int, at time: Int64, isSwitch: Bool, _ tables: PartitionTables
     ) {
@@ -115,8 +122,9 @@ public struct ResampleMachine: Sendable {
     // MARK: bars
 
     /// Takes a version of a finer bar, which replaces the earlier version. `before` is the
-    /// watermark that the symbol's source had before it published the bar, and decides which
-    /// windows here are closed so far. `nil` means the present watermark.
+    /// watermark of the symbol's source before the packet at which the finer series published the
+    /// bar. It decides which windows here are closed: the packet's own watermark closes them only
+    /// in the `advance` that follows. `nil` means the present watermark.
     public mutating func bar(
         _ bar: Bar, before: Timestamp? = nil, _ tables: PartitionTables
     ) {
@@ -155,7 +163,7 @@ public struct ResampleMachine: Sendable {
         counters.settledEarly += 1
     }
 
-    /// Marks the windows that hold the bar; returns false when all of them are removed.
+    /// Makes the windows due that hold the bar; returns false when all of them are removed.
     private mutating func meet(
         _ bar: Bar, _ symbol: Int, through: Int64, _ tables: PartitionTables
     ) -> Bool {
@@ -183,7 +191,8 @@ public struct ResampleMachine: Sendable {
         return isHeld
     }
 
-    /// Returns the index of a window, and opens the window if it may be opened.
+    /// Returns the index of a window, which it opens if that is missing; `nil` when its lateness is
+    /// over, or there is no room. `through` is the time up to which windows are closed.
     private mutating func window(
         _ start: Int64, symbol: Int, series index: Int, through: Int64, _ tables: PartitionTables
     ) -> Int? {
@@ -218,6 +227,8 @@ public struct ResampleMachine: Sendable {
 
     // MARK: closing
 
+    /// Publishes the windows that are due by the present watermark of the source. Appends in order
+    /// of end, series and symbol. A repair machine does nothing.
     public mutating func advance(
         source: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
@@ -234,7 +245,8 @@ public struct ResampleMachine: Sendable {
         closed.sortOutput(from: start)
     }
 
-    /// Closes what is due; returns the time at which there will be more to do.
+    /// Settles the symbol's finer bars, publishes and removes its windows, as far as they are due.
+    /// Returns the time at which there will be more to do.
     private mutating func close(
         _ symbol: Int, through: Int64, into closed: inout [Bar]
     ) -> Int64 {
@@ -284,6 +296,8 @@ public struct ResampleMachine: Sendable {
         if wasOnTape { counters.revisions += 1 } else { counters.bars += 1 }
     }
 
+    /// Appends the bars of open windows that changed since the last call, without `.final`. They
+    /// are for live display only, and not part of the state.
     public mutating func takeOpenBars(_ tables: PartitionTables, into open: inout [Bar]) {
         for number in changed {
             let symbol = Int(number)

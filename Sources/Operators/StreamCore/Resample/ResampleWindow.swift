@@ -1,22 +1,23 @@
 internal import MarketModel
 internal import Primitives
 
-/// A window of a coarser series.
+/// A window of a coarser series in a `ResampleMachine`, [start, end).
 struct ResampleWindow: Sendable {
     let start: Int64
     let end: Int64
     /// The sums of the finer bars that cannot change any more. The others are kept as bars.
     var settled = BarSums()
-    /// Whether the window was not seen completely: it begins before the symbol was seen, or a
-    /// subscription began again in it.
+    /// Whether ticks of the window are missing: it begins before the symbol was first seen, a gap
+    /// overlaps it, or a subscription began again in it.
     var isPartial = false
-    /// When the symbol's provider changed in it; `Int64.max` when it did not.
+    /// The time in the window from which another source or provider fed the symbol; `Int64.max`
+    /// when none did.
     var switchedAt = Int64.max
     /// Whether a version of it is on the tape.
     var isOnTape = false
     /// Whether it has to be published when it closes, or again if it is closed.
     var isDue = false
-    /// The highest reason of the changes after its end.
+    /// The greatest raw `BarReason` of the changes after its end.
     var reason = BarReason.closed.rawValue
     /// Whether it changed since open bars were last taken. Not part of the state.
     var isChanged = false
@@ -26,11 +27,12 @@ struct ResampleWindow: Sendable {
         self.end = end
     }
 
+    /// Returns whether the finer bar lies in the window.
     func holds(_ bar: Bar) -> Bool {
         start <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= end
     }
 
-    /// Returns the sums with the finer bars that may still change.
+    /// Returns the sums over all finer bars of the window. `unsettled` are those of the symbol.
     func sums(_ unsettled: [Bar]) -> BarSums {
         var sums = settled
         for bar in unsettled.fine(in: self) { sums.add(bar) }
@@ -49,11 +51,12 @@ struct ResampleWindow: Sendable {
     }
 }
 
-/// The state of one symbol.
+/// The state of one symbol in a `ResampleMachine`.
 struct ResampleSymbol: Sendable {
     /// The finer bars that a later version may replace, in order.
     var unsettled: [Bar] = []
-    /// Finer bars that end here or before are in the sums of their windows for good.
+    /// Finer bars that end here or before are settled: their values are in the sums of their
+    /// windows.
     var settledThrough = Int64.min
     /// By series, in order of their starts.
     var windows: [[ResampleWindow]]
@@ -112,7 +115,8 @@ extension [Bar] {
 }
 
 extension WindowRule {
-    /// Returns the starts of the windows that hold a time, from the latest.
+    /// Returns the starts of the windows that hold a time, from the latest. Empty for windows that
+    /// resampling cannot make.
     func starts(holding time: Int64) -> StrideTo<Int64> {
         let hop: Int64
         let width: Int64

@@ -2,24 +2,24 @@ public import MarketModel
 public import Primitives
 
 /// The tables that all machines of a partition share: the sources and symbols with the indexes that
-/// ticks and bars carry, the start of the tape, and the ticks that are missing on it.
+/// ticks and bars carry, the start of the tape, and the times in which ticks are missing.
 ///
-/// The owner of the machines keeps it. The owner enters each packet's definitions here once, and
-/// then reports the changes to each machine. Every call that needs the tables takes them as a
-/// parameter.
+/// The owner of the machines, `BarLeaves` of the module OperatorGraph, keeps them. It enters each
+/// packet's definitions here once, and then reports the changes to each machine. Every call that
+/// needs the tables takes them as a parameter. Repair machines have separate tables.
 public struct PartitionTables: Sendable {
     public internal(set) var sources = SourceTable()
     public internal(set) var symbols = SymbolTable()
     /// The time of the first packet of the tape. Windows that begin earlier were not seen from
     /// their start, so their bars are partial.
     public internal(set) var tapeStart = SourceTable.noWatermark
-    /// Gaps and starts of subscriptions that make windows partial, beside what the machines see
-    /// themselves.
+    /// Gaps that make windows partial; in the tables of a repair also the beginnings of
+    /// subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
 
     public init() {}
 
-    /// The changes that a definition made.
+    /// The changes that one definition made to the tables.
     public struct Change: Sendable {
         /// The index of the symbol.
         public let index: UInt32
@@ -27,12 +27,14 @@ public struct PartitionTables: Sendable {
         public internal(set) var isNew = false
         /// Another source feeds the symbol from now on.
         var isMoved = false
-        /// Another source or provider feeds it from now on.
+        /// Another source, or another provider of the same source, feeds the symbol from now on.
         var isSwitch = false
-        /// When a subscription began again, as an event time; `nil` when none did.
+        /// When a subscription of a known symbol began again, in nanoseconds since 1970; `nil` when
+        /// none did.
         var restart: Int64?
     }
 
+    /// Sets the start of the tape. An undefined time means that it is not known.
     public mutating func tapeStarts(at time: Timestamp) {
         tapeStart = time.isDefined ? time : SourceTable.noWatermark
     }
@@ -76,8 +78,8 @@ public struct PartitionTables: Sendable {
         sources.advance(source, to: watermark)
     }
 
-    /// Returns the time up to which the symbol is complete, by the watermarks of its present and
-    /// earlier sources.
+    /// Returns the time up to which the symbol's windows are closed, by the watermarks of its
+    /// present and earlier sources.
     func closedThrough(_ symbol: Int) -> Int64 {
         closedThrough(symbol, by: sources.entries[symbols.feeds[symbol].source].watermark)
     }
@@ -87,7 +89,8 @@ public struct PartitionTables: Sendable {
         max(symbols.records[symbol].closedThrough, watermark).nanoseconds
     }
 
-    /// Returns the time before which the symbol's ticks were not received.
+    /// Returns the time before which the symbol's ticks were not received: the start of the tape,
+    /// or of the symbol's first subscription if that is later.
     func seenFrom(_ symbol: Int) -> Int64 {
         max(tapeStart, symbols.records[symbol].firstSince).nanoseconds
     }
@@ -97,6 +100,7 @@ public struct PartitionTables: Sendable {
         symbols.symbolsBySource.indices.contains(source) ? symbols.symbolsBySource[source] : []
     }
 
+    /// Returns whether the feed is `.foreign`, or one that these tables can have given out.
     func isKnown(_ feed: SymbolTable.Feed) -> Bool {
         symbols.isKnown(feed, sourceCount: sources.entries.count)
     }

@@ -1,16 +1,18 @@
 public import MarketModel
 internal import Primitives
 
-/// A bar on the tape: what a repair has to know to withdraw it, or to see that nothing about it
-/// changed.
+/// A bar on the tape: what a repair of a `NumberMachine` or an `InactivityMachine` has to know to
+/// withdraw it, or to see that nothing about it changed.
 public struct PublishedBar: Hashable, Sendable {
-    /// The interned symbol, and the index of the series in the rule of the machine.
+    /// The index of the symbol in the tables, and of the series in the rule of the machine.
     public var symbol: UInt32
     public var series: UInt16
     public var openTime: Int64
     public var closeTime: Int64
+    /// The bar's number in its session, where bars are numbered; otherwise 0.
     public var number: Int64
-    /// A hash of the bar's content, without the reason and the time of its publication.
+    /// A hash of the bar's content, without its key, reason and generation; 0 when it is not
+    /// needed.
     public var content: UInt64
 
     /// `bar` is the last version of its key, and is not withdrawn.
@@ -23,6 +25,7 @@ public struct PublishedBar: Hashable, Sendable {
         content = bar.contentHash
     }
 
+    /// Makes a bar of which only the key and the end are known, to be withdrawn.
     init(symbol: UInt32, series: UInt16, openTime: Int64, closeTime: Int64) {
         self.symbol = symbol
         self.series = series
@@ -32,11 +35,12 @@ public struct PublishedBar: Hashable, Sendable {
         content = 0
     }
 
+    /// Returns whether `bar`, of the same symbol and series, is a version of this bar.
     func isSameKey(_ bar: Bar) -> Bool {
         openTime == bar.openTime.nanoseconds && number == bar.number
     }
 
-    /// Returns the version that withdraws the bar. Its row stays, without prices.
+    /// Returns the version that withdraws the bar, without prices. `reason` is a raw `BarReason`.
     func withdrawal(reason: UInt8, excluded: Bar.Excluded = Bar.Excluded()) -> Bar {
         var bar = Bar(
             symbol: symbol, series: series, openTime: Timestamp(nanoseconds: openTime),
@@ -50,8 +54,8 @@ public struct PublishedBar: Hashable, Sendable {
 }
 
 extension Bar {
-    /// The hash of the content. It is computed without allocation, because every bar of a number
-    /// window needs it.
+    /// The hash for `PublishedBar.content`. It is computed without allocation, because a
+    /// `NumberMachine` needs it for every bar that it publishes.
     var contentHash: UInt64 {
         var hash = UInt64(flags.rawValue)
         func mix(_ value: UInt64) { hash = SeededRandom.mixed(hash &+ 1 ^ value) }
@@ -72,9 +76,10 @@ extension Bar {
 }
 
 extension [Bar] {
-    /// Sorts the bars from `start` on into the order of output. No two versions are equal in it. A
-    /// withdrawal comes before other bars of its window. A filled bar comes before the empty bar of
-    /// the same window, which holds the volume.
+    /// Sorts the bars from `start` on into the order of output: end, series, symbol, start, number.
+    /// No two versions are equal in it. A withdrawal comes before other bars of its window. A
+    /// filled bar comes before the bar without a price of the same window, which is for a
+    /// resampling machine.
     mutating func sortOutput(from start: Int) {
         guard count > start + 1 else { return }
         func rank(_ bar: Bar) -> Int {

@@ -1,9 +1,11 @@
 internal import MarketModel
 internal import Primitives
 
-/// A tick as the rules of a node see it, with all that bars need of it.
+/// A tick after the rules of a node were applied, with all that bars need of it. `NumberMachine`
+/// and `InactivityMachine` work with it. A quote is a tick with one price and the size 0.
 struct TickInput: Hashable, Sendable {
-    /// The count to which the tick adds, in addition to or instead of its effect.
+    /// The reason under which the window counts the tick as excluded; `none` for a tick that sets a
+    /// price.
     enum Note: UInt8, Sendable {
         case none = 0
         case condition = 1
@@ -14,18 +16,22 @@ struct TickInput: Hashable, Sendable {
         case restart = 5
     }
 
+    /// The event time, in nanoseconds since 1970.
     var time: Int64
     var ordinal: UInt64 = 0
+    /// The price in 1e-9.
     var price: Int64 = 0
+    /// The size in 1e-8.
     var size: Int64 = 0
     var feed: SymbolTable.Feed
-    /// The parts of a bar that it changes. If empty, its window only counts it as an exclusion.
+    /// The parts of a bar that the tick changes. If it is empty, the window only counts the tick.
     var effect: TradeEffect = []
     var note = Note.none
 
     var setsPrice: Bool { effect.setsPrice }
 
-    /// Orders ticks within a window by (event time, source name, ordinal).
+    /// Returns whether this tick comes first in the order (event time, source name, ordinal). The
+    /// feed `.foreign` comes before all others.
     func precedes(_ other: TickInput, _ sources: SourceTable) -> Bool {
         guard time == other.time else { return time < other.time }
         if feed.source == other.feed.source { return ordinal < other.ordinal }

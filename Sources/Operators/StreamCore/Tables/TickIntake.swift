@@ -1,10 +1,12 @@
 internal import MarketModel
 internal import Primitives
 
-/// Classifies every tick that comes in, and keeps the account of all.
+/// The first step of a tick in a `NumberMachine` or an `InactivityMachine`: it decides whether the
+/// tick counts, and keeps the account and the list of late ticks. (A `BarMachine` does this itself,
+/// for its hot path.)
 struct TickIntake: Sendable {
     let rule: BarRule
-    /// Whether it belongs to a repair machine, in which backfilled ticks count.
+    /// Whether it belongs to a repair machine, in which fetched ticks count.
     private(set) var isRepair = false
     var account: BarCounters
     /// Late ticks since the last call of `takeLateTicks`.
@@ -17,7 +19,7 @@ struct TickIntake: Sendable {
         account = BarCounters(seriesCount: rule.series.all.count)
     }
 
-    /// Returns an intake for a repair, with an account of its own.
+    /// An intake for the repair machine, with an empty account. It lists no late ticks.
     var forRepair: TickIntake {
         var intake = TickIntake(rule: rule, lateTicksMax: 0)
         intake.isRepair = true
@@ -26,11 +28,11 @@ struct TickIntake: Sendable {
 
     /// How an incoming tick is treated.
     enum Admission {
-        /// It belongs into windows.
+        /// It goes into windows, with the effect that the rule allows.
         case tick(TickInput)
-        /// A rule excludes it everywhere. Its window counts it, if that window exists.
+        /// It is excluded from all series. The window that holds its time only counts it.
         case exclusion(TickInput)
-        /// No window is concerned.
+        /// It is counted in the account, and in no window.
         case nothing
     }
 
@@ -60,7 +62,7 @@ struct TickIntake: Sendable {
                 feed: feed, effect: .all))
     }
 
-    /// Admits a tick that an earlier node kept back.
+    /// Counts a tick that an earlier node of the graph did not let through.
     mutating func admit(
         excluded header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> Admission {
@@ -85,7 +87,7 @@ struct TickIntake: Sendable {
     }
 
     /// Returns the tick's feed; `nil` when the symbol is unknown, or another source feeds it. In a
-    /// repair, backfilled ticks may come from any source.
+    /// repair, fetched ticks may come from any source.
     private func feed(
         of header: TickHeader, source: Int, _ tables: PartitionTables
     ) -> SymbolTable.Feed? {
@@ -98,7 +100,7 @@ struct TickIntake: Sendable {
         return isRepair && header.flags.contains(.backfilled) ? .foreign : nil
     }
 
-    /// Counts an excluded tick by reason. Without a usable time no window is concerned.
+    /// Counts an excluded tick by reason. One without a usable time is in no window.
     private mutating func exclude(
         _ header: TickHeader, _ feed: SymbolTable.Feed, _ note: TickInput.Note
     ) -> Admission {
@@ -125,6 +127,7 @@ struct TickIntake: Sendable {
         lateTicks.append(tick)
     }
 
+    /// Moves the late ticks since the last call to the end of `late`, in order of arrival.
     mutating func takeLateTicks(into late: inout [LateTick]) {
         late.append(contentsOf: lateTicks)
         lateTicks.removeAll(keepingCapacity: true)
@@ -132,6 +135,7 @@ struct TickIntake: Sendable {
 }
 
 extension TickIntake {
+    /// Appends the state as a part of the machine's snapshot: names of series, account, late ticks.
     func encode(into bytes: inout [UInt8]) {
         rule.series.encodeNames(into: &bytes)
         account.encode(.withoutFills, into: &bytes)
@@ -161,8 +165,8 @@ extension TickIntake {
 }
 
 extension TickIntake {
-    /// Checks the account in sums that cannot overflow, so that no later sum of these counters can
-    /// overflow.
+    /// Checks the equation of `BarCounters` (each tick is in one window) in sums that cannot
+    /// overflow. If it is true, no later sum of these counters can overflow.
     private func checkBalance() throws(CheckpointError) {
         for (index, one) in account.series.enumerated() {
             let terms = [
@@ -176,6 +180,7 @@ extension TickIntake {
 }
 
 extension BarSeriesSet {
+    /// Appends the number of series, and the name and window rule of each.
     func encodeNames(into bytes: inout [UInt8]) {
         bytes.append(integer: UInt32(all.count))
         for one in all {
@@ -184,6 +189,7 @@ extension BarSeriesSet {
         }
     }
 
+    /// Throws `otherSeries` unless the bytes that `encodeNames` wrote are those of this set.
     func checkNames(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         let count = try reader.count(
             of: .series, max: StreamLimits.seriesMax, bytesEach: 19, in: bytes)
@@ -228,9 +234,11 @@ extension WindowRule {
 }
 
 extension LateTick {
+    /// The length in bytes of a late tick with its window's end.
     static let wholeBytes = 112
 
-    /// Appends the late tick with the window's end, which the series alone does not determine here.
+    /// Appends the late tick with the window's end. For windows by number or by inactivity the end
+    /// does not follow from the start.
     func encodeWhole(into bytes: inout [UInt8]) {
         encode(into: &bytes)
         bytes.append(integer: closeTime.nanoseconds)

@@ -1,12 +1,15 @@
 internal import MarketModel
 internal import Primitives
 
-/// The sums over the ticks of one window. They do not depend on the order in which the ticks came,
-/// and the sums of two parts can be merged into that of the complete window.
+/// The sums over the ticks of one window of a `NumberMachine` or an `InactivityMachine`. The bar
+/// that they give does not depend on the order in which the ticks came, and the sums of two parts
+/// can be merged into those of the complete window.
+///
+/// A tick has an *effect* when its rule lets it change a part of the bar, even if only the volume.
 struct TickSums: Hashable, Sendable {
     /// Ticks that set a price.
     private(set) var trades: UInt64 = 0
-    /// The times of the first and last tick that had an effect.
+    /// The event times of the first and last tick that had an effect.
     private(set) var firstTime = Int64.max
     private(set) var lastTime = Int64.min
     private(set) var volume: Int128 = 0
@@ -15,19 +18,20 @@ struct TickSums: Hashable, Sendable {
     private(set) var notionalCarry: Int32 = 0
     private var high = Int64.min
     private var low = Int64.max
-    /// The first and last tick that set a price; only those that may set the last price, once there
-    /// is one.
+    /// The first and last tick that set a price. Once there is a tick that may set open and close,
+    /// only such ticks count here.
     private var open = TickInput(time: Int64.max, feed: .none)
     private var close = TickInput(time: Int64.min, feed: .none)
-    /// The feed of the first tick that had an effect.
+    /// The feed of the tick with an effect that came first.
     private var feed = SymbolTable.Feed.none
-    /// Whether a tick came that may set open and close, and not only the range.
+    /// Whether a tick came that may set open and close, and not only high and low.
     private var hasLast = false
+    /// Only `.partial` and `.mixedProviders`.
     var flags: BarFlags = []
-    /// Ticks that were left out, by reason.
+    /// The number of ticks that set no price, by reason.
     var excluded = Bar.Excluded()
 
-    /// Whether nothing came, not even an exclusion.
+    /// Whether nothing came, not even an excluded tick.
     var isEmpty: Bool { firstTime > lastTime && excluded == Bar.Excluded() }
     /// Whether a tick had an effect.
     var hasTicks: Bool { firstTime <= lastTime }
@@ -71,14 +75,15 @@ struct TickSums: Hashable, Sendable {
         trades &+= other.trades
     }
 
-    /// Notes the feed of a tick that had an effect.
+    /// Flags mixed providers if the tick's feed is not that of the first tick.
     private mutating func meet(_ other: SymbolTable.Feed) {
         if feed == .none { feed = other }
         if feed != other { flags.insert(.mixedProviders) }
     }
 
-    /// Moves open and close by the first and last tick of a part. `isLast` is true if that part may
-    /// set open and close, `isFirst` if the window has no other part so far.
+    /// Updates open and close with the first and last tick of a part of the window. `isLast` is
+    /// true if these ticks may set open and close, `isFirst` if no other tick has set a price so
+    /// far.
     private mutating func addEnds(
         _ first: TickInput, _ last: TickInput, isLast: Bool, isFirst: Bool,
         _ sources: SourceTable
@@ -93,7 +98,7 @@ struct TickSums: Hashable, Sendable {
         }
     }
 
-    /// Returns the bar; `nil` when nothing set a price.
+    /// Returns the bar of the window [from, to); `nil` when nothing set a price.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
         var bar = Bar(
@@ -178,12 +183,15 @@ extension TickSums {
         self.close = close
     }
 
+    /// Returns whether the bytes are those of an unused `open` or `close`.
     private static func isNothing(_ block: RawSpan, time: Int64) -> Bool {
         var bytes: [UInt8] = []
         TickInput(time: time, feed: .none).encode(into: &bytes)
         return block.array == bytes
     }
 
+    /// Returns whether the times are usable and the feed is known; without an effect, whether
+    /// everything has its initial value.
     private func hasPossibleTimes(_ tables: PartitionTables) -> Bool {
         guard hasTicks else {
             return firstTime == Int64.max && lastTime == Int64.min && feed == .none
@@ -195,7 +203,7 @@ extension TickSums {
 }
 
 extension Bar.Excluded {
-    /// Counts one, and stops at the end of the range, as every count of input from outside does.
+    /// Counts one tick, and stops at the end of the range, because no number of ticks may trap.
     mutating func count(_ note: TickInput.Note) {
         switch note {
         case .none, .restart: break
@@ -215,6 +223,7 @@ extension Bar.Excluded {
 }
 
 extension UInt32 {
+    /// Returns the sum, limited to the range.
     fileprivate func addingHeld(_ other: UInt32) -> UInt32 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum

@@ -1,18 +1,20 @@
 public import MarketModel
 internal import Primitives
 
-/// Tells which ticks came before, by the values that a rule names.
+/// A memory of ticks that finds duplicates: the stage `deduplicate` of a graph, for one partition.
+/// Two ticks are the same if the values that the rule names are equal.
 ///
 /// A value that one thread owns. It grows with what it remembers, up to the rule's `entriesMax`. In
 /// the steady state nothing is allocated.
 public struct Deduplicator: Sendable {
     static let envelope = StateEnvelope("TLDD", version: 1)
+    /// The length in bytes of an entry in a checkpoint.
     private static let entryBytes = 24
-    /// The initial capacity.
+    /// The number of entries for which there is memory at first.
     private static let entriesAtFirst = 1_024
 
     public let rule: DeduplicateRule
-    /// Ticks that came before.
+    /// Ticks that were found to be duplicates.
     public private(set) var duplicates: UInt64 = 0
     /// Ticks forgotten early because there was no room. Their duplicates were not found.
     public private(set) var forgotten: UInt64 = 0
@@ -21,6 +23,7 @@ public struct Deduplicator: Sendable {
     public private(set) var undecidable: UInt64 = 0
 
     private var memory: DigestMemory
+    /// The maximum number of entries, at least 1.
     private let entriesMax: Int
     /// Whether the rule's key contains the provider's id.
     private let asksForID: Bool
@@ -41,7 +44,7 @@ public struct Deduplicator: Sendable {
     public var remembered: Int { memory.count }
 
     /// Returns false when an equal tick came less than the time to live before. `header.symbol` is
-    /// the interned index.
+    /// the symbol's index in the tables.
     public mutating func isNew(_ trade: Trade) -> Bool {
         passesWithoutID(trade.header) || remember(TickDigest(trade, by: rule.key), at: trade.header)
     }
@@ -75,7 +78,8 @@ public struct Deduplicator: Sendable {
         return true
     }
 
-    /// Returns true, and remembers the tick, when no equal one is remembered.
+    /// Returns true, and remembers the tick, when no equal one is remembered. First forgets the
+    /// ticks whose time to live is over.
     @inline(__always)
     private mutating func remember(_ digest: TickDigest, at header: TickHeader) -> Bool {
         clock.advance(to: header.stageTime)

@@ -1,4 +1,5 @@
-/// Remembered digests in order of arrival, with a table to find them.
+/// A queue of digests in order of arrival, with a table to find them: the memory of `Deduplicator`
+/// and `TickSightings`.
 ///
 /// Every entry has a number. Each slot of the table holds the number of its newest entry, and each
 /// entry holds the number of the previous entry of its slot. So the numbers along this chain fall,
@@ -7,20 +8,22 @@
 struct DigestMemory: Sendable {
     struct Entry: Sendable, BitwiseCopyable {
         var digest: TickDigest
-        /// The tape's time at which it came.
+        /// The time at which it came, in nanoseconds of the owner's clock.
         var time: Int64
         /// The number of the previous entry in its chain.
         fileprivate var before: UInt32 = 0
     }
 
+    /// The table: by slot, the number of its newest entry.
     private var newest: [UInt32]
     /// The entry with number n is at index n modulo the count, which is a power of two.
     private var entries: [Entry]
-    /// The number of the oldest entry. Numbers wrap around. A slot that was not written since then
-    /// may lead into another chain. That is harmless: only falling numbers are followed, and
-    /// digests are compared.
+    /// The number of the oldest entry. Numbers wrap around at 2^32. After that, a slot that was not
+    /// written for a long time may lead into another chain. That is harmless: only falling numbers
+    /// are followed, and digests are compared.
     private var first: UInt32 = 1
     private(set) var count = 0
+    /// A sum that nobody reads: see `touch`.
     private var sumOfTouched: UInt64 = 0
 
     /// Slots per entry. With half of them free, a search for an unknown digest mostly ends
@@ -35,6 +38,7 @@ struct DigestMemory: Sendable {
         newest = [UInt32](repeating: 0, count: size * Self.slotsEach)
     }
 
+    /// The number of entries for which there is room.
     var capacity: Int { entries.count }
 
     /// The time at which the oldest entry came; `nil` when there is none.
@@ -54,6 +58,7 @@ struct DigestMemory: Sendable {
         Int(truncatingIfNeeded: digest.low >> 32) & (newest.count &- 1)
     }
 
+    /// Returns whether an equal digest is remembered.
     @inline(__always)
     func contains(_ digest: TickDigest) -> Bool {
         var last = UInt32(truncatingIfNeeded: count)
@@ -99,6 +104,7 @@ struct DigestMemory: Sendable {
         count &-= 1
     }
 
+    /// Enlarges the memory, and numbers its entries from 1 again.
     mutating func grow(to capacity: Int) {
         var larger = DigestMemory(capacity: capacity)
         for index in 0..<count { larger.append(self[index].digest, time: self[index].time) }

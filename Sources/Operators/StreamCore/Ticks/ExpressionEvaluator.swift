@@ -1,25 +1,26 @@
 public import MarketModel
 internal import Primitives
 
-/// Computes a `TickExpression` for ticks, without allocating.
+/// A `TickExpression` made ready to run: it decides for filters and routes which ticks meet the
+/// condition, without allocating.
 ///
-/// A value that one thread owns. Its only state is which symbols its lists hold, by their interned
-/// index. `define` has to be called for every symbol.
+/// A value that one thread owns. Its only state is which symbols its lists hold, by their indexes
+/// in the tables of the partition. `define` has to be called for every symbol.
 public struct ExpressionEvaluator: Sendable {
     public let expression: TickExpression
     private let instructions: [TickExpression.Instruction]
-    /// By list, one bit per interned symbol.
+    /// By symbol list of the expression, one bit per symbol of the partition.
     private var members: [[UInt64]]
 
-    /// An expression whose instructions do not fit together lets nothing through.
+    /// No tick meets an expression whose instructions do not fit together.
     public init(_ expression: TickExpression) {
         self.expression = expression
         instructions = expression.isWellFormed ? expression.instructions : []
         members = [[UInt64]](repeating: [], count: expression.symbolLists.count)
     }
 
-    /// Notes an interned symbol. It is called once per symbol and packet, so it is fast for known
-    /// symbols.
+    /// Notes a symbol and its index in the tables. Called when the symbol first appears, and for
+    /// all symbols when a machine is restored.
     public mutating func define(_ index: UInt32, _ symbol: Symbol) {
         guard index < StreamLimits.symbolsMax else { return }
         for list in members.indices where expression.symbolLists[list].contains(symbol) {
@@ -114,10 +115,11 @@ extension TickExpression.Instruction {
     }
 }
 
-/// Numbers, and truth values as 0 and 1. An undefined value is the least number, which nothing else
-/// is.
+/// The stack of an evaluation: numbers in 1e-9, and truth values as 0 and 1. The least number
+/// stands for an undefined value; no other value equals it.
 private struct ExpressionStack {
     static let undefined = Int128.min
+    /// As many as `TickExpression.stackMax`.
     private var values = InlineArray<32, Int128>(repeating: 0)
     private var depth = 0
 
@@ -168,6 +170,7 @@ private struct ExpressionStack {
 }
 
 extension ShortText {
+    /// Returns whether one of the characters is the ASCII character `code`.
     @inline(__always)
     fileprivate func has(_ code: UInt8) -> Bool {
         var rest = raw

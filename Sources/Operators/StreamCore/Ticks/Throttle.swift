@@ -1,7 +1,9 @@
 public import MarketModel
 internal import Primitives
 
-/// Lets the first `count` ticks of every `per` through, in stretches counted from 1970 on.
+/// A limit on the rate of ticks: the stage `throttle` of a graph, for one partition. It lets the
+/// first `count` ticks of every stretch of `per` nanoseconds through. Stretches are counted from
+/// 1970 on.
 ///
 /// The result depends only on the ticks of the present stretch. So a repair that reads the tape
 /// from the beginning of that stretch lets the same ticks through as before.
@@ -11,6 +13,7 @@ public struct Throttle: Sendable {
     static let envelope = StateEnvelope("TLTH", version: 2)
     private static let bucketBytes = 16
 
+    /// The count of one symbol, or of the partition, in its present stretch.
     struct Bucket: Hashable, Sendable, BitwiseCopyable {
         /// The start of the present stretch.
         var start = Int64.min
@@ -19,11 +22,12 @@ public struct Throttle: Sendable {
     }
 
     public let rule: ThrottleRule
-    /// Ticks that were kept back.
+    /// Ticks that were not let through.
     public private(set) var kept: UInt64 = 0
     private var clock = TapeClock()
-    /// By symbol, or one for all.
+    /// By symbol; a single one when the rule counts all symbols of the partition together.
     private var buckets: [Bucket] = []
+    /// The rule's span, at least a nanosecond.
     private let per: Int64
     private let count: Int64
     private let isBySymbol: Bool
@@ -35,7 +39,8 @@ public struct Throttle: Sendable {
         isBySymbol = rule.scope == .symbol
     }
 
-    /// Returns whether the tick may pass. `header.symbol` is the interned index.
+    /// Returns whether the tick may pass, and counts it. `header.symbol` is the symbol's index in
+    /// the tables.
     public mutating func passes(_ header: TickHeader) -> Bool {
         clock.advance(to: header.stageTime)
         let index = isBySymbol ? Int(header.symbol) : 0

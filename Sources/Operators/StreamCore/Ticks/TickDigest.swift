@@ -1,8 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// A 128-bit hash of a symbol and some values of its tick, which is remembered instead of the tick.
-/// Two different ticks have the same digest once in 10^38 pairs.
+/// A 128-bit hash of a symbol and some values of its tick. `DigestMemory` remembers it instead of
+/// the tick. Two different ticks have the same digest once in 10^38 pairs.
 struct TickDigest: Hashable, Sendable, BitwiseCopyable {
     var high: UInt64
     var low: UInt64
@@ -12,6 +12,7 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
+    /// The constants make the two halves independent of each other.
     init(symbol: UInt32) {
         high = SeededRandom.mixed(UInt64(symbol) &+ 0x9e37_79b9_7f4a_7c15)
         low = SeededRandom.mixed(UInt64(symbol) ^ 0xd1b5_4a32_d192_ed03)

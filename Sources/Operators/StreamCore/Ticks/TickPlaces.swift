@@ -1,8 +1,10 @@
-/// A subset of at most 64 ticks that go through stages together, by their places.
+/// A subset of at most 64 ticks that go through stages together. A *place* is a tick's index in the
+/// list of these ticks.
 @frozen
 public struct TickPlaces: Hashable, Sendable, BitwiseCopyable, Sequence {
     public static let ticksMax = 64
 
+    /// One bit per place.
     public var bits: UInt64
 
     @inlinable @inline(__always)

@@ -1,19 +1,20 @@
 public import MarketModel
 internal import Primitives
 
-/// For a repair: which ticks came at their time. A tick that was fetched again later is then
-/// treated as the duplicate, wherever on the tape the two are. Ticks without the id that the rule
-/// needs are not remembered.
+/// A memory for a repair: the ticks that came live, for one deduplicator. If the same tick was
+/// fetched later, too, the fetched one is the duplicate, wherever on the tape the two are. Ticks
+/// without the id that the rule needs are not remembered. `RepairStages` of the module
+/// OperatorGraph uses it.
 ///
 /// A value that one thread owns. It remembers at most the rule's `entriesMax` ticks. Beyond, the
-/// oldest is forgotten, and of two such ticks the one with the earlier place counts.
+/// oldest is forgotten, and its fetched twin is not recognised here.
 public struct TickSightings: Sendable {
     private let rule: DeduplicateRule
     private var memory = DigestMemory(capacity: 1_024)
 
     public init(_ rule: DeduplicateRule) { self.rule = rule }
 
-    /// Remembers a tick that came at its time.
+    /// Remembers a tick that came live.
     public mutating func note(_ trade: Trade) {
         note(TickDigest(trade, by: rule.key), trade.header)
     }
@@ -22,7 +23,8 @@ public struct TickSightings: Sendable {
         note(TickDigest(quote, by: rule.key), quote.header)
     }
 
-    /// Returns whether an equal tick was noted, less than the time to live before or after it.
+    /// Returns whether an equal tick was noted whose time is less than the time to live before or
+    /// after the time of this one (`stageTime`).
     public func contains(_ trade: Trade) -> Bool {
         contains(TickDigest(trade, by: rule.key), trade.header)
     }
